@@ -1,0 +1,188 @@
+"""What the analysis says, as plain values: the only thing that reports and `--json` read."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netbench.spec import Placement
+
+
+class Verdict(StrEnum):
+    """The judgement of one contrast. There is no word for "no difference"."""
+
+    FASTER = "faster"
+    """Better than the baseline: more throughput, or less latency."""
+    SLOWER = "slower"
+    EQUIVALENT = "equivalent"
+    """The whole interval lies inside the margin."""
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityWarning:
+    """A doubt about a number, shown beside it."""
+
+    kind: str
+    """Short stable name, `split-values`."""
+    message: str
+    """What was seen, with the figures."""
+    advice: str
+    """What to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A machine state found by the sentinel on one placement's pins (METHOD §1b)."""
+
+    placement: Placement
+    name: str
+    """`single` where there is one; else `near` (closer cores, higher sentinel) or `far`."""
+    low: float
+    """Smallest sentinel value of the state."""
+    high: float
+    trials: int
+    """Trials that lie wholly in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDelta:
+    """One block's contribution to a contrast."""
+
+    block: int
+    log_ratio: float
+    """ln(driver / baseline)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A driver against the baseline for one metric in one state."""
+
+    driver: str
+    baseline: str
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+    unit: str
+    primary: bool
+    """Whether it is one of the contrasts the run is judged by; alpha is shared among those."""
+    headline: bool
+    """False for a second state shown beside the headline."""
+    state: str
+    blocks: int
+    """Complete pairs in this state."""
+    ratio: float | None
+    """exp(mean log ratio), driver / baseline of the raw metric; None without a pair."""
+    low: float | None
+    """Lower end of the interval; None where it is unbounded (too few blocks)."""
+    high: float | None
+    difference: float | None
+    """Median of driver minus baseline over the blocks, in `unit`."""
+    driver_median: float | None
+    baseline_median: float | None
+    verdict: Verdict
+    noise_floor: float | None
+    """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None where unbounded."""
+    warnings: tuple[QualityWarning, ...]
+    deltas: tuple[BlockDelta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NullContrast:
+    """The baseline against its own second pair: what "nothing" looks like here (A/A)."""
+
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+    state: str
+    headline: bool
+    blocks: int
+    ratio: float | None
+    low: float | None
+    high: float | None
+    deviation: float | None
+    """Sample standard deviation of the log ratio within the state; None below two blocks."""
+    pooled_deviation: float | None
+    """The same over all blocks whatever their state."""
+    contains_one: bool
+    """False only where a finite interval leaves 1 out."""
+    deltas: tuple[BlockDelta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellSummary:
+    """Every trial of one cell, whatever its state, in absolute figures."""
+
+    driver: str
+    replica: int
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+    unit: str
+    median: float | None
+    p25: float | None
+    p75: float | None
+    trials: int
+    """Samples."""
+    failures: int
+    skips: int
+    reasons: tuple[str, ...]
+    """Distinct reasons of failures and skips."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPoint:
+    """One trial's value of one metric, for figures and the record table."""
+
+    record: int
+    """Running number of the record."""
+    block: int
+    position: int
+    driver: str
+    replica: int
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+    unit: str
+    value: float
+    state: str
+    """Name of the state, or `mixed`, or `unknown` where there was no sentinel."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelPoint:
+    """One sentinel reading on the run's time axis."""
+
+    record: int
+    placement: Placement
+    at: float
+    """Seconds since the run's first reading."""
+    value: float
+    when: str
+    """`before` or `after` the trial."""
+    state: str
+    """State of this reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All that can be said of one run."""
+
+    baseline: str
+    primary_contrasts: int
+    """m of the Bonferroni share alpha / m."""
+    alpha: float
+    """Share of each contrast, 0.05 / m."""
+    margin: float
+    contrasts: tuple[Contrast, ...]
+    nulls: tuple[NullContrast, ...]
+    cells: tuple[CellSummary, ...]
+    states: tuple[State, ...]
+    points: tuple[TrialPoint, ...]
+    sentinel: tuple[SentinelPoint, ...]
+    warnings: tuple[QualityWarning, ...]
+    """Doubts about the run as a whole."""
+    measuring_share: float | None
+    """Seconds of measuring over wall seconds of the run."""

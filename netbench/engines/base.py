@@ -1,0 +1,184 @@
+"""The protocol of an engine: what makes namespaces, and runs commands in them.
+
+Engines know nothing of drivers, probes or plans. Everything they create is labelled with the
+run's id (docker) or lives only as long as its processes (netns), and `owned` finds what is left.
+`create_*` and `remove_*` may be called from several threads at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from netbench.record import Completed, FactValue, Ipam
+from netbench.spec import Attach, CpuTopology, NetworkSpec, Recipe, Role
+
+Signal = Literal["STOP", "CONT", "KILL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that exists."""
+
+    id: str
+    """The engine's handle."""
+    ipam: Ipam | None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A live endpoint."""
+
+    id: str
+    """The engine's handle."""
+    name: str
+    role: Role
+    pid: int
+    """Process that holds its namespaces, as the engine's host numbers it."""
+    address: str | None
+    """Its own address in the pair's network; None where it has none (`none`, `host`, `peer`)."""
+    ipam: Ipam | None
+    """Of the network it is in; None where it is in none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Something that carries our label."""
+
+    kind: Literal["container", "network", "image", "process"]
+    id: str
+    name: str
+    run: str
+    """Run id of its label; empty for the probe image."""
+    live: bool
+    """True where the netbench process that made it still runs."""
+
+
+class Process(Protocol):
+    """A tool started in an endpoint."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The tool's own command, without what pins or bounds it."""
+        ...
+
+    def alive(self) -> bool:
+        """Tell whether it still runs (a stopped process does)."""
+        ...
+
+    def signal(self, name: Signal) -> None:
+        """Send STOP, CONT or KILL to the tool; quietly nothing where it has ended.
+
+        CONT restarts the clock of `Completed.seconds`.
+        """
+        ...
+
+    def cpus(self) -> str | None:
+        """Return the kernel's `Cpus_allowed_list` of the tool itself, None where unreadable."""
+        ...
+
+    def wait(self, timeout: float) -> Completed:
+        """Return what it left, killing it after `timeout` seconds. May be called once."""
+        ...
+
+
+class Engine(Protocol):
+    """What makes containers and networks."""
+
+    name: str
+    """`docker` or `netns`."""
+    why: str
+    """Why this engine was chosen, in words; for the first line of terminal and report."""
+    local: bool
+    """Whether its processes are visible in our own /proc."""
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make what every endpoint needs (the probe image), return what was done, in words.
+
+        Raises:
+            EngineError: it cannot be made; the message says what is missing.
+        """
+        ...
+
+    def facts(self) -> Mapping[str, FactValue]:
+        """Return engine-level facts by registry name (`engine.version`, ...)."""
+        ...
+
+    def tools(self) -> Mapping[str, str]:
+        """Return version lines of the tools as endpoints see them, by binary name."""
+        ...
+
+    def cpu_topology(self) -> CpuTopology:
+        """Return the CPUs endpoints can be pinned to."""
+        ...
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return why a recipe cannot be made here, None where it can; found by looking."""
+        ...
+
+    def host(self) -> Endpoint:
+        """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
+        ...
+
+    def create_network(self, name: str, spec: NetworkSpec) -> Network:
+        """Make a network with a subnet that collides with no route of the host.
+
+        Raises:
+            EngineError: the engine refused.
+            EngineLost: it does not answer.
+        """
+        ...
+
+    def create_endpoint(
+        self,
+        name: str,
+        role: Role,
+        attach: Attach,
+        *,
+        network: Network | None,
+        peer: Endpoint | None,
+        cpus: tuple[int, ...],
+    ) -> Endpoint:
+        """Make and start an endpoint; `cpus` confine it, empty for all.
+
+        Raises:
+            EngineError: the engine refused; nothing half-made is left.
+            EngineLost: it does not answer.
+        """
+        ...
+
+    def remove_endpoint(self, endpoint: Endpoint) -> None:
+        """Remove it with every process in it."""
+        ...
+
+    def remove_network(self, network: Network) -> None:
+        """Remove it; its endpoints are gone by then."""
+        ...
+
+    def start(
+        self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
+    ) -> Process:
+        """Start a tool in an endpoint, pinned to `cpu`.
+
+        `limit` seconds is the hard bound even if nobody waits.
+
+        Raises:
+            EngineError: it could not be started.
+            EngineLost: the engine does not answer.
+        """
+        ...
+
+    def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
+        """Run a short command to its end, unpinned; errors as `start`."""
+        ...
+
+    def owned(self, run: str | None = None) -> tuple[Owned, ...]:
+        """Return everything that carries our label, of one run or of all."""
+        ...
+
+    def remove_owned(self, thing: Owned) -> None:
+        """Remove one of `owned`; quietly nothing where it is gone already."""
+        ...
+
+    def close(self) -> None:
+        """Remove what the engine itself made for the run (its host endpoint) and let go."""
+        ...

@@ -1,0 +1,95 @@
+"""Every error netbench raises on purpose, each with the exit code it ends the program with.
+
+    NetbenchError
+    ├── ConfigurationError    2  the request cannot be right as given; all problems at once
+    ├── RunFolderError        2  a folder that is not a run, or not one this version reads
+    ├── EngineUnavailable     4  no engine, or no way to it
+    ├── EngineError           3  the engine refused or failed one operation
+    │   └── EngineLost        3  the engine went away in the middle of a run
+    ├── ProbeError            3  a tool ran and gave no usable number; becomes a `Failure`
+    ├── FactError             3  something that should be readable was not
+    └── Interrupted         130  SIGINT or SIGTERM
+
+Exit codes 0 and 1 are results, not errors: everything was measured, or a `--require` budget
+was not met.
+"""
+
+
+class NetbenchError(Exception):
+    """Root of the tree; the command line turns it into one message and `exit_code`."""
+
+    exit_code = 3
+    kind = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """`message` says what failed and why, `hint` names the command or setting that fixes it."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every separate problem; one for most errors."""
+        return (self.message,)
+
+
+class ConfigurationError(NetbenchError):
+    """One or more mistakes in options or suite, found before anything is created."""
+
+    exit_code = 2
+    kind = "configuration"
+
+    def __init__(self, *problems: str, hint: str = "") -> None:
+        """Take every problem found, in the order the user wrote them."""
+        super().__init__("; ".join(problems), hint=hint)
+        self._problems = problems
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every separate problem."""
+        return self._problems
+
+
+class RunFolderError(NetbenchError):
+    """The folder is missing, empty, foreign, or written by a newer schema."""
+
+    exit_code = 2
+    kind = "run-folder"
+
+
+class EngineUnavailable(NetbenchError):
+    """No engine can be used at all: nothing can be measured."""
+
+    exit_code = 4
+    kind = "engine-unavailable"
+
+
+class EngineError(NetbenchError):
+    """The engine refused or failed one operation."""
+
+    kind = "engine"
+
+
+class EngineLost(EngineError):
+    """The engine stopped answering in the middle of a run."""
+
+    kind = "engine-lost"
+
+
+class ProbeError(NetbenchError):
+    """A tool ran but gave no usable number."""
+
+    kind = "probe"
+
+
+class FactError(NetbenchError):
+    """A fact that is needed could not be read."""
+
+    kind = "fact"
+
+
+class Interrupted(NetbenchError):
+    """The user or the system asked us to stop."""
+
+    exit_code = 130
+    kind = "interrupted"

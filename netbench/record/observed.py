@@ -1,0 +1,165 @@
+"""Facts of namespaces, links and routes as typed values, the same from every reader.
+
+Field names and units are declared once more, for people and for comparison, in the registry
+`netbench.facts.registry`; a test holds the two together.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from netbench.spec import Role
+
+NAMESPACE_KINDS: Final = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time")
+"""The eight kinds of Linux namespaces, namespaces(7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A fact that could not be read, with the reason. Never a zero or an empty text instead."""
+
+    reason: str
+    kind: Literal["absent"] = "absent"
+
+
+FactValue = str | int | float | bool | tuple[str, ...] | Absent
+"""A host-, engine- or trial-level fact; its type and unit stand in the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Inode numbers of a process's namespaces; None where the reader may not see one."""
+
+    cgroup: int | None = None
+    ipc: int | None = None
+    mnt: int | None = None
+    net: int | None = None
+    pid: int | None = None
+    user: int | None = None
+    uts: int | None = None
+    time: int | None = None
+
+    def inode(self, kind: str) -> int | None:
+        """Return the inode of one of `NAMESPACE_KINDS`."""
+        value: int | None = getattr(self, kind)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A link's counters since its creation."""
+
+    rx_bytes: int
+    tx_bytes: int
+    rx_packets: int
+    tx_packets: int
+    rx_dropped: int
+    tx_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network interface as its own namespace sees it."""
+
+    name: str
+    index: int
+    kind: str | None
+    """`veth`, `bridge`, `macvlan`, ...; None for hardware and loopback."""
+    mode: str | None
+    """Mode of a macvlan or ipvlan."""
+    parent: int | None
+    """Index of the lower link of a macvlan, ipvlan or vlan, in `peer_nsid`'s namespace if set."""
+    peer: int | None
+    """Index of a veth's other end, in the namespace `peer_nsid`."""
+    peer_nsid: int | None
+    """Id, relative to this namespace, of the one that holds peer or parent; None if the same."""
+    master: str | None
+    """Name of the bridge or bond this link is a port of."""
+    mtu: int
+    """Bytes."""
+    mac: str
+    up: bool
+    qdisc: str
+    txqlen: int
+    gso_max_size: int | None
+    """Bytes."""
+    gro_max_size: int | None
+    """Bytes."""
+    tso_max_size: int | None
+    """Bytes."""
+    offloads: tuple[str, ...] | None
+    """Names of the segmentation and checksum offloads that are on; None where unreadable."""
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address on a link."""
+
+    link: str
+    address: str
+    prefix: int
+    """Length of the prefix, bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of the main table."""
+
+    destination: str
+    """`default` or CIDR."""
+    gateway: str | None
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """One namespace set: an endpoint, or the engine's host."""
+
+    role: Role
+    pid: int
+    """The process whose namespaces these are, as the engine's host numbers it."""
+    namespaces: Namespaces
+    links: tuple[Link, ...]
+    addresses: tuple[Address, ...]
+    routes: tuple[Route, ...]
+    nsids: tuple[tuple[str, int], ...] = ()
+    """Ids by which this namespace knows the pair's (`client`, `server`); empty if unreadable."""
+    congestion_control: str | None = None
+    """`net.ipv4.tcp_congestion_control` of this namespace."""
+
+    def link(self, name: str) -> Link | None:
+        """Return the link of that name."""
+        return next((link for link in self.links if link.name == name), None)
+
+    def by_index(self, index: int | None) -> Link | None:
+        """Return the link of that index."""
+        return next((link for link in self.links if link.index == index), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ipam:
+    """What the engine's address management says of the pair's network."""
+
+    network: str
+    """Name of the network."""
+    subnet: str
+    """CIDR."""
+    gateway: str | None
+    bridge: str | None
+    """Name of the host's bridge for it, where the engine tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """Everything that is known of a live pair at one moment."""
+
+    client: EndpointFacts
+    server: EndpointFacts
+    host: EndpointFacts
+    target: str | None
+    """Address by which the client reaches the server; None where there is none."""
+    ipam: Ipam | None
+    reader: Literal["netlink", "engine"]
+    """Which reader saw it: in process by netlink, or from inside through the engine."""
+    notes: tuple[str, ...] = field(default=())
+    """What could not be read, and why."""

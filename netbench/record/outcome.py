@@ -1,0 +1,213 @@
+"""One trial's record: `Sample | Failure | Skip`, with its evidence."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netbench.record.observed import EndpointFacts, FactValue
+from netbench.spec import Cell, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number of one trial."""
+
+    metric: str
+    """A metric name of the design: `throughput`, `rtt_p50`, ..."""
+    value: float
+    """In `unit`."""
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """A rate over part of a trial."""
+
+    start: float
+    """Seconds since the measured window began."""
+    end: float
+    value: float
+    """In the unit of the metric it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The trial gave numbers, and its path is proved."""
+
+    measurements: tuple[Measurement, ...]
+    received: int
+    """Payload bytes the receiving side counted: what every link of the path must have carried."""
+    series: tuple[SeriesPoint, ...] = ()
+    quantiles: tuple[tuple[float, float], ...] = ()
+    """Pairs (q, seconds), 0 <= q <= 1, as the tool printed them; for curves, never averaged."""
+    details: tuple[tuple[str, FactValue], ...] = ()
+    """What the tool says beside its numbers (congestion control, its own CPU figure, ...)."""
+    kind: Literal["sample"] = "sample"
+
+    def value(self, metric: str) -> float | None:
+        """Return one metric's value, None where the tool gave none."""
+        return next((m.value for m in self.measurements if m.metric == metric), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The trial was tried and gave no number that could be trusted."""
+
+    stage: Literal["create", "promise", "server", "client", "output", "path", "isolation", "engine"]
+    reason: str
+    evidence: str
+    """What was seen: messages, the start of the raw output. Whole outputs lie in `raw/`."""
+    kind: Literal["failure"] = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The trial is not possible, and that is the result."""
+
+    reason: str
+    evidence: str = ""
+    by_design: bool = False
+    """True where the driver's own promise rules the trial out, as `none` does throughput."""
+    kind: Literal["skip"] = "skip"
+
+
+Outcome = Sample | Failure | Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When a trial ran, on both clocks."""
+
+    started: str
+    """UTC, ISO 8601."""
+    started_monotonic: float
+    """Seconds on CLOCK_MONOTONIC."""
+    seconds: float
+    """Wall time of the whole trial with its settle and drain."""
+    measuring: float
+    """Seconds from the client's release to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """CPUs asked for and CPUs seen in /proc/<pid>/status while the tools ran."""
+
+    client: int | None
+    server: int | None
+    client_observed: str | None
+    """As the kernel prints it, `1` or `0-1`; None where unreadable."""
+    server_observed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelReading:
+    """One reading of the machine's state."""
+
+    value: float
+    """Stream: bit/s. Ping-pong: round trips per second. Higher is the closer state in both."""
+    at: float
+    """Middle of the reading, CLOCK_MONOTONIC seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelWindow:
+    """The readings just before and just after a trial, on the trial's own pins."""
+
+    method: Literal["stream", "pingpong", "none"]
+    before: SentinelReading | None
+    after: SentinelReading | None
+    note: str = ""
+    """Why there is none, where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """One process of the trial."""
+
+    role: Role
+    argv: tuple[str, ...]
+    exit_code: int | None
+    """None where it was ended by us or never seen to end."""
+    timed_out: bool
+    seconds: float
+    stdout_file: str
+    """Path of the raw output relative to the run folder; empty where there was none."""
+    stderr: str
+    """Start of the standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class HopProof:
+    """One link of the claimed path and what its counters say."""
+
+    namespace: str
+    """`client`, `server` or `host`."""
+    link: str
+    index: int
+    kind: str | None
+    mode: str | None
+    mtu: int
+    mac: str
+    peer: int | None
+    master: str | None
+    qdisc: str
+    offloads: tuple[str, ...] | None
+    rx_before: int
+    rx_after: int
+    tx_before: int
+    tx_after: int
+    counted: Literal["rx", "tx", "none"]
+    """Which counter carries the client's bytes; `none` where the kernel counts none there."""
+    moved: int
+    """Bytes by which the counted one moved, client to server; 0 where `counted` is `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseCheck:
+    """One promise of the driver, held or broken, and what showed it."""
+
+    promise: str
+    held: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathProof:
+    """Which links carried the trial's bytes."""
+
+    held: bool
+    required: int
+    """Bytes each counted link must have moved at least."""
+    hops: tuple[HopProof, ...]
+    route: str
+    """The client's route to the server."""
+    reader: Literal["netlink", "engine"]
+    problems: tuple[str, ...] = ()
+    """Why it is not held; empty where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One trial, once."""
+
+    number: int
+    """Running number in the run, from 1."""
+    block: int
+    """From 1."""
+    position: int
+    """Order within the block, from 1."""
+    attempt: int
+    """1, or more where a trial was run again because its machine state was mixed."""
+    cell: Cell
+    replica: int
+    """1 for the baseline's second arm (A/A), else 0."""
+    outcome: Outcome
+    clock: Clock
+    pins: Pins
+    sentinel: SentinelWindow
+    tools: tuple[ToolRun, ...]
+    endpoints: tuple[EndpointFacts, ...]
+    """Client, server and host as read after the trial; empty where the pair never came up."""
+    promises: tuple[PromiseCheck, ...]
+    path: PathProof | None
+    facts: tuple[tuple[str, FactValue], ...] = ()
+    """Trial-level facts of the registry (load, steal, ...)."""

@@ -1,0 +1,69 @@
+"""What stands in `run.json`: everything about a run that is not one trial."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from netbench.record.observed import FactValue
+from netbench.spec import Cell
+
+SCHEMA: Final = 1
+"""Version of the run folder. 1: first published."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementCpus:
+    """The CPUs that a placement stands for in this run."""
+
+    placement: str
+    client: int | None
+    server: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """The plan as it was fixed before the first trial."""
+
+    suite: str
+    """Name of the suite."""
+    drivers: tuple[str, ...]
+    baseline: str
+    cells: tuple[Cell, ...]
+    blocks: int
+    max_time: float | None
+    """Seconds; None for no limit."""
+    seed: int
+    margin: float
+    """Relative effect that matters, 0.05 for 5 %."""
+    placements: tuple[PlacementCpus, ...]
+    congestion_control: str | None
+    """Asked for with `--cc`; None for the system's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The content of `run.json`."""
+
+    schema: int
+    id: str
+    """Also the value of the label `netbench.run` on everything that the run made."""
+    version: str
+    """netbench's version."""
+    created: str
+    """UTC, ISO 8601."""
+    command: tuple[str, ...]
+    engine: str
+    engine_why: str
+    """Why this engine, in words."""
+    plan: PlanSummary
+    tools: tuple[tuple[str, str], ...]
+    """Name and version of each tool, as it prints them."""
+    facts: tuple[tuple[str, FactValue], ...]
+    """Host-, kernel- and engine-level facts of the registry."""
+    helpers: tuple[str, ...] = ()
+    """What netbench made beside the pairs, and with which rights, in words."""
+    status: Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"] = "running"
+    finished: str | None = None
+    wall: float | None = None
+    """Seconds from the first creation to the last removal."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about this run as a whole."""
