@@ -26,6 +26,9 @@ class Probe(Protocol):
     trials shares one pause instead of each waiting it out.
     """
 
+    server_ends: ClassVar[bool]
+    """Whether the server ends by itself after one client."""
+
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command; it must be ready once it listens on TCP `port`."""
         ...
@@ -44,7 +47,7 @@ class Probe(Protocol):
     def parse(self, client: Completed, server: Completed | None) -> Sample:
         """Return the trial's numbers.
 
-        `server` is None while the server still runs (it is ended after the client).
+        `server` is None where it never ended by itself.
 
         Raises:
             ProbeError: the output is not that of a successful trial; the message says what is

@@ -1,0 +1,28 @@
+"""The docker engine: containers and networks of a Docker Engine, through its API."""
+
+from netbench.engines.base import Engine
+from netbench.engines.docker.client import open_clients
+from netbench.engines.docker.engine import DockerEngine
+from netbench.errors import EngineError, EngineUnavailable
+
+__all__ = ["DockerEngine", "open_docker"]
+
+
+def open_docker(run: str, image: str | None = None) -> Engine:
+    """Return the engine that DOCKER_HOST or the current docker context names.
+
+    `run` is the id that labels everything made. `image` is a reference, `build`, or None for an
+    image of this host's own tools.
+
+    Raises:
+        EngineUnavailable: it cannot be used; says why and what helps.
+    """
+    clients = open_clients()
+    try:
+        return DockerEngine(clients, run, image)
+    except EngineError as error:
+        clients.close()
+        raise EngineUnavailable(error.message, hint=error.hint) from error
+    except BaseException:
+        clients.close()
+        raise

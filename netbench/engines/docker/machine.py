@@ -1,0 +1,101 @@
+"""What the engine's machine offers, read through a container on the host's namespaces."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from netbench.engines.docker.closure import OTHER_WAY, REQUIRED
+from netbench.errors import EngineError
+from netbench.record import Completed
+from netbench.spec import CpuTopology
+
+Run = Callable[[tuple[str, ...]], Completed]
+"""Runs a command in the container to its end."""
+
+_SIBLINGS: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+_VERSIONS: Final = {
+    "iperf3": ("iperf3", "--version"),
+    "sockperf": ("sockperf", "--version"),
+    "ip": ("ip", "-V"),
+    "taskset": ("taskset", "--version"),
+    "timeout": ("timeout", "--version"),
+}
+_NOT_RUNNABLE: Final = (126, 127)
+_AT_ONCE: Final = 4
+
+
+def cpu_list(text: str) -> tuple[int, ...]:
+    """Return the CPUs of the kernel's list format: `0-2,8` is (0, 1, 2, 8).
+
+    Raises:
+        ValueError: it is not one.
+    """
+    cpus: set[int] = set()
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        cpus.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(cpus))
+
+
+def cpu_topology(run: Run) -> CpuTopology:
+    """Return the CPUs that containers can be pinned to, by core where the kernel tells.
+
+    Raises:
+        EngineError: they are unreadable.
+    """
+    printed = run(("cat", "/proc/self/status")).stdout
+    try:
+        allowed = printed.partition("Cpus_allowed_list:")[2].splitlines()[0]
+        usable = cpu_list(allowed)
+    except (IndexError, ValueError) as error:
+        raise EngineError(
+            f"the CPUs of the engine's machine are unreadable: {printed!r}"
+        ) from error
+    siblings = run(("cat", *(_SIBLINGS.format(cpu) for cpu in usable)))
+    lines = siblings.stdout.splitlines()
+    if siblings.exit_code != 0 or len(lines) != len(usable):
+        return CpuTopology(usable)
+    cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
+    return CpuTopology(usable, tuple(sorted(cores)))
+
+
+def tool_versions(run: Run) -> dict[str, str]:
+    """Return the first line of each tool's version.
+
+    Raises:
+        EngineError: a tool is not there, or not one that we can work with.
+    """
+    done = _all(run, _VERSIONS)
+    _complain((name for name, one in done.items() if one.exit_code in _NOT_RUNNABLE), done)
+    versions = {name: (one.stdout or one.stderr).strip() for name, one in done.items()}
+    if "coreutils" not in versions["timeout"]:
+        raise EngineError(
+            f"the image's `timeout` is not that of coreutils: {versions['timeout'][:200]}",
+            hint=f"use an image with coreutils; {OTHER_WAY}",
+        )
+    return {name: (text.splitlines() or [""])[0] for name, text in versions.items()}
+
+
+def check_tools(run: Run) -> None:
+    """Check that every tool we call is there.
+
+    Raises:
+        EngineError: some are not; all of them are named.
+    """
+    done = _all(run, {name: (name, "--version") for name in REQUIRED if name not in _VERSIONS})
+    _complain((name for name, one in done.items() if one.exit_code in _NOT_RUNNABLE), done)
+
+
+def _all(run: Run, commands: Mapping[str, tuple[str, ...]]) -> dict[str, Completed]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(commands, pool.map(run, commands.values()), strict=True))
+
+
+def _complain(missing: Iterable[str], done: Mapping[str, Completed]) -> None:
+    names = tuple(missing)
+    if names:
+        first = done[names[0]]
+        raise EngineError(
+            f"the image lacks {', '.join(names)}: {(first.stderr or first.stdout).strip()}",
+            hint="use an image with iperf3, sockperf, iproute2, util-linux, coreutils and procps",
+        )

@@ -1,0 +1,100 @@
+"""Labels: what is ours, and whether the process that made it still runs."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from docker.errors import NotFound
+
+from netbench.engines.base import Owned
+from netbench.engines.docker.client import Clients
+
+RUN: Final = "netbench.run"
+"""Label with the run's id, on every container and network."""
+OWNER: Final = "netbench.owner"
+"""Label that says which process made it."""
+IMAGE: Final = "netbench.image"
+"""Label of a probe image; it belongs to no run."""
+
+
+def this_process() -> str:
+    """Return what identifies this process on any machine: boot id, pid namespace, pid, start."""
+    pid = os.getpid()
+    return f"{_boot()}:{_pid_namespace()}:{pid}:{_started(pid)}"
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _pid_namespace() -> str:
+    return str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:[").rstrip("]")
+
+
+def _started(pid: int) -> str:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[19]
+
+
+def maker_lives(owner: str) -> bool | None:
+    """Tell whether the process of an `OWNER` label runs; None where it is not for us to see."""
+    boot, namespace, pid, started = (owner.split(":") + [""] * 4)[:4]
+    if (boot, namespace) != (_boot(), _pid_namespace()) or not pid.isdecimal():
+        return None
+    try:
+        return _started(int(pid)) == started
+    except OSError:
+        return False
+
+
+def labels(run: str) -> dict[str, str]:
+    """Return the labels of everything made for a run."""
+    return {RUN: run, OWNER: this_process()}
+
+
+def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
+    """List by label alone; images, which belong to no run, only where no run is named.
+
+    A run made on another machine, whose process cannot be seen from here, counts as live while
+    one of its containers runs.
+    """
+    label = RUN if run is None else f"{RUN}={run}"
+    with clients.lend("list what is ours") as api:
+        containers = api.containers(all=True, filters={"label": label})
+        networks = api.networks(filters={"label": label})
+        images = api.images(filters={"label": IMAGE}) if run is None else []
+    running = {c["Labels"][RUN] for c in containers if c["State"] == "running"}
+
+    def live(found: dict[str, str]) -> bool:
+        alive = maker_lives(found.get(OWNER, ""))
+        return found[RUN] in running if alive is None else alive
+
+    return (
+        *(
+            Owned("container", c["Id"], _name(c), c["Labels"][RUN], live(c["Labels"]))
+            for c in containers
+        ),
+        *(
+            Owned("network", n["Id"], n["Name"], n["Labels"][RUN], live(n["Labels"]))
+            for n in networks
+        ),
+        *(Owned("image", i["Id"], (i["RepoTags"] or [i["Id"]])[0], "", live=False) for i in images),
+    )
+
+
+def _name(container: dict[str, Any]) -> str:
+    return str(container["Names"][0]).lstrip("/") if container["Names"] else str(container["Id"])
+
+
+def remove(clients: Clients, thing: Owned) -> None:
+    """Remove one of `owned`; quietly nothing where it is gone already."""
+    with clients.lend(f"remove {thing.kind} {thing.name}") as api:
+        try:
+            if thing.kind == "container":
+                api.remove_container(thing.id, v=True, force=True)
+            elif thing.kind == "network":
+                api.remove_network(thing.id)
+            else:
+                api.remove_image(thing.id)
+        except NotFound:
+            return

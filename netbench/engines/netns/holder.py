@@ -1,0 +1,182 @@
+"""Anonymous namespaces held open by a process that dies with us, and tools run in them.
+
+A holder is `sleep` as process 1 of its own PID namespace: when it dies, by us or because we
+died (parent-death signal), the kernel ends every process in there and the namespaces vanish.
+Nothing is ever named under /run.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from netbench.engines.base import Signal
+from netbench.errors import EngineError
+from netbench.record import Completed
+
+_START = 5.0
+"""Seconds a holder may take to stand."""
+_SIGNALS: dict[Signal, signal.Signals] = {
+    "STOP": signal.SIGSTOP,
+    "CONT": signal.SIGCONT,
+    "KILL": signal.SIGKILL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A set of namespaces."""
+
+    process: subprocess.Popen[bytes]
+    """The `unshare` that waits for `pid`."""
+    pid: int
+    """The process inside, as numbered outside."""
+
+    def close(self) -> None:
+        """End everything that runs in there."""
+        self.process.kill()
+        self.process.wait()
+
+
+def hold(run: str, owner: str, *, network_of: int | None = None) -> Holder:
+    """Make namespaces net, ipc, uts, mnt and pid; net is that of `network_of` if given.
+
+    Raises:
+        EngineError: the kernel refused.
+    """
+    own = ["--ipc", "--uts", "--mount", "--pid", "--fork", "--kill-child=KILL"]
+    joined = ["nsenter", f"--net=/proc/{network_of}/ns/net"] if network_of else []
+    argv = [
+        *("setpriv", "--pdeathsig", "KILL"),
+        *joined,
+        *("unshare", *own, *(() if network_of else ("--net",))),
+        *("sleep", "infinity"),
+    ]
+    environment = {**os.environ, "NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        return Holder(process, _wait_for_child(process, "sleep"))
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        if process.stderr:
+            process.stderr.close()
+
+
+def _wait_for_child(process: subprocess.Popen[bytes], name: str) -> int:
+    deadline = time.monotonic() + _START
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+            raise EngineError(f"namespaces refused: {said or f'exit code {process.returncode}'}")
+        child = only_child(process.pid)
+        if child is not None and _comm(child) == name:
+            return child
+        time.sleep(0.001)
+    raise EngineError(f"a namespace holder did not start within {_START:.0f} s")
+
+
+def only_child(pid: int) -> int | None:
+    """Return the first child of a process, None where it has none."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return None
+    return int(text.split()[0]) if text.split() else None
+
+
+def _comm(pid: int) -> str | None:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
+class NamespaceProcess:
+    """A tool in a holder's namespaces; implements `engines.base.Process`.
+
+    It needs no bound of its own: it ends with the holder, which ends with us.
+    """
+
+    def __init__(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> None:
+        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`."""
+        pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
+        enter = ("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid")
+        self.argv = argv
+        self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
+        self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            (*enter, *pin, *argv),
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            start_new_session=True,
+        )
+
+    def alive(self) -> bool:
+        """Tell whether it still runs."""
+        return self._process.poll() is None
+
+    def signal(self, name: Signal) -> None:
+        """Send a signal to the tool, and to the `nsenter` that waits for it.
+
+        `nsenter` stops itself when it sees its child stopped, and continues the child when it
+        is continued: a stop goes to the child alone, or it would stop itself once more later.
+        """
+        if name == "CONT":
+            self._started = time.monotonic()
+        if not self.alive():
+            return
+        child = only_child(self._process.pid) if name == "STOP" else None
+        with contextlib.suppress(ProcessLookupError):
+            if child is not None:
+                os.kill(child, _SIGNALS[name])
+            else:
+                os.killpg(self._process.pid, _SIGNALS[name])
+
+    def cpus(self) -> str | None:
+        """Return the tool's `Cpus_allowed_list`."""
+        child = only_child(self._process.pid)
+        try:
+            text = Path(f"/proc/{child}/status").read_text() if child else ""
+        except OSError:
+            return None
+        lines = [x for x in text.splitlines() if x.startswith("Cpus_allowed_list:")]
+        return lines[0].split()[1] if lines else None
+
+    def wait(self, timeout: float) -> Completed:
+        """Return what the tool left, killing it after `timeout` seconds."""
+        timed_out = False
+        try:
+            code: int | None = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            self.signal("KILL")
+            code = self._process.wait()
+        except BaseException:
+            self.signal("KILL")
+            self._process.wait()
+            raise
+        seconds = time.monotonic() - self._started
+        return Completed(self.argv, code, _all(self._out), _all(self._err), timed_out, seconds)
+
+
+def _all(stream: IO[bytes]) -> str:
+    with stream:
+        stream.seek(0)
+        return stream.read().decode(errors="replace")

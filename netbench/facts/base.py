@@ -1,0 +1,67 @@
+"""What both readers share: whom they read, and what they return."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from netbench.errors import FactError
+from netbench.facts.procfs import read_local, tcp_ports
+from netbench.record import Ipam, PairFacts
+from netbench.spec import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A set of namespaces to read."""
+
+    role: Role
+    pid: int
+    """A process in them, as our own /proc numbers it where the engine is local."""
+    run: Callable[[tuple[str, ...]], str]
+    """Run a read-only command inside and return its output; raises `EngineError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A live pair and the engine's host, for a reader."""
+
+    client: Subject
+    server: Subject
+    host: Subject
+    target: str | None
+    """Address by which the client reaches the server."""
+    ipam: Ipam | None
+
+
+class Reader(Protocol):
+    """Reads the facts of a pair."""
+
+    def read(self, pair: Pair) -> PairFacts:
+        """Return everything.
+
+        Raises:
+            FactError: something that a proof needs could not be read.
+        """
+        ...
+
+    def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
+        """Return the facts as they are now, reading no more than may have changed.
+
+        Raises:
+            FactError: as `read`; also where the namespaces are not those seen before.
+        """
+        ...
+
+
+def ports_in_use(subject: Subject, state: str | None, *, local: bool) -> frozenset[int]:
+    """Return local TCP ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
+    found: frozenset[int] = frozenset()
+    for name in ("tcp", "tcp6"):
+        text = read_local(f"/proc/{subject.pid}/net/{name}") if local else None
+        if text is None:
+            try:
+                text = subject.run(("cat", f"/proc/net/{name}"))
+            except FactError:
+                continue  # no tcp6 where IPv6 is off
+        found |= tcp_ports(text, state)
+    return found

@@ -1,0 +1,197 @@
+"""Facts of host and kernel, from files that every user may read."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from netbench.facts.procfs import ReadText
+from netbench.record import Absent, FactValue
+
+FILES: Final = (
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/cmdline",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/version",
+    "/proc/sys/kernel/hostname",
+    "/sys/devices/system/node/online",
+    "/sys/devices/system/cpu/smt/active",
+    "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+    "/sys/devices/system/cpu/intel_pstate/no_turbo",
+    "/sys/devices/system/cpu/cpufreq/boost",
+    "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+    "/sys/kernel/debug/sched/preempt",
+    "/proc/sys/net/ipv4/tcp_congestion_control",
+    "/proc/sys/net/ipv4/tcp_available_congestion_control",
+    "/proc/sys/net/ipv4/tcp_allowed_congestion_control",
+    "/proc/sys/net/core/default_qdisc",
+    "/proc/sys/net/core/rmem_max",
+    "/proc/sys/net/core/wmem_max",
+    "/proc/sys/net/ipv4/tcp_rmem",
+    "/proc/sys/net/ipv4/tcp_wmem",
+    "/proc/sys/net/core/netdev_budget",
+    "/proc/sys/net/core/netdev_max_backlog",
+    "/proc/sys/net/core/rps_sock_flow_entries",
+    "/proc/sys/net/ipv4/ip_forward",
+    "/proc/sys/net/bridge/bridge-nf-call-iptables",
+    "/proc/sys/net/netfilter/nf_conntrack_count",
+    "/proc/sys/net/netfilter/nf_conntrack_max",
+)
+"""Everything this module reads, so that a remote engine can be asked for all of it at once."""
+
+_SPEED_PARAMETERS = re.compile(
+    r"^(isolcpus|nohz|nohz_full|rcu_nocbs|mitigations|idle|processor\.|intel_pstate|intel_idle"
+    r"|amd_pstate|cpuidle|haltpoll|preempt|threadirqs|nosmt|hugepages|hugepagesz|tsc|clocksource"
+    r"|transparent_hugepage|irqaffinity|skew_tick|nosoftlockup|pcie_aspm|spectre|pti|kpti)"
+)
+
+NetFile = tuple[str, str, Callable[[str], FactValue]]
+
+
+def _int(text: str) -> FactValue:
+    return int(text)
+
+
+def _flag(text: str) -> FactValue:
+    return text != "0"
+
+
+_SIMPLE: Final[tuple[NetFile, ...]] = (
+    ("host.uptime", "/proc/uptime", lambda text: float(text.split()[0])),
+    ("host.load1", "/proc/loadavg", lambda text: float(text.split()[0])),
+    ("host.smt", "/sys/devices/system/cpu/smt/active", _flag),
+    ("host.governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", str),
+    ("host.clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource", str),
+    ("host.numa_nodes", "/sys/devices/system/node/online", lambda text: len(cpu_list(text))),
+    ("kernel.release", "/proc/sys/kernel/osrelease", str),
+    ("kernel.version", "/proc/sys/kernel/version", str),
+    ("net.tcp_congestion_control", "/proc/sys/net/ipv4/tcp_congestion_control", str),
+    (
+        "net.tcp_available_congestion_control",
+        "/proc/sys/net/ipv4/tcp_available_congestion_control",
+        str,
+    ),
+    (
+        "net.tcp_allowed_congestion_control",
+        "/proc/sys/net/ipv4/tcp_allowed_congestion_control",
+        str,
+    ),
+    ("net.default_qdisc", "/proc/sys/net/core/default_qdisc", str),
+    ("net.rmem_max", "/proc/sys/net/core/rmem_max", _int),
+    ("net.wmem_max", "/proc/sys/net/core/wmem_max", _int),
+    ("net.tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem", lambda text: " ".join(text.split())),
+    ("net.tcp_wmem", "/proc/sys/net/ipv4/tcp_wmem", lambda text: " ".join(text.split())),
+    ("net.netdev_budget", "/proc/sys/net/core/netdev_budget", _int),
+    ("net.netdev_max_backlog", "/proc/sys/net/core/netdev_max_backlog", _int),
+    ("net.rps_sock_flow_entries", "/proc/sys/net/core/rps_sock_flow_entries", _int),
+    ("net.ip_forward", "/proc/sys/net/ipv4/ip_forward", _flag),
+    ("net.bridge_nf_call_iptables", "/proc/sys/net/bridge/bridge-nf-call-iptables", _flag),
+    ("net.conntrack_count", "/proc/sys/net/netfilter/nf_conntrack_count", _int),
+    ("net.conntrack_max", "/proc/sys/net/netfilter/nf_conntrack_max", _int),
+)
+
+
+def host_facts(read: ReadText, *, identify: bool) -> Mapping[str, FactValue]:
+    """Return `host.*`, `kernel.*` and `net.*` facts; what is unreadable is absent, with why.
+
+    Args:
+        read: returns the text of a file on the engine's host, as seen in its network namespace.
+        identify: record the host's name and all boot parameters.
+    """
+    facts: dict[str, FactValue] = {
+        name: _parsed(read(path), path, parse) for name, path, parse in _SIMPLE
+    }
+    facts |= _cpu(read("/proc/cpuinfo"))
+    facts["host.memory"] = _parsed(read("/proc/meminfo"), "/proc/meminfo", _memory)
+    facts["host.turbo"] = _turbo(read)
+    facts |= _kernel(read, identify=identify)
+    name = read("/proc/sys/kernel/hostname")
+    redacted = Absent("redacted; --identify records it")
+    facts["host.name"] = name.strip() if name and identify else redacted
+    return facts
+
+
+def cpu_list(text: str) -> tuple[int, ...]:
+    """Parse the kernel's list format, `0-2,5` to (0, 1, 2, 5)."""
+    numbers: list[int] = []
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
+
+
+def _parsed(text: str | None, path: str, parse: Callable[[str], FactValue]) -> FactValue:
+    if text is None:
+        return Absent(f"{path} is not readable")
+    try:
+        return parse(text.strip())
+    except (ValueError, LookupError):
+        return Absent(f"{path} reads {text[:60]!r}")
+
+
+def _cpu(text: str | None) -> dict[str, FactValue]:
+    names = ("host.cpu_model", "host.cpus", "host.cores", "host.sockets", "host.microcode")
+    if not text:
+        return dict.fromkeys((*names, "host.hypervisor"), Absent("/proc/cpuinfo is not readable"))
+
+    def values(key: str) -> list[str]:
+        return re.findall(rf"^{key}\s*:\s*(.*)$", text, re.MULTILINE)
+
+    packages, cores = values("physical id"), values("core id")
+    unsaid = Absent("/proc/cpuinfo does not say")
+    pairs = set(zip(packages, cores, strict=False))
+    flags = values("flags")
+    return {
+        "host.cpu_model": next(iter(values("model name")), unsaid),
+        "host.cpus": len(values("processor")) or unsaid,
+        "host.cores": len(pairs) or unsaid,
+        "host.sockets": len(set(packages)) or unsaid,
+        "host.microcode": next(iter(values("microcode")), unsaid),
+        "host.hypervisor": "hypervisor" in flags[0].split() if flags else unsaid,
+    }
+
+
+def _memory(text: str) -> FactValue:
+    total = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(total[1]) * 1024 if total else Absent("/proc/meminfo has no MemTotal")
+
+
+def _turbo(read: ReadText) -> FactValue:
+    no_turbo = read("/sys/devices/system/cpu/intel_pstate/no_turbo")
+    if no_turbo is not None:
+        return no_turbo.strip() == "0"
+    boost = read("/sys/devices/system/cpu/cpufreq/boost")
+    if boost is not None:
+        return boost.strip() == "1"
+    return Absent("no cpufreq driver tells")
+
+
+def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
+    command = read("/proc/cmdline")
+    parameters: FactValue = Absent("/proc/cmdline is not readable")
+    if command is not None:
+        words = command.split()
+        shown = words if identify else [w for w in words if _SPEED_PARAMETERS.match(w)]
+        parameters = " ".join(shown)
+    release = (read("/proc/sys/kernel/osrelease") or "").strip()
+    config = read(f"/boot/config-{release}")
+    if config is None:
+        unread = Absent(f"/boot/config-{release} is not readable")
+        hz: FactValue = unread
+        accounting: FactValue = unread
+    else:
+        found = re.search(r"^CONFIG_HZ=(\d+)$", config, re.MULTILINE)
+        hz = int(found[1]) if found else Absent("the kernel's configuration has no CONFIG_HZ")
+        accounting = "CONFIG_IRQ_TIME_ACCOUNTING=y" in config
+    version = read("/proc/sys/kernel/version") or ""
+    dynamic = re.search(r"\((\w+)\)", read("/sys/kernel/debug/sched/preempt") or "")
+    built = re.search(r"PREEMPT\w*", version)
+    preempt = dynamic[1] if dynamic else built[0] if built else None
+    return {
+        "kernel.parameters": parameters,
+        "kernel.hz": hz,
+        "kernel.irq_time_accounting": accounting,
+        "kernel.preempt": preempt or Absent("neither debugfs nor the version string says"),
+    }

@@ -1,0 +1,130 @@
+"""Every fact netbench records: its type, unit, meaning, and whether runs may differ in it.
+
+`confounder` facts must be equal before two runs are compared; `arms` facts must also be equal
+between the arms of one run; `varies` facts may differ.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from netbench.units import BYTES, COUNT, RATIO, SECONDS
+
+Match = Literal["confounder", "arms", "varies"]
+
+
+@dataclass(frozen=True, slots=True)
+class FactDef:
+    """The declaration of one fact."""
+
+    name: str
+    type: type
+    unit: str
+    """Empty for text and flags."""
+    match: Match
+    meaning: str
+
+
+def _table(*rows: tuple[str, type, str, Match, str]) -> dict[str, FactDef]:
+    return {row[0]: FactDef(*row) for row in rows}
+
+
+FACTS: Final[dict[str, FactDef]] = _table(
+    ("host.name", str, "", "varies", "host name, only with --identify"),
+    ("host.cpu_model", str, "", "confounder", "CPU model as the kernel names it"),
+    ("host.cpus", int, COUNT, "confounder", "logical CPUs online"),
+    ("host.cores", int, COUNT, "confounder", "physical cores"),
+    ("host.sockets", int, COUNT, "confounder", "CPU packages"),
+    ("host.numa_nodes", int, COUNT, "confounder", "NUMA nodes"),
+    ("host.smt", bool, "", "confounder", "whether a core runs several threads"),
+    ("host.microcode", str, "", "confounder", "CPU microcode revision"),
+    ("host.governor", str, "", "confounder", "CPU frequency governor of CPU 0"),
+    ("host.turbo", bool, "", "confounder", "whether turbo frequencies are allowed"),
+    ("host.hypervisor", bool, "", "confounder", "whether the CPU says it is a guest"),
+    ("host.clocksource", str, "", "confounder", "current clock source"),
+    ("host.memory", int, BYTES, "confounder", "memory the kernel manages"),
+    ("host.uptime", float, SECONDS, "varies", "time since boot"),
+    ("host.load1", float, "", "varies", "one-minute load average before the run"),
+    ("kernel.release", str, "", "confounder", "uname -r"),
+    ("kernel.version", str, "", "confounder", "uname -v"),
+    ("kernel.parameters", str, "", "confounder", "boot parameters that concern speed"),
+    ("kernel.hz", int, "1/s", "confounder", "CONFIG_HZ"),
+    ("kernel.irq_time_accounting", bool, "", "confounder", "CONFIG_IRQ_TIME_ACCOUNTING"),
+    ("kernel.preempt", str, "", "confounder", "preemption model"),
+    ("net.tcp_congestion_control", str, "", "confounder", "congestion control of the host"),
+    ("net.tcp_available_congestion_control", str, "", "varies", "those the kernel has"),
+    ("net.tcp_allowed_congestion_control", str, "", "varies", "those without CAP_NET_ADMIN"),
+    ("net.default_qdisc", str, "", "confounder", "queueing discipline of new links"),
+    ("net.rmem_max", int, BYTES, "confounder", "largest receive buffer by setsockopt"),
+    ("net.wmem_max", int, BYTES, "confounder", "largest send buffer by setsockopt"),
+    ("net.tcp_rmem", str, BYTES, "confounder", "TCP receive buffer: least, default, largest"),
+    ("net.tcp_wmem", str, BYTES, "confounder", "TCP send buffer: least, default, largest"),
+    ("net.netdev_budget", int, COUNT, "confounder", "packets per softirq poll cycle"),
+    ("net.netdev_max_backlog", int, COUNT, "confounder", "backlog queue of a CPU"),
+    ("net.rps_sock_flow_entries", int, COUNT, "confounder", "receive flow steering table"),
+    ("net.ip_forward", bool, "", "varies", "whether the host routes IPv4"),
+    ("net.bridge_nf_call_iptables", bool, "", "confounder", "bridged frames pass iptables"),
+    ("net.conntrack_count", int, COUNT, "varies", "connections tracked before the run"),
+    ("net.conntrack_max", int, COUNT, "varies", "most connections tracked"),
+    ("net.firewall_rules", int, COUNT, "confounder", "rules in the host's nftables ruleset"),
+    ("net.firewall_hash", str, "", "varies", "hash of that ruleset without its counters"),
+    ("engine.name", str, "", "confounder", "engine and its variant"),
+    ("engine.version", str, "", "confounder", "version of the engine"),
+    ("engine.api", str, "", "varies", "API version negotiated"),
+    ("engine.kernel", str, "", "confounder", "kernel the engine reports"),
+    ("engine.os", str, "", "varies", "operating system the engine reports"),
+    ("engine.arch", str, "", "confounder", "architecture"),
+    ("engine.rootless", bool, "", "confounder", "whether the engine runs without root"),
+    ("engine.userland_proxy", bool, "", "confounder", "whether published ports use a proxy"),
+    ("engine.firewall", str, "", "confounder", "firewall backend of the engine"),
+    ("engine.cgroup_version", str, "", "confounder", "cgroup version"),
+    ("engine.cgroup_driver", str, "", "varies", "cgroup driver"),
+    ("engine.storage_driver", str, "", "varies", "storage driver"),
+    ("engine.security", str, "", "confounder", "security options, seccomp among them"),
+    ("engine.image", str, "", "varies", "image of the endpoints"),
+    ("engine.image_id", str, "", "confounder", "content id of that image"),
+    ("engine.runtime", str, "", "varies", "default container runtime"),
+    ("engine.context", str, "", "varies", "how the engine was reached"),
+    ("engine.cpus", int, COUNT, "confounder", "CPUs the engine sees"),
+    ("engine.memory", int, BYTES, "confounder", "memory the engine sees"),
+    ("engine.live_restore", bool, "", "varies", "whether containers outlive the engine"),
+    ("engine.user_namespace", bool, "", "confounder", "whether it works in a user namespace"),
+    ("trial.load1", float, "", "varies", "one-minute load average after the trial"),
+    ("trial.steal", float, RATIO, "varies", "share of CPU time stolen during the trial"),
+    ("trial.busy", float, RATIO, "varies", "share of CPU time not idle during the trial"),
+    ("trial.congestion_control_client", str, "", "arms", "sysctl in the client's namespace"),
+    ("trial.congestion_control_server", str, "", "arms", "sysctl in the server's namespace"),
+    ("link.name", str, "", "varies", "name in its own namespace"),
+    ("link.index", int, "", "varies", "interface index"),
+    ("link.kind", str, "", "confounder", "veth, bridge, macvlan, ...; none for hardware"),
+    ("link.mode", str, "", "confounder", "mode of a macvlan or ipvlan"),
+    ("link.parent", int, "", "varies", "index of the lower link"),
+    ("link.peer", int, "", "varies", "index of a veth's other end"),
+    ("link.peer_nsid", int, "", "varies", "id of the namespace of peer or parent"),
+    ("link.master", str, "", "varies", "bridge or bond it is a port of"),
+    ("link.mtu", int, BYTES, "confounder", "largest packet"),
+    ("link.mac", str, "", "varies", "link-layer address"),
+    ("link.up", bool, "", "confounder", "administratively up"),
+    ("link.qdisc", str, "", "confounder", "queueing discipline"),
+    ("link.txqlen", int, COUNT, "confounder", "transmit queue length"),
+    ("link.gso_max_size", int, BYTES, "confounder", "largest segment offload packet"),
+    ("link.gro_max_size", int, BYTES, "confounder", "largest receive offload packet"),
+    ("link.tso_max_size", int, BYTES, "confounder", "largest segment the device takes"),
+    ("link.offloads", tuple, "", "confounder", "segmentation and checksum offloads that are on"),
+    ("link.counters", int, BYTES, "varies", "bytes and packets each way since creation"),
+)
+"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path."""
+
+OFFLOADS: Final = (
+    "rx-checksum",
+    "rx-gro",
+    "rx-lro",
+    "tx-checksum-ip-generic",
+    "tx-checksum-ipv4",
+    "tx-checksum-ipv6",
+    "tx-generic-segmentation",
+    "tx-scatter-gather",
+    "tx-tcp-segmentation",
+    "tx-tcp6-segmentation",
+    "tx-udp-segmentation",
+)
+"""Offloads that are recorded, by the kernel's feature names (net/ethtool/common.c)."""

@@ -1,0 +1,18 @@
+"""From options and suite to a frozen, seeded plan; every configuration error is found here."""
+
+from netbench.plan.build import Plan, build
+from netbench.plan.order import BlockPlan, Step
+from netbench.plan.request import Options, Request, parse, parse_drivers
+from netbench.plan.suite import load_suite
+
+__all__ = [
+    "BlockPlan",
+    "Options",
+    "Plan",
+    "Request",
+    "Step",
+    "build",
+    "load_suite",
+    "parse",
+    "parse_drivers",
+]

@@ -1,0 +1,179 @@
+"""Options as the user wrote them, checked all together."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from netbench.drivers import DRIVERS, Driver, unknown
+from netbench.errors import ConfigurationError
+from netbench.plan.suite import Suite, load_suite
+from netbench.spec import Path, Placement
+
+ENGINES: Final = ("auto", "docker", "netns")
+DEFAULT_BLOCKS: Final = 8
+DEFAULT_MARGIN: Final = 0.05
+_MOST_BLOCKS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `run` that make a plan, as text."""
+
+    drivers: str = "host,bridge"
+    baseline: str | None = None
+    engine: str = "auto"
+    suite: str = "quick"
+    paths: str = "east-west"
+    blocks: str | None = None
+    max_time: str | None = None
+    margin: str | None = None
+    seed: str | None = None
+    pin: str = "auto"
+    cc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Options that are right in themselves."""
+
+    drivers: tuple[Driver, ...]
+    baseline: str
+    engine: str
+    suite: Suite
+    paths: tuple[Path, ...]
+    blocks: int
+    max_time: float | None
+    margin: float
+    seed: int | None
+    pin: str
+    """`auto`, `cross`, `same`, `none`, or CPUs as in `0,1`."""
+    cc: str | None
+
+
+def parse(options: Options, *more_problems: str) -> Request:
+    """Return the request.
+
+    Args:
+        options: as the user wrote them.
+        more_problems: found elsewhere (an output that cannot be written), to be told together.
+
+    Raises:
+        ConfigurationError: with every problem, in the order of the options.
+    """
+    problems: list[str] = []
+    drivers = parse_drivers(options.drivers, problems)
+    baseline = _baseline(options.baseline, drivers, problems)
+    if options.engine not in ENGINES:
+        problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
+    suite, suite_problems = load_suite(options.suite)
+    problems += suite_problems
+    paths = _paths(options.paths, problems)
+    blocks = _integer("--blocks", options.blocks, DEFAULT_BLOCKS, (1, _MOST_BLOCKS), problems)
+    max_time = _number("--max-time", options.max_time, None, problems)
+    margin = _number("--margin", options.margin, DEFAULT_MARGIN, problems)
+    seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
+    _pin(options.pin, problems)
+    problems += more_problems
+    if problems or suite is None or blocks is None or margin is None:
+        raise ConfigurationError(*problems)
+    return Request(
+        drivers=drivers,
+        baseline=baseline,
+        engine=options.engine,
+        suite=suite,
+        paths=paths,
+        blocks=blocks,
+        max_time=max_time,
+        margin=margin,
+        seed=seed,
+        pin=options.pin,
+        cc=options.cc or None,
+    )
+
+
+def parse_drivers(text: str, problems: list[str]) -> tuple[Driver, ...]:
+    """Return the drivers of a comma list, noting what is wrong with it."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        problems.append(f"--drivers is empty; known: {', '.join(DRIVERS)}")
+    found: list[Driver] = []
+    for name in names:
+        problem = unknown(name)
+        if problem:
+            problems.append(f"--drivers: {problem}")
+        elif DRIVERS[name] in found:
+            problems.append(f"--drivers lists {name!r} twice")
+        else:
+            found.append(DRIVERS[name])
+    return tuple(found)
+
+
+def _baseline(name: str | None, drivers: tuple[Driver, ...], problems: list[str]) -> str:
+    names = [driver.name for driver in drivers]
+    if name is not None:
+        if name not in names:
+            problems.append(f"--baseline {name!r} is not among --drivers ({', '.join(names)})")
+        elif DRIVERS[name].isolated:
+            problems.append(f"--baseline {name!r} carries no traffic to compare with")
+        return name
+    carrying = [driver.name for driver in drivers if not driver.isolated]
+    return "host" if "host" in names else next(iter(carrying or names), "")
+
+
+def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for name in (part.strip() for part in text.split(",") if part.strip()):
+        if name not in list(Path):
+            problems.append(f"--paths: unknown path {name!r}; known: {', '.join(Path)}")
+        elif Path(name) in found:
+            problems.append(f"--paths lists {name!r} twice")
+        else:
+            found.append(Path(name))
+    if not text.strip(" ,"):
+        problems.append(f"--paths is empty; known: {', '.join(Path)}")
+    return tuple(found)
+
+
+def _integer(
+    option: str,
+    text: str | None,
+    default: int | None,
+    bounds: tuple[int, int],
+    problems: list[str],
+) -> int | None:
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = None
+    if value is None or not bounds[0] <= value <= bounds[1]:
+        problems.append(
+            f"{option} must be a whole number from {bounds[0]} to {bounds[1]}, not {text!r}"
+        )
+        return default
+    return value
+
+
+def _number(
+    option: str, text: str | None, default: float | None, problems: list[str]
+) -> float | None:
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        problems.append(f"{option} must be a number above 0, not {text!r}")
+        return default
+    return value
+
+
+def _pin(text: str, problems: list[str]) -> None:
+    words = text.split(",")
+    if text in ("auto", *Placement):
+        return
+    if not all(word.strip().isdecimal() for word in words) or len(words) > 2:  # noqa: PLR2004 -- client and server
+        offered = ", ".join(("auto", *Placement))
+        problems.append(f"--pin must be {offered}, or CPUs CLIENT,SERVER as in 2,3; not {text!r}")

@@ -1,0 +1,33 @@
+"""Which errno a tool means when it prints the system's words for it."""
+
+import errno
+import os
+import re
+from typing import Final
+
+_MUSL: Final = {
+    "Network unreachable": "ENETUNREACH",
+    "Host is unreachable": "EHOSTUNREACH",
+    "Operation timed out": "ETIMEDOUT",
+    "Connection reset by network": "ENETRESET",
+    "Address not available": "EADDRNOTAVAIL",
+    "Address in use": "EADDRINUSE",
+}
+"""musl's wording where it differs: tools in images that are not glibc's."""
+
+_WORDS: Final = {os.strerror(code): name for code, name in errno.errorcode.items()} | _MUSL
+_NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
+
+
+def strerror_name(text: str) -> str | None:
+    """Return the errno named in a tool's output, `ENETUNREACH`; None where it names none.
+
+    A printed number (`errno=101`) counts before words; of several words the last one counts,
+    because tools print their own sentence first and the system's after it.
+    """
+    number = _NUMBER.search(text)
+    if number:
+        return errno.errorcode.get(int(number.group(1)))
+    found = [(text.rfind(words), len(words), name) for words, name in _WORDS.items()]
+    position, _, name = max(found)
+    return name if position >= 0 else None

@@ -1,0 +1,104 @@
+"""The table at the end of a run, for people at a terminal."""
+
+from typing import TYPE_CHECKING, Final
+
+from netbench import units
+from netbench.analysis.model import Analysis, Contrast, Verdict
+from netbench.record import RunInfo
+from netbench.report.sentences import (
+    baseline_check,
+    engine_line,
+    isolated_drivers,
+    isolation_sentence,
+)
+from netbench.report.views import Digest
+from netbench.report.words import PLACEMENTS, SIGNS, CellKey, interval, metric_title, plain
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+STYLES: Final[dict[Verdict, str]] = {
+    Verdict.FASTER: "green",
+    Verdict.SLOWER: "red",
+    Verdict.EQUIVALENT: "blue",
+    Verdict.UNDECIDED: "yellow",
+}
+
+
+def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
+    """Return the final table: engine first, a block of rows per cell, then doubts."""
+    from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = [c for c in analysis.contrasts if c.primary]
+    keys = dict.fromkeys((CellKey(c.path, c.probe, c.placement), c.metric) for c in shown)
+    tables = [
+        _cell(key, metric, analysis.baseline, [c for c in shown if _is(c, key, metric)])
+        for key, metric in keys
+    ]
+    lines = [Text(isolation_sentence(view).rstrip(".")) for view in isolated_drivers(digest)]
+    check = baseline_check(analysis)
+    lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
+    lines += [Text(f"! {line}", style="yellow") for line in doubts(analysis)]
+    return Group(Text(engine_line(info), style="bold"), *tables, *lines)
+
+
+def doubts(analysis: Analysis) -> list[str]:
+    """Return every warning once with those it concerns and what to do, the run's own first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for warning in analysis.warnings:
+        found.setdefault((warning.message, warning.advice), [])
+    for contrast in analysis.contrasts:
+        where = f"{contrast.driver} ({contrast.probe} {PLACEMENTS[contrast.placement]})"
+        for warning in contrast.warnings if contrast.primary and contrast.headline else ():
+            found.setdefault((warning.message, warning.advice), []).append(where)
+    return [
+        plain(f"{', '.join(whom)}: {_text(*words)}" if whom else _text(*words))
+        for words, whom in found.items()
+    ]
+
+
+def _text(message: str, advice: str) -> str:
+    """Return both as sentences."""
+    return f"{message.rstrip('.')}. {advice[:1].upper()}{advice[1:].rstrip('.')}."
+
+
+def _is(contrast: Contrast, key: CellKey, metric: str) -> bool:
+    return (
+        CellKey(contrast.path, contrast.probe, contrast.placement) == key
+        and contrast.metric == metric
+    )
+
+
+def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    title = Text(f"\n{metric_title(metric)} {PLACEMENTS[key.placement]} ", style="bold")
+    title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")
+    result = Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    result.add_column("driver", min_width=11)
+    result.add_column("median", justify="right", min_width=11, no_wrap=True)
+    result.add_column(plain(baseline), justify="right", min_width=11, no_wrap=True)
+    result.add_column("ratio", justify="right", min_width=20, no_wrap=True)
+    result.add_column("verdict", min_width=11, no_wrap=True)
+    result.add_column("state", min_width=10, no_wrap=True)
+    for c in contrasts:
+        result.add_row(
+            Text(plain(c.driver)),
+            units.quantity(c.driver_median, c.unit),
+            units.quantity(c.baseline_median, c.unit),
+            Text(f"{units.ratio(c.ratio)} {interval(c.low, c.high)}"),
+            Text(f"{SIGNS[c.verdict]} {c.verdict}", style=STYLES[c.verdict]),
+            Text(f"{c.state} ({c.blocks}){'' if c.headline else ' beside'}"),
+            style="" if c.headline else "dim",
+        )
+    return result

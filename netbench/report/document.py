@@ -1,0 +1,128 @@
+"""The `--json` document of `run` and `report`, schema 1."""
+
+import math
+from typing import Final
+
+from netbench.analysis.model import (
+    Analysis,
+    BlockDelta,
+    CellSummary,
+    Contrast,
+    NullContrast,
+    QualityWarning,
+    State,
+)
+from netbench.record import RunInfo
+
+SCHEMA: Final = 1
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> dict[str, Json]:
+    """Return the document; fields may be added to it, never renamed."""
+    return {
+        "schema": SCHEMA,
+        "folder": folder,
+        "engine": info.engine,
+        "engine_why": info.engine_why,
+        "baseline": analysis.baseline,
+        "seed": info.plan.seed,
+        "exit": exit_code,
+        "status": info.status,
+        "margin": analysis.margin,
+        "alpha": _number(analysis.alpha),
+        "measuring_share": _number(analysis.measuring_share),
+        "contrasts": [_contrast(contrast) for contrast in analysis.contrasts],
+        "cells": [_cell(cell) for cell in analysis.cells if not cell.replica],
+        "baseline_again": [_cell(cell) for cell in analysis.cells if cell.replica],
+        "nulls": [_null(null) for null in analysis.nulls],
+        "states": [_state(state) for state in analysis.states],
+        "warnings": _warnings(analysis.warnings),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Return the value where JSON has a number for it."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _warnings(warnings: tuple[QualityWarning, ...]) -> list[Json]:
+    return [{"kind": w.kind, "message": w.message, "advice": w.advice} for w in warnings]
+
+
+def _deltas(deltas: tuple[BlockDelta, ...]) -> list[Json]:
+    return [{"block": d.block, "log_ratio": _number(d.log_ratio)} for d in deltas]
+
+
+def _contrast(contrast: Contrast) -> Json:
+    return {
+        "driver": contrast.driver,
+        "baseline": contrast.baseline,
+        "path": contrast.path,
+        "probe": contrast.probe,
+        "placement": contrast.placement.value,
+        "metric": contrast.metric,
+        "unit": contrast.unit,
+        "primary": contrast.primary,
+        "headline": contrast.headline,
+        "ratio": _number(contrast.ratio),
+        "low": _number(contrast.low),
+        "high": _number(contrast.high),
+        "difference": _number(contrast.difference),
+        "driver_median": _number(contrast.driver_median),
+        "baseline_median": _number(contrast.baseline_median),
+        "verdict": contrast.verdict.value,
+        "blocks": contrast.blocks,
+        "state": contrast.state,
+        "noise_floor": _number(contrast.noise_floor),
+        "warnings": _warnings(contrast.warnings),
+        "deltas": _deltas(contrast.deltas),
+    }
+
+
+def _cell(cell: CellSummary) -> Json:
+    return {
+        "driver": cell.driver,
+        "path": cell.path,
+        "probe": cell.probe,
+        "placement": cell.placement.value,
+        "metric": cell.metric,
+        "unit": cell.unit,
+        "median": _number(cell.median),
+        "p25": _number(cell.p25),
+        "p75": _number(cell.p75),
+        "trials": cell.trials,
+        "failures": cell.failures,
+        "skips": cell.skips,
+        "reasons": list(cell.reasons),
+    }
+
+
+def _null(null: NullContrast) -> Json:
+    return {
+        "path": null.path,
+        "probe": null.probe,
+        "placement": null.placement.value,
+        "metric": null.metric,
+        "state": null.state,
+        "headline": null.headline,
+        "blocks": null.blocks,
+        "ratio": _number(null.ratio),
+        "low": _number(null.low),
+        "high": _number(null.high),
+        "deviation": _number(null.deviation),
+        "pooled_deviation": _number(null.pooled_deviation),
+        "contains_one": null.contains_one,
+        "deltas": _deltas(null.deltas),
+    }
+
+
+def _state(state: State) -> Json:
+    return {
+        "placement": state.placement.value,
+        "name": state.name,
+        "low": _number(state.low),
+        "high": _number(state.high),
+        "trials": state.trials,
+    }

@@ -1,0 +1,175 @@
+"""The ratio of each block, the interval of their mean, and the noise floor around 1."""
+
+import math
+from collections import defaultdict
+
+from netbench import units
+from netbench.analysis.model import BlockDelta, Contrast, NullContrast
+from netbench.report.document import Json
+from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed
+from netbench.report.forest import ticks
+from netbench.report.palette import BAND, QUIET, Colour
+from netbench.report.sentences import primaries, subject
+from netbench.report.words import CellKey, interval, plain
+
+
+def ratios(scene: Scene) -> tuple[Figure, ...]:
+    """Return one figure for each primary metric of each cell."""
+    groups: defaultdict[tuple[CellKey, str], list[Contrast]] = defaultdict(list)
+    for contrast in primaries(scene.analysis):
+        key = CellKey(contrast.path, contrast.probe, contrast.placement)
+        groups[key, contrast.metric].append(contrast)
+    return tuple(_ratios(scene, key, found) for (key, _), found in groups.items())
+
+
+def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
+    analysis = scene.analysis
+    metric, state = contrasts[0].metric, contrasts[0].state
+    null = next(
+        (
+            n
+            for n in analysis.nulls
+            if CellKey(n.path, n.probe, n.placement) == key
+            and (n.metric, n.headline) == (metric, True)
+        ),
+        None,
+    )
+    lines: list[tuple[str, Contrast | NullContrast, Colour]] = [
+        (c.driver, c, scene.colours[c.driver]) for c in contrasts
+    ]
+    if null is not None:
+        lines.append((f"{analysis.baseline} (A/A)", null, scene.colours[analysis.baseline]))
+    data: list[Json] = []
+    for number, (name, thing, colour) in enumerate(lines):
+        data += _line(name, thing, colour, len(lines) - 1 - number)
+    floor = contrasts[0].noise_floor
+    reach = _reach([thing for _, thing, _ in lines], floor, analysis.margin)
+    marks = ticks(-reach, reach)
+    spec = layout(
+        axis(
+            f"ratio to {plain(analysis.baseline)}, logarithmic",
+            type="log",
+            range=[-reach / math.log(10), reach / math.log(10)],
+            tickvals=list(marks),
+            ticktext=[f"{mark:g}" for mark in marks],
+        ),
+        axis(
+            "",
+            tickvals=[len(lines) - 1 - i for i in range(len(lines))],
+            ticktext=[plain(name) for name, _, _ in lines],
+            range=[-0.6, len(lines) - 0.4],
+            showgrid=False,
+        ),
+        height=130 + 52 * len(lines),
+        showlegend=False,
+        shapes=_bands(floor, analysis.margin),
+    )
+    width = f"{floor * 100:.1f} %" if floor is not None else "unbounded, so it is not drawn"
+    return figure(
+        f"ratios-{key.slug}-{metric}",
+        title=f"{subject(metric)[0].upper()}{subject(metric)[1:]}: ratio to {analysis.baseline} "
+        f"in each block, state {state}",
+        caption=f"{placed(key)} Points are blocks; the bar is the interval of their mean ratio, "
+        "which holds at whatever block one looks. The grey band is the noise floor (what "
+        f"the A/A arm shows when nothing differs): {width}. Dotted lines: the margin of "
+        f"{analysis.margin * 100:g} %.",
+        spec={"data": data, "layout": spec},
+        headers=("driver", "blocks", "ratio", "interval", "block ratios"),
+        rows=[
+            (
+                name,
+                str(thing.blocks),
+                units.ratio(thing.ratio),
+                interval(thing.low, thing.high),
+                ", ".join(f"{d.block}: {math.exp(d.log_ratio):.3f}" for d in thing.deltas),
+            )
+            for name, thing, _ in lines
+        ],
+    )
+
+
+def _line(name: str, thing: Contrast | NullContrast, colour: Colour, row: int) -> list[Spec]:
+    found: list[Spec] = [_blocks(name, thing.deltas, colour, row)]
+    if thing.ratio is None:
+        return found
+    mean: Spec = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": plain(name),
+        "x": [thing.ratio],
+        "y": [row],
+        "marker": {"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": colour.light}},
+        "hovertemplate": f"{units.ratio(thing.ratio)} "
+        f"{interval(thing.low, thing.high)}<extra></extra>",
+    }
+    if thing.low is not None and thing.high is not None:
+        mean["error_x"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [thing.high - thing.ratio],
+            "arrayminus": [thing.ratio - thing.low],
+            "color": colour.light,
+            "thickness": 3,
+            "width": 7,
+        }
+    return [*found, mean]
+
+
+def _blocks(name: str, deltas: tuple[BlockDelta, ...], colour: Colour, row: int) -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": plain(name),
+        "x": [math.exp(delta.log_ratio) for delta in deltas],
+        "y": [row + 0.25 for _ in deltas],
+        "text": [f"block {delta.block}" for delta in deltas],
+        "hovertemplate": "%{x:.3f}, %{text}<extra></extra>",
+        "marker": {"size": 7, "opacity": 0.6, "color": colour.light},
+    }
+
+
+def _reach(things: list[Contrast | NullContrast], floor: float | None, margin: float) -> float:
+    """Return how far, in log ratio, the axis goes on both sides of 1."""
+    seen = [math.log1p(margin), math.log1p(floor or 0)]
+    for thing in things:
+        seen += [abs(delta.log_ratio) for delta in thing.deltas]
+        ends = (thing.low, thing.high)
+        seen += [min(abs(math.log(end)), math.log(4)) for end in ends if end]
+    return max(seen) * 1.15
+
+
+def _bands(floor: float | None, margin: float) -> list[Json]:
+    shapes: list[Json] = []
+    if floor is not None:
+        shapes.append(
+            {
+                "type": "rect",
+                "yref": "paper",
+                "x0": 1 / (1 + floor),
+                "x1": 1 + floor,
+                "y0": 0,
+                "y1": 1,
+                "layer": "below",
+                "opacity": 0.3,
+                "fillcolor": BAND.light,
+                "line": {"width": 0},
+            }
+        )
+    for at, dash, width in (
+        (1.0, "solid", 1.5),
+        (1 + margin, "dot", 1),
+        (1 / (1 + margin), "dot", 1),
+    ):
+        shapes.append(
+            {
+                "type": "line",
+                "yref": "paper",
+                "x0": at,
+                "x1": at,
+                "y0": 0,
+                "y1": 1,
+                "layer": "below",
+                "line": {"width": width, "dash": dash, "color": QUIET.light},
+            }
+        )
+    return shapes

@@ -1,0 +1,116 @@
+"""report.html: one file with everything in it, under a policy that forbids the network."""
+
+import base64
+import gzip
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from plotly.offline import get_plotlyjs
+
+from netbench import units
+from netbench.analysis.model import Analysis
+from netbench.record import RunInfo
+from netbench.report import sections, words
+from netbench.report.console import doubts
+from netbench.report.drawing import drawing
+from netbench.report.figures import Chapter, Scene, chapters
+from netbench.report.forest import forest, label
+from netbench.report.limits import limits
+from netbench.report.palette import BASELINE, DRIVERS, THEMED, driver_colours
+from netbench.report.sentences import driver_sentence, engine_line, fact, lead
+from netbench.report.sharing import MEANINGS, WORDS
+from netbench.report.views import Digest
+
+_FOLDER: Final = "templates"
+
+
+def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    """Return the whole page."""
+    colours = driver_colours(info.plan.drivers, analysis.baseline)
+    found = chapters(Scene(analysis, digest, colours))
+    script = _asset("page.js")
+    drivers = [answer.driver for answer in sections.answers(info, analysis, digest)]
+    environment = Environment(
+        loader=PackageLoader("netbench.report", _FOLDER),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"quantity": units.quantity, "plain": words.plain}
+    return environment.get_template("page.html.j2").render(
+        info=info,
+        analysis=analysis,
+        digest=digest,
+        classes=_classes(info, analysis),
+        palette=(BASELINE, *DRIVERS),
+        csp=_policy(script),
+        css=_asset("page.css"),
+        script=script,
+        plotly=packed_plotly(),
+        figures=_json(found),
+        chapters=found,
+        engine_line=engine_line(info),
+        lead=lead(analysis, digest),
+        answers=sections.answers(info, analysis, digest),
+        sentences=[(d, driver_sentence(analysis, digest, d)) for d in drivers],
+        doubts=doubts(analysis),
+        forest=forest(analysis),
+        bar_label=label,
+        measure_name=sections.measure_name,
+        paths=sections.paths(info, digest),
+        drawing=drawing,
+        meanings=MEANINGS,
+        sharing=WORDS,
+        aa=sections.aa_rows(analysis),
+        environment=sections.environment(info),
+        kernel=sections.fact_text(fact(info, "kernel.release")),
+        host=sections.host_text(info),
+        engine_version=sections.fact_text(fact(info, "engine.version")),
+        limits=limits(info, analysis, digest),
+        placements=words.PLACEMENTS,
+        signs=words.SIGNS,
+        units=units,
+        interval=words.interval,
+    )
+
+
+@cache
+def packed_plotly() -> str:
+    """Return plotly.min.js, gzipped, in base64; the same text every time."""
+    packed = gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)
+    return base64.b64encode(packed).decode("ascii")
+
+
+def _asset(name: str) -> str:
+    return files("netbench.report").joinpath(_FOLDER, name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """Return a policy that runs this one script and what it unpacks, and loads nothing."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' blob:; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _json(found: tuple[Chapter, ...]) -> str:
+    """Return the figures for the script, so that no text in them can end the element."""
+    content = {
+        "figures": {figure.id: figure.spec for chapter in found for figure in chapter.figures},
+        "dark": {colour.light: colour.dark for colour in THEMED},
+    }
+    text = json.dumps(content, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _classes(info: RunInfo, analysis: Analysis) -> dict[str, str]:
+    """Return the colour class of each driver, in the palette's order."""
+    others = [driver for driver in info.plan.drivers if driver != analysis.baseline]
+    numbered = {driver: f"d{i % len(DRIVERS) + 1}" for i, driver in enumerate(others)}
+    return {analysis.baseline: "d0", **numbered}

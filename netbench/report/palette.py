@@ -1,0 +1,41 @@
+"""One colour per driver through all figures, after Okabe and Ito, tuned for contrast.
+
+Every pair holds a colour for a light page and one for a dark page. A test holds each to WCAG's
+3:1 against its page. Colour never speaks alone: names, signs and shapes stand beside it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """A colour on both pages, as `#rrggbb`."""
+
+    light: str
+    dark: str
+
+
+PAPER: Final = Colour("#ffffff", "#14181c")
+INK: Final = Colour("#1b2127", "#e8ecef")
+QUIET: Final = Colour("#55606b", "#a5b0ba")
+LINE: Final = Colour("#d5dbe1", "#333c45")
+BAND: Final = Colour("#8a96a3", "#76828e")
+BASELINE: Final = Colour("#3c4650", "#c9d1d8")
+DRIVERS: Final = (
+    Colour("#0072b2", "#56b4e9"),
+    Colour("#d55e00", "#f0883e"),
+    Colour("#008f68", "#2fc398"),
+    Colour("#a8447f", "#df93bd"),
+    Colour("#9a6a00", "#e6a817"),
+    Colour("#5b57c2", "#a8a4f5"),
+    Colour("#7a5c3e", "#c9a684"),
+)
+THEMED: Final = (PAPER, INK, QUIET, LINE, BAND, BASELINE, *DRIVERS)
+
+
+def driver_colours(drivers: tuple[str, ...], baseline: str) -> dict[str, Colour]:
+    """Return a colour for each driver: neutral for the baseline, hues in order for the rest."""
+    others = [driver for driver in drivers if driver != baseline]
+    colours = {driver: DRIVERS[i % len(DRIVERS)] for i, driver in enumerate(others)}
+    return {baseline: BASELINE, **colours}

@@ -1,0 +1,197 @@
+"""What the page's template shows, as values ready to print."""
+
+from dataclasses import dataclass
+
+from netbench import units
+from netbench.analysis.model import Analysis, Contrast, NullContrast
+from netbench.drivers import DRIVERS
+from netbench.facts.registry import FACTS
+from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
+from netbench.report.sentences import fact, primaries, subject
+from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
+from netbench.report.views import Digest, DriverView
+from netbench.report.words import PLACEMENTS, SIGNS, CellKey, change, interval, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One cell of the first table: a driver's primary metric."""
+
+    measure: str
+    verdict: str
+    """Empty for the baseline and where there is no contrast."""
+    headline: str
+    figures: str
+    medians: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One row of the first table: what a driver isolates and costs."""
+
+    driver: str
+    baseline: bool
+    isolated: bool
+    network: str
+    isolates: str
+    costs: tuple[Cost, ...]
+    view: DriverView | None
+
+
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """One line of the environment."""
+
+    name: str
+    value: str
+    meaning: str
+    absent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PathView:
+    """A driver's path: what stands in the table below its drawing."""
+
+    view: DriverView
+    hops: tuple[HopProof, ...]
+    required: str
+    route: str
+    links: tuple[tuple[str, Link], ...]
+    """(namespace, link) of the endpoints where there is no path."""
+    namespaces: tuple[NamespaceRow, ...]
+    trial: str
+
+
+def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Answer, ...]:
+    """Return a row for each driver, the baseline first."""
+    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
+    return tuple(_answer(analysis, digest, driver) for driver in ordered)
+
+
+def measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
+    """Return the columns of the first table: cell and primary metric."""
+    found = primaries(analysis)
+    keys = [(CellKey(c.path, c.probe, c.placement), c.metric) for c in found]
+    return tuple(dict.fromkeys(keys))
+
+
+def measure_name(key: CellKey, metric: str) -> str:
+    """Return a column's heading."""
+    name = subject(metric)
+    return f"{name[0].upper()}{name[1:]} {PLACEMENTS[key.placement]}"
+
+
+def _answer(analysis: Analysis, digest: Digest, driver: str) -> Answer:
+    view = digest.view(driver)
+    return Answer(
+        driver=driver,
+        baseline=driver == analysis.baseline,
+        isolated=view is not None and view.isolated is not None,
+        network=network_isolation(view),
+        isolates=DRIVERS[driver].isolates if driver in DRIVERS else "",
+        costs=tuple(_cost(analysis, driver, key, metric) for key, metric in measures(analysis)),
+        view=view,
+    )
+
+
+def _cost(analysis: Analysis, driver: str, key: CellKey, metric: str) -> Cost:
+    here = [
+        c
+        for c in primaries(analysis)
+        if CellKey(c.path, c.probe, c.placement) == key and c.metric == metric
+    ]
+    name = measure_name(key, metric)
+    if driver == analysis.baseline:
+        first = here[0]
+        return Cost(name, "", units.quantity(first.baseline_median, first.unit), "", "baseline")
+    contrast = next((c for c in here if c.driver == driver), None)
+    if contrast is None:
+        return Cost(name, "", units.MISSING, "", "no pair of trials to compare")
+    return Cost(
+        measure=name,
+        verdict=contrast.verdict.value,
+        headline=f"{SIGNS[contrast.verdict]} {_effect(contrast)}",
+        figures=f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}",
+        medians=f"{units.quantity(contrast.driver_median, contrast.unit)} against "
+        f"{units.quantity(contrast.baseline_median, contrast.unit)}",
+    )
+
+
+def _effect(contrast: Contrast) -> str:
+    if contrast.verdict in {"faster", "slower"} and contrast.ratio is not None:
+        return change(contrast.metric, contrast.ratio)
+    return contrast.verdict.value
+
+
+def paths(info: RunInfo, digest: Digest) -> tuple[PathView, ...]:
+    """Return the path of every driver with a trial whose endpoints were read."""
+    views = (digest.view(driver) for driver in info.plan.drivers)
+    return tuple(_path(view) for view in views if view is not None)
+
+
+def _path(view: DriverView) -> PathView:
+    record = view.example
+    path = record.path if record else None
+    ends = record.endpoints if record else ()
+    return PathView(
+        view=view,
+        hops=path.hops if path else (),
+        required=units.quantity(float(path.required), units.BYTES) if path else units.MISSING,
+        route=path.route if path else "",
+        links=() if path else tuple((end.role.value, link) for end in ends for link in end.links),
+        namespaces=namespace_rows(ends),
+        trial=f"record {record.number}, {record.cell.probe} {PLACEMENTS[record.cell.placement]}"
+        if record
+        else "",
+    )
+
+
+def host_text(info: RunInfo) -> str:
+    """Return name, processor and kind of the host, as far as they were read."""
+    cpus = fact(info, "host.cpus")
+    parts = [
+        fact_text(value)
+        for value in (fact(info, "host.name"), fact(info, "host.cpu_model"))
+        if isinstance(value, str)
+    ]
+    parts += [f"{cpus} CPUs"] if isinstance(cpus, int) else []
+    parts += ["virtual machine"] if fact(info, "host.hypervisor") is True else []
+    return ", ".join(parts) or "not read"
+
+
+def environment(info: RunInfo) -> tuple[FactLine, ...]:
+    """Return every fact of the run as text, with its meaning."""
+    return tuple(_fact(name, value) for name, value in info.facts)
+
+
+def fact_text(value: FactValue | None, unit: str = "") -> str:
+    """Return a fact for people."""
+    match value:
+        case None:
+            return units.MISSING
+        case Absent():
+            return f"not read: {plain(value.reason)}"
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(plain(part) for part in value)
+        case int() | float():
+            return units.quantity(value, unit) if unit in {"B", "s"} else f"{value:g}"
+        case str():
+            return plain(value)
+
+
+def _fact(name: str, value: FactValue) -> FactLine:
+    known = FACTS.get(name)
+    return FactLine(
+        name=name,
+        value=fact_text(value, known.unit if known else ""),
+        meaning=known.meaning if known else "",
+        absent=isinstance(value, Absent),
+    )
+
+
+def aa_rows(analysis: Analysis) -> tuple[NullContrast, ...]:
+    """Return the A/A contrasts of the primary metrics."""
+    main = {(c.path, c.probe, c.placement, c.metric) for c in analysis.contrasts if c.primary}
+    return tuple(n for n in analysis.nulls if (n.path, n.probe, n.placement, n.metric) in main)

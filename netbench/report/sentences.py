@@ -1,0 +1,155 @@
+"""The verdicts as sentences: what each driver costs against the baseline, and how sure that is."""
+
+from typing import Final
+
+from netbench import units
+from netbench.analysis.model import Analysis, Contrast, NullContrast, Verdict
+from netbench.record import FactValue, RunInfo
+from netbench.report.sharing import network_isolation
+from netbench.report.views import Digest, DriverView
+from netbench.report.words import (
+    PLACEMENTS,
+    CellKey,
+    bounded,
+    change,
+    interval,
+    joined,
+    plain,
+    why_undecided,
+)
+
+SUBJECTS: Final = {"throughput": "TCP throughput", "rtt_p50": "median round trip"}
+
+
+def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, ...]:
+    """Return the headline contrasts the run is judged by, of one driver or of all."""
+    return tuple(
+        c for c in analysis.contrasts if c.primary and c.headline and driver in (None, c.driver)
+    )
+
+
+def isolated_drivers(digest: Digest) -> tuple[DriverView, ...]:
+    """Return the drivers whose own promise rules out every trial."""
+    return tuple(view for view in digest.drivers if view.isolated is not None)
+
+
+def subject(metric: str) -> str:
+    """Return what a sentence calls the metric."""
+    return SUBJECTS.get(metric, metric)
+
+
+def figures(contrast: Contrast) -> str:
+    """Return `0.783 [0.751, 0.812], 18.1 Gbit/s against 23.1 Gbit/s`."""
+    return (
+        f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}, "
+        f"{units.quantity(contrast.driver_median, contrast.unit)} against "
+        f"{units.quantity(contrast.baseline_median, contrast.unit)}"
+    )
+
+
+def clause(contrast: Contrast, margin: float) -> str:
+    """Return what one contrast says, without the figures."""
+    what = f"{subject(contrast.metric)} {PLACEMENTS[contrast.placement]}"
+    match contrast.verdict:
+        case Verdict.EQUIVALENT:
+            return f"{what} equivalent within {margin * 100:g} %"
+        case Verdict.UNDECIDED:
+            return f"{what} undecided: {why_undecided(contrast, margin)}"
+        case Verdict.FASTER | Verdict.SLOWER:
+            size = change(contrast.metric, contrast.ratio) if contrast.ratio else "changed"
+            return f"{what} {size}"
+
+
+def driver_sentence(analysis: Analysis, digest: Digest, driver: str) -> str:
+    """Return the verdict on one driver as one sentence, figures included."""
+    view = digest.view(driver)
+    if view is not None and view.isolated is not None:
+        return isolation_sentence(view)
+    where = network_isolation(view)
+    if driver == analysis.baseline:
+        return f"{driver} ({where}) is the baseline; {baseline_check(analysis)}."
+    found = primaries(analysis, driver)
+    if not found:
+        return f"{driver} ({where}) has no contrast with {analysis.baseline}: {trouble(view)}."
+    parts = [f"{clause(c, analysis.margin)} ({figures(c)})" for c in found]
+    return f"{driver} ({where}) against {analysis.baseline}: {'; '.join(parts)}."
+
+
+def trouble(view: DriverView | None) -> str:
+    """Return how a driver's trials ended that gave no contrast."""
+    if view is None:
+        return "no trial was run"
+    return f"{view.samples} samples, {view.failures} failures, {view.skips} skips"
+
+
+def isolation_sentence(view: DriverView) -> str:
+    """Return the proof of isolation, as the driver's skip and promises tell it."""
+    skip = view.isolated
+    shown = [p.promise for p in view.promises if p.held and not p.broken]
+    if skip is not None and skip.evidence:
+        shown.append(skip.evidence)
+    proof = "; ".join(plain(part) for part in shown) or "no evidence was kept"
+    return f"{view.driver}: isolated ({proof}); throughput and latency not applicable."
+
+
+def lead(analysis: Analysis, digest: Digest) -> str:
+    """Return the run's outcome in one sentence: how each driver fared against the baseline."""
+    parts = []
+    for driver in dict.fromkeys(c.driver for c in primaries(analysis)):
+        found = primaries(analysis, driver)
+        counts = [
+            (verdict, sum(c.verdict is verdict for c in found))
+            for verdict in (Verdict.SLOWER, Verdict.FASTER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+        ]
+        words = [f"{verdict} in {n}" for verdict, n in counts if n]
+        parts.append(f"{driver} is {joined(words)} of {len(found)} measures")
+    parts += [f"{view.driver} is isolated by design" for view in isolated_drivers(digest)]
+    if not parts:
+        return f"Nothing could be compared with {analysis.baseline}."
+    return f"Against {analysis.baseline}, {joined(parts)}."
+
+
+def baseline_check(analysis: Analysis) -> str:
+    """Return what the baseline's second arm showed: the A/A check."""
+    nulls = [null for null in analysis.nulls if null.headline and _primary(analysis, null)]
+    if not nulls:
+        return "its second arm (A/A) gave no complete block"
+    wrong = [null for null in nulls if not null.contains_one]
+    if wrong:
+        names = joined([CellKey(n.path, n.probe, n.placement).words for n in wrong])
+        return f"its second arm (A/A) differed from the first in {names}: do not trust these cells"
+    if any(null.low is None or null.high is None for null in nulls):
+        return "its second arm (A/A) has too few blocks for a bounded interval everywhere"
+    return f"its second arm (A/A) was never called different in {len(nulls)} measures"
+
+
+def _primary(analysis: Analysis, null: NullContrast) -> bool:
+    return any(
+        (c.path, c.probe, c.placement, c.metric)
+        == (null.path, null.probe, null.placement, null.metric)
+        for c in analysis.contrasts
+        if c.primary
+    )
+
+
+def finding(analysis: Analysis, key: CellKey) -> str:
+    """Return what a cell's primary contrasts say, for the title of its figure."""
+    found = [c for c in primaries(analysis) if CellKey(c.path, c.probe, c.placement) == key]
+    decided = [c for c in found if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio]
+    name = f"{subject(found[0].metric)} {PLACEMENTS[key.placement]}" if found else key.words
+    if decided:
+        parts = [f"{c.driver} {change(c.metric, c.ratio)}" for c in decided if c.ratio]
+        return f"{name}: {joined(parts)} than {analysis.baseline}"
+    if found and all(bounded(c) for c in found):
+        return f"{name}: nothing is told apart from {analysis.baseline}"
+    return f"{name}: no verdict yet"
+
+
+def engine_line(info: RunInfo) -> str:
+    """Return the first line of every report: which engine, and why."""
+    return f"Engine {info.engine}: {plain(info.engine_why)}"
+
+
+def fact(info: RunInfo, name: str) -> FactValue | None:
+    """Return one of the run's facts, None where it was not asked for."""
+    return dict(info.facts).get(name)

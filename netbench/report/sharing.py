@@ -1,0 +1,96 @@
+"""Whose namespaces an endpoint runs in: its own, the host's, or its pair's."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from netbench.record import NAMESPACE_KINDS, EndpointFacts
+from netbench.report.views import DriverView
+from netbench.spec import Role
+
+Sharing = Literal["own", "host", "pair"]
+
+MEANINGS: Final[dict[str, str]] = {
+    "cgroup": "the view of the cgroup tree; the limits come from the cgroups themselves",
+    "ipc": "System V IPC objects and POSIX message queues",
+    "mnt": "the mounts, and with them the file tree",
+    "net": "interfaces, addresses, routes, ports, firewall and connection tracking",
+    "pid": "process numbers",
+    "user": "user and group numbers, and whom capabilities reach",
+    "uts": "host name and NIS domain name",
+    "time": "offsets of the monotonic and boot-time clocks; the wall clock is shared by all",
+}
+WORDS: Final[dict[Sharing | None, str]] = {
+    "own": "own",
+    "host": "shared with host",
+    "pair": "shared with pair",
+    None: "unreadable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One kind of namespace of one endpoint."""
+
+    inode: int | None
+    sharing: Sharing | None
+    """None where an inode that decides it could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceRow:
+    """One kind of namespace at both ends, and the host's."""
+
+    kind: str
+    client: End
+    server: End
+    host: int | None
+
+
+def by_role(endpoints: tuple[EndpointFacts, ...]) -> dict[Role, EndpointFacts]:
+    """Return the endpoints by role."""
+    return {end.role: end for end in endpoints}
+
+
+def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> End:
+    """Return one namespace of the endpoint `role` and who else is in it."""
+    ends = by_role(endpoints)
+    other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
+    mine, peer, host = (
+        ends[r].namespaces.inode(kind) if r in ends else None for r in (role, other, Role.HOST)
+    )
+    if mine is None:
+        return End(None, None)
+    if mine == host:
+        return End(mine, "host")
+    if mine == peer:
+        return End(mine, "pair")
+    return End(mine, None if host is None or peer is None else "own")
+
+
+def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, ...]:
+    """Return the eight kinds; empty where no endpoint was read."""
+    host = by_role(endpoints).get(Role.HOST)
+    if not endpoints:
+        return ()
+    return tuple(
+        NamespaceRow(
+            kind=kind,
+            client=sharing(kind, Role.CLIENT, endpoints),
+            server=sharing(kind, Role.SERVER, endpoints),
+            host=host.namespaces.inode(kind) if host else None,
+        )
+        for kind in NAMESPACE_KINDS
+    )
+
+
+def network_isolation(view: DriverView | None) -> str:
+    """Return in a few words whose network namespaces a driver's ends are in, as seen."""
+    endpoints = view.example.endpoints if view and view.example else ()
+    found = {sharing("net", role, endpoints).sharing for role in (Role.CLIENT, Role.SERVER)}
+    if found == {"own"}:
+        return "own network namespace"
+    if found == {"host"}:
+        return "host's network namespace"
+    if found == {"pair"}:
+        return "one network namespace for the pair"
+    return "network namespace not read"

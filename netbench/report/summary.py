@@ -1,0 +1,84 @@
+"""summary.md: short enough for the comment of a pull request."""
+
+import re
+from typing import Final
+
+from netbench import units
+from netbench.analysis.model import Analysis
+from netbench.record import RunInfo
+from netbench.report.console import doubts
+from netbench.report.sentences import (
+    baseline_check,
+    engine_line,
+    fact,
+    isolated_drivers,
+    isolation_sentence,
+    lead,
+    primaries,
+    subject,
+)
+from netbench.report.views import Digest
+from netbench.report.words import PLACEMENTS, SIGNS, interval, plain
+
+DOUBTS: Final = 12
+"""Warnings that are listed; the rest stand in the page."""
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$@])")
+
+
+def escaped(text: str) -> str:
+    """Return `text` so that Markdown shows it letter by letter."""
+    return _SPECIAL.sub(r"\\\1", plain(text))
+
+
+def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    """Return the summary: verdict, table, isolation, warnings, where it was measured."""
+    parts = [
+        f"### netbench: {escaped(', '.join(info.plan.drivers))}",
+        escaped(engine_line(info)),
+        f"**{escaped(lead(analysis, digest))}**",
+        _table(analysis),
+        *(escaped(isolation_sentence(view)) for view in isolated_drivers(digest)),
+        f"{escaped(analysis.baseline)}: {escaped(baseline_check(analysis))}.",
+        _doubts(analysis),
+        _footer(info, digest),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(analysis: Analysis) -> str:
+    found = primaries(analysis)
+    if not found:
+        return ""
+    baseline = escaped(analysis.baseline)
+    lines = [
+        f"| driver | measure | ratio | interval | median | {baseline} | verdict | state |",
+        "|---|---|--:|---|--:|--:|---|---|",
+    ]
+    lines += [
+        f"| {escaped(c.driver)} | {subject(c.metric)} {PLACEMENTS[c.placement]} "
+        f"| {units.ratio(c.ratio)} | {interval(c.low, c.high)} "
+        f"| {units.quantity(c.driver_median, c.unit)} "
+        f"| {units.quantity(c.baseline_median, c.unit)} "
+        f"| {SIGNS[c.verdict]} {c.verdict} | {escaped(c.state)}, {c.blocks} blocks |"
+        for c in found
+    ]
+    return "\n".join(lines)
+
+
+def _doubts(analysis: Analysis) -> str:
+    found = doubts(analysis)
+    lines = [f"- {escaped(line)}" for line in found[:DOUBTS]]
+    if len(found) > DOUBTS:
+        lines.append(f"- and {len(found) - DOUBTS} more in report.html")
+    return "\n".join(lines)
+
+
+def _footer(info: RunInfo, digest: Digest) -> str:
+    where = [f"run {info.id}", info.created, f"netbench {info.version}"]
+    kernel = fact(info, "kernel.release")
+    if isinstance(kernel, str):
+        where.append(f"kernel {kernel}")
+    where += [f"{digest.total} records", f"seed {info.plan.seed}"]
+    if info.status != "complete":
+        where.append(f"status {info.status}")
+    return f"<sub>{escaped(' · '.join(where))}</sub>"

@@ -1,0 +1,117 @@
+"""What a report shows of the records, as plain values; `collect` makes it in one pass."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netbench.record import Record, SeriesPoint, Skip
+from netbench.report.words import CellKey
+from netbench.spec import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record as the table shows it."""
+
+    number: int
+    block: int
+    position: int
+    attempt: int
+    arm: str
+    cell: CellKey
+    state: str
+    outcome: Literal["sample", "failure", "skip"]
+    values: tuple[tuple[str, float, str], ...]
+    """(metric, value, unit)."""
+    note: str
+    """Reason of a failure or skip; empty for a sample."""
+    path_held: bool | None
+    pins: str
+    started: str
+    seconds: float
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Quantiles and series of one trial that is drawn."""
+
+    record: int
+    block: int
+    driver: str
+    cell: CellKey
+    chosen: bool
+    """Whether it is its driver's trial with the median value."""
+    quantiles: tuple[tuple[float, float], ...]
+    series: tuple[SeriesPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """One distinct command and who ran it."""
+
+    probe: str
+    role: Role
+    argv: tuple[str, ...]
+    drivers: tuple[str, ...]
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseCount:
+    """One promise over all trials of a driver."""
+
+    promise: str
+    held: int
+    broken: int
+    evidence: str
+    """Of the first break, else of the first check."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverView:
+    """What the records say of one driver."""
+
+    driver: str
+    example: Record | None
+    """A trial with its endpoints: with a path that held if there is one."""
+    samples: int
+    failures: int
+    skips: int
+    paths_held: int
+    paths_broken: int
+    promises: tuple[PromiseCount, ...]
+    isolated: Skip | None
+    """The skip, where the driver's own promise rules out every trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A reason why trials gave no number, and how often."""
+
+    driver: str
+    cell: CellKey
+    kind: Literal["failure", "skip"]
+    stage: str
+    reason: str
+    evidence: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Everything of the records that a report shows."""
+
+    total: int
+    rows: tuple[Row, ...]
+    lines: tuple[Line, ...]
+    drivers: tuple[DriverView, ...]
+    commands: tuple[CommandLine, ...]
+    commands_left: bool
+    """Whether there were more command lines than are kept."""
+    problems: tuple[Problem, ...]
+    arms: tuple[tuple[int, str], ...]
+    """Driver of each record of `Analysis.sentinel`."""
+
+    def view(self, driver: str) -> DriverView | None:
+        """Return one driver's view."""
+        return next((view for view in self.drivers if view.driver == driver), None)

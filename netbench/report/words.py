@@ -1,0 +1,101 @@
+"""The words and signs that every form of the report shares."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from netbench import units
+from netbench.analysis.model import Contrast, Verdict
+from netbench.record import METRICS
+from netbench.spec import Placement
+
+PLACEMENTS: Final[dict[Placement, str]] = {
+    Placement.CROSS: "on two cores",
+    Placement.SAME: "on one core",
+    Placement.NONE: "unpinned",
+}
+SIGNS: Final[dict[Verdict, str]] = {
+    Verdict.FASTER: "▲",
+    Verdict.SLOWER: "▼",
+    Verdict.EQUIVALENT: "=",
+    Verdict.UNDECIDED: "?",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CellKey:
+    """What figures and tables are grouped by: everything of a cell but its driver."""
+
+    path: str
+    probe: str
+    placement: Placement
+
+    @property
+    def words(self) -> str:
+        """`tcp-rr on one core, east-west`."""
+        return f"{self.probe} {PLACEMENTS[self.placement]}, {self.path}"
+
+    @property
+    def slug(self) -> str:
+        """A name for HTML ids: letters, digits and hyphens only."""
+        raw = f"{self.path}-{self.probe}-{self.placement}"
+        return "".join(c if c.isascii() and c.isalnum() else "-" for c in raw)
+
+
+def metric_title(metric: str) -> str:
+    """Return the metric's title, or its name where it is not in the table."""
+    return METRICS[metric].title if metric in METRICS else metric
+
+
+def change(metric: str, ratio: float) -> str:
+    """Return what a ratio means in words: `21.7 % less TCP throughput`."""
+    percent = abs(ratio - 1) * 100
+    size = f"{percent:.1f} %"
+    if metric.startswith("rtt_"):
+        return f"{size} {'longer' if ratio > 1 else 'shorter'}"
+    return f"{size} {'more' if ratio > 1 else 'less'}"
+
+
+def bounded(contrast: Contrast) -> bool:
+    """Tell whether the contrast has an interval with two ends."""
+    return contrast.low is not None and contrast.high is not None
+
+
+def why_undecided(contrast: Contrast, margin: float) -> str:
+    """Return the reason of an `undecided` in a few words."""
+    if contrast.ratio is None:
+        return "no block in which both arms were measured in one machine state"
+    if not bounded(contrast):
+        return f"{contrast.blocks} blocks are too few for a bounded interval"
+    if contrast.noise_floor is None:
+        return "the A/A arm gives no bounded noise floor"
+    if abs(math.log(contrast.ratio)) <= math.log1p(contrast.noise_floor):
+        return f"the effect lies inside the noise floor of {contrast.noise_floor * 100:.1f} %"
+    if contrast.warnings and not _straddles(contrast, margin):
+        return f"warning {contrast.warnings[0].kind}"
+    return f"the interval crosses the margin of {margin * 100:g} %"
+
+
+def _straddles(contrast: Contrast, margin: float) -> bool:
+    low, high = contrast.low, contrast.high
+    if low is None or high is None:
+        return True
+    edges = (1 / (1 + margin), 1 + margin)
+    return any(low <= edge <= high for edge in edges)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return `[0.751, 0.812]`, or `unbounded` where there are too few blocks for an interval."""
+    return "unbounded" if low is None and high is None else units.interval(low, high)
+
+
+def plain(text: str) -> str:
+    """Return `text` on one line without control characters: tool output is not trusted."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def joined(parts: list[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    if len(parts) < 2:  # noqa: PLR2004 - one part needs no "and"
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

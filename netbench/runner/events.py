@@ -1,0 +1,51 @@
+"""What a run tells while it runs."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netbench.plan import Step
+from netbench.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStarted:
+    """Its pairs are about to be made."""
+
+    number: int
+    total: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """A trial is about to run."""
+
+    step: Step
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFinished:
+    """A trial's record, complete."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFinished:
+    """Its pairs are gone."""
+
+    number: int
+    seconds: float
+    left: tuple[str, ...]
+    """What could not be removed, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over."""
+
+    status: Literal["complete", "out-of-time"]
+
+
+Event = BlockStarted | TrialStarted | TrialFinished | BlockFinished | Ended

@@ -1,0 +1,241 @@
+"""The run: block after block, every arm of a probe back to back (METHOD §1)."""
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+
+from netbench.engines.base import Engine
+from netbench.errors import EngineError, EngineLost
+from netbench.facts.base import Reader
+from netbench.plan import BlockPlan, Plan, Step
+from netbench.record import Failure, Outcome, PromiseCheck, Record, Sample, Skip
+from netbench.runner.events import (
+    BlockFinished,
+    BlockStarted,
+    Ended,
+    Event,
+    TrialFinished,
+    TrialStarted,
+)
+from netbench.runner.isolation import prove_isolation
+from netbench.runner.trial import (
+    Prepared,
+    SaveRaw,
+    TrialFailed,
+    TrialRunner,
+    Where,
+    never_ran,
+)
+from netbench.sentinel.measure import Sentinel
+from netbench.sentinel.rule import classify, split, usable
+from netbench.spec import Arm, Placement
+from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
+
+_ATTEMPTS = 3
+"""A trial of mixed state is run again at most twice."""
+_RERUN_SHARE = 0.1
+"""Reruns take at most this share of the planned trials."""
+
+
+class Runner:
+    """Folds one plan over one engine."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        reader: Reader,
+        *,
+        run: str,
+        save_raw: SaveRaw,
+        keep: bool = False,
+    ) -> None:
+        """Prepare; `run` is the id that everything made carries."""
+        self._plan = plan
+        self._engine = engine
+        self._reader = reader
+        self._run = run
+        self._keep = keep
+        self._sentinel = Sentinel()
+        self._trials = TrialRunner(engine, reader, plan, self._sentinel, save_raw)
+        self._unsupported = {
+            driver.name: engine.unsupported(driver.recipe) for driver in plan.drivers
+        }
+        self._readings: dict[Placement, list[float]] = {}
+        self._isolation: dict[Arm, Skip | Failure] = {}
+        self._number = 0
+        planned = plan.blocks * len(plan.arms) * len(plan.kinds)
+        self._reruns_left = max(2, math.ceil(_RERUN_SHARE * planned))
+        self._longest = 0.0
+        """Seconds of the longest block so far."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Run the plan.
+
+        Raises:
+            EngineLost: after the record of the trial that saw it.
+        """
+        began = time.monotonic()
+        with self._sentinel:
+            for number in range(1, self._plan.blocks + 1):
+                if self._too_late(began, self._longest):
+                    yield Ended("out-of-time")
+                    return
+                started = time.monotonic()
+                yield from self._block(self._plan.block(number), began)
+                self._longest = max(self._longest, time.monotonic() - started)
+        yield Ended("complete")
+
+    def _too_late(self, began: float, needed: float) -> bool:
+        limit = self._plan.max_time
+        return limit is not None and time.monotonic() - began + needed > limit
+
+    def _block(self, block: BlockPlan, began: float) -> Iterator[Event]:
+        started = time.monotonic()
+        yield BlockStarted(block.number, self._plan.blocks, len(block.steps))
+        self._isolation.clear()
+        live = LiveBlock(
+            self._engine,
+            self._reader,
+            [arm for arm in block.arms if self._unsupported[arm.driver] is None],
+            prefix=f"netbench-{self._run}-{block.number}",
+            cpus=self._plan.run_cpus,
+            keep=self._keep,
+        )
+        with live:
+            prepared = self._prepare_held(block, live)
+            try:
+                yield from self._steps(block, live, prepared, began)
+            finally:
+                for held in prepared.values():
+                    if isinstance(held, Prepared):
+                        held.kill()
+        yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
+
+    def _prepare_held(self, block: BlockPlan, live: LiveBlock) -> dict[Step, Prepared | Failure]:
+        """Start every client that pauses by its own design, so that all pauses pass together."""
+        prepared: dict[Step, Prepared | Failure] = {}
+        for step in block.steps:
+            pair = live.pairs.get(step.arm)
+            holdable = self._plan.probes[step.cell.probe].holdable
+            if holdable and isinstance(pair, LivePair) and self._ruled_out(step, pair) is None:
+                try:
+                    prepared[step] = self._trials.prepare(pair, step)
+                except TrialFailed as exc:
+                    prepared[step] = exc.failure
+        return prepared
+
+    def _steps(
+        self,
+        block: BlockPlan,
+        live: LiveBlock,
+        prepared: dict[Step, Prepared | Failure],
+        began: float,
+    ) -> Iterator[Event]:
+        mixed: list[Step] = []
+        for step in block.steps:
+            yield TrialStarted(step, 1)
+            where = self._where(block, step, 1)
+            record = yield from self._step(where, live, prepared.pop(step, None))
+            if self._is_mixed(record):
+                mixed.append(step)
+        for attempt in range(2, _ATTEMPTS + 1):
+            again, mixed = mixed, []
+            for step in again:
+                if self._reruns_left <= 0 or self._too_late(began, self._longest / 4):
+                    return
+                self._reruns_left -= 1
+                yield TrialStarted(step, attempt)
+                record = yield from self._step(self._where(block, step, attempt), live, None)
+                if self._is_mixed(record):
+                    mixed.append(step)
+
+    def _where(self, block: BlockPlan, step: Step, attempt: int) -> Where:
+        self._number += 1
+        return Where(self._number, block.number, attempt, step)
+
+    def _step(
+        self, where: Where, live: LiveBlock, prepared: Prepared | Failure | None
+    ) -> Generator[Event, None, Record]:
+        """Run one step, yield its record, return it."""
+        pair = live.pairs.get(where.step.arm)
+        try:
+            record = self._record(where, pair, prepared)
+        except EngineLost as exc:
+            lost = Failure("engine", f"the engine went away: {exc}", "")
+            yield TrialFinished(_with_facts(never_ran(where, lost), pair))
+            raise
+        self._note_readings(record)
+        record = _with_facts(record, pair)
+        yield TrialFinished(record)
+        return record
+
+    def _record(
+        self, where: Where, pair: LivePair | NotUp | None, prepared: Prepared | Failure | None
+    ) -> Record:
+        ruled_out = self._ruled_out(where.step, pair)
+        if ruled_out is not None:
+            return never_ran(where, ruled_out)
+        if isinstance(prepared, Failure):
+            return never_ran(where, prepared)
+        if not isinstance(pair, LivePair):
+            return never_ran(where, Failure("create", "the pair is not up", ""))
+        try:
+            ready = prepared or self._trials.prepare(pair, where.step)
+        except TrialFailed as exc:
+            return never_ran(where, exc.failure)
+        return self._trials.carry_out(where, ready)
+
+    def _ruled_out(self, step: Step, pair: LivePair | NotUp | None) -> Outcome | None:
+        """Return the outcome of a step that cannot run, None where it can."""
+        unsupported = self._unsupported[step.arm.driver]
+        if unsupported is not None:
+            return Skip(unsupported)
+        impossible = self._plan.impossible.get(step.cell.placement)
+        if impossible is not None:
+            return Skip(impossible)
+        if isinstance(pair, NotUp):
+            return Failure("create", pair.reason, "")
+        if isinstance(pair, LivePair):
+            if pair.broken:
+                return _broken(pair.broken)
+            if pair.driver.isolated:
+                return self._isolated(pair)
+        return None
+
+    def _isolated(self, pair: LivePair) -> Skip | Failure:
+        if pair.arm not in self._isolation:
+            try:
+                self._isolation[pair.arm] = prove_isolation(self._engine, pair)
+            except EngineLost:
+                raise
+            except EngineError as exc:
+                self._isolation[pair.arm] = Failure("isolation", str(exc), "")
+        return self._isolation[pair.arm]
+
+    def _note_readings(self, record: Record) -> None:
+        values = self._readings.setdefault(record.cell.placement, [])
+        for reading in (record.sentinel.before, record.sentinel.after):
+            value = usable(reading)
+            if value is not None:
+                values.append(value)
+
+    def _is_mixed(self, record: Record) -> bool:
+        if not isinstance(record.outcome, Sample):
+            return False
+        threshold = split(self._readings[record.cell.placement])
+        return classify(record.sentinel, threshold) == "mixed"
+
+
+def _with_facts(record: Record, pair: LivePair | NotUp | None) -> Record:
+    """Add what is known of the pair to a record, where the trial itself read nothing."""
+    if not isinstance(pair, LivePair):
+        return record
+    endpoints = record.endpoints or trimmed(pair.facts, pair.driver.path(pair.facts))
+    return replace(record, promises=pair.promises, endpoints=endpoints)
+
+
+def _broken(checks: tuple[PromiseCheck, ...]) -> Failure:
+    texts = ", ".join(check.promise for check in checks)
+    return Failure("promise", f"broken: {texts}", "; ".join(check.evidence for check in checks))

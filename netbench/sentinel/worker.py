@@ -1,0 +1,105 @@
+"""One side of the sentinel: a process of its own, so that it can sit on a CPU of its own.
+
+Started as a script with nothing but the standard library: `python -I -S worker.py FD`, where FD is
+its end of the socket pair. Each line on stdin is one command, answered by lines on stdout; it
+sleeps in between and ends when stdin does.
+
+    lead METHOD CPU SECONDS     the side that keeps time
+    follow METHOD CPU SECONDS   prints `ready` once it sits on its CPU and waits
+
+Both end with `done STARTED ENDED AMOUNT`: CLOCK_MONOTONIC seconds, and bytes (stream) or round
+trips (ping-pong); or with `error TEXT`.
+"""
+
+import os
+import sys
+import time
+
+BLOCK = 128 * 1024
+"""Bytes of one write of the stream."""
+MESSAGE = 16
+"""Bytes of one message of the ping-pong."""
+MORE, LAST = b"\0", b"\1"
+"""Content of every byte of a message but the last one's, and of the last message."""
+
+Outcome = tuple[float, float, int]
+
+
+def lead_stream(fd: int, seconds: float) -> Outcome:
+    """Send blocks for so long; the amount counts what was handed to the kernel."""
+    block, sent = MORE * BLOCK, 0
+    started = time.monotonic()
+    until = started + seconds
+    while time.monotonic() < until:
+        sent += os.write(fd, block)
+    os.write(fd, LAST)
+    return started, time.monotonic(), sent
+
+
+def follow_stream(fd: int) -> Outcome:
+    """Receive up to the last byte; the first block only starts the clock."""
+    buffer, received = bytearray(BLOCK), 0
+    count = os.readv(fd, [buffer])
+    started = time.monotonic()
+    while count and buffer[count - 1] != LAST[0]:
+        count = os.readv(fd, [buffer])
+        received += count
+    if not count:
+        raise EOFError("the other side is gone")
+    return started, time.monotonic(), received
+
+
+def lead_pingpong(fd: int, seconds: float) -> Outcome:
+    """Send a message and await its echo, for so long."""
+    message, trips = MORE * MESSAGE, 0
+    started = now = time.monotonic()
+    until = started + seconds
+    while now < until:
+        os.write(fd, message)
+        if not os.read(fd, MESSAGE):
+            raise EOFError("the other side is gone")
+        trips += 1
+        now = time.monotonic()
+    os.write(fd, LAST * MESSAGE)
+    return started, now, trips
+
+
+def follow_pingpong(fd: int) -> Outcome:
+    """Echo every message up to the last one."""
+    started, trips = time.monotonic(), 0
+    while (message := os.read(fd, MESSAGE)) and message[:1] == MORE:
+        os.write(fd, message)
+        trips += 1
+    if not message:
+        raise EOFError("the other side is gone")
+    return started, time.monotonic(), trips
+
+
+def obey(fd: int, line: str) -> str:
+    """Carry out one command and return its last answer."""
+    side, method, cpu, seconds = line.split()
+    os.sched_setaffinity(0, {int(cpu)})
+    if side == "follow":
+        os.write(1, b"ready\n")
+        follow = follow_stream if method == "stream" else follow_pingpong
+        outcome = follow(fd)
+    else:
+        lead = lead_stream if method == "stream" else lead_pingpong
+        outcome = lead(fd, float(seconds))
+    started, ended, amount = outcome
+    return f"done {started!r} {ended!r} {amount}"
+
+
+def main() -> None:
+    """Obey until stdin ends."""
+    fd = int(sys.argv[1])
+    while line := sys.stdin.readline():
+        try:
+            answer = obey(fd, line)
+        except (OSError, EOFError) as exc:
+            answer = f"error {exc}"
+        os.write(1, answer.encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Live pairs: made from a driver's recipe, proved by facts, always torn down."""
+
+from netbench.topology.block import LiveBlock, LivePair, NotUp
+from netbench.topology.proof import prove, trimmed
+from netbench.topology.readers import choose_reader, subject
+from netbench.topology.shield import deferred_signals
+
+__all__ = [
+    "LiveBlock",
+    "LivePair",
+    "NotUp",
+    "choose_reader",
+    "deferred_signals",
+    "prove",
+    "subject",
+    "trimmed",
+]

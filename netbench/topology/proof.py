@@ -1,0 +1,123 @@
+"""Path proof: which links carried the trial's bytes (METHOD §4). Pure."""
+
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from netbench.drivers import Driver, Hop
+from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route
+from netbench.spec import Role
+
+_FEW = 12
+"""Links or routes of a namespace that are all kept in a record."""
+
+
+def prove(driver: Driver, before: PairFacts, after: PairFacts, required: int) -> PathProof:
+    """Return whether the driver's links, and no others, can have carried `required` bytes.
+
+    Held means: every link of the claimed path is there, the same before and after, and its
+    counter in the traffic's direction moved by at least the bytes the receiver got.
+    """
+    now = driver.path(after)
+    then = {(hop.role, hop.link.index): hop for hop in driver.path(before)}
+    problems = [] if now else ["links of the claimed path are missing"]
+    hops = []
+    for hop in now:
+        earlier = then.get((hop.role, hop.link.index))
+        if earlier is None:
+            problems.append(f"{hop.role} {hop.link.name} was not there before the trial")
+            continue
+        proof = _hop(earlier, hop)
+        hops.append(proof)
+        problems += _changes(earlier, hop)
+        if hop.counted != "none" and proof.moved < required:
+            problems.append(
+                f"{hop.role} {hop.link.name} moved {proof.moved} bytes, the receiver got {required}"
+            )
+    return PathProof(
+        held=not problems,
+        required=required,
+        hops=tuple(hops),
+        route=route_to(after.client, after.target),
+        reader=after.reader,
+        problems=tuple(problems),
+    )
+
+
+def _hop(before: Hop, after: Hop) -> HopProof:
+    old, new = before.link.counters, after.link.counters
+    moved = {
+        "rx": new.rx_bytes - old.rx_bytes,
+        "tx": new.tx_bytes - old.tx_bytes,
+        "none": 0,
+    }[after.counted]
+    link = after.link
+    return HopProof(
+        namespace=after.role.value,
+        link=link.name,
+        index=link.index,
+        kind=link.kind,
+        mode=link.mode,
+        mtu=link.mtu,
+        mac=link.mac,
+        peer=link.peer,
+        master=link.master,
+        qdisc=link.qdisc,
+        offloads=link.offloads,
+        rx_before=old.rx_bytes,
+        rx_after=new.rx_bytes,
+        tx_before=old.tx_bytes,
+        tx_after=new.tx_bytes,
+        counted=after.counted,
+        moved=moved,
+    )
+
+
+def _changes(before: Hop, after: Hop) -> list[str]:
+    """Return what is no longer the same about a link, its counters apart."""
+    old = replace(before.link, counters=after.link.counters)
+    if old == after.link:
+        return []
+    return [f"{after.role} {after.link.name} changed during the trial: {old} -> {after.link}"]
+
+
+def route_to(client: EndpointFacts, target: str | None) -> str:
+    """Return the client's route to an address in words, by longest prefix."""
+    if target is None:
+        return "no address to reach"
+    wanted = ip_address(target)
+    if wanted.is_loopback:
+        return f"{target} local, dev lo"
+    if any(a.address == target for a in client.addresses):
+        return f"{target} is the client's own, dev lo"
+    matching = [r for r in client.routes if wanted in _destination(r)]
+    if not matching:
+        return f"no route to {target}"
+    best = max(matching, key=lambda r: _destination(r).prefixlen)
+    via = f" via {best.gateway}" if best.gateway else ""
+    return f"{target}{via} dev {best.link} ({best.destination})"
+
+
+def _destination(route: Route) -> IPv4Network | IPv6Network:
+    return ip_network("0.0.0.0/0" if route.destination == "default" else route.destination)
+
+
+def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...]:
+    """Return the three namespace sets for a record, without what a busy host adds by the dozen.
+
+    Links of the path and `lo` stay always; the rest stays where it is short.
+    """
+    used = {hop.link.name for hop in hops} | {"lo"}
+
+    def short(end: EndpointFacts) -> EndpointFacts:
+        links = end.links
+        if len(links) > _FEW or end.role is Role.HOST:
+            links = tuple(link for link in links if link.name in used)
+        kept = {link.name for link in links}
+        return replace(
+            end,
+            links=links,
+            addresses=tuple(a for a in end.addresses if a.link in kept),
+            routes=end.routes[:_FEW],
+        )
+
+    return short(facts.client), short(facts.server), short(facts.host)

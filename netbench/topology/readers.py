@@ -1,0 +1,32 @@
+"""Which reader serves an engine, and endpoints as readers want them."""
+
+from netbench.engines.base import Endpoint, Engine
+from netbench.errors import FactError
+from netbench.facts.base import Reader, Subject
+from netbench.facts.inside import InsideReader
+from netbench.setns import may_enter
+
+_TIMEOUT = 10.0
+"""Seconds for one read-only command in an endpoint."""
+
+
+def choose_reader(engine: Engine) -> Reader:
+    """Return the reader in process where we may enter the engine's namespaces, else from inside."""
+    if engine.local and may_enter(engine.host().pid):
+        from netbench.facts.netlink import NetlinkReader  # noqa: PLC0415 -- pyroute2 is heavy
+
+        return NetlinkReader()
+    return InsideReader(local=engine.local)
+
+
+def subject(engine: Engine, endpoint: Endpoint) -> Subject:
+    """Return an endpoint for a reader."""
+
+    def run(argv: tuple[str, ...]) -> str:
+        done = engine.run(endpoint, argv, timeout=_TIMEOUT)
+        if done.exit_code != 0:
+            said = done.stderr.strip() or done.stdout.strip()[:200]
+            raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
+        return done.stdout
+
+    return Subject(endpoint.role, endpoint.pid, run)
