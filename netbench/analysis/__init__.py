@@ -11,6 +11,7 @@ from netbench.analysis.model import (
     QualityWarning,
     SentinelPoint,
     State,
+    Tally,
     TrialPoint,
     Verdict,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "QualityWarning",
     "SentinelPoint",
     "State",
+    "Tally",
     "TrialPoint",
     "Verdict",
     "analyse",

@@ -89,6 +89,7 @@ class Comparison:
         self.key = key
         self._terms = terms
         self._fit = fit
+        self._seen = frozenset(every["state"])
         first, second = (_arm(fit, terms.baseline, replica) for replica in (0, 1))
         self._baseline = pd.concat([first, second[~second.index.isin(first.index)]])
         self._null_pairs = _join(second, first)
@@ -128,14 +129,17 @@ class Comparison:
             )
 
     def _headline(self, pairs: pd.DataFrame) -> str:
-        """Return the closest state with enough pairs, else the fullest one (METHOD §1b)."""
+        """Return the closest state with enough pairs, else the fullest one (METHOD §1b).
+
+        Without any pair: the closest state that any trial was in.
+        """
         counts = pairs.groupby("state").size()
         full = [s for s in PREFERENCE if counts.get(s, 0) >= MIN_BLOCKS]
         if full:
             return full[0]
         if not counts.empty:
             return max(PREFERENCE, key=lambda s: counts.get(s, 0))
-        return next((s for s in PREFERENCE if s in set(self._fit["state"])), "unknown")
+        return next((s for s in (*PREFERENCE, "mixed") if s in self._seen), "unknown")
 
     def _contrast(
         self,

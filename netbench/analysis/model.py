@@ -167,6 +167,23 @@ class SentinelPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How a run's trials came out."""
+
+    samples: int
+    failures: int
+    by_design: int
+    """Skips that are the driver's own promise: a result."""
+    impossible: int
+    """Skips of what was asked for and cannot be had here."""
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 where every trial was measured or skipped by design, else 3."""
+        return 3 if self.failures or self.impossible else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """All that can be said of one run."""
 
@@ -186,3 +203,4 @@ class Analysis:
     """Doubts about the run as a whole."""
     measuring_share: float | None
     """Seconds of measuring over wall seconds of the run."""
+    tally: Tally

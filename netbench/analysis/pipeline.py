@@ -15,7 +15,7 @@ from netbench.analysis.contrasts import (
     usable,
 )
 from netbench.analysis.frame import Frames, collect
-from netbench.analysis.model import Analysis, Contrast, NullContrast
+from netbench.analysis.model import Analysis, Contrast, NullContrast, Tally
 from netbench.analysis.stats import ALPHA
 from netbench.record import METRICS, PlanSummary, Record, RunInfo
 from netbench.units import COUNT
@@ -45,6 +45,18 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
         sentinel=states.timeline(frames.trials, thresholds),
         warnings=quality.of_run(info, frames.trials, frames.numbers, found),
         measuring_share=quality.measuring_share(info, frames.trials),
+        tally=_tally(frames.trials),
+    )
+
+
+def _tally(trials: pd.DataFrame) -> Tally:
+    skipped = trials["outcome"] == "skip"
+    by_design = int((skipped & trials["by_design"].astype(bool)).sum())
+    return Tally(
+        samples=int((trials["outcome"] == "sample").sum()),
+        failures=int((trials["outcome"] == "failure").sum()),
+        by_design=by_design,
+        impossible=int(skipped.sum()) - by_design,
     )
 
 

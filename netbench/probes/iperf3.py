@@ -145,7 +145,8 @@ def _received(document: Table, seconds: int) -> int:
     if "connecting_to" not in start:
         raise ProbeError("iperf3's output is not a client's")
     test = _table(start, "test_start")
-    if test.get("protocol") != "TCP" or test.get("bidir"):
+    ends = [_optional(row, "receiver") for row in _rows(_table(document, "end"), "streams")]
+    if test.get("protocol") != "TCP" or len({bool(end.get("sender")) for end in ends}) > 1:
         raise ProbeError("iperf3's output is not that of a one-way TCP test")
     total = _table(document, "end", "sum_received")
     count = _number(total.get("bytes"))

@@ -43,6 +43,20 @@ class Namespaces:
         value: int | None = getattr(self, kind)
         return value
 
+    def shared(self, kind: str, host: "Namespaces", pair: "Namespaces") -> str | None:
+        """Return whose a namespace is: `own`, `host` or `pair`; None where it cannot be told.
+
+        A namespace shared with the engine's host is called so even where the pair shares it too.
+        """
+        mine, hosts, pairs = self.inode(kind), host.inode(kind), pair.inode(kind)
+        if mine is None or (hosts is None and mine == pairs):
+            return None
+        if mine == hosts:
+            return "host"
+        if mine == pairs:
+            return "pair"
+        return None if hosts is None or pairs is None else "own"
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:

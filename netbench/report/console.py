@@ -12,7 +12,7 @@ from netbench.report.sentences import (
     isolation_sentence,
 )
 from netbench.report.views import Digest
-from netbench.report.words import PLACEMENTS, SIGNS, CellKey, interval, metric_title, plain
+from netbench.report.words import PLACEMENTS, SIGNS, CellKey, capital, interval, metric_title, plain
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -29,7 +29,7 @@ STYLES: Final[dict[Verdict, str]] = {
 def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     """Return the final table: engine first, a block of rows per cell, then doubts."""
     from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - same
 
     shown = [c for c in analysis.contrasts if c.primary]
     keys = dict.fromkeys((CellKey(c.path, c.probe, c.placement), c.metric) for c in shown)
@@ -54,14 +54,14 @@ def doubts(analysis: Analysis) -> list[str]:
         for warning in contrast.warnings if contrast.primary and contrast.headline else ():
             found.setdefault((warning.message, warning.advice), []).append(where)
     return [
-        plain(f"{', '.join(whom)}: {_text(*words)}" if whom else _text(*words))
+        plain(f"{', '.join(whom)}: {_text(*words)}" if whom else capital(_text(*words)))
         for words, whom in found.items()
     ]
 
 
 def _text(message: str, advice: str) -> str:
     """Return both as sentences."""
-    return f"{message.rstrip('.')}. {advice[:1].upper()}{advice[1:].rstrip('.')}."
+    return f"{message.rstrip('.')}. {capital(advice.rstrip('.'))}."
 
 
 def _is(contrast: Contrast, key: CellKey, metric: str) -> bool:
@@ -72,8 +72,8 @@ def _is(contrast: Contrast, key: CellKey, metric: str) -> bool:
 
 
 def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
+    from rich.text import Text  # noqa: PLC0415 - same
 
     title = Text(f"\n{metric_title(metric)} {PLACEMENTS[key.placement]} ", style="bold")
     title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")

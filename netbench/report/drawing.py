@@ -103,15 +103,17 @@ def _detail(hop: HopProof) -> str:
 def _arrow(hop: HopProof) -> str:
     if hop.counted == "none":
         return "forwards; the kernel counts nothing here"
-    return f"{units.quantity(float(hop.moved), units.BYTES)} {hop.counted}"
+    way = "received" if hop.counted == "rx" else "sent"
+    return f"{units.quantity(float(hop.moved), units.BYTES)} {way}"
 
 
 def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
     parts: list[Markup] = []
+    arrows: list[Markup] = []
     y = 1
     for number, box in enumerate(boxes):
         if number:
-            parts.append(_between(box, y, linked=linked))
+            arrows.append(_between(box, y, linked=linked))
             y += BETWEEN
         height = HEAD + PAD + len(box.nodes) * NODE + (len(box.nodes) - 1) * GAP
         parts.append(_box(box, y, height))
@@ -119,7 +121,7 @@ def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
     return Markup(
         '<svg class="path" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
         "{body}</svg>"
-    ).format(width=WIDTH, height=y + 1, label=plain(label), body=Markup("").join(parts))
+    ).format(width=WIDTH, height=y + 1, label=plain(label), body=Markup("").join(parts + arrows))
 
 
 def _box(box: Box, y: int, height: int) -> Markup:

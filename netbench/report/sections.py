@@ -10,7 +10,7 @@ from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.sentences import fact, primaries, subject
 from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
 from netbench.report.views import Digest, DriverView
-from netbench.report.words import PLACEMENTS, SIGNS, CellKey, change, interval, plain
+from netbench.report.words import PLACEMENTS, SIGNS, CellKey, capital, change, interval, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,7 @@ def measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
 
 def measure_name(key: CellKey, metric: str) -> str:
     """Return a column's heading."""
-    name = subject(metric)
-    return f"{name[0].upper()}{name[1:]} {PLACEMENTS[key.placement]}"
+    return f"{capital(subject(metric))} {PLACEMENTS[key.placement]}"
 
 
 def _answer(analysis: Analysis, digest: Digest, driver: str) -> Answer:

@@ -11,6 +11,7 @@ from netbench.report.words import (
     PLACEMENTS,
     CellKey,
     bounded,
+    capital,
     change,
     interval,
     joined,
@@ -136,7 +137,8 @@ def finding(analysis: Analysis, key: CellKey) -> str:
     """Return what a cell's primary contrasts say, for the title of its figure."""
     found = [c for c in primaries(analysis) if CellKey(c.path, c.probe, c.placement) == key]
     decided = [c for c in found if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio]
-    name = f"{subject(found[0].metric)} {PLACEMENTS[key.placement]}" if found else key.words
+    what = f"{subject(found[0].metric)} {PLACEMENTS[key.placement]}" if found else key.words
+    name = capital(what)
     if decided:
         parts = [f"{c.driver} {change(c.metric, c.ratio)}" for c in decided if c.ratio]
         return f"{name}: {joined(parts)} than {analysis.baseline}"

@@ -94,6 +94,11 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
+def capital(text: str) -> str:
+    """Return `text` with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def joined(parts: list[str]) -> str:
     """Return `a`, `a and b`, or `a, b and c`."""
     if len(parts) < 2:  # noqa: PLR2004 - one part needs no "and"

@@ -4,6 +4,7 @@ from netbench.topology.block import LiveBlock, LivePair, NotUp
 from netbench.topology.proof import prove, trimmed
 from netbench.topology.readers import choose_reader, subject
 from netbench.topology.shield import deferred_signals
+from netbench.topology.surroundings import surroundings
 
 __all__ = [
     "LiveBlock",
@@ -13,5 +14,6 @@ __all__ = [
     "deferred_signals",
     "prove",
     "subject",
+    "surroundings",
     "trimmed",
 ]

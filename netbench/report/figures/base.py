@@ -19,6 +19,7 @@ TABLE: Final = 500
 """Rows of a figure's table."""
 CLEAR: Final = "rgba(0,0,0,0)"
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_THOUSAND: Final = 1e3
 _RATES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 Spec = dict[str, Json]
@@ -70,6 +71,8 @@ def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:
     middle = statistics.median(abs(value) for value in values)
     if unit == units.SECONDS:
         return next(((s, name) for s, name in _TIMES if middle >= s), _TIMES[-1])
+    if unit == units.PER_SECOND:
+        return (_THOUSAND, "thousand per second") if middle >= _THOUSAND else (1.0, "per second")
     for scale, prefix in _RATES:
         if middle >= scale:
             return scale, f"{prefix}{unit}"

@@ -1,5 +1,7 @@
 """Trials as lines: RTT percentile curves, and throughput over time within a trial."""
 
+import math
+import statistics
 from collections import defaultdict
 from typing import Final
 
@@ -54,7 +56,7 @@ def _curves(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
             tickvals=[1 / (1 - q) for q in NINES],
             ticktext=["min" if q == 0 else f"p{q * 100:.5g}" for q in NINES],
         ),
-        axis(f"round-trip time, {name}, logarithmic", type="log"),
+        axis(f"round-trip time, {name}, logarithmic", type="log", dtick="D2"),
     )
     return figure(
         f"curves-{key.slug}",
@@ -103,7 +105,7 @@ def _series(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
     )
     return figure(
         f"series-{key.slug}",
-        title="Throughput within the trials, after warm-up",
+        title=_drift(lines),
         caption=f"{placed(key)} The strong line is the driver's trial with the median throughput; "
         "thin lines are other trials. A level that still rises would mean too short a warm-up.",
         spec={"data": _traces(scene, lines, points), "layout": spec},
@@ -119,6 +121,23 @@ def _series(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
             for line in lines
             if line.series
         ],
+    )
+
+
+def _drift(lines: list[Line]) -> str:
+    """Return by how much the second half of the strong trials differs from the first."""
+    drifts = []
+    for line in lines:
+        values = [point.value for point in line.series]
+        half = len(values) // 2
+        if line.chosen and half:
+            first, second = statistics.fmean(values[:half]), statistics.fmean(values[-half:])
+            drifts.append(abs(second / first - 1) if first else math.inf)
+    if not drifts or not math.isfinite(max(drifts)):
+        return "Throughput within the trials, after warm-up"
+    return (
+        "Within a trial, throughput of the second half is within "
+        f"{max(drifts) * 100:.1f} % of the first"
     )
 
 

@@ -10,7 +10,7 @@ from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layo
 from netbench.report.forest import ticks
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import primaries, subject
-from netbench.report.words import CellKey, interval, plain
+from netbench.report.words import CellKey, capital, interval, joined, plain
 
 
 def ratios(scene: Scene) -> tuple[Figure, ...]:
@@ -67,8 +67,8 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     width = f"{floor * 100:.1f} %" if floor is not None else "unbounded, so it is not drawn"
     return figure(
         f"ratios-{key.slug}-{metric}",
-        title=f"{subject(metric)[0].upper()}{subject(metric)[1:]}: ratio to {analysis.baseline} "
-        f"in each block, state {state}",
+        title=f"{capital(subject(metric))} against {analysis.baseline}, state {state}: "
+        f"{_sides(contrasts)}",
         caption=f"{placed(key)} Points are blocks; the bar is the interval of their mean ratio, "
         "which holds at whatever block one looks. The grey band is the noise floor (what "
         f"the A/A arm shows when nothing differs): {width}. Dotted lines: the margin of "
@@ -86,6 +86,17 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
             for name, thing, _ in lines
         ],
     )
+
+
+def _sides(contrasts: list[Contrast]) -> str:
+    """Return in how many blocks each driver lay on the side of 1 where most of its blocks lie."""
+    parts = []
+    for contrast in contrasts:
+        above = sum(delta.log_ratio > 0 for delta in contrast.deltas)
+        below = sum(delta.log_ratio < 0 for delta in contrast.deltas)
+        side, count = ("above", above) if above > below else ("below", below)
+        parts.append(f"{contrast.driver} {side} it in {count} of {len(contrast.deltas)} blocks")
+    return joined(parts)
 
 
 def _line(name: str, thing: Contrast | NullContrast, colour: Colour, row: int) -> list[Spec]:
@@ -149,7 +160,7 @@ def _bands(floor: float | None, margin: float) -> list[Json]:
                 "x1": 1 + floor,
                 "y0": 0,
                 "y1": 1,
-                "layer": "below",
+                "layer": "between",
                 "opacity": 0.3,
                 "fillcolor": BAND.light,
                 "line": {"width": 0},
@@ -168,7 +179,7 @@ def _bands(floor: float | None, margin: float) -> list[Json]:
                 "x1": at,
                 "y0": 0,
                 "y1": 1,
-                "layer": "below",
+                "layer": "between",
                 "line": {"width": width, "dash": dash, "color": QUIET.light},
             }
         )

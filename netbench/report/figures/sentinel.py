@@ -108,7 +108,7 @@ def _bands(states: list[State], scale: float) -> list[Json]:
             "opacity": 0.22,
             "fillcolor": BAND.light,
             "line": {"width": 0},
-            "label": {"text": state.name, "textposition": "top left"},
+            "label": {"text": state.name, "textposition": "middle right"},
         }
         for state in states
     ]

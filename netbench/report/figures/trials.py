@@ -71,6 +71,7 @@ def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
             ticktext=[plain(str(arm)) for arm in arms],
             range=[-0.5, len(arms) - 0.5],
             showgrid=False,
+            autotickangles=[0, -40],
         ),
         axis(f"{metric_title(metric)}, {name}", rangemode="tozero"),
         showlegend=len(states) > 1,

@@ -24,6 +24,7 @@
     for (const plot of plots) {
       const spec = themed(content.figures[plot.dataset.figure], "", asDark);
       if (width) spec.layout.width = width;
+      config.displayModeBar = innerWidth < 760 ? false : "hover";
       plot.hidden = false;
       globalThis.Plotly.react(plot, spec.data, spec.layout, config);
     }

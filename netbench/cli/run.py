@@ -1,0 +1,162 @@
+"""`netbench run`: from options to a run folder with its report, whatever happens between."""
+
+import secrets
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from netbench import __version__
+from netbench.cli.output import say
+from netbench.cli.progress import Progress, open_progress
+from netbench.cli.reports import write_reports
+from netbench.engines.base import Engine
+from netbench.engines.choose import open_engine
+from netbench.errors import EngineError, EngineLost, EngineUnavailable, Interrupted
+from netbench.plan import Options, Plan, build, parse
+from netbench.record import SCHEMA, RunInfo
+from netbench.runner import BlockFinished, Ended, Event, Runner, TrialFinished
+from netbench.store import RunFolder, check_writable
+from netbench.topology import choose_reader, deferred_signals, surroundings
+
+Status = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options of `run` that are no part of the plan."""
+
+    output: Path
+    image: str | None
+    as_json: bool
+    quiet: bool
+    keep: bool
+    identify: bool
+
+
+def execute(options: Options, wishes: RunOptions) -> int:
+    """Run and return the exit code; errors before anything is created are raised.
+
+    Raises:
+        ConfigurationError: with every mistake.
+        EngineUnavailable: nothing can be measured.
+        RunFolderError: the run folder cannot be written any more.
+    """
+    unwritable = check_writable(wishes.output)
+    request = parse(options, *([f"--output: {unwritable}"] if unwritable else []))
+    run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
+    engine = open_engine(request.engine, run, wishes.image)
+    try:
+        plan = build(request, engine.cpu_topology())
+        folder, info = _begin(engine, plan, run, wishes)
+        status = _measure(engine, plan, folder, info, wishes)
+    finally:
+        with deferred_signals():
+            _sweep(engine, run, keep=wishes.keep)
+            engine.close()
+    fixed = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
+    return write_reports(folder.path, as_json=wishes.as_json, exit_code=fixed.get(status))
+
+
+def _begin(engine: Engine, plan: Plan, run: str, wishes: RunOptions) -> tuple[RunFolder, RunInfo]:
+    """Prepare the engine, read the surroundings, open the run folder."""
+    if not wishes.quiet:
+        say(f"engine: {engine.name} ({engine.why})")
+    try:
+        helpers = engine.prepare()
+        tools = engine.tools()
+        facts = surroundings(engine, identify=wishes.identify)
+    except EngineLost:
+        raise
+    except EngineError as exc:
+        raise EngineUnavailable(exc.message, hint=exc.hint) from exc
+    info = RunInfo(
+        schema=SCHEMA,
+        id=run,
+        version=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=("netbench", *sys.argv[1:]),
+        engine=engine.name,
+        engine_why=engine.why,
+        plan=plan.summary(),
+        tools=tuple(sorted(tools.items())),
+        facts=tuple(sorted(facts.items())),
+        helpers=helpers,
+    )
+    drivers = tuple(driver.name for driver in plan.drivers)
+    return RunFolder.create(wishes.output, drivers, info), info
+
+
+def _measure(
+    engine: Engine, plan: Plan, folder: RunFolder, info: RunInfo, wishes: RunOptions
+) -> Status:
+    """Run the plan, store every record, return how it ended."""
+    began = time.monotonic()
+    status: Status = "interrupted"
+    notes: list[str] = []
+    runner = Runner(
+        plan,
+        engine,
+        choose_reader(engine),
+        run=info.id,
+        save_raw=folder.save_raw,
+        keep=wishes.keep,
+    )
+    try:
+        with open_progress(plan, quiet=wishes.quiet) as progress:
+            status = _follow(runner, folder, progress, notes)
+    except Interrupted as exc:
+        notes.append(exc.message)
+        say(f"netbench: {exc.message}; everything made is removed, what was measured is kept")
+    except EngineLost as exc:
+        status = "engine-lost"
+        notes.append(f"the engine went away: {exc.message}")
+        say(f"netbench: the engine went away: {exc.message}")
+        say("  fix: once it is back, `netbench clean` removes what it still holds")
+    finally:
+        with deferred_signals():
+            folder.finish(
+                replace(
+                    info,
+                    status=status,
+                    finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                    wall=time.monotonic() - began,
+                    notes=tuple(notes),
+                )
+            )
+    return status
+
+
+def _follow(
+    events: Iterable[Event], folder: RunFolder, progress: Progress, notes: list[str]
+) -> Status:
+    for event in events:
+        match event:
+            case TrialFinished(record):
+                with deferred_signals():
+                    folder.append(record)
+            case BlockFinished(number, _, left) if left:
+                notes.append(f"block {number}: not removed at once: {'; '.join(left)}")
+            case Ended(status):
+                return status
+            case _:
+                pass
+        progress.show(event)
+    return "complete"
+
+
+def _sweep(engine: Engine, run: str, *, keep: bool) -> None:
+    """Remove whatever still carries this run's label."""
+    if keep:
+        say(f"netbench: --keep: left as it is; `netbench clean` removes what carries run {run}")
+        return
+    try:
+        for thing in engine.owned(run):
+            if thing.kind in ("container", "network"):
+                engine.remove_owned(thing)
+    except EngineError as exc:
+        say(f"netbench: leftovers could not be removed: {exc.message}")
+        say("  fix: `netbench clean` once the engine is back")
