@@ -277,9 +277,9 @@ def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:
 
 
 def _reason(error: ValueError) -> str:
-    """Return pydantic's first complaint on one line: where and what."""
+    """Return pydantic's first complaint on one line: which field and what."""
     lines = [line.strip() for line in str(error).splitlines()[1:3]]
-    return " ".join(lines).removeprefix("0.").split(" [type=")[0]
+    return re.split(r" \[type=| at line ", " ".join(lines).removeprefix("0."))[0]
 
 
 def _listed(path: Path) -> ListedRun:

@@ -5,6 +5,7 @@ import io
 from typing import Final
 
 from netbench.analysis.model import Analysis, CellSummary, Contrast
+from netbench.report.words import plain
 
 FIELDS: Final = (
     "driver",
@@ -33,7 +34,8 @@ FIELDS: Final = (
     "warnings",
     "reasons",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Beginnings that spreadsheets take for a formula, in both widths."""
 Field = str | int | float | bool | None
 
 
@@ -54,8 +56,9 @@ def csv_text(analysis: Analysis) -> str:
 
 
 def safe(text: str) -> str:
-    """Return `text` so that a spreadsheet takes it for text, not for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Return `text` on one line, and so that a spreadsheet takes it for text, not a formula."""
+    clean = plain(text)
+    return f"'{clean}" if clean.startswith(_FORMULA) else clean
 
 
 def _key(thing: Contrast | CellSummary) -> tuple[str, ...]:

@@ -1,23 +1,28 @@
 """The docker engine: containers and networks of a Docker Engine, through its API."""
 
+import os
+from collections.abc import Mapping
+
 from netbench.engines.base import Engine
-from netbench.engines.docker.client import open_clients
+from netbench.engines.docker.client import Clients, resolve
 from netbench.engines.docker.engine import DockerEngine
 from netbench.errors import EngineError, EngineUnavailable
 
 __all__ = ["DockerEngine", "open_docker"]
 
 
-def open_docker(run: str, image: str | None = None) -> Engine:
+def open_docker(
+    run: str, image: str | None = None, environment: Mapping[str, str] = os.environ
+) -> Engine:
     """Return the engine that DOCKER_HOST or the current docker context names.
 
     `run` is the id that labels everything made. `image` is a reference, `build`, or None for an
-    image of this host's own tools.
+    image of this host's own tools. `environment` holds DOCKER_HOST and its like.
 
     Raises:
         EngineUnavailable: it cannot be used; says why and what helps.
     """
-    clients = open_clients()
+    clients = Clients(resolve(environment))
     try:
         return DockerEngine(clients, run, image)
     except EngineError as error:

@@ -1,7 +1,6 @@
 """Reaching a Docker Engine: where it is, why it cannot be reached, and a client for each thread."""
 
 import grp
-import os
 import queue
 import socket
 import ssl
@@ -214,12 +213,3 @@ class Clients:
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
-
-
-def open_clients() -> Clients:
-    """Return clients of the engine that the environment names.
-
-    Raises:
-        EngineUnavailable: it cannot be reached; says why and what helps.
-    """
-    return Clients(resolve(os.environ))

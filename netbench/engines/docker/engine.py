@@ -60,7 +60,7 @@ class DockerEngine:
         image = self._have_image()
         host = self.host()
         if self._wanted is not None:
-            machine.check_tools(self._in_host)
+            machine.check_tools(self._in_host())
         self.tools()
         return (image.done, self._describe_helper(host))
 
@@ -96,14 +96,14 @@ class DockerEngine:
         """Return the first line that each tool in the image says of its version."""
         with self._lock:
             if self._tools is None:
-                self._tools = machine.tool_versions(self._in_host)
+                self._tools = machine.tool_versions(self._in_host())
             return self._tools
 
     def cpu_topology(self) -> CpuTopology:
         """Return the CPUs containers can be pinned to."""
         with self._lock:
             if self._topology is None:
-                self._topology = machine.cpu_topology(self._in_host)
+                self._topology = machine.cpu_topology(self._in_host())
             return self._topology
 
     def unsupported(self, recipe: Recipe) -> str | None:
@@ -148,11 +148,14 @@ class DockerEngine:
             "capabilities, no new privileges, a read-only root and no root user"
         )
 
-    def _in_host(self, argv: tuple[str, ...]) -> Completed:
-        return self.run(self.host(), argv, timeout=_QUICK)
+    def _in_host(self) -> machine.Run:
+        # The endpoint is fetched first: the commands may run in threads, which must not wait for
+        # the lock that their starter holds.
+        host = self.host()
+        return lambda argv: self.run(host, argv, timeout=_QUICK)
 
     def _host_routes(self) -> str:
-        return self._in_host(("ip", "-j", "-4", "route")).stdout
+        return self._in_host()(("ip", "-j", "-4", "route")).stdout
 
     def _container(
         self, name: str, sharing: Sharing, cpus: tuple[int, ...], command: tuple[str, ...]

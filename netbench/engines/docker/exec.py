@@ -94,9 +94,8 @@ class DockerProcess:
                 self._output.setdefault(kind, bytearray()).extend(data)
         self._ended_at = time.monotonic()
         self._ended.set()
-        with suppress(OSError, AttributeError):
-            stream.close()
-            stream._response.close()  # noqa: SLF001 - where the SDK keeps what else must be closed
+        with suppress(OSError):
+            getattr(stream, "_response", stream).close()
 
     def alive(self) -> bool:
         """Tell whether the tool runs, or is stopped."""
@@ -145,9 +144,8 @@ class DockerProcess:
         return self._inner
 
     def _helper(self, *argv: str) -> Completed:
-        process = start(
-            self._clients, self._launch.container, argv, cpu=None, limit=_GRACE, local=False
-        )
+        container = self._launch.container
+        process = start(self._clients, container, argv, cpu=None, limit=_GRACE, local=False)
         return process.wait(_GRACE)
 
     def _find(self) -> int | None:

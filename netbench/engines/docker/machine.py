@@ -13,7 +13,7 @@ Run = Callable[[tuple[str, ...]], Completed]
 """Runs a command in the container to its end."""
 
 _SIBLINGS: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-_VERSIONS: Final = {
+_VERSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "iperf3": ("iperf3", "--version"),
     "sockperf": ("sockperf", "--version"),
     "ip": ("ip", "-V"),

@@ -13,9 +13,9 @@ from netbench.report.views import Digest
 from netbench.report.words import CellKey
 from netbench.spec import Placement
 
-POINTS: Final = 3_000
+POINTS: Final = 1_500
 """Points that one figure draws; beyond it every k-th is shown, and the caption says so."""
-TABLE: Final = 500
+TABLE: Final = 300
 """Rows of a figure's table."""
 CLEAR: Final = "rgba(0,0,0,0)"
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))

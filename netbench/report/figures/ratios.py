@@ -2,15 +2,19 @@
 
 import math
 from collections import defaultdict
+from typing import Final
 
 from netbench import units
 from netbench.analysis.model import BlockDelta, Contrast, NullContrast
 from netbench.report.document import Json
-from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed
+from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed, thinned
 from netbench.report.forest import ticks
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import primaries, subject
 from netbench.report.words import CellKey, capital, interval, joined, plain
+
+DOTS: Final = 200
+"""Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""
 
 
 def ratios(scene: Scene) -> tuple[Figure, ...]:
@@ -81,11 +85,16 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
                 str(thing.blocks),
                 units.ratio(thing.ratio),
                 interval(thing.low, thing.high),
-                ", ".join(f"{d.block}: {math.exp(d.log_ratio):.3f}" for d in thing.deltas),
+                _listed(thing.deltas),
             )
             for name, thing, _ in lines
         ],
     )
+
+
+def _listed(deltas: tuple[BlockDelta, ...]) -> str:
+    shown = ", ".join(f"{d.block}: {math.exp(d.log_ratio):.3f}" for d in deltas[:DOTS])
+    return f"{shown}, and {len(deltas) - DOTS} more" if len(deltas) > DOTS else shown
 
 
 def _sides(contrasts: list[Contrast]) -> str:
@@ -126,7 +135,8 @@ def _line(name: str, thing: Contrast | NullContrast, colour: Colour, row: int) -
     return [*found, mean]
 
 
-def _blocks(name: str, deltas: tuple[BlockDelta, ...], colour: Colour, row: int) -> Spec:
+def _blocks(name: str, all_deltas: tuple[BlockDelta, ...], colour: Colour, row: int) -> Spec:
+    deltas, _ = thinned(all_deltas, DOTS)
     return {
         "type": "scatter",
         "mode": "markers",

@@ -23,7 +23,10 @@
   const draw = (asDark, width) => {
     for (const plot of plots) {
       const spec = themed(content.figures[plot.dataset.figure], "", asDark);
-      if (width) spec.layout.width = width;
+      if (width) {
+        spec.layout.width = width;
+        spec.layout.height = Math.min(spec.layout.height, 290);
+      }
       config.displayModeBar = innerWidth < 760 ? false : "hover";
       plot.hidden = false;
       globalThis.Plotly.react(plot, spec.data, spec.layout, config);

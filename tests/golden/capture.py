@@ -1,0 +1,217 @@
+"""Make the golden files of one tool's version: real output, from namespaces of its own.
+
+    unshare --user --map-root-user --net --uts \
+        python tests/golden/capture.py iperf3 3.18 /usr/bin/iperf3
+    ... capture.py sockperf 3.7 /usr/bin/sockperf
+
+Traffic stays on the loopback of the new namespace, or on a veth pair to a second one. The commands
+are those of the probes; what a case adds is in its name. Every case is a file of standard output
+and an entry (argv, exit code, standard error) in `cases.json` beside it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from netbench.probes import TcpRoundTrip, TcpThroughput
+
+LOCAL = "127.0.0.1"
+NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0.1"
+IPERF3 = TcpThroughput(seconds=1, omit=1, interval=0.5)
+IPERF3_LONG = TcpThroughput(seconds=3, omit=0, interval=0.5)
+SOCKPERF = TcpRoundTrip(seconds=1)
+SOCKPERF_LONG = TcpRoundTrip(seconds=3)
+PORTS = count(20001)
+
+
+@dataclass
+class Capture:
+    folder: Path
+    suffix: str
+    binary: str
+    cases: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def spawn(self, argv: tuple[str, ...], prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (*prefix, self.binary, *argv[1:]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def keep(self, name: str, argv: tuple[str, ...], process: subprocess.Popen[str]) -> None:
+        stdout, stderr = process.communicate(timeout=30)
+        (self.folder / f"{name}{self.suffix}").write_text(stdout)
+        self.cases[name] = {"argv": argv, "exit_code": process.returncode, "stderr": stderr}
+        print(f"{name}: exit code {process.returncode}, {len(stdout)} characters")  # noqa: T201 - a script's progress
+
+    def run(self, name: str, argv: tuple[str, ...], prefix: tuple[str, ...] = ()) -> None:
+        self.keep(name, argv, self.spawn(argv, prefix))
+
+    def interrupt(
+        self, name: str, argv: tuple[str, ...], victim: subprocess.Popen[str] | None, sign: int
+    ) -> None:
+        """Start the client, let it measure for a while, and signal it or its server."""
+        client = self.spawn(argv)
+        time.sleep(0.9 if self.suffix == ".json" else 3.2)
+        os.kill((victim or client).pid, sign)
+        self.keep(name, argv, client)
+
+    @contextmanager
+    def server(
+        self, argv: tuple[str, ...], prefix: tuple[str, ...] = ()
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run a server, ready when it listens."""
+        process = self.spawn(argv, prefix)
+        port = f"{int(argv[argv.index('-p') + 1]):04X}"
+        for _ in range(200):
+            table = Path(f"/proc/{process.pid}/net/tcp").read_text()
+            if any(f":{port} " in row and " 0A " in row for row in table.splitlines()):
+                break
+            time.sleep(0.02)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
+
+
+def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
+    def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
+        return (*IPERF3.client_argv(address, port, None), *more)
+
+    plain = {
+        "ok": (),
+        "cubic": ("-C", "cubic"),
+        "parallel": ("-P", "2"),
+        "reverse": ("-R",),
+        "bidirectional": ("--bidir",),
+        "udp": ("-u", "-b", "10M"),
+        "unknown-congestion-control": ("-C", "nosuch"),
+    }
+    for name, more in plain.items():
+        port = next(PORTS)
+        with capture.server(IPERF3.server_argv(LOCAL, port)) as server:
+            capture.run(name, client(port, *more))
+            if name == "ok":
+                capture.keep("server-side", IPERF3.server_argv(LOCAL, port), server)
+    port = next(PORTS)
+    with capture.server(IPERF3.server_argv(FAR, port), far):
+        capture.run("veth", client(port, address=FAR))
+    capture.run("refused", client(next(PORTS)))
+    capture.run("network-unreachable", client(next(PORTS), address=NOWHERE))
+    capture.run("no-route-to-host", client(next(PORTS), address=NOBODY))
+    capture.run("usage", client(next(PORTS), "-P", "999"))
+    for name, sign in (("server-killed", signal.SIGKILL), ("server-terminated", signal.SIGTERM)):
+        port = next(PORTS)
+        with capture.server(IPERF3.server_argv(LOCAL, port)) as server:
+            capture.interrupt(name, IPERF3_LONG.client_argv(LOCAL, port, None), server, sign)
+    port = next(PORTS)
+    with capture.server(IPERF3.server_argv(LOCAL, port)):
+        argv = IPERF3_LONG.client_argv(LOCAL, port, None)
+        capture.interrupt("client-terminated", argv, None, signal.SIGTERM)
+    port = next(PORTS)
+    with capture.server(IPERF3.server_argv(LOCAL, port)):
+        first = capture.spawn(client(port))
+        time.sleep(0.5)
+        capture.run("busy", client(port))
+        first.communicate(timeout=10)
+
+
+def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
+    def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
+        return (*SOCKPERF.client_argv(address, port, None), *more)
+
+    for name, argv in {
+        "ok": client(20500),
+        "few-observations": client(20501, "--mps", "100"),
+        "half-round-trip": tuple(part for part in client(20502) if part != "--full-rtt"),
+    }.items():
+        port = int(argv[argv.index("-p") + 1])
+        with capture.server(SOCKPERF.server_argv(LOCAL, port)):
+            capture.run(name, argv)
+    port = next(PORTS)
+    with capture.server(SOCKPERF.server_argv(FAR, port), far):
+        capture.run("veth", client(port, address=FAR))
+    with capture.server(SOCKPERF.server_argv(LOCAL, port)):
+        held = capture.spawn(client(port))
+        time.sleep(0.3)
+        held.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        held.send_signal(signal.SIGCONT)
+        capture.keep("held", client(port), held)
+    capture.run("refused", client(next(PORTS)))
+    capture.run("network-unreachable", client(next(PORTS), address=NOWHERE))
+    capture.run("no-route-to-host", client(next(PORTS), address=NOBODY))
+    capture.run("usage", (*client(next(PORTS))[:-4], "-t", "0"))
+    for name, sign in (
+        ("client-terminated", signal.SIGTERM),
+        ("client-interrupted", signal.SIGINT),
+    ):
+        port = next(PORTS)
+        with capture.server(SOCKPERF.server_argv(LOCAL, port)):
+            argv = SOCKPERF_LONG.client_argv(LOCAL, port, None)
+            capture.interrupt(name, argv, None, sign)
+    port = next(PORTS)
+    with capture.server(SOCKPERF.server_argv(LOCAL, port)) as server:
+        argv = SOCKPERF_LONG.client_argv(LOCAL, port, None)
+        capture.interrupt("server-killed", argv, server, signal.SIGKILL)
+    port = next(PORTS)
+    with mute(port):
+        capture.run("no-answer", client(port))
+
+
+@contextmanager
+def mute(port: int) -> Iterator[None]:
+    """Listen on `port`, accept by backlog, never answer."""
+    listen = f"import socket; s = socket.create_server(('{LOCAL}', {port}))"
+    argv = (sys.executable, "-I", "-S", "-c", f"{listen}; print(1, flush=True); input()")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
+@contextmanager
+def far_namespace() -> Iterator[tuple[str, ...]]:
+    """Make a second namespace behind a veth pair; yield the prefix that runs a command in it."""
+    with subprocess.Popen(("unshare", "--net", "sleep", "300")) as holder:
+        time.sleep(0.3)
+        pid = str(holder.pid)
+        inside = ("nsenter", "--target", pid, "--net")
+        for argv in (
+            ("hostname", "bench"),
+            ("ip", "link", "set", "lo", "up"),
+            ("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", pid),
+            ("ip", "address", "add", f"{NEAR}/24", "dev", "near"),
+            ("ip", "link", "set", "near", "up"),
+            (*inside, "ip", "address", "add", f"{FAR}/24", "dev", "far"),
+            (*inside, "ip", "link", "set", "far", "up"),
+        ):
+            subprocess.run(argv, check=True)
+        yield inside
+        holder.kill()
+
+
+def main() -> None:
+    tool, version, binary = sys.argv[1:]
+    folder = Path(__file__).parent / tool / version
+    folder.mkdir(parents=True, exist_ok=True)
+    capture = Capture(folder, ".json" if tool == "iperf3" else ".txt", binary)
+    with far_namespace() as far:
+        (iperf3 if tool == "iperf3" else sockperf)(capture, far)
+    (folder / "cases.json").write_text(json.dumps(capture.cases, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What a user does with the docker engine, to be told by root and by a user with a socket alone.
+
+As a program: `docker_story.py STORY SOCKET UID GID` tells one as that user and prints JSON.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from netbench.engines.base import Endpoint, Engine
+from netbench.engines.docker import open_docker
+from netbench.errors import EngineUnavailable
+from netbench.spec import Attach, Role
+
+
+def state(engine: Engine, endpoint: Endpoint, command: str) -> str | None:
+    """Return the kernel's state letter of a command in an endpoint, None where it is not there."""
+    pid = engine.run(endpoint, ("pgrep", "-x", "-f", command), timeout=10).stdout.strip()
+    if not pid:
+        return None
+    status = engine.run(endpoint, ("cat", f"/proc/{pid}/status"), timeout=10).stdout
+    return status.partition("State:\t")[2][:1]
+
+
+def signals(engine: Engine) -> dict[str, Any]:
+    """Stop, continue and kill a tool; return its states and how it ended."""
+    endpoint = engine.create_endpoint(
+        "story", Role.CLIENT, Attach.NONE, network=None, peer=None, cpus=()
+    )
+    try:
+        tool = engine.start(endpoint, ("sleep", "1234"), cpu=0, limit=60)
+        seen: dict[str, Any] = {"cpus": tool.cpus()}
+        tool.signal("STOP")
+        seen["stopped"] = state(engine, endpoint, "sleep 1234")
+        seen["alive"] = tool.alive()
+        tool.signal("CONT")
+        seen["continued"] = state(engine, endpoint, "sleep 1234")
+        tool.signal("KILL")
+        seen["exit"] = tool.wait(20).exit_code
+        seen["left"] = state(engine, endpoint, "sleep 1234")
+        tool.signal("KILL")
+        return seen
+    finally:
+        engine.remove_endpoint(endpoint)
+
+
+def _told(socket: str, tell: Callable[[Engine], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        engine = open_docker("story", environment={"DOCKER_HOST": f"unix://{socket}"})
+    except EngineUnavailable as error:
+        return {"message": error.message, "hint": error.hint}
+    try:
+        engine.prepare()
+        return {"local": engine.local, **tell(engine)}
+    finally:
+        engine.close()
+
+
+def _abandon(engine: Engine) -> dict[str, Any]:
+    """Make things and end without removing them, as a killed run does."""
+    made = engine.create_endpoint(
+        "left", Role.CLIENT, Attach.NONE, network=None, peer=None, cpus=()
+    )
+    return {"id": made.id}
+
+
+def _main() -> None:
+    story, socket, uid, gid = sys.argv[1:]
+    os.setgroups([])
+    os.setresgid(*[int(gid)] * 3)
+    os.setresuid(*[int(uid)] * 3)
+    print(json.dumps(_told(socket, {"signals": signals, "abandon": _abandon}[story])))  # noqa: T201
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,76 @@
+"""A private Docker Engine for tests, by `tests/lab/dockerd`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from support.require import require_or_skip
+
+_SCRIPT = Path(__file__).parent.parent / "lab" / "dockerd"
+
+
+class Lab:
+    """A dockerd in namespaces of its own; `stop` leaves nothing of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "docker.sock"
+
+    @classmethod
+    def start(cls, group: int | None = None) -> "Lab":
+        """Start one whose socket `group` may use; skip the test where that is not possible."""
+        if os.geteuid() != 0:
+            require_or_skip("docker", "a private dockerd needs root")
+        if shutil.which("dockerd") is None:
+            require_or_skip("docker", "no dockerd; install: apt-get install docker.io")
+        folder = Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))  # noqa: S108 - short
+        folder.chmod(0o755)
+        argv = [str(_SCRIPT), "start", str(folder), *([] if group is None else [str(group)])]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            shutil.rmtree(folder, ignore_errors=True)
+            require_or_skip("docker", f"dockerd does not start here: {done.stderr}")
+        return cls(folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What names this engine to a Docker client."""
+        return {"DOCKER_HOST": f"unix://{self.socket}"}
+
+    @property
+    def holder(self) -> int:
+        """Pid of a process in the engine's network and mount namespaces."""
+        return int((self.folder / "holder").read_text())
+
+    @property
+    def netns_path(self) -> str:
+        """The network namespace of the engine's host."""
+        return f"/proc/{self.holder}/ns/net"
+
+    @property
+    def pid(self) -> int:
+        """Pid of the daemon."""
+        return int((self.folder / "docker.pid").read_text())
+
+    def inside(self, *argv: str) -> str:
+        """Run a command in the network of the engine's host, return what it prints."""
+        command = ("nsenter", f"--net={self.netns_path}", *argv)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=20, check=True
+        ).stdout
+
+    def kill(self) -> None:
+        """Kill the daemon alone, as a crash would."""
+        pid = self.pid
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the daemon and everything that runs under it."""
+        subprocess.run([str(_SCRIPT), "stop", str(self.folder)], timeout=120, check=True)

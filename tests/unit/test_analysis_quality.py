@@ -1,0 +1,247 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from support.campaign import Campaign, noisy, sample, window
+
+from netbench.analysis import Analysis, QualityWarning, analyse
+from netbench.probes import PROBES
+from netbench.record import Failure, Pins, Record, Sample, Skip
+from netbench.record.outcome import Outcome
+from netbench.spec import Placement
+
+NEAR, FAR = 50e9, 17e9
+CLEAN = Campaign(noisy({"bridge": 0.78}))
+
+
+def changed(change: Callable[[Record], Record], campaign: Campaign = CLEAN) -> Analysis:
+    return analyse(campaign.info(), [change(record) for record in campaign.records()])
+
+
+def warning(analysis: Analysis, kind: str) -> QualityWarning:
+    (found,) = [w for w in analysis.warnings if w.kind == kind]
+    assert found.advice
+    return found
+
+
+def test_a_clean_run_is_not_doubted() -> None:
+    assert changed(lambda record: record).warnings == ()
+
+
+@pytest.mark.parametrize("status", ["running", "out-of-time", "interrupted", "engine-lost"])
+def test_a_run_that_did_not_end_well_says_so(
+    status: Literal["running", "out-of-time", "interrupted", "engine-lost"],
+) -> None:
+    info = CLEAN.info()
+    stopped = replace(info, status=status, plan=replace(info.plan, blocks=20))
+
+    assert "8 of 20 blocks" in warning(analyse(stopped, CLEAN.records()), status).message
+
+
+def with_congestion_control(record: Record, name: str) -> Record:
+    assert isinstance(record.outcome, Sample)
+    return replace(record, outcome=replace(record.outcome, details=(("congestion_control", name),)))
+
+
+def test_arms_of_different_congestion_control_are_named() -> None:
+    analysis = changed(
+        lambda r: with_congestion_control(r, "bbr" if r.cell.driver == "host" else "cubic")
+    )
+
+    assert "bridge: cubic; host: bbr" in warning(analysis, "congestion-control").message
+
+
+def test_congestion_control_must_be_the_one_asked_for() -> None:
+    info = CLEAN.info()
+    asked = replace(info, plan=replace(info.plan, congestion_control="reno"))
+    analysis = analyse(asked, CLEAN.records())
+
+    assert "reno was asked for" in warning(analysis, "congestion-control-not-as-asked").message
+    assert [w.kind for w in analysis.warnings] == ["congestion-control-not-as-asked"]
+
+
+@pytest.mark.parametrize(
+    ("pins", "kinds"),
+    [
+        (Pins(0, 1, "0", "1"), []),
+        (Pins(None, None, "0-1", "0-1"), []),
+        (Pins(0, 1, "0", "0-1"), ["placement"]),
+        (Pins(0, 1, "0", None), ["placement-unseen"]),
+        (Pins(0, 1, None, "0"), ["placement"]),
+    ],
+)
+def test_pins_must_be_the_ones_asked_for(pins: Pins, kinds: list[str]) -> None:
+    analysis = changed(lambda record: replace(record, pins=pins))
+
+    assert [w.kind for w in analysis.warnings] == kinds
+
+
+@pytest.mark.parametrize(("steal", "kinds"), [(0.009, []), (0.031, ["steal"])])
+def test_steal_above_one_percent_is_told(steal: float, kinds: list[str]) -> None:
+    analysis = changed(
+        lambda r: replace(r, facts=(("trial.steal", steal if r.number == 5 else 0.0),))
+    )
+
+    assert [w.kind for w in analysis.warnings] == kinds
+    if kinds:
+        assert "in 1 of 24 trials, at most 3.1%" in analysis.warnings[0].message
+
+
+def test_a_lost_sentinel_is_told_with_its_reason() -> None:
+    analysis = changed(lambda r: replace(r, sentinel=window(None, None)) if r.block > 6 else r)
+
+    assert "6 of 24 trials of placement cross" in warning(analysis, "no-sentinel").message
+    assert "not possible here" in warning(analysis, "no-sentinel").message
+    assert [(c.state, c.blocks) for c in analysis.contrasts] == [("single", 6)]
+
+
+def test_a_run_without_sentinel_is_one_unknown_state() -> None:
+    analysis = changed(lambda r: replace(r, sentinel=window(None, None)))
+
+    assert [(c.state, c.blocks) for c in analysis.contrasts] == [("unknown", 8)]
+    assert analysis.states == ()
+    assert analysis.sentinel == ()
+    assert {point.state for point in analysis.points} == {"unknown"}
+
+
+def test_states_and_mixed_trials_are_told() -> None:
+    windows = {0: window(NEAR, NEAR), 1: window(FAR, FAR * 1.1), 2: window(NEAR * 0.9, FAR)}
+    analysis = changed(lambda r: replace(r, sentinel=windows[r.block % 3]))
+
+    assert [(s.name, s.low, s.high, s.trials) for s in analysis.states] == [
+        ("near", NEAR * 0.9, NEAR, 6),
+        ("far", FAR, FAR * 1.1, 9),
+    ]
+    assert "near (6 trials" in warning(analysis, "machine-states").message
+    assert "within 9 of 24 trials" in warning(analysis, "mixed-trials").message
+
+
+def test_states_are_found_over_both_readings() -> None:
+    analysis = changed(lambda r: replace(r, sentinel=window(NEAR, FAR)))
+
+    assert [(s.name, s.trials) for s in analysis.states] == [("near", 0), ("far", 0)]
+    assert [(c.state, c.blocks) for c in analysis.contrasts] == [("mixed", 0)]
+
+
+def test_placements_have_states_of_their_own() -> None:
+    ping = Campaign(
+        noisy({}, level=15e-6),
+        metric="rtt_p50",
+        probe="tcp-rr",
+        placement=Placement.SAME,
+        sentinel=lambda *_: (3e5, 3e5),
+    )
+    analysis = analyse(CLEAN.info(), [*CLEAN.records(), *ping.records()])
+
+    assert [(s.placement, s.name) for s in analysis.states] == [
+        (Placement.CROSS, "single"),
+        (Placement.SAME, "single"),
+    ]
+
+
+def test_the_sentinel_is_told_over_time() -> None:
+    analysis = changed(lambda r: r)
+    first, second, *_ = analysis.sentinel
+
+    assert len(analysis.sentinel) == 48
+    assert (first.record, first.at, first.when, first.value) == (1, 0.0, "before", NEAR)
+    assert (second.record, second.at, second.when, second.state) == (1, 3.0, "after", "single")
+
+
+def test_more_than_loopback_is_to_be_explained() -> None:
+    analysis = changed(lambda r: r, Campaign(noisy({"bridge": 1.3, "container": 1.02}), CCB))
+
+    assert "bridge carries 26" in warning(analysis, "ceiling").message
+    assert [w.kind for w in analysis.warnings] == ["ceiling"]
+
+
+CCB = ("host", "container", "bridge")
+
+
+def test_unknown_retransmits_are_told_and_never_zero() -> None:
+    def forget(record: Record) -> Record:
+        assert isinstance(record.outcome, Sample)
+        known = record.outcome.measurements[:1] if record.block == 1 else None
+        return (
+            replace(record, outcome=replace(record.outcome, measurements=known))
+            if known
+            else (replace(record, outcome=sample("throughput", 20e9, retransmits=7.0)))
+        )
+
+    analysis = changed(forget)
+    cells = [c for c in analysis.cells if c.metric == "retransmits"]
+
+    assert "in 3 of 24 throughput trials" in warning(analysis, "retransmits-unknown").message
+    assert {(c.trials, c.median) for c in cells} == {(7, 7.0)}
+
+
+def failing(driver: str, outcome: Outcome, blocks: int) -> Campaign:
+    base = noisy({"bridge": 0.78})
+    return Campaign(
+        lambda d, replica, block: (
+            outcome if d == driver and block <= blocks else base(d, replica, block)
+        )
+    )
+
+
+def test_a_failed_trial_makes_its_block_incomplete_with_the_reason() -> None:
+    campaign = failing("bridge", Failure("client", "connection refused", "ECONNREFUSED"), 2)
+    analysis = analyse(campaign.info(), campaign.records())
+    (contrast,) = analysis.contrasts
+    (incomplete,) = contrast.warnings
+    cell = next(c for c in analysis.cells if (c.driver, c.metric) == ("bridge", "throughput"))
+
+    assert "2 of 24 trials failed" in warning(analysis, "failed-trials").message
+    assert incomplete.kind == "incomplete-blocks"
+    assert "2 of 8 blocks give no pair: bridge failed: connection refused (2)" in incomplete.message
+    assert (contrast.blocks, cell.trials, cell.failures) == (6, 6, 2)
+    assert cell.reasons == ("connection refused",)
+
+
+def test_a_cell_of_skips_has_the_metrics_of_the_others_and_no_contrast() -> None:
+    campaign = failing("bridge", Skip("isolated by design", by_design=True), 8)
+    analysis = analyse(campaign.info(), campaign.records())
+    cells = [c for c in analysis.cells if c.driver == "bridge"]
+
+    assert {c.metric: c.unit for c in cells} == {"throughput": "bit/s", "retransmits": "count"}
+    assert {(c.median, c.p25, c.p75, c.trials, c.skips) for c in cells} == {
+        (None, None, None, 0, 8)
+    }
+    assert {c.reasons for c in cells} == {("isolated by design",)}
+    assert analysis.contrasts == ()
+    assert analysis.warnings == ()
+
+
+def test_a_cell_that_nobody_measured_has_the_metrics_of_its_probe() -> None:
+    probe = PROBES["tcp-throughput"]
+    refused = Failure("server", "never listened", "")
+    campaign = Campaign(lambda *_: refused)
+    analysis = analyse(campaign.info(), campaign.records())
+
+    assert {c.metric for c in analysis.cells if c.driver == "bridge"} == set(probe.metrics)
+    assert {c.failures for c in analysis.cells} == {8}
+    assert analysis.contrasts == ()
+
+
+def test_cells_follow_the_plan_and_have_quartiles() -> None:
+    values = {"host": 10.0, "bridge": 20.0}
+    campaign = Campaign(
+        lambda driver, _, block: values[driver] + block, drivers=("bridge", "host"), blocks=5
+    )
+    analysis = analyse(campaign.info(), campaign.records())
+    cells = [c for c in analysis.cells if c.metric == "throughput"]
+
+    assert [(c.driver, c.replica) for c in cells] == [("bridge", 0), ("host", 0), ("host", 1)]
+    assert [(c.p25, c.median, c.p75, c.trials) for c in cells] == [
+        (22.0, 23.0, 24.0, 5),
+        (12.0, 13.0, 14.0, 5),
+        (12.0, 13.0, 14.0, 5),
+    ]
+
+
+@pytest.mark.parametrize(("wall", "share"), [(100.0, 0.48), (None, None)])
+def test_measuring_share_is_measuring_over_wall(wall: float | None, share: float | None) -> None:
+    analysis = analyse(replace(CLEAN.info(), wall=wall), CLEAN.records())
+
+    assert analysis.measuring_share == share

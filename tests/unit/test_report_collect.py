@@ -1,0 +1,84 @@
+import statistics
+from collections import Counter
+from dataclasses import replace
+
+from support.synthetic import records_of, reported, run_of
+
+from netbench.analysis import analyse
+from netbench.record import Failure
+from netbench.report import digest
+from netbench.report.collect import LINES, ROWS
+
+
+def test_one_pass_over_a_stream_is_enough() -> None:
+    run = reported()
+
+    assert digest(run.analysis, iter(run.records)) == run.digest
+
+
+def test_the_strong_line_is_the_trial_with_the_median_value() -> None:
+    run = reported()
+    by_number = {record.number: record for record in run.records}
+    states = {point.record: point.state for point in run.analysis.points}
+
+    chosen = [line for line in run.digest.lines if line.chosen]
+
+    assert Counter((line.driver, line.cell) for line in chosen).most_common(1)[0][1] == 1
+    assert len(chosen) == 4 * 3
+    for line in chosen:
+        metric = "throughput" if line.cell.probe == "tcp-throughput" else "rtt_p50"
+        values = [
+            point.value
+            for point in run.analysis.points
+            if (point.driver, point.probe, point.placement, point.metric, point.replica)
+            == (line.driver, line.cell.probe, line.cell.placement, metric, 0)
+            and point.state == states[line.record]
+        ]
+        outcome = by_number[line.record].outcome
+        assert outcome.kind == "sample"
+        assert outcome.value(metric) == statistics.median_low(values)
+
+
+def test_a_long_run_keeps_a_bounded_part_and_exact_counts() -> None:
+    run = run_of(blocks=150)
+    analysis = analyse(run.info, run.records)
+
+    found = digest(analysis, records_of(run.info, 1))
+
+    assert len(run.records) == found.total == 2700
+    assert len(found.rows) == ROWS
+    assert max(Counter((line.driver, line.cell) for line in found.lines).values()) <= LINES + 1
+    assert sum(v.samples + v.failures + v.skips for v in found.drivers) == 2700
+
+
+def test_a_broken_promise_is_counted_and_its_evidence_kept() -> None:
+    run = reported()
+    broken = replace(run.records[0].promises[0], held=False, evidence="net:[1] twice")
+    first = replace(run.records[0], promises=(broken,))
+
+    view = digest(run.analysis, (first, *run.records[1:])).view(first.cell.driver)
+
+    assert view is not None
+    counts = next(p for p in view.promises if p.promise == broken.promise)
+    assert (counts.broken, counts.evidence) == (1, "net:[1] twice")
+
+
+def test_failures_are_listed_once_with_their_count() -> None:
+    run = reported()
+    failure = Failure("path", "veth moved 0 bytes", "rx 10 -> 10")
+    records = [
+        replace(record, outcome=failure) if record.cell.driver == "bridge" else record
+        for record in run.records
+    ]
+
+    problems = [p for p in digest(run.analysis, records).problems if p.driver == "bridge"]
+
+    assert [(p.stage, p.reason, p.times) for p in problems] == [
+        ("path", "veth moved 0 bytes", 8)
+    ] * 3
+
+
+def test_a_driver_that_fails_is_not_called_isolated() -> None:
+    run = reported()
+
+    assert [v.driver for v in run.digest.drivers if v.isolated] == ["none"]

@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+import pytest
+from support.synthetic import reported
+
+from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
+from netbench.report.sharing import MEANINGS, namespace_rows, sharing
+from netbench.spec import Role
+
+
+def ends(client: int | None, server: int | None, host: int | None) -> tuple[EndpointFacts, ...]:
+    example = reported().digest.drivers[0].example
+    assert example is not None
+    inodes = {Role.CLIENT: client, Role.SERVER: server, Role.HOST: host}
+    return tuple(
+        replace(end, namespaces=Namespaces(net=inodes[end.role])) for end in example.endpoints
+    )
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "host", "expected"),
+    [
+        (10, 11, 1, "own"),
+        (1, 11, 1, "host"),
+        (1, 1, 1, "host"),
+        (10, 10, 1, "pair"),
+        (10, 10, None, "pair"),
+        (1, None, 1, "host"),
+        (10, 11, None, None),
+        (10, None, 1, None),
+        (None, 11, 1, None),
+    ],
+)
+def test_whose_namespace_it_is(
+    client: int | None, server: int | None, host: int | None, expected: str | None
+) -> None:
+    end = sharing("net", Role.CLIENT, ends(client, server, host))
+
+    assert end.sharing == expected
+    assert end.inode == client
+
+
+def test_all_eight_kinds_have_a_row_and_a_meaning() -> None:
+    assert tuple(row.kind for row in namespace_rows(ends(10, 11, 1))) == NAMESPACE_KINDS
+    assert set(MEANINGS) == set(NAMESPACE_KINDS)
+
+
+def test_nothing_read_gives_no_rows() -> None:
+    assert namespace_rows(()) == ()
