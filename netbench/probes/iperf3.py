@@ -195,12 +195,12 @@ def _details(document: Table) -> Iterator[tuple[str, FactValue]]:
     start, end = _table(document, "start"), _table(document, "end")
     test, cpu = _table(start, "test_start"), _optional(end, "cpu_utilization_percent")
     for name, text in (
-        ("version", start.get("version")),
-        ("sender_tcp_congestion", end.get("sender_tcp_congestion")),
-        ("receiver_tcp_congestion", end.get("receiver_tcp_congestion")),
+        ("congestion_control", end.get("sender_tcp_congestion")),
+        ("iperf3.receiver_congestion_control", end.get("receiver_tcp_congestion")),
+        ("iperf3.version", start.get("version")),
     ):
         if isinstance(text, str) and text:
-            yield f"iperf3.{name}", text
+            yield name, text
     for name, count in (
         ("streams", test.get("num_streams")),
         ("block_size", test.get("blksize")),

@@ -135,8 +135,8 @@ def test_details_name_congestion_control_and_connection(golden: Case) -> None:
     details = dict(parse(golden.completed).details)
 
     if golden.name == "cubic":
-        assert details["iperf3.sender_tcp_congestion"] == "cubic"
-    assert details["iperf3.receiver_tcp_congestion"] == details["iperf3.sender_tcp_congestion"]
+        assert details["congestion_control"] == "cubic"
+    assert details["iperf3.receiver_congestion_control"] == details["congestion_control"]
     assert details["iperf3.mss"] == (1448 if golden.name == "veth" else 32768)
     cpu = details["iperf3.cpu_host_total"]
     assert isinstance(cpu, float)
