@@ -1,6 +1,6 @@
 """What both readers share: whom they read, and what they return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,11 +36,10 @@ class Pair:
 class Reader(Protocol):
     """Reads the facts of a pair."""
 
-    def read(self, pair: Pair) -> PairFacts:
-        """Return everything.
+    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
+        """Return everything of each pair; an error where something that a proof needs is unread.
 
-        Raises:
-            FactError: something that a proof needs could not be read.
+        Links of the host are all listed; offloads are read for those that matter to a pair.
         """
         ...
 
@@ -48,7 +47,7 @@ class Reader(Protocol):
         """Return the facts as they are now, reading no more than may have changed.
 
         Raises:
-            FactError: as `read`; also where the namespaces are not those seen before.
+            FactError: something is unreadable, or the namespaces are not those seen before.
         """
         ...
 

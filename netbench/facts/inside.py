@@ -8,15 +8,15 @@ same means from inside.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from netbench.errors import FactError
 from netbench.facts.base import Pair, Subject
 from netbench.facts.procfs import net_dev, net_route, read_local, start_ticks
-from netbench.facts.registry import OFFLOADS
+from netbench.facts.registry import ENDPOINT_LINKS, OFFLOADS
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
@@ -28,6 +28,11 @@ from netbench.record import (
     Route,
 )
 
+_S = TypeVar("_S")
+_T = TypeVar("_T")
+_WORKERS = 4
+"""Commands run at a time."""
+_NOTE = "namespace ids cannot be resolved to processes through the engine"
 _ETHTOOL_NAMES = {
     "generic-receive-offload": "rx-gro",
     "generic-segmentation-offload": "tx-generic-segmentation",
@@ -35,6 +40,16 @@ _ETHTOOL_NAMES = {
     "rx-checksumming": "rx-checksum",
 }
 """ethtool's older names of kernel features, ethtool(8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Netns:
+    """What a network namespace holds, whoever is in it."""
+
+    links: tuple[Link, ...]
+    addresses: tuple[Address, ...]
+    routes: tuple[Route, ...]
+    congestion: str | None
 
 
 class InsideReader:
@@ -45,19 +60,36 @@ class InsideReader:
         self._local = local
         self._started: dict[int, int | None] = {}
 
-    def read(self, pair: Pair) -> PairFacts:
-        """Return everything, by a handful of commands in each endpoint, side by side."""
-        with ThreadPoolExecutor(max_workers=3) as pool:
-            client, server = pool.map(self._endpoint, (pair.client, pair.server))
-        host = self._endpoint(pair.host)
-        near = {link.peer for end in (client, server) for link in end.links if link.peer}
-        host = _with_offloads(host, pair.host, [x.name for x in host.links if x.index in near])
+    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
+        """Return everything; a network namespace that several share is read once."""
+        subjects = {s.pid: s for pair in pairs for s in _subjects(pair)}
+        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+            spaces = dict(
+                zip(subjects, pool.map(_tried(_namespaces), subjects.values()), strict=True)
+            )
+            first = {
+                found.net: subjects[pid]
+                for pid, found in reversed(spaces.items())
+                if isinstance(found, Namespaces)
+            }
+            read = dict(zip(first, pool.map(_tried(self._netns), first.values()), strict=True))
+            wanted = [
+                (inode, name)
+                for inode, found in read.items()
+                if isinstance(found, _Netns)
+                for name in _offload_names(found, read)
+            ]
+            offloads = dict(
+                zip(
+                    wanted,
+                    pool.map(lambda key: _offloads(first[key[0]], key[1]), wanted),
+                    strict=True,
+                )
+            )
         if self._local:
-            self._started |= {s.pid: start_ticks(s.pid) for s in _subjects(pair)}
-        note = "namespace ids cannot be resolved to processes through the engine"
-        return PairFacts(
-            client, server, host, pair.target, pair.ipam, reader="engine", notes=(note,)
-        )
+            self._started |= {pid: start_ticks(pid) for pid in subjects}
+        everything = _Everything(spaces, read, offloads)
+        return [_tried(everything.pair)(pair) for pair in pairs]
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
         """Return the facts with counters and routes of now.
@@ -75,20 +107,10 @@ class InsideReader:
             host=self._refresh(pair.host, seen.host),
         )
 
-    def _endpoint(self, subject: Subject) -> EndpointFacts:
+    def _netns(self, subject: Subject) -> _Netns:
         links, addresses = _links(_json(subject, ("ip", "-j", "-d", "-s", "addr", "show")))
-        names = [link.name for link in links] if subject.role != "host" else []
         congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
-        facts = EndpointFacts(
-            role=subject.role,
-            pid=subject.pid,
-            namespaces=_namespaces(subject),
-            links=links,
-            addresses=addresses,
-            routes=_routes(_json(subject, ("ip", "-j", "route", "show", "table", "main"))),
-            congestion_control=congestion or None,
-        )
-        return _with_offloads(facts, subject, names)
+        return _Netns(links, addresses, net_route(self._text(subject, "route")), congestion or None)
 
     def _text(self, subject: Subject, name: str) -> str:
         text = read_local(f"/proc/{subject.pid}/net/{name}") if self._local else None
@@ -96,11 +118,69 @@ class InsideReader:
 
     def _refresh(self, subject: Subject, seen: EndpointFacts) -> EndpointFacts:
         counters = net_dev(self._text(subject, "dev"))
-        gone = [link.name for link in seen.links if link.name not in counters]
-        if gone:
-            raise FactError(f"link {', '.join(gone)} of the {subject.role} is gone")
-        links = tuple(replace(link, counters=counters[link.name]) for link in seen.links)
+        links = tuple(
+            replace(link, counters=counters[link.name])
+            for link in seen.links
+            if link.name in counters
+        )
         return replace(seen, links=links, routes=net_route(self._text(subject, "route")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    """What was read, by process and by network namespace."""
+
+    spaces: dict[int, Namespaces | FactError]
+    netns: dict[int | None, _Netns | FactError]
+    offloads: dict[tuple[int | None, str], tuple[str, ...] | None]
+
+    def pair(self, pair: Pair) -> PairFacts:
+        """Return one pair's share; raises what stands in the way of it."""
+        client, server, host = (self._end(subject) for subject in _subjects(pair))
+        return PairFacts(
+            client, server, host, pair.target, pair.ipam, reader="engine", notes=(_NOTE,)
+        )
+
+    def _end(self, subject: Subject) -> EndpointFacts:
+        space = self.spaces[subject.pid]
+        if isinstance(space, FactError):
+            raise space
+        found = self.netns[space.net]
+        if isinstance(found, FactError):
+            raise found
+        links = (replace(x, offloads=self.offloads.get((space.net, x.name))) for x in found.links)
+        return EndpointFacts(
+            role=subject.role,
+            pid=subject.pid,
+            namespaces=space,
+            links=tuple(links),
+            addresses=found.addresses,
+            routes=found.routes,
+            congestion_control=found.congestion,
+        )
+
+
+def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
+    """Return `work` with its failure as a value: one pair's must not be every pair's."""
+
+    def attempt(subject: _S) -> _T | FactError:
+        try:
+            return work(subject)
+        except FactError as exc:
+            return exc
+
+    return attempt
+
+
+def _offload_names(found: _Netns, read: dict[int | None, _Netns | FactError]) -> list[str]:
+    """Return the links whose offloads matter: an endpoint's own, and peers of endpoints'."""
+    others = [other for other in read.values() if isinstance(other, _Netns) and other is not found]
+    near = {(link.peer, link.index) for other in others for link in other.links if link.peer}
+    return [
+        link.name
+        for link in found.links
+        if link.name in ENDPOINT_LINKS or (link.index, link.peer) in near
+    ]
 
 
 def _subjects(pair: Pair) -> tuple[Subject, ...]:
@@ -173,33 +253,10 @@ def _link(row: dict[str, Any], indices: dict[str, int]) -> Link:
     )
 
 
-def _routes(rows: list[dict[str, Any]]) -> tuple[Route, ...]:
-    return tuple(
-        Route(
-            destination=_cidr(row["dst"]),
-            gateway=row.get("gateway"),
-            link=row.get("dev", "?"),
-        )
-        for row in rows
-        if row.get("type", "unicast") == "unicast" and "dst" in row
-    )
-
-
-def _cidr(destination: str) -> str:
-    plain = destination == "default" or "/" in destination
-    return destination if plain else f"{destination}/32"
-
-
-def _with_offloads(facts: EndpointFacts, subject: Subject, names: list[str]) -> EndpointFacts:
-    """Add the offloads of the named links; where there is no ethtool they stay None."""
-    found = {name: _offloads(subject.run, name) for name in names}
-    links = (replace(x, offloads=found.get(x.name, x.offloads)) for x in facts.links)
-    return replace(facts, links=tuple(links))
-
-
-def _offloads(run: Callable[[tuple[str, ...]], str], name: str) -> tuple[str, ...] | None:
+def _offloads(subject: Subject, name: str) -> tuple[str, ...] | None:
+    """Return the offloads that are on; None where there is no ethtool, or nothing it can say."""
     try:
-        rows = json.loads(run(("ethtool", "--json", "-k", name)))
+        rows = json.loads(subject.run(("ethtool", "--json", "-k", name)))
         features = {
             _ETHTOOL_NAMES.get(key, key)
             for key, value in rows[0].items()

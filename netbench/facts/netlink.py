@@ -1,6 +1,7 @@
 """The reader in process: netlink in the namespace itself, for whoever may enter it."""
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from netbench.errors import FactError
 from netbench.facts.base import Pair, Subject
 from netbench.facts.procfs import read_local
-from netbench.facts.registry import OFFLOADS
+from netbench.facts.registry import ENDPOINT_LINKS, OFFLOADS
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
@@ -34,8 +35,17 @@ _MODES = ("macvlan", "ipvlan")
 class NetlinkReader:
     """Reads links, addresses and routes by netlink, namespaces by their inodes in /proc."""
 
-    def read(self, pair: Pair) -> PairFacts:
-        """Return everything of the pair, and of the links it uses in the host's namespace."""
+    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
+        """Return everything of each pair."""
+        return [self._tried(pair) for pair in pairs]
+
+    def _tried(self, pair: Pair) -> PairFacts | FactError:
+        try:
+            return self._read(pair)
+        except FactError as exc:
+            return exc
+
+    def _read(self, pair: Pair) -> PairFacts:
         client, server = read_endpoint(pair.client), read_endpoint(pair.server)
         near = {link.peer for end in (client, server) for link in end.links if link.peer}
         host = read_endpoint(
@@ -50,7 +60,7 @@ class NetlinkReader:
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
         """Return everything once more: it costs a few milliseconds."""
-        now = self.read(pair)
+        now = self._read(pair)
         for old, new in ((seen.client, now.client), (seen.server, now.server)):
             if old.namespaces.net != new.namespaces.net:
                 raise FactError(
@@ -63,14 +73,14 @@ class NetlinkReader:
 def read_endpoint(
     subject: Subject,
     *,
-    near: frozenset[int | None] | None = None,
+    near: frozenset[int | None] = frozenset(),
     others: tuple[tuple[str, int], ...] = (),
 ) -> EndpointFacts:
     """Return the facts of one set of namespaces.
 
     Args:
         subject: whose they are.
-        near: indices whose offloads are read, None for every link's.
+        near: indices whose offloads are read beside those of `ENDPOINT_LINKS`.
         others: (role, pid) of processes whose namespace ids, relative to this one, are wanted.
     """
     links, addresses, routes, nsids, congestion = in_netns(
@@ -109,7 +119,7 @@ _Netns = tuple[
 ]
 
 
-def _read_netns(near: frozenset[int | None] | None, others: tuple[tuple[str, int], ...]) -> _Netns:
+def _read_netns(near: frozenset[int | None], others: tuple[tuple[str, int], ...]) -> _Netns:
     """Read the calling thread's network namespace."""
     with IPRoute() as route:
         raw = list(route.get_links())
@@ -123,7 +133,9 @@ def _read_netns(near: frozenset[int | None] | None, others: tuple[tuple[str, int
             _route(r, names) for r in route.get_routes(family=socket.AF_INET) if _is_plain(r)
         )
         nsids = tuple((role, _nsid(route, pid)) for role, pid in others)
-    wanted = [link for link in raw if near is None or link["index"] in near]
+    wanted = [
+        link for link in raw if link["index"] in near or names[link["index"]] in ENDPOINT_LINKS
+    ]
     offloads = _offloads([names[link["index"]] for link in wanted])
     links = tuple(_link(link, names, offloads.get(names[link["index"]])) for link in raw)
     congestion = read_local("/proc/sys/net/ipv4/tcp_congestion_control")

@@ -114,6 +114,9 @@ FACTS: Final[dict[str, FactDef]] = _table(
 )
 """By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path."""
 
+ENDPOINT_LINKS: Final = ("lo", "eth0")
+"""Names of the links whose offloads are read in an endpoint."""
+
 OFFLOADS: Final = (
     "rx-checksum",
     "rx-gro",

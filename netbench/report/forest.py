@@ -1,4 +1,7 @@
-"""The primary contrasts on one logarithmic axis, as positions in percent of its width."""
+"""The primary contrasts on one logarithmic axis, as positions in percent of its width.
+
+Other machine states of a contrast stand below its headline.
+"""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +9,6 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast
-from netbench.report.sentences import primaries
 from netbench.report.words import CellKey, interval
 
 MARKS: Final = (
@@ -41,7 +43,7 @@ class Group:
     metric: str
     bars: tuple[Bar, ...]
     floor: tuple[float, float] | None
-    """Ends of the band, percent; None where the floor is unbounded."""
+    """Ends of the band of the headline's state, percent; None where the floor is unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def ticks(low: float, high: float) -> tuple[float, ...]:
 
 def forest(analysis: Analysis) -> Forest | None:
     """Return the chart; None where there is no contrast."""
-    found = primaries(analysis)
+    found = sorted((c for c in analysis.contrasts if c.primary), key=lambda c: not c.headline)
     if not found:
         return None
     low, high = _domain(found, analysis.margin)
@@ -102,7 +104,7 @@ def _digits(mark: float) -> int:
     return len(f"{mark:g}")
 
 
-def _domain(contrasts: tuple[Contrast, ...], margin: float) -> tuple[float, float]:
+def _domain(contrasts: list[Contrast], margin: float) -> tuple[float, float]:
     seen = [math.log1p(margin), -math.log1p(margin)]
     for contrast in contrasts:
         ends = (contrast.low, contrast.ratio, contrast.high)

@@ -21,7 +21,7 @@ from netbench.report.figures import Chapter, Scene, chapters
 from netbench.report.forest import forest, label
 from netbench.report.limits import limits
 from netbench.report.palette import BASELINE, DRIVERS, THEMED, driver_colours
-from netbench.report.sentences import driver_sentence, engine_line, fact, lead
+from netbench.report.sentences import attempts, driver_sentence, engine_line, fact, lead
 from netbench.report.sharing import MEANINGS, WORDS
 from netbench.report.views import Digest
 
@@ -33,21 +33,13 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     colours = driver_colours(info.plan.drivers, analysis.baseline)
     found = chapters(Scene(analysis, digest, colours))
     script = _asset("page.js")
-    drivers = [answer.driver for answer in sections.answers(info, analysis, digest)]
-    environment = Environment(
-        loader=PackageLoader("netbench.report", _FOLDER),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"quantity": units.quantity, "plain": words.plain}
-    return environment.get_template("page.html.j2").render(
+    answers = sections.answers(info, analysis, digest)
+    template = _environment().get_template("page.html.j2")
+    return template.render(
         info=info,
         analysis=analysis,
         digest=digest,
         classes=_classes(info, analysis),
-        palette=(BASELINE, *DRIVERS),
         csp=_policy(script),
         css=_asset("page.css"),
         script=script,
@@ -56,27 +48,44 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         chapters=found,
         engine_line=engine_line(info),
         lead=lead(analysis, digest),
-        answers=sections.answers(info, analysis, digest),
-        sentences=[(d, driver_sentence(analysis, digest, d)) for d in drivers],
+        answers=answers,
+        sentences=[(a.driver, driver_sentence(analysis, digest, a.driver)) for a in answers],
         doubts=doubts(analysis),
         forest=forest(analysis),
-        bar_label=label,
-        measure_name=sections.measure_name,
         paths=sections.paths(info, digest),
-        drawing=drawing,
-        meanings=MEANINGS,
-        sharing=WORDS,
         aa=sections.aa_rows(analysis),
-        environment=sections.environment(info),
+        facts=sections.environment(info),
         kernel=sections.fact_text(fact(info, "kernel.release")),
         host=sections.host_text(info),
         engine_version=sections.fact_text(fact(info, "engine.version")),
         limits=limits(info, analysis, digest),
-        placements=words.PLACEMENTS,
-        signs=words.SIGNS,
-        units=units,
-        interval=words.interval,
     )
+
+
+def _environment() -> Environment:
+    """Return the environment of the template: everything is escaped unless it says otherwise."""
+    environment = Environment(
+        loader=PackageLoader("netbench.report", _FOLDER),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"quantity": units.quantity, "plain": words.plain}
+    environment.globals |= {
+        "palette": (BASELINE, *DRIVERS),
+        "bar_label": label,
+        "measure_name": sections.measure_name,
+        "drawing": drawing,
+        "meanings": MEANINGS,
+        "sharing": WORDS,
+        "placements": words.PLACEMENTS,
+        "signs": words.SIGNS,
+        "attempts": attempts,
+        "units": units,
+        "interval": words.interval,
+    }
+    return environment
 
 
 @cache

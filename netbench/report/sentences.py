@@ -13,6 +13,7 @@ from netbench.report.words import (
     bounded,
     capital,
     change,
+    counted,
     interval,
     joined,
     plain,
@@ -80,17 +81,25 @@ def trouble(view: DriverView | None) -> str:
     """Return how a driver's trials ended that gave no contrast."""
     if view is None:
         return "no trial was run"
-    return f"{view.samples} samples, {view.failures} failures, {view.skips} skips"
+    counts = {"sample": view.samples, "failure": view.failures, "skip": view.skips}
+    return ", ".join(counted(number, noun) for noun, number in counts.items())
 
 
 def isolation_sentence(view: DriverView) -> str:
     """Return the proof of isolation, as the driver's skip and promises tell it."""
-    skip = view.isolated
     shown = [p.promise for p in view.promises if p.held and not p.broken]
-    if skip is not None and skip.evidence:
-        shown.append(skip.evidence)
-    proof = "; ".join(plain(part) for part in shown) or "no evidence was kept"
-    return f"{view.driver}: isolated ({proof}); throughput and latency not applicable."
+    proof = "; ".join(plain(part) for part in (*shown, *attempts(view)))
+    return (
+        f"{view.driver}: isolated ({proof or 'no evidence was kept'}); "
+        "throughput and latency not applicable."
+    )
+
+
+def attempts(view: DriverView) -> tuple[str, ...]:
+    """Return what was tried against the isolation, without the promises told beside it."""
+    parts = view.isolated.evidence.split("; ") if view.isolated else []
+    promises = tuple(count.promise for count in view.promises)
+    return tuple(part for part in parts if part and not part.startswith(promises))
 
 
 def lead(analysis: Analysis, digest: Digest) -> str:
@@ -103,7 +112,7 @@ def lead(analysis: Analysis, digest: Digest) -> str:
             for verdict in (Verdict.SLOWER, Verdict.FASTER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
         ]
         words = [f"{verdict} in {n}" for verdict, n in counts if n]
-        parts.append(f"{driver} is {joined(words)} of {len(found)} measures")
+        parts.append(f"{driver} is {joined(words)} of {counted(len(found), 'measure')}")
     parts += [f"{view.driver} is isolated by design" for view in isolated_drivers(digest)]
     if not parts:
         return f"Nothing could be compared with {analysis.baseline}."
@@ -121,7 +130,7 @@ def baseline_check(analysis: Analysis) -> str:
         return f"its second arm (A/A) differed from the first in {names}: do not trust these cells"
     if any(null.low is None or null.high is None for null in nulls):
         return "its second arm (A/A) has too few blocks for a bounded interval everywhere"
-    return f"its second arm (A/A) was never called different in {len(nulls)} measures"
+    return f"its second arm (A/A) was never called different in {counted(len(nulls), 'measure')}"
 
 
 def _primary(analysis: Analysis, null: NullContrast) -> bool:

@@ -67,42 +67,48 @@ def _key(thing: Contrast | CellSummary) -> tuple[str, ...]:
 
 def _row(contrast: Contrast | None, cell: CellSummary | None, baseline: str) -> list[Field]:
     named: dict[str, Field] = {"baseline": baseline}
-    if cell is not None:
-        named |= {
-            "driver": cell.driver,
-            "path": cell.path,
-            "probe": cell.probe,
-            "placement": cell.placement.value,
-            "metric": cell.metric,
-            "unit": cell.unit,
-            "driver_median": cell.median,
-            "p25": cell.p25,
-            "p75": cell.p75,
-            "trials": cell.trials,
-            "failures": cell.failures,
-            "skips": cell.skips,
-            "reasons": "; ".join(cell.reasons),
-        }
-    if contrast is not None:
-        named |= {
-            "driver": contrast.driver,
-            "path": contrast.path,
-            "probe": contrast.probe,
-            "placement": contrast.placement.value,
-            "metric": contrast.metric,
-            "unit": contrast.unit,
-            "primary": contrast.primary,
-            "state": contrast.state,
-            "blocks": contrast.blocks,
-            "ratio": contrast.ratio,
-            "low": contrast.low,
-            "high": contrast.high,
-            "difference": contrast.difference,
-            "driver_median": contrast.driver_median,
-            "baseline_median": contrast.baseline_median,
-            "verdict": contrast.verdict.value,
-            "noise_floor": contrast.noise_floor,
-            "warnings": "; ".join(f"{w.kind}: {w.message}" for w in contrast.warnings),
-        }
+    named |= _of_cell(cell) if cell else {}
+    named |= _of_contrast(contrast) if contrast else {}
     values = (named.get(field) for field in FIELDS)
     return [safe(value) if isinstance(value, str) else value for value in values]
+
+
+def _of_cell(cell: CellSummary) -> dict[str, Field]:
+    return {
+        "driver": cell.driver,
+        "path": cell.path,
+        "probe": cell.probe,
+        "placement": cell.placement.value,
+        "metric": cell.metric,
+        "unit": cell.unit,
+        "driver_median": cell.median,
+        "p25": cell.p25,
+        "p75": cell.p75,
+        "trials": cell.trials,
+        "failures": cell.failures,
+        "skips": cell.skips,
+        "reasons": "; ".join(cell.reasons),
+    }
+
+
+def _of_contrast(contrast: Contrast) -> dict[str, Field]:
+    return {
+        "driver": contrast.driver,
+        "path": contrast.path,
+        "probe": contrast.probe,
+        "placement": contrast.placement.value,
+        "metric": contrast.metric,
+        "unit": contrast.unit,
+        "primary": contrast.primary,
+        "state": contrast.state,
+        "blocks": contrast.blocks,
+        "ratio": contrast.ratio,
+        "low": contrast.low,
+        "high": contrast.high,
+        "difference": contrast.difference,
+        "driver_median": contrast.driver_median,
+        "baseline_median": contrast.baseline_median,
+        "verdict": contrast.verdict.value,
+        "noise_floor": contrast.noise_floor,
+        "warnings": "; ".join(f"{w.kind}: {w.message}" for w in contrast.warnings),
+    }

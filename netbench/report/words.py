@@ -99,6 +99,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 failure`, `2 failures`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def joined(parts: list[str]) -> str:
     """Return `a`, `a and b`, or `a, b and c`."""
     if len(parts) < 2:  # noqa: PLR2004 - one part needs no "and"

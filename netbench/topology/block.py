@@ -101,10 +101,8 @@ class LiveBlock:
         try:
             with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
                 made = list(pool.map(self._make, self._arms))
-            for outcome in made:
-                self.pairs[outcome.arm] = (
-                    outcome if isinstance(outcome, NotUp) else self._read(outcome)
-                )
+            self.pairs.update({pair.arm: pair for pair in made if isinstance(pair, NotUp)})
+            self.pairs.update(self._read([pair for pair in made if isinstance(pair, _Made)]))
         except BaseException:
             self._remove_all()
             raise
@@ -146,21 +144,25 @@ class LiveBlock:
         self._endpoints.append(endpoint)
         return endpoint
 
-    def _read(self, made: "_Made") -> LivePair | NotUp:
-        host = self._engine.host()
-        pair = Pair(
-            client=subject(self._engine, made.client),
-            server=subject(self._engine, made.server),
-            host=subject(self._engine, host),
-            target=target_of(made.driver.recipe, made.server),
-            ipam=made.server.ipam,
-        )
-        try:
-            facts = self._reader.read(pair)
-        except FactError as exc:
-            return NotUp(made.arm, f"facts: {exc}")
-        promises = tuple(promise.judge(facts) for promise in made.driver.promises)
-        return LivePair(made.arm, made.driver, made.client, made.server, pair, facts, promises)
+    def _read(self, made: list["_Made"]) -> dict[Arm, LivePair | NotUp]:
+        """Read the facts of all pairs and judge their promises."""
+        host = subject(self._engine, self._engine.host())
+        pairs = [
+            Pair(
+                client=subject(self._engine, one.client),
+                server=subject(self._engine, one.server),
+                host=host,
+                target=target_of(one.driver.recipe, one.server),
+                ipam=one.server.ipam,
+            )
+            for one in made
+        ]
+        return {
+            one.arm: NotUp(one.arm, f"facts: {facts}")
+            if isinstance(facts, FactError)
+            else one.live(pair, facts)
+            for one, pair, facts in zip(made, pairs, self._reader.read(pairs), strict=True)
+        }
 
     def _remove_all(self) -> None:
         with deferred_signals():
@@ -190,3 +192,8 @@ class _Made:
     driver: Driver
     client: Endpoint
     server: Endpoint
+
+    def live(self, pair: Pair, facts: PairFacts) -> LivePair:
+        """Return the pair with what was read of it."""
+        promises = tuple(promise.judge(facts) for promise in self.driver.promises)
+        return LivePair(self.arm, self.driver, self.client, self.server, pair, facts, promises)

@@ -88,6 +88,10 @@ def connect(target: Target) -> APIClient:
         EngineUnavailable: it cannot be reached; says why and what helps.
     """
     try:
+        if target.socket is not None:
+            # First by hand: the SDK leaves its socket open where connecting fails.
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(target.socket))
         return APIClient(base_url=target.url, tls=target.tls or False, timeout=ANSWER_SECONDS)
     except (DockerException, OSError, ValueError) as error:
         raise _unavailable(target, error) from error

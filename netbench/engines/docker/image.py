@@ -4,7 +4,7 @@ import hashlib
 import io
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -116,15 +116,11 @@ def _built(clients: Clients) -> Image:
             forcerm=True,
             decode=True,
         )
-        failure = _failure(steps)
+        failures = [str(step["error"]) for step in steps if "error" in step]
         identity = _identity(api, reference)
-    if failure or identity is None:
+    if failures or identity is None:
         raise EngineError(
-            f"build {reference}: {failure or 'the engine gave no image'}",
+            f"build {reference}: {'; '.join(failures) or 'the engine gave no image'}",
             hint="the engine needs a registry for this; leave --image out to use the host's tools",
         )
     return Image(reference, identity, f"built the image {reference} from the Dockerfile")
-
-
-def _failure(steps: Iterator[Mapping[str, Any]]) -> str | None:
-    return next((str(step["error"]) for step in steps if "error" in step), None)

@@ -66,21 +66,22 @@ def _curves(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
         "Each step to the right is ten times rarer.",
         spec={"data": _traces(scene, lines, scaled_points), "layout": spec},
         headers=("driver", "record", "block", "shown as", "quantiles"),
-        rows=[
-            (
-                line.driver,
-                str(line.record),
-                str(line.block),
-                "median trial" if line.chosen else "thin",
-                ", ".join(
-                    f"p{q * 100:.7g} {units.quantity(value, units.SECONDS)}"
-                    for q, value in line.quantiles
-                ),
-            )
-            for line in lines
-            if line.quantiles
-        ],
+        rows=[(*_named(line), _quantiles(line)) for line in lines if line.quantiles],
     )
+
+
+def _named(line: Line) -> tuple[str, ...]:
+    shown = "median trial" if line.chosen else "thin"
+    return line.driver, str(line.record), str(line.block), shown
+
+
+def _quantiles(line: Line) -> str:
+    pairs = [(f"p{q * 100:.7g}", units.quantity(v, units.SECONDS)) for q, v in line.quantiles]
+    return ", ".join(f"{name} {value}" for name, value in pairs)
+
+
+def _rates(line: Line) -> str:
+    return ", ".join(units.quantity(p.value, units.BITS_PER_SECOND) for p in line.series)
 
 
 def _tail(scene: Scene, lines: list[Line]) -> str:
@@ -110,17 +111,7 @@ def _series(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
         "thin lines are other trials. A level that still rises would mean too short a warm-up.",
         spec={"data": _traces(scene, lines, points), "layout": spec},
         headers=("driver", "record", "block", "shown as", "throughput in each interval"),
-        rows=[
-            (
-                line.driver,
-                str(line.record),
-                str(line.block),
-                "median trial" if line.chosen else "thin",
-                ", ".join(units.quantity(p.value, units.BITS_PER_SECOND) for p in line.series),
-            )
-            for line in lines
-            if line.series
-        ],
+        rows=[(*_named(line), _rates(line)) for line in lines if line.series],
     )
 
 

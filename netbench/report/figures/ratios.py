@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import BlockDelta, Contrast, NullContrast
+from netbench.analysis.model import Analysis, BlockDelta, Contrast, NullContrast
 from netbench.report.document import Json
 from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed, thinned
 from netbench.report.forest import ticks
@@ -15,6 +15,8 @@ from netbench.report.words import CellKey, capital, interval, joined, plain
 
 DOTS: Final = 200
 """Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""
+
+_Entry = tuple[str, Contrast | NullContrast, Colour]
 
 
 def ratios(scene: Scene) -> tuple[Figure, ...]:
@@ -29,27 +31,53 @@ def ratios(scene: Scene) -> tuple[Figure, ...]:
 def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     analysis = scene.analysis
     metric, state = contrasts[0].metric, contrasts[0].state
-    null = next(
-        (
-            n
-            for n in analysis.nulls
-            if CellKey(n.path, n.probe, n.placement) == key
-            and (n.metric, n.headline) == (metric, True)
-        ),
-        None,
-    )
-    lines: list[tuple[str, Contrast | NullContrast, Colour]] = [
-        (c.driver, c, scene.colours[c.driver]) for c in contrasts
-    ]
-    if null is not None:
-        lines.append((f"{analysis.baseline} (A/A)", null, scene.colours[analysis.baseline]))
+    lines = _lines(scene, key, contrasts)
     data: list[Json] = []
     for number, (name, thing, colour) in enumerate(lines):
         data += _line(name, thing, colour, len(lines) - 1 - number)
     floor = contrasts[0].noise_floor
+    width = f"{floor * 100:.1f} %" if floor is not None else "unbounded, so it is not drawn"
+    return figure(
+        f"ratios-{key.slug}-{metric}",
+        title=f"{capital(subject(metric))} against {analysis.baseline}, state {state}: "
+        f"{_sides(contrasts)}",
+        caption=f"{placed(key)} Points are blocks; the bar is the interval of their mean ratio, "
+        "which holds at whatever block one looks. The grey band is the noise floor (what "
+        f"the A/A arm shows when nothing differs): {width}. Dotted lines: the margin of "
+        f"{analysis.margin * 100:g} %.",
+        spec={"data": data, "layout": _layout(analysis, lines, floor)},
+        headers=("driver", "blocks", "ratio", "interval", "block ratios"),
+        rows=[
+            (
+                name,
+                str(thing.blocks),
+                units.ratio(thing.ratio),
+                interval(thing.low, thing.high),
+                _listed(thing.deltas),
+            )
+            for name, thing, _ in lines
+        ],
+    )
+
+
+def _lines(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> list[_Entry]:
+    """Return the drivers of one cell, then the baseline's A/A contrast if there is one."""
+    baseline = scene.analysis.baseline
+    lines: list[_Entry] = [(c.driver, c, scene.colours[c.driver]) for c in contrasts]
+    lines += [
+        (f"{baseline} (A/A)", null, scene.colours[baseline])
+        for null in scene.analysis.nulls
+        if CellKey(null.path, null.probe, null.placement) == key
+        and null.metric == contrasts[0].metric
+        and null.headline
+    ]
+    return lines
+
+
+def _layout(analysis: Analysis, lines: list[_Entry], floor: float | None) -> Spec:
     reach = _reach([thing for _, thing, _ in lines], floor, analysis.margin)
     marks = ticks(-reach, reach)
-    spec = layout(
+    return layout(
         axis(
             f"ratio to {plain(analysis.baseline)}, logarithmic",
             type="log",
@@ -67,28 +95,6 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
         height=130 + 52 * len(lines),
         showlegend=False,
         shapes=_bands(floor, analysis.margin),
-    )
-    width = f"{floor * 100:.1f} %" if floor is not None else "unbounded, so it is not drawn"
-    return figure(
-        f"ratios-{key.slug}-{metric}",
-        title=f"{capital(subject(metric))} against {analysis.baseline}, state {state}: "
-        f"{_sides(contrasts)}",
-        caption=f"{placed(key)} Points are blocks; the bar is the interval of their mean ratio, "
-        "which holds at whatever block one looks. The grey band is the noise floor (what "
-        f"the A/A arm shows when nothing differs): {width}. Dotted lines: the margin of "
-        f"{analysis.margin * 100:g} %.",
-        spec={"data": data, "layout": spec},
-        headers=("driver", "blocks", "ratio", "interval", "block ratios"),
-        rows=[
-            (
-                name,
-                str(thing.blocks),
-                units.ratio(thing.ratio),
-                interval(thing.low, thing.high),
-                _listed(thing.deltas),
-            )
-            for name, thing, _ in lines
-        ],
     )
 
 

@@ -64,19 +64,8 @@ def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
     states = {point.state for point in points}
     if len(states) > 1:
         data += [_legend(state) for state in sorted(states)]
-    spec = layout(
-        axis(
-            "",
-            tickvals=list(range(len(arms))),
-            ticktext=[plain(str(arm)) for arm in arms],
-            range=[-0.5, len(arms) - 0.5],
-            showgrid=False,
-            autotickangles=[0, -40],
-        ),
-        axis(f"{metric_title(metric)}, {name}", rangemode="tozero"),
-        showlegend=len(states) > 1,
-        shapes=_medians(scene, key, metric, arms, scale),
-    )
+    spec = _layout(arms, f"{metric_title(metric)}, {name}", legend=len(states) > 1)
+    spec["shapes"] = _medians(scene, key, metric, arms, scale)
     caption = (
         f"{placed(key)} Each point is one trial; within a driver, blocks run from left to right. "
         "The shape is the machine's state by the sentinel; the short line is the median in the "
@@ -99,6 +88,21 @@ def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
         spec={"data": data, "layout": spec},
         headers=("driver", "block", "record", "state", "value"),
         rows=rows,
+    )
+
+
+def _layout(arms: list[Arm], title: str, *, legend: bool) -> Spec:
+    return layout(
+        axis(
+            "",
+            tickvals=list(range(len(arms))),
+            ticktext=[plain(str(arm)) for arm in arms],
+            range=[-0.5, len(arms) - 0.5],
+            showgrid=False,
+            autotickangles=[0, -40],
+        ),
+        axis(title, rangemode="tozero"),
+        showlegend=legend,
     )
 
 
