@@ -10,6 +10,9 @@ RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
 
+_WHOLE_FROM = 100
+"""From here on rates are shown without decimals."""
+_MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 MISSING: Final = "–"
@@ -37,7 +40,7 @@ def quantity(value: float | None, unit: str) -> str:
         scale, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
         return f"{significant(value / scale)} {prefix}{unit}"
     if unit == PER_SECOND:
-        return f"{value:,.0f}/s" if abs(value) >= 100 else f"{significant(value)}/s"
+        return f"{value:,.0f}/s" if abs(value) >= _WHOLE_FROM else f"{significant(value)}/s"
     if unit == COUNT:
         return f"{value:,.0f}"
     return significant(value)
@@ -62,11 +65,24 @@ def percent(ratio_value: float) -> str:
     return f"{(ratio_value - 1) * 100:+.1f} %"
 
 
+def cpu_list(text: str) -> tuple[int, ...]:
+    """Return the numbers of the kernel's list format: `0-2,8` is (0, 1, 2, 8).
+
+    Raises:
+        ValueError: it is not one.
+    """
+    numbers: set[int] = set()
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(numbers))
+
+
 def duration(seconds: float) -> str:
     """Return `2 min 05 s` or `41 s`."""
     whole = round(seconds)
-    if whole < 60:
+    if whole < _MINUTE:
         return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"

@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that `netbench --help` is in
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,11 @@ import typer
 from netbench import __version__
 from netbench.cli.output import report_error
 from netbench.errors import ConfigurationError, Interrupted, NetbenchError
+
+_TRUE = ("1", "true", "t", "yes", "y", "on")
+"""Values that typer takes for yes in an environment variable."""
+_BUG = 70
+"""Exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h."""
 
 app = typer.Typer(
     name="netbench",
@@ -201,7 +207,7 @@ def version() -> None:
 
 def run_command_line(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    as_json = "--json" in argv or bool(os.environ.get("NETBENCH_JSON"))
+    as_json = "--json" in argv or os.environ.get("NETBENCH_JSON", "").lower() in _TRUE
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -212,10 +218,11 @@ def run_command_line(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and our own defects
         usage = getattr(exc, "format_message", None)
         if usage is None:
-            raise
+            traceback.print_exc()
+            return _BUG
         error = ConfigurationError(str(usage()), hint="`netbench --help` lists the options")
         report_error(error, as_json=as_json)
         return error.exit_code

@@ -25,7 +25,7 @@ def _path(facts: PairFacts) -> tuple[Hop, ...]:
     ingress = host_end(facts.client, facts, source)
     egress = host_end(facts.server, facts, sink)
     bridge = facts.host.link(ingress.master) if ingress and ingress.master else None
-    if ingress is None or egress is None or bridge is None:
+    if ingress is None or egress is None or bridge is None or egress.master != bridge.name:
         return ()
     return (
         Hop(Role.CLIENT, source, "tx"),

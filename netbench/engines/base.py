@@ -38,6 +38,9 @@ class Endpoint:
     """Its own address in the pair's network; None where it has none (`none`, `host`, `peer`)."""
     ipam: Ipam | None
     """Of the network it is in; None where it is in none."""
+    stands_in: tuple[tuple[str, int | None], ...] = ()
+    """Kinds of namespace that `pid` does not share with what it stands for, with the inode of
+    the right one; None where nobody may see it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,38 @@
 """Which netbench process made a thing, and whether that process still runs.
 
-The value of the label `netbench.owner` is `boot id:pid:start ticks`: unique over reboots and
-reused process numbers.
+The value of the label `netbench.owner` is `boot id:pid namespace:pid:start ticks`: unique over
+machines, reboots, containers and reused process numbers.
 """
 
 import os
 from pathlib import Path
 
 
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+def this_process() -> str:
+    """Return what identifies this process on any machine."""
+    pid = os.getpid()
+    return f"{_boot()}:{_pid_namespace()}:{pid}:{_started(pid)}"
 
 
-def _start_ticks(pid: int) -> str | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+def maker_lives(owner: str) -> bool | None:
+    """Tell whether the process that a label names runs; None where it is not for us to see."""
+    boot, namespace, pid, started = (owner.split(":") + [""] * 4)[:4]
+    if (boot, namespace) != (_boot(), _pid_namespace()) or not pid.isdecimal():
         return None
-    return text.rpartition(")")[2].split()[19]
+    try:
+        return _started(int(pid)) == started
+    except OSError:
+        return False
 
 
-def owner_of_this_process() -> str:
-    """Return the label's value for what this process makes."""
-    return f"{_boot_id()}:{os.getpid()}:{_start_ticks(os.getpid())}"
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def owner_is_live(owner: str) -> bool:
-    """Tell whether the process that the label names still runs on this machine."""
-    boot, _, rest = owner.partition(":")
-    pid, _, started = rest.partition(":")
-    return boot == _boot_id() and pid.isdigit() and _start_ticks(int(pid)) == started
+def _pid_namespace() -> str:
+    return str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:[").rstrip("]")
+
+
+def _started(pid: int) -> str:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[19]

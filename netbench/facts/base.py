@@ -17,8 +17,10 @@ class Subject:
     role: Role
     pid: int
     """A process in them, as our own /proc numbers it where the engine is local."""
+    stands_in: tuple[tuple[str, int | None], ...]
+    """Kinds of namespace whose inode is this, not the process's own; None for unknown."""
     run: Callable[[tuple[str, ...]], str]
-    """Run a read-only command inside and return its output; raises `EngineError`."""
+    """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
 
 
 @dataclass(frozen=True, slots=True)

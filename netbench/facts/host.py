@@ -6,7 +6,10 @@ from typing import Final
 
 from netbench.facts.procfs import ReadText
 from netbench.record import Absent, FactValue
+from netbench.units import cpu_list
 
+_NO_TURBO: Final = "/sys/devices/system/cpu/intel_pstate/no_turbo"
+_BOOST: Final = "/sys/devices/system/cpu/cpufreq/boost"
 FILES: Final = (
     "/proc/cpuinfo",
     "/proc/meminfo",
@@ -19,8 +22,8 @@ FILES: Final = (
     "/sys/devices/system/node/online",
     "/sys/devices/system/cpu/smt/active",
     "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
-    "/sys/devices/system/cpu/intel_pstate/no_turbo",
-    "/sys/devices/system/cpu/cpufreq/boost",
+    _NO_TURBO,
+    _BOOST,
     "/sys/devices/system/clocksource/clocksource0/current_clocksource",
     "/sys/kernel/debug/sched/preempt",
     "/proc/sys/net/ipv4/tcp_congestion_control",
@@ -55,7 +58,7 @@ def _int(text: str) -> FactValue:
 
 
 def _flag(text: str) -> FactValue:
-    return text != "0"
+    return int(text) != 0
 
 
 _SIMPLE: Final[tuple[NetFile, ...]] = (
@@ -113,18 +116,11 @@ def host_facts(read: ReadText, *, identify: bool) -> Mapping[str, FactValue]:
     return facts
 
 
-def cpu_list(text: str) -> tuple[int, ...]:
-    """Parse the kernel's list format, `0-2,5` to (0, 1, 2, 5)."""
-    numbers: list[int] = []
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        numbers += range(int(first), int(last or first) + 1)
-    return tuple(numbers)
-
-
 def _parsed(text: str | None, path: str, parse: Callable[[str], FactValue]) -> FactValue:
     if text is None:
         return Absent(f"{path} is not readable")
+    if not text.strip():
+        return Absent(f"{path} is empty")
     try:
         return parse(text.strip())
     except (ValueError, LookupError):
@@ -137,7 +133,7 @@ def _cpu(text: str | None) -> dict[str, FactValue]:
         return dict.fromkeys((*names, "host.hypervisor"), Absent("/proc/cpuinfo is not readable"))
 
     def values(key: str) -> list[str]:
-        return re.findall(rf"^{key}\s*:\s*(.*)$", text, re.MULTILINE)
+        return re.findall(rf"^{key}[ \t]*:[ \t]*(\S.*)$", text, re.MULTILINE)
 
     packages, cores = values("physical id"), values("core id")
     unsaid = Absent("/proc/cpuinfo does not say")
@@ -159,12 +155,12 @@ def _memory(text: str) -> FactValue:
 
 
 def _turbo(read: ReadText) -> FactValue:
-    no_turbo = read("/sys/devices/system/cpu/intel_pstate/no_turbo")
+    no_turbo = read(_NO_TURBO)
     if no_turbo is not None:
-        return no_turbo.strip() == "0"
-    boost = read("/sys/devices/system/cpu/cpufreq/boost")
+        return _parsed(no_turbo, _NO_TURBO, lambda text: int(text) == 0)
+    boost = read(_BOOST)
     if boost is not None:
-        return boost.strip() == "1"
+        return _parsed(boost, _BOOST, _flag)
     return Absent("no cpufreq driver tells")
 
 

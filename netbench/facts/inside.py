@@ -108,7 +108,12 @@ class InsideReader:
         )
 
     def _netns(self, subject: Subject) -> _Netns:
-        links, addresses = _links(_json(subject, ("ip", "-j", "-d", "-s", "addr", "show")))
+        argv = ("ip", "-j", "-d", "-s", "addr", "show")
+        rows = _json(subject, argv)
+        try:
+            links, addresses = _links(rows)
+        except (LookupError, AttributeError, TypeError) as exc:
+            raise FactError(f"unreadable output of {' '.join(argv)}: {exc!r}") from exc
         congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
         return _Netns(links, addresses, net_route(self._text(subject, "route")), congestion or None)
 
@@ -201,7 +206,8 @@ def _json(subject: Subject, argv: tuple[str, ...]) -> list[dict[str, Any]]:
 def _namespaces(subject: Subject) -> Namespaces:
     paths = tuple(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)
     found = dict(re.findall(r"^(\w+):\[(\d+)\]$", subject.run(("readlink", *paths)), re.MULTILINE))
-    return Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
+    seen = Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
+    return replace(seen, **dict(subject.stands_in))
 
 
 def _links(rows: list[dict[str, Any]]) -> tuple[tuple[Link, ...], tuple[Address, ...]]:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class NetlinkReader:
 
     def _read(self, pair: Pair) -> PairFacts:
         client, server = read_endpoint(pair.client), read_endpoint(pair.server)
-        near = {link.peer for end in (client, server) for link in end.links if link.peer}
+        near = {(x.peer, x.index) for end in (client, server) for x in end.links if x.peer}
         host = read_endpoint(
             pair.host,
             near=frozenset(near),
@@ -73,14 +74,15 @@ class NetlinkReader:
 def read_endpoint(
     subject: Subject,
     *,
-    near: frozenset[int | None] = frozenset(),
+    near: frozenset[tuple[int | None, int]] = frozenset(),
     others: tuple[tuple[str, int], ...] = (),
 ) -> EndpointFacts:
     """Return the facts of one set of namespaces.
 
     Args:
         subject: whose they are.
-        near: indices whose offloads are read beside those of `ENDPOINT_LINKS`.
+        near: (index, index of the peer) of veths whose offloads are read beside those of
+            `ENDPOINT_LINKS`.
         others: (role, pid) of processes whose namespace ids, relative to this one, are wanted.
     """
     links, addresses, routes, nsids, congestion = in_netns(
@@ -89,7 +91,7 @@ def read_endpoint(
     return EndpointFacts(
         role=subject.role,
         pid=subject.pid,
-        namespaces=read_namespaces(subject.pid),
+        namespaces=replace(read_namespaces(subject.pid), **dict(subject.stands_in)),
         links=links,
         addresses=addresses,
         routes=routes,
@@ -119,7 +121,9 @@ _Netns = tuple[
 ]
 
 
-def _read_netns(near: frozenset[int | None], others: tuple[tuple[str, int], ...]) -> _Netns:
+def _read_netns(
+    near: frozenset[tuple[int | None, int]], others: tuple[tuple[str, int], ...]
+) -> _Netns:
     """Read the calling thread's network namespace."""
     with IPRoute() as route:
         raw = list(route.get_links())
@@ -134,7 +138,10 @@ def _read_netns(near: frozenset[int | None], others: tuple[tuple[str, int], ...]
         )
         nsids = tuple((role, _nsid(route, pid)) for role, pid in others)
     wanted = [
-        link for link in raw if link["index"] in near or names[link["index"]] in ENDPOINT_LINKS
+        link
+        for link in raw
+        if (link["index"], link.get_attr("IFLA_LINK")) in near
+        or names[link["index"]] in ENDPOINT_LINKS
     ]
     offloads = _offloads([names[link["index"]] for link in wanted])
     links = tuple(_link(link, names, offloads.get(names[link["index"]])) for link in raw)

@@ -79,6 +79,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.cgroup_version", str, "", "confounder", "cgroup version"),
     ("engine.cgroup_driver", str, "", "varies", "cgroup driver"),
     ("engine.storage_driver", str, "", "varies", "storage driver"),
+    ("engine.bridge_nf_iptables", bool, "", "confounder", "engine: bridged frames pass iptables"),
     ("engine.security", str, "", "confounder", "security options, seccomp among them"),
     ("engine.image", str, "", "varies", "image of the endpoints"),
     ("engine.image_id", str, "", "confounder", "content id of that image"),

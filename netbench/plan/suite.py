@@ -98,8 +98,9 @@ class _Reader:
         try:
             probes[name] = probe_class(**good)
         except ConfigurationError as exc:
-            key = next((k for k in good if k in str(exc)), "")
-            self._note(f"{table}.{key}" if key else table, f"{table}: {exc}")
+            for problem in exc.problems:
+                key = next((k for k in good if f"`{k}`" in problem), "")
+                self._note(f"{table}.{key}" if key else table, f"probes.{problem}")
 
     def _cells(self, raw: Any, probes: dict[str, Probe]) -> tuple[tuple[str, Placement], ...]:
         if not isinstance(raw, list) or not raw:
@@ -111,47 +112,62 @@ class _Reader:
             if not isinstance(cell, dict):
                 self._note("cell", f"{where} must be a table")
                 continue
-            self._unknown(cell, _CELL, "cell", f"{where}: ")
-            found = (self._cell_probe(cell, where, probes), self._cell_placement(cell, where))
+            self._unknown(cell, _CELL, "cell", f"{where}: ", number)
+            found = (self._cell_probe(cell, number, probes), self._cell_placement(cell, number))
             if found[0] is None or found[1] is None:
                 continue
             if found in cells:
-                self._note("placement", f"{where} stands twice: {found[0]} {found[1]}", number)
+                self._note("cell", f"{where} stands twice: {found[0]} {found[1]}", number)
             cells.append((found[0], found[1]))
         return tuple(cells)
 
-    def _cell_probe(self, cell: dict[str, Any], where: str, probes: dict[str, Probe]) -> str | None:
+    def _cell_probe(
+        self, cell: dict[str, Any], number: int, probes: dict[str, Probe]
+    ) -> str | None:
         name = cell.get("probe")
         if isinstance(name, str) and name in probes:
             return name
-        self._note("probe", f"{where}: probe must be one of {', '.join(PROBES)}, not {name!r}")
+        problem = f"cell {number}: probe must be one of {', '.join(PROBES)}, not {name!r}"
+        self._note("cell.probe", problem, number)
         return None
 
-    def _cell_placement(self, cell: dict[str, Any], where: str) -> Placement | None:
+    def _cell_placement(self, cell: dict[str, Any], number: int) -> Placement | None:
         value = cell.get("placement", "cross")
         try:
             return Placement(value)
         except ValueError:
             offered = ", ".join(Placement)
-            self._note("placement", f"{where}: placement must be one of {offered}, not {value!r}")
+            problem = f"cell {number}: placement must be one of {offered}, not {value!r}"
+            self._note("cell.placement", problem, number)
             return None
 
-    def _unknown(self, found: dict[str, Any], known: set[str], table: str, prefix: str) -> None:
+    def _unknown(
+        self, found: dict[str, Any], known: set[str], table: str, prefix: str, occurrence: int = 1
+    ) -> None:
         for key in found:
             if key not in known:
                 offered = ", ".join(sorted(known))
-                self._note(f"{table}.{key}", f"{prefix}unknown key {key!r}; known: {offered}")
+                problem = f"{prefix}unknown key {key!r}; known: {offered}"
+                self._note(f"{table}.{key}", problem, occurrence)
 
     def _note(self, key: str, problem: str, occurrence: int = 1) -> None:
         self.problems.append(f"{self._path}:{self._line(key, occurrence)}: {problem}")
 
     def _line(self, dotted: str, occurrence: int) -> int:
-        """Return the line where a key stands: its table's header first, then the key below it."""
+        """Return the line of a key in its table, of the table's header where it is not there.
+
+        `occurrence` tells which table of that name: `[[cell]]` may stand several times.
+        """
         table, _, key = dotted.rpartition(".")
-        start = 0
-        if table:
-            header = re.compile(rf"\s*\[+\s*{re.escape(table)}\s*\]+")
-            start = next((i for i, x in enumerate(self._lines) if header.match(x)), 0)
-        pattern = re.compile(rf'\s*(\[+[^\]]*\b)?"?{re.escape(key)}"?\s*[\]=]')
-        hits = [i for i, x in enumerate(self._lines[start:], start) if pattern.match(x)]
-        return (hits[min(occurrence, len(hits)) - 1] if hits else start) + 1
+        headers = self._headers(dotted) or (self._headers(table) if table else [])
+        start = headers[min(occurrence, len(headers)) - 1] if headers else 0
+        end = next((i for i in self._headers() if i > start), len(self._lines))
+        pattern = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[.=]""")
+        hits = (i for i in range(start, end) if pattern.match(self._lines[i]))
+        return next(hits, start) + 1
+
+    def _headers(self, table: str | None = None) -> list[int]:
+        """Return the positions of a table's headers, of all tables' where none is named."""
+        name = r"[^\]]+" if table is None else re.escape(table)
+        pattern = re.compile(rf"\s*\[+\s*{name}\s*\]+")
+        return [i for i, line in enumerate(self._lines) if pattern.match(line)]

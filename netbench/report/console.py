@@ -12,7 +12,16 @@ from netbench.report.sentences import (
     isolation_sentence,
 )
 from netbench.report.views import Digest
-from netbench.report.words import PLACEMENTS, SIGNS, CellKey, capital, interval, metric_title, plain
+from netbench.report.words import (
+    PLACEMENTS,
+    SIGNS,
+    CellKey,
+    capital,
+    interval,
+    joined,
+    metric_title,
+    plain,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -46,17 +55,28 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
 
 def doubts(analysis: Analysis) -> list[str]:
     """Return every warning once with those it concerns and what to do, the run's own first."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[Contrast]] = {}
     for warning in analysis.warnings:
         found.setdefault((warning.message, warning.advice), [])
     for contrast in analysis.contrasts:
-        where = f"{contrast.driver} ({contrast.probe} {PLACEMENTS[contrast.placement]})"
         for warning in contrast.warnings if contrast.primary and contrast.headline else ():
-            found.setdefault((warning.message, warning.advice), []).append(where)
+            found.setdefault((warning.message, warning.advice), []).append(contrast)
     return [
-        plain(f"{', '.join(whom)}: {_text(*words)}" if whom else capital(_text(*words)))
+        plain(f"{_whom(whom)}: {_text(*words)}" if whom else capital(_text(*words)))
         for words, whom in found.items()
     ]
+
+
+def _whom(contrasts: list[Contrast]) -> str:
+    """Return `bridge and container in tcp-rr on one core and tcp-rr on two cores`."""
+    drivers: dict[str, list[str]] = {}
+    for contrast in contrasts:
+        cell = f"{contrast.probe} {PLACEMENTS[contrast.placement]}"
+        drivers.setdefault(cell, []).append(contrast.driver)
+    cells: dict[tuple[str, ...], list[str]] = {}
+    for cell, names in drivers.items():
+        cells.setdefault(tuple(names), []).append(cell)
+    return "; ".join(f"{joined(list(who))} in {joined(where)}" for who, where in cells.items())
 
 
 def _text(message: str, advice: str) -> str:

@@ -54,6 +54,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         forest=forest(analysis),
         paths=sections.paths(info, digest),
         aa=sections.aa_rows(analysis),
+        commands=sections.command_groups(digest),
         facts=sections.environment(info),
         kernel=sections.fact_text(fact(info, "kernel.release")),
         host=sections.host_text(info),

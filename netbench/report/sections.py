@@ -1,6 +1,8 @@
 """What the page's template shows, as values ready to print."""
 
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast, NullContrast
@@ -9,8 +11,10 @@ from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.sentences import fact, primaries, subject
 from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
-from netbench.report.views import Digest, DriverView
+from netbench.report.views import CommandLine, Digest, DriverView
 from netbench.report.words import PLACEMENTS, SIGNS, CellKey, capital, change, interval, plain
+
+_MINUTE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +179,17 @@ def fact_text(value: FactValue | None, unit: str = "") -> str:
         case tuple():
             return ", ".join(plain(part) for part in value)
         case int() | float():
-            return units.quantity(value, unit) if unit in {"B", "s"} else f"{value:g}"
+            return _number(value, unit)
         case str():
             return plain(value)
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == units.SECONDS and value >= _MINUTE:
+        return units.duration(value)
+    if unit in {units.BYTES, units.SECONDS}:
+        return units.quantity(value, unit)
+    return f"{value:g}"
 
 
 def _fact(name: str, value: FactValue) -> FactLine:
@@ -188,6 +200,12 @@ def _fact(name: str, value: FactValue) -> FactLine:
         meaning=known.meaning if known else "",
         absent=isinstance(value, Absent),
     )
+
+
+def command_groups(digest: Digest) -> tuple[tuple[CommandLine, ...], ...]:
+    """Return the command lines by probe and role, the most used one of each first."""
+    groups = groupby(digest.commands, key=lambda command: (command.probe, command.role))
+    return tuple(tuple(sorted(group, key=lambda command: -command.times)) for _, group in groups)
 
 
 def aa_rows(analysis: Analysis) -> tuple[NullContrast, ...]:

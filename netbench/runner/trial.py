@@ -54,7 +54,7 @@ SaveRaw = Callable[[int, Role, str], str]
 """Store the raw output of a record's tool, return its path in the run folder."""
 
 
-class TrialFailed(Exception):  # noqa: N818 -- a Failure on its way to its record
+class TrialFailed(Exception):
     """A trial cannot go on; carries the outcome."""
 
     def __init__(self, failure: Failure) -> None:
@@ -185,7 +185,7 @@ class TrialRunner:
     def _run(self, number: int, prepared: Prepared, seen: _Seen) -> Outcome:
         before = self._reader.again(prepared.live.pair, prepared.live.facts)
         self._meter.start()
-        first = self._sentinel.read(prepared.cpus.client, prepared.cpus.server)
+        first = self._state(prepared.cpus)
         client = self._release(prepared)
         time.sleep(_LOOK)
         seen.pins = Pins(
@@ -193,7 +193,7 @@ class TrialRunner:
         )
         done = client.wait(prepared.probe.deadline)
         seen.measuring = done.seconds
-        last = self._sentinel.read(prepared.cpus.client, prepared.cpus.server)
+        last = self._state(prepared.cpus)
         seen.window = _window(prepared, first, last)
         after = self._reader.again(prepared.live.pair, prepared.live.facts)
         seen.facts = (*self._meter.stop(), *_congestion(after))
@@ -204,6 +204,11 @@ class TrialRunner:
         )
         seen.endpoints = trimmed(after, prepared.live.driver.path(after))
         return self._judge(prepared, (done, served), (before, after), seen)
+
+    def _state(self, cpus: Cpus) -> SentinelReading | Absent:
+        if not self._engine.local:
+            return Absent("the engine's CPUs are not this process's to measure on")
+        return self._sentinel.read(cpus.client, cpus.server)
 
     def _judge(
         self,

@@ -1,7 +1,7 @@
 """Which reader serves an engine, and endpoints as readers want them."""
 
 from netbench.engines.base import Endpoint, Engine
-from netbench.errors import FactError
+from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader, Subject
 from netbench.facts.inside import InsideReader
 from netbench.setns import may_enter
@@ -23,10 +23,15 @@ def subject(engine: Engine, endpoint: Endpoint) -> Subject:
     """Return an endpoint for a reader."""
 
     def run(argv: tuple[str, ...]) -> str:
-        done = engine.run(endpoint, argv, timeout=_TIMEOUT)
+        try:
+            done = engine.run(endpoint, argv, timeout=_TIMEOUT)
+        except EngineLost:
+            raise
+        except EngineError as exc:
+            raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {exc}") from exc
         if done.exit_code != 0:
             said = done.stderr.strip() or done.stdout.strip()[:200]
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
         return done.stdout
 
-    return Subject(endpoint.role, endpoint.pid, run)
+    return Subject(endpoint.role, endpoint.pid, endpoint.stands_in, run)

@@ -32,6 +32,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
+HOSTILE = "<img src=x onerror='window.owned=1'></script><script>window.owned=1</script>"
 WIDE, NARROW = (1280, 900), (390, 844)
 
 
@@ -229,3 +230,15 @@ def test_a_page_from_a_folder_works_as_well(browser: Any, tmp_path: Path) -> Non
 
     assert live.get_log("browser") == []
     assert count(live, ".plot .main-svg") >= 11
+
+
+def test_hostile_names_run_nothing(browser: Any, tmp_path: Path) -> None:
+    run = reported(blocks=3, drivers=("host", HOSTILE))
+    page = tmp_path / "report.html"
+    page.write_text(html(run.info, run.analysis, run.digest), encoding="utf-8")
+
+    live = opened(browser, page.as_uri())
+
+    assert live.get_log("browser") == []
+    assert live.execute_script("return window.owned") is None
+    assert HOSTILE in texts(live, ".answer th[scope=row]")

@@ -27,7 +27,7 @@ class Lab:
             require_or_skip("docker", "a private dockerd needs root")
         if shutil.which("dockerd") is None:
             require_or_skip("docker", "no dockerd; install: apt-get install docker.io")
-        folder = Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))  # noqa: S108 - short
+        folder = Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))
         folder.chmod(0o755)
         argv = [str(_SCRIPT), "start", str(folder), *([] if group is None else [str(group)])]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)

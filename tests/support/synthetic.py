@@ -32,6 +32,7 @@ from netbench.record import (
     Pins,
     PlacementCpus,
     PlanSummary,
+    PromiseCheck,
     Record,
     Route,
     RunInfo,
@@ -147,7 +148,7 @@ def info_of(seed: int, blocks: int, drivers: tuple[str, ...], baseline: str) -> 
         helpers=("a reader on the host's network, all capabilities dropped",),
         status="complete",
         finished="2026-01-14T10:22:11Z",
-        wall=431.0,
+        wall=blocks * len(CELLS) * (len(drivers) + 1) * 2.7 + 12,
         notes=("names and addresses that identify a site are left out",),
     )
 
@@ -191,7 +192,12 @@ def _record(
     isolated = recipe.isolated
     far = cell.placement is Placement.CROSS and _far(now)
     facts = _facts(recipe.name, number)
-    outcome = _outcome(random, cell, far=far, number=number, block=block)
+    promises = tuple(promise.judge(facts) for promise in recipe.promises)
+    outcome = (
+        _isolation(promises)
+        if isolated
+        else _outcome(random, cell, far=far, number=number, block=block)
+    )
     return Record(
         number=number,
         block=block,
@@ -205,7 +211,7 @@ def _record(
         sentinel=_sentinel(random, cell.placement, now, isolated=isolated),
         tools=() if isolated else _tools(cell, number),
         endpoints=(facts.client, facts.server, facts.host),
-        promises=tuple(promise.judge(facts) for promise in recipe.promises),
+        promises=promises,
         path=_path(recipe, facts, outcome) if isinstance(outcome, Sample) else None,
         facts=(("trial.steal", 0.001), ("trial.busy", 0.97)),
     )
@@ -242,10 +248,6 @@ def _sentinel(
 
 
 def _outcome(random: Random, cell: Cell, *, far: bool, number: int, block: int) -> Outcome:
-    if cell.driver == "none":
-        return Skip(
-            "isolated by design", "connect to 198.18.0.3: ENETUNREACH (errno 101)", by_design=True
-        )
     if cell.driver == "bridge:user" and block == 3 and cell.probe == "tcp-throughput":
         return Failure(
             "client",
@@ -258,6 +260,15 @@ def _outcome(random: Random, cell: Cell, *, far: bool, number: int, block: int) 
     base = RTT_SAME if cell.placement is Placement.SAME else RTT_CROSS
     p50 = base.get(cell.driver, 20e-6) * noise * (1.24 if far else 1)
     return _round_trips(random, p50, received=64 * (18_000 + number))
+
+
+def _isolation(promises: tuple[PromiseCheck, ...]) -> Skip:
+    shown = (
+        "connect to 127.0.0.1 (its pair's listening server by loopback): ECONNREFUSED",
+        "connect to 198.18.0.1 (any other address): ENETUNREACH",
+        *(f"{check.promise}: {check.evidence}" for check in promises),
+    )
+    return Skip("isolated by design", "; ".join(shown), by_design=True)
 
 
 def _throughput(random: Random, rate: float) -> Sample:

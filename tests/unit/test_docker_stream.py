@@ -65,4 +65,4 @@ def clients(tmp_path: Path) -> Iterator[Clients]:
 def test_output_that_comes_with_the_answers_head_is_not_lost(clients: Clients) -> None:
     done = start(clients, "box", ("tool",), cpu=None, limit=5, local=False).wait(5)
 
-    assert (3, "first last", "warning") == (done.exit_code, done.stdout, done.stderr)
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "first last", "warning")

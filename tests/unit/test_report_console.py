@@ -76,3 +76,4 @@ def test_one_doubt_about_several_contrasts_is_told_once() -> None:
     text = printed(with_contrasts(*contrasts), width=200)
 
     assert text.count("5 pairs are few. Run more blocks.") == 1
+    assert "bridge and container in tcp-throughput on two cores: 5 pairs are few." in text

@@ -76,7 +76,7 @@ def test_the_lead_never_says_no_difference() -> None:
 
     text = sentences.lead(replace(run.analysis, contrasts=(undecided,)), run.digest)
 
-    assert "bridge is undecided in 1 of 1 measures" in text
+    assert "bridge is undecided in 1 of 1 measure" in text
     assert "difference" not in text
 
 
@@ -100,7 +100,7 @@ def test_a_driver_without_a_single_number_says_how_its_trials_ended() -> None:
 
     text = sentences.driver_sentence(analysis, run.digest, "bridge:user")
 
-    assert text.endswith("has no contrast with host: 23 samples, 1 failures, 0 skips.")
+    assert text.endswith("has no contrast with host: 23 samples, 1 failure, 0 skips.")
 
 
 def test_small_words() -> None:
@@ -111,3 +111,13 @@ def test_small_words() -> None:
         "a, b and c",
     ]
     assert plain("a\nb\x1b[0m\u202ec ") == "a b [0m c"
+
+
+def test_the_proof_of_isolation_tells_each_promise_once() -> None:
+    view = reported().digest.view("none")
+    assert view is not None
+
+    text = sentences.isolation_sentence(view)
+
+    assert text.count("the only interface is lo") == 1
+    assert "by loopback): ECONNREFUSED; connect to 198.18.0.1 (any other address)" in text

@@ -14,6 +14,8 @@ from netbench.errors import EngineError
 LIFETIME: Final = 6 * 3600
 """Seconds after which even a forgotten container ends."""
 _USER: Final = "65534:65534"
+_LOOK: Final = 10
+"""Seconds that a look at a process may take."""
 _PIDS: Final = 512
 """iperf3 has a thread for each of up to 128 streams."""
 
@@ -83,6 +85,42 @@ def create(
             f"container {name} ended at once: {seen['State'].get('Error') or 'no word'}"
         )
     return _container(seen)
+
+
+def look(
+    clients: Clients, name: str, image: str, labels: Mapping[str, str], command: tuple[str, ...]
+) -> str:
+    """Run one command that may look at the host's processes, and nothing else; return its output.
+
+    Raises:
+        EngineError: the engine refused, or the command failed.
+    """
+    with clients.lend(f"run {command[0]} in {name}") as api:
+        made = api.create_container(
+            image,
+            name=name,
+            entrypoint=list(command),
+            user="0:0",
+            labels=dict(labels),
+            host_config=api.create_host_config(
+                network_mode="none",
+                pid_mode="host",
+                cap_drop=["ALL"],
+                cap_add=["SYS_PTRACE"],
+                security_opt=["no-new-privileges"],
+                read_only=True,
+                pids_limit=_PIDS,
+            ),
+        )["Id"]
+        try:
+            api.start(made)
+            code = api.wait(made, timeout=_LOOK)["StatusCode"]
+            output = api.logs(made, stdout=True, stderr=True).decode(errors="replace")
+        finally:
+            api.remove_container(made, v=True, force=True)
+    if code != 0:
+        raise EngineError(f"{' '.join(command)}: {output.strip()}")
+    return output
 
 
 def _host_config(

@@ -16,7 +16,7 @@ from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.image import Image, prepare
 from netbench.engines.docker.networks import Networks, default
 from netbench.errors import EngineError, EngineLost
-from netbench.record import Absent, Completed, FactValue
+from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Recipe, Role
 
 _QUICK: Final = 20.0
@@ -52,6 +52,7 @@ class DockerEngine:
         self._lock = threading.RLock()
         self._image: Image | None = None
         self._host: Endpoint | None = None
+        self._looked = False
         self._tools: Mapping[str, str] | None = None
         self._topology: CpuTopology | None = None
 
@@ -76,21 +77,33 @@ class DockerEngine:
         return {
             **facts.engine_facts(self._info, self._version, self._clients.target),
             **facts.image_facts(self._image),
-            "engine.mnt_namespace": self._mount_namespace(),
         }
 
-    def _mount_namespace(self) -> FactValue:
-        """Return the inode of the daemon's mount namespace; a container never shares it."""
+    def _mount_namespace(self) -> int | None:
+        """Return the inode of the daemon's mount namespace, which no container ever shares.
+
+        Who is not root may not see it, but a container with the right to look at processes may,
+        where no security module forbids it.
+        """
         path = self._clients.target.socket
-        if path is None or not self.local:
-            return Absent("the engine's processes are not visible here")
+        pid = daemon_pid(path) if path is not None and self.local else None
+        if pid is None:
+            return None
+        link = f"/proc/{pid}/ns/mnt"
+        with suppress(OSError):
+            return Path(link).stat().st_ino
+        image = self._have_image().reference
         try:
-            pid = daemon_pid(path)
-            if pid is None:
-                return Absent("the daemon's pid is not visible here")
-            return int(str(Path(f"/proc/{pid}/ns/mnt").readlink()).strip("mnt:[]"))
-        except OSError as error:
-            return Absent(f"the daemon's namespaces are not readable: {error.strerror}")
+            seen = endpoints.look(
+                self._clients, self._unique("look"), image, self._labels, ("readlink", link)
+            )
+        except EngineLost:
+            raise
+        except EngineError:
+            return None
+        self._looked = True
+        inode = seen.strip().removeprefix("mnt:[").rstrip("]")
+        return int(inode) if inode.isdecimal() else None
 
     def tools(self) -> Mapping[str, str]:
         """Return the first line that each tool in the image says of its version."""
@@ -140,12 +153,18 @@ class DockerEngine:
             made = self._container("host", Sharing("host"), (), command)
         unix = self._clients.target.socket is not None
         self.local = unix and procfs.shows(made.pid, made.id, command)
-        return Endpoint(made.id, made.name, Role.HOST, made.pid, address=None, ipam=None)
+        stands_in = (("mnt", self._mount_namespace()),)
+        return Endpoint(made.id, made.name, Role.HOST, made.pid, None, None, stands_in)
 
     def _describe_helper(self, host: Endpoint) -> str:
+        looked = (
+            "; for the inode of the daemon's mount namespace a container with CAP_SYS_PTRACE and "
+            "the host's pid namespace ran `readlink` once"
+        )
         return (
             f"made the container {host.name} in the host's namespaces to read from; it has no "
             "capabilities, no new privileges, a read-only root and no root user"
+            f"{looked if self._looked else ''}"
         )
 
     def _in_host(self) -> machine.Run:

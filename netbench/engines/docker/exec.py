@@ -25,6 +25,8 @@ _GRACE: Final = 10.0
 """Seconds that a killed tool may take to be gone."""
 _APPEAR: Final = 5.0
 """Seconds that a started tool may take to show in /proc."""
+_NEWS: Final = 1.0
+"""Seconds that the news of a tool's end may take to reach us."""
 _POLL: Final = 0.005
 
 
@@ -126,7 +128,7 @@ class DockerProcess:
         if inner is None:
             return
         done = self._helper("kill", f"-{number.value}", str(inner))
-        if done.exit_code != 0 and self.alive():
+        if done.exit_code != 0 and not self._ended.wait(_NEWS):
             raise EngineError(f"{shlex.join(done.argv)} in the container: {done.stderr.strip()}")
 
     def _inner_pid(self) -> int | None:

@@ -8,6 +8,7 @@ from netbench.engines.docker.closure import OTHER_WAY, REQUIRED
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import CpuTopology
+from netbench.units import cpu_list
 
 Run = Callable[[tuple[str, ...]], Completed]
 """Runs a command in the container to its end."""
@@ -22,19 +23,6 @@ _VERSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _NOT_RUNNABLE: Final = (126, 127)
 _AT_ONCE: Final = 4
-
-
-def cpu_list(text: str) -> tuple[int, ...]:
-    """Return the CPUs of the kernel's list format: `0-2,8` is (0, 1, 2, 8).
-
-    Raises:
-        ValueError: it is not one.
-    """
-    cpus: set[int] = set()
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        cpus.update(range(int(first), int(last or first) + 1))
-    return tuple(sorted(cpus))
 
 
 def cpu_topology(run: Run) -> CpuTopology:

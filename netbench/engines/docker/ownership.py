@@ -1,13 +1,12 @@
 """Labels: what is ours, and whether the process that made it still runs."""
 
-import os
-from pathlib import Path
 from typing import Any, Final
 
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
 from netbench.engines.docker.client import Clients
+from netbench.engines.owner import maker_lives, this_process
 
 RUN: Final = "netbench.run"
 """Label with the run's id, on every container and network."""
@@ -15,36 +14,6 @@ OWNER: Final = "netbench.owner"
 """Label that says which process made it."""
 IMAGE: Final = "netbench.image"
 """Label of a probe image; it belongs to no run."""
-
-
-def this_process() -> str:
-    """Return what identifies this process on any machine: boot id, pid namespace, pid, start."""
-    pid = os.getpid()
-    return f"{_boot()}:{_pid_namespace()}:{pid}:{_started(pid)}"
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _pid_namespace() -> str:
-    return str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:[").rstrip("]")
-
-
-def _started(pid: int) -> str:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return stat.rpartition(")")[2].split()[19]
-
-
-def maker_lives(owner: str) -> bool | None:
-    """Tell whether the process of an `OWNER` label runs; None where it is not for us to see."""
-    boot, namespace, pid, started = (owner.split(":") + [""] * 4)[:4]
-    if (boot, namespace) != (_boot(), _pid_namespace()) or not pid.isdecimal():
-        return None
-    try:
-        return _started(int(pid)) == started
-    except OSError:
-        return False
 
 
 def labels(run: str) -> dict[str, str]:
@@ -60,8 +29,8 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
     """
     label = RUN if run is None else f"{RUN}={run}"
     with clients.lend("list what is ours") as api:
-        containers = api.containers(all=True, filters={"label": label})
-        networks = api.networks(filters={"label": label})
+        containers = _ours(api.containers(all=True, filters={"label": label}), run)
+        networks = _ours(api.networks(filters={"label": label}), run)
         images = api.images(filters={"label": IMAGE}) if run is None else []
     running = {c["Labels"][RUN] for c in containers if c["State"] == "running"}
 
@@ -80,6 +49,15 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
         ),
         *(Owned("image", i["Id"], (i["RepoTags"] or [i["Id"]])[0], "", live=False) for i in images),
     )
+
+
+def _ours(found: list[dict[str, Any]], run: str | None) -> list[dict[str, Any]]:
+    """Return what carries our label by its own word too: what is listed here may be removed.
+
+    Seen: a network that another client was just making, listed although it had no label.
+    """
+    marks = [(thing, (thing["Labels"] or {}).get(RUN)) for thing in found]
+    return [thing for thing, mark in marks if mark is not None and run in (None, mark)]
 
 
 def _name(container: dict[str, Any]) -> str:

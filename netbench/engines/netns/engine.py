@@ -16,7 +16,7 @@ from netbench.engines.netns import wiring
 from netbench.engines.netns.holder import Holder, NamespaceProcess, hold
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.netns.wiring import Bridge
-from netbench.engines.owner import owner_of_this_process
+from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Recipe, Role
@@ -65,7 +65,7 @@ class NetnsEngine:
         """
         self.why = why
         self._run = run
-        self._owner = owner_of_this_process()
+        self._owner = this_process()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._subnets = _POOL.subnets(new_prefix=24)
@@ -120,6 +120,8 @@ class NetnsEngine:
         """Every recipe of bridges and shared namespaces can be made."""
         if recipe.network and recipe.network.driver != "bridge":
             return f"the netns engine makes no {recipe.network.driver} networks"
+        if recipe.network and recipe.network.options:
+            return f"the netns engine knows no network options ({recipe.network.options[0][0]})"
         return None
 
     def host(self) -> Endpoint:

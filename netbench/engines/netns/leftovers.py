@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from netbench.engines.base import Owned
-from netbench.engines.owner import owner_is_live
+from netbench.engines.owner import maker_lives
 
 
 def owned_processes(run: str | None) -> tuple[Owned, ...]:
@@ -21,7 +21,7 @@ def owned_processes(run: str | None) -> tuple[Owned, ...]:
         values = dict(word.decode(errors="replace").partition("=")[::2] for word in words)
         mark = values.get("NETBENCH_RUN")
         if mark and run in (None, mark):
-            live = owner_is_live(values.get("NETBENCH_OWNER", ""))
+            live = maker_lives(values.get("NETBENCH_OWNER", "")) is not False
             found.append(Owned("process", folder.name, name, mark, live))
     return tuple(found)
 

@@ -9,6 +9,7 @@ from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.report.document import Json
 from netbench.report.palette import BAND, INK, LINE, QUIET, Colour
+from netbench.report.sentences import primaries
 from netbench.report.views import Digest
 from netbench.report.words import CellKey
 from netbench.spec import Placement
@@ -115,6 +116,12 @@ def layout(x: Spec, y: Spec, **more: Json) -> Spec:
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         **more,
     }
+
+
+def in_order(scene: Scene, keys: Iterable[CellKey]) -> list[CellKey]:
+    """Return cells in the order of the verdict's table, others behind it."""
+    first = [CellKey(c.path, c.probe, c.placement) for c in primaries(scene.analysis)]
+    return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
 
 
 def placed(key: CellKey) -> str:

@@ -7,7 +7,17 @@ from typing import Final
 
 from netbench import units
 from netbench.report.document import Json
-from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed, scaled
+from netbench.report.figures.base import (
+    Figure,
+    Scene,
+    Spec,
+    axis,
+    figure,
+    in_order,
+    layout,
+    placed,
+    scaled,
+)
 from netbench.report.palette import Colour
 from netbench.report.views import Line
 from netbench.report.words import CellKey, plain
@@ -37,7 +47,7 @@ def _grouped(scene: Scene) -> dict[CellKey, list[Line]]:
     groups: defaultdict[CellKey, list[Line]] = defaultdict(list)
     for line in scene.digest.lines:
         groups[line.cell].append(line)
-    return dict(groups)
+    return {key: groups[key] for key in in_order(scene, groups)}
 
 
 def _curves(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:

@@ -40,7 +40,7 @@ def _sentinel(scene: Scene, placement: Placement, points: list[SentinelPoint]) -
     )
     return figure(
         f"sentinel-{placement}",
-        title=_title(placement, states),
+        title=_title(placement, states, unit),
         caption=f"Readings {PLACEMENTS[placement]}, just before and just after each trial; a line "
         "joins the two of one trial, in its driver's colour. Bands are the machine's states. The "
         f"sentinel uses no network and never looks at what a trial measured.{note}",
@@ -60,12 +60,14 @@ def _sentinel(scene: Scene, placement: Placement, points: list[SentinelPoint]) -
     )
 
 
-def _title(placement: Placement, states: list[State]) -> str:
+def _title(placement: Placement, states: list[State], unit: str) -> str:
     where = PLACEMENTS[placement]
     if len(states) > 1:
         trials = " and ".join(f"{state.name} ({state.trials} trials)" for state in states)
         return f"The machine {where} had {len(states)} states: {trials}"
-    return f"The machine {where} kept one state"
+    spans = [(units.quantity(s.low, unit), units.quantity(s.high, unit)) for s in states]
+    seen = f", readings from {spans[0][0]} to {spans[0][1]}" if spans else ""
+    return f"The machine {where} showed one state{seen}"
 
 
 def _trace(driver: str, colour: str, points: list[SentinelPoint], scale: float, name: str) -> Spec:

@@ -12,6 +12,7 @@ from netbench.report.figures.base import (
     Spec,
     axis,
     figure,
+    in_order,
     layout,
     placed,
     scaled,
@@ -46,7 +47,12 @@ def trials(scene: Scene) -> tuple[Figure, ...]:
         if (point.path, point.probe, point.placement, point.metric) in main:
             key = CellKey(point.path, point.probe, point.placement)
             groups[key, point.metric].append(point)
-    return tuple(_trials(scene, key, points) for (key, _), points in groups.items())
+    return tuple(
+        _trials(scene, key, points)
+        for wanted in in_order(scene, dict.fromkeys(key for key, _ in groups))
+        for (key, _), points in groups.items()
+        if key == wanted
+    )
 
 
 def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:

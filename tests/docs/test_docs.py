@@ -1,0 +1,246 @@
+"""The documentation against the program: what is there is told, what is told is there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast, get_args, get_type_hints
+
+import pytest
+import typer
+from support.require import require_or_skip
+
+from netbench.analysis import Verdict
+from netbench.cli import app
+from netbench.drivers import DRIVERS
+from netbench.engines.netns import unavailable
+from netbench.errors import NetbenchError
+from netbench.probes import PROBES
+from netbench.record import Failure
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+CONCEPTS = (ROOT / "docs" / "concepts.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+COMMANDS: dict[str, Any] = cast("Any", typer.main.get_command(app)).commands
+OPTIONS = [
+    (name, option)
+    for name, command in COMMANDS.items()
+    for option in command.params
+    if option.param_type_name == "option"
+]
+
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FILE = re.compile(r"(?<![\w/.-])(?:netbench|tests|benchmarks|docs|\.ci)/[\w./-]*\w")
+
+
+def section(page: str, title: str) -> str:
+    """Return what stands under a heading, up to the next one of its level or above."""
+    match = re.search(rf"^(#+) {re.escape(title)}$", page, re.MULTILINE)
+    assert match, f"no heading {title!r}"
+    rest = page[match.end() :]
+    after = re.search(rf"^#{{1,{len(match[1])}}} ", rest, re.MULTILINE)
+    return rest[: after.start()] if after else rest
+
+
+def rows(text: str) -> dict[str, str]:
+    """Return table rows by the code or number that stands first in them."""
+    return {
+        match[1]: match[0]
+        for match in re.finditer(r"^\| `?(--[\w-]+|[\w:-]+).*$", text, re.MULTILINE)
+    }
+
+
+def usage(command: str) -> str:
+    """Return a command's heading: its arguments are part of it."""
+    arguments = [p.name.upper() for p in COMMANDS[command].params if p.param_type_name != "option"]
+    return f"`{' '.join(['netbench', command, *arguments])}`"
+
+
+def slugs(page: str) -> set[str]:
+    """Return the anchors that a page's headings make."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def subclasses(root: type[NetbenchError]) -> Iterator[type[NetbenchError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from subclasses(child)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_section_that_begins_with_its_help(command: str) -> None:
+    told = " ".join(section(README, usage(command)).replace("`", "").split())
+
+    assert told.startswith(COMMANDS[command].help)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), OPTIONS, ids=[f"{name} {option.opts[0]}" for name, option in OPTIONS]
+)
+def test_every_option_has_a_row_with_its_default(command: str, option: Any) -> None:
+    told = rows(section(README, usage(command)))
+
+    for name in option.opts + option.secondary_opts:
+        assert name in told, f"`netbench {command} {name}` is not in the README"
+        if option.default not in (None, False) and not option.required:
+            assert f"`{option.default}`" in told[name]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_option_is_told_that_is_not_there(command: str) -> None:
+    there = {name for owner, option in OPTIONS if owner == command for name in option.opts}
+
+    assert {row for row in rows(section(README, usage(command))) if row[:2] == "--"} == there
+
+
+def test_every_option_of_run_has_the_variable_that_the_readme_promises() -> None:
+    for command, option in OPTIONS:
+        promised = "NETBENCH_" + option.opts[0].removeprefix("--").replace("-", "_").upper()
+        assert option.envvar in ({promised} if command == "run" else {promised, None})
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    told = {int(code) for code in rows(section(README, "Exit codes")) if code.isdecimal()}
+
+    assert told == {0, 1, *(error.exit_code for error in subclasses(NetbenchError))}
+
+
+def test_drivers_are_told_with_no_other_beside_them() -> None:
+    told = set(rows(section(README, "Drivers"))) - {"driver"}
+
+    assert told == set(DRIVERS)
+
+
+def test_probes_are_told_with_their_tool_and_metrics() -> None:
+    told = rows(section(README, "Probes and suites"))
+
+    assert set(told) - {"probe"} == set(PROBES)
+    for name, probe in PROBES.items():
+        for word in (probe.tool, *(f"`{metric}`" for metric in probe.metrics)):
+            assert word in told[name]
+
+
+def test_verdicts_and_stages_of_failure_are_explained() -> None:
+    stages = get_args(get_type_hints(Failure)["stage"])
+
+    for word in (*Verdict, *stages):
+        assert f"`{word}`" in CONCEPTS
+
+
+def test_sessions_are_those_of_the_noxfile() -> None:
+    there = set(
+        re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    )
+
+    assert set(rows(CONTRIBUTING)) - {"nox"} == there
+
+
+def test_layers_are_those_that_the_linter_enforces() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = [found["layers"] for found in contracts["contracts"] if found["type"] == "layers"]
+
+    drawn = section(CONTRIBUTING, "Layers").split("```")[1].splitlines()[1:]
+    assert [re.split(r" {2,}", line)[0] for line in drawn] == layers
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text())
+    relative = [link for link in LINK.findall(text) if not link.startswith("https://")]
+
+    for link in relative:
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), f"{page.name} links to {link}"
+        assert not anchor or anchor in slugs(target.read_text()), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    text = page.read_text()
+    named = set(FILE.findall(text)) - set(steps(text))
+
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def steps(text: str) -> dict[str, str]:
+    """Return new files of a worked example by the path named in the sentence before each."""
+    return {
+        name: body
+        for name, kind, body in _steps(text)
+        if kind == "python" and not (ROOT / name).exists()
+    }
+
+
+def _steps(text: str) -> Iterator[tuple[str, str, str]]:
+    for block in BLOCK.finditer(text):
+        yield FILE.findall(text[: block.start()])[-1], block[1], block[2]
+
+
+def applied(text: str, diff: str) -> str:
+    """Return a text with a diff's hunks carried out; each must fit in exactly one place."""
+    for hunk in diff.split("@@\n"):
+        lines = hunk.splitlines(keepends=True)
+        old, new = ("".join(x[1:] for x in lines if x[0] in f" {sign}") for sign in "-+")
+        assert text.count(old) == 1, f"the example's diff does not fit:\n{old}"
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the code on which the steps of "Add a driver in one file" were done."""
+    copy = tmp_path_factory.mktemp("extended")
+    for name in ("netbench", "tests/support"):
+        shutil.copytree(
+            ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+        )
+    for name in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(ROOT / name, copy / name)
+    for name, kind, body in _steps(section(CONTRIBUTING, "Add a driver in one file")):
+        file = copy / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(body if kind == "python" else applied(file.read_text(), body))
+    return copy
+
+
+def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    """Run Python on the code in a folder, and no other."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        (sys.executable, *argv),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_example_driver_passes_the_examples_test(extended: Path) -> None:
+    done = run(extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^[6-9] passed", done.stdout, re.MULTILINE)
+
+
+def test_the_example_driver_keeps_its_promises_on_this_kernel(extended: Path) -> None:
+    reason = unavailable()
+    if reason:
+        require_or_skip("netns", reason)
+
+    argv = ("inspect", "--drivers", "container:none", "--engine", "netns")
+    done = run(extended, "-m", "netbench", *argv)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "held: the server is reached by loopback" in done.stdout

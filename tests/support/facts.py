@@ -1,0 +1,194 @@
+"""Facts of pairs as a reader would return them, built by hand, and ways to bend them."""
+
+from dataclasses import replace
+from typing import Any
+
+from netbench.record import (
+    Address,
+    Counters,
+    EndpointFacts,
+    Ipam,
+    Link,
+    Namespaces,
+    PairFacts,
+    Route,
+)
+from netbench.spec import Role
+
+HOST_NET, CLIENT_NET, SERVER_NET = 4026531840, 4026532001, 4026532002
+GATEWAY, CLIENT, SERVER = "198.18.0.1", "198.18.0.3", "198.18.0.2"
+CLIENT_NSID, SERVER_NSID = 1, 0
+_OTHERS = {Role.CLIENT: 100, Role.SERVER: 200, Role.HOST: 300}
+
+
+def link(name: str, index: int, **changes: Any) -> Link:
+    """A link that is up and has carried nothing."""
+    plain = Link(
+        name=name,
+        index=index,
+        kind=None,
+        mode=None,
+        parent=None,
+        peer=None,
+        peer_nsid=None,
+        master=None,
+        mtu=1500,
+        mac=f"02:00:00:00:00:{index:02x}",
+        up=True,
+        qdisc="noqueue",
+        txqlen=1000,
+        gso_max_size=65536,
+        gro_max_size=65536,
+        tso_max_size=None,
+        offloads=("rx-gro", "tx-tcp-segmentation"),
+        counters=Counters(0, 0, 0, 0, 0, 0),
+    )
+    return replace(plain, **changes)
+
+
+def loopback() -> Link:
+    return link("lo", 1, mtu=65536, mac="00:00:00:00:00:00")
+
+
+def end(
+    role: Role,
+    net: int | None,
+    *,
+    links: tuple[Link, ...] = (),
+    addresses: tuple[Address, ...] = (),
+    routes: tuple[Route, ...] = (),
+    nsids: tuple[tuple[str, int], ...] = (),
+) -> EndpointFacts:
+    """A namespace set of its own but for `net`, with `lo` and what is given."""
+    first = _OTHERS[role]
+    own = Namespaces(
+        cgroup=1,
+        ipc=first + 1,
+        mnt=first + 2,
+        net=net,
+        pid=first + 3,
+        user=2,
+        uts=first + 4,
+        time=3,
+    )
+    return EndpointFacts(
+        role=role,
+        pid=first,
+        namespaces=own,
+        links=(loopback(), *links),
+        addresses=(Address("lo", "127.0.0.1", 8), *addresses),
+        routes=routes,
+        nsids=nsids,
+        congestion_control="cubic",
+    )
+
+
+def none_pair() -> PairFacts:
+    return PairFacts(
+        client=end(Role.CLIENT, CLIENT_NET),
+        server=end(Role.SERVER, SERVER_NET),
+        host=_host(),
+        target=None,
+        ipam=None,
+        reader="netlink",
+    )
+
+
+def host_pair() -> PairFacts:
+    uplink = link("eth0", 2)
+    client, server, host = (end(role, HOST_NET, links=(uplink,)) for role in Role)
+    return PairFacts(client, server, host, target="127.0.0.1", ipam=None, reader="netlink")
+
+
+def container_pair() -> PairFacts:
+    """The client in the server's namespace."""
+    pair = bridge_pair()
+    client = replace(
+        end(Role.CLIENT, SERVER_NET),
+        links=pair.server.links,
+        addresses=pair.server.addresses,
+        routes=pair.server.routes,
+    )
+    return replace(pair, client=client, target="127.0.0.1")
+
+
+def bridge_pair() -> PairFacts:
+    """Two ends of which each has an `eth0` with its other end in `docker0`."""
+    client = _in_network(Role.CLIENT, CLIENT_NET, link("eth0", 10, kind="veth", peer=11), CLIENT)
+    server = _in_network(Role.SERVER, SERVER_NET, link("eth0", 20, kind="veth", peer=21), SERVER)
+    ports = (
+        link("docker0", 5, kind="bridge"),
+        link("vethc", 11, kind="veth", peer=10, peer_nsid=CLIENT_NSID, master="docker0"),
+        link("veths", 21, kind="veth", peer=20, peer_nsid=SERVER_NSID, master="docker0"),
+    )
+    return PairFacts(
+        client=client,
+        server=server,
+        host=_host(*ports),
+        target=SERVER,
+        ipam=Ipam("bridge", "198.18.0.0/24", GATEWAY, "docker0"),
+        reader="netlink",
+    )
+
+
+def _host(*links: Link) -> EndpointFacts:
+    nsids = (("client", CLIENT_NSID), ("server", SERVER_NSID))
+    return end(Role.HOST, HOST_NET, links=(link("eth0", 2), *links), nsids=nsids)
+
+
+def _in_network(role: Role, net: int, eth0: Link, address: str) -> EndpointFacts:
+    return end(
+        role,
+        net,
+        links=(replace(eth0, peer_nsid=0),),
+        addresses=(Address("eth0", address, 24),),
+        routes=(Route("default", GATEWAY, "eth0"), Route("198.18.0.0/24", None, "eth0")),
+    )
+
+
+def with_end(facts: PairFacts, role: str, **changes: Any) -> PairFacts:
+    """The same pair with fields of one namespace set changed."""
+    return replace(facts, **{role: replace(getattr(facts, role), **changes)})
+
+
+def with_namespaces(facts: PairFacts, role: str, **inodes: int | None) -> PairFacts:
+    """The same pair with namespaces of one end changed."""
+    old: EndpointFacts = getattr(facts, role)
+    return with_end(facts, role, namespaces=replace(old.namespaces, **inodes))
+
+
+def with_link(facts: PairFacts, role: str, name: str, **changes: Any) -> PairFacts:
+    """The same pair with fields of one link changed."""
+    old: EndpointFacts = getattr(facts, role)
+    assert old.link(name)
+    links = tuple(replace(x, **changes) if x.name == name else x for x in old.links)
+    return with_end(facts, role, links=links)
+
+
+def with_links(facts: PairFacts, role: str, *more: Link) -> PairFacts:
+    """The same pair with links added to one end."""
+    old: EndpointFacts = getattr(facts, role)
+    return with_end(facts, role, links=(*old.links, *more))
+
+
+def without_link(facts: PairFacts, role: str, name: str) -> PairFacts:
+    """The same pair with one link gone."""
+    old: EndpointFacts = getattr(facts, role)
+    assert old.link(name)
+    return with_end(facts, role, links=tuple(x for x in old.links if x.name != name))
+
+
+def moved(facts: PairFacts, count: int, *, but: tuple[str, str] | None = None) -> PairFacts:
+    """The same pair after `count` bytes went from client to server, on every link `but` one."""
+    for role in ("client", "server", "host"):
+        old: EndpointFacts = getattr(facts, role)
+        links = tuple(
+            x if (role, x.name) == but else replace(x, counters=_more(x.counters, count))
+            for x in old.links
+        )
+        facts = with_end(facts, role, links=links)
+    return facts
+
+
+def _more(counters: Counters, count: int) -> Counters:
+    return replace(counters, rx_bytes=counters.rx_bytes + count, tx_bytes=counters.tx_bytes + count)

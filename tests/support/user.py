@@ -1,0 +1,62 @@
+"""netbench as an ordinary user: no root, no capability, at most one group."""
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from support.program import Program
+from support.require import require_or_skip
+
+import netbench
+
+USER = 65534
+_IMPORTS = "import docker, netbench.analysis, pandas, plotly, pydantic, pyroute2, rich, typer"
+
+
+def as_user(group: int | None = None) -> tuple[str, ...]:
+    """What runs a command as that user, in one group beside its own if given.
+
+    `env` in between: setpriv itself still has root's rights when it looks its command up.
+    """
+    groups = ("--clear-groups",) if group is None else (f"--groups={group}",)
+    return ("setpriv", f"--reuid={USER}", f"--regid={USER}", *groups, "env")
+
+
+@cache
+def _interpreter() -> tuple[str, str]:
+    """Return an interpreter and a PYTHONPATH that the user can read and that run netbench."""
+    checkout = str(Path(netbench.__file__).parent.parent)
+    if _works(sys.executable, checkout):
+        return sys.executable, checkout
+    copy = Path(tempfile.mkdtemp(prefix="netbench-user-", dir="/tmp"))
+    copy.chmod(0o755)
+    shutil.copytree(Path(netbench.__file__).parent, copy / "netbench")
+    packages = copy / "packages"
+    for folder in site.getsitepackages():
+        shutil.copytree(folder, packages, dirs_exist_ok=True, symlinks=True)
+    python, path = os.path.realpath(sys.executable), f"{copy}:{packages}"
+    if not _works(python, path):
+        shutil.rmtree(copy)
+        require_or_skip("user", f"{python} cannot be run by an ordinary user")
+    return python, path
+
+
+def _works(python: str, path: str) -> bool:
+    argv = (*as_user(), f"PYTHONPATH={path}", python, "-c", _IMPORTS)
+    done = subprocess.run(argv, cwd="/", capture_output=True, timeout=60, check=False)
+    return done.returncode == 0
+
+
+def program_of_user(folder: Path, group: int | None = None) -> Program:
+    """Return netbench as that user calls it, in a folder that is made theirs."""
+    if os.geteuid() != 0:
+        require_or_skip("user", "only root can become another user")
+    python, path = _interpreter()
+    os.chown(folder, USER, USER)
+    settings = {"PYTHONPATH": path, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return Program(folder, before=as_user(group), environment=settings, python=python)

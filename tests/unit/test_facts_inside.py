@@ -1,0 +1,244 @@
+import json
+import types
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from pydantic import TypeAdapter
+
+from netbench.drivers import DRIVERS
+from netbench.errors import FactError
+from netbench.facts.base import Pair, Subject
+from netbench.facts.inside import InsideReader
+from netbench.facts.registry import FACTS, OFFLOADS
+from netbench.record import EndpointFacts, Link, PairFacts
+from netbench.spec import Role
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "facts"
+CASES = [(engine, driver) for engine in ("netns", "docker") for driver in DRIVERS]
+IP = "ip -j -d -s addr show"
+Answers = dict[str, dict[str, str]]
+"""What commands print, by role and command."""
+
+
+def golden(engine: str, driver: str) -> tuple[PairFacts, Answers]:
+    file = GOLDEN / engine / f"{driver.replace(':', '-')}.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    return TypeAdapter(PairFacts).validate_python(document["netlink"]), document["inside"]
+
+
+def replayed(facts: PairFacts, answers: Answers) -> Pair:
+    """Return the pair as it answered when it was captured."""
+
+    def subject(role: Role, end: EndpointFacts) -> Subject:
+        def run(argv: tuple[str, ...]) -> str:
+            # A namespace that both ends share was asked in one of them.
+            shared = [role.value] + [
+                other.role.value
+                for other in (facts.client, facts.server, facts.host)
+                if other.namespaces.net == end.namespaces.net and argv[0] != "readlink"
+            ]
+            for name in shared:
+                if " ".join(argv) in answers[name]:
+                    return answers[name][" ".join(argv)]
+            raise FactError(f"`{' '.join(argv)}`: not found")
+
+        return Subject(role, end.pid, run)
+
+    return Pair(
+        subject(Role.CLIENT, facts.client),
+        subject(Role.SERVER, facts.server),
+        subject(Role.HOST, facts.host),
+        facts.target,
+        facts.ipam,
+    )
+
+
+def read(facts: PairFacts, answers: Answers) -> PairFacts | FactError:
+    (found,) = InsideReader(local=False).read([replayed(facts, answers)])
+    return found
+
+
+@pytest.mark.parametrize(("engine", "driver"), CASES)
+def test_the_reader_from_inside_sees_what_netlink_saw(engine: str, driver: str) -> None:
+    netlink, answers = golden(engine, driver)
+    inside = read(netlink, answers)
+
+    assert isinstance(inside, PairFacts)
+    assert inside.reader == "engine"
+    assert inside.notes
+    expected = replace(netlink, reader="engine", notes=inside.notes)
+    # Ids of namespaces are for netlink alone to resolve.
+    expected = replace(expected, host=replace(netlink.host, nsids=()))
+    for role in ("client", "server", "host"):
+        assert comparable(getattr(inside, role)) == comparable(getattr(expected, role))
+    assert (inside.target, inside.ipam) == (netlink.target, netlink.ipam)
+
+
+def comparable(end: EndpointFacts) -> EndpointFacts:
+    """Return facts without the order in which the kernel lists addresses and routes."""
+    return replace(
+        end,
+        addresses=tuple(sorted(end.addresses, key=repr)),
+        routes=tuple(sorted(end.routes, key=repr)),
+    )
+
+
+@pytest.mark.parametrize(("engine", "driver"), CASES)
+def test_promises_and_path_hold_for_both_readers(engine: str, driver: str) -> None:
+    netlink, answers = golden(engine, driver)
+    inside = read(netlink, answers)
+
+    assert isinstance(inside, PairFacts)
+    checks = [promise.judge(inside) for promise in DRIVERS[driver].promises]
+    assert all(check.held for check in checks)
+    named = [[hop.link.name for hop in DRIVERS[driver].path(f)] for f in (inside, netlink)]
+    assert named[0] == named[1]
+
+
+def test_without_ethtool_offloads_are_unknown_and_the_rest_is_read() -> None:
+    netlink, answers = golden("docker", "bridge")
+    for said in answers.values():
+        for command in [c for c in said if c.startswith("ethtool")]:
+            del said[command]
+    found = read(netlink, answers)
+
+    assert isinstance(found, PairFacts)
+    assert {link.offloads for link in found.client.links} == {None}
+    assert found.client.link("eth0") == replace(
+        netlink.client.link("eth0"),
+        offloads=None,  # type: ignore[type-var] # it has one
+    )
+
+
+def bent(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
+    def bend(text: str) -> str:
+        rows = json.loads(text)
+        change(rows[-1])
+        return json.dumps(rows)
+
+    return bend
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda _: "",
+        lambda text: text[:-20],
+        lambda _: "{}",
+        lambda _: "Usage: ip [ OPTIONS ] OBJECT",
+        bent(lambda row: row.pop("stats64")),
+        bent(lambda row: row.pop("mtu")),
+        bent(lambda row: row.pop("ifindex")),
+        bent(lambda row: row.update(stats64={})),
+        bent(lambda row: row.update(stats64=1)),
+        bent(lambda row: row.update(linkinfo=[])),
+        bent(lambda row: row.update(flags=None)),
+        bent(lambda row: row.update(addr_info=[{"local": "10.0.0.1"}])),
+    ],
+)
+def test_output_of_ip_that_lacks_something_is_no_facts(bend: Callable[[str], str]) -> None:
+    netlink, answers = golden("docker", "bridge")
+    answers["client"][IP] = bend(answers["client"][IP])
+    found = read(netlink, answers)
+
+    assert isinstance(found, FactError) or found.client.links == ()
+
+
+def test_a_namespace_that_is_not_told_is_no_facts() -> None:
+    netlink, answers = golden("docker", "bridge")
+    command = next(c for c in answers["client"] if c.startswith("readlink"))
+    answers["client"][command] = "mnt:[4026531841]\n"
+
+    assert isinstance(read(netlink, answers), FactError)
+
+
+def test_one_unreadable_pair_does_not_spoil_another() -> None:
+    first, good = golden("docker", "bridge")
+    second, bad = golden("docker", "none")
+    bad["client"].clear()
+    found = InsideReader(local=False).read([replayed(second, bad), replayed(first, good)])
+
+    assert isinstance(found[0], FactError)
+    assert isinstance(found[1], PairFacts)
+
+
+def test_a_later_reading_has_the_counters_and_routes_of_then() -> None:
+    netlink, answers = golden("docker", "bridge")
+    reader = InsideReader(local=False)
+    pair = replayed(netlink, answers)
+    (seen,) = reader.read([pair])
+    assert isinstance(seen, PairFacts)
+    for role in ("client", "server", "host"):
+        end: EndpointFacts = getattr(netlink, role)
+        answers[role]["cat /proc/net/dev"] = net_dev_text(
+            {x.name: 1000 + x.index for x in end.links}
+        )
+    answers["client"]["cat /proc/net/route"] = "Iface\n"
+    now = reader.again(pair, seen)
+
+    assert now.client.routes == ()
+    assert now.server.routes == seen.server.routes
+    for old, new in ((seen.client, now.client), (seen.host, now.host)):
+        assert [x.counters.rx_bytes for x in new.links] == [1000 + x.index for x in new.links]
+        assert [replace(x, counters=x.counters) for x in new.links] != list(old.links)
+
+
+def net_dev_text(received: dict[str, int]) -> str:
+    rows = [f"{name}: {count} " + " ".join("0" * 15) for name, count in received.items()]
+    return "\n".join(["Inter-|", " face |", *rows])
+
+
+def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
+    netlink, answers = golden("docker", "bridge")
+    reader = InsideReader(local=False)
+    pair = replayed(netlink, answers)
+    (seen,) = reader.read([pair])
+    assert isinstance(seen, PairFacts)
+    for role in ("client", "server", "host"):
+        answers[role]["cat /proc/net/dev"] = net_dev_text({"lo": 1})
+    now = reader.again(pair, seen)
+
+    assert [link.name for link in now.client.links] == ["lo"]
+    assert DRIVERS["bridge"].path(now) == ()
+
+
+def test_a_process_that_is_gone_is_no_facts() -> None:
+    netlink, answers = golden("docker", "bridge")
+    reader = InsideReader(local=True)
+    gone = 2**22 + 1
+    pair = replayed(netlink, answers)
+    pair = replace(pair, client=replace(pair.client, pid=gone))
+    with pytest.raises(FactError, match=f"the client \\(process {gone}\\) is gone"):
+        reader.again(pair, netlink)
+
+
+def test_the_registry_declares_every_field_of_a_link_with_its_type() -> None:
+    hints = get_type_hints(Link)
+    declared = {name.removeprefix("link."): f for name, f in FACTS.items() if "link." in name}
+
+    assert set(declared) == {field.name for field in fields(Link)}
+    for name, fact in declared.items():
+        kinds = {kind for kind in get_args(hints[name]) or (hints[name],)} - {types.NoneType}
+        if name == "counters":
+            continue
+        if name == "offloads":
+            assert fact.type is tuple
+            continue
+        assert kinds == {fact.type}, name
+
+
+def test_every_fact_has_meaning_and_a_unit_only_where_it_is_a_quantity() -> None:
+    for fact in FACTS.values():
+        assert fact.meaning
+        assert fact.unit == "" or fact.type in (int, float) or fact.name.startswith("net.tcp_")
+
+
+@pytest.mark.parametrize(("engine", "driver"), CASES)
+def test_offloads_are_named_as_the_registry_does(engine: str, driver: str) -> None:
+    netlink, _ = golden(engine, driver)
+    for end in (netlink.client, netlink.server, netlink.host):
+        for link in end.links:
+            assert set(link.offloads or ()) <= set(OFFLOADS)

@@ -1,0 +1,455 @@
+from collections import Counter
+from dataclasses import replace
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbench.drivers import DRIVERS
+from netbench.errors import ConfigurationError
+from netbench.plan import Options, Plan, build, load_suite, parse
+from netbench.plan.placement import place
+from netbench.probes import PROBES, TcpRoundTrip, TcpThroughput
+from netbench.record import PlacementCpus
+from netbench.spec import Arm, Cpus, CpuTopology, Placement
+from netbench.spec import Path as Way
+
+TWO = CpuTopology((0, 1), ((0,), (1,)))
+ONE = CpuTopology((0,), ((0,),))
+SMT = CpuTopology((0, 1, 2, 3, 4, 5, 6, 7), ((0, 4), (1, 5), (2, 6), (3, 7)))
+PLACEMENTS = frozenset(Placement)
+
+TRAFFIC = [driver.name for driver in DRIVERS.values() if not driver.isolated]
+
+
+def problems(**options: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(Options(**options))
+    assert caught.value.exit_code == 2
+    return caught.value.problems
+
+
+def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
+    return build(parse(Options(**options)), topology)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"drivers": "host,brigde"}, "--drivers: unknown driver 'brigde'; did you mean 'bridge'?"),
+        ({"drivers": "host,bridge:usr"}, "driver 'bridge' has no mode 'usr'; its modes: user"),
+        ({"drivers": "host,bridge,host"}, "--drivers lists 'host' twice"),
+        ({"drivers": ""}, "--drivers is empty; known: none, host, bridge, bridge:user, container"),
+        ({"drivers": " , "}, "--drivers is empty"),
+        ({"baseline": "container"}, "--baseline 'container' is not among --drivers (host, bridge)"),
+        ({"baseline": ""}, "--baseline '' is not among"),
+        (
+            {"drivers": "none,host", "baseline": "none"},
+            "--baseline 'none' carries no traffic to compare with",
+        ),
+        ({"engine": "podman"}, "--engine must be one of auto, docker, netns, not 'podman'"),
+        ({"suite": "slow"}, "suite 'slow': no such suite or file; `quick` is shipped"),
+        ({"suite": "no/such.toml"}, "suite 'no/such.toml': no such suite or file"),
+        ({"paths": "north"}, "--paths: unknown path 'north'; known: east-west"),
+        ({"paths": "east-west,east-west"}, "--paths lists 'east-west' twice"),
+        ({"paths": ""}, "--paths is empty"),
+        ({"blocks": "0"}, "--blocks must be a whole number from 1 to 1000, not '0'"),
+        ({"blocks": "-3"}, "--blocks must be a whole number from 1 to 1000, not '-3'"),
+        ({"blocks": "many"}, "--blocks must be a whole number from 1 to 1000, not 'many'"),
+        ({"blocks": "2.5"}, "--blocks must be a whole number from 1 to 1000, not '2.5'"),
+        ({"blocks": ""}, "--blocks must be a whole number from 1 to 1000, not ''"),
+        ({"max_time": "0"}, "--max-time must be a number above 0, not '0'"),
+        ({"max_time": "nan"}, "--max-time must be a number above 0, not 'nan'"),
+        ({"max_time": "inf"}, "--max-time must be a number above 0, not 'inf'"),
+        ({"max_time": "soon"}, "--max-time must be a number above 0, not 'soon'"),
+        ({"margin": "-0.05"}, "--margin must be a number above 0, not '-0.05'"),
+        ({"seed": "x"}, "--seed must be a whole number from 0"),
+        ({"seed": "-1"}, "--seed must be a whole number from 0"),
+        ({"pin": "far"}, "--pin must be auto, cross, same, none, or CPUs CLIENT,SERVER"),
+        ({"pin": "0,1,2"}, "--pin must be auto, cross, same, none, or CPUs CLIENT,SERVER"),
+        ({"pin": "0,"}, "--pin must be auto"),
+        ({"pin": ""}, "--pin must be auto"),
+        ({"pin": "-1"}, "--pin must be auto"),
+    ],
+)
+def test_a_mistake_is_one_problem_that_names_option_and_value(
+    options: dict[str, str], words: str
+) -> None:
+    (problem,) = problems(**options)
+
+    assert words in problem
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_options() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(
+            Options(drivers="hots,bridge,bridge", baseline="none", suite="slow", blocks="0"),
+            "--output: /nowhere is not writable for this user",
+        )
+
+    words = ["'hots'", "'bridge' twice", "--baseline", "'slow'", "--blocks", "--output"]
+    assert len(caught.value.problems) == len(words)
+    for word, problem in zip(words, caught.value.problems, strict=True):
+        assert word in problem
+
+
+@pytest.mark.parametrize(
+    ("drivers", "baseline"),
+    [
+        ("bridge,host", "host"),
+        ("container,bridge", "container"),
+        ("none,bridge:user,bridge", "bridge:user"),
+    ],
+)
+def test_the_baseline_is_host_or_the_first_that_carries_traffic(
+    drivers: str, baseline: str
+) -> None:
+    assert parse(Options(drivers=drivers)).baseline == baseline
+
+
+def test_options_as_given_make_the_request() -> None:
+    request = parse(
+        Options(
+            drivers=" host , bridge:user ",
+            baseline="bridge:user",
+            engine="netns",
+            blocks="12",
+            max_time="90.5",
+            margin="0.1",
+            seed="7",
+            pin="1,0",
+            cc="cubic",
+        )
+    )
+
+    assert [driver.name for driver in request.drivers] == ["host", "bridge:user"]
+    assert (request.baseline, request.engine, request.cc) == ("bridge:user", "netns", "cubic")
+    assert (request.blocks, request.max_time, request.margin) == (12, 90.5, 0.1)
+    assert (request.seed, request.pin, request.paths) == (7, "1,0", (Way.EAST_WEST,))
+
+
+def test_what_is_not_given_has_the_documented_default() -> None:
+    plan = planned()
+
+    assert (plan.suite, plan.baseline, plan.blocks, plan.margin) == ("quick", "host", 8, 0.05)
+    assert [arm for arm in plan.arms if arm.replica] == [Arm("host", 1)]
+    assert plan.max_time is None
+    assert planned().seed != plan.seed
+
+
+def test_the_quick_suite_is_throughput_on_two_cores_and_round_trips_on_one_and_two() -> None:
+    suite, found = load_suite("quick")
+
+    assert found == []
+    assert suite
+    assert suite.cells == (
+        (TcpThroughput.name, Placement.CROSS),
+        (TcpRoundTrip.name, Placement.SAME),
+        (TcpRoundTrip.name, Placement.CROSS),
+    )
+
+
+GOOD = """\
+name = "own"
+
+[probes.tcp-throughput]
+seconds = 3
+omit = 0
+
+[[cell]]
+probe = "tcp-throughput"
+placement = "none"
+
+[[cell]]
+probe = "tcp-rr"
+"""
+
+
+def suite_file(folder: Path, text: str) -> str:
+    path = folder / "own.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None:
+    suite, found = load_suite(suite_file(tmp_path, GOOD))
+
+    assert found == []
+    assert suite
+    assert (suite.name, suite.title) == ("own", "")
+    assert suite.probes["tcp-throughput"] == TcpThroughput(seconds=3, omit=0)
+    assert suite.probes["tcp-rr"] == TcpRoundTrip()
+    assert suite.cells == (("tcp-throughput", Placement.NONE), ("tcp-rr", Placement.CROSS))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ('"own"', '"own', 1, ""),
+        ('name = "own"', "name = 7", 1, "name must be text"),
+        ('name = "own"', "speed = 1", 1, "unknown key 'speed'; known: cell, name, probes, title"),
+        ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
+        ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: interval, omit, seconds"),
+        ("seconds = 3", "seconds = 0", 4, "`seconds` is a whole number from 1"),
+        ("seconds = 3", 'seconds = "3"', 4, "`seconds` is a whole number from 1"),
+        ("omit = 0", "omit = -1", 5, "`omit` is a whole number from 0"),
+        ('"none"', '"near"', 9, "cell 1: placement must be one of cross, same, none, not 'near'"),
+        ('"none"', "[]", 9, "cell 1: placement must be one of cross, same, none, not []"),
+        ('"tcp-rr"', '"udp"', 12, "cell 2: probe must be one of tcp-throughput, tcp-rr, not 'udp'"),
+        ('probe = "tcp-rr"', "", 11, "cell 2: probe must be one of tcp-throughput, tcp-rr"),
+        ('"tcp-rr"', '"tcp-throughput"\nplacement = "none"', 11, "cell 2 stands twice"),
+        (
+            'probe = "tcp-rr"',
+            'probe = "tcp-rr"\nplace = "same"',
+            13,
+            "cell 2: unknown key 'place'; known: placement, probe",
+        ),
+    ],
+)
+def test_a_mistake_in_a_suite_is_told_with_file_line_and_key(
+    tmp_path: Path, old: str, new: str, line: int, words: str
+) -> None:
+    assert GOOD.count(old) == 1 or old.startswith('"')
+    file = suite_file(tmp_path, GOOD.replace(old, new))
+    suite, found = load_suite(file)
+
+    assert suite is None
+    (problem,) = found
+    assert file in problem
+    assert words in problem
+    assert f"{file}:{line}: " in problem or f"at line {line}, column" in problem
+
+
+def test_all_mistakes_of_a_suite_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+    text = """\
+title = 5
+
+[probes.tcp-throughput]
+omit = -1
+seconds = 0
+speed = 9
+
+[probes.udp]
+
+[[cell]]
+probe = "tcp-rr"
+placement = "near"
+
+[[cell]]
+probe = "udp"
+placement = "far"
+"""
+    file = suite_file(tmp_path, text)
+    _, found = load_suite(file)
+
+    lines = sorted(int(problem.removeprefix(f"{file}:").partition(":")[0]) for problem in found)
+    assert lines == [1, 4, 5, 6, 8, 12, 15, 16]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "cell = []",
+        "cell = 1",
+        "cell = [1]",
+        "probes = 1",
+        'probes = [1]\n[[cell]]\nprobe = "tcp-rr"',
+        '[probes]\ntcp-rr = 3\n[[cell]]\nprobe = "tcp-rr"',
+    ],
+)
+def test_a_suite_of_another_shape_is_a_problem_and_no_crash(tmp_path: Path, text: str) -> None:
+    suite, found = load_suite(suite_file(tmp_path, text))
+
+    assert suite is None
+    assert found
+
+
+def test_a_suite_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(b"\xff\xfe")
+
+    assert load_suite(str(path))[0] is None
+    assert str(path) in load_suite(str(path))[1][0]
+
+
+KEYS = st.sampled_from(
+    ["name", "title", "probes", "cell", "probe", "placement", "seconds", "omit", *PROBES]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def toml(value: object) -> str:
+    """Return a value as TOML, tables inline."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            return "{" + ", ".join(f'"{k}" = {toml(v)}' for k, v in value.items()) + "}"
+        case _:
+            text = str(value).encode("unicode_escape").decode().replace('"', "'")
+            return f"'{text.replace(chr(39), '')}'"
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def test_any_suite_is_read_or_told_what_is_wrong(
+    tmp_path_factory: pytest.TempPathFactory, document: dict[str, object]
+) -> None:
+    text = "".join(f'"{key}" = {toml(value)}\n' for key, value in document.items())
+    suite, found = load_suite(suite_file(tmp_path_factory.mktemp("suite"), text))
+
+    assert (suite is None) == bool(found)
+
+
+DRIVER_LISTS = st.lists(st.sampled_from(list(DRIVERS)), min_size=1, unique=True).filter(
+    lambda names: any(name in TRAFFIC for name in names)
+)
+
+
+@given(DRIVER_LISTS, st.integers(0, 2**63 - 1), st.integers(1, 20))
+def test_a_block_holds_every_cell_once_and_the_baselines_twice(
+    names: list[str], seed: int, number: int
+) -> None:
+    plan = planned(drivers=",".join(names), seed=str(seed))
+    block = plan.block(number)
+    seen = Counter((step.arm, step.cell.probe, step.cell.placement) for step in block.steps)
+
+    assert set(seen.values()) == {1}
+    assert Counter(step.cell for step in block.steps) == Counter(
+        {cell: 1 + (cell.driver == plan.baseline) for cell in plan.cells}
+    )
+    assert all(step.arm.driver == step.cell.driver for step in block.steps)
+    assert [step.position for step in block.steps] == list(range(1, len(block.steps) + 1))
+    assert sorted(block.arms) == sorted(plan.arms)
+
+
+@given(DRIVER_LISTS, st.integers(0, 2**32), st.integers(1, 20))
+def test_the_arms_of_one_probe_run_back_to_back(names: list[str], seed: int, number: int) -> None:
+    plan = planned(drivers=",".join(names), seed=str(seed))
+    steps = plan.block(number).steps
+    groups = [
+        [step.arm for step in group]
+        for _, group in groupby(steps, key=lambda s: (s.cell.probe, s.cell.path, s.cell.placement))
+    ]
+
+    assert len(groups) == len(plan.kinds)
+    assert all(sorted(group) == sorted(plan.arms) for group in groups)
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(1, 1000))
+def test_the_seed_fixes_the_order(seed: int, number: int) -> None:
+    assert planned(seed=str(seed)).block(number) == planned(seed=str(seed)).block(number)
+
+
+def test_orders_differ_from_block_to_block_and_seed_to_seed() -> None:
+    plan = planned(drivers="host,bridge,bridge:user,container", seed="1")
+    orders = [tuple(s.arm for s in plan.block(n).steps) for n in range(1, 41)]
+    others = [tuple(s.arm for s in replace(plan, seed=seed).block(1).steps) for seed in range(40)]
+
+    assert len(set(orders)) == len(set(others)) == 40
+    assert all(a != b for a, b in pairwise(orders))
+
+
+def test_every_arm_takes_every_place_equally_often() -> None:
+    """Over many blocks no arm has a place of its own; 5 sigma of a binomial count."""
+    plan = planned(drivers="host,bridge,container", seed="3")
+    blocks, arms = 400, len(plan.arms)
+    firsts = Counter(plan.block(n).steps[0].arm for n in range(1, blocks + 1))
+    bound = 5 * (blocks / arms * (1 - 1 / arms)) ** 0.5
+
+    assert set(firsts) == set(plan.arms)
+    assert all(abs(count - blocks / arms) < bound for count in firsts.values())
+
+
+@pytest.mark.parametrize(
+    ("topology", "cross", "same"),
+    [
+        (TWO, Cpus(0, 1), Cpus(1, 1)),
+        (SMT, Cpus(2, 3), Cpus(3, 3)),
+        (CpuTopology((0, 1, 2)), Cpus(1, 2), Cpus(2, 2)),
+        (CpuTopology((2, 3), ((2,), (3,))), Cpus(2, 3), Cpus(3, 3)),
+    ],
+)
+def test_auto_takes_two_physical_cores_away_from_the_first(
+    topology: CpuTopology, cross: Cpus, same: Cpus
+) -> None:
+    found, impossible, wrong = place("auto", PLACEMENTS, topology)
+
+    assert found == {
+        Placement.CROSS: cross,
+        Placement.SAME: same,
+        Placement.NONE: Cpus(None, None),
+    }
+    assert (impossible, wrong) == ({}, [])
+
+
+@given(st.lists(st.lists(st.integers(0, 63), min_size=1, max_size=4), min_size=2, max_size=8))
+def test_threads_of_one_core_are_never_a_cross_pair(groups: list[list[int]]) -> None:
+    numbers = iter(range(64))
+    cores = tuple(tuple(next(numbers) for _ in group) for group in groups)
+    topology = CpuTopology(tuple(cpu for core in cores for cpu in core), cores)
+    found, _, _ = place("auto", PLACEMENTS, topology)
+    pair = found[Placement.CROSS]
+
+    owners = [
+        next(i for i, core in enumerate(cores) if cpu in core) for cpu in (pair.client, pair.server)
+    ]
+    assert owners[0] != owners[1]
+
+
+@pytest.mark.parametrize("topology", [ONE, CpuTopology((0, 1), ((0, 1),)), CpuTopology((5,))])
+def test_one_core_makes_cross_impossible_with_the_reason(topology: CpuTopology) -> None:
+    plan = planned(topology)
+
+    assert plan.impossible == {
+        Placement.CROSS: "there is one usable physical core: no two to pin to"
+    }
+    assert Placement.CROSS not in plan.cpus
+    cpu = topology.usable[0]
+    assert plan.cpus[Placement.SAME] == Cpus(cpu, cpu)
+
+
+@pytest.mark.parametrize("pin", ["cross", "same", "none"])
+def test_a_placement_as_pin_holds_for_every_cell(pin: str) -> None:
+    plan = planned(pin=pin)
+
+    assert {placement for _, _, placement in plan.kinds} == {Placement(pin)}
+    assert len(plan.kinds) == len(set(plan.kinds)) == 2
+    assert plan.run_cpus == {"cross": (0, 1), "same": (1,), "none": ()}[pin]
+
+
+def test_given_cpus_are_client_and_server() -> None:
+    plan = planned(SMT, pin="6, 1")
+
+    assert plan.cpus == {Placement.CROSS: Cpus(6, 1), Placement.SAME: Cpus(1, 1)}
+    assert plan.run_cpus == (1, 6)
+    assert plan.summary().placements == (
+        PlacementCpus("cross", 6, 1),
+        PlacementCpus("same", 1, 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("pin", "words"),
+    [
+        ("0,9", "--pin: CPU 9 is not usable; usable: 0, 1"),
+        ("8,9", "--pin: CPU 8, 9 is not usable; usable: 0, 1"),
+        ("1", "--pin 1 names one CPU, and the suite has cells on two cores"),
+        ("1,1", "--pin 1 names one CPU, and the suite has cells on two cores"),
+    ],
+)
+def test_cpus_that_cannot_be_are_a_mistake(pin: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        planned(pin=pin)
+
+    assert caught.value.problems == (words,)
