@@ -98,7 +98,8 @@ class InsideReader:
         """
         if self._local:
             for subject in _subjects(pair):
-                if start_ticks(subject.pid) != self._started.get(subject.pid):
+                started = start_ticks(subject.pid)
+                if started is None or started != self._started.get(subject.pid):
                     raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
         return replace(
             seen,
@@ -205,7 +206,10 @@ def _json(subject: Subject, argv: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def _namespaces(subject: Subject) -> Namespaces:
     paths = tuple(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)
-    found = dict(re.findall(r"^(\w+):\[(\d+)\]$", subject.run(("readlink", *paths)), re.MULTILINE))
+    text = subject.run(("readlink", *paths))
+    found = dict(re.findall(r"^(\w+):\[(\d+)\]$", text, re.MULTILINE))
+    if "net" not in found:
+        raise FactError(f"the {subject.role} does not tell its network namespace: {text[:200]!r}")
     seen = Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
     return replace(seen, **dict(subject.stands_in))
 

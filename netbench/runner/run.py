@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan, Step
-from netbench.record import Failure, Outcome, PromiseCheck, Record, Sample, Skip
+from netbench.record import Failure, Outcome, Record, Sample, Skip
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
@@ -25,6 +25,7 @@ from netbench.runner.trial import (
     TrialFailed,
     TrialRunner,
     Where,
+    broken,
     never_ran,
 )
 from netbench.sentinel.measure import Sentinel
@@ -50,14 +51,15 @@ class Runner:
         run: str,
         save_raw: SaveRaw,
         keep: bool = False,
+        sentinel: Sentinel | None = None,
     ) -> None:
-        """Prepare; `run` is the id that everything made carries."""
+        """Prepare; `run` is the id that everything made carries, `sentinel` a new one if None."""
         self._plan = plan
         self._engine = engine
         self._reader = reader
         self._run = run
         self._keep = keep
-        self._sentinel = Sentinel()
+        self._sentinel = sentinel or Sentinel()
         self._trials = TrialRunner(engine, reader, plan, self._sentinel, save_raw)
         self._unsupported = {
             driver.name: engine.unsupported(driver.recipe) for driver in plan.drivers
@@ -120,11 +122,18 @@ class Runner:
             pair = live.pairs.get(step.arm)
             holdable = self._plan.probes[step.cell.probe].holdable
             if holdable and isinstance(pair, LivePair) and self._ruled_out(step, pair) is None:
-                try:
-                    prepared[step] = self._trials.prepare(pair, step)
-                except TrialFailed as exc:
-                    prepared[step] = exc.failure
+                prepared[step] = self._prepare(pair, step)
         return prepared
+
+    def _prepare(self, pair: LivePair, step: Step) -> Prepared | Failure:
+        try:
+            return self._trials.prepare(pair, step)
+        except TrialFailed as exc:
+            return exc.failure
+        except EngineLost:
+            raise
+        except (EngineError, FactError) as exc:
+            return Failure("engine", str(exc), "")
 
     def _steps(
         self,
@@ -177,14 +186,11 @@ class Runner:
         ruled_out = self._ruled_out(where.step, pair)
         if ruled_out is not None:
             return never_ran(where, ruled_out)
-        if isinstance(prepared, Failure):
-            return never_ran(where, prepared)
         if not isinstance(pair, LivePair):
             return never_ran(where, Failure("create", "the pair is not up", ""))
-        try:
-            ready = prepared or self._trials.prepare(pair, where.step)
-        except TrialFailed as exc:
-            return never_ran(where, exc.failure)
+        ready = prepared or self._prepare(pair, where.step)
+        if isinstance(ready, Failure):
+            return never_ran(where, ready)
         return self._trials.carry_out(where, ready)
 
     def _ruled_out(self, step: Step, pair: LivePair | NotUp | None) -> Outcome | None:
@@ -199,7 +205,7 @@ class Runner:
             return Failure("create", pair.reason, "")
         if isinstance(pair, LivePair):
             if pair.broken:
-                return _broken(pair.broken)
+                return broken(pair.broken)
             if pair.driver.isolated:
                 return self._isolated(pair)
         return None
@@ -233,9 +239,4 @@ def _with_facts(record: Record, pair: LivePair | NotUp | None) -> Record:
     if not isinstance(pair, LivePair):
         return record
     endpoints = record.endpoints or trimmed(pair.facts, pair.driver.path(pair.facts))
-    return replace(record, promises=pair.promises, endpoints=endpoints)
-
-
-def _broken(checks: tuple[PromiseCheck, ...]) -> Failure:
-    texts = ", ".join(check.promise for check in checks)
-    return Failure("promise", f"broken: {texts}", "; ".join(check.evidence for check in checks))
+    return replace(record, promises=record.promises or pair.promises, endpoints=endpoints)

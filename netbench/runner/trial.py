@@ -23,6 +23,7 @@ from netbench.record import (
     PairFacts,
     PathProof,
     Pins,
+    PromiseCheck,
     Record,
     SentinelReading,
     SentinelWindow,
@@ -113,6 +114,7 @@ class _Seen:
     window: SentinelWindow = _NO_WINDOW
     tools: tuple[ToolRun, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
+    promises: tuple[PromiseCheck, ...] = ()
     path: PathProof | None = None
     facts: tuple[tuple[str, FactValue], ...] = ()
 
@@ -183,7 +185,7 @@ class TrialRunner:
             client.signal("STOP")
 
     def _run(self, number: int, prepared: Prepared, seen: _Seen) -> Outcome:
-        before = self._reader.again(prepared.live.pair, prepared.live.facts)
+        before = self._again(prepared.live, seen)
         self._meter.start()
         first = self._state(prepared.cpus)
         client = self._release(prepared)
@@ -195,7 +197,7 @@ class TrialRunner:
         seen.measuring = done.seconds
         last = self._state(prepared.cpus)
         seen.window = _window(prepared, first, last)
-        after = self._reader.again(prepared.live.pair, prepared.live.facts)
+        after = self._again(prepared.live, seen)
         seen.facts = (*self._meter.stop(), *_congestion(after))
         served = self._end_server(prepared)
         seen.tools = tuple(
@@ -209,6 +211,15 @@ class TrialRunner:
         if not self._engine.local:
             return Absent("the engine's CPUs are not this process's to measure on")
         return self._sentinel.read(cpus.client, cpus.server)
+
+    def _again(self, live: LivePair, seen: _Seen) -> PairFacts:
+        """Return the facts of now, in which the driver's promises still hold."""
+        facts = self._reader.again(live.pair, live.facts)
+        seen.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
+        failed = tuple(check for check in seen.promises if not check.held)
+        if failed:
+            raise TrialFailed(broken(failed))
+        return facts
 
     def _judge(
         self,
@@ -294,6 +305,12 @@ class TrialRunner:
         )
 
 
+def broken(checks: tuple[PromiseCheck, ...]) -> Failure:
+    """Return the outcome of a trial whose driver does not keep these promises."""
+    texts = ", ".join(check.promise for check in checks)
+    return Failure("promise", f"broken: {texts}", "; ".join(check.evidence for check in checks))
+
+
 def never_ran(where: Where, outcome: Outcome) -> Record:
     """Return the record of a trial that never ran."""
     return _record(where, outcome, _Seen())
@@ -314,7 +331,7 @@ def _record(where: Where, outcome: Outcome, seen: _Seen) -> Record:
         sentinel=seen.window,
         tools=seen.tools,
         endpoints=seen.endpoints,
-        promises=(),
+        promises=seen.promises,
         path=seen.path,
         facts=seen.facts,
     )

