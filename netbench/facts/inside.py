@@ -116,7 +116,9 @@ class InsideReader:
         except (LookupError, AttributeError, TypeError) as exc:
             raise FactError(f"unreadable output of {' '.join(argv)}: {exc!r}") from exc
         congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
-        return _Netns(links, addresses, net_route(self._text(subject, "route")), congestion or None)
+        return _Netns(
+            links, addresses, _sorted_routes(self._text(subject, "route")), congestion or None
+        )
 
     def _text(self, subject: Subject, name: str) -> str:
         text = read_local(f"/proc/{subject.pid}/net/{name}") if self._local else None
@@ -129,7 +131,7 @@ class InsideReader:
             for link in seen.links
             if link.name in counters
         )
-        return replace(seen, links=links, routes=net_route(self._text(subject, "route")))
+        return replace(seen, links=links, routes=_sorted_routes(self._text(subject, "route")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,10 @@ def _offload_names(found: _Netns, read: dict[int | None, _Netns | FactError]) ->
     ]
 
 
+def _sorted_routes(text: str) -> tuple[Route, ...]:
+    return tuple(sorted(net_route(text), key=lambda route: route.destination))
+
+
 def _subjects(pair: Pair) -> tuple[Subject, ...]:
     return pair.client, pair.server, pair.host
 
@@ -226,7 +232,7 @@ def _links(rows: list[dict[str, Any]]) -> tuple[tuple[Link, ...], tuple[Address,
             for a in row.get("addr_info", [])
             if "local" in a
         ]
-    return tuple(links), tuple(addresses)
+    return tuple(sorted(links, key=lambda link: link.index)), tuple(sorted(addresses))
 
 
 def _link(row: dict[str, Any], indices: dict[str, int]) -> Link:

@@ -92,9 +92,9 @@ def read_endpoint(
         role=subject.role,
         pid=subject.pid,
         namespaces=replace(read_namespaces(subject.pid), **dict(subject.stands_in)),
-        links=links,
-        addresses=addresses,
-        routes=routes,
+        links=tuple(sorted(links, key=lambda link: link.index)),
+        addresses=tuple(sorted(addresses)),
+        routes=tuple(sorted(routes, key=lambda route: route.destination)),
         nsids=nsids,
         congestion_control=congestion,
     )

@@ -105,7 +105,7 @@ class Link:
     counters: Counters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Address:
     """An IP address on a link."""
 
@@ -134,8 +134,11 @@ class EndpointFacts:
     """The process whose namespaces these are, as the engine's host numbers it."""
     namespaces: Namespaces
     links: tuple[Link, ...]
+    """By index."""
     addresses: tuple[Address, ...]
+    """By link name, then address."""
     routes: tuple[Route, ...]
+    """By destination, as text."""
     nsids: tuple[tuple[str, int], ...] = ()
     """Ids by which this namespace knows the pair's (`client`, `server`); empty if unreadable."""
     congestion_control: str | None = None

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from netbench.engines.base import Engine
@@ -116,13 +117,17 @@ class Runner:
         yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
 
     def _prepare_held(self, block: BlockPlan, live: LiveBlock) -> dict[Step, Prepared | Failure]:
-        """Start every client that pauses by its own design, so that all pauses pass together."""
+        """Start every client that pauses by its own design, so that all pauses pass together.
+
+        An engine that goes away meanwhile is left to the first step, which sees and records it.
+        """
         prepared: dict[Step, Prepared | Failure] = {}
-        for step in block.steps:
-            pair = live.pairs.get(step.arm)
-            holdable = self._plan.probes[step.cell.probe].holdable
-            if holdable and isinstance(pair, LivePair) and self._ruled_out(step, pair) is None:
-                prepared[step] = self._prepare(pair, step)
+        with suppress(EngineLost):
+            for step in block.steps:
+                pair = live.pairs.get(step.arm)
+                holdable = self._plan.probes[step.cell.probe].holdable
+                if holdable and isinstance(pair, LivePair) and self._ruled_out(step, pair) is None:
+                    prepared[step] = self._prepare(pair, step)
         return prepared
 
     def _prepare(self, pair: LivePair, step: Step) -> Prepared | Failure:

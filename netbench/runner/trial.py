@@ -197,14 +197,14 @@ class TrialRunner:
         seen.measuring = done.seconds
         last = self._state(prepared.cpus)
         seen.window = _window(prepared, first, last)
-        after = self._again(prepared.live, seen)
-        seen.facts = (*self._meter.stop(), *_congestion(after))
+        seen.facts = self._meter.stop()
         served = self._end_server(prepared)
         seen.tools = tuple(
             self._tool(number, role, completed)
             for role, completed in ((Role.CLIENT, done), (Role.SERVER, served))
         )
-        seen.endpoints = trimmed(after, prepared.live.driver.path(after))
+        after = self._again(prepared.live, seen)
+        seen.facts = (*seen.facts, *_congestion(after))
         return self._judge(prepared, (done, served), (before, after), seen)
 
     def _state(self, cpus: Cpus) -> SentinelReading | Absent:
@@ -215,6 +215,7 @@ class TrialRunner:
     def _again(self, live: LivePair, seen: _Seen) -> PairFacts:
         """Return the facts of now, in which the driver's promises still hold."""
         facts = self._reader.again(live.pair, live.facts)
+        seen.endpoints = trimmed(facts, live.driver.path(facts))
         seen.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
         failed = tuple(check for check in seen.promises if not check.held)
         if failed:
