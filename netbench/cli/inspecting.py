@@ -32,7 +32,7 @@ def inspect_driver(text: str, engine_name: str, image: str | None, *, as_json: b
     run = f"inspect{secrets.token_hex(3)}"
     engine = open_engine(engine_name, run, image)
     try:
-        pair = _facts(engine, driver, run)
+        pair = _facts(engine, driver)
     finally:
         engine.close()
     document = _document(engine, driver, pair)
@@ -44,7 +44,7 @@ def inspect_driver(text: str, engine_name: str, image: str | None, *, as_json: b
     return 3 if pair.broken else 0
 
 
-def _facts(engine: Engine, driver: Driver, run: str) -> LivePair:
+def _facts(engine: Engine, driver: Driver) -> LivePair:
     try:
         engine.prepare()
     except EngineError as exc:
@@ -53,7 +53,7 @@ def _facts(engine: Engine, driver: Driver, run: str) -> LivePair:
     if reason:
         raise EngineError(f"{driver.name} cannot run on the {engine.name} engine: {reason}")
     arm = Arm(driver.name)
-    with LiveBlock(engine, choose_reader(engine), [arm], prefix=f"netbench-{run}", cpus=()) as live:
+    with LiveBlock(engine, choose_reader(engine), [arm], prefix="look", cpus=()) as live:
         pair = live.pairs[arm]
     if isinstance(pair, NotUp):
         raise EngineError(f"the pair did not come up: {pair.reason}")

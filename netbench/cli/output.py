@@ -15,12 +15,12 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_rich(renderable: Any) -> None:
-    """Print a rich renderable to stdout, plain where it is no terminal."""
+    """Print a rich renderable to stdout, plain where it is no terminal; text is no markup."""
     from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
 
-    console = Console(soft_wrap=False)
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=160, no_color=True)
+        console = Console(width=160, no_color=True, markup=False, emoji=False)
     console.print(renderable)
 
 

@@ -101,7 +101,6 @@ def _measure(
         plan,
         engine,
         choose_reader(engine),
-        run=info.id,
         save_raw=folder.save_raw,
         keep=wishes.keep,
     )

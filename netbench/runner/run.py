@@ -49,16 +49,14 @@ class Runner:
         engine: Engine,
         reader: Reader,
         *,
-        run: str,
         save_raw: SaveRaw,
         keep: bool = False,
         sentinel: Sentinel | None = None,
     ) -> None:
-        """Prepare; `run` is the id that everything made carries, `sentinel` a new one if None."""
+        """Prepare; nothing is made yet."""
         self._plan = plan
         self._engine = engine
         self._reader = reader
-        self._run = run
         self._keep = keep
         self._sentinel = sentinel or Sentinel()
         self._trials = TrialRunner(engine, reader, plan, self._sentinel, save_raw)
@@ -102,7 +100,7 @@ class Runner:
             self._engine,
             self._reader,
             [arm for arm in block.arms if self._unsupported[arm.driver] is None],
-            prefix=f"netbench-{self._run}-{block.number}",
+            prefix=f"b{block.number}",
             cpus=self._plan.run_cpus,
             keep=self._keep,
         )

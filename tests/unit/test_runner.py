@@ -32,7 +32,6 @@ class Run:
             plan,
             self.engine,
             self.reader,
-            run="test",
             save_raw=self.save,
             sentinel=sentinel or ScriptedSentinel(),
         )

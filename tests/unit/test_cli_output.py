@@ -1,0 +1,88 @@
+import json
+
+import pytest
+
+from netbench.cli.output import print_json, print_rich, printable, report_error, say
+from netbench.cli.tables import table
+from netbench.errors import ConfigurationError, EngineUnavailable
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_one_problem_is_one_line_with_its_fix_on_stderr(capsys: Capture) -> None:
+    report_error(EngineUnavailable("no engine", hint="start dockerd"), as_json=False)
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert err == "netbench: no engine\n  fix: start dockerd\n"
+
+
+def test_several_problems_are_all_told(capsys: Capture) -> None:
+    report_error(ConfigurationError("a is wrong", "b is wrong"), as_json=False)
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert err == "netbench: 2 problems:\n  - a is wrong\n  - b is wrong\n"
+
+
+def test_with_json_stdout_holds_the_error_document_alone(capsys: Capture) -> None:
+    report_error(ConfigurationError("a is wrong", "b is wrong", hint="see"), as_json=True)
+    out, err = capsys.readouterr()
+
+    assert json.loads(out) == {
+        "schema": 1,
+        "error": {
+            "kind": "configuration",
+            "message": "a is wrong; b is wrong",
+            "hint": "see",
+            "problems": ["a is wrong", "b is wrong"],
+        },
+    }
+    assert "a is wrong" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é – 漢", "plain é – 漢"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("a\rb\x00c\x7f", "a\\x0db\\x00c\\x7f"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_control_characters_of_names_do_not_reach_the_terminal(
+    capsys: Capture, text: str, shown: str
+) -> None:
+    say(text)
+
+    assert printable(text) == shown
+    assert capsys.readouterr().err == f"{shown}\n"
+
+
+def test_a_number_that_is_none_cannot_be_printed_as_json() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        print_json({"ratio": float("nan")})
+
+
+def test_json_keeps_its_letters(capsys: Capture) -> None:
+    print_json({"unit": "µs"})
+
+    assert "µs" in capsys.readouterr().out
+
+
+def test_a_table_in_a_pipe_is_plain_text_and_not_cut(capsys: Capture) -> None:
+    shown = table("driver", "what it is")
+    shown.add_row("bridge", "x" * 100)
+    print_rich(shown)
+    out = capsys.readouterr().out
+
+    assert "\x1b" not in out
+    assert "x" * 100 in out
+
+
+def test_brackets_in_a_cell_are_text_and_no_markup(capsys: Capture) -> None:
+    shown = table("reason")
+    shown.add_row("net:[4026531840] [red]x[/] [/nothing]")
+    print_rich(shown)
+
+    assert "net:[4026531840] [red]x[/] [/nothing]" in capsys.readouterr().out
