@@ -53,7 +53,7 @@ class Runner:
         keep: bool = False,
         sentinel: Sentinel | None = None,
     ) -> None:
-        """Prepare; nothing is made yet."""
+        """Prepare; nothing is made yet. `sentinel` is for those who bring their own."""
         self._plan = plan
         self._engine = engine
         self._reader = reader

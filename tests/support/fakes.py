@@ -48,7 +48,7 @@ _UNREACHABLE = case("iperf3", "3.18", "network-unreachable")
 
 def driver_of(name: str) -> str:
     """Return the driver from an endpoint's name."""
-    stem = re.sub(r"^netbench-[^-]+-\d+-|-[sc]$", "", name).removesuffix("-aa")
+    stem = re.sub(r"^b\d+-|-[sc]$", "", name).removesuffix("-aa")
     return next(driver for driver in DRIVERS if driver.replace(":", "-") == stem)
 
 
