@@ -222,7 +222,7 @@ def test_a_server_that_never_listens_is_a_failure_of_the_server() -> None:
     assert outcome.stage == "server"
     assert "no server listens on port 210" in outcome.reason
     assert outcome.evidence.startswith("iperf3: exit code")
-    assert ("start", Role.CLIENT, "iperf3", "netbench-test-1-bridge") not in engine.log
+    assert ("start", Role.CLIENT, "iperf3", "b1-bridge") not in engine.log
 
 
 def test_a_client_that_does_not_end_is_killed_and_a_failure() -> None:
@@ -443,9 +443,9 @@ def test_held_clients_share_one_pause_and_are_let_go_one_by_one() -> None:
         pair for name, role, _, pair in engine.log if name == "CONT" and role is Role.CLIENT
     ]
     arms = {
-        "netbench-test-1-host": Arm("host"),
-        "netbench-test-1-host-aa": Arm("host", 1),
-        "netbench-test-1-bridge": Arm("bridge"),
+        "b1-host": Arm("host"),
+        "b1-host-aa": Arm("host", 1),
+        "b1-bridge": Arm("bridge"),
     }
     assert [arms[pair] for pair in released] == [
         Arm(record.cell.driver, record.replica) for record in found
