@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from netbench.errors import RunFolderError
@@ -193,15 +194,20 @@ def list_runs(parent: Path) -> tuple[ListedRun, ...]:
 
 
 def check_writable(parent: Path) -> str | None:
-    """Return why no run folder can be made under `parent`, None where one can; makes nothing."""
+    """Return why no run folder can be made under `parent`, None where one can; leaves nothing.
+
+    Found by trying: permission bits say nothing to root, and nothing of file systems like /proc.
+    """
     existing = parent.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
     if not existing.is_dir():
         return f"{existing} is not a directory"
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return f"{existing} is not writable for this user"
-    return None
+    try:
+        with TemporaryFile(dir=existing):
+            return None
+    except OSError as exc:
+        return f"{existing} cannot be written: {exc.strerror}"
 
 
 def _new_folder(parent: Path, name: str) -> Path:

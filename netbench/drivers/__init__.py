@@ -25,6 +25,6 @@ def unknown(name: str) -> str | None:
     if mode and modes:
         offered = ", ".join(m for m in modes if m) or "none"
         return f"driver {family!r} has no mode {mode!r}; its modes: {offered}"
-    near = get_close_matches(name, DRIVERS, n=1, cutoff=0.4)
+    near = get_close_matches(name, DRIVERS, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown driver {name!r}{hint} Known: {', '.join(DRIVERS)}"

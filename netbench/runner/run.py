@@ -20,8 +20,8 @@ from netbench.runner.events import (
     TrialStarted,
 )
 from netbench.runner.isolation import prove_isolation
+from netbench.runner.prepared import Prepared
 from netbench.runner.trial import (
-    Prepared,
     SaveRaw,
     TrialFailed,
     TrialRunner,
@@ -111,7 +111,7 @@ class Runner:
             finally:
                 for held in prepared.values():
                     if isinstance(held, Prepared):
-                        held.kill()
+                        held.end()
         yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
 
     def _prepare_held(self, block: BlockPlan, live: LiveBlock) -> dict[Step, Prepared | Failure]:

@@ -11,7 +11,6 @@ from netbench.errors import EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader, ports_in_use
 from netbench.facts.procfs import ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
-from netbench.probes.base import Probe
 from netbench.record import (
     Absent,
     Clock,
@@ -30,6 +29,7 @@ from netbench.record import (
     ToolRun,
 )
 from netbench.runner.machine import MachineMeter
+from netbench.runner.prepared import Prepared
 from netbench.sentinel.measure import Sentinel, method_for
 from netbench.spec import Cpus, Role
 from netbench.topology import LivePair, prove, trimmed
@@ -72,27 +72,6 @@ class Where:
     block: int
     attempt: int
     step: Step
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A trial whose server listens, and whose client may be held in its own pause."""
-
-    live: LivePair
-    step: Step
-    probe: Probe
-    cpus: Cpus
-    port: int
-    server: Process
-    client: Process | None = None
-    released_after: float = 0.0
-    """CLOCK_MONOTONIC seconds from which the held client's pause is over."""
-
-    def kill(self) -> None:
-        """End both tools."""
-        for process in (self.client, self.server):
-            if process is not None:
-                process.signal("KILL")
 
 
 _UNPINNED = Pins(None, None, None, None)
@@ -147,15 +126,22 @@ class TrialRunner:
         argv = probe.server_argv(address, port)
         server = self._start(live, Role.SERVER, argv, cpus.server)
         prepared = Prepared(live, step, probe, cpus, port, server)
+        try:
+            self._see_it_listen(prepared)
+            if probe.holdable:
+                self._hold(prepared, address)
+        except BaseException:
+            prepared.end()
+            raise
+        return prepared
+
+    def _see_it_listen(self, prepared: Prepared) -> None:
+        live, server, port = prepared.live, prepared.server, prepared.port
         if not self._until(server, lambda: self._has(live, port, LISTEN)):
             server.signal("KILL")
-            said = _said(server.wait(1.0))
-            raise TrialFailed(
-                Failure("server", f"no server listens on port {port} within 5 s", said)
-            )
-        if probe.holdable:
-            self._hold(prepared, address)
-        return prepared
+            said = _said(prepared.wait(server, 1.0))
+            reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
+            raise TrialFailed(Failure("server", reason, said))
 
     def carry_out(self, where: Where, prepared: Prepared) -> Record:
         """Run a prepared trial and return its record, whatever comes of it."""
@@ -170,7 +156,7 @@ class TrialRunner:
         except (EngineError, FactError) as exc:
             outcome = Failure("engine", str(exc), "")
         finally:
-            prepared.kill()
+            prepared.end()
         return _record(where, outcome, seen)
 
     def _hold(self, prepared: Prepared, address: str) -> None:
@@ -193,7 +179,7 @@ class TrialRunner:
         seen.pins = Pins(
             prepared.cpus.client, prepared.cpus.server, client.cpus(), prepared.server.cpus()
         )
-        done = client.wait(prepared.probe.deadline)
+        done = prepared.wait(client, prepared.probe.deadline)
         seen.measuring = done.seconds
         last = self._state(prepared.cpus)
         seen.window = _window(prepared, first, last)
@@ -256,9 +242,9 @@ class TrialRunner:
 
     def _end_server(self, prepared: Prepared) -> Completed:
         if prepared.probe.server_ends:
-            return prepared.server.wait(_SERVER_GRACE)
+            return prepared.wait(prepared.server, _SERVER_GRACE)
         prepared.server.signal("KILL")
-        return prepared.server.wait(_SERVER_GRACE)
+        return prepared.wait(prepared.server, _SERVER_GRACE)
 
     def _start(self, live: LivePair, role: Role, argv: tuple[str, ...], cpu: int | None) -> Process:
         endpoint = live.client if role is Role.CLIENT else live.server

@@ -109,19 +109,22 @@ def _comm(pid: int) -> str | None:
 class NamespaceProcess:
     """A tool in a holder's namespaces; implements `engines.base.Process`.
 
-    It needs no bound of its own: it ends with the holder, which ends with us.
+    It needs no bound of its own: it ends with the holder, which ends with us. The `nsenter` that
+    waits for it outside may be stopped then, and dies by a parent-death signal of its own, so the
+    thread that starts a tool has to outlive it.
     """
 
     def __init__(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> None:
         """Start `argv` in the namespaces of process `holder`, pinned to `cpu`."""
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
+        die = ("setpriv", "--pdeathsig", "KILL")
         enter = ("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid")
         self.argv = argv
         self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            (*enter, *pin, *argv),
+            (*die, *enter, *pin, *argv),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,

@@ -1,0 +1,44 @@
+"""A trial in the making: its tools, started and not let go of before they have ended."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from netbench.engines.base import Process
+from netbench.errors import EngineError
+from netbench.plan import Step
+from netbench.probes.base import Probe
+from netbench.record import Completed
+from netbench.spec import Cpus
+from netbench.topology import LivePair
+
+_KILLED = 2.0
+"""Seconds a killed tool may take to be gone."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A trial whose server listens, and whose client may be held in its own pause."""
+
+    live: LivePair
+    step: Step
+    probe: Probe
+    cpus: Cpus
+    port: int
+    server: Process
+    client: Process | None = None
+    released_after: float = 0.0
+    """CLOCK_MONOTONIC seconds from which the held client's pause is over."""
+    _ended: list[Process] = field(default_factory=list)
+
+    def wait(self, process: Process, timeout: float) -> Completed:
+        """Return what one of the tools left."""
+        self._ended.append(process)
+        return process.wait(timeout)
+
+    def end(self) -> None:
+        """End every tool that nobody has waited for."""
+        for process in (self.client, self.server):
+            if process is not None and process not in self._ended:
+                with suppress(EngineError):
+                    process.signal("KILL")
+                    self.wait(process, _KILLED)
