@@ -19,7 +19,7 @@ LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp."""
 
 
-class NoNumber(Exception):  # noqa: N818 -- not an error of this program: the tool gave nothing
+class NoNumber(Exception):
     """A trial gave no number; the text says what was seen."""
 
 
@@ -74,14 +74,19 @@ class Exec:
     ) -> None:
         """Start it; the engine bounds it."""
         self._process: Process = engine.start(endpoint, argv, cpu=cpu, limit=PATIENCE)
+        self._waited = False
 
     def output(self) -> str:
         """Return what it printed."""
+        self._waited = True
         return self._process.wait(PATIENCE).stdout
 
     def kill(self) -> None:
-        """End it."""
-        self._process.signal("KILL")
+        """End it and take its exit status."""
+        if not self._waited:
+            self._waited = True
+            self._process.signal("KILL")
+            self._process.wait(PATIENCE)
 
 
 def start(

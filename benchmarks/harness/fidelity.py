@@ -25,7 +25,8 @@ from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, NetbenchError
 from netbench.plan import Options, Plan, Step, build, parse
 from netbench.record import Absent, Sample, SentinelReading
-from netbench.runner.trial import Prepared, TrialFailed, TrialRunner, Where
+from netbench.runner.prepared import Prepared
+from netbench.runner.trial import TrialFailed, TrialRunner, Where
 from netbench.sentinel.measure import Sentinel
 from netbench.sentinel.rule import SPLIT_RATIO, split, state_of, usable
 from netbench.spec import Role
@@ -92,7 +93,7 @@ class Comparison:
         (self._raw / name).write_text(text)
         return name
 
-    def pairs(self, block: int, run: str) -> Iterator[tuple[Step, Both | NoNumber]]:
+    def pairs(self, block: int) -> Iterator[tuple[Step, Both | NoNumber]]:
         """Make one pair of endpoints, yield a pair of trials for every probe and placement."""
         planned = self._plan.block(block)
         arm = next(arm for arm in planned.arms if not arm.replica)
@@ -103,7 +104,7 @@ class Comparison:
             and step.cell.probe in PARSE
             and step.cell.placement in self._plan.cpus
         ]
-        prefix = f"fidelity-{run}-{block}"
+        prefix = f"fidelity-{block}"
         cpus = self._plan.run_cpus
         with LiveBlock(self._engine, self._reader, [arm], prefix=prefix, cpus=cpus) as live:
             pair = live.pairs[arm]
@@ -119,7 +120,7 @@ class Comparison:
                     yield step, self._pair(pair, step, held.pop(step, None))
             finally:
                 for prepared in held.values():
-                    prepared.kill()
+                    prepared.end()
 
     def _pair(self, pair: LivePair, step: Step, prepared: Prepared | None) -> Both | NoNumber:
         hand_first = self._random.random() < 1 / 2
@@ -132,7 +133,7 @@ class Comparison:
                 by_hand = self._by_hand(pair, step)
         except NoNumber as nothing:
             if prepared:
-                prepared.kill()
+                prepared.end()
             return nothing
         return Both(netbench, by_hand, hand_first)
 
@@ -235,7 +236,7 @@ def conclude(pairs: list[Both]) -> None:
         print(f"  (one state: no gap of more than {SPLIT_RATIO} between the readings)")
 
 
-def compare(engine: Engine, plan: Plan, run: str, *, own_session: bool) -> None:
+def compare(engine: Engine, plan: Plan, *, own_session: bool) -> None:
     """Run every pair, print each as it ends, then the ratios."""
     found: dict[str, list[Both]] = {}
     head = f"{'netbench':>13}{'by hand':>13}{'ratio':>8}   {'first':8}"
@@ -243,7 +244,7 @@ def compare(engine: Engine, plan: Plan, run: str, *, own_session: bool) -> None:
     with TemporaryDirectory(prefix="netbench-fidelity-") as raw, Sentinel() as sentinel:
         comparison = Comparison(engine, plan, sentinel, File(raw), own_session=own_session)
         for block in range(1, plan.blocks + 1):
-            for step, outcome in comparison.pairs(block, run):
+            for step, outcome in comparison.pairs(block):
                 name = f"{step.cell.probe} {step.cell.placement}"
                 if isinstance(outcome, NoNumber):
                     print(f"{name:24}  left out: {outcome}", flush=True)
@@ -298,7 +299,7 @@ def main() -> None:
             if not engine.local:
                 raise ConfigurationError("the engine's processes must be visible in /proc here")
             print(f"engine {engine.name}, driver {given.driver}, seed {plan.seed}\n")
-            compare(engine, plan, run, own_session=not given.one_session)
+            compare(engine, plan, own_session=not given.one_session)
         finally:
             engine.close()
     except NetbenchError as error:

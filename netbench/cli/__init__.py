@@ -6,7 +6,6 @@ Each command imports what it needs when it runs, so that `netbench --help` is in
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -221,7 +220,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and our own defects
         usage = getattr(exc, "format_message", None)
         if usage is None:
-            traceback.print_exc()
+            sys.excepthook(type(exc), exc, exc.__traceback__)
             return _BUG
         error = ConfigurationError(str(usage()), hint="`netbench --help` lists the options")
         report_error(error, as_json=as_json)

@@ -1,6 +1,5 @@
 """What goes to stdout and stderr: results there, progress and errors here."""
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,8 @@ from netbench.errors import NetbenchError
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print the one JSON document of a `--json` command."""
+    import json  # noqa: PLC0415 -- `--help` needs none
+
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 

@@ -1,5 +1,6 @@
 """The promises drivers make of themselves, each checked on facts alone."""
 
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from netbench.drivers.base import Promise, host_end
@@ -12,6 +13,13 @@ def _ends(facts: PairFacts) -> tuple[EndpointFacts, EndpointFacts]:
 
 def _inodes(*ends: EndpointFacts) -> str:
     return ", ".join(f"{end.role} net:[{end.namespaces.net}]" for end in ends)
+
+
+def _listed(found: Mapping[str, Sequence[str | None]]) -> str:
+    """Return `client lo, eth0; server none` for people."""
+    return "; ".join(
+        f"{role} {', '.join(map(str, names)) or 'none'}" for role, names in found.items()
+    )
 
 
 def _own_netns(facts: PairFacts) -> tuple[bool, str]:
@@ -43,12 +51,12 @@ def _own_others(facts: PairFacts) -> tuple[bool, str]:
 
 def _only_loopback(facts: PairFacts) -> tuple[bool, str]:
     names = {end.role.value: [link.name for link in end.links] for end in _ends(facts)}
-    return all(links == ["lo"] for links in names.values()), f"links {names}"
+    return all(links == ["lo"] for links in names.values()), f"links: {_listed(names)}"
 
 
 def _no_routes(facts: PairFacts) -> tuple[bool, str]:
     routes = {end.role.value: [r.destination for r in end.routes] for end in _ends(facts)}
-    return not any(routes.values()), f"routes {routes}"
+    return not any(routes.values()), f"routes: {_listed(routes)}"
 
 
 def _host_links(facts: PairFacts) -> tuple[bool, str]:
@@ -103,7 +111,7 @@ def _address_in_subnet(facts: PairFacts) -> tuple[bool, str]:
         bool(own) and all(ip_address(address) in subnet for address in own)
         for own in found.values()
     )
-    return held, f"{found} in {subnet}"
+    return held, f"{_listed(found)}; the subnet is {subnet}"
 
 
 def _default_route(facts: PairFacts) -> tuple[bool, str]:
@@ -113,7 +121,7 @@ def _default_route(facts: PairFacts) -> tuple[bool, str]:
         for end in _ends(facts)
     }
     held = wanted is not None and all(found == [wanted] for found in gateways.values())
-    return held, f"default by {gateways}, the network's gateway is {wanted}"
+    return held, f"default by {_listed(gateways)}; the network's gateway is {wanted}"
 
 
 OWN_NETNS = Promise("client, server and host have three network namespaces", _own_netns)

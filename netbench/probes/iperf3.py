@@ -16,8 +16,10 @@ from netbench.probes.bounds import hold, outside
 from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
 from netbench.units import BITS_PER_SECOND, COUNT
 
-_STRAY: Final = 0.25
-"""Relative stray of the measured window from the time asked for; rates use the window itself."""
+_STRAY: Final = 0.5
+"""Relative stray of the measured window from the time asked for; rates use the window itself.
+
+A receiver drains what is still queued: on a loaded machine 2.7 s were seen for 2 s asked for."""
 _GRACE: Final = 5.0
 """Seconds allowed for connecting and for exchanging results."""
 _LARGEST: Final = 2**63

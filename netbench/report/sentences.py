@@ -96,10 +96,8 @@ def isolation_sentence(view: DriverView) -> str:
 
 
 def attempts(view: DriverView) -> tuple[str, ...]:
-    """Return what was tried against the isolation, without the promises told beside it."""
-    parts = view.isolated.evidence.split("; ") if view.isolated else []
-    promises = tuple(count.promise for count in view.promises)
-    return tuple(part for part in parts if part and not part.startswith(promises))
+    """Return what was tried against the isolation, try by try."""
+    return tuple(view.isolated.evidence.split("; ")) if view.isolated else ()
 
 
 def lead(analysis: Analysis, digest: Digest) -> str:

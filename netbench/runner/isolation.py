@@ -54,5 +54,4 @@ def prove_isolation(engine: Engine, live: LivePair) -> Skip | Failure:
     finally:
         server.signal("KILL")
         server.wait(1.0)
-    promises = "; ".join(f"{check.promise}: {check.evidence}" for check in live.promises)
-    return Skip("isolated by design", f"{'; '.join(seen)}; {promises}", by_design=True)
+    return Skip("isolated by design", "; ".join(seen), by_design=True)

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -36,6 +37,8 @@ from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
 
 _ATTEMPTS = 3
 """A trial of mixed state is run again at most twice."""
+_AT_ONCE = 3
+"""Clients brought into their pause at a time."""
 _RERUN_SHARE = 0.1
 """Reruns take at most this share of the planned trials."""
 
@@ -105,28 +108,28 @@ class Runner:
             keep=self._keep,
         )
         with live:
-            prepared = self._prepare_held(block, live)
-            try:
-                yield from self._steps(block, live, prepared, began)
-            finally:
-                for held in prepared.values():
-                    if isinstance(held, Prepared):
-                        held.end()
+            yield from self._steps(block, live, began)
         yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
 
-    def _prepare_held(self, block: BlockPlan, live: LiveBlock) -> dict[Step, Prepared | Failure]:
+    def _held(self, steps: Sequence[Step], live: LiveBlock) -> dict[Step, Prepared | Failure]:
         """Start every client that pauses by its own design, so that all pauses pass together.
 
         An engine that goes away meanwhile is left to the first step, which sees and records it.
         """
-        prepared: dict[Step, Prepared | Failure] = {}
-        with suppress(EngineLost):
-            for step in block.steps:
-                pair = live.pairs.get(step.arm)
-                holdable = self._plan.probes[step.cell.probe].holdable
-                if holdable and isinstance(pair, LivePair) and self._ruled_out(step, pair) is None:
-                    prepared[step] = self._prepare(pair, step)
-        return prepared
+        holdable = [
+            (step, pair)
+            for step in steps
+            if self._plan.probes[step.cell.probe].holdable
+            and isinstance(pair := live.pairs.get(step.arm), LivePair)
+            and self._ruled_out(step, pair) is None
+        ]
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            begun = {step: pool.submit(self._prepare, pair, step) for step, pair in holdable}
+        held: dict[Step, Prepared | Failure] = {}
+        for step, future in begun.items():
+            with suppress(EngineLost):
+                held[step] = future.result()
+        return held
 
     def _prepare(self, pair: LivePair, step: Step) -> Prepared | Failure:
         try:
@@ -138,30 +141,35 @@ class Runner:
         except (EngineError, FactError) as exc:
             return Failure("engine", str(exc), "")
 
-    def _steps(
-        self,
-        block: BlockPlan,
-        live: LiveBlock,
-        prepared: dict[Step, Prepared | Failure],
-        began: float,
-    ) -> Iterator[Event]:
+    def _steps(self, block: BlockPlan, live: LiveBlock, began: float) -> Iterator[Event]:
+        """Run every step, then again those whose machine state was mixed, within the budget."""
+        steps: Sequence[Step] = block.steps
+        for attempt in range(1, _ATTEMPTS + 1):
+            if attempt > 1:
+                steps = steps[: self._reruns_left]
+                self._reruns_left -= len(steps)
+            if not steps or (attempt > 1 and self._too_late(began, self._longest / 4)):
+                return
+            steps = yield from self._attempt(block, live, steps, attempt)
+
+    def _attempt(
+        self, block: BlockPlan, live: LiveBlock, steps: Sequence[Step], attempt: int
+    ) -> Generator[Event, None, list[Step]]:
+        """Run steps one after another; return those of mixed state."""
         mixed: list[Step] = []
-        for step in block.steps:
-            yield TrialStarted(step, 1)
-            where = self._where(block, step, 1)
-            record = yield from self._step(where, live, prepared.pop(step, None))
-            if self._is_mixed(record):
-                mixed.append(step)
-        for attempt in range(2, _ATTEMPTS + 1):
-            again, mixed = mixed, []
-            for step in again:
-                if self._reruns_left <= 0 or self._too_late(began, self._longest / 4):
-                    return
-                self._reruns_left -= 1
+        held = self._held(steps, live)
+        try:
+            for step in steps:
                 yield TrialStarted(step, attempt)
-                record = yield from self._step(self._where(block, step, attempt), live, None)
+                where = self._where(block, step, attempt)
+                record = yield from self._step(where, live, held.pop(step, None))
                 if self._is_mixed(record):
                     mixed.append(step)
+        finally:
+            for left in held.values():
+                if isinstance(left, Prepared):
+                    left.end()
+        return mixed
 
     def _where(self, block: BlockPlan, step: Step, attempt: int) -> Where:
         self._number += 1

@@ -308,7 +308,6 @@ def test_isolation_is_a_result_with_the_errors_of_failed_connects() -> None:
         assert "ECONNREFUSED" in record.outcome.evidence
         assert "ENETUNREACH" in record.outcome.evidence
         assert all(check.held for check in record.promises)
-        assert all(check.evidence in record.outcome.evidence for check in record.promises)
     started = [p for p in engine.processes if "none" in p.endpoint.name]
     assert len(started) == 1
 
@@ -438,7 +437,8 @@ def test_held_clients_share_one_pause_and_are_let_go_one_by_one() -> None:
 
     assert all(isinstance(record.outcome, Sample) for record in found)
     said = [name for name, role, *_ in engine.log if role is Role.CLIENT]
-    assert said == ["start", "STOP"] * 3 + ["CONT"] * 3
+    assert sorted(said[:6]) == ["STOP"] * 3 + ["start"] * 3
+    assert said[6:] == ["CONT"] * 3
     released = [
         pair for name, role, _, pair in engine.log if name == "CONT" and role is Role.CLIENT
     ]

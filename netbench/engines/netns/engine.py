@@ -34,9 +34,9 @@ def unavailable() -> str | None:
     if missing:
         return f"{', '.join(missing)} not found (util-linux, coreutils)"
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    argv = ["unshare", *user, "--net", "--mount", "--pid", "--fork", "true"]
-    tried = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-    return None if tried.returncode == 0 else f"`{' '.join(argv)}`: {tried.stderr.strip()}"
+    argv = ["unshare", *user, "--net", "--mount", "--propagation=unchanged", "--pid", "--fork"]
+    tried = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=10, check=False)
+    return None if tried.returncode == 0 else f"`{' '.join(argv)} true`: {tried.stderr.strip()}"
 
 
 def reexec_in_user_namespace() -> None:

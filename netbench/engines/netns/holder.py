@@ -49,7 +49,9 @@ def hold(run: str, owner: str, *, network_of: int | None = None) -> Holder:
     Raises:
         EngineError: the kernel refused.
     """
-    own = ["--ipc", "--uts", "--mount", "--pid", "--fork", "--kill-child=KILL"]
+    # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
+    own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
+    own += ["--pid", "--fork", "--kill-child=KILL"]
     joined = ["nsenter", f"--net=/proc/{network_of}/ns/net"] if network_of else []
     argv = [
         *("setpriv", "--pdeathsig", "KILL"),

@@ -1,0 +1,398 @@
+"""The netns engine on the kernel that runs the tests."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.fakes import plan_of
+from support.program import wait_for
+
+from netbench.drivers import DRIVERS
+from netbench.engines.base import Endpoint
+from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.leftovers import end_owned_process, owned_processes
+from netbench.engines.owner import this_process
+from netbench.errors import EngineError
+from netbench.facts.inside import InsideReader
+from netbench.facts.netlink import NetlinkReader
+from netbench.probes import TcpThroughput
+from netbench.record import Counters, EndpointFacts, Failure, PairFacts, Sample
+from netbench.runner import BlockFinished, Runner, TrialFinished, TrialStarted
+from netbench.spec import Arm, Attach, NetworkSpec, Recipe, Role
+from netbench.topology import LiveBlock, LivePair
+
+ARMS = [*(Arm(name) for name in DRIVERS), Arm("host", 1)]
+
+
+def make(engine: NetnsEngine, name: str = "box", attach: Attach = Attach.NONE) -> Endpoint:
+    return engine.create_endpoint(name, Role.CLIENT, attach, network=None, peer=None, cpus=())
+
+
+def text(engine: NetnsEngine, endpoint: Endpoint, *argv: str) -> str:
+    done = engine.run(endpoint, argv, timeout=10)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    return done.stdout
+
+
+def links(engine: NetnsEngine) -> set[str]:
+    """Return the names of the world's links."""
+    rows = text(engine, engine.host(), "ip", "-br", "link").splitlines()
+    return {row.split()[0].partition("@")[0] for row in rows}
+
+
+def state(pid: int) -> str | None:
+    """Return a process's state letter, None where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
+def inside(mark: str) -> list[int]:
+    """Return the processes whose command line holds a word of this test alone."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "cmdline").read_bytes().decode().split("\0"):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def tool(pids: list[int]) -> int:
+    """Return, of a tool and the programs that wait for it, the tool."""
+    return next(p for p in pids if Path(f"/proc/{p}/comm").read_text().strip() == "sleep")
+
+
+def own_length() -> str:
+    """A time to sleep that names this test in the command line: about 1000 s."""
+    return f"1{secrets.randbelow(10**3):03d}.{secrets.randbelow(10**6):06d}"
+
+
+def live_pair(live: LiveBlock, arm: Arm) -> LivePair:
+    pair = live.pairs[arm]
+    assert isinstance(pair, LivePair), pair
+    return pair
+
+
+def test_every_driver_is_what_it_promises_all_brought_up_together(engine: NetnsEngine) -> None:
+    with LiveBlock(engine, NetlinkReader(), ARMS, prefix="1", cpus=()) as live:
+        pairs = {arm: live_pair(live, arm) for arm in ARMS}
+
+    for arm, pair in pairs.items():
+        assert pair.broken == (), arm
+        assert bool(pair.driver.path(pair.facts)) != pair.driver.isolated
+    assert live.left == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_both_readers_see_the_same(engine: NetnsEngine, driver: str) -> None:
+    arm = Arm(driver)
+    with LiveBlock(engine, NetlinkReader(), [arm], prefix="1", cpus=()) as live:
+        pair = live_pair(live, arm)
+        (seen,) = InsideReader(local=True).read([pair.pair])
+
+    assert isinstance(seen, PairFacts)
+    for role in ("client", "server", "host"):
+        assert still(getattr(seen, role)) == still(getattr(pair.facts, role))
+
+
+def still(end: EndpointFacts) -> EndpointFacts:
+    """Return facts without what moves by itself, and without what only netlink can tell."""
+    links = tuple(replace(x, counters=Counters(0, 0, 0, 0, 0, 0)) for x in end.links)
+    kept = tuple(sorted((a for a in end.addresses if ":" not in a.address), key=repr))
+    routes = tuple(sorted(end.routes, key=repr))
+    return replace(end, links=links, addresses=kept, routes=routes, nsids=())
+
+
+def test_a_pair_passes_traffic_and_another_networks_does_not(engine: NetnsEngine) -> None:
+    arms = [Arm("bridge"), Arm("bridge:user")]
+    with LiveBlock(engine, NetlinkReader(), arms, prefix="1", cpus=()) as live:
+        default, user = (live_pair(live, arm) for arm in arms)
+        probe = TcpThroughput(seconds=1, omit=0)
+        server = engine.start(
+            user.server, probe.server_argv(user.target or "", 21001), cpu=None, limit=20
+        )
+        wait_for(lambda: "5209" in text(engine, user.server, "cat", "/proc/net/tcp"))
+        argv = probe.client_argv(user.target or "", 21001, None)
+        done = engine.run(user.client, argv, timeout=10)
+        server.wait(2)
+
+    sample = probe.parse(done, None)
+    assert sample.received > 0
+    assert default.facts.server.namespaces.net != user.facts.server.namespaces.net
+    assert default.target != user.target
+
+
+def test_teardown_leaves_no_link_no_process_and_no_namespace(
+    open_engine: Callable[[], NetnsEngine], run_id: str
+) -> None:
+    engine = open_engine()
+    before = links(engine)
+    with LiveBlock(engine, NetlinkReader(), ARMS, prefix="1", cpus=()) as live:
+        spaces = {live_pair(live, arm).facts.client.namespaces.net for arm in ARMS}
+        during = engine.owned(run_id)
+        assert links(engine) != before
+    after = engine.owned(run_id)
+
+    assert len(during) > len(after)
+    assert links(engine) == before
+    held = {Path(f"/proc/{engine.host().pid}/ns/net").stat().st_ino}
+    assert spaces & namespaces_in_use() <= held
+    engine.close()
+    wait_for(lambda: engine.owned(run_id) == (), within=2.0)
+    assert not held & namespaces_in_use()
+
+
+def namespaces_in_use() -> set[int]:
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found.add((folder / "ns" / "net").stat().st_ino)
+        except OSError:
+            continue
+    return found
+
+
+def test_what_a_netbench_holds_is_live(engine: NetnsEngine, run_id: str) -> None:
+    make(engine)
+    held = engine.owned(run_id)
+
+    assert held
+    assert all(thing.live and thing.kind == "process" for thing in held)
+    assert set(held) <= set(engine.owned())
+
+
+def test_only_what_is_left_of_the_run_asked_for_is_ended() -> None:
+    run, another = (f"left{secrets.token_hex(4)}" for _ in range(2))
+    ended = this_process().rpartition(":")[0] + ":1"
+    left = subprocess.Popen(
+        ("sleep", own_length()), env={"NETBENCH_RUN": run, "NETBENCH_OWNER": ended}
+    )
+    try:
+        (found,) = wait_for(lambda: owned_processes(run))
+        assert (found.id, found.live) == (str(left.pid), False)
+        assert owned_processes(another) == ()
+        end_owned_process(replace(found, run=another))
+        assert left.poll() is None
+        end_owned_process(found)
+        assert left.wait(5) == -signal.SIGKILL
+        end_owned_process(found)
+    finally:
+        left.kill()
+        left.wait()
+
+
+WORLD = """
+import sys, time
+from netbench.engines.netns import NetnsEngine
+from netbench.spec import Attach, Role
+
+engine = NetnsEngine(sys.argv[1], "asked for")
+for name in ("a", "b"):
+    box = engine.create_endpoint(
+        name, Role.CLIENT, Attach.DEFAULT, network=None, peer=None, cpus=()
+    )
+    tool = engine.start(box, ("sleep", sys.argv[2]), cpu=None, limit=60)
+    if name == "b":
+        while tool.cpus() is None:
+            time.sleep(0.01)
+        tool.signal("STOP")
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_netbench_leaves_nothing_not_even_stopped_tools(namespaces: None) -> None:
+    del namespaces
+    run, length = f"test{secrets.token_hex(4)}", own_length()
+    unshared = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--")
+    script = subprocess.Popen(
+        (*unshared, sys.executable, "-c", WORLD, run, length),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
+    )
+    try:
+        assert script.stdout
+        assert script.stdout.readline() == "up\n"
+        pids = inside(length)
+        stopped = [pid for pid in pids if state(pid) == "T"]
+        assert stopped
+        assert owned_processes(run)
+    finally:
+        script.kill()
+        script.communicate()
+
+    wait_for(lambda: not owned_processes(run) and not inside(length), within=2.0)
+
+
+def test_a_tool_stopped_and_continued_ends_by_itself(engine: NetnsEngine) -> None:
+    """What waits for the tool outside must not stop once more by itself when all go on."""
+    box = make(engine)
+    started = engine.start(box, ("sleep", "0.7"), cpu=None, limit=20)
+    pid = wait_for(lambda: started.cpus() and only_sleep(box))
+    started.signal("STOP")
+    wait_for(lambda: state(pid) == "T")
+    time.sleep(1)
+    assert started.alive()
+    started.signal("CONT")
+    done = started.wait(10)
+
+    assert (done.exit_code, done.timed_out) == (0, False)
+    assert done.seconds < 5
+
+
+def only_sleep(box: Endpoint) -> int | None:
+    """Return the pid of the tool `sleep` in an endpoint, beside the one that holds it."""
+    mine = Path(f"/proc/{box.pid}/ns/pid").stat().st_ino
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            same = (folder / "ns" / "pid").stat().st_ino == mine
+            if same and int(folder.name) != box.pid and (folder / "comm").read_text() == "sleep\n":
+                return int(folder.name)
+        except OSError:
+            continue
+    return None
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_killed_tool_is_gone_with_all_that_waits_for_it(
+    engine: NetnsEngine, *, stopped: bool
+) -> None:
+    length = own_length()
+    started = engine.start(make(engine), ("sleep", length), cpu=None, limit=20)
+    wait_for(lambda: any(state(pid) == "S" for pid in inside(length)) and started.cpus())
+    if stopped:
+        started.signal("STOP")
+    started.signal("KILL")
+    done = started.wait(10)
+
+    assert (done.timed_out, done.stdout) == (False, "")
+    assert done.exit_code != 0
+    wait_for(lambda: not inside(length))
+    started.signal("KILL")
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_tool_that_does_not_end_is_killed_at_its_time(
+    engine: NetnsEngine, *, stopped: bool
+) -> None:
+    length = own_length()
+    started = engine.start(make(engine), ("sleep", length), cpu=None, limit=20)
+    wait_for(started.cpus)
+    if stopped:
+        started.signal("STOP")
+    done = started.wait(0.3)
+
+    assert done.timed_out
+    wait_for(lambda: not inside(length))
+
+
+def test_a_tool_is_pinned_where_asked(engine: NetnsEngine) -> None:
+    cpu = engine.cpu_topology().usable[-1]
+    started = engine.start(make(engine), ("sleep", "60"), cpu=cpu, limit=20)
+
+    wait_for(lambda: started.cpus() == str(cpu))
+    started.signal("KILL")
+    started.wait(5)
+    assert started.cpus() is None
+
+
+def test_output_is_whole_and_apart_and_the_exit_code_the_tools(engine: NetnsEngine) -> None:
+    box = make(engine)
+    size = 3_000_000
+    done = engine.run(box, ("head", "-c", str(size), "/dev/zero"), timeout=20)
+    failed = engine.run(box, ("cat", "/nothing"), timeout=20)
+    missing = engine.run(box, ("nosuchtool",), timeout=20)
+
+    assert (done.exit_code, len(done.stdout), done.stderr) == (0, size, "")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert "No such file" in failed.stderr
+    assert missing.exit_code == 127
+    assert "nosuchtool" in missing.stderr
+    assert failed.argv == ("cat", "/nothing")
+
+
+def test_endpoints_are_made_and_removed_from_several_threads(engine: NetnsEngine) -> None:
+    def cycle(number: int) -> str | None:
+        network = engine.create_network(f"n{number}", NetworkSpec("bridge"))
+        box = engine.create_endpoint(
+            f"b{number}", Role.SERVER, Attach.NETWORK, network=network, peer=None, cpus=()
+        )
+        engine.remove_endpoint(box)
+        engine.remove_network(network)
+        return box.address
+
+    before = links(engine)
+    with ThreadPoolExecutor(4) as pool:
+        addresses = list(pool.map(cycle, range(8)))
+
+    assert len(set(addresses)) == 8
+    assert links(engine) == before
+
+
+def test_what_it_cannot_make_is_said_and_refused(engine: NetnsEngine) -> None:
+    spec = NetworkSpec("macvlan", (("parent", "eth0"),))
+
+    assert "macvlan" in (engine.unsupported(Recipe(Attach.NETWORK, Attach.NETWORK, spec)) or "")
+    with pytest.raises(EngineError, match="macvlan"):
+        engine.create_network("lan", spec)
+    assert all(engine.unsupported(driver.recipe) is None for driver in DRIVERS.values())
+
+
+def test_removing_twice_is_harmless(engine: NetnsEngine) -> None:
+    network = engine.create_network("net", NetworkSpec("bridge"))
+    box = make(engine)
+    for _ in range(2):
+        engine.remove_endpoint(box)
+        engine.remove_network(network)
+
+
+@pytest.mark.parametrize("moved", [1, 2])
+def test_an_endpoint_moved_behind_our_back_is_no_sample(engine: NetnsEngine, moved: int) -> None:
+    """With both ends on another bridge all traffic flows: only the facts can tell."""
+    plan = replace(
+        plan_of("host", "bridge"), probes={"tcp-throughput": TcpThroughput(seconds=1, omit=0)}
+    )
+    runner = Runner(plan, engine, NetlinkReader(), save_raw=lambda *_: "")
+    outcomes = {}
+    events = iter(runner)
+    for event in events:
+        match event:
+            case TrialStarted(step) if step.arm.driver == "bridge":
+                move(engine, moved)
+            case TrialFinished(record):
+                outcomes[record.cell.driver, record.replica] = record.outcome
+            case BlockFinished():
+                break
+            case _:
+                pass
+    list(events)
+
+    outcome = outcomes.pop(("bridge", 0))
+    assert isinstance(outcome, Failure)
+    assert outcome.stage in ("promise", "path")
+    assert "br9" in outcome.evidence
+    assert all(isinstance(other, Sample) for other in outcomes.values())
+
+
+def move(engine: NetnsEngine, count: int) -> None:
+    """Put ports of the default bridge on another one."""
+    world = engine.host()
+    text(engine, world, "ip", "link", "add", "br9", "type", "bridge")
+    text(engine, world, "ip", "link", "set", "br9", "up")
+    rows = text(engine, world, "ip", "-br", "link", "show", "master", "nb0").splitlines()
+    for row in rows[:count]:
+        name = row.partition("@")[0]
+        text(engine, world, "ip", "link", "set", name, "master", "br9")
