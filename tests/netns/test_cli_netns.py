@@ -175,12 +175,22 @@ def test_a_record_cut_short_is_left_out_and_told(
     assert done.json["cells"]
 
 
+def wait_for_record(program: Program, running: subprocess.Popen[str]) -> None:
+    """Wait until the first trial is on disk."""
+
+    def seen() -> bool:
+        assert running.poll() is None, running.communicate()
+        return any((program.folder / "reports").glob("*/records.jsonl"))
+
+    wait_for(seen)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_keeps_its_records_and_leaves_nothing(
     program: Program, own_processes: Processes, number: signal.Signals
 ) -> None:
     running = program.popen("run", "--blocks", "9", "--suite", program.suite(), "--json")
-    wait_for(lambda: (program.folder / "reports").exists() and records(program.run_folder()))
+    wait_for_record(program, running)
     running.send_signal(number)
     stdout, stderr = running.communicate(timeout=30)
 
@@ -195,12 +205,9 @@ def test_a_stopped_run_keeps_its_records_and_leaves_nothing(
     wait_for(lambda: not own_processes(), within=2.0)
 
 
-def test_a_run_stopped_before_it_measured_anything_says_so(
-    program: Program, own_processes: Processes
-) -> None:
+def test_a_run_stopped_before_it_measured_anything_says_so(program: Program) -> None:
     running = program.popen("run", "--blocks", "9", "--suite", program.suite())
-    wait_for(own_processes)
-    wait_for(lambda: (program.folder / "reports").exists())
+    wait_for((program.folder / "reports").exists)
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=30)
 
@@ -212,7 +219,7 @@ def test_a_killed_run_leaves_its_records_and_nothing_to_clean(
     program: Program, own_processes: Processes
 ) -> None:
     running = program.popen("run", "--blocks", "9", "--suite", program.suite())
-    wait_for(lambda: (program.folder / "reports").exists() and records(program.run_folder()))
+    wait_for_record(program, running)
     running.kill()
     running.communicate(timeout=20)
     wait_for(lambda: not own_processes(), within=2.0)
@@ -486,7 +493,7 @@ def test_an_ordinary_user_who_stops_a_run_leaves_nothing(
     user = plain_user()
     user = replace(user, environment={**(user.environment or {}), "NETBENCH_TEST_MARK": mark})
     running = user.popen("run", "--engine", "netns", "--blocks", "9", "--suite", user.suite())
-    wait_for(lambda: (user.folder / "reports").exists() and records(user.run_folder()))
+    wait_for_record(user, running)
     running.send_signal(signal.SIGTERM)
     _, stderr = running.communicate(timeout=30)
 
