@@ -56,7 +56,8 @@ class Plan:
 
     def block(self, number: int) -> BlockPlan:
         """Return one block in its seeded order."""
-        return block_plan(number, self.seed, self.arms, self.kinds)
+        pausing = frozenset(name for name, probe in self.probes.items() if probe.holdable)
+        return block_plan(number, self.seed, self.arms, self.kinds, pausing)
 
     def summary(self) -> PlanSummary:
         """Return what `run.json` keeps of it."""

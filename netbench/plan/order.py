@@ -35,6 +35,7 @@ def block_plan(
     seed: int,
     arms: tuple[Arm, ...],
     kinds: tuple[tuple[str, Path, Placement], ...],
+    pausing: frozenset[str] = frozenset(),
 ) -> BlockPlan:
     """Return a block: probe by probe in random order, and within each every arm back to back.
 
@@ -43,6 +44,9 @@ def block_plan(
         seed: of the run; with the number it fixes the order.
         arms: all pairs, the baseline's second among them.
         kinds: probe, path and placement of the cells.
+        pausing: probes whose clients pause before they measure. They come after the others, so
+            that their pause passes while those run; arms are compared within a probe only, so
+            that the order of probes favours none.
     """
     random = Random(f"{seed}:{number}")  # noqa: S311 -- an order, not a secret
 
@@ -52,7 +56,7 @@ def block_plan(
     brought_up = tuple(shuffled(arms))
     order = [
         (arm, Cell(arm.driver, path, probe, placement))
-        for probe, path, placement in shuffled(kinds)
+        for probe, path, placement in sorted(shuffled(kinds), key=lambda kind: kind[0] in pausing)
         for arm in shuffled(arms)
     ]
     steps = tuple(Step(position, arm, cell) for position, (arm, cell) in enumerate(order, start=1))

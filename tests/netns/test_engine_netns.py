@@ -18,6 +18,7 @@ from support.program import wait_for
 from netbench.drivers import DRIVERS
 from netbench.engines.base import Endpoint
 from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.holder import NamespaceProcess
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError
@@ -251,6 +252,18 @@ def test_a_tool_stopped_and_continued_ends_by_itself(engine: NetnsEngine) -> Non
 
     assert (done.exit_code, done.timed_out) == (0, False)
     assert done.seconds < 5
+
+
+def test_a_tool_outlives_the_thread_that_asked_for_it(engine: NetnsEngine) -> None:
+    def ask() -> NamespaceProcess:
+        asked = engine.start(make(engine), ("sleep", "1"), cpu=None, limit=20)
+        wait_for(asked.cpus)
+        return asked
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(ask).result()
+
+    assert started.wait(10).exit_code == 0
 
 
 def only_sleep(box: Endpoint) -> int | None:

@@ -193,9 +193,7 @@ def _record(
     facts = _facts(recipe.name, number)
     promises = tuple(promise.judge(facts) for promise in recipe.promises)
     outcome = (
-        _isolation()
-        if isolated
-        else _outcome(random, cell, far=far, number=number, block=block)
+        _isolation() if isolated else _outcome(random, cell, far=far, number=number, block=block)
     )
     return Record(
         number=number,

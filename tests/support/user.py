@@ -1,5 +1,6 @@
 """netbench as an ordinary user: no root, no capability, at most one group."""
 
+import atexit
 import os
 import shutil
 import site
@@ -33,22 +34,30 @@ def _interpreter() -> tuple[str, str]:
     checkout = str(Path(netbench.__file__).parent.parent)
     if _works(sys.executable, checkout):
         return sys.executable, checkout
+    python = os.path.realpath(sys.executable)
+    if not _runs((python, "-c", "pass")):
+        require_or_skip("user", f"{python} cannot be run by an ordinary user")
     copy = Path(tempfile.mkdtemp(prefix="netbench-user-", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
     copy.chmod(0o755)
     shutil.copytree(Path(netbench.__file__).parent, copy / "netbench")
     packages = copy / "packages"
     for folder in site.getsitepackages():
         shutil.copytree(folder, packages, dirs_exist_ok=True, symlinks=True)
-    python, path = os.path.realpath(sys.executable), f"{copy}:{packages}"
+    path = f"{copy}:{packages}"
     if not _works(python, path):
-        shutil.rmtree(copy)
-        require_or_skip("user", f"{python} cannot be run by an ordinary user")
+        require_or_skip("user", f"netbench cannot be run by an ordinary user with {python}")
     return python, path
 
 
 def _works(python: str, path: str) -> bool:
-    argv = (*as_user(), f"PYTHONPATH={path}", python, "-c", _IMPORTS)
-    done = subprocess.run(argv, cwd="/", capture_output=True, timeout=60, check=False)
+    return _runs((f"PYTHONPATH={path}", python, "-c", _IMPORTS))
+
+
+def _runs(argv: tuple[str, ...]) -> bool:
+    done = subprocess.run(
+        (*as_user(), *argv), cwd="/", capture_output=True, timeout=60, check=False
+    )
     return done.returncode == 0
 
 

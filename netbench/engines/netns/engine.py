@@ -73,6 +73,8 @@ class NetnsEngine:
         self._bridges: dict[str, Bridge] = {}
         self._holders: dict[str, Holder] = {}
         self._ports: dict[str, str] = {}
+        # One thread that lives as long as this engine starts every process: a parent-death signal
+        # is sent when the *thread* that started the process ends, prctl(2) PR_SET_PDEATHSIG.
         self._spawner = ThreadPoolExecutor(max_workers=1)
         try:
             self._world = self._hold(None)
@@ -179,7 +181,7 @@ class NetnsEngine:
     ) -> NamespaceProcess:
         """Start a tool in the endpoint's namespaces."""
         del limit  # it ends with the holder
-        return NamespaceProcess(endpoint.pid, argv, cpu)
+        return self._spawner.submit(NamespaceProcess, endpoint.pid, argv, cpu).result()
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a command to its end."""
@@ -201,11 +203,7 @@ class NetnsEngine:
         self._spawner.shutdown()
 
     def _hold(self, network_of: int | None) -> Holder:
-        """Make a holder from a thread that lives as long as this engine.
-
-        A parent-death signal is sent when the *thread* that started the process ends,
-        prctl(2) PR_SET_PDEATHSIG; callers may come from threads that end before the run.
-        """
+        """Make a holder, from the spawner as everything that must end with us."""
         made = self._spawner.submit(hold, self._run, self._owner, network_of=network_of)
         return made.result()
 

@@ -112,7 +112,7 @@ class NamespaceProcess:
     """A tool in a holder's namespaces; implements `engines.base.Process`.
 
     It needs no bound of its own: it ends with the holder, which ends with us. The `nsenter` that
-    waits for it outside may be stopped then, and dies by a parent-death signal of its own, so the
+    waits for it outside may be stopped then, and has a parent-death signal of its own, so the
     thread that starts a tool has to outlive it.
     """
 
