@@ -12,7 +12,8 @@ from netbench.analysis.frame import CELL
 from netbench.analysis.model import QualityWarning, State
 from netbench.analysis.states import PREFERENCE
 from netbench.record import RunInfo
-from netbench.units import percent, quantity
+from netbench.spec import Placement
+from netbench.units import BITS_PER_SECOND, PER_SECOND, percent, quantity
 
 STEAL_LIMIT: Final = 0.01
 """Share of CPU time taken by the hypervisor above which a trial is doubted (METHOD §5)."""
@@ -188,13 +189,21 @@ def _states(states: tuple[State, ...]) -> Iterator[QualityWarning]:
         found = [state for state in states if state.placement is placement]
         if len(found) > 1:
             told = ", ".join(
-                f"{s.name} ({s.trials} trials, sentinel {s.low:.3g} to {s.high:.3g})" for s in found
+                f"{s.name} ({s.trials} trials, sentinel {_reading(s, s.low)} to "
+                f"{_reading(s, s.high)})"
+                for s in found
             )
             yield QualityWarning(
                 "machine-states",
                 f"the machine had {len(found)} states on placement {placement}: {told}",
                 "each contrast is made within one state and names it; never compare across them",
             )
+
+
+def _reading(state: State, value: float) -> str:
+    """Return a sentinel's figure with its unit, which is that of the placement's method."""
+    unit = PER_SECOND if state.placement is Placement.SAME else BITS_PER_SECOND
+    return quantity(value, unit)
 
 
 def _ceiling(values: pd.DataFrame) -> Iterator[QualityWarning]:

@@ -58,7 +58,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         facts=sections.environment(info),
         kernel=sections.fact_text(fact(info, "kernel.release")),
         host=sections.host_text(info),
-        engine_version=sections.fact_text(fact(info, "engine.version")),
+        engine_named=sections.engine_named(info),
         limits=limits(info, analysis, digest),
     )
 

@@ -34,8 +34,21 @@ DRIVERS: Final = (
 THEMED: Final = (PAPER, INK, QUIET, LINE, BAND, BASELINE, *DRIVERS)
 
 
+_OWN: Final = {
+    "bridge": 0,
+    "bridge:user": 2,
+    "container": 3,
+    "none": 6,
+    "host": 5,
+}
+"""Hues that belong to a driver, so that two reports show it alike."""
+
+
 def driver_colours(drivers: tuple[str, ...], baseline: str) -> dict[str, Colour]:
-    """Return a colour for each driver: neutral for the baseline, hues in order for the rest."""
+    """Return a colour for each driver: neutral for the baseline, else its own or a free hue."""
     others = [driver for driver in drivers if driver != baseline]
-    colours = {driver: DRIVERS[i % len(DRIVERS)] for i, driver in enumerate(others)}
-    return {baseline: BASELINE, **colours}
+    hues = {driver: _OWN[driver] for driver in others if driver in _OWN}
+    free = [hue for hue in range(len(DRIVERS)) if hue not in hues.values()] or [0]
+    strangers = [driver for driver in others if driver not in hues]
+    hues |= {driver: free[i % len(free)] for i, driver in enumerate(strangers)}
+    return {baseline: BASELINE, **{driver: DRIVERS[hues[driver]] for driver in others}}

@@ -167,6 +167,14 @@ def environment(info: RunInfo) -> tuple[FactLine, ...]:
     return tuple(_fact(name, value) for name, value in info.facts)
 
 
+def engine_named(info: RunInfo) -> str:
+    """Return the engine with its version, or what it says of itself where it has none."""
+    version, name = fact(info, "engine.version"), fact(info, "engine.name")
+    if isinstance(version, str):
+        return plain(f"{info.engine} {version}")
+    return plain(name if isinstance(name, str) else info.engine)
+
+
 def fact_text(value: FactValue | None, unit: str = "") -> str:
     """Return a fact for people."""
     match value:
