@@ -56,9 +56,15 @@ def state_of(value: float, threshold: float | None) -> ReadingState:
 
 
 def state_between(before: float | None, after: float | None, threshold: float | None) -> TrialState:
-    """Return the state of a trial from the usable readings around it."""
+    """Return the state of a trial from the usable readings around it.
+
+    Readings that differ by more than `SPLIT_RATIO` are `mixed` whatever states the run has: the
+    machine moved while the trial ran, be it into a state too rare to hold a tenth of the readings.
+    """
     if before is None or after is None:
         return "unknown"
+    if max(before, after) > SPLIT_RATIO * min(before, after):
+        return "mixed"
     first, last = state_of(before, threshold), state_of(after, threshold)
     return first if first == last else "mixed"
 

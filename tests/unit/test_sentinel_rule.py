@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.campaign import window
 
-from netbench.sentinel.rule import classify, split, state_of
+from netbench.sentinel.rule import classify, split, state_between, state_of
 
 READINGS = st.lists(st.floats(1e3, 1e12), min_size=1, max_size=60)
 
@@ -93,3 +93,10 @@ def test_a_trial_is_in_a_state_when_both_its_readings_are(
     before: float | None, after: float | None, threshold: float | None, state: str
 ) -> None:
     assert classify(window(before, after), threshold) == state
+
+
+def test_a_machine_that_moved_during_a_trial_is_mixed_even_where_the_run_knows_one_state() -> None:
+    assert state_between(53.0, 31.5, None) == "mixed"
+    assert state_between(31.5, 53.0, None) == "mixed"
+    assert state_between(45.0, 31.5, None) == "single"
+    assert state_between(53.0, 31.5, 20.0) == "mixed"
