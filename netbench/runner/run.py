@@ -22,9 +22,9 @@ from netbench.runner.events import (
 )
 from netbench.runner.isolation import prove_isolation
 from netbench.runner.prepared import Prepared
+from netbench.runner.settle import TrialFailed
 from netbench.runner.trial import (
     SaveRaw,
-    TrialFailed,
     TrialRunner,
     Where,
     broken,

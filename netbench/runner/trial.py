@@ -1,15 +1,13 @@
 """One trial: settle, run, drain, and the proof of its path (METHOD §1, §4)."""
 
-import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from netbench.engines.base import Engine, Process
+from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError, ProbeError
-from netbench.facts.base import Reader, ports_in_use
-from netbench.facts.procfs import ESTABLISHED, LISTEN
+from netbench.facts.base import Reader
 from netbench.plan import Plan, Step
 from netbench.record import (
     Absent,
@@ -30,38 +28,17 @@ from netbench.record import (
 )
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
+from netbench.runner.settle import EVIDENCE, Settler, TrialFailed, said
 from netbench.sentinel.measure import Sentinel, method_for
 from netbench.spec import Cpus, Role
 from netbench.topology import LivePair, prove, trimmed
 
-_LISTEN_WITHIN = 5.0
-"""Seconds a server may take to listen."""
 _SERVER_GRACE = 2.0
 """Seconds a server that ends by itself may take for it."""
-_LIMIT = 1800.0
-"""Seconds after which a tool ends even if nobody waits for it any more."""
-_WARM_UP = 0.1
-"""Seconds from a held client's connection to its stop: its few warm-up messages are through."""
-_MARGIN = 0.1
-"""Seconds beyond a held client's own pause before it is released."""
 _LOOK = 0.15
 """Seconds into the trial at which the tools' CPUs are looked at."""
-_PORTS = range(21001, 31000)
-"""Below the usual ephemeral range, 32768 and up."""
-_EVIDENCE = 600
-"""Characters of raw output kept in a record; the whole lies in `raw/`."""
-
 SaveRaw = Callable[[int, Role, str], str]
 """Store the raw output of a record's tool, return its path in the run folder."""
-
-
-class TrialFailed(Exception):
-    """A trial cannot go on; carries the outcome."""
-
-    def __init__(self, failure: Failure) -> None:
-        """Take the outcome."""
-        super().__init__(failure.reason)
-        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,41 +84,14 @@ class TrialRunner:
         """Take what every trial needs."""
         self._engine = engine
         self._reader = reader
-        self._plan = plan
+        self._settler = Settler(engine, plan)
         self._sentinel = sentinel
         self._save_raw = save_raw
-        self._ports: Iterator[int] = itertools.cycle(_PORTS)
         self._meter = MachineMeter(engine)
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
-        """Start the server, see it listen, and bring a holdable client into its pause.
-
-        Raises:
-            TrialFailed: the server does not come up.
-            EngineLost: the engine does not answer.
-        """
-        probe = self._plan.probes[step.cell.probe]
-        cpus = self._plan.cpus[step.cell.placement]
-        address, port = live.target or "", self._free_port(live)
-        argv = probe.server_argv(address, port)
-        server = self._start(live, Role.SERVER, argv, cpus.server)
-        prepared = Prepared(live, step, probe, cpus, port, server)
-        try:
-            self._see_it_listen(prepared)
-            if probe.holdable:
-                self._hold(prepared, address)
-        except BaseException:
-            prepared.end()
-            raise
-        return prepared
-
-    def _see_it_listen(self, prepared: Prepared) -> None:
-        live, server, port = prepared.live, prepared.server, prepared.port
-        if not self._until(server, lambda: self._has(live, port, LISTEN)):
-            server.signal("KILL")
-            said = _said(prepared.wait(server, 1.0))
-            reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
-            raise TrialFailed(Failure("server", reason, said))
+        """Return a trial that can be carried out; errors as `Settler.prepare`."""
+        return self._settler.prepare(live, step)
 
     def carry_out(self, where: Where, prepared: Prepared) -> Record:
         """Run a prepared trial and return its record, whatever comes of it."""
@@ -159,22 +109,11 @@ class TrialRunner:
             prepared.end()
         return _record(where, outcome, seen)
 
-    def _hold(self, prepared: Prepared, address: str) -> None:
-        probe, live = prepared.probe, prepared.live
-        argv = probe.client_argv(address, prepared.port, self._plan.cc)
-        client = self._start(live, Role.CLIENT, argv, prepared.cpus.client)
-        prepared.client = client
-        connected = self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
-        prepared.released_after = time.monotonic() + probe.holdable + _MARGIN
-        if connected:
-            time.sleep(_WARM_UP)
-            client.signal("STOP")
-
     def _run(self, number: int, prepared: Prepared, seen: _Seen) -> Outcome:
         before = self._again(prepared.live, seen)
         self._meter.start()
         first = self._state(prepared.cpus)
-        client = self._release(prepared)
+        client = self._settler.release(prepared)
         time.sleep(_LOOK)
         seen.pins = Pins(
             prepared.cpus.client, prepared.cpus.server, client.cpus(), prepared.server.cpus()
@@ -218,66 +157,22 @@ class TrialRunner:
         done, served = tools
         if done.timed_out:
             reason = f"{prepared.probe.tool} did not end within {prepared.probe.deadline:.0f} s"
-            return Failure("client", reason, _said(done))
+            return Failure("client", reason, said(done))
         try:
             sample = prepared.probe.parse(done, served if prepared.probe.server_ends else None)
         except ProbeError as exc:
-            return Failure("output", str(exc), f"{_said(done)}\n{_said(served)}".strip())
+            return Failure("output", str(exc), f"{said(done)}\n{said(served)}".strip())
         seen.path = prove(prepared.live.driver, facts[0], facts[1], sample.received)
         if not seen.path.held:
             problems = "; ".join(seen.path.problems)
             return Failure("path", f"the path is not proved: {problems}", seen.path.route)
         return sample
 
-    def _release(self, prepared: Prepared) -> Process:
-        if prepared.client is None:
-            argv = prepared.probe.client_argv(
-                prepared.live.target or "", prepared.port, self._plan.cc
-            )
-            prepared.client = self._start(prepared.live, Role.CLIENT, argv, prepared.cpus.client)
-        else:
-            time.sleep(max(0.0, prepared.released_after - time.monotonic()))
-            prepared.client.signal("CONT")
-        return prepared.client
-
     def _end_server(self, prepared: Prepared) -> Completed:
         if prepared.probe.server_ends:
             return prepared.wait(prepared.server, _SERVER_GRACE)
         prepared.server.signal("KILL")
         return prepared.wait(prepared.server, _SERVER_GRACE)
-
-    def _start(self, live: LivePair, role: Role, argv: tuple[str, ...], cpu: int | None) -> Process:
-        endpoint = live.client if role is Role.CLIENT else live.server
-        try:
-            return self._engine.start(endpoint, argv, cpu=cpu, limit=_LIMIT)
-        except EngineLost:
-            raise
-        except EngineError as exc:
-            failure = (
-                Failure("client", str(exc), " ".join(argv))
-                if role is Role.CLIENT
-                else Failure("server", str(exc), " ".join(argv))
-            )
-            raise TrialFailed(failure) from exc
-
-    def _free_port(self, live: LivePair) -> int:
-        used = ports_in_use(live.pair.server, None, local=self._engine.local)
-        return next(port for port in self._ports if port not in used)
-
-    def _has(self, live: LivePair, port: int, state: str) -> bool:
-        return port in ports_in_use(live.pair.server, state, local=self._engine.local)
-
-    @staticmethod
-    def _until(process: Process, seen: Callable[[], bool]) -> bool:
-        """Wait until something is seen; False once the process ended or time is up."""
-        deadline = time.monotonic() + _LISTEN_WITHIN
-        while time.monotonic() < deadline:
-            if seen():
-                return True
-            if not process.alive():
-                return False
-            time.sleep(0.005)
-        return False
 
     def _tool(self, number: int, role: Role, done: Completed) -> ToolRun:
         file = self._save_raw(number, role, done.stdout) if done.stdout else ""
@@ -288,7 +183,7 @@ class TrialRunner:
             timed_out=done.timed_out,
             seconds=done.seconds,
             stdout_file=file,
-            stderr=done.stderr[:_EVIDENCE],
+            stderr=done.stderr[:EVIDENCE],
         )
 
 
@@ -342,10 +237,3 @@ def _congestion(facts: PairFacts) -> tuple[tuple[str, FactValue], ...]:
         ("trial.congestion_control_client", facts.client.congestion_control or unread),
         ("trial.congestion_control_server", facts.server.congestion_control or unread),
     )
-
-
-def _said(done: Completed) -> str:
-    """Return the start of what a tool printed, for evidence."""
-    text = "\n".join(part.strip() for part in (done.stderr, done.stdout) if part.strip())
-    ended = "ended by our deadline" if done.timed_out else f"exit code {done.exit_code}"
-    return f"{done.argv[0] if done.argv else '?'}: {ended}; {text[:_EVIDENCE]}"
