@@ -19,6 +19,14 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
             f"{' and '.join(local)}: on one machine this traffic takes lo (MTU 65536, no queueing "
             "discipline), which a client on another machine would not."
         )
+    if "host" in info.plan.drivers and info.engine == "docker":
+        rules = fact(info, "net.firewall_rules")
+        count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
+        found.append(
+            "host is not a machine without Docker: its lo passes the firewall hooks that the "
+            f"engine set in its own namespace ({count}). container's lo passes none of them: a "
+            "difference between the two is what those hooks cost."
+        )
     if fact(info, "host.hypervisor") is True:
         found.append(
             "This is a virtual machine: waking a second virtual CPU costs tens of microseconds "
