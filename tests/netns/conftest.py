@@ -1,11 +1,13 @@
 import os
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.program import Program, wait_for
 from support.require import require_or_skip
+from support.user import as_user
 
 from netbench.engines.netns import NetnsEngine, unavailable
 
@@ -18,6 +20,16 @@ def namespaces() -> None:
     reason = unavailable()
     if reason:
         require_or_skip("netns", reason)
+
+
+@pytest.fixture
+def rootless(plain_user: Callable[..., Program]) -> Callable[..., Program]:
+    """netbench as an ordinary user calls it, where such a user may make namespaces."""
+    argv = (*as_user(), "unshare", "--user", "--map-root-user", "--net", "true")
+    tried = subprocess.run(argv, cwd="/", capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        require_or_skip("user", f"an ordinary user makes no namespaces here: {tried.stderr}")
+    return plain_user
 
 
 @pytest.fixture

@@ -456,9 +456,9 @@ def test_without_the_tools_nothing_can_be_measured(
 
 
 def test_an_ordinary_user_measures_every_driver_the_same(
-    plain_user: Callable[..., Program], mark: str, own_processes: Processes
+    rootless: Callable[..., Program], mark: str, own_processes: Processes
 ) -> None:
-    user = plain_user()
+    user = rootless()
     user = replace(user, environment={**(user.environment or {}), "NETBENCH_TEST_MARK": mark})
     done = user(
         *("run", "--engine", "netns", "--drivers", ALL, "--blocks", "1", "--json"),
@@ -479,17 +479,17 @@ def test_an_ordinary_user_measures_every_driver_the_same(
 
 
 @pytest.mark.parametrize("driver", ["none", "bridge:user", "container"])
-def test_an_ordinary_user_inspects(plain_user: Callable[..., Program], driver: str) -> None:
-    done = plain_user()("inspect", "--engine", "netns", "--drivers", driver, "--json")
+def test_an_ordinary_user_inspects(rootless: Callable[..., Program], driver: str) -> None:
+    done = rootless()("inspect", "--engine", "netns", "--drivers", driver, "--json")
 
     assert done.code == 0, done.stderr
     assert_inspected(done.json, driver)
 
 
 def test_an_ordinary_user_who_stops_a_run_leaves_nothing(
-    plain_user: Callable[..., Program], mark: str, own_processes: Processes
+    rootless: Callable[..., Program], mark: str, own_processes: Processes
 ) -> None:
-    user = plain_user()
+    user = rootless()
     user = replace(user, environment={**(user.environment or {}), "NETBENCH_TEST_MARK": mark})
     running = user.popen("run", "--engine", "netns", "--blocks", "9", "--suite", user.suite())
     wait_for_record(user, running)

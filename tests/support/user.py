@@ -42,7 +42,7 @@ def _interpreter() -> tuple[str, str]:
     copy.chmod(0o755)
     shutil.copytree(Path(netbench.__file__).parent, copy / "netbench")
     packages = copy / "packages"
-    for folder in site.getsitepackages():
+    for folder in filter(os.path.isdir, site.getsitepackages()):
         shutil.copytree(folder, packages, dirs_exist_ok=True, symlinks=True)
     path = f"{copy}:{packages}"
     if not _works(python, path):
