@@ -40,7 +40,8 @@ def _interpreter() -> tuple[str, str]:
     copy = Path(tempfile.mkdtemp(prefix="netbench-user-", dir="/tmp"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     copy.chmod(0o755)
-    shutil.copytree(Path(netbench.__file__).parent, copy / "netbench")
+    for name in ("netbench", "benchmarks"):  # the suites stand beside the package
+        shutil.copytree(Path(checkout) / name, copy / name)
     packages = copy / "packages"
     for folder in filter(os.path.isdir, site.getsitepackages()):
         shutil.copytree(folder, packages, dirs_exist_ok=True, symlinks=True)
