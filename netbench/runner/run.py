@@ -39,7 +39,7 @@ _ATTEMPTS = 3
 """A trial of mixed state is run again at most twice."""
 _AT_ONCE = 3
 """Clients brought into their pause at a time."""
-_RERUN_SHARE = 0.1
+_RERUN_SHARE = 0.05
 """Reruns take at most this share of the planned trials."""
 
 
