@@ -10,8 +10,7 @@
     ├── FactError             3  something that should be readable was not
     └── Interrupted         130  SIGINT or SIGTERM
 
-Exit codes 0 and 1 are results, not errors: everything was measured, or a `--require` budget
-was not met.
+Exit code 0 is no error, and 1 is kept for a result that is not met.
 """
 
 

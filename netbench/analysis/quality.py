@@ -97,7 +97,7 @@ def _unfinished(info: RunInfo, trials: pd.DataFrame) -> Iterator[QualityWarning]
         yield QualityWarning(
             info.status,
             f"{STATUS[info.status]}; {blocks} of {info.plan.blocks} blocks were begun",
-            "resume it with `netbench run --resume DIR`",
+            "judge by these blocks what they can bear; a new run starts from the first block",
         )
 
 
