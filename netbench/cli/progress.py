@@ -98,7 +98,7 @@ class LiveProgress:
     def __init__(self, plan: Plan) -> None:
         """Take the plan; the region opens with `live`."""
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
-        from rich.live import Live  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415 -- same
 
         self._tally = Tally(plan)
         self._block = self._running = ""

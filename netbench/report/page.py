@@ -20,7 +20,7 @@ from netbench.report.drawing import drawing
 from netbench.report.figures import Chapter, Scene, chapters
 from netbench.report.forest import forest, label
 from netbench.report.limits import limits
-from netbench.report.palette import BASELINE, DRIVERS, THEMED, driver_colours
+from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour, driver_colours
 from netbench.report.sentences import attempts, driver_sentence, engine_line, fact, lead
 from netbench.report.sharing import MEANINGS, WORDS
 from netbench.report.views import Digest
@@ -39,7 +39,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         info=info,
         analysis=analysis,
         digest=digest,
-        classes=_classes(info, analysis),
+        classes=_classes(colours),
         csp=_policy(script),
         css=_asset("page.css"),
         script=script,
@@ -119,8 +119,7 @@ def _json(found: tuple[Chapter, ...]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _classes(info: RunInfo, analysis: Analysis) -> dict[str, str]:
-    """Return the colour class of each driver, in the palette's order."""
-    others = [driver for driver in info.plan.drivers if driver != analysis.baseline]
-    numbered = {driver: f"d{i % len(DRIVERS) + 1}" for i, driver in enumerate(others)}
-    return {analysis.baseline: "d0", **numbered}
+def _classes(colours: dict[str, Colour]) -> dict[str, str]:
+    """Return the style class of each driver's colour, as the page's style sheet numbers them."""
+    palette = (BASELINE, *DRIVERS)
+    return {driver: f"d{palette.index(colour)}" for driver, colour in colours.items()}
