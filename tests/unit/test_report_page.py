@@ -195,10 +195,10 @@ def test_a_run_without_a_single_number_still_has_a_page() -> None:
 def test_a_driver_has_one_colour_in_swatches_and_figures() -> None:
     run = reported()
     text = html(run.info, run.analysis, run.records)
-    light = text.partition("prefers-color-scheme: dark")[0]
-    styles = dict(re.findall(r"^\.(d\d) \{ --c: (#\w+); \}$", light, re.MULTILINE))
+    styles = re.findall(r"^\.(d\d) \{ --c: (#\w+); \}$", text, re.MULTILINE)
+    light = dict(reversed(styles))  # the light page's stand first
     swatches = dict(re.findall(r'class="swatch (d\d)" aria-hidden="true"></span>([\w:]+)<', text))
-    shown = {name: styles[style] for style, name in swatches.items()}
+    shown = {name: light[style] for style, name in swatches.items()}
     data = next(t for attributes, t in Page(text).scripts if attributes.get("id") == "figures")
     traces = [t for spec in json.loads(data)["figures"].values() for t in spec["data"]]
     drawn = {t["name"]: t["line"]["color"] for t in traces if t.get("line", {}).get("color")}
