@@ -21,6 +21,9 @@ class Absent:
     kind: Literal["absent"] = "absent"
 
 
+Sharing = Literal["own", "host", "pair"]
+"""Whose a namespace is, seen from an endpoint."""
+
 FactValue = str | int | float | bool | tuple[str, ...] | Absent
 """A host-, engine- or trial-level fact; its type and unit stand in the registry."""
 
@@ -43,13 +46,13 @@ class Namespaces:
         value: int | None = getattr(self, kind)
         return value
 
-    def shared(self, kind: str, host: "Namespaces", pair: "Namespaces") -> str | None:
+    def shared(self, kind: str, host: "Namespaces", pair: "Namespaces") -> Sharing | None:
         """Return whose a namespace is: `own`, `host` or `pair`; None where it cannot be told.
 
         A namespace shared with the engine's host is called so even where the pair shares it too.
         """
         mine, hosts, pairs = self.inode(kind), host.inode(kind), pair.inode(kind)
-        if mine is None or (hosts is None and mine == pairs):
+        if mine is None:
             return None
         if mine == hosts:
             return "host"

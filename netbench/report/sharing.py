@@ -1,13 +1,12 @@
 """Whose namespaces an endpoint runs in: its own, the host's, or its pair's."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from netbench.record import NAMESPACE_KINDS, EndpointFacts
+from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
+from netbench.record.observed import Sharing
 from netbench.report.views import DriverView
 from netbench.spec import Role
-
-Sharing = Literal["own", "host", "pair"]
 
 MEANINGS: Final[dict[str, str]] = {
     "cgroup": "the view of the cgroup tree; the limits come from the cgroups themselves",
@@ -56,15 +55,9 @@ def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> End:
     ends = by_role(endpoints)
     other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
     mine, peer, host = (
-        ends[r].namespaces.inode(kind) if r in ends else None for r in (role, other, Role.HOST)
+        ends[r].namespaces if r in ends else Namespaces() for r in (role, other, Role.HOST)
     )
-    if mine is None:
-        return End(None, None)
-    if mine == host:
-        return End(mine, "host")
-    if mine == peer:
-        return End(mine, "pair")
-    return End(mine, None if host is None or peer is None else "own")
+    return End(mine.inode(kind), mine.shared(kind, host, peer))
 
 
 def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, ...]:
