@@ -5,7 +5,8 @@
     ├── RunFolderError        2  a folder that is not a run, or not one this version reads
     ├── EngineUnavailable     4  no engine, or no way to it
     ├── EngineError           3  the engine refused or failed one operation
-    │   └── EngineLost        3  the engine went away in the middle of a run
+    │   ├── EngineLost        3  the engine went away in the middle of a run
+    │   └── Unsupported       3  kernel or engine lack what is asked for; becomes a `Skip`
     ├── ProbeError            3  a tool ran and gave no usable number; becomes a `Failure`
     ├── FactError             3  something that should be readable was not
     └── Interrupted         130  SIGINT or SIGTERM
@@ -73,6 +74,12 @@ class EngineLost(EngineError):
     """The engine stopped answering in the middle of a run."""
 
     kind = "engine-lost"
+
+
+class Unsupported(EngineError):
+    """Kernel or engine lack what is asked for, found by trying; the message names it."""
+
+    kind = "unsupported"
 
 
 class ProbeError(NetbenchError):

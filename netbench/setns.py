@@ -12,8 +12,8 @@ _T = TypeVar("_T")
 _CLONE_NEWNET = 0x40000000
 
 
-def in_netns(pid: int, work: Callable[[], _T]) -> _T:
-    """Run `work` in a process's network namespace, in a thread that ends with it.
+def in_netns(where: int | str, work: Callable[[], _T]) -> _T:
+    """Run `work` in the network namespace of a process or a file, in a thread that ends with it.
 
     A thread of its own never has to find its way back, and netlink sockets belong to the
     namespace of the thread that opens them.
@@ -26,7 +26,7 @@ def in_netns(pid: int, work: Callable[[], _T]) -> _T:
 
     def enter_and_work() -> None:
         try:
-            _enter(pid)
+            _enter(where)
             result.append(work())
         except BaseException as exc:  # noqa: BLE001 -- carried to the caller's thread
             failure.append(exc)
@@ -39,23 +39,26 @@ def in_netns(pid: int, work: Callable[[], _T]) -> _T:
     return result[0]
 
 
-def _enter(pid: int) -> None:
+def _enter(where: int | str) -> None:
+    path, name = (
+        (where, where) if isinstance(where, str) else (f"/proc/{where}/ns/net", f"process {where}")
+    )
     try:
-        fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY)
     except OSError as exc:
-        raise FactError(f"network namespace of process {pid}: {exc.strerror}") from exc
+        raise FactError(f"network namespace of {name}: {exc.strerror}") from exc
     try:
         if ctypes.CDLL(None, use_errno=True).setns(fd, _CLONE_NEWNET):
             reason = os.strerror(ctypes.get_errno())
-            raise FactError(f"network namespace of process {pid} may not be entered: {reason}")
+            raise FactError(f"network namespace of {name} may not be entered: {reason}")
     finally:
         os.close(fd)
 
 
-def may_enter(pid: int) -> bool:
-    """Tell whether this process can work in another's network namespace by itself."""
+def may_enter(where: int | str) -> bool:
+    """Tell whether this process can work in another network namespace by itself."""
     try:
-        in_netns(pid, lambda: None)
+        in_netns(where, lambda: None)
     except FactError:
         return False
     return True

@@ -2,6 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, Literal
+
+Family = Literal[4, 6]
+"""The version of IP that the traffic uses."""
+LAN_DRIVERS: Final = ("macvlan", "ipvlan")
+"""Kinds of network whose links are children of a link of the host's."""
+CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
+"""Folders of CNI plug-ins, where the environment's CNI_PATH names no others."""
 
 
 class Attach(StrEnum):
@@ -34,6 +42,24 @@ class Path(StrEnum):
     """Which way the traffic goes."""
 
     EAST_WEST = "east-west"
+    """From container to container."""
+    NORTH_SOUTH = "north-south"
+    """From a client on the emulated LAN, by whatever way the driver exposes a service."""
+    HAIRPIN = "hairpin"
+    """From a container to a published port of the container beside it."""
+
+
+class Via(StrEnum):
+    """By which address a client reaches the service."""
+
+    ADDRESS = "address"
+    """The server's own address."""
+    LOOPBACK = "loopback"
+    """Loopback of the namespace that both share."""
+    HOST = "host"
+    """The host's own address on the emulated LAN."""
+    PUBLISHED = "published"
+    """A port of the host's address on the emulated LAN, published for the server."""
 
 
 class Role(StrEnum):
@@ -42,6 +68,10 @@ class Role(StrEnum):
     CLIENT = "client"
     SERVER = "server"
     HOST = "host"
+    LAN = "lan"
+    """The client on the emulated LAN."""
+    SANDBOX = "sandbox"
+    """The namespace that an overlay network keeps its bridge and its VXLAN link in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +79,34 @@ class NetworkSpec:
     """A network to make."""
 
     driver: str
-    """The kind of network, in the engine's words: `bridge`."""
+    """The kind of network, in the engine's words: `bridge`, `macvlan`, a plug-in's name."""
+    mode: str | None = None
+    """Mode of a macvlan or ipvlan."""
+    mtu: int | None = None
+    """Bytes; None leaves it to the engine."""
+    ipv6: bool = False
+    """Whether it has IPv6 addresses beside its IPv4 ones."""
+    internal: bool = False
+    """Whether it has no way out."""
+    icc: bool = True
+    """Whether its containers may reach each other, `com.docker.network.bridge.enable_icc`."""
     options: tuple[tuple[str, str], ...] = ()
-    """Driver options, `-o key=value`."""
+    """Driver options of the engine, `-o key=value`."""
+    conflist: str = ""
+    """The text of a CNI network configuration list, where `driver` is `cni`."""
+
+    @property
+    def on_lan(self) -> bool:
+        """Tell whether its links are children of a link to the LAN."""
+        return self.driver in LAN_DRIVERS
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port to publish, as the server's own namespace numbers it."""
+
+    number: int
+    protocol: Literal["tcp", "udp"] = "tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +117,10 @@ class Recipe:
     server: Attach
     network: NetworkSpec | None = None
     """The network to make, where an endpoint has `Attach.NETWORK`."""
+    family: Family = 4
+    """Whose addresses the client uses."""
+    published: Literal["proxy", "nat"] | None = None
+    """How published ports must be served; None leaves it to the engine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
 RAW: Final = "raw"
-_NAME_LIMIT: Final = 80
-"""Characters of the drivers' part of a folder's name."""
+_NAME_LIMIT: Final = 70
+"""Characters of the drivers that a folder's name holds."""
+_DRIVER_LIMIT: Final = 40
+"""Characters of one driver in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,9 @@ class RunFolder:
             RunFolderError: it cannot be written.
         """
         stamp = datetime.fromisoformat(info.created).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        names = re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(drivers)).strip("-.")
+        name = "-".join([stamp, *_labels(drivers)])
         try:
-            path = _new_folder(parent, f"{stamp}-{names[:_NAME_LIMIT].rstrip('-.')}")
+            path = _new_folder(parent, name)
             (path / RAW).mkdir()
         except OSError as exc:
             raise _unwritable(parent, exc) from exc
@@ -208,6 +210,23 @@ def check_writable(parent: Path) -> str | None:
             return None
     except OSError as exc:
         return f"{existing} cannot be written: {exc.strerror}"
+
+
+def _labels(drivers: tuple[str, ...]) -> list[str]:
+    """Return drivers as parts of a folder's name: as many as fit, then how many more there are."""
+    found = [label for driver in drivers if (label := _label(driver))]
+    kept = len(found)
+    while kept > 1 and len("-".join(found[:kept])) > _NAME_LIMIT:
+        kept -= 1
+    more = len(found) - kept
+    return [*found[:kept], *([f"and-{more}-more"] if more else [])]
+
+
+def _label(driver: str) -> str:
+    """Return `cni-net` for `cni:/etc/cni/net.conflist`: a file's name, not the way to it."""
+    short = re.sub(r"[^:@+=]*/", "", driver).removesuffix(".conflist")
+    safe = re.sub(r"[^A-Za-z0-9_.]+", "-", short).strip("-.")
+    return safe[:_DRIVER_LIMIT].rstrip("-.")
 
 
 def _new_folder(parent: Path, name: str) -> Path:

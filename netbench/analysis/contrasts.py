@@ -55,11 +55,15 @@ class Target:
 def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[Target, ...]:
     """Return every contrast the run owes, whether or not it has pairs.
 
-    Drivers that gave a sample somewhere, times the cells they do not skip, times the metrics that
-    any arm gave there. Counts (retransmits) have no ratio, because 0 is one of their values.
+    Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
+    times the metrics that any arm gave there. Counts (retransmits) have no ratio, because 0 is one
+    of their values.
     """
     sampling = set(trials.loc[trials["outcome"] == "sample", "driver"]) - {baseline}
-    tried = trials[(trials["outcome"] != "skip") & trials["driver"].isin(sampling)]
+    ran = trials[trials["outcome"] != "skip"]
+    tried = ran[ran["driver"].isin(sampling)].merge(
+        ran.loc[ran["driver"] == baseline, CELL].drop_duplicates(), on=CELL
+    )
     given = values[[*CELL, "metric"]].drop_duplicates()
     owed = tried[["driver", *CELL]].drop_duplicates().merge(given, on=CELL)
     found = [

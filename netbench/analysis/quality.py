@@ -12,7 +12,7 @@ from netbench.analysis.frame import CELL
 from netbench.analysis.model import QualityWarning, State
 from netbench.analysis.states import PREFERENCE
 from netbench.record import RunInfo
-from netbench.spec import Placement
+from netbench.spec import Path, Placement
 from netbench.units import BITS_PER_SECOND, PER_SECOND, percent, quantity
 
 STEAL_LIMIT: Final = 0.01
@@ -207,7 +207,9 @@ def _reading(state: State, value: float) -> str:
 
 
 def _ceiling(values: pd.DataFrame) -> Iterator[QualityWarning]:
+    """Yield drivers that beat loopback, which the baseline's traffic takes east-west only."""
     rows = values[(values["metric"] == "throughput") & values["state"].isin(PREFERENCE)]
+    rows = rows[rows["path"] == Path.EAST_WEST.value]
     medians = rows.pivot_table(
         index=[*CELL, "state"], columns="driver", values="value", aggfunc="median"
     )
@@ -219,8 +221,8 @@ def _ceiling(values: pd.DataFrame) -> Iterator[QualityWarning]:
             if median > CEILING * limit:
                 yield QualityWarning(
                     "ceiling",
-                    f"{driver} carries {quantity(median, 'bit/s')}, {percent(median / limit)} "
-                    f"against {CEILING_DRIVER} ({_place(place)})",
+                    f"driver {driver} carries {quantity(median, 'bit/s')}, "
+                    f"{percent(median / limit)} against {CEILING_DRIVER} ({_place(place)})",
                     "explain it before use: segment sizes, queueing or placement of work, not a "
                     "faster path, usually beat loopback",
                 )

@@ -44,6 +44,29 @@ Image = Annotated[
         envvar="NETBENCH_IMAGE",
     ),
 ]
+Parent = Annotated[
+    str | None,
+    typer.Option(
+        help="Real link that macvlan and ipvlan use, instead of an emulated LAN.",
+        envvar="NETBENCH_PARENT",
+    ),
+]
+ParentInUse = Annotated[
+    bool,
+    typer.Option(
+        "--parent-in-use",
+        help="Take --parent even where it carries the default route or your own login.",
+        envvar="NETBENCH_PARENT_IN_USE",
+    ),
+]
+InitSwarm = Annotated[
+    bool,
+    typer.Option(
+        "--init-swarm",
+        help="Make the engine a swarm of one node for overlay networks, and undo it.",
+        envvar="NETBENCH_INIT_SWARM",
+    ),
+]
 Output = Annotated[
     Path, typer.Option(help="Folder that holds the run folders.", envvar="NETBENCH_OUTPUT")
 ]
@@ -52,8 +75,13 @@ Output = Annotated[
 @app.command()
 def run(
     drivers: Annotated[
-        str, typer.Option(help="Comma list of drivers.", envvar="NETBENCH_DRIVERS")
-    ] = "host,bridge",
+        str | None,
+        typer.Option(
+            help="Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, "
+            "else host,bridge.",
+            envvar="NETBENCH_DRIVERS",
+        ),
+    ] = None,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -66,7 +94,10 @@ def run(
         str, typer.Option(help="Suite by name, or a TOML file.", envvar="NETBENCH_SUITE")
     ] = "quick",
     paths: Annotated[
-        str, typer.Option(help="Comma list of paths.", envvar="NETBENCH_PATHS")
+        str,
+        typer.Option(
+            help="Comma list of east-west, north-south, hairpin.", envvar="NETBENCH_PATHS"
+        ),
     ] = "east-west",
     blocks: Annotated[
         str | None, typer.Option(help="Number of blocks; default 8.", envvar="NETBENCH_BLOCKS")
@@ -97,6 +128,9 @@ def run(
     ] = None,
     output: Output = Path("reports"),
     image: Image = None,
+    parent: Parent = None,
+    parent_in_use: ParentInUse = False,
+    init_swarm: InitSwarm = False,
     as_json: Json = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="No progress.", envvar="NETBENCH_QUIET")
@@ -116,6 +150,7 @@ def run(
 ) -> None:
     """Measure drivers against a baseline, prove each path, write a report."""
     from netbench.cli.run import RunOptions, execute
+    from netbench.engines.base import Wishes
     from netbench.plan import Options
 
     options = Options(
@@ -130,8 +165,17 @@ def run(
         seed=seed,
         pin=pin,
         cc=cc,
+        parent=parent,
     )
-    wishes = RunOptions(output, image, as_json, quiet, keep, identify)
+    wishes = RunOptions(
+        output=output,
+        engine=Wishes(image=image, parent=parent, init_swarm=init_swarm),
+        parent_in_use=parent_in_use,
+        as_json=as_json,
+        quiet=quiet,
+        keep=keep,
+        identify=identify,
+    )
     raise typer.Exit(execute(options, wishes))
 
 
@@ -147,16 +191,47 @@ def report(
 
 
 @app.command()
-def inspect(
-    drivers: Annotated[str, typer.Option(help="The driver to look at.")],
+def verify(
+    drivers: Annotated[
+        str | None,
+        typer.Option(help="Comma list of drivers; default: all.", envvar="NETBENCH_DRIVERS"),
+    ] = None,
     engine: EngineName = "auto",
     image: Image = None,
+    parent: Parent = None,
+    parent_in_use: ParentInUse = False,
+    init_swarm: InitSwarm = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a driver's pair up, show its namespaces, links and path, take it down."""
-    from netbench.cli.inspecting import inspect_driver
+    """Check what drivers promise, and who reaches whom by real connects."""
+    from netbench.cli.verifying import verify as verify_drivers
+    from netbench.engines.base import Wishes
 
-    raise typer.Exit(inspect_driver(drivers, engine, image, as_json=as_json))
+    wishes = Wishes(image=image, parent=parent, init_swarm=init_swarm)
+    raise typer.Exit(verify_drivers(drivers, engine, wishes, in_use=parent_in_use, as_json=as_json))
+
+
+@app.command()
+def inspect(
+    drivers: Annotated[str | None, typer.Option(help="The driver to look at.")] = None,
+    container: Annotated[
+        str | None, typer.Option(help="Name of a docker container that is there; only read.")
+    ] = None,
+    engine: EngineName = "auto",
+    image: Image = None,
+    parent: Parent = None,
+    parent_in_use: ParentInUse = False,
+    init_swarm: InitSwarm = False,
+    as_json: Json = False,
+) -> None:
+    """Show namespaces, links and paths: of a driver's pair, or of a container that is there."""
+    from netbench.cli.inspecting import inspect as look
+    from netbench.engines.base import Wishes
+
+    wishes = Wishes(image=image, parent=parent, init_swarm=init_swarm)
+    raise typer.Exit(
+        look(drivers, container, engine, wishes, in_use=parent_in_use, as_json=as_json)
+    )
 
 
 @app.command()

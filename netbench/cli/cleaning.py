@@ -5,11 +5,12 @@ import secrets
 from netbench.cli.output import print_json, say
 from netbench.engines.base import Engine, Owned
 from netbench.engines.docker import open_docker
+from netbench.engines.netns.cni_store import leftover_folders, remove_leftover_folder
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.errors import EngineError, EngineUnavailable
 
-_ORDER = ("process", "container", "network", "image")
-"""Endpoints before the networks they are in."""
+_ORDER = ("process", "container", "network", "swarm", "folder", "image")
+"""Endpoints before the networks they are in, and a swarm after its networks."""
 
 
 def clean_up(*, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
@@ -21,10 +22,11 @@ def clean_up(*, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
     try:
         engine: Engine | None = open_docker(f"clean{secrets.token_hex(3)}")
     except EngineUnavailable as exc:
-        say(f"docker: {exc.message}; only processes are looked for")
+        say(f"docker: {exc.message}; only processes and folders are looked for")
         engine = None
     try:
-        found = [*owned_processes(None), *(engine.owned() if engine else ())]
+        found = [*owned_processes(None), *leftover_folders(None)]
+        found += engine.owned() if engine else ()
         found.sort(key=lambda thing: _ORDER.index(thing.kind))
         rows = [_clean(engine, thing, dry_run, images, force) for thing in found]
     finally:
@@ -64,10 +66,20 @@ def _remove(engine: Engine | None, thing: Owned) -> str:
     if thing.kind == "process":
         end_owned_process(thing)
         return "removed"
+    if thing.kind == "folder":
+        return _remove_folder(thing)
     if engine is None:
         return "failed: no engine"
     try:
         engine.remove_owned(thing)
     except EngineError as exc:
         return f"failed: {exc.message}"
+    return "removed"
+
+
+def _remove_folder(thing: Owned) -> str:
+    try:
+        remove_leftover_folder(thing)
+    except OSError as exc:
+        return f"failed: {exc}"
     return "removed"

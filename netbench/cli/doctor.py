@@ -1,15 +1,20 @@
 """`netbench doctor`: everything that is needed, what is missing, and the command that fixes it."""
 
+import os
 import secrets
 import shutil
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path as File
 
 from netbench.cli.output import print_json, print_rich
 from netbench.cli.tables import table
+from netbench.drivers import DRIVERS
+from netbench.engines.base import Engine
 from netbench.engines.choose import open_engine
 from netbench.engines.cpus import local_topology
-from netbench.errors import EngineUnavailable
+from netbench.errors import EngineError, EngineUnavailable
+from netbench.spec import CNI_PATH, Path
 
 _PACKAGES = {
     "iperf3": "iperf3",
@@ -22,12 +27,20 @@ _PACKAGES = {
     "timeout": "coreutils",
     "pkill": "procps",
     "ethtool": "ethtool",
+    "socat": "socat",
     "nft": "nftables",
+    "docker-proxy": "docker.io",
 }
 _OPTIONAL = {
     "ethtool": "without it offloads are absent from the facts of users who are not root",
-    "nft": "without it the firewall's rules are absent from the facts",
+    "socat": "without it no `netbench verify`, and no probe image for docker",
+    "nft": "without it netns publishes no ports, and rules are absent from the facts",
+    "docker-proxy": "without it netns has no published=proxy",
 }
+_FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin:/usr/libexec/docker:/usr/lib/docker"
+"""Where some of the optional ones lie, beside an ordinary user's PATH."""
+_KERNEL = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2", "vxlan": "overlay"}
+"""Kinds of link that not every kernel has, each with a driver that needs it."""
 _PROBES = ("iperf3", "sockperf")
 
 
@@ -44,9 +57,11 @@ class Check:
 
 def examine(*, as_json: bool) -> int:
     """Show every check; 4 where nothing can be measured, else 0."""
-    engines = [_engine(kind) for kind in ("docker", "netns")]
+    docker, _ = _engine("docker")
+    netns, kernel = _engine("netns")
+    engines = [docker, netns]
     tools = [_tool(name) for name in _PACKAGES]
-    checks = [_python(), *engines, *tools, _cores()]
+    checks = [_python(), *engines, *tools, _plugins(), *kernel, _cores()]
     probes_here = all(check.ok for check in tools if check.name in _PROBES)
     measurable = any(check.ok for check in engines) and probes_here
     if as_json:
@@ -71,21 +86,43 @@ def _python() -> Check:
     return Check("python", ok=True, needed=True, found=version, fix="")
 
 
-def _engine(kind: str) -> Check:
+def _engine(kind: str) -> tuple[Check, list[Check]]:
+    """Return whether an engine answers, and, tried with it, what links its kernel has."""
+    name = f"engine {kind}"
     try:
-        engine = open_engine(kind, f"doctor{secrets.token_hex(3)}", None)
+        engine = open_engine(kind, f"doctor{secrets.token_hex(3)}")
     except EngineUnavailable as exc:
-        return Check(f"engine {kind}", ok=False, needed=False, found=exc.message, fix=exc.hint)
+        missing = Check(name, ok=False, needed=False, found=exc.message, fix=exc.hint)
+        untried = f"not tried: the {kind} engine cannot be used"
+        kernel = [_link(link, untried, fix=exc.hint) for link in _KERNEL]
+        return missing, kernel
     try:
         facts = engine.facts()
         found = f"{facts.get('engine.name', kind)} {facts.get('engine.version', '')}".strip()
+        kernel = [_tried(engine, link) for link in _KERNEL] if kind == "netns" else []
     finally:
         engine.close()
-    return Check(f"engine {kind}", ok=True, needed=False, found=found, fix="")
+    return Check(name, ok=True, needed=False, found=found, fix=""), kernel
+
+
+def _tried(engine: Engine, link: str) -> Check:
+    try:
+        reason = engine.unsupported(DRIVERS[_KERNEL[link]].recipe, Path.EAST_WEST)
+    except EngineError as exc:
+        reason = exc.message
+    if reason is None:
+        return Check(f"kernel {link}", ok=True, needed=False, found="tried: works", fix="")
+    module = f"modprobe {link}; where there is no such module, a kernel that has it"
+    return _link(link, reason, fix=module)
+
+
+def _link(link: str, reason: str, *, fix: str) -> Check:
+    return Check(f"kernel {link}", ok=False, needed=False, found=reason, fix=fix)
 
 
 def _tool(name: str) -> Check:
-    path = shutil.which(name)
+    folders = os.environ.get("PATH", "") + (f":{_FOLDERS}" if name in _OPTIONAL else "")
+    path = shutil.which(name, path=folders)
     if path:
         return Check(name, ok=True, needed=name not in _OPTIONAL, found=path, fix="")
     return Check(
@@ -94,6 +131,19 @@ def _tool(name: str) -> Check:
         needed=name not in _OPTIONAL,
         found=_OPTIONAL.get(name, "not on PATH"),
         fix=f"apt-get install {_PACKAGES[name]}",
+    )
+
+
+def _plugins() -> Check:
+    """Look for the folders that `cni:` takes plug-ins from."""
+    folders = (os.environ.get("CNI_PATH") or CNI_PATH).split(":")
+    found = [folder for folder in folders if folder and (File(folder) / "bridge").is_file()]
+    return Check(
+        "CNI plug-ins",
+        ok=bool(found),
+        needed=False,
+        found=", ".join(found) or f"none in {', '.join(folders)}: no cni: driver",
+        fix="" if found else "apt-get install containernetworking-plugins, or set CNI_PATH",
     )
 
 

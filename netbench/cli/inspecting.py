@@ -1,149 +1,233 @@
-"""`netbench inspect`: one pair up, everything about it shown, and down again."""
+"""`netbench inspect`: one pair up, or one container as it is; everything about it shown."""
 
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from netbench.cli.endpoints import (
+    endpoint_document,
+    hops_document,
+    network_document,
+    network_line,
+    promise_document,
+    veth_lines,
+)
 from netbench.cli.output import print_json, print_rich, say
-from netbench.drivers import Driver
-from netbench.engines.base import Engine
+from netbench.cli.parent import check_parent
+from netbench.drivers import Driver, Way
+from netbench.engines.base import Endpoint, Engine, Wishes
 from netbench.engines.choose import open_engine
-from netbench.errors import ConfigurationError, EngineError, EngineUnavailable
+from netbench.errors import ConfigurationError, EngineError, EngineUnavailable, FactError
+from netbench.facts.base import Pair
 from netbench.plan import parse_drivers
-from netbench.record import NAMESPACE_KINDS, EndpointFacts, Link, PairFacts
-from netbench.spec import Arm
-from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader
+from netbench.record import PairFacts
+from netbench.spec import Arm, Path, Role
+from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader, subject
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
 
 
-def inspect_driver(text: str, engine_name: str, image: str | None, *, as_json: bool) -> int:
-    """Show the facts of one driver's pair, as a tree or as JSON; 3 where a promise is broken.
+def inspect(
+    drivers: str | None,
+    container: str | None,
+    engine: str,
+    wishes: Wishes,
+    *,
+    in_use: bool,
+    as_json: bool,
+) -> int:
+    """Show the facts of one driver's pair, or of one container that exists.
+
+    Args:
+        drivers: a driver as users name it.
+        container: name of a container.
+        engine: auto, docker or netns.
+        wishes: of the user for the engine.
+        in_use: whether a named parent may be one that carries the default route.
+        as_json: print one JSON document.
+
+    Returns:
+        3 where a promise of the driver is broken, else 0.
 
     Raises:
-        ConfigurationError: not exactly one known driver.
+        ConfigurationError: not exactly one known driver, or one container; or what speaks
+            against the parent.
         EngineUnavailable: there is no engine.
-        EngineError: the pair cannot be made.
+        EngineError: the pair cannot be made, or there is no such container.
     """
+    if (drivers is None) == (container is None):
+        raise ConfigurationError(
+            "inspect looks at one driver or at one container: give --drivers or --container, "
+            f"not {'both' if drivers else 'neither'}",
+            hint="netbench inspect --drivers bridge, or netbench inspect --container NAME",
+        )
+    if container is not None:
+        return _inspect_container(container, engine, wishes, as_json=as_json)
+    driver = _one_driver(str(drivers))
+    return _inspect_driver(driver, engine, wishes, in_use=in_use, as_json=as_json)
+
+
+def _one_driver(text: str) -> Driver:
     problems: list[str] = []
     drivers = parse_drivers(text, problems)
     if len(drivers) > 1:
         problems.append("inspect looks at one driver at a time")
     if problems:
         raise ConfigurationError(*problems)
-    driver = drivers[0]
-    run = f"inspect{secrets.token_hex(3)}"
-    engine = open_engine(engine_name, run, image)
+    return drivers[0]
+
+
+def _inspect_driver(
+    driver: Driver, name: str, wishes: Wishes, *, in_use: bool, as_json: bool
+) -> int:
+    engine = open_engine(name, f"inspect{secrets.token_hex(3)}", wishes)
     try:
-        pair = _facts(engine, driver)
+        _prepare(engine, as_json=as_json)
+        check_parent(engine, wishes.parent, in_use=in_use)
+        pair = _bring_up(engine, driver)
     finally:
         engine.close()
-    document = _document(engine, driver, pair)
-    if as_json:
-        print_json(document)
-    else:
-        say(f"engine: {engine.name} ({engine.why})")
-        _show(document)
+    _show(_document(engine, driver, pair), as_json=as_json)
     return 3 if pair.broken else 0
 
 
-def _facts(engine: Engine, driver: Driver) -> LivePair:
+def _prepare(engine: Engine, *, as_json: bool) -> None:
+    if not as_json:
+        say(f"engine: {engine.name} ({engine.why})")
     try:
         engine.prepare()
     except EngineError as exc:
         raise EngineUnavailable(exc.message, hint=exc.hint) from exc
-    reason = engine.unsupported(driver.recipe)
+
+
+def _bring_up(engine: Engine, driver: Driver) -> LivePair:
+    reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
     if reason:
         raise EngineError(f"{driver.name} cannot run on the {engine.name} engine: {reason}")
+    others = (path for path in (Path.NORTH_SOUTH, Path.HAIRPIN) if _has(engine, driver, path))
+    paths = (Path.EAST_WEST, *others)
     arm = Arm(driver.name)
-    with LiveBlock(engine, choose_reader(engine), [arm], prefix="look", cpus=()) as live:
+    reader = choose_reader(engine)
+    with LiveBlock(engine, reader, [(arm, driver)], prefix="look", paths=paths) as live:
         pair = live.pairs[arm]
     if isinstance(pair, NotUp):
         raise EngineError(f"the pair did not come up: {pair.reason}")
     return pair
 
 
+def _has(engine: Engine, driver: Driver, path: Path) -> bool:
+    """Tell whether there is a way on a path: a LAN is made only for those that need one."""
+    open_way = isinstance(driver.ways[path], Way)
+    return open_way and engine.unsupported(driver.recipe, path) is None
+
+
 def _document(engine: Engine, driver: Driver, pair: LivePair) -> dict[str, Any]:
     facts = pair.facts
-    ends = (facts.client, facts.server)
+    client, server = facts.client, facts.server
+    spec, ipam = driver.recipe.network, facts.ipam
     return {
         "schema": 1,
         "engine": engine.name,
         "driver": driver.name,
         "reader": facts.reader,
-        "endpoints": [_endpoint(end, other, facts) for end, other in (ends, ends[::-1])],
-        "path": [
-            {
-                "namespace": hop.role.value,
-                "link": hop.link.name,
-                "kind": hop.link.kind,
-                "mtu": hop.link.mtu,
-            }
-            for hop in driver.path(facts)
+        "endpoints": [
+            endpoint_document(client, server, facts, pair.client),
+            endpoint_document(server, client, facts, pair.server),
         ],
-        "promises": [
-            {"promise": check.promise, "held": check.held, "evidence": check.evidence}
-            for check in pair.promises
-        ],
+        "path": hops_document(driver.hops(Path.EAST_WEST, facts)),
+        "paths": {path.value: hops_document(driver.hops(path, facts)) for path in Path},
+        "networks": [network_document(driver.name, spec, ipam)] if ipam else [],
+        "promises": [promise_document(check) for check in pair.promises],
         "notes": list(facts.notes),
     }
 
 
-def _endpoint(end: EndpointFacts, other: EndpointFacts, facts: PairFacts) -> dict[str, Any]:
-    return {
-        "role": end.role.value,
-        "pid": end.pid,
-        "namespaces": {
-            kind: {
-                "inode": end.namespaces.inode(kind),
-                "shared": end.namespaces.shared(kind, facts.host.namespaces, other.namespaces),
-            }
-            for kind in NAMESPACE_KINDS
-        },
-        "links": [_link(link, facts) for link in end.links],
-        "addresses": [f"{a.address}/{a.prefix} dev {a.link}" for a in end.addresses],
-        "routes": [
-            f"{r.destination}{f' via {r.gateway}' if r.gateway else ''} dev {r.link}"
-            for r in end.routes
-        ],
+def _inspect_container(container: str, name: str, wishes: Wishes, *, as_json: bool) -> int:
+    engine = open_engine(name, f"inspect{secrets.token_hex(3)}", wishes)
+    try:
+        _prepare(engine, as_json=as_json)
+        visited = engine.visit(container)
+        try:
+            facts = _facts(engine, visited)
+        finally:
+            engine.remove_endpoint(visited)
+    finally:
+        engine.close()
+    shown = endpoint_document(facts.server, facts.host, facts, visited)
+    ipam = visited.ipam
+    document = {
+        "schema": 1,
+        "engine": engine.name,
+        "driver": None,
+        "container": container,
+        "reader": facts.reader,
+        "endpoints": [{**shown, "role": "container"}],
+        "path": [],
+        "paths": {},
+        "networks": [network_document("", None, ipam)] if ipam else [],
+        "promises": [],
+        "notes": list(facts.notes),
     }
+    _show(document, as_json=as_json)
+    return 0
 
 
-def _link(link: Link, facts: PairFacts) -> dict[str, Any]:
-    peer = facts.host.by_index(link.peer) if link.peer_nsid is not None else None
-    return {
-        "name": link.name,
-        "index": link.index,
-        "kind": link.kind,
-        "mode": link.mode,
-        "parent": link.parent,
-        "peer": {"namespace": "host", "index": peer.index, "name": peer.name} if peer else None,
-        "master": peer.master if peer else link.master,
-        "mtu": link.mtu,
-        "mac": link.mac,
-    }
+def _facts(engine: Engine, visited: Endpoint) -> PairFacts:
+    """Read one container: to the reader it is both ends of a pair."""
+    one = subject(engine, visited)
+    pair = Pair(
+        client=replace(one, role=Role.CLIENT),
+        server=replace(one, role=Role.SERVER),
+        host=subject(engine, engine.host()),
+        target=None,
+        ipam=visited.ipam,
+    )
+    (facts,) = choose_reader(engine).read([pair])
+    if isinstance(facts, FactError):
+        raise facts
+    return facts
 
 
-def _show(document: dict[str, Any]) -> None:
-    from rich.tree import Tree  # noqa: PLC0415 -- rich is slow to import
+def _show(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    from rich.tree import Tree as RichTree  # noqa: PLC0415 -- rich is slow to import
 
-    root = Tree(f"{document['driver']} ({document['engine']}, read by {document['reader']})")
+    name = document["driver"] or document["container"]
+    root = RichTree(f"{name} ({document['engine']}, read by {document['reader']})")
     for end in document["endpoints"]:
-        branch = root.add(f"{end['role']} (process {end['pid']})")
-        names = branch.add("namespaces")
-        for kind, namespace in end["namespaces"].items():
-            names.add(f"{kind} {namespace['inode']}: {namespace['shared']}")
-        links = branch.add("links")
-        for link in end["links"]:
-            peer = link["peer"]
-            to = f" -> host {peer['name']} in {link['master']}" if peer else ""
-            links.add(f"{link['name']} ({link['kind'] or 'no kind'}, mtu {link['mtu']}){to}")
-        for title in ("addresses", "routes"):
-            under = branch.add(title)
-            for line in end[title] or ["none"]:
-                under.add(line)
-    path = root.add("path")
-    for hop in document["path"] or []:
-        path.add(f"{hop['namespace']} {hop['link']} ({hop['kind']}, mtu {hop['mtu']})")
-    promises = root.add("promises")
-    for check in document["promises"]:
-        held = "held" if check["held"] else "BROKEN"
-        promises.add(f"{held}: {check['promise']}: {check['evidence']}")
+        _add_endpoint(root.add(f"{end['role']} (process {end['pid']})"), end)
+    _add(root, "networks", [network_line(network) for network in document["networks"]])
+    for path, hops in document["paths"].items():
+        lines = [f"{x['namespace']} {x['link']} ({x['kind']}, mtu {x['mtu']})" for x in hops]
+        _add(root, f"path {path}", lines)
+    if document["driver"]:
+        checks = document["promises"]
+        held = {True: "held", False: "BROKEN"}
+        lines = [f"{held[x['held']]}: {x['promise']}: {x['evidence']}" for x in checks]
+        _add(root, "promises", lines)
+    _add(root, "notes", document["notes"])
     print_rich(root)
+
+
+def _add_endpoint(branch: "Tree", end: dict[str, Any]) -> None:
+    spaces = end["namespaces"].items()
+    names = [f"{kind} {space['inode']}: {space['shared']}" for kind, space in spaces]
+    _add(branch, "namespaces", names)
+    links = [f"{x['name']} ({x['kind'] or 'no kind'}, mtu {x['mtu']})" for x in end["links"]]
+    _add(branch, "links", links)
+    _add(branch, "where they lead", veth_lines(end))
+    _add(branch, "addresses", end["addresses"] or ["none"])
+    _add(branch, "routes", end["routes"] or ["none"])
+    if end["sandbox_key"]:
+        branch.add(f"sandbox key {end['sandbox_key']}")
+
+
+def _add(branch: "Tree", title: str, lines: Sequence[str]) -> None:
+    if lines:
+        under = branch.add(title)
+        for line in lines:
+            under.add(line)

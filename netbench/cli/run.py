@@ -11,14 +11,17 @@ from typing import Literal
 
 from netbench import __version__
 from netbench.cli.output import say
+from netbench.cli.parent import check_parent
 from netbench.cli.progress import Progress, open_progress
 from netbench.cli.reports import write_reports
-from netbench.engines.base import Engine
+from netbench.drivers import Driver
+from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Interrupted
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import SCHEMA, RunInfo
 from netbench.runner import BlockFinished, Ended, Event, Runner, TrialFinished
+from netbench.spec import Path as TrafficPath
 from netbench.store import RunFolder, check_writable
 from netbench.topology import choose_reader, deferred_signals, surroundings
 
@@ -30,7 +33,9 @@ class RunOptions:
     """Options of `run` that are no part of the plan."""
 
     output: Path
-    image: str | None
+    engine: Wishes
+    parent_in_use: bool
+    """Whether `--parent` may be a link that the machine needs."""
     as_json: bool
     quiet: bool
     keep: bool
@@ -48,7 +53,7 @@ def execute(options: Options, wishes: RunOptions) -> int:
     unwritable = check_writable(wishes.output)
     request = parse(options, *([f"--output: {unwritable}"] if unwritable else []))
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
-    engine = open_engine(request.engine, run, wishes.image)
+    engine = open_engine(request.engine, run, wishes.engine)
     try:
         plan = build(request, engine.cpu_topology())
         folder, info = _begin(engine, plan, run, wishes)
@@ -56,7 +61,8 @@ def execute(options: Options, wishes: RunOptions) -> int:
     finally:
         with deferred_signals():
             _sweep(engine, run, keep=wishes.keep)
-            engine.close()
+            if not wishes.keep:
+                engine.close()
     fixed = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
     return write_reports(folder.path, as_json=wishes.as_json, exit_code=fixed.get(status))
 
@@ -67,6 +73,9 @@ def _begin(engine: Engine, plan: Plan, run: str, wishes: RunOptions) -> tuple[Ru
         say(f"engine: {engine.name} ({engine.why})")
     try:
         helpers = engine.prepare()
+        check_parent(engine, wishes.engine.parent, in_use=wishes.parent_in_use)
+        if _needs_lan(engine, plan, wishes.engine):
+            helpers = (*helpers, engine.lan().done)
         tools = engine.tools()
         facts = surroundings(engine, identify=wishes.identify)
     except EngineLost:
@@ -88,6 +97,20 @@ def _begin(engine: Engine, plan: Plan, run: str, wishes: RunOptions) -> tuple[Ru
     )
     drivers = tuple(driver.name for driver in plan.drivers)
     return RunFolder.create(wishes.output, drivers, info), info
+
+
+def _needs_lan(engine: Engine, plan: Plan, wishes: Wishes) -> bool:
+    """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
+
+    def here(driver: Driver, path: TrafficPath) -> bool:
+        return engine.unsupported(driver.recipe, path) is None
+
+    east_west = TrafficPath.EAST_WEST
+    outer = [path for path in plan.paths if path is not east_west]
+    beneath = [d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan]
+    return any(here(driver, path) for driver in plan.drivers for path in outer) or (
+        wishes.parent is None and any(here(driver, east_west) for driver in beneath)
+    )
 
 
 def _measure(

@@ -3,28 +3,71 @@
 from difflib import get_close_matches
 from typing import Final
 
-from netbench.drivers.base import Driver, Hop, Promise
+from netbench.drivers.base import (
+    Closed,
+    Driver,
+    Hop,
+    Place,
+    Promise,
+    Proof,
+    Way,
+)
 from netbench.drivers.bridge import BRIDGE, BRIDGE_USER
+from netbench.drivers.cni import cni
 from netbench.drivers.container import CONTAINER
 from netbench.drivers.host import HOST
+from netbench.drivers.ipvlan import IPVLANS
+from netbench.drivers.macvlan import MACVLANS
 from netbench.drivers.none import NONE
+from netbench.drivers.overlay import OVERLAY
+from netbench.drivers.plugin import plugin
+from netbench.drivers.variants import varied
 
 DRIVERS: Final[dict[str, Driver]] = {
-    driver.name: driver for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER)
+    driver.name: driver
+    for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY)
 }
+"""By name with mode. `plugin:NAME` and `cni:CONFLIST` are made by name: `plugin` and `cni`."""
 
-__all__ = ["DRIVERS", "Driver", "Hop", "Promise", "unknown"]
+OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}
+"""Starts of names that a user completes, with what comes after them."""
+
+_USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}
+"""The mode of a driver that is named without one."""
+
+__all__ = [
+    "DRIVERS",
+    "OPEN",
+    "Closed",
+    "Driver",
+    "Hop",
+    "Place",
+    "Promise",
+    "Proof",
+    "Way",
+    "cni",
+    "full_name",
+    "plugin",
+    "unknown",
+    "varied",
+]
+
+
+def full_name(name: str) -> str:
+    """Return a driver's name with its usual mode, where it was given without one."""
+    return _USUAL.get(name, name)
 
 
 def unknown(name: str) -> str | None:
     """Return what is wrong with a driver's name, with the nearest known one; None if nothing."""
-    if name in DRIVERS:
+    if full_name(name) in DRIVERS:
         return None
-    family, _, mode = name.partition(":")
+    family, colon, mode = name.partition(":")
     modes = [known.partition(":")[2] for known in DRIVERS if known.partition(":")[0] == family]
-    if mode and modes:
+    if colon and modes:
         offered = ", ".join(m for m in modes if m) or "none"
         return f"driver {family!r} has no mode {mode!r}; its modes: {offered}"
+    known = [*DRIVERS, *(start + rest for start, rest in OPEN.items())]
     near = get_close_matches(name, DRIVERS, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown driver {name!r}{hint} Known: {', '.join(DRIVERS)}"
+    return f"unknown driver {name!r}{hint} Known: {', '.join(known)}"

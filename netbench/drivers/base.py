@@ -1,11 +1,12 @@
-"""What a driver is: a recipe, its promises, and the path it claims. All of it pure."""
+"""What a driver is: a recipe, its promises, and the ways it claims. All of it pure."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 from netbench.record import EndpointFacts, Link, PairFacts, PromiseCheck
-from netbench.spec import Recipe, Role
+from netbench.spec import Family, NetworkSpec, Path, Recipe, Role, Via
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +35,95 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How a client reaches the service on one path."""
+
+    via: Via
+    hops: Callable[[PairFacts], tuple[Hop, ...]]
+    """Returns the claimed links; empty where one of them is missing."""
+
+
+class Proof(StrEnum):
+    """What shows that a path is closed."""
+
+    CONNECT = "connect"
+    """Connections to the pair's listening server fail."""
+    SECOND = "second"
+    """The engine refuses a second endpoint on the network."""
+    PROMISES = "promises"
+    """The promises alone: there is no address or port to connect to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A path that the driver rules out by design."""
+
+    reason: str
+    proof: Proof
+
+
+class Place(StrEnum):
+    """Where a connection of the reach matrix starts or ends."""
+
+    CONTAINER = "container"
+    PAIR = "pair"
+    """The container beside it; seen from elsewhere, the pair's server."""
+    OTHER = "other network"
+    """A container on another network of the same driver."""
+    HOST = "host"
+    GATEWAY = "gateway"
+    LAN = "LAN"
+    PUBLISHED = "published port"
+
+
+Reach = Mapping[tuple[Place, Place], bool]
+"""From and to: True where it promises that one reaches the other, False where it promises not."""
+
+
+def reach(*, yes: str = "", no: str = "") -> Reach:
+    """Return promises written as words such as `CONTAINER>PAIR`, by names of `Place`."""
+    return {
+        (Place[word.partition(">")[0]], Place[word.partition(">")[2]]): promised
+        for words, promised in ((yes, True), (no, False))
+        for word in words.split()
+    }
+
+
+def everywhere(promised: Reach) -> Mapping[Family, Reach]:
+    """Return a promise that is the same for IPv4 and IPv6."""
+    return {4: promised, 6: promised}
+
+
+@dataclass(frozen=True, slots=True)
 class Driver:
     """A network driver under test. Describes; an engine makes it real."""
 
     name: str
-    """As users write it, with mode: `bridge:user`."""
+    """As users write it, with mode and variant: `bridge:user@mtu=9000`."""
     summary: str
     """What it is, one line."""
     isolates: str
     """What it isolates and what it leaves open, one line."""
     recipe: Recipe
     promises: tuple[Promise, ...]
-    path: Callable[[PairFacts], tuple[Hop, ...]]
-    """Returns the claimed path; empty where a link of it is missing."""
-    isolated: bool = False
-    """True where not even the pair can reach each other, by design."""
+    ways: Mapping[Path, Way | Closed]
+    """What becomes of every path."""
+    reach: Mapping[Family, Reach] = field(default_factory=dict)
+    """Who reaches whom by promise; what is not in it is not promised either way."""
+    options: frozenset[str] = frozenset()
+    """The variant options it takes; `-o` stands for options of the engine's own."""
+    other: NetworkSpec | None = None
+    """Another network of its kind, for the reach matrix; None where it has none."""
 
+    @property
+    def isolated(self) -> bool:
+        """Tell whether it carries no traffic at all."""
+        return not any(isinstance(way, Way) for way in self.ways.values())
 
-def hops_over_loopback(facts: PairFacts) -> tuple[Hop, ...]:
-    """Return the one hop of a pair that shares a namespace: its `lo`, which counts every byte."""
-    loopback = facts.client.link("lo")
-    return (Hop(Role.CLIENT, loopback, "tx"),) if loopback else ()
+    def hops(self, path: Path, facts: PairFacts) -> tuple[Hop, ...]:
+        """Return the claimed links of one path; none where it is closed."""
+        way = self.ways[path]
+        return way.hops(facts) if isinstance(way, Way) else ()
 
 
 def host_end(end: EndpointFacts, facts: PairFacts, link: Link) -> Link | None:
@@ -64,10 +133,15 @@ def host_end(end: EndpointFacts, facts: PairFacts, link: Link) -> Link | None:
     the host's namespace calls the endpoint's, the host's end must carry that id: indices alone
     repeat from namespace to namespace.
     """
-    other = facts.host.by_index(link.peer)
+    return other_end(end, facts.host, link)
+
+
+def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
+    """Return the end of an endpoint's veth that lies in `place`, as `host_end` does."""
+    other = place.by_index(link.peer)
     if other is None or other.kind != "veth" or other.peer != link.index:
         return None
     if other.peer_nsid is None:
         return None
-    known = dict(facts.host.nsids).get(end.role.value)
+    known = dict(place.nsids).get(end.role.value)
     return other if known is None or known == other.peer_nsid else None

@@ -1,40 +1,33 @@
 """`bridge` and `bridge:user`: a veth pair from the container into a bridge of the host."""
 
-from netbench.drivers.base import Driver, Hop, host_end
-from netbench.drivers.promises import (
-    ADDRESS_IN_SUBNET,
-    DEFAULT_ROUTE,
-    OWN_NETNS,
-    VETH_INTO_BRIDGE,
-)
-from netbench.record import PairFacts
-from netbench.spec import Attach, NetworkSpec, Recipe, Role
+from collections.abc import Mapping
+from typing import Final
+
+from netbench.drivers.addressing import ADDRESS_IN_SUBNET, DEFAULT_ROUTE
+from netbench.drivers.base import Closed, Driver, Reach, Way, reach
+from netbench.drivers.links import across_bridge, lan_to_published
+from netbench.drivers.promises import OWN_NETNS, VETH_INTO_BRIDGE
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _PROMISES = (OWN_NETNS, VETH_INTO_BRIDGE, ADDRESS_IN_SUBNET, DEFAULT_ROUTE)
 
+PUBLISHING: Final[Mapping[Path, Way | Closed]] = {
+    Path.EAST_WEST: Way(Via.ADDRESS, across_bridge),
+    Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_published),
+    Path.HAIRPIN: Way(Via.PUBLISHED, across_bridge),
+}
+"""The ways of whoever sits on a bridge of the host's."""
 
-def _path(facts: PairFacts) -> tuple[Hop, ...]:
-    """Client's eth0, its port, the bridge, the other port, server's eth0.
-
-    A bridge device counts what the host itself sends and receives through it, not what it
-    forwards between ports, so the bridge is a hop that is shown but not counted.
-    """
-    source, sink = facts.client.link("eth0"), facts.server.link("eth0")
-    if source is None or sink is None:
-        return ()
-    ingress = host_end(facts.client, facts, source)
-    egress = host_end(facts.server, facts, sink)
-    bridge = facts.host.link(ingress.master) if ingress and ingress.master else None
-    if ingress is None or egress is None or bridge is None or egress.master != bridge.name:
-        return ()
-    return (
-        Hop(Role.CLIENT, source, "tx"),
-        Hop(Role.HOST, ingress, "rx"),
-        Hop(Role.HOST, bridge, "none"),
-        Hop(Role.HOST, egress, "tx"),
-        Hop(Role.SERVER, sink, "rx"),
-    )
-
+REACH: Final[Mapping[Family, Reach]] = {
+    4: reach(
+        yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST PAIR>HOST CONTAINER>GATEWAY PAIR>GATEWAY "
+        "CONTAINER>LAN PAIR>LAN HOST>PAIR HOST>GATEWAY CONTAINER>PUBLISHED HOST>PUBLISHED "
+        "LAN>PUBLISHED",
+        no="CONTAINER>OTHER PAIR>OTHER OTHER>PAIR",
+    ),
+    6: reach(yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>GATEWAY PAIR>GATEWAY HOST>PAIR"),
+}
+"""IPv6 between bridges, and beyond the host, is filtered and translated by some engines only."""
 
 BRIDGE = Driver(
     name="bridge",
@@ -42,7 +35,10 @@ BRIDGE = Driver(
     isolates="interfaces, ports and addresses; from outside only published ports",
     recipe=Recipe(client=Attach.DEFAULT, server=Attach.DEFAULT),
     promises=_PROMISES,
-    path=_path,
+    ways=PUBLISHING,
+    reach=REACH,
+    options=frozenset({"family", "published"}),
+    other=NetworkSpec("bridge"),
 )
 
 BRIDGE_USER = Driver(
@@ -51,5 +47,8 @@ BRIDGE_USER = Driver(
     isolates="as bridge, and from containers of other networks; names resolve",
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("bridge")),
     promises=_PROMISES,
-    path=_path,
+    ways=PUBLISHING,
+    reach=REACH,
+    options=frozenset({"family", "published", "mtu", "icc", "internal", "-o"}),
+    other=NetworkSpec("bridge"),
 )

@@ -1,8 +1,10 @@
 """`container`: the network namespace of the pair's other container."""
 
-from netbench.drivers.base import Driver, hops_over_loopback
+from netbench.drivers.base import Driver, Way
+from netbench.drivers.bridge import PUBLISHING, REACH
+from netbench.drivers.links import over_loopback
 from netbench.drivers.promises import OWN_OTHERS, PAIR_NETNS
-from netbench.spec import Attach, Recipe
+from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
 
 CONTAINER = Driver(
     name="container",
@@ -10,5 +12,8 @@ CONTAINER = Driver(
     isolates="as that container's network; nothing between the two, ports included",
     recipe=Recipe(client=Attach.PEER, server=Attach.DEFAULT),
     promises=(PAIR_NETNS, OWN_OTHERS),
-    path=hops_over_loopback,
+    ways={**PUBLISHING, Path.EAST_WEST: Way(Via.LOOPBACK, over_loopback)},
+    reach=REACH,
+    options=frozenset({"family", "published"}),
+    other=NetworkSpec("bridge"),
 )

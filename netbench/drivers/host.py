@@ -1,8 +1,9 @@
 """`host`: the namespace of the engine's host itself."""
 
-from netbench.drivers.base import Driver, hops_over_loopback
+from netbench.drivers.base import Closed, Driver, Proof, Way, everywhere, reach
+from netbench.drivers.links import lan_to_host, over_loopback
 from netbench.drivers.promises import HOST_LINKS, HOST_NETNS
-from netbench.spec import Attach, Recipe
+from netbench.spec import Attach, Path, Recipe, Via
 
 HOST = Driver(
     name="host",
@@ -10,5 +11,16 @@ HOST = Driver(
     isolates="nothing of the network: ports contend with the host's, loopback included",
     recipe=Recipe(client=Attach.HOST, server=Attach.HOST),
     promises=(HOST_NETNS, HOST_LINKS),
-    path=hops_over_loopback,
+    ways={
+        Path.EAST_WEST: Way(Via.LOOPBACK, over_loopback),
+        Path.NORTH_SOUTH: Way(Via.HOST, lan_to_host),
+        Path.HAIRPIN: Closed("publishes no port: its ports are the host's", Proof.PROMISES),
+    },
+    reach=everywhere(
+        reach(
+            yes="CONTAINER>PAIR CONTAINER>HOST CONTAINER>LAN PAIR>PAIR PAIR>HOST PAIR>LAN "
+            "HOST>PAIR LAN>PAIR"
+        )
+    ),
+    options=frozenset({"family"}),
 )

@@ -10,9 +10,36 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from netbench.record import Completed, FactValue, Ipam
-from netbench.spec import Attach, CpuTopology, NetworkSpec, Recipe, Role
+from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
 Signal = Literal["STOP", "CONT", "KILL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user says of how an engine is to be used."""
+
+    image: str | None = None
+    """docker: of endpoints; a reference, `build`, or None for one of the host's tools."""
+    parent: str | None = None
+    """Name of the host's link that macvlan and ipvlan use, instead of one to an emulated LAN."""
+    init_swarm: bool = False
+    """docker: whether the engine may be made a swarm of one node for the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lan:
+    """The emulated LAN, or one more wire of it: a veth pair from the host to the outside client."""
+
+    client: "Endpoint"
+    """The outside client; its address is the one on this wire."""
+    link: str
+    """The host's end."""
+    host: str
+    """The host's address on it."""
+    host6: str | None
+    done: str = ""
+    """What was made for it, and with which rights, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +49,19 @@ class Network:
     id: str
     """The engine's handle."""
     ipam: Ipam | None
+    lan: Lan | None = None
+    """The wire to the LAN that it is on; None where it is on none, or on a real parent."""
+    sandbox: "Endpoint | None" = None
+    """An overlay's own namespace, where we may enter it; its `netns` is the way in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A port of the server's own that clients reach at another."""
+
+    port: Port
+    host_port: int
+    """Port of the host's address on the LAN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +81,19 @@ class Endpoint:
     stands_in: tuple[tuple[str, int | None], ...] = ()
     """Kinds of namespace that `pid` does not share with what it stands for, with the inode of
     the right one; None where nobody may see it."""
+    address6: str | None = None
+    published: tuple[Published, ...] = ()
+    netns: str | None = None
+    """Path of its network namespace, where that is not the one of `pid`."""
+    sandbox_key: str | None = None
+    """File that names its network namespace, as the engine tells (Docker's SandboxKey)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
     """Something that carries our label."""
 
-    kind: Literal["container", "network", "image", "process"]
+    kind: Literal["container", "network", "image", "process", "swarm", "folder"]
     id: str
     name: str
     run: str
@@ -114,8 +160,19 @@ class Engine(Protocol):
         """Return the CPUs endpoints can be pinned to."""
         ...
 
-    def unsupported(self, recipe: Recipe) -> str | None:
-        """Return why a recipe cannot be made here, None where it can; found by looking."""
+    def unsupported(self, recipe: Recipe, path: Path) -> str | None:
+        """Return why a recipe cannot be made here, or has no such path here; None where it can.
+
+        Found by trying, once a recipe: kernels tell what they lack only when asked for it.
+        """
+        ...
+
+    def lan(self) -> Lan:
+        """Return the emulated LAN, made at the first call and undone by `close`.
+
+        Raises:
+            EngineError: it cannot be made; `Unsupported` where kernel or engine lack the means.
+        """
         ...
 
     def host(self) -> Endpoint:
@@ -123,10 +180,13 @@ class Engine(Protocol):
         ...
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network with a subnet that collides with no route of the host.
+        """Make a network with subnets that collide with no route of the host.
+
+        Where it is macvlan or ipvlan, its parent is a wire of the LAN made for it alone, or the
+        parent that the user named.
 
         Raises:
-            EngineError: the engine refused.
+            EngineError: the engine refused; `Unsupported` where kernel or engine lack the means.
             EngineLost: it does not answer.
         """
         ...
@@ -140,11 +200,24 @@ class Engine(Protocol):
         network: Network | None,
         peer: Endpoint | None,
         cpus: tuple[int, ...],
+        publish: tuple[Port, ...] = (),
+        published: Literal["proxy", "nat"] | None = None,
     ) -> Endpoint:
-        """Make and start an endpoint; `cpus` confine it, empty for all.
+        """Make and start an endpoint.
+
+        Args:
+            name: of it.
+            role: of it in its pair.
+            attach: how it gets its network namespace.
+            network: the one it is attached to, with `Attach.NETWORK`.
+            peer: whose namespace it shares, with `Attach.PEER`.
+            cpus: confine it, empty for all.
+            publish: ports of its own to publish at the host's address on the LAN.
+            published: how they must be served; None leaves it to the engine.
 
         Raises:
-            EngineError: the engine refused; nothing half-made is left.
+            EngineError: the engine refused; nothing half-made is left. `Unsupported` where kernel
+                or engine lack the means.
             EngineLost: it does not answer.
         """
         ...
@@ -155,6 +228,17 @@ class Engine(Protocol):
 
     def remove_network(self, network: Network) -> None:
         """Remove it; its endpoints are gone by then."""
+        ...
+
+    def visit(self, name: str) -> Endpoint:
+        """Return an existing container of any owner to look at, and to look at only.
+
+        Commands run beside it in the namespaces that hold its network and processes, by a helper
+        that `remove_endpoint` ends. `pid` is the container's own.
+
+        Raises:
+            EngineError: there is no such container, it does not run, or this engine has none.
+        """
         ...
 
     def start(

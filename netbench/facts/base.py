@@ -1,12 +1,13 @@
 """What both readers share: whom they read, and what they return."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from netbench.errors import FactError
 from netbench.facts.procfs import read_local, tcp_ports
-from netbench.record import Ipam, PairFacts
+from netbench.facts.registry import ENDPOINT_LINKS
+from netbench.record import Ipam, Link, PairFacts
 from netbench.spec import Role
 
 
@@ -21,6 +22,8 @@ class Subject:
     """Kinds of namespace whose inode is this, not the process's own; None for unknown."""
     run: Callable[[tuple[str, ...]], str]
     """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
+    netns: str | None = None
+    """Path of the network namespace, where it is not the one of `pid`; only netlink reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,20 @@ class Pair:
     server: Subject
     host: Subject
     target: str | None
-    """Address by which the client reaches the server."""
+    """Address by which the pair's client reaches the server."""
     ipam: Ipam | None
+    lan: Subject | None = None
+    """The client on the emulated LAN, where the pair has to do with it."""
+    sandbox: Subject | None = None
+    """The overlay network's own namespace, where it may be entered."""
+    uplink: str | None = None
+    """Name of the host's link to the emulated LAN."""
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Everybody that is to be read, in the order of `Role`."""
+        everybody = (self.client, self.server, self.host, self.lan, self.sandbox)
+        return tuple(subject for subject in everybody if subject is not None)
 
 
 class Reader(Protocol):
@@ -66,3 +81,20 @@ def ports_in_use(subject: Subject, state: str | None, *, local: bool) -> frozens
                 continue  # no tcp6 where IPv6 is off
         found |= tcp_ports(text, state)
     return found
+
+
+def with_offloads(links: Iterable[Link], others: Iterable[Link]) -> tuple[str, ...]:
+    """Return names of the links whose offloads matter to a pair.
+
+    Args:
+        links: of one network namespace.
+        others: of the others that were read, whose own far ends and parents lie there.
+    """
+    elsewhere = [link for link in others if link.peer_nsid is not None]
+    peers = {(link.peer, link.index) for link in elsewhere if link.peer is not None}
+    parents = {link.parent for link in elsewhere if link.parent is not None}
+    return tuple(
+        link.name
+        for link in links
+        if link.name in ENDPOINT_LINKS or (link.index, link.peer) in peers or link.index in parents
+    )

@@ -6,7 +6,9 @@ routes are read again, from the world-readable /proc/<pid>/net of a local engine
 same means from inside.
 """
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject
-from netbench.facts.procfs import net_dev, net_route, read_local, start_ticks
-from netbench.facts.registry import ENDPOINT_LINKS, OFFLOADS
+from netbench.facts.base import Pair, Subject, with_offloads
+from netbench.facts.iproute import ARGV, links_and_addresses
+from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, read_local, start_ticks
+from netbench.facts.registry import OFFLOADS
+from netbench.facts.routes import in_order
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
-    Counters,
     EndpointFacts,
     Link,
     Namespaces,
@@ -33,6 +36,8 @@ _T = TypeVar("_T")
 _WORKERS = 4
 """Commands run at a time."""
 _NOTE = "namespace ids cannot be resolved to processes through the engine"
+_NO_SANDBOX = "the overlay's sandbox has no process in it: only root may enter it, by its file"
+_NO_FILE = os.strerror(errno.ENOENT)
 _ETHTOOL_NAMES = {
     "generic-receive-offload": "rx-gro",
     "generic-segmentation-offload": "tx-generic-segmentation",
@@ -106,19 +111,27 @@ class InsideReader:
             client=self._refresh(pair.client, seen.client),
             server=self._refresh(pair.server, seen.server),
             host=self._refresh(pair.host, seen.host),
+            lan=self._refresh(pair.lan, seen.lan) if pair.lan and seen.lan else None,
         )
 
     def _netns(self, subject: Subject) -> _Netns:
-        argv = ("ip", "-j", "-d", "-s", "addr", "show")
-        rows = _json(subject, argv)
+        rows = _json(subject, ARGV)
         try:
-            links, addresses = _links(rows)
+            links, addresses = links_and_addresses(rows)
         except (LookupError, AttributeError, TypeError) as exc:
-            raise FactError(f"unreadable output of {' '.join(argv)}: {exc!r}") from exc
+            raise FactError(f"unreadable output of {' '.join(ARGV)}: {exc!r}") from exc
         congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
-        return _Netns(
-            links, addresses, _sorted_routes(self._text(subject, "route")), congestion or None
-        )
+        return _Netns(links, addresses, self._routes(subject), congestion or None)
+
+    def _routes(self, subject: Subject) -> tuple[Route, ...]:
+        routes = net_route(self._text(subject, "route"))
+        try:
+            text = self._text(subject, "ipv6_route")
+        except FactError as exc:
+            if _NO_FILE not in str(exc):
+                raise
+            text = ""  # IPv6 is off
+        return in_order((*routes, *net_ipv6_route(text)))
 
     def _text(self, subject: Subject, name: str) -> str:
         text = read_local(f"/proc/{subject.pid}/net/{name}") if self._local else None
@@ -131,7 +144,7 @@ class InsideReader:
             for link in seen.links
             if link.name in counters
         )
-        return replace(seen, links=links, routes=_sorted_routes(self._text(subject, "route")))
+        return replace(seen, links=links, routes=self._routes(subject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +157,16 @@ class _Everything:
 
     def pair(self, pair: Pair) -> PairFacts:
         """Return one pair's share; raises what stands in the way of it."""
-        client, server, host = (self._end(subject) for subject in _subjects(pair))
         return PairFacts(
-            client, server, host, pair.target, pair.ipam, reader="engine", notes=(_NOTE,)
+            client=self._end(pair.client),
+            server=self._end(pair.server),
+            host=self._end(pair.host),
+            target=pair.target,
+            ipam=pair.ipam,
+            reader="engine",
+            notes=(_NOTE, _NO_SANDBOX) if pair.sandbox else (_NOTE,),
+            lan=self._end(pair.lan) if pair.lan else None,
+            uplink=pair.uplink,
         )
 
     def _end(self, subject: Subject) -> EndpointFacts:
@@ -180,23 +200,15 @@ def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
     return attempt
 
 
-def _offload_names(found: _Netns, read: dict[int | None, _Netns | FactError]) -> list[str]:
-    """Return the links whose offloads matter: an endpoint's own, and peers of endpoints'."""
+def _offload_names(found: _Netns, read: dict[int | None, _Netns | FactError]) -> tuple[str, ...]:
+    """Return the links of one namespace whose offloads matter."""
     others = [other for other in read.values() if isinstance(other, _Netns) and other is not found]
-    near = {(link.peer, link.index) for other in others for link in other.links if link.peer}
-    return [
-        link.name
-        for link in found.links
-        if link.name in ENDPOINT_LINKS or (link.index, link.peer) in near
-    ]
-
-
-def _sorted_routes(text: str) -> tuple[Route, ...]:
-    return tuple(sorted(net_route(text), key=lambda route: route.destination))
+    return with_offloads(found.links, [link for other in others for link in other.links])
 
 
 def _subjects(pair: Pair) -> tuple[Subject, ...]:
-    return pair.client, pair.server, pair.host
+    """Return those that can be read from inside: an overlay's sandbox has no process."""
+    return tuple(subject for subject in pair.subjects if subject is not pair.sandbox)
 
 
 def _json(subject: Subject, argv: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -218,55 +230,6 @@ def _namespaces(subject: Subject) -> Namespaces:
         raise FactError(f"the {subject.role} does not tell its network namespace: {text[:200]!r}")
     seen = Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
     return replace(seen, **dict(subject.stands_in))
-
-
-def _links(rows: list[dict[str, Any]]) -> tuple[tuple[Link, ...], tuple[Address, ...]]:
-    indices = {row["ifname"]: row["ifindex"] for row in rows if "ifname" in row}
-    links, addresses = [], []
-    for row in rows:
-        if "ifname" not in row:
-            continue
-        links.append(_link(row, indices))
-        addresses += [
-            Address(row["ifname"], a["local"], a["prefixlen"])
-            for a in row.get("addr_info", [])
-            if "local" in a
-        ]
-    return tuple(sorted(links, key=lambda link: link.index)), tuple(sorted(addresses))
-
-
-def _link(row: dict[str, Any], indices: dict[str, int]) -> Link:
-    info = row.get("linkinfo", {})
-    kind = info.get("info_kind")
-    lower = row.get("link_index") or indices.get(row.get("link", ""))
-    stats = row["stats64"]
-    return Link(
-        name=row["ifname"],
-        index=row["ifindex"],
-        kind=kind,
-        mode=info.get("info_data", {}).get("mode") if kind in ("macvlan", "ipvlan") else None,
-        parent=None if kind == "veth" else lower,
-        peer=lower if kind == "veth" else None,
-        peer_nsid=row.get("link_netnsid"),
-        master=row.get("master"),
-        mtu=row["mtu"],
-        mac=row.get("address", ""),
-        up="UP" in row["flags"],
-        qdisc=row["qdisc"],
-        txqlen=row.get("txqlen", 0),
-        gso_max_size=row.get("gso_max_size"),
-        gro_max_size=row.get("gro_max_size"),
-        tso_max_size=row.get("tso_max_size"),
-        offloads=None,
-        counters=Counters(
-            stats["rx"]["bytes"],
-            stats["tx"]["bytes"],
-            stats["rx"]["packets"],
-            stats["tx"]["packets"],
-            stats["rx"]["dropped"],
-            stats["tx"]["dropped"],
-        ),
-    )
 
 
 def _offloads(subject: Subject, name: str) -> tuple[str, ...] | None:

@@ -3,17 +3,22 @@
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from netbench.errors import FactError
+from netbench.facts.routes import DEFAULT, DEFAULT6, leads_on
 from netbench.record import Counters, Route
 
 ReadText = Callable[[str], str | None]
 """Return a file's text, None where it cannot be read."""
 
-_DEV_FIELDS, _ROUTE_FIELDS, _TCP_FIELDS, _STAT_FIELDS = 16, 11, 4, 8
-"""Fields of a line of /proc/net/dev (after the name), route, (the least) tcp, and stat."""
+_DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS, _STAT_FIELDS = 16, 11, 10, 4, 8
+"""Fields of a line of /proc/net/dev (after the name), route, ipv6_route, (the least) tcp, and
+stat."""
+_RTF_UP = 0x1
+_RTF_NO_ROUTE = 0x200 | 0x100000 | 0x1000000 | 0x80000000
+"""RTF_REJECT, RTF_ANYCAST, RTF_CACHE and RTF_LOCAL, include/uapi/linux/{route,ipv6_route}.h."""
 
 
 def read_local(path: str) -> str | None:
@@ -65,7 +70,7 @@ def net_route(text: str) -> tuple[Route, ...]:
         prefix = f"{int(mask):032b}".count("1")
         routes.append(
             Route(
-                destination="default" if prefix == 0 else f"{destination}/{prefix}",
+                destination=DEFAULT if prefix == 0 else f"{destination}/{prefix}",
                 gateway=None if int(gateway) == 0 else str(gateway),
                 link=fields[0],
             )
@@ -80,6 +85,38 @@ def _address(word: str) -> IPv4Address:
         raise FactError(f"unreadable address in /proc/net/route: {word!r}") from exc
 
 
+def net_ipv6_route(text: str) -> tuple[Route, ...]:
+    """Parse /proc/<pid>/net/ipv6_route, without what every IPv6 link has by itself.
+
+    The file does not tell tables apart: what a host keeps in tables of its own is listed too.
+    """
+    routes = []
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) < _ROUTE6_FIELDS:
+            continue
+        prefix, flags = _numbers([fields[1], fields[8]], 16)
+        if not flags & _RTF_UP or flags & _RTF_NO_ROUTE:
+            continue
+        destination, gateway = _address6(fields[0]), _address6(fields[4])
+        route = Route(
+            destination=DEFAULT6 if prefix == 0 else f"{destination}/{prefix}",
+            gateway=None if int(gateway) == 0 else str(gateway),
+            link=fields[9],
+        )
+        if leads_on(route):
+            routes.append(route)
+    return tuple(routes)
+
+
+def _address6(word: str) -> IPv6Address:
+    (number,) = _numbers([word], 16)
+    try:
+        return IPv6Address(number)
+    except ValueError as exc:
+        raise FactError(f"unreadable address in /proc/net/ipv6_route: {word!r}") from exc
+
+
 LISTEN, ESTABLISHED = "0A", "01"
 """TCP states as /proc/net/tcp prints them, include/net/tcp_states.h."""
 
@@ -92,6 +129,60 @@ def tcp_ports(text: str, state: str | None = None) -> frozenset[int]:
         if len(fields) >= _TCP_FIELDS and state in (None, fields[3]):
             ports.update(_numbers([fields[1].rpartition(":")[2]], 16))
     return frozenset(ports)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SocketAddress:
+    """One end of a connection."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return `address:port`, an IPv6 address in brackets."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Connection:
+    """A TCP connection as one of its ends sees it."""
+
+    local: SocketAddress
+    remote: SocketAddress
+
+
+def tcp_connections(text: str, port: int) -> tuple[Connection, ...]:
+    """Parse the established connections of a local port out of /proc/<pid>/net/tcp or tcp6.
+
+    An IPv4 address that a socket of IPv6 uses is given as IPv4's.
+    """
+    wanted = f":{port:04X}"
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split(None, _TCP_FIELDS)
+        if len(fields) >= _TCP_FIELDS and fields[3] == ESTABLISHED and fields[1].endswith(wanted):
+            found.append(Connection(_socket(fields[1]), _socket(fields[2])))
+    return tuple(found)
+
+
+def _socket(word: str) -> SocketAddress:
+    """Parse `0100007F:1F90`: 32-bit words in host byte order, then the port."""
+    digits, _, port = word.partition(":")
+    (number,) = _numbers([port], 16)
+    words = _numbers((digits[at : at + 8] for at in range(0, len(digits), 8)), 16)
+    try:
+        address = ip_address(struct.pack(f"={len(words)}I", *words))
+    except (struct.error, ValueError) as exc:
+        raise FactError(f"unreadable address in /proc/net/tcp: {word!r}") from exc
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return SocketAddress(str(mapped or address), number)
+
+
+def cpu_ticks(pid: int) -> int | None:
+    """Return the CPU time a process has used, in clock ticks; None where it is gone."""
+    text = read_local(f"/proc/{pid}/stat")
+    return sum(_numbers(text.rpartition(")")[2].split()[11:13])) if text else None
 
 
 def start_ticks(pid: int) -> int | None:

@@ -1,8 +1,9 @@
 """From options and suite to a frozen, seeded plan; every configuration error is found here."""
 
 from netbench.plan.build import Plan, build
+from netbench.plan.drivers import parse_drivers
 from netbench.plan.order import BlockPlan, Step
-from netbench.plan.request import Options, Request, parse, parse_drivers
+from netbench.plan.request import Options, Request, parse
 from netbench.plan.suite import load_suite
 
 __all__ = [

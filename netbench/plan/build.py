@@ -38,6 +38,15 @@ class Plan:
         return (*(Arm(driver.name) for driver in self.drivers), Arm(self.baseline, 1))
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every path that is measured."""
+        return tuple(dict.fromkeys(path for _, path, _ in self.kinds))
+
+    def driver(self, name: str) -> Driver:
+        """Return the driver of that name."""
+        return next(driver for driver in self.drivers if driver.name == name)
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
         """Every cell."""
         return tuple(

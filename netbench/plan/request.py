@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.drivers import DRIVERS, Driver, unknown
+from netbench.drivers import Driver, Way
 from netbench.errors import ConfigurationError
+from netbench.plan.drivers import driver_named, parse_drivers
 from netbench.plan.suite import Suite, load_suite
 from netbench.spec import Path, Placement
 
 ENGINES: Final = ("auto", "docker", "netns")
+DEFAULT_DRIVERS: Final = "host,bridge"
 DEFAULT_BLOCKS: Final = 8
 DEFAULT_MARGIN: Final = 0.05
 _MOST_BLOCKS = 1000
@@ -19,7 +21,8 @@ _MOST_BLOCKS = 1000
 class Options:
     """The options of `run` that make a plan, as text."""
 
-    drivers: str = "host,bridge"
+    drivers: str | None = None
+    """None leaves it to the suite, and, where that names none, to `DEFAULT_DRIVERS`."""
     baseline: str | None = None
     engine: str = "auto"
     suite: str = "quick"
@@ -30,6 +33,7 @@ class Options:
     seed: str | None = None
     pin: str = "auto"
     cc: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +65,20 @@ def parse(options: Options, *more_problems: str) -> Request:
         ConfigurationError: with every problem, in the order of the options.
     """
     problems: list[str] = []
-    drivers = parse_drivers(options.drivers, problems)
-    baseline = _baseline(options.baseline, drivers, problems)
+    later: list[str] = []
+    suite, suite_problems = load_suite(options.suite)
+    paths = _paths(options.paths, later)
+    drivers = _drivers(options.drivers, suite, problems)
+    baseline = _baseline(options.baseline, drivers, paths, problems) if drivers else ""
     if options.engine not in ENGINES:
         problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
-    suite, suite_problems = load_suite(options.suite)
-    problems += suite_problems
-    paths = _paths(options.paths, problems)
+    problems += [*suite_problems, *later]
     blocks = _integer("--blocks", options.blocks, DEFAULT_BLOCKS, (1, _MOST_BLOCKS), problems)
     max_time = _number("--max-time", options.max_time, None, problems)
     margin = _number("--margin", options.margin, DEFAULT_MARGIN, problems)
     seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
     _pin(options.pin, problems)
+    _parent(options.parent, drivers, problems)
     problems += more_problems
     if problems or suite is None or blocks is None or margin is None:
         raise ConfigurationError(*problems)
@@ -91,33 +97,52 @@ def parse(options: Options, *more_problems: str) -> Request:
     )
 
 
-def parse_drivers(text: str, problems: list[str]) -> tuple[Driver, ...]:
-    """Return the drivers of a comma list, noting what is wrong with it."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        problems.append(f"--drivers is empty; known: {', '.join(DRIVERS)}")
-    found: list[Driver] = []
-    for name in names:
-        problem = unknown(name)
-        if problem:
-            problems.append(f"--drivers: {problem}")
-        elif DRIVERS[name] in found:
-            problems.append(f"--drivers lists {name!r} twice")
-        else:
-            found.append(DRIVERS[name])
-    return tuple(found)
+def _drivers(text: str | None, suite: Suite | None, problems: list[str]) -> tuple[Driver, ...]:
+    """Return the drivers that are named, else the suite's; none where the suite is unreadable."""
+    if text is not None:
+        return parse_drivers(text, problems)
+    if suite is None:
+        return ()
+    return suite.drivers or parse_drivers(DEFAULT_DRIVERS, problems)
 
 
-def _baseline(name: str | None, drivers: tuple[Driver, ...], problems: list[str]) -> str:
+def _baseline(
+    text: str | None, drivers: tuple[Driver, ...], paths: tuple[Path, ...], problems: list[str]
+) -> str:
     names = [driver.name for driver in drivers]
-    if name is not None:
-        if name not in names:
-            problems.append(f"--baseline {name!r} is not among --drivers ({', '.join(names)})")
-        elif DRIVERS[name].isolated:
-            problems.append(f"--baseline {name!r} carries no traffic to compare with")
-        return name
-    carrying = [driver.name for driver in drivers if not driver.isolated]
-    return "host" if "host" in names else next(iter(carrying or names), "")
+    if text is None:
+        carrying = [driver.name for driver in drivers if _carries(driver, paths)]
+        return "host" if "host" in names else next(iter(carrying or names))
+    try:
+        wanted = driver_named(text)
+    except ConfigurationError as exc:
+        problems += [f"--baseline: {problem}" for problem in exc.problems]
+        return text
+    if wanted.name not in names:
+        problems.append(f"--baseline {text!r} is not among the drivers ({', '.join(names)})")
+    elif not _carries(wanted, paths):
+        which = "" if wanted.isolated else f" {' or '.join(paths)}"
+        problems.append(f"--baseline {text!r} carries no{which} traffic to compare with")
+    return wanted.name
+
+
+def _carries(driver: Driver, paths: tuple[Path, ...]) -> bool:
+    """Tell whether one of these paths is open; where none is known, whether any is."""
+    return any(isinstance(driver.ways[path], Way) for path in paths or Path)
+
+
+def _parent(name: str | None, drivers: tuple[Driver, ...], problems: list[str]) -> None:
+    """Note what is wrong with the parent as far as the drivers show; links are looked at later."""
+    if name is None:
+        return
+    if not name.strip():
+        problems.append("--parent is empty; it takes the name of a link, such as eth1")
+    children = [d.name for d in drivers if d.recipe.network and d.recipe.network.on_lan]
+    if len(children) > 1:
+        problems.append(
+            f"--parent: {', '.join(children)} cannot share it: a link carries one kind of child "
+            "network at a time, and the engine refuses a second network on it; name one of them"
+        )
 
 
 def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:

@@ -44,6 +44,10 @@ class Probe(Protocol):
         """Seconds after which a client that has not ended is killed, from start or release."""
         ...
 
+    def cannot(self, done: Completed) -> str | None:
+        """Return what a tool that ended at once says it cannot do, None where it is a failure."""
+        ...
+
     def parse(self, client: Completed, server: Completed | None) -> Sample:
         """Return the trial's numbers.
 

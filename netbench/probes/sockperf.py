@@ -27,6 +27,7 @@ _LARGEST: Final = 65472
 
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 _RUN = r"RunTime=(\d{1,9}\.\d{3}) sec;.* SentMessages=(\d{1,15}); ReceivedMessages=(\d{1,15})$"
+_INVALID: Final = re.compile(r"Invalid address: (\S+)$", re.MULTILINE)
 _TOTAL: Final = re.compile(rf"\[Total Run\] {_RUN}", re.MULTILINE)
 _VALID: Final = re.compile(rf"\[Valid Duration\] {_RUN}", re.MULTILINE)
 _MEAN: Final = re.compile(
@@ -96,6 +97,14 @@ class TcpRoundTrip:
     def deadline(self) -> float:
         """Seconds."""
         return _PAUSE + self.seconds + _GRACE
+
+    def cannot(self, done: Completed) -> str | None:
+        """IPv6 came with sockperf 3.8; a version without it says that the address is invalid."""
+        text = _ANSI.sub("", f"{done.stdout}\n{done.stderr}")
+        refused = _INVALID.search(text)
+        if refused is None or ":" not in refused[1]:
+            return None
+        return f"this sockperf takes no IPv6 address ({refused[1]}); 3.8 and later do"
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the server prints no figures
         """Return percentiles of the round-trip time and transactions per second.

@@ -123,7 +123,7 @@ class Route:
     """A route of the main table."""
 
     destination: str
-    """`default` or CIDR."""
+    """`default` for IPv4's default route, else CIDR (IPv6's default route is `::/0`)."""
     gateway: str | None
     link: str
 
@@ -143,7 +143,7 @@ class EndpointFacts:
     routes: tuple[Route, ...]
     """By destination, as text."""
     nsids: tuple[tuple[str, int], ...] = ()
-    """Ids by which this namespace knows the pair's (`client`, `server`); empty if unreadable."""
+    """Ids by which this namespace knows others of the pair, by role; empty if unreadable."""
     congestion_control: str | None = None
     """`net.ipv4.tcp_congestion_control` of this namespace."""
 
@@ -167,6 +167,13 @@ class Ipam:
     gateway: str | None
     bridge: str | None
     """Name of the host's bridge for it, where the engine tells."""
+    subnet6: str | None = None
+    """IPv6 CIDR; None where it has none."""
+    gateway6: str | None = None
+    parent: str | None = None
+    """Name of the host's link whose children its links are."""
+    vxlan: int | None = None
+    """VXLAN network identifier of an overlay, where the engine tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +184,34 @@ class PairFacts:
     server: EndpointFacts
     host: EndpointFacts
     target: str | None
-    """Address by which the client reaches the server; None where there is none."""
+    """Address by which the pair's client reaches the server; None where there is none."""
     ipam: Ipam | None
     reader: Literal["netlink", "engine"]
     """Which reader saw it: in process by netlink, or from inside through the engine."""
     notes: tuple[str, ...] = field(default=())
     """What could not be read, and why."""
+    lan: EndpointFacts | None = None
+    """The client on the emulated LAN, where the pair has to do with it."""
+    sandbox: EndpointFacts | None = None
+    """An overlay network's own namespace, where it may be read."""
+    uplink: str | None = None
+    """Name of the host's link to the emulated LAN that holds the host's address there."""
+
+    def end(self, role: Role) -> EndpointFacts | None:
+        """Return the facts of one of those that were read."""
+        match role:
+            case Role.CLIENT:
+                return self.client
+            case Role.SERVER:
+                return self.server
+            case Role.HOST:
+                return self.host
+            case Role.LAN:
+                return self.lan
+            case Role.SANDBOX:
+                return self.sandbox
+
+    @property
+    def ends(self) -> tuple[EndpointFacts, ...]:
+        """Everything that was read, in the order of `Role`."""
+        return tuple(found for role in Role if (found := self.end(role)) is not None)

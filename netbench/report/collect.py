@@ -18,8 +18,9 @@ from netbench.report.views import (
     Problem,
     PromiseCount,
     Row,
+    WayView,
 )
-from netbench.report.words import CellKey, plain
+from netbench.report.words import TRIED, CellKey, plain
 from netbench.spec import Arm, Role
 
 ROWS: Final = 2_000
@@ -33,49 +34,87 @@ _Command = tuple[str, Role, tuple[str, ...]]
 
 
 @dataclass(slots=True)
+class _Way:
+    """Running counts of one path of a driver."""
+
+    paths: Counter[bool] = field(default_factory=Counter)
+    published: Counter[str] = field(default_factory=Counter)
+    example: Record | None = None
+    by_design: Skip | None = None
+    designed: int = 0
+    total: int = 0
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.total += 1
+        if record.path is not None:
+            self.paths[record.path.held] += 1
+        if isinstance(record.outcome, Skip) and record.outcome.by_design:
+            self.designed += 1
+            self.by_design = self.by_design or record.outcome
+        via = dict(record.facts).get("trial.published_via")
+        if isinstance(via, str):
+            self.published[via] += 1
+        if not record.replica and _proof(record) > _proof(self.example):
+            self.example = record
+
+    def view(self, driver: str, path: str) -> WayView:
+        """Return the counts as a value."""
+        return WayView(
+            driver=driver,
+            path=path,
+            example=self.example,
+            held=self.paths[True],
+            unheld=self.paths[False],
+            closed=self.by_design if self.designed == self.total else None,
+            published=tuple(sorted(self.published.items())),
+        )
+
+
+@dataclass(slots=True)
 class _Driver:
     """Running counts of one driver."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    paths: Counter[bool] = field(default_factory=Counter)
+    ways: defaultdict[str, _Way] = field(default_factory=lambda: defaultdict(_Way))
     promises: dict[str, list[PromiseCheck]] = field(default_factory=dict)
     checks: Counter[tuple[str, bool]] = field(default_factory=Counter)
-    example: Record | None = None
-    by_design: Skip | None = None
-    designed: int = 0
 
     def add(self, record: Record) -> None:
         """Count one record."""
         self.outcomes[record.outcome.kind] += 1
-        if record.path is not None:
-            self.paths[record.path.held] += 1
+        self.ways[record.cell.path].add(record)
         for check in record.promises:
             self.checks[check.promise, check.held] += 1
             seen = self.promises.setdefault(check.promise, [check])
             if seen[0].held and not check.held:
                 seen[0] = check
-        if isinstance(record.outcome, Skip) and record.outcome.by_design:
-            self.designed += 1
-            self.by_design = self.by_design or record.outcome
-        if not record.replica and _proof(record) > _proof(self.example):
-            self.example = record
 
     def view(self, driver: str) -> DriverView:
         """Return the counts as a value."""
+        ways = tuple(way.view(driver, path) for path, way in self.ways.items())
+        closed = [way.closed for way in ways if way.closed is not None]
         return DriverView(
             driver=driver,
-            example=self.example,
+            example=max((way.example for way in ways), key=_proof, default=None),
+            ways=ways,
             samples=self.outcomes["sample"],
             failures=self.outcomes["failure"],
             skips=self.outcomes["skip"],
-            paths_held=self.paths[True],
-            paths_broken=self.paths[False],
+            paths_held=sum(way.held for way in ways),
+            paths_broken=sum(way.unheld for way in ways),
             promises=tuple(
                 PromiseCount(name, self.checks[name, True], self.checks[name, False], c[0].evidence)
                 for name, c in self.promises.items()
             ),
-            isolated=self.by_design if self.designed == self.outcomes.total() else None,
+            isolated=_best_proved(closed) if len(closed) == len(ways) else None,
         )
+
+
+def _best_proved(closed: list[Skip]) -> Skip | None:
+    """Return the skip that was tried, of those that were only read from facts the first."""
+    tried = [skip for skip in closed if skip.evidence.startswith(TRIED)]
+    return next(iter(tried or closed), None)
 
 
 def _proof(record: Record | None) -> int:

@@ -7,18 +7,23 @@ from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import RunInfo
 from netbench.report.sentences import (
     baseline_check,
+    closed_sentences,
     engine_line,
     isolated_drivers,
     isolation_sentence,
+    published_sentences,
+    uncompared,
+    unmeasured,
 )
 from netbench.report.views import Digest
 from netbench.report.words import (
-    PLACEMENTS,
     SIGNS,
     CellKey,
     capital,
+    concerns,
     interval,
     joined,
+    key_of,
     metric_title,
     plain,
 )
@@ -41,12 +46,17 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     from rich.text import Text  # noqa: PLC0415 - same
 
     shown = [c for c in analysis.contrasts if c.primary]
-    keys = dict.fromkeys((CellKey(c.path, c.probe, c.placement), c.metric) for c in shown)
+    keys = dict.fromkeys((key_of(c), c.metric) for c in shown)
     tables = [
-        _cell(key, metric, analysis.baseline, [c for c in shown if _is(c, key, metric)])
+        _cell(key, metric, analysis.baseline, [c for c in shown if concerns(c, key, metric)])
         for key, metric in keys
     ]
-    lines = [Text(isolation_sentence(view).rstrip(".")) for view in isolated_drivers(digest)]
+    tables += _uncompared(analysis)
+    said = [isolation_sentence(view).rstrip(".") for view in isolated_drivers(digest)]
+    lines = [
+        Text(line) for line in (*said, *closed_sentences(digest), *published_sentences(digest))
+    ]
+    lines += [Text(line, style="red") for line in unmeasured(digest)]
     check = baseline_check(analysis)
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
     lines += [Text(f"! {line}", style="yellow") for line in doubts(analysis)]
@@ -71,7 +81,7 @@ def _whom(contrasts: list[Contrast]) -> str:
     """Return `bridge and container in tcp-rr on one core and tcp-rr on two cores`."""
     drivers: dict[str, list[str]] = {}
     for contrast in contrasts:
-        cell = f"{contrast.probe} {PLACEMENTS[contrast.placement]}"
+        cell = f"{contrast.probe} {key_of(contrast).place}"
         drivers.setdefault(cell, []).append(contrast.driver)
     cells: dict[tuple[str, ...], list[str]] = {}
     for cell, names in drivers.items():
@@ -84,18 +94,11 @@ def _text(message: str, advice: str) -> str:
     return f"{message.rstrip('.')}. {capital(advice.rstrip('.'))}."
 
 
-def _is(contrast: Contrast, key: CellKey, metric: str) -> bool:
-    return (
-        CellKey(contrast.path, contrast.probe, contrast.placement) == key
-        and contrast.metric == metric
-    )
-
-
 def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -> "Table":
     from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
     from rich.text import Text  # noqa: PLC0415 - same
 
-    title = Text(f"\n{metric_title(metric)} {PLACEMENTS[key.placement]} ", style="bold")
+    title = Text(f"\n{metric_title(metric)} {key.place} ", style="bold")
     title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")
     result = Table(
         title=title,
@@ -122,3 +125,34 @@ def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -
             style="" if c.headline else "dim",
         )
     return result
+
+
+def _uncompared(analysis: Analysis) -> list["Table"]:
+    """Return the cells that were measured where the baseline has no such path."""
+    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
+    from rich.text import Text  # noqa: PLC0415 - same
+
+    found = uncompared(analysis)
+    if not found:
+        return []
+    why = f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path"
+    result = Table(
+        title=Text(why, style="bold"),
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("driver", "measure", "median", "quartiles", "trials"):
+        result.add_column(name, justify="left" if name in ("driver", "measure") else "right")
+    for cell in found:
+        place = CellKey(cell.path, cell.probe, cell.placement).place
+        result.add_row(
+            Text(plain(cell.driver)),
+            f"{metric_title(cell.metric)} {place}",
+            units.quantity(cell.median, cell.unit),
+            f"{units.quantity(cell.p25, cell.unit)} to {units.quantity(cell.p75, cell.unit)}",
+            str(cell.trials),
+        )
+    return [result]

@@ -11,11 +11,11 @@ from typing import Final
 from markupsafe import Markup
 
 from netbench import units
-from netbench.record import EndpointFacts, HopProof
+from netbench.record import EndpointFacts, HopProof, Link
 from netbench.report.sharing import by_role
-from netbench.report.views import DriverView
+from netbench.report.views import WayView
 from netbench.report.words import joined, plain
-from netbench.spec import Role
+from netbench.spec import Path, Role
 
 WIDTH: Final = 340
 NODE: Final = 46
@@ -44,17 +44,18 @@ class Box:
     nodes: tuple[Node, ...]
 
 
-def drawing(view: DriverView) -> Markup:
-    """Return the drawing of a driver's path; empty where no endpoint was read."""
-    record = view.example
+def drawing(way: WayView) -> Markup:
+    """Return the drawing of one path of a driver; empty where no endpoint was read."""
+    record = way.example
     if record is None or not record.endpoints:
         return Markup("")
-    if view.isolated is not None:
-        return _svg(_separate(record.endpoints), f"{view.driver}: no path", linked=False)
+    if way.closed is not None:
+        start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
+        return _svg(_separate(record.endpoints, start), f"{way.key}: no path", linked=False)
     if record.path is None or not record.path.hops:
         return Markup("")
     boxes = _along(record.path.hops, record.endpoints)
-    return _svg(boxes, f"Path of {view.driver} from client to server", linked=True)
+    return _svg(boxes, f"Path of {way.key} from client to server", linked=True)
 
 
 def _along(hops: tuple[HopProof, ...], endpoints: tuple[EndpointFacts, ...]) -> list[Box]:
@@ -72,16 +73,21 @@ def _along(hops: tuple[HopProof, ...], endpoints: tuple[EndpointFacts, ...]) -> 
     return boxes
 
 
-def _separate(endpoints: tuple[EndpointFacts, ...]) -> list[Box]:
+def _separate(endpoints: tuple[EndpointFacts, ...], start: Role) -> list[Box]:
     ends = by_role(endpoints)
     return [
         Box(
             _title(role.value, endpoints),
-            tuple(Node(link.name, f"MTU {link.mtu}, nothing leaves", "") for link in end.links),
+            tuple(Node(link.name, _apart(link), "") for link in end.links),
         )
-        for role in (Role.CLIENT, Role.SERVER)
+        for role in (start, Role.SERVER)
         if (end := ends.get(role)) is not None
     ]
+
+
+def _apart(link: Link) -> str:
+    kind = "loopback" if link.name == "lo" else f"{link.kind or 'device'} {link.mode or ''}".strip()
+    return f"{kind}, MTU {link.mtu}, nothing gets across"
 
 
 def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast
-from netbench.report.words import CellKey, interval
+from netbench.report.words import CellKey, concerns, interval, key_of
 
 MARKS: Final = (
     *(0.1, 0.2, 0.33, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),
@@ -75,15 +75,15 @@ def forest(analysis: Analysis) -> Forest | None:
         return None
     low, high = _domain(found, analysis.margin)
 
-    keys = dict.fromkeys((CellKey(c.path, c.probe, c.placement), c.metric) for c in found)
+    keys = dict.fromkeys((key_of(c), c.metric) for c in found)
     edge = math.log1p(analysis.margin)
     return Forest(
         groups=tuple(
             Group(
                 key,
                 metric,
-                tuple(_bar(c, low, high) for c in found if _is(c, key, metric)),
-                _floor([c for c in found if _is(c, key, metric)], low, high),
+                tuple(_bar(c, low, high) for c in found if concerns(c, key, metric)),
+                _floor([c for c in found if concerns(c, key, metric)], low, high),
             )
             for key, metric in keys
         ),
@@ -111,13 +111,6 @@ def _domain(contrasts: list[Contrast], margin: float) -> tuple[float, float]:
         seen += [min(max(math.log(end), -CLIP), CLIP) for end in ends if end]
     pad = (max(seen) - min(seen)) * 0.06
     return min(seen) - pad, max(seen) + pad
-
-
-def _is(contrast: Contrast, key: CellKey, metric: str) -> bool:
-    return (
-        CellKey(contrast.path, contrast.probe, contrast.placement) == key
-        and contrast.metric == metric
-    )
 
 
 def _percent(log_ratio: float, low: float, high: float) -> float:

@@ -4,8 +4,9 @@ from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report.sentences import fact
-from netbench.report.views import Digest
-from netbench.report.words import PLACEMENTS
+from netbench.report.views import Digest, DriverView
+from netbench.report.words import PLACEMENTS, joined
+from netbench.spec import Path
 
 
 def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]:
@@ -19,6 +20,7 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
             f"{' and '.join(local)}: on one machine this traffic takes lo (MTU 65536, no queueing "
             "discipline), which a client on another machine would not."
         )
+    found += _paths(info, digest)
     if "host" in info.plan.drivers and info.engine == "docker":
         rules = fact(info, "net.firewall_rules")
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
@@ -43,3 +45,32 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     seen = [PLACEMENTS[p] for p in dict.fromkeys(cell.placement for cell in info.plan.cells)]
     found.append(f"Nothing is said of placements other than: {', '.join(seen)}.")
     return (*found, *info.notes)
+
+
+def _paths(info: RunInfo, digest: Digest) -> list[str]:
+    """Return what a reader must know of the paths that were measured."""
+    found = []
+    children = [d for d in info.plan.drivers if d.startswith(("macvlan", "ipvlan"))]
+    if children:
+        found.append(
+            f"{joined(children)}: from container to container the kernel hands frames over beneath "
+            "the parent, so no network card, switch or port security was involved."
+        )
+    if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
+        found.append(
+            "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
+            "veth pair; a real one adds its cards, cables and switches to every driver alike."
+        )
+    found += [
+        f"{view.driver}: VXLAN not crossed. Both ends were on one node, where an overlay is a "
+        "bridge; between nodes each frame is wrapped, sent and unwrapped as well."
+        for view in digest.drivers
+        if view.driver.startswith("overlay") and not _tunnelled(view)
+    ]
+    return found
+
+
+def _tunnelled(view: DriverView) -> bool:
+    """Tell whether a counted link of a proved path was a VXLAN."""
+    paths = [way.example.path for way in view.ways if way.example and way.example.path]
+    return any(h.kind == "vxlan" and h.counted != "none" for path in paths for h in path.hops)

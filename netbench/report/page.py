@@ -21,7 +21,13 @@ from netbench.report.figures import Chapter, Scene, chapters
 from netbench.report.forest import forest, label
 from netbench.report.limits import limits
 from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour, driver_colours
-from netbench.report.sentences import attempts, driver_sentence, engine_line, fact, lead
+from netbench.report.sentences import (
+    driver_sentence,
+    engine_line,
+    fact,
+    lead,
+    uncompared,
+)
 from netbench.report.sharing import MEANINGS, WORDS
 from netbench.report.views import Digest
 
@@ -53,6 +59,10 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         doubts=doubts(analysis),
         forest=forest(analysis),
         paths=sections.paths(info, digest),
+        views=digest.drivers,
+        several_paths=len({cell.path for cell in info.plan.cells}) > 1,
+        namespaces=sections.namespaces(info, digest),
+        uncompared=uncompared(analysis),
         aa=sections.aa_rows(analysis),
         commands=sections.command_groups(digest),
         facts=sections.environment(info),
@@ -80,9 +90,8 @@ def _environment() -> Environment:
         "drawing": drawing,
         "meanings": MEANINGS,
         "sharing": WORDS,
-        "placements": words.PLACEMENTS,
+        "key_of": words.key_of,
         "signs": words.SIGNS,
-        "attempts": attempts,
         "units": units,
         "interval": words.interval,
     }

@@ -30,6 +30,12 @@ DRIVERS: Final = (
     Colour("#9a6a00", "#e6a817"),
     Colour("#5b57c2", "#a8a4f5"),
     Colour("#7a5c3e", "#c9a684"),
+    Colour("#00808a", "#3cc5cf"),
+    Colour("#b3123c", "#ff7a93"),
+    Colour("#5f7a00", "#a9c83a"),
+    Colour("#2f4fb5", "#8aa4ff"),
+    Colour("#8a2fa8", "#d58cf0"),
+    Colour("#7f1d1d", "#f2a3a3"),
 )
 THEMED: Final = (PAPER, INK, QUIET, LINE, BAND, BASELINE, *DRIVERS)
 
@@ -40,8 +46,16 @@ _OWN: Final = {
     "container": 3,
     "none": 6,
     "host": 5,
+    "macvlan:bridge": 1,
+    "macvlan:private": 4,
+    "macvlan:vepa": 7,
+    "macvlan:passthru": 8,
+    "ipvlan:l2": 9,
+    "ipvlan:l3": 10,
+    "ipvlan:l3s": 11,
+    "overlay": 12,
 }
-"""Hues that belong to a driver, so that two reports show it alike."""
+"""Hues that belong to a driver, so that two reports show it alike; a variant takes a free one."""
 
 
 def driver_colours(drivers: tuple[str, ...], baseline: str) -> dict[str, Colour]:

@@ -11,8 +11,18 @@ from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.sentences import fact, primaries, subject
 from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
-from netbench.report.views import CommandLine, Digest, DriverView
-from netbench.report.words import PLACEMENTS, SIGNS, CellKey, capital, change, interval, plain
+from netbench.report.views import CommandLine, Digest, DriverView, WayView
+from netbench.report.words import (
+    PLACEMENTS,
+    SIGNS,
+    CellKey,
+    capital,
+    change,
+    concerns,
+    interval,
+    key_of,
+    plain,
+)
 
 _MINUTE: Final = 60
 
@@ -57,13 +67,23 @@ class PathView:
     """A driver's path: what stands in the table below its drawing."""
 
     view: DriverView
+    way: WayView
     hops: tuple[HopProof, ...]
     required: str
     route: str
     links: tuple[tuple[str, Link], ...]
     """(namespace, link) of the endpoints where there is no path."""
-    namespaces: tuple[NamespaceRow, ...]
+    published: str
+    """How the published port was served, with the evidence; empty where none was."""
     trial: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceView:
+    """The eight namespaces of a driver's ends."""
+
+    driver: str
+    rows: tuple[NamespaceRow, ...]
 
 
 def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Answer, ...]:
@@ -75,13 +95,13 @@ def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Answer, 
 def measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
     """Return the columns of the first table: cell and primary metric."""
     found = primaries(analysis)
-    keys = [(CellKey(c.path, c.probe, c.placement), c.metric) for c in found]
+    keys = [(key_of(c), c.metric) for c in found]
     return tuple(dict.fromkeys(keys))
 
 
 def measure_name(key: CellKey, metric: str) -> str:
     """Return a column's heading."""
-    return f"{capital(subject(metric))} {PLACEMENTS[key.placement]}"
+    return f"{capital(subject(metric))} {key.place}"
 
 
 def _answer(analysis: Analysis, digest: Digest, driver: str) -> Answer:
@@ -91,18 +111,20 @@ def _answer(analysis: Analysis, digest: Digest, driver: str) -> Answer:
         baseline=driver == analysis.baseline,
         isolated=view is not None and view.isolated is not None,
         network=network_isolation(view),
-        isolates=DRIVERS[driver].isolates if driver in DRIVERS else "",
+        isolates=_isolates(driver),
         costs=tuple(_cost(analysis, driver, key, metric) for key, metric in measures(analysis)),
         view=view,
     )
 
 
+def _isolates(driver: str) -> str:
+    """Return what a driver isolates, by its name without the variant."""
+    known = DRIVERS.get(driver.partition("@")[0])
+    return known.isolates if known else "as it does: see the promises and the path below"
+
+
 def _cost(analysis: Analysis, driver: str, key: CellKey, metric: str) -> Cost:
-    here = [
-        c
-        for c in primaries(analysis)
-        if CellKey(c.path, c.probe, c.placement) == key and c.metric == metric
-    ]
+    here = [c for c in primaries(analysis) if concerns(c, key, metric)]
     name = measure_name(key, metric)
     if driver == analysis.baseline:
         first = here[0]
@@ -127,22 +149,35 @@ def _effect(contrast: Contrast) -> str:
 
 
 def paths(info: RunInfo, digest: Digest) -> tuple[PathView, ...]:
-    """Return the path of every driver with a trial whose endpoints were read."""
+    """Return every path of every driver."""
     views = (digest.view(driver) for driver in info.plan.drivers)
-    return tuple(_path(view) for view in views if view is not None)
+    return tuple(_path(view, way) for view in views if view is not None for way in view.ways)
 
 
-def _path(view: DriverView) -> PathView:
-    record = view.example
+def namespaces(info: RunInfo, digest: Digest) -> tuple[NamespaceView, ...]:
+    """Return the namespaces of every driver with a trial whose endpoints were read."""
+    views = (digest.view(driver) for driver in info.plan.drivers)
+    return tuple(
+        NamespaceView(view.driver, namespace_rows(view.example.endpoints))
+        for view in views
+        if view is not None and view.example is not None and view.example.endpoints
+    )
+
+
+def _path(view: DriverView, way: WayView) -> PathView:
+    record = way.example
     path = record.path if record else None
     ends = record.endpoints if record else ()
+    facts = dict(record.facts) if record else {}
+    via, evidence = (facts.get(f"trial.published_{name}") for name in ("via", "evidence"))
     return PathView(
         view=view,
+        way=way,
         hops=path.hops if path else (),
         required=units.quantity(float(path.required), units.BYTES) if path else units.MISSING,
         route=path.route if path else "",
         links=() if path else tuple((end.role.value, link) for end in ends for link in end.links),
-        namespaces=namespace_rows(ends),
+        published=f"{fact_text(via)}: {fact_text(evidence)}" if via is not None else "",
         trial=f"record {record.number}, {record.cell.probe} {PLACEMENTS[record.cell.placement]}"
         if record
         else "",

@@ -3,12 +3,12 @@
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import Analysis, Contrast, NullContrast, Verdict
-from netbench.record import FactValue, RunInfo
+from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
+from netbench.record import METRICS, FactValue, RunInfo
 from netbench.report.sharing import network_isolation
-from netbench.report.views import Digest, DriverView
+from netbench.report.views import Digest, DriverView, WayView
 from netbench.report.words import (
-    PLACEMENTS,
+    TRIED,
     CellKey,
     bounded,
     capital,
@@ -16,6 +16,7 @@ from netbench.report.words import (
     counted,
     interval,
     joined,
+    key_of,
     plain,
     why_undecided,
 )
@@ -51,7 +52,7 @@ def figures(contrast: Contrast) -> str:
 
 def clause(contrast: Contrast, margin: float) -> str:
     """Return what one contrast says, without the figures."""
-    what = f"{subject(contrast.metric)} {PLACEMENTS[contrast.placement]}"
+    what = f"{subject(contrast.metric)} {key_of(contrast).place}"
     match contrast.verdict:
         case Verdict.EQUIVALENT:
             return f"{what} equivalent within {margin * 100:g} %"
@@ -83,6 +84,78 @@ def trouble(view: DriverView | None) -> str:
         return "no trial was run"
     counts = {"sample": view.samples, "failure": view.failures, "skip": view.skips}
     return ", ".join(counted(number, noun) for noun, number in counts.items())
+
+
+def uncompared(analysis: Analysis) -> tuple[CellSummary, ...]:
+    """Return the primary figures that have no contrast, because the baseline has no such path."""
+    compared = {(key_of(c), c.metric) for c in analysis.contrasts}
+    return tuple(
+        cell
+        for cell in analysis.cells
+        if cell.median is not None
+        and METRICS[cell.metric].primary
+        and not cell.replica
+        and cell.driver != analysis.baseline
+        and (CellKey(cell.path, cell.probe, cell.placement), cell.metric) not in compared
+    )
+
+
+def closed_ways(digest: Digest) -> tuple[WayView, ...]:
+    """Return the paths that a driver rules out, of drivers that have others."""
+    return tuple(
+        way
+        for view in digest.drivers
+        if view.isolated is None
+        for way in view.ways
+        if way.closed is not None
+    )
+
+
+def closed_sentences(digest: Digest) -> tuple[str, ...]:
+    """Return which paths are closed and why, drivers of one reason together."""
+    groups: dict[tuple[str, str], list[WayView]] = {}
+    for way in closed_ways(digest):
+        if way.closed is not None:
+            groups.setdefault((way.path, way.closed.reason), []).append(way)
+    return tuple(
+        plain(f"{path} of {joined([way.driver for way in ways])}: {reason}{_tried(ways)}")
+        for (path, reason), ways in groups.items()
+    )
+
+
+def _tried(ways: list[WayView]) -> str:
+    """Return what was tried on the first of them, where anything was."""
+    evidence = ways[0].closed.evidence if ways[0].closed else ""
+    return f" ({evidence})" if evidence.startswith(TRIED) else ""
+
+
+def published_sentences(digest: Digest) -> tuple[str, ...]:
+    """Return how published ports were served, drivers of one way together."""
+    groups: dict[tuple[str, tuple[str, ...]], list[WayView]] = {}
+    for way in (way for view in digest.drivers for way in view.ways if way.published):
+        groups.setdefault((way.path, tuple(via for via, _ in way.published)), []).append(way)
+    return tuple(
+        f"{path} of {joined([way.driver for way in ways])}: by published ports, "
+        f"served by {joined(list(served))} in "
+        f"{counted(sum(times for way in ways for _, times in way.published), 'trial')}"
+        for (path, served), ways in groups.items()
+    )
+
+
+def unmeasured(digest: Digest) -> tuple[str, ...]:
+    """Return what failed or is not possible here, cells of one reason together."""
+    groups: dict[tuple[str, str], dict[str, int]] = {}
+    skips = {way.key for view in digest.drivers for way in view.ways if way.closed is not None}
+    for problem in digest.problems:
+        if problem.kind == "skip" and f"{problem.driver}, {problem.cell.path}" in skips:
+            continue
+        what = "not possible here" if problem.kind == "skip" else f"failed at {problem.stage}"
+        cells = groups.setdefault((problem.driver, f"{what}: {problem.reason}"), {})
+        cells[problem.cell.path] = cells.get(problem.cell.path, 0) + problem.times
+    return tuple(
+        plain(f"{driver}: {reason} ({', '.join(f'{path} {n}x' for path, n in cells.items())})")
+        for (driver, reason), cells in groups.items()
+    )
 
 
 def isolation_sentence(view: DriverView) -> str:
@@ -124,7 +197,7 @@ def baseline_check(analysis: Analysis) -> str:
         return "its second arm (A/A) gave no complete block"
     wrong = [null for null in nulls if not null.contains_one]
     if wrong:
-        names = joined([CellKey(n.path, n.probe, n.placement).words for n in wrong])
+        names = joined([key_of(n).words for n in wrong])
         return f"its second arm (A/A) differed from the first in {names}: do not trust these cells"
     if any(null.low is None or null.high is None for null in nulls):
         return "its second arm (A/A) has too few blocks for a bounded interval everywhere"
@@ -142,9 +215,9 @@ def _primary(analysis: Analysis, null: NullContrast) -> bool:
 
 def finding(analysis: Analysis, key: CellKey) -> str:
     """Return what a cell's primary contrasts say, for the title of its figure."""
-    found = [c for c in primaries(analysis) if CellKey(c.path, c.probe, c.placement) == key]
+    found = [c for c in primaries(analysis) if key_of(c) == key]
     decided = [c for c in found if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio]
-    what = f"{subject(found[0].metric)} {PLACEMENTS[key.placement]}" if found else key.words
+    what = f"{subject(found[0].metric)} {key.place}" if found else key.words
     name = capital(what)
     if decided:
         parts = [f"{c.driver} {change(c.metric, c.ratio)}" for c in decided if c.ratio]

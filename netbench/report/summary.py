@@ -9,16 +9,19 @@ from netbench.record import RunInfo
 from netbench.report.console import doubts
 from netbench.report.sentences import (
     baseline_check,
+    closed_sentences,
     engine_line,
     fact,
     isolated_drivers,
     isolation_sentence,
     lead,
     primaries,
+    published_sentences,
     subject,
+    unmeasured,
 )
 from netbench.report.views import Digest
-from netbench.report.words import PLACEMENTS, SIGNS, interval, plain
+from netbench.report.words import SIGNS, interval, key_of, plain
 
 DOUBTS: Final = 12
 """Warnings that are listed; the rest stand in the page."""
@@ -38,6 +41,14 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         f"**{escaped(lead(analysis, digest))}**",
         _table(analysis),
         *(escaped(isolation_sentence(view)) for view in isolated_drivers(digest)),
+        "\n".join(
+            f"- {escaped(line)}"
+            for line in (
+                *closed_sentences(digest),
+                *published_sentences(digest),
+                *unmeasured(digest),
+            )
+        ),
         f"{escaped(analysis.baseline)}: {escaped(baseline_check(analysis))}.",
         _doubts(analysis),
         _footer(info, digest),
@@ -55,7 +66,7 @@ def _table(analysis: Analysis) -> str:
         "|---|---|--:|---|--:|--:|---|---|",
     ]
     lines += [
-        f"| {escaped(c.driver)} | {subject(c.metric)} {PLACEMENTS[c.placement]} "
+        f"| {escaped(c.driver)} | {subject(c.metric)} {key_of(c).place} "
         f"| {units.ratio(c.ratio)} | {interval(c.low, c.high)} "
         f"| {units.quantity(c.driver_median, c.unit)} "
         f"| {units.quantity(c.baseline_median, c.unit)} "

@@ -68,12 +68,36 @@ class PromiseCount:
 
 
 @dataclass(frozen=True, slots=True)
+class WayView:
+    """What the records say of one driver on one path."""
+
+    driver: str
+    path: str
+    example: Record | None
+    """A trial with its endpoints: with a path that held if there is one."""
+    held: int
+    """Trials whose path was proved."""
+    unheld: int
+    closed: Skip | None
+    """The skip, where the driver's own design rules out every trial of this path."""
+    published: tuple[tuple[str, int], ...]
+    """How published ports were served, with the number of trials; empty where none was."""
+
+    @property
+    def key(self) -> str:
+        """`bridge, north-south`."""
+        return f"{self.driver}, {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class DriverView:
     """What the records say of one driver."""
 
     driver: str
     example: Record | None
     """A trial with its endpoints: with a path that held if there is one."""
+    ways: tuple[WayView, ...]
+    """One for each path, in the order of the records."""
     samples: int
     failures: int
     skips: int

@@ -5,15 +5,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import Contrast, Verdict
+from netbench.analysis.model import Contrast, NullContrast, Verdict
 from netbench.record import METRICS
-from netbench.spec import Placement
+from netbench.spec import Path, Placement
 
 PLACEMENTS: Final[dict[Placement, str]] = {
     Placement.CROSS: "on two cores",
     Placement.SAME: "on one core",
     Placement.NONE: "unpinned",
 }
+PATHS: Final[dict[str, str]] = {
+    Path.EAST_WEST: "",
+    Path.NORTH_SOUTH: "from the LAN",
+    Path.HAIRPIN: "by hairpin",
+}
+"""Added to a measure's name; container to container is what one thinks of without a word."""
+TRIED: Final = ("connect to", "a second endpoint")
+"""Beginnings of the evidence of paths that were tried, not only read from facts."""
 SIGNS: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "▲",
     Verdict.SLOWER: "▼",
@@ -31,6 +39,11 @@ class CellKey:
     placement: Placement
 
     @property
+    def place(self) -> str:
+        """`on one core`, `on two cores from the LAN`."""
+        return f"{PLACEMENTS[self.placement]} {PATHS.get(self.path, self.path)}".strip()
+
+    @property
     def words(self) -> str:
         """`tcp-rr on one core, east-west`."""
         return f"{self.probe} {PLACEMENTS[self.placement]}, {self.path}"
@@ -40,6 +53,16 @@ class CellKey:
         """A name for HTML ids: letters, digits and hyphens only."""
         raw = f"{self.path}-{self.probe}-{self.placement}"
         return "".join(c if c.isascii() and c.isalnum() else "-" for c in raw)
+
+
+def key_of(thing: Contrast | NullContrast) -> CellKey:
+    """Return the cell that a contrast is of."""
+    return CellKey(thing.path, thing.probe, thing.placement)
+
+
+def concerns(contrast: Contrast, key: CellKey, metric: str) -> bool:
+    """Tell whether a contrast is of this cell and metric."""
+    return key_of(contrast) == key and contrast.metric == metric
 
 
 def metric_title(metric: str) -> str:

@@ -1,20 +1,92 @@
-"""The proof that a pair is isolated: connections that must fail, tried with the tool itself."""
+"""The proof that a path is closed: what must fail is tried, with the tool itself."""
 
 import time
+from typing import Final
 
-from netbench.engines.base import Engine, Process
+from netbench.drivers import Closed, Proof
+from netbench.engines.base import Endpoint, Engine, Process
+from netbench.errors import EngineError, EngineLost
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import LISTEN
 from netbench.probes import strerror_name
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.record import Failure, Skip
-from netbench.topology import LivePair
+from netbench.runner.settle import said
+from netbench.spec import Attach, Role
+from netbench.topology import LivePair, own_address
 
 _PORT = 21000
 _ELSEWHERE = "198.18.0.1"
 """An address of RFC 2544's block: any that is not loopback does."""
-_TRY = 5.0
+_TRY = 8.0
 """Seconds a connection may be tried."""
+_PATIENCE = ("--connect-timeout", "4000")
+"""Milliseconds after which iperf3 gives a silent address up: more than the three tries of a second
+after which a neighbour that does not answer is `EHOSTUNREACH`, which says more than `ETIMEDOUT`."""
+_NOT_CONNECTED: Final = "unable to connect to server"
+"""What every iperf3 says where the connection itself failed, before the system's words for why."""
+
+
+def prove_closed(engine: Engine, live: LivePair, way: Closed) -> Skip | Failure:
+    """Return the outcome of a cell whose path the driver rules out.
+
+    Returns:
+        A `Skip` by design with what was seen as evidence, or a `Failure` where what must fail
+        did not.
+    """
+    match way.proof:
+        case Proof.CONNECT:
+            return _connections_fail(engine, live, way)
+        case Proof.SECOND:
+            return _second_is_refused(engine, live, way)
+        case Proof.PROMISES:
+            seen = "; ".join(f"{check.promise}: {check.evidence}" for check in live.promises)
+            return Skip(way.reason, seen, by_design=True)
+
+
+def _connections_fail(engine: Engine, live: LivePair, way: Closed) -> Skip | Failure:
+    """Connect to the pair's listening server, and, from nothing but `lo`, to anywhere."""
+    probe = TcpThroughput(seconds=1, omit=0)
+    address = own_address(live.server, live.driver.recipe.family)
+    targets = (
+        ((address, "its pair's listening server"),)
+        if address
+        else (
+            ("127.0.0.1", "its pair's listening server by loopback"),
+            (_ELSEWHERE, "any other address"),
+        )
+    )
+    argv = probe.server_argv(targets[0][0], _PORT)
+    server = engine.start(live.server, argv, cpu=None, limit=60)
+    try:
+        if not _listens(engine, live, server):
+            return Failure("isolation", "the pair's own server does not listen", "")
+        seen = []
+        for target, meaning in targets:
+            found = _connect(
+                engine, live.client, (*probe.client_argv(target, _PORT, None), *_PATIENCE)
+            )
+            if isinstance(found, Failure):
+                return found
+            seen.append(f"connect to {target} ({meaning}): {found}")
+    finally:
+        server.signal("KILL")
+        server.wait(1.0)
+    return Skip(way.reason, "; ".join(seen), by_design=True)
+
+
+def _connect(engine: Engine, client: Endpoint, argv: tuple[str, ...]) -> str | Failure:
+    """Return the errno of a connection that failed, a `Failure` where it did not.
+
+    A client that ends with any other error, or hangs, had connected first.
+    """
+    done = engine.run(client, argv, timeout=_TRY)
+    _, failed, why = done.stdout.partition(_NOT_CONNECTED)
+    errno = strerror_name(why) if failed else None
+    if errno is not None:
+        return errno
+    target = argv[argv.index("-c") + 1]
+    return Failure("isolation", f"a connection to {target} did not fail as it must", said(done))
 
 
 def _listens(engine: Engine, live: LivePair, server: Process) -> bool:
@@ -26,32 +98,16 @@ def _listens(engine: Engine, live: LivePair, server: Process) -> bool:
     return False
 
 
-def prove_isolation(engine: Engine, live: LivePair) -> Skip | Failure:
-    """Try to connect to the pair's listening server, and to anywhere; both must fail.
-
-    Returns:
-        A `Skip` by design with the errors seen as evidence, or a `Failure` where a connection
-        succeeded or no error could be read.
-    """
-    probe = TcpThroughput(seconds=1, omit=0)
-    server = engine.start(live.server, probe.server_argv("127.0.0.1", _PORT), cpu=None, limit=30)
-    seen = []
+def _second_is_refused(engine: Engine, live: LivePair, way: Closed) -> Skip | Failure:
+    """Ask for one more endpoint on the network."""
+    name = f"{live.server.name}-second"
     try:
-        if not _listens(engine, live, server):
-            return Failure("isolation", "the pair's own server does not listen", "")
-        for address, meaning in (
-            ("127.0.0.1", "its pair's listening server by loopback"),
-            (_ELSEWHERE, "any other address"),
-        ):
-            argv = probe.client_argv(address, _PORT, None)
-            done = engine.run(live.client, argv, timeout=_TRY)
-            errno = strerror_name(done.stdout)
-            if errno is None:
-                said = done.stdout[:300] or done.stderr[:300]
-                reason = f"a connection to {meaning} ({address}) did not fail as it must"
-                return Failure("isolation", reason, said)
-            seen.append(f"connect to {address} ({meaning}): {errno}")
-    finally:
-        server.signal("KILL")
-        server.wait(1.0)
-    return Skip("isolated by design", "; ".join(seen), by_design=True)
+        second = engine.create_endpoint(
+            name, Role.CLIENT, Attach.NETWORK, network=live.network, peer=None, cpus=()
+        )
+    except EngineLost:
+        raise
+    except EngineError as exc:
+        return Skip(way.reason, f"a second endpoint was refused: {exc}", by_design=True)
+    engine.remove_endpoint(second)
+    return Failure("isolation", "a second endpoint started, where one takes the whole parent", "")

@@ -9,7 +9,7 @@ from netbench.plan import Step
 from netbench.probes.base import Probe
 from netbench.record import Completed
 from netbench.spec import Cpus
-from netbench.topology import LivePair
+from netbench.topology import Call, LivePair
 
 _KILLED = 2.0
 """Seconds a killed tool may take to be gone."""
@@ -23,7 +23,11 @@ class Prepared:
     step: Step
     probe: Probe
     cpus: Cpus
+    call: Call
     port: int
+    """That the server listens on."""
+    outside: int
+    """That the client connects to: another one where it is published."""
     server: Process
     client: Process | None = None
     released_after: float = 0.0

@@ -11,7 +11,7 @@ from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan, Step
-from netbench.record import Failure, Outcome, Record, Sample, Skip
+from netbench.record import Failure, Record, Sample, Skip
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
@@ -20,25 +20,21 @@ from netbench.runner.events import (
     TrialFinished,
     TrialStarted,
 )
-from netbench.runner.isolation import prove_isolation
+from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import TrialFailed
-from netbench.runner.trial import (
-    SaveRaw,
-    TrialRunner,
-    Where,
-    broken,
-    never_ran,
-)
+from netbench.runner.trial import SaveRaw, TrialRunner, Where, never_ran
 from netbench.sentinel.measure import Sentinel
 from netbench.sentinel.rule import classify, split, usable
-from netbench.spec import Arm, Placement
+from netbench.spec import Placement
 from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
 
 _ATTEMPTS = 3
 """A trial of mixed state is run again at most twice."""
 _AT_ONCE = 3
 """Clients brought into their pause at a time."""
+_SPARE_PORTS = 2
+"""Published ports beyond one for each cell of a driver: a rerun may find the last one waiting."""
 _RERUN_SHARE = 0.05
 """Reruns take at most this share of the planned trials."""
 
@@ -63,11 +59,8 @@ class Runner:
         self._keep = keep
         self._sentinel = sentinel or Sentinel()
         self._trials = TrialRunner(engine, reader, plan, self._sentinel, save_raw)
-        self._unsupported = {
-            driver.name: engine.unsupported(driver.recipe) for driver in plan.drivers
-        }
+        self._possible = Possible(plan, engine)
         self._readings: dict[Placement, list[float]] = {}
-        self._isolation: dict[Arm, Skip | Failure] = {}
         self._number = 0
         planned = plan.blocks * len(plan.arms) * len(plan.kinds)
         self._reruns_left = max(2, math.ceil(_RERUN_SHARE * planned))
@@ -98,44 +91,51 @@ class Runner:
     def _block(self, block: BlockPlan, began: float) -> Iterator[Event]:
         started = time.monotonic()
         yield BlockStarted(block.number, self._plan.blocks, len(block.steps))
-        self._isolation.clear()
         live = LiveBlock(
             self._engine,
             self._reader,
-            [arm for arm in block.arms if self._unsupported[arm.driver] is None],
+            [(arm, self._plan.driver(arm.driver)) for arm in block.arms if self._possible.has(arm)],
             prefix=f"b{block.number}",
             cpus=self._plan.run_cpus,
+            paths=self._possible.paths,
+            ports=len(self._plan.kinds) + _SPARE_PORTS,
             keep=self._keep,
         )
         with live:
+            self._possible.learn(live)
             yield from self._steps(block, live, began)
         yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
 
-    def _held(self, steps: Sequence[Step], live: LiveBlock) -> dict[Step, Prepared | Failure]:
+    def _held(
+        self, steps: Sequence[Step], live: LiveBlock
+    ) -> dict[Step, Prepared | Failure | Skip]:
         """Start every client that pauses by its own design, so that all pauses pass together.
 
         An engine that goes away meanwhile is left to the first step, which sees and records it.
         """
-        holdable = [
-            (step, pair)
-            for step in steps
-            if self._plan.probes[step.cell.probe].holdable
-            and isinstance(pair := live.pairs.get(step.arm), LivePair)
-            and self._ruled_out(step, pair) is None
-        ]
+        holdable = [(step, pair) for step in steps if (pair := self._holdable(step, live))]
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             begun = {step: pool.submit(self._prepare, pair, step) for step, pair in holdable}
-        held: dict[Step, Prepared | Failure] = {}
+        held: dict[Step, Prepared | Failure | Skip] = {}
         for step, future in begun.items():
             with suppress(EngineLost):
                 held[step] = future.result()
         return held
 
-    def _prepare(self, pair: LivePair, step: Step) -> Prepared | Failure:
+    def _holdable(self, step: Step, live: LiveBlock) -> LivePair | None:
+        """Return the pair on which a step's client can be held, None where it cannot."""
+        pair = live.pairs.get(step.arm)
+        if not isinstance(pair, LivePair) or not self._plan.probes[step.cell.probe].holdable:
+            return None
+        with suppress(EngineLost):
+            return pair if self._possible.ruled_out(step, pair) is None else None
+        return None
+
+    def _prepare(self, pair: LivePair, step: Step) -> Prepared | Failure | Skip:
         try:
             return self._trials.prepare(pair, step)
         except TrialFailed as exc:
-            return exc.failure
+            return exc.outcome
         except EngineLost:
             raise
         except (EngineError, FactError) as exc:
@@ -176,7 +176,7 @@ class Runner:
         return Where(self._number, block.number, attempt, step)
 
     def _step(
-        self, where: Where, live: LiveBlock, prepared: Prepared | Failure | None
+        self, where: Where, live: LiveBlock, prepared: Prepared | Failure | Skip | None
     ) -> Generator[Event, None, Record]:
         """Run one step, yield its record, return it."""
         pair = live.pairs.get(where.step.arm)
@@ -192,44 +192,24 @@ class Runner:
         return record
 
     def _record(
-        self, where: Where, pair: LivePair | NotUp | None, prepared: Prepared | Failure | None
+        self,
+        where: Where,
+        pair: LivePair | NotUp | None,
+        prepared: Prepared | Failure | Skip | None,
     ) -> Record:
-        ruled_out = self._ruled_out(where.step, pair)
-        if ruled_out is not None:
-            return never_ran(where, ruled_out)
-        if not isinstance(pair, LivePair):
-            return never_ran(where, Failure("create", "the pair is not up", ""))
-        ready = prepared or self._prepare(pair, where.step)
-        if isinstance(ready, Failure):
+        ready = prepared or self._ready(where.step, pair)
+        if isinstance(ready, Failure | Skip):
             return never_ran(where, ready)
         return self._trials.carry_out(where, ready)
 
-    def _ruled_out(self, step: Step, pair: LivePair | NotUp | None) -> Outcome | None:
-        """Return the outcome of a step that cannot run, None where it can."""
-        unsupported = self._unsupported[step.arm.driver]
-        if unsupported is not None:
-            return Skip(unsupported)
-        impossible = self._plan.impossible.get(step.cell.placement)
-        if impossible is not None:
-            return Skip(impossible)
-        if isinstance(pair, NotUp):
-            return Failure("create", pair.reason, "")
-        if isinstance(pair, LivePair):
-            if pair.broken:
-                return broken(pair.broken)
-            if pair.driver.isolated:
-                return self._isolated(pair)
-        return None
-
-    def _isolated(self, pair: LivePair) -> Skip | Failure:
-        if pair.arm not in self._isolation:
-            try:
-                self._isolation[pair.arm] = prove_isolation(self._engine, pair)
-            except EngineLost:
-                raise
-            except EngineError as exc:
-                self._isolation[pair.arm] = Failure("isolation", str(exc), "")
-        return self._isolation[pair.arm]
+    def _ready(self, step: Step, pair: LivePair | NotUp | None) -> Prepared | Failure | Skip:
+        """Return a step's trial, or the outcome of a step that has none."""
+        ruled_out = self._possible.ruled_out(step, pair)
+        if ruled_out is not None:
+            return ruled_out
+        if not isinstance(pair, LivePair):
+            return Failure("create", "the pair is not up", "")
+        return self._prepare(pair, step)
 
     def _note_readings(self, record: Record) -> None:
         values = self._readings.setdefault(record.cell.placement, [])
@@ -249,5 +229,6 @@ def _with_facts(record: Record, pair: LivePair | NotUp | None) -> Record:
     """Add what is known of the pair to a record, where the trial itself read nothing."""
     if not isinstance(pair, LivePair):
         return record
-    endpoints = record.endpoints or trimmed(pair.facts, pair.driver.path(pair.facts))
+    hops = pair.driver.hops(record.cell.path, pair.facts)
+    endpoints = record.endpoints or trimmed(pair.facts, hops)
     return replace(record, promises=record.promises or pair.promises, endpoints=endpoints)

@@ -1,18 +1,19 @@
 """Settle: the tools of a trial brought to the point from which it can be measured."""
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 
-from netbench.engines.base import Engine, Process
+from netbench.engines.base import Endpoint, Engine, Process, Published
 from netbench.errors import EngineError, EngineLost
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
-from netbench.record import Completed, Failure
+from netbench.record import Completed, Failure, Skip
 from netbench.runner.prepared import Prepared
 from netbench.spec import Role
-from netbench.topology import LivePair
+from netbench.topology import Call, LivePair
 
 _LISTEN_WITHIN = 5.0
 """Seconds a server may take to listen."""
@@ -31,10 +32,10 @@ EVIDENCE = 600
 class TrialFailed(Exception):
     """A trial cannot go on; carries the outcome."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, outcome: Failure | Skip) -> None:
         """Take the outcome."""
-        super().__init__(failure.reason)
-        self.failure = failure
+        super().__init__(outcome.reason)
+        self.outcome = outcome
 
 
 class Settler:
@@ -45,6 +46,9 @@ class Settler:
         self._engine = engine
         self._plan = plan
         self._ports: Iterator[int] = itertools.cycle(_PORTS)
+        self._around: dict[str, Iterator[Published]] = {}
+        """Published ports by server, in turn: many a server is started before the last ends."""
+        self._lock = threading.Lock()
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
         """Start the server, see it listen, and bring a holdable client into its pause.
@@ -55,14 +59,15 @@ class Settler:
         """
         probe = self._plan.probes[step.cell.probe]
         cpus = self._plan.cpus[step.cell.placement]
-        address, port = live.target or "", self._free_port(live)
-        argv = probe.server_argv(address, port)
-        server = self._start(live, Role.SERVER, argv, cpus.server)
-        prepared = Prepared(live, step, probe, cpus, port, server)
+        call = live.call(step.cell.path)
+        port, outside = self._free_port(live, call)
+        argv = probe.server_argv(call.bind, port)
+        server = self._start(live.server, Role.SERVER, argv, cpus.server)
+        prepared = Prepared(live, step, probe, cpus, call, port, outside, server)
         try:
             self._see_it_listen(prepared)
             if probe.holdable:
-                self._hold(prepared, address)
+                self._hold(prepared)
         except BaseException:
             prepared.end()
             raise
@@ -72,14 +77,16 @@ class Settler:
         live, server, port = prepared.live, prepared.server, prepared.port
         if not self._until(server, lambda: self._has(live, port, LISTEN)):
             server.signal("KILL")
-            evidence = said(prepared.wait(server, 1.0))
+            done = prepared.wait(server, 1.0)
+            cannot = prepared.probe.cannot(done)
+            if cannot:
+                raise TrialFailed(Skip(cannot, said(done)))
             reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
-            raise TrialFailed(Failure("server", reason, evidence))
+            raise TrialFailed(Failure("server", reason, said(done)))
 
-    def _hold(self, prepared: Prepared, address: str) -> None:
+    def _hold(self, prepared: Prepared) -> None:
         probe, live = prepared.probe, prepared.live
-        argv = probe.client_argv(address, prepared.port, self._plan.cc)
-        client = self._start(live, Role.CLIENT, argv, prepared.cpus.client)
+        client = self._start_client(prepared)
         prepared.client = client
         connected = self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
         prepared.released_after = time.monotonic() + probe.holdable + _MARGIN
@@ -90,17 +97,20 @@ class Settler:
     def release(self, prepared: Prepared) -> Process:
         """Let the client go: continue a held one when its pause is over, else start it."""
         if prepared.client is None:
-            argv = prepared.probe.client_argv(
-                prepared.live.target or "", prepared.port, self._plan.cc
-            )
-            prepared.client = self._start(prepared.live, Role.CLIENT, argv, prepared.cpus.client)
+            prepared.client = self._start_client(prepared)
         else:
             time.sleep(max(0.0, prepared.released_after - time.monotonic()))
             prepared.client.signal("CONT")
         return prepared.client
 
-    def _start(self, live: LivePair, role: Role, argv: tuple[str, ...], cpu: int | None) -> Process:
-        endpoint = live.client if role is Role.CLIENT else live.server
+    def _start_client(self, prepared: Prepared) -> Process:
+        call = prepared.call
+        argv = prepared.probe.client_argv(call.target, prepared.outside, self._plan.cc)
+        return self._start(call.client, Role.CLIENT, argv, prepared.cpus.client)
+
+    def _start(
+        self, endpoint: Endpoint, role: Role, argv: tuple[str, ...], cpu: int | None
+    ) -> Process:
         try:
             return self._engine.start(endpoint, argv, cpu=cpu, limit=_LIMIT)
         except EngineLost:
@@ -113,9 +123,24 @@ class Settler:
             )
             raise TrialFailed(failure) from exc
 
-    def _free_port(self, live: LivePair) -> int:
+    def _free_port(self, live: LivePair, call: Call) -> tuple[int, int]:
+        """Return the server's port and the one that the client connects to."""
         used = ports_in_use(live.pair.server, None, local=self._engine.local)
-        return next(port for port in self._ports if port not in used)
+        if call.published is None:
+            port = next(port for port in self._ports if port not in used)
+            return port, port
+        busy = ports_in_use(live.pair.server, LISTEN, local=self._engine.local)
+        with self._lock:
+            around = self._around.setdefault(live.server.id, itertools.cycle(call.published))
+            turn = [next(around) for _ in call.published]
+            # A port that only waits out TCP's TIME-WAIT can be listened on again, if need be.
+            free = [one for one in turn if one.port.number not in used]
+            free += [one for one in turn if one.port.number not in busy]
+            if not free:
+                raise EngineError(f"none of the server's {len(turn)} published ports is free")
+            while next(around) != free[0]:
+                pass
+        return free[0].port.number, free[0].host_port
 
     def _has(self, live: LivePair, port: int, state: str) -> bool:
         return port in ports_in_use(live.pair.server, state, local=self._engine.local)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader
+from netbench.facts.published import PublishedWitness
 from netbench.plan import Plan, Step
 from netbench.record import (
     Absent,
@@ -100,7 +101,7 @@ class TrialRunner:
         try:
             outcome = self._run(where.number, prepared, seen)
         except TrialFailed as exc:
-            outcome = exc.failure
+            outcome = exc.outcome
         except EngineLost:
             raise
         except (EngineError, FactError) as exc:
@@ -110,11 +111,14 @@ class TrialRunner:
         return _record(where, outcome, seen)
 
     def _run(self, number: int, prepared: Prepared, seen: _Seen) -> Outcome:
-        before = self._again(prepared.live, seen)
+        before = self._again(prepared, seen)
+        witness = self._witness(prepared)
         self._meter.start()
         first = self._state(prepared.cpus)
         client = self._settler.release(prepared)
         time.sleep(_LOOK)
+        if witness:
+            witness.look()
         seen.pins = Pins(
             prepared.cpus.client, prepared.cpus.server, client.cpus(), prepared.server.cpus()
         )
@@ -128,8 +132,8 @@ class TrialRunner:
             self._tool(number, role, completed)
             for role, completed in ((Role.CLIENT, done), (Role.SERVER, served))
         )
-        after = self._again(prepared.live, seen)
-        seen.facts = (*seen.facts, *_congestion(after))
+        after = self._again(prepared, seen)
+        seen.facts = (*seen.facts, *_congestion(after), *(witness.stop() if witness else ()))
         return self._judge(prepared, (done, served), (before, after), seen)
 
     def _state(self, cpus: Cpus) -> SentinelReading | Absent:
@@ -137,10 +141,26 @@ class TrialRunner:
             return Absent("the engine's CPUs are not this process's to measure on")
         return self._sentinel.read(cpus.client, cpus.server)
 
-    def _again(self, live: LivePair, seen: _Seen) -> PairFacts:
+    def _witness(self, prepared: Prepared) -> PublishedWitness | None:
+        """Return what watches how a published port is served, started; None where none is."""
+        if prepared.call.published is None:
+            return None
+        witness = PublishedWitness(
+            prepared.live.pair.host,
+            prepared.live.pair.server,
+            address=prepared.call.target,
+            host_port=prepared.outside,
+            port=prepared.port,
+            local=self._engine.local,
+        )
+        witness.start()
+        return witness
+
+    def _again(self, prepared: Prepared, seen: _Seen) -> PairFacts:
         """Return the facts of now, in which the driver's promises still hold."""
+        live = prepared.live
         facts = self._reader.again(live.pair, live.facts)
-        seen.endpoints = trimmed(facts, live.driver.path(facts))
+        seen.endpoints = trimmed(facts, live.driver.hops(prepared.step.cell.path, facts))
         seen.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
         failed = tuple(check for check in seen.promises if not check.held)
         if failed:
@@ -162,11 +182,12 @@ class TrialRunner:
             sample = prepared.probe.parse(done, served if prepared.probe.server_ends else None)
         except ProbeError as exc:
             return Failure("output", str(exc), f"{said(done)}\n{said(served)}".strip())
-        seen.path = prove(prepared.live.driver, facts[0], facts[1], sample.received)
+        driver, path = prepared.live.driver, prepared.step.cell.path
+        seen.path = prove(driver, path, prepared.call.target, facts, sample.received)
         if not seen.path.held:
             problems = "; ".join(seen.path.problems)
             return Failure("path", f"the path is not proved: {problems}", seen.path.route)
-        return sample
+        return _otherwise_published(driver.recipe.published, dict(seen.facts)) or sample
 
     def _end_server(self, prepared: Prepared) -> Completed:
         if prepared.probe.server_ends:
@@ -185,6 +206,18 @@ class TrialRunner:
             stdout_file=file,
             stderr=done.stderr[:EVIDENCE],
         )
+
+
+def _otherwise_published(wanted: str | None, facts: dict[str, FactValue]) -> Failure | None:
+    """Return the outcome where a published port was not served as the variant demands."""
+    via = facts.get("trial.published_via")
+    if wanted is None or via is None or via == wanted:
+        return None
+    evidence = str(facts.get("trial.published_evidence", ""))
+    if isinstance(via, Absent):
+        reason = f"the port must be published by {wanted}, and what served it is unknown"
+        return Failure("path", f"{reason}: {via.reason}", evidence)
+    return Failure("path", f"the port was published by {wanted}, and served by {via}", evidence)
 
 
 def broken(checks: tuple[PromiseCheck, ...]) -> Failure:

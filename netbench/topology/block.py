@@ -1,22 +1,27 @@
 """All pairs of a block: brought up together, read, and taken down together."""
 
+import itertools
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from netbench.drivers import DRIVERS, Driver
-from netbench.engines.base import Endpoint, Engine, Network
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.drivers import Driver
+from netbench.engines.base import Endpoint, Engine, Lan, Network
+from netbench.errors import EngineError, EngineLost, FactError, Unsupported
 from netbench.facts.base import Pair, Reader
 from netbench.record import PairFacts, PromiseCheck
-from netbench.spec import Arm, Attach, Recipe, Role
+from netbench.spec import Arm, Attach, Path, Port, Recipe, Role
+from netbench.topology.calls import LOOPBACK, Call, call_of, own_address, ports_for
 from netbench.topology.readers import subject
 from netbench.topology.shield import deferred_signals
 
 _WORKERS = 4
 """Pairs made at a time: the engine works for each, and there may be two cores."""
+_LONGEST = 40
+"""Characters of a driver's name in the names of what is made for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +32,16 @@ class LivePair:
     driver: Driver
     client: Endpoint
     server: Endpoint
+    network: Network | None
+    lan: Lan | None
+    """The wire of the emulated LAN that this pair has to do with."""
     pair: Pair
     facts: PairFacts
     promises: tuple[PromiseCheck, ...]
 
-    @property
-    def target(self) -> str | None:
-        """Address by which the client reaches the server."""
-        return self.pair.target
+    def call(self, path: Path) -> Call:
+        """Return who connects to what on one path; errors as `call_of`."""
+        return call_of(self.driver, path, self.client, self.server, self.lan)
 
     @property
     def broken(self) -> tuple[PromiseCheck, ...]:
@@ -48,13 +55,31 @@ class NotUp:
 
     arm: Arm
     reason: str
+    impossible: bool = False
+    """Whether kernel or engine lack what it takes."""
 
 
 def target_of(recipe: Recipe, server: Endpoint) -> str | None:
-    """Return the address a client uses: loopback where the namespace is shared."""
+    """Return the address a pair's client uses: loopback where the namespace is shared."""
     if Attach.PEER in (recipe.client, recipe.server) or recipe.server is Attach.HOST:
-        return "127.0.0.1"
-    return server.address
+        return LOOPBACK[recipe.family]
+    return own_address(server, recipe.family)
+
+
+def stems(prefix: str, arms: Iterable[Arm]) -> dict[Arm, str]:
+    """Return the start of the names of each arm's endpoints and network, no two alike.
+
+    Engines take letters, digits, `.`, `_` and `-`; a driver's name may hold a path.
+    """
+    found: dict[Arm, str] = {}
+    for arm in arms:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", arm.driver).strip("-")[:_LONGEST]
+        stem = wanted = f"{prefix}-{plain}{'-aa' if arm.replica else ''}"
+        others = itertools.count(2)
+        while stem in found.values():
+            stem = f"{wanted}-{next(others)}"
+        found[arm] = stem
+    return found
 
 
 class LiveBlock:
@@ -64,10 +89,13 @@ class LiveBlock:
         self,
         engine: Engine,
         reader: Reader,
-        arms: Iterable[Arm],
+        arms: Iterable[tuple[Arm, Driver]],
         *,
         prefix: str,
-        cpus: tuple[int, ...],
+        cpus: tuple[int, ...] = (),
+        paths: tuple[Path, ...] = (Path.EAST_WEST,),
+        ports: int = 1,
+        protocols: tuple[Literal["tcp", "udp"], ...] = ("tcp",),
         keep: bool = False,
     ) -> None:
         """Prepare; nothing is made yet.
@@ -75,16 +103,22 @@ class LiveBlock:
         Args:
             engine: makes them.
             reader: reads their facts.
-            arms: in the order they are made.
+            arms: with their drivers, in the order they are made.
             prefix: start of every name.
             cpus: confine the endpoints, empty for all.
+            paths: that the pairs are for; with more than east-west there is an emulated LAN.
+            ports: how many to publish, where a path leads through published ones.
+            protocols: for which each of them is published.
             keep: leave everything up at the end.
         """
         self._engine = engine
         self._reader = reader
         self._arms = tuple(arms)
-        self._prefix = prefix
+        self._stems = stems(prefix, (arm for arm, _ in self._arms))
         self._cpus = cpus
+        self._paths = paths
+        self._ports = ports
+        self._protocols = protocols
         self._keep = keep
         self._endpoints: list[Endpoint] = []
         self._networks: list[Network] = []
@@ -118,45 +152,56 @@ class LiveBlock:
         if not self._keep:
             self._remove_all()
 
-    def _make(self, arm: Arm) -> "_Made | NotUp":
-        driver = DRIVERS[arm.driver]
-        recipe = driver.recipe
-        stem = f"{self._prefix}-{arm.driver.replace(':', '-')}{'-aa' if arm.replica else ''}"
+    def _make(self, given: tuple[Arm, Driver]) -> "_Made | NotUp":
+        arm, driver = given
         try:
-            network = None
-            if recipe.network:
-                network = self._engine.create_network(stem, recipe.network)
-                self._networks.append(network)
-            server = self._endpoint(f"{stem}-s", Role.SERVER, recipe.server, network, None)
-            client = self._endpoint(f"{stem}-c", Role.CLIENT, recipe.client, network, server)
+            return self._attempt_pair(arm, driver, self._stems[arm])
         except EngineLost:
             raise
         except (EngineError, FactError) as exc:
-            return NotUp(arm, str(exc))
-        return _Made(arm, driver, client, server)
+            return NotUp(arm, str(exc), impossible=isinstance(exc, Unsupported))
+
+    def _attempt_pair(self, arm: Arm, driver: Driver, stem: str) -> "_Made":
+        recipe = driver.recipe
+        outer = self._engine.lan() if self._paths != (Path.EAST_WEST,) else None
+        network = None
+        if recipe.network:
+            network = self._engine.create_network(stem, recipe.network)
+            self._networks.append(network)
+        ports = ports_for(driver, self._paths, self._ports, self._protocols)
+        server = self._endpoint(f"{stem}-s", Role.SERVER, recipe, network, publish=ports)
+        client = self._endpoint(f"{stem}-c", Role.CLIENT, recipe, network, peer=server)
+        lan = network.lan if network and network.lan else outer
+        return _Made(arm, driver, client, server, network, lan)
 
     def _endpoint(
-        self, name: str, role: Role, attach: Attach, network: Network | None, peer: Endpoint | None
+        self,
+        name: str,
+        role: Role,
+        recipe: Recipe,
+        network: Network | None,
+        *,
+        peer: Endpoint | None = None,
+        publish: tuple[Port, ...] = (),
     ) -> Endpoint:
+        attach = recipe.client if role is Role.CLIENT else recipe.server
         endpoint = self._engine.create_endpoint(
-            name, role, attach, network=network, peer=peer, cpus=self._cpus
+            name,
+            role,
+            attach,
+            network=network if attach is Attach.NETWORK else None,
+            peer=peer,
+            cpus=self._cpus,
+            publish=publish,
+            published=recipe.published if publish else None,
         )
         self._endpoints.append(endpoint)
         return endpoint
 
     def _read(self, made: list["_Made"]) -> dict[Arm, LivePair | NotUp]:
         """Read the facts of all pairs and judge their promises."""
-        host = subject(self._engine, self._engine.host())
-        pairs = [
-            Pair(
-                client=subject(self._engine, one.client),
-                server=subject(self._engine, one.server),
-                host=host,
-                target=target_of(one.driver.recipe, one.server),
-                ipam=one.server.ipam,
-            )
-            for one in made
-        ]
+        host = self._engine.host()
+        pairs = [one.pair(self._engine, host) for one in made]
         return {
             one.arm: NotUp(one.arm, f"facts: {facts}")
             if isinstance(facts, FactError)
@@ -192,8 +237,33 @@ class _Made:
     driver: Driver
     client: Endpoint
     server: Endpoint
+    network: Network | None
+    lan: Lan | None
+
+    def pair(self, engine: Engine, host: Endpoint) -> Pair:
+        """Return everybody that is to be read."""
+        sandbox = self.network.sandbox if self.network else None
+        return Pair(
+            client=subject(engine, self.client),
+            server=subject(engine, self.server),
+            host=subject(engine, host),
+            target=target_of(self.driver.recipe, self.server),
+            ipam=self.server.ipam,
+            lan=subject(engine, replace(self.lan.client, role=Role.LAN)) if self.lan else None,
+            sandbox=subject(engine, sandbox) if sandbox else None,
+            uplink=self.lan.link if self.lan else None,
+        )
 
     def live(self, pair: Pair, facts: PairFacts) -> LivePair:
         """Return the pair with what was read of it."""
-        promises = tuple(promise.judge(facts) for promise in self.driver.promises)
-        return LivePair(self.arm, self.driver, self.client, self.server, pair, facts, promises)
+        return LivePair(
+            arm=self.arm,
+            driver=self.driver,
+            client=self.client,
+            server=self.server,
+            network=self.network,
+            lan=self.lan,
+            pair=pair,
+            facts=facts,
+            promises=tuple(promise.judge(facts) for promise in self.driver.promises),
+        )

@@ -5,21 +5,41 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netbench.drivers import Driver, Hop
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route
-from netbench.spec import Role
+from netbench.spec import Path, Role
 
 _FEW = 12
 """Links or routes of a namespace that are all kept in a record."""
 
 
-def prove(driver: Driver, before: PairFacts, after: PairFacts, required: int) -> PathProof:
+def prove(
+    driver: Driver,
+    path: Path,
+    target: str,
+    facts: tuple[PairFacts, PairFacts],
+    required: int,
+) -> PathProof:
     """Return whether the driver's links, and no others, can have carried `required` bytes.
 
     Held means: every link of the claimed path is there, the same before and after, and its
     counter in the traffic's direction moved by at least the bytes the receiver got.
+
+    Args:
+        driver: that claims the path.
+        path: which one.
+        target: the address that the client connected to.
+        facts: of before the trial and of after it.
+        required: payload bytes that the receiver counted.
     """
-    now = driver.path(after)
-    then = {(hop.role, hop.link.index): hop for hop in driver.path(before)}
+    before, after = facts
+    now = driver.hops(path, after)
+    then = {(hop.role, hop.link.index): hop for hop in driver.hops(path, before)}
     problems = [] if now else ["links of the claimed path are missing"]
+    kept = {(hop.role, hop.link.index) for hop in now}
+    problems += [
+        f"{hop.role} {hop.link.name} is not on the path any more"
+        for key, hop in then.items()
+        if now and key not in kept
+    ]
     hops = []
     for hop in now:
         earlier = then.get((hop.role, hop.link.index))
@@ -37,10 +57,14 @@ def prove(driver: Driver, before: PairFacts, after: PairFacts, required: int) ->
         held=not problems,
         required=required,
         hops=tuple(hops),
-        route=route_to(after.client, after.target),
+        route=route_to(_caller(path, after), target),
         reader=after.reader,
         problems=tuple(problems),
     )
+
+
+def _caller(path: Path, facts: PairFacts) -> EndpointFacts:
+    return facts.lan if path is Path.NORTH_SOUTH and facts.lan else facts.client
 
 
 def _hop(before: Hop, after: Hop) -> HopProof:
@@ -87,7 +111,7 @@ def route_to(client: EndpointFacts, target: str | None) -> str:
     wanted = ip_address(target)
     if wanted.is_loopback:
         return f"{target} local, dev lo"
-    if any(a.address == target for a in client.addresses):
+    if any(ip_address(a.address) == wanted for a in client.addresses):
         return f"{target} is the client's own, dev lo"
     matching = [r for r in client.routes if wanted in _destination(r)]
     if not matching:
@@ -102,7 +126,7 @@ def _destination(route: Route) -> IPv4Network | IPv6Network:
 
 
 def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...]:
-    """Return the three namespace sets for a record, without what a busy host adds by the dozen.
+    """Return every namespace set for a record, without what a busy host adds by the dozen.
 
     Links of the path and `lo` stay always; the rest stays where it is short.
     """
@@ -120,4 +144,4 @@ def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...
             routes=end.routes[:_FEW],
         )
 
-    return short(facts.client), short(facts.server), short(facts.host)
+    return tuple(short(end) for end in facts.ends)

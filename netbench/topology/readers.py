@@ -34,4 +34,4 @@ def subject(engine: Engine, endpoint: Endpoint) -> Subject:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
         return done.stdout
 
-    return Subject(endpoint.role, endpoint.pid, endpoint.stands_in, run)
+    return Subject(endpoint.role, endpoint.pid, endpoint.stands_in, run, endpoint.netns)

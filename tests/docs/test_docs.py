@@ -16,16 +16,21 @@ from support.require import require_or_skip
 
 from netbench.analysis import Verdict
 from netbench.cli import app
-from netbench.drivers import DRIVERS
+from netbench.drivers import DRIVERS, OPEN, cni, plugin
 from netbench.engines.netns import unavailable
 from netbench.errors import NetbenchError
+from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import Failure
+from netbench.spec import Path as Way
+from netbench.spec import Role
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 CONCEPTS = (ROOT / "docs" / "concepts.md").read_text()
+SCHEMA = (ROOT / "docs" / "schema.md").read_text()
+EVERY_DRIVER = (*DRIVERS.values(), plugin("NAME"), cni("CONFLIST", "", publishes=True))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS: dict[str, Any] = cast("Any", typer.main.get_command(app)).commands
 OPTIONS = [
@@ -115,9 +120,35 @@ def test_exit_codes_are_those_of_the_errors() -> None:
 
 
 def test_drivers_are_told_with_no_other_beside_them() -> None:
-    told = set(rows(section(README, "Drivers"))) - {"driver"}
+    told = set(rows(section(README, "Drivers").partition("\n### ")[0])) - {"driver"}
 
-    assert told == set(DRIVERS)
+    assert told == {*DRIVERS, *(start + rest for start, rest in OPEN.items())}
+
+
+def test_options_of_variants_are_told_with_the_drivers_that_take_them() -> None:
+    told = rows(section(README, "Variants"))
+    options = {option for driver in EVERY_DRIVER for option in driver.options} - {"-o"}
+
+    assert set(told) - {"option"} == options
+    for option in options:
+        takers = set(re.findall(r"`([^`]+)`", told[option].split("|")[3]))
+        for driver in EVERY_DRIVER:
+            family, colon, _ = driver.name.partition(":")
+            named = not takers.isdisjoint({driver.name, family, family + colon})
+            assert named == (option in driver.options), f"{driver.name} and {option}"
+
+
+def test_paths_are_told_with_no_other_beside_them() -> None:
+    assert set(rows(section(README, "Paths"))) - {"path"} == set(Way)
+    for path in Way:
+        assert f"`{path}`" in section(CONCEPTS, "Paths")
+
+
+def test_roles_and_what_is_known_of_published_ports_are_told() -> None:
+    published = [name for name in FACTS if name.startswith(("trial.published", "trial.proxy"))]
+
+    for word in (*Role, *published):
+        assert f"`{word}`" in SCHEMA
 
 
 def test_probes_are_told_with_their_tool_and_metrics() -> None:

@@ -1,4 +1,7 @@
-"""Facts of pairs as a reader would return them, built by hand, and ways to bend them."""
+"""Facts of pairs as a reader would return them, built by hand, and ways to bend them.
+
+Here are the pairs that need no emulated LAN; the others are in `support.pairs`.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -16,9 +19,12 @@ from netbench.record import (
 from netbench.spec import Role
 
 HOST_NET, CLIENT_NET, SERVER_NET = 4026531840, 4026532001, 4026532002
+LAN_NET, SANDBOX_NET = 4026532003, 4026532004
 GATEWAY, CLIENT, SERVER = "198.18.0.1", "198.18.0.3", "198.18.0.2"
 CLIENT_NSID, SERVER_NSID = 1, 0
-_OTHERS = {Role.CLIENT: 100, Role.SERVER: 200, Role.HOST: 300}
+HOST_NSID = 0
+"""By which every endpoint knows the host's namespace."""
+_OTHERS = {role: 100 * number for number, role in enumerate(Role, start=1)}
 
 
 def link(name: str, index: int, **changes: Any) -> Link:
@@ -87,7 +93,7 @@ def none_pair() -> PairFacts:
     return PairFacts(
         client=end(Role.CLIENT, CLIENT_NET),
         server=end(Role.SERVER, SERVER_NET),
-        host=_host(),
+        host=host_end(),
         target=None,
         ipam=None,
         reader="netlink",
@@ -96,26 +102,30 @@ def none_pair() -> PairFacts:
 
 def host_pair() -> PairFacts:
     uplink = link("eth0", 2)
-    client, server, host = (end(role, HOST_NET, links=(uplink,)) for role in Role)
+    client, server, host = (
+        end(role, HOST_NET, links=(uplink,)) for role in (Role.CLIENT, Role.SERVER, Role.HOST)
+    )
     return PairFacts(client, server, host, target="127.0.0.1", ipam=None, reader="netlink")
 
 
 def container_pair() -> PairFacts:
-    """The client in the server's namespace."""
+    """The client in the server's namespace, which the host knows by one id."""
     pair = bridge_pair()
+    same = (("client", SERVER_NSID), ("server", SERVER_NSID))
     client = replace(
         end(Role.CLIENT, SERVER_NET),
         links=pair.server.links,
         addresses=pair.server.addresses,
         routes=pair.server.routes,
     )
-    return replace(pair, client=client, target="127.0.0.1")
+    host = replace(without_link(pair, "host", "vethc").host, nsids=same)
+    return replace(pair, client=client, host=host, target="127.0.0.1")
 
 
 def bridge_pair() -> PairFacts:
     """Two ends of which each has an `eth0` with its other end in `docker0`."""
-    client = _in_network(Role.CLIENT, CLIENT_NET, link("eth0", 10, kind="veth", peer=11), CLIENT)
-    server = _in_network(Role.SERVER, SERVER_NET, link("eth0", 20, kind="veth", peer=21), SERVER)
+    client = in_network(Role.CLIENT, CLIENT_NET, link("eth0", 10, kind="veth", peer=11), CLIENT)
+    server = in_network(Role.SERVER, SERVER_NET, link("eth0", 20, kind="veth", peer=21), SERVER)
     ports = (
         link("docker0", 5, kind="bridge"),
         link("vethc", 11, kind="veth", peer=10, peer_nsid=CLIENT_NSID, master="docker0"),
@@ -124,25 +134,28 @@ def bridge_pair() -> PairFacts:
     return PairFacts(
         client=client,
         server=server,
-        host=_host(*ports),
+        host=host_end(*ports),
         target=SERVER,
         ipam=Ipam("bridge", "198.18.0.0/24", GATEWAY, "docker0"),
         reader="netlink",
     )
 
 
-def _host(*links: Link) -> EndpointFacts:
+def host_end(*links: Link) -> EndpointFacts:
+    """The engine's host with an `eth0` to the world and what is given."""
     nsids = (("client", CLIENT_NSID), ("server", SERVER_NSID))
     return end(Role.HOST, HOST_NET, links=(link("eth0", 2), *links), nsids=nsids)
 
 
-def _in_network(role: Role, net: int, eth0: Link, address: str) -> EndpointFacts:
+def in_network(role: Role, net: int, eth0: Link, address: str) -> EndpointFacts:
+    """An endpoint with that `eth0`, at an address of the network behind `GATEWAY`."""
     return end(
         role,
         net,
-        links=(replace(eth0, peer_nsid=0),),
+        links=(replace(eth0, peer_nsid=HOST_NSID),),
         addresses=(Address("eth0", address, 24),),
         routes=(Route("default", GATEWAY, "eth0"), Route("198.18.0.0/24", None, "eth0")),
+        nsids=(("host", HOST_NSID),),
     )
 
 
@@ -180,8 +193,8 @@ def without_link(facts: PairFacts, role: str, name: str) -> PairFacts:
 
 def moved(facts: PairFacts, count: int, *, but: tuple[str, str] | None = None) -> PairFacts:
     """The same pair after `count` bytes went from client to server, on every link `but` one."""
-    for role in ("client", "server", "host"):
-        old: EndpointFacts = getattr(facts, role)
+    for old in facts.ends:
+        role = old.role.value
         links = tuple(
             x if (role, x.name) == but else replace(x, counters=_more(x.counters, count))
             for x in old.links

@@ -1,4 +1,4 @@
-"""An engine, a reader and a sentinel of paper: our own protocols without a kernel behind them.
+"""An engine of paper: our own protocol without a kernel behind it.
 
 Nothing goes wrong unless a test says so. Tools print what real ones printed (tests/golden).
 """
@@ -6,36 +6,43 @@ Nothing goes wrong unless a test says so. Tools print what real ones printed (te
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 
-from support.facts import bridge_pair, container_pair, host_pair, moved, none_pair
+from support.facts import CLIENT, SERVER
 from support.golden import case
+from support.pairs import (
+    CLIENT6,
+    HOST_ON_LAN,
+    HOST_ON_LAN6,
+    OUTSIDE,
+    OUTSIDE6,
+    SERVER6,
+)
+from support.plans import STEMS, driver_of, plan_of
 
-from netbench.drivers import DRIVERS
-from netbench.engines.base import Endpoint, Network, Owned, Signal
-from netbench.errors import EngineError, EngineLost, FactError
-from netbench.facts.base import Pair
-from netbench.plan import Plan
-from netbench.probes import TcpRoundTrip, TcpThroughput
-from netbench.record import Absent, Completed, FactValue, Ipam, PairFacts, SentinelReading
-from netbench.sentinel.measure import Sentinel
-from netbench.spec import Attach, Cpus, CpuTopology, NetworkSpec, Path, Placement, Recipe, Role
+from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Signal
+from netbench.errors import EngineError, EngineLost, Unsupported
+from netbench.facts.procfs import ESTABLISHED, LISTEN
+from netbench.plan.drivers import driver_named
+from netbench.record import Completed, FactValue, Ipam
+from netbench.spec import (
+    Attach,
+    CpuTopology,
+    NetworkSpec,
+    Path,
+    Port,
+    Recipe,
+    Role,
+)
 
-PAIRS: Mapping[str, Callable[[], PairFacts]] = {
-    "none": none_pair,
-    "host": host_pair,
-    "bridge": bridge_pair,
-    "bridge:user": bridge_pair,
-    "container": container_pair,
-}
+__all__ = ["FakeEngine", "FakeProcess", "pair_of", "plan_of"]
+
 CARRIED = 10**12
 """Bytes that a trial adds on every link: more than any captured tool received."""
 NO_PROCESS = 2**22 + 1
 """Above PID_MAX_LIMIT: what is local to this engine is on paper too."""
-THROUGHPUT, ROUND_TRIP = TcpThroughput(seconds=1, omit=1), TcpRoundTrip()
-"""The probes as the captured tools were called."""
-
 _PRINTED = {
     ("iperf3", Role.CLIENT): case("iperf3", "3.18", "ok"),
     ("iperf3", Role.SERVER): case("iperf3", "3.18", "server-side"),
@@ -44,17 +51,12 @@ _PRINTED = {
 }
 _REFUSED = case("iperf3", "3.18", "refused")
 _UNREACHABLE = case("iperf3", "3.18", "network-unreachable")
-
-
-def driver_of(name: str) -> str:
-    """Return the driver from an endpoint's name."""
-    stem = re.sub(r"^b\d+-|-[sc]$", "", name).removesuffix("-aa")
-    return next(driver for driver in DRIVERS if driver.replace(":", "-") == stem)
+_SILENT = case("iperf3", "3.18", "no-route-to-host")
 
 
 def pair_of(name: str) -> str:
     """Return what the two endpoints of a pair have in common in their names."""
-    return name[:-2]
+    return re.sub(r"-[sc]$", "", name)
 
 
 class FakeProcess:
@@ -64,6 +66,7 @@ class FakeProcess:
         self.engine = engine
         self.endpoint = endpoint
         self._argv = argv
+        self.pair, self.inner = engine.led_to(endpoint, self.port)
         self.signals: list[Signal] = []
         self.ended = False
 
@@ -75,6 +78,15 @@ class FakeProcess:
     def port(self) -> int:
         return int(self._argv[self._argv.index("-p") + 1])
 
+    @property
+    def role(self) -> Role:
+        """That of the tool: the client on the LAN is one too."""
+        return Role.SERVER if self.endpoint.role is Role.SERVER else Role.CLIENT
+
+    @property
+    def driver(self) -> str:
+        return driver_of(self.pair)
+
     def alive(self) -> bool:
         return not (self.ended or self.engine.mute(self))
 
@@ -82,9 +94,7 @@ class FakeProcess:
         if self.ended:
             return
         self.signals.append(name)
-        self.engine.log.append(
-            (name, self.endpoint.role, self._argv[0], pair_of(self.endpoint.name))
-        )
+        self.engine.log.append((name, self.role, self._argv[0], self.pair))
         if name == "KILL":
             self.ended = True
 
@@ -94,11 +104,11 @@ class FakeProcess:
     def wait(self, timeout: float) -> Completed:
         self.engine.answer()
         killed, self.ended = self.ended, True
-        if self.endpoint.role is Role.CLIENT and self.engine.hangs(self):
+        if self.role is Role.CLIENT and self.engine.hangs(self):
             return Completed(self._argv, -9, "", "", timed_out=True, seconds=timeout)
         done = self.engine.prints(self)
-        if self.endpoint.role is Role.CLIENT and not self.engine.idle(self):
-            self.engine.carried[pair_of(self.endpoint.name)] += CARRIED
+        if self.role is Role.CLIENT and not self.engine.idle(self):
+            self.engine.carried[self.pair] += CARRIED
         return replace(done, argv=self._argv, exit_code=-9 if killed else done.exit_code)
 
 
@@ -110,6 +120,14 @@ class FakeEngine:
     """Endpoints that cannot be made, with the reason."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Drivers that cannot be had here, with the reason."""
+    pathless: Mapping[tuple[str, Path], str] = field(default_factory=dict)
+    """Paths that a driver does not have here, with the reason."""
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    """Drivers of which only the making shows that they cannot be had here, with the reason."""
+    crowded: frozenset[str] = frozenset()
+    """Drivers of which the engine starts any number of endpoints, whatever they promise."""
+    served: str = "nat"
+    """How published ports are served: `nat` or `proxy`."""
     dead_servers: frozenset[str] = frozenset()
     hanging: frozenset[str] = frozenset()
     """Clients that never end by themselves."""
@@ -117,8 +135,10 @@ class FakeEngine:
     """Pairs whose counters stand still, whatever their tools say."""
     output: Mapping[str, Completed] = field(default_factory=dict)
     """What clients print instead."""
+    server_output: Mapping[str, Completed] = field(default_factory=dict)
+    """What servers print instead."""
     leaks: Completed | None = None
-    """What the client of an isolated pair prints instead of being refused."""
+    """What the client of a closed path prints instead of failing to connect."""
     unstartable: frozenset[str] = frozenset()
     lost_at: int | None = None
     """Number of the tool during which the engine goes away, from 1."""
@@ -129,7 +149,14 @@ class FakeEngine:
         self.processes: list[FakeProcess] = []
         self.carried: Counter[str] = Counter()
         self.log: list[tuple[Signal | str, Role, str, str]] = []
+        self.tried: Counter[str] = Counter()
+        """Networks and endpoints asked for, by driver."""
+        self.connects: list[tuple[str, ...]] = []
+        """Commands of connections that must fail."""
+        self.lans = 0
+        """How often the emulated LAN was asked for."""
         self._pids = itertools.count(NO_PROCESS)
+        self._host_ports = itertools.count(30001)
         self.name, self.why, self.local = "netns", "asked for", True
 
     def answer(self) -> None:
@@ -137,20 +164,31 @@ class FakeEngine:
         if self.lost_at is not None and len(self.processes) >= self.lost_at:
             raise EngineLost("the engine stopped answering")
 
+    def led_to(self, endpoint: Endpoint, port: int) -> tuple[str, int]:
+        """Return the pair that a tool serves or calls, and the server's own port."""
+        if endpoint.role is Role.SERVER:
+            return pair_of(endpoint.name), port
+        for server in self.endpoints.values():
+            for one in server.published:
+                if one.host_port == port:
+                    return pair_of(server.name), one.port.number
+        if endpoint.role is Role.CLIENT:
+            return pair_of(endpoint.name), port
+        (called,) = {p.pair for p in self.running if p.role is Role.SERVER and p.port == port}
+        return called, port
+
     def mute(self, process: FakeProcess) -> bool:
-        own = driver_of(process.endpoint.name) in self.dead_servers
-        return own and process.endpoint.role is Role.SERVER
+        return process.driver in self.dead_servers and process.role is Role.SERVER
 
     def hangs(self, process: FakeProcess) -> bool:
-        return driver_of(process.endpoint.name) in self.hanging
+        return process.driver in self.hanging
 
     def idle(self, process: FakeProcess) -> bool:
-        return driver_of(process.endpoint.name) in self.unmoved
+        return process.driver in self.unmoved
 
     def prints(self, process: FakeProcess) -> Completed:
-        role = process.endpoint.role
-        said = self.output.get(driver_of(process.endpoint.name)) if role is Role.CLIENT else None
-        return said or _PRINTED[process.argv[0], role]
+        said = self.output if process.role is Role.CLIENT else self.server_output
+        return said.get(process.driver) or _PRINTED[process.argv[0], process.role]
 
     @property
     def running(self) -> list[FakeProcess]:
@@ -168,16 +206,29 @@ class FakeEngine:
     def cpu_topology(self) -> CpuTopology:
         return CpuTopology((0, 1), ((0,), (1,)))
 
-    def unsupported(self, recipe: Recipe) -> str | None:
-        return next((self.lacks[d] for d in self.lacks if DRIVERS[d].recipe == recipe), None)
+    def unsupported(self, recipe: Recipe, path: Path) -> str | None:
+        here = {name for name in STEMS.values() if driver_named(name).recipe == recipe}
+        lacking = [self.lacks[name] for name in here if name in self.lacks]
+        pathless = [self.pathless[name, path] for name in here if (name, path) in self.pathless]
+        return next(iter([*lacking, *pathless]), None)
+
+    def lan(self) -> Lan:
+        self.answer()
+        self.lans += 1
+        return _wire(0)
 
     def host(self) -> Endpoint:
         return Endpoint("host", "host", Role.HOST, NO_PROCESS - 1, None, None)
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         self.answer()
-        assert spec.driver == "bridge"
-        self.networks[name] = Network(name, Ipam(name, "198.18.0.0/24", "198.18.0.1", "docker0"))
+        driver = driver_of(name)
+        self.tried[driver] += 1
+        if driver in self.impossible:
+            raise Unsupported(self.impossible[driver])
+        subnet6, gateway6 = ("2001:2::/64", "2001:2::1") if spec.ipv6 else (None, None)
+        ipam = Ipam(name, "198.18.0.0/24", "198.18.0.1", "docker0", subnet6, gateway6)
+        self.networks[name] = Network(name, ipam, _wire(1) if spec.on_lan else None)
         return self.networks[name]
 
     def create_endpoint(
@@ -189,15 +240,33 @@ class FakeEngine:
         network: Network | None,
         peer: Endpoint | None,
         cpus: tuple[int, ...],
+        publish: tuple[Port, ...] = (),
+        published: str | None = None,
     ) -> Endpoint:
         del cpus
+        assert publish or published is None
         self.answer()
         assert (network is not None) == (attach is Attach.NETWORK)
         assert peer is not None or attach is not Attach.PEER
-        if role is Role.CLIENT and driver_of(name) in self.refuses:
-            raise EngineError(self.refuses[driver_of(name)])
-        address = "198.18.0.2" if attach in (Attach.DEFAULT, Attach.NETWORK) else None
-        self.endpoints[name] = Endpoint(name, name, role, next(self._pids), address, None)
+        driver = driver_of(name)
+        if role is Role.CLIENT and driver in self.refuses:
+            raise EngineError(self.refuses[driver])
+        if name.endswith("-second") and driver not in self.crowded:
+            raise EngineError("failed to create the macvlan port: invalid argument")
+        address = address6 = None
+        if attach in {Attach.DEFAULT, Attach.NETWORK}:
+            address = SERVER if role is Role.SERVER else CLIENT
+            address6 = SERVER6 if role is Role.SERVER else CLIENT6
+        self.endpoints[name] = Endpoint(
+            name,
+            name,
+            role,
+            next(self._pids),
+            address,
+            network.ipam if network else None,
+            address6=address6 if network and network.ipam and network.ipam.subnet6 else None,
+            published=tuple(Published(port, next(self._host_ports)) for port in publish),
+        )
         return self.endpoints[name]
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
@@ -216,21 +285,26 @@ class FakeEngine:
         del cpu
         assert limit > 0
         self.answer()
-        if driver_of(endpoint.name) in self.unstartable:
+        process = FakeProcess(self, endpoint, argv)
+        if process.driver in self.unstartable:
             raise EngineError("exec failed: no such file")
-        self.processes.append(FakeProcess(self, endpoint, argv))
-        self.log.append(("start", endpoint.role, argv[0], pair_of(endpoint.name)))
-        return self.processes[-1]
+        self.processes.append(process)
+        self.log.append(("start", process.role, argv[0], process.pair))
+        return process
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         del timeout
         self.answer()
-        if argv[0] == "cat":
-            text = self._sockets(endpoint) if argv[1] == "/proc/net/tcp" else "sl\n"
-            return Completed(argv, 0, text, "", timed_out=False, seconds=0.0)
+        if argv[0] in {"cat", "head"}:
+            return Completed(
+                argv, 0, self._file(endpoint, argv[-1]), "", timed_out=False, seconds=0
+            )
         assert argv[0] == "iperf3"
-        if "127.0.0.1" in argv:
-            return replace(self.leaks or _REFUSED, argv=argv)
+        self.connects.append(argv)
+        target = argv[argv.index("-c") + 1]
+        fails = {"127.0.0.1": _REFUSED, SERVER: _SILENT, SERVER6: _SILENT}
+        if target in fails:
+            return replace(self.leaks or fails[target], argv=argv)
         return replace(_UNREACHABLE, argv=argv)
 
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
@@ -243,97 +317,36 @@ class FakeEngine:
     def close(self) -> None:
         pass
 
-    def _sockets(self, endpoint: Endpoint) -> str:
-        """Return /proc/net/tcp: servers listen at once, clients are connected at once."""
-        own = [p for p in self.running if p.endpoint is endpoint and not self.mute(p)]
-        rows = [f"0: 00000000:{p.port:04X} 00000000:0000 0A" for p in own]
-        clients = [
-            p
-            for p in self.running
-            if p.endpoint.role is Role.CLIENT and pair_of(p.endpoint.name) == pair_of(endpoint.name)
-        ]
-        rows += [f"1: 00000000:{p.port:04X} 00000000:9000 01" for p in clients]
-        return "\n".join(["sl", *rows])
+    def visit(self, name: str) -> Endpoint:
+        raise EngineError(f"nobody is called {name} here")
+
+    def _file(self, endpoint: Endpoint, path: str) -> str:
+        """Return what is read in an endpoint: sockets are IPv4's, and nothing else is there."""
+        rows = self._sockets(endpoint) if path == "/proc/net/tcp" else []
+        return "\n".join(["sl", *(f"{n}: {row}" for n, row in enumerate(rows))])
+
+    def _sockets(self, endpoint: Endpoint) -> list[str]:
+        """Servers listen at once, clients are connected at once."""
+        clients = [p for p in self.running if p.role is Role.CLIENT]
+        if endpoint.role is Role.HOST:
+            proxied = clients if self.served == "proxy" else []
+            return [_row(HOST_ON_LAN, p.port, ESTABLISHED, OUTSIDE) for p in proxied]
+        listening = [p for p in self.running if p.endpoint is endpoint and not self.mute(p)]
+        rows = [_row("0.0.0.0", p.port, LISTEN) for p in listening if p.role is Role.SERVER]  # noqa: S104
+        source = "198.18.0.1" if self.served == "proxy" else OUTSIDE
+        own = [p for p in clients if p.pair == pair_of(endpoint.name)]
+        return [*rows, *(_row(SERVER, p.inner, ESTABLISHED, source) for p in own)]
 
 
-@dataclass
-class FakeReader:
-    """Reads what the engine has carried; `bend` and `bend_later` change a driver's facts."""
+def _row(local: str, port: int, state: str, remote: str = "0.0.0.0") -> str:  # noqa: S104
+    """Return a row of /proc/net/tcp without its number."""
 
-    engine: FakeEngine
-    bend: Mapping[str, Callable[[PairFacts], PairFacts]] = field(default_factory=dict)
-    bend_later: Mapping[str, Callable[[PairFacts], PairFacts]] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
-    """Drivers whose pair cannot be read a second time."""
+    def written(address: str) -> str:
+        return IPv4Address(address).packed[::-1].hex().upper()
 
-    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
-        return [self._read(pair) for pair in pairs]
-
-    def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
-        del seen
-        name = self._name(pair)
-        driver = driver_of(name)
-        if driver in self.gone:
-            raise FactError("the client (process 1000) is gone")
-        facts = moved(self._facts(driver), self.engine.carried[pair_of(name)])
-        return self.bend_later.get(driver, _same)(facts)
-
-    def _read(self, pair: Pair) -> PairFacts | FactError:
-        driver = driver_of(self._name(pair))
-        if driver in self.unreadable:
-            return FactError("unreadable output of ip")
-        return self._facts(driver)
-
-    def _facts(self, driver: str) -> PairFacts:
-        return self.bend.get(driver, _same)(PAIRS[driver]())
-
-    def _name(self, pair: Pair) -> str:
-        return next(e.name for e in self.engine.endpoints.values() if e.pid == pair.client.pid)
+    return f"{written(local)}:{port:04X} {written(remote)}:9000 {state}"
 
 
-def _same(facts: PairFacts) -> PairFacts:
-    return facts
-
-
-class ScriptedSentinel(Sentinel):
-    """A sentinel that says these values one after another, and one state for ever after."""
-
-    def __init__(self, values: Iterable[float | None] = ()) -> None:
-        super().__init__()
-        self._values = itertools.chain(values, itertools.repeat(50e9))
-
-    def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
-        del client_cpu, server_cpu
-        value = next(self._values)
-        return Absent("no sentinel here") if value is None else SentinelReading(value, 0.0)
-
-
-def plan_of(
-    *drivers: str,
-    kinds: tuple[tuple[str, Placement], ...] = (("tcp-throughput", Placement.CROSS),),
-    blocks: int = 1,
-    max_time: float | None = None,
-    impossible: Mapping[Placement, str] | None = None,
-) -> Plan:
-    """Return a plan for the captured tools on two CPUs."""
-    lost = dict(impossible or {})
-    cpus = {
-        Placement.CROSS: Cpus(0, 1),
-        Placement.SAME: Cpus(1, 1),
-        Placement.NONE: Cpus(None, None),
-    }
-    return Plan(
-        suite="test",
-        drivers=tuple(DRIVERS[driver] for driver in drivers),
-        baseline=drivers[0],
-        kinds=tuple((probe, Path.EAST_WEST, placement) for probe, placement in kinds),
-        probes={THROUGHPUT.name: THROUGHPUT, ROUND_TRIP.name: ROUND_TRIP},
-        blocks=blocks,
-        max_time=max_time,
-        seed=1,
-        margin=0.05,
-        cpus={placement: pair for placement, pair in cpus.items() if placement not in lost},
-        impossible=lost,
-        cc=None,
-    )
+def _wire(number: int) -> Lan:
+    outside = Endpoint("lan", "lan", Role.LAN, NO_PROCESS - 2, OUTSIDE, None, address6=OUTSIDE6)
+    return Lan(outside, f"nblan{number}", HOST_ON_LAN, HOST_ON_LAN6)

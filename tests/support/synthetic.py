@@ -452,7 +452,8 @@ def _path(recipe: Driver, facts: PairFacts, sample: Sample) -> PathProof:
         held=True,
         required=sample.received,
         hops=tuple(
-            _proof(hop, moved if hop.counted != "none" else 0) for hop in recipe.path(facts)
+            _proof(hop, moved if hop.counted != "none" else 0)
+            for hop in recipe.hops(Path.EAST_WEST, facts)
         ),
         route="198.18.0.3 dev eth0 src 198.18.0.2",
         reader="netlink",

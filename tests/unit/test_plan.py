@@ -13,7 +13,7 @@ from netbench.plan import Options, Plan, build, load_suite, parse
 from netbench.plan.placement import place
 from netbench.probes import PROBES, TcpRoundTrip, TcpThroughput
 from netbench.record import PlacementCpus
-from netbench.spec import Arm, Cpus, CpuTopology, Placement
+from netbench.spec import Arm, Cpus, CpuTopology, NetworkSpec, Placement
 from netbench.spec import Path as Way
 
 TWO = CpuTopology((0, 1), ((0,), (1,)))
@@ -43,8 +43,36 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"drivers": "host,bridge,host"}, "--drivers lists 'host' twice"),
         ({"drivers": ""}, "--drivers is empty; known: none, host, bridge, bridge:user, container"),
         ({"drivers": " , "}, "--drivers is empty"),
-        ({"baseline": "container"}, "--baseline 'container' is not among --drivers (host, bridge)"),
-        ({"baseline": ""}, "--baseline '' is not among"),
+        (
+            {"baseline": "container"},
+            "--baseline 'container' is not among the drivers (host, bridge)",
+        ),
+        ({"baseline": ""}, "--baseline: unknown driver ''"),
+        ({"baseline": "hots"}, "--baseline: unknown driver 'hots'; did you mean 'host'?"),
+        (
+            {"drivers": "host,bridge:user@mtu=9000", "baseline": "bridge:user"},
+            "--baseline 'bridge:user' is not among the drivers (host, bridge:user@mtu=9000)",
+        ),
+        (
+            {"drivers": "host,macvlan:private", "baseline": "macvlan:private"},
+            "--baseline 'macvlan:private' carries no east-west traffic to compare with",
+        ),
+        (
+            {"drivers": "host,bridge", "baseline": "host", "paths": "hairpin"},
+            "--baseline 'host' carries no hairpin traffic to compare with",
+        ),
+        ({"drivers": "macvlan:brigde"}, "--drivers: driver 'macvlan' has no mode 'brigde'"),
+        ({"drivers": "macvlan,macvlan:bridge"}, "--drivers lists 'macvlan:bridge' twice"),
+        (
+            {"drivers": "bridge:user@family=6+mtu=9000,bridge:user@mtu=9000+family=6"},
+            "--drivers lists 'bridge:user@family=6+mtu=9000' twice",
+        ),
+        ({"drivers": "bridge:user@mtx=9000"}, "bridge:user: unknown option 'mtx'; it takes: "),
+        ({"drivers": "bridge:user@mtu"}, "options are written key=value, joined by +; not 'mtu'"),
+        ({"drivers": "bridge:user@mtu=9000+mtu=1500"}, "option 'mtu' stands twice"),
+        ({"drivers": "bridge:user@icc=no"}, "bridge:user: icc must be true or false, not 'no'"),
+        ({"drivers": "plugin:"}, "plugin: needs the plug-in's name, as in plugin:weave"),
+        ({"drivers": "cni:/no/such.conflist"}, "/no/such.conflist: No such file or directory"),
         (
             {"drivers": "none,host", "baseline": "none"},
             "--baseline 'none' carries no traffic to compare with",
@@ -52,7 +80,10 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"engine": "podman"}, "--engine must be one of auto, docker, netns, not 'podman'"),
         ({"suite": "slow"}, "suite 'slow': no such suite or file; `quick` is shipped"),
         ({"suite": "no/such.toml"}, "suite 'no/such.toml': no such suite or file"),
-        ({"paths": "north"}, "--paths: unknown path 'north'; known: east-west"),
+        (
+            {"paths": "north"},
+            "--paths: unknown path 'north'; known: east-west, north-south, hairpin",
+        ),
         ({"paths": "east-west,east-west"}, "--paths lists 'east-west' twice"),
         ({"paths": ""}, "--paths is empty"),
         ({"blocks": "0"}, "--blocks must be a whole number from 1 to 1000, not '0'"),
@@ -72,6 +103,15 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"pin": "0,"}, "--pin must be auto"),
         ({"pin": ""}, "--pin must be auto"),
         ({"pin": "-1"}, "--pin must be auto"),
+        ({"parent": " "}, "--parent is empty; it takes the name of a link, such as eth1"),
+        (
+            {"parent": "eth1", "drivers": "macvlan:bridge,host,ipvlan:l2"},
+            "--parent: macvlan:bridge, ipvlan:l2 cannot share it: a link carries one kind of child",
+        ),
+        (
+            {"parent": "eth1", "drivers": "macvlan,macvlan@mtu=1400"},
+            "--parent: macvlan:bridge, macvlan:bridge@mtu=1400 cannot share it",
+        ),
     ],
 )
 def test_a_mistake_is_one_problem_that_names_option_and_value(
@@ -85,11 +125,19 @@ def test_a_mistake_is_one_problem_that_names_option_and_value(
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_options() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(
-            Options(drivers="hots,bridge,bridge", baseline="none", suite="slow", blocks="0"),
+            Options(
+                drivers="hots,bridge,bridge",
+                baseline="none",
+                suite="slow",
+                paths="north",
+                blocks="0",
+                parent="",
+            ),
             "--output: /nowhere is not writable for this user",
         )
 
-    words = ["'hots'", "'bridge' twice", "--baseline", "'slow'", "--blocks", "--output"]
+    words = ["'hots'", "'bridge' twice", "--baseline", "'slow'", "--paths", "--blocks"]
+    words += ["--parent", "--output"]
     assert len(caught.value.problems) == len(words)
     for word, problem in zip(words, caught.value.problems, strict=True):
         assert word in problem
@@ -101,12 +149,51 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_options() -> None:
         ("bridge,host", "host"),
         ("container,bridge", "container"),
         ("none,bridge:user,bridge", "bridge:user"),
+        ("macvlan:private,macvlan:vepa,macvlan", "macvlan:bridge"),
+        ("macvlan:private,none", "macvlan:private"),
     ],
 )
 def test_the_baseline_is_host_or_the_first_that_carries_traffic(
     drivers: str, baseline: str
 ) -> None:
     assert parse(Options(drivers=drivers)).baseline == baseline
+
+
+def test_what_carries_traffic_depends_on_the_paths() -> None:
+    drivers = "none,macvlan:private,bridge"
+
+    assert parse(Options(drivers=drivers)).baseline == "bridge"
+    outer = parse(Options(drivers=drivers, paths="north-south"))
+    assert (outer.baseline, outer.paths) == ("macvlan:private", (Way.NORTH_SOUTH,))
+
+
+def test_a_baseline_is_named_as_freely_as_the_drivers() -> None:
+    drivers = "macvlan,macvlan:bridge@family=6+mtu=1400"
+    request = parse(Options(drivers=drivers, baseline="macvlan@mtu=1400+family=6"))
+
+    assert [driver.name for driver in request.drivers] == [
+        "macvlan:bridge",
+        "macvlan:bridge@family=6+mtu=1400",
+    ]
+    assert request.baseline == "macvlan:bridge@family=6+mtu=1400"
+
+
+def test_a_variant_is_a_driver_of_its_own_in_every_cell_and_arm() -> None:
+    plan = planned(drivers="bridge:user,bridge:user@mtu=9000", paths="east-west,hairpin")
+
+    names = ["bridge:user", "bridge:user@mtu=9000"]
+    assert [str(arm) for arm in plan.arms] == [*names, "bridge:user (A/A)"]
+    assert {cell.driver for cell in plan.cells} == set(names)
+    assert plan.paths == (Way.EAST_WEST, Way.HAIRPIN)
+    assert plan.driver(names[1]).recipe.network == replace(
+        DRIVERS["bridge:user"].recipe.network or NetworkSpec("bridge"), mtu=9000
+    )
+
+
+def test_a_parent_serves_one_child_network_beside_whatever_else_is_listed() -> None:
+    request = parse(Options(drivers="host,bridge:user,macvlan:vepa@mtu=1400", parent="eth1"))
+
+    assert [driver.name for driver in request.drivers][-1] == "macvlan:vepa@mtu=1400"
 
 
 def test_options_as_given_make_the_request() -> None:
@@ -189,7 +276,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
     [
         ('"own"', '"own', 1, ""),
         ('name = "own"', "name = 7", 1, "name must be text"),
-        ('name = "own"', "speed = 1", 1, "unknown key 'speed'; known: cell, name, probes, title"),
+        ('name = "own"', "speed = 1", 1, "unknown key 'speed'; known: cell, driver, name, probes"),
         ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
         ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: interval, omit, seconds"),
         ("seconds = 3", "seconds = 0", 4, "`seconds` is a whole number from 1"),
@@ -244,8 +331,123 @@ placement = "far"
     file = suite_file(tmp_path, text)
     _, found = load_suite(file)
 
-    lines = sorted(int(problem.removeprefix(f"{file}:").partition(":")[0]) for problem in found)
-    assert lines == [1, 4, 5, 6, 8, 12, 15, 16]
+    assert lines_of(file, found) == [1, 4, 5, 6, 8, 12, 15, 16]
+
+
+def lines_of(file: str, found: list[str]) -> list[int]:
+    return sorted(int(problem.removeprefix(f"{file}:").partition(":")[0]) for problem in found)
+
+
+DRIVEN = """\
+[[cell]]
+probe = "tcp-rr"
+
+[[driver]]
+name = "bridge:user"
+
+[[driver]]
+name = "bridge:user@family=6"
+mtu = 9000
+icc = true
+published = "nat"
+
+[[driver]]
+name = "macvlan"
+internal = true
+options = {"com.docker.network.x" = "a,b+c=d", "com.docker.network.y" = 7}
+
+[[driver]]
+name = "ipvlan:l3"
+
+[driver.options]
+"com.docker.network.z" = true
+"""
+
+
+def test_a_suite_names_drivers_with_their_options(tmp_path: Path) -> None:
+    file = suite_file(tmp_path, DRIVEN)
+    suite, found = load_suite(file)
+
+    assert found == []
+    assert suite
+    first, second, third, fourth = suite.drivers
+    assert first == DRIVERS["bridge:user"]
+    assert second.name == "bridge:user@family=6+icc=true+mtu=9000+published=nat"
+    assert second.recipe.network
+    assert (second.recipe.family, second.recipe.network.mtu) == (6, 9000)
+    assert third.name.startswith("macvlan:bridge@com.docker.network.x=a,b+c=d+")
+    assert third.recipe.network
+    assert third.recipe.network.internal
+    assert dict(third.recipe.network.options) == {
+        "com.docker.network.x": "a,b+c=d",
+        "com.docker.network.y": "7",
+    }
+    assert fourth.name == "ipvlan:l3@com.docker.network.z=true"
+
+
+def test_the_suites_drivers_are_used_where_the_command_line_names_none(tmp_path: Path) -> None:
+    file = suite_file(tmp_path, DRIVEN)
+    plan = planned(suite=file)
+
+    assert len(plan.drivers) == 4
+    assert plan.baseline == "bridge:user"
+    assert [driver.name for driver in planned(suite=file, drivers="host").drivers] == ["host"]
+    assert [driver.name for driver in planned().drivers] == ["host", "bridge"]
+
+
+def test_a_baseline_is_not_blamed_where_the_suites_drivers_cannot_be_read(tmp_path: Path) -> None:
+    file = suite_file(tmp_path, DRIVEN.replace('"ipvlan:l3"', '"ipvlan:l4"'))
+
+    (problem,) = problems(suite=file, baseline="macvlan")
+    assert "driver 4: driver 'ipvlan' has no mode 'l4'" in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ('name = "bridge:user"\n', "", 4, "driver 1: name must be that of a driver, not None"),
+        ('name = "bridge:user"\n', "name = 1", 5, "driver 1: name must be that of a driver, not 1"),
+        ('"bridge:user"\n', '"brigde"\n', 5, "driver 1: unknown driver 'brigde'"),
+        ('"bridge:user"\n', '"bridge:user@mtu"\n', 5, "driver 1: 'bridge:user@mtu': options are"),
+        (
+            DRIVEN[DRIVEN.index('"ipvlan') :],
+            '"bridge:user"',
+            18,
+            "driver 4 stands twice: bridge:user",
+        ),
+        ("mtu = 9000", "mtx = 9000", 9, "driver 2: bridge:user: unknown option 'mtx'; it takes: "),
+        ("mtu = 9000", "mtu = 7", 9, "driver 2: bridge:user: mtu must be a whole number from 68"),
+        ("mtu = 9000", "mtu = 9e3", 9, "mtu must be text, a whole number or true/false, not 9000"),
+        ("mtu = 9000", "mtu = 576", 7, "driver 2: bridge:user: IPv6 needs an MTU of at least 1280"),
+        ("icc = true", "icc = 1", 10, "driver 2: bridge:user: icc must be true or false, not '1'"),
+        ("icc = true", "family = 6", 10, "driver 2: option 'family' stands twice"),
+        ("internal = true", "icc = true", 15, "driver 3: macvlan:bridge: unknown option 'icc'"),
+        ("internal = true", "com.x = 1", 15, "not {'x': 1}; a key with dots needs quotes"),
+        ('"com.docker.network.x"', "mtu", 16, "mtu is no option of the engine's: it stands beside"),
+        ('"com.docker.network.x"', "x", 16, "driver 3: macvlan:bridge: unknown option 'x'"),
+        ('{"com.docker.network.x" = "a,b+c=d", ', "1 # {", 16, "options must be a table"),
+        ('"com.docker.network.z" = true', "z = true", 21, "driver 4: ipvlan:l3: unknown option"),
+    ],
+)
+def test_a_mistake_in_a_suites_driver_is_told_with_its_line(
+    tmp_path: Path, old: str, new: str, line: int, words: str
+) -> None:
+    assert DRIVEN.count(old) == 1
+    file = suite_file(tmp_path, DRIVEN.replace(old, new))
+    suite, (problem,) = load_suite(file)
+
+    assert suite is None
+    assert problem.startswith(f"{file}:{line}: ")
+    assert words in problem
+
+
+def test_all_mistakes_in_a_suites_drivers_are_told_at_once(tmp_path: Path) -> None:
+    bad = DRIVEN.replace("mtu = 9000", "mtu = 0").replace("true", "2").replace('"macvlan"', "[]")
+    file = suite_file(tmp_path, bad + '\n[[driver]]\nname = "cni:/no/such.conflist"\n')
+    _, found = load_suite(file)
+
+    assert lines_of(file, found) == [9, 10, 14, 25]
+    assert "driver 5: /no/such.conflist: No such file or directory" in found[-1]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +458,9 @@ placement = "far"
         "cell = 1",
         "cell = [1]",
         "probes = 1",
+        'driver = 1\n[[cell]]\nprobe = "tcp-rr"',
+        'driver = [1]\n[[cell]]\nprobe = "tcp-rr"',
+        '[driver]\nname = "host"\n[[cell]]\nprobe = "tcp-rr"',
         'probes = [1]\n[[cell]]\nprobe = "tcp-rr"',
         '[probes]\ntcp-rr = 3\n[[cell]]\nprobe = "tcp-rr"',
     ],
@@ -276,7 +481,10 @@ def test_a_suite_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
 
 
 KEYS = st.sampled_from(
-    ["name", "title", "probes", "cell", "probe", "placement", "seconds", "omit", *PROBES]
+    [
+        *("name", "title", "probes", "cell", "probe", "placement", "seconds", "omit"),
+        *("driver", "mtu", "options", *PROBES),
+    ]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -4,8 +4,6 @@ import pytest
 from support.facts import (
     HOST_NET,
     bridge_pair,
-    container_pair,
-    host_pair,
     link,
     moved,
     none_pair,
@@ -14,28 +12,115 @@ from support.facts import (
     with_links,
     without_link,
 )
+from support.pairs import PAIRS, overlay_across_pair, overlay_pair, with_ipv6, with_lan
 
-from netbench.drivers import DRIVERS
-from netbench.record import Address, PairFacts, Route
-from netbench.spec import Role
+from netbench.drivers import DRIVERS, Way
+from netbench.record import Address, PairFacts, PathProof, Route
+from netbench.spec import Path, Role
 from netbench.topology import prove, trimmed
 from netbench.topology.proof import route_to
 
 RECEIVED = 1_000_000
 BRIDGE = DRIVERS["bridge"]
+EAST_WEST = Path.EAST_WEST
 COUNTED = [("client", "eth0"), ("host", "vethc"), ("host", "veths"), ("server", "eth0")]
-PAIRS = [("host", host_pair()), ("container", container_pair()), ("bridge", bridge_pair())]
+WAYS = [
+    (driver.name, path)
+    for driver in DRIVERS.values()
+    for path, way in driver.ways.items()
+    if isinstance(way, Way)
+]
 
 
-@pytest.mark.parametrize(("name", "before"), PAIRS, ids=[name for name, _ in PAIRS])
-def test_a_path_whose_counters_moved_is_proved(name: str, before: PairFacts) -> None:
+def proof_of(
+    name: str,
+    before: PairFacts,
+    after: PairFacts,
+    path: Path = EAST_WEST,
+    received: int = RECEIVED,
+) -> PathProof:
+    return prove(DRIVERS[name], path, after.target or "127.0.0.1", (before, after), received)
+
+
+def pair(name: str, path: Path) -> PairFacts:
+    return with_lan(PAIRS[name]()) if path is Path.NORTH_SOUTH else PAIRS[name]()
+
+
+def every_hop() -> list[tuple[str, Path, str, str]]:
+    """Every counted link of every way."""
+    return [
+        (name, path, hop.role.value, hop.link.name)
+        for name, path in WAYS
+        for hop in DRIVERS[name].hops(path, pair(name, path))
+        if hop.counted != "none"
+    ]
+
+
+@pytest.mark.parametrize(("name", "path"), WAYS)
+def test_a_path_whose_counters_moved_is_proved(name: str, path: Path) -> None:
+    before = pair(name, path)
     after = moved(before, RECEIVED)
-    proof = prove(DRIVERS[name], before, after, RECEIVED)
+    proof = proof_of(name, before, after, path)
 
     assert (proof.held, proof.problems, proof.required) == (True, (), RECEIVED)
-    claimed = [(hop.role.value, hop.link.name) for hop in DRIVERS[name].path(after)]
+    claimed = [(hop.role.value, hop.link.name) for hop in DRIVERS[name].hops(path, after)]
+    assert claimed
     assert [(hop.namespace, hop.link) for hop in proof.hops] == claimed
     assert {hop.moved for hop in proof.hops if hop.counted != "none"} == {RECEIVED}
+
+
+@pytest.mark.parametrize(("name", "path", "role", "link_name"), every_hop())
+def test_a_counted_link_that_stood_still_breaks_the_proof(
+    name: str, path: Path, role: str, link_name: str
+) -> None:
+    before = pair(name, path)
+    proof = proof_of(name, before, moved(before, RECEIVED, but=(role, link_name)), path)
+
+    assert not proof.held
+    assert f"{role} {link_name} moved 0 bytes, the receiver got {RECEIVED}" in proof.problems
+
+
+def test_encapsulated_bytes_are_counted_on_every_link_of_both_nodes() -> None:
+    before = overlay_across_pair()
+    proof = proof_of("overlay", before, moved(before, RECEIVED))
+
+    assert proof.held
+    assert [(hop.namespace, hop.link, hop.counted) for hop in proof.hops] == [
+        ("client", "eth0", "tx"),
+        ("lan", "vethc0", "rx"),
+        ("lan", "br0", "none"),
+        ("lan", "vxlan0", "tx"),
+        ("lan", "lan0", "tx"),
+        ("host", "nblan0", "rx"),
+        ("sandbox", "vxlan0", "rx"),
+        ("sandbox", "br0", "none"),
+        ("sandbox", "veths0", "tx"),
+        ("server", "eth0", "rx"),
+    ]
+    for hop in proof.hops:
+        if hop.counted != "none":
+            still = moved(before, RECEIVED, but=(hop.namespace, hop.link))
+            assert not proof_of("overlay", before, still).held
+
+
+def test_a_path_that_grew_shorter_during_the_trial_breaks_the_proof() -> None:
+    """Without the sandbox only the two ends are claimed, and both are still there."""
+    before = overlay_pair()
+    after = replace(moved(before, RECEIVED), sandbox=None)
+    proof = proof_of("overlay", before, after)
+
+    assert not proof.held
+    assert "sandbox vethc0 is not on the path any more" in proof.problems
+
+
+def test_the_route_of_a_path_from_outside_is_the_outside_clients() -> None:
+    before = with_lan(bridge_pair())
+    after = replace(moved(before, RECEIVED), target="198.18.9.1")
+    inside = proof_of("bridge", before, after, Path.HAIRPIN)
+    outside = proof_of("bridge", before, after, Path.NORTH_SOUTH)
+
+    assert inside.route == "198.18.9.1 via 198.18.0.1 dev eth0 (default)"
+    assert outside.route == "198.18.9.1 dev lan0 (198.18.9.0/24)"
 
 
 @pytest.mark.parametrize(("role", "name"), COUNTED)
@@ -43,7 +128,7 @@ def test_a_link_that_moved_one_byte_too_few_breaks_the_proof(role: str, name: st
     before = bridge_pair()
     after = moved(moved(before, RECEIVED, but=(role, name)), RECEIVED - 1)
     slow = with_link(after, role, name, counters=moved_counters(before, role, name))
-    proof = prove(BRIDGE, before, slow, RECEIVED)
+    proof = proof_of("bridge", before, slow)
 
     assert not proof.held
     assert proof.problems == (
@@ -71,13 +156,13 @@ def test_bytes_in_the_other_direction_do_not_count(role: str, name: str, only: s
     backwards = replace(found.counters, **{only: RECEIVED})
     after = with_link(moved(before, RECEIVED), role, name, counters=backwards)
 
-    assert not prove(BRIDGE, before, after, RECEIVED).held
+    assert not proof_of("bridge", before, after).held
 
 
 def test_the_bridge_device_itself_counts_nothing_of_what_it_forwards() -> None:
     before = bridge_pair()
     after = moved(before, RECEIVED, but=("host", "docker0"))
-    proof = prove(BRIDGE, before, after, RECEIVED)
+    proof = proof_of("bridge", before, after)
 
     assert proof.held
     assert [(hop.link, hop.moved) for hop in proof.hops if hop.counted == "none"] == [
@@ -88,7 +173,7 @@ def test_the_bridge_device_itself_counts_nothing_of_what_it_forwards() -> None:
 def test_a_counter_that_began_anew_breaks_the_proof() -> None:
     before = moved(bridge_pair(), 10 * RECEIVED)
 
-    assert not prove(BRIDGE, before, moved(bridge_pair(), RECEIVED), RECEIVED).held
+    assert not proof_of("bridge", before, moved(bridge_pair(), RECEIVED)).held
 
 
 @pytest.mark.parametrize(
@@ -105,9 +190,7 @@ def test_a_link_that_changed_during_the_trial_breaks_the_proof(
     role: str, name: str, change: dict[str, object]
 ) -> None:
     before = bridge_pair()
-    proof = prove(
-        BRIDGE, before, with_link(moved(before, RECEIVED), role, name, **change), RECEIVED
-    )
+    proof = proof_of("bridge", before, with_link(moved(before, RECEIVED), role, name, **change))
 
     assert not proof.held
     assert proof.problems[0].startswith(f"{role} {name} changed during the trial: ")
@@ -117,7 +200,7 @@ def test_a_link_made_anew_during_the_trial_breaks_the_proof() -> None:
     before = bridge_pair()
     after = with_link(moved(before, RECEIVED), "client", "eth0", index=30)
     after = with_link(after, "host", "vethc", peer=30)
-    proof = prove(BRIDGE, before, after, RECEIVED)
+    proof = proof_of("bridge", before, after)
 
     assert not proof.held
     assert "client eth0 was not there before the trial" in proof.problems
@@ -126,7 +209,7 @@ def test_a_link_made_anew_during_the_trial_breaks_the_proof() -> None:
 @pytest.mark.parametrize(("role", "name"), [*COUNTED, ("host", "docker0")])
 def test_a_link_that_is_gone_breaks_the_proof(role: str, name: str) -> None:
     before = bridge_pair()
-    proof = prove(BRIDGE, before, without_link(moved(before, RECEIVED), role, name), RECEIVED)
+    proof = proof_of("bridge", before, without_link(moved(before, RECEIVED), role, name))
 
     assert proof.problems == ("links of the claimed path are missing",)
     assert not proof.held
@@ -137,12 +220,12 @@ def test_a_port_that_moved_to_another_bridge_breaks_the_proof(port: str) -> None
     both = with_links(bridge_pair(), "host", link("br9", 9, kind="bridge"))
     gone = with_link(both, "host", port, master="br9")
 
-    assert not prove(BRIDGE, both, moved(gone, RECEIVED), RECEIVED).held
-    assert not prove(BRIDGE, gone, moved(gone, RECEIVED), RECEIVED).held
+    assert not proof_of("bridge", both, moved(gone, RECEIVED)).held
+    assert not proof_of("bridge", gone, moved(gone, RECEIVED)).held
 
 
 def test_a_driver_without_a_path_proves_nothing() -> None:
-    assert not prove(DRIVERS["none"], none_pair(), none_pair(), 0).held
+    assert not proof_of("none", none_pair(), none_pair(), received=0).held
 
 
 @pytest.mark.parametrize(
@@ -153,10 +236,14 @@ def test_a_driver_without_a_path_proves_nothing() -> None:
         ("127.0.0.1", "127.0.0.1 local, dev lo"),
         ("198.18.0.3", "198.18.0.3 is the client's own, dev lo"),
         (None, "no address to reach"),
+        ("2001:2::2", "2001:2::2 dev eth0 (2001:2::/64)"),
+        ("2001:2:0:9::1", "2001:2:0:9::1 via 2001:2::1 dev eth0 (::/0)"),
+        ("2001:2:0::3", "2001:2:0::3 is the client's own, dev lo"),
+        ("::1", "::1 local, dev lo"),
     ],
 )
 def test_the_route_is_told_by_longest_prefix(target: str | None, words: str) -> None:
-    assert route_to(bridge_pair().client, target) == words
+    assert route_to(with_ipv6(bridge_pair()).client, target) == words
 
 
 def test_no_route_is_told() -> None:
@@ -174,7 +261,7 @@ def test_a_record_keeps_the_path_and_leaves_a_busy_hosts_rest_out() -> None:
         addresses=(*facts.host.addresses, Address("veth7", "10.7.0.1", 16)),
         routes=routes,
     )
-    client, server, host = trimmed(facts, BRIDGE.path(facts))
+    client, server, host = trimmed(facts, BRIDGE.hops(EAST_WEST, facts))
 
     assert (client, server) == (facts.client, facts.server)
     assert {x.name for x in host.links} >= {"lo", "docker0", "vethc", "veths"}
@@ -182,3 +269,11 @@ def test_a_record_keeps_the_path_and_leaves_a_busy_hosts_rest_out() -> None:
     assert all(host.link(address.link) for address in host.addresses)
     assert len(host.routes) < 50
     assert (host.role, host.namespaces.net) == (Role.HOST, HOST_NET)
+
+
+def test_a_record_keeps_the_lan_and_the_sandbox_of_a_path() -> None:
+    facts = overlay_across_pair()
+    kept = trimmed(facts, DRIVERS["overlay"].hops(EAST_WEST, facts))
+
+    assert [end.role for end in kept] == list(Role)
+    assert kept[3:] == (facts.lan, facts.sandbox)

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from support.synthetic import reported
 
 from netbench.report.drawing import drawing
-from netbench.report.views import DriverView
+from netbench.report.views import WayView
 
 RUN = reported()
 
 
-def view(driver: str) -> DriverView:
+def view(driver: str) -> WayView:
     found = RUN.digest.view(driver)
     assert found is not None
-    return found
+    return found.ways[0]
 
 
 def texts(picture: str) -> list[str]:

@@ -3,6 +3,7 @@ from importlib.resources import files
 
 import pytest
 
+from netbench.drivers import DRIVERS as DRIVER_TABLE
 from netbench.report.palette import BASELINE, DRIVERS, PAPER, THEMED, driver_colours
 
 CSS = files("netbench.report").joinpath("templates", "page.css").read_text(encoding="utf-8")
@@ -54,6 +55,18 @@ def test_drivers_have_different_colours_and_the_baseline_a_neutral_one() -> None
 
     assert len(set(colours.values())) == 5
     assert colours["host"] == BASELINE
+
+
+def test_every_driver_there_is_has_a_colour_of_its_own_beside_all_others() -> None:
+    colours = driver_colours(tuple(DRIVER_TABLE), "host")
+
+    assert len(set(colours.values())) == len(DRIVER_TABLE)
+
+
+def test_a_variant_is_told_from_its_driver_by_colour() -> None:
+    colours = driver_colours(("host", "bridge:user", "bridge:user@mtu=9000"), "host")
+
+    assert len(set(colours.values())) == 3
 
 
 def test_a_light_colour_stands_for_one_dark_colour() -> None:

@@ -4,76 +4,17 @@ from dataclasses import replace
 
 import pytest
 from support.facts import HOST_NET, link, with_link, with_links, with_namespaces, without_link
-from support.fakes import FakeEngine, FakeReader, ScriptedSentinel, plan_of
+from support.fake_reader import FakeReader, ScriptedSentinel
+from support.fakes import FakeEngine
 from support.golden import case
+from support.plans import plan_of
+from support.running import Run, failure, of, records
 
 from netbench.errors import EngineLost
-from netbench.plan import Plan
-from netbench.record import Failure, PairFacts, Record, Sample, Skip
-from netbench.runner import BlockFinished, BlockStarted, Ended, Runner, TrialFinished, TrialStarted
+from netbench.record import Failure, PairFacts, Sample, Skip
+from netbench.runner import BlockFinished, BlockStarted, Ended, TrialFinished, TrialStarted
 from netbench.runner.events import Event
 from netbench.spec import Arm, Placement, Role
-
-
-class Run:
-    """One run over fakes, with what it saved."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        engine: FakeEngine | None = None,
-        reader: FakeReader | None = None,
-        sentinel: ScriptedSentinel | None = None,
-    ) -> None:
-        self.engine = engine or FakeEngine()
-        self.reader = reader or FakeReader(self.engine)
-        self.raw: dict[str, str] = {}
-        self.runner = Runner(
-            plan,
-            self.engine,
-            self.reader,
-            save_raw=self.save,
-            sentinel=sentinel or ScriptedSentinel(),
-        )
-
-    def save(self, number: int, role: Role, text: str) -> str:
-        name = f"raw/{number}-{role}"
-        self.raw[name] = text
-        return name
-
-    def events(self) -> list[Event]:
-        """Run to the end; whatever happened, nothing may be left."""
-        events = list(self.runner)
-        self.assert_nothing_is_left()
-        return events
-
-    def records(self) -> list[Record]:
-        return records(self.events())
-
-    def assert_nothing_is_left(self) -> None:
-        assert self.engine.endpoints == {}
-        assert self.engine.networks == {}
-        assert self.engine.running == []
-
-
-def records(events: list[Event]) -> list[Record]:
-    return [event.record for event in events if isinstance(event, TrialFinished)]
-
-
-def of(found: list[Record], driver: str) -> list[Record]:
-    chosen = [record for record in found if record.cell.driver == driver]
-    assert chosen
-    return chosen
-
-
-def failure(found: list[Record], driver: str) -> Failure:
-    """Return the failure of a driver's trials, while the other drivers' are samples."""
-    others = [record for record in found if record.cell.driver != driver]
-    assert all(isinstance(record.outcome, Sample) for record in others)
-    (outcome,) = {record.outcome for record in of(found, driver)}
-    assert isinstance(outcome, Failure)
-    assert outcome.reason
-    return outcome
 
 
 def test_a_run_tells_what_happens_and_proves_every_path() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import run_of
 
+from netbench.drivers import DRIVERS
 from netbench.errors import RunFolderError
 from netbench.record import Absent, Failure, Measurement, Record, RunInfo, Sample
 from netbench.spec import Role
@@ -229,6 +230,30 @@ def test_two_runs_of_one_second_get_two_folders(tmp_path: Path) -> None:
         "20260114T101500Z-host-2",
         "20260114T101500Z-host-3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("drivers", "name"),
+    [
+        (("host", "bridge:user@family=6+mtu=9000"), "host-bridge-user-family-6-mtu-9000"),
+        (("cni:/etc/cni/net.d/10-b.r.conflist", "plugin:o/weave:2"), "cni-10-b.r-plugin-weave-2"),
+        (("macvlan@com.docker.x=/a/b",), "macvlan-com.docker.x-b"),
+        (
+            tuple(DRIVERS),
+            "none-host-bridge-bridge-user-container-macvlan-bridge-macvlan-private-and-6-more",
+        ),
+        ((f"bridge:user@com.docker.network.bridge.name={'x' * 99}", "host"), None),
+        (("cni:/", "@", "host"), "cni-host"),
+    ],
+)
+def test_folder_names_tell_whole_drivers(
+    tmp_path: Path, drivers: tuple[str, ...], name: str | None
+) -> None:
+    told = RunFolder.create(tmp_path, drivers, RUN.info).path.name.removeprefix("20260114T101500Z-")
+
+    assert name in (None, told)
+    assert len(told) <= 81
+    assert told.startswith(re.sub(r"\W", "-", drivers[0])[:3])
 
 
 @given(st.lists(st.text(max_size=60), max_size=8))

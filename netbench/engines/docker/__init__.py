@@ -3,28 +3,30 @@
 import os
 from collections.abc import Mapping
 
-from netbench.engines.base import Engine
+from netbench.engines.base import Engine, Wishes
 from netbench.engines.docker.client import Clients, resolve
 from netbench.engines.docker.engine import DockerEngine
 from netbench.errors import EngineError, EngineUnavailable
+
+NO_WISHES = Wishes()
 
 __all__ = ["DockerEngine", "open_docker"]
 
 
 def open_docker(
-    run: str, image: str | None = None, environment: Mapping[str, str] = os.environ
+    run: str, wishes: Wishes = NO_WISHES, environment: Mapping[str, str] = os.environ
 ) -> Engine:
     """Return the engine that DOCKER_HOST or the current docker context names.
 
-    `run` is the id that labels everything made. `image` is a reference, `build`, or None for an
-    image of this host's own tools. `environment` holds DOCKER_HOST and its like.
+    `run` is the id that labels everything made, `wishes` what the user says of its use,
+    `environment` holds DOCKER_HOST and its like.
 
     Raises:
         EngineUnavailable: it cannot be used; says why and what helps.
     """
     clients = Clients(resolve(environment))
     try:
-        return DockerEngine(clients, run, image)
+        return DockerEngine(clients, run, wishes)
     except EngineError as error:
         clients.close()
         raise EngineUnavailable(error.message, hint=error.hint) from error

@@ -20,7 +20,7 @@ from docker.errors import APIError, DockerException, InvalidVersion
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
-from netbench.errors import EngineError, EngineLost, EngineUnavailable
+from netbench.errors import EngineError, EngineLost, EngineUnavailable, Unsupported
 
 ANSWER_SECONDS: Final = 60
 """How long one request may stay unanswered before the engine counts as lost."""
@@ -179,14 +179,17 @@ class Clients:
         """Lend a client for one operation, `doing` in words for the error message.
 
         Raises:
-            EngineError: the engine refused.
+            EngineError: the engine refused; `Unsupported` where the kernel lacks what it takes.
             EngineLost: it does not answer.
         """
         client = self._take()
         try:
             yield client
         except APIError as error:
-            raise EngineError(f"{doing}: {error.explanation or error}") from error
+            text = str(error.explanation or error)
+            # The daemon passes the kernel's word on where that has no such link: EOPNOTSUPP.
+            lacking = "operation not supported" in text.lower()
+            raise (Unsupported if lacking else EngineError)(f"{doing}: {text}") from error
         except (OSError, urllib3.exceptions.HTTPError, DockerException) as error:
             raise EngineLost(
                 f"{doing}: the Docker Engine at {self.target.url} stopped answering: {error}",

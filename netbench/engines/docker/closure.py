@@ -15,6 +15,8 @@ from netbench.errors import EngineError
 
 REQUIRED: Final[Mapping[str, str]] = {
     "iperf3": "iperf3",
+    "socat": "socat",
+    "sh": "dash",
     "sockperf": "sockperf",
     "ip": "iproute2",
     "taskset": "util-linux",

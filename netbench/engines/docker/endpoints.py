@@ -2,22 +2,28 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
 from netbench.engines.docker.client import Clients
-from netbench.errors import EngineError
+from netbench.errors import EngineError, Unsupported
+from netbench.spec import Port
 
 LIFETIME: Final = 6 * 3600
 """Seconds after which even a forgotten container ends."""
-_USER: Final = "65534:65534"
-_LOOK: Final = 10
-"""Seconds that a look at a process may take."""
+USER: Final = "65534:65534"
+"""Whom tools run as."""
+ROOT: Final = "0:0"
+"""Who reads what is for root alone, and uses a capability: Docker gives those to no other user."""
+_ONCE: Final = 30
+"""Seconds that a container which does one thing may take."""
 _PIDS: Final = 512
 """iperf3 has a thread for each of up to 128 streams."""
+_LACKING: Final = ("not supported", "unknown device type")
+"""What `ip` says where the kernel has no such link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,12 @@ class Container:
     pid: int
     addresses: Mapping[str, str]
     """IPv4 address by network id."""
+    addresses6: Mapping[str, str]
+    """IPv6 address by network id."""
+    sandbox_key: str | None
+    """File that names its network namespace; None where it shares another container's."""
+    bindings: Mapping[Port, tuple[tuple[str, int], ...]]
+    """Addresses and ports of the host by the port of its own that is published there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,29 @@ class Sharing:
     """Docker's network mode: `none`, `host`, a network, `container:<id>`."""
     host: bool = False
     """Whether it also has the host's pid, ipc, uts, cgroup and user namespaces."""
+    pids: str | None = None
+    """Docker's pid mode, where that alone is shared: `host`, `container:<id>`."""
+    users: bool = False
+    """Whether it has the host's user namespace even where the engine remaps users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A container to make."""
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    sharing: Sharing
+    command: tuple[str, ...]
+    user: str = USER
+    capabilities: tuple[str, ...] = ()
+    """What it may do beyond nothing, `NET_ADMIN`."""
+    cpus: tuple[int, ...] = ()
+    init: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    publish: Mapping[Port, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
+    """Addresses and ports of the host by the port to publish there; None for any free one."""
 
 
 def main_process(seconds: int = LIFETIME) -> tuple[str, ...]:
@@ -46,32 +81,15 @@ def main_process(seconds: int = LIFETIME) -> tuple[str, ...]:
     return ("sleep", str(seconds))
 
 
-def create(
-    clients: Clients,
-    name: str,
-    sharing: Sharing,
-    *,
-    image: str,
-    labels: Mapping[str, str],
-    cpus: tuple[int, ...],
-    init: bool,
-    command: tuple[str, ...],
-) -> Container:
+def create(clients: Clients, order: Order) -> Container:
     """Create and start a container; nothing half-made is left.
 
     Raises:
         EngineError: the engine refused.
         EngineLost: it does not answer.
     """
-    with clients.lend(f"create container {name}") as api:
-        made = api.create_container(
-            image,
-            name=name,
-            entrypoint=list(command),
-            user=_USER,
-            labels=dict(labels),
-            host_config=_host_config(api, sharing, cpus, init=init),
-        )["Id"]
+    with clients.lend(f"create container {order.name}") as api:
+        made = _create(api, order)
         try:
             api.start(made)
             seen = api.inspect_container(made)
@@ -82,80 +100,104 @@ def create(
     if not seen["State"]["Running"]:
         remove(clients, made)
         raise EngineError(
-            f"container {name} ended at once: {seen['State'].get('Error') or 'no word'}"
+            f"container {order.name} ended at once: {seen['State'].get('Error') or 'no word'}"
         )
-    return _container(seen)
+    return as_shown(seen)
 
 
-def look(
-    clients: Clients, name: str, image: str, labels: Mapping[str, str], command: tuple[str, ...]
-) -> str:
-    """Run one command that may look at the host's processes, and nothing else; return its output.
+def once(clients: Clients, order: Order) -> str:
+    """Run a container's command to its end, remove it and return what the command printed.
 
     Raises:
-        EngineError: the engine refused, or the command failed.
+        EngineError: the engine refused, or the command failed; `Unsupported` where it says that
+            the kernel lacks something.
     """
-    with clients.lend(f"run {command[0]} in {name}") as api:
-        made = api.create_container(
-            image,
-            name=name,
-            entrypoint=list(command),
-            user="0:0",
-            labels=dict(labels),
-            host_config=api.create_host_config(
-                network_mode="none",
-                pid_mode="host",
-                cap_drop=["ALL"],
-                cap_add=["SYS_PTRACE"],
-                security_opt=["no-new-privileges"],
-                read_only=True,
-                pids_limit=_PIDS,
-            ),
-        )["Id"]
+    with clients.lend(f"run {order.command[0]} in {order.name}") as api:
+        made = _create(api, order)
         try:
             api.start(made)
-            code = api.wait(made, timeout=_LOOK)["StatusCode"]
-            output = api.logs(made, stdout=True, stderr=True).decode(errors="replace")
+            code = api.wait(made, timeout=_ONCE)["StatusCode"]
+            output = api.logs(made, stdout=True, stderr=True).decode(errors="replace").strip()
         finally:
             api.remove_container(made, v=True, force=True)
     if code != 0:
-        raise EngineError(f"{' '.join(command)}: {output.strip()}")
+        lacking = any(word in output.lower() for word in _LACKING)
+        kind = Unsupported if lacking else EngineError
+        raise kind(f"run {order.command[0]} in {order.name}: {output or f'exit code {code}'}")
     return output
 
 
-def _host_config(
-    api: APIClient, sharing: Sharing, cpus: tuple[int, ...], *, init: bool
-) -> dict[str, Any]:
+def _create(api: APIClient, order: Order) -> str:
+    made = api.create_container(
+        order.image,
+        name=order.name,
+        entrypoint=list(order.command),
+        user=order.user,
+        labels=dict(order.labels),
+        ports=[(port.number, port.protocol) for port in order.publish],
+        host_config=_host_config(api, order),
+    )
+    return str(made["Id"])
+
+
+def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
+    sharing = order.sharing
     host: Literal["host"] | None = "host" if sharing.host else None
     return api.create_host_config(
         network_mode=sharing.network,
         cap_drop=["ALL"],
+        cap_add=list(order.capabilities),
         security_opt=["no-new-privileges"],
         read_only=True,
         tmpfs={"/tmp": "rw,size=64m,mode=1777"},  # noqa: S108 - the container's own
         pids_limit=_PIDS,
-        cpuset_cpus=",".join(map(str, cpus)) or None,
-        init=True if init and not sharing.host else None,
-        pid_mode=host,
+        cpuset_cpus=",".join(map(str, order.cpus)) or None,
+        init=True if order.init and not sharing.host else None,
+        sysctls=dict(order.sysctls) or None,
+        port_bindings={
+            f"{port.number}/{port.protocol}": [
+                (address,) if number is None else (address, number) for address, number in places
+            ]
+            for port, places in order.publish.items()
+        },
+        pid_mode=host or sharing.pids,
         ipc_mode=host,
         uts_mode=host,
         cgroupns=host,
-        userns_mode=host,
+        userns_mode="host" if host or sharing.users else None,
     )
 
 
-def _container(seen: Mapping[str, Any]) -> Container:
-    networks = seen["NetworkSettings"]["Networks"] or {}
+def as_shown(seen: Mapping[str, Any]) -> Container:
+    """Return a container as the engine's inspection shows it."""
+    settings = seen["NetworkSettings"]
+    networks = (settings["Networks"] or {}).values()
     return Container(
         id=str(seen["Id"]),
         name=str(seen["Name"]).lstrip("/"),
         pid=int(seen["State"]["Pid"]),
-        addresses={
-            str(network["NetworkID"]): str(network["IPAddress"])
-            for network in networks.values()
-            if network["IPAddress"]
+        addresses={str(n["NetworkID"]): str(n["IPAddress"]) for n in networks if n["IPAddress"]},
+        addresses6={
+            str(n["NetworkID"]): str(n["GlobalIPv6Address"])
+            for n in networks
+            if n.get("GlobalIPv6Address")
         },
+        sandbox_key=settings.get("SandboxKey") or None,
+        bindings=_bindings(settings.get("Ports") or {}),
     )
+
+
+def _bindings(ports: Mapping[str, Any]) -> dict[Port, tuple[tuple[str, int], ...]]:
+    found = {}
+    for name, places in ports.items():
+        number, _, protocol = name.partition("/")
+        port = Port(int(number), "udp" if protocol == "udp" else "tcp")
+        found[port] = tuple(
+            (str(place["HostIp"]), int(place["HostPort"]))
+            for place in places or ()
+            if place.get("HostPort")
+        )
+    return found
 
 
 def remove(clients: Clients, container: str) -> None:

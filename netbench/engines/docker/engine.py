@@ -1,23 +1,28 @@
 """The docker engine: `Engine` over the Docker Engine API."""
 
-import re
-import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Literal
 
-from netbench.engines.base import Endpoint, Network, Owned
-from netbench.engines.docker import endpoints, facts, machine, ownership, procfs
-from netbench.engines.docker.client import Clients, daemon_pid
-from netbench.engines.docker.endpoints import Container, Sharing
+from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Wishes
+from netbench.engines.docker import facts, machine, ownership, visit
+from netbench.engines.docker.client import Clients
+from netbench.engines.docker.endpoints import ROOT, USER, Container, Order, Sharing, main_process
 from netbench.engines.docker.exec import DockerProcess, start
-from netbench.engines.docker.image import Image, prepare
-from netbench.engines.docker.networks import Networks, default
+from netbench.engines.docker.host import ROOTS_FILES, EngineHost
+from netbench.engines.docker.kinds import Kinds
+from netbench.engines.docker.lan import EmulatedLan
+from netbench.engines.docker.maker import ImageWish, Maker
+from netbench.engines.docker.networks import OVERLAY, Networks, default
+from netbench.engines.docker.possible import Possible
+from netbench.engines.docker.publish import create_published
+from netbench.engines.docker.subnets import Subnets
+from netbench.engines.docker.swarm import Swarm
 from netbench.errors import EngineError, EngineLost
 from netbench.record import Completed, FactValue
-from netbench.spec import Attach, CpuTopology, NetworkSpec, Recipe, Role
+from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
 _QUICK: Final = 20.0
 """Seconds that a command which only reads may take."""
@@ -31,8 +36,8 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, clients: Clients, run: str, image: str | None) -> None:
-        """Ask the engine what it is; `image` as `--image`, None for this host's own tools.
+    def __init__(self, clients: Clients, run: str, wishes: Wishes) -> None:
+        """Ask the engine what it is.
 
         Raises:
             EngineError: it refuses to tell.
@@ -44,66 +49,47 @@ class DockerEngine:
         self.why = f"the Docker Engine answers at {target.url} ({target.origin})"
         self.local = False
         self._clients = clients
-        self._run = run
-        self._wanted = image
-        self._labels = ownership.labels(run)
-        self._init = facts.component(self._version, "docker-init") is not None
-        self._networks = Networks(clients, self._labels, self._host_routes)
+        self._wishes = wishes
+        labels = ownership.labels(run)
+        image = ImageWish(wishes.image, str(self._info.get("Architecture")))
+        init = facts.component(self._version, "docker-init") is not None
+        self._maker = Maker(clients, run, labels, image, init=init)
+        self._hosting = EngineHost(clients, self._maker)
+        subnets = Subnets(clients, self._host_routes)
+        kinds = Kinds(self._maker)
+        self._lan = EmulatedLan(self._maker, subnets)
+        self._swarm = Swarm(clients, labels, wanted=wishes.init_swarm)
+        self._networks = Networks(
+            clients,
+            labels,
+            subnets=subnets,
+            lan=self._lan,
+            kinds=kinds,
+            swarm=self._swarm,
+            parent=wishes.parent,
+        )
+        self._possible = Possible(self._info, kinds, self._swarm, self._default, wishes.parent)
         self._lock = threading.RLock()
-        self._image: Image | None = None
         self._host: Endpoint | None = None
-        self._looked = False
+        self._visits: set[str] = set()
         self._tools: Mapping[str, str] | None = None
         self._topology: CpuTopology | None = None
 
     def prepare(self) -> tuple[str, ...]:
         """Make the probe image and the host endpoint, and check the tools in it."""
-        image = self._have_image()
-        host = self.host()
-        if self._wanted is not None:
+        image = self._maker.image()
+        self.host()
+        if self._wishes.image is not None:
             machine.check_tools(self._in_host())
         self.tools()
-        return (image.done, self._describe_helper(host))
-
-    def _have_image(self) -> Image:
-        with self._lock:
-            if self._image is None:
-                architecture = str(self._info.get("Architecture"))
-                self._image = prepare(self._clients, self._wanted, architecture)
-            return self._image
+        return (image.done, self._hosting.describe())
 
     def facts(self) -> Mapping[str, FactValue]:
         """Return the facts `engine.*`."""
         return {
             **facts.engine_facts(self._info, self._version, self._clients.target),
-            **facts.image_facts(self._image),
+            **facts.image_facts(self._maker.made_image),
         }
-
-    def _mount_namespace(self) -> int | None:
-        """Return the inode of the daemon's mount namespace, which no container ever shares.
-
-        Who is not root may not see it, but a container with the right to look at processes may,
-        where no security module forbids it.
-        """
-        path = self._clients.target.socket
-        pid = daemon_pid(path) if path is not None and self.local else None
-        if pid is None:
-            return None
-        link = f"/proc/{pid}/ns/mnt"
-        with suppress(OSError):
-            return Path(link).stat().st_ino
-        image = self._have_image().reference
-        try:
-            seen = endpoints.look(
-                self._clients, self._unique("look"), image, self._labels, ("readlink", link)
-            )
-        except EngineLost:
-            raise
-        except EngineError:
-            return None
-        self._looked = True
-        inode = seen.strip().removeprefix("mnt:[").rstrip("]")
-        return int(inode) if inode.isdecimal() else None
 
     def tools(self) -> Mapping[str, str]:
         """Return the first line that each tool in the image says of its version."""
@@ -119,53 +105,21 @@ class DockerEngine:
                 self._topology = machine.cpu_topology(self._in_host())
             return self._topology
 
-    def unsupported(self, recipe: Recipe) -> str | None:
-        """Return why the engine cannot make a recipe, from what it says of itself."""
-        attaches = (recipe.client, recipe.server)
-        security = tuple(map(str, self._info.get("SecurityOptions") or ()))
-        if Attach.HOST in attaches and "name=userns" in security:
-            return "the engine remaps users (userns-remap) and then refuses the host's network"
-        if Attach.DEFAULT in attaches and default(self._clients) is None:
-            return "the engine has no default bridge network"
-        known = (self._info.get("Plugins") or {}).get("Network") or ()
-        if recipe.network is not None and recipe.network.driver not in known:
-            return (
-                f"the engine has no network driver {recipe.network.driver}; "
-                f"it has {', '.join(known) or 'none'}"
-            )
-        return None
+    def unsupported(self, recipe: Recipe, path: Path) -> str | None:
+        """Return why there is no such thing here."""
+        return self._possible.refusal(recipe, path)
+
+    def lan(self) -> Lan:
+        """Return the emulated LAN."""
+        return self._lan.get()
 
     def host(self) -> Endpoint:
         """Return a container in the host's namespaces: all but mnt, where the engine allows it."""
         with self._lock:
             if self._host is None:
-                self._host = self._make_host()
+                self._host = self._hosting.make()
+                self.local = self._hosting.local
             return self._host
-
-    def _make_host(self) -> Endpoint:
-        # The lifetime tells this container's command from any other of the same pid elsewhere.
-        command = endpoints.main_process(endpoints.LIFETIME + secrets.randbelow(10**6))
-        try:
-            made = self._container("host", Sharing("host", host=True), (), command)
-        except EngineLost:
-            raise
-        except EngineError:
-            made = self._container("host", Sharing("host"), (), command)
-        unix = self._clients.target.socket is not None
-        self.local = unix and procfs.shows(made.pid, made.id, command)
-        stands_in = (("mnt", self._mount_namespace()),)
-        return Endpoint(made.id, made.name, Role.HOST, made.pid, None, None, stands_in)
-
-    def _describe_helper(self, host: Endpoint) -> str:
-        looked = (
-            "; for the inode of the daemon's mount namespace a container with CAP_SYS_PTRACE and "
-            "the host's pid namespace ran `readlink` once"
-        )
-        return (
-            f"made the container {host.name} in the host's namespaces to read from; it has no "
-            "capabilities, no new privileges, a read-only root and no root user"
-            f"{looked if self._looked else ''}"
-        )
 
     def _in_host(self) -> machine.Run:
         # The endpoint is fetched first: the commands may run in threads, which must not wait for
@@ -173,30 +127,18 @@ class DockerEngine:
         host = self.host()
         return lambda argv: self.run(host, argv, timeout=_QUICK)
 
-    def _host_routes(self) -> str:
-        return self._in_host()(("ip", "-j", "-4", "route")).stdout
+    def _host_routes(self) -> tuple[str, ...]:
+        done = self._in_host()(("sh", "-c", "ip -j -4 route; ip -j -6 route"))
+        return tuple(line for line in done.stdout.splitlines() if line.strip())
 
-    def _container(
-        self, name: str, sharing: Sharing, cpus: tuple[int, ...], command: tuple[str, ...]
-    ) -> Container:
-        return endpoints.create(
-            self._clients,
-            self._unique(name),
-            sharing,
-            image=self._have_image().reference,
-            labels=self._labels,
-            cpus=cpus,
-            init=self._init,
-            command=command,
-        )
-
-    def _unique(self, name: str) -> str:
-        plain = re.sub(r"[^a-zA-Z0-9_.-]", "-", f"{self._run}-{name}")
-        return f"netbench-{plain}-{secrets.token_hex(3)}"
+    def _default(self) -> Network | None:
+        return default(self._clients)
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network with a free /24."""
-        return self._networks.create(self._unique(name), spec)
+        """Make a network with free subnets."""
+        made = self._networks.create(self._maker.unique(name), spec)
+        sandbox = self._hosting.sandbox(made, self.host()) if spec.driver == OVERLAY else None
+        return replace(made, sandbox=sandbox)
 
     def create_endpoint(
         self,
@@ -207,12 +149,17 @@ class DockerEngine:
         network: Network | None,
         peer: Endpoint | None,
         cpus: tuple[int, ...],
+        publish: tuple[Port, ...] = (),
+        published: Literal["proxy", "nat"] | None = None,
     ) -> Endpoint:
         """Make and start a container."""
-        joined = self._joined(attach, network)
-        made = self._container(
-            name, Sharing(_mode(attach, network, peer)), cpus, endpoints.main_process()
+        del published  # who serves a port is the engine's to say: the trial's evidence shows it
+        joined = self._default() if attach is Attach.DEFAULT else network
+        order = replace(
+            self._maker.order(name, Sharing(_mode(attach, network, peer)), main_process()),
+            cpus=cpus,
         )
+        made, ports = self._publishing(order, publish, joined)
         return Endpoint(
             id=made.id,
             name=made.name,
@@ -220,28 +167,74 @@ class DockerEngine:
             pid=made.pid,
             address=made.addresses.get(joined.id) if joined else None,
             ipam=joined.ipam if joined else None,
+            address6=made.addresses6.get(joined.id) if joined else None,
+            published=ports,
+            sandbox_key=made.sandbox_key,
         )
 
-    def _joined(self, attach: Attach, network: Network | None) -> Network | None:
-        if attach is Attach.NETWORK:
-            return network
-        if attach is Attach.DEFAULT:
-            return default(self._clients)
-        return None
+    def _publishing(
+        self, order: Order, ports: tuple[Port, ...], network: Network | None
+    ) -> tuple[Container, tuple[Published, ...]]:
+        if not ports:
+            return self._maker.create(order), ()
+        lan = self.lan()
+        has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
+        addresses = (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)
+        return create_published(
+            order, ports, addresses, create=self._maker.create, remove=self._maker.remove
+        )
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """Remove a container with every process in it."""
-        endpoints.remove(self._clients, endpoint.id)
+        self._maker.remove(endpoint.id)
+        self._visits.discard(endpoint.id)
 
     def remove_network(self, network: Network) -> None:
-        """Remove a network."""
+        """Remove a network, and the wire that was made for it."""
         self._networks.remove(network)
+
+    def visit(self, name: str) -> Endpoint:
+        """Look at any container of the engine, through a helper that shares its namespaces."""
+        self.host()
+        visited = visit.look_up(self._clients, name, local=self.local)
+        seer = self._maker.create(visit.helper(self._maker, visited))
+        self._visits.add(seer.id)
+        container, network = visited.container, visited.network
+        seen = Endpoint(
+            id=seer.id,
+            name=container.name,
+            role=Role.SERVER,
+            pid=container.pid,
+            address=container.addresses.get(network.id) if network else None,
+            ipam=network.ipam if network else None,
+            address6=container.addresses6.get(network.id) if network else None,
+            sandbox_key=container.sandbox_key,
+        )
+        try:
+            links = [f"/proc/{visited.first}/ns/{kind}" for kind in visit.NOT_SHARED]
+            told = self.run(seen, ("readlink", *links), timeout=_QUICK) if visited.first else None
+            printed = told.stdout if told else ""
+        except BaseException:
+            self.remove_endpoint(seen)
+            raise
+        return replace(seen, stands_in=visit.others(visited, printed, local=self.local))
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
     ) -> DockerProcess:
         """Start a tool by `docker exec`."""
-        return start(self._clients, endpoint.id, argv, cpu=cpu, limit=limit, local=self.local)
+        for_root = endpoint.id in self._visits or (
+            endpoint.role is Role.HOST and argv[0] == "cat" and argv[1:] == ROOTS_FILES
+        )
+        return start(
+            self._clients,
+            endpoint.id,
+            argv,
+            user=ROOT if for_root else USER,
+            cpu=cpu,
+            limit=limit,
+            local=self.local,
+        )
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a short command to its end."""
@@ -256,13 +249,26 @@ class DockerEngine:
         ownership.remove(self._clients, thing)
 
     def close(self) -> None:
-        """Remove the host endpoint and let go; a lost engine is let go in silence."""
+        """Remove what the engine made for the run and let go; a lost engine goes in silence."""
         with self._lock:
             host, self._host = self._host, None
-        with suppress(EngineLost):
-            if host is not None:
-                self.remove_endpoint(host)
-        self._clients.close()
+        undo: list[Callable[[], None]] = [self._lan.close, self._swarm.undo]
+        if host is not None:
+            undo.append(lambda: self.remove_endpoint(host))
+        try:
+            with suppress(EngineLost):
+                _all(undo)
+        finally:
+            self._clients.close()
+
+
+def _all(steps: list[Callable[[], None]]) -> None:
+    """Take every step, even where one before it fails; raise the last failure."""
+    try:
+        steps[0]()
+    finally:
+        if steps[1:]:
+            _all(steps[1:])
 
 
 def _mode(attach: Attach, network: Network | None, peer: Endpoint | None) -> str:

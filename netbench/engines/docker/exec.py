@@ -43,6 +43,8 @@ class Launch:
     """The bound that was asked for, in seconds."""
     local: bool
     """Whether the container's processes are visible in our own /proc."""
+    user: str
+    """Whom it runs as; who signals it from inside must be the same."""
 
 
 def start(
@@ -53,14 +55,16 @@ def start(
     cpu: int | None,
     limit: float,
     local: bool,
+    user: str = "",
 ) -> "DockerProcess":
-    """Start `argv` in a container; errors as `Engine.start`."""
+    """Start `argv` in a container, as the container's own user or another; as `Engine.start`."""
     bound = f"{max(1, math.ceil(limit))}.{secrets.randbelow(10**6):06d}"
     pin = () if cpu is None else ("taskset", "-c", str(cpu))
+    command = ["timeout", "-s", "KILL", bound, *pin, *argv]
     with clients.lend(f"start {argv[0]}") as api:
-        made = api.exec_create(container, ["timeout", "-s", "KILL", bound, *pin, *argv])["Id"]
+        made = api.exec_create(container, command, user=user)["Id"]
         stream = api.exec_start(made, socket=True)
-    return DockerProcess(clients, made, stream, Launch(container, argv, bound, limit, local))
+    return DockerProcess(clients, made, stream, Launch(container, argv, bound, limit, local, user))
 
 
 class DockerProcess:
@@ -147,7 +151,15 @@ class DockerProcess:
 
     def _helper(self, *argv: str) -> Completed:
         container = self._launch.container
-        process = start(self._clients, container, argv, cpu=None, limit=_GRACE, local=False)
+        process = start(
+            self._clients,
+            container,
+            argv,
+            cpu=None,
+            limit=_GRACE,
+            local=False,
+            user=self._launch.user,
+        )
         return process.wait(_GRACE)
 
     def _find(self) -> int | None:

@@ -85,5 +85,6 @@ def _complain(missing: Iterable[str], done: Mapping[str, Completed]) -> None:
         first = done[names[0]]
         raise EngineError(
             f"the image lacks {', '.join(names)}: {(first.stderr or first.stdout).strip()}",
-            hint="use an image with iperf3, sockperf, iproute2, util-linux, coreutils and procps",
+            hint="use an image with iperf3, sockperf, socat, iproute2, util-linux, coreutils, "
+            "procps and sh",
         )

@@ -1,104 +1,244 @@
 """Networks of a run: subnets that collide with nothing, and what the engine says of them."""
 
-import ipaddress
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv4Network
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from docker import APIClient
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
 from netbench.engines.docker.client import Clients
-from netbench.errors import EngineError
+from netbench.engines.docker.kinds import Kinds
+from netbench.engines.docker.lan import EmulatedLan, Wire
+from netbench.engines.docker.subnets import (
+    BLOCK,
+    BLOCK6,
+    Subnet,
+    Subnets,
+    free_subnets,
+    free_subnets6,
+    routed,
+)
+from netbench.engines.docker.swarm import Swarm
+from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
 from netbench.spec import NetworkSpec
 
-BLOCK: Final = IPv4Network("198.18.0.0/15")
-"""RFC 2544's block for benchmarks."""
-_PREFIX: Final = 24
+__all__ = [
+    "BLOCK",
+    "BLOCK6",
+    "Networks",
+    "Subnet",
+    "default",
+    "describe",
+    "free_subnets",
+    "free_subnets6",
+    "routed",
+]
+
+OVERLAY: Final = "overlay"
 _BRIDGE: Final = "com.docker.network.bridge.name"
 _DEFAULT: Final = "com.docker.network.bridge.default_bridge"
+_ICC: Final = "com.docker.network.bridge.enable_icc"
+_MTU: Final = "com.docker.network.driver.mtu"
+_VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
+_ROUTED: Final = ("l3", "l3s")
+"""Modes of ipvlan in which the host routes for the containers' own subnet."""
 
 
-def free_subnets(taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
-    """Yield the /24s of the benchmarking block that overlap none of `taken`."""
-    busy = tuple(taken)
-    for subnet in BLOCK.subnets(new_prefix=_PREFIX):
-        if not any(subnet.overlaps(other) for other in busy):
-            yield subnet
+@dataclass(slots=True)
+class _Shared:
+    """A network on a real parent: an engine refuses a second one there."""
+
+    network: Network
+    users: int
 
 
-def routed(printed: str) -> tuple[IPv4Network, ...]:
-    """Return the destinations in the output of `ip -j -4 route`, the default route aside.
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A network that is to be tried with one choice of subnets."""
 
-    Raises:
-        EngineError: it is not that.
-    """
-    try:
-        found = [str(route["dst"]) for route in json.loads(printed)]
-        return tuple(IPv4Network(dst, strict=False) for dst in found if dst != "default")
-    except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(
-            f"the host's routes are unreadable: {error!r}: {printed[:200]}"
-        ) from error
+    name: str
+    spec: NetworkSpec
+    subnet: Subnet
+    parent: str | None = None
+    wire: Wire | None = None
+    """Which holds the subnet, too, unless the network is routed."""
+
+    @property
+    def gateway(self) -> tuple[str, str]:
+        """The gateway's address in IPv4 and IPv6: the LAN client on a wire, else the first."""
+        if self.spec.on_lan and not _is_routed(self.spec):
+            return self.subnet.outside, self.subnet.outside6
+        return self.subnet.host, self.subnet.host6
+
+    @property
+    def reserved(self) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+        """Addresses that the engine must give to nobody: the host's on the wire."""
+        if self.wire is None or _is_routed(self.spec):
+            return None, None
+        return {"host": self.subnet.host}, {"host": self.subnet.host6}
 
 
 class Networks:
     """Makes the run's networks; safe to use from several threads."""
 
     def __init__(
-        self, clients: Clients, labels: Mapping[str, str], host_routes: Callable[[], str]
+        self,
+        clients: Clients,
+        labels: Mapping[str, str],
+        *,
+        subnets: Subnets,
+        lan: EmulatedLan,
+        kinds: Kinds,
+        swarm: Swarm,
+        parent: str | None,
     ) -> None:
-        """`host_routes` returns the output of `ip -j -4 route` on the engine's host."""
+        """`parent` is the real link that the user named for macvlan and ipvlan, if any."""
         self._clients = clients
         self._labels = labels
-        self._host_routes = host_routes
+        self._subnets = subnets
+        self._lan = lan
+        self._kinds = kinds
+        self._swarm = swarm
+        self._parent = parent
         self._lock = threading.Lock()
+        self._shared: dict[NetworkSpec, _Shared] = {}
+        self._plans: dict[str, _Plan] = {}
 
     def create(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network; errors as `Engine.create_network`."""
-        routes = routed(self._host_routes())
-        # One at a time: the next look at the engine's networks must see this one.
-        with self._lock, self._clients.lend(f"create network {name}") as api:
-            taken = (*routes, *_subnets(api.networks()))
-            for subnet in free_subnets(taken):
-                made = self._try(api, name, spec, subnet)
-                if made is not None:
-                    return describe(api.inspect_network(made))
-        raise EngineError(
-            f"create network {name}: no /{_PREFIX} of {BLOCK} is free",
-            hint="list networks: docker network ls; remove netbench's own: netbench clean",
-        )
+        if spec.driver == OVERLAY:
+            self._swarm.ensure()
+        if spec.on_lan:
+            lacking = self._kinds.lacks(spec.driver, spec.mode)
+            if lacking is None and spec.internal:
+                lacking = self._kinds.lacks("dummy")
+            if lacking:
+                raise Unsupported(lacking)
+        if spec.on_lan and self._parent and not spec.internal:
+            return self._share(name, spec)
+        return self._make(name, spec)
 
-    def _try(self, api: APIClient, name: str, spec: NetworkSpec, subnet: IPv4Network) -> str | None:
-        """Return the id, None where the engine holds the subnet for taken."""
-        pool = IPAMPool(subnet=str(subnet), gateway=str(subnet[1]))
+    def _share(self, name: str, spec: NetworkSpec) -> Network:
+        with self._lock:
+            shared = self._shared.get(spec)
+            if shared is None:
+                shared = self._shared[spec] = _Shared(self._make(name, spec), 0)
+            shared.users += 1
+            return shared.network
+
+    def _make(self, name: str, spec: NetworkSpec) -> Network:
+        refused: list[_Plan] = []
         try:
-            made = api.create_network(
-                name,
-                driver=spec.driver,
-                options=dict(spec.options),
-                ipam=IPAMConfig(pool_configs=[pool]),
-                labels=dict(self._labels),
-            )
-        except APIError as error:
-            if "overlap" in str(error.explanation):
-                return None
+            while True:
+                plan = self._plan(name, spec)
+                made = self._try(plan)
+                if made is not None:
+                    return made
+                refused.append(plan)  # kept until the end, so that the next choice is another
+        finally:
+            for plan in refused:
+                self._give_up(plan)
+
+    def _plan(self, name: str, spec: NetworkSpec) -> _Plan:
+        if not spec.on_lan or spec.internal or self._parent:
+            # An internal macvlan or ipvlan has a link as parent that the engine makes for it.
+            parent = self._parent if spec.on_lan and not spec.internal else None
+            return _Plan(name, spec, self._subnets.take(), parent)
+        wire = self._lan.wire(spec.mtu)
+        plan = _Plan(name, spec, wire.subnet, wire.lan.link, wire)
+        if not _is_routed(spec):
+            return plan
+        try:
+            plan = replace(plan, subnet=self._subnets.take())
+            self._lan.lead(wire, plan.subnet)
+        except BaseException:
+            self._give_up(plan)
             raise
-        return str(made["Id"])
+        return plan
+
+    def _try(self, plan: _Plan) -> Network | None:
+        """Return the network, None where the engine holds the subnet for taken."""
+        spec = plan.spec
+        try:
+            with self._clients.lend(f"create network {plan.name}") as api:
+                made = api.create_network(
+                    plan.name,
+                    driver=spec.driver,
+                    options=_options(plan),
+                    ipam=IPAMConfig(pool_configs=_pools(plan)),
+                    internal=spec.internal,
+                    labels=dict(self._labels),
+                    enable_ipv6=spec.ipv6,
+                    attachable=True if spec.driver == OVERLAY else None,
+                )
+                network = describe(api.inspect_network(made["Id"]))
+        except EngineError as error:
+            if "overlap" in error.message:
+                return None
+            self._give_up(plan)
+            raise
+        except BaseException:
+            self._give_up(plan)
+            raise
+        self._plans[network.id] = plan
+        return replace(network, lan=plan.wire.lan if plan.wire else None)
+
+    def _give_up(self, plan: _Plan) -> None:
+        """Let go of what a network that is gone, or never came to be, had to itself."""
+        self._subnets.give_back(plan.subnet)
+        if plan.wire is not None:
+            self._lan.drop(plan.wire)
 
     def remove(self, network: Network) -> None:
-        """Remove a network; quietly nothing where it is gone already."""
+        """Remove a network with its wire; quietly nothing where it is gone already."""
+        with self._lock:
+            for spec, shared in list(self._shared.items()):
+                if shared.network.id == network.id:
+                    shared.users -= 1
+                    if shared.users > 0:
+                        return
+                    del self._shared[spec]
+            self._remove(network)
+
+    def _remove(self, network: Network) -> None:
         name = network.ipam.network if network.ipam else network.id
-        with self._clients.lend(f"remove network {name}") as api:
-            try:
-                api.remove_network(network.id)
-            except NotFound:
-                return
+        with self._clients.lend(f"remove network {name}") as api, suppress(NotFound):
+            api.remove_network(network.id)
+        plan = self._plans.pop(network.id, None)
+        if plan is not None:
+            self._give_up(plan)
+
+
+def _is_routed(spec: NetworkSpec) -> bool:
+    return spec.driver == "ipvlan" and spec.mode in _ROUTED
+
+
+def _pools(plan: _Plan) -> list[IPAMPool]:
+    gateways, reserved = plan.gateway, plan.reserved
+    subnets = (str(plan.subnet.v4), str(plan.subnet.v6))
+    return [
+        IPAMPool(subnet=subnets[i], gateway=gateways[i], aux_addresses=reserved[i])
+        for i in range(2 if plan.spec.ipv6 else 1)
+    ]
+
+
+def _options(plan: _Plan) -> dict[str, str]:
+    spec = plan.spec
+    found = {}
+    if plan.parent:
+        found["parent"] = plan.parent
+    if spec.on_lan and spec.mode:
+        found[f"{spec.driver}_mode"] = spec.mode
+    if spec.mtu is not None:
+        found[_MTU] = str(spec.mtu)
+    if not spec.icc:
+        found[_ICC] = "false"
+    return found | dict(spec.options)
 
 
 def default(clients: Clients) -> Network | None:
@@ -111,26 +251,26 @@ def default(clients: Clients) -> Network | None:
     )
 
 
-def _subnets(networks: Iterable[Mapping[str, Any]]) -> Iterator[IPv4Network]:
-    for network in networks:
-        for pool in network["IPAM"]["Config"] or ():
-            subnet = ipaddress.ip_network(pool["Subnet"], strict=False)
-            if isinstance(subnet, IPv4Network):
-                yield subnet
-
-
 def describe(seen: Mapping[str, Any]) -> Network:
-    """Return a network as the engine's inspection shows it, with its first IPv4 pool."""
-    pools = [pool for pool in seen["IPAM"]["Config"] or () if ":" not in pool["Subnet"]]
+    """Return a network as the engine's inspection shows it, with the first pool of each family."""
+    options: Mapping[str, str] = seen["Options"] or {}
+    configured = seen["IPAM"]["Config"] or ()
+    pools = [pool for pool in configured if ":" not in pool["Subnet"]]
+    pools6 = [pool for pool in configured if ":" in pool["Subnet"] and seen.get("EnableIPv6")]
     if not pools:
         return Network(id=str(seen["Id"]), ipam=None)
     bridge = f"br-{seen['Id'][:12]}" if seen["Driver"] == "bridge" else None
+    vxlan = options.get(_VXLAN, "").partition(",")[0]
     return Network(
         id=str(seen["Id"]),
         ipam=Ipam(
             network=str(seen["Name"]),
             subnet=str(pools[0]["Subnet"]),
             gateway=pools[0].get("Gateway"),
-            bridge=(seen["Options"] or {}).get(_BRIDGE, bridge),
+            bridge=options.get(_BRIDGE, bridge),
+            subnet6=str(pools6[0]["Subnet"]) if pools6 else None,
+            gateway6=pools6[0].get("Gateway") if pools6 else None,
+            parent=options.get("parent"),
+            vxlan=int(vxlan) if vxlan.isdecimal() else None,
         ),
     )

@@ -1,10 +1,12 @@
 """Labels: what is ours, and whether the process that made it still runs."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
+from netbench.engines.docker import swarm
 from netbench.engines.docker.client import Clients
 from netbench.engines.owner import maker_lives, this_process
 
@@ -47,6 +49,7 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
             Owned("network", n["Id"], n["Name"], n["Labels"][RUN], live(n["Labels"]))
             for n in networks
         ),
+        *_swarm(clients, run, live),
         *(Owned("image", i["Id"], (i["RepoTags"] or [i["Id"]])[0], "", live=False) for i in images),
     )
 
@@ -60,12 +63,25 @@ def _ours(found: list[dict[str, Any]], run: str | None) -> list[dict[str, Any]]:
     return [thing for thing, mark in marks if mark is not None and run in (None, mark)]
 
 
+def _swarm(
+    clients: Clients, run: str | None, live: Callable[[dict[str, str]], bool]
+) -> tuple[Owned, ...]:
+    found = swarm.found(clients)
+    mark = found[1].get(RUN) if found else None
+    if found is None or mark is None or run not in (None, mark):
+        return ()
+    return (Owned("swarm", found[0], "the swarm of this engine", mark, live(found[1])),)
+
+
 def _name(container: dict[str, Any]) -> str:
     return str(container["Names"][0]).lstrip("/") if container["Names"] else str(container["Id"])
 
 
 def remove(clients: Clients, thing: Owned) -> None:
     """Remove one of `owned`; quietly nothing where it is gone already."""
+    if thing.kind == "swarm":
+        swarm.leave(clients, {RUN: thing.run})
+        return
     with clients.lend(f"remove {thing.kind} {thing.name}") as api:
         try:
             if thing.kind == "container":

@@ -1,90 +1,63 @@
 """`NetnsEngine`: a small world of namespaces, made with the run and gone with it."""
 
-import itertools
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Network
+from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Network, Owned
+from netbench.engines.base import Endpoint, Lan, Network, Owned, Wishes
 from netbench.engines.cpus import local_topology
-from netbench.engines.netns import wiring
-from netbench.engines.netns.holder import Holder, NamespaceProcess, hold
+from netbench.engines.netns import proxy, wiring
+from netbench.engines.netns.dispatch import Kinds
+from netbench.engines.netns.holder import Holder, NamespaceProcess
+from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
-from netbench.engines.netns.wiring import Bridge
+from netbench.engines.netns.userns import in_user_namespace
+from netbench.engines.netns.world import World
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
-from netbench.record import Completed, FactValue, Ipam
-from netbench.spec import Attach, CpuTopology, NetworkSpec, Recipe, Role
+from netbench.record import Completed, FactValue
+from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
-_POOL = IPv4Network("198.18.0.0/15")
-"""RFC 2544's block for benchmarks."""
-_IN_USER_NAMESPACE = "NETBENCH_IN_USER_NAMESPACE"
-_UTILITIES = ("unshare", "nsenter", "setpriv", "taskset", "sleep")
-_TOOLS = ("iperf3", "sockperf")
-
-
-def unavailable() -> str | None:
-    """Return why this engine cannot work for this user, None where it can; found by trying."""
-    missing = [name for name in _UTILITIES if shutil.which(name) is None]
-    if missing:
-        return f"{', '.join(missing)} not found (util-linux, coreutils)"
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    argv = ["unshare", *user, "--net", "--mount", "--propagation=unchanged", "--pid", "--fork"]
-    tried = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=10, check=False)
-    return None if tried.returncode == 0 else f"`{' '.join(argv)} true`: {tried.stderr.strip()}"
-
-
-def reexec_in_user_namespace() -> None:
-    """Where we are not root, start this program again as root of a user namespace of its own.
-
-    Returns at once where we are root, or already there.
-    """
-    if os.geteuid() == 0 or os.environ.get(_IN_USER_NAMESPACE):
-        return
-    os.environ[_IN_USER_NAMESPACE] = "1"
-    argv = ["unshare", "--user", "--map-root-user", "--", sys.executable, "-m", "netbench"]
-    os.execvp("unshare", [*argv, *sys.argv[1:]])  # noqa: S606 -- replaces this process, no shell
+_TOOLS: Final = ("iperf3", "sockperf")
+_NO_WISHES: Final = Wishes()
+_IPV6: Final = 6
+_NOTHING: Final = Attached(None, None, None)
+"""What an endpoint has that is in no network."""
 
 
 class NetnsEngine:
-    """Makes a host namespace, bridges and endpoints; needs root, of the machine or a namespace."""
+    """Makes a host namespace, networks and endpoints; needs root, of the machine or a namespace."""
 
     name = "netns"
     local = True
 
-    def __init__(self, run: str, why: str) -> None:
+    def __init__(self, run: str, why: str, wishes: Wishes = _NO_WISHES) -> None:
         """Make the world.
+
+        Args:
+            run: id of the run, which marks every process.
+            why: this engine was chosen, in words.
+            wishes: of the user; this engine has no use for any of them.
 
         Raises:
             EngineUnavailable: the kernel refuses namespaces to this user.
         """
+        del wishes
         self.why = why
-        self._run = run
-        self._owner = this_process()
         self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._subnets = _POOL.subnets(new_prefix=24)
-        self._addresses: dict[str, itertools.count[int]] = {}
-        self._bridges: dict[str, Bridge] = {}
         self._holders: dict[str, Holder] = {}
-        self._ports: dict[str, str] = {}
-        # One thread that lives as long as this engine starts every process: a parent-death signal
-        # is sent when the *thread* that started the process ends, prctl(2) PR_SET_PDEATHSIG.
-        self._spawner = ThreadPoolExecutor(max_workers=1)
+        self._has_lan = False
         try:
-            self._world = self._hold(None)
+            self._world = World(run, this_process())
         except EngineError as exc:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
         try:
-            wiring.loopback_up(self._world.pid)
-            self._default = self._add_bridge("nb0")
+            self._kinds = Kinds(self._world)
         except BaseException:
-            self.close()
+            self._world.close()
             raise
 
     def prepare(self) -> tuple[str, ...]:
@@ -97,12 +70,14 @@ class NetnsEngine:
 
     def facts(self) -> Mapping[str, FactValue]:
         """Return what distinguishes this engine."""
+        rules = "nftables: netbench's own table" if self._has_lan else "none"
         return {
-            "engine.name": "netns (kernel namespaces, no daemon, no firewall rules)",
+            "engine.name": "netns (kernel namespaces, no daemon)",
             "engine.arch": os.uname().machine,
             "engine.kernel": os.uname().release,
-            "engine.rootless": bool(os.environ.get(_IN_USER_NAMESPACE)),
-            "engine.user_namespace": bool(os.environ.get(_IN_USER_NAMESPACE)),
+            "engine.rootless": in_user_namespace(),
+            "engine.user_namespace": in_user_namespace(),
+            "engine.firewall": rules,
         }
 
     def tools(self) -> Mapping[str, str]:
@@ -118,25 +93,42 @@ class NetnsEngine:
         """Return the CPUs this process may use."""
         return local_topology()
 
-    def unsupported(self, recipe: Recipe) -> str | None:
-        """Every recipe of bridges and shared namespaces can be made."""
-        if recipe.network and recipe.network.driver != "bridge":
-            return f"the netns engine makes no {recipe.network.driver} networks"
-        if recipe.network and recipe.network.options:
-            return f"the netns engine knows no network options ({recipe.network.options[0][0]})"
-        return None
+    def unsupported(self, recipe: Recipe, path: Path) -> str | None:
+        """Try what the recipe and the path need."""
+        spec = recipe.network
+        lacking = self._kinds.unsupported(spec) if spec else None
+        if lacking is None and recipe.family == _IPV6:
+            lacking = self._world.no_ipv6
+        if lacking is not None or path is Path.EAST_WEST or not self._publishes(recipe):
+            return lacking
+        if recipe.published == "proxy":
+            return proxy.unavailable()
+        return self._world.firewall.unavailable()
+
+    def _publishes(self, recipe: Recipe) -> bool:
+        if recipe.network:
+            return self._kinds.publishes(recipe.network)
+        return recipe.server is Attach.DEFAULT
+
+    def lan(self) -> Lan:
+        """Return the emulated LAN."""
+        self._has_lan = True
+        return self._world.lan()
 
     def host(self) -> Endpoint:
         """Return the world's host namespace."""
         return Endpoint("world", "world", Role.HOST, self._world.pid, None, None)
 
+    def visit(self, name: str) -> Endpoint:
+        """Refuse: there is no container here but those of this run."""
+        raise EngineError(
+            f"the netns engine has no named containers, so there is no {name}",
+            hint="name the engine whose container it is: --engine docker",
+        )
+
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a bridge; this world has no other routes to collide with."""
-        if spec.driver != "bridge":
-            raise EngineError(f"the netns engine makes no {spec.driver} networks")
-        with self._lock:
-            bridge = self._add_bridge(f"nb{next(self._numbers)}")
-        return Network(bridge.name, _ipam(name, bridge))
+        """Make a network."""
+        return self._kinds.create(name, spec)
 
     def create_endpoint(
         self,
@@ -147,41 +139,58 @@ class NetnsEngine:
         network: Network | None,
         peer: Endpoint | None,
         cpus: tuple[int, ...],
+        publish: tuple[Port, ...] = (),
+        published: Literal["proxy", "nat"] | None = None,
     ) -> Endpoint:
         """Make namespaces and wire them."""
         del cpus  # tools are pinned one by one; there is no cgroup to confine
         shared = {Attach.HOST: self._world.pid, Attach.PEER: peer.pid if peer else None}
-        holder = self._hold(shared.get(attach))
+        holder = self._world.hold(shared.get(attach))
         try:
             if attach not in shared:
                 wiring.loopback_up(holder.pid)
-            address, ipam = self._wire(name, holder.pid, attach, network)
+            joined = {Attach.DEFAULT: self._kinds.bridges.default, Attach.NETWORK: network}
+            into = joined.get(attach)
+            got = _NOTHING
+            if into:
+                wanted = Publication(publish, published)
+                got = self._kinds.attach(into, holder.pid, name, role, wanted)
         except BaseException:
-            holder.close()
+            self._world.release(holder)
             raise
-        self._holders[name] = holder
-        return Endpoint(name, name, role, holder.pid, address, ipam)
+        with self._lock:
+            self._holders[name] = holder
+        return Endpoint(
+            id=name,
+            name=name,
+            role=role,
+            pid=holder.pid,
+            address=got.address,
+            ipam=got.ipam,
+            address6=got.address6,
+            published=got.published,
+        )
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """End its processes; its namespaces and links go with them."""
-        port = self._ports.pop(endpoint.id, None)
-        if port:
-            wiring.delete_link(self._world.pid, port)
-        holder = self._holders.pop(endpoint.id, None)
-        if holder:
-            holder.close()
+        try:
+            self._kinds.detach(endpoint.id)
+        finally:
+            with self._lock:
+                holder = self._holders.pop(endpoint.id, None)
+            if holder:
+                self._world.release(holder)
 
     def remove_network(self, network: Network) -> None:
-        """Remove its bridge."""
-        wiring.delete_link(self._world.pid, network.id)
-        self._bridges.pop(network.id, None)
+        """Remove it."""
+        self._kinds.remove(network)
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
     ) -> NamespaceProcess:
         """Start a tool in the endpoint's namespaces."""
         del limit  # it ends with the holder
-        return self._spawner.submit(NamespaceProcess, endpoint.pid, argv, cpu).result()
+        return self._world.spawner.tool(endpoint.pid, argv, cpu)
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a command to its end."""
@@ -197,37 +206,7 @@ class NetnsEngine:
 
     def close(self) -> None:
         """End the world."""
-        for holder in (*self._holders.values(), self._world):
-            holder.close()
-        self._holders.clear()
-        self._spawner.shutdown()
-
-    def _hold(self, network_of: int | None) -> Holder:
-        """Make a holder, from the spawner as everything that must end with us."""
-        made = self._spawner.submit(hold, self._run, self._owner, network_of=network_of)
-        return made.result()
-
-    def _add_bridge(self, name: str) -> Bridge:
-        bridge = Bridge(name, next(self._subnets))
-        wiring.add_bridge(self._world.pid, bridge)
-        self._bridges[name] = bridge
-        self._addresses[name] = itertools.count(2)
-        return bridge
-
-    def _wire(
-        self, name: str, pid: int, attach: Attach, network: Network | None
-    ) -> tuple[str | None, Ipam | None]:
-        if attach not in (Attach.DEFAULT, Attach.NETWORK):
-            return None, None
-        bridge = self._bridges[network.id] if network else self._default
-        with self._lock:
-            address = str(bridge.subnet[next(self._addresses[bridge.name])])
-            port = f"nbv{next(self._numbers)}"
-        self._ports[name] = port
-        wiring.attach(self._world.pid, pid, bridge, port, address)
-        known = network.ipam.network if network and network.ipam else "bridge"
-        return address, _ipam(known, bridge)
-
-
-def _ipam(name: str, bridge: Bridge) -> Ipam:
-    return Ipam(name, str(bridge.subnet), bridge.gateway, bridge.name)
+        try:
+            self._kinds.close()
+        finally:
+            self._world.close()

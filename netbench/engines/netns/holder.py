@@ -43,12 +43,8 @@ class Holder:
         self.process.wait()
 
 
-def hold(run: str, owner: str, *, network_of: int | None = None) -> Holder:
-    """Make namespaces net, ipc, uts, mnt and pid; net is that of `network_of` if given.
-
-    Raises:
-        EngineError: the kernel refused.
-    """
+def begin(run: str, owner: str, network_of: int | None) -> subprocess.Popen[bytes]:
+    """Start a holder, in a thread that outlives it; `settled` waits for it."""
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
@@ -59,15 +55,27 @@ def hold(run: str, owner: str, *, network_of: int | None = None) -> Holder:
         *("unshare", *own, *(() if network_of else ("--net",))),
         *("sleep", "infinity"),
     ]
-    environment = {**os.environ, "NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env=environment,
+        env={**os.environ, **marks(run, owner)},
         start_new_session=True,
     )
+
+
+def marks(run: str, owner: str) -> dict[str, str]:
+    """Return the environment by which leftovers are found."""
+    return {"NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
+
+
+def settled(process: subprocess.Popen[bytes]) -> Holder:
+    """Wait until a holder's namespaces stand: net, ipc, uts, mnt and pid.
+
+    Raises:
+        EngineError: the kernel refused.
+    """
     try:
         return Holder(process, _wait_for_child(process, "sleep"))
     except BaseException:

@@ -1,79 +1,281 @@
 """Links, addresses and routes of the netns engine, by netlink."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from errno import EOPNOTSUPP
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
+from netbench.engines.netns.numbers import PREFIX, PREFIX6, Addresses, Subnets
+from netbench.errors import EngineError, FactError, Unsupported
 from netbench.setns import in_netns
 
+_T = TypeVar("_T")
+_NODAD: Final = 0x02
+"""IFA_F_NODAD: the address is ours alone, so it serves at once instead of after a second."""
+_LOOPBACK: Final = 1
+"""LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
+_ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
+_QUIET: Final = {
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+    "net/bridge/bridge-nf-call-iptables": "0",
+    "net/bridge/bridge-nf-call-ip6tables": "0",
+}
+"""A published port leads back into the bridge that its client is on: without this the client
+would be told to go straight to an address that expects nothing of the kind. And bridged frames
+shall pass no firewall, whether or not some daemon has loaded br_netfilter."""
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
-    """A bridge in the world's host namespace."""
 
-    name: str
-    subnet: IPv4Network
+def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
+    """Do some netlink work in the network namespace of a process.
 
-    @property
-    def gateway(self) -> str:
-        """The bridge's own address, the first of the subnet."""
-        return str(self.subnet[1])
+    Args:
+        pid: whose namespace.
+        what: is done, for errors: "add a bridge".
+        work: gets an open `IPRoute`.
+
+    Raises:
+        EngineError: the kernel refused; `Unsupported` where it knows nothing of the kind.
+    """
+
+    def inside() -> _T:
+        with IPRoute() as route:
+            return work(route)
+
+    try:
+        return in_netns(pid, inside)
+    except NetlinkError as exc:
+        reason = f"{what}: {os.strerror(exc.code)}"
+        raise (Unsupported if exc.code == EOPNOTSUPP else EngineError)(reason) from exc
+    except FactError as exc:
+        raise EngineError(f"{what}: {exc}") from exc
+
+
+def index_of(route: Any, name: str) -> int:
+    """Return the index of a link.
+
+    Raises:
+        EngineError: there is none of that name.
+    """
+    found = route.link_lookup(ifname=name)
+    if not found:
+        raise EngineError(f"link {name} is gone")
+    return int(found[0])
 
 
 def loopback_up(pid: int) -> None:
     """Bring `lo` up in a namespace."""
-
-    def work() -> None:
-        with IPRoute() as route:
-            route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
-
-    in_netns(pid, work)
+    netlink(pid, "bring lo up", lambda route: route.link("set", index=_LOOPBACK, state="up"))
 
 
-def add_bridge(world: int, bridge: Bridge) -> None:
-    """Make a bridge with its gateway address in the world's host namespace."""
-
-    def work() -> None:
-        with IPRoute() as route:
-            route.link("add", ifname=bridge.name, kind="bridge")
-            index = route.link_lookup(ifname=bridge.name)[0]
-            route.addr(
-                "add", index=index, address=bridge.gateway, prefixlen=bridge.subnet.prefixlen
-            )
-            route.link("set", index=index, state="up")
-
-    in_netns(world, work)
+def set_quiet(pid: int) -> None:
+    """Keep a namespace that forwards from sending redirects and from filtering bridged frames."""
+    write_settings(pid, _QUIET)
 
 
-def delete_link(world: int, name: str) -> None:
-    """Remove a link of the world's host namespace with its peer; nothing where it is gone."""
+def write_settings(pid: int, settings: dict[str, str]) -> None:
+    """Write files of /proc/sys as a namespace sees them; those that are not there are left out.
+
+    Raises:
+        EngineError: one may not be written.
+    """
+
+    def inside() -> None:
+        for name, value in settings.items():
+            path = Path("/proc/sys", name)
+            if path.exists():
+                path.write_text(value)
+
+    try:
+        in_netns(pid, inside)
+    except (OSError, FactError) as exc:
+        raise EngineError(f"kernel settings of the world: {exc}") from exc
+
+
+def add_addresses(route: Any, index: int, own: Addresses) -> None:
+    """Give a link its addresses."""
+    route.addr("add", index=index, address=own.v4, prefixlen=PREFIX)
+    if own.v6:
+        route.addr("add", index=index, address=own.v6, prefixlen=PREFIX6, flags=_NODAD)
+
+
+def add_default(route: Any, gateway: Addresses) -> None:
+    """Add the default routes by a gateway."""
+    route.route("add", dst=_ANYWHERE[4], gateway=gateway.v4)
+    if gateway.v6:
+        route.route("add", dst=_ANYWHERE[6], gateway=gateway.v6)
+
+
+def add_default_by_link(route: Any, index: int, *, ipv6: bool) -> None:
+    """Add default routes that are a link itself."""
+    route.route("add", dst=_ANYWHERE[4], oif=index)
+    if ipv6:
+        route.route("add", dst=_ANYWHERE[6], oif=index)
+
+
+def add_bridge(
+    pid: int, name: str, *, addresses: Addresses | None = None, mtu: int | None = None
+) -> None:
+    """Make a bridge, with its gateway addresses where it has some."""
+
+    def work(route: Any) -> None:
+        route.link("add", ifname=name, kind="bridge", **_mtu(mtu))
+        index = index_of(route, name)
+        if addresses:
+            add_addresses(route, index, addresses)
+        route.link("set", index=index, state="up")
+
+    netlink(pid, f"add the bridge {name}", work)
+
+
+def add_port(
+    bridge: tuple[int, str],
+    port: str,
+    far: tuple[int, str],
+    *,
+    mtu: int | None = None,
+    isolated: bool = False,
+) -> None:
+    """Join a namespace to a bridge by a veth pair; the far end is left down.
+
+    Args:
+        bridge: a process in its namespace, and its name.
+        port: name of the near end.
+        far: a process in the namespace of the far end, and its name there.
+        mtu: of both ends, None for the kernel's.
+        isolated: whether the port exchanges no frames with others that are isolated too.
+    """
+    place, master = bridge
+    holder, link = far
+
+    def work(route: Any) -> None:
+        peer = {"ifname": link, "net_ns_pid": holder, **_mtu(mtu)}
+        route.link("add", ifname=port, kind="veth", peer=peer, **_mtu(mtu))
+        index = index_of(route, port)
+        route.link("set", index=index, master=index_of(route, master), state="up")
+        if isolated:
+            route.brport("set", index=index, isolated=1)
+
+    netlink(place, f"join {link} to the bridge {master}", work)
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """One end of a VXLAN between two hosts."""
+
+    link: str
+    number: int
+    """VXLAN network identifier."""
+    port: int
+    under: str
+    """Link that carries it."""
+    local: str
+    remote: str
+    mtu: int
+
+
+def add_tunnel(place: int, tunnel: Tunnel, *, into: int, bridge: str) -> None:
+    """Make a tunnel's end where its packets leave, and put it into a bridge of another namespace.
+
+    Args:
+        place: process in whose namespace its packets are sent and received.
+        tunnel: what it is.
+        into: process in whose namespace the link will be.
+        bridge: its bridge there.
+    """
+
+    def make(route: Any) -> None:
+        route.link(
+            "add",
+            ifname=tunnel.link,
+            kind="vxlan",
+            mtu=tunnel.mtu,
+            vxlan_id=tunnel.number,
+            vxlan_port=tunnel.port,
+            vxlan_link=index_of(route, tunnel.under),
+            vxlan_local=tunnel.local,
+            vxlan_group=tunnel.remote,
+            net_ns_pid=into,
+        )
+
+    def join(route: Any) -> None:
+        index = index_of(route, tunnel.link)
+        route.link("set", index=index, master=index_of(route, bridge), state="up")
+
+    netlink(place, f"add the tunnel {tunnel.link} over {tunnel.under}", make)
+    netlink(into, f"join {tunnel.link} to the bridge {bridge}", join)
+
+
+def bring_up(
+    pid: int, link: str, own: Addresses, gateway: Addresses | None, *, by_link: bool = False
+) -> None:
+    """Give an endpoint's link its addresses, and its default route.
+
+    Args:
+        pid: of the endpoint.
+        link: its name.
+        own: its addresses.
+        gateway: of the default route, None for no such route.
+        by_link: whether the default route is the link itself instead.
+    """
+
+    def work(route: Any) -> None:
+        index = index_of(route, link)
+        add_addresses(route, index, own)
+        route.link("set", index=index, state="up")
+        if by_link:
+            add_default_by_link(route, index, ipv6=own.v6 is not None)
+        elif gateway:
+            add_default(route, gateway)
+
+    netlink(pid, f"bring up {link}", work)
+
+
+def add_wire(
+    near: tuple[int, str], far: tuple[int, str], subnets: Subnets, *, mtu: int | None
+) -> None:
+    """Join two namespaces by a veth pair: the near one has the gateway's addresses.
+
+    Args:
+        near: a process in the one namespace, and the link's name there.
+        far: the same of the other.
+        subnets: of the addresses.
+        mtu: of both ends, None for the kernel's.
+    """
+    place, link = near
+    other, far_link = far
+
+    def here(route: Any) -> None:
+        peer = {"ifname": far_link, "net_ns_pid": other, **_mtu(mtu)}
+        route.link("add", ifname=link, kind="veth", peer=peer, **_mtu(mtu))
+        index = index_of(route, link)
+        add_addresses(route, index, subnets.gateway)
+        route.link("set", index=index, state="up")
+
+    netlink(place, f"add the veth pair {link}", here)
+    bring_up(other, far_link, subnets.outside, None)
+
+
+def delete_link(pid: int, name: str) -> None:
+    """Remove a link of a namespace with its peer; nothing where link or namespace are gone."""
 
     def work() -> None:
         with IPRoute() as route:
             for index in route.link_lookup(ifname=name):
                 route.link("del", index=index)
 
-    in_netns(world, work)
+    try:
+        in_netns(pid, work)
+    except FactError:
+        return
+    except NetlinkError as exc:
+        raise EngineError(f"remove the link {name}: {os.strerror(exc.code)}") from exc
 
 
-def attach(world: int, endpoint: int, bridge: Bridge, port: str, address: str) -> None:
-    """Join an endpoint to a bridge: veth, address, default route by the gateway."""
-
-    def host_side() -> None:
-        with IPRoute() as route:
-            peer = {"ifname": "eth0", "net_ns_pid": endpoint}
-            route.link("add", ifname=port, kind="veth", peer=peer)
-            index = route.link_lookup(ifname=port)[0]
-            master = route.link_lookup(ifname=bridge.name)[0]
-            route.link("set", index=index, master=master, state="up")
-
-    def inside() -> None:
-        with IPRoute() as route:
-            index = route.link_lookup(ifname="eth0")[0]
-            route.addr("add", index=index, address=address, prefixlen=bridge.subnet.prefixlen)
-            route.link("set", index=index, state="up")
-            route.route("add", dst="default", gateway=bridge.gateway)
-
-    in_netns(world, host_side)
-    in_netns(endpoint, inside)
+def _mtu(mtu: int | None) -> dict[str, int]:
+    return {} if mtu is None else {"mtu": mtu}

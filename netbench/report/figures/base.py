@@ -11,7 +11,7 @@ from netbench.report.document import Json
 from netbench.report.palette import BAND, INK, LINE, QUIET, Colour
 from netbench.report.sentences import primaries
 from netbench.report.views import Digest
-from netbench.report.words import CellKey
+from netbench.report.words import CellKey, key_of
 from netbench.spec import Placement
 
 POINTS: Final = 1_500
@@ -120,7 +120,7 @@ def layout(x: Spec, y: Spec, **more: Json) -> Spec:
 
 def in_order(scene: Scene, keys: Iterable[CellKey]) -> list[CellKey]:
     """Return cells in the order of the verdict's table, others behind it."""
-    first = [CellKey(c.path, c.probe, c.placement) for c in primaries(scene.analysis)]
+    first = [key_of(c) for c in primaries(scene.analysis)]
     return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
 
 

@@ -11,7 +11,7 @@ from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layo
 from netbench.report.forest import ticks
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import primaries, subject
-from netbench.report.words import CellKey, capital, interval, joined, plain
+from netbench.report.words import CellKey, capital, interval, joined, key_of, plain
 
 DOTS: Final = 200
 """Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""
@@ -23,7 +23,7 @@ def ratios(scene: Scene) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     groups: defaultdict[tuple[CellKey, str], list[Contrast]] = defaultdict(list)
     for contrast in primaries(scene.analysis):
-        key = CellKey(contrast.path, contrast.probe, contrast.placement)
+        key = key_of(contrast)
         groups[key, contrast.metric].append(contrast)
     return tuple(_ratios(scene, key, found) for (key, _), found in groups.items())
 
@@ -67,9 +67,7 @@ def _lines(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> list[_Entry
     lines += [
         (f"{baseline} (A/A)", null, scene.colours[baseline])
         for null in scene.analysis.nulls
-        if CellKey(null.path, null.probe, null.placement) == key
-        and null.metric == contrasts[0].metric
-        and null.headline
+        if key_of(null) == key and null.metric == contrasts[0].metric and null.headline
     ]
     return lines
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import Contrast, TrialPoint
+from netbench.analysis.model import TrialPoint
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
@@ -20,7 +20,7 @@ from netbench.report.figures.base import (
 )
 from netbench.report.palette import QUIET
 from netbench.report.sentences import finding, primaries
-from netbench.report.words import CellKey, metric_title, plain
+from netbench.report.words import CellKey, concerns, metric_title, plain
 from netbench.spec import Arm
 
 SYMBOLS: Final = {
@@ -160,7 +160,7 @@ def _legend(state: str) -> Spec:
 def _medians(scene: Scene, key: CellKey, metric: str, arms: list[Arm], scale: float) -> list[Json]:
     found: dict[str, float | None] = {}
     for contrast in primaries(scene.analysis):
-        if _same(contrast, key, metric):
+        if concerns(contrast, key, metric):
             found[contrast.driver] = contrast.driver_median
             found.setdefault(contrast.baseline, contrast.baseline_median)
     return [
@@ -175,10 +175,3 @@ def _medians(scene: Scene, key: CellKey, metric: str, arms: list[Arm], scale: fl
         for number, arm in enumerate(arms)
         if not arm.replica and (median := found.get(arm.driver)) is not None
     ]
-
-
-def _same(contrast: Contrast, key: CellKey, metric: str) -> bool:
-    return (
-        CellKey(contrast.path, contrast.probe, contrast.placement) == key
-        and contrast.metric == metric
-    )

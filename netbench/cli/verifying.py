@@ -1,0 +1,180 @@
+"""`netbench verify`: what every driver promises, held against what is so."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from netbench.cli.endpoints import endpoint_document, network_document, promise_document
+from netbench.cli.output import print_json, printable, say
+from netbench.cli.parent import check_parent
+from netbench.cli.reach import shown
+from netbench.drivers import DRIVERS, Driver
+from netbench.engines.base import Engine, Wishes
+from netbench.engines.choose import open_engine
+from netbench.errors import ConfigurationError, EngineError, EngineUnavailable
+from netbench.plan import parse_drivers
+from netbench.topology import choose_reader, deferred_signals
+from netbench.verify import NotVerified, Row, Verified, check_tools, verify_driver
+
+_BROKEN = 3
+
+
+def verify(
+    drivers: str | None, engine_name: str, wishes: Wishes, *, in_use: bool, as_json: bool
+) -> int:
+    """Verify drivers one after another, all known ones where none is named.
+
+    Args:
+        drivers: comma list, None for all that are known.
+        engine_name: auto, docker or netns.
+        wishes: of the user for the engine.
+        in_use: whether a named parent may be one that carries the default route.
+        as_json: print one JSON document.
+
+    Returns:
+        3 where a promise is broken, a connect goes otherwise than promised, a driver's pair does
+        not come up, or a driver that was named is not possible here; 4 where no driver could be
+        looked at; else 0.
+
+    Raises:
+        ConfigurationError: with every mistake in the list, or what speaks against the parent.
+        EngineUnavailable: there is no engine, or endpoints have no tool to connect with.
+    """
+    chosen = _chosen(drivers)
+    run = f"verify{secrets.token_hex(3)}"
+    engine = open_engine(engine_name, run, wishes)
+    try:
+        say(f"engine: {engine.name} ({engine.why})")
+        _prepare(engine)
+        check_parent(engine, wishes.parent, in_use=in_use)
+        found = _verified(engine, chosen)
+        version = str(engine.facts().get("engine.version", ""))
+    finally:
+        with deferred_signals():
+            _sweep(engine, run)
+            engine.close()
+    code = exit_code(found, named=drivers is not None)
+    if as_json:
+        print_json(document(engine.name, version, found, code))
+    else:
+        for one in found:
+            print(printable(shown(one)))
+    return code
+
+
+def _chosen(text: str | None) -> tuple[Driver, ...]:
+    if text is None:
+        return tuple(DRIVERS.values())
+    problems: list[str] = []
+    drivers = parse_drivers(text, problems)
+    if problems:
+        raise ConfigurationError(*problems)
+    return drivers
+
+
+def _prepare(engine: Engine) -> None:
+    try:
+        for line in engine.prepare():
+            say(line)
+        check_tools(engine)
+    except EngineError as exc:
+        raise EngineUnavailable(exc.message, hint=exc.hint) from exc
+
+
+def _verified(engine: Engine, drivers: Sequence[Driver]) -> list[Verified | NotVerified]:
+    reader = choose_reader(engine)
+    found: list[Verified | NotVerified] = []
+    for number, driver in enumerate(drivers, start=1):
+        say(f"{number} of {len(drivers)}: {driver.name}")
+        seen = verify_driver(engine, reader, driver)
+        found.append(seen)
+        say(f"  {_outcome(seen)}")
+    return found
+
+
+def _outcome(seen: Verified | NotVerified) -> str:
+    match seen:
+        case NotVerified(impossible=True):
+            return f"not possible here: {seen.reason}"
+        case NotVerified():
+            return f"failed: {seen.reason}"
+        case Verified():
+            left = f"; not removed at once: {'; '.join(seen.left)}" if seen.left else ""
+            return f"{seen.mismatches or 'no'} mismatches{left}"
+
+
+def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
+    """Return the exit code; `named` where the user asked for these drivers by name."""
+    absent = [one for one in found if isinstance(one, NotVerified)]
+    if len(absent) == len(found):
+        return EngineUnavailable.exit_code
+    failed = any(named or not one.impossible for one in absent)
+    return _BROKEN if failed or _mismatches(found) else 0
+
+
+def _mismatches(found: Sequence[Verified | NotVerified]) -> int:
+    return sum(one.mismatches for one in found if isinstance(one, Verified))
+
+
+def document(
+    engine: str, version: str, found: Sequence[Verified | NotVerified], code: int
+) -> dict[str, Any]:
+    """Return the one document of `verify --json`."""
+    seen = [one for one in found if isinstance(one, Verified)]
+    return {
+        "schema": 1,
+        "engine": engine,
+        "engine_version": version or None,
+        "promises": [
+            {"driver": one.driver.name, **promise_document(check)}
+            for one in seen
+            for check in one.promises
+        ],
+        "rows": [_row(one.driver, row) for one in seen for row in one.rows],
+        "networks": [
+            network_document(one.driver.name, spec, ipam)
+            for one in seen
+            for spec, ipam in one.networks
+        ],
+        "endpoints": [row for one in seen for row in _endpoints(one)],
+        "skipped": [
+            {"driver": one.driver.name, "reason": one.reason, "impossible": one.impossible}
+            for one in found
+            if isinstance(one, NotVerified)
+        ],
+        "mismatches": _mismatches(found),
+        "exit": code,
+    }
+
+
+def _row(driver: Driver, row: Row) -> dict[str, Any]:
+    return {
+        "driver": driver.name,
+        "from": row.source.value,
+        "to": row.target.value,
+        "protocol": row.protocol,
+        "family": row.family,
+        "promised": row.promised,
+        "measured": row.measured,
+        "evidence": row.evidence,
+    }
+
+
+def _endpoints(one: Verified) -> list[dict[str, Any]]:
+    facts = one.facts
+    pair = ((facts.client, facts.server), (facts.server, facts.client))
+    return [
+        {"driver": one.driver.name, **endpoint_document(end, other, facts, endpoint)}
+        for (end, other), endpoint in zip(pair, one.endpoints, strict=True)
+    ]
+
+
+def _sweep(engine: Engine, run: str) -> None:
+    """Remove whatever still carries this run's label."""
+    try:
+        for thing in engine.owned(run):
+            if thing.kind in ("container", "network"):
+                engine.remove_owned(thing)
+    except EngineError as exc:
+        say(f"netbench: leftovers could not be removed: {exc.message}")
+        say("  fix: `netbench clean` once the engine is back")

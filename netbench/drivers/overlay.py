@@ -1,0 +1,33 @@
+"""`overlay`: a network that spans hosts, its frames carried in VXLAN."""
+
+from netbench.drivers.addressing import ADDRESS_IN_SUBNET
+from netbench.drivers.base import Closed, Driver, Proof, Way, reach
+from netbench.drivers.links import across_overlay, lan_to_published
+from netbench.drivers.promises import OVERLAY_MTU, OWN_NETNS, VETH_INTO_SANDBOX
+from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
+
+_NETWORK = NetworkSpec("overlay")
+
+OVERLAY = Driver(
+    name="overlay",
+    summary="a network across hosts: a bridge in a namespace of its own, VXLAN between hosts",
+    isolates="as a user-defined bridge, on every host; from outside only published ports",
+    recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=_NETWORK),
+    promises=(OWN_NETNS, VETH_INTO_SANDBOX, OVERLAY_MTU, ADDRESS_IN_SUBNET),
+    ways={
+        Path.EAST_WEST: Way(Via.ADDRESS, across_overlay),
+        Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_published),
+        Path.HAIRPIN: Closed(
+            "a published port of an overlay is on another bridge than the overlay", Proof.PROMISES
+        ),
+    },
+    reach={
+        4: reach(
+            yes="CONTAINER>PAIR PAIR>PAIR LAN>PUBLISHED",
+            no="CONTAINER>OTHER PAIR>OTHER OTHER>PAIR HOST>PAIR LAN>PAIR",
+        ),
+        6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
+    },
+    options=frozenset({"mtu", "family", "internal", "encrypted", "-o"}),
+    other=_NETWORK,
+)

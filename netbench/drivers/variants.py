@@ -1,0 +1,167 @@
+"""Variants of a driver: `bridge:user@mtu=9000+family=6`, as text and as what it changes."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from netbench.drivers.addressing import NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, default_route
+from netbench.drivers.base import Closed, Driver, Place, Promise, Proof, Way, reach
+from netbench.drivers.promises import mtu_is
+from netbench.errors import ConfigurationError
+from netbench.spec import Attach, NetworkSpec, Path, Recipe
+
+_SMALLEST, _LARGEST = 68, 65535
+"""The least MTU of IPv4, RFC 791, and the most that a link takes."""
+_LEAST_IPV6 = 1280
+"""RFC 8200 §5."""
+_WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")
+"""One spelling for each number: a variant is known by its text."""
+_FLAGS: Final = {"true": True, "false": False}
+_NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
+"""Options of a network that is made for the run."""
+
+
+def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
+    """Return a driver with its options, named after them.
+
+    Raises:
+        ConfigurationError: with every option that is unknown, or has no such value.
+    """
+    problems = [p for key, value in given.items() if (p := _problem(driver, key, value))]
+    if given.get("family") == "6" and not problems and int(given.get("mtu", "1500")) < _LEAST_IPV6:
+        problems.append(f"IPv6 needs an MTU of at least {_LEAST_IPV6}")
+    if problems:
+        raise ConfigurationError(*(f"{driver.name}: {problem}" for problem in problems))
+    found = driver
+    for key, value in sorted(given.items()):
+        found = _CHANGES[key](found, value) if key in _CHANGES else _option(found, key, value)
+    label = "+".join(f"{key}={value}" for key, value in sorted(given.items()))
+    return replace(found, name=f"{driver.name}@{label}") if label else driver
+
+
+def _problem(driver: Driver, key: str, value: str) -> str | None:
+    """Return what is wrong with one option, None where nothing is."""
+    engines = "-o" in driver.options and ("." in key or driver.name.startswith("plugin:"))
+    if key not in driver.options and not (engines and key not in _CHANGES):
+        if driver.recipe.client is Attach.DEFAULT and (key in _NETWORKS or "." in key):
+            return (
+                f"it is the engine's default network, whose {key} is not netbench's to set; "
+                f"use bridge:user@{key}={value}"
+            )
+        known = sorted(driver.options - {"-o"})
+        if "-o" in driver.options:
+            known.append("any option of the engine's own, with a dot in its name")
+        return f"unknown option {key!r}; it takes: {', '.join(known) or 'none'}"
+    offered = _VALUES.get(key)
+    if offered and value not in offered:
+        return f"{key} must be {' or '.join(offered)}, not {value!r}"
+    if key == "mtu" and not (_WHOLE.fullmatch(value) and _SMALLEST <= int(value) <= _LARGEST):
+        return f"mtu must be a whole number from {_SMALLEST} to {_LARGEST}, not {value!r}"
+    return None if value else f"{key} has no value"
+
+
+_VALUES: Final = {
+    "family": ("4", "6"),
+    "icc": tuple(_FLAGS),
+    "internal": tuple(_FLAGS),
+    "published": ("proxy", "nat"),
+    "encrypted": ("true",),
+}
+
+
+def _network(driver: Driver, change: Callable[[NetworkSpec], NetworkSpec]) -> Driver:
+    network, other = driver.recipe.network, driver.other
+    return replace(
+        driver,
+        recipe=replace(driver.recipe, network=change(network) if network else None),
+        other=change(other) if other else None,
+    )
+
+
+def _mtu(driver: Driver, value: str) -> Driver:
+    size = int(value)
+    changed = _network(driver, lambda network: replace(network, mtu=size))
+    return replace(changed, promises=(*changed.promises, mtu_is(size)))
+
+
+def _family(driver: Driver, value: str) -> Driver:
+    if value == "4":
+        return driver
+    changed = _network(driver, lambda network: replace(network, ipv6=True))
+    return replace(changed, recipe=_of_family_6(changed.recipe))
+
+
+def _of_family_6(recipe: Recipe) -> Recipe:
+    if Attach.PEER not in (recipe.client, recipe.server):
+        return replace(recipe, family=6)
+    # The engine's default network rarely has IPv6, and without it a container may have no ::1.
+    bridge = NetworkSpec("bridge", ipv6=True)
+    return replace(recipe, family=6, server=Attach.NETWORK, network=bridge)
+
+
+def _icc(driver: Driver, value: str) -> Driver:
+    if _FLAGS[value]:
+        return driver
+    changed = _network(driver, lambda network: replace(network, icc=False))
+    shut = Closed("isolated by design: the network's containers are kept apart", Proof.CONNECT)
+    changed = replace(changed, ways={**changed.ways, Path.EAST_WEST: shut})
+    beside = (Place.CONTAINER, Place.PUBLISHED)
+    return _promising(changed, "CONTAINER>PAIR", lambda ends: ends == beside)
+
+
+def _internal(driver: Driver, value: str) -> Driver:
+    if not _FLAGS[value]:
+        return driver
+    changed = _network(driver, lambda network: replace(network, internal=True))
+    shut = Closed("isolated by design: an internal network has no way in or out", Proof.PROMISES)
+    ways: dict[Path, Way | Closed] = {
+        Path.EAST_WEST: changed.ways[Path.EAST_WEST],
+        Path.NORTH_SOUTH: shut,
+        Path.HAIRPIN: shut,
+    }
+    changed = replace(changed, ways=ways, promises=_without_default_route(changed.promises))
+    beyond = {Place.HOST, Place.GATEWAY, Place.PUBLISHED}
+    shut_off = "CONTAINER>LAN PAIR>LAN LAN>PAIR"
+    return _promising(changed, shut_off, lambda ends: not beyond.isdisjoint(ends))
+
+
+def _without_default_route(promises: tuple[Promise, ...]) -> tuple[Promise, ...]:
+    """Return promises of an internal network: whether ipvlan routes by its link is left open."""
+    usual = default_route().text
+    return tuple(
+        NO_DEFAULT_ROUTE if promise.text == usual else promise
+        for promise in promises
+        if promise is not ROUTED_BY_DEVICE
+    )
+
+
+def _promising(driver: Driver, no: str, unsaid: Callable[[tuple[Place, Place]], bool]) -> Driver:
+    """Return a driver that promises no reach between some places, and nothing between others."""
+    shut = reach(no=no)
+    promised = {
+        family: {ends: yes for ends, yes in known.items() if not unsaid(ends)} | dict(shut)
+        for family, known in driver.reach.items()
+    }
+    return replace(driver, reach=promised)
+
+
+def _published(driver: Driver, value: str) -> Driver:
+    return replace(
+        driver, recipe=replace(driver.recipe, published="proxy" if value == "proxy" else "nat")
+    )
+
+
+def _option(driver: Driver, key: str, value: str) -> Driver:
+    return _network(
+        driver, lambda network: replace(network, options=(*network.options, (key, value)))
+    )
+
+
+_CHANGES: Final[Mapping[str, Callable[[Driver, str], Driver]]] = {
+    "mtu": _mtu,
+    "family": _family,
+    "icc": _icc,
+    "internal": _internal,
+    "published": _published,
+}

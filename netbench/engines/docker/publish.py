@@ -1,0 +1,78 @@
+"""Ports published at the host's addresses on the emulated LAN, and nowhere else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from netbench.engines.base import Published
+from netbench.engines.docker.endpoints import Container, Order
+from netbench.errors import EngineError, Unsupported
+from netbench.spec import Port
+
+_TRIES: Final = 5
+
+
+def create_published(
+    order: Order,
+    ports: tuple[Port, ...],
+    addresses: tuple[str, ...],
+    create: Callable[[Order], Container],
+    remove: Callable[[str], None],
+) -> tuple[Container, tuple[Published, ...]]:
+    """Create a container whose ports are published, each at one number on every address.
+
+    The engine chooses the numbers. Some engines count for each address of the host on its own:
+    where the numbers differ, the container is made again with ones that come after all of them.
+
+    Raises:
+        EngineError: the engine refused; `Unsupported` where it publishes nothing for the network.
+    """
+    first: int | None = None
+    for _ in range(_TRIES):
+        try:
+            made = create(replace(order, publish=_wanted(ports, addresses, first)))
+        except EngineError as error:
+            if first is None or "already" not in error.message:
+                raise
+            first += len(ports)
+            continue
+        try:
+            published = _published(made, ports, addresses)
+        except BaseException:
+            remove(made.id)
+            raise
+        if len(published) == len(ports):
+            return made, published
+        first = 1 + max(number for places in made.bindings.values() for _, number in places)
+        remove(made.id)
+    raise EngineError(
+        f"no {len(ports)} ports in a row are free on all of {', '.join(addresses)}",
+        hint="see what listens on the engine's host: ss -tulpn",
+    )
+
+
+def _wanted(
+    ports: tuple[Port, ...], addresses: tuple[str, ...], first: int | None
+) -> dict[Port, tuple[tuple[str, int | None], ...]]:
+    return {
+        port: tuple((address, None if first is None else first + i) for address in addresses)
+        for i, port in enumerate(ports)
+    }
+
+
+def _published(
+    made: Container, ports: tuple[Port, ...], addresses: tuple[str, ...]
+) -> tuple[Published, ...]:
+    """Return the ports that have the same number on every address."""
+    found = []
+    for port in ports:
+        places = dict(made.bindings.get(port, ()))
+        missing = [address for address in addresses if address not in places]
+        if missing:
+            raise Unsupported(
+                f"the engine publishes no port of this network at {' and '.join(missing)}"
+            )
+        numbers = set(places.values())
+        if len(numbers) == 1:
+            found.append(Published(port, numbers.pop()))
+    return tuple(found)

@@ -1,0 +1,123 @@
+"""The emulated LAN: a namespace with the outside client, and veth pairs from the world to it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from netbench.engines.base import Endpoint, Lan
+from netbench.engines.netns import wiring
+from netbench.engines.netns.firewall import LAN_LINK, Firewall
+from netbench.engines.netns.holder import Holder
+from netbench.engines.netns.numbers import SubnetPool, Subnets
+from netbench.spec import Role
+
+_FORWARDING: Final = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
+
+_FAR: Final = "lan"
+"""Start of the name of the client's end of a wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A veth pair from the world to the LAN's client: .1 is the world's, .254 the client's."""
+
+    lan: Lan
+    subnets: Subnets
+    far: str
+    """Name of the client's end."""
+
+
+class LanSide:
+    """The LAN of one world, made as far as it is asked for."""
+
+    def __init__(
+        self,
+        world: int,
+        hold: Callable[[], Holder],
+        subnets: SubnetPool,
+        firewall: Firewall,
+        *,
+        ipv6: Callable[[], bool],
+    ) -> None:
+        """Take what it is made with.
+
+        Args:
+            world: process that holds the world's namespace.
+            hold: makes one more namespace.
+            subnets: of the world.
+            firewall: of the world, opened with the LAN.
+            ipv6: tells whether the kernel has IPv6.
+        """
+        self._world = world
+        self._hold = hold
+        self._subnets = subnets
+        self._firewall = firewall
+        self._ipv6 = ipv6
+        self._lock = threading.RLock()
+        self._client: Holder | None = None
+        self._first: Wire | None = None
+        self._wires = 0
+
+    def client(self) -> int:
+        """Return the process that holds the client's namespace."""
+        with self._lock:
+            if self._client is None:
+                holder = self._hold()
+                wiring.loopback_up(holder.pid)
+                wiring.set_quiet(holder.pid)
+                self._client = holder
+            return self._client.pid
+
+    def lan(self) -> Lan:
+        """Return the LAN, with routes and rules between it and the world; made once."""
+        with self._lock:
+            if self._first is None:
+                wire = self._connect(0, ipv6=self._ipv6(), mtu=None)
+                try:
+                    self._route(wire)
+                except BaseException:
+                    self.remove(wire)
+                    raise
+                self._first = wire
+            return self._first.lan
+
+    @property
+    def far(self) -> str:
+        """Name of the client's end of the veth pair that is routed."""
+        return f"{_FAR}0"
+
+    def wire(self, *, ipv6: bool, mtu: int | None) -> Wire:
+        """Return one more wire, on which nothing is routed."""
+        with self._lock:
+            self._wires += 1
+            number = self._wires
+        return self._connect(number, ipv6=ipv6, mtu=mtu)
+
+    def remove(self, wire: Wire) -> None:
+        """Remove a wire; nothing where it is gone."""
+        wiring.delete_link(self._world, wire.lan.link)
+        self._subnets.give_back(wire.subnets)
+
+    def _connect(self, number: int, *, ipv6: bool, mtu: int | None) -> Wire:
+        client = self.client()
+        subnets = self._subnets.take(ipv6=ipv6)
+        near, far = f"{LAN_LINK}{number}", f"{_FAR}{number}"
+        try:
+            wiring.add_wire((self._world, near), (client, far), subnets, mtu=mtu)
+        except BaseException:
+            wiring.delete_link(self._world, near)
+            self._subnets.give_back(subnets)
+            raise
+        inner, outer = subnets.gateway, subnets.outside
+        end = Endpoint("lan", "lan", Role.LAN, client, outer.v4, None, address6=outer.v6)
+        done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
+        return Wire(Lan(end, near, inner.v4, inner.v6, done), subnets, far)
+
+    def _route(self, wire: Wire) -> None:
+        inner, outer = wire.subnets.gateway, wire.subnets.outside
+        wiring.netlink(self.client(), "route the LAN", lambda r: wiring.add_default(r, inner))
+        wiring.netlink(self._world, "route to the LAN", lambda r: wiring.add_default(r, outer))
+        if self._firewall.unavailable() is None:
+            wiring.write_settings(self._world, _FORWARDING)
+            self._firewall.open()

@@ -1,0 +1,77 @@
+"""Processes that serve published ports of an engine's host: `docker-proxy`."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from netbench.facts.procfs import SocketAddress, cpu_ticks
+
+_NAME: Final = b"docker-proxy"
+_ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on
+TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+"""Seconds: what the kernel counts a process's CPU time in, 10 ms nearly everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy process of one published port."""
+
+    pid: int
+    to: str
+    """Address that it leads to."""
+    ticks: int
+    """CPU time it had used when it was found, in clock ticks."""
+
+    def used(self) -> float | None:
+        """Return the CPU time, in seconds, it has used since; None where it is gone."""
+        now = cpu_ticks(self.pid)
+        return None if now is None else (now - self.ticks) * TICK
+
+
+def find_proxies(target: SocketAddress, port: int, host: int) -> tuple[Proxy, ...]:
+    """Return the processes that serve a TCP port of the engine's host.
+
+    Args:
+        target: what clients connect to.
+        port: that it leads to.
+        host: a process of the engine's host; a proxy of another engine's, where that can be seen,
+            is left out.
+    """
+    found = []
+    for pid, argv in _running():
+        said = dict(zip(argv[1::2], argv[2::2], strict=False))
+        if (
+            said.get("-proto") == "tcp"
+            and said.get("-host-port") == str(target.port)
+            and said.get("-container-port") == str(port)
+            and said.get("-host-ip") in (target.address, *_ANYWHERE)
+            and _may_be_in(pid, host)
+        ):
+            ticks = cpu_ticks(pid)
+            if ticks is not None:
+                found.append(Proxy(pid, said.get("-container-ip", ""), ticks))
+    return tuple(found)
+
+
+def _running() -> Iterator[tuple[int, Sequence[str]]]:
+    """Return every process of that program, with its command line."""
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            line = Path(entry.path, "cmdline").read_bytes()
+        except OSError:
+            continue  # it has ended
+        if _NAME in line.partition(b"\0")[0]:
+            yield int(entry.name), line.decode(errors="replace").split("\0")
+
+
+def _may_be_in(pid: int, host: int) -> bool:
+    """Tell whether a process is in the host's network namespace, as far as we may see that."""
+    try:
+        one, other = (Path(f"/proc/{where}/ns/net").stat() for where in (pid, host))
+    except OSError:
+        return True
+    return one.st_ino == other.st_ino

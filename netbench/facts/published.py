@@ -1,0 +1,162 @@
+"""Watches how a published port is served while a trial runs over it."""
+
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Final, TypeVar
+
+from netbench.errors import FactError
+from netbench.facts.base import Subject
+from netbench.facts.conntrack import Tracked, look_up, parse_conntrack
+from netbench.facts.procfs import Connection, SocketAddress, read_local, tcp_connections
+from netbench.facts.proxies import Proxy, find_proxies
+from netbench.facts.serving import FEW, Sighting, judge
+from netbench.record import Absent, FactValue
+from netbench.setns import in_netns
+
+_T = TypeVar("_T")
+_WITHIN = 1.0
+"""Seconds a connection may take to show at the server."""
+_AGAIN = 0.02
+"""Seconds between two looks for it."""
+_TABLE: Final = ("head", "-c", "2000000", "/proc/net/nf_conntrack")
+"""Some 10,000 connections: a table may hold millions."""
+
+
+class PublishedWitness:
+    """Watches one published port over one trial."""
+
+    def __init__(
+        self,
+        host: Subject,
+        server: Subject,
+        *,
+        address: str,
+        host_port: int,
+        port: int,
+        local: bool,
+    ) -> None:
+        """Take whom to watch; nothing is read yet.
+
+        Args:
+            host: the engine's host.
+            server: the endpoint that the port leads to.
+            address: of the host, that the client connects to.
+            host_port: that the client connects to.
+            port: that the server listens on.
+            local: whether the pids of subjects are those of our own /proc.
+        """
+        self._host = host
+        self._server = server
+        self._target = SocketAddress(str(ip_address(address)), host_port)
+        self._port = port
+        self._local = local
+        self._proxies: tuple[Proxy, ...] = ()
+        self._at_server: tuple[Connection, ...] | str = "nobody looked"
+        self._at_host: tuple[Connection, ...] | str = "nobody looked"
+        self._tracked: tuple[Tracked, ...] | str = "nobody looked"
+
+    def start(self) -> None:
+        """Note where counters stand before the trial."""
+        if self._local:
+            self._proxies = find_proxies(self._target, self._port, self._host.pid)
+
+    def look(self) -> None:
+        """Look at the connection while it is open; cheap.
+
+        Returns at once where the server has it already, else as soon as it has.
+        """
+        deadline = time.monotonic() + _WITHIN
+        while True:
+            self._at_server = _tried(lambda: self._connections(self._server, self._port))
+            if self._at_server or time.monotonic() > deadline:
+                break
+            time.sleep(_AGAIN)
+        self._at_host = _tried(self._ending_at_host)
+        if self._local:
+            seen = self._seen()
+            where = self._host.netns or self._host.pid
+            self._tracked = _tried(lambda: in_netns(where, lambda: look_up(seen)))
+
+    def stop(self) -> tuple[tuple[str, FactValue], ...]:
+        """Return the facts `trial.published_via`, `trial.published_evidence`, `trial.proxy_cpu`."""
+        if isinstance(self._tracked, str):
+            self._tracked = _tried(lambda: parse_conntrack(self._host.run(_TABLE)))
+        proxy = self._proxy_cpu()
+        via, evidence = judge(
+            Sighting(
+                target=self._target,
+                at_server=self._at_server,
+                at_host=self._at_host,
+                tracked=_of(self._tracked, self._target, self._seen()),
+                proxy=proxy.reason if isinstance(proxy, Absent) else proxy,
+            )
+        )
+        return (
+            ("trial.published_via", via),
+            ("trial.published_evidence", evidence),
+            ("trial.proxy_cpu", proxy),
+        )
+
+    def _seen(self) -> tuple[Connection, ...]:
+        """Return the first connections of both sides, to be found in conntrack."""
+        sides = (self._at_server, self._at_host)
+        return tuple(one for side in sides if not isinstance(side, str) for one in side[:FEW])
+
+    def _ending_at_host(self) -> tuple[Connection, ...]:
+        all_of_them = self._connections(self._host, self._target.port)
+        return tuple(one for one in all_of_them if one.local == self._target)
+
+    def _connections(self, subject: Subject, port: int) -> tuple[Connection, ...]:
+        """Return the established connections of a local port.
+
+        Reading either file costs the kernel some 3 ms, a walk over all sockets that there are.
+        """
+        names = ("tcp6", "tcp") if ":" in self._target.address else ("tcp", "tcp6")
+        problems = []
+        for name in names:
+            text = read_local(f"/proc/{subject.pid}/net/{name}") if self._local else None
+            try:
+                if text is None:
+                    text = subject.run(("cat", f"/proc/net/{name}"))
+            except FactError as exc:
+                problems.append(exc)  # there is no tcp6 where IPv6 is off
+                continue
+            found = tcp_connections(text, port)
+            if found:
+                return found
+        if problems[1:]:
+            raise problems[0]
+        return ()
+
+    def _proxy_cpu(self) -> float | Absent:
+        if not self._local:
+            return Absent("the processes of the engine's host are not this machine's")
+        leads = {one.local.address for one in self._seen()}
+        serving = [proxy for proxy in self._proxies if not leads or proxy.to in leads]
+        if not serving:
+            return Absent("no proxy process serves the port")
+        used = [seconds for proxy in serving if (seconds := proxy.used()) is not None]
+        if len(used) < len(serving):
+            return Absent("the proxy process ended during the trial")
+        return sum(used)
+
+
+def _tried(read: Callable[[], _T]) -> _T | str:
+    """Return what was read, or why it was not."""
+    try:
+        return read()
+    except FactError as exc:
+        return str(exc)
+
+
+def _of(
+    tracked: tuple[Tracked, ...] | str, target: SocketAddress, seen: Sequence[Connection]
+) -> tuple[Tracked, ...] | str:
+    """Return those entries that are of the connections that were seen."""
+    if isinstance(tracked, str):
+        return tracked
+    ours = {(one.local, one.remote) for one in seen}
+    return tuple(
+        one for one in tracked if one.target == target and (one.answers, one.answered) in ours
+    )

@@ -1,0 +1,112 @@
+"""Real connects from one place: a shell script that makes them all at once, and its output. Pure.
+
+The tool is socat: it speaks TCP and UDP over both versions of IP, and prints the system's own
+words for what went wrong.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from netbench.probes import strerror_name
+from netbench.spec import Family
+
+Protocol = Literal["tcp", "udp"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
+FAMILIES: Final[tuple[Family, ...]] = (4, 6)
+
+_WORD: Final = "netbench-"
+"""Start of the word that an echo server must send back; its number follows."""
+_NOT_FOUND: Final = (126, 127)
+"""Exit codes by which a shell says that it could not run a tool."""
+_CLOSED: Final = frozenset(
+    {
+        *("ECONNREFUSED", "ECONNRESET", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN"),
+        *("ENETDOWN", "ETIMEDOUT", "EACCES", "EPERM", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
+    }
+)
+"""What the kernel says where there is no way; any other error is the tool's, and shows nothing."""
+_HEAD: Final = """\
+set -f
+try() {
+  said=$(echo "$1" | socat -t"$3" -T"$3" - "$2" 2>&1)
+  echo "$1 $?" $said
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One connect."""
+
+    protocol: Protocol
+    family: Family
+    address: str
+    port: int
+    note: str = ""
+    """What is special about it, for the evidence."""
+
+    def __str__(self) -> str:
+        """Return `tcp 198.18.0.2:20001`."""
+        return f"{self.protocol} {self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    def target(self, patience: int) -> str:
+        """Return it as socat writes addresses; `patience` in seconds."""
+        bound = f",connect-timeout={patience}" if self.protocol == "tcp" else ""
+        return f"{self.protocol.upper()}{self.family}:{self._bracketed}:{self.port}{bound}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a connect."""
+
+    reached: bool | None
+    """None where the tool itself failed: then nothing is known."""
+    said: str
+    silent: bool = False
+    """Whether nothing came back at all, not even an error."""
+
+
+def script(attempts: Sequence[Attempt], patience: int) -> str:
+    """Return a shell script that makes every connect in the background and waits for all.
+
+    It prints one line for each: its word, the exit code, what socat printed.
+    """
+    calls = [
+        f"try {_WORD}{number} '{attempt.target(patience)}' {patience} &"
+        for number, attempt in enumerate(attempts)
+    ]
+    return "\n".join([_HEAD, *calls, "wait"])
+
+
+def answers(text: str, attempts: Sequence[Attempt], patience: int) -> tuple[Answer, ...]:
+    """Return what became of each connect of a script, from its output."""
+    lines = re.findall(rf"^({_WORD}\d+) (\d+)(?: (.*))?$", text, re.MULTILINE)
+    found = {word: (int(code), said) for word, code, said in lines}
+    return tuple(
+        _answer(attempt, f"{_WORD}{number}", found.get(f"{_WORD}{number}"), patience)
+        for number, attempt in enumerate(attempts)
+    )
+
+
+def _answer(attempt: Attempt, word: str, line: tuple[int, str] | None, patience: int) -> Answer:
+    if line is None:
+        return Answer(None, "the script ended without a word of it")
+    code, said = line
+    if word in said.split():
+        return Answer(reached=True, said="answered")
+    if "Connection timed out" in said:  # of our own bound; socat names EINPROGRESS after it
+        return Answer(reached=False, said=f"no answer within {patience} s", silent=True)
+    if code == 0 and not said:
+        connected = "connected, but " if attempt.protocol == "tcp" else ""
+        said = f"{connected}no answer within {patience} s"
+        return Answer(reached=False, said=said, silent=True)
+    errno = strerror_name(said)
+    if errno in _CLOSED and code not in _NOT_FOUND:
+        return Answer(reached=False, said=str(errno))
+    return Answer(None, f"socat failed: {said[:200]}")

@@ -1,0 +1,174 @@
+"""The places of one driver's reach matrix: who is there, at which addresses and ports. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from netbench.drivers import Closed, Place
+from netbench.engines.base import Endpoint
+from netbench.record import EndpointFacts
+from netbench.spec import Attach, Family, Path
+from netbench.topology import LivePair
+from netbench.verify.connects import FAMILIES, PROTOCOLS, Attempt, Protocol
+
+SOURCES: Final = (Place.CONTAINER, Place.PAIR, Place.OTHER, Place.HOST, Place.LAN)
+"""Where connects start, in the order they are shown."""
+TARGETS: Final = (
+    *(Place.PAIR, Place.OTHER, Place.HOST),
+    *(Place.GATEWAY, Place.LAN, Place.PUBLISHED),
+)
+"""Where connects end, in the order they are shown."""
+_LOOPBACK: Final[Mapping[Family, str]] = {4: "127.0.0.1", 6: "::1"}
+_PORTS: Final = range(20101, 21000)
+"""Of echo servers; below what is published starts, and the usual ephemeral range."""
+
+Wanted = tuple[Protocol, Family]
+Goals = Mapping[Wanted, Attempt | str]
+"""By protocol and family: the connect to make, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A live pair with everybody around it."""
+
+    live: LivePair
+    host: Endpoint
+    other: Endpoint | None
+    ports: Mapping[Place, int]
+    """Of the echo servers, one number for TCP and UDP; of the pair's server two, where it
+    publishes one."""
+    missing: Mapping[Place, str]
+    """Why somebody is not there, in words."""
+
+    def endpoint(self, place: Place) -> Endpoint | None:
+        """Return whose namespaces a place is; None where nobody is there."""
+        live = self.live
+        return {
+            Place.CONTAINER: live.client,
+            Place.PAIR: live.server,
+            Place.OTHER: self.other,
+            Place.HOST: self.host,
+            Place.LAN: live.lan.client if live.lan else None,
+        }.get(place)
+
+    def in_host(self, place: Place) -> bool:
+        """Tell whether a place is in the network namespace of the engine's host."""
+        recipe = self.live.driver.recipe
+        attach = {Place.CONTAINER: recipe.client, Place.PAIR: recipe.server}.get(place)
+        return place is Place.HOST or attach is Attach.HOST
+
+    def addresses(self, place: Place) -> Mapping[Family, str]:
+        """Return the addresses at which somebody listens, as others know them."""
+        live = self.live
+        if self.in_host(place):
+            return self._of_host()
+        if place is Place.CONTAINER and live.driver.recipe.client is Attach.PEER:
+            return self.addresses(Place.PAIR)
+        found = self.endpoint(place)
+        return _known(found.address, found.address6) if found else {}
+
+    def _of_host(self) -> Mapping[Family, str]:
+        """Return the host's addresses on the LAN, or on the real parent that stands for it."""
+        if self.live.lan is not None:
+            return _known(self.live.lan.host, self.live.lan.host6)
+        facts = self.live.facts
+        parent = facts.ipam.parent if facts.ipam else None
+        own = [a.address for a in facts.host.addresses if a.link == parent]
+        found = {(6 if ":" in address else 4): address for address in reversed(own)}
+        return _known(found.get(4), found.get(6))
+
+    def gateway(self, family: Family) -> tuple[Place, str] | str:
+        """Return whose address the network's gateway is, with it; or why nobody answers there."""
+        facts = self.live.facts
+        ipam = facts.ipam
+        address = None if ipam is None else {4: ipam.gateway, 6: ipam.gateway6}[family]
+        if address is None:
+            return f"the network has no IPv{family} gateway"
+        for place, end in ((Place.HOST, facts.host), (Place.LAN, facts.lan)):
+            if end is not None and _has(end, address):
+                return place, address
+        return f"{address} is no address of the host's or the LAN's: no server of ours is there"
+
+    def listens(self, place: Place) -> frozenset[str]:
+        """Return every address that connects to a place may use: its own, and the gateway's."""
+        gateways = (self.gateway(family) for family in FAMILIES)
+        held = {found[1] for found in gateways if not isinstance(found, str) and found[0] is place}
+        return frozenset({*self.addresses(place).values(), *held})
+
+    def goals(self, source: Place, target: Place) -> Goals | None:
+        """Return the connects from one place to another; None from a place to itself."""
+        if source is target and source is not Place.PAIR:
+            return None
+        # What is beside the pair's server is the other container.
+        whom = Place.CONTAINER if source is target else target
+        return {
+            (protocol, family): self._goal(source, whom, protocol, family)
+            for protocol in PROTOCOLS
+            for family in FAMILIES
+        }
+
+    def _goal(
+        self, source: Place, target: Place, protocol: Protocol, family: Family
+    ) -> Attempt | str:
+        absent = self.missing.get(source) or self.missing.get(target)
+        if absent is not None:
+            return absent
+        if target is Place.PUBLISHED:
+            return self._published(protocol, family)
+        whose: Place = target
+        address, note = self.addresses(target).get(family), ""
+        if target is Place.GATEWAY:
+            found = self.gateway(family)
+            if isinstance(found, str):
+                return found
+            whose, address = found
+        elif address is None and self._has_nothing(target):
+            address, note = _LOOPBACK[family], "it has no address, so by loopback"
+        if address is None:
+            return f"the {target} has no IPv{family} address"
+        return Attempt(protocol, family, address, self.ports[whose], note)
+
+    def _has_nothing(self, place: Place) -> bool:
+        """Tell whether a place is by design without addresses but its own loopback's."""
+        recipe = self.live.driver.recipe
+        attach = {Place.CONTAINER: recipe.client, Place.PAIR: recipe.server}.get(place)
+        return attach is Attach.NONE
+
+    def _published(self, protocol: Protocol, family: Family) -> Attempt | str:
+        server, outside = self.live.server, self._of_host().get(family)
+        found = [p.host_port for p in server.published if p.port.protocol == protocol]
+        if not found:
+            way = self.live.driver.ways[Path.HAIRPIN]
+            return way.reason if isinstance(way, Closed) else "no port of it is published"
+        if outside is None:
+            return f"the host has no IPv{family} address on the LAN"
+        if family not in self.addresses(Place.PAIR):
+            return f"the pair has no IPv{family} address"
+        return Attempt(protocol, family, outside, found[0])
+
+
+def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[Place, int]:
+    """Return a port for the echo servers of every place: no two alike, the host's own free ones.
+
+    What is published is a port more: engines let others through to it than to the rest.
+
+    Args:
+        live: the pair; what its server publishes is fixed already.
+        used: ports that the host's namespace has in use.
+    """
+    free = (port for port in _PORTS if port not in used)
+    published = {Place.PUBLISHED: one.port.number for one in live.server.published}
+    return {**{place: next(free) for place in SOURCES}, **published}
+
+
+def _known(address: str | None, address6: str | None) -> Mapping[Family, str]:
+    found: dict[Family, str] = {}
+    if address is not None:
+        found[4] = address
+    if address6 is not None:
+        found[6] = address6
+    return found
+
+
+def _has(end: EndpointFacts, address: str) -> bool:
+    return any(known.address == address for known in end.addresses)

@@ -1,0 +1,60 @@
+"""Plans for the captured tools, and the names that stand for their drivers."""
+
+import re
+from collections.abc import Mapping
+
+from netbench.plan import Plan
+from netbench.plan.drivers import driver_named
+from netbench.probes import TcpRoundTrip, TcpThroughput
+from netbench.spec import (
+    Arm,
+    Cpus,
+    Path,
+    Placement,
+)
+from netbench.topology.block import stems
+
+THROUGHPUT, ROUND_TRIP = TcpThroughput(seconds=1, omit=1), TcpRoundTrip()
+"""The probes as the captured tools were called."""
+STEMS: dict[str, str] = {}
+"""Drivers by what stands for them in the names of endpoints."""
+
+
+def driver_of(name: str) -> str:
+    """Return the driver from an endpoint's name."""
+    stem = re.sub(r"^b\d+-|-second$|-[sc](-second)?$", "", name).removesuffix("-aa")
+    return STEMS[stem]
+
+
+def plan_of(
+    *drivers: str,
+    kinds: tuple[tuple[str, Placement], ...] = (("tcp-throughput", Placement.CROSS),),
+    paths: tuple[Path, ...] = (Path.EAST_WEST,),
+    blocks: int = 1,
+    max_time: float | None = None,
+    impossible: Mapping[Placement, str] | None = None,
+) -> Plan:
+    """Return a plan for the captured tools on two CPUs; drivers as users write them."""
+    named = tuple(driver_named(driver) for driver in drivers)
+    for driver in named:
+        STEMS[stems("", (Arm(driver.name),))[Arm(driver.name)][1:]] = driver.name
+    lost = dict(impossible or {})
+    cpus = {
+        Placement.CROSS: Cpus(0, 1),
+        Placement.SAME: Cpus(1, 1),
+        Placement.NONE: Cpus(None, None),
+    }
+    return Plan(
+        suite="test",
+        drivers=named,
+        baseline=named[0].name,
+        kinds=tuple((probe, path, placement) for probe, placement in kinds for path in paths),
+        probes={THROUGHPUT.name: THROUGHPUT, ROUND_TRIP.name: ROUND_TRIP},
+        blocks=blocks,
+        max_time=max_time,
+        seed=1,
+        margin=0.05,
+        cpus={placement: pair for placement, pair in cpus.items() if placement not in lost},
+        impossible=lost,
+        cc=None,
+    )

@@ -1,0 +1,229 @@
+"""The VM lab: a stock Debian kernel under QEMU, for what the running kernel lacks.
+
+The guest sees this machine's files, reads only, and writes to memory; what it is to leave lies in
+one shared folder. `python tests/support/vm.py COMMAND ...` runs shell commands in it, for a look.
+"""
+
+import os
+import platform
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from support.program import Ended
+from support.require import require_or_skip
+
+import netbench
+
+CHECKOUT: Final = Path(netbench.__file__).parent.parent
+_GUEST: Final = Path(__file__).parent.parent / "lab" / "guest"
+_PACKAGES: Final = "qemu-system-x86 virtme-ng virtiofsd busybox-static udev kmod linux-image-amd64"
+_TOOLS: Final = ("vng", "qemu-system-x86_64", "busybox", "udevadm", "modprobe", "dockerd")
+_VIRTIOFSD: Final = Path("/usr/libexec/virtiofsd")
+_IPVLAN: Final = "kernel/drivers/net/ipvlan"
+_MACHINE: Final = (
+    *("--disable-kvm", "--cpus", "2", "--memory", "3G", "--user", "root"),
+    # numpy's wheels need no less than x86-64-v2, and more is only slower to emulate.
+    *("--qemu-opts", "-cpu Nehalem"),
+    # What guards a real CPU's secrets costs an emulated one half of its speed.
+    *("--append", "mitigations=off"),
+)
+_CACHING: Final = f'#!/bin/sh\nexec {_VIRTIOFSD} --cache always "$@"\n'
+"""Without it the guest reads every program anew, and translates it anew, each time it runs."""
+_LINES: Final = 30
+"""Lines of a log that a failure shows."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shell script to run in the guest."""
+
+    name: str
+    script: str
+    limit: int
+    """Seconds after which it is ended there."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one boot left."""
+
+    share: Path
+    seconds: float
+    """From the start of QEMU to its end."""
+
+    def __getitem__(self, name: str) -> Ended:
+        """Return what came of a job; the log tells why it is not there."""
+        parts = {kind: self._file(name, kind) for kind in ("code", "out", "err")}
+        if not parts["code"]:
+            raise AssertionError(f"{name} never ended\n{tails(self.share)}")
+        return Ended(int(parts["code"]), parts["out"], parts["err"])
+
+    def _file(self, name: str, kind: str) -> str:
+        found = [*self.share.glob(f"*-{name}.{kind}")]
+        return found[0].read_text(errors="replace") if found else ""
+
+
+def missing() -> str | None:
+    """Return why no guest can be booted here, None where one can."""
+    if os.geteuid() != 0:
+        return "the guest's root reads this machine's files as the user who boots it: needs root"
+    if platform.machine() != "x86_64":
+        return f"the VM lab boots x86-64 kernels, this machine is {platform.machine()}"
+    absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if not _VIRTIOFSD.exists():
+        absent.append(str(_VIRTIOFSD))
+    if _kernel() is None:
+        absent.append(f"a kernel in /boot whose modules hold {_IPVLAN}")
+    if absent:
+        return f"no {', '.join(absent)}; install: apt-get install docker.io {_PACKAGES}"
+    return None
+
+
+def _kernel() -> Path | None:
+    """Return the newest kernel that can do what the lab is for."""
+    images = sorted(Path("/boot").glob("vmlinuz-*"), key=lambda path: path.stat().st_mtime)
+    versions = {path: path.name.removeprefix("vmlinuz-") for path in images}
+    fit = [path for path in images if Path("/lib/modules", versions[path], _IPVLAN).is_dir()]
+    return fit[-1] if fit else None
+
+
+def python() -> str:
+    """Return what stands before a Python script's arguments in a job: interpreter, settings."""
+    return f"env PYTHONPATH=$SOURCE PYTHONDONTWRITEBYTECODE=1 {shlex.quote(sys.executable)}"
+
+
+@contextmanager
+def lab(jobs: Sequence[Job], total: float) -> Iterator[Results]:
+    """Boot once, run the jobs in their order, and give what they left; skip where it cannot be.
+
+    Jobs find `$SOURCE`, a copy of the package that nobody changes meanwhile, and `$SHARE`, the
+    folder that outlives the guest.
+
+    Args:
+        jobs: what to run.
+        total: seconds that all of it may take; the machine is ended then.
+    """
+    reason = missing()
+    if reason:
+        require_or_skip("vm", reason)
+    with tempfile.TemporaryDirectory(prefix="netbench-vm-", dir="/tmp") as made:
+        yield boot(Path(made), jobs, total)
+
+
+def boot(folder: Path, jobs: Sequence[Job], total: float) -> Results:
+    """Boot a guest that lives in `folder`; see `lab`."""
+    share, source = folder / "share", folder / "source"
+    (share / "jobs").mkdir(parents=True)
+    _copy_package(source)
+    for number, job in enumerate(jobs, start=1):
+        text = f"# limit {job.limit}\nexport SOURCE={source} SHARE={share}\n{job.script}\n"
+        (share / "jobs" / f"{number:02}-{job.name}").write_text(text)
+    began = time.monotonic()
+    code, said = _bounded(_command(share), _environment(folder), total)
+    seconds = time.monotonic() - began
+    if code != 0:
+        ended = f"ended with exit code {code}" if code is not None else "was ended by us"
+        raise AssertionError(f"the guest {ended} after {seconds:.0f} s: {said}\n{tails(share)}")
+    return Results(share, seconds)
+
+
+def _copy_package(source: Path) -> None:
+    """Copy what runs in the guest and compile it here, where that is a hundred times faster."""
+    for name in ("netbench", "benchmarks"):
+        shutil.copytree(CHECKOUT / name, source / name)
+    argv = (sys.executable, "-m", "compileall", "-q", str(source / "netbench"))
+    subprocess.run(argv, check=True, timeout=120)
+
+
+def _command(share: Path) -> tuple[str, ...]:
+    shared = ("--rwdir", str(share))
+    return ("vng", "--run", str(_kernel()), *_MACHINE, *shared, "--", str(_GUEST), str(share))
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    """Return one in which the runner finds our virtiofsd and leaves its files in `folder`."""
+    tools = folder / "bin"
+    tools.mkdir()
+    wrapper = tools / "virtiofsd"
+    wrapper.write_text(_CACHING)
+    wrapper.chmod(0o755)
+    path = f"{tools}:{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "TMPDIR": str(folder), "HOME": str(folder)}
+
+
+def _bounded(
+    argv: Sequence[str], environment: Mapping[str, str], total: float
+) -> tuple[int | None, str]:
+    """Run a command in a session of its own and end all of it after `total` seconds.
+
+    Returns:
+        Its exit code, None where it was ended, and what it printed last.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=total)
+        return process.returncode, _tail(said)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return None, ""
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the runner, its QEMU and its virtiofsd: they are one process group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.communicate(timeout=30)
+
+
+def tails(share: Path) -> str:
+    """Return the end of the guest's log and of its last job's errors."""
+    errors = sorted(share.glob("*.err"))
+    files = [path for path in (share / "guest.log", *errors[-1:]) if path.exists()]
+    return "\n".join(
+        f"--- {path.name}\n{_tail(path.read_text(errors='replace'))}" for path in files
+    )
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.splitlines()[-_LINES:])
+
+
+def main(commands: Sequence[str]) -> int:
+    """Run each command in one guest, show what each printed."""
+    jobs = [Job(f"look{n}", command, 1200) for n, command in enumerate(commands, start=1)]
+    with lab(jobs, 1800) as results:
+        sys.stderr.write(f"{tails(results.share)}\n")
+        for job in jobs:
+            ended = results[job.name]
+            sys.stdout.write(f"$ {job.script}\n{ended.stdout}")
+            sys.stderr.write(f"{ended.stderr}exit code {ended.code}\n")
+        return max(results[job.name].code for job in jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

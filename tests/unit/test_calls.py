@@ -1,0 +1,169 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbench.drivers import DRIVERS, Closed
+from netbench.engines.base import Endpoint, Lan, Published
+from netbench.errors import EngineError
+from netbench.plan.drivers import driver_named
+from netbench.spec import Arm, Attach, Path, Port, Recipe, Role
+from netbench.topology.block import stems, target_of
+from netbench.topology.calls import Call, call_of, own_address, ports_for
+
+OPENED = (Published(Port(20001), 30001), Published(Port(20002), 30002))
+CLIENT = Endpoint("c", "c", Role.CLIENT, 10, "198.18.0.3", None, address6="2001:2::3")
+SERVER = Endpoint(
+    "s", "s", Role.SERVER, 20, "198.18.0.2", None, address6="2001:2::2", published=OPENED
+)
+OUTSIDE = Endpoint("lan", "lan", Role.LAN, 30, "198.18.9.254", None, address6="2001:2:0:9::fe")
+LAN = Lan(OUTSIDE, "nblan0", "198.18.9.1", "2001:2:0:9::1")
+EW, NS, HP = Path.EAST_WEST, Path.NORTH_SOUTH, Path.HAIRPIN
+
+
+@pytest.mark.parametrize(
+    ("driver", "path", "call"),
+    [
+        ("host", EW, Call(CLIENT, "127.0.0.1", "127.0.0.1", None)),
+        ("host", NS, Call(OUTSIDE, "198.18.9.1", "198.18.9.1", None)),
+        ("bridge", EW, Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
+        ("bridge", NS, Call(OUTSIDE, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("bridge:user", HP, Call(CLIENT, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("container", EW, Call(CLIENT, "127.0.0.1", "127.0.0.1", None)),
+        ("container", NS, Call(OUTSIDE, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("macvlan:passthru", NS, Call(OUTSIDE, "198.18.0.2", "198.18.0.2", None)),
+        ("ipvlan:l3", EW, Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
+        ("overlay", NS, Call(OUTSIDE, "0.0.0.0", "198.18.9.1", OPENED)),  # noqa: S104
+        ("host@family=6", EW, Call(CLIENT, "::1", "::1", None)),
+        ("host@family=6", NS, Call(OUTSIDE, "2001:2:0:9::1", "2001:2:0:9::1", None)),
+        ("container@family=6", EW, Call(CLIENT, "::1", "::1", None)),
+        ("bridge:user@family=6", EW, Call(CLIENT, "2001:2::2", "2001:2::2", None)),
+        ("bridge:user@family=6", HP, Call(CLIENT, "::", "2001:2:0:9::1", OPENED)),
+        ("ipvlan:l2@family=6", NS, Call(OUTSIDE, "2001:2::2", "2001:2::2", None)),
+    ],
+)
+def test_who_connects_to_what(driver: str, path: Path, call: Call) -> None:
+    assert call_of(driver_named(driver), path, CLIENT, SERVER, LAN) == call
+
+
+@pytest.mark.parametrize(
+    ("driver", "path"),
+    [
+        (driver.name, path)
+        for driver in DRIVERS.values()
+        for path, way in driver.ways.items()
+        if isinstance(way, Closed)
+    ],
+)
+def test_there_is_nobody_to_call_on_a_closed_path(driver: str, path: Path) -> None:
+    with pytest.raises(EngineError, match=f"^{driver} has no path {path}: "):
+        call_of(DRIVERS[driver], path, CLIENT, SERVER, LAN)
+
+
+@pytest.mark.parametrize(
+    ("driver", "path"),
+    [("host", NS), ("bridge", NS), ("bridge", HP), ("macvlan:bridge", NS), ("overlay", NS)],
+)
+def test_without_a_lan_there_is_no_way_from_it_nor_to_the_hosts_address(
+    driver: str, path: Path
+) -> None:
+    with pytest.raises(EngineError, match=f"^{driver}: there is no emulated LAN for the path"):
+        call_of(DRIVERS[driver], path, CLIENT, SERVER, None)
+
+
+@pytest.mark.parametrize(
+    ("driver", "path", "lan"),
+    [
+        ("bridge:user@family=6", EW, LAN),
+        ("macvlan:bridge@family=6", NS, LAN),
+        ("bridge:user@family=6", NS, replace(LAN, host6=None)),
+        ("host@family=6", NS, replace(LAN, host6=None)),
+    ],
+)
+def test_an_address_of_the_family_must_be_there(driver: str, path: Path, lan: Lan) -> None:
+    server = replace(SERVER, address6=None)
+    with pytest.raises(EngineError, match=f"^{driver}: there is no IPv6 address to connect to"):
+        call_of(driver_named(driver), path, CLIENT, server, lan)
+
+
+def test_an_address_is_never_taken_of_the_other_family() -> None:
+    assert own_address(SERVER, 4) == "198.18.0.2"
+    assert own_address(SERVER, 6) == "2001:2::2"
+    assert own_address(replace(SERVER, address=None), 4) is None
+    assert own_address(replace(SERVER, address6=None), 6) is None
+
+
+@pytest.mark.parametrize(
+    ("driver", "paths", "count"),
+    [
+        ("bridge", (EW,), 0),
+        ("bridge", (EW, NS), 3),
+        ("bridge", (HP,), 3),
+        ("overlay", (NS,), 3),
+        ("overlay", (HP,), 0),
+        ("host", (EW, NS, HP), 0),
+        ("macvlan:bridge", (EW, NS, HP), 0),
+        ("none", (EW, NS, HP), 0),
+        ("bridge:user@internal=true", (EW, NS, HP), 0),
+    ],
+)
+def test_ports_are_published_only_for_paths_that_lead_through_them(
+    driver: str, paths: tuple[Path, ...], count: int
+) -> None:
+    ports = ports_for(driver_named(driver), paths, 3)
+
+    assert len(ports) == len(set(ports)) == count
+
+
+@pytest.mark.parametrize(
+    ("driver", "target"),
+    [
+        ("none", "198.18.0.2"),
+        ("host", "127.0.0.1"),
+        ("container", "127.0.0.1"),
+        ("container@family=6", "::1"),
+        ("bridge", "198.18.0.2"),
+        ("macvlan:vepa@family=6", "2001:2::2"),
+    ],
+)
+def test_facts_name_the_address_inside_the_pair(driver: str, target: str) -> None:
+    assert target_of(driver_named(driver).recipe, SERVER) == target
+
+
+def test_a_pair_without_addresses_has_no_target() -> None:
+    bare = replace(SERVER, address=None, address6=None)
+
+    assert target_of(Recipe(Attach.NONE, Attach.NONE), bare) is None
+
+
+def test_names_tell_what_they_are_of() -> None:
+    arms = (Arm("bridge:user"), Arm("bridge:user", 1), Arm("bridge:user@mtu=9000+icc=false"))
+
+    assert list(stems("b1", arms).values()) == [
+        "b1-bridge-user",
+        "b1-bridge-user-aa",
+        "b1-bridge-user-mtu-9000-icc-false",
+    ]
+
+
+def test_drivers_that_are_written_alike_get_different_names() -> None:
+    arms = (Arm("cni:/etc/cni/a.conflist"), Arm("cni:/etc/cni:a.conflist"), Arm("plugin:a/b"))
+
+    assert list(stems("b1", arms).values()) == [
+        "b1-cni-etc-cni-a.conflist",
+        "b1-cni-etc-cni-a.conflist-2",
+        "b1-plugin-a-b",
+    ]
+
+
+@given(st.lists(st.builds(Arm, st.text(), st.integers(0, 1)), unique=True))
+def test_any_names_are_apart_short_and_of_letters_that_engines_take(arms: list[Arm]) -> None:
+    found = stems("b1", arms)
+
+    assert list(found) == arms
+    assert len(set(found.values())) == len(arms)
+    for stem in found.values():
+        assert len(stem) < 60
+        assert stem.isascii()
+        assert stem.replace("-", "").replace("_", "").replace(".", "").isalnum()
