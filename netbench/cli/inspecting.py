@@ -87,6 +87,8 @@ def _inspect_driver(
         _prepare(engine, as_json=as_json)
         check_parent(engine, wishes.parent, in_use=in_use)
         pair = _bring_up(engine, driver)
+        if pair.facts.lan is not None and not as_json:
+            say(engine.lan().done)
     finally:
         engine.close()
     _show(_document(engine, driver, pair), as_json=as_json)

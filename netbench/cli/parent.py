@@ -8,8 +8,7 @@ from netbench.errors import ConfigurationError, FactError
 from netbench.facts.base import Pair
 from netbench.record import EndpointFacts
 from netbench.spec import Role
-from netbench.topology import choose_reader, subject
-from netbench.topology.parent import parent_problems
+from netbench.topology import choose_reader, parent_problems, subject
 
 
 def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
@@ -26,7 +25,7 @@ def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
     login = _login() if engine.local else None
     problems = parent_problems(_host_facts(engine), name, in_use=in_use, login=login)
     if problems:
-        raise ConfigurationError(*problems)
+        raise ConfigurationError(*(f"--parent: {problem}" for problem in problems))
 
 
 def _host_facts(engine: Engine) -> EndpointFacts:

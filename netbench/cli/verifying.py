@@ -11,8 +11,9 @@ from netbench.cli.reach import shown
 from netbench.drivers import DRIVERS, Driver
 from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
-from netbench.errors import ConfigurationError, EngineError, EngineUnavailable
+from netbench.errors import ConfigurationError, EngineError, EngineLost, EngineUnavailable
 from netbench.plan import parse_drivers
+from netbench.spec import Path
 from netbench.topology import choose_reader, deferred_signals
 from netbench.verify import NotVerified, Row, Verified, check_tools, verify_driver
 
@@ -82,6 +83,7 @@ def _prepare(engine: Engine) -> None:
 
 
 def _verified(engine: Engine, drivers: Sequence[Driver]) -> list[Verified | NotVerified]:
+    _announce_lan(engine, drivers)
     reader = choose_reader(engine)
     found: list[Verified | NotVerified] = []
     for number, driver in enumerate(drivers, start=1):
@@ -90,6 +92,17 @@ def _verified(engine: Engine, drivers: Sequence[Driver]) -> list[Verified | NotV
         found.append(seen)
         say(f"  {_outcome(seen)}")
     return found
+
+
+def _announce_lan(engine: Engine, drivers: Sequence[Driver]) -> None:
+    """Say what is made on the engine's host for the emulated LAN, where one will be."""
+    if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
+        try:
+            say(engine.lan().done)
+        except EngineLost:
+            raise
+        except EngineError as exc:
+            say(f"there is no emulated LAN: {exc.message}")
 
 
 def _outcome(seen: Verified | NotVerified) -> str:

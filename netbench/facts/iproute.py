@@ -50,6 +50,7 @@ def _link(row: dict[str, Any], indices: dict[str, int]) -> Link:
         mtu=row["mtu"],
         mac=row.get("address", ""),
         up="UP" in row["flags"],
+        carrier="LOWER_UP" in row["flags"],
         qdisc=row["qdisc"],
         txqlen=row.get("txqlen", 0),
         gso_max_size=row.get("gso_max_size"),

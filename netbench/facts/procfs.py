@@ -163,7 +163,8 @@ def tcp_connections(text: str, port: int) -> tuple[Connection, ...]:
         fields = line.split(None, _TCP_FIELDS)
         if len(fields) >= _TCP_FIELDS and fields[3] == ESTABLISHED and fields[1].endswith(wanted):
             found.append(Connection(_socket(fields[1]), _socket(fields[2])))
-    return tuple(found)
+    # The kernel may list a socket twice where others come and go meanwhile.
+    return tuple(dict.fromkeys(found))
 
 
 def _socket(word: str) -> SocketAddress:

@@ -19,8 +19,10 @@ _WITHIN = 1.0
 """Seconds a connection may take to show at the server."""
 _AGAIN = 0.02
 """Seconds between two looks for it."""
-_TABLE: Final = ("head", "-c", "2000000", "/proc/net/nf_conntrack")
-"""Some 10,000 connections: a table may hold millions."""
+_COUNT: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
+_TABLE: Final = "/proc/net/nf_conntrack"
+_MANY: Final = 50_000
+"""Tracked connections that are read as text at most, some 10 MB."""
 
 
 class PublishedWitness:
@@ -81,7 +83,7 @@ class PublishedWitness:
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
         """Return the facts `trial.published_via`, `trial.published_evidence`, `trial.proxy_cpu`."""
         if isinstance(self._tracked, str):
-            self._tracked = _tried(lambda: parse_conntrack(self._host.run(_TABLE)))
+            self._tracked = _tried(self._table)
         proxy = self._proxy_cpu()
         via, evidence = judge(
             Sighting(
@@ -128,6 +130,13 @@ class PublishedWitness:
         if problems[1:]:
             raise problems[0]
         return ()
+
+    def _table(self) -> tuple[Tracked, ...]:
+        """Read all of conntrack as text, where no single entry can be asked for."""
+        count = self._host.run(("cat", _COUNT)).strip()
+        if not count.isdecimal() or int(count) > _MANY:
+            raise FactError(f"{count} connections are too many to be read")
+        return parse_conntrack(self._host.run(("cat", _TABLE)))
 
     def _proxy_cpu(self) -> float | Absent:
         if not self._local:

@@ -108,6 +108,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("link.mtu", int, BYTES, "confounder", "largest packet"),
     ("link.mac", str, "", "varies", "link-layer address"),
     ("link.up", bool, "", "confounder", "administratively up"),
+    ("link.carrier", bool, "", "confounder", "something is up at the other end"),
     ("link.qdisc", str, "", "confounder", "queueing discipline"),
     ("link.txqlen", int, COUNT, "confounder", "transmit queue length"),
     ("link.gso_max_size", int, BYTES, "confounder", "largest segment offload packet"),

@@ -17,6 +17,7 @@ from netbench.facts.routes import DEFAULT, DEFAULT6, in_order, leads_on
 from netbench.record import Address, Counters, Link, Route
 
 _IFF_UP = 1
+_IFF_LOWER_UP = 1 << 16
 _MAIN_TABLE = 254
 _UNICAST = 1
 _NO_NSID = 0x7FFFFFFF
@@ -142,6 +143,7 @@ def _link(link: Any, names: dict[int, str]) -> Link:
         mtu=link.get_attr("IFLA_MTU"),
         mac=link.get_attr("IFLA_ADDRESS") or "",
         up=bool(link["flags"] & _IFF_UP),
+        carrier=bool(link["flags"] & _IFF_LOWER_UP),
         qdisc=link.get_attr("IFLA_QDISC"),
         txqlen=link.get_attr("IFLA_TXQLEN"),
         gso_max_size=link.get_attr("IFLA_GSO_MAX_SIZE"),

@@ -106,6 +106,8 @@ class Link:
     offloads: tuple[str, ...] | None
     """Names of the segmentation and checksum offloads that are on; None where unreadable."""
     counters: Counters
+    carrier: bool | None = None
+    """Whether there is a link at the other end; None in facts of before it was read."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

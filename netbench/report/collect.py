@@ -21,7 +21,7 @@ from netbench.report.views import (
     WayView,
 )
 from netbench.report.words import TRIED, CellKey, plain
-from netbench.spec import Arm, Role
+from netbench.spec import Arm, Path, Role
 
 ROWS: Final = 2_000
 """Records that the table holds; the rest lies in records.jsonl."""
@@ -92,7 +92,8 @@ class _Driver:
 
     def view(self, driver: str) -> DriverView:
         """Return the counts as a value."""
-        ways = tuple(way.view(driver, path) for path, way in self.ways.items())
+        found = sorted(self.ways.items(), key=lambda item: list(Path).index(Path(item[0])))
+        ways = tuple(way.view(driver, path) for path, way in found)
         closed = [way.closed for way in ways if way.closed is not None]
         return DriverView(
             driver=driver,

@@ -14,7 +14,7 @@ from netbench import units
 from netbench.record import EndpointFacts, HopProof, Link
 from netbench.report.sharing import by_role
 from netbench.report.views import WayView
-from netbench.report.words import joined, plain
+from netbench.report.words import TRIED, joined, plain
 from netbench.spec import Path, Role
 
 WIDTH: Final = 340
@@ -45,9 +45,14 @@ class Box:
 
 
 def drawing(way: WayView) -> Markup:
-    """Return the drawing of one path of a driver; empty where no endpoint was read."""
+    """Return the drawing of one path of a driver.
+
+    Empty where no endpoint was read, and where a path is closed without anything being tried.
+    """
     record = way.example
     if record is None or not record.endpoints:
+        return Markup("")
+    if way.closed is not None and not way.closed.evidence.startswith(TRIED):
         return Markup("")
     if way.closed is not None:
         start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
@@ -122,7 +127,7 @@ def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
             arrows.append(_between(box, y, linked=linked))
             y += BETWEEN
         height = HEAD + PAD + len(box.nodes) * NODE + (len(box.nodes) - 1) * GAP
-        parts.append(_box(box, y, height))
+        parts.append(_box(box, y, height, linked=linked))
         y += height
     return Markup(
         '<svg class="path" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
@@ -130,7 +135,7 @@ def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
     ).format(width=WIDTH, height=y + 1, label=plain(label), body=Markup("").join(parts + arrows))
 
 
-def _box(box: Box, y: int, height: int) -> Markup:
+def _box(box: Box, y: int, height: int, *, linked: bool) -> Markup:
     parts = [
         Markup('<rect class="ns" x="1" y="{}" width="{}" height="{}" rx="8"/>').format(
             y, WIDTH - 2, height
@@ -141,7 +146,7 @@ def _box(box: Box, y: int, height: int) -> Markup:
     ]
     at = y + HEAD
     for number, node in enumerate(box.nodes):
-        if number:
+        if number and linked:
             parts.append(_arrow_down(at - GAP, GAP, node.arrow))
         parts.append(_node(node, at))
         at += NODE + GAP

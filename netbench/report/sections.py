@@ -112,7 +112,9 @@ def _answer(analysis: Analysis, digest: Digest, driver: str) -> Answer:
         isolated=view is not None and view.isolated is not None,
         network=network_isolation(view),
         isolates=_isolates(driver),
-        costs=tuple(_cost(analysis, driver, key, metric) for key, metric in measures(analysis)),
+        costs=tuple(
+            _cost(analysis, digest, driver, key, metric) for key, metric in measures(analysis)
+        ),
         view=view,
     )
 
@@ -123,7 +125,7 @@ def _isolates(driver: str) -> str:
     return known.isolates if known else "as it does: see the promises and the path below"
 
 
-def _cost(analysis: Analysis, driver: str, key: CellKey, metric: str) -> Cost:
+def _cost(analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric: str) -> Cost:
     here = [c for c in primaries(analysis) if concerns(c, key, metric)]
     name = measure_name(key, metric)
     if driver == analysis.baseline:
@@ -131,7 +133,7 @@ def _cost(analysis: Analysis, driver: str, key: CellKey, metric: str) -> Cost:
         return Cost(name, "", units.quantity(first.baseline_median, first.unit), "", "baseline")
     contrast = next((c for c in here if c.driver == driver), None)
     if contrast is None:
-        return Cost(name, "", units.MISSING, "", "no pair of trials to compare")
+        return _no_cost(digest, driver, key, name)
     return Cost(
         measure=name,
         verdict=contrast.verdict.value,
@@ -140,6 +142,19 @@ def _cost(analysis: Analysis, driver: str, key: CellKey, metric: str) -> Cost:
         medians=f"{units.quantity(contrast.driver_median, contrast.unit)} against "
         f"{units.quantity(contrast.baseline_median, contrast.unit)}",
     )
+
+
+def _no_cost(digest: Digest, driver: str, key: CellKey, name: str) -> Cost:
+    """Return why a driver has no figure in a column."""
+    view = digest.view(driver)
+    closed = [w.closed for w in view.ways if w.path == key.path and w.closed] if view else []
+    if closed:
+        return Cost(name, "", "closed by design", "", closed[0].reason)
+    problem = next((p for p in digest.problems if (p.driver, p.cell) == (driver, key)), None)
+    if problem is None:
+        return Cost(name, "", units.MISSING, "", "no pair of trials to compare")
+    what = "not possible here" if problem.kind == "skip" else "failed"
+    return Cost(name, "", what, "", problem.reason)
 
 
 def _effect(contrast: Contrast) -> str:

@@ -175,7 +175,7 @@ def attempts(view: DriverView) -> tuple[str, ...]:
 
 def lead(analysis: Analysis, digest: Digest) -> str:
     """Return the run's outcome in one sentence: how each driver fared against the baseline."""
-    parts = []
+    fared: dict[str, list[str]] = {}
     for driver in dict.fromkeys(c.driver for c in primaries(analysis)):
         found = primaries(analysis, driver)
         counts = [
@@ -183,11 +183,18 @@ def lead(analysis: Analysis, digest: Digest) -> str:
             for verdict in (Verdict.SLOWER, Verdict.FASTER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
         ]
         words = [f"{verdict} in {n}" for verdict, n in counts if n]
-        parts.append(f"{driver} is {joined(words)} of {counted(len(found), 'measure')}")
-    parts += [f"{view.driver} is isolated by design" for view in isolated_drivers(digest)]
+        how = f"{joined(words)} of {counted(len(found), 'measure')}"
+        fared.setdefault(how, []).append(driver)
+    parts = [f"{joined(who)} {_are(who)} {how}" for how, who in fared.items()]
+    apart = [view.driver for view in isolated_drivers(digest)]
+    parts += [f"{joined(apart)} {_are(apart)} isolated by design"] if apart else []
     if not parts:
         return f"Nothing could be compared with {analysis.baseline}."
-    return f"Against {analysis.baseline}, {joined(parts)}."
+    return f"Against {analysis.baseline}, {'; '.join(parts)}."
+
+
+def _are(who: list[str]) -> str:
+    return "is" if len(who) == 1 else "are"
 
 
 def baseline_check(analysis: Analysis) -> str:

@@ -2,6 +2,7 @@
 
 from netbench.topology.block import LiveBlock, LivePair, NotUp
 from netbench.topology.calls import Call, own_address
+from netbench.topology.parent import parent_problems
 from netbench.topology.proof import prove, trimmed
 from netbench.topology.readers import choose_reader, subject
 from netbench.topology.shield import deferred_signals
@@ -15,6 +16,7 @@ __all__ = [
     "choose_reader",
     "deferred_signals",
     "own_address",
+    "parent_problems",
     "prove",
     "subject",
     "surroundings",

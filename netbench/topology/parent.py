@@ -8,8 +8,8 @@ from netbench.record import EndpointFacts, Link
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
 """Kinds of link that are themselves children of another."""
-_UNFIT: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
-"""Kinds of link that are not proposed: what they lead to is hardly the network that was meant."""
+_NOT_PROPOSED: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
+"""Kinds of link that hardly lead to the network that was meant."""
 _DEFAULTS: Final = ("default", "::/0")
 _WHY: Final = (
     "benchmarks do not belong on a network in use (RFC 6815), and a macvlan's parent goes "
@@ -30,61 +30,68 @@ def parent_problems(
         login: the host's address that the user is logged in by; None where it is not known.
     """
     link = host.link(name)
+    instead = _instead(host, login)
     if link is None:
-        return [f"--parent {name}: the engine's host has no such interface; {_instead(host)}"]
-    problems = [*_unfit(host, link)]
-    if not in_use:
-        problems += _in_use(host, link, login)
-    return [f"--parent {name}: {problem}" for problem in problems]
-
-
-def _unfit(host: EndpointFacts, link: Link) -> Iterator[str]:
-    """Return why no child can be made of a link, or none that carries traffic."""
+        return [f"{name} is no interface of the engine's host: {instead}"]
     if link.name == "lo":
-        yield f"loopback leads to no other host and takes no children; {_instead(host)}"
-        return
+        return [f"{name} is loopback, which leads nowhere and takes no children: {instead}"]
+    problems = [*_unfit(host, link, instead)]
+    if not in_use:
+        problems += _needed(host, link, login)
+    return problems
+
+
+def _unfit(host: EndpointFacts, link: Link, instead: str) -> Iterator[str]:
+    """Return why a link takes no child, or none that carries traffic."""
+    name = link.name
     if link.kind in _CHILDREN:
         above = host.by_index(link.parent) if link.peer_nsid is None else None
-        better = f"name its own parent, {above.name}" if above else _instead(host)
-        yield f"it is itself a {link.kind}, and children of a child are not made; {better}"
+        better = f"name that parent, {above.name}" if above else instead
+        yield (
+            f"{name} is itself a {link.kind}, and the kernel would put children beside it, on its "
+            f"own parent: {better}"
+        )
     if link.master is not None:
         master = host.link(link.master)
         kind = master.kind if master and master.kind else "link"
         yield (
-            f"it is a port of the {kind} {link.master}, which takes every frame that arrives; "
-            f"name {link.master}, or take the port out with `ip link set {link.name} nomaster`"
+            f"{name} is a port of the {kind} {link.master}, which takes every frame that arrives: "
+            f"name {link.master}, or free it with `ip link set {name} nomaster`"
         )
     if not link.up:
-        yield f"it is down, and so would be every child; `ip link set {link.name} up`"
+        yield f"{name} is down, and so would be every child: `ip link set {name} up`"
+    elif link.carrier is False:
+        yield f"{name} has no carrier: nothing is up at its other end; plug it in, or name another"
 
 
-def _in_use(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]:
-    """Return what the host itself needs a link for."""
-    default = [r for r in host.routes if r.link == link.name and r.destination in _DEFAULTS]
-    if default:
-        via = f" by {default[0].gateway}" if default[0].gateway else ""
-        yield f"it carries the default route{via}: {_WHY}; {_ANYWAY}"
-    if login is not None and _has(host, link, login):
-        yield f"it has {login}, the address of your own login: {_WHY}; {_ANYWAY}"
+def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]:
+    """Return what the host and its user need a link for."""
+    routes = [r for r in host.routes if r.link == link.name and r.destination in _DEFAULTS]
+    if routes:
+        via = f" by {routes[0].gateway}" if routes[0].gateway else ""
+        yield f"{link.name} carries the default route{via}, and {_WHY}: {_ANYWAY}"
+    if _has(host, link, login):
+        yield f"{link.name} has {login}, the address of your own login, and {_WHY}: {_ANYWAY}"
 
 
-def _has(host: EndpointFacts, link: Link, login: str) -> bool:
+def _has(host: EndpointFacts, link: Link, login: str | None) -> bool:
     try:
-        wanted = ip_address(login.partition("%")[0])
+        wanted = ip_address((login or "").partition("%")[0])
     except ValueError:
         return False
     return any(a.link == link.name and ip_address(a.address) == wanted for a in host.addresses)
 
 
-def _instead(host: EndpointFacts) -> str:
+def _instead(host: EndpointFacts, login: str | None) -> str:
     """Return which interfaces could serve, in words."""
-    serving = [
+    free = [
         link.name
         for link in host.links
-        if link.kind not in _UNFIT
-        and not any(_unfit(host, link))
-        and not any(_in_use(host, link, None))
+        if link.name != "lo"
+        and link.kind not in _NOT_PROPOSED
+        and not any(_unfit(host, link, ""))
+        and not any(_needed(host, link, login))
     ]
-    if not serving:
-        return "no other interface of it is up, free and unused"
-    return f"these could serve: {', '.join(serving)}"
+    if not free:
+        return "it has none that is up, free and not in use, so leave --parent out"
+    return f"name one that could serve, such as {', '.join(free)}"

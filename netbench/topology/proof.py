@@ -32,16 +32,32 @@ def prove(
     """
     before, after = facts
     now = driver.hops(path, after)
-    then = {(hop.role, hop.link.index): hop for hop in driver.hops(path, before)}
-    problems = [] if now else ["links of the claimed path are missing"]
-    kept = {(hop.role, hop.link.index) for hop in now}
-    problems += [
+    hops, problems = _compare(driver.hops(path, before), now, required)
+    if not now:
+        problems = ["links of the claimed path are missing"]
+    return PathProof(
+        held=not problems,
+        required=required,
+        hops=tuple(hops),
+        route=route_to(_caller(path, after), target),
+        reader=after.reader,
+        problems=tuple(problems),
+    )
+
+
+def _compare(
+    before: tuple[Hop, ...], after: tuple[Hop, ...], required: int
+) -> tuple[list[HopProof], list[str]]:
+    """Return the claimed links with what moved on them, and all that speaks against them."""
+    then = {(hop.role, hop.link.index): hop for hop in before}
+    kept = {(hop.role, hop.link.index) for hop in after}
+    problems = [
         f"{hop.role} {hop.link.name} is not on the path any more"
         for key, hop in then.items()
-        if now and key not in kept
+        if key not in kept
     ]
     hops = []
-    for hop in now:
+    for hop in after:
         earlier = then.get((hop.role, hop.link.index))
         if earlier is None:
             problems.append(f"{hop.role} {hop.link.name} was not there before the trial")
@@ -53,14 +69,7 @@ def prove(
             problems.append(
                 f"{hop.role} {hop.link.name} moved {proof.moved} bytes, the receiver got {required}"
             )
-    return PathProof(
-        held=not problems,
-        required=required,
-        hops=tuple(hops),
-        route=route_to(_caller(path, after), target),
-        reader=after.reader,
-        problems=tuple(problems),
-    )
+    return hops, problems
 
 
 def _caller(path: Path, facts: PairFacts) -> EndpointFacts:

@@ -15,14 +15,13 @@ from netbench.verify.places import SOURCES, TARGETS, Scene
 Promised = Literal["reach", "no-reach", "unspecified"]
 Measured = Literal["reach", "no-reach", "skip"]
 
-_PATIENCE: Final = 1
-"""Seconds to wait for an answer: between namespaces of one machine it takes microseconds."""
-_MORE: Final = 3
-"""Seconds to wait for one that is promised and did not come: the machine may be busy."""
+_PATIENCE: Final = (1, 2, 8)
+"""Seconds to wait for an answer, at the first try and at those after it. Between namespaces of one
+machine it takes microseconds, but a busy or an emulated machine has to start the tools first."""
 _USUAL: Final = 1.0
 """Seconds beyond their patience that all scripts take together where the machine is at leisure."""
-_OVERHEAD: Final = 10.0
-"""Seconds that a script may take beyond its patience."""
+_LONGEST: Final = 60.0
+"""Seconds that a script may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,8 @@ class _Wanted:
 def measure(engine: Engine, scene: Scene, note: str) -> tuple[Row, ...]:
     """Return every row of the matrix; the echo servers listen by now.
 
-    A promised answer that does not come is waited for once more, and longer: only then does the
-    row say that there is none. So is every other one, where the machine was busy meanwhile.
+    Silence shows nothing on a machine that is busy. What is silent is tried again, with more
+    patience, where an answer is promised, and wherever the scripts took longer than they should.
 
     Args:
         engine: runs the connects.
@@ -70,13 +69,17 @@ def measure(engine: Engine, scene: Scene, note: str) -> tuple[Row, ...]:
         EngineError: a script could not be run at all.
     """
     wanted = _everything(scene)
-    asked = [one for one in wanted if isinstance(one.goal, Attempt)]
-    began = time.monotonic()
-    found = _ask(engine, scene, asked, _PATIENCE)
-    busy = time.monotonic() - began > _PATIENCE + _USUAL
-    silent = [one for one in asked if found[one].silent]
-    unsure = [one for one in silent if busy or one.promised == "reach"]
-    found |= _ask(engine, scene, unsure, _MORE)
+    unsure = [one for one in wanted if isinstance(one.goal, Attempt)]
+    found: dict[_Wanted, Answer] = {}
+    for number, patience in enumerate(_PATIENCE):
+        began = time.monotonic()
+        found |= _ask(engine, scene, unsure, patience)
+        busy = time.monotonic() - began > patience + _USUAL
+        silent = [one for one in unsure if found[one].silent or found[one].reached is None]
+        # At leisure, one more try is enough for what is promised.
+        unsure = [one for one in silent if busy or (number == 0 and one.promised == "reach")]
+        if not unsure:
+            break
     return tuple(_row(one, found.get(one), _beyond(scene, one, note)) for one in wanted)
 
 
@@ -119,7 +122,7 @@ def _answers(
 ) -> Mapping[_Wanted, Answer]:
     attempts = [one.goal for one in batch if isinstance(one.goal, Attempt)]
     argv = ("sh", "-c", script(attempts, patience))
-    done = engine.run(endpoint, argv, timeout=2 * patience + _OVERHEAD)
+    done = engine.run(endpoint, argv, timeout=_LONGEST)
     return dict(zip(batch, answers(done.stdout, attempts, patience), strict=True))
 
 

@@ -14,7 +14,7 @@ from netbench.spec import Arm, Attach, NetworkSpec, Path, Role
 from netbench.topology import LiveBlock, LivePair, NotUp, deferred_signals
 from netbench.verify.matrix import Row, measure
 from netbench.verify.places import Scene, choose_ports
-from netbench.verify.servers import echo_servers, ports_of
+from netbench.verify.servers import echo_servers, ports_in_host
 
 _PREFIX: Final = "verify"
 
@@ -78,7 +78,7 @@ def _tried(
     richer = _with_ipv6(driver)
     found = _attempt(engine, reader, richer, no_lan)
     if isinstance(found, NotVerified) and richer != driver:
-        return _attempt(engine, reader, driver, no_lan)
+        return _attempt(engine, reader, driver, no_lan, no_ipv6=found.reason)
     return found
 
 
@@ -91,7 +91,7 @@ def _with_ipv6(driver: Driver) -> Driver:
 
 
 def _attempt(
-    engine: Engine, reader: Reader, driver: Driver, no_lan: str | None
+    engine: Engine, reader: Reader, driver: Driver, no_lan: str | None, *, no_ipv6: str = ""
 ) -> Verified | NotVerified:
     arm = Arm(driver.name)
     block = LiveBlock(
@@ -106,19 +106,21 @@ def _attempt(
         pair = block.pairs[arm]
         if isinstance(pair, NotUp):
             return NotVerified(driver, pair.reason, pair.impossible)
-        seen = _look(engine, reader, pair, no_lan)
+        seen = _look(engine, reader, pair, no_lan, no_ipv6)
     return replace(seen, left=(*seen.left, *block.left))
 
 
-def _look(engine: Engine, reader: Reader, live: LivePair, no_lan: str | None) -> Verified:
+def _look(
+    engine: Engine, reader: Reader, live: LivePair, no_lan: str | None, no_ipv6: str
+) -> Verified:
     left: list[str] = []
     with _another(engine, live, left) as beside:
         host = engine.host()
         missing = {} if beside.endpoint else {Place.OTHER: beside.why_none}
         if live.lan is None:
             missing[Place.LAN] = no_lan or "there is no emulated LAN"
-        ports = choose_ports(live, ports_of(engine, host))
-        scene = Scene(live, host, beside.endpoint, ports, missing)
+        ports = choose_ports(live, ports_in_host(engine))
+        scene = Scene(live, host, beside.endpoint, ports, missing, no_ipv6)
         with echo_servers(engine, scene):
             rows = measure(engine, scene, _way_in(engine))
         promises = _still(reader, live)

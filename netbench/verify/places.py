@@ -39,6 +39,8 @@ class Scene:
     publishes one."""
     missing: Mapping[Place, str]
     """Why somebody is not there, in words."""
+    no_ipv6: str = ""
+    """Why the pair's network was made without IPv6, where it was tried with it."""
 
     def endpoint(self, place: Place) -> Endpoint | None:
         """Return whose namespaces a place is; None where nobody is there."""
@@ -125,8 +127,12 @@ class Scene:
         elif address is None and self._has_nothing(target):
             address, note = _LOOPBACK[family], "it has no address, so by loopback"
         if address is None:
-            return f"the {target} has no IPv{family} address"
+            return self._without(target, family)
         return Attempt(protocol, family, address, self.ports[whose], note)
+
+    def _without(self, target: Place, family: Family) -> str:
+        why = f"; with IPv6 it did not come up: {self.no_ipv6}" if self.no_ipv6 else ""
+        return f"the {target} has no IPv{family} address{why}"
 
     def _has_nothing(self, place: Place) -> bool:
         """Tell whether a place is by design without addresses but its own loopback's."""
@@ -143,7 +149,7 @@ class Scene:
         if outside is None:
             return f"the host has no IPv{family} address on the LAN"
         if family not in self.addresses(Place.PAIR):
-            return f"the pair has no IPv{family} address"
+            return self._without(Place.PAIR, family)
         return Attempt(protocol, family, outside, found[0])
 
 
@@ -157,8 +163,10 @@ def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[Place, int]:
         used: ports that the host's namespace has in use.
     """
     free = (port for port in _PORTS if port not in used)
-    published = {Place.PUBLISHED: one.port.number for one in live.server.published}
-    return {**{place: next(free) for place in SOURCES}, **published}
+    chosen = {place: next(free) for place in SOURCES}
+    if live.server.published:
+        chosen[Place.PUBLISHED] = live.server.published[0].port.number
+    return chosen
 
 
 def _known(address: str | None, address6: str | None) -> Mapping[Family, str]:

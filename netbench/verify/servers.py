@@ -2,10 +2,12 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -17,14 +19,16 @@ from netbench.topology import deferred_signals
 from netbench.verify.connects import PROTOCOLS, Protocol
 from netbench.verify.places import SOURCES, Scene
 
-_WITHIN: Final = 5.0
+_WITHIN: Final = 20.0
 """Seconds in which every server must listen, and every IPv6 address have passed its check."""
 _POLL: Final = 0.02
-_LIMIT: Final = 120.0
+_LIMIT: Final = 300.0
 """Seconds after which a server ends even if nobody ends it."""
-_IDLE: Final = 4
+_IDLE: Final = 10
 """Seconds after which the server's share of a connection ends."""
 _SOCKETS: Final = ("tcp", "tcp6", "udp", "udp6")
+_STATE: Final = 3
+"""Column of a socket's state."""
 _TENTATIVE: Final = 0x40
 """IFA_F_TENTATIVE: duplicate address detection still runs, RFC 4862 §5.4."""
 _WORKERS: Final = 4
@@ -42,18 +46,27 @@ class Socket:
     """Whether, without `bind`, it serves IPv6 beside IPv4."""
 
     @property
+    def six(self) -> bool:
+        """Whether it is a socket of IPv6, if perhaps for IPv4 as well."""
+        return self.dual or (self.bind is not None and ":" in self.bind)
+
+    @property
+    def table(self) -> str:
+        """Return the file under /proc/net that lists it."""
+        return f"{self.protocol}6" if self.six else self.protocol
+
+    @property
     def argv(self) -> tuple[str, ...]:
         """Return the server's command."""
-        six = self.dual or (self.bind is not None and ":" in self.bind)
         kind = "LISTEN" if self.protocol == "tcp" else "RECVFROM"
         options = ["fork"]
         if self.protocol == "tcp":
             options.append("reuseaddr")
         if self.bind is not None:
-            options.append(f"bind=[{self.bind}]" if six else f"bind={self.bind}")
-        elif six:
+            options.append(f"bind=[{self.bind}]" if self.six else f"bind={self.bind}")
+        elif self.six:
             options.append("ipv6-v6only=0")
-        listen = f"{self.protocol.upper()}{6 if six else 4}-{kind}:{self.port}"
+        listen = f"{self.protocol.upper()}{6 if self.six else 4}-{kind}:{self.port}"
         return ("socat", f"-T{_IDLE}", ",".join([listen, *options]), "PIPE")
 
 
@@ -92,7 +105,7 @@ def check_tools(engine: Engine) -> None:
     """
     for argv in (("socat", "-V"), ("sh", "-c", ":")):
         with suppress(EngineError):
-            if engine.run(engine.host(), argv, timeout=10).exit_code == 0:
+            if engine.run(engine.host(), argv, timeout=30).exit_code == 0:
                 continue
         raise EngineUnavailable(
             f"{argv[0]} does not run in endpoints, and connects are made with it",
@@ -107,25 +120,29 @@ def echo_servers(engine: Engine, scene: Scene) -> Iterator[None]:
     Raises:
         EngineError: one of them does not come up; the message carries what it said.
     """
-    wanted = [
-        (endpoint, place, socket)
-        for place in SOURCES
-        if (endpoint := scene.endpoint(place)) is not None
-        for socket in sockets(scene, place)
-    ]
+    places = [place for place in SOURCES if scene.endpoint(place) is not None]
     started: list[tuple[Socket, Process]] = []
-
-    def start(one: tuple[Endpoint, Place, Socket]) -> None:
-        endpoint, _, socket = one
-        started.append((socket, engine.start(endpoint, socket.argv, cpu=None, limit=_LIMIT)))
-
     with ExitStack() as stack:
         stack.callback(_end, started)
+        for place in places:
+            # A server cannot have an address that is still checked for duplicates.
+            _until(partial(_unsure, engine, scene, place))
         with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-            list(pool.map(start, wanted))
-        for place in SOURCES:
-            _await(engine, scene, place, started)
+            list(pool.map(partial(_start, engine, scene, started), places))
+        for place in places:
+            _until(partial(_missing, engine, scene, place, started))
         yield
+
+
+def _start(
+    engine: Engine, scene: Scene, started: list[tuple[Socket, Process]], place: Place
+) -> None:
+    endpoint = scene.endpoint(place)
+    if endpoint is None:
+        return
+    for socket in sockets(scene, place):
+        process = engine.start(endpoint, socket.argv, cpu=None, limit=_LIMIT)
+        started.append((socket, process))
 
 
 def _end(started: Sequence[tuple[Socket, Process]]) -> None:
@@ -139,44 +156,63 @@ def _kill(process: Process) -> None:
         process.wait(2.0)
 
 
-def _await(
-    engine: Engine, scene: Scene, place: Place, started: Sequence[tuple[Socket, Process]]
-) -> None:
-    endpoint = scene.endpoint(place)
-    if endpoint is None:
-        return
-    addresses = scene.addresses(place).values()
-    needed = dict.fromkeys((socket.protocol, socket.port) for socket in sockets(scene, place))
+def _until(problem: Callable[[], str | None]) -> None:
+    """Wait until there is no problem any more.
+
+    Raises:
+        EngineError: there still is one.
+    """
     deadline = time.monotonic() + _WITHIN
-    while True:
-        texts = _net_files(engine, endpoint)
-        missing = [
-            f"{protocol} {port}" for protocol, port in needed if not _has(texts, protocol, port)
-        ]
-        unsure = tentative(texts.get("if_inet6", ""), addresses)
-        if not missing and not unsure:
-            return
+    while found := problem():
         if time.monotonic() > deadline:
-            break
+            raise EngineError(f"{found} after {_WITHIN:.0f} s")
         time.sleep(_POLL)
-    if missing:
-        ended = [f"{s.argv}: {p.wait(1.0).stderr}" for s, p in started if not p.alive()]
-        raise EngineError(
-            f"no echo server listens in the {place} on {' and '.join(missing)}: "
-            f"{'; '.join(ended)[:300] or 'none of them ended'}"
-        )
-    raise EngineError(f"the address {unsure[0]} is still tentative after {_WITHIN:.0f} s")
 
 
-def _has(texts: Mapping[str, str], protocol: Protocol, port: int) -> bool:
-    state = LISTEN if protocol == "tcp" else None
-    both = (texts.get(protocol, ""), texts.get(f"{protocol}6", ""))
-    return any(port in tcp_ports(text, state) for text in both)
+def _unsure(engine: Engine, scene: Scene, place: Place) -> str | None:
+    """Return what is wrong with the addresses of a place."""
+    found = tentative(_net_files(engine, scene, place).get("if_inet6", ""), scene.listens(place))
+    return f"the address {found[0]} of the {place} is still tentative" if found else None
 
 
-def ports_of(engine: Engine, endpoint: Endpoint) -> frozenset[int]:
-    """Return every local TCP and UDP port of a namespace that is in use."""
-    texts = _net_files(engine, endpoint)
+def _missing(
+    engine: Engine, scene: Scene, place: Place, started: list[tuple[Socket, Process]]
+) -> str | None:
+    """Return which servers of a place do not listen yet.
+
+    Raises:
+        EngineError: one has ended by itself.
+    """
+    wanted = Counter((socket.table, socket.port) for socket in sockets(scene, place))
+    texts = _net_files(engine, scene, place)
+    for (table, port), number in wanted.items():
+        if listeners(texts.get(table, ""), port, tcp=table.startswith("tcp")) < number:
+            _see_them_run(place, port, started)
+            return f"no echo server listens in the {place} on {table} port {port}"
+    return None
+
+
+def _see_them_run(place: Place, port: int, started: list[tuple[Socket, Process]]) -> None:
+    for one in started:
+        socket, process = one
+        if socket.port == port and not process.alive():
+            started.remove(one)  # it is waited for here, and may be once
+            said = process.wait(1.0).stderr.strip()
+            raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
+
+
+def listeners(text: str, port: int, *, tcp: bool) -> int:
+    """Count the sockets that listen on a port, from the text of /proc/net/tcp, udp and the like."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    return sum(
+        row[1].rpartition(":")[2] == f"{port:04X}" and (not tcp or row[_STATE] == LISTEN)
+        for row in rows
+    )
+
+
+def ports_in_host(engine: Engine) -> frozenset[int]:
+    """Return every local TCP and UDP port of the host's namespace that is in use."""
+    texts = _read(engine, engine.host())
     return frozenset().union(*(tcp_ports(texts.get(name, "")) for name in _SOCKETS))
 
 
@@ -193,8 +229,13 @@ def tentative(text: str, addresses: Iterable[str]) -> list[str]:
     ]
 
 
-def _net_files(engine: Engine, endpoint: Endpoint) -> Mapping[str, str]:
-    """Return the namespace's lists of sockets and of IPv6 addresses, those that are there."""
+def _net_files(engine: Engine, scene: Scene, place: Place) -> Mapping[str, str]:
+    """Return a place's lists of sockets and of IPv6 addresses, those that are there."""
+    endpoint = scene.endpoint(place)
+    return _read(engine, endpoint) if endpoint else {}
+
+
+def _read(engine: Engine, endpoint: Endpoint) -> Mapping[str, str]:
     names = (*_SOCKETS, "if_inet6")
     if engine.local:
         local = {name: read_local(f"/proc/{endpoint.pid}/net/{name}") for name in names}

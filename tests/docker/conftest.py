@@ -1,10 +1,12 @@
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import docker
 import pytest
 from support.dockerd import Lab
 
+from netbench.engines.base import Wishes
 from netbench.engines.docker import DockerEngine
 from netbench.engines.docker.client import Clients, resolve
 
@@ -24,8 +26,8 @@ def open_engine(lab: Lab) -> Iterator[Callable[..., DockerEngine]]:
     """Open an engine of a run; everything that the run made is removed after the test."""
     with contextlib.ExitStack() as stack:
 
-        def opened(run: str, image: str | None = None) -> DockerEngine:
-            engine = DockerEngine(Clients(resolve(lab.environment)), run, image)
+        def opened(run: str, **wishes: Any) -> DockerEngine:
+            engine = DockerEngine(Clients(resolve(lab.environment)), run, Wishes(**wishes))
             stack.callback(engine.close)
             stack.callback(sweep, engine, run)
             return engine

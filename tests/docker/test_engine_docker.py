@@ -23,6 +23,7 @@ from netbench.engines.docker.endpoints import LIFETIME
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
 from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Attach, NetworkSpec, Recipe, Role
+from netbench.spec import Path as SpecPath
 
 ROOT = Path(__file__).parents[2]
 NOBODY_IN_PARTICULAR = 65532
@@ -310,9 +311,10 @@ def test_what_the_engine_has_not_is_unsupported(engine: DockerEngine) -> None:
     bridge = Recipe(Attach.NETWORK, Attach.NETWORK, NetworkSpec("bridge"))
     weave = Recipe(Attach.NETWORK, Attach.NETWORK, NetworkSpec("weave"))
 
-    assert engine.unsupported(bridge) is None
-    assert engine.unsupported(Recipe(Attach.DEFAULT, Attach.DEFAULT)) is None
-    assert "no network driver weave" in (engine.unsupported(weave) or "")
+    for path in SpecPath:
+        assert engine.unsupported(bridge, path) is None
+        assert engine.unsupported(Recipe(Attach.DEFAULT, Attach.DEFAULT), path) is None
+        assert "no network driver weave" in (engine.unsupported(weave, path) or "")
 
 
 def test_an_absent_image_is_not_pulled(open_engine: Callable[..., DockerEngine]) -> None:

@@ -1,14 +1,16 @@
-"""Capture the facts of one live pair of each driver: `python tests/golden/capture_facts.py ENGINE`.
+"""Capture the facts of one live pair of each driver.
+
+    python tests/golden/capture_facts.py ENGINE [DRIVER...]
 
 Writes `facts/ENGINE/DRIVER.json`: what the netlink reader saw, and the text of every command that
 the reader from inside ran in the same pair at the same time. Needs root; `docker` starts an engine
-of its own (tests/lab/dockerd).
+of its own (tests/lab/dockerd). A driver that this machine cannot make is named and passed over.
 """
 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support.dockerd import Lab
 
-from netbench.drivers import DRIVERS
-from netbench.engines.base import Engine
+from netbench.drivers import DRIVERS, Driver, Way
+from netbench.engines.base import Engine, Wishes
 from netbench.engines.docker import open_docker
 from netbench.engines.netns import NetnsEngine
 from netbench.facts.base import Pair, Subject
@@ -26,6 +28,7 @@ from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.record import PairFacts
 from netbench.spec import Arm
+from netbench.spec import Path as Direction
 from netbench.topology import LiveBlock, LivePair
 
 _QUIET = 3.0
@@ -44,13 +47,11 @@ def engine(kind: str) -> Iterator[Engine]:
         return
     lab = Lab.start()
     try:
-        made = open_docker("golden", environment=lab.environment)
+        made = open_docker("golden", Wishes(init_swarm=True), lab.environment)
         made.prepare()
         try:
             yield made
         finally:
-            for thing in made.owned():
-                made.remove_owned(thing)
             made.close()
     finally:
         lab.stop()
@@ -75,33 +76,55 @@ def compact(text: str) -> str:
         return text
 
 
-def capture(kind: str, folder: Path) -> None:
+def capture(kind: str, folder: Path, names: Sequence[str]) -> None:
     """Write one file a driver."""
     folder.mkdir(parents=True, exist_ok=True)
     with engine(kind) as live_engine:
-        for driver in DRIVERS.values():
-            arm = Arm(driver.name)
-            with LiveBlock(live_engine, NetlinkReader(), [arm], prefix="golden", cpus=()) as live:
-                made = live.pairs[arm]
-                assert isinstance(made, LivePair), made
-                time.sleep(_QUIET)
-                said: dict[str, dict[str, str]] = {"client": {}, "server": {}, "host": {}}
-                pair = Pair(
-                    recorded(made.pair.client, said["client"]),
-                    recorded(made.pair.server, said["server"]),
-                    recorded(made.pair.host, said["host"]),
-                    made.pair.target,
-                    made.pair.ipam,
-                )
-                InsideReader(local=False).read([pair])
-                (facts,) = NetlinkReader().read([pair])
-                assert isinstance(facts, PairFacts), facts
-            text = json.dumps(
-                {"netlink": asdict(facts), "inside": said}, indent=1, ensure_ascii=False
-            )
+        for driver in [DRIVERS[name] for name in names or DRIVERS]:
+            reason = live_engine.unsupported(driver.recipe, Direction.EAST_WEST)
+            if reason is not None:
+                print(f"{driver.name}: passed over: {reason}")  # noqa: T201
+                continue
+            text = json.dumps(look(live_engine, driver), indent=1, ensure_ascii=False)
             file = folder / f"{driver.name.replace(':', '-')}.json"
             file.write_text(text + "\n", encoding="utf-8")
 
 
+def look(live_engine: Engine, driver: Driver) -> dict[str, object]:
+    """Return what both readers see of a driver's pair, with a LAN where the driver uses it."""
+    arm = Arm(driver.name)
+    outside = isinstance(driver.ways[Direction.NORTH_SOUTH], Way)
+    paths = tuple(Direction)[: 2 if outside else 1]
+    block = LiveBlock(
+        live_engine, NetlinkReader(), [(arm, driver)], prefix="golden", cpus=(), paths=paths
+    )
+    with block:
+        made = block.pairs[arm]
+        assert isinstance(made, LivePair), made
+        time.sleep(_QUIET)
+        said: dict[str, dict[str, str]] = {s.role.value: {} for s in made.pair.subjects}
+        pair = noted(made.pair, said)
+        InsideReader(local=False).read([pair])
+        (facts,) = NetlinkReader().read([pair])
+        assert isinstance(facts, PairFacts), facts
+    return {"netlink": asdict(facts), "inside": said}
+
+
+def noted(pair: Pair, said: dict[str, dict[str, str]]) -> Pair:
+    """Return a pair whose subjects note what they are asked."""
+
+    def one(subject: Subject) -> Subject:
+        return recorded(subject, said[subject.role.value])
+
+    return replace(
+        pair,
+        client=one(pair.client),
+        server=one(pair.server),
+        host=one(pair.host),
+        lan=one(pair.lan) if pair.lan else None,
+        sandbox=one(pair.sandbox) if pair.sandbox else None,
+    )
+
+
 if __name__ == "__main__":
-    capture(sys.argv[1], Path(__file__).parent / "facts" / sys.argv[1])
+    capture(sys.argv[1], Path(__file__).parent / "facts" / sys.argv[1], sys.argv[2:])

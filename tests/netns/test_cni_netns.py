@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns import NetnsEngine
 from netbench.engines.netns.cni_store import leftover_folders, remove_leftover_folder
+from netbench.engines.owner import this_process
 from netbench.errors import EngineError
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
@@ -138,14 +139,13 @@ def traces(engine: NetnsEngine) -> tuple[str, ...]:
 
 
 def leases() -> list[str]:
-    """Return the address files of every store of ours."""
-    folders = Path(tempfile.gettempdir()).glob("netbench-cni-test*")
-    return [
-        file.name
-        for folder in folders
-        for file in folder.glob("ipam/*/*[.:]*[0-9a-f]")
-        if not file.name.startswith("last_reserved")
-    ]
+    """Return the addresses that are reserved in the stores of this process."""
+    found: list[str] = []
+    for mark in Path(tempfile.gettempdir()).glob("netbench-cni-*/owner"):
+        with suppress(FileNotFoundError):  # another test run's, just removed
+            if this_process() in mark.read_text():
+                found += (file.name for file in mark.parent.glob("ipam/*/*"))
+    return [name for name in found if name[0].isdigit()]
 
 
 def reach(engine: NetnsEngine, live: LivePair, path: Way) -> str:
@@ -320,6 +320,7 @@ def test_a_plugin_gets_what_the_protocol_says(
         assert given["ipam"]["dataDir"].startswith(f"{tempfile.gettempdir()}/netbench-cni-test")
         assert "prevResult" not in given
         (published,) = live.server.published
+        assert {live.server.address, live.client.address} <= set(leases())
     given = json.loads((tmp_path / "note-DEL.json").read_text())
     assert "capabilities" not in given
     assert given["prevResult"]["ips"][0]["address"].startswith("198.19.9.")
@@ -540,7 +541,8 @@ def test_the_command_line_measures_a_list_on_both_paths(
         for driver in ("host", "cni")
         for path in ("east-west", "north-south")
     }
-    assert leases() == []
+    run = json.loads((program.run_folder() / "run.json").read_text())["id"]
+    assert leftover_folders(run) == ()
 
 
 def test_an_ordinary_user_measures_a_list_too(

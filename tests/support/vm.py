@@ -35,9 +35,9 @@ _IPVLAN: Final = "kernel/drivers/net/ipvlan"
 _MACHINE: Final = (
     *("--disable-kvm", "--cpus", "2", "--memory", "3G", "--user", "root"),
     # numpy's wheels need no less than x86-64-v2, and more is only slower to emulate.
-    *("--qemu-opts", "-cpu Nehalem"),
+    "--qemu-opts=-cpu Nehalem",
     # What guards a real CPU's secrets costs an emulated one half of its speed.
-    *("--append", "mitigations=off"),
+    "--append=mitigations=off",
 )
 _CACHING: Final = f'#!/bin/sh\nexec {_VIRTIOFSD} --cache always "$@"\n'
 """Without it the guest reads every program anew, and translates it anew, each time it runs."""
@@ -131,7 +131,7 @@ def boot(folder: Path, jobs: Sequence[Job], total: float) -> Results:
         text = f"# limit {job.limit}\nexport SOURCE={source} SHARE={share}\n{job.script}\n"
         (share / "jobs" / f"{number:02}-{job.name}").write_text(text)
     began = time.monotonic()
-    code, said = _bounded(_command(share), _environment(folder), total)
+    code, said = _bounded(_command(share), folder, total)
     seconds = time.monotonic() - began
     if code != 0:
         ended = f"ended with exit code {code}" if code is not None else "was ended by us"
@@ -163,17 +163,16 @@ def _environment(folder: Path) -> Mapping[str, str]:
     return {**os.environ, "PATH": path, "TMPDIR": str(folder), "HOME": str(folder)}
 
 
-def _bounded(
-    argv: Sequence[str], environment: Mapping[str, str], total: float
-) -> tuple[int | None, str]:
-    """Run a command in a session of its own and end all of it after `total` seconds.
+def _bounded(argv: Sequence[str], folder: Path, total: float) -> tuple[int | None, str]:
+    """Run the runner in a session of its own and end all of it after `total` seconds.
 
     Returns:
         Its exit code, None where it was ended, and what it printed last.
     """
     process = subprocess.Popen(
         argv,
-        env=environment,
+        cwd="/",  # the runner takes shared folders for relative ones
+        env=_environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -203,10 +202,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 def tails(share: Path) -> str:
     """Return the end of the guest's log and of its last job's errors."""
     errors = sorted(share.glob("*.err"))
-    files = [path for path in (share / "guest.log", *errors[-1:]) if path.exists()]
-    return "\n".join(
-        f"--- {path.name}\n{_tail(path.read_text(errors='replace'))}" for path in files
-    )
+    files = filter(Path.exists, (share / "guest.log", *errors[-1:]))
+    return "\n".join(f"--- {path.name}\n{_tail(path.read_text())}" for path in files)
 
 
 def _tail(text: str) -> str:

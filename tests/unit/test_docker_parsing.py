@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.engines.docker.closure import libraries
-from netbench.engines.docker.networks import BLOCK, free_subnets, routed
+from netbench.engines.docker.subnets import BLOCK, free_subnets, routed
 from netbench.errors import EngineError
 from netbench.units import cpu_list
 

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,14 +11,39 @@ from netbench.errors import FactError
 from netbench.facts.procfs import (
     ESTABLISHED,
     LISTEN,
+    Connection,
     CpuTimes,
+    SocketAddress,
+    cpu_ticks,
     net_dev,
+    net_ipv6_route,
     net_route,
     read_local,
+    tcp_connections,
     tcp_ports,
 )
 from netbench.record import Counters, Route
 
+NONE = "00000000000000000000000000000000"
+ROUTES6 = f"""\
+20010002000000040000000000000000 40 {NONE} 00 {NONE} 00000400 00000001 00000000 00000001     eth0
+{NONE} 00 {NONE} 00 {NONE} ffffffff 00000001 00000000 00200200       lo
+20010002000000000000000000000000 40 {NONE} 00 {NONE} 00000100 00000003 00000000 00000001     eth0
+20010002000000050000000000000000 40 {NONE} 00 fe800000000000000000000000000001 00000400 00000001 \
+00000000 00000003     eth0
+20010002000000070000000000000001 80 {NONE} 00 {NONE} 00000400 00000003 00000000 00000001     eth0
+20010002000000090000000000000000 40 {NONE} 00 {NONE} 00000400 00000003 00000000 00200200       lo
+fe800000000000000000000000000000 40 {NONE} 00 {NONE} 00000100 00000001 00000000 00000001     eth0
+{NONE} 00 {NONE} 00 20010002000000000000000000000001 00000400 00000001 00000000 00000003     eth0
+00000000000000000000000000000001 80 {NONE} 00 {NONE} 00000000 00000003 00000000 80200001       lo
+20010002000000000000000000000002 80 {NONE} 00 {NONE} 00000000 00000002 00000000 80200001     eth0
+20010002000000000000000000000000 80 {NONE} 00 {NONE} 00000000 00000002 00000000 00100001     eth0
+20010002000000000000000000000099 80 {NONE} 00 {NONE} 00000000 00000002 00000000 01000001     eth0
+200100020000000b0000000000000000 40 {NONE} 00 {NONE} 00000400 00000003 00000000 00000000     eth0
+ff000000000000000000000000000000 08 {NONE} 00 {NONE} 00000100 00000002 00000000 00000001     eth0
+"""
+"""/proc/net/ipv6_route as kernel 6.18 prints it, with a `blackhole` and an `unreachable`, an
+anycast address, a cached route and one that is not up."""
 GOLDEN = Path(__file__).parent.parent / "golden" / "procfs"
 
 
@@ -62,6 +88,52 @@ def test_routes_that_lead_somewhere() -> None:
     )
 
 
+def test_ipv6_routes_without_what_every_link_has() -> None:
+    assert net_ipv6_route(ROUTES6) == (
+        Route("2001:2:0:4::/64", None, "eth0"),
+        Route("2001:2::/64", None, "eth0"),
+        Route("2001:2:0:5::/64", "fe80::1", "eth0"),
+        Route("2001:2:0:7::1/128", None, "eth0"),
+        Route("::/0", "2001:2::1", "eth0"),
+    )
+
+
+@pytest.mark.parametrize("text", [ROUTES6.replace("0", "x"), "g" * 32 + ROUTES6[32:]])
+def test_an_ipv6_route_is_never_made_up(text: str) -> None:
+    with pytest.raises(FactError, match="/proc"):
+        net_ipv6_route(text)
+
+
+def test_established_connections_of_a_port_with_both_ends() -> None:
+    found = tcp_connections(golden("tcp6"), 21002)
+
+    assert {one.local for one in found} == {SocketAddress("127.0.0.1", 21002)}
+    assert tcp_connections(golden("tcp6"), 21001) == ()
+    assert tcp_connections(golden("tcp"), 21001) == ()  # it listens
+    text = golden("tcp").splitlines()[0] + (
+        "\n   1: 0201A8C0:4E21 FE01A8C0:8062 01 00000000:00000000 00:00000000 00000000     0"
+        "\n   2: 0000000000000000FFFF00000201A8C0:4E21 0000000000000000FFFF0000FE01A8C0:8064 01 0:0"
+        "\n   3: 02000120000000000000000002000000:4E21 02000120000000000000000003000000:8066 01 0:0"
+    )
+    here = SocketAddress("192.168.1.2", 20001)
+    twice = f"{text}\n{text.splitlines()[1]}"
+    assert tcp_connections(twice, 20001) == (
+        Connection(here, SocketAddress("192.168.1.254", 32866)),
+        Connection(here, SocketAddress("192.168.1.254", 32868)),
+        Connection(SocketAddress("2001:2::2", 20001), SocketAddress("2001:2::3", 32870)),
+    )
+
+
+def test_a_socket_address_reads_as_people_write_it() -> None:
+    assert str(SocketAddress("192.0.2.1", 80)) == "192.0.2.1:80"
+    assert str(SocketAddress("2001:2::1", 80)) == "[2001:2::1]:80"
+
+
+def test_cpu_time_of_a_process_that_lives_and_of_one_that_does_not() -> None:
+    assert cpu_ticks(os.getpid()) is not None
+    assert cpu_ticks(2**22 + 1) is None
+
+
 def test_ports_of_one_state_or_of_any() -> None:
     tcp, tcp6 = golden("tcp"), golden("tcp6")
 
@@ -90,11 +162,22 @@ def later_fields(fields: list[int]) -> list[int]:
     return [old + new for old, new in zip(fields, more, strict=True)]
 
 
-PARSERS: list[Callable[[str], object]] = [net_dev, net_route, tcp_ports, CpuTimes.parse]
+def connections(text: str) -> object:
+    return tcp_connections(text, 0x1451)
+
+
+PARSERS: list[Callable[[str], object]] = [
+    net_dev,
+    net_route,
+    net_ipv6_route,
+    tcp_ports,
+    connections,
+    CpuTimes.parse,
+]
 LINES = st.lists(
     st.lists(
         st.sampled_from(
-            ["eth0:", "*", "0A", "x", "-1", "1", "FFFFFFFFFF", "0100007F:1451", ":", "²"]
+            ["eth0:", "*", "0A", "01", "x", "-1", "1", "F" * 32, "0100007F:1451", ":1451", ":", "²"]
         )
         | st.text(max_size=5),
         max_size=18,

@@ -14,7 +14,7 @@ from netbench.record import Failure, Record
 from netbench.report import html
 
 HOSTILE = "<script>alert(1)</script>"
-VOID = {"meta", "link", "input", "br", "img"}
+VOID = {"meta", "link", "input", "br", "img", "wbr"}
 
 
 class Page(HTMLParser):

@@ -13,7 +13,7 @@ from netbench.spec import Arm, Port, Role
 from netbench.topology import LivePair
 from netbench.verify.connects import FAMILIES, PROTOCOLS, Attempt
 from netbench.verify.places import SOURCES, TARGETS, Scene, choose_ports
-from netbench.verify.servers import Socket, sockets, tentative
+from netbench.verify.servers import Socket, listeners, sockets, tentative
 
 HOST_ON_LAN, LAN = "198.18.9.1", "198.18.9.254"
 OTHER = "198.18.7.2"
@@ -221,7 +221,7 @@ ARGV = [
 
 @pytest.mark.parametrize(("socket", "address"), ARGV, ids=[text for _, text in ARGV])
 def test_an_echo_servers_command(socket: Socket, address: str) -> None:
-    assert socket.argv == ("socat", "-T4", address, "PIPE")
+    assert socket.argv == ("socat", "-T10", address, "PIPE")
 
 
 def test_addresses_whose_check_for_duplicates_still_runs_are_found() -> None:
@@ -232,3 +232,19 @@ def test_addresses_whose_check_for_duplicates_still_runs_are_found() -> None:
     )
 
     assert tentative(text, ["198.18.0.1", "2001:2::1", "2001:2::2"]) == ["2001:2::2"]
+
+
+SOCKETS = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 010012C6:4E85 00000000:0000 0A 00000000:00000000 00:00000000 00000000 65534        0 71 1
+   1: 010112C6:4E85 00000000:0000 0A 00000000:00000000 00:00000000 00000000 65534        0 72 1
+   2: 010112C6:4E85 FE0112C6:9000 01 00000000:00000000 00:00000000 00000000 65534        0 73 1
+   3: 010112C6:4E86 00000000:0000 0A 00000000:00000000 00:00000000 00000000 65534        0 74 1
+"""
+
+
+def test_each_address_that_is_listened_on_counts() -> None:
+    assert listeners(SOCKETS, 20101, tcp=True) == 2
+    assert listeners(SOCKETS, 20101, tcp=False) == 3
+    assert listeners(SOCKETS, 20103, tcp=True) == 0
+    assert listeners("", 20101, tcp=True) == 0

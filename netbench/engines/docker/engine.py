@@ -15,7 +15,8 @@ from netbench.engines.docker.host import ROOTS_FILES, EngineHost
 from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.maker import ImageWish, Maker
-from netbench.engines.docker.networks import OVERLAY, Networks, default
+from netbench.engines.docker.netinfo import OVERLAY, default
+from netbench.engines.docker.networks import Networks
 from netbench.engines.docker.possible import Possible
 from netbench.engines.docker.publish import create_published
 from netbench.engines.docker.subnets import Subnets
@@ -160,6 +161,8 @@ class DockerEngine:
             cpus=cpus,
         )
         made, ports = self._publishing(order, publish, joined)
+        if joined and joined.ipam and joined.ipam.subnet6 and joined.ipam.bridge:
+            machine.await_ipv6(self._in_host(), joined.ipam.bridge)
         return Endpoint(
             id=made.id,
             name=made.name,

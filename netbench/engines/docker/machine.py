@@ -1,5 +1,6 @@
 """What the engine's machine offers, read through a container on the host's namespaces."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -23,6 +24,9 @@ _VERSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _NOT_RUNNABLE: Final = (126, 127)
 _AT_ONCE: Final = 4
+_CLAIM: Final = 5.0
+"""Seconds that a link may take to know that its addresses are its own."""
+_POLL: Final = 0.1
 
 
 def cpu_topology(run: Run) -> CpuTopology:
@@ -45,6 +49,19 @@ def cpu_topology(run: Run) -> CpuTopology:
         return CpuTopology(usable)
     cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
     return CpuTopology(usable, tuple(sorted(cores)))
+
+
+def await_ipv6(run: Run, link: str) -> None:
+    """Wait until a link's IPv6 addresses can be used: nobody else has claimed them, RFC 4862 §5.4.
+
+    A bridge begins to ask with its first port; until then the host sends nothing through it.
+    """
+    deadline = time.monotonic() + _CLAIM
+    while time.monotonic() < deadline:
+        printed = run(("ip", "-j", "-6", "addr", "show", "dev", link, "tentative")).stdout
+        if '"tentative":true' not in printed:
+            return
+        time.sleep(_POLL)
 
 
 def tool_versions(run: Run) -> dict[str, str]:

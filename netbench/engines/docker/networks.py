@@ -4,47 +4,25 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from docker.errors import NotFound
+from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan, Wire
-from netbench.engines.docker.subnets import (
-    BLOCK,
-    BLOCK6,
-    Subnet,
-    Subnets,
-    free_subnets,
-    free_subnets6,
-    routed,
-)
-from netbench.engines.docker.swarm import Swarm
+from netbench.engines.docker.netinfo import OVERLAY, allocated, remove
+from netbench.engines.docker.subnets import Subnet, Subnets
+from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.errors import EngineError, Unsupported
-from netbench.record import Ipam
 from netbench.spec import NetworkSpec
 
-__all__ = [
-    "BLOCK",
-    "BLOCK6",
-    "Networks",
-    "Subnet",
-    "default",
-    "describe",
-    "free_subnets",
-    "free_subnets6",
-    "routed",
-]
-
-OVERLAY: Final = "overlay"
-_BRIDGE: Final = "com.docker.network.bridge.name"
-_DEFAULT: Final = "com.docker.network.bridge.default_bridge"
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"
-_VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
+_VXLAN_HEADERS: Final = 50
+"""Bytes, RFC 7348."""
 _ROUTED: Final = ("l3", "l3s")
 """Modes of ipvlan in which the host routes for the containers' own subnet."""
 
@@ -112,6 +90,8 @@ class Networks:
     def create(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network; errors as `Engine.create_network`."""
         if spec.driver == OVERLAY:
+            if spec.ipv6:
+                raise Unsupported(NO_IPV6)
             self._swarm.ensure()
         if spec.on_lan:
             lacking = self._kinds.lacks(spec.driver, spec.mode)
@@ -175,8 +155,13 @@ class Networks:
                     labels=dict(self._labels),
                     enable_ipv6=spec.ipv6,
                     attachable=True if spec.driver == OVERLAY else None,
-                )
-                network = describe(api.inspect_network(made["Id"]))
+                )["Id"]
+                try:
+                    network = allocated(api, made, spec.driver)
+                except BaseException:
+                    with suppress(APIError, OSError):
+                        api.remove_network(made)
+                    raise
         except EngineError as error:
             if "overlap" in error.message:
                 return None
@@ -207,8 +192,8 @@ class Networks:
 
     def _remove(self, network: Network) -> None:
         name = network.ipam.network if network.ipam else network.id
-        with self._clients.lend(f"remove network {name}") as api, suppress(NotFound):
-            api.remove_network(network.id)
+        with self._clients.lend(f"remove network {name}") as api:
+            remove(api, network.id)
         plan = self._plans.pop(network.id, None)
         if plan is not None:
             self._give_up(plan)
@@ -235,42 +220,8 @@ def _options(plan: _Plan) -> dict[str, str]:
     if spec.on_lan and spec.mode:
         found[f"{spec.driver}_mode"] = spec.mode
     if spec.mtu is not None:
-        found[_MTU] = str(spec.mtu)
+        # An overlay takes the MTU of what lies below it, and leaves room for VXLAN's headers.
+        found[_MTU] = str(spec.mtu + (_VXLAN_HEADERS if spec.driver == OVERLAY else 0))
     if not spec.icc:
         found[_ICC] = "false"
     return found | dict(spec.options)
-
-
-def default(clients: Clients) -> Network | None:
-    """Return the engine's default bridge network, None where it has none."""
-    with clients.lend("list networks") as api:
-        found = api.networks(filters={"driver": "bridge"})
-    return next(
-        (describe(n) for n in found if (n["Options"] or {}).get(_DEFAULT) == "true"),
-        None,
-    )
-
-
-def describe(seen: Mapping[str, Any]) -> Network:
-    """Return a network as the engine's inspection shows it, with the first pool of each family."""
-    options: Mapping[str, str] = seen["Options"] or {}
-    configured = seen["IPAM"]["Config"] or ()
-    pools = [pool for pool in configured if ":" not in pool["Subnet"]]
-    pools6 = [pool for pool in configured if ":" in pool["Subnet"] and seen.get("EnableIPv6")]
-    if not pools:
-        return Network(id=str(seen["Id"]), ipam=None)
-    bridge = f"br-{seen['Id'][:12]}" if seen["Driver"] == "bridge" else None
-    vxlan = options.get(_VXLAN, "").partition(",")[0]
-    return Network(
-        id=str(seen["Id"]),
-        ipam=Ipam(
-            network=str(seen["Name"]),
-            subnet=str(pools[0]["Subnet"]),
-            gateway=pools[0].get("Gateway"),
-            bridge=options.get(_BRIDGE, bridge),
-            subnet6=str(pools6[0]["Subnet"]) if pools6 else None,
-            gateway6=pools6[0].get("Gateway") if pools6 else None,
-            parent=options.get("parent"),
-            vxlan=int(vxlan) if vxlan.isdecimal() else None,
-        ),
-    )

@@ -6,7 +6,7 @@ from typing import Any, Final
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
-from netbench.engines.docker import swarm
+from netbench.engines.docker import netinfo, swarm
 from netbench.engines.docker.client import Clients
 from netbench.engines.owner import maker_lives, this_process
 
@@ -87,7 +87,7 @@ def remove(clients: Clients, thing: Owned) -> None:
             if thing.kind == "container":
                 api.remove_container(thing.id, v=True, force=True)
             elif thing.kind == "network":
-                api.remove_network(thing.id)
+                netinfo.remove(api, thing.id)
             else:
                 api.remove_image(thing.id)
         except NotFound:

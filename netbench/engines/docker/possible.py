@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from netbench.engines.base import Network
 from netbench.engines.docker.kinds import Kinds
-from netbench.engines.docker.networks import OVERLAY
-from netbench.engines.docker.swarm import Swarm
+from netbench.engines.docker.netinfo import OVERLAY
+from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.spec import Attach, NetworkSpec, Path, Recipe
 
 _IPV6: Final = 6
@@ -80,7 +80,8 @@ class Possible:
             lacking = self._kinds.lacks(spec.driver, spec.mode)
             return lacking or (self._kinds.lacks("dummy") if spec.internal else None)
         if spec.driver == OVERLAY:
-            return self._swarm.unavailable() or self._kinds.lacks("vxlan")
+            no_ipv6 = NO_IPV6 if spec.ipv6 else None
+            return no_ipv6 or self._swarm.unavailable() or self._kinds.lacks("vxlan")
         return None
 
     def _path(self, recipe: Recipe, path: Path) -> str | None:

@@ -18,6 +18,10 @@ _GATEWAY: Final = "docker_gwbridge"
 """The bridge that the engine makes for a swarm, and leaves there."""
 _MADE_GATEWAY: Final = "netbench.gwbridge"
 """Label of our swarm that says whether the bridge was made for it."""
+NO_IPV6: Final = (
+    "a swarm has no IPv6 networks: the engine makes one, but its manager hands out addresses of "
+    "either family for either, so that endpoints fail at random (moby/moby#48116)"
+)
 _BUSY: Final = 10.0
 """Seconds that the bridge may take to be free of the swarm's own endpoint."""
 _LEAVE: Final = "docker swarm leave --force"

@@ -21,7 +21,7 @@ from netbench.engines.docker.endpoints import (
     main_process,
 )
 from netbench.engines.docker.maker import Maker
-from netbench.engines.docker.networks import describe
+from netbench.engines.docker.netinfo import describe
 from netbench.errors import EngineError
 
 SEE: Final = "SYS_PTRACE"

@@ -56,6 +56,9 @@ class NetnsEngine:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
         try:
             self._kinds = Kinds(self._world)
+        except EngineError as exc:
+            self._world.close()
+            raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
         except BaseException:
             self._world.close()
             raise
@@ -112,8 +115,9 @@ class NetnsEngine:
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
+        lan = self._world.lan()
         self._has_lan = True
-        return self._world.lan()
+        return lan
 
     def host(self) -> Endpoint:
         """Return the world's host namespace."""

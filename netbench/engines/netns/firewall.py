@@ -1,7 +1,8 @@
 """What the world lets through to the LAN and from it, as nftables rules of one table.
 
-Bridges have a way out and none to each other, as an engine's have. The whole ruleset is made anew
-from what is known at each change: one transaction, so that no packet sees half of it.
+Bridges have a way out and none to each other, as an engine's have. What stays within a bridge or on
+the host's loopback is not tracked, so that it costs what it does in a bare kernel. The ruleset is
+made anew from what is known at each change: one transaction, so that no packet sees half of it.
 """
 
 import os
@@ -53,6 +54,11 @@ def ruleset(table: str, forwards: Iterable[Forward], allowed: Iterable[str]) -> 
 table inet {table}
 delete table inet {table}
 table inet {table} {{
+  chain loopback {{
+    type filter hook output priority -300; policy accept;
+    ip daddr 127.0.0.0/8 notrack
+    ip6 daddr ::1 notrack
+  }}
   chain prerouting {{
     type nat hook prerouting priority -100; policy accept;
 {to_server}  }}

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench.engines.base import Endpoint, Lan
@@ -16,6 +16,8 @@ _FORWARDING: Final = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding"
 
 _FAR: Final = "lan"
 """Start of the name of the client's end of a wire."""
+
+_ROUTED: Final = "the world forwards to it and from it by an nftables table of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class LanSide:
                 except BaseException:
                     self.remove(wire)
                     raise
-                self._first = wire
+                self._first = replace(
+                    wire, lan=replace(wire.lan, done=f"{wire.lan.done}; {_ROUTED}")
+                )
             return self._first.lan
 
     @property
