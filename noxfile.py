@@ -3,7 +3,7 @@
 import nox
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "unit", "netns", "docker", "browser", "docs"]
+nox.options.sessions = ["lint", "types", "unit", "netns", "docker", "vm", "browser", "docs"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -54,6 +54,12 @@ def netns(session: nox.Session) -> None:
 def docker(session: nox.Session) -> None:
     """A real Docker Engine of our own, in namespaces of its own."""
     pytest(session, "tests/docker")
+
+
+@nox.session
+def vm(session: nox.Session) -> None:
+    """Every driver under a stock kernel in a virtual machine, for what this kernel lacks."""
+    pytest(session, "tests/vm")
 
 
 @nox.session

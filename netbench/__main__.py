@@ -8,7 +8,10 @@ gc.disable()
 
 import sys  # noqa: E402 -- after the above
 
-from netbench.cli import run_command_line  # noqa: E402 -- after the above
+try:
+    from netbench.cli import run_command_line
+except KeyboardInterrupt:  # nothing is made yet, and nobody handles signals
+    sys.exit(130)
 
 gc.freeze()
 gc.enable()

@@ -32,6 +32,7 @@ def shown(one: Verified | NotVerified) -> str:
         why = "not possible here" if one.impossible else "FAILED"
         return "\n".join([*_wrapped(f"{one.driver.name}: {why}: {one.reason}", ""), ""])
     lines = [_headline(one), "", *_matrix(one.rows), ""]
+    lines += [line for problem in one.problems for line in _wrapped(f"FAILED {problem}", "  ")]
     for row in one.rows:
         if row.mismatch:
             words = (

@@ -33,9 +33,7 @@ def verify(
         as_json: print one JSON document.
 
     Returns:
-        3 where a promise is broken, a connect goes otherwise than promised, a driver's pair does
-        not come up, or a driver that was named is not possible here; 4 where no driver could be
-        looked at; else 0.
+        As `exit_code`.
 
     Raises:
         ConfigurationError: with every mistake in the list, or what speaks against the parent.
@@ -112,21 +110,40 @@ def _outcome(seen: Verified | NotVerified) -> str:
         case NotVerified():
             return f"failed: {seen.reason}"
         case Verified():
-            left = f"; not removed at once: {'; '.join(seen.left)}" if seen.left else ""
-            return f"{seen.mismatches or 'no'} mismatches{left}"
+            left = [f"not removed at once: {one}" for one in seen.left]
+            return "; ".join([f"{seen.mismatches or 'no'} mismatches", *seen.problems, *left])
 
 
 def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
-    """Return the exit code; `named` where the user asked for these drivers by name."""
+    """Return how the program ends.
+
+    Args:
+        found: what was seen of each driver.
+        named: whether the user asked for these drivers by name.
+
+    Returns:
+        3 where a promise is broken, a connect goes otherwise than promised, something did not
+        come up, or a driver that was named is not possible here; 4 where no driver could be
+        looked at; else 0.
+    """
     absent = [one for one in found if isinstance(one, NotVerified)]
     if len(absent) == len(found):
         return EngineUnavailable.exit_code
-    failed = any(named or not one.impossible for one in absent)
+    failed = any(named or not one.impossible for one in absent) or _problems(found)
     return _BROKEN if failed or _mismatches(found) else 0
 
 
 def _mismatches(found: Sequence[Verified | NotVerified]) -> int:
     return sum(one.mismatches for one in found if isinstance(one, Verified))
+
+
+def _problems(found: Sequence[Verified | NotVerified]) -> list[dict[str, Any]]:
+    return [
+        {"driver": one.driver.name, "problem": problem}
+        for one in found
+        if isinstance(one, Verified)
+        for problem in one.problems
+    ]
 
 
 def document(
@@ -155,6 +172,7 @@ def document(
             for one in found
             if isinstance(one, NotVerified)
         ],
+        "problems": _problems(found),
         "mismatches": _mismatches(found),
         "exit": code,
     }

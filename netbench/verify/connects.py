@@ -27,12 +27,20 @@ _CLOSED: Final = frozenset(
     }
 )
 """What the kernel says where there is no way; any other error is the tool's, and shows nothing."""
+_CLOCK: Final = "netbench-clock"
+"""Start of the line with the seconds since boot at which a script began and ended."""
 _HEAD: Final = """\
 set -f
+read began rest </proc/uptime
 try() {
   said=$(echo "$1" | socat -t"$3" -T"$3" - "$2" 2>&1)
   echo "$1 $?" $said
 }
+"""
+_TAIL: Final = f"""\
+wait
+read ended rest </proc/uptime
+echo "{_CLOCK} $began $ended"
 """
 
 
@@ -75,13 +83,14 @@ class Answer:
 def script(attempts: Sequence[Attempt], patience: int) -> str:
     """Return a shell script that makes every connect in the background and waits for all.
 
-    It prints one line for each: its word, the exit code, what socat printed.
+    It prints one line for each: its word, the exit code, what socat printed; and how long all of
+    them took.
     """
     calls = [
         f"try {_WORD}{number} '{attempt.target(patience)}' {patience} &"
         for number, attempt in enumerate(attempts)
     ]
-    return "\n".join([_HEAD, *calls, "wait"])
+    return "\n".join([_HEAD, *calls, _TAIL])
 
 
 def answers(text: str, attempts: Sequence[Attempt], patience: int) -> tuple[Answer, ...]:
@@ -92,6 +101,15 @@ def answers(text: str, attempts: Sequence[Attempt], patience: int) -> tuple[Answ
         _answer(attempt, f"{_WORD}{number}", found.get(f"{_WORD}{number}"), patience)
         for number, attempt in enumerate(attempts)
     )
+
+
+def took(text: str) -> float | None:
+    """Return the seconds from a script's first connect to its last answer; None if it broke off.
+
+    What the engine needs to start the script is no part of it.
+    """
+    found = re.search(rf"^{_CLOCK} ([\d.]+) ([\d.]+)$", text, re.MULTILINE)
+    return float(found[2]) - float(found[1]) if found else None
 
 
 def _answer(attempt: Attempt, word: str, line: tuple[int, str] | None, patience: int) -> Answer:

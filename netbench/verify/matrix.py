@@ -1,15 +1,14 @@
 """The reach matrix of one live pair: every connect made, what was promised beside what is so."""
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.drivers import Driver, Place
-from netbench.engines.base import Endpoint, Engine
+from netbench.engines.base import Engine
 from netbench.spec import Family
-from netbench.verify.connects import Answer, Attempt, Protocol, answers, script
+from netbench.verify.connects import Answer, Attempt, Protocol, answers, script, took
 from netbench.verify.places import SOURCES, TARGETS, Scene
 
 Promised = Literal["reach", "no-reach", "unspecified"]
@@ -18,8 +17,8 @@ Measured = Literal["reach", "no-reach", "skip"]
 _PATIENCE: Final = (1, 2, 8)
 """Seconds to wait for an answer, at the first try and at those after it. Between namespaces of one
 machine it takes microseconds, but a busy or an emulated machine has to start the tools first."""
-_USUAL: Final = 1.0
-"""Seconds beyond their patience that all scripts take together where the machine is at leisure."""
+_USUAL: Final = 0.7
+"""Seconds beyond its patience that a script takes where the machine is at leisure."""
 _LONGEST: Final = 60.0
 """Seconds that a script may take."""
 
@@ -72,9 +71,8 @@ def measure(engine: Engine, scene: Scene, note: str) -> tuple[Row, ...]:
     unsure = [one for one in wanted if isinstance(one.goal, Attempt)]
     found: dict[_Wanted, Answer] = {}
     for number, patience in enumerate(_PATIENCE):
-        began = time.monotonic()
-        found |= _ask(engine, scene, unsure, patience)
-        busy = time.monotonic() - began > patience + _USUAL
+        answered, busy = _ask(engine, scene, unsure, patience)
+        found |= answered
         silent = [one for one in unsure if found[one].silent or found[one].reached is None]
         # At leisure, one more try is enough for what is promised.
         unsure = [one for one in silent if busy or (number == 0 and one.promised == "reach")]
@@ -101,29 +99,35 @@ def _everything(scene: Scene) -> list[_Wanted]:
 
 def _ask(
     engine: Engine, scene: Scene, wanted: Sequence[_Wanted], patience: int
-) -> dict[_Wanted, Answer]:
-    """Make connects, those of one place by one script, all places at a time."""
+) -> tuple[Mapping[_Wanted, Answer], bool]:
+    """Make connects, those of one place by one script, all places at a time.
+
+    Returns:
+        What became of each, and whether the machine was too busy for silence to show anything.
+    """
     batches = {
         source: [one for one in wanted if one.source is source]
         for source in dict.fromkeys(one.source for one in wanted)
     }
 
-    def ask(source: Place) -> Mapping[_Wanted, Answer]:
+    def run(source: Place) -> str:
         endpoint = scene.endpoint(source)
-        batch = batches[source]
-        return _answers(engine, endpoint, batch, patience) if endpoint else {}
+        argv = ("sh", "-c", script(_attempts(batches[source]), patience))
+        return engine.run(endpoint, argv, timeout=_LONGEST).stdout if endpoint else ""
 
     with ThreadPoolExecutor(max_workers=len(SOURCES)) as pool:
-        return {one: answer for part in pool.map(ask, batches) for one, answer in part.items()}
+        printed = list(pool.map(run, batches))
+    found: dict[_Wanted, Answer] = {}
+    busy = False
+    for batch, text in zip(batches.values(), printed, strict=True):
+        found |= zip(batch, answers(text, _attempts(batch), patience), strict=True)
+        seconds = took(text)
+        busy = busy or seconds is None or seconds > patience + _USUAL
+    return found, busy
 
 
-def _answers(
-    engine: Engine, endpoint: Endpoint, batch: Sequence[_Wanted], patience: int
-) -> Mapping[_Wanted, Answer]:
-    attempts = [one.goal for one in batch if isinstance(one.goal, Attempt)]
-    argv = ("sh", "-c", script(attempts, patience))
-    done = engine.run(endpoint, argv, timeout=_LONGEST)
-    return dict(zip(batch, answers(done.stdout, attempts, patience), strict=True))
+def _attempts(batch: Sequence[_Wanted]) -> list[Attempt]:
+    return [one.goal for one in batch if isinstance(one.goal, Attempt)]
 
 
 def _beyond(scene: Scene, one: _Wanted, note: str) -> str:

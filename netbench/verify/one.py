@@ -33,7 +33,9 @@ class Verified:
     and what the engine says of it."""
     endpoints: tuple[Endpoint, Endpoint]
     """Client and server."""
-    left: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    """What failed while it was looked at, so that some rows are missing, in words."""
+    left: tuple[str, ...] = ()
     """What could not be removed, in words."""
 
     @property
@@ -133,6 +135,7 @@ def _look(
         facts=live.facts,
         networks=tuple((spec, ipam) for spec, ipam in networks if ipam is not None),
         endpoints=(live.client, live.server),
+        problems=(beside.failed,) if beside.failed else (),
         left=tuple(left),
     )
 
@@ -144,6 +147,8 @@ class _Beside:
     network: Network | None = None
     endpoint: Endpoint | None = None
     why_none: str = ""
+    failed: str = ""
+    """What went wrong, where there should be one."""
 
 
 @contextmanager
@@ -182,7 +187,7 @@ def _make_another(engine: Engine, live: LivePair, spec: NetworkSpec, made: _Besi
     except EngineLost:
         raise
     except EngineError as exc:
-        made.why_none = f"another network could not be had: {exc.message}"
+        made.why_none = made.failed = f"another network could not be had: {exc.message}"
 
 
 def _still(reader: Reader, live: LivePair) -> tuple[PromiseCheck, ...]:

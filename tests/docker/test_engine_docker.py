@@ -3,17 +3,15 @@ import ipaddress
 import json
 import os
 import socket
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 from support import docker_story
+from support.docker_parts import as_user, make, read
 from support.dockerd import Lab
 
 from netbench.engines.base import Endpoint
@@ -25,42 +23,11 @@ from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as SpecPath
 
-ROOT = Path(__file__).parents[2]
 NOBODY_IN_PARTICULAR = 65532
-
-
-def make(
-    engine: DockerEngine, attach: Attach = Attach.NONE, name: str = "one", **more: Any
-) -> Endpoint:
-    given: dict[str, Any] = {"network": None, "peer": None, "cpus": (), **more}
-    return engine.create_endpoint(name, Role.CLIENT, attach, **given)
-
-
-def read(engine: DockerEngine, endpoint: Endpoint, *argv: str) -> str:
-    done = engine.run(endpoint, argv, timeout=20)
-
-    assert (done.exit_code, done.stderr) == (0, "")
-    return done.stdout
 
 
 def namespace(engine: DockerEngine, endpoint: Endpoint, kind: str) -> str:
     return read(engine, endpoint, "readlink", f"/proc/self/ns/{kind}").strip()
-
-
-def as_user(story: str, lab: Lab, uid: int, gid: int) -> dict[str, Any]:
-    command = (sys.executable, "-m", "support.docker_story", story, str(lab.socket))
-    done = subprocess.run(
-        (*command, str(uid), str(gid)),
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert (done.returncode, done.stderr) == (0, "")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
 
 
 def test_an_endpoint_is_confined(engine: DockerEngine, api: docker.APIClient) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
-from support.docker_parts import connects, echo, links, make, read
+from support.docker_parts import as_user, connects, echo, links, make, read
 from support.dockerd import Lab
 
 from netbench.engines.docker import DockerEngine
@@ -106,6 +106,14 @@ def test_containers_of_a_bridge_reach_the_lan(engine: DockerEngine, family: int)
 
     assert connects(engine, inner, target, 21001) or family == 6  # whether engines route IPv6
     assert inner.address6 is None or family == 6
+
+
+def test_a_user_of_the_socket_alone_has_a_lan_too(lab: Lab) -> None:
+    before = links(lab)
+    told = as_user("outside", lab, 65532, lab.socket.stat().st_gid)
+
+    assert told == {"local": True, "child": True, "published": True}
+    assert links(lab) == before
 
 
 def test_what_an_abandoned_engine_made_is_found_and_removed(

@@ -33,6 +33,8 @@ from netbench.topology import LiveBlock, LivePair
 
 _QUIET = 3.0
 """Seconds after which IPv6 has announced itself and counters stand still."""
+_TRIES = 20
+"""Readings of one pair: links of the LAN ask for a router now and then, and their counters move."""
 
 
 @contextmanager
@@ -58,14 +60,14 @@ def engine(kind: str) -> Iterator[Engine]:
 
 
 def recorded(subject: Subject, said: dict[str, str]) -> Subject:
-    """Return a subject that notes what it is asked and what it answers."""
+    """Return a subject that notes what it is asked and what it answers, all of it as it is."""
 
     def run(argv: tuple[str, ...]) -> str:
         text = subject.run(argv)
         said[" ".join(argv)] = compact(text)
         return text
 
-    return replace(subject, run=run)
+    return replace(subject, stands_in=(), run=run)
 
 
 def compact(text: str) -> str:
@@ -102,12 +104,15 @@ def look(live_engine: Engine, driver: Driver) -> dict[str, object]:
         made = block.pairs[arm]
         assert isinstance(made, LivePair), made
         time.sleep(_QUIET)
-        said: dict[str, dict[str, str]] = {s.role.value: {} for s in made.pair.subjects}
-        pair = noted(made.pair, said)
-        InsideReader(local=False).read([pair])
-        (facts,) = NetlinkReader().read([pair])
-        assert isinstance(facts, PairFacts), facts
-    return {"netlink": asdict(facts), "inside": said}
+        for _ in range(_TRIES):
+            said: dict[str, dict[str, str]] = {s.role.value: {} for s in made.pair.subjects}
+            pair = noted(made.pair, said)
+            (before,) = NetlinkReader().read([pair])
+            InsideReader(local=False).read([pair])
+            (after,) = NetlinkReader().read([pair])
+            if before == after and isinstance(after, PairFacts):
+                return {"netlink": asdict(after), "inside": said}
+    raise SystemExit(f"{driver.name}: it does not hold still: {after}")
 
 
 def noted(pair: Pair, said: dict[str, dict[str, str]]) -> Pair:

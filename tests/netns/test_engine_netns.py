@@ -15,26 +15,42 @@ import pytest
 from support.fakes import plan_of
 from support.program import wait_for
 
-from netbench.drivers import DRIVERS
-from netbench.engines.base import Endpoint
+from netbench.drivers import DRIVERS, Driver, Way
+from netbench.engines.base import Endpoint, Wishes
+from netbench.engines.choose import open_engine as choose_engine
 from netbench.engines.netns import NetnsEngine
 from netbench.engines.netns.holder import NamespaceProcess
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.owner import this_process
-from netbench.errors import EngineError
+from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
+from netbench.plan.drivers import driver_named
 from netbench.probes import TcpThroughput
 from netbench.record import Counters, EndpointFacts, Failure, PairFacts, Sample
 from netbench.runner import BlockFinished, Runner, TrialFinished, TrialStarted
 from netbench.spec import Arm, Attach, NetworkSpec, Recipe, Role
+from netbench.spec import Path as TrafficPath
 from netbench.topology import LiveBlock, LivePair
 
-ARMS = [*(Arm(name) for name in DRIVERS), Arm("host", 1)]
+EAST_WEST = TrafficPath.EAST_WEST
 
 
 def make(engine: NetnsEngine, name: str = "box", attach: Attach = Attach.NONE) -> Endpoint:
     return engine.create_endpoint(name, Role.CLIENT, attach, network=None, peer=None, cpus=())
+
+
+def arms(engine: NetnsEngine, *names: str) -> list[tuple[Arm, Driver]]:
+    """Return arms of these drivers, or of all that the kernel has and a second baseline."""
+    if names:
+        return [(Arm(name), driver_named(name)) for name in names]
+    here = [d for d in DRIVERS.values() if engine.unsupported(d.recipe, EAST_WEST) is None]
+    return [*((Arm(d.name), d) for d in here), (Arm("host", 1), DRIVERS["host"])]
+
+
+def brought_up(engine: NetnsEngine, *names: str) -> LiveBlock:
+    """Return pairs of these drivers, east-west alone, to be entered."""
+    return LiveBlock(engine, NetlinkReader(), arms(engine, *names), prefix="1")
 
 
 def text(engine: NetnsEngine, endpoint: Endpoint, *argv: str) -> str:
@@ -87,25 +103,39 @@ def live_pair(live: LiveBlock, arm: Arm) -> LivePair:
 
 
 def test_every_driver_is_what_it_promises_all_brought_up_together(engine: NetnsEngine) -> None:
-    with LiveBlock(engine, NetlinkReader(), ARMS, prefix="1", cpus=()) as live:
-        pairs = {arm: live_pair(live, arm) for arm in ARMS}
+    with brought_up(engine) as live:
+        pairs = {arm: live_pair(live, arm) for arm in live.pairs}
 
+    assert len(pairs) >= 10
     for arm, pair in pairs.items():
         assert pair.broken == (), arm
-        assert bool(pair.driver.path(pair.facts)) != pair.driver.isolated
+        carries = isinstance(pair.driver.ways[EAST_WEST], Way)
+        assert bool(pair.driver.hops(EAST_WEST, pair.facts)) == carries
     assert live.left == []
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_both_readers_see_the_same(engine: NetnsEngine, driver: str) -> None:
-    arm = Arm(driver)
-    with LiveBlock(engine, NetlinkReader(), [arm], prefix="1", cpus=()) as live:
-        pair = live_pair(live, arm)
+    lacking = engine.unsupported(DRIVERS[driver].recipe, EAST_WEST)
+    if lacking:
+        pytest.skip(lacking)
+    with brought_up(engine, driver) as live:
+        pair = live_pair(live, Arm(driver))
         (seen,) = InsideReader(local=True).read([pair.pair])
 
     assert isinstance(seen, PairFacts)
-    for role in ("client", "server", "host"):
-        assert still(getattr(seen, role)) == still(getattr(pair.facts, role))
+    for role in ("client", "server", "host", "lan"):
+        theirs, ours = getattr(seen, role), getattr(pair.facts, role)
+        assert (theirs is None) == (ours is None)
+        if ours is not None:
+            assert still(without_unread(theirs, theirs)) == still(without_unread(ours, theirs))
+
+
+def without_unread(end: EndpointFacts, seen: EndpointFacts) -> EndpointFacts:
+    """Return facts without the offloads that the reader from inside did not look for."""
+    links = zip(end.links, seen.links, strict=True)
+    kept = (link if other.offloads else replace(link, offloads=None) for link, other in links)
+    return replace(end, links=tuple(kept))
 
 
 def still(end: EndpointFacts) -> EndpointFacts:
@@ -117,22 +147,21 @@ def still(end: EndpointFacts) -> EndpointFacts:
 
 
 def test_a_pair_passes_traffic_and_another_networks_does_not(engine: NetnsEngine) -> None:
-    arms = [Arm("bridge"), Arm("bridge:user")]
-    with LiveBlock(engine, NetlinkReader(), arms, prefix="1", cpus=()) as live:
-        default, user = (live_pair(live, arm) for arm in arms)
+    with brought_up(engine, "bridge", "bridge:user") as live:
+        default, user = (live_pair(live, Arm(name)) for name in ("bridge", "bridge:user"))
         probe = TcpThroughput(seconds=1, omit=0)
         server = engine.start(
-            user.server, probe.server_argv(user.target or "", 21001), cpu=None, limit=20
+            user.server, probe.server_argv(user.pair.target or "", 21001), cpu=None, limit=20
         )
         wait_for(lambda: "5209" in text(engine, user.server, "cat", "/proc/net/tcp"))
-        argv = probe.client_argv(user.target or "", 21001, None)
+        argv = probe.client_argv(user.pair.target or "", 21001, None)
         done = engine.run(user.client, argv, timeout=10)
         server.wait(2)
 
     sample = probe.parse(done, None)
     assert sample.received > 0
     assert default.facts.server.namespaces.net != user.facts.server.namespaces.net
-    assert default.target != user.target
+    assert default.pair.target != user.pair.target
 
 
 def test_teardown_leaves_no_link_no_process_and_no_namespace(
@@ -140,14 +169,15 @@ def test_teardown_leaves_no_link_no_process_and_no_namespace(
 ) -> None:
     engine = open_engine()
     before = links(engine)
-    with LiveBlock(engine, NetlinkReader(), ARMS, prefix="1", cpus=()) as live:
-        spaces = {live_pair(live, arm).facts.client.namespaces.net for arm in ARMS}
+    with brought_up(engine) as live:
+        facts = [live_pair(live, arm).facts for arm in live.pairs]
+        spaces = {end.namespaces.net for pair in facts for end in pair.ends if end is not pair.lan}
         during = engine.owned(run_id)
         assert links(engine) != before
     after = engine.owned(run_id)
 
     assert len(during) > len(after)
-    assert links(engine) == before
+    assert links(engine) - {"nblan0"} == before
     held = {Path(f"/proc/{engine.host().pid}/ns/net").stat().st_ino}
     assert spaces & namespaces_in_use() <= held
     engine.close()
@@ -227,9 +257,7 @@ def test_a_killed_netbench_leaves_nothing_not_even_stopped_tools(namespaces: Non
     try:
         assert script.stdout
         assert script.stdout.readline() == "up\n"
-        pids = inside(length)
-        stopped = [pid for pid in pids if state(pid) == "T"]
-        assert stopped
+        wait_for(lambda: [pid for pid in inside(length) if state(pid) == "T"], within=5.0)
         assert owned_processes(run)
     finally:
         script.kill()
@@ -355,13 +383,57 @@ def test_endpoints_are_made_and_removed_from_several_threads(engine: NetnsEngine
     assert links(engine) == before
 
 
-def test_what_it_cannot_make_is_said_and_refused(engine: NetnsEngine) -> None:
-    spec = NetworkSpec("macvlan", (("parent", "eth0"),))
+def recipe(spec: NetworkSpec) -> Recipe:
+    return Recipe(Attach.NETWORK, Attach.NETWORK, spec)
 
-    assert "macvlan" in (engine.unsupported(Recipe(Attach.NETWORK, Attach.NETWORK, spec)) or "")
-    with pytest.raises(EngineError, match="macvlan"):
-        engine.create_network("lan", spec)
-    assert all(engine.unsupported(driver.recipe) is None for driver in DRIVERS.values())
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (NetworkSpec("weave"), "plugin:weave needs a Docker Engine"),
+        (NetworkSpec("bridge", options=(("a.b", "c"),)), "no options of an engine's own (a.b=c)"),
+        (NetworkSpec("macvlan", mode="sideways"), "no macvlan mode sideways"),
+        (NetworkSpec("overlay", mtu=9000), "9000 does not fit: the LAN leaves room for 1450"),
+    ],
+)
+def test_what_it_cannot_make_is_said_and_refused(
+    engine: NetnsEngine, spec: NetworkSpec, words: str
+) -> None:
+    before = links(engine)
+
+    for path in TrafficPath:
+        assert words in (engine.unsupported(recipe(spec), path) or "")
+    with pytest.raises(Unsupported) as refused:
+        engine.create_network("net", spec)
+    assert words in refused.value.message
+    assert links(engine) == before
+
+
+def test_what_the_kernel_has_is_found_by_trying_and_leaves_nothing(engine: NetnsEngine) -> None:
+    before = links(engine)
+    found = {
+        name: engine.unsupported(driver.recipe, path)
+        for name, driver in DRIVERS.items()
+        for path in TrafficPath
+    }
+
+    assert links(engine) == before
+    for name, reason in found.items():
+        family = name.partition(":")[0]
+        lacking = f"the kernel has no {family} (modprobe {family}): Operation not supported"
+        assert reason in (None, lacking)
+    assert found["bridge"] is None
+    assert found["host"] is None
+
+
+def test_there_are_no_named_containers(engine: NetnsEngine) -> None:
+    with pytest.raises(EngineError, match="no named containers"):
+        engine.visit("web")
+
+
+def test_a_real_parent_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(ConfigurationError, match="--parent needs the docker engine"):
+        choose_engine("netns", "run", Wishes(parent="eth0"))
 
 
 def test_removing_twice_is_harmless(engine: NetnsEngine) -> None:

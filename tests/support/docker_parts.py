@@ -1,7 +1,12 @@
 """What tests of the docker engine do with endpoints again and again."""
 
+import json
+import os
 import shlex
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from support.dockerd import Lab
@@ -10,6 +15,7 @@ from netbench.engines.base import Endpoint
 from netbench.engines.docker import DockerEngine
 from netbench.spec import Attach, Role
 
+ROOT = Path(__file__).parents[2]
 _WORD = "netbench-was-here"
 
 
@@ -58,3 +64,20 @@ def links(lab: Lab) -> set[str]:
     """Names of the links of the engine's host."""
     rows = lab.inside("ip", "-br", "link").splitlines()
     return {row.split()[0].partition("@")[0] for row in rows}
+
+
+def as_user(story: str, lab: Lab, uid: int, gid: int) -> dict[str, Any]:
+    """Return what a user of that uid and gid tells of a story; it must be told in silence."""
+    command = (sys.executable, "-m", "support.docker_story", story, str(lab.socket))
+    done = subprocess.run(
+        (*command, str(uid), str(gid)),
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told

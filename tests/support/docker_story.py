@@ -12,7 +12,7 @@ from typing import Any
 from netbench.engines.base import Endpoint, Engine
 from netbench.engines.docker import open_docker
 from netbench.errors import EngineUnavailable
-from netbench.spec import Attach, Role
+from netbench.spec import Attach, NetworkSpec, Port, Role
 
 
 def state(engine: Engine, endpoint: Endpoint, command: str) -> str | None:
@@ -66,13 +66,48 @@ def _abandon(engine: Engine) -> dict[str, Any]:
     return {"id": made.id}
 
 
+def _outside(engine: Engine) -> dict[str, Any]:
+    """Make a LAN with a macvlan on it and a published port, and try both from outside."""
+    lan = engine.lan()
+    network = engine.create_network("net", NetworkSpec("macvlan", mode="bridge"))
+    given: dict[str, Any] = {"peer": None, "cpus": ()}
+    child = engine.create_endpoint("child", Role.SERVER, Attach.NETWORK, network=network, **given)
+    inner = engine.create_endpoint(
+        "inner", Role.SERVER, Attach.DEFAULT, network=None, publish=(Port(20001),), **given
+    )
+    try:
+        assert child.address
+        return {
+            "child": _answers(engine, child, lan.client, child.address, 20001),
+            "published": _answers(
+                engine, inner, lan.client, lan.host, inner.published[0].host_port
+            ),
+        }
+    finally:
+        engine.remove_endpoint(child)
+        engine.remove_endpoint(inner)
+        engine.remove_network(network)
+
+
+def _answers(engine: Engine, server: Endpoint, client: Endpoint, address: str, port: int) -> bool:
+    argv = ("socat", "TCP-LISTEN:20001,fork", "PIPE")
+    serving = engine.start(server, argv, cpu=None, limit=60)
+    try:
+        script = f"sleep 1; echo word | socat -t1 -T2 - TCP:{address}:{port},connect-timeout=2"
+        return engine.run(client, ("sh", "-c", script), timeout=20).stdout == "word\n"
+    finally:
+        serving.signal("KILL")
+
+
 def _main() -> None:
     story, socket, uid, gid = sys.argv[1:]
     os.setgroups([])
     os.setresgid(*[int(gid)] * 3)
     os.setresuid(*[int(uid)] * 3)
-    print(json.dumps(_told(socket, {"signals": signals, "abandon": _abandon}[story])))  # noqa: T201
+    print(json.dumps(_told(socket, _STORIES[story])))  # noqa: T201
 
+
+_STORIES = {"signals": signals, "abandon": _abandon, "outside": _outside}
 
 if __name__ == "__main__":
     _main()

@@ -29,6 +29,7 @@ def assert_all_as_promised(document: Any) -> None:
     """Every driver is as it promises, or is not possible here."""
     absent = {one["driver"] for one in document["skipped"]}
 
+    assert document["problems"] == []
     assert document["mismatches"] == document["exit"] == 0
     assert {check["driver"] for check in document["promises"]} | absent == set(DRIVERS)
     assert all(one["impossible"] and one["reason"] for one in document["skipped"])

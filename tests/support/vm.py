@@ -4,6 +4,7 @@ The guest sees this machine's files, reads only, and writes to memory; what it i
 one shared folder. `python tests/support/vm.py COMMAND ...` runs shell commands in it, for a look.
 """
 
+import json
 import os
 import platform
 import shlex
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -69,6 +70,11 @@ class Results:
         if not parts["code"]:
             raise AssertionError(f"{name} never ended\n{tails(self.share)}")
         return Ended(int(parts["code"]), parts["out"], parts["err"])
+
+    def records(self, name: str) -> list[dict[str, Any]]:
+        """Return the records that a job left."""
+        path = self.share / f"{name}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
 
     def _file(self, name: str, kind: str) -> str:
         found = [*self.share.glob(f"*-{name}.{kind}")]

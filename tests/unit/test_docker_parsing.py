@@ -1,11 +1,11 @@
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.engines.docker.closure import libraries
-from netbench.engines.docker.subnets import BLOCK, free_subnets, routed
+from netbench.engines.docker.subnets import BLOCK, BLOCK6, free_subnets, free_subnets6, routed
 from netbench.errors import EngineError
 from netbench.units import cpu_list
 
@@ -70,6 +70,23 @@ def test_free_subnets_are_in_the_block_and_overlap_nothing(taken: list[IPv4Netwo
     assert not any(subnet.overlaps(other) for subnet in free for other in taken)
     lost = {s for s in BLOCK.subnets(new_prefix=24) if any(s.overlaps(t) for t in taken)}
     assert len(free) + len(lost) == 512
+
+
+def test_free_ipv6_subnets_overlap_nothing() -> None:
+    taken = (IPv6Network("2001:2::/63"), IPv6Network("2001:2:0:3::5/128"), IPv6Network("fd00::/8"))
+    free = free_subnets6(taken)
+
+    assert [str(next(free)) for _ in range(2)] == ["2001:2:0:2::/64", "2001:2:0:4::/64"]
+    assert list(free_subnets6([BLOCK6])) == []
+
+
+def test_ipv6_routes_are_read() -> None:
+    printed = (
+        '[{"dst":"2001:2::/64","dev":"nb0","protocol":"kernel","metric":256,"flags":[]},'
+        '{"dst":"default","gateway":"fe80::1","dev":"eth0","flags":[]}]'
+    )
+
+    assert routed(printed) == (IPv6Network("2001:2::/64"),)
 
 
 def test_routes_are_read_and_the_default_is_none_of_them() -> None:

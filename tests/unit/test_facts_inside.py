@@ -195,9 +195,8 @@ def test_a_later_reading_has_the_counters_and_routes_of_then() -> None:
     pair = replayed(netlink, answers)
     (seen,) = reader.read([pair])
     assert isinstance(seen, PairFacts)
-    for role in ("client", "server", "host"):
-        end: EndpointFacts = getattr(netlink, role)
-        answers[role]["cat /proc/net/dev"] = net_dev_text(
+    for end in netlink.ends:
+        answers[end.role.value]["cat /proc/net/dev"] = net_dev_text(
             {x.name: 1000 + x.index for x in end.links}
         )
     answers["client"]["cat /proc/net/route"] = "Iface\n"
@@ -221,8 +220,8 @@ def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
     pair = replayed(netlink, answers)
     (seen,) = reader.read([pair])
     assert isinstance(seen, PairFacts)
-    for role in ("client", "server", "host"):
-        answers[role]["cat /proc/net/dev"] = net_dev_text({"lo": 1})
+    for end in netlink.ends:
+        answers[end.role.value]["cat /proc/net/dev"] = net_dev_text({"lo": 1})
     now = reader.again(pair, seen)
 
     assert [link.name for link in now.client.links] == ["lo"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netbench.verify.connects import Answer, Attempt, answers, script
+from netbench.verify.connects import Answer, Attempt, answers, script, took
 
 TCP = Attempt("tcp", 4, "198.18.0.2", 20001)
 UDP = Attempt("udp", 4, "198.18.0.2", 20001)
@@ -87,4 +87,13 @@ def test_every_connect_runs_beside_the_others() -> None:
         "try netbench-1 'UDP4:198.18.0.2:20001' 2 &",
         "try netbench-2 'TCP6:[2001:2::2]:20001,connect-timeout=2' 2 &",
     ]
-    assert text.splitlines()[-1] == "wait"
+    assert "wait" in text.splitlines()
+    assert text.splitlines()[-1].startswith('echo "netbench-clock')
+
+
+def test_a_script_tells_how_long_it_took() -> None:
+    text = "netbench-0 0 netbench-0\nnetbench-clock 5586.31 5587.44\n"
+
+    assert took(text) == pytest.approx(1.13)
+    assert answers(text, [TCP], 1) == (Answer(reached=True, said="answered"),)
+    assert took("netbench-0 0 netbench-0\n") is None

@@ -47,10 +47,11 @@ def verified(*rows: Row, promises: tuple[PromiseCheck, ...] = (HELD,)) -> Verifi
         facts=facts,
         networks=((None, facts.ipam),),
         endpoints=(ends[0], ends[1]),
-        left=(),
     )
 
 
+GOOD = verified(row("reach", "reach"))
+HALF = replace(GOOD, problems=("another network could not be had",))
 MATCHES: list[tuple[Promised, Measured, bool]] = [
     ("reach", "reach", False),
     ("reach", "no-reach", True),
@@ -123,6 +124,13 @@ def test_a_mismatch_and_a_broken_promise_stand_out_with_their_evidence() -> None
     assert "eth0 is a port of nb2" in text
 
 
+def test_what_failed_meanwhile_is_told() -> None:
+    assert "FAILED another network could not be had" in shown(HALF)
+    assert document("docker", "", [HALF], 3)["problems"] == [
+        {"driver": "bridge", "problem": "another network could not be had"}
+    ]
+
+
 def test_everything_stays_within_a_hundred_columns() -> None:
     long = "said " * 60
     text = shown(verified(row("no-reach", "reach", evidence=long), promises=(HELD, BROKEN)))
@@ -187,7 +195,6 @@ def test_the_document_has_the_fields_that_are_promised() -> None:
     ]
 
 
-GOOD = verified(row("reach", "reach"))
 CODES = [
     ([GOOD], True, 0),
     ([verified(row("reach", "no-reach"))], True, 3),
@@ -195,6 +202,7 @@ CODES = [
     ([GOOD, ABSENT], False, 0),
     ([GOOD, ABSENT], True, 3),
     ([GOOD, FAILED], False, 3),
+    ([HALF], False, 3),
     ([ABSENT], True, 4),
     ([FAILED], False, 4),
 ]

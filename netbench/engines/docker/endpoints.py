@@ -176,7 +176,9 @@ def as_shown(seen: Mapping[str, Any]) -> Container:
         id=str(seen["Id"]),
         name=str(seen["Name"]).lstrip("/"),
         pid=int(seen["State"]["Pid"]),
-        addresses={str(n["NetworkID"]): str(n["IPAddress"]) for n in networks if n["IPAddress"]},
+        addresses={
+            str(n["NetworkID"]): str(n["IPAddress"]) for n in networks if n.get("IPAddress")
+        },
         addresses6={
             str(n["NetworkID"]): str(n["GlobalIPv6Address"])
             for n in networks

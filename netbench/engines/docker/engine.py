@@ -69,7 +69,14 @@ class DockerEngine:
             swarm=self._swarm,
             parent=wishes.parent,
         )
-        self._possible = Possible(self._info, kinds, self._swarm, self._default, wishes.parent)
+        self._possible = Possible(
+            self._info,
+            kinds,
+            self._swarm,
+            default=self._default,
+            ipv6=self._has_ipv6,
+            parent=wishes.parent,
+        )
         self._lock = threading.RLock()
         self._host: Endpoint | None = None
         self._visits: set[str] = set()
@@ -131,6 +138,10 @@ class DockerEngine:
     def _host_routes(self) -> tuple[str, ...]:
         done = self._in_host()(("sh", "-c", "ip -j -4 route; ip -j -6 route"))
         return tuple(line for line in done.stdout.splitlines() if line.strip())
+
+    def _has_ipv6(self) -> bool:
+        setting = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+        return self._in_host()(("cat", setting)).stdout.strip() == "0"
 
     def _default(self) -> Network | None:
         return default(self._clients)
@@ -202,17 +213,7 @@ class DockerEngine:
         visited = visit.look_up(self._clients, name, local=self.local)
         seer = self._maker.create(visit.helper(self._maker, visited))
         self._visits.add(seer.id)
-        container, network = visited.container, visited.network
-        seen = Endpoint(
-            id=seer.id,
-            name=container.name,
-            role=Role.SERVER,
-            pid=container.pid,
-            address=container.addresses.get(network.id) if network else None,
-            ipam=network.ipam if network else None,
-            address6=container.addresses6.get(network.id) if network else None,
-            sandbox_key=container.sandbox_key,
-        )
+        seen = visit.endpoint(visited, seer)
         try:
             links = [f"/proc/{visited.first}/ns/{kind}" for kind in visit.NOT_SHARED]
             told = self.run(seen, ("readlink", *links), timeout=_QUICK) if visited.first else None

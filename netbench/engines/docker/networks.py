@@ -1,4 +1,4 @@
-"""Networks of a run: subnets that collide with nothing, and what the engine says of them."""
+"""Networks of a run, each with what it takes: free subnets, a wire to the LAN, a swarm."""
 
 import threading
 from collections.abc import Mapping

@@ -24,7 +24,9 @@ class Possible:
         info: Mapping[str, Any],
         kinds: Kinds,
         swarm: Swarm,
+        *,
         default: Callable[[], Network | None],
+        ipv6: Callable[[], bool],
         parent: str | None,
     ) -> None:
         """Take what to judge by.
@@ -34,12 +36,14 @@ class Possible:
             kinds: of links that its kernel has.
             swarm: its state.
             default: returns its default bridge network.
+            ipv6: tells whether links that are made on its host have IPv6.
             parent: the real link that the user named for macvlan and ipvlan, if any.
         """
         self._info = info
         self._kinds = kinds
         self._swarm = swarm
         self._default = default
+        self._ipv6 = ipv6
         self._parent = parent
 
     def refusal(self, recipe: Recipe, path: Path) -> str | None:
@@ -87,8 +91,14 @@ class Possible:
     def _path(self, recipe: Recipe, path: Path) -> str | None:
         if path is Path.EAST_WEST:
             return None
-        if self._parent and recipe.network is not None and recipe.network.on_lan:
+        on_lan = recipe.network is not None and recipe.network.on_lan
+        if self._parent and on_lan:
             return f"there is no emulated LAN, nor a client on it, behind the parent {self._parent}"
+        if recipe.family == _IPV6 and not on_lan and not self._ipv6():
+            return (
+                "links that are made on the engine's host have no IPv6 there: "
+                "sysctl net.ipv6.conf.default.disable_ipv6=0"
+            )
         # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
         through_proxy = recipe.published == "proxy" and recipe.family != _IPV6
         return _PROXY_UNUSED if through_proxy and path is Path.NORTH_SOUTH else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from docker.errors import NotFound
 
-from netbench.engines.base import Network
+from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker import procfs
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import (
@@ -23,6 +23,7 @@ from netbench.engines.docker.endpoints import (
 from netbench.engines.docker.maker import Maker
 from netbench.engines.docker.netinfo import describe
 from netbench.errors import EngineError
+from netbench.spec import Role
 
 SEE: Final = "SYS_PTRACE"
 """The capability that it takes to read the namespaces of another's process."""
@@ -84,6 +85,21 @@ def helper(maker: Maker, visited: Visited) -> Order:
     same = f"container:{visited.container.id}"
     order = maker.order(f"visit-{visited.container.name}", Sharing(same, pids=same), main_process())
     return replace(order, user=ROOT, capabilities=(SEE,), init=False)
+
+
+def endpoint(visited: Visited, seer: Container) -> Endpoint:
+    """Return the visited container as an endpoint whose commands run in the helper."""
+    container, network = visited.container, visited.network
+    return Endpoint(
+        id=seer.id,
+        name=container.name,
+        role=Role.SERVER,
+        pid=container.pid,
+        address=container.addresses.get(network.id) if network else None,
+        ipam=network.ipam if network else None,
+        address6=container.addresses6.get(network.id) if network else None,
+        sandbox_key=container.sandbox_key,
+    )
 
 
 def others(visited: Visited, printed: str, *, local: bool) -> tuple[tuple[str, int | None], ...]:

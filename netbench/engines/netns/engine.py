@@ -49,7 +49,6 @@ class NetnsEngine:
         self.why = why
         self._lock = threading.Lock()
         self._holders: dict[str, Holder] = {}
-        self._has_lan = False
         try:
             self._world = World(run, this_process())
         except EngineError as exc:
@@ -73,7 +72,7 @@ class NetnsEngine:
 
     def facts(self) -> Mapping[str, FactValue]:
         """Return what distinguishes this engine."""
-        rules = "nftables: netbench's own table" if self._has_lan else "none"
+        rules = "nftables: netbench's own table" if self._world.firewall.is_open else "none"
         return {
             "engine.name": "netns (kernel namespaces, no daemon)",
             "engine.arch": os.uname().machine,
@@ -115,9 +114,7 @@ class NetnsEngine:
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
-        lan = self._world.lan()
-        self._has_lan = True
-        return lan
+        return self._world.lan()
 
     def host(self) -> Endpoint:
         """Return the world's host namespace."""
@@ -152,7 +149,7 @@ class NetnsEngine:
         holder = self._world.hold(shared.get(attach))
         try:
             if attach not in shared:
-                wiring.loopback_up(holder.pid)
+                wiring.make_ready(holder.pid)
             joined = {Attach.DEFAULT: self._kinds.bridges.default, Attach.NETWORK: network}
             into = joined.get(attach)
             got = _NOTHING

@@ -126,6 +126,11 @@ class Firewall:
         self._lacking: str | None = None
         self._tried = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the rules are installed."""
+        return self._open
+
     def unavailable(self) -> str | None:
         """Return why there can be no rules, None where there can; found by trying, once."""
         with self._lock:
@@ -152,7 +157,11 @@ class Firewall:
         """
         with self._lock:
             self._open = True
-            self._apply()
+            try:
+                self._apply()
+            except BaseException:
+                self._open = False
+                raise
 
     def publish(self, name: str, forwards: tuple[Forward, ...]) -> None:
         """Translate ports of the host's to an endpoint's, until `withdraw`; errors as `open`."""

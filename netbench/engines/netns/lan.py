@@ -17,7 +17,7 @@ _FORWARDING: Final = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding"
 _FAR: Final = "lan"
 """Start of the name of the client's end of a wire."""
 
-_ROUTED: Final = "the world forwards to it and from it by an nftables table of its own"
+_FORWARDED: Final = "the world forwards to it and from it by an nftables table of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,12 @@ class LanSide:
         with self._lock:
             if self._client is None:
                 holder = self._hold()
-                wiring.loopback_up(holder.pid)
-                wiring.set_quiet(holder.pid)
+                wiring.make_ready(holder.pid, switches=True)
                 self._client = holder
             return self._client.pid
 
-    def lan(self) -> Lan:
-        """Return the LAN, with routes and rules between it and the world; made once."""
+    def link(self) -> Lan:
+        """Return the LAN as a link with routes over it, on which nothing is forwarded yet."""
         with self._lock:
             if self._first is None:
                 wire = self._connect(0, ipv6=self._ipv6(), mtu=None)
@@ -81,10 +80,19 @@ class LanSide:
                 except BaseException:
                     self.remove(wire)
                     raise
-                self._first = replace(
-                    wire, lan=replace(wire.lan, done=f"{wire.lan.done}; {_ROUTED}")
-                )
+                self._first = wire
             return self._first.lan
+
+    def lan(self) -> Lan:
+        """Return the LAN, with the world forwarding to it and from it; made once."""
+        with self._lock:
+            linked = self.link()
+            if self._firewall.unavailable() is not None:
+                return linked
+            if not self._firewall.is_open:
+                wiring.netlink(self._world, "forward", lambda _: wiring.write_settings(_FORWARDING))
+                self._firewall.open()
+            return replace(linked, done=f"{linked.done}; {_FORWARDED}")
 
     @property
     def far(self) -> str:
@@ -122,6 +130,3 @@ class LanSide:
         inner, outer = wire.subnets.gateway, wire.subnets.outside
         wiring.netlink(self.client(), "route the LAN", lambda r: wiring.add_default(r, inner))
         wiring.netlink(self._world, "route to the LAN", lambda r: wiring.add_default(r, outer))
-        if self._firewall.unavailable() is None:
-            wiring.write_settings(self._world, _FORWARDING)
-            self._firewall.open()

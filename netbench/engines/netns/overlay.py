@@ -106,7 +106,7 @@ class OverlayKind:
 
     def create(self, name: str, spec: NetworkSpec) -> Network:
         """Make both nodes."""
-        lan, other = self._world.lan(), self._world.outside()
+        lan, other = self._world.lan_link(), self._world.outside()
         sandbox = self._world.hold()
         number = self._world.number()
         near = _Node(sandbox.pid, _BRIDGE, _TUNNEL)
@@ -123,8 +123,7 @@ class OverlayKind:
         )
         made = Overlay(sandbox, near, far, spec, spec.mtu or _ROOM, subnets, ipam)
         try:
-            wiring.loopback_up(sandbox.pid)
-            wiring.set_quiet(sandbox.pid)
+            wiring.make_ready(sandbox.pid, switches=True)
             self._join_nodes(made, lan, vxlan)
         except BaseException:
             self._drop(made)

@@ -1,7 +1,7 @@
 """Links, addresses and routes of the netns engine, by netlink."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from errno import EOPNOTSUPP
 from pathlib import Path
@@ -20,6 +20,9 @@ _NODAD: Final = 0x02
 _LOOPBACK: Final = 1
 """LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
+_READY: Final = {"net/ipv6/conf/default/accept_dad": "0"}
+"""A link forwards no IPv6 while its own link-local address is being tried for duplicates, which
+takes a second or two; and those tries would fall into the first trial."""
 _QUIET: Final = {
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
@@ -52,7 +55,7 @@ def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
     except NetlinkError as exc:
         reason = f"{what}: {os.strerror(exc.code)}"
         raise (Unsupported if exc.code == EOPNOTSUPP else EngineError)(reason) from exc
-    except FactError as exc:
+    except (FactError, OSError) as exc:
         raise EngineError(f"{what}: {exc}") from exc
 
 
@@ -68,33 +71,33 @@ def index_of(route: Any, name: str) -> int:
     return int(found[0])
 
 
-def loopback_up(pid: int) -> None:
-    """Bring `lo` up in a namespace."""
-    netlink(pid, "bring lo up", lambda route: route.link("set", index=_LOOPBACK, state="up"))
+def make_ready(pid: int, *, switches: bool = False) -> None:
+    """Prepare a new namespace: `lo` up, and links to come ready as soon as they are up.
 
-
-def set_quiet(pid: int) -> None:
-    """Keep a namespace that forwards from sending redirects and from filtering bridged frames."""
-    write_settings(pid, _QUIET)
-
-
-def write_settings(pid: int, settings: dict[str, str]) -> None:
-    """Write files of /proc/sys as a namespace sees them; those that are not there are left out.
+    Args:
+        pid: of the process whose namespace it is.
+        switches: whether bridges will be in it, or it forwards.
 
     Raises:
-        EngineError: one may not be written.
+        EngineError: the kernel refused.
     """
 
-    def inside() -> None:
-        for name, value in settings.items():
-            path = Path("/proc/sys", name)
-            if path.exists():
-                path.write_text(value)
+    def work(route: Any) -> None:
+        write_settings({**_READY, **(_QUIET if switches else {})})
+        route.link("set", index=_LOOPBACK, state="up")
 
-    try:
-        in_netns(pid, inside)
-    except (OSError, FactError) as exc:
-        raise EngineError(f"kernel settings of the world: {exc}") from exc
+    netlink(pid, "prepare a network namespace", work)
+
+
+def write_settings(settings: Mapping[str, str]) -> None:
+    """Write files of /proc/sys as the calling thread's network namespace sees them.
+
+    Those that are not there belong to what the kernel has not, and are left out.
+    """
+    for name, value in settings.items():
+        path = Path("/proc/sys", name)
+        if path.exists():
+            path.write_text(value)
 
 
 def add_addresses(route: Any, index: int, own: Addresses) -> None:

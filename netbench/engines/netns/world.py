@@ -42,8 +42,7 @@ class World:
         self._ipv6_tried = False
         try:
             self.pid = self.hold().pid
-            wiring.loopback_up(self.pid)
-            wiring.set_quiet(self.pid)
+            wiring.make_ready(self.pid, switches=True)
         except BaseException:
             self._end_processes()
             raise
@@ -107,8 +106,15 @@ class World:
             self.pid, argv, stdin=stdin, environment=environment, timeout=timeout
         )
 
+    def lan_link(self) -> Lan:
+        """Return the emulated LAN for whoever needs no more than the link to it; errors as `lan`.
+
+        Nothing is forwarded to it or from it before somebody asks for `lan`.
+        """
+        return self._lan.link()
+
     def lan(self) -> Lan:
-        """Return the emulated LAN, routed to and from the world; made at the first call.
+        """Return the emulated LAN, with the world forwarding to it; made at the first call.
 
         Raises:
             EngineError: it cannot be made.
@@ -121,7 +127,7 @@ class World:
 
     @property
     def lan_end(self) -> str:
-        """Name of the LAN client's end of the veth pair that `lan` made."""
+        """Name of the LAN client's end of the veth pair that `lan_link` made."""
         return self._lan.far
 
     def wire(self, *, ipv6: bool, mtu: int | None) -> Wire:

@@ -1,0 +1,234 @@
+"""Every driver on every path of a real Docker Engine, and what is left of it: nothing."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from support.dockerd import Lab
+from support.inventory import difference, inventory
+from support.program import Program, records, wait_for
+
+FULL = (
+    "none,host,bridge,bridge:user,container,macvlan:bridge,macvlan:private,macvlan:vepa,"
+    "macvlan:passthru,overlay"
+)
+CLOSED = {
+    ("none", "east-west"),
+    ("none", "north-south"),
+    ("macvlan:private", "east-west"),
+    ("macvlan:vepa", "east-west"),
+    ("macvlan:passthru", "east-west"),
+}
+SOCKET_GROUP = 65533
+"""The group that `lab` opens its socket to."""
+ONE_SECOND = """
+[probes.tcp-throughput]
+seconds = 1
+omit = 0
+[[cell]]
+probe = "tcp-throughput"
+placement = "cross"
+"""
+RUN = ("run", "--engine", "docker", "--blocks", "1", "--quiet", "--json", "--init-swarm")
+SETTLED = 15.0
+"""Seconds that the daemon may take to let go of what is gone."""
+
+
+def beside(lab: Lab, folder: Path) -> Program:
+    """netbench in the network of the engine's host."""
+    inside = ("nsenter", f"--net={lab.netns_path}")
+    return Program(folder, before=inside, environment=lab.environment)
+
+
+@pytest.fixture(scope="module")
+def warm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """An engine that has made every kind of thing once: its own chains stay from then on."""
+    program = beside(lab, tmp_path_factory.mktemp("warm"))
+    paths = "east-west,north-south"
+    done = program(
+        *RUN, "--drivers", "bridge:user,overlay", "--paths", paths, "--suite", program.suite()
+    )
+    assert done.code == 0, done.stderr
+    return lab
+
+
+@pytest.fixture
+def unchanged(warm: Lab) -> Iterator[Lab]:
+    """The engine; after the test everything on its host is as before."""
+    before = inventory(warm)
+    yield warm
+    deadline = time.monotonic() + SETTLED
+    while (left := difference(before, inventory(warm))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == {}
+
+
+def outcomes(found: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in found:
+        cells.setdefault((record["cell"]["driver"], record["cell"]["path"]), []).append(record)
+    return cells
+
+
+def assert_every_cell_accounted_for(found: list[dict[str, Any]]) -> None:
+    cells = outcomes(found)
+    assert {cell[0] for cell in cells} == set(FULL.split(","))
+    for cell, trials in cells.items():
+        for trial in trials:
+            outcome = trial["outcome"]
+            if cell in CLOSED:
+                assert (outcome["kind"], outcome.get("by_design")) == ("skip", True), outcome
+                assert outcome["evidence"]
+            else:
+                assert outcome["kind"] == "sample", (cell, outcome)
+                assert trial["path"]["held"]
+        assert all(check["held"] for trial in trials for check in trial["promises"])
+
+
+def test_every_driver_is_measured_or_closed_by_design_and_nothing_is_left(
+    unchanged: Lab, tmp_path: Path
+) -> None:
+    program = beside(unchanged, tmp_path)
+
+    done = program(
+        *(*RUN, "--drivers", FULL, "--paths", "east-west,north-south"),
+        *("--suite", program.suite(ONE_SECOND)),
+        timeout=400,
+    )
+
+    assert done.code == 0, done.stderr
+    found = records(program.run_folder())
+    assert_every_cell_accounted_for(found)
+    facts = {(r["cell"]["driver"], r["cell"]["path"]): dict(map(tuple, r["facts"])) for r in found}
+    for driver in ("bridge", "bridge:user", "container", "overlay"):
+        assert facts[driver, "north-south"]["trial.published_via"] == "nat"
+
+
+def test_a_published_port_from_beside_goes_through_the_proxy_and_its_time_is_told(
+    unchanged: Lab, tmp_path: Path
+) -> None:
+    program = beside(unchanged, tmp_path)
+
+    done = program(
+        *(*RUN, "--drivers", "bridge:user,host", "--paths", "hairpin"),
+        *("--suite", program.suite(ONE_SECOND)),
+    )
+
+    assert done.code == 0, done.stderr
+    found = [r for r in records(program.run_folder()) if r["outcome"]["kind"] == "sample"]
+    assert {r["cell"]["driver"] for r in found} == {"bridge:user"}
+    for facts in (dict(map(tuple, r["facts"])) for r in found):
+        assert facts["trial.published_via"] == "proxy"
+        assert facts["trial.proxy_cpu"] > 0.1
+        assert "the proxy process used" in facts["trial.published_evidence"]
+
+
+def test_whether_mtu_matters_is_answered_with_both_in_the_facts(
+    unchanged: Lab, tmp_path: Path
+) -> None:
+    program = beside(unchanged, tmp_path)
+    wide = "bridge:user@mtu=9000"
+
+    done = program(
+        *(*RUN, "--drivers", f"bridge:user,{wide}", "--suite", program.suite(ONE_SECOND))
+    )
+
+    assert done.code == 0, done.stderr
+    mtus = {
+        r["cell"]["driver"]: {hop["mtu"] for hop in r["path"]["hops"]}
+        for r in records(program.run_folder())
+    }
+    assert mtus == {"bridge:user": {1500}, wide: {9000}}
+    (contrast,) = [c for c in done.json["contrasts"] if c["metric"] == "throughput"]
+    assert (contrast["driver"], contrast["baseline"]) == (wide, "bridge:user")
+
+
+def test_a_user_of_the_socket_alone_gets_lan_and_overlay_too(
+    unchanged: Lab, plain_user: Callable[..., Program]
+) -> None:
+    user = plain_user(group=SOCKET_GROUP)
+    before = ("nsenter", f"--net={unchanged.netns_path}", *user.before)
+    program = replace(
+        user, before=before, environment={**(user.environment or {}), **unchanged.environment}
+    )
+
+    done = program(
+        *(*RUN, "--drivers", "host,bridge,macvlan,overlay", "--paths", "east-west,north-south"),
+        *("--suite", program.suite(ONE_SECOND)),
+        timeout=300,
+    )
+
+    assert done.code == 0, done.stderr
+    found = records(program.run_folder())
+    assert all(r["outcome"]["kind"] == "sample" for r in found)
+    assert {r["path"]["reader"] for r in found} == {"engine"}
+    assert all(r["path"]["held"] for r in found)
+
+
+def seen(api: docker.APIClient, folder: Path, stage: str) -> bool:
+    """Tell whether a run has come to a stage."""
+    ours = {"label": "netbench.run"}
+    names = [c["Names"][0] for c in api.containers(all=True, filters=ours)]
+    reports = folder / "reports"
+    done = [r for run in reports.iterdir() for r in records(run)] if reports.exists() else []
+    match stage:
+        case "preparing":
+            return any("-host-" in name for name in names)
+        case "the LAN":
+            return any("-lan-" in name for name in names)
+        case "bringing pairs up":
+            return bool(api.networks(filters=ours))
+        case "measuring":
+            return len(done) >= 1
+        case _:
+            return len(done) >= EVERY_RECORD
+
+
+EVERY_RECORD = 8
+"""Records of three drivers and the baseline's second arm on two paths."""
+
+
+@pytest.mark.parametrize(
+    "stage", ["preparing", "the LAN", "bringing pairs up", "measuring", "taking down"]
+)
+def test_ctrl_c_in_any_stage_leaves_nothing(
+    stage: str, unchanged: Lab, api: docker.APIClient, tmp_path: Path
+) -> None:
+    program = beside(unchanged, tmp_path)
+    process = program.popen(
+        *(*RUN, "--drivers", "bridge:user,macvlan,overlay", "--paths", "east-west,north-south"),
+        *("--suite", program.suite(ONE_SECOND)),
+    )
+    try:
+        wait_for(lambda: seen(api, tmp_path, stage) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    assert process.returncode in ({0, 130} if stage == "taking down" else {130})
+
+
+def test_clean_finds_lan_and_swarm_of_a_killed_run(unchanged: Lab, tmp_path: Path) -> None:
+    program = beside(unchanged, tmp_path)
+    process = program.popen(
+        *(*RUN, "--drivers", "overlay,macvlan", "--paths", "east-west,north-south"),
+        *("--suite", program.suite()),
+    )
+    wait_for(lambda: any((tmp_path / "reports").glob("*/raw/*")), within=90)
+    process.kill()
+    process.communicate()
+
+    done = program("clean", "--json", timeout=120)
+
+    assert done.code == 0, done.stderr
+    kinds = {row["kind"] for row in done.json["clean"]}
+    assert {"container", "network", "swarm"} <= kinds
+    actions = {(row["kind"], row["action"]) for row in done.json["clean"]}
+    assert {action for kind, action in actions if kind != "image"} == {"removed"}, actions

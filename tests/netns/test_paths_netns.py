@@ -1,0 +1,162 @@
+"""Every driver of the netns engine on every path: real connections, and links that carried them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path as File
+
+import pytest
+from support.program import wait_for
+
+from netbench.drivers import DRIVERS, Closed, Driver, Way
+from netbench.engines.netns import NetnsEngine
+from netbench.facts.netlink import NetlinkReader
+from netbench.plan.drivers import driver_named
+from netbench.record import PairFacts, PathProof, Skip
+from netbench.runner.isolation import prove_closed
+from netbench.spec import Arm, Path, Via
+from netbench.topology import Call, LiveBlock, LivePair, prove
+
+BYTES = 1_000_000
+PORT = 25001
+VARIANTS = (
+    *("host@family=6", "bridge@family=6", "bridge:user@family=6", "container@family=6"),
+    *("macvlan:bridge@family=6", "macvlan:passthru@family=6", "ipvlan:l2@family=6"),
+    *("ipvlan:l3@family=6", "overlay@family=6", "bridge:user@mtu=9000+family=6"),
+    *("bridge:user@icc=false", "bridge:user@internal=true", "macvlan:bridge@internal=true"),
+    *("bridge@published=nat", "bridge:user@published=proxy", "container@published=proxy"),
+    *("bridge:user@family=6+published=proxy", "macvlan:bridge@mtu=9000", "overlay@mtu=1400"),
+    *("macvlan:private@mtu=1280+family=6", "ipvlan:l3@mtu=9000"),
+)
+
+
+def paired(engine: NetnsEngine, name: str) -> tuple[Arm, LiveBlock]:
+    """Return a pair of a driver for every path, to be entered; skip what the kernel has not."""
+    driver = driver_named(name)
+    lacking = engine.unsupported(driver.recipe, Path.NORTH_SOUTH)
+    if lacking:
+        pytest.skip(lacking)
+    arm = Arm(driver.name)
+    block = LiveBlock(
+        engine, NetlinkReader(), [(arm, driver)], prefix="p", paths=tuple(Path), ports=2
+    )
+    return arm, block
+
+
+def live_pair(block: LiveBlock, arm: Arm) -> LivePair:
+    pair = block.pairs[arm]
+    assert isinstance(pair, LivePair), pair
+    return pair
+
+
+def listens(pid: int, port: int) -> bool:
+    """Tell whether somebody listens in the network namespace of a process."""
+    rows = "".join(File(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    return f":{port:04X} " in rows and re.search(rf":{port:04X} \S+ 0A ", rows) is not None
+
+
+Argvs = Callable[[Call, int, int], tuple[tuple[str, ...], tuple[str, ...]]]
+
+
+def bytes_over_tcp(call: Call, inner: int, outer: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what takes `BYTES` in and what sends them: far less to start than iperf3."""
+    bind, target = (f"[{x}]" if ":" in x else x for x in (call.bind, call.target))
+    family = 6 if ":" in call.target else 4
+    sink = f"TCP{family}-LISTEN:{inner},bind={bind},reuseaddr"
+    send = f"head -c {BYTES} /dev/zero | socat -u - TCP:{target}:{outer},connect-timeout=3"
+    return ("socat", "-u", sink, "OPEN:/dev/null"), ("sh", "-c", send)
+
+
+def bytes_over_udp(call: Call, inner: int, outer: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return iperf3's server and client, which count what arrives."""
+    server = ("iperf3", "-s", "-1", "-p", str(inner), "-B", call.bind)
+    client = ("iperf3", "-c", call.target, "-p", str(outer), "-n", str(BYTES))
+    return server, (*client, "-u", "-b", "100M", "-l", "1400", "--connect-timeout", "3000")
+
+
+def carried(
+    engine: NetnsEngine, pair: LivePair, path: Path, argvs: Argvs = bytes_over_tcp
+) -> PathProof:
+    """Send `BYTES` along a path, at most for seconds, and return what the links say of it."""
+    call = pair.call(path)
+    inner, outer = PORT, PORT
+    if call.published is not None:
+        inner, outer = call.published[0].port.number, call.published[0].host_port
+    serve, send = argvs(call, inner, outer)
+    server = engine.start(pair.server, serve, cpu=None, limit=20)
+    try:
+        wait_for(lambda: listens(pair.server.pid, inner), within=5)
+        before = NetlinkReader().again(pair.pair, pair.facts)
+        done = engine.run(call.client, send, timeout=10)
+        assert done.exit_code == 0, (path, done.stdout, done.stderr)
+    finally:
+        ended = server.wait(5)
+    assert ended.exit_code == 0, (path, ended)
+    after = NetlinkReader().again(pair.pair, pair.facts)
+    return prove(pair.driver, path, call.target, (before, after), BYTES)
+
+
+@pytest.mark.parametrize("name", [*DRIVERS, *VARIANTS])
+def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str) -> None:
+    arm, block = paired(engine, name)
+    with block:
+        pair = live_pair(block, arm)
+        assert pair.broken == ()
+        for path, way in pair.driver.ways.items():
+            if isinstance(way, Way):
+                proof = carried(engine, pair, path)
+                assert proof.held, (path, proof)
+            else:
+                assert isinstance(way, Closed)
+                assert isinstance(prove_closed(engine, pair, way), Skip)
+    assert block.left == []
+
+
+def publishing() -> list[Driver]:
+    return [
+        driver
+        for driver in DRIVERS.values()
+        if isinstance(way := driver.ways[Path.NORTH_SOUTH], Way) and way.via is Via.PUBLISHED
+    ]
+
+
+@pytest.mark.parametrize("name", [driver.name for driver in publishing()])
+def test_published_ports_carry_udp_too(engine: NetnsEngine, name: str) -> None:
+    arm, block = paired(engine, name)
+    with block:
+        pair = live_pair(block, arm)
+        proof = carried(engine, pair, Path.NORTH_SOUTH, bytes_over_udp)
+
+    assert proof.held, proof
+
+
+def test_the_overlays_frames_cross_the_tunnel(engine: NetnsEngine) -> None:
+    arm, block = paired(engine, "overlay")
+    with block:
+        pair = live_pair(block, arm)
+        proof = carried(engine, pair, Path.EAST_WEST)
+        facts = pair.facts
+
+    moved = {(hop.namespace, hop.kind): hop.moved for hop in proof.hops if hop.kind != "bridge"}
+    assert moved["lan", "vxlan"] >= BYTES
+    assert moved["sandbox", "vxlan"] >= BYTES
+    # Large packets cross the wire whole and have their headers once.
+    assert moved["host", "veth"] > moved["sandbox", "vxlan"]
+    assert mtus(facts) == {"client": [1450], "server": [1450, 1500]}
+    assert [(r.destination, r.link) for r in facts.client.routes if r.gateway] == []
+
+
+def mtus(facts: PairFacts) -> dict[str, list[int]]:
+    return {
+        end.role.value: [link.mtu for link in end.links if link.name != "lo"]
+        for end in (facts.client, facts.server)
+    }
+
+
+@pytest.mark.parametrize("name", ["bridge:user", "macvlan:bridge"])
+def test_an_mtu_holds_for_every_link_of_the_path(engine: NetnsEngine, name: str) -> None:
+    arm, block = paired(engine, f"{name}@mtu=9000")
+    with block:
+        pair = live_pair(block, arm)
+        hops = pair.driver.hops(Path.EAST_WEST, pair.facts)
+
+    assert {hop.link.mtu for hop in hops} == {9000}

@@ -1,0 +1,103 @@
+"""Every driver under a stock kernel with a real Docker Engine: what the running kernel lacks."""
+
+from typing import Any
+
+import pytest
+from support.vm import Results
+
+IPVLANS = ("ipvlan:l2", "ipvlan:l3", "ipvlan:l3s")
+PATHS = {"east-west", "north-south"}
+BY_DESIGN = {
+    ("none", "east-west"),
+    ("none", "north-south"),
+    ("container", "north-south"),
+    ("macvlan:private", "east-west"),
+    ("macvlan:vepa", "east-west"),
+    ("macvlan:passthru", "east-west"),
+}
+"""Paths that a driver rules out; the proof of that is in the record."""
+ENGINES = ("docker", "netns")
+
+
+def cells(found: list[dict[str, Any]], kind: str) -> set[tuple[str, str]]:
+    return {(r["cell"]["driver"], r["cell"]["path"]) for r in found if r["outcome"]["kind"] == kind}
+
+
+def complaints(found: list[dict[str, Any]]) -> list[str]:
+    """Return what did not come out as a sample, or as a skip by design."""
+    return [
+        f"{r['cell']['driver']} {r['cell']['path']} {r['cell']['probe']}: {r['outcome']}"
+        for r in found
+        if r["outcome"]["kind"] != "sample" and not r["outcome"].get("by_design")
+    ]
+
+
+def test_every_driver_is_measured_or_skipped_by_design(guest: Results) -> None:
+    found = guest.records("docker-run")
+
+    assert complaints(found) == []
+    assert cells(found, "skip") == BY_DESIGN
+    assert all(r["outcome"]["evidence"] for r in found if r["outcome"]["kind"] == "skip")
+    assert guest["docker-run"].code == 0, guest["docker-run"].stderr
+    assert guest["docker-run"].json["engine"] == "docker"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ipvlan_is_measured_on_both_paths(guest: Results, engine: str) -> None:
+    found = guest.records(f"{engine}-run")
+
+    assert complaints(found) == []
+    assert cells(found, "sample") >= {(name, path) for name in IPVLANS for path in PATHS}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_path_is_proved_and_every_promise_held(guest: Results, engine: str) -> None:
+    found = guest.records(f"{engine}-run")
+
+    for record in found:
+        assert all(check["held"] for check in record["promises"]), record["promises"]
+        if record["outcome"]["kind"] == "sample":
+            assert record["path"]["held"], record["path"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_path_names_the_mode_of_ipvlan(guest: Results, engine: str) -> None:
+    for record in guest.records(f"{engine}-run"):
+        kind, _, mode = record["cell"]["driver"].partition(":")
+        if kind == "ipvlan":
+            ends = [hop for hop in record["path"]["hops"] if hop["kind"] == "ipvlan"]
+            assert ends
+            assert {hop["mode"] for hop in ends} == {mode}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_verify_finds_ipvlan_as_promised(guest: Results, engine: str) -> None:
+    ended = guest[f"{engine}-verify"]
+
+    assert ended.code == 0, ended.stderr
+    document = ended.json
+    assert document["skipped"] == []
+    assert document["mismatches"] == 0
+    assert {row["driver"] for row in document["promises"]} >= set(IPVLANS)
+    assert all(row["held"] for row in document["promises"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ipvlan_l2_reaches_the_lan_and_not_its_own_host(guest: Results, engine: str) -> None:
+    def measured(start: str, end: str) -> set[str]:
+        return {
+            row["measured"]
+            for row in guest[f"{engine}-verify"].json["rows"]
+            if (row["driver"], row["from"], row["to"]) == ("ipvlan:l2", start, end)
+            and row["family"] == 4
+        }
+
+    assert measured("container", "host") == {"no-reach"}
+    assert measured("container", "LAN") == {"reach"}
+    assert measured("container", "pair") == {"reach"}
+
+
+def test_nothing_is_left(guest: Results) -> None:
+    before, after = (guest[name].stdout.splitlines() for name in ("before", "after"))
+
+    assert [line for line in after if line not in before] == []
