@@ -32,9 +32,11 @@ VARIANTS = (
 def paired(engine: NetnsEngine, name: str) -> tuple[Arm, LiveBlock]:
     """Return a pair of a driver for every path, to be entered; skip what the kernel has not."""
     driver = driver_named(name)
-    lacking = engine.unsupported(driver.recipe, Path.NORTH_SOUTH)
+    plain = driver_named(name.partition("@")[0])
+    lacking = engine.unsupported(plain.recipe, Path.NORTH_SOUTH)
     if lacking:
         pytest.skip(lacking)
+    assert engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None
     arm = Arm(driver.name)
     block = LiveBlock(
         engine, NetlinkReader(), [(arm, driver)], prefix="p", paths=tuple(Path), ports=2

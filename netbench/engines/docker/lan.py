@@ -2,7 +2,7 @@
 
 It is made through the engine alone, so that it works for a user with nothing but the socket, and
 where the engine's host is not our own network namespace: the client is a container without a
-network, short-lived containers with CAP_NET_ADMIN make the wires. A wire ends with the client.
+network, short-lived containers with CAP_NET_ADMIN make the wires and cut them.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from netbench.engines.base import Endpoint, Lan
 from netbench.engines.docker.endpoints import ROOT, Container, Sharing, main_process
 from netbench.engines.docker.maker import HOSTS_LINKS, NET_ADMIN, Maker
 from netbench.engines.docker.subnets import Subnet, Subnets
+from netbench.engines.docker.wires import WIRES
 from netbench.spec import Role
 
 _NO_IPV6: Final = "no IPv6"
@@ -65,7 +66,8 @@ class EmulatedLan:
         order = self._maker.order("lan", Sharing("none", users=True), main_process())
         # The first process is root's, without any capability, so that root's `ip` may open the
         # namespace to move a link into it: for another user's it would need CAP_SYS_PTRACE too.
-        order = replace(order, user=ROOT, sysctls=_NO_ROUTER)
+        labels = {**order.labels, WIRES: self._stem}
+        order = replace(order, user=ROOT, sysctls=_NO_ROUTER, labels=labels)
         self._client = self._maker.create(order)
         wire = self._join(self._client, None, default=True)
         return replace(wire, lan=replace(wire.lan, done=_done(self._client, wire)))
@@ -143,7 +145,7 @@ class EmulatedLan:
     def _remove_client(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            self._maker.remove(client.id)
+            self._maker.remove_lan(client.id)
 
 
 def _wire(client: Container, link: str, outside: str, subnet: Subnet, *, ipv6: bool) -> Wire:

@@ -11,6 +11,7 @@ from netbench.engines.docker import endpoints
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import ROOT, Container, Order, Sharing
 from netbench.engines.docker.image import Image, prepare
+from netbench.engines.docker.wires import cut_wires
 
 NET_ADMIN: Final = "NET_ADMIN"
 HOSTS_LINKS: Final = Sharing("host", pids="host", users=True)
@@ -97,3 +98,10 @@ class Maker:
     def remove(self, container: str) -> None:
         """Remove a container; quietly nothing where it is gone already."""
         endpoints.remove(self._clients, container)
+
+    def remove_lan(self, container: str) -> None:
+        """Remove a LAN client with its wires; quietly nothing where it is gone already."""
+        try:
+            cut_wires(self._clients, container)
+        finally:
+            self.remove(container)

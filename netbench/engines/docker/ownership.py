@@ -8,6 +8,7 @@ from docker.errors import NotFound
 from netbench.engines.base import Owned
 from netbench.engines.docker import netinfo, swarm
 from netbench.engines.docker.client import Clients
+from netbench.engines.docker.wires import cut_wires
 from netbench.engines.owner import maker_lives, this_process
 
 RUN: Final = "netbench.run"
@@ -82,6 +83,8 @@ def remove(clients: Clients, thing: Owned) -> None:
     if thing.kind == "swarm":
         swarm.leave(clients, {RUN: thing.run})
         return
+    if thing.kind == "container":
+        cut_wires(clients, thing.id)
     with clients.lend(f"remove {thing.kind} {thing.name}") as api:
         try:
             if thing.kind == "container":

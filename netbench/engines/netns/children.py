@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from netbench.engines.base import Network
@@ -11,7 +11,7 @@ from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.lan import Wire
 from netbench.engines.netns.numbers import HOSTS, Numbers, Subnets
 from netbench.engines.netns.world import World
-from netbench.errors import EngineError
+from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
 from netbench.spec import NetworkSpec, Role
 
@@ -85,11 +85,13 @@ class ChildKind:
 
         def work(route: Any) -> None:
             route.link("add", ifname=near, kind="veth", peer={"ifname": f"nbu{number}"})
-            self._add(route, near, spec, ifname=f"nbc{number}")
+            self._add(route, near, replace(spec, mtu=None), ifname=f"nbc{number}")
 
         kind = self._flavour.kind
         try:
-            wiring.netlink(self._world.pid, f"the kernel has no {kind} (modprobe {kind})", work)
+            wiring.netlink(self._world.pid, f"try a {kind} in mode {spec.mode}", work)
+        except Unsupported as exc:
+            return wiring.kernel_lacks(kind, exc)
         except EngineError as exc:
             return exc.message
         finally:

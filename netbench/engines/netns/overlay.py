@@ -16,7 +16,7 @@ from netbench.engines.netns.holder import Holder
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.numbers import HOSTS, Numbers, Subnets
 from netbench.engines.netns.world import World
-from netbench.errors import EngineError
+from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
 from netbench.spec import NetworkSpec, Role
 
@@ -93,7 +93,9 @@ class OverlayKind:
             route.link("add", ifname=name, kind="vxlan", vxlan_id=_TRIED, vxlan_port=_PORT)
 
         try:
-            wiring.netlink(self._world.pid, "the kernel has no vxlan (modprobe vxlan)", work)
+            wiring.netlink(self._world.pid, "try a VXLAN link", work)
+        except Unsupported as exc:
+            return wiring.kernel_lacks("vxlan", exc)
         except EngineError as exc:
             return exc.message
         finally:

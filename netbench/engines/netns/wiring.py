@@ -17,6 +17,8 @@ from netbench.setns import in_netns
 _T = TypeVar("_T")
 _NODAD: Final = 0x02
 """IFA_F_NODAD: the address is ours alone, so it serves at once instead of after a second."""
+_ENOTSUPP: Final = 524
+"""The kernel's own, include/linux/errno.h: a mode that it was built without."""
 _LOOPBACK: Final = 1
 """LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
@@ -53,10 +55,17 @@ def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
     try:
         return in_netns(pid, inside)
     except NetlinkError as exc:
-        reason = f"{what}: {os.strerror(exc.code)}"
-        raise (Unsupported if exc.code == EOPNOTSUPP else EngineError)(reason) from exc
+        if exc.code in {EOPNOTSUPP, _ENOTSUPP}:
+            raise Unsupported(f"{what}: {os.strerror(EOPNOTSUPP)}") from exc
+        raise EngineError(f"{what}: {os.strerror(exc.code)}") from exc
     except (FactError, OSError) as exc:
         raise EngineError(f"{what}: {exc}") from exc
+
+
+def kernel_lacks(kind: str, refused: Unsupported) -> str:
+    """Return that the kernel has no such links, in its own words and with what may bring them."""
+    words = refused.message.rpartition(": ")[2]
+    return f"the kernel has no {kind} (modprobe {kind}): {words}"
 
 
 def index_of(route: Any, name: str) -> int:
