@@ -22,7 +22,7 @@ def print_rich(renderable: Any) -> None:
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(width=160, no_color=True, markup=False, emoji=False)
-    console.print(renderable)
+    console.print(renderable, soft_wrap=isinstance(renderable, str))
 
 
 def say(line: str) -> None:
