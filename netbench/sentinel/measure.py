@@ -143,7 +143,7 @@ def _measure(
     method = "pingpong" if client_cpu == server_cpu else "stream"
     until = time.monotonic() + seconds + _PATIENCE
     follow.tell(f"follow {method} {server_cpu} {seconds}")
-    # Where the leader is dead, its figures follow at once: two lines, which the leader then explains.
+    # Where the leader is dead its figures follow at once, as a second line; telling it will fail.
     if follow.hear(until).partition("\n")[0] != "ready":
         raise _WorkerError("a sentinel process spoke out of turn")
     lead.tell(f"lead {method} {client_cpu} {seconds}")
