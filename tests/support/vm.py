@@ -74,6 +74,8 @@ class Results:
     def records(self, name: str) -> list[dict[str, Any]]:
         """Return the records that a job left."""
         path = self.share / f"{name}.jsonl"
+        if not path.exists():
+            raise AssertionError(f"{name} left no records: {self[name].stderr}")
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def _file(self, name: str, kind: str) -> str:
