@@ -11,7 +11,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.inventory import difference, inventory
-from support.program import Program, records, wait_for
+from support.program import ONE_SECOND, Program, records, wait_for
 
 FULL = (
     "none,host,bridge,bridge:user,container,macvlan:bridge,macvlan:private,macvlan:vepa,"
@@ -26,14 +26,6 @@ CLOSED = {
 }
 SOCKET_GROUP = 65533
 """The group that `lab` opens its socket to."""
-ONE_SECOND = """
-[probes.tcp-throughput]
-seconds = 1
-omit = 0
-[[cell]]
-probe = "tcp-throughput"
-placement = "cross"
-"""
 RUN = ("run", "--engine", "docker", "--blocks", "1", "--quiet", "--json", "--init-swarm")
 SETTLED = 15.0
 """Seconds that the daemon may take to let go of what is gone."""

@@ -10,19 +10,10 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 from support import netplugin
 from support.dockerd import Lab
-from support.program import Program, records, wait_for
+from support.program import ONE_SECOND, Program, records, wait_for
 
 NAME = "netbenchtest"
 LABEL = "netbench.run"
-ONE_SECOND = """
-name = "one-second"
-[probes.tcp-throughput]
-seconds = 1
-omit = 0
-[[cell]]
-probe = "tcp-throughput"
-placement = "cross"
-"""
 
 
 @pytest.fixture

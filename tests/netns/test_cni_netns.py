@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import Program, records, wait_for
+from support.program import ONE_SECOND, Program, records, wait_for
 from support.require import require_or_skip
 
 from netbench.drivers import Driver
@@ -31,15 +31,6 @@ from netbench.spec import Path as Way
 from netbench.topology import LiveBlock, LivePair
 
 PLUGINS = Path("/usr/lib/cni")
-SUITE = """
-name = "tiny"
-[probes.tcp-throughput]
-seconds = 1
-omit = 0
-[[cell]]
-probe = "tcp-throughput"
-placement = "cross"
-"""
 
 
 def host_local(*subnets: str) -> dict[str, Any]:
@@ -534,7 +525,7 @@ def test_the_command_line_measures_a_list_on_both_paths(
     argv = ("run", "--engine", "netns", "--drivers", f"host,cni:{listed(*chain)}", "--json")
     paths = ("--paths", "east-west,north-south", "--blocks", "1")
 
-    ended = program(*argv, *paths, "--suite", program.suite(SUITE))
+    ended = program(*argv, *paths, "--suite", program.suite(ONE_SECOND))
 
     assert judged(ended, program.run_folder()) == {
         (driver, path): "sample"
@@ -556,6 +547,6 @@ def test_an_ordinary_user_measures_a_list_too(
     argv = ("run", "--engine", "netns", "--drivers", f"host,cni:{path}", "--json")
     paths = ("--paths", "east-west,north-south", "--blocks", "1")
 
-    ended = program(*argv, *paths, "--suite", program.suite(SUITE))
+    ended = program(*argv, *paths, "--suite", program.suite(ONE_SECOND))
 
     assert set(judged(ended, program.run_folder()).values()) == {"sample"}

@@ -22,6 +22,15 @@ placement = "cross"
 probe = "tcp-rr"
 placement = "same"
 """
+ONE_SECOND = """
+name = "one-second"
+[probes.tcp-throughput]
+seconds = 1
+omit = 0
+[[cell]]
+probe = "tcp-throughput"
+placement = "cross"
+"""
 
 
 @dataclass(frozen=True)
