@@ -121,6 +121,8 @@ class Recipe:
     """Whose addresses the client uses."""
     published: Literal["proxy", "nat"] | None = None
     """How published ports must be served; None leaves it to the engine."""
+    congestion_control: str | None = None
+    """What TCP uses, for tools that can choose; None leaves it to the run and the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Cell:
     """Driver name with mode, `bridge:user`."""
     path: Path
     probe: str
-    """Probe name, a key of `PROBES`."""
+    """Name of a probe of the suite: its kind, or the name of one configuration of it."""
     placement: Placement
 
 

@@ -79,15 +79,17 @@ class RunFolder:
         except OSError as exc:
             raise _unwritable(path, exc) from exc
 
-    def save_raw(self, number: int, role: Role, text: str) -> str:
+    def save_raw(self, number: int, role: Role, text: str, turn: int = 0) -> str:
         """Keep a tool's whole output; return its path in the folder, empty where there is none.
+
+        `turn` counts the tools of one role in one record, from 0.
 
         Raises:
             RunFolderError: it cannot be written.
         """
         if not text:
             return ""
-        name = f"{RAW}/{number:05d}-{role.value}.txt"
+        name = f"{RAW}/{number:05d}-{role.value}{f'-{turn + 1}' if turn else ''}.txt"
         try:
             (self.path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
         except OSError as exc:

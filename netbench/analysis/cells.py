@@ -41,7 +41,7 @@ def summarise(
     numbers = values.groupby([*ARM, *CELL, "metric"])
     given = {cast("tuple[*Name, str]", key): rows for key, rows in numbers}
     absent = _Outcomes(0, 0, (NOT_REACHED,))
-    metrics = _metrics(values, names)
+    metrics = _metrics(values, names, declared(plan))
     units = {name: metric.unit for name, metric in METRICS.items()}
     units |= dict(zip(values["metric"], values["unit"], strict=True))
     return tuple(
@@ -98,15 +98,22 @@ def _planned(plan: PlanSummary) -> list[Name]:
     ]
 
 
-def _metrics(values: pd.DataFrame, names: Iterable[Name]) -> dict[tuple[str, ...], tuple[str, ...]]:
+def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
+    """Return the metrics that each of the run's probes may give, the leading one first."""
+    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
+    return kinds | {probe.name: probe.metrics for probe in plan.probes}
+
+
+def _metrics(
+    values: pd.DataFrame, names: Iterable[Name], declared: dict[str, tuple[str, ...]]
+) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Return each cell's metrics in the order of `METRICS`."""
     given = values.groupby(CELL)["metric"].unique()
     order = list(METRICS)
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     for name in names:
         cell = name[2:]
-        declared = PROBES[cell[1]].metrics if cell[1] in PROBES else ()
-        known = tuple(given[cell]) if cell in given.index else declared
+        known = tuple(given[cell]) if cell in given.index else declared.get(cell[1], ())
         found[cell] = tuple(
             sorted(known, key=lambda m: (order.index(m) if m in order else len(order), m))
         )

@@ -14,7 +14,6 @@ from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, spread, t_mixt
 from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor
 from netbench.record import METRICS, Metric
 from netbench.spec import Placement
-from netbench.units import COUNT
 
 PAIR: Final = ["block", "state"]
 """Columns that two trials must share to be a pair."""
@@ -56,8 +55,7 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     """Return every contrast the run owes, whether or not it has pairs.
 
     Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
-    times the metrics that any arm gave there. Counts (retransmits) have no ratio, because 0 is one
-    of their values.
+    times the metrics that any arm gave there and that have a ratio.
     """
     sampling = set(trials.loc[trials["outcome"] == "sample", "driver"]) - {baseline}
     ran = trials[trials["outcome"] != "skip"]
@@ -69,7 +67,7 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     found = [
         Target(driver, Key(path, probe, placement, metric))
         for driver, path, probe, placement, metric in owed.itertuples(index=False)
-        if metric in METRICS and METRICS[metric].unit != COUNT
+        if metric in METRICS and METRICS[metric].compared
     ]
     return tuple(sorted(found, key=lambda target: (target.key, target.driver)))
 

@@ -18,7 +18,6 @@ from netbench.analysis.frame import Frames, collect
 from netbench.analysis.model import Analysis, Contrast, NullContrast, Tally
 from netbench.analysis.stats import ALPHA
 from netbench.record import METRICS, PlanSummary, Record, RunInfo
-from netbench.units import COUNT
 
 
 def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
@@ -64,7 +63,7 @@ def _comparisons(values: pd.DataFrame, plan: PlanSummary, terms: Terms) -> dict[
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
     fit = by_key(usable(values))
     places = [(c.path.value, c.probe, c.placement.value) for c in plan.cells]
-    metrics = [name for name, metric in METRICS.items() if metric.unit != COUNT]
+    metrics = [name for name, metric in METRICS.items() if metric.compared]
 
     def rank(key: Key) -> tuple[int, int, Key]:
         place = key[:3]

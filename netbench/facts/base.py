@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from netbench.errors import FactError
 from netbench.facts.procfs import read_local, tcp_ports
@@ -69,16 +69,18 @@ class Reader(Protocol):
         ...
 
 
-def ports_in_use(subject: Subject, state: str | None, *, local: bool) -> frozenset[int]:
-    """Return local TCP ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
+def ports_in_use(
+    subject: Subject, state: str | None, *, local: bool, protocol: Literal["tcp", "udp"] = "tcp"
+) -> frozenset[int]:
+    """Return local ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
     found: frozenset[int] = frozenset()
-    for name in ("tcp", "tcp6"):
+    for name in (protocol, f"{protocol}6"):
         text = read_local(f"/proc/{subject.pid}/net/{name}") if local else None
         if text is None:
             try:
                 text = subject.run(("cat", f"/proc/net/{name}"))
             except FactError:
-                continue  # no tcp6 where IPv6 is off
+                continue  # no such file where IPv6 is off
         found |= tcp_ports(text, state)
     return found
 

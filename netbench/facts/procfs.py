@@ -119,10 +119,12 @@ def _address6(word: str) -> IPv6Address:
 
 LISTEN, ESTABLISHED = "0A", "01"
 """TCP states as /proc/net/tcp prints them, include/net/tcp_states.h."""
+BOUND = "07"
+"""State of a UDP socket that takes datagrams from anybody."""
 
 
 def tcp_ports(text: str, state: str | None = None) -> frozenset[int]:
-    """Parse /proc/<pid>/net/tcp or tcp6 into local ports, of one state or of any."""
+    """Parse /proc/<pid>/net/tcp, udp or their IPv6 twins into local ports, of one state or any."""
     ports = set()
     for line in text.splitlines()[1:]:
         fields = line.split()

@@ -1,15 +1,15 @@
 """The plan: a request made exact for one machine."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
 from netbench.plan.request import Request
-from netbench.probes.base import Probe
-from netbench.record import PlacementCpus, PlanSummary
+from netbench.probes.base import AnyProbe, Probe
+from netbench.record import FactValue, PlacementCpus, PlanSummary, ProbeSummary
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement
 
 
@@ -22,7 +22,9 @@ class Plan:
     baseline: str
     kinds: tuple[tuple[str, Path, Placement], ...]
     """Probe, path and placement of every cell of a driver."""
-    probes: dict[str, Probe]
+    probes: dict[str, AnyProbe]
+    secondary: frozenset[tuple[str, Placement]]
+    """Cells that the run is not judged by."""
     blocks: int
     max_time: float | None
     seed: int
@@ -65,7 +67,11 @@ class Plan:
 
     def block(self, number: int) -> BlockPlan:
         """Return one block in its seeded order."""
-        pausing = frozenset(name for name, probe in self.probes.items() if probe.holdable)
+        pausing = frozenset(
+            name
+            for name, probe in self.probes.items()
+            if isinstance(probe, Probe) and probe.holdable
+        )
         return block_plan(number, self.seed, self.arms, self.kinds, pausing)
 
     def summary(self) -> PlanSummary:
@@ -84,7 +90,23 @@ class Plan:
                 for placement, pair in sorted(self.cpus.items())
             ),
             congestion_control=self.cc,
+            probes=tuple(
+                ProbeSummary(name, probe.name, probe.metrics, parameters(probe))
+                for name in dict.fromkeys(name for name, _, _ in self.kinds)
+                for probe in (self.probes[name],)
+            ),
+            secondary=tuple(
+                (name, placement.value)
+                for name, placement in dict.fromkeys((name, at) for name, _, at in self.kinds)
+                if (name, placement) in self.secondary
+            ),
         )
+
+
+def parameters(probe: AnyProbe) -> tuple[tuple[str, FactValue], ...]:
+    """Return a probe's parameters as the suite may give them; what is left open is left out."""
+    given = ((field.name, getattr(probe, field.name)) for field in fields(probe))
+    return tuple((name, value) for name, value in given if value is not None)
 
 
 def build(request: Request, topology: CpuTopology) -> Plan:
@@ -109,6 +131,7 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         baseline=request.baseline,
         kinds=tuple(kinds),
         probes=request.suite.probes,
+        secondary=frozenset((name, forced or at) for name, at in request.suite.secondary),
         blocks=request.blocks,
         max_time=request.max_time,
         seed=secrets.randbits(32) if request.seed is None else request.seed,

@@ -1,5 +1,6 @@
 """Suites: which probes, with which parameters, in which placements, on which drivers. TOML."""
 
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,11 +11,15 @@ from netbench.errors import ConfigurationError
 from netbench.plan.drivertables import read_drivers
 from netbench.plan.located import Located
 from netbench.probes import PROBES
-from netbench.probes.base import Probe
+from netbench.probes.base import AnyProbe
 from netbench.spec import Placement
 
 _TOP = {"name", "title", "probes", "cell", "driver"}
-_CELL = {"probe", "placement"}
+_CELL = {"probe", "placement", "primary"}
+_KIND = "kind"
+"""Key of a probe's table that names what it is a configuration of, where its own name does not."""
+_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+"""What a configuration of a probe may be called: it stands in file names and on command lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +28,12 @@ class Suite:
 
     name: str
     title: str
-    probes: dict[str, Probe]
-    """By probe name, with the suite's parameters."""
+    probes: dict[str, AnyProbe]
+    """By name, with the suite's parameters."""
     cells: tuple[tuple[str, Placement], ...]
     """Probe and placement, in the file's order."""
+    secondary: frozenset[tuple[str, Placement]] = frozenset()
+    """Those of the cells that the run is not judged by."""
     drivers: tuple[Driver, ...] = ()
     """What to compare where the user names no drivers; empty where the suite names none either."""
 
@@ -65,32 +72,38 @@ class _Reader:
     def suite(self, raw: dict[str, Any], stem: str) -> Suite:
         self._file.unknown(raw, _TOP, "", "")
         probes = self._probes(raw.get("probes", {}))
-        cells = self._cells(raw.get("cell", []), probes)
+        cells, secondary = self._cells(raw.get("cell", []), probes)
         drivers = read_drivers(raw.get("driver", []), self._file)
         name, title = raw.get("name", stem), raw.get("title", "")
         for key, value in (("name", name), ("title", title)):
             if not isinstance(value, str):
                 self._file.note("", key, f"{key} must be text")
-        return Suite(str(name), str(title), probes, cells, drivers)
+        return Suite(str(name), str(title), probes, cells, secondary, drivers)
 
-    def _probes(self, raw: Any) -> dict[str, Probe]:
-        probes: dict[str, Probe] = {}
+    def _probes(self, raw: Any) -> dict[str, AnyProbe]:
+        probes: dict[str, AnyProbe] = {}
         if not isinstance(raw, dict):
             self._file.note("", "probes", "probes must be a table")
             raw = {}
-        for name, parameters in raw.items():
-            probe_class = PROBES.get(name)
+        for name, table in raw.items():
+            parameters = dict(table) if isinstance(table, dict) else table
+            kind = parameters.pop(_KIND, name) if isinstance(parameters, dict) else name
+            probe_class = PROBES.get(kind) if isinstance(kind, str) else None
             if probe_class is None:
-                known = ", ".join(PROBES)
-                self._file.note("probes", name, f"unknown probe {name!r}; known: {known}")
-                continue
-            self._probe(name, probe_class, parameters, probes)
+                what = f"unknown probe {kind!r}"
+                known = f"known: {', '.join(PROBES)}"
+                self._file.note("probes", name, f"{what}; {known} (or give its {_KIND!r})")
+            elif not _PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
+                problem = f"{name!r} cannot be the name of a {kind} probe of the suite's own"
+                self._file.note("probes", name, problem)
+            else:
+                self._probe(name, probe_class, parameters, probes)
         for name, probe_class in PROBES.items():
             probes.setdefault(name, probe_class())
         return probes
 
     def _probe(
-        self, name: str, probe_class: Any, parameters: Any, probes: dict[str, Probe]
+        self, name: str, probe_class: Any, parameters: Any, probes: dict[str, AnyProbe]
     ) -> None:
         known = {field.name for field in fields(probe_class)}
         table = f"probes.{name}"
@@ -106,13 +119,17 @@ class _Reader:
                 key = next((k for k in good if f"`{k}`" in problem), "")
                 self._file.note(*((table, key) if key else ("probes", name)), f"probes.{problem}")
 
-    def _cells(self, raw: Any, probes: dict[str, Probe]) -> tuple[tuple[str, Placement], ...]:
+    def _cells(
+        self, raw: Any, probes: dict[str, AnyProbe]
+    ) -> tuple[tuple[tuple[str, Placement], ...], frozenset[tuple[str, Placement]]]:
+        """Return the cells, and those among them that are secondary."""
+        cells: list[tuple[str, Placement]] = []
+        secondary: set[tuple[str, Placement]] = set()
         if not isinstance(raw, list) or not raw:
             self._file.note(
                 "", "cell", "a suite needs at least one [[cell]] with probe and placement"
             )
-            return ()
-        cells: list[tuple[str, Placement]] = []
+            raw = []
         for number, cell in enumerate(raw, start=1):
             where = f"cell {number}"
             if not isinstance(cell, dict):
@@ -125,15 +142,20 @@ class _Reader:
             if found in cells:
                 self._file.note("", "cell", f"{where} stands twice: {found[0]} {found[1]}", number)
             cells.append((found[0], found[1]))
-        return tuple(cells)
+            primary = cell.get("primary", True)
+            if not isinstance(primary, bool):
+                self._file.note("cell", "primary", f"{where}: primary is true or false", number)
+            elif not primary:
+                secondary.add((found[0], found[1]))
+        return tuple(cells), frozenset(secondary)
 
     def _cell_probe(
-        self, cell: dict[str, Any], number: int, probes: dict[str, Probe]
+        self, cell: dict[str, Any], number: int, probes: dict[str, AnyProbe]
     ) -> str | None:
         name = cell.get("probe")
         if isinstance(name, str) and name in probes:
             return name
-        problem = f"cell {number}: probe must be one of {', '.join(PROBES)}, not {name!r}"
+        problem = f"cell {number}: probe must be one of {', '.join(probes)}, not {name!r}"
         self._file.note("cell", "probe", problem, number)
         return None
 

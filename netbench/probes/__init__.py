@@ -2,14 +2,23 @@
 
 from typing import Final
 
-from netbench.probes.base import Probe
+from netbench.probes.base import AnyProbe, Lifecycle, Probe, Search
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.probes.sockperf import TcpRoundTrip
 from netbench.probes.strerror import strerror_name
 
-PROBES: Final[dict[str, type[Probe]]] = {
+PROBES: Final[dict[str, type[AnyProbe]]] = {
     probe.name: probe for probe in (TcpThroughput, TcpRoundTrip)
 }
-"""Every probe by the name that suites and records use."""
+"""Every kind of probe by the name that suites use."""
 
-__all__ = ["PROBES", "Probe", "TcpRoundTrip", "TcpThroughput", "strerror_name"]
+__all__ = [
+    "PROBES",
+    "AnyProbe",
+    "Lifecycle",
+    "Probe",
+    "Search",
+    "TcpRoundTrip",
+    "TcpThroughput",
+    "strerror_name",
+]

@@ -1,24 +1,46 @@
-"""The protocol of a probe: one tool with one configuration. Argv in, text in, numbers out."""
+"""The protocols of probes: one tool with one configuration. Argv in, text in, numbers out.
 
-from typing import ClassVar, Protocol
+Every probe is a frozen dataclass of parameters, and pure, so that golden files test it whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import Field
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from netbench.record import Completed, Sample
 
 
-class Probe(Protocol):
-    """A frozen dataclass of parameters; pure, so that golden files test it whole.
+class Described(Protocol):
+    """What every kind of probe tells of itself."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    name: ClassVar[str]
+    """Key in `PROBES`, `tcp-throughput`: its kind."""
+    summary: ClassVar[str]
+    """One line for people."""
+    tool: ClassVar[str]
+    """The binary it needs in every endpoint; empty where it needs none."""
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]]
+    """What a published port must carry for it, that of readiness first."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names from `METRICS` it may give, the leading one first."""
+        ...
+
+    @property
+    def expected(self) -> float:
+        """Seconds that one trial takes by itself, settling aside; for forecasts."""
+        ...
+
+
+@runtime_checkable
+class Probe(Described, Protocol):
+    """One run of one tool against its own server.
 
     Raises from `parse` are `ProbeError`, never anything else, whatever the text.
     """
 
-    name: ClassVar[str]
-    """Key in `PROBES`, `tcp-throughput`."""
-    summary: ClassVar[str]
-    """One line for people."""
-    tool: ClassVar[str]
-    """The binary it needs in every endpoint."""
-    metrics: ClassVar[tuple[str, ...]]
-    """Names from `METRICS` it may give, the primary one first."""
     holdable: ClassVar[float]
     """Seconds the client idles between connecting and measuring, by its own design; 0 for none.
 
@@ -30,7 +52,7 @@ class Probe(Protocol):
     """Whether the server ends by itself after one client."""
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the server's command; it must be ready once it listens on TCP `port`."""
+        """Return the server's command; it is ready once it listens on `port`."""
         ...
 
     def client_argv(
@@ -42,6 +64,19 @@ class Probe(Protocol):
     @property
     def deadline(self) -> float:
         """Seconds after which a client that has not ended is killed, from start or release."""
+        ...
+
+    @property
+    def steady(self) -> tuple[float, float]:
+        """Seconds after the client's release between which its load is steady.
+
+        In that window the machine's CPU time is read, to be divided by the rates of the trial.
+        """
+        ...
+
+    @property
+    def load(self) -> "Probe | None":
+        """What runs beside it from before its release until after its end, None for nothing."""
         ...
 
     def cannot(self, done: Completed) -> str | None:
@@ -58,3 +93,31 @@ class Probe(Protocol):
                 wrong in the tool's own words where it has some.
         """
         ...
+
+
+@runtime_checkable
+class Search(Described, Protocol):
+    """A trial of many short runs, each chosen by what the ones before it gave."""
+
+    def following(self, legs: Sequence[Sample]) -> Probe | None:
+        """Return the next run, None where nothing is left to be learnt."""
+        ...
+
+    def conclude(self, legs: Sequence[Sample]) -> Sample:
+        """Return the trial's numbers.
+
+        Raises:
+            ProbeError: the runs do not bear a result.
+        """
+        ...
+
+
+@runtime_checkable
+class Lifecycle(Described, Protocol):
+    """A trial of the engine itself: networks and endpoints made and removed against the clock."""
+
+    endpoints: int
+    """On the network at its fullest."""
+
+
+AnyProbe = Probe | Search | Lifecycle

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
 from netbench.probes.bounds import hold, outside
@@ -22,6 +22,8 @@ _STRAY: Final = 0.5
 A receiver drains what is still queued: on a loaded machine 2.7 s were seen for 2 s asked for."""
 _GRACE: Final = 5.0
 """Seconds allowed for connecting and for exchanging results."""
+_EDGE: Final = 0.2
+"""Seconds at the start of the measured window that CPU time is not read in, and half at its end."""
 _LARGEST: Final = 2**63
 """Larger counts are a wrapped -1: `retransmits` of 1.8446744073709552e19 means unknown."""
 
@@ -37,7 +39,7 @@ class TcpThroughput:
     name: ClassVar[str] = "tcp-throughput"
     summary: ClassVar[str] = "TCP throughput of one stream, at the receiver (iperf3)"
     tool: ClassVar[str] = "iperf3"
-    metrics: ClassVar[tuple[str, ...]] = ("throughput", "retransmits")
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
     server_ends: ClassVar[bool] = True
     holdable: ClassVar[float] = 0.0
 
@@ -69,6 +71,25 @@ class TcpThroughput:
         when = ("-t", str(self.seconds), "-O", str(self.omit), "-i", f"{self.interval:g}")
         control = () if congestion_control is None else ("-C", congestion_control)
         return where + when + control
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What iperf3's receiver and sender count."""
+        return ("throughput", "retransmits", "cpu_per_byte")
+
+    @property
+    def expected(self) -> float:
+        """Seconds."""
+        return self.omit + self.seconds
+
+    @property
+    def steady(self) -> tuple[float, float]:
+        """The measured window, without its edges: the client takes a moment to connect."""
+        return self.omit + _EDGE, self.omit + self.seconds - _EDGE / 2
+
+    @property
+    def load(self) -> None:
+        """Nothing runs beside it."""
 
     @property
     def deadline(self) -> float:

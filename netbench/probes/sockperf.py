@@ -7,7 +7,7 @@ too. A trial counts only if the whole block of statistics is there.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
 from netbench.probes.bounds import hold, outside
@@ -19,6 +19,8 @@ _PAUSE: Final = 2.0
 """Seconds that sockperf sleeps between its warm-up messages and the test."""
 _GRACE: Final = 5.0
 """Seconds allowed for connecting, and for the wait of a client that gets no answer."""
+_EDGE: Final = 0.1
+"""Seconds at both ends of the run that CPU time is not read in."""
 _STRAY: Final = 0.25
 """Relative stray of the run time from the time asked for."""
 _SMALLEST: Final = 14
@@ -55,14 +57,7 @@ class TcpRoundTrip:
     name: ClassVar[str] = "tcp-rr"
     summary: ClassVar[str] = "TCP round-trip time, one message at a time (sockperf)"
     tool: ClassVar[str] = "sockperf"
-    metrics: ClassVar[tuple[str, ...]] = (
-        "rtt_p50",
-        "rtt_p90",
-        "rtt_p99",
-        "rtt_p999",
-        "rtt_max",
-        "transactions",
-    )
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
     server_ends: ClassVar[bool] = False
     holdable: ClassVar[float] = _PAUSE
 
@@ -92,6 +87,25 @@ class TcpRoundTrip:
         """Return the client's command; sockperf always uses the system's congestion control."""
         argv = ("sockperf", "pp", "-i", address, "-p", str(port), "--tcp", "--full-rtt")
         return (*argv, "-t", str(self.seconds), "-m", str(self.size))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Round-trip times of the valid duration, and how many there were."""
+        return (*_MILLI, "rtt_max", "transactions", "cpu_per_transaction")
+
+    @property
+    def expected(self) -> float:
+        """Seconds; the pause is shared with other trials."""
+        return self.seconds
+
+    @property
+    def steady(self) -> tuple[float, float]:
+        """The run from its release: messages flow in warm-up and valid duration alike."""
+        return _EDGE, self.seconds - _EDGE
+
+    @property
+    def load(self) -> None:
+        """Nothing runs beside it."""
 
     @property
     def deadline(self) -> float:

@@ -32,7 +32,7 @@ from netbench.record.outcome import (
     ToolRun,
 )
 from netbench.record.process import Completed
-from netbench.record.run import SCHEMA, PlacementCpus, PlanSummary, RunInfo
+from netbench.record.run import SCHEMA, PlacementCpus, PlanSummary, ProbeSummary, RunInfo
 
 __all__ = [
     "METRICS",
@@ -58,6 +58,7 @@ __all__ = [
     "Pins",
     "PlacementCpus",
     "PlanSummary",
+    "ProbeSummary",
     "PromiseCheck",
     "Record",
     "Route",

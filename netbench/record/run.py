@@ -20,6 +20,19 @@ class PlacementCpus:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeSummary:
+    """A probe as the suite configured it."""
+
+    name: str
+    """As cells name it."""
+    kind: str
+    """Key of `PROBES`."""
+    metrics: tuple[str, ...]
+    """What it may give, the leading one first."""
+    parameters: tuple[tuple[str, FactValue], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanSummary:
     """The plan as it was fixed before the first trial."""
 
@@ -37,6 +50,11 @@ class PlanSummary:
     placements: tuple[PlacementCpus, ...]
     congestion_control: str | None
     """Asked for with `--cc`; None for the system's own."""
+    probes: tuple[ProbeSummary, ...] = ()
+    """Those that the cells use."""
+    secondary: tuple[tuple[str, str], ...] = ()
+    """Probe and placement of cells that the run is not judged by: shown beside the others, with
+    no share in the error rate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Prepared:
     outside: int
     """That the client connects to: another one where it is published."""
     server: Process
+    load: "Prepared | None" = None
+    """What runs beside it."""
     client: Process | None = None
     released_after: float = 0.0
     """CLOCK_MONOTONIC seconds from which the held client's pause is over."""
@@ -41,6 +43,8 @@ class Prepared:
 
     def end(self) -> None:
         """End every tool that nobody has waited for."""
+        if self.load is not None:
+            self.load.end()
         for process in (self.client, self.server):
             if process is not None and process not in self._ended:
                 with suppress(EngineError):

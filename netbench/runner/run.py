@@ -11,6 +11,7 @@ from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan, Step
+from netbench.probes import Probe
 from netbench.record import Failure, Record, Sample, Skip
 from netbench.runner.events import (
     BlockFinished,
@@ -125,7 +126,8 @@ class Runner:
     def _holdable(self, step: Step, live: LiveBlock) -> LivePair | None:
         """Return the pair on which a step's client can be held, None where it cannot."""
         pair = live.pairs.get(step.arm)
-        if not isinstance(pair, LivePair) or not self._plan.probes[step.cell.probe].holdable:
+        probe = self._plan.probes[step.cell.probe]
+        if not (isinstance(pair, LivePair) and isinstance(probe, Probe) and probe.holdable):
             return None
         with suppress(EngineLost):
             return pair if self._possible.ruled_out(step, pair) is None else None

@@ -4,12 +4,14 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from netbench.engines.base import Endpoint, Engine, Process, Published
 from netbench.errors import EngineError, EngineLost
 from netbench.facts.base import ports_in_use
-from netbench.facts.procfs import ESTABLISHED, LISTEN
+from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
+from netbench.probes import Probe
 from netbench.record import Completed, Failure, Skip
 from netbench.runner.prepared import Prepared
 from netbench.spec import Role
@@ -21,6 +23,8 @@ _LIMIT = 1800.0
 """Seconds after which a tool ends even if nobody waits for it any more."""
 _WARM_UP = 0.1
 """Seconds from a held client's connection to its stop: its few warm-up messages are through."""
+_WARM_UP_UNSEEN = 0.6
+"""The same from its start, where no connection shows."""
 _MARGIN = 0.1
 """Seconds beyond a held client's own pause before it is released."""
 _PORTS = range(21001, 31000)
@@ -46,26 +50,27 @@ class Settler:
         self._engine = engine
         self._plan = plan
         self._ports: Iterator[int] = itertools.cycle(_PORTS)
-        self._around: dict[str, Iterator[Published]] = {}
+        self._around: dict[tuple[str, str], Iterator[Published]] = {}
         """Published ports by server, in turn: many a server is started before the last ends."""
         self._lock = threading.Lock()
 
-    def prepare(self, live: LivePair, step: Step) -> Prepared:
+    def prepare(self, live: LivePair, step: Step, probe: Probe) -> Prepared:
         """Start the server, see it listen, and bring a holdable client into its pause.
 
         Raises:
             TrialFailed: the server does not come up.
             EngineLost: the engine does not answer.
         """
-        probe = self._plan.probes[step.cell.probe]
         cpus = self._plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
-        port, outside = self._free_port(live, call)
+        port, outside = self._free_port(live, call, probe.protocols[0])
         argv = probe.server_argv(call.bind, port)
         server = self._start(live.server, Role.SERVER, argv, cpus.server)
         prepared = Prepared(live, step, probe, cpus, call, port, outside, server)
         try:
             self._see_it_listen(prepared)
+            if probe.load is not None:
+                prepared.load = self.prepare(live, step, probe.load)
             if probe.holdable:
                 self._hold(prepared)
         except BaseException:
@@ -75,7 +80,9 @@ class Settler:
 
     def _see_it_listen(self, prepared: Prepared) -> None:
         live, server, port = prepared.live, prepared.server, prepared.port
-        if not self._until(server, lambda: self._has(live, port, LISTEN)):
+        protocol = prepared.probe.protocols[0]
+        state = LISTEN if protocol == "tcp" else BOUND
+        if not self._until(server, lambda: self._has(live, port, state, protocol)):
             server.signal("KILL")
             done = prepared.wait(server, 1.0)
             cannot = prepared.probe.cannot(done)
@@ -88,10 +95,16 @@ class Settler:
         probe, live = prepared.probe, prepared.live
         client = self._start_client(prepared)
         prepared.client = client
-        connected = self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
+        if probe.protocols[0] == "tcp":
+            connected = self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
+            patience = _WARM_UP
+        else:
+            # Nothing shows that a datagram came through. A client that is stopped too early
+            # only pauses after its release: that takes time, and changes no number.
+            connected, patience = client.alive(), _WARM_UP_UNSEEN
         prepared.released_after = time.monotonic() + probe.holdable + _MARGIN
         if connected:
-            time.sleep(_WARM_UP)
+            time.sleep(patience)
             client.signal("STOP")
 
     def release(self, prepared: Prepared) -> Process:
@@ -105,7 +118,8 @@ class Settler:
 
     def _start_client(self, prepared: Prepared) -> Process:
         call = prepared.call
-        argv = prepared.probe.client_argv(call.target, prepared.outside, self._plan.cc)
+        control = prepared.live.driver.recipe.congestion_control or self._plan.cc
+        argv = prepared.probe.client_argv(call.target, prepared.outside, control)
         return self._start(call.client, Role.CLIENT, argv, prepared.cpus.client)
 
     def _start(
@@ -123,16 +137,21 @@ class Settler:
             )
             raise TrialFailed(failure) from exc
 
-    def _free_port(self, live: LivePair, call: Call) -> tuple[int, int]:
+    def _free_port(
+        self, live: LivePair, call: Call, protocol: Literal["tcp", "udp"]
+    ) -> tuple[int, int]:
         """Return the server's port and the one that the client connects to."""
-        used = ports_in_use(live.pair.server, None, local=self._engine.local)
+        server, local = live.pair.server, self._engine.local
+        used = ports_in_use(server, None, local=local, protocol=protocol)
         if call.published is None:
             port = next(port for port in self._ports if port not in used)
             return port, port
-        busy = ports_in_use(live.pair.server, LISTEN, local=self._engine.local)
+        state = LISTEN if protocol == "tcp" else None
+        busy = ports_in_use(server, state, local=local, protocol=protocol)
+        ours = [one for one in call.published if one.port.protocol == protocol]
         with self._lock:
-            around = self._around.setdefault(live.server.id, itertools.cycle(call.published))
-            turn = [next(around) for _ in call.published]
+            around = self._around.setdefault((live.server.id, protocol), itertools.cycle(ours))
+            turn = [next(around) for _ in ours]
             # A port that only waits out TCP's TIME-WAIT can be listened on again, if need be.
             free = [one for one in turn if one.port.number not in used]
             free += [one for one in turn if one.port.number not in busy]
@@ -142,8 +161,11 @@ class Settler:
                 pass
         return free[0].port.number, free[0].host_port
 
-    def _has(self, live: LivePair, port: int, state: str) -> bool:
-        return port in ports_in_use(live.pair.server, state, local=self._engine.local)
+    def _has(
+        self, live: LivePair, port: int, state: str, protocol: Literal["tcp", "udp"] = "tcp"
+    ) -> bool:
+        local = self._engine.local
+        return port in ports_in_use(live.pair.server, state, local=local, protocol=protocol)
 
     @staticmethod
     def _until(process: Process, seen: Callable[[], bool]) -> bool:

@@ -10,6 +10,7 @@ from netbench.errors import EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader
 from netbench.facts.published import PublishedWitness
 from netbench.plan import Plan, Step
+from netbench.probes import Probe, Search
 from netbench.record import (
     Absent,
     Clock,
@@ -23,23 +24,21 @@ from netbench.record import (
     Pins,
     PromiseCheck,
     Record,
+    Sample,
     SentinelReading,
     SentinelWindow,
     ToolRun,
 )
+from netbench.runner.leg import LegRunner
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
-from netbench.runner.settle import EVIDENCE, Settler, TrialFailed, said
+from netbench.runner.settle import EVIDENCE, Settler, TrialFailed
 from netbench.sentinel.measure import Sentinel, method_for
 from netbench.spec import Cpus, Role
 from netbench.topology import LivePair, prove, trimmed
 
-_SERVER_GRACE = 2.0
-"""Seconds a server that ends by itself may take for it."""
-_LOOK = 0.15
-"""Seconds into the trial at which the tools' CPUs are looked at."""
-SaveRaw = Callable[[int, Role, str], str]
-"""Store the raw output of a record's tool, return its path in the run folder."""
+SaveRaw = Callable[[int, Role, str, int], str]
+"""Store the raw output of a record's tool, counted by role from 0; return its path there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,19 @@ class TrialRunner:
         """Take what every trial needs."""
         self._engine = engine
         self._reader = reader
+        self._plan = plan
         self._settler = Settler(engine, plan)
         self._sentinel = sentinel
         self._save_raw = save_raw
-        self._meter = MachineMeter(engine)
+        self._legs = LegRunner(self._settler, MachineMeter(engine))
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
         """Return a trial that can be carried out; errors as `Settler.prepare`."""
-        return self._settler.prepare(live, step)
+        probe = self._plan.probes[step.cell.probe]
+        first = probe.following(()) if isinstance(probe, Search) else probe
+        if not isinstance(first, Probe):
+            raise TrialFailed(Failure("client", f"{probe.name} has no tool to run", ""))
+        return self._settler.prepare(live, step, first)
 
     def carry_out(self, where: Where, prepared: Prepared) -> Record:
         """Run a prepared trial and return its record, whatever comes of it."""
@@ -113,28 +117,53 @@ class TrialRunner:
     def _run(self, number: int, prepared: Prepared, seen: _Seen) -> Outcome:
         before = self._again(prepared, seen)
         witness = self._witness(prepared)
-        self._meter.start()
         first = self._state(prepared.cpus)
-        client = self._settler.release(prepared)
-        time.sleep(_LOOK)
-        if witness:
-            witness.look()
-        seen.pins = Pins(
-            prepared.cpus.client, prepared.cpus.server, client.cpus(), prepared.server.cpus()
-        )
-        done = prepared.wait(client, prepared.probe.deadline)
-        seen.measuring = done.seconds
-        last = self._state(prepared.cpus)
-        seen.window = _window(prepared, first, last)
-        seen.facts = self._meter.stop()
-        served = self._end_server(prepared)
-        seen.tools = tuple(
-            self._tool(number, role, completed)
-            for role, completed in ((Role.CLIENT, done), (Role.SERVER, served))
-        )
+        try:
+            sample = self._numbers(number, prepared, seen, witness)
+        finally:
+            seen.window = _window(prepared, first, self._state(prepared.cpus))
         after = self._again(prepared, seen)
         seen.facts = (*seen.facts, *_congestion(after), *(witness.stop() if witness else ()))
-        return self._judge(prepared, (done, served), (before, after), seen)
+        return self._proved(prepared, sample, (before, after), seen)
+
+    def _numbers(
+        self, number: int, prepared: Prepared, seen: _Seen, witness: PublishedWitness | None
+    ) -> Sample:
+        """Return the numbers of one leg, or of as many as a search takes."""
+        probe = self._plan.probes[prepared.step.cell.probe]
+        leg: Prepared | None = prepared
+        samples: list[Sample] = []
+        while leg is not None:
+            samples.append(self._leg(number, leg, seen, witness.look if witness else _nothing))
+            following = probe.following(samples) if isinstance(probe, Search) else None
+            leg = self._another(prepared, following)
+        if not isinstance(probe, Search):
+            return samples[0]
+        try:
+            return probe.conclude(samples)
+        except ProbeError as exc:
+            raise TrialFailed(Failure("output", str(exc), "")) from exc
+
+    def _another(self, prepared: Prepared, probe: Probe | None) -> Prepared | None:
+        if probe is None:
+            return None
+        return self._settler.prepare(prepared.live, prepared.step, probe)
+
+    def _leg(
+        self, number: int, prepared: Prepared, seen: _Seen, look: Callable[[], None]
+    ) -> Sample:
+        """Run one leg, note what it left, return its numbers."""
+        try:
+            leg = self._legs.run(prepared, look)
+        finally:
+            prepared.end()
+        seen.measuring += leg.client.seconds
+        seen.pins, seen.facts = leg.pins, leg.facts or seen.facts
+        for part in leg.tools:
+            for role, done in ((Role.CLIENT, part.client), (Role.SERVER, part.server)):
+                turn = sum(tool.role is role for tool in seen.tools)
+                seen.tools = (*seen.tools, self._tool(number, role, done, turn))
+        return leg.sample()
 
     def _state(self, cpus: Cpus) -> SentinelReading | Absent:
         if not self._engine.local:
@@ -167,21 +196,10 @@ class TrialRunner:
             raise TrialFailed(broken(failed))
         return facts
 
-    def _judge(
-        self,
-        prepared: Prepared,
-        tools: tuple[Completed, Completed],
-        facts: tuple[PairFacts, PairFacts],
-        seen: _Seen,
+    def _proved(
+        self, prepared: Prepared, sample: Sample, facts: tuple[PairFacts, PairFacts], seen: _Seen
     ) -> Outcome:
-        done, served = tools
-        if done.timed_out:
-            reason = f"{prepared.probe.tool} did not end within {prepared.probe.deadline:.0f} s"
-            return Failure("client", reason, said(done))
-        try:
-            sample = prepared.probe.parse(done, served if prepared.probe.server_ends else None)
-        except ProbeError as exc:
-            return Failure("output", str(exc), f"{said(done)}\n{said(served)}".strip())
+        """Return the sample if its path is proved."""
         driver, path = prepared.live.driver, prepared.step.cell.path
         seen.path = prove(driver, path, prepared.call.target, facts, sample.received)
         if not seen.path.held:
@@ -189,14 +207,8 @@ class TrialRunner:
             return Failure("path", f"the path is not proved: {problems}", seen.path.route)
         return _otherwise_published(driver.recipe.published, dict(seen.facts)) or sample
 
-    def _end_server(self, prepared: Prepared) -> Completed:
-        if prepared.probe.server_ends:
-            return prepared.wait(prepared.server, _SERVER_GRACE)
-        prepared.server.signal("KILL")
-        return prepared.wait(prepared.server, _SERVER_GRACE)
-
-    def _tool(self, number: int, role: Role, done: Completed) -> ToolRun:
-        file = self._save_raw(number, role, done.stdout) if done.stdout else ""
+    def _tool(self, number: int, role: Role, done: Completed, turn: int) -> ToolRun:
+        file = self._save_raw(number, role, done.stdout, turn) if done.stdout else ""
         return ToolRun(
             role=role,
             argv=done.argv,
@@ -206,6 +218,10 @@ class TrialRunner:
             stdout_file=file,
             stderr=done.stderr[:EVIDENCE],
         )
+
+
+def _nothing() -> None:
+    """Look at nothing."""
 
 
 def _otherwise_published(wanted: str | None, facts: dict[str, FactValue]) -> Failure | None:

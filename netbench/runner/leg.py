@@ -1,0 +1,129 @@
+"""A leg: one run of a trial's tools, released, watched while its load is steady, and ended."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from netbench.engines.base import Process
+from netbench.errors import ProbeError
+from netbench.probes import Probe
+from netbench.record import Completed, FactValue, Failure, Pins, Sample, Skip
+from netbench.runner.machine import MachineMeter
+from netbench.runner.prepared import Prepared
+from netbench.runner.settle import Settler, TrialFailed, said
+
+_SERVER_GRACE: Final = 2.0
+"""Seconds a server that ends by itself may take for it."""
+_LOOK: Final = 0.15
+"""Seconds into the run at which the tools' CPUs are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one run left."""
+
+    probe: Probe
+    client: Completed
+    server: Completed
+    pins: Pins
+    facts: tuple[tuple[str, FactValue], ...]
+    """What the machine did while the load was steady."""
+    load: "Leg | None"
+    outlived: bool
+    """Whether the load, where there is one, still ran when the client had ended."""
+
+    @property
+    def tools(self) -> tuple["Leg", ...]:
+        """Itself, and the load beside it."""
+        return (self,) if self.load is None else (self, self.load)
+
+    def sample(self) -> Sample:
+        """Return its numbers.
+
+        Raises:
+            TrialFailed: it gave none.
+        """
+        done, probe = self.client, self.probe
+        if done.timed_out:
+            reason = f"{probe.tool} did not end within {probe.deadline:.0f} s"
+            raise TrialFailed(Failure("client", reason, said(done)))
+        cannot = probe.cannot(done)
+        if cannot:
+            raise TrialFailed(Skip(cannot, said(done)))
+        try:
+            sample = probe.parse(done, self.server if probe.server_ends else None)
+        except ProbeError as exc:
+            evidence = f"{said(done)}\n{said(self.server)}".strip()
+            raise TrialFailed(Failure("output", str(exc), evidence)) from exc
+        return sample if self.load is None else self._under(self.load.sample(), sample)
+
+    def _under(self, load: Sample, sample: Sample) -> Sample:
+        """Return the sample with what its load delivered meanwhile."""
+        if not self.outlived:
+            reason = "the load had ended before what it was to load"
+            raise TrialFailed(Failure("output", reason, said(self.client)))
+        beside = tuple((f"load.{m.metric}", m.value) for m in load.measurements)
+        return replace(
+            sample,
+            received=sample.received + load.received,
+            details=(*sample.details, *beside),
+        )
+
+
+class LegRunner:
+    """Runs what has been prepared."""
+
+    def __init__(self, settler: Settler, meter: MachineMeter) -> None:
+        """Take what releases clients, and what reads the machine meanwhile."""
+        self._settler = settler
+        self._meter = meter
+
+    def run(self, prepared: Prepared, look: Callable[[], None]) -> Leg:
+        """Release a client and return what is left once it has ended.
+
+        Args:
+            prepared: whose server listens.
+            look: called once while both tools run.
+        """
+        load = prepared.load
+        beneath = None if load is None else self._settler.release(load)
+        if load is not None:
+            time.sleep(load.probe.steady[0])
+        client = self._settler.release(prepared)
+        released = time.monotonic()
+        time.sleep(_LOOK)
+        look()
+        cpus = prepared.cpus
+        pins = Pins(cpus.client, cpus.server, client.cpus(), prepared.server.cpus())
+        facts = self._steady(prepared, released) if client.alive() else ()
+        done = prepared.wait(client, prepared.probe.deadline)
+        outlived = beneath is None or beneath.alive()
+        served = _end_server(prepared)
+        beside = None if load is None or beneath is None else _ended(load, beneath)
+        return Leg(prepared.probe, done, served, pins, facts, beside, outlived)
+
+    def _steady(self, prepared: Prepared, released: float) -> tuple[tuple[str, FactValue], ...]:
+        """Read the machine at both ends of the window in which the load is steady."""
+        first, last = (released + seconds for seconds in prepared.probe.steady)
+        first = max(first, time.monotonic())
+        if last <= first:
+            return ()
+        time.sleep(first - time.monotonic() if first > time.monotonic() else 0.0)
+        self._meter.start()
+        time.sleep(max(0.0, last - time.monotonic()))
+        return self._meter.stop()
+
+
+def _ended(load: Prepared, client: Process) -> Leg:
+    """Return what a load left, once it has ended by itself."""
+    done = load.wait(client, load.probe.deadline)
+    pins = Pins(load.cpus.client, load.cpus.server, None, None)
+    return Leg(load.probe, done, _end_server(load), pins, (), None, outlived=True)
+
+
+def _end_server(prepared: Prepared) -> Completed:
+    if prepared.probe.server_ends:
+        return prepared.wait(prepared.server, _SERVER_GRACE)
+    prepared.server.signal("KILL")
+    return prepared.wait(prepared.server, _SERVER_GRACE)
