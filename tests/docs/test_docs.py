@@ -155,7 +155,8 @@ def test_probes_are_told_with_their_tool_and_metrics() -> None:
     told = rows(section(README, "Probes and suites"))
 
     assert set(told) - {"probe"} == set(PROBES)
-    for name, probe in PROBES.items():
+    for name, kind in PROBES.items():
+        probe = kind()
         for word in (probe.tool, *(f"`{metric}`" for metric in probe.metrics)):
             assert word in told[name]
 

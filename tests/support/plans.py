@@ -14,7 +14,18 @@ from netbench.spec import (
 )
 from netbench.topology.block import stems
 
-THROUGHPUT, ROUND_TRIP = TcpThroughput(seconds=1, omit=1), TcpRoundTrip()
+
+class _Throughput(TcpThroughput):
+    """Fakes answer at once: nothing is steady for any time."""
+
+    steady = (0.0, 0.0)
+
+
+class _RoundTrip(TcpRoundTrip):
+    steady = (0.0, 0.0)
+
+
+THROUGHPUT, ROUND_TRIP = _Throughput(seconds=1, omit=1), _RoundTrip()
 """The probes as the captured tools were called."""
 STEMS: dict[str, str] = {}
 """Drivers by what stands for them in the names of endpoints."""
@@ -49,6 +60,7 @@ def plan_of(
         drivers=named,
         baseline=named[0].name,
         kinds=tuple((probe, path, placement) for probe, placement in kinds for path in paths),
+        secondary=frozenset(),
         probes={THROUGHPUT.name: THROUGHPUT, ROUND_TRIP.name: ROUND_TRIP},
         blocks=blocks,
         max_time=max_time,

@@ -31,8 +31,8 @@ class Run:
             sentinel=sentinel or ScriptedSentinel(),
         )
 
-    def save(self, number: int, role: Role, text: str) -> str:
-        name = f"raw/{number}-{role}"
+    def save(self, number: int, role: Role, text: str, turn: int) -> str:
+        name = f"raw/{number}-{role}{f'-{turn + 1}' if turn else ''}"
         self.raw[name] = text
         return name
 

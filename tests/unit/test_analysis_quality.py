@@ -214,7 +214,7 @@ def test_a_cell_of_skips_has_the_metrics_of_the_others_and_no_contrast() -> None
 
 
 def test_a_cell_that_nobody_measured_has_the_metrics_of_its_probe() -> None:
-    probe = PROBES["tcp-throughput"]
+    probe = PROBES["tcp-throughput"]()
     refused = Failure("server", "never listened", "")
     campaign = Campaign(lambda *_: refused)
     analysis = analyse(campaign.info(), campaign.records())

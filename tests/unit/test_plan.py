@@ -278,7 +278,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
         ('name = "own"', "name = 7", 1, "name must be text"),
         ('name = "own"', "speed = 1", 1, "unknown key 'speed'; known: cell, driver, name, probes"),
         ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
-        ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: interval, omit, seconds"),
+        ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: interval, omit"),
         ("seconds = 3", "seconds = 0", 4, "`seconds` is a whole number from 1"),
         ("seconds = 3", 'seconds = "3"', 4, "`seconds` is a whole number from 1"),
         ("omit = 0", "omit = -1", 5, "`omit` is a whole number from 0"),
@@ -291,7 +291,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
             'probe = "tcp-rr"',
             'probe = "tcp-rr"\nplace = "same"',
             13,
-            "cell 2: unknown key 'place'; known: placement, probe",
+            "cell 2: unknown key 'place'; known: placement, primary, probe",
         ),
     ],
 )

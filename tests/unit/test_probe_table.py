@@ -10,7 +10,8 @@ from netbench.record import METRICS
 
 
 def test_every_probe_gives_known_metrics_with_its_primary_one_first() -> None:
-    for name, probe in PROBES.items():
+    for name, kind in PROBES.items():
+        probe = kind()
         assert probe.name == name
         assert all(metric in METRICS for metric in probe.metrics)
         assert METRICS[probe.metrics[0]].primary
