@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import RunInfo
+from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -31,7 +32,10 @@ from netbench.report.words import (
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
+_WIDE: Final = 4
+"""Drivers that still have room for their medians beside the ratios."""
 STYLES: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "green",
     Verdict.SLOWER: "red",
@@ -51,6 +55,7 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
         _cell(key, metric, analysis.baseline, [c for c in shown if concerns(c, key, metric)])
         for key, metric in keys
     ]
+    tables += _beside(info, analysis)
     tables += _uncompared(analysis)
     said = [isolation_sentence(view).rstrip(".") for view in isolated_drivers(digest)]
     lines = [
@@ -125,6 +130,48 @@ def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -
             style="" if c.headline else "dim",
         )
     return result
+
+
+def _beside(info: RunInfo, analysis: Analysis) -> list["Table"]:
+    """Return the measures that the run is not judged by, a row each."""
+    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
+    from rich.text import Text  # noqa: PLC0415 - same
+
+    rows = measures(info, analysis)
+    if not rows:
+        return []
+    result = Table(
+        title=Text("\nOther measures, with the ratio to the baseline", style="bold"),
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    result.add_column("measure", min_width=20)
+    result.add_column("probe", min_width=8)
+    for name in (analysis.baseline, *others(info, analysis)):
+        result.add_column(plain(name), justify="right", overflow="fold")
+    for row in rows:
+        result.add_row(
+            Text(f"{row.title} {row.key.place}"),
+            Text(plain(row.key.probe)),
+            row.baseline,
+            *(_entry(entry, narrow=len(row.entries) > _WIDE) for entry in row.entries),
+        )
+    return [result]
+
+
+def _entry(entry: Entry | None, *, narrow: bool) -> "Text":
+    from rich.text import Text as RichText  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    if entry is None:
+        return RichText(units.MISSING)
+    if not entry.ratio:
+        return RichText(entry.value)
+    mark = f"{entry.sign} {entry.ratio.partition(' ')[0]}"
+    found = RichText("" if narrow else f"{entry.value} ")
+    return found.append(mark, style=STYLES[Verdict(entry.verdict)])
 
 
 def _uncompared(analysis: Analysis) -> list["Table"]:

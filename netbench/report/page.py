@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report import sections, words
+from netbench.report import matrix, sections, words
 from netbench.report.console import doubts
 from netbench.report.drawing import drawing
 from netbench.report.figures import Chapter, Scene, chapters
@@ -63,6 +63,8 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         several_paths=len({cell.path for cell in info.plan.cells}) > 1,
         namespaces=sections.namespaces(info, digest),
         uncompared=uncompared(analysis),
+        beside=matrix.measures(info, analysis),
+        others=matrix.others(info, analysis),
         aa=sections.aa_rows(analysis),
         commands=sections.command_groups(digest),
         facts=sections.environment(info),

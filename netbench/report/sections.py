@@ -31,6 +31,7 @@ _MINUTE: Final = 60
 class Cost:
     """One cell of the first table: a driver's primary metric."""
 
+    path: str
     measure: str
     verdict: str
     """Empty for the baseline and where there is no contrast."""
@@ -130,11 +131,13 @@ def _cost(analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric:
     name = measure_name(key, metric)
     if driver == analysis.baseline:
         first = here[0]
-        return Cost(name, "", units.quantity(first.baseline_median, first.unit), "", "baseline")
+        median = units.quantity(first.baseline_median, first.unit)
+        return Cost(key.path, name, "", median, "", "baseline")
     contrast = next((c for c in here if c.driver == driver), None)
     if contrast is None:
         return _no_cost(digest, driver, key, name)
     return Cost(
+        path=key.path,
         measure=name,
         verdict=contrast.verdict.value,
         headline=f"{SIGNS[contrast.verdict]} {_effect(contrast)}",
@@ -149,12 +152,12 @@ def _no_cost(digest: Digest, driver: str, key: CellKey, name: str) -> Cost:
     view = digest.view(driver)
     closed = [w.closed for w in view.ways if w.path == key.path and w.closed] if view else []
     if closed:
-        return Cost(name, "", "closed by design", "", closed[0].reason)
+        return Cost(key.path, name, "", "closed by design", "", closed[0].reason)
     problem = next((p for p in digest.problems if (p.driver, p.cell) == (driver, key)), None)
     if problem is None:
-        return Cost(name, "", units.MISSING, "", "no pair of trials to compare")
+        return Cost(key.path, name, "", units.MISSING, "", "no pair of trials to compare")
     what = "not possible here" if problem.kind == "skip" else "failed"
-    return Cost(name, "", what, "", problem.reason)
+    return Cost(key.path, name, "", what, "", problem.reason)
 
 
 def _effect(contrast: Contrast) -> str:
