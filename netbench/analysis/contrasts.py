@@ -55,7 +55,8 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     """Return every contrast the run owes, whether or not it has pairs.
 
     Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
-    times the metrics that any arm gave there and that have a ratio.
+    times the metrics that any arm gave there and that have a ratio. A metric that an arm never
+    gives beside its others does not apply to it, as no network of its own can be made for `host`.
     """
     sampling = set(trials.loc[trials["outcome"] == "sample", "driver"]) - {baseline}
     ran = trials[trials["outcome"] != "skip"]
@@ -64,10 +65,18 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     )
     given = values[[*CELL, "metric"]].drop_duplicates()
     owed = tried[["driver", *CELL]].drop_duplicates().merge(given, on=CELL)
+    gives: dict[tuple[str, ...], set[str]] = {}
+    for name, rows in values.groupby(["driver", *CELL]):
+        gives[cast("tuple[str, ...]", name)] = set(rows["metric"])
     found = [
         Target(driver, Key(path, probe, placement, metric))
         for driver, path, probe, placement, metric in owed.itertuples(index=False)
-        if metric in METRICS and METRICS[metric].compared
+        if metric in METRICS
+        and METRICS[metric].compared
+        and all(
+            metric in gives.get((arm, path, probe, placement), {metric})
+            for arm in (driver, baseline)
+        )
     ]
     return tuple(sorted(found, key=lambda target: (target.key, target.driver)))
 

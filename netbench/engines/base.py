@@ -6,7 +6,7 @@ run's id (docker) or lives only as long as its processes (netns), and `owned` fi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from netbench.record import Completed, FactValue, Ipam
@@ -53,6 +53,9 @@ class Network:
     """The wire to the LAN that it is on; None where it is on none, or on a real parent."""
     sandbox: "Endpoint | None" = None
     """An overlay's own namespace, where we may enter it; its `netns` is the way in."""
+    took: float | None = field(default=None, compare=False)
+    """Seconds that making it took, without what is prepared for it (a subnet, a wire, a swarm);
+    None where nothing is made, because it was there or comes with its first endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +229,8 @@ class Engine(Protocol):
         """Remove it with every process in it."""
         ...
 
-    def remove_network(self, network: Network) -> None:
-        """Remove it; its endpoints are gone by then."""
+    def remove_network(self, network: Network) -> float | None:
+        """Remove it; its endpoints are gone by then. Return the seconds, as `Network.took`."""
         ...
 
     def visit(self, name: str) -> Endpoint:

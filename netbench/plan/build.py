@@ -2,15 +2,19 @@
 
 import secrets
 from dataclasses import dataclass, fields
+from typing import Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
 from netbench.plan.request import Request
-from netbench.probes.base import AnyProbe, Probe
+from netbench.probes.base import AnyProbe, Lifecycle, Probe
 from netbench.record import FactValue, PlacementCpus, PlanSummary, ProbeSummary
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement
+
+_BESIDE: Final = (Path.EAST_WEST,)
+"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,13 @@ def build(request: Request, topology: CpuTopology) -> Plan:
     Raises:
         ConfigurationError: `--pin` names CPUs that are not usable.
     """
-    forced = Placement(request.pin) if request.pin in list(Placement) else None
     kinds = dict.fromkeys(
-        (probe, path, forced or placement)
-        for probe, placement in request.suite.cells
-        for path in request.paths
+        (name, path, _placed(request, name, placement))
+        for name, placement in request.suite.cells
+        for path in (_BESIDE if _is_engines(request, name) else request.paths)
     )
-    wanted = frozenset(placement for _, _, placement in kinds)
-    cpus, impossible, problems = place(request.pin, wanted, topology)
+    pinned = frozenset(at for name, _, at in kinds if not _is_engines(request, name))
+    cpus, impossible, problems = place(request.pin, pinned, topology)
     if problems:
         raise ConfigurationError(*problems)
     return Plan(
@@ -131,7 +134,9 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         baseline=request.baseline,
         kinds=tuple(kinds),
         probes=request.suite.probes,
-        secondary=frozenset((name, forced or at) for name, at in request.suite.secondary),
+        secondary=frozenset(
+            (name, _placed(request, name, at)) for name, at in request.suite.secondary
+        ),
         blocks=request.blocks,
         max_time=request.max_time,
         seed=secrets.randbits(32) if request.seed is None else request.seed,
@@ -140,3 +145,14 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         impossible=impossible,
         cc=request.cc,
     )
+
+
+def _is_engines(request: Request, probe: str) -> bool:
+    """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
+    return isinstance(request.suite.probes[probe], Lifecycle)
+
+
+def _placed(request: Request, probe: str, placement: Placement) -> Placement:
+    """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
+    forced = request.pin in list(Placement) and not _is_engines(request, probe)
+    return Placement(request.pin) if forced else placement

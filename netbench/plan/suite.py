@@ -11,7 +11,7 @@ from netbench.errors import ConfigurationError
 from netbench.plan.drivertables import read_drivers
 from netbench.plan.located import Located
 from netbench.probes import PROBES
-from netbench.probes.base import AnyProbe
+from netbench.probes.base import AnyProbe, Lifecycle
 from netbench.spec import Placement
 
 _TOP = {"name", "title", "probes", "cell", "driver"}
@@ -136,7 +136,9 @@ class _Reader:
                 self._file.note("", "cell", f"{where} must be a table")
                 continue
             self._file.unknown(cell, _CELL, "cell", f"{where}: ", number)
-            found = (self._cell_probe(cell, number, probes), self._cell_placement(cell, number))
+            name = self._cell_probe(cell, number, probes)
+            engines = name is not None and isinstance(probes[name], Lifecycle)
+            found = (name, self._cell_placement(cell, number, engines=engines))
             if found[0] is None or found[1] is None:
                 continue
             if found in cells:
@@ -159,8 +161,15 @@ class _Reader:
         self._file.note("cell", "probe", problem, number)
         return None
 
-    def _cell_placement(self, cell: dict[str, Any], number: int) -> Placement | None:
-        value = cell.get("placement", "cross")
+    def _cell_placement(
+        self, cell: dict[str, Any], number: int, *, engines: bool
+    ) -> Placement | None:
+        """Return a cell's placement; `engines` where its trials are of the engine itself."""
+        value = cell.get("placement", Placement.NONE if engines else "cross")
+        if engines and value != Placement.NONE:
+            problem = f"cell {number}: placement is none: the engine's own work cannot be pinned"
+            self._file.note("cell", "placement", problem, number)
+            return None
         try:
             return Placement(value)
         except ValueError:

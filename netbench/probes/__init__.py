@@ -2,20 +2,24 @@
 
 from typing import Final
 
-from netbench.probes.base import AnyProbe, Lifecycle, Probe, Search
+from netbench.probes.base import AnyProbe, Birth, Lifecycle, Lived, Probe, Search
 from netbench.probes.iperf3 import TcpThroughput
+from netbench.probes.lifecycle import ControlPlane
 from netbench.probes.sockperf import TcpRoundTrip
 from netbench.probes.strerror import strerror_name
 
 PROBES: Final[dict[str, type[AnyProbe]]] = {
-    probe.name: probe for probe in (TcpThroughput, TcpRoundTrip)
+    probe.name: probe for probe in (TcpThroughput, TcpRoundTrip, ControlPlane)
 }
 """Every kind of probe by the name that suites use."""
 
 __all__ = [
     "PROBES",
     "AnyProbe",
+    "Birth",
+    "ControlPlane",
     "Lifecycle",
+    "Lived",
     "Probe",
     "Search",
     "TcpRoundTrip",

@@ -4,7 +4,7 @@ Every probe is a frozen dataclass of parameters, and pure, so that golden files 
 """
 
 from collections.abc import Sequence
-from dataclasses import Field
+from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from netbench.record import Completed, Sample
@@ -112,12 +112,72 @@ class Search(Described, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """One endpoint's beginning, in seconds since the trial's first one was asked for."""
+
+    asked: float
+    made: float
+    """When the engine said that it runs."""
+    answered: float
+    """When its first byte came back to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What the clock said of one trial of a `Lifecycle`; seconds."""
+
+    created: float | None
+    """The network's making by the engine; None where the driver has none that is made."""
+    births: tuple[Birth, ...]
+    removals: tuple[float, ...]
+    """Of each endpoint."""
+    removed: float | None
+    """The network's removal; None as for `created`."""
+
+
 @runtime_checkable
 class Lifecycle(Described, Protocol):
     """A trial of the engine itself: networks and endpoints made and removed against the clock."""
 
-    endpoints: int
-    """On the network at its fullest."""
+    @property
+    def endpoints(self) -> int:
+        """How many are made one after another, beside the one that answers them."""
+        ...
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which no further endpoint is made."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a call that has not ended is killed."""
+        ...
+
+    def answerer_argv(self, address: str, port: int) -> tuple[str, ...]:
+        """Return the command of the endpoint that is there first: it sends bytes back."""
+        ...
+
+    def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
+        """Return the command that tells when a first byte has come back, tried until it does."""
+        ...
+
+    def cannot(self, done: Completed) -> str | None:
+        """Return what endpoints lack for a call, None where it is a failure."""
+        ...
+
+    def answered(self, done: Completed) -> float:
+        """Return when a call's byte came back, seconds since 1970 by the clock of its machine.
+
+        Raises:
+            ProbeError: it did not.
+        """
+        ...
+
+    def conclude(self, lived: Lived) -> Sample:
+        """Return the trial's numbers."""
+        ...
 
 
 AnyProbe = Probe | Search | Lifecycle

@@ -20,7 +20,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """A rate over part of a trial."""
+    """A figure of part of a trial: a rate over it, or the seconds it took."""
 
     start: float
     """Seconds since the measured window began."""

@@ -21,7 +21,11 @@ from netbench.report.words import (
     why_undecided,
 )
 
-SUBJECTS: Final = {"throughput": "TCP throughput", "rtt_p50": "median round trip"}
+SUBJECTS: Final = {
+    "throughput": "TCP throughput",
+    "rtt_p50": "median round trip",
+    "start_time": "time from request to first byte",
+}
 
 
 def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, ...]:

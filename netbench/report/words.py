@@ -74,7 +74,7 @@ def change(metric: str, ratio: float) -> str:
     """Return what a ratio means in words: `21.7 % less TCP throughput`."""
     percent = abs(ratio - 1) * 100
     size = f"{percent:.1f} %"
-    if metric.startswith("rtt_"):
+    if metric.startswith("rtt_") or metric.endswith("_time"):
         return f"{size} {'longer' if ratio > 1 else 'shorter'}"
     return f"{size} {'more' if ratio > 1 else 'less'}"
 

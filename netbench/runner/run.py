@@ -11,7 +11,7 @@ from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan, Step
-from netbench.probes import Probe
+from netbench.probes import Lifecycle, Probe
 from netbench.record import Failure, Record, Sample, Skip
 from netbench.runner.events import (
     BlockFinished,
@@ -21,6 +21,7 @@ from netbench.runner.events import (
     TrialFinished,
     TrialStarted,
 )
+from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import TrialFailed
@@ -60,6 +61,7 @@ class Runner:
         self._keep = keep
         self._sentinel = sentinel or Sentinel()
         self._trials = TrialRunner(engine, reader, plan, self._sentinel, save_raw)
+        self._lifecycles = LifecycleRunner(engine, reader, save_raw)
         self._possible = Possible(plan, engine)
         self._readings: dict[Placement, list[float]] = {}
         self._number = 0
@@ -202,16 +204,21 @@ class Runner:
         ready = prepared or self._ready(where.step, pair)
         if isinstance(ready, Failure | Skip):
             return never_ran(where, ready)
-        return self._trials.carry_out(where, ready)
+        if isinstance(ready, Prepared):
+            return self._trials.carry_out(where, ready)
+        return self._lifecycles.carry_out(where, self._plan.driver(where.step.arm.driver), ready)
 
-    def _ready(self, step: Step, pair: LivePair | NotUp | None) -> Prepared | Failure | Skip:
+    def _ready(
+        self, step: Step, pair: LivePair | NotUp | None
+    ) -> Prepared | Lifecycle | Failure | Skip:
         """Return a step's trial, or the outcome of a step that has none."""
         ruled_out = self._possible.ruled_out(step, pair)
         if ruled_out is not None:
             return ruled_out
         if not isinstance(pair, LivePair):
             return Failure("create", "the pair is not up", "")
-        return self._prepare(pair, step)
+        probe = self._plan.probes[step.cell.probe]
+        return probe if isinstance(probe, Lifecycle) else self._prepare(pair, step)
 
     def _note_readings(self, record: Record) -> None:
         values = self._readings.setdefault(record.cell.placement, [])

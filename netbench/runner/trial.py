@@ -60,7 +60,7 @@ def _now() -> str:
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
     """What gathers while a trial runs; whatever stops it, this much goes into the record."""
 
     started: str = field(default_factory=_now)
@@ -100,7 +100,7 @@ class TrialRunner:
 
     def carry_out(self, where: Where, prepared: Prepared) -> Record:
         """Run a prepared trial and return its record, whatever comes of it."""
-        seen = _Seen()
+        seen = Seen()
         outcome: Outcome
         try:
             outcome = self._run(where.number, prepared, seen)
@@ -112,9 +112,9 @@ class TrialRunner:
             outcome = Failure("engine", str(exc), "")
         finally:
             prepared.end()
-        return _record(where, outcome, seen)
+        return record_of(where, outcome, seen)
 
-    def _run(self, number: int, prepared: Prepared, seen: _Seen) -> Outcome:
+    def _run(self, number: int, prepared: Prepared, seen: Seen) -> Outcome:
         before = self._again(prepared, seen)
         witness = self._witness(prepared)
         first = self._state(prepared.cpus)
@@ -127,7 +127,7 @@ class TrialRunner:
         return self._proved(prepared, sample, (before, after), seen)
 
     def _numbers(
-        self, number: int, prepared: Prepared, seen: _Seen, witness: PublishedWitness | None
+        self, number: int, prepared: Prepared, seen: Seen, witness: PublishedWitness | None
     ) -> Sample:
         """Return the numbers of one leg, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
@@ -149,9 +149,7 @@ class TrialRunner:
             return None
         return self._settler.prepare(prepared.live, prepared.step, probe)
 
-    def _leg(
-        self, number: int, prepared: Prepared, seen: _Seen, look: Callable[[], None]
-    ) -> Sample:
+    def _leg(self, number: int, prepared: Prepared, seen: Seen, look: Callable[[], None]) -> Sample:
         """Run one leg, note what it left, return its numbers."""
         try:
             leg = self._legs.run(prepared, look)
@@ -185,7 +183,7 @@ class TrialRunner:
         witness.start()
         return witness
 
-    def _again(self, prepared: Prepared, seen: _Seen) -> PairFacts:
+    def _again(self, prepared: Prepared, seen: Seen) -> PairFacts:
         """Return the facts of now, in which the driver's promises still hold."""
         live = prepared.live
         facts = self._reader.again(live.pair, live.facts)
@@ -197,7 +195,7 @@ class TrialRunner:
         return facts
 
     def _proved(
-        self, prepared: Prepared, sample: Sample, facts: tuple[PairFacts, PairFacts], seen: _Seen
+        self, prepared: Prepared, sample: Sample, facts: tuple[PairFacts, PairFacts], seen: Seen
     ) -> Outcome:
         """Return the sample if its path is proved."""
         driver, path = prepared.live.driver, prepared.step.cell.path
@@ -244,10 +242,11 @@ def broken(checks: tuple[PromiseCheck, ...]) -> Failure:
 
 def never_ran(where: Where, outcome: Outcome) -> Record:
     """Return the record of a trial that never ran."""
-    return _record(where, outcome, _Seen())
+    return record_of(where, outcome, Seen())
 
 
-def _record(where: Where, outcome: Outcome, seen: _Seen) -> Record:
+def record_of(where: Where, outcome: Outcome, seen: Seen) -> Record:
+    """Return the record of a trial that has ended now."""
     seconds = time.monotonic() - seen.monotonic
     return Record(
         number=where.number,

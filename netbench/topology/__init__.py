@@ -1,7 +1,7 @@
 """Live pairs: made from a driver's recipe, proved by facts, always torn down."""
 
-from netbench.topology.block import LiveBlock, LivePair, NotUp
-from netbench.topology.calls import Call, own_address
+from netbench.topology.block import LiveBlock, LivePair, Made, NotUp, stems
+from netbench.topology.calls import ANY, Call, call_of, own_address
 from netbench.topology.parent import parent_problems
 from netbench.topology.proof import prove, trimmed
 from netbench.topology.readers import choose_reader, subject
@@ -9,15 +9,19 @@ from netbench.topology.shield import deferred_signals
 from netbench.topology.surroundings import surroundings
 
 __all__ = [
+    "ANY",
     "Call",
     "LiveBlock",
     "LivePair",
+    "Made",
     "NotUp",
+    "call_of",
     "choose_reader",
     "deferred_signals",
     "own_address",
     "parent_problems",
     "prove",
+    "stems",
     "subject",
     "surroundings",
     "trimmed",

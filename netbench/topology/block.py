@@ -136,7 +136,7 @@ class LiveBlock:
             with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
                 made = list(pool.map(self._make, self._arms))
             self.pairs.update({pair.arm: pair for pair in made if isinstance(pair, NotUp)})
-            self.pairs.update(self._read([pair for pair in made if isinstance(pair, _Made)]))
+            self.pairs.update(self._read([pair for pair in made if isinstance(pair, Made)]))
         except BaseException:
             self._remove_all()
             raise
@@ -152,7 +152,7 @@ class LiveBlock:
         if not self._keep:
             self._remove_all()
 
-    def _make(self, given: tuple[Arm, Driver]) -> "_Made | NotUp":
+    def _make(self, given: tuple[Arm, Driver]) -> "Made | NotUp":
         arm, driver = given
         try:
             return self._attempt_pair(arm, driver, self._stems[arm])
@@ -161,7 +161,7 @@ class LiveBlock:
         except (EngineError, FactError) as exc:
             return NotUp(arm, str(exc), impossible=isinstance(exc, Unsupported))
 
-    def _attempt_pair(self, arm: Arm, driver: Driver, stem: str) -> "_Made":
+    def _attempt_pair(self, arm: Arm, driver: Driver, stem: str) -> "Made":
         recipe = driver.recipe
         outer = self._engine.lan() if self._paths != (Path.EAST_WEST,) else None
         network = None
@@ -172,7 +172,7 @@ class LiveBlock:
         server = self._endpoint(f"{stem}-s", Role.SERVER, recipe, network, publish=ports)
         client = self._endpoint(f"{stem}-c", Role.CLIENT, recipe, network, peer=server)
         lan = network.lan if network and network.lan else outer
-        return _Made(arm, driver, client, server, network, lan)
+        return Made(arm, driver, client, server, network, lan)
 
     def _endpoint(
         self,
@@ -198,7 +198,7 @@ class LiveBlock:
         self._endpoints.append(endpoint)
         return endpoint
 
-    def _read(self, made: list["_Made"]) -> dict[Arm, LivePair | NotUp]:
+    def _read(self, made: list["Made"]) -> dict[Arm, LivePair | NotUp]:
         """Read the facts of all pairs and judge their promises."""
         host = self._engine.host()
         pairs = [one.pair(self._engine, host) for one in made]
@@ -224,7 +224,7 @@ class LiveBlock:
     def _remove_network(self, network: Network) -> None:
         self._attempt(lambda: self._engine.remove_network(network), network.id)
 
-    def _attempt(self, remove: Callable[[], None], name: str) -> None:
+    def _attempt(self, remove: Callable[[], object], name: str) -> None:
         try:
             remove()
         except EngineError as exc:
@@ -232,7 +232,9 @@ class LiveBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class Made:
+    """The endpoints of a pair, not read yet."""
+
     arm: Arm
     driver: Driver
     client: Endpoint

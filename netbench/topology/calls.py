@@ -9,7 +9,7 @@ from netbench.errors import EngineError
 from netbench.spec import Family, Path, Port, Via
 
 LOOPBACK: Final[dict[Family, str]] = {4: "127.0.0.1", 6: "::1"}
-_ANY: Final[dict[Family, str]] = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- in the endpoint's namespace
+ANY: Final[dict[Family, str]] = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- in an endpoint's namespace
 _FIRST_PORT: Final = 20001
 
 
@@ -69,7 +69,7 @@ def call_of(
         Via.LOOPBACK: (LOOPBACK[family], LOOPBACK[family]),
         Via.ADDRESS: (own, own),
         Via.HOST: (outer, outer),
-        Via.PUBLISHED: (_ANY[family], outer),
+        Via.PUBLISHED: (ANY[family], outer),
     }[way.via]
     if bind is None or target is None:
         raise EngineError(f"{driver.name}: there is no IPv{family} address to connect to")

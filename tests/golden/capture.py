@@ -3,6 +3,7 @@
     unshare --user --map-root-user --net --uts \
         python tests/golden/capture.py iperf3 3.18 /usr/bin/iperf3
     ... capture.py sockperf 3.7 /usr/bin/sockperf
+    ... capture.py socat 1.8.0 /bin/sh
 
 Traffic stays on the loopback of the new namespace, or on a veth pair to a second one. The commands
 are those of the probes; what a case adds is in its name. Every case is a file of standard output
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from netbench.probes import TcpRoundTrip, TcpThroughput
+from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
 
 LOCAL = "127.0.0.1"
 NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0.1"
@@ -170,6 +171,24 @@ def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
         capture.run("no-answer", client(port))
 
 
+def socat(capture: Capture, far: tuple[str, ...]) -> None:
+    """The tool is a shell, which calls socat; calls that fail give up after two tries."""
+    probe, port = ControlPlane(), next(PORTS)
+
+    def call(address: str, port: int) -> tuple[str, ...]:
+        *shell, script = probe.caller_argv(address, port)
+        return (*shell, script.replace("retry=1000", "retry=2"))
+
+    with subprocess.Popen((*far, *probe.answerer_argv(FAR, port))) as server:
+        capture.run("ok", call(FAR, port))
+        server.terminate()
+    capture.run("refused", call(LOCAL, port))
+    capture.run("no-such-tool", (*call(LOCAL, port)[:2], "echo | no-such-tool"))
+    with mute(port):
+        *shell, script = call(LOCAL, port)
+        capture.run("no-answer", (*shell, script.replace("-t10 -T10", "-t1 -T1")))
+
+
 @contextmanager
 def mute(port: int) -> Iterator[None]:
     """Listen on `port`, accept by backlog, never answer."""
@@ -209,7 +228,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     capture = Capture(folder, ".json" if tool == "iperf3" else ".txt", binary)
     with far_namespace() as far:
-        (iperf3 if tool == "iperf3" else sockperf)(capture, far)
+        {"iperf3": iperf3, "sockperf": sockperf, "socat": socat}[tool](capture, far)
     (folder / "cases.json").write_text(json.dumps(capture.cases, indent=1) + "\n")
 
 

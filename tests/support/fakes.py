@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 from support.facts import CLIENT, SERVER
@@ -48,15 +49,25 @@ _PRINTED = {
     ("iperf3", Role.SERVER): case("iperf3", "3.18", "server-side"),
     ("sockperf", Role.CLIENT): case("sockperf", "3.7", "ok"),
     ("sockperf", Role.SERVER): Completed((), -9, "", "", timed_out=False, seconds=1.0),
+    ("socat", Role.SERVER): Completed((), -9, "", "", timed_out=False, seconds=1.0),
 }
+_CALL = case("socat", "1.8.0", "ok")
+MAKING, REMOVING = 0.25, 0.125
+"""Seconds that every network takes."""
 _REFUSED = case("iperf3", "3.18", "refused")
 _UNREACHABLE = case("iperf3", "3.18", "network-unreachable")
 _SILENT = case("iperf3", "3.18", "no-route-to-host")
 
 
 def pair_of(name: str) -> str:
-    """Return what the two endpoints of a pair have in common in their names."""
-    return re.sub(r"-[sc]$", "", name)
+    """Return what the endpoints of a pair, or of one trial, have in common in their names."""
+    return re.sub(r"-[sc]\d*$", "", name)
+
+
+def call_now() -> Completed:
+    """Return what socat left that was answered at this moment."""
+    moment = f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f}"
+    return replace(_CALL, stderr=re.sub(r"^\S+ \S+", moment, _CALL.stderr, flags=re.MULTILINE))
 
 
 class FakeProcess:
@@ -76,7 +87,10 @@ class FakeProcess:
 
     @property
     def port(self) -> int:
-        return int(self._argv[self._argv.index("-p") + 1])
+        if "-p" in self._argv:
+            return int(self._argv[self._argv.index("-p") + 1])
+        (port,) = re.findall(r"(?:LISTEN|\d|\]):(3\d{4})", " ".join(self._argv))
+        return int(port)
 
     @property
     def role(self) -> Role:
@@ -188,6 +202,8 @@ class FakeEngine:
 
     def prints(self, process: FakeProcess) -> Completed:
         said = self.output if process.role is Role.CLIENT else self.server_output
+        if process.argv[0] == "sh":
+            return said.get(process.driver) or call_now()
         return said.get(process.driver) or _PRINTED[process.argv[0], process.role]
 
     @property
@@ -228,7 +244,8 @@ class FakeEngine:
             raise Unsupported(self.impossible[driver])
         subnet6, gateway6 = ("2001:2::/64", "2001:2::1") if spec.ipv6 else (None, None)
         ipam = Ipam(name, "198.18.0.0/24", "198.18.0.1", "docker0", subnet6, gateway6)
-        self.networks[name] = Network(name, ipam, _wire(1) if spec.on_lan else None)
+        lan = _wire(1) if spec.on_lan else None
+        self.networks[name] = Network(name, ipam, lan, took=MAKING)
         return self.networks[name]
 
     def create_endpoint(
@@ -275,9 +292,10 @@ class FakeEngine:
         for process in self.processes:
             process.ended = process.ended or process.endpoint is endpoint
 
-    def remove_network(self, network: Network) -> None:
+    def remove_network(self, network: Network) -> float | None:
         self.answer()
         del self.networks[network.id]
+        return REMOVING
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -298,6 +316,10 @@ class FakeEngine:
         if argv[0] in {"cat", "head"}:
             return Completed(
                 argv, 0, self._file(endpoint, argv[-1]), "", timed_out=False, seconds=0
+            )
+        if argv[0] == "sh":
+            return replace(
+                self.server_output.get(driver_of(endpoint.name)) or call_now(), argv=argv
             )
         assert argv[0] == "iperf3"
         self.connects.append(argv)

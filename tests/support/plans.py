@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from netbench.plan import Plan
 from netbench.plan.drivers import driver_named
-from netbench.probes import TcpRoundTrip, TcpThroughput
+from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
 from netbench.spec import (
     Arm,
     Cpus,
@@ -27,13 +27,14 @@ class _RoundTrip(TcpRoundTrip):
 
 THROUGHPUT, ROUND_TRIP = _Throughput(seconds=1, omit=1), _RoundTrip()
 """The probes as the captured tools were called."""
+CONTROL_PLANE = ControlPlane(endpoints=3)
 STEMS: dict[str, str] = {}
 """Drivers by what stands for them in the names of endpoints."""
 
 
 def driver_of(name: str) -> str:
     """Return the driver from an endpoint's name."""
-    stem = re.sub(r"^b\d+-|-second$|-[sc](-second)?$", "", name).removesuffix("-aa")
+    stem = re.sub(r"^(b|cp)\d+-|-second$|-[sc]\d*(-second)?$", "", name).removesuffix("-aa")
     return STEMS[stem]
 
 
@@ -60,8 +61,8 @@ def plan_of(
         drivers=named,
         baseline=named[0].name,
         kinds=tuple((probe, path, placement) for probe, placement in kinds for path in paths),
+        probes={probe.name: probe for probe in (THROUGHPUT, ROUND_TRIP, CONTROL_PLANE)},
         secondary=frozenset(),
-        probes={THROUGHPUT.name: THROUGHPUT, ROUND_TRIP.name: ROUND_TRIP},
         blocks=blocks,
         max_time=max_time,
         seed=1,

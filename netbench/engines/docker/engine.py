@@ -203,9 +203,9 @@ class DockerEngine:
         self._maker.remove(endpoint.id)
         self._visits.discard(endpoint.id)
 
-    def remove_network(self, network: Network) -> None:
+    def remove_network(self, network: Network) -> float | None:
         """Remove a network, and the wire that was made for it."""
-        self._networks.remove(network)
+        return self._networks.remove(network)
 
     def visit(self, name: str) -> Endpoint:
         """Look at any container of the engine, through a helper that shares its namespaces."""

@@ -1,6 +1,7 @@
 """Networks of a run, each with what it takes: free subnets, a wire to the LAN, a swarm."""
 
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -109,7 +110,8 @@ class Networks:
             if shared is None:
                 shared = self._shared[spec] = _Shared(self._make(name, spec), 0)
             shared.users += 1
-            return shared.network
+            first = shared.users == 1
+            return shared.network if first else replace(shared.network, took=None)
 
     def _make(self, name: str, spec: NetworkSpec) -> Network:
         refused: list[_Plan] = []
@@ -146,6 +148,7 @@ class Networks:
         spec = plan.spec
         try:
             with self._clients.lend(f"create network {plan.name}") as api:
+                started = time.monotonic()
                 made = api.create_network(
                     plan.name,
                     driver=spec.driver,
@@ -158,6 +161,7 @@ class Networks:
                 )["Id"]
                 try:
                     network = allocated(api, made, spec.driver)
+                    took = time.monotonic() - started
                 except BaseException:
                     with suppress(APIError, OSError):
                         api.remove_network(made)
@@ -171,7 +175,7 @@ class Networks:
             self._give_up(plan)
             raise
         self._plans[network.id] = plan
-        return replace(network, lan=plan.wire.lan if plan.wire else None)
+        return replace(network, lan=plan.wire.lan if plan.wire else None, took=took)
 
     def _give_up(self, plan: _Plan) -> None:
         """Let go of what a network that is gone, or never came to be, had to itself."""
@@ -179,24 +183,31 @@ class Networks:
         if plan.wire is not None:
             self._lan.drop(plan.wire)
 
-    def remove(self, network: Network) -> None:
-        """Remove a network with its wire; quietly nothing where it is gone already."""
+    def remove(self, network: Network) -> float | None:
+        """Remove a network with its wire; quietly nothing where it is gone already.
+
+        Returns:
+            Seconds that the network's own removal took, None where others still use it.
+        """
         with self._lock:
             for spec, shared in list(self._shared.items()):
                 if shared.network.id == network.id:
                     shared.users -= 1
                     if shared.users > 0:
-                        return
+                        return None
                     del self._shared[spec]
-            self._remove(network)
+            return self._remove(network)
 
-    def _remove(self, network: Network) -> None:
+    def _remove(self, network: Network) -> float:
         name = network.ipam.network if network.ipam else network.id
         with self._clients.lend(f"remove network {name}") as api:
+            started = time.monotonic()
             remove(api, network.id)
+            took = time.monotonic() - started
         plan = self._plans.pop(network.id, None)
         if plan is not None:
             self._give_up(plan)
+        return took
 
 
 def _is_routed(spec: NetworkSpec) -> bool:

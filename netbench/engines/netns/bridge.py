@@ -1,6 +1,7 @@
 """Bridges of the world's: a veth pair from each endpoint into the host's namespace."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -75,16 +76,18 @@ class BridgeKind:
             subnet6=subnets.text6,
             gateway6=gateway.v6,
         )
+        started = time.monotonic()
         try:
             wiring.add_bridge(self._world.pid, link, addresses=gateway, mtu=spec.mtu)
         except BaseException:
             wiring.delete_link(self._world.pid, link)
             self._world.subnets.give_back(subnets)
             raise
+        took = time.monotonic() - started
         made = Bridge(link, subnets, ipam, spec.mtu, spec.internal, isolated=not spec.icc)
         with self._lock:
             self._bridges[link] = made
-        return Network(link, ipam)
+        return Network(link, ipam, took=took)
 
     def attach(
         self, network: Network, holder: int, name: str, role: Role, publish: Publication
@@ -139,13 +142,17 @@ class BridgeKind:
             wiring.delete_link(self._world.pid, port.link)
             port.bridge.hosts.give_back(port.host)
 
-    def remove(self, network: Network) -> None:
+    def remove(self, network: Network) -> float | None:
         """Remove a bridge."""
         with self._lock:
             bridge = self._bridges.pop(network.id, None)
-        if bridge:
-            wiring.delete_link(self._world.pid, bridge.link)
-            self._world.subnets.give_back(bridge.subnets)
+        if bridge is None:
+            return None
+        started = time.monotonic()
+        wiring.delete_link(self._world.pid, bridge.link)
+        took = time.monotonic() - started
+        self._world.subnets.give_back(bridge.subnets)
+        return took
 
     def close(self) -> None:
         """Nothing of it outlives the world."""

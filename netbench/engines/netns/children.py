@@ -194,7 +194,7 @@ class ChildKind:
             child.parent.hosts.give_back(child.host)
 
     def remove(self, network: Network) -> None:
-        """Remove the wire."""
+        """Remove the wire, which is all that there is of the network itself."""
         with self._lock:
             parent = self._parents.pop(network.id, None)
         if parent:

@@ -89,12 +89,11 @@ class Kinds:
         if kind:
             kind.detach(name)
 
-    def remove(self, network: Network) -> None:
-        """Undo `create`."""
+    def remove(self, network: Network) -> float | None:
+        """Undo `create`; returns as `Engine.remove_network`."""
         with self._lock:
             kind = self._networks.pop(network.id, None)
-        if kind:
-            kind.remove(network)
+        return kind.remove(network) if kind else None
 
     def _kind(self, driver: str) -> Kind:
         with self._lock:

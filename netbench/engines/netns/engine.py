@@ -182,9 +182,9 @@ class NetnsEngine:
             if holder:
                 self._world.release(holder)
 
-    def remove_network(self, network: Network) -> None:
+    def remove_network(self, network: Network) -> float | None:
         """Remove it."""
-        self._kinds.remove(network)
+        return self._kinds.remove(network)
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float

@@ -75,8 +75,8 @@ class Kind(Protocol):
         """Undo `attach`, before the endpoint's holder ends; nothing where it is undone already."""
         ...
 
-    def remove(self, network: Network) -> None:
-        """Undo `create`; nothing where it is undone already."""
+    def remove(self, network: Network) -> float | None:
+        """Undo `create`; nothing where it is undone already. Returns as `Engine.remove_network`."""
         ...
 
     def close(self) -> None:

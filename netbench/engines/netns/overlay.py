@@ -6,6 +6,7 @@ own, as a Docker Engine does, and gives its endpoint a second link, to the defau
 """
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -109,6 +110,7 @@ class OverlayKind:
     def create(self, name: str, spec: NetworkSpec) -> Network:
         """Make both nodes."""
         lan, other = self._world.lan_link(), self._world.outside()
+        started = time.monotonic()
         sandbox = self._world.hold()
         number = self._world.number()
         near = _Node(sandbox.pid, _BRIDGE, _TUNNEL)
@@ -133,7 +135,7 @@ class OverlayKind:
         with self._lock:
             self._overlays[far.bridge] = made
         end = Endpoint(far.bridge, f"{name}-sandbox", Role.SANDBOX, sandbox.pid, None, None)
-        return Network(far.bridge, ipam, lan, end)
+        return Network(far.bridge, ipam, lan, end, time.monotonic() - started)
 
     def _join_nodes(self, made: Overlay, lan: Lan, vxlan: int) -> None:
         inner, outer = lan.host, lan.client.address or ""
@@ -192,12 +194,15 @@ class OverlayKind:
             wiring.delete_link(port.node.place, port.link)
             port.overlay.hosts.give_back(port.host)
 
-    def remove(self, network: Network) -> None:
+    def remove(self, network: Network) -> float | None:
         """Remove both nodes."""
         with self._lock:
             made = self._overlays.pop(network.id, None)
-        if made:
-            self._drop(made)
+        if made is None:
+            return None
+        started = time.monotonic()
+        self._drop(made)
+        return time.monotonic() - started
 
     def close(self) -> None:
         """Nothing of it outlives the world."""

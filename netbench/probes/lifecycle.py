@@ -1,0 +1,160 @@
+"""The control plane: seconds to make a network and endpoints on it, and to remove both.
+
+What is timed is the engine. socat only shows when a new endpoint's network works: it sends a byte
+to an endpoint that is already there, and its own log says, in microseconds, when the answer came.
+So nothing that the engine needs to tell us of that moment is part of the figure. The new endpoint
+calls, and not the one that waits for it: a neighbour that is called before it is there is asked
+for again once a second only (ARP, RFC 1122 2.3.2.1), and seconds would be all that showed.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+from typing import ClassVar, Final, Literal
+
+from netbench.errors import ProbeError
+from netbench.probes.base import Lived
+from netbench.probes.bounds import hold, outside
+from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
+from netbench.units import SECONDS
+
+_MOST: Final = 200
+"""Endpoints; a /24 holds 254, and pairs may be on the same network."""
+_PATIENCE: Final = 10
+"""Seconds in which a new endpoint must be answered."""
+_SETTING_UP: Final = 30.0
+"""Seconds allowed for what comes before the first endpoint and after the last."""
+_EACH: Final = 3.0
+"""Seconds allowed for each endpoint, made and removed."""
+_USUAL: Final = 0.5
+"""Seconds that an endpoint usually takes, made and removed."""
+_AGAIN: Final = 0.01
+"""Seconds between two tries to connect."""
+_TRY: Final = 0.1
+"""Seconds for one of them: the kernel would repeat a lost request after a second only."""
+_TIMED: Final = re.compile(
+    r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) \S+ I transferred (\d{1,9}) bytes from \d+ to 1$",
+    re.MULTILINE,
+)
+_ERROR: Final = re.compile(r"^\S+ \S+ \S+ E (.*)$", re.MULTILINE)
+_NOT_FOUND: Final = (126, 127)
+"""Exit codes by which a shell or an engine says that it could not run a tool."""
+_OWN_NETWORK: Final = "the driver has no network that is made for the endpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """Endpoints made one after another on a network of the trial's own, then removed."""
+
+    name: ClassVar[str] = "control-plane"
+    summary: ClassVar[str] = "time to create a network, start endpoints and remove both (socat)"
+    tool: ClassVar[str] = "socat"
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
+
+    endpoints: int = 1
+    """Made one after another, beside the one that answers them."""
+
+    def __post_init__(self) -> None:
+        """Refuse more than a network holds."""
+        hold(self.name, outside("endpoints", self.endpoints, 1, _MOST, whole=True))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Seconds; `create_time` only where the driver has a network that is made."""
+        return "start_time", "create_time", "remove_time"
+
+    @property
+    def expected(self) -> float:
+        """Seconds."""
+        return 1 + _USUAL * self.endpoints
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which no further endpoint is made."""
+        return _SETTING_UP + _EACH * self.endpoints
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a call that has not ended is killed."""
+        return _PATIENCE + 5.0
+
+    def answerer_argv(self, address: str, port: int) -> tuple[str, ...]:
+        """Return the command that sends every byte back; it runs until it is ended."""
+        bound = f"bind=[{address}]" if ":" in address else f"bind={address}"
+        return ("socat", f"TCP{_family(address)}-LISTEN:{port},fork,reuseaddr,{bound}", "PIPE")
+
+    def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
+        """Return the command that sends a byte and ends once it is answered.
+
+        It tries again until the address can be used, and logs in UTC.
+        """
+        host = f"[{address}]" if ":" in address else address
+        target = f"TCP{_family(address)}:{host}:{port},connect-timeout={_TRY}"
+        again = f"retry={round(_PATIENCE / _AGAIN)},interval={_AGAIN}"
+        call = f"TZ=UTC0 socat -d -d -d -lu -t{_PATIENCE} -T{_PATIENCE} - {target},{again}"
+        return ("sh", "-c", f"echo | {call}")
+
+    def cannot(self, done: Completed) -> str | None:
+        """Return what endpoints lack for it, None where that is not why a call failed."""
+        if done.exit_code in _NOT_FOUND:
+            return (
+                "socat does not run in the endpoints; install socat, or name an image that has it"
+            )
+        return None
+
+    def answered(self, done: Completed) -> float:
+        """Return when the first byte was answered, seconds since 1970 by the caller's clock.
+
+        Raises:
+            ProbeError: it was not; the message says why in socat's own words.
+        """
+        found = _TIMED.search(done.stderr)
+        if done.timed_out or done.exit_code != 0 or found is None:
+            said = _ERROR.findall(done.stderr)
+            told = said[-1] if said else "its log tells of no byte that came back"
+            code = "unseen" if done.exit_code is None else str(done.exit_code)
+            raise ProbeError(f"socat (exit code {code}): {told[:300]}")
+        moment = datetime.strptime(found[1], "%Y/%m/%d %H:%M:%S.%f").replace(tzinfo=UTC)
+        return moment.timestamp()
+
+    def conclude(self, lived: Lived) -> Sample:
+        """Return the medians over the trial's endpoints; the series has every one of them.
+
+        `remove_time` is an endpoint's removal and, where one was made, the network's.
+        """
+        starts = [birth.answered - birth.asked for birth in lived.births]
+        removal = median(lived.removals)
+        found = {
+            "start_time": median(starts),
+            "create_time": lived.created,
+            "remove_time": removal + (lived.removed or 0.0),
+        }
+        details: dict[str, FactValue] = {
+            "lifecycle.endpoints": len(starts),
+            "lifecycle.first_start": starts[0],
+            "lifecycle.last_start": starts[-1],
+            "lifecycle.engine_start": median(birth.made - birth.asked for birth in lived.births),
+            "lifecycle.endpoint_removal": removal,
+        }
+        if lived.removed is not None:
+            details["lifecycle.network_removal"] = lived.removed
+        if lived.created is None:
+            details["lifecycle.no_create_time"] = _OWN_NETWORK
+        return Sample(
+            measurements=tuple(
+                Measurement(metric, value, SECONDS)
+                for metric, value in found.items()
+                if value is not None
+            ),
+            received=len(starts),
+            series=tuple(
+                SeriesPoint(birth.asked, birth.answered, birth.answered - birth.asked)
+                for birth in lived.births
+            ),
+            details=tuple(details.items()),
+        )
+
+
+def _family(address: str) -> int:
+    return 6 if ":" in address else 4
