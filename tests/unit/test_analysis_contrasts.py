@@ -318,6 +318,30 @@ def test_nothing_but_failures_still_owes_its_contrast() -> None:
     assert "bridge failed: timed out (8)" in lost[0].warnings[1].message
 
 
+def test_a_metric_that_does_not_apply_to_an_arm_owes_no_contrast() -> None:
+    """As no network is made for `host`, so that it has no time to create one."""
+
+    def lived(driver: str, _replica: int, block: int) -> Outcome:
+        more = {} if driver == "host" else {"create_time": 0.1 + block / 1000}
+        return sample("start_time", 0.3 + block / 1000, **more)
+
+    campaign = Campaign(lived, probe="control-plane", drivers=("host", "bridge:user", "macvlan"))
+    against_host = analyse(campaign.info(), campaign.records())
+    campaign = replace(campaign, baseline="macvlan")
+    against_macvlan = analyse(campaign.info(), campaign.records())
+
+    assert {(c.driver, c.metric) for c in against_host.contrasts} == {
+        ("bridge:user", "start_time"),
+        ("macvlan", "start_time"),
+    }
+    assert {(c.driver, c.metric) for c in against_macvlan.contrasts} == {
+        ("bridge:user", "start_time"),
+        ("bridge:user", "create_time"),
+        ("host", "start_time"),
+    }
+    assert {c.driver for c in against_host.cells if c.metric == "create_time"} >= {"bridge:user"}
+
+
 def test_a_cell_that_a_driver_skips_owes_no_contrast() -> None:
     info, records = three_cells(("host", "bridge"))
     skip = Skip("one CPU only", by_design=True)

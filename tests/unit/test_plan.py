@@ -284,7 +284,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
         ("omit = 0", "omit = -1", 5, "`omit` is a whole number from 0"),
         ('"none"', '"near"', 9, "cell 1: placement must be one of cross, same, none, not 'near'"),
         ('"none"', "[]", 9, "cell 1: placement must be one of cross, same, none, not []"),
-        ('"tcp-rr"', '"udp"', 12, "cell 2: probe must be one of tcp-throughput, tcp-rr, not 'udp'"),
+        ('"tcp-rr"', '"udp"', 12, f"cell 2: probe must be one of {', '.join(PROBES)}, not 'udp'"),
         ('probe = "tcp-rr"', "", 11, "cell 2: probe must be one of tcp-throughput, tcp-rr"),
         ('"tcp-rr"', '"tcp-throughput"\nplacement = "none"', 11, "cell 2 stands twice"),
         (
@@ -634,6 +634,43 @@ def test_a_placement_as_pin_holds_for_every_cell(pin: str) -> None:
     assert {placement for _, _, placement in plan.kinds} == {Placement(pin)}
     assert len(plan.kinds) == len(set(plan.kinds)) == 2
     assert plan.run_cpus == {"cross": (0, 1), "same": (1,), "none": ()}[pin]
+
+
+ENGINES = """
+[probes.fifty]
+kind = "control-plane"
+endpoints = 50
+[[cell]]
+probe = "tcp-rr"
+placement = "same"
+[[cell]]
+probe = "fifty"
+primary = false
+"""
+
+
+@pytest.mark.parametrize("pin", ["auto", "cross", "0,1"])
+def test_trials_of_the_engine_are_pinned_to_nothing_and_unpin_nothing(
+    tmp_path: Path, pin: str
+) -> None:
+    file = suite_file(tmp_path, ENGINES)
+    plan = planned(suite=file, pin=pin, paths="east-west,north-south")
+
+    assert [kind for kind in plan.kinds if kind[0] == "fifty"] == [
+        ("fifty", Way.EAST_WEST, Placement.NONE)
+    ]
+    assert len(plan.kinds) == 3
+    assert Placement.NONE not in plan.cpus
+    assert plan.run_cpus
+    assert plan.secondary == {("fifty", Placement.NONE)}
+
+
+def test_the_engine_can_be_asked_for_no_placement(tmp_path: Path) -> None:
+    text = ENGINES.replace('probe = "fifty"', 'probe = "fifty"\nplacement = "cross"')
+    suite, (problem,) = load_suite(suite_file(tmp_path, text))
+
+    assert suite is None
+    assert ":10: cell 2: placement is none: the engine's own work cannot be pinned" in problem
 
 
 def test_given_cpus_are_client_and_server() -> None:
