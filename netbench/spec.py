@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 Family = Literal[4, 6]
 """The version of IP that the traffic uses."""
+Protocol = Literal["tcp", "udp"]
 LAN_DRIVERS: Final = ("macvlan", "ipvlan")
 """Kinds of network whose links are children of a link of the host's."""
 CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
@@ -106,7 +107,8 @@ class Port:
     """A port to publish, as the server's own namespace numbers it."""
 
     number: int
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocols: tuple[Protocol, ...] = ("tcp",)
+    """All of them are published at one number of the host's."""
 
 
 @dataclass(frozen=True, slots=True)

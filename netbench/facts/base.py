@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from netbench.errors import FactError
 from netbench.facts.procfs import read_local, tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
 from netbench.record import Ipam, Link, PairFacts
+from netbench.spec import Protocol as Transport
 from netbench.spec import Role
 
 
@@ -70,7 +71,7 @@ class Reader(Protocol):
 
 
 def ports_in_use(
-    subject: Subject, state: str | None, *, local: bool, protocol: Literal["tcp", "udp"] = "tcp"
+    subject: Subject, state: str | None, *, local: bool, protocol: Transport = "tcp"
 ) -> frozenset[int]:
     """Return local ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
     found: frozenset[int] = frozenset()

@@ -11,7 +11,7 @@ from netbench.plan.placement import place
 from netbench.plan.request import Request
 from netbench.probes.base import AnyProbe, Lifecycle, Probe
 from netbench.record import FactValue, PlacementCpus, PlanSummary, ProbeSummary
-from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement
+from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
 
 _BESIDE: Final = (Path.EAST_WEST,)
 """The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
@@ -47,6 +47,13 @@ class Plan:
     def paths(self) -> tuple[Path, ...]:
         """Every path that is measured."""
         return tuple(dict.fromkeys(path for _, path, _ in self.kinds))
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """What some probe, or the load beside it, needs of a published port."""
+        used = [self.probes[name] for name, _, _ in self.kinds]
+        loads = [probe.load for probe in used if isinstance(probe, Probe) and probe.load]
+        return tuple(dict.fromkeys(each for probe in (*used, *loads) for each in probe.protocols))
 
     def driver(self, name: str) -> Driver:
         """Return the driver of that name."""

@@ -102,6 +102,7 @@ class Runner:
             cpus=self._plan.run_cpus,
             paths=self._possible.paths,
             ports=len(self._plan.kinds) + _SPARE_PORTS,
+            protocols=self._plan.protocols,
             keep=self._keep,
         )
         with live:

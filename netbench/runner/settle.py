@@ -4,7 +4,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 from netbench.engines.base import Endpoint, Engine, Process, Published
 from netbench.errors import EngineError, EngineLost
@@ -14,7 +13,7 @@ from netbench.plan import Plan, Step
 from netbench.probes import Probe
 from netbench.record import Completed, Failure, Skip
 from netbench.runner.prepared import Prepared
-from netbench.spec import Role
+from netbench.spec import Protocol, Role
 from netbench.topology import Call, LivePair
 
 _LISTEN_WITHIN = 5.0
@@ -50,7 +49,7 @@ class Settler:
         self._engine = engine
         self._plan = plan
         self._ports: Iterator[int] = itertools.cycle(_PORTS)
-        self._around: dict[tuple[str, str], Iterator[Published]] = {}
+        self._around: dict[str, Iterator[Published]] = {}
         """Published ports by server, in turn: many a server is started before the last ends."""
         self._lock = threading.Lock()
 
@@ -63,7 +62,7 @@ class Settler:
         """
         cpus = self._plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
-        port, outside = self._free_port(live, call, probe.protocols[0])
+        port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
         server = self._start(live.server, Role.SERVER, argv, cpus.server)
         prepared = Prepared(live, step, probe, cpus, call, port, outside, server)
@@ -138,32 +137,47 @@ class Settler:
             raise TrialFailed(failure) from exc
 
     def _free_port(
-        self, live: LivePair, call: Call, protocol: Literal["tcp", "udp"]
+        self, live: LivePair, call: Call, protocols: tuple[Protocol, ...]
     ) -> tuple[int, int]:
-        """Return the server's port and the one that the client connects to."""
-        server, local = live.pair.server, self._engine.local
-        used = ports_in_use(server, None, local=local, protocol=protocol)
+        """Return the server's port and the one that the client connects to, free for all of them.
+
+        Raises:
+            EngineError: there is none.
+        """
+        used = self._in_use(live, protocols, None)
         if call.published is None:
             port = next(port for port in self._ports if port not in used)
             return port, port
-        state = LISTEN if protocol == "tcp" else None
-        busy = ports_in_use(server, state, local=local, protocol=protocol)
-        ours = [one for one in call.published if one.port.protocol == protocol]
+        busy = self._in_use(live, protocols, LISTEN)
         with self._lock:
-            around = self._around.setdefault((live.server.id, protocol), itertools.cycle(ours))
-            turn = [next(around) for _ in ours]
+            around = self._around.setdefault(live.server.id, itertools.cycle(call.published))
+            turn = [next(around) for _ in call.published]
+            turn = [one for one in turn if {*protocols} <= {*one.port.protocols}]
             # A port that only waits out TCP's TIME-WAIT can be listened on again, if need be.
             free = [one for one in turn if one.port.number not in used]
             free += [one for one in turn if one.port.number not in busy]
             if not free:
-                raise EngineError(f"none of the server's {len(turn)} published ports is free")
+                of = f"{len(turn)} published {' and '.join(protocols)} ports"
+                raise EngineError(f"none of the server's {of} is free")
             while next(around) != free[0]:
                 pass
         return free[0].port.number, free[0].host_port
 
-    def _has(
-        self, live: LivePair, port: int, state: str, protocol: Literal["tcp", "udp"] = "tcp"
-    ) -> bool:
+    def _in_use(
+        self, live: LivePair, protocols: tuple[Protocol, ...], tcp_state: str | None
+    ) -> frozenset[int]:
+        """Return the server's ports that TCP sockets of one state, or of any, or UDP's hold."""
+        server, local = live.pair.server, self._engine.local
+        return frozenset().union(
+            *(
+                ports_in_use(
+                    server, tcp_state if name == "tcp" else None, local=local, protocol=name
+                )
+                for name in protocols
+            )
+        )
+
+    def _has(self, live: LivePair, port: int, state: str, protocol: Protocol = "tcp") -> bool:
         local = self._engine.local
         return port in ports_in_use(live.pair.server, state, local=local, protocol=protocol)
 

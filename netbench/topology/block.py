@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
 from netbench.errors import EngineError, EngineLost, FactError, Unsupported
 from netbench.facts.base import Pair, Reader
 from netbench.record import PairFacts, PromiseCheck
-from netbench.spec import Arm, Attach, Path, Port, Recipe, Role
+from netbench.spec import Arm, Attach, Path, Port, Protocol, Recipe, Role
 from netbench.topology.calls import LOOPBACK, Call, call_of, own_address, ports_for
 from netbench.topology.readers import subject
 from netbench.topology.shield import deferred_signals
@@ -95,7 +95,7 @@ class LiveBlock:
         cpus: tuple[int, ...] = (),
         paths: tuple[Path, ...] = (Path.EAST_WEST,),
         ports: int = 1,
-        protocols: tuple[Literal["tcp", "udp"], ...] = ("tcp",),
+        protocols: tuple[Protocol, ...] = ("tcp",),
         keep: bool = False,
     ) -> None:
         """Prepare; nothing is made yet.

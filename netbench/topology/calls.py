@@ -1,12 +1,12 @@
 """Who connects to which address on one path of a live pair. Pure."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from netbench.drivers import Driver, Way
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.errors import EngineError
-from netbench.spec import Family, Path, Port, Via
+from netbench.spec import Family, Path, Port, Protocol, Via
 
 LOOPBACK: Final[dict[Family, str]] = {4: "127.0.0.1", 6: "::1"}
 ANY: Final[dict[Family, str]] = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- in an endpoint's namespace
@@ -30,15 +30,13 @@ def ports_for(
     driver: Driver,
     paths: tuple[Path, ...],
     count: int,
-    protocols: tuple[Literal["tcp", "udp"], ...] = ("tcp",),
+    protocols: tuple[Protocol, ...] = ("tcp",),
 ) -> tuple[Port, ...]:
     """Return the ports to publish for these paths: `count`, or none where none is published."""
     ways = [driver.ways[path] for path in paths]
     if not any(isinstance(way, Way) and way.via is Via.PUBLISHED for way in ways):
         return ()
-    return tuple(
-        Port(_FIRST_PORT + number, protocol) for number in range(count) for protocol in protocols
-    )
+    return tuple(Port(_FIRST_PORT + number, protocols) for number in range(count))
 
 
 def own_address(endpoint: Endpoint, family: Family) -> str | None:

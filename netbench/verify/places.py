@@ -142,7 +142,7 @@ class Scene:
 
     def _published(self, protocol: Protocol, family: Family) -> Attempt | str:
         server, outside = self.live.server, self._of_host().get(family)
-        found = [p.host_port for p in server.published if p.port.protocol == protocol]
+        found = [p.host_port for p in server.published if protocol in p.port.protocols]
         if not found:
             way = self.live.driver.ways[Path.HAIRPIN]
             return way.reason if isinstance(way, Closed) else "no port of it is published"

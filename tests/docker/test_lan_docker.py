@@ -65,20 +65,20 @@ def test_a_published_port_is_open_at_the_hosts_address_on_the_lan_alone(
     engine: DockerEngine,
 ) -> None:
     lan = engine.lan()
-    ports = (Port(20001), Port(20002), Port(20001, "udp"))
+    ports = (Port(20001, ("tcp", "udp")), Port(20002))
     server = make(engine, Attach.DEFAULT, publish=ports)
     echo(engine, server, 20001)
     echo(engine, server, 20001, "UDP")
 
     assert [one.port for one in server.published] == list(ports)
-    tcp, silent, udp = (one.host_port for one in server.published)
-    assert connects(engine, lan.client, lan.host, tcp)
-    assert connects(engine, lan.client, lan.host, udp, "UDP")
+    open_one, silent = (one.host_port for one in server.published)
+    assert connects(engine, lan.client, lan.host, open_one)
+    assert connects(engine, lan.client, lan.host, open_one, "UDP")
     assert not connects(engine, lan.client, lan.host, silent)
     gateway = server.ipam.gateway if server.ipam else None
     assert gateway
-    assert not connects(engine, engine.host(), gateway, tcp)
-    assert not connects(engine, engine.host(), "127.0.0.1", tcp)
+    assert not connects(engine, engine.host(), gateway, open_one)
+    assert not connects(engine, engine.host(), "127.0.0.1", open_one)
 
 
 def test_a_network_with_ipv6_publishes_one_number_on_both_addresses(engine: DockerEngine) -> None:
@@ -86,13 +86,15 @@ def test_a_network_with_ipv6_publishes_one_number_on_both_addresses(engine: Dock
     assert lan.host6
     make(engine, Attach.DEFAULT, "first", publish=(Port(20001),))  # the counts differ from now on
     network = engine.create_network("net", NetworkSpec("bridge", ipv6=True))
-    ports = (Port(20001), Port(20002))
+    ports = (Port(20001, ("tcp", "udp")), Port(20002, ("tcp", "udp")))
     server = make(engine, Attach.NETWORK, "second", network=network, publish=ports)
     echo(engine, server, 20002)
     number = server.published[1].host_port
 
     assert connects(engine, lan.client, lan.host, number)
     assert connects(engine, lan.client, lan.host6, number)
+    echo(engine, server, 20002, "UDP")
+    assert connects(engine, lan.client, lan.host, number, "UDP")
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -111,9 +111,10 @@ def test_an_address_is_never_taken_of_the_other_family() -> None:
 def test_ports_are_published_only_for_paths_that_lead_through_them(
     driver: str, paths: tuple[Path, ...], count: int
 ) -> None:
-    ports = ports_for(driver_named(driver), paths, 3)
+    ports = ports_for(driver_named(driver), paths, 3, ("tcp", "udp"))
 
-    assert len(ports) == len(set(ports)) == count
+    assert len({port.number for port in ports}) == len(ports) == count
+    assert all(port.protocols == ("tcp", "udp") for port in ports)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from docker.errors import APIError, NotFound
 
 from netbench.engines.docker.client import Clients
 from netbench.errors import EngineError, Unsupported
-from netbench.spec import Port
 
 LIFETIME: Final = 6 * 3600
 """Seconds after which even a forgotten container ends."""
@@ -39,8 +38,8 @@ class Container:
     """IPv6 address by network id."""
     sandbox_key: str | None
     """File that names its network namespace; None where it shares another container's."""
-    bindings: Mapping[Port, tuple[tuple[str, int], ...]]
-    """Addresses and ports of the host by the port of its own that is published there."""
+    bindings: Mapping[str, tuple[tuple[str, int], ...]]
+    """Addresses and ports of the host by the port of its own that is published there, `80/tcp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,9 @@ class Order:
     cpus: tuple[int, ...] = ()
     init: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
-    publish: Mapping[Port, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
-    """Addresses and ports of the host by the port to publish there; None for any free one."""
+    publish: Mapping[str, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
+    """Addresses and ports of the host by the port to publish there, `80/tcp`; None for any free
+    one."""
 
 
 def main_process(seconds: int = LIFETIME) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def _create(api: APIClient, order: Order) -> str:
         entrypoint=list(order.command),
         user=order.user,
         labels=dict(order.labels),
-        ports=[(port.number, port.protocol) for port in order.publish],
+        ports=[tuple(port.split("/")) for port in order.publish],
         host_config=_host_config(api, order),
     )
     return str(made["Id"])
@@ -155,7 +155,7 @@ def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
         init=True if order.init and not sharing.host else None,
         sysctls=dict(order.sysctls) or None,
         port_bindings={
-            f"{port.number}/{port.protocol}": [
+            port: [
                 (address,) if number is None else (address, number) for address, number in places
             ]
             for port, places in order.publish.items()
@@ -189,17 +189,15 @@ def as_shown(seen: Mapping[str, Any]) -> Container:
     )
 
 
-def _bindings(ports: Mapping[str, Any]) -> dict[Port, tuple[tuple[str, int], ...]]:
-    found = {}
-    for name, places in ports.items():
-        number, _, protocol = name.partition("/")
-        port = Port(int(number), "udp" if protocol == "udp" else "tcp")
-        found[port] = tuple(
+def _bindings(ports: Mapping[str, Any]) -> dict[str, tuple[tuple[str, int], ...]]:
+    return {
+        port: tuple(
             (str(place["HostIp"]), int(place["HostPort"]))
             for place in places or ()
             if place.get("HostPort")
         )
-    return found
+        for port, places in ports.items()
+    }
 
 
 def remove(clients: Clients, container: str) -> None:

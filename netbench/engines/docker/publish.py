@@ -21,8 +21,9 @@ def create_published(
 ) -> tuple[Container, tuple[Published, ...]]:
     """Create a container whose ports are published, each at one number on every address.
 
-    The engine chooses the numbers. Some engines count for each address of the host on its own:
-    where the numbers differ, the container is made again with ones that come after all of them.
+    The number is one for all protocols of a port too. The engine chooses it. Engines count for
+    each protocol, and some for each address of the host, on its own: where the numbers differ,
+    the container is made again with ones that come after all of them.
 
     Raises:
         EngineError: the engine refused; `Unsupported` where it publishes nothing for the network.
@@ -53,26 +54,34 @@ def create_published(
 
 def _wanted(
     ports: tuple[Port, ...], addresses: tuple[str, ...], first: int | None
-) -> dict[Port, tuple[tuple[str, int | None], ...]]:
+) -> dict[str, tuple[tuple[str, int | None], ...]]:
     return {
-        port: tuple((address, None if first is None else first + i) for address in addresses)
+        name: tuple((address, None if first is None else first + i) for address in addresses)
         for i, port in enumerate(ports)
+        for name in _names(port)
     }
+
+
+def _names(port: Port) -> tuple[str, ...]:
+    """Return a port as the engine writes it, once for each protocol."""
+    return tuple(f"{port.number}/{protocol}" for protocol in port.protocols)
 
 
 def _published(
     made: Container, ports: tuple[Port, ...], addresses: tuple[str, ...]
 ) -> tuple[Published, ...]:
-    """Return the ports that have the same number on every address."""
+    """Return the ports that have the same number on every address and for every protocol."""
     found = []
     for port in ports:
-        places = dict(made.bindings.get(port, ()))
-        missing = [address for address in addresses if address not in places]
-        if missing:
-            raise Unsupported(
-                f"the engine publishes no port of this network at {' and '.join(missing)}"
-            )
-        numbers = set(places.values())
+        numbers: set[int] = set()
+        for name in _names(port):
+            places = dict(made.bindings.get(name, ()))
+            missing = [address for address in addresses if address not in places]
+            if missing:
+                raise Unsupported(
+                    f"the engine publishes no port of this network at {' and '.join(missing)}"
+                )
+            numbers.update(places.values())
         if len(numbers) == 1:
             found.append(Published(port, numbers.pop()))
     return tuple(found)

@@ -236,9 +236,10 @@ def _mappings(container: Container) -> list[Json]:
         {
             "hostPort": published.host_port,
             "containerPort": published.port.number,
-            "protocol": published.port.protocol,
+            "protocol": protocol,
             "hostIP": host,
         }
         for published in container.ports
+        for protocol in published.port.protocols
         for host in container.hosts
     ]
