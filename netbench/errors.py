@@ -11,8 +11,13 @@
     ├── FactError             3  something that should be readable was not
     └── Interrupted         130  SIGINT or SIGTERM
 
-Exit code 0 is no error, and 1 is kept for a result that is not met.
+Exit code 0 is no error, and 1 is that of a budget that is not kept.
 """
+
+from typing import Final
+
+NOT_KEPT: Final = 1
+"""Exit code where a `--require` budget is not met, or not decided and that is not allowed."""
 
 
 class NetbenchError(Exception):

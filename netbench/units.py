@@ -1,6 +1,7 @@
 """Quantities in base SI and how they are shown. Stored values are never scaled; only text is."""
 
 import math
+from decimal import Decimal
 from typing import Final
 
 BITS_PER_SECOND: Final = "bit/s"
@@ -9,6 +10,21 @@ PER_SECOND: Final = "1/s"
 RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
+
+SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
+    BITS_PER_SECOND: {
+        f"{prefix}bit/s": Decimal(10) ** power
+        for prefix, power in (("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12))
+    },
+    SECONDS: {
+        unit: Decimal(10) ** power
+        for unit, power in (("s", 0), ("ms", -3), ("us", -6), ("µs", -6), ("ns", -9))
+    },
+    PER_SECOND: {"/s": Decimal(1), "1/s": Decimal(1), "k/s": Decimal(1000)},
+    RATIO: {"%": Decimal("0.01"), "": Decimal(1)},
+    COUNT: {"": Decimal(1)},
+}
+"""How users write a unit: its spellings, and what one of each is in the base unit."""
 
 _WHOLE_FROM = 100
 """From here on rates are shown without decimals."""
@@ -76,6 +92,22 @@ def cpu_list(text: str) -> tuple[int, ...]:
         first, _, last = part.partition("-")
         numbers.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(numbers))
+
+
+def spelled(value: float, unit: str) -> str:
+    """Return a value as users write it, exactly: `spelled(2e-05, "s")` is `20us`.
+
+    In the largest spelling of the unit that leaves at least 1, without a rounded digit.
+    """
+    exact, words = Decimal(repr(value)), SPELLINGS[unit]
+    fits = [name for name, scale in words.items() if abs(exact) >= scale and name.isascii()]
+    name = max(fits, key=words.__getitem__) if fits else min(words, key=words.__getitem__)
+    return digits(exact / words[name]) + name
+
+
+def digits(value: float | Decimal) -> str:
+    """Return every digit of a number that matters, without an exponent."""
+    return f"{Decimal(str(value)).normalize():f}"
 
 
 def duration(seconds: float) -> str:

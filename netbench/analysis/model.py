@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netbench.record import Budget
 from netbench.spec import Placement
 
 
@@ -15,6 +16,16 @@ class Verdict(StrEnum):
     EQUIVALENT = "equivalent"
     """The whole interval lies inside the margin."""
     UNDECIDED = "undecided"
+
+
+class Standing(StrEnum):
+    """How a budget stands in one cell."""
+
+    NOT_MET = "not met"
+    """The whole interval lies beyond the bound."""
+    UNDECIDED = "not decided"
+    MET = "met"
+    """The whole interval lies on the bound's safe side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,32 @@ class NullContrast:
     contains_one: bool
     """False only where a finite interval leaves 1 out."""
     deltas: tuple[BlockDelta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetResult:
+    """One budget in one of the cells that it stands for."""
+
+    budget: Budget
+    path: str
+    probe: str
+    placement: Placement
+    standing: Standing
+    state: str
+    blocks: int
+    """Blocks with a value, or for a relative bound with a pair, in this state."""
+    unit: str
+    """Of the three below: `ratio` for a factor, else the metric's."""
+    measured: float | None
+    """Ratio to the reference for a factor; difference from factor times reference where a quantity
+    is added to it; else the value itself. None without a block."""
+    low: float | None
+    """Lower end of its interval; None where unbounded."""
+    high: float | None
+    bound: float
+    """What it is held against."""
+    reason: str
+    """Why it is not decided; empty where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +241,7 @@ class Analysis:
     measuring_share: float | None
     """Seconds of measuring over wall seconds of the run."""
     tally: Tally
+    budgets: tuple[BudgetResult, ...] = ()
+    """Every `--require` budget in every cell that it stands for."""
+    budgets_kept: bool = True
+    """Whether all of them are met, those that are not decided aside where that is allowed."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from netbench.analysis import cells, quality, states
+from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.contrasts import (
     Comparison,
     Key,
@@ -31,6 +32,7 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
     compared = _comparisons(frames.numbers, info.plan, terms)
     contrasts = tuple(_contrasts(frames, info, owed, compared))
     found = states.describe(frames.trials, thresholds)
+    budgets = judge_budgets(info.plan, frames)
     return Analysis(
         baseline=info.plan.baseline,
         primary_contrasts=primary,
@@ -45,6 +47,8 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
         warnings=quality.of_run(info, frames.trials, frames.numbers, found),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
+        budgets=budgets,
+        budgets_kept=kept(budgets, allow_undecided=info.plan.allow_undecided),
     )
 
 

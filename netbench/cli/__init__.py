@@ -67,6 +67,21 @@ InitSwarm = Annotated[
         envvar="NETBENCH_INIT_SWARM",
     ),
 ]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by `,`.",
+        envvar="NETBENCH_REQUIRE",
+    ),
+]
+AllowUndecided = Annotated[
+    bool,
+    typer.Option(
+        "--allow-undecided",
+        help="Let a budget pass that is not decided.",
+        envvar="NETBENCH_ALLOW_UNDECIDED",
+    ),
+]
 Output = Annotated[
     Path, typer.Option(help="Folder that holds the run folders.", envvar="NETBENCH_OUTPUT")
 ]
@@ -74,6 +89,7 @@ Output = Annotated[
 
 @app.command()
 def run(
+    ctx: typer.Context,
     drivers: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +142,8 @@ def run(
         str | None,
         typer.Option(help="Congestion control; default: the system's.", envvar="NETBENCH_CC"),
     ] = None,
+    require: Require = None,
+    allow_undecided: AllowUndecided = False,
     output: Output = Path("reports"),
     image: Image = None,
     parent: Parent = None,
@@ -166,6 +184,8 @@ def run(
         pin=pin,
         cc=cc,
         parent=parent,
+        require=_expressions(ctx, require),
+        allow_undecided=allow_undecided,
     )
     wishes = RunOptions(
         output=output,
@@ -181,13 +201,23 @@ def run(
 
 @app.command()
 def report(
+    ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    require: Require = None,
+    allow_undecided: AllowUndecided = False,
     as_json: Json = False,
 ) -> None:
     """Write report.html, summary.md and summary.csv anew from a run folder alone."""
     from netbench.cli.reports import write_reports
 
-    raise typer.Exit(write_reports(folder, as_json=as_json))
+    raise typer.Exit(
+        write_reports(
+            folder,
+            as_json=as_json,
+            require=_expressions(ctx, require),
+            allow_undecided=allow_undecided,
+        )
+    )
 
 
 @app.command()
@@ -301,6 +331,14 @@ def run_command_line(argv: Sequence[str]) -> int:
         report_error(error, as_json=as_json)
         return error.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _expressions(ctx: typer.Context, require: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the budgets' expressions; a variable's value is one, whatever blanks are in it."""
+    source = ctx.get_parameter_source("require")
+    if source is not None and source.name == "ENVIRONMENT":
+        return (" ".join(require or ()),)
+    return tuple(require or ())
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

@@ -2,19 +2,15 @@
 
 import secrets
 from dataclasses import dataclass, fields
-from typing import Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
-from netbench.plan.request import Request
-from netbench.probes.base import AnyProbe, Lifecycle, Probe
-from netbench.record import FactValue, PlacementCpus, PlanSummary, ProbeSummary
+from netbench.plan.request import Request, is_engines, kinds, placed
+from netbench.probes.base import AnyProbe, Probe
+from netbench.record import Budget, FactValue, PlacementCpus, PlanSummary, ProbeSummary
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
-
-_BESIDE: Final = (Path.EAST_WEST,)
-"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +33,8 @@ class Plan:
     impossible: dict[Placement, str]
     """Placements this machine cannot give, with the reason."""
     cc: str | None
+    require: tuple[Budget, ...] = ()
+    allow_undecided: bool = False
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -111,6 +109,8 @@ class Plan:
                 for name, placement in dict.fromkeys((name, at) for name, _, at in self.kinds)
                 if (name, placement) in self.secondary
             ),
+            require=self.require,
+            allow_undecided=self.allow_undecided,
         )
 
 
@@ -126,24 +126,19 @@ def build(request: Request, topology: CpuTopology) -> Plan:
     Raises:
         ConfigurationError: `--pin` names CPUs that are not usable.
     """
-    kinds = dict.fromkeys(
-        (name, path, _placed(request, name, placement))
-        for name, placement in request.suite.cells
-        for path in (_BESIDE if _is_engines(request, name) else request.paths)
-    )
-    pinned = frozenset(at for name, _, at in kinds if not _is_engines(request, name))
-    cpus, impossible, problems = place(request.pin, pinned, topology)
+    suite, pin = request.suite, request.pin
+    measured = kinds(suite, request.paths, pin)
+    pinned = frozenset(at for name, _, at in measured if not is_engines(suite, name))
+    cpus, impossible, problems = place(pin, pinned, topology)
     if problems:
         raise ConfigurationError(*problems)
     return Plan(
         suite=request.suite.name,
         drivers=request.drivers,
         baseline=request.baseline,
-        kinds=tuple(kinds),
+        kinds=measured,
         probes=request.suite.probes,
-        secondary=frozenset(
-            (name, _placed(request, name, at)) for name, at in request.suite.secondary
-        ),
+        secondary=frozenset((name, placed(suite, pin, name, at)) for name, at in suite.secondary),
         blocks=request.blocks,
         max_time=request.max_time,
         seed=secrets.randbits(32) if request.seed is None else request.seed,
@@ -151,15 +146,6 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         cpus=cpus,
         impossible=impossible,
         cc=request.cc,
+        require=request.require,
+        allow_undecided=request.allow_undecided,
     )
-
-
-def _is_engines(request: Request, probe: str) -> bool:
-    """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
-    return isinstance(request.suite.probes[probe], Lifecycle)
-
-
-def _placed(request: Request, probe: str, placement: Placement) -> Placement:
-    """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
-    forced = request.pin in list(Placement) and not _is_engines(request, probe)
-    return Placement(request.pin) if forced else placement

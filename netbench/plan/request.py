@@ -6,15 +6,21 @@ from typing import Final
 
 from netbench.drivers import Driver, Way
 from netbench.errors import ConfigurationError
+from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, parse_drivers
+from netbench.plan.offer import offered
 from netbench.plan.suite import Suite, load_suite
-from netbench.spec import Path, Placement
+from netbench.probes import Lifecycle
+from netbench.record import Budget
+from netbench.spec import Cell, Path, Placement
 
 ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
 DEFAULT_BLOCKS: Final = 8
 DEFAULT_MARGIN: Final = 0.05
 _MOST_BLOCKS = 1000
+_BESIDE: Final = (Path.EAST_WEST,)
+"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,8 @@ class Options:
     pin: str = "auto"
     cc: str | None = None
     parent: str | None = None
+    require: tuple[str, ...] = ()
+    allow_undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class Request:
     pin: str
     """`auto`, `cross`, `same`, `none`, or CPUs as in `0,1`."""
     cc: str | None
+    require: tuple[Budget, ...]
+    allow_undecided: bool
 
 
 def parse(options: Options, *more_problems: str) -> Request:
@@ -70,6 +80,7 @@ def parse(options: Options, *more_problems: str) -> Request:
     paths = _paths(options.paths, later)
     drivers = _drivers(options.drivers, suite, problems)
     baseline = _baseline(options.baseline, drivers, paths, problems) if drivers else ""
+    known = None if problems or later else suite
     if options.engine not in ENGINES:
         problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
     problems += [*suite_problems, *later]
@@ -79,6 +90,7 @@ def parse(options: Options, *more_problems: str) -> Request:
     seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
     _pin(options.pin, problems)
     _parent(options.parent, drivers, problems)
+    require = _require(options, known, drivers, (baseline, paths), problems)
     problems += more_problems
     if problems or suite is None or blocks is None or margin is None:
         raise ConfigurationError(*problems)
@@ -94,7 +106,53 @@ def parse(options: Options, *more_problems: str) -> Request:
         seed=seed,
         pin=options.pin,
         cc=options.cc or None,
+        require=require,
+        allow_undecided=options.allow_undecided,
     )
+
+
+def kinds(
+    suite: Suite, paths: tuple[Path, ...], pin: str
+) -> tuple[tuple[str, Path, Placement], ...]:
+    """Return probe, path and placement of every cell of a driver."""
+    found = (
+        (name, path, placed(suite, pin, name, placement))
+        for name, placement in suite.cells
+        for path in (_BESIDE if is_engines(suite, name) else paths)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def is_engines(suite: Suite, probe: str) -> bool:
+    """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
+    return isinstance(suite.probes[probe], Lifecycle)
+
+
+def placed(suite: Suite, pin: str, probe: str, placement: Placement) -> Placement:
+    """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
+    forced = pin in list(Placement) and not is_engines(suite, probe)
+    return Placement(pin) if forced else placement
+
+
+def _require(
+    options: Options,
+    suite: Suite | None,
+    drivers: tuple[Driver, ...],
+    compared: tuple[str, tuple[Path, ...]],
+    problems: list[str],
+) -> tuple[Budget, ...]:
+    """Return the budgets; without a suite only their form is checked."""
+    if suite is None:
+        return read_budgets(options.require, None, problems)
+    baseline, paths = compared
+    cells = tuple(
+        Cell(driver.name, path, probe, placement)
+        for driver in drivers
+        for probe, path, placement in kinds(suite, paths, options.pin)
+    )
+    metrics = {name: probe.metrics for name, probe in suite.probes.items()}
+    offer = offered(cells, metrics, baseline, drivers)
+    return read_budgets(options.require, offer, problems)
 
 
 def _drivers(text: str | None, suite: Suite | None, problems: list[str]) -> tuple[Driver, ...]:

@@ -1,6 +1,7 @@
 """What we saw: the outcome of a trial, with the facts that stand behind it."""
 
-from netbench.record.metrics import METRICS, Metric
+from netbench.record.budget import Budget
+from netbench.record.metrics import METRICS, Metric, with_costs
 from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
@@ -40,6 +41,7 @@ __all__ = [
     "SCHEMA",
     "Absent",
     "Address",
+    "Budget",
     "Clock",
     "Completed",
     "Counters",
@@ -69,4 +71,5 @@ __all__ = [
     "SeriesPoint",
     "Skip",
     "ToolRun",
+    "with_costs",
 ]

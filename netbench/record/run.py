@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from netbench.record.budget import Budget
 from netbench.record.observed import FactValue
 from netbench.spec import Cell
 
@@ -55,6 +56,10 @@ class PlanSummary:
     secondary: tuple[tuple[str, str], ...] = ()
     """Probe and placement of cells that the run is not judged by: shown beside the others, with
     no share in the error rate."""
+    require: tuple[Budget, ...] = ()
+    """Budgets asked for with `--require`."""
+    allow_undecided: bool = False
+    """Whether a budget that is not decided counts as kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,27 @@ from netbench.report.views import Digest
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["Digest", "csv", "digest", "html", "json_document", "markdown", "terminal"]
+__all__ = [
+    "Digest",
+    "budgets_told",
+    "csv",
+    "digest",
+    "html",
+    "json_document",
+    "markdown",
+    "terminal",
+]
 
 
 def _digest(analysis: Analysis, records: Iterable[Record] | Digest) -> Digest:
     return records if isinstance(records, Digest) else digest(analysis, records)
+
+
+def budgets_told(info: RunInfo, analysis: Analysis) -> str:
+    """Return what became of all budgets in one or two sentences; empty where there are none."""
+    from netbench.report.budgets import told  # noqa: PLC0415 - only when asked for
+
+    return told(info, analysis)
 
 
 def html(info: RunInfo, analysis: Analysis, records: Iterable[Record] | Digest) -> str:

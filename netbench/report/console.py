@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Final
 
 from netbench import units
-from netbench.analysis.model import Analysis, Contrast, Verdict
+from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
+from netbench.report import budgets
 from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
     baseline_check,
@@ -42,6 +43,11 @@ STYLES: Final[dict[Verdict, str]] = {
     Verdict.EQUIVALENT: "blue",
     Verdict.UNDECIDED: "yellow",
 }
+STANDINGS: Final[dict[Standing, str]] = {
+    Standing.NOT_MET: "red",
+    Standing.UNDECIDED: "yellow",
+    Standing.MET: "green",
+}
 
 
 def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
@@ -65,7 +71,20 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     check = baseline_check(analysis)
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
     lines += [Text(f"! {line}", style="yellow") for line in doubts(analysis)]
+    lines += _budgets(info, analysis)
     return Group(Text(engine_line(info), style="bold"), *tables, *lines)
+
+
+def _budgets(info: RunInfo, analysis: Analysis) -> list["Text"]:
+    """Return what became of all budgets, and a line for each, those not met first."""
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    said = budgets.told(info, analysis)
+    lines = [
+        Text(budgets.line(result), style=STANDINGS[result.standing])
+        for result in budgets.ordered(analysis)
+    ]
+    return [Text(f"\n{said}", style="bold"), *lines] if said else []
 
 
 def doubts(analysis: Analysis) -> list[str]:

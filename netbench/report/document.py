@@ -6,6 +6,7 @@ from typing import Final
 from netbench.analysis.model import (
     Analysis,
     BlockDelta,
+    BudgetResult,
     CellSummary,
     Contrast,
     NullContrast,
@@ -38,6 +39,7 @@ def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> 
         "baseline_again": [_cell(cell) for cell in analysis.cells if cell.replica],
         "nulls": [_null(null) for null in analysis.nulls],
         "states": [_state(state) for state in analysis.states],
+        "budgets": [_budget(result) for result in analysis.budgets],
         "warnings": _warnings(analysis.warnings),
     }
 
@@ -78,6 +80,28 @@ def _contrast(contrast: Contrast) -> Json:
         "noise_floor": _number(contrast.noise_floor),
         "warnings": _warnings(contrast.warnings),
         "deltas": _deltas(contrast.deltas),
+    }
+
+
+def _budget(result: BudgetResult) -> Json:
+    bounded = result.low is not None and result.high is not None
+    return {
+        "expression": str(result.budget),
+        "cell": {
+            "driver": result.budget.driver,
+            "path": result.path,
+            "probe": result.probe,
+            "placement": result.placement.value,
+        },
+        "metric": result.budget.metric,
+        "unit": result.unit,
+        "status": result.standing.value,
+        "measured": _number(result.measured),
+        "interval": [_number(result.low), _number(result.high)] if bounded else None,
+        "bound": _number(result.bound),
+        "state": result.state,
+        "blocks": result.blocks,
+        "reason": result.reason,
     }
 
 

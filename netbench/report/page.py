@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report import matrix, sections, words
+from netbench.report import budgets, matrix, sections, words
 from netbench.report.console import doubts
 from netbench.report.drawing import drawing
 from netbench.report.figures import Chapter, Scene, chapters
@@ -57,6 +57,8 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         answers=answers,
         sentences=[(a.driver, driver_sentence(analysis, digest, a.driver)) for a in answers],
         doubts=doubts(analysis),
+        budgets_told=budgets.told(info, analysis),
+        budget_results=budgets.ordered(analysis),
         forest=forest(analysis),
         paths=sections.paths(info, digest),
         views=digest.drivers,
@@ -88,6 +90,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "palette": (BASELINE, *DRIVERS),
         "bar_label": label,
+        "budget": budgets,
         "measure_name": sections.measure_name,
         "drawing": drawing,
         "meanings": MEANINGS,

@@ -6,6 +6,7 @@ from typing import Final
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
+from netbench.report import budgets
 from netbench.report.console import doubts
 from netbench.report.sentences import (
     baseline_check,
@@ -39,6 +40,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         f"### netbench: {escaped(', '.join(info.plan.drivers))}",
         escaped(engine_line(info)),
         f"**{escaped(lead(analysis, digest))}**",
+        _budgets(info, analysis),
         _table(analysis),
         *(escaped(isolation_sentence(view)) for view in isolated_drivers(digest)),
         "\n".join(
@@ -72,6 +74,26 @@ def _table(analysis: Analysis) -> str:
         f"| {units.quantity(c.baseline_median, c.unit)} "
         f"| {SIGNS[c.verdict]} {c.verdict} | {escaped(c.state)}, {c.blocks} blocks |"
         for c in found
+    ]
+    return "\n".join(lines)
+
+
+def _budgets(info: RunInfo, analysis: Analysis) -> str:
+    """Return what became of all budgets, and a row for each, those not met first."""
+    said = budgets.told(info, analysis)
+    if not said:
+        return ""
+    lines = [
+        f"{escaped(said)}",
+        "",
+        "| budget | cell | measured | bound | standing |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {escaped(str(r.budget))} | {escaped(budgets.place(r))} | {escaped(budgets.figures(r))} "
+        f"| {escaped(budgets.bound(r))} | {budgets.SIGNS[r.standing]} {r.standing}"
+        f"{escaped(f': {r.reason}') if r.reason else ''} |"
+        for r in budgets.ordered(analysis)
     ]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ import pytest
 
 
 def require_or_skip(name: str, reason: str) -> NoReturn:
-    """Skip the test, or fail it where `NETBENCH_REQUIRE` lists `name`."""
-    if name in os.environ.get("NETBENCH_REQUIRE", "").split(","):
+    """Skip the test, or fail it where `NETBENCH_TEST_REQUIRE` lists `name`."""
+    if name in os.environ.get("NETBENCH_TEST_REQUIRE", "").split(","):
         pytest.fail(f"{name} is required here: {reason}")
     pytest.skip(reason)

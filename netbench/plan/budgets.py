@@ -1,0 +1,283 @@
+"""Budgets as users write them: the grammar of `--require`, and what is wrong with an expression.
+
+    expression = budget, { ("," | ";"), budget } ;
+    budget     = driver, ".", metric, { "@", word }, ("<=" | ">="), bound ;
+    bound      = quantity | [ number ], driver, [ ("+" | "-"), quantity ] ;
+    quantity   = number, unit ;
+
+A `word` is a placement, a path or a probe of the suite; each narrows down the cells that the budget
+stands for. A `unit` is one of the metric's own: bit/s with a prefix (kMGT), s, ms, us or ns, /s or
+k/s, % or nothing for ratios, nothing for counts. A bound that names a driver is a factor of that
+driver's value of the same metric in the same cell, plus or minus a quantity. Blanks may stand
+between all parts; a sign right after a driver's name needs one where the name goes on otherwise.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal, cast
+
+from netbench.plan.offer import Offer, canonical, nearest
+from netbench.record import METRICS, Budget
+from netbench.units import SPELLINGS
+
+_OPTION: Final = "--require"
+_BUDGET: Final = re.compile(r"[^,;]+")
+_RELATION: Final = re.compile(r"[<>]=")
+_NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")
+"""Where a relation was meant."""
+_NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_WORD: Final = re.compile(r"\S+")
+_UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words)
+_ANOTHER_MU: Final = ("\u03bc", "\u00b5")
+"""The Greek letter, and the sign that units are written with."""
+
+
+def read_budgets(
+    expressions: Iterable[str], offer: Offer | None, problems: list[str]
+) -> tuple[Budget, ...]:
+    """Return every budget once, noting everything that is wrong, each with its place.
+
+    Args:
+        expressions: as users wrote them.
+        offer: what the run measures; None where that is not known, and only the form is checked.
+        problems: taken by reference; each is a message, the expression, and a caret below it.
+    """
+    found: dict[Budget, None] = {}
+    for expression in expressions:
+        reader = _Reader(expression, offer, problems)
+        found |= dict.fromkeys(reader.budgets())
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The left side; None is what could not be read, and has been noted."""
+
+    driver: str | None
+    metric: str | None
+    words: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """The right side, of which nothing is wrong."""
+
+    reference: str | None
+    factor: float
+    offset: float
+
+
+class _Reader:
+    """Reads one expression; positions are those of its characters."""
+
+    def __init__(self, text: str, offer: Offer | None, problems: list[str]) -> None:
+        self._text = text.replace(*_ANOTHER_MU)
+        self._offer = offer
+        self._problems = problems
+
+    def budgets(self) -> Iterable[Budget]:
+        """Yield the budgets that are right."""
+        parts = [m for m in _BUDGET.finditer(self._text) if m[0].strip()]
+        if not parts:
+            self._note(0, "expected a budget, such as bridge.rtt_p99 <= host + 20us")
+        for part in parts:
+            known = len(self._problems)
+            start, end = self._skip(part.start(), part.end()), part.start() + len(part[0].rstrip())
+            budget = self._budget(start, end)
+            if budget is None or len(self._problems) > known:
+                continue
+            problem = self._offer.mismatch(budget) if self._offer else None
+            if problem is None:
+                yield budget
+            else:
+                self._note(start, problem)
+
+    def _budget(self, start: int, end: int) -> Budget | None:
+        relation = _RELATION.search(self._text, start, end)
+        if relation is None:
+            meant = _NEARLY.search(self._text, start, end)
+            at = self._skip(meant.start(), end) if meant else end
+            self._note(at, "expected <= or >= between a metric and its bound")
+            return None
+        left = self._left(start, relation.start())
+        bound = self._bound(relation.end(), end, left)
+        if None in (left.driver, left.metric, left.words) or bound is None:
+            return None
+        return Budget(
+            driver=cast("str", left.driver),
+            metric=cast("str", left.metric),
+            words=cast("tuple[str, ...]", left.words),
+            relation=cast("Literal['<=', '>=']", relation[0]),
+            reference=bound.reference,
+            factor=bound.factor,
+            offset=bound.offset,
+        )
+
+    def _left(self, start: int, end: int) -> _Left:
+        """Read `DRIVER.METRIC[@WORD...]`; a driver's name may hold dots and @ too."""
+        text = self._text[start:end].rstrip()
+        dots = [dot.start() for dot in re.finditer(r"\.", text)]
+        if not dots:
+            self._note(start + len(text), "expected DRIVER.METRIC, as in bridge.throughput")
+            return _Left(None, None, None)
+        drivers = self._offer.drivers if self._offer else ()
+
+        def likely(dot: int) -> tuple[bool, bool, int]:
+            metric = text[dot + 1 :].partition("@")[0].strip()
+            return canonical(text[:dot].strip()) in drivers, metric in METRICS, dot
+
+        dot = max(dots, key=likely)
+        metric, *words = text[dot + 1 :].split("@")
+        at = start + dot + 1
+        driver = self._driver(text[:dot].strip(), start)
+        found = self._metric(metric, at)
+        narrowed = []
+        for word in words:
+            at += len(metric) + 1
+            metric = word
+            narrowed.append(self._word(word, at))
+        known = tuple(word for word in narrowed if word is not None)
+        return _Left(driver, found, known if len(known) == len(narrowed) else None)
+
+    def _driver(self, text: str, at: int) -> str | None:
+        """Return the driver of that name, noting one that the run has not."""
+        name, drivers = canonical(text), self._offer.drivers if self._offer else None
+        if name and (drivers is None or name in drivers):
+            return name
+        known = f"the run has {', '.join(drivers)}" if drivers else "expected the name of a driver"
+        self._note(at, f"no driver {text!r}: {known}{nearest(text, drivers or ())}")
+        return None
+
+    def _metric(self, text: str, at: int) -> str | None:
+        name = text.strip()
+        if name in METRICS:
+            return name
+        near = nearest(name, METRICS) or f"; known: {', '.join(METRICS)}"
+        self._note(self._skip(at, at + len(text)), f"no metric {name!r}{near}")
+        return None
+
+    def _word(self, text: str, at: int) -> str | None:
+        name = text.strip()
+        if name and (self._offer is None or name in self._offer.words):
+            return name
+        words = self._offer.words if self._offer else ()
+        near = nearest(name, words) or (f"; known: {', '.join(words)}" if words else "")
+        what = "no placement, path or probe"
+        self._note(self._skip(at, at + len(text)), f"{what} {name!r}{near}")
+        return None
+
+    def _bound(self, start: int, end: int, left: _Left) -> _Bound | None:
+        """Read `QUANTITY` or `[NUMBER] DRIVER [+|- QUANTITY]`."""
+        at = self._skip(start, end)
+        number = _NUMBER.match(self._text, at, end)
+        after = self._skip(number.end(), end) if number else at
+        word = _WORD.match(self._text, after, end)
+        if number and (word is None or word[0] in _UNITS):
+            offset = self._quantity(number, end, left.metric)
+            if offset is None:
+                return None
+            if offset <= 0 and left.metric and METRICS[left.metric].compared:
+                self._note(at, f"a bound of {left.metric} must be above 0")
+                return None
+            return _Bound(None, 1.0, offset)
+        factor = _value(number[0], Decimal(1)) if number else 1.0
+        if factor is None or factor == 0:
+            self._note(at, "a factor must be above 0, and finite")
+            return None
+        if word is None:
+            self._note(at, "expected a bound: a quantity, or [FACTOR] DRIVER [+ or - QUANTITY]")
+            return None
+        return self._relative(word, end, factor, left, scaled=number is not None)
+
+    def _relative(
+        self, word: re.Match[str], end: int, factor: float, left: _Left, *, scaled: bool
+    ) -> _Bound | None:
+        """Read `DRIVER [+|- QUANTITY]`, of which the first word is given."""
+        name = self._leading_driver(word[0])
+        reference = self._reference(name, word.start(), left, scaled=scaled)
+        at = self._skip(word.start() + len(name), end)
+        if at == end:
+            return _Bound(reference, factor, 0.0) if reference else None
+        sign = self._text[at]
+        if sign not in "+-":
+            self._note(at, "expected + or - and a quantity, or the end of the budget")
+            return None
+        number = _NUMBER.match(self._text, self._skip(at + 1, end), end)
+        if number is None:
+            self._note(self._skip(at + 1, end), f"expected a quantity after {sign}, such as 20us")
+            return None
+        offset = self._quantity(number, end, left.metric)
+        if offset is None or reference is None:
+            return None
+        return _Bound(reference, factor, offset if sign == "+" else -offset)
+
+    def _leading_driver(self, word: str) -> str:
+        """Return the driver that a word begins with: `host` of `host+20us`; else all of it."""
+        drivers = self._offer.drivers if self._offer else ()
+        cuts = [len(word), *(m.start() for m in re.finditer(r"[+-]", word))]
+        found = [word[:cut] for cut in cuts if canonical(word[:cut]) in drivers]
+        return max(found, key=len, default=word)
+
+    def _reference(self, name: str, at: int, left: _Left, *, scaled: bool) -> str | None:
+        reference, drivers = canonical(name), self._offer.drivers if self._offer else None
+        if drivers is not None and reference not in drivers:
+            units = _spellings(left.metric) if scaled else ""
+            expected = f"a unit of {left.metric} ({units}) or a driver" if units else "a driver"
+            near = nearest(name, (*drivers, *units.split(", ")))
+            if canonical(name.rpartition(".")[0]) in drivers:
+                near = "; both sides are of one metric, which stands on the left alone"
+            self._note(at, f"expected {expected} ({', '.join(drivers)}), not {name!r}{near}")
+            return None
+        if reference == left.driver:
+            self._note(at, f"{reference} cannot be its own bound: name another driver")
+            return None
+        return reference
+
+    def _quantity(self, number: re.Match[str], end: int, metric: str | None) -> float | None:
+        """Read a number's unit, which must be one of the metric's; nothing may follow it."""
+        at = self._skip(number.end(), end)
+        word = _WORD.match(self._text, at, end)
+        unit, past = (word[0], self._skip(word.end(), end)) if word else ("", at)
+        if past < end:
+            self._note(past, "expected the end of the budget, a `,` or a `;`")
+            return None
+        if metric is None:
+            return None
+        scale = SPELLINGS[METRICS[metric].unit].get(unit)
+        if scale is None:
+            hint = (
+                ": a share of a driver's value is a factor, as in 1.05 host" if unit == "%" else ""
+            )
+            got = repr(unit) if unit else "none"
+            self._note(at, f"expected a unit of {metric} ({_spellings(metric)}), not {got}{hint}")
+            return None
+        value = _value(number[0], scale)
+        if value is None:
+            self._note(number.start(), "the number is too large")
+        return value
+
+    def _skip(self, at: int, end: int) -> int:
+        """Return the position of the next character that is no blank, at most `end`."""
+        while at < end and self._text[at].isspace():
+            at += 1
+        return at
+
+    def _note(self, at: int, message: str) -> None:
+        shown = "".join(c if c.isprintable() else " " for c in self._text)
+        pointed = f"\n    {shown}\n    {' ' * at}^" if shown.strip() else ""
+        self._problems.append(f"{_OPTION}: {message}{pointed}")
+
+
+def _value(number: str, scale: Decimal) -> float | None:
+    """Return a quantity in its base unit as the nearest float, None where there is none."""
+    value = float(Decimal(number) * scale)
+    return value if math.isfinite(value) else None
+
+
+def _spellings(metric: str | None) -> str:
+    """Return the units that a metric's quantities may have."""
+    words = SPELLINGS[METRICS[metric].unit] if metric else {}
+    return ", ".join(word or "none" for word in words if word.isascii())

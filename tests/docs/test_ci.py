@@ -1,0 +1,131 @@
+"""docs/ci.md against the program: every expression is read, every example command is right."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import typer
+
+from netbench.analysis import Standing
+from netbench.analysis.stats import ALPHA, blocks_needed
+from netbench.cli import app
+from netbench.plan import Options, budgets, parse, read_budgets
+from netbench.plan.suite import load_suite
+from netbench.record import METRICS
+from netbench.units import SPELLINGS
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "ci.md").read_text()
+RUN: Any = cast("Any", typer.main.get_command(app)).commands["run"]
+DRIVERS = "host,bridge,bridge:user@mtu=9000"
+
+
+def example(name: str) -> str:
+    """Return the code between an example's marks."""
+    match = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)```\n<!-- /{name} -->", PAGE, re.DOTALL)
+    assert match, f"no example {name!r}"
+    return match[1]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the arguments of every `./quickstart run` in a shell's text."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    lines = [line.strip() for line in joined.splitlines() if "./quickstart run" in line]
+    found = []
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        last = [i for i, word in enumerate(words) if word.startswith((">", "|", "&"))]
+        found.append(words[words.index("run") + 1 : min(last, default=len(words))])
+    return found
+
+
+@pytest.mark.parametrize("expression", example("expressions").splitlines())
+def test_every_expression_is_read(expression: str) -> None:
+    request = parse(Options(drivers=DRIVERS, paths="east-west,north-south", require=(expression,)))
+
+    assert len(request.require) == expression.count(";") + 1
+
+
+@pytest.mark.parametrize("name", ["workflow", "shell"])
+def test_every_command_is_a_request_that_is_right(name: str) -> None:
+    (argv,) = commands(example(name))
+    given = RUN.make_context("run", argv).params
+
+    request = parse(
+        Options(
+            drivers=given["drivers"],
+            blocks=given["blocks"],
+            max_time=given["max_time"],
+            require=tuple(given["require"]),
+        )
+    )
+    assert len(request.require) >= 2
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 130])
+def test_the_shell_example_tells_how_it_went_and_keeps_the_code(tmp_path: Path, code: int) -> None:
+    program = tmp_path / "quickstart"
+    program.write_text(f"#!/bin/sh\nexit {code}\n")
+    program.chmod(0o755)
+    done = subprocess.run(
+        ("sh", "-euc", example("shell")), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    told = {0: "is met", 1: "not met, or not decided", 2: "is wrong", 3: "(exit code 3)"}
+    assert done.returncode == code
+    assert told.get(code, "(exit code 130)") in done.stdout
+
+
+def test_the_mistake_is_told_as_it_is_shown() -> None:
+    shown = re.search(r"^netbench: (--require: .*?)```", PAGE, re.MULTILINE | re.DOTALL)
+    assert shown
+    expression = shown[1].splitlines()[1].strip()
+    problems: list[str] = []
+
+    read_budgets([expression], None, problems)
+
+    assert problems == [shown[1].rstrip()]
+
+
+def test_the_grammar_is_the_parsers() -> None:
+    told = re.search(r"^expression = .*?(?=```)", PAGE, re.MULTILINE | re.DOTALL)
+    assert told
+    documented = [line.strip() for line in (budgets.__doc__ or "").splitlines()]
+
+    for line in told[0].splitlines():
+        assert line in documented
+
+
+def test_every_unit_is_told() -> None:
+    for unit, words in SPELLINGS.items():
+        told = [word for word in words if word.isascii() and word not in {"", "1/s"}]
+        assert all(f"`{word}`" in PAGE for word in told), unit
+    assert {metric.unit for metric in METRICS.values()} <= set(SPELLINGS)
+
+
+def test_as_many_blocks_as_are_told_are_needed() -> None:
+    cells = re.search(r"^\| cells \| (.*) \|$", PAGE, re.MULTILINE)
+    blocks = re.search(r"^\| blocks at least \| (.*) \|$", PAGE, re.MULTILINE)
+    assert cells
+    assert blocks
+
+    for span, number in zip(cells[1].split(" | "), blocks[1].split(" | "), strict=True):
+        first, last = span.split(" to ")
+        for m in (first, last):
+            assert blocks_needed(ALPHA / int(m)) == int(number)
+
+
+def test_standings_are_told() -> None:
+    assert all(f"`{standing}`" in PAGE for standing in Standing)
+
+
+def test_words_of_the_quick_suite_are_those_that_are_used() -> None:
+    suite, _ = load_suite("quick")
+    assert suite
+    placements = {placement.value for _, placement in suite.cells}
+    used = set(re.findall(r"@(\w[\w-]*)", example("expressions"))) - {"mtu"}
+
+    assert used <= placements | {"east-west", "north-south"} | set(suite.probes)
