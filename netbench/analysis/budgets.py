@@ -152,7 +152,7 @@ def _judge(terms: _Terms, frames: Frames) -> BudgetResult:
     state = headline_state(rows, frozenset(here["state"]))
     evidence = _evidence(terms, fit, rows[rows["state"] == state], state)
     stated = terms.stand(evidence.interval.bounds)
-    reason = _absent(terms, frames.trials) if not len(evidence.effects) else None
+    reason = _absent(terms, frames.trials, here) if not len(evidence.effects) else None
     reason = reason or next((r for gate in GATES if (r := gate(terms, evidence, stated))), None)
     measured, low, high = _shown(terms, evidence.interval)
     return BudgetResult(
@@ -220,16 +220,18 @@ def _shown(terms: _Terms, interval: Interval) -> tuple[float | None, float | Non
     return scaled(interval.mean), scaled(low), scaled(high)
 
 
-def _absent(terms: _Terms, trials: pd.DataFrame) -> str:
-    """Return why there is no block to judge by."""
-    here = _of_cell(trials, terms.cell)
+def _absent(terms: _Terms, trials: pd.DataFrame, values: pd.DataFrame) -> str:
+    """Return why there is no block to judge by; `values` are the metric's in this place."""
+    here, metric = _of_cell(trials, terms.cell), terms.budget.metric
     drivers = [terms.budget.driver, terms.budget.reference]
     for driver in (d for d in drivers if d is not None):
         own = here[here["driver"] == driver]
         if not (own["outcome"] == "sample").any():
             reasons = list(dict.fromkeys(own["reason"].dropna())) or [NOT_REACHED]
             return f"{driver} has no sample here: {'; '.join(reasons)}"
-    return f"no block has {terms.budget.metric} of all drivers in one state of the machine"
+        if not (values["driver"] == driver).any():
+            return f"{driver} gives no {metric} here"
+    return f"no block has {metric} of all drivers in one state of the machine"
 
 
 def _too_few_blocks(terms: _Terms, evidence: _Evidence, _: Standing) -> str | None:
