@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.program import Program
 from support.user import program_of_user
+
+# How long an example takes is the machine's affair.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # netbench takes NETBENCH_REQUIRE for budgets: whoever means the tests by it is understood here.
 os.environ.setdefault("NETBENCH_TEST_REQUIRE", os.environ.pop("NETBENCH_REQUIRE", ""))
