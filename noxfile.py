@@ -1,4 +1,4 @@
-"""What is checked, one session each. `nox -l` lists them; `nox` runs all but `bench`."""
+"""What is checked, one session each. `nox` runs all of `nox -l` but `bench` and `calibration`."""
 
 import nox
 
@@ -80,3 +80,13 @@ def bench(session: nox.Session) -> None:
     install(session)
     for name in session.posargs or ("startup", "report", "fidelity", "share"):
         session.run("python", f"benchmarks/harness/{name}.py")
+
+
+@nox.session
+def calibration(session: nox.Session) -> None:
+    """Campaigns with a known truth, simulated ones, and the tables of docs/method.md."""
+    install(session)
+    session.run("python", "benchmarks/calibration/campaigns.py", "run", *session.posargs)
+    session.run("python", "benchmarks/calibration/campaigns.py", "pack")
+    session.run("python", "benchmarks/calibration/simulate.py")
+    session.run("python", "benchmarks/calibration/tables.py")

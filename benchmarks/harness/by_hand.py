@@ -5,11 +5,12 @@ Nothing of netbench's runner, probes or parsers is used here; that is what they 
 
 import json
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from netbench.engines.base import Endpoint, Engine, Process
 
@@ -28,6 +29,10 @@ class Tool(Protocol):
 
     def output(self) -> str:
         """Return what it printed when it has ended."""
+        ...
+
+    def signal(self, name: Literal["STOP", "CONT"]) -> None:
+        """Stop it, or let it go on."""
         ...
 
     def kill(self) -> None:
@@ -60,6 +65,10 @@ class Plain:
         except subprocess.TimeoutExpired as late:
             raise NoNumber(f"by hand: not done after {PATIENCE:.0f} s") from late
 
+    def signal(self, name: Literal["STOP", "CONT"]) -> None:
+        """Send the signal; what stands before the tool has become it by then."""
+        self._process.send_signal(signal.Signals[f"SIG{name}"])
+
     def kill(self) -> None:
         """End it and take its exit status."""
         self._process.kill()
@@ -80,6 +89,10 @@ class Exec:
         """Return what it printed."""
         self._waited = True
         return self._process.wait(PATIENCE).stdout
+
+    def signal(self, name: Literal["STOP", "CONT"]) -> None:
+        """Send the signal by the engine."""
+        self._process.signal(name)
 
     def kill(self) -> None:
         """End it and take its exit status."""

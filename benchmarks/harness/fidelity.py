@@ -1,39 +1,48 @@
-"""Does netbench's own cell give what the same tool gives by hand? Ratio of both, interleaved.
+"""Does netbench's own cell give what the same tool gives by hand? Ratios, interleaved.
 
-In every pair of trials, in random order over one live pair: a trial by netbench's runner with all
-that it does (held client, facts, proof of the path), and the same command lines on the same CPUs as
-plain processes whose output is read for one number only. A sentinel reading stands before and
-after each. Goal: a ratio of 0.95 to 1.05 over at least 10 pairs in one state.
+Over one live pair, in random order: a trial by netbench's runner with all that it does (held
+client, facts, proof of the path); the same command lines on the same CPUs as plain processes whose
+output is read for one number only, released right after a sentinel reading, as netbench's are; and
+the same without that. A reading keeps both CPUs awake, so that only the first two differ in
+netbench alone. Goal: a ratio of 0.98 to 1.02 of these over at least 30 rounds in one state.
 """
 
 import argparse
+import json
 import math
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path as File
 from random import Random
 from statistics import fmean, median, stdev
 from tempfile import TemporaryDirectory
 
-from by_hand import PARSE, NoNumber, start, wait_for_listener
+from by_hand import PARSE, NoNumber, Tool, start, wait_for_listener
 
-from netbench.engines.base import Engine
+from netbench.engines.base import Endpoint, Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, NetbenchError
 from netbench.plan import Options, Plan, Step, build, parse
+from netbench.probes import Probe
 from netbench.record import Absent, Sample, SentinelReading
 from netbench.runner.prepared import Prepared
 from netbench.runner.trial import TrialFailed, TrialRunner, Where
 from netbench.sentinel.measure import Sentinel
 from netbench.sentinel.rule import SPLIT_RATIO, split, state_of, usable
-from netbench.spec import Role
+from netbench.spec import Cpus, Role
 from netbench.topology import LiveBlock, LivePair, choose_reader
 from netbench.units import quantity
 
 FIRST_PORT = 19001
+ARMS = ("netbench", "by_hand", "plain")
+REST = 1.0
+"""Seconds from a reading to a plain client's start."""
+WARM_UP = 0.6
+"""Seconds from a client's start into its pause: its few warm-up messages are through."""
 UNITS = {"tcp-throughput": ("throughput", "bit/s"), "tcp-rr": ("rtt_p50", "s")}
 
 
@@ -47,31 +56,29 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
-    """Both trials of a pair."""
+class Round:
+    """The three trials of a round."""
 
     netbench: Reading
     by_hand: Reading
-    hand_first: bool
+    """Released right after a sentinel reading, as netbench's client is."""
+    plain: Reading
+    """Nothing before it."""
+    order: tuple[str, ...]
 
-    @property
-    def log_ratio(self) -> float:
-        """Return ln(netbench / by hand)."""
-        return math.log(self.netbench.value / self.by_hand.value)
+    def log_ratio(self, other: str) -> float:
+        """Return ln(netbench / other)."""
+        reading: Reading = getattr(self, other)
+        return math.log(self.netbench.value / reading.value)
 
-    @property
-    def sentinels(self) -> tuple[float | None, ...]:
-        """Return all four readings."""
-        return (
-            self.netbench.before,
-            self.netbench.after,
-            self.by_hand.before,
-            self.by_hand.after,
-        )
+    def sentinels(self, other: str) -> tuple[float | None, ...]:
+        """Return all four readings around netbench's trial and another."""
+        reading: Reading = getattr(self, other)
+        return (self.netbench.before, self.netbench.after, reading.before, reading.after)
 
 
 class Comparison:
-    """Runs pairs of trials over the endpoints of one driver."""
+    """Runs rounds of trials over the endpoints of one driver."""
 
     def __init__(
         self, engine: Engine, plan: Plan, sentinel: Sentinel, raw: File, *, own_session: bool
@@ -88,13 +95,13 @@ class Comparison:
         self._ports = iter(range(FIRST_PORT, 21000))
         self._number = 0
 
-    def _save(self, number: int, role: Role, text: str) -> str:
-        name = f"{number}-{role}.txt"
+    def _save(self, number: int, role: Role, text: str, turn: int) -> str:
+        name = f"{number}-{role}-{turn}.txt"
         (self._raw / name).write_text(text)
         return name
 
-    def pairs(self, block: int) -> Iterator[tuple[Step, Both | NoNumber]]:
-        """Make one pair of endpoints, yield a pair of trials for every probe and placement."""
+    def rounds(self, block: int) -> Iterator[tuple[Step, Round | NoNumber]]:
+        """Make one pair of endpoints, yield a round of trials for every probe and placement."""
         planned = self._plan.block(block)
         arm = next(arm for arm in planned.arms if not arm.replica)
         steps = [
@@ -106,7 +113,8 @@ class Comparison:
         ]
         prefix = f"fidelity-{block}"
         cpus = self._plan.run_cpus
-        with LiveBlock(self._engine, self._reader, [arm], prefix=prefix, cpus=cpus) as live:
+        arms = [(arm, self._plan.driver(arm.driver))]
+        with LiveBlock(self._engine, self._reader, arms, prefix=prefix, cpus=cpus) as live:
             pair = live.pairs[arm]
             if not isinstance(pair, LivePair):
                 raise SystemExit(f"{arm}: {pair.reason}")
@@ -114,28 +122,29 @@ class Comparison:
             try:
                 # As the runner does: every client with a pause is brought into it first.
                 for step in steps:
-                    if self._plan.probes[step.cell.probe].holdable:
+                    probe = self._plan.probes[step.cell.probe]
+                    if isinstance(probe, Probe) and probe.holdable:
                         held[step] = self._trials.prepare(pair, step)
                 for step in steps:
-                    yield step, self._pair(pair, step, held.pop(step, None))
+                    yield step, self._round(pair, step, held.pop(step, None))
             finally:
                 for prepared in held.values():
                     prepared.end()
 
-    def _pair(self, pair: LivePair, step: Step, prepared: Prepared | None) -> Both | NoNumber:
-        hand_first = self._random.random() < 1 / 2
+    def _round(self, pair: LivePair, step: Step, prepared: Prepared | None) -> Round | NoNumber:
+        order = self._random.sample(ARMS, len(ARMS))
         try:
-            if hand_first:
-                by_hand = self._by_hand(pair, step)
-                netbench = self._by_netbench(pair, step, prepared)
-            else:
-                netbench = self._by_netbench(pair, step, prepared)
-                by_hand = self._by_hand(pair, step)
+            readings = {
+                arm: self._by_netbench(pair, step, prepared)
+                if arm == "netbench"
+                else self._by_hand(pair, step, plain=arm == "plain")
+                for arm in order
+            }
         except NoNumber as nothing:
             if prepared:
                 prepared.end()
             return nothing
-        return Both(netbench, by_hand, hand_first)
+        return Round(**readings, order=tuple(order))
 
     def _by_netbench(self, pair: LivePair, step: Step, prepared: Prepared | None) -> Reading:
         self._number += 1
@@ -153,22 +162,21 @@ class Comparison:
         window = record.sentinel
         return Reading(value, usable(window.before), usable(window.after))
 
-    def _by_hand(self, pair: LivePair, step: Step) -> Reading:
+    def _by_hand(self, pair: LivePair, step: Step, *, plain: bool) -> Reading:
         probe, cpus = self._plan.probes[step.cell.probe], self._plan.cpus[step.cell.placement]
-        address, port = pair.target or "", next(self._ports)
-        own = self._own_session
-        server = start(
-            self._engine,
-            pair.server,
-            probe.server_argv(address, port),
-            cpus.server,
-            own_session=own,
-        )
+        assert isinstance(probe, Probe), "PARSE names nothing else"
+        address, port = pair.pair.target or "", next(self._ports)
+        serving = probe.server_argv(address, port)
+        server = self._start(pair.server, serving, cpus.server)
         try:
             wait_for_listener(pair.server, port)
-            before = self._sentinel.read(cpus.client, cpus.server)
             argv = probe.client_argv(address, port, self._plan.cc)
-            client = start(self._engine, pair.client, argv, cpus.client, own_session=own)
+            if plain:
+                before = self._sentinel.read(cpus.client, cpus.server)
+                time.sleep(REST)
+                client = self._start(pair.client, argv, cpus.client)
+            else:
+                client, before = self._after_reading(pair, probe, argv, cpus)
             try:
                 text = client.output()
             finally:
@@ -178,14 +186,32 @@ class Comparison:
             server.kill()
         return Reading(PARSE[probe.name](text), seen(before), seen(after))
 
+    def _after_reading(
+        self, pair: LivePair, probe: Probe, argv: tuple[str, ...], cpus: Cpus
+    ) -> tuple[Tool, SentinelReading | Absent]:
+        """Return a client that was let go right after a reading, out of its own pause if any."""
+        if not probe.holdable:
+            before = self._sentinel.read(cpus.client, cpus.server)
+            return self._start(pair.client, argv, cpus.client), before
+        client = self._start(pair.client, argv, cpus.client)
+        time.sleep(WARM_UP)
+        client.signal("STOP")
+        time.sleep(probe.holdable)
+        before = self._sentinel.read(cpus.client, cpus.server)
+        client.signal("CONT")
+        return client, before
+
+    def _start(self, endpoint: Endpoint, argv: tuple[str, ...], cpu: int | None) -> Tool:
+        return start(self._engine, endpoint, argv, cpu, own_session=self._own_session)
+
 
 def seen(reading: SentinelReading | Absent) -> float | None:
     """Return a reading's value, None where there is none."""
     return None if isinstance(reading, Absent) else usable(reading)
 
 
-def shown(pair: Both, unit: str) -> str:
-    """Return one pair as a line: both numbers, their ratio, the readings around each."""
+def shown(one: Round, unit: str) -> str:
+    """Return one round as a line: its numbers, their ratios, the readings around each."""
 
     def around(reading: Reading, scale: float) -> str:
         return "/".join(
@@ -193,67 +219,75 @@ def shown(pair: Both, unit: str) -> str:
             for value in (reading.before, reading.after)
         )
 
-    largest = max((value for value in pair.sentinels if value is not None), default=1.0)
+    trials = (one.netbench, one.by_hand, one.plain)
+    largest = max((r.before for r in trials if r.before is not None), default=1.0)
     scale = 1e9 if largest > 1e9 else 1e3  # noqa: PLR2004 -- a stream in Gbit/s, else round trips
-    return (
-        f"{quantity(pair.netbench.value, unit):>13}{quantity(pair.by_hand.value, unit):>13}"
-        f"{math.exp(pair.log_ratio):8.3f}   {'hand' if pair.hand_first else 'netbench':8}"
-        f"{around(pair.netbench, scale):>14}{around(pair.by_hand, scale):>14}"
-    )
+    values = "".join(f"{quantity(reading.value, unit):>13}" for reading in trials)
+    ratios = "".join(f"{math.exp(one.log_ratio(other)):8.3f}" for other in ARMS[1:])
+    return values + ratios + "".join(f"{around(reading, scale):>14}" for reading in trials)
 
 
-def summary(pairs: list[Both]) -> str:
-    """Return geometric mean and spread of the ratios of some pairs."""
-    logs = [pair.log_ratio for pair in pairs]
+def summary(logs: list[float]) -> str:
+    """Return geometric mean and spread of some ratios."""
     if len(logs) < 2:  # noqa: PLR2004 -- a deviation needs two
-        return f"{len(logs)} pairs"
+        return f"{len(logs)} rounds"
     error = stdev(logs) / math.sqrt(len(logs))
     return (
         f"{math.exp(fmean(logs)):.3f}  (+- {error * 100:.1f} % standard error, deviation "
-        f"{stdev(logs) * 100:.1f} %, median {math.exp(median(logs)):.3f}, {len(logs)} pairs)"
+        f"{stdev(logs) * 100:.1f} %, median {math.exp(median(logs)):.3f}, {len(logs)} rounds)"
     )
 
 
-def agree(pair: Both) -> bool:
+def agree(values: tuple[float | None, ...]) -> bool:
     """Tell whether all four readings are there and differ by less than two states would."""
-    values = [value for value in pair.sentinels if value is not None]
-    return len(values) == len(pair.sentinels) and max(values) <= SPLIT_RATIO * min(values)
+    known = [value for value in values if value is not None]
+    return len(known) == len(values) and max(known) <= SPLIT_RATIO * min(known)
 
 
-def conclude(pairs: list[Both]) -> None:
-    """Print the ratio over all pairs, and over those whose four readings lie in one state."""
-    readings = [value for pair in pairs for value in pair.sentinels if value is not None]
-    threshold = split(readings)
-    by_state: dict[str, list[Both]] = {}
-    for pair in pairs:
-        states = {"unknown" if v is None else state_of(v, threshold) for v in pair.sentinels}
-        by_state.setdefault(states.pop() if len(states) == 1 else "mixed", []).append(pair)
-    print(f"  all pairs        {summary(pairs)}")
-    print(f"  readings agree   {summary([pair for pair in pairs if agree(pair)])}")
+def conclude(rounds: list[Round], other: str) -> None:
+    """Print the ratio over all rounds, and over those whose four readings lie in one state."""
+    found = [(one.log_ratio(other), one.sentinels(other)) for one in rounds]
+    threshold = split(value for _, values in found for value in values if value is not None)
+    by_state: dict[str, list[float]] = {}
+    for log, values in found:
+        states = {"unknown" if v is None else state_of(v, threshold) for v in values}
+        by_state.setdefault(states.pop() if len(states) == 1 else "mixed", []).append(log)
+    print(f"  all rounds       {summary([log for log, _ in found])}")
+    print(f"  readings agree   {summary([log for log, values in found if agree(values)])}")
     for state, members in sorted(by_state.items()):
         print(f"  state {state:10} {summary(members)}")
     if threshold is None:
         print(f"  (one state: no gap of more than {SPLIT_RATIO} between the readings)")
 
 
-def compare(engine: Engine, plan: Plan, *, own_session: bool) -> None:
-    """Run every pair, print each as it ends, then the ratios."""
-    found: dict[str, list[Both]] = {}
-    head = f"{'netbench':>13}{'by hand':>13}{'ratio':>8}   {'first':8}"
-    print(f"{'':24}{head}{'sentinel n.':>14}{'by hand':>14}")
+def compare(engine: Engine, plan: Plan, kept: File | None, *, own_session: bool) -> None:
+    """Run every round, print and keep each as it ends, then the ratios."""
+    found: dict[str, list[Round]] = {}
+    heads = ("netbench", "by hand", "plain")
+    print(f"{'':24}{''.join(f'{head:>13}' for head in heads)}{'n/hand':>8}{'n/plain':>8}", end="")
+    print("".join(f"{head:>14}" for head in heads))
     with TemporaryDirectory(prefix="netbench-fidelity-") as raw, Sentinel() as sentinel:
         comparison = Comparison(engine, plan, sentinel, File(raw), own_session=own_session)
         for block in range(1, plan.blocks + 1):
-            for step, outcome in comparison.pairs(block):
+            for step, outcome in comparison.rounds(block):
                 name = f"{step.cell.probe} {step.cell.placement}"
                 if isinstance(outcome, NoNumber):
                     print(f"{name:24}  left out: {outcome}", flush=True)
                     continue
                 found.setdefault(name, []).append(outcome)
                 print(f"{name:24}{shown(outcome, UNITS[step.cell.probe][1])}", flush=True)
-    for name, pairs in found.items():
-        print(f"\n{name}: netbench / by hand")
-        conclude(pairs)
+                keep(kept, engine.name, name, outcome)
+    for name, rounds in found.items():
+        for other, what in (("by_hand", "by hand, after a reading too"), ("plain", "plain")):
+            print(f"\n{name}: netbench / {what}")
+            conclude(rounds, other)
+
+
+def keep(kept: File | None, engine: str, cell: str, one: Round) -> None:
+    """Append a round to a file of JSON lines."""
+    if kept is not None:
+        with kept.open("a") as file:
+            file.write(json.dumps({"engine": engine, "cell": cell, **asdict(one)}) + "\n")
 
 
 def as_root_of_a_user_namespace() -> None:
@@ -268,7 +302,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=("netns", "docker"), default="netns")
     parser.add_argument("--driver", default="host", help="any that carries traffic; default: host")
-    parser.add_argument("--pairs", default="10", help="pairs of trials for each cell; default: 10")
+    parser.add_argument("--rounds", default="30", help="of trials for each cell; default: 30")
+    parser.add_argument("--keep", type=File, metavar="FILE", help="append rounds, JSON lines")
     parser.add_argument("--suite", default="quick", help="cells to compare; default: quick")
     parser.add_argument(
         "--one-session",
@@ -283,7 +318,7 @@ def main() -> None:
         drivers=given.driver,
         engine=given.engine,
         suite=given.suite,
-        blocks=given.pairs,
+        blocks=given.rounds,
         seed=given.seed,
     )
     run = secrets.token_hex(3)
@@ -291,7 +326,7 @@ def main() -> None:
         request = parse(options)
         if len(request.drivers) != 1 or request.drivers[0].isolated:
             raise ConfigurationError("--driver takes one driver that carries traffic")
-        engine = open_engine(given.engine, run, None)
+        engine = open_engine(given.engine, run, Wishes())
         try:
             engine.prepare()
             plan = build(request, engine.cpu_topology())
@@ -299,7 +334,7 @@ def main() -> None:
             if not engine.local:
                 raise ConfigurationError("the engine's processes must be visible in /proc here")
             print(f"engine {engine.name}, driver {given.driver}, seed {plan.seed}\n")
-            compare(engine, plan, own_session=not given.one_session)
+            compare(engine, plan, given.keep, own_session=not given.one_session)
         finally:
             engine.close()
     except NetbenchError as error:

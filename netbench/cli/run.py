@@ -3,7 +3,7 @@
 import secrets
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +43,21 @@ class RunOptions:
 
 
 def execute(options: Options, wishes: RunOptions) -> int:
-    """Run and return the exit code; errors before anything is created are raised.
+    """Run, report and return the exit code; errors as `measure`."""
+    path, status = measure(options, wishes)
+    fixed = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
+    return write_reports(path, as_json=wishes.as_json, exit_code=fixed.get(status))
+
+
+def measure(
+    options: Options, wishes: RunOptions, opener: Callable[[str, str, Wishes], Engine] = open_engine
+) -> tuple[Path, Status]:
+    """Run; return the run folder and how the run ended. Errors before it are raised.
+
+    Args:
+        options: of the plan.
+        wishes: all others.
+        opener: returns an engine of a kind, for a run's id; for those who bring their own.
 
     Raises:
         ConfigurationError: with every mistake.
@@ -53,7 +67,7 @@ def execute(options: Options, wishes: RunOptions) -> int:
     unwritable = check_writable(wishes.output)
     request = parse(options, *([f"--output: {unwritable}"] if unwritable else []))
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
-    engine = open_engine(request.engine, run, wishes.engine)
+    engine = opener(request.engine, run, wishes.engine)
     try:
         plan = build(request, engine.cpu_topology())
         folder, info = _begin(engine, plan, run, wishes)
@@ -63,8 +77,7 @@ def execute(options: Options, wishes: RunOptions) -> int:
             _sweep(engine, run, keep=wishes.keep)
             if not wishes.keep:
                 engine.close()
-    fixed = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
-    return write_reports(folder.path, as_json=wishes.as_json, exit_code=fixed.get(status))
+    return folder.path, status
 
 
 def _begin(engine: Engine, plan: Plan, run: str, wishes: RunOptions) -> tuple[RunFolder, RunInfo]:

@@ -1,0 +1,320 @@
+"""Build the tables of docs/method.md from the committed results; `--check` only tells.
+
+Every table stands between two markers, `<!-- table NAME -->` and `<!-- end -->`, and what is
+between them is replaced. Campaigns are judged anew from their run folders each time.
+"""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable
+from multiprocessing import Pool
+from pathlib import Path
+from statistics import median
+
+import simulate
+from judged import Judged, campaigns
+from kinds import KINDS, Kind
+from proportions import Proportion
+from simulate import EVERY
+
+from netbench.analysis import Verdict
+from netbench.analysis.stats import ALPHA, MIN_BLOCKS, tau
+from netbench.analysis.verdicts import read
+from netbench.record import METRICS
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "method.md"
+MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+FALSE = (Verdict.FASTER, Verdict.SLOWER)
+ROUNDS = 100
+"""More blocks than anyone would run: where the theory gives none below it, it gives none."""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head := tuple(head), tuple("---" for _ in head), *map(tuple, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def of(ended: list[Judged], test: Callable[[Judged], bool]) -> str:
+    """Return for how many of the campaigns something is true."""
+    return str(Proportion(sum(map(test, ended)), len(ended)))
+
+
+def words(ended: list[Judged]) -> str:
+    """Return how often each verdict was given."""
+    counts = {word: sum(one.contrast.verdict is word for one in ended) for word in Verdict}
+    return ", ".join(f"{word} {count}" for word, count in counts.items() if count) or "none"
+
+
+def middle(values: Iterable[float | None], form: str = "{:.4f}") -> str:
+    """Return the median of what is there."""
+    known = [value for value in values if value is not None]
+    return form.format(median(known)) if known else "-"
+
+
+def right(one: Judged) -> bool:
+    """Tell whether the verdict is that of the truth."""
+    truth = math.log(one.kind.truth)
+    return one.contrast.verdict is read((truth, truth), 0.05, METRICS[one.contrast.metric])
+
+
+def contradicts(one: Judged) -> bool:
+    """Tell whether the truth contradicts the verdict."""
+    return one.contrast.verdict is not Verdict.UNDECIDED and not right(one)
+
+
+def covers(one: Judged) -> bool:
+    """Tell whether the interval holds the truth; an unbounded one does."""
+    low, high = one.contrast.low, one.contrast.high
+    return low is None or high is None or low <= one.kind.truth <= high
+
+
+def half_width(one: Judged) -> float | None:
+    """Return half the interval's width on the ratio scale, in percent."""
+    low, high = one.contrast.low, one.contrast.high
+    return None if low is None or high is None else 50 * math.log(high / low)
+
+
+def aa(found: dict[str, list[Judged]]) -> str:
+    """Return campaigns of identical arms."""
+    head = (
+        "campaigns",
+        "verdicts",
+        "false verdicts",
+        "A/A interval leaves out 1",
+        "interval of the two identical drivers holds 1",
+        "noise floor, median",
+        "links alike",
+    )
+    return table(
+        head,
+        (
+            (
+                kind.title,
+                words(ended),
+                of(ended, lambda one: one.contrast.verdict in FALSE),
+                of(ended, lambda one: not one.null.contains_one),
+                of(ended, covers),
+                middle(
+                    (100 * f for one in ended if (f := one.contrast.noise_floor) is not None),
+                    "{:.1f} %",
+                ),
+                f"{sum(one.alike for one in ended)} of {len(ended)}",
+            )
+            for kind in KINDS
+            if kind.name.startswith("aa-") and (ended := found[kind.name])
+        ),
+    )
+
+
+def effects(found: dict[str, list[Judged]]) -> str:
+    """Return campaigns with a known effect."""
+    head = (
+        "injected",
+        "truth",
+        "ratio found, median",
+        "half-width, median",
+        "verdicts",
+        "right verdict",
+        "contradicted by the truth",
+        "interval holds the truth",
+    )
+    return table(
+        head,
+        (
+            (
+                kind.title,
+                f"{kind.truth:.2f}",
+                middle(one.contrast.ratio for one in ended),
+                middle(map(half_width, ended), "{:.2f} %"),
+                words(ended),
+                of(ended, right),
+                of(ended, contradicts),
+                of(ended, covers),
+            )
+            for kind in KINDS
+            if kind.name.startswith(("limit-", "noisy-", "delay-")) and (ended := found[kind.name])
+        ),
+    )
+
+
+def disturbed(found: dict[str, list[Judged]]) -> str:
+    """Return campaigns of identical arms on a machine that changes."""
+    head = ("disturbance", "verdicts", "false verdicts", "half-width, median", "doubts told")
+    return table(
+        head,
+        (
+            (
+                kind.title,
+                words(ended),
+                of(ended, lambda one: one.contrast.verdict in FALSE),
+                middle(map(half_width, ended), "{:.2f} %"),
+                doubts(ended),
+            )
+            for kind in KINDS
+            if kind.name in {"drift", "step", "neighbour"} and (ended := found[kind.name])
+        ),
+    )
+
+
+def doubts(ended: list[Judged]) -> str:
+    """Return every kind of warning with how many campaigns carry it."""
+    kinds = [one.warnings | {warning.kind for warning in one.contrast.warnings} for one in ended]
+    counts = {kind: sum(kind in carried for carried in kinds) for kind in set().union(*kinds)}
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"`{kind}` {count}" for kind, count in ordered) or "none"
+
+
+def trials(found: dict[str, list[Judged]]) -> str:
+    """Return how many campaigns and trials there are, and which failed."""
+    ended = [one for kind in found.values() for one in kind]
+    failed = Proportion(sum(one.failed for one in ended), sum(one.trials for one in ended))
+    return table(
+        ("campaigns", "trials", "trials without a number"),
+        ((str(len(ended)), str(failed.of), str(failed)),),
+    )
+
+
+def simulated(rows: list[simulate.Row], wanted: Callable[[simulate.Terms], bool]) -> str:
+    """Return simulated campaigns."""
+    head = (
+        "machine",
+        "truth",
+        "judged by",
+        "wrong verdicts",
+        "interval holds the truth at the end",
+        "at every look",
+        "undecided",
+        "blocks, mean",
+    )
+    return table(
+        head,
+        (
+            (
+                EVERY[row.terms.world].title,
+                f"{row.terms.ratio:.3f}",
+                judged_by(row.terms),
+                str(Proportion(row.wrong, row.campaigns)),
+                str(Proportion(row.covered, row.campaigns)),
+                f"{row.always / row.campaigns * 100:.1f} %",
+                f"{row.verdicts.get('undecided', 0) / row.campaigns * 100:.0f} %",
+                f"{row.blocks:.1f}",
+            )
+            for row in rows
+            if wanted(row.terms)
+        ),
+    )
+
+
+def judged_by(terms: simulate.Terms) -> str:
+    """Return in words what stops and decides a campaign."""
+    margin = f"margin {terms.margin:.0%}" if terms.margin else "no margin"
+    contrasts = f", {terms.contrasts} contrasts" if terms.contrasts > 1 else ""
+    return f"{margin}{contrasts}" + ("" if terms.gates else ", interval alone")
+
+
+def by_theory(deviation: float, distance: float) -> int | None:
+    """Return the first number of blocks whose half-width is within `distance`, both of logs."""
+    for n in range(MIN_BLOCKS, ROUNDS):
+        width = tau(n, ALPHA)
+        if width is not None and width * deviation / math.sqrt(n) <= distance:
+            return n
+    return None
+
+
+def blocks(rows: list[simulate.Row]) -> str:
+    """Return blocks to a verdict on a true -10 %: by theory and simulated, in both readings."""
+    deviations = {"ratio-5": 0.05, "arms-5": 0.05 * math.sqrt(2)}
+    head = (
+        "deviation of",
+        "deviation of the log ratio",
+        "decided when the interval leaves out",
+        "by theory",
+        "simulated: mean",
+        "median",
+        "nine of ten within",
+        "decided",
+    )
+    return table(
+        head,
+        (
+            (
+                EVERY[row.terms.world].title + ("" if row.terms.gates else ", interval alone"),
+                f"{deviations[row.terms.world]:.3f}",
+                "the margin of 5 %" if row.terms.margin else "1",
+                str(
+                    by_theory(
+                        deviations[row.terms.world],
+                        -math.log(row.terms.ratio) - math.log1p(row.terms.margin),
+                    )
+                ),
+                f"{row.blocks:.1f}",
+                f"{row.median:.0f}",
+                f"{row.p90:.0f}",
+                f"{row.verdicts.get('slower', 0) / row.campaigns * 100:.0f} %",
+            )
+            for row in rows
+            if row.terms.world in deviations
+        ),
+    )
+
+
+def taus() -> str:
+    """Return the interval's half-width in standard errors."""
+    counts = (6, 8, 10, 12, 16, 20, 30, 40)
+    shares = ((1, ALPHA), (3, ALPHA / 3), (8, ALPHA / 8))
+    return table(
+        ("primary contrasts", *(f"n = {n}" for n in counts)),
+        (
+            (str(m), *("-" if (w := tau(n, a)) is None else f"{w:.2f}" for n in counts))
+            for m, a in shares
+        ),
+    )
+
+
+def every() -> dict[str, str]:
+    """Return every table by name."""
+    with Pool() as pool:
+        ended = pool.map(_campaigns, KINDS)
+    found = {kind.name: judged for kind, judged in zip(KINDS, ended, strict=True)}
+    rows = simulate.load()
+    plain = [row for row in rows if row.terms.world not in {"arms-5", "ratio-5"}]
+    return {
+        "trials": trials(found),
+        "aa": aa(found),
+        "effects": effects(found),
+        "disturbed": disturbed(found),
+        "tau": taus(),
+        "simulated-null": simulated(plain, lambda t: t.ratio == 1.0),
+        "simulated-effect": simulated(plain, lambda t: t.ratio != 1.0),
+        "blocks": blocks(rows),
+    }
+
+
+def _campaigns(kind: Kind) -> list[Judged]:
+    return list(campaigns(kind))
+
+
+def filled(page: str, tables: dict[str, str]) -> str:
+    """Return the page with every marked table built anew."""
+    return MARKED.sub(lambda m: m[1] + tables[m[2]] + m[4], page)
+
+
+def main() -> None:
+    """Write the page, or tell whether it is what the results give."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if stale")
+    given = parser.parse_args()
+    page = PAGE.read_text()
+    built = filled(page, every())
+    if given.check:
+        if built != page:
+            sys.exit(f"{PAGE.name} is stale: python benchmarks/calibration/tables.py")
+        return
+    PAGE.write_text(built)
+
+
+if __name__ == "__main__":
+    main()
