@@ -1,20 +1,19 @@
 """Absolute figures: every trial of every cell, whatever its state, with what gave no number."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import pandas as pd
 
 from netbench.analysis.frame import ARM, CELL
 from netbench.analysis.model import CellSummary, TrialPoint
+from netbench.analysis.saturation import METRIC, Name
 from netbench.probes import PROBES
 from netbench.record import METRICS, PlanSummary
 from netbench.spec import Placement
 
 NOT_REACHED: Final = "not reached before the run ended"
-Name = tuple[str, int, str, str, str]
-"""Driver, replica, path, probe, placement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class _Outcomes:
 
 
 def summarise(
-    trials: pd.DataFrame, values: pd.DataFrame, plan: PlanSummary
+    trials: pd.DataFrame, values: pd.DataFrame, plan: PlanSummary, used_up: Mapping[Name, str]
 ) -> tuple[CellSummary, ...]:
     """Return one summary for each arm, cell and metric, planned or seen.
 
@@ -45,8 +44,11 @@ def summarise(
     units = {name: metric.unit for name, metric in METRICS.items()}
     units |= dict(zip(values["metric"], values["unit"], strict=True))
     return tuple(
-        _summary(
-            name, metric, units[metric], outcomes.get(name, absent), given.get((*name, metric))
+        replace(
+            _summary(
+                name, metric, units[metric], outcomes.get(name, absent), given.get((*name, metric))
+            ),
+            saturated=used_up.get(name, "") if metric == METRIC else "",
         )
         for name in names
         for metric in metrics[name[2:]]

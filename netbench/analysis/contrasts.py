@@ -1,7 +1,7 @@
 """Pair trials of one block in one state, and compare each driver with the baseline (METHOD §2)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, cast
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from netbench.analysis.frame import ARM, CELL
 from netbench.analysis.model import BlockDelta, Contrast, NullContrast, QualityWarning
+from netbench.analysis.saturation import METRIC, Name, saturated
 from netbench.analysis.states import PREFERENCE
 from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, spread, t_mixture
 from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor
@@ -36,6 +37,13 @@ class Terms:
     alpha: float
     """Each contrast's share of the error rate."""
     margin: float
+    used_up: Mapping[Name, str] = field(default_factory=dict)
+    """By arm and cell of a throughput."""
+
+    def saturated(self, driver: str, key: "Key") -> str:
+        """Return what a driver's first arm used up; empty where the metric is none to use up."""
+        place = (driver, 0, key.path, key.probe, key.placement)
+        return self.used_up.get(place, "") if key.metric == METRIC else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,9 @@ class Comparison:
                 margin=self._terms.margin,
             )
         )
+        used, baselines = (
+            self._terms.saturated(name, self.key) for name in (target.driver, self._terms.baseline)
+        )
         ratio, low, high = _ratios(interval)
         return Contrast(
             driver=target.driver,
@@ -188,8 +199,9 @@ class Comparison:
             baseline_median=_median(baseline),
             verdict=verdict,
             noise_floor=noise_floor(null),
-            warnings=(*warnings, *missing),
+            warnings=(*warnings, *saturated(used, baselines), *missing),
             deltas=_deltas(rows),
+            saturated=used,
         )
 
     def paired_blocks(self, driver: str) -> frozenset[int]:

@@ -14,8 +14,16 @@ CELL: Final = ["path", "probe", "placement"]
 """Columns that make a cell, the driver aside."""
 ARM: Final = ["driver", "replica"]
 
+MACHINE: Final = {
+    "steal": "trial.steal",
+    "frequency": "trial.frequency",
+    "idle_busy": "trial.idle_busy",
+    "client_busy": "trial.busy_client_cpu",
+    "server_busy": "trial.busy_server_cpu",
+}
+"""Columns that are facts of the trial, by the facts' names."""
 TRIAL_TYPES: Final = dict.fromkeys(
-    ("before", "after", "before_at", "after_at", "steal", "measuring"), "float64"
+    ("before", "after", "before_at", "after_at", "measuring", *MACHINE), "float64"
 ) | dict.fromkeys(("record", "block", "position", "attempt", "replica"), "int64")
 VALUE_TYPES: Final = {"row": "int64", "value": "float64"}
 
@@ -60,6 +68,13 @@ class Trial(NamedTuple):
     """`held`, `broken` or `unread`."""
     steal: float | None
     """Share of CPU time."""
+    frequency: float | None
+    """Clock of the slower CPU of the trial's, Hz."""
+    idle_busy: float | None
+    """CPU seconds per second in the block's idle window."""
+    client_busy: float | None
+    """CPU seconds per second on the client's CPU while the load was steady."""
+    server_busy: float | None
     measuring: float
     """Seconds."""
 
@@ -118,8 +133,8 @@ def _trial(record: Record) -> Trial:
         note=sys.intern(sentinel.note),
         congestion_control=_congestion_control(record),
         pins=_pins(record.pins),
-        steal=_steal(record),
         measuring=record.clock.measuring,
+        **_machine(record),
     )
 
 
@@ -142,6 +157,10 @@ def _pins(pins: Pins) -> str:
     return "unread" if any(seen is None for _, seen in pinned) else "held"
 
 
-def _steal(record: Record) -> float | None:
-    found = dict(record.facts).get("trial.steal")
-    return float(found) if isinstance(found, int | float) else None
+def _machine(record: Record) -> dict[str, float | None]:
+    facts = dict(record.facts)
+    found = {column: facts.get(name) for column, name in MACHINE.items()}
+    return {
+        column: float(value) if isinstance(value, int | float) else None
+        for column, value in found.items()
+    }

@@ -95,6 +95,8 @@ class Contrast:
     """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None where unbounded."""
     warnings: tuple[QualityWarning, ...]
     deltas: tuple[BlockDelta, ...]
+    saturated: str = ""
+    """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,10 @@ class CellSummary:
     skips: int
     reasons: tuple[str, ...]
     """Distinct reasons of failures and skips."""
+    saturated: str = ""
+    """Of a throughput: what was used up in the median trial: `client` or `server` (that tool's
+    CPU), `both`, `rate` (the rate that the probe asks for), `nothing`, or `unknown`; empty
+    elsewhere. Where a tool's CPU or the rate is, the figure is no measure of the driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +207,34 @@ class SentinelPoint:
     """`before` or `after` the trial."""
     state: str
     """State of this reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """What one stream over loopback carries, and what drivers reach of it."""
+
+    probe: str
+    value: float
+    """bit/s."""
+    source: str
+    """Where it comes from, in words."""
+    efficiencies: tuple[tuple[str, float], ...]
+    """Driver, and its rate between containers over this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What the machine can do at most on one placement's CPUs (METHOD §3)."""
+
+    placement: Placement
+    copy: float | None
+    """Memory copied within the caches, bit/s; None where it was not measured."""
+    copy_memory: float | None
+    """Memory copied beyond the caches, bit/s."""
+    why: str
+    """Why a figure is missing, where one is."""
+    loopbacks: tuple[Loopback, ...]
+    """One for each probe of streams between containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +279,5 @@ class Analysis:
     """Every `--require` budget in every cell that it stands for."""
     budgets_kept: bool = True
     """Whether all of them are met, those that are not decided aside where that is allowed."""
+    ceilings: tuple[Ceiling, ...] = ()
+    """One for each placement of the plan."""

@@ -6,6 +6,7 @@ import pandas as pd
 
 from netbench.analysis import cells, quality, states
 from netbench.analysis.budgets import judge_budgets, kept
+from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
     Comparison,
     Key,
@@ -17,6 +18,7 @@ from netbench.analysis.contrasts import (
 )
 from netbench.analysis.frame import Frames, collect
 from netbench.analysis.model import Analysis, Contrast, NullContrast, Tally
+from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
 from netbench.record import METRICS, PlanSummary, Record, RunInfo
 
@@ -28,11 +30,13 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
     frames = states.assign(frames, thresholds)
     owed = targets(frames.trials, frames.numbers, info.plan.baseline)
     primary = sum(target.metric.primary for target in owed)
-    terms = Terms(info.plan.baseline, ALPHA / max(primary, 1), info.plan.margin)
+    used_up = saturations(frames.numbers, info.plan)
+    terms = Terms(info.plan.baseline, ALPHA / max(primary, 1), info.plan.margin, used_up)
     compared = _comparisons(frames.numbers, info.plan, terms)
     contrasts = tuple(_contrasts(frames, info, owed, compared))
     found = states.describe(frames.trials, thresholds)
     budgets = judge_budgets(info.plan, frames)
+    limits = ceilings(info, frames.numbers)
     return Analysis(
         baseline=info.plan.baseline,
         primary_contrasts=primary,
@@ -40,15 +44,16 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
         margin=terms.margin,
         contrasts=contrasts,
         nulls=tuple(_nulls(compared, contrasts)),
-        cells=cells.summarise(frames.trials, frames.numbers, info.plan),
+        cells=cells.summarise(frames.trials, frames.numbers, info.plan, used_up),
         states=found,
         points=cells.points(frames.numbers),
         sentinel=states.timeline(frames.trials, thresholds),
-        warnings=quality.of_run(info, frames.trials, frames.numbers, found),
+        warnings=quality.of_run(info, frames.trials, frames.numbers, found, limits),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
         budgets=budgets,
         budgets_kept=kept(budgets, allow_undecided=info.plan.allow_undecided),
+        ceilings=limits,
     )
 
 

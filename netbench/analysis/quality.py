@@ -1,4 +1,4 @@
-"""Doubts about a run as a whole, and about blocks that gave a contrast no pair."""
+"""Doubts about a run as a whole, the machine aside, and about blocks without a pair."""
 
 import math
 from collections import Counter
@@ -7,22 +7,13 @@ from typing import Final
 
 import pandas as pd
 
-from netbench.analysis.contrasts import Comparison, Target
-from netbench.analysis.frame import CELL
-from netbench.analysis.model import QualityWarning, State
-from netbench.analysis.states import PREFERENCE
+from netbench.analysis.ceiling import beyond
+from netbench.analysis.contrasts import Comparison, Target, by_key, usable
+from netbench.analysis.drift import drifts
+from netbench.analysis.machine import of_machine
+from netbench.analysis.model import Ceiling, QualityWarning, State
 from netbench.record import RunInfo
-from netbench.spec import Path, Placement
-from netbench.units import BITS_PER_SECOND, PER_SECOND, percent, quantity
 
-STEAL_LIMIT: Final = 0.01
-"""Share of CPU time taken by the hypervisor above which a trial is doubted (METHOD §5)."""
-MIXED_LIMIT: Final = 0.2
-"""Share of trials in which the state changed above which the run is doubted."""
-CEILING: Final = 1.05
-"""Nothing should carry more than this times the loopback stream (METHOD §3)."""
-CEILING_DRIVER: Final = "host"
-"""Its same-host traffic is the loopback stream."""
 STATUS: Final = {
     "running": "the run has no end: it was killed, or still goes on",
     "out-of-time": "the run reached --max-time before its last block",
@@ -32,7 +23,11 @@ STATUS: Final = {
 
 
 def of_run(
-    info: RunInfo, trials: pd.DataFrame, values: pd.DataFrame, states: tuple[State, ...]
+    info: RunInfo,
+    trials: pd.DataFrame,
+    values: pd.DataFrame,
+    states: tuple[State, ...],
+    ceilings: tuple[Ceiling, ...],
 ) -> tuple[QualityWarning, ...]:
     """Return every doubt about the run as a whole."""
     samples = trials[trials["outcome"] == "sample"]
@@ -40,13 +35,10 @@ def of_run(
         *_unfinished(info, trials),
         *_failures(trials),
         *_congestion_control(info, samples),
-        *_pins(samples),
-        *_steal(samples),
-        *_sentinel(samples),
-        *_mixed(samples),
-        *_states(states),
-        *_ceiling(values),
+        *of_machine(trials, states, info.plan.baseline),
+        *beyond(ceilings),
         *_retransmits(values),
+        *drifts(by_key(usable(values)), info.plan.baseline, info.plan.margin),
     )
 
 
@@ -131,105 +123,6 @@ def _congestion_control(info: RunInfo, samples: pd.DataFrame) -> Iterator[Qualit
             f"{asked} was asked for; used were {told}",
             "choose one that `tcp_allowed_congestion_control` lists",
         )
-
-
-def _pins(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    counts = samples["pins"].value_counts()
-    if broken := int(counts.get("broken", 0)):
-        yield QualityWarning(
-            "placement",
-            f"{broken} of {len(samples)} trials ran on other CPUs than their placement's",
-            "check cpusets and the engine's CPU limits; these trials are of another placement",
-        )
-    if unread := int(counts.get("unread", 0)):
-        yield QualityWarning(
-            "placement-unseen",
-            f"the CPUs of {unread} of {len(samples)} trials could not be read",
-            "run where the tools' /proc/<pid>/status is visible",
-        )
-
-
-def _steal(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    high = samples.loc[samples["steal"] > STEAL_LIMIT, "steal"]
-    if len(high):
-        yield QualityWarning(
-            "steal",
-            f"the hypervisor took more than {STEAL_LIMIT:.0%} of CPU time in {len(high)} of "
-            f"{len(samples)} trials, at most {high.max():.1%}",
-            "run on a quieter or a dedicated machine",
-        )
-
-
-def _sentinel(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    for placement, rows in samples.groupby("placement"):
-        lost = rows[rows["state"] == "unknown"]
-        if len(lost):
-            notes = sorted({note for note in lost["note"] if note})
-            yield QualityWarning(
-                "no-sentinel",
-                f"{len(lost)} of {len(rows)} trials of placement {placement} have no state of the "
-                f"machine{': ' if notes else ''}{'; '.join(notes)}",
-                "only split values can show machine states there: look at the trials by time",
-            )
-
-
-def _mixed(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    mixed = int((samples["state"] == "mixed").sum())
-    if len(samples) and mixed > MIXED_LIMIT * len(samples):
-        yield QualityWarning(
-            "mixed-trials",
-            f"the machine changed its state within {mixed} of {len(samples)} trials; "
-            "no contrast uses those",
-            "run more blocks, or on a machine whose CPUs are not moved about",
-        )
-
-
-def _states(states: tuple[State, ...]) -> Iterator[QualityWarning]:
-    for placement in dict.fromkeys(state.placement for state in states):
-        found = [state for state in states if state.placement is placement]
-        if len(found) > 1:
-            told = ", ".join(
-                f"{s.name} ({s.trials} trials, sentinel {_reading(s, s.low)} to "
-                f"{_reading(s, s.high)})"
-                for s in found
-            )
-            yield QualityWarning(
-                "machine-states",
-                f"the machine had {len(found)} states on placement {placement}: {told}",
-                "each contrast is made within one state and names it; never compare across them",
-            )
-
-
-def _reading(state: State, value: float) -> str:
-    """Return a sentinel's figure with its unit, which is that of the placement's method."""
-    unit = PER_SECOND if state.placement is Placement.SAME else BITS_PER_SECOND
-    return quantity(value, unit)
-
-
-def _ceiling(values: pd.DataFrame) -> Iterator[QualityWarning]:
-    """Yield drivers that beat loopback, which the baseline's traffic takes east-west only."""
-    rows = values[(values["metric"] == "throughput") & values["state"].isin(PREFERENCE)]
-    rows = rows[rows["path"] == Path.EAST_WEST.value]
-    medians = rows.pivot_table(
-        index=[*CELL, "state"], columns="driver", values="value", aggfunc="median"
-    )
-    if CEILING_DRIVER not in medians:
-        return
-    for place, row in medians.iterrows():
-        limit = row[CEILING_DRIVER]
-        for driver, median in row.drop(CEILING_DRIVER).items():
-            if median > CEILING * limit:
-                yield QualityWarning(
-                    "ceiling",
-                    f"driver {driver} carries {quantity(median, 'bit/s')}, "
-                    f"{percent(median / limit)} against {CEILING_DRIVER} ({_place(place)})",
-                    "explain it before use: segment sizes, queueing or placement of work, not a "
-                    "faster path, usually beat loopback",
-                )
-
-
-def _place(place: object) -> str:
-    return ", ".join(map(str, place)) if isinstance(place, tuple) else str(place)
 
 
 def _retransmits(values: pd.DataFrame) -> Iterator[QualityWarning]:

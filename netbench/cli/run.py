@@ -20,7 +20,8 @@ from netbench.engines.choose import open_engine
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Interrupted
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import SCHEMA, RunInfo
-from netbench.runner import BlockFinished, Ended, Event, Runner, TrialFinished
+from netbench.runner import BlockFinished, Ended, Event, Runner, TrialFinished, ceiling
+from netbench.sentinel.measure import Sentinel
 from netbench.spec import Path as TrafficPath
 from netbench.store import RunFolder, check_writable
 from netbench.topology import choose_reader, deferred_signals, surroundings
@@ -90,7 +91,9 @@ def _begin(engine: Engine, plan: Plan, run: str, wishes: RunOptions) -> tuple[Ru
         if _needs_lan(engine, plan, wishes.engine):
             helpers = (*helpers, engine.lan().done)
         tools = engine.tools()
-        facts = surroundings(engine, identify=wishes.identify)
+        facts = dict(surroundings(engine, identify=wishes.identify))
+        with Sentinel() as sentinel:
+            facts |= ceiling(engine, choose_reader(engine), plan, sentinel)
     except EngineLost:
         raise
     except EngineError as exc:

@@ -7,7 +7,8 @@ between the arms of one run; `varies` facts may differ.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from netbench.units import BYTES, COUNT, RATIO, SECONDS
+from netbench.spec import Placement
+from netbench.units import BITS_PER_SECOND, BYTES, COUNT, RATIO, SECONDS
 
 Match = Literal["confounder", "arms", "varies"]
 
@@ -89,6 +90,17 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.memory", int, BYTES, "confounder", "memory the engine sees"),
     ("engine.live_restore", bool, "", "varies", "whether containers outlive the engine"),
     ("engine.user_namespace", bool, "", "confounder", "whether it works in a user namespace"),
+    ("ceiling.copy_block", int, BYTES, "varies", "block copied that does not fit into the caches"),
+    *(
+        (f"ceiling.{placement}.{name}", float, BITS_PER_SECOND, "varies", meaning)
+        for placement in Placement
+        for name, meaning in (
+            ("copy", "memory copied within the caches, 128 KiB at a time, on the slower CPU"),
+            ("copy_memory", "memory copied beyond the caches, on the slower CPU"),
+            ("loopback", "one TCP stream over loopback, measured once where no host arm shows it"),
+        )
+    ),
+    ("trial.frequency", float, "Hz", "varies", "clock of the slower of the trial's CPUs, in it"),
     ("trial.load1", float, "", "varies", "one-minute load average after the trial"),
     ("trial.steal", float, RATIO, "varies", "share of CPU time stolen during the trial"),
     ("trial.busy", float, RATIO, "varies", "share of CPU time not idle during the trial"),

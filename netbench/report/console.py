@@ -6,6 +6,7 @@ from netbench import units
 from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
+from netbench.report.ceiling import ceiling_sentences
 from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
     baseline_check,
@@ -70,6 +71,7 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     lines += [Text(line, style="red") for line in unmeasured(digest)]
     check = baseline_check(analysis)
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
+    lines += [Text(line, style="dim") for line in ceiling_sentences(analysis)]
     lines += [Text(f"! {line}", style="yellow") for line in doubts(analysis)]
     lines += _budgets(info, analysis)
     return Group(Text(engine_line(info), style="bold"), *tables, *lines)

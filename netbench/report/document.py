@@ -7,6 +7,7 @@ from netbench.analysis.model import (
     Analysis,
     BlockDelta,
     BudgetResult,
+    Ceiling,
     CellSummary,
     Contrast,
     NullContrast,
@@ -40,6 +41,7 @@ def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> 
         "nulls": [_null(null) for null in analysis.nulls],
         "states": [_state(state) for state in analysis.states],
         "budgets": [_budget(result) for result in analysis.budgets],
+        "ceilings": [_ceiling(ceiling) for ceiling in analysis.ceilings],
         "warnings": _warnings(analysis.warnings),
     }
 
@@ -78,6 +80,7 @@ def _contrast(contrast: Contrast) -> Json:
         "blocks": contrast.blocks,
         "state": contrast.state,
         "noise_floor": _number(contrast.noise_floor),
+        "saturated": contrast.saturated,
         "warnings": _warnings(contrast.warnings),
         "deltas": _deltas(contrast.deltas),
     }
@@ -120,6 +123,7 @@ def _cell(cell: CellSummary) -> Json:
         "failures": cell.failures,
         "skips": cell.skips,
         "reasons": list(cell.reasons),
+        "saturated": cell.saturated,
     }
 
 
@@ -149,4 +153,25 @@ def _state(state: State) -> Json:
         "low": _number(state.low),
         "high": _number(state.high),
         "trials": state.trials,
+    }
+
+
+def _ceiling(ceiling: Ceiling) -> Json:
+    return {
+        "placement": ceiling.placement.value,
+        "copy": _number(ceiling.copy),
+        "copy_memory": _number(ceiling.copy_memory),
+        "why": ceiling.why,
+        "loopbacks": [
+            {
+                "probe": loopback.probe,
+                "value": _number(loopback.value),
+                "source": loopback.source,
+                "efficiencies": [
+                    {"driver": driver, "efficiency": _number(share)}
+                    for driver, share in loopback.efficiencies
+                ],
+            }
+            for loopback in ceiling.loopbacks
+        ],
     }

@@ -15,6 +15,7 @@ from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report import budgets, matrix, sections, words
+from netbench.report.ceiling import USED_UP, ceiling_sentences
 from netbench.report.console import doubts
 from netbench.report.drawing import drawing
 from netbench.report.figures import Chapter, Scene, chapters
@@ -59,6 +60,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         doubts=doubts(analysis),
         budgets_told=budgets.told(info, analysis),
         budget_results=budgets.ordered(analysis),
+        ceilings=ceiling_sentences(analysis),
         forest=forest(analysis),
         paths=sections.paths(info, digest),
         views=digest.drivers,
@@ -97,6 +99,7 @@ def _environment() -> Environment:
         "sharing": WORDS,
         "key_of": words.key_of,
         "signs": words.SIGNS,
+        "used_up": USED_UP,
         "units": units,
         "interval": words.interval,
     }

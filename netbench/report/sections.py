@@ -9,6 +9,7 @@ from netbench.analysis.model import Analysis, Contrast, NullContrast
 from netbench.drivers import DRIVERS
 from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
+from netbench.report.ceiling import USED_UP
 from netbench.report.sentences import fact, primaries, subject
 from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
 from netbench.report.views import CommandLine, Digest, DriverView, WayView
@@ -143,8 +144,12 @@ def _cost(analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric:
         headline=f"{SIGNS[contrast.verdict]} {_effect(contrast)}",
         figures=f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}",
         medians=f"{units.quantity(contrast.driver_median, contrast.unit)} against "
-        f"{units.quantity(contrast.baseline_median, contrast.unit)}",
+        f"{units.quantity(contrast.baseline_median, contrast.unit)}{_used_up(contrast)}",
     )
+
+
+def _used_up(contrast: Contrast) -> str:
+    return f"; {USED_UP[contrast.saturated]}" if contrast.saturated else ""
 
 
 def _no_cost(digest: Digest, driver: str, key: CellKey, name: str) -> Cost:

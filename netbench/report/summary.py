@@ -7,6 +7,7 @@ from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report import budgets
+from netbench.report.ceiling import ceiling_sentences
 from netbench.report.console import doubts
 from netbench.report.sentences import (
     baseline_check,
@@ -52,6 +53,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
             )
         ),
         f"{escaped(analysis.baseline)}: {escaped(baseline_check(analysis))}.",
+        "\n".join(f"- {escaped(line)}" for line in ceiling_sentences(analysis)),
         _doubts(analysis),
         _footer(info, digest),
     ]

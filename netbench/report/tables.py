@@ -33,6 +33,7 @@ FIELDS: Final = (
     "noise_floor",
     "warnings",
     "reasons",
+    "saturated",
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Beginnings that spreadsheets take for a formula, in both widths."""
@@ -88,6 +89,7 @@ def _of_cell(cell: CellSummary) -> dict[str, Field]:
         "failures": cell.failures,
         "skips": cell.skips,
         "reasons": "; ".join(cell.reasons),
+        "saturated": cell.saturated,
     }
 
 

@@ -1,5 +1,6 @@
 """Fold a plan over an engine and yield what happens. No printing, no files."""
 
+from netbench.runner.ceiling import ceiling
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
@@ -18,4 +19,5 @@ __all__ = [
     "Runner",
     "TrialFinished",
     "TrialStarted",
+    "ceiling",
 ]

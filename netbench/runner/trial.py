@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader
+from netbench.facts.frequency import frequency
 from netbench.facts.published import PublishedWitness
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, Search
@@ -51,6 +52,7 @@ class Where:
     step: Step
 
 
+REMOTE = Absent("the engine's CPUs are not this process's to measure on")
 _UNPINNED = Pins(None, None, None, None)
 _NO_WINDOW = SentinelWindow("none", None, None, "the trial never ran")
 
@@ -73,6 +75,7 @@ class Seen:
     promises: tuple[PromiseCheck, ...] = ()
     path: PathProof | None = None
     facts: tuple[tuple[str, FactValue], ...] = ()
+    frequency: FactValue = field(default_factory=lambda: Absent("the tools never ran"))
 
 
 class TrialRunner:
@@ -123,7 +126,12 @@ class TrialRunner:
         finally:
             seen.window = _window(prepared, first, self._state(prepared.cpus))
         after = self._again(prepared, seen)
-        seen.facts = (*seen.facts, *_congestion(after), *(witness.stop() if witness else ()))
+        seen.facts = (
+            *seen.facts,
+            ("trial.frequency", seen.frequency),
+            *_congestion(after),
+            *(witness.stop() if witness else ()),
+        )
         return self._proved(prepared, sample, (before, after), seen)
 
     def _numbers(
@@ -134,7 +142,7 @@ class TrialRunner:
         leg: Prepared | None = prepared
         samples: list[Sample] = []
         while leg is not None:
-            samples.append(self._leg(number, leg, seen, witness.look if witness else _nothing))
+            samples.append(self._leg(number, leg, seen, witness))
             following = probe.following(samples) if isinstance(probe, Search) else None
             leg = self._another(prepared, following)
         if not isinstance(probe, Search):
@@ -149,8 +157,16 @@ class TrialRunner:
             return None
         return self._settler.prepare(prepared.live, prepared.step, probe)
 
-    def _leg(self, number: int, prepared: Prepared, seen: Seen, look: Callable[[], None]) -> Sample:
+    def _leg(
+        self, number: int, prepared: Prepared, seen: Seen, witness: PublishedWitness | None
+    ) -> Sample:
         """Run one leg, note what it left, return its numbers."""
+
+        def look() -> None:
+            if witness is not None:
+                witness.look()
+            seen.frequency = self._frequency(prepared.cpus)
+
         try:
             leg = self._legs.run(prepared, look)
         finally:
@@ -165,8 +181,11 @@ class TrialRunner:
 
     def _state(self, cpus: Cpus) -> SentinelReading | Absent:
         if not self._engine.local:
-            return Absent("the engine's CPUs are not this process's to measure on")
+            return REMOTE
         return self._sentinel.read(cpus.client, cpus.server)
+
+    def _frequency(self, cpus: Cpus) -> FactValue:
+        return frequency((cpus.client, cpus.server)) if self._engine.local else REMOTE
 
     def _witness(self, prepared: Prepared) -> PublishedWitness | None:
         """Return what watches how a published port is served, started; None where none is."""
@@ -216,10 +235,6 @@ class TrialRunner:
             stdout_file=file,
             stderr=done.stderr[:EVIDENCE],
         )
-
-
-def _nothing() -> None:
-    """Look at nothing."""
 
 
 def _otherwise_published(wanted: str | None, facts: dict[str, FactValue]) -> Failure | None:

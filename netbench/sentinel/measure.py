@@ -115,19 +115,26 @@ class Sentinel:
         for worker in workers or ():
             worker.end()
 
-    def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
+    def read(
+        self,
+        client_cpu: int | None,
+        server_cpu: int | None,
+        method: Literal["stream", "pingpong"] | None = None,
+    ) -> SentinelReading | Absent:
         """Return the state's figure on these CPUs, or why there is none.
 
-        Two CPUs give a stream in bit/s, one CPU a ping-pong in round trips per second; the client's
-        CPU sends. Takes little more than the length of the reading.
+        Two CPUs give a stream in bit/s, one CPU a ping-pong in round trips per second, unless
+        `method` says otherwise; the client's CPU sends. Takes little more than the length of the
+        reading.
         """
         if client_cpu is None or server_cpu is None:
             return Absent("unpinned")
+        method = method or ("pingpong" if client_cpu == server_cpu else "stream")
         try:
             if self._workers is None:
                 self._workers = _start()
-                _measure(self._workers, client_cpu, server_cpu, self._seconds)
-            return _measure(self._workers, client_cpu, server_cpu, self._seconds)
+                _measure(self._workers, client_cpu, server_cpu, method, self._seconds)
+            return _measure(self._workers, client_cpu, server_cpu, method, self._seconds)
         except (_WorkerError, OSError) as exc:
             self.close()
             return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {exc}")
@@ -135,12 +142,34 @@ class Sentinel:
             self.close()
             raise
 
+    def copy(self, cpu: int, block: int, seconds: float) -> float | Absent:
+        """Return how fast a CPU copies `block` bytes of memory, in bit/s, or why that is unknown.
+
+        Takes `seconds`, and the time to touch twice the block.
+        """
+        try:
+            if self._workers is None:
+                self._workers = _start()
+            lead, _ = self._workers
+            lead.tell(f"copy {block} {cpu} {seconds}")
+            done = _figures(lead.hear(time.monotonic() + seconds + _PATIENCE))
+            return _rate(done) * 8
+        except (_WorkerError, OSError) as exc:
+            self.close()
+            return Absent(f"no memory copy on CPU {cpu}: {exc}")
+        except BaseException:
+            self.close()
+            raise
+
 
 def _measure(
-    workers: tuple[_Worker, _Worker], client_cpu: int, server_cpu: int, seconds: float
+    workers: tuple[_Worker, _Worker],
+    client_cpu: int,
+    server_cpu: int,
+    method: Literal["stream", "pingpong"],
+    seconds: float,
 ) -> SentinelReading:
     lead, follow = workers
-    method = "pingpong" if client_cpu == server_cpu else "stream"
     until = time.monotonic() + seconds + _PATIENCE
     follow.tell(f"follow {method} {server_cpu} {seconds}")
     # Where the leader is dead its figures follow at once, as a second line; telling it will fail.
@@ -149,9 +178,7 @@ def _measure(
     lead.tell(f"lead {method} {client_cpu} {seconds}")
     led, followed = _figures(lead.hear(until)), _figures(follow.hear(until))
     counted = followed if method == "stream" else led
-    if not counted.amount or counted.seconds <= 0:
-        raise _WorkerError("nothing was counted")
-    rate = counted.amount / counted.seconds
+    rate = _rate(counted)
     return SentinelReading(
         value=rate * 8 if method == "stream" else rate,
         at=(counted.started + counted.ended) / 2,
@@ -169,6 +196,13 @@ class _Figures:
     @property
     def seconds(self) -> float:
         return self.ended - self.started
+
+
+def _rate(counted: _Figures) -> float:
+    """Return what was counted per second."""
+    if not counted.amount or counted.seconds <= 0:
+        raise _WorkerError("nothing was counted")
+    return counted.amount / counted.seconds
 
 
 def _figures(answer: str) -> _Figures:

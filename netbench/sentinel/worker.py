@@ -6,8 +6,9 @@ sleeps in between and ends when stdin does.
 
     lead METHOD CPU SECONDS     the side that keeps time
     follow METHOD CPU SECONDS   prints `ready` once it sits on its CPU and waits
+    copy BLOCK CPU SECONDS      copies BLOCK bytes from place to place, alone
 
-Both end with `done STARTED ENDED AMOUNT`: CLOCK_MONOTONIC seconds, and bytes (stream) or round
+All end with `done STARTED ENDED AMOUNT`: CLOCK_MONOTONIC seconds, and bytes (stream, copy) or round
 trips (ping-pong); or with `error TEXT`.
 """
 
@@ -21,6 +22,9 @@ MESSAGE = 16
 """Bytes of one message of the ping-pong."""
 MORE, LAST = b"\0", b"\1"
 """Content of every byte of a message but the last one's, and of the last message."""
+
+BATCH = 2 * 1024 * 1024
+"""Bytes that are copied at least between two looks at the clock."""
 
 Outcome = tuple[float, float, int]
 
@@ -75,11 +79,32 @@ def follow_pingpong(fd: int) -> Outcome:
     return started, time.monotonic(), trips
 
 
+def copy(block: int, seconds: float) -> Outcome:
+    """Copy one block over another for so long; both have been touched before the clock starts.
+
+    Slices of memory are copied by memcpy; the source holds no zeros, which a kernel may keep in one
+    page.
+    """
+    source, target = memoryview(bytearray(LAST) * block), memoryview(bytearray(block))
+    target[:] = source
+    times, copied = max(1, BATCH // block), 0
+    started = now = time.monotonic()
+    until = started + seconds
+    while now < until:
+        for _ in range(times):
+            target[:] = source
+        copied += times * block
+        now = time.monotonic()
+    return started, now, copied
+
+
 def obey(fd: int, line: str) -> str:
     """Carry out one command and return its last answer."""
     side, method, cpu, seconds = line.split()
     os.sched_setaffinity(0, {int(cpu)})
-    if side == "follow":
+    if side == "copy":
+        outcome = copy(int(method), float(seconds))
+    elif side == "follow":
         os.write(1, b"ready\n")
         follow = follow_stream if method == "stream" else follow_pingpong
         outcome = follow(fd)
@@ -96,7 +121,7 @@ def main() -> None:
     while line := sys.stdin.readline():
         try:
             answer = obey(fd, line)
-        except (OSError, EOFError) as exc:
+        except (OSError, EOFError, MemoryError) as exc:
             answer = f"error {exc}"
         os.write(1, answer.encode() + b"\n")
 

@@ -15,6 +15,7 @@ import typer
 from support.require import require_or_skip
 
 from netbench.analysis import Verdict
+from netbench.analysis.quality import STATUS
 from netbench.cli import app
 from netbench.drivers import DRIVERS, OPEN, cni, plugin
 from netbench.engines.netns import unavailable
@@ -166,6 +167,14 @@ def test_verdicts_and_stages_of_failure_are_explained() -> None:
 
     for word in (*Verdict, *stages):
         assert f"`{word}`" in CONCEPTS
+
+
+def test_every_warning_is_listed() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "netbench/analysis").glob("*.py"))
+    given = set(re.findall(r"QualityWarning\(\s*\"([a-z-]+)\"", sources)) | set(STATUS)
+    told = re.findall(r"^\| (`[^|]*`) \|", section(CONCEPTS, "Warnings"), re.MULTILINE)
+
+    assert {name for cell in told for name in re.findall(r"`([^`]+)`", cell)} == given
 
 
 def test_sessions_are_those_of_the_noxfile() -> None:

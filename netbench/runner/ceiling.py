@@ -1,0 +1,150 @@
+"""What no driver should beat: memory copies and the loopback stream on the trials' own CPUs."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from netbench.drivers import DRIVERS
+from netbench.engines.base import Engine
+from netbench.errors import EngineError, EngineLost, FactError
+from netbench.facts.base import Reader
+from netbench.facts.procfs import read_local
+from netbench.plan import Plan, Step
+from netbench.probes import Probe, TcpThroughput
+from netbench.record import Absent, FactValue, Record, Sample
+from netbench.runner.settle import TrialFailed
+from netbench.runner.trial import REMOTE, TrialRunner, Where
+from netbench.sentinel.measure import Sentinel
+from netbench.spec import Arm, Cell, Cpus, Path, Placement
+from netbench.topology import LiveBlock, LivePair
+
+HOST: Final = "host"
+"""The driver whose traffic within the machine is the loopback stream."""
+STREAM: Final = TcpThroughput.name
+"""The kind of probe that is a stream."""
+CACHED: Final = 128 * 1024
+"""Bytes of the copy that stays in the caches: what the tools write at a time."""
+_SECONDS: Final = 0.02
+"""Length of one copying."""
+_TIMES: Final = 3
+"""Copyings of which the fastest counts: a ceiling is what can be had, whoever else is at work."""
+_BEYOND: Final = (32 * 1024**2, 128 * 1024**2)
+"""Least and most bytes of the copy that does not fit into the caches."""
+_CACHES: Final = "/sys/devices/system/cpu/cpu{}/cache/index3/size"
+
+
+def ceiling(engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel) -> dict[str, FactValue]:
+    """Return the run's `ceiling.*` facts, measured now, for every placement of the plan.
+
+    Copies take about a quarter of a second for each CPU. The loopback stream is the host arm's
+    where the plan has one; else it is measured here once, by one trial of a second.
+
+    Raises:
+        EngineLost: the engine does not answer.
+    """
+    copies = dict(_copies(engine, plan, sentinel))
+    return copies | {
+        f"ceiling.{placement}.loopback": _loopback(engine, reader, plan, sentinel, placement)
+        for placement in _wanting(plan)
+    }
+
+
+def _copies(engine: Engine, plan: Plan, sentinel: Sentinel) -> Iterator[tuple[str, FactValue]]:
+    cpus = {cpu for pair in plan.cpus.values() for cpu in _pinned(pair)}
+    big = {cpu: beyond_caches(cpu) for cpu in cpus}
+    if engine.local:
+        small = {cpu: _fastest(sentinel, cpu, CACHED) for cpu in cpus}
+        large = {cpu: _fastest(sentinel, cpu, big[cpu]) for cpu in cpus}
+        if cpus:
+            yield "ceiling.copy_block", max(big.values())
+    else:
+        small = large = dict.fromkeys(cpus, REMOTE)
+    for placement, pair in plan.cpus.items():
+        for name, found in (("copy", small), ("copy_memory", large)):
+            yield f"ceiling.{placement}.{name}", _slowest([found[cpu] for cpu in _pinned(pair)])
+
+
+def _fastest(sentinel: Sentinel, cpu: int, block: int) -> float | Absent:
+    found = [sentinel.copy(cpu, block, _SECONDS) for _ in range(_TIMES)]
+    known = [rate for rate in found if not isinstance(rate, Absent)]
+    return max(known) if known else found[0]
+
+
+def _pinned(pair: Cpus) -> tuple[int, ...]:
+    return tuple(cpu for cpu in (pair.client, pair.server) if cpu is not None)
+
+
+def _slowest(rates: list[float | Absent]) -> float | Absent:
+    """Return the lower figure of the placement's CPUs: every byte passes both."""
+    absent = [rate for rate in rates if isinstance(rate, Absent)]
+    known = [rate for rate in rates if not isinstance(rate, Absent)]
+    if absent:
+        return absent[0]
+    return min(known) if known else Absent("unpinned")
+
+
+def beyond_caches(cpu: int) -> int:
+    """Return a block that does not fit into a CPU's caches, in bytes; source and target are two.
+
+    The size of the last cache, within bounds: what a virtual machine says of it may be anything.
+    """
+    found = re.fullmatch(r"(\d+)([KM])", (read_local(_CACHES.format(cpu)) or "").strip())
+    least, most = _BEYOND
+    size = int(found[1]) * {"K": 1024, "M": 1024**2}[found[2]] if found else most
+    return min(max(size, least), most)
+
+
+def _wanting(plan: Plan) -> tuple[Placement, ...]:
+    """Return the placements with streams between containers, where no host arm shows loopback."""
+    if any(driver.name == HOST for driver in plan.drivers):
+        return ()
+    return tuple(
+        dict.fromkeys(
+            placement
+            for name, path, placement in plan.kinds
+            if path is Path.EAST_WEST
+            and plan.probes[name].name == STREAM
+            and placement not in plan.impossible
+        )
+    )
+
+
+def _loopback(
+    engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel, placement: Placement
+) -> FactValue:
+    """Run one stream on the engine's host, with all that a trial has, and return its rate."""
+    driver, arm = DRIVERS[HOST], Arm(HOST)
+    lacking = engine.unsupported(driver.recipe, Path.EAST_WEST)
+    if lacking is not None:
+        return Absent(lacking)
+    probe = TcpThroughput(seconds=1, omit=0)
+    step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
+    alone = replace(plan, probes={**plan.probes, STREAM: probe})
+    trials = TrialRunner(engine, reader, alone, sentinel, _kept_nowhere)
+    try:
+        block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)
+        with block as live:
+            pair = live.pairs[arm]
+            if not isinstance(pair, LivePair):
+                return Absent(pair.reason)
+            record = trials.carry_out(Where(0, 0, 1, step), trials.prepare(pair, step))
+    except TrialFailed as exc:
+        return Absent(exc.outcome.reason)
+    except EngineLost:
+        raise
+    except (EngineError, FactError) as exc:
+        return Absent(str(exc))
+    return _rate(record, probe)
+
+
+def _rate(record: Record, probe: Probe) -> FactValue:
+    if not isinstance(record.outcome, Sample):
+        return Absent(record.outcome.reason)
+    value = record.outcome.value(probe.metrics[0])
+    return Absent("the tool gave no rate") if value is None else value
+
+
+def _kept_nowhere(*_: object) -> str:
+    """Keep no raw output: the figure is the run's, not a trial's."""
+    return ""
