@@ -23,7 +23,7 @@ MACHINE: Final = {
 }
 """Columns that are facts of the trial, by the facts' names."""
 TRIAL_TYPES: Final = dict.fromkeys(
-    ("before", "after", "before_at", "after_at", "measuring", *MACHINE), "float64"
+    ("before", "after", "before_at", "after_at", "measuring", "concurrency", *MACHINE), "float64"
 ) | dict.fromkeys(("record", "block", "position", "attempt", "replica"), "int64")
 VALUE_TYPES: Final = {"row": "int64", "value": "float64"}
 
@@ -77,6 +77,8 @@ class Trial(NamedTuple):
     server_busy: float | None
     measuring: float
     """Seconds."""
+    concurrency: float | None
+    """Rate times mean time of a closed loop, as its tool gives both; one is under way in truth."""
 
 
 class Value(NamedTuple):
@@ -134,6 +136,7 @@ def _trial(record: Record) -> Trial:
         congestion_control=_congestion_control(record),
         pins=_pins(record.pins),
         measuring=record.clock.measuring,
+        concurrency=_concurrency(record),
         **_machine(record),
     )
 
@@ -147,6 +150,13 @@ def _congestion_control(record: Record) -> str | None:
         return None
     found = dict(record.outcome.details).get("congestion_control")
     return sys.intern(found) if isinstance(found, str) else None
+
+
+def _concurrency(record: Record) -> float | None:
+    if not isinstance(record.outcome, Sample):
+        return None
+    given = (v for name, v in record.outcome.details if name.endswith(".concurrency"))
+    return next((float(value) for value in given if isinstance(value, int | float)), None)
 
 
 def _pins(pins: Pins) -> str:

@@ -16,6 +16,7 @@ from netbench.analysis.contrasts import (
     targets,
     usable,
 )
+from netbench.analysis.derived import with_buffer_delay
 from netbench.analysis.frame import Frames, collect
 from netbench.analysis.model import Analysis, Contrast, NullContrast, Tally
 from netbench.analysis.saturation import saturations
@@ -27,7 +28,7 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
     """Return all that can be said of a run; `netbench.analysis.analyse` has the details."""
     frames = collect(records)
     thresholds = states.thresholds(frames.trials)
-    frames = states.assign(frames, thresholds)
+    frames = with_buffer_delay(states.assign(frames, thresholds), info.plan)
     owed = targets(frames.trials, frames.numbers, info.plan.baseline)
     primary = sum(target.metric.primary for target in owed)
     used_up = saturations(frames.numbers, info.plan)

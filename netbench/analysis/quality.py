@@ -14,6 +14,8 @@ from netbench.analysis.machine import of_machine
 from netbench.analysis.model import Ceiling, QualityWarning, State
 from netbench.record import RunInfo
 
+LITTLE: Final = 0.05
+"""Stray from one request under way above which a closed loop is doubted (METHOD §3)."""
 STATUS: Final = {
     "running": "the run has no end: it was killed, or still goes on",
     "out-of-time": "the run reached --max-time before its last block",
@@ -36,6 +38,7 @@ def of_run(
         *_failures(trials),
         *_congestion_control(info, samples),
         *of_machine(trials, states, info.plan.baseline),
+        *_little(samples),
         *beyond(ceilings),
         *_retransmits(values),
         *drifts(by_key(usable(values)), info.plan.baseline, info.plan.margin),
@@ -122,6 +125,23 @@ def _congestion_control(info: RunInfo, samples: pd.DataFrame) -> Iterator[Qualit
             "congestion-control-not-as-asked",
             f"{asked} was asked for; used were {told}",
             "choose one that `tcp_allowed_congestion_control` lists",
+        )
+
+
+def _little(samples: pd.DataFrame) -> Iterator[QualityWarning]:
+    """Yield closed loops that break Little's law: rate x mean time = requests under way, one."""
+    loops = samples.dropna(subset=["concurrency"])
+    loops = loops.assign(stray=(loops["concurrency"] - 1).abs())
+    strays = loops[loops["stray"] > LITTLE].sort_values("stray", kind="stable")
+    if len(strays):
+        worst = strays.iloc[-1]
+        yield QualityWarning(
+            "little",
+            f"rate times mean time is not the one request under way in {len(strays)} of "
+            f"{len(loops)} request-response trials: {worst['concurrency']:.3f} at worst "
+            f"({worst['driver']}, {worst['probe']}, record {worst['record']})",
+            "the tool's rate and times do not cover the same run: look at its raw output, and "
+            "compare these trials by neither; a longer run (`seconds`) makes the edges count less",
         )
 
 

@@ -27,12 +27,14 @@ _PACKAGES = {
     "timeout": "coreutils",
     "pkill": "procps",
     "ethtool": "ethtool",
+    "netperf": "netperf",
     "socat": "socat",
     "nft": "nftables",
     "docker-proxy": "docker.io",
 }
 _OPTIONAL = {
     "ethtool": "without it offloads are absent from the facts of users who are not root",
+    "netperf": "without it no connection rate: tcp-crr is skipped",
     "socat": "without it no `netbench verify`, and no probe image for docker",
     "nft": "without it netns publishes no ports, and rules are absent from the facts",
     "docker-proxy": "without it netns has no published=proxy",

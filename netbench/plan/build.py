@@ -47,6 +47,12 @@ class Plan:
         return tuple(dict.fromkeys(path for _, path, _ in self.kinds))
 
     @property
+    def servers(self) -> int:
+        """How many servers the cells of one driver start in a block, loads' included."""
+        used = [self.probes[name] for name, _, _ in self.kinds]
+        return len(used) + sum(isinstance(p, Probe) and p.load is not None for p in used)
+
+    @property
     def protocols(self) -> tuple[Protocol, ...]:
         """What some probe, or the load beside it, needs of a published port."""
         used = [self.probes[name] for name, _, _ in self.kinds]

@@ -5,11 +5,20 @@ from typing import Final
 from netbench.probes.base import AnyProbe, Birth, Lifecycle, Lived, Probe, Search
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.probes.lifecycle import ControlPlane
-from netbench.probes.sockperf import TcpRoundTrip
+from netbench.probes.netperf import TcpConnect
+from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
 from netbench.probes.strerror import strerror_name
 
 PROBES: Final[dict[str, type[AnyProbe]]] = {
-    probe.name: probe for probe in (TcpThroughput, TcpRoundTrip, ControlPlane)
+    probe.name: probe
+    for probe in (
+        TcpThroughput,
+        TcpRoundTrip,
+        UdpRoundTrip,
+        LoadedRoundTrip,
+        TcpConnect,
+        ControlPlane,
+    )
 }
 """Every kind of probe by the name that suites use."""
 
@@ -20,9 +29,12 @@ __all__ = [
     "ControlPlane",
     "Lifecycle",
     "Lived",
+    "LoadedRoundTrip",
     "Probe",
     "Search",
+    "TcpConnect",
     "TcpRoundTrip",
     "TcpThroughput",
+    "UdpRoundTrip",
     "strerror_name",
 ]

@@ -51,6 +51,12 @@ class Probe(Described, Protocol):
     server_ends: ClassVar[bool]
     """Whether the server ends by itself after one client."""
 
+    second_port: ClassVar[bool]
+    """Whether the client also connects to a port that the server chooses and tells it of.
+
+    Through a published port it cannot: the number is another one outside.
+    """
+
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command; it is ready once it listens on `port`."""
         ...

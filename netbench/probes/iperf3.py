@@ -42,6 +42,7 @@ class TcpThroughput:
     protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
     server_ends: ClassVar[bool] = True
     holdable: ClassVar[float] = 0.0
+    second_port: ClassVar[bool] = False
 
     seconds: int = 2
     """Length of the measured window."""

@@ -1,19 +1,20 @@
-"""TCP round trips by sockperf, read from its text (versions 3.6 and 3.7).
+"""Round trips of one message at a time by sockperf, over TCP and over UDP.
 
-Exit code 0 proves nothing: sockperf ends so after a refused connection and after a wrong option
-too. A trial counts only if the whole block of statistics is there.
+A closed loop: the next message leaves when the reply to the last one is there, so the round-trip
+time is the time of service. TCP sends again what was lost, which shows as a long round trip. Over
+UDP nobody does: sockperf waits for a lost datagram until the end of the run, tells of no loss, and
+takes its statistics from the time before. Such a run gives no number here.
 """
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
+from netbench.probes import sockperf_text
 from netbench.probes.bounds import hold, outside
-from netbench.probes.strerror import strerror_name
-from netbench.record import Completed, FactValue, Measurement, Sample
-from netbench.units import PER_SECOND, SECONDS
+from netbench.probes.iperf3 import TcpThroughput
+from netbench.probes.sockperf_text import PERCENTILES, WHOLE
+from netbench.record import Absent, Completed, Sample
 
 _PAUSE: Final = 2.0
 """Seconds that sockperf sleeps between its warm-up messages and the test."""
@@ -23,43 +24,33 @@ _EDGE: Final = 0.1
 """Seconds at both ends of the run that CPU time is not read in."""
 _STRAY: Final = 0.25
 """Relative stray of the run time from the time asked for."""
+_SILENCE: Final = 0.1
+"""Seconds without a message above which a datagram was lost; the slowest round trips on one
+machine, those that wait for a CPU, take a tenth of that."""
+_AROUND: Final = 2
+"""Seconds that a load runs longer than what it loads: before it, and while it counts."""
+_LOG: Final = ("--full-log", "/dev/stderr")
+"""Where every round trip is told, at the end of the run. Nothing else is written there; roots are
+read-only, and standard output holds the statistics, which would be mixed up with it."""
+_LOGGED: Final = 10
+"""Seconds of a run up to which that is asked for: some 40 bytes for each of up to 100,000 round
+trips a second."""
 _SMALLEST: Final = 14
 """Bytes of sockperf's own header."""
 _LARGEST: Final = 65472
-
-_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
-_RUN = r"RunTime=(\d{1,9}\.\d{3}) sec;.* SentMessages=(\d{1,15}); ReceivedMessages=(\d{1,15})$"
-_INVALID: Final = re.compile(r"Invalid address: (\S+)$", re.MULTILINE)
-_TOTAL: Final = re.compile(rf"\[Total Run\] {_RUN}", re.MULTILINE)
-_VALID: Final = re.compile(rf"\[Valid Duration\] {_RUN}", re.MULTILINE)
-_MEAN: Final = re.compile(
-    r"====> avg-rtt=(\d{1,12}\.\d{3}) \(std-dev=(\d{1,12}\.\d{3})\)$", re.MULTILINE
-)
-_ANOMALIES: Final = re.compile(
-    r"# dropped messages = (\d{1,15}); # duplicated messages = (\d{1,15}); "
-    r"# out-of-order messages = (\d{1,15})$",
-    re.MULTILINE,
-)
-_COUNT: Final = re.compile(r"Total (\d{1,15}) observations;", re.MULTILINE)
-_EXTREME: Final = re.compile(r"---> <(MAX|MIN)> observation = +(\d{1,12}\.\d{3})$", re.MULTILINE)
-_PERCENTILE: Final = re.compile(
-    r"---> percentile (\d{2}\.\d{3}) = +(\d{1,12}\.\d{3})$", re.MULTILINE
-)
-_WHOLE: Final = 100_000
-"""sockperf prints percentiles in thousandths of a percent."""
-_MILLI: Final = {"rtt_p50": 50_000, "rtt_p90": 90_000, "rtt_p99": 99_000, "rtt_p999": 99_900}
+"""Bytes of its longest message, which one UDP datagram holds."""
 
 
 @dataclass(frozen=True, slots=True)
-class TcpRoundTrip:
-    """Round trips of one message at a time over one TCP connection: a closed loop."""
+class _PingPong:
+    """What is the same over both protocols."""
 
-    name: ClassVar[str] = "tcp-rr"
-    summary: ClassVar[str] = "TCP round-trip time, one message at a time (sockperf)"
+    name: ClassVar[str]
     tool: ClassVar[str] = "sockperf"
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]]
     server_ends: ClassVar[bool] = False
     holdable: ClassVar[float] = _PAUSE
+    second_port: ClassVar[bool] = False
 
     seconds: int = 1
     """Run time; sockperf cuts 400 ms of warm-up and about 50 ms at the end from it."""
@@ -76,7 +67,7 @@ class TcpRoundTrip:
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command; it runs until it is ended."""
-        return ("sockperf", "sr", "-i", address, "-p", str(port), "--tcp")
+        return ("sockperf", "sr", "-i", address, "-p", str(port), *self._protocol())
 
     def client_argv(
         self,
@@ -85,13 +76,17 @@ class TcpRoundTrip:
         congestion_control: str | None,  # noqa: ARG002 - sockperf cannot choose one
     ) -> tuple[str, ...]:
         """Return the client's command; sockperf always uses the system's congestion control."""
-        argv = ("sockperf", "pp", "-i", address, "-p", str(port), "--tcp", "--full-rtt")
-        return (*argv, "-t", str(self.seconds), "-m", str(self.size))
+        where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
+        what = ("--full-rtt", "-t", str(self.seconds), "-m", str(self.size))
+        return (*where, *what, *(_LOG if self.seconds <= _LOGGED else ()))
+
+    def _protocol(self) -> tuple[str, ...]:
+        return ("--tcp",) if "tcp" in self.protocols else ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Round-trip times of the valid duration, and how many there were."""
-        return (*_MILLI, "rtt_max", "transactions", "cpu_per_transaction")
+        return (*PERCENTILES, "rtt_max", "transactions", "cpu_per_transaction")
 
     @property
     def expected(self) -> float:
@@ -104,8 +99,9 @@ class TcpRoundTrip:
         return _EDGE, self.seconds - _EDGE
 
     @property
-    def load(self) -> None:
+    def load(self) -> TcpThroughput | None:
         """Nothing runs beside it."""
+        return None
 
     @property
     def deadline(self) -> float:
@@ -114,11 +110,10 @@ class TcpRoundTrip:
 
     def cannot(self, done: Completed) -> str | None:
         """IPv6 came with sockperf 3.8; a version without it says that the address is invalid."""
-        text = _ANSI.sub("", f"{done.stdout}\n{done.stderr}")
-        refused = _INVALID.search(text)
-        if refused is None or ":" not in refused[1]:
+        refused = sockperf_text.refused_address(done)
+        if refused is None or ":" not in refused:
             return None
-        return f"this sockperf takes no IPv6 address ({refused[1]}); 3.8 and later do"
+        return f"this sockperf takes no IPv6 address ({refused}); 3.8 and later do"
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the server prints no figures
         """Return percentiles of the round-trip time and transactions per second.
@@ -126,123 +121,70 @@ class TcpRoundTrip:
         A percentile is left out where fewer than one observation lies beyond it: p99 needs 100
         observations and p99.9 needs 1000.
         """
-        text = _ANSI.sub("", client.stdout)
-        report = _read(text, client)
+        report = sockperf_text.read(client)
         if abs(report.total_seconds - self.seconds) > _STRAY * self.seconds:
             raise ProbeError(
                 f"sockperf ran {report.total_seconds} s where {self.seconds} s were asked for"
             )
+        if "udp" in self.protocols and report.silent > _SILENCE:
+            raise ProbeError(
+                f"sockperf waited {report.silent:.3f} of {report.total_seconds} s for a datagram "
+                "that was lost"
+            )
+        times = sockperf_text.log(client.stderr, report.observations)
         return Sample(
-            measurements=tuple(_measurements(report)),
+            measurements=tuple(sockperf_text.measurements(report)),
             received=report.replies * self.size,
             quantiles=(
                 (0.0, report.smallest),
-                *((milli / _WHOLE, value) for milli, value in report.percentiles),
+                *((milli / WHOLE, value) for milli, value in report.percentiles),
                 (1.0, report.largest),
             ),
-            details=tuple(_details(report)),
+            histogram=times if isinstance(times, tuple) else (),
+            details=(
+                *sockperf_text.details(report),
+                *((("sockperf.log", times),) if isinstance(times, Absent) else ()),
+            ),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Report:
-    """sockperf's statistics; times in seconds."""
+class TcpRoundTrip(_PingPong):
+    """Round trips over one TCP connection."""
 
-    total_seconds: float
-    replies: int
-    """Messages that came back in the whole run, warm-up included."""
-    seconds: float
-    """Length of the window that counts."""
-    observations: int
-    mean: float
-    deviation: float
-    smallest: float
-    largest: float
-    percentiles: tuple[tuple[int, float], ...]
-    """Thousandths of a percent and value, ascending; only those the observations support."""
-    anomalies: tuple[int, int, int] | None
-    """Dropped, duplicated and out-of-order messages."""
+    name: ClassVar[str] = "tcp-rr"
+    summary: ClassVar[str] = "TCP round-trip time, one message at a time (sockperf)"
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
 
 
-def _read(text: str, client: Completed) -> _Report:
-    """Return the statistics of a run that went to its end."""
-    if client.timed_out:
-        raise ProbeError(f"sockperf had not ended after {client.seconds:.1f} s and was killed")
-    total, valid, mean = _TOTAL.search(text), _VALID.search(text), _MEAN.search(text)
-    count = _COUNT.search(text)
-    extremes = {name: _seconds(value) for name, value in _EXTREME.findall(text)}
-    stopped = client.exit_code != 0 or "interrupted by user" in text or "ERROR" in text
-    if stopped or not (total and valid and mean and count and {*extremes} == {"MIN", "MAX"}):
-        raise ProbeError(_complaint(text, client))
-    observations, seconds = int(count.group(1)), float(valid.group(1))
-    percentiles = tuple(_percentiles(text, observations))
-    anomalies = _ANOMALIES.search(text)
-    report = _Report(
-        total_seconds=float(total.group(1)),
-        replies=int(total.group(3)),
-        seconds=seconds,
-        observations=observations,
-        mean=_seconds(mean.group(1)),
-        deviation=_seconds(mean.group(2)),
-        smallest=extremes["MIN"],
-        largest=extremes["MAX"],
-        percentiles=percentiles,
-        anomalies=(int(anomalies[1]), int(anomalies[2]), int(anomalies[3])) if anomalies else None,
-    )
-    _hold_together(report)
-    return report
+@dataclass(frozen=True, slots=True)
+class UdpRoundTrip(_PingPong):
+    """Round trips of UDP datagrams; one larger than the MTU travels in fragments."""
+
+    name: ClassVar[str] = "udp-rr"
+    summary: ClassVar[str] = "UDP round-trip time, one datagram at a time (sockperf)"
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("udp",)
 
 
-def _seconds(microseconds: str) -> float:
-    return float(f"{microseconds}e-6")
+@dataclass(frozen=True, slots=True)
+class LoadedRoundTrip(_PingPong):
+    """Round trips over one TCP connection while another fills the path, on the same CPUs."""
 
+    name: ClassVar[str] = "tcp-rr-loaded"
+    summary: ClassVar[str] = "TCP round-trip time beside one full stream (sockperf and iperf3)"
+    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
 
-def _percentiles(text: str, observations: int) -> Iterator[tuple[int, float]]:
-    """Yield the percentiles that so many observations support, ascending."""
-    printed = {int(name.replace(".", "")): value for name, value in _PERCENTILE.findall(text)}
-    for milli in sorted(printed):
-        if (_WHOLE - milli) * observations >= _WHOLE:
-            yield milli, _seconds(printed[milli])
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """As without a load, with what the load adds; CPU time is that of both and so left out."""
+        return (*PERCENTILES, "rtt_max", "transactions", "buffer_delay")
 
+    @property
+    def expected(self) -> float:
+        """Seconds."""
+        return self.load.expected
 
-def _hold_together(report: _Report) -> None:
-    """Raise where the figures cannot all be true."""
-    if not (report.seconds and report.observations and report.replies >= report.observations):
-        raise ProbeError("sockperf observed no round trip in its valid duration")
-    if _MILLI["rtt_p50"] not in dict(report.percentiles):
-        raise ProbeError(f"sockperf: {report.observations} observations give no median")
-    curve = [report.smallest, *(value for _, value in report.percentiles), report.largest]
-    if not report.percentiles[0][1] or curve != sorted(curve):
-        raise ProbeError("sockperf's percentiles are zero or do not ascend")
-
-
-def _complaint(text: str, client: Completed) -> str:
-    """Return why there are no statistics, in sockperf's own words where it has some."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = ("ERROR:", "No messages were received", "Invalid", "interrupted by user", "Latency is")
-    said = next((line for line in lines if any(word in line for word in told)), "")
-    said = said[said.find("ERROR:") :] if "ERROR:" in said else said.removeprefix("sockperf: ")
-    code = "unseen" if client.exit_code is None else str(client.exit_code)
-    name = strerror_name(said)
-    because = said[:300] if said else "its statistics are missing or cut short"
-    return f"sockperf (exit code {code}): {because}" + (f" [{name}]" if name else "")
-
-
-def _measurements(report: _Report) -> Iterator[Measurement]:
-    known = dict(report.percentiles)
-    for metric, milli in _MILLI.items():
-        if milli in known:
-            yield Measurement(metric, known[milli], SECONDS)
-    yield Measurement("rtt_max", report.largest, SECONDS)
-    yield Measurement("transactions", report.observations / report.seconds, PER_SECOND)
-
-
-def _details(report: _Report) -> Iterator[tuple[str, FactValue]]:
-    yield "sockperf.observations", report.observations
-    yield "sockperf.seconds", report.seconds
-    yield "sockperf.mean_rtt", report.mean
-    yield "sockperf.rtt_deviation", report.deviation
-    yield "sockperf.concurrency", report.observations / report.seconds * report.mean
-    if report.anomalies is not None:
-        names = ("dropped", "duplicated", "out_of_order")
-        yield from zip((f"sockperf.{name}" for name in names), report.anomalies, strict=True)
+    @property
+    def load(self) -> TcpThroughput:
+        """One stream that begins before the first message and ends after the last."""
+        return TcpThroughput(seconds=self.seconds + _AROUND, omit=0)

@@ -1,6 +1,7 @@
 """What we saw: the outcome of a trial, with the facts that stand behind it."""
 
 from netbench.record.budget import Budget
+from netbench.record.histogram import Histogram
 from netbench.record.metrics import METRICS, Metric, with_costs
 from netbench.record.observed import (
     NAMESPACE_KINDS,
@@ -48,6 +49,7 @@ __all__ = [
     "EndpointFacts",
     "FactValue",
     "Failure",
+    "Histogram",
     "HopProof",
     "Ipam",
     "Link",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from netbench.record.histogram import Histogram
 from netbench.record.observed import EndpointFacts, FactValue
 from netbench.spec import Cell, Role
 
@@ -39,6 +40,9 @@ class Sample:
     series: tuple[SeriesPoint, ...] = ()
     quantiles: tuple[tuple[float, float], ...] = ()
     """Pairs (q, seconds), 0 <= q <= 1, as the tool printed them; for curves, never averaged."""
+    histogram: Histogram = ()
+    """Every round-trip time, counted in the buckets of `netbench.record.histogram`; empty where
+    the tool does not tell each of them."""
     details: tuple[tuple[str, FactValue], ...] = ()
     """What the tool says beside its numbers (congestion control, its own CPU figure, ...)."""
     kind: Literal["sample"] = "sample"

@@ -70,6 +70,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         beside=matrix.measures(info, analysis),
         others=matrix.others(info, analysis),
         aa=sections.aa_rows(analysis),
+        probes=sections.probe_lines(info),
         commands=sections.command_groups(digest),
         facts=sections.environment(info),
         kernel=sections.fact_text(fact(info, "kernel.release")),

@@ -8,9 +8,10 @@ from netbench import units
 from netbench.analysis.model import Analysis, Contrast, NullContrast
 from netbench.drivers import DRIVERS
 from netbench.facts.registry import FACTS
+from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.ceiling import USED_UP
-from netbench.report.sentences import fact, primaries, subject
+from netbench.report.sentences import fact, measure, primaries
 from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
 from netbench.report.views import CommandLine, Digest, DriverView, WayView
 from netbench.report.words import (
@@ -52,6 +53,15 @@ class Answer:
     isolates: str
     costs: tuple[Cost, ...]
     view: DriverView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeLine:
+    """One probe as the suite configured it."""
+
+    name: str
+    summary: str
+    parameters: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ def measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
 
 def measure_name(key: CellKey, metric: str) -> str:
     """Return a column's heading."""
-    return f"{capital(subject(metric))} {key.place}"
+    return capital(measure(key, metric))
 
 
 def _answer(analysis: Analysis, digest: Digest, driver: str) -> Answer:
@@ -265,6 +275,18 @@ def _fact(name: str, value: FactValue) -> FactLine:
         value=fact_text(value, known.unit if known else ""),
         meaning=known.meaning if known else "",
         absent=isinstance(value, Absent),
+    )
+
+
+def probe_lines(info: RunInfo) -> tuple[ProbeLine, ...]:
+    """Return every probe of the run with its parameters; none where the run does not tell."""
+    return tuple(
+        ProbeLine(
+            name=probe.name,
+            summary=PROBES[probe.kind].summary if probe.kind in PROBES else probe.kind,
+            parameters=", ".join(f"{name} {fact_text(value)}" for name, value in probe.parameters),
+        )
+        for probe in info.plan.probes
     )
 
 

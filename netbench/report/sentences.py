@@ -4,6 +4,7 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
+from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
 from netbench.record import METRICS, FactValue, RunInfo
 from netbench.report.sharing import network_isolation
 from netbench.report.views import Digest, DriverView, WayView
@@ -24,8 +25,11 @@ from netbench.report.words import (
 SUBJECTS: Final = {
     "throughput": "TCP throughput",
     "rtt_p50": "median round trip",
+    "connections": "TCP connections per second",
     "start_time": "time from request to first byte",
 }
+PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
+"""Probes that a metric's name alone stands for."""
 
 
 def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, ...]:
@@ -45,6 +49,15 @@ def subject(metric: str) -> str:
     return SUBJECTS.get(metric, metric)
 
 
+def measure(key: CellKey, metric: str) -> str:
+    """Return what a sentence calls the metric of one cell.
+
+    A probe that is not the plain one is named: `median round trip of udp-rr on one core`.
+    """
+    of = "" if key.probe in PLAIN else f" of {key.probe}"
+    return f"{subject(metric)}{of} {key.place}"
+
+
 def figures(contrast: Contrast) -> str:
     """Return `0.783 [0.751, 0.812], 18.1 Gbit/s against 23.1 Gbit/s`."""
     return (
@@ -56,7 +69,7 @@ def figures(contrast: Contrast) -> str:
 
 def clause(contrast: Contrast, margin: float) -> str:
     """Return what one contrast says, without the figures."""
-    what = f"{subject(contrast.metric)} {key_of(contrast).place}"
+    what = measure(key_of(contrast), contrast.metric)
     match contrast.verdict:
         case Verdict.EQUIVALENT:
             return f"{what} equivalent within {margin * 100:g} %"
@@ -228,7 +241,7 @@ def finding(analysis: Analysis, key: CellKey) -> str:
     """Return what a cell's primary contrasts say, for the title of its figure."""
     found = [c for c in primaries(analysis) if key_of(c) == key]
     decided = [c for c in found if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio]
-    what = f"{subject(found[0].metric)} {key.place}" if found else key.words
+    what = measure(key, found[0].metric) if found else key.words
     name = capital(what)
     if decided:
         parts = [f"{c.driver} {change(c.metric, c.ratio)}" for c in decided if c.ratio]

@@ -17,9 +17,9 @@ from netbench.report.sentences import (
     isolated_drivers,
     isolation_sentence,
     lead,
+    measure,
     primaries,
     published_sentences,
-    subject,
     unmeasured,
 )
 from netbench.report.views import Digest
@@ -70,7 +70,7 @@ def _table(analysis: Analysis) -> str:
         "|---|---|--:|---|--:|--:|---|---|",
     ]
     lines += [
-        f"| {escaped(c.driver)} | {subject(c.metric)} {key_of(c).place} "
+        f"| {escaped(c.driver)} | {escaped(measure(key_of(c), c.metric))} "
         f"| {units.ratio(c.ratio)} | {interval(c.low, c.high)} "
         f"| {units.quantity(c.driver_median, c.unit)} "
         f"| {units.quantity(c.baseline_median, c.unit)} "

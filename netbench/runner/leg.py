@@ -87,6 +87,7 @@ class LegRunner:
             look: called once while both tools run.
         """
         load = prepared.load
+        self._settler.await_pause(prepared)
         beneath = None if load is None else self._settler.release(load)
         if load is not None:
             time.sleep(load.probe.steady[0])

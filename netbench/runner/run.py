@@ -101,7 +101,7 @@ class Runner:
             prefix=f"b{block.number}",
             cpus=self._plan.run_cpus,
             paths=self._possible.paths,
-            ports=len(self._plan.kinds) + _SPARE_PORTS,
+            ports=self._plan.servers + _SPARE_PORTS,
             protocols=self._plan.protocols,
             keep=self._keep,
         )

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from netbench.engines.base import Endpoint, Engine, Process, Published
 from netbench.errors import EngineError, EngineLost
@@ -28,6 +29,10 @@ _MARGIN = 0.1
 """Seconds beyond a held client's own pause before it is released."""
 _PORTS = range(21001, 31000)
 """Below the usual ephemeral range, 32768 and up."""
+_SECOND_PORT: Final = (
+    "{tool} needs a second port of the server's, at the number that the server tells its client; "
+    "a published port has another number outside"
+)
 EVIDENCE = 600
 """Characters of raw output kept in a record; the whole lies in `raw/`."""
 
@@ -62,6 +67,8 @@ class Settler:
         """
         cpus = self._plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
+        if probe.second_port and call.published is not None:
+            raise TrialFailed(Skip(_SECOND_PORT.format(tool=probe.tool)))
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
         server = self._start(live.server, Role.SERVER, argv, cpus.server)
@@ -106,12 +113,18 @@ class Settler:
             time.sleep(patience)
             client.signal("STOP")
 
+    @staticmethod
+    def await_pause(prepared: Prepared) -> None:
+        """Wait until a held client's own pause is over."""
+        if prepared.client is not None:
+            time.sleep(max(0.0, prepared.released_after - time.monotonic()))
+
     def release(self, prepared: Prepared) -> Process:
         """Let the client go: continue a held one when its pause is over, else start it."""
         if prepared.client is None:
             prepared.client = self._start_client(prepared)
         else:
-            time.sleep(max(0.0, prepared.released_after - time.monotonic()))
+            self.await_pause(prepared)
             prepared.client.signal("CONT")
         return prepared.client
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader
+from netbench.facts.connections import ConnectionWatch
 from netbench.facts.frequency import frequency
 from netbench.facts.published import PublishedWitness
 from netbench.plan import Plan, Step
@@ -35,7 +36,7 @@ from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import EVIDENCE, Settler, TrialFailed
 from netbench.sentinel.measure import Sentinel, method_for
-from netbench.spec import Cpus, Role
+from netbench.spec import Cpus, Path, Role
 from netbench.topology import LivePair, prove, trimmed
 
 SaveRaw = Callable[[int, Role, str, int], str]
@@ -120,11 +121,13 @@ class TrialRunner:
     def _run(self, number: int, prepared: Prepared, seen: Seen) -> Outcome:
         before = self._again(prepared, seen)
         witness = self._witness(prepared)
+        watch = self._watch(prepared)
         first = self._state(prepared.cpus)
         try:
             sample = self._numbers(number, prepared, seen, witness)
         finally:
             seen.window = _window(prepared, first, self._state(prepared.cpus))
+            seen.facts = (*seen.facts, *(watch.stop() if watch else ()))
         after = self._again(prepared, seen)
         seen.facts = (
             *seen.facts,
@@ -201,6 +204,16 @@ class TrialRunner:
         )
         witness.start()
         return witness
+
+    def _watch(self, prepared: Prepared) -> ConnectionWatch | None:
+        """Return what watches the remains of connections, where the trial makes many."""
+        if "connections" not in prepared.probe.metrics:
+            return None
+        pair = prepared.live.pair
+        outside = pair.lan if prepared.step.cell.path is Path.NORTH_SOUTH else None
+        return ConnectionWatch(
+            outside or pair.client, pair.server, pair.host, local=self._engine.local
+        )
 
     def _again(self, prepared: Prepared, seen: Seen) -> PairFacts:
         """Return the facts of now, in which the driver's promises still hold."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.golden import Case, case, cases
 
 from netbench.errors import ConfigurationError, ProbeError
-from netbench.probes import TcpRoundTrip, strerror_name
+from netbench.probes import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip, strerror_name
 from netbench.record import Completed, Sample
 
 PROBE = TcpRoundTrip(seconds=1, size=14)
@@ -206,9 +206,33 @@ def test_the_commands_measure_full_round_trips() -> None:
 
     argv = probe.client_argv("198.18.0.2", 11111, "cubic")
 
-    assert " ".join(argv) == "sockperf pp -i 198.18.0.2 -p 11111 --tcp --full-rtt -t 2 -m 100"
+    command = "sockperf pp -i 198.18.0.2 -p 11111 --tcp --full-rtt -t 2 -m 100"
+    assert " ".join(argv) == f"{command} --full-log /dev/stderr"
     assert " ".join(probe.server_argv("0.0.0.0", 11111)) == "sockperf sr -i 0.0.0.0 -p 11111 --tcp"  # noqa: S104 - an argument, nothing is bound
     assert probe.deadline > probe.holdable + 2
+
+
+def test_the_commands_over_udp_are_those_over_tcp_without_the_word() -> None:
+    tcp, udp = TcpRoundTrip(size=65472), UdpRoundTrip(size=65472)
+
+    for ours, theirs in (
+        (udp.client_argv("::1", 5, None), tcp.client_argv("::1", 5, None)),
+        (udp.server_argv("::1", 5), tcp.server_argv("::1", 5)),
+    ):
+        assert ours == tuple(word for word in theirs if word != "--tcp")
+
+
+def test_a_long_run_asks_for_no_log_of_its_round_trips() -> None:
+    assert "--full-log" in TcpRoundTrip(seconds=10).client_argv("198.18.0.2", 5, None)
+    assert "--full-log" not in TcpRoundTrip(seconds=11).client_argv("198.18.0.2", 5, None)
+
+
+def test_a_load_outlasts_what_it_loads_and_is_no_part_of_the_metrics_of_cost() -> None:
+    probe = LoadedRoundTrip(seconds=3)
+
+    assert probe.load.seconds >= probe.seconds + 1
+    assert "buffer_delay" in probe.metrics
+    assert not [metric for metric in probe.metrics if metric.startswith("cpu_")]
 
 
 @pytest.mark.parametrize("parameters", [{"seconds": 0}, {"seconds": 1.5}, {"size": 13}])

@@ -30,8 +30,8 @@ REQUIRED: Final[Mapping[str, str]] = {
     "pkill": "procps",
 }
 """Tools that every endpoint needs, with the Debian package that holds each."""
-OPTIONAL: Final = ("ethtool",)
-"""Tools that show more where they are there."""
+OPTIONAL: Final = ("ethtool", "netperf", "netserver")
+"""Tools that show or measure more where they are there."""
 OTHER_WAY: Final = "or name an image that has them: --image REF, or --image build"
 
 _LOADED = re.compile(r"^\s+(?:\S+ => )?(/\S+)(?: \(0x[0-9a-f]+\))?$", re.MULTILINE)

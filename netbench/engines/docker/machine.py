@@ -22,6 +22,7 @@ _VERSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "taskset": ("taskset", "--version"),
     "timeout": ("timeout", "--version"),
 }
+_OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {"netperf": ("netperf", "-V")}
 _NOT_RUNNABLE: Final = (126, 127)
 _AT_ONCE: Final = 4
 _CLAIM: Final = 5.0
@@ -65,13 +66,15 @@ def await_ipv6(run: Run, link: str) -> None:
 
 
 def tool_versions(run: Run) -> dict[str, str]:
-    """Return the first line of each tool's version.
+    """Return the first line of each tool's version; of an optional one only where it is there.
 
     Raises:
         EngineError: a tool is not there, or not one that we can work with.
     """
-    done = _all(run, _VERSIONS)
-    _complain((name for name, one in done.items() if one.exit_code in _NOT_RUNNABLE), done)
+    done = _all(run, {**_VERSIONS, **_OPTIONAL})
+    absent = {name for name, one in done.items() if one.exit_code in _NOT_RUNNABLE}
+    _complain((name for name in _VERSIONS if name in absent), done)
+    done = {name: one for name, one in done.items() if name not in absent}
     versions = {name: (one.stdout or one.stderr).strip() for name, one in done.items()}
     if "coreutils" not in versions["timeout"]:
         raise EngineError(

@@ -22,6 +22,7 @@ from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
 _TOOLS: Final = ("iperf3", "sockperf")
+_VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _NO_WISHES: Final = Wishes()
 _IPV6: Final = 6
 _NOTHING: Final = Attached(None, None, None)
@@ -85,8 +86,11 @@ class NetnsEngine:
     def tools(self) -> Mapping[str, str]:
         """Return version lines of the tools on PATH."""
         found = {}
-        for tool in _TOOLS:
-            argv = (shutil.which(tool) or tool, "--version")
+        for tool, option in _VERSIONS.items():
+            path = shutil.which(tool)
+            if path is None:
+                continue
+            argv = (path, option)
             done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
             found[tool] = (done.stdout or done.stderr).strip().splitlines()[0]
         return found

@@ -10,7 +10,7 @@ from netbench.report.document import Json
 from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed, thinned
 from netbench.report.forest import ticks
 from netbench.report.palette import BAND, QUIET, Colour
-from netbench.report.sentences import primaries, subject
+from netbench.report.sentences import measure, primaries
 from netbench.report.words import CellKey, capital, interval, joined, key_of, plain
 
 DOTS: Final = 200
@@ -39,7 +39,7 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     width = f"{floor * 100:.1f} %" if floor is not None else "unbounded, so it is not drawn"
     return figure(
         f"ratios-{key.slug}-{metric}",
-        title=f"{capital(subject(metric))} against {analysis.baseline}, state {state}: "
+        title=f"{capital(measure(key, metric))} against {analysis.baseline}, state {state}: "
         f"{_sides(contrasts)}",
         caption=f"{placed(key)} Points are blocks; the bar is the interval of their mean ratio, "
         "which holds at whatever block one looks. The grey band is the noise floor (what "
