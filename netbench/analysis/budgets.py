@@ -14,98 +14,36 @@ budget's standing back too.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
+from netbench.analysis.budgetgates import GATES, Evidence, Terms
 from netbench.analysis.cells import NOT_REACHED, declared
-from netbench.analysis.contrasts import arm, either_arm, headline_state, usable
-from netbench.analysis.frame import Frames
+from netbench.analysis.ground import Ground, Seen
 from netbench.analysis.model import BudgetResult, Standing
-from netbench.analysis.stats import (
-    ALPHA,
-    Floats,
-    Interval,
-    blocks_needed,
-    order_statistics,
-    strata,
-    t_mixture,
-)
-from netbench.record import METRICS, Budget, PlanSummary, with_costs
+from netbench.analysis.states import PREFERENCE
+from netbench.analysis.stats import ALPHA, MIN_BLOCKS, Floats, Interval, t_mixture
+from netbench.record import Budget, PlanSummary, with_costs
 from netbench.spec import Cell, Path
-from netbench.units import RATIO, quantity
+
+Arm = dict[tuple[int, str], float]
+"""Values by block and state."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What one budget is judged by in one cell."""
-
-    budget: Budget
-    cell: Cell
-    baseline: str
-    alpha: float
-    margin: float
-
-    @property
-    def logarithmic(self) -> bool:
-        """Whether effects are differences of logarithms."""
-        budget = self.budget
-        return METRICS[budget.metric].compared and (budget.reference is None or budget.proportional)
-
-    @property
-    def limit(self) -> float:
-        """The bound on the scale of the effects."""
-        bound = self.bound
-        return math.log(bound) if self.logarithmic else bound
-
-    @property
-    def bound(self) -> float:
-        """The bound on the scale that is shown."""
-        budget = self.budget
-        return budget.factor if self.logarithmic and budget.proportional else budget.offset
-
-    @property
-    def unit(self) -> str:
-        """The unit that the bound is shown in."""
-        proportional = self.logarithmic and self.budget.proportional
-        return RATIO if proportional else METRICS[self.budget.metric].unit
-
-    def stand(self, bounds: tuple[float, float] | None) -> Standing:
-        """Return what an interval on the scale of the effects says, gates aside."""
-        if bounds is None:
-            return Standing.UNDECIDED
-        low, high = bounds if self.budget.relation == "<=" else (-bounds[1], -bounds[0])
-        limit = self.limit if self.budget.relation == "<=" else -self.limit
-        if high <= limit:
-            return Standing.MET
-        return Standing.NOT_MET if low > limit else Standing.UNDECIDED
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What the gates look at, in one state; arrays are in block order."""
-
-    effects: Floats
-    interval: Interval
-    arms: tuple[tuple[str, Floats], ...]
-    """Each driver with its values."""
-    null: Interval
-    """The baseline's second arm against its first, on the scale of the effects."""
-
-
-def judge_budgets(plan: PlanSummary, frames: Frames) -> tuple[BudgetResult, ...]:
+def judge_budgets(plan: PlanSummary, ground: Ground) -> tuple[BudgetResult, ...]:
     """Return every budget of a plan in every cell that it stands for, in the plan's order.
 
-    `frames` carry the states. A cell that a driver's design closes is none of them, unless there
-    is no other.
+    A cell that a driver's design closes is none of them, unless there is no other.
     """
-    owed = [pair for budget in plan.require for pair in _cells(budget, plan, frames.trials)]
+    owed = [
+        (budget, cell) for budget in plan.require for cell in _cells(budget, plan, ground.closed)
+    ]
     alpha = ALPHA / max(len(owed), 1)
     return tuple(
-        _judge(_Terms(budget, cell, plan.baseline, alpha, plan.margin), frames)
+        _judge(Terms(budget, cell, plan.baseline, alpha, plan.margin), ground)
         for budget, cell in owed
     )
 
@@ -130,29 +68,30 @@ def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
     )
 
 
-def _cells(budget: Budget, plan: PlanSummary, trials: pd.DataFrame) -> list[tuple[Budget, Cell]]:
+def _cells(budget: Budget, plan: PlanSummary, closed: frozenset[tuple[str, str]]) -> list[Cell]:
     """Return the cells that a budget stands for."""
     metrics = {probe: with_costs(given) for probe, given in declared(plan).items()}
     covered = [cell for cell in plan.cells if budget.covers(cell)]
     measured = [cell for cell in covered if budget.metric in metrics.get(cell.probe, ())]
     needed = [budget.driver]
     needed += [budget.reference, plan.baseline] if budget.reference else []
-    closed = trials[trials["by_design"].astype(bool)]
-    ways = set(zip(closed["driver"], closed["path"], strict=True))
-    open_ = [c for c in measured if not any((driver, c.path.value) in ways for driver in needed)]
-    return [(budget, cell) for cell in open_ or measured]
+    open_ = [
+        cell
+        for cell in measured
+        if not any((driver, cell.path.value) in closed for driver in needed)
+    ]
+    return open_ or measured
 
 
-def _judge(terms: _Terms, frames: Frames) -> BudgetResult:
+def _judge(terms: Terms, ground: Ground) -> BudgetResult:
     budget, cell = terms.budget, terms.cell
-    here = _of_cell(frames.numbers, cell)
-    here = here[here["metric"] == budget.metric]
-    fit = usable(here, positive=terms.logarithmic)
-    rows = _rows(fit, budget)
-    state = headline_state(rows, frozenset(here["state"]))
-    evidence = _evidence(terms, fit, rows[rows["state"] == state], state)
+    seen = ground.numbers.get(
+        (cell.path.value, cell.probe, cell.placement.value, budget.metric), ()
+    )
+    state = _headline(terms, seen)
+    evidence = _evidence(terms, seen, state)
     stated = terms.stand(evidence.interval.bounds)
-    reason = _absent(terms, frames.trials, here) if not len(evidence.effects) else None
+    reason = _absent(terms, ground, seen) if not len(evidence.effects) else None
     reason = reason or next((r for gate in GATES if (r := gate(terms, evidence, stated))), None)
     measured, low, high = _shown(terms, evidence.interval)
     return BudgetResult(
@@ -172,37 +111,69 @@ def _judge(terms: _Terms, frames: Frames) -> BudgetResult:
     )
 
 
-def _of_cell(frame: pd.DataFrame, cell: Cell) -> pd.DataFrame:
-    """Return the rows of all drivers in a cell's place."""
-    place = (frame["path"] == cell.path.value) & (frame["probe"] == cell.probe)
-    return frame[place & (frame["placement"] == cell.placement.value)]
+def _arm(terms: Terms, seen: Iterable[Seen], driver: str, replica: int) -> Arm:
+    """Return one arm's values that can be used: of several attempts the earliest counts.
+
+    A mixed trial belongs to no state, and a value that is not positive has no logarithm.
+    """
+    found: Arm = {}
+    own = (one for one in seen if (one.driver, one.replica) == (driver, replica))
+    for one in sorted(own, key=lambda one: (one.attempt, one.record)):
+        if one.state in PREFERENCE and (one.value > 0 or not terms.logarithmic):
+            found.setdefault((one.block, one.state), one.value)
+    return found
 
 
-def _rows(fit: pd.DataFrame, budget: Budget) -> pd.DataFrame:
-    """Return a row for each block and state with a value, or with a pair, in block order."""
-    rows = either_arm(fit, budget.driver)
-    if budget.reference is not None:
-        other = either_arm(fit, budget.reference)
-        rows = rows.join(other.add_prefix("reference_"), how="inner")
-    return rows.sort_index().reset_index()
+def _either(terms: Terms, seen: Iterable[Seen], driver: str) -> Arm:
+    """Return a driver's values, those of the baseline's second arm where the first has none."""
+    return _arm(terms, seen, driver, 1) | _arm(terms, seen, driver, 0)
 
 
-def _evidence(terms: _Terms, fit: pd.DataFrame, rows: pd.DataFrame, state: str) -> _Evidence:
+def _sides(terms: Terms, seen: Iterable[Seen]) -> tuple[Arm, Arm | None]:
+    """Return the driver's values and the reference's, with one key for each complete block."""
+    own, reference = _either(terms, seen, terms.budget.driver), terms.budget.reference
+    if reference is None:
+        return dict(sorted(own.items())), None
+    other = _either(terms, seen, reference)
+    both = sorted(own.keys() & other.keys())
+    return {key: own[key] for key in both}, {key: other[key] for key in both}
+
+
+def _headline(terms: Terms, seen: Sequence[Seen]) -> str:
+    """Return the state that contrasts would head: the closest with enough blocks, else the fullest.
+
+    Without any block: the closest state that any trial was in.
+    """
+    counts = Counter(state for _, state in _sides(terms, seen)[0])
+    full = [state for state in PREFERENCE if counts[state] >= MIN_BLOCKS]
+    if full:
+        return full[0]
+    if counts:
+        return max(PREFERENCE, key=counts.__getitem__)
+    known = {one.state for one in seen}
+    return next((state for state in (*PREFERENCE, "mixed") if state in known), "unknown")
+
+
+def _in_state(values: Arm, state: str) -> Floats:
+    return np.array([value for (_, at), value in values.items() if at == state], np.float64)
+
+
+def _evidence(terms: Terms, seen: Sequence[Seen], state: str) -> Evidence:
     budget = terms.budget
-    own = rows["value"].to_numpy(np.float64)
+    sides = _sides(terms, seen)
+    own = _in_state(sides[0], state)
     arms = [(budget.driver, own)]
-    if budget.reference is None:
+    if budget.reference is None or sides[1] is None:
         effects = np.log(own) if terms.logarithmic else own
     else:
-        other = rows["reference_value"].to_numpy(np.float64)
+        other = _in_state(sides[1], state)
         arms.append((budget.reference, other))
         effects = np.log(own / other) if terms.logarithmic else own - budget.factor * other
-    first, second = (arm(fit, terms.baseline, replica) for replica in (0, 1))
-    both = second.join(first.add_prefix("first_"), how="inner").sort_index().reset_index()
-    both = both[both["state"] == state]
-    again, once = (both[name].to_numpy(np.float64) for name in ("value", "first_value"))
+    first, second = (_arm(terms, seen, terms.baseline, replica) for replica in (0, 1))
+    both = sorted(first.keys() & second.keys())
+    once, again = (_in_state({key: arm[key] for key in both}, state) for arm in (first, second))
     nothing = np.log(again / once) if terms.logarithmic else again - once
-    return _Evidence(
+    return Evidence(
         effects=effects,
         interval=t_mixture(effects, terms.alpha),
         arms=tuple(arms),
@@ -210,7 +181,7 @@ def _evidence(terms: _Terms, fit: pd.DataFrame, rows: pd.DataFrame, state: str) 
     )
 
 
-def _shown(terms: _Terms, interval: Interval) -> tuple[float | None, float | None, float | None]:
+def _shown(terms: Terms, interval: Interval) -> tuple[float | None, float | None, float | None]:
     """Return mean and both ends on the scale that is shown."""
 
     def scaled(value: float | None) -> float | None:
@@ -220,97 +191,15 @@ def _shown(terms: _Terms, interval: Interval) -> tuple[float | None, float | Non
     return scaled(interval.mean), scaled(low), scaled(high)
 
 
-def _absent(terms: _Terms, trials: pd.DataFrame, values: pd.DataFrame) -> str:
-    """Return why there is no block to judge by; `values` are the metric's in this place."""
-    here, metric = _of_cell(trials, terms.cell), terms.budget.metric
-    drivers = [terms.budget.driver, terms.budget.reference]
+def _absent(terms: Terms, ground: Ground, seen: Iterable[Seen]) -> str:
+    """Return why there is no block to judge by."""
+    metric, having = terms.budget.metric, {one.driver for one in seen}
+    drivers = (terms.budget.driver, terms.budget.reference)
     for driver in (d for d in drivers if d is not None):
-        own = here[here["driver"] == driver]
-        if not (own["outcome"] == "sample").any():
-            reasons = list(dict.fromkeys(own["reason"].dropna())) or [NOT_REACHED]
+        cell = replace(terms.cell, driver=driver)
+        if cell not in ground.sampled:
+            reasons = ground.reasons.get(cell) or (NOT_REACHED,)
             return f"{driver} has no sample here: {'; '.join(reasons)}"
-        if not (values["driver"] == driver).any():
+        if driver not in having:
             return f"{driver} gives no {metric} here"
     return f"no block has {metric} of all drivers in one state of the machine"
-
-
-def _too_few_blocks(terms: _Terms, evidence: _Evidence, _: Standing) -> str | None:
-    needed = blocks_needed(terms.alpha)
-    if evidence.interval.n >= needed:
-        return None
-    found = f"{evidence.interval.n} complete block{'' if evidence.interval.n == 1 else 's'}"
-    return f"{found}; {needed} are needed: run more with --blocks"
-
-
-def _null_differs(terms: _Terms, evidence: _Evidence, _: Standing) -> str | None:
-    bounds = evidence.null.bounds
-    if bounds is None or bounds[0] <= 0 <= bounds[1]:
-        return None
-    return (
-        f"the baseline, {terms.baseline}, differs from its own second pair: something beside "
-        "the driver differs between pairs"
-    )
-
-
-def _split_values(terms: _Terms, evidence: _Evidence, stated: Standing) -> str | None:
-    """Strata leave no single figure, and none is needed where every block says the same."""
-    if stated is not Standing.UNDECIDED and all(
-        terms.stand((effect, effect)) is stated for effect in evidence.effects
-    ):
-        return None
-    unit = METRICS[terms.budget.metric].unit
-    for driver, values in evidence.arms:
-        gap = strata(values, math.log1p(terms.margin)) if (values > 0).all() else None
-        if gap is not None:
-            return (
-                f"the values of {driver} fall apart between {quantity(gap[0], unit)} and "
-                f"{quantity(gap[1], unit)}: no single figure describes them"
-            )
-    return None
-
-
-def _undecided(_: _Terms, __: _Evidence, stated: Standing) -> str | None:
-    if stated is not Standing.UNDECIDED:
-        return None
-    return "the interval reaches across the bound: run more blocks with --blocks"
-
-
-def _within_noise(terms: _Terms, evidence: _Evidence, _: Standing) -> str | None:
-    """Two pairs of one driver differ by as much as the noise floor, the half-width of A/A."""
-    mean, floor, budget = evidence.interval.mean, evidence.null.half_width, terms.budget
-    if budget.reference is None or mean is None:
-        return None
-    if floor is None:
-        return (
-            f"{evidence.null.n} blocks have both pairs of the baseline, {terms.baseline}, in this "
-            "state: the noise floor is unbounded"
-        )
-    distance = abs(mean - terms.limit)
-    if terms.logarithmic:
-        told, room = f"{math.expm1(floor):.1%}", f"{math.expm1(distance):.1%}"
-    else:
-        floor *= max(1.0, budget.factor)
-        told, room = quantity(floor, terms.unit), quantity(distance, terms.unit)
-    if distance > floor:
-        return None
-    return f"it lies {room} from its bound, within the noise floor of {told}"
-
-
-def _median_disagrees(terms: _Terms, evidence: _Evidence, stated: Standing) -> str | None:
-    twin = order_statistics(evidence.effects)
-    if twin is None or terms.stand(twin) is stated:
-        return None
-    return f"the mean says {stated}, the median says {terms.stand(twin)}: a few blocks carry it"
-
-
-Gate = Callable[[_Terms, _Evidence, Standing], str | None]
-
-GATES: Final[tuple[Gate, ...]] = (
-    _too_few_blocks,
-    _null_differs,
-    _split_values,
-    _undecided,
-    _within_noise,
-    _median_disagrees,
-)
-"""What leaves a budget undecided, the first that speaks up is told."""

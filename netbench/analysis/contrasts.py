@@ -89,13 +89,13 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     return tuple(sorted(found, key=lambda target: (target.key, target.driver)))
 
 
-def usable(values: pd.DataFrame, *, positive: bool = True) -> pd.DataFrame:
+def usable(values: pd.DataFrame) -> pd.DataFrame:
     """Return the values that can be paired: one for each arm, block and state.
 
-    A mixed trial belongs to no state, and a value that is not positive has no logarithm: where
-    one is taken, it is left out. Of several attempts the earliest counts.
+    A mixed trial belongs to no state, and a value that is not positive has no logarithm. Of
+    several attempts the earliest counts.
     """
-    fit = values[values["state"].isin(PREFERENCE) & ((values["value"] > 0) | (not positive))]
+    fit = values[values["state"].isin(PREFERENCE) & (values["value"] > 0)]
     fit = fit.sort_values(["attempt", "record"], kind="stable")
     return fit.drop_duplicates([*CELL, "metric", *ARM, *PAIR])
 
@@ -109,22 +109,22 @@ class Comparison:
         self._terms = terms
         self._fit = fit
         self._seen = frozenset(every["state"])
-        first, second = (arm(fit, terms.baseline, replica) for replica in (0, 1))
-        self._baseline = either_arm(fit, terms.baseline)
+        first, second = (_arm(fit, terms.baseline, replica) for replica in (0, 1))
+        self._baseline = pd.concat([first, second[~second.index.isin(first.index)]])
         self._null_pairs = _join(second, first)
         self._pooled = _pooled_deviation(every, terms.baseline)
 
     def contrasts(self, target: Target, missing: tuple[QualityWarning, ...]) -> Iterator[Contrast]:
         """Yield the headline contrast, then every other state with enough pairs."""
-        pairs = _join(arm(self._fit, target.driver, 0), self._baseline)
-        head = headline_state(pairs, self._seen)
+        pairs = _join(_arm(self._fit, target.driver, 0), self._baseline)
+        head = self._headline(pairs)
         for state in (head, *_others(pairs, head)):
             yield self._contrast(target, pairs, state, headline=state == head, missing=missing)
 
     def nulls(self, wanted: frozenset[str]) -> Iterator[NullContrast]:
         """Yield A/A in its headline state, then in other full or `wanted` states."""
         pairs = self._null_pairs
-        head = headline_state(pairs, self._seen)
+        head = self._headline(pairs)
         extra = [s for s in PREFERENCE if s in wanted and s != head]
         for state in dict.fromkeys((head, *_others(pairs, head), *extra)):
             rows = _in_state(pairs, state)
@@ -146,6 +146,19 @@ class Comparison:
                 contains_one=contains_one(interval),
                 deltas=_deltas(rows),
             )
+
+    def _headline(self, pairs: pd.DataFrame) -> str:
+        """Return the closest state with enough pairs, else the fullest one (METHOD §1b).
+
+        Without any pair: the closest state that any trial was in.
+        """
+        counts = pairs.groupby("state").size()
+        full = [s for s in PREFERENCE if counts.get(s, 0) >= MIN_BLOCKS]
+        if full:
+            return full[0]
+        if not counts.empty:
+            return max(PREFERENCE, key=lambda s: counts.get(s, 0))
+        return next((s for s in (*PREFERENCE, "mixed") if s in self._seen), "unknown")
 
     def _contrast(
         self,
@@ -206,34 +219,14 @@ class Comparison:
 
     def paired_blocks(self, driver: str) -> frozenset[int]:
         """Return the blocks that give a pair in any state."""
-        pairs = _join(arm(self._fit, driver, 0), self._baseline)
+        pairs = _join(_arm(self._fit, driver, 0), self._baseline)
         return frozenset(int(block) for block in pairs["block"])
 
 
-def headline_state(pairs: pd.DataFrame, seen: frozenset[str]) -> str:
-    """Return the closest state with enough pairs, else the fullest one (METHOD §1b).
-
-    Without any pair: the closest of the states that were `seen` in any trial.
-    """
-    counts = pairs.groupby("state").size()
-    full = [s for s in PREFERENCE if counts.get(s, 0) >= MIN_BLOCKS]
-    if full:
-        return full[0]
-    if not counts.empty:
-        return max(PREFERENCE, key=lambda s: counts.get(s, 0))
-    return next((s for s in (*PREFERENCE, "mixed") if s in seen), "unknown")
-
-
-def arm(frame: pd.DataFrame, driver: str, replica: int) -> pd.DataFrame:
+def _arm(frame: pd.DataFrame, driver: str, replica: int) -> pd.DataFrame:
     """Return one arm's values and positions, by block and state."""
     rows = frame[(frame["driver"] == driver) & (frame["replica"] == replica)]
     return rows.set_index(PAIR)[["value", "position"]]
-
-
-def either_arm(frame: pd.DataFrame, driver: str) -> pd.DataFrame:
-    """Return a driver's values as `arm` does, the second arm's where the first has none."""
-    first, second = (arm(frame, driver, replica) for replica in (0, 1))
-    return pd.concat([first, second[~second.index.isin(first.index)]])
 
 
 def _join(driver: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
@@ -248,7 +241,7 @@ def _pooled_deviation(values: pd.DataFrame, baseline: str) -> float | None:
     fit = values[(values["driver"] == baseline) & (values["value"] > 0)]
     fit = fit.sort_values(["attempt", "record"], kind="stable")
     fit = fit.drop_duplicates(["replica", "block"]).assign(state="any")
-    return spread(_floats(_join(arm(fit, baseline, 1), arm(fit, baseline, 0)), "delta"))
+    return spread(_floats(_join(_arm(fit, baseline, 1), _arm(fit, baseline, 0)), "delta"))
 
 
 def _others(pairs: pd.DataFrame, head: str) -> list[str]:

@@ -18,6 +18,7 @@ from netbench.analysis.contrasts import (
 )
 from netbench.analysis.derived import with_buffer_delay
 from netbench.analysis.frame import Frames, collect
+from netbench.analysis.ground import ground_of
 from netbench.analysis.model import Analysis, Contrast, NullContrast, Tally
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
@@ -36,7 +37,7 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
     compared = _comparisons(frames.numbers, info.plan, terms)
     contrasts = tuple(_contrasts(frames, info, owed, compared))
     found = states.describe(frames.trials, thresholds)
-    budgets = judge_budgets(info.plan, frames)
+    budgets = judge_budgets(info.plan, ground_of(info.plan, frames))
     limits = ceilings(info, frames.numbers)
     return Analysis(
         baseline=info.plan.baseline,

@@ -7,7 +7,8 @@ import pytest
 from support.campaign import Campaign, Model, noisy, renumbered
 
 from netbench.analysis import Analysis, BudgetResult, Standing, analyse
-from netbench.analysis.budgets import awaited
+from netbench.analysis.budgets import awaited, judge_budgets
+from netbench.analysis.ground import GroundSoFar
 from netbench.analysis.stats import t_mixture
 from netbench.plan import offered_by, read_budgets
 from netbench.record import Failure, ProbeSummary, Record, RunInfo, Skip
@@ -325,6 +326,27 @@ def test_cells_are_awaited_until_the_budget_is_decided() -> None:
         for driver in ("bridge", "container", "host")
     }
     assert awaited(closed, "host") == frozenset()
+
+
+@pytest.mark.parametrize("blocks", [3, 10])
+def test_a_run_that_goes_on_is_judged_as_it_will_be_at_its_end(blocks: int) -> None:
+    """The same records, of two states and with a failure, one by one and as a whole."""
+    usual = noisy({"bridge": 1.25}, level=20e-6)
+    lost = Failure("client", "connection refused", "")
+    campaign = rtt(
+        {},
+        model=lambda d, r, b: lost if (d, b) == ("bridge", 2) else usual(d, r, b),
+        blocks=blocks,
+        sentinel=lambda block, *_: (NEAR, NEAR) if block > 3 else (FAR, FAR),
+    )
+    records = campaign.records()
+    expressions = ("bridge.rtt_p50 <= 1.5 host", "container.rtt_p50 <= bridge + 1us")
+    info = required(campaign.info(), *expressions)
+    so_far = GroundSoFar(info.plan)
+    for record in records:
+        so_far.take(record)
+
+    assert judge_budgets(info.plan, so_far.ground()) == analyse(info, records).budgets
 
 
 def false_calls(seed: int) -> tuple[int, int]:
