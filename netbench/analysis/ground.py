@@ -71,7 +71,10 @@ def _seen(rows: pd.DataFrame) -> list[Seen]:
 
 
 class GroundSoFar:
-    """Keeps the numbers that a plan's budgets are judged by, record by record."""
+    """Keeps the numbers that a plan's budgets are judged by, record by record.
+
+    What only the analysis of a whole run derives from several trials is not among them.
+    """
 
     def __init__(self, plan: PlanSummary) -> None:
         """Take the plan; nothing has run yet."""

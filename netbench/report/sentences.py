@@ -240,15 +240,23 @@ def _primary(analysis: Analysis, null: NullContrast) -> bool:
 def finding(analysis: Analysis, key: CellKey) -> str:
     """Return what a cell's primary contrasts say, for the title of its figure."""
     found = [c for c in primaries(analysis) if key_of(c) == key]
-    decided = [c for c in found if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio]
     what = measure(key, found[0].metric) if found else key.words
     name = capital(what)
-    if decided:
-        parts = [f"{c.driver} {change(c.metric, c.ratio)}" for c in decided if c.ratio]
-        return f"{name}: {joined(parts)} than {analysis.baseline}"
-    if found and all(bounded(c) for c in found):
-        return f"{name}: nothing is told apart from {analysis.baseline}"
-    return f"{name}: no verdict yet"
+    if not any(bounded(c) for c in found):
+        return f"{name}: no verdict yet"
+    decided = [
+        f"{c.driver} {change(c.metric, c.ratio)}"
+        for c in found
+        if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio
+    ]
+    parts = [f"{joined(decided)} than {analysis.baseline}"] if decided else []
+    for verdict, words in (
+        (Verdict.EQUIVALENT, f"equivalent to {analysis.baseline}"),
+        (Verdict.UNDECIDED, "undecided"),
+    ):
+        who = [c.driver for c in found if c.verdict is verdict]
+        parts += [f"{joined(who)} {words}"] if who else []
+    return f"{name}: {'; '.join(parts)}"
 
 
 def engine_line(info: RunInfo) -> str:

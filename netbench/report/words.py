@@ -1,6 +1,5 @@
 """The words and signs that every form of the report shares."""
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,19 +83,31 @@ def bounded(contrast: Contrast) -> bool:
     return contrast.low is not None and contrast.high is not None
 
 
+DOUBTS: Final[dict[str, str]] = {
+    "too-few-blocks": "{blocks} complete blocks are too few",
+    "null-differs": "the baseline differs from its own second pair (A/A)",
+    "split-values": "the values fall apart into groups, which no single ratio describes",
+    "no-noise-floor": "the A/A arm gives no bounded noise floor",
+    "below-noise-floor": "the effect lies inside the noise floor of {floor:.1f} %",
+    "coarse-noise-floor": "the noise floor of {floor:.1f} % is wider than the margin",
+    "median-disagrees": "mean and median say different things",
+}
+"""What takes a verdict back, by the kind of its warning; the first that applies is told."""
+
+
 def why_undecided(contrast: Contrast, margin: float) -> str:
     """Return the reason of an `undecided` in a few words."""
     if contrast.ratio is None:
         return "no block in which both arms were measured in one machine state"
     if not bounded(contrast):
         return f"{contrast.blocks} blocks are too few for a bounded interval"
-    if contrast.noise_floor is None:
-        return "the A/A arm gives no bounded noise floor"
-    if abs(math.log(contrast.ratio)) <= math.log1p(contrast.noise_floor):
-        return f"the effect lies inside the noise floor of {contrast.noise_floor * 100:.1f} %"
+    kinds = {warning.kind for warning in contrast.warnings}
+    found = next((words for kind, words in DOUBTS.items() if kind in kinds), None)
+    if found is not None:
+        return found.format(blocks=contrast.blocks, floor=(contrast.noise_floor or 0.0) * 100)
     if contrast.warnings and not _straddles(contrast, margin):
         return f"warning {contrast.warnings[0].kind}"
-    return f"the interval crosses the margin of {margin * 100:g} %"
+    return f"the interval reaches across the margin of {margin * 100:g} %"
 
 
 def _straddles(contrast: Contrast, margin: float) -> bool:

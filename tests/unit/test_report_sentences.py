@@ -1,15 +1,23 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from support.synthetic import contrast_of, reported
 
-from netbench.analysis import QualityWarning, Verdict
+from netbench.analysis import Contrast, QualityWarning, Verdict
+from netbench.analysis.stats import t_mixture
+from netbench.analysis.verdicts import VETOES, Evidence, judge
+from netbench.record import METRICS
 from netbench.report import sentences
-from netbench.report.words import change, joined, plain, why_undecided
+from netbench.report.words import DOUBTS, change, joined, key_of, plain, why_undecided
 from netbench.spec import Placement
 
-INSIDE = "the effect lies inside the noise floor of 2.0 %"
+ACROSS = "the interval reaches across the margin of 5 %"
 RTT = {"metric": "rtt_p50", "unit": "s", "probe": "tcp-rr", "placement": Placement.SAME}
+
+
+def doubted(*kinds: str) -> tuple[QualityWarning, ...]:
+    return tuple(QualityWarning(kind, "seen", "look") for kind in kinds)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +34,7 @@ RTT = {"metric": "rtt_p50", "unit": "s", "probe": "tcp-rr", "placement": Placeme
         ),
         (
             {"verdict": Verdict.UNDECIDED, "ratio": 1.01, "low": 0.9, "high": 1.13},
-            f"TCP throughput on two cores undecided: {INSIDE}",
+            f"TCP throughput on two cores undecided: {ACROSS}",
         ),
     ],
 )
@@ -39,9 +47,12 @@ def test_a_contrast_in_words(changes: dict[str, object], expected: str) -> None:
     [
         ({"ratio": None}, "no block in which both arms"),
         ({"low": None, "high": None, "blocks": 5}, "5 blocks are too few"),
-        ({"noise_floor": None}, "no bounded noise floor"),
-        ({"ratio": 1.08, "low": 1.01, "high": 1.16}, "crosses the margin of 5 %"),
-        ({"warnings": (QualityWarning("split-values", "two strata", "split"),)}, "split-values"),
+        ({"ratio": 1.08, "low": 1.01, "high": 1.16}, ACROSS),
+        ({"warnings": doubted("autocorrelation"), "low": 0.9, "high": 1.2}, ACROSS),
+        ({"warnings": doubted("odd")}, "warning odd"),
+        ({"warnings": doubted("autocorrelation", "split-values")}, "fall apart into groups"),
+        ({"warnings": doubted("below-noise-floor")}, "inside the noise floor of 2.0 %"),
+        ({"warnings": doubted("too-few-blocks"), "blocks": 5}, "5 complete blocks are too few"),
     ],
 )
 def test_undecided_always_has_a_reason(changes: dict[str, object], expected: str) -> None:
@@ -78,6 +89,66 @@ def test_the_lead_never_says_no_difference() -> None:
 
     assert "bridge is undecided in 1 of 1 measure" in text
     assert "difference" not in text
+
+
+def test_every_gate_that_takes_a_verdict_back_has_its_words() -> None:
+    """Whatever a gate says of a contrast, the reason that is told is that gate's."""
+    quiet = np.array([0.010, -0.012, 0.004, -0.006, 0.011, -0.009, 0.002, 0.001])
+    loud, few = 10 * quiet, quiet[:4]
+    odd = np.array([-0.115, -0.12, -0.11, -0.12, -0.115, -0.12, -0.11, -0.045])
+    groups = np.repeat([0.0, 1.0], 4)
+    cases = {
+        "too-few-blocks": (few - 0.2, quiet, 0.0),
+        "null-differs": (quiet - 0.2, quiet + 0.3, 0.0),
+        "no-noise-floor": (quiet - 0.2, few, 0.0),
+        "below-noise-floor": (quiet - 0.1, loud, 0.0),
+        "coarse-noise-floor": (quiet, loud, 0.0),
+        "split-values": (quiet - 0.2, quiet, groups),
+        "median-disagrees": (odd, quiet, 0.0),
+    }
+
+    assert {gate.__name__.strip("_").replace("_", "-") for gate in VETOES} == set(cases)
+    assert set(DOUBTS) == set(cases)
+    for kind, (deltas, null, moved) in cases.items():
+        baseline = np.exp(moved + np.zeros(len(deltas)))
+        evidence = Evidence(
+            metric=METRICS["throughput"],
+            interval=t_mixture(deltas, 0.05),
+            deltas=deltas,
+            driver=baseline * np.exp(deltas),
+            baseline=baseline,
+            shifts=np.zeros(len(deltas)),
+            null=t_mixture(null, 0.05),
+            alpha=0.05,
+            margin=0.05,
+        )
+        verdict, warnings = judge(evidence)
+        contrast = contrast_of(verdict=verdict, warnings=warnings)
+        told = why_undecided(contrast, 0.05)
+
+        assert verdict is Verdict.UNDECIDED
+        assert told == DOUBTS[kind].format(blocks=contrast.blocks, floor=2.0)
+
+
+def test_a_figures_title_tells_every_verdict() -> None:
+    analysis = reported().analysis
+    contrasts = (
+        contrast_of(),
+        contrast_of(driver="container", verdict=Verdict.EQUIVALENT, ratio=1.0),
+        contrast_of(driver="macvlan", verdict=Verdict.UNDECIDED, ratio=1.0),
+    )
+    key = key_of(contrasts[0])
+
+    def title(*found: Contrast) -> str:
+        return sentences.finding(replace(analysis, contrasts=found), key)
+
+    name = "TCP throughput on two cores"
+    assert title(*contrasts) == (
+        f"{name}: bridge 22.0 % less than host; container equivalent to host; macvlan undecided"
+    )
+    assert title(contrasts[2]) == f"{name}: macvlan undecided"
+    assert title(replace(contrasts[2], low=None, high=None)) == f"{name}: no verdict yet"
+    assert title() == "tcp-throughput on two cores, east-west: no verdict yet".capitalize()
 
 
 def test_each_driver_has_a_sentence_that_names_what_it_isolates() -> None:
