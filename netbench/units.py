@@ -10,6 +10,8 @@ PER_SECOND: Final = "1/s"
 RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
+CPUS: Final = "s/s"
+"""CPU seconds per second: how many CPUs are busy."""
 
 SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
     BITS_PER_SECOND: {

@@ -6,11 +6,12 @@ from netbench.cli.output import print_json, say
 from netbench.engines.base import Engine, Owned
 from netbench.engines.docker import open_docker
 from netbench.engines.netns.cni_store import leftover_folders, remove_leftover_folder
+from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.errors import EngineError, EngineUnavailable
 
-_ORDER = ("process", "container", "network", "swarm", "folder", "image")
-"""Endpoints before the networks they are in, and a swarm after its networks."""
+_ORDER = ("process", "cgroup", "container", "network", "swarm", "folder", "image")
+"""Processes before their cgroups, endpoints before their networks, a swarm after its networks."""
 
 
 def clean_up(*, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
@@ -25,7 +26,7 @@ def clean_up(*, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
         say(f"docker: {exc.message}; only processes and folders are looked for")
         engine = None
     try:
-        found = [*owned_processes(None), *leftover_folders(None)]
+        found = [*owned_processes(None), *leftover_folders(None), *leftover_groups(None)]
         found += engine.owned() if engine else ()
         found.sort(key=lambda thing: _ORDER.index(thing.kind))
         rows = [_clean(engine, thing, dry_run, images, force) for thing in found]
@@ -68,10 +69,11 @@ def _remove(engine: Engine | None, thing: Owned) -> str:
         return "removed"
     if thing.kind == "folder":
         return _remove_folder(thing)
-    if engine is None:
+    if engine is None and thing.kind != "cgroup":
         return "failed: no engine"
+    remove = engine.remove_owned if engine and thing.kind != "cgroup" else remove_leftover_group
     try:
-        engine.remove_owned(thing)
+        remove(thing)
     except EngineError as exc:
         return f"failed: {exc.message}"
     return "removed"

@@ -96,7 +96,7 @@ class Endpoint:
 class Owned:
     """Something that carries our label."""
 
-    kind: Literal["container", "network", "image", "process", "swarm", "folder"]
+    kind: Literal["container", "network", "image", "process", "swarm", "folder", "cgroup"]
     id: str
     name: str
     run: str
@@ -126,6 +126,10 @@ class Process(Protocol):
 
     def cpus(self) -> str | None:
         """Return the kernel's `Cpus_allowed_list` of the tool itself, None where unreadable."""
+        ...
+
+    def pid(self) -> int | None:
+        """Return the tool's own number in our /proc, None where it is not to be seen."""
         ...
 
     def wait(self, timeout: float) -> Completed:

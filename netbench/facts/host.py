@@ -50,6 +50,13 @@ _SPEED_PARAMETERS = re.compile(
     r"|transparent_hugepage|irqaffinity|skew_tick|nosoftlockup|pcie_aspm|spectre|pti|kpti)"
 )
 
+_MODES: Final = {
+    "CONFIG_TICK_CPU_ACCOUNTING": "tick",
+    "CONFIG_VIRT_CPU_ACCOUNTING_GEN": "virtual",
+    "CONFIG_VIRT_CPU_ACCOUNTING_NATIVE": "virtual",
+}
+"""What each choice of the kernel's configuration is called, kernel/sched/cputime.c."""
+
 NetFile = tuple[str, str, Callable[[str], FactValue]]
 
 
@@ -164,6 +171,25 @@ def _turbo(read: ReadText) -> FactValue:
     return Absent("no cpufreq driver tells")
 
 
+def _accounting(read: ReadText) -> dict[str, FactValue]:
+    """Return how the kernel counts CPU time, from the configuration it was built with."""
+    release = (read("/proc/sys/kernel/osrelease") or "").strip()
+    config = read("/proc/config.gz") or read(f"/boot/config-{release}")
+    if config is None:
+        names = ("kernel.hz", "kernel.cpu_accounting", "kernel.irq_time_accounting")
+        unread = Absent(f"neither /proc/config.gz nor /boot/config-{release} is readable")
+        return dict.fromkeys(names, unread)
+    hz = re.search(r"^CONFIG_HZ=(\d+)$", config, re.MULTILINE)
+    unsaid = Absent("the kernel's configuration does not say")
+    return {
+        "kernel.hz": int(hz[1]) if hz else unsaid,
+        "kernel.cpu_accounting": next(
+            (mode for option, mode in _MODES.items() if f"{option}=y" in config), unsaid
+        ),
+        "kernel.irq_time_accounting": "CONFIG_IRQ_TIME_ACCOUNTING=y" in config,
+    }
+
+
 def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
     command = read("/proc/cmdline")
     parameters: FactValue = Absent("/proc/cmdline is not readable")
@@ -171,23 +197,12 @@ def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
         words = command.split()
         shown = words if identify else [w for w in words if _SPEED_PARAMETERS.match(w)]
         parameters = " ".join(shown)
-    release = (read("/proc/sys/kernel/osrelease") or "").strip()
-    config = read(f"/boot/config-{release}")
-    if config is None:
-        unread = Absent(f"/boot/config-{release} is not readable")
-        hz: FactValue = unread
-        accounting: FactValue = unread
-    else:
-        found = re.search(r"^CONFIG_HZ=(\d+)$", config, re.MULTILINE)
-        hz = int(found[1]) if found else Absent("the kernel's configuration has no CONFIG_HZ")
-        accounting = "CONFIG_IRQ_TIME_ACCOUNTING=y" in config
     version = read("/proc/sys/kernel/version") or ""
     dynamic = re.search(r"\((\w+)\)", read("/sys/kernel/debug/sched/preempt") or "")
     built = re.search(r"PREEMPT\w*", version)
     preempt = dynamic[1] if dynamic else built[0] if built else None
     return {
         "kernel.parameters": parameters,
-        "kernel.hz": hz,
-        "kernel.irq_time_accounting": accounting,
+        **_accounting(read),
         "kernel.preempt": preempt or Absent("neither debugfs nor the version string says"),
     }

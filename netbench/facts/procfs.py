@@ -1,6 +1,8 @@
 """Parsers of /proc files that every user may read, and the local file reads behind them."""
 
+import gzip
 import struct
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -13,20 +15,21 @@ from netbench.record import Counters, Route
 ReadText = Callable[[str], str | None]
 """Return a file's text, None where it cannot be read."""
 
-_DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS, _STAT_FIELDS = 16, 11, 10, 4, 8
-"""Fields of a line of /proc/net/dev (after the name), route, ipv6_route, (the least) tcp, and
-stat."""
+_DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS = 16, 11, 10, 4
+"""Fields of a line of /proc/net/dev (after the name), route, ipv6_route, and (the least) tcp."""
 _RTF_UP = 0x1
 _RTF_NO_ROUTE = 0x200 | 0x100000 | 0x1000000 | 0x80000000
 """RTF_REJECT, RTF_ANYCAST, RTF_CACHE and RTF_LOCAL, include/uapi/linux/{route,ipv6_route}.h."""
 
 
 def read_local(path: str) -> str | None:
-    """Return a local file's text, None where it is absent or not ours to read."""
+    """Return a local file's text, unpacked if it is `.gz`; None where it is not ours to read."""
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        data = Path(path).read_bytes()
+        unpacked = gzip.decompress(data) if path.endswith(".gz") else data
+    except (OSError, EOFError, zlib.error):
         return None
+    return unpacked.decode(errors="replace")
 
 
 def _numbers(words: Iterable[str], base: int = 10) -> list[int]:
@@ -192,27 +195,3 @@ def start_ticks(pid: int) -> int | None:
     """Return a process's start in clock ticks since boot; with the pid it names a process."""
     text = read_local(f"/proc/{pid}/stat")
     return int(text.rpartition(")")[2].split()[19]) if text else None
-
-
-@dataclass(frozen=True, slots=True)
-class CpuTimes:
-    """Line `cpu` of /proc/stat, in ticks."""
-
-    total: int
-    idle: int
-    steal: int
-
-    @classmethod
-    def parse(cls, text: str) -> "CpuTimes":
-        """Read user nice system idle iowait irq softirq steal; guest times lie within user."""
-        values = _numbers(text.partition("\n")[0].split()[1 : 1 + _STAT_FIELDS])
-        if len(values) < _STAT_FIELDS:
-            raise FactError(f"unreadable first line of /proc/stat: {text[:80]!r}")
-        return cls(total=sum(values), idle=values[3] + values[4], steal=values[7])
-
-    def since(self, earlier: "CpuTimes") -> tuple[float, float] | None:
-        """Return the shares (busy, stolen) of the time since; None where no tick passed."""
-        total = self.total - earlier.total
-        if total <= 0:
-            return None
-        return 1 - (self.idle - earlier.idle) / total, (self.steal - earlier.steal) / total

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from netbench.facts.cputime import TICK
 from netbench.facts.procfs import SocketAddress, cpu_ticks
 
 _NAME: Final = b"docker-proxy"
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on
-TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
-"""Seconds: what the kernel counts a process's CPU time in, 10 ms nearly everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.spec import Placement
-from netbench.units import BITS_PER_SECOND, BYTES, COUNT, RATIO, SECONDS
+from netbench.units import BITS_PER_SECOND, BYTES, COUNT, CPUS, RATIO, SECONDS
 
 Match = Literal["confounder", "arms", "varies"]
 
@@ -49,7 +49,15 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("kernel.version", str, "", "confounder", "uname -v"),
     ("kernel.parameters", str, "", "confounder", "boot parameters that concern speed"),
     ("kernel.hz", int, "1/s", "confounder", "CONFIG_HZ"),
+    (
+        "kernel.cpu_accounting",
+        str,
+        "",
+        "confounder",
+        "tick: CPU time is sampled; virtual: measured",
+    ),
     ("kernel.irq_time_accounting", bool, "", "confounder", "CONFIG_IRQ_TIME_ACCOUNTING"),
+    ("kernel.tick", float, SECONDS, "confounder", "what /proc/stat counts CPU time in"),
     ("kernel.preempt", str, "", "confounder", "preemption model"),
     ("net.tcp_congestion_control", str, "", "confounder", "congestion control of the host"),
     ("net.tcp_available_congestion_control", str, "", "varies", "those the kernel has"),
@@ -104,6 +112,26 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("trial.load1", float, "", "varies", "one-minute load average after the trial"),
     ("trial.steal", float, RATIO, "varies", "share of CPU time stolen during the trial"),
     ("trial.busy", float, RATIO, "varies", "share of CPU time not idle during the trial"),
+    ("trial.cost_window", float, SECONDS, "varies", "window in which CPU time was read"),
+    ("trial.cost_resolution", float, CPUS, "varies", "one tick over that window"),
+    ("trial.busy_user", float, CPUS, "varies", "all CPUs, in user mode"),
+    ("trial.busy_nice", float, CPUS, "varies", "all CPUs, in user mode at low priority"),
+    ("trial.busy_system", float, CPUS, "varies", "all CPUs, in the kernel for a process"),
+    ("trial.busy_irq", float, CPUS, "varies", "all CPUs, in hardware interrupts"),
+    ("trial.busy_softirq", float, CPUS, "varies", "all CPUs, in softirq"),
+    ("trial.busy_client_cpu", float, CPUS, "varies", "busy time of the client's CPU"),
+    ("trial.busy_server_cpu", float, CPUS, "varies", "busy time of the server's CPU"),
+    ("trial.busy_other_cpus", float, CPUS, "varies", "busy time of all other CPUs"),
+    ("trial.idle_busy", float, CPUS, "varies", "busy time in the block's idle window"),
+    ("trial.busy_above_idle", float, CPUS, "varies", "busy time less that of the idle window"),
+    ("trial.softirq_share", float, RATIO, "varies", "softirq's share of the busy time"),
+    ("trial.cgroup_source", str, "", "arms", "cgroup, or the processes of the tools"),
+    ("trial.cgroup_client", float, CPUS, "varies", "CPU time of the client's cgroup"),
+    ("trial.cgroup_server", float, CPUS, "varies", "CPU time of the server's cgroup"),
+    ("trial.cgroup_client_system", float, CPUS, "varies", "that in the kernel, as sampled"),
+    ("trial.cgroup_server_system", float, CPUS, "varies", "that in the kernel, as sampled"),
+    ("trial.unattributed", float, CPUS, "varies", "busy_above_idle less both; may be negative"),
+    ("trial.cycles", float, "1/s", "varies", "CPU cycles of all CPUs, by perf"),
     ("trial.congestion_control_client", str, "", "arms", "sysctl in the client's namespace"),
     ("trial.congestion_control_server", str, "", "arms", "sysctl in the server's namespace"),
     ("trial.published_via", str, "", "confounder", "nat, proxy or straight, of a published port"),

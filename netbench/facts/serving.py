@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.facts.conntrack import Tracked
+from netbench.facts.cputime import TICK
 from netbench.facts.procfs import Connection, SocketAddress
-from netbench.facts.proxies import TICK
 from netbench.record import Absent
 
 ServedBy = Literal["nat", "proxy", "straight"]

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from netbench.analysis.model import Analysis, TrialPoint
 from netbench.record import Failure, PromiseCheck, Record, Sample, Skip
+from netbench.report.cpusums import CpuSums
 from netbench.report.views import (
     CommandLine,
     Digest,
@@ -170,6 +171,9 @@ class _Collector:
     commands: dict[_Command, Counter[str]] = field(default_factory=dict)
     commands_left: bool = False
     problems: dict[tuple[str, ...], Problem] = field(default_factory=dict)
+    cpu: defaultdict[tuple[str, CellKey], CpuSums] = field(
+        default_factory=lambda: defaultdict(CpuSums)
+    )
     times: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def add(self, record: Record) -> None:
@@ -181,6 +185,9 @@ class _Collector:
         if len(self.rows) < ROWS:
             self.rows.append(_row(record, self.states.get(record.number, "")))
         if isinstance(record.outcome, Sample):
+            facts = dict(record.facts)
+            if "trial.busy_above_idle" in facts and not record.replica:
+                self.cpu[record.cell.driver, _key(record)].add(facts)
             if record.number in self.chosen:
                 chosen = self.chosen[record.number]
                 self.lines.append(_line(record, record.outcome, chosen=chosen))
@@ -213,6 +220,7 @@ class _Collector:
                 replace(problem, times=self.times[key]) for key, problem in self.problems.items()
             ),
             arms=tuple(self.arms),
+            cpu=tuple(sums.view(*where) for where, sums in self.cpu.items()),
         )
 
 

@@ -1,5 +1,6 @@
 """The table at the end of a run, for people at a terminal."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from netbench import units
@@ -7,6 +8,7 @@ from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
+from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
     baseline_check,
@@ -64,11 +66,14 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     ]
     tables += _beside(info, analysis)
     tables += _uncompared(analysis)
+    tables += _costs(analysis, digest)
     said = [isolation_sentence(view).rstrip(".") for view in isolated_drivers(digest)]
     lines = [
         Text(line) for line in (*said, *closed_sentences(digest), *published_sentences(digest))
     ]
     lines += [Text(line, style="red") for line in unmeasured(digest)]
+    costs = cost_notes(info, digest) if digest.cpu else ()
+    lines += [Text(f"CPU time: {note}", style="dim") for note in costs]
     check = baseline_check(analysis)
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
     lines += [Text(line, style="dim") for line in ceiling_sentences(analysis)]
@@ -224,3 +229,32 @@ def _uncompared(analysis: Analysis) -> list["Table"]:
             str(cell.trials),
         )
     return [result]
+
+
+def _costs(analysis: Analysis, digest: Digest) -> list["Table"]:
+    """Return the CPU time of every driver, a table for each cell."""
+    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
+    from rich.text import Text  # noqa: PLC0415 - same
+
+    found = []
+    for (key, per), rows in groupby(cost_rows(analysis, digest), lambda row: (row.key, row.per)):
+        title = Text(f"\nCPU time per {per} {key.place} ", style="bold")
+        title.append(
+            f"({key.probe}, {key.placement}, {key.path}); other columns in CPUs", style="dim"
+        )
+        result = Table(
+            title=title,
+            title_justify="left",
+            title_style="",
+            box=None,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        result.add_column("driver", min_width=11)
+        for name in ("CPU time", "ratio", "busy", "client", "server", "unattrib.", "softirq"):
+            result.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            parts = (row.cost, row.ratio, row.busy, row.client, row.server, row.rest, row.softirq)
+            result.add_row(Text(plain(row.driver)), *map(Text, parts))
+        found.append(result)
+    return found

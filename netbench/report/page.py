@@ -17,6 +17,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets, matrix, sections, words
 from netbench.report.ceiling import USED_UP, ceiling_sentences
 from netbench.report.console import doubts
+from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.drawing import drawing
 from netbench.report.figures import Chapter, Scene, chapters
 from netbench.report.forest import forest, label
@@ -69,6 +70,8 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         uncompared=uncompared(analysis),
         beside=matrix.measures(info, analysis),
         others=matrix.others(info, analysis),
+        costs=cost_rows(analysis, digest),
+        cost_notes=cost_notes(info, digest),
         aa=sections.aa_rows(analysis),
         probes=sections.probe_lines(info),
         commands=sections.command_groups(digest),

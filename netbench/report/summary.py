@@ -9,6 +9,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.console import doubts
+from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -43,6 +44,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         f"**{escaped(lead(analysis, digest))}**",
         _budgets(info, analysis),
         _table(analysis),
+        _costs(info, analysis, digest),
         *(escaped(isolation_sentence(view)) for view in isolated_drivers(digest)),
         "\n".join(
             f"- {escaped(line)}"
@@ -98,6 +100,22 @@ def _budgets(info: RunInfo, analysis: Analysis) -> str:
         for r in budgets.ordered(analysis)
     ]
     return "\n".join(lines)
+
+
+def _costs(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    rows = cost_rows(analysis, digest)
+    if not rows:
+        return ""
+    lines = [
+        "| driver | CPU time | | ratio | busy CPUs | client | server | unattributed | softirq |",
+        "|---|---|--:|---|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {escaped(row.driver)} | per {row.per}, {escaped(row.key.words)} | {row.cost} "
+        f"| {row.ratio} | {row.busy} | {row.client} | {row.server} | {row.rest} | {row.softirq} |"
+        for row in rows
+    ]
+    return "\n".join((*lines, "", " ".join(map(escaped, cost_notes(info, digest)))))
 
 
 def _doubts(analysis: Analysis) -> str:

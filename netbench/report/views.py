@@ -122,6 +122,34 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class CpuMeans:
+    """Where the CPU time of one driver in one cell went: means over its trials, in CPUs.
+
+    Means, not medians, so that the parts add up: busy = client + server + rest.
+    """
+
+    driver: str
+    cell: CellKey
+    trials: int
+    busy: float | None
+    """Of the whole machine, above its idle window; None where it was not read, as all below."""
+    client: float | None
+    server: float | None
+    rest: float | None
+    softirq_share: float | None
+    """Ratio."""
+    steal: float | None
+    """Ratio."""
+    window: float | None
+    """Seconds."""
+    resolution: float | None
+    source: str
+    """`cgroup` or `processes`; empty where neither end was read."""
+    reason: str
+    """Why something was not read; empty where everything was."""
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """Everything of the records that a report shows."""
 
@@ -135,6 +163,8 @@ class Digest:
     problems: tuple[Problem, ...]
     arms: tuple[tuple[int, str], ...]
     """Driver of each record of `Analysis.sentinel`."""
+    cpu: tuple[CpuMeans, ...] = ()
+    """One for each driver and cell whose trials have CPU times."""
 
     def view(self, driver: str) -> DriverView | None:
         """Return one driver's view."""

@@ -8,8 +8,9 @@ from typing import Final
 from netbench.engines.base import Process
 from netbench.errors import ProbeError
 from netbench.probes import Probe
-from netbench.record import Completed, FactValue, Failure, Pins, Sample, Skip
-from netbench.runner.machine import MachineMeter
+from netbench.record import Completed, Failure, Pins, Sample, Skip
+from netbench.runner.cost import Facts, priced
+from netbench.runner.machine import End, MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import Settler, TrialFailed, said
 
@@ -27,7 +28,7 @@ class Leg:
     client: Completed
     server: Completed
     pins: Pins
-    facts: tuple[tuple[str, FactValue], ...]
+    facts: Facts
     """What the machine did while the load was steady."""
     load: "Leg | None"
     outlived: bool
@@ -56,6 +57,7 @@ class Leg:
         except ProbeError as exc:
             evidence = f"{said(done)}\n{said(self.server)}".strip()
             raise TrialFailed(Failure("output", str(exc), evidence)) from exc
+        sample = priced(sample, self.facts, probe.metrics)
         return sample if self.load is None else self._under(self.load.sample(), sample)
 
     def _under(self, load: Sample, sample: Sample) -> Sample:
@@ -97,23 +99,30 @@ class LegRunner:
         look()
         cpus = prepared.cpus
         pins = Pins(cpus.client, cpus.server, client.cpus(), prepared.server.cpus())
-        facts = self._steady(prepared, released) if client.alive() else ()
+        running = (client,) if beneath is None else (client, beneath)
+        facts = self._steady(prepared, released, running) if client.alive() else ()
         done = prepared.wait(client, prepared.probe.deadline)
         outlived = beneath is None or beneath.alive()
         served = _end_server(prepared)
         beside = None if load is None or beneath is None else _ended(load, beneath)
         return Leg(prepared.probe, done, served, pins, facts, beside, outlived)
 
-    def _steady(self, prepared: Prepared, released: float) -> tuple[tuple[str, FactValue], ...]:
+    def _steady(self, prepared: Prepared, released: float, clients: tuple[Process, ...]) -> Facts:
         """Read the machine at both ends of the window in which the load is steady."""
         first, last = (released + seconds for seconds in prepared.probe.steady)
-        first = max(first, time.monotonic())
-        if last <= first:
+        if last <= time.monotonic():
             return ()
-        time.sleep(first - time.monotonic() if first > time.monotonic() else 0.0)
-        self._meter.start()
-        time.sleep(max(0.0, last - time.monotonic()))
-        return self._meter.stop()
+        self._meter.until(first)
+        self._meter.start(*_ends(prepared, clients))
+        self._meter.until(last)
+        return self._meter.stop(prepared.cpus)
+
+
+def _ends(prepared: Prepared, clients: tuple[Process, ...]) -> tuple[End, End]:
+    """Return who runs at both ends: the clients, and their servers."""
+    load = prepared.load
+    servers = (prepared.server,) if load is None else (prepared.server, load.server)
+    return End(prepared.call.client, clients), End(prepared.live.server, servers)
 
 
 def _ended(load: Prepared, client: Process) -> Leg:

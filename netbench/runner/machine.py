@@ -1,36 +1,141 @@
-"""What the machine as a whole did during a trial: load, busy and stolen time."""
+"""What the machine and both ends of a trial did while its load was steady."""
 
-from netbench.engines.base import Engine
-from netbench.facts.procfs import CpuTimes, read_local
-from netbench.record import Absent, FactValue
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
-_REMOTE = Absent("the engine is on another machine; its /proc/stat is not read for each trial")
-_SHORT = Absent("no tick of /proc/stat passed")
+from netbench.cgroups import CpuUsage, Group, Mount, Version, group_in, mounts, usage
+from netbench.engines.base import Endpoint, Engine, Process
+from netbench.errors import FactError
+from netbench.facts.cputime import Machine, machine, process_time
+from netbench.facts.cycles import Counters, counters
+from netbench.facts.procfs import read_local
+from netbench.record import Absent
+from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate
+from netbench.spec import Cpus
+
+_REMOTE: Final = Absent("the engine is on another machine; its CPU time is not read for each trial")
+_NOBODY: Final = Absent("nothing runs in an idle window")
+_NO_REST: Final = Absent("no idle window came before")
+_NOT_BEGUN: Final = Absent("the window was not begun")
+_REST: Final = 1.0
+"""Seconds of an idle window."""
+_NAMES: Final = ("trial.busy", "trial.steal", "trial.load1")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a trial."""
+
+    endpoint: Endpoint
+    """Where its tools run."""
+    tools: tuple[Process, ...]
+
+    def time(self) -> CpuUsage | Absent:
+        """Return the CPU time of the tools themselves."""
+        pids = [tool.pid() for tool in self.tools]
+        used = [None if pid is None else process_time(pid) for pid in pids]
+        if any(one is None for one in used):
+            return Absent(f"the CPU time of {self.tools[0].argv[0]} is not readable")
+        return CpuUsage(sum(one for one in used if one is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Both ends, and the groups that are theirs alone."""
+
+    client: End
+    server: End
+    groups: tuple[Group, Group] | Absent
 
 
 class MachineMeter:
-    """Reads /proc/stat around a trial."""
+    """Reads CPU time around the window in which a trial's load is steady."""
 
     def __init__(self, engine: Engine) -> None:
         """Take the engine whose machine is metered."""
-        self._local = engine.local
-        self._before: CpuTimes | None = None
+        self._unread = None if engine.local else _REMOTE
+        self._idle: float | Absent = _NO_REST
+        self._mounts: Mapping[Version, Mount] = {}
+        self._ends: _Ends | None = None
+        self._cycles: Counters | Absent = _NOBODY
+        self._before: Reading | None = None
 
-    def start(self) -> None:
+    def rest(self) -> None:
+        """Read the machine while nothing runs: what every trial until the next rest is held to."""
+        if self._unread:
+            return
+        before = self._reading(None)
+        self.until(before.at + _REST)
+        self._idle = idle_rate(before, self._reading(None))
+
+    def until(self, moment: float) -> None:
+        """Wait until a moment of CLOCK_MONOTONIC; tests on paper do not wait."""
+        time.sleep(max(0.0, moment - time.monotonic()))
+
+    def start(self, client: End, server: End) -> None:
         """Note where the counters stand."""
-        self._before = self._now()
+        if self._unread:
+            return
+        self._mounts = self._mounts or mounts(read_local("/proc/self/mountinfo") or "")
+        self._ends = _Ends(client, server, self._groups(client, server))
+        self._cycles = counters(tuple(_machine().each))
+        self._before = self._reading(self._ends)
 
-    def stop(self) -> tuple[tuple[str, FactValue], ...]:
-        """Return the trial facts since `start`."""
-        now = self._now()
-        if self._before is None or now is None:
-            return (("trial.busy", _REMOTE), ("trial.steal", _REMOTE), ("trial.load1", _REMOTE))
-        shares = now.since(self._before)
-        busy, steal = shares or (_SHORT, _SHORT)
+    def stop(self, cpus: Cpus) -> Facts:
+        """Return the trial facts since `start`; `cpus` are the trial's pins."""
+        if self._before is None:
+            return tuple((name, self._unread or _NOT_BEGUN) for name in _NAMES)
+        after = self._reading(self._ends)
+        facts = cost_facts(self._before, after, self._idle, cpus)
+        if isinstance(self._cycles, Counters):
+            self._cycles.close()
+        self._before = None
         load = (read_local("/proc/loadavg") or "").split()
-        load1: FactValue = float(load[0]) if load else Absent("/proc/loadavg is not readable")
-        return (("trial.busy", busy), ("trial.steal", steal), ("trial.load1", load1))
+        unread = Absent("/proc/loadavg is not readable")
+        return (*facts, ("trial.load1", float(load[0]) if load else unread))
 
-    def _now(self) -> CpuTimes | None:
-        text = read_local("/proc/stat") if self._local else None
-        return CpuTimes.parse(text) if text else None
+    def _groups(self, client: End, server: End) -> tuple[Group, Group] | Absent:
+        """Return both ends' cgroups, where they are nobody else's."""
+        try:
+            one, other = (self._group(str(end.endpoint.pid)) for end in (client, server))
+            ours = self._group("self")
+        except FactError as exc:
+            return Absent(str(exc))
+        if one.holds(other) or other.holds(one) or one.holds(ours) or other.holds(ours):
+            return Absent("the endpoints have no cgroups of their own")
+        return one, other
+
+    def _group(self, pid: str) -> Group:
+        path = f"/proc/{pid}/cgroup"
+        text = read_local(path)
+        if text is None:
+            raise FactError(f"{path} is not readable")
+        return group_in(self._mounts, text)
+
+    def _reading(self, ends: _Ends | None) -> Reading:
+        at, seen = time.monotonic(), _machine()
+        cycles = self._cycles.read() if isinstance(self._cycles, Counters) else self._cycles
+        if ends is None:
+            return Reading(at, seen, _NOBODY, _NOBODY, _NOBODY, cycles)
+        if isinstance(ends.groups, Absent):
+            client, server = ends.client.time(), ends.server.time()
+            unread = isinstance(client, Absent) or isinstance(server, Absent)
+            return Reading(at, seen, client, server, ends.groups if unread else "processes", cycles)
+        client, server = (_used(group) for group in ends.groups)
+        return Reading(at, seen, client, server, "cgroup", cycles)
+
+
+def _used(group: Group) -> CpuUsage | Absent:
+    try:
+        return usage(group)
+    except FactError as exc:
+        return Absent(str(exc))
+
+
+def _machine() -> Machine:
+    text = read_local("/proc/stat")
+    if text is None:
+        raise FactError("/proc/stat is not readable")
+    return machine(text)

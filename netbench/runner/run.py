@@ -22,6 +22,7 @@ from netbench.runner.events import (
     TrialStarted,
 )
 from netbench.runner.lifecycle import LifecycleRunner
+from netbench.runner.machine import MachineMeter
 from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import TrialFailed
@@ -53,14 +54,18 @@ class Runner:
         save_raw: SaveRaw,
         keep: bool = False,
         sentinel: Sentinel | None = None,
+        meter: MachineMeter | None = None,
     ) -> None:
-        """Prepare; nothing is made yet. `sentinel` is for those who bring their own."""
+        """Prepare; nothing is made yet. `sentinel` and `meter` are for who brings their own."""
         self._plan = plan
         self._engine = engine
         self._reader = reader
         self._keep = keep
         self._sentinel = sentinel or Sentinel()
-        self._trials = TrialRunner(engine, reader, plan, self._sentinel, save_raw)
+        self._meter = meter or MachineMeter(engine)
+        self._trials = TrialRunner(
+            engine, reader, plan, self._sentinel, meter=self._meter, save_raw=save_raw
+        )
         self._lifecycles = LifecycleRunner(engine, reader, save_raw)
         self._possible = Possible(plan, engine)
         self._readings: dict[Placement, list[float]] = {}
@@ -107,6 +112,7 @@ class Runner:
         )
         with live:
             self._possible.learn(live)
+            self._meter.rest()
             yield from self._steps(block, live, began)
         yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
 

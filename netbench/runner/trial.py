@@ -83,7 +83,14 @@ class TrialRunner:
     """Runs trials on live pairs of one engine."""
 
     def __init__(
-        self, engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel, save_raw: SaveRaw
+        self,
+        engine: Engine,
+        reader: Reader,
+        plan: Plan,
+        sentinel: Sentinel,
+        *,
+        meter: MachineMeter,
+        save_raw: SaveRaw,
     ) -> None:
         """Take what every trial needs."""
         self._engine = engine
@@ -92,7 +99,7 @@ class TrialRunner:
         self._settler = Settler(engine, plan)
         self._sentinel = sentinel
         self._save_raw = save_raw
-        self._legs = LegRunner(self._settler, MachineMeter(engine))
+        self._legs = LegRunner(self._settler, meter)
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
         """Return a trial that can be carried out; errors as `Settler.prepare`."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from netbench.engines.base import Engine
 from netbench.errors import EngineError
+from netbench.facts.cputime import TICK
 from netbench.facts.firewall import firewall_facts
 from netbench.facts.host import FILES, host_facts
 from netbench.facts.procfs import read_local
@@ -33,7 +34,10 @@ def surroundings(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:
             return net.get(path)
         return read_local(path) if engine.local else other.get(path)
 
-    return {**host_facts(read, identify=identify), **firewall, **engine.facts()}
+    elsewhere = Absent("the engine is on another machine, whose ticks may differ")
+    facts = host_facts(read, identify=identify)
+    tick = {"kernel.tick": TICK if engine.local else elsewhere}
+    return {**facts, **tick, **firewall, **engine.facts()}
 
 
 def _net_files() -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from support.require import require_or_skip
 
 from netbench.errors import FactError
 from netbench.facts.base import Pair, Subject, ports_in_use
+from netbench.facts.cputime import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
-from netbench.facts.proxies import TICK
 from netbench.facts.published import PublishedWitness
 from netbench.record import Absent, Counters, EndpointFacts, FactValue, PairFacts, Route
 from netbench.setns import in_netns

@@ -115,6 +115,9 @@ class FakeProcess:
     def cpus(self) -> str | None:
         return "0"
 
+    def pid(self) -> int | None:
+        return NO_PROCESS
+
     def wait(self, timeout: float) -> Completed:
         self.engine.answer()
         killed, self.ended = self.ended, True

@@ -7,7 +7,15 @@ from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
 from netbench.runner import Runner, TrialFinished
 from netbench.runner.events import Event
+from netbench.runner.machine import MachineMeter
 from netbench.spec import Role
+
+
+class PaperMeter(MachineMeter):
+    """Waits for nothing: tools on paper have printed everything already."""
+
+    def until(self, moment: float) -> None:
+        del moment
 
 
 class Run:
@@ -29,6 +37,7 @@ class Run:
             self.reader,
             save_raw=self.save,
             sentinel=sentinel or ScriptedSentinel(),
+            meter=PaperMeter(self.engine),
         )
 
     def save(self, number: int, role: Role, text: str, turn: int) -> str:

@@ -1,3 +1,4 @@
+import gzip
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.errors import FactError
+from netbench.facts.cputime import machine
 from netbench.facts.procfs import (
     ESTABLISHED,
     LISTEN,
     Connection,
-    CpuTimes,
     SocketAddress,
     cpu_ticks,
     net_dev,
@@ -144,24 +145,6 @@ def test_ports_of_one_state_or_of_any() -> None:
     assert tcp_ports(tcp, "0B") == frozenset()
 
 
-def test_times_of_all_cpus_and_shares_between_two_readings() -> None:
-    text = golden("stat")
-    fields = [int(word) for word in text.splitlines()[0].split()[1:]]
-    earlier = CpuTimes.parse(text)
-    later = CpuTimes.parse("cpu  " + " ".join(str(n) for n in later_fields(fields)))
-
-    assert earlier.total == sum(fields[:8])
-    assert later.since(earlier) == (pytest.approx(0.75), pytest.approx(0.05))
-    assert earlier.since(earlier) is None
-    assert earlier.since(later) is None
-
-
-def later_fields(fields: list[int]) -> list[int]:
-    """100 ticks later: 60 user, 10 system, 20 idle, 5 waiting for I/O, 5 stolen."""
-    more = [60, 0, 10, 20, 5, 0, 0, 5, 60, 0]
-    return [old + new for old, new in zip(fields, more, strict=True)]
-
-
 def connections(text: str) -> object:
     return tcp_connections(text, 0x1451)
 
@@ -172,7 +155,7 @@ PARSERS: list[Callable[[str], object]] = [
     net_ipv6_route,
     tcp_ports,
     connections,
-    CpuTimes.parse,
+    machine,
 ]
 LINES = st.lists(
     st.lists(
@@ -205,12 +188,17 @@ def test_a_captured_file_cut_anywhere_is_a_value_or_a_fact_error(
         parse(text[:length])
 
 
-@pytest.mark.parametrize("text", ["", "cpu", "cpu 1 2 3", "cpu a b c d e f g h", "intr 1"])
-def test_times_are_never_made_up(text: str) -> None:
-    with pytest.raises(FactError, match="/proc"):
-        CpuTimes.parse(text)
-
-
 def test_a_file_that_is_not_there_is_none(tmp_path: Path) -> None:
     assert read_local(str(tmp_path / "none")) is None
     assert read_local(str(tmp_path)) is None
+
+
+def test_a_packed_file_is_unpacked_and_a_torn_one_is_none(tmp_path: Path) -> None:
+    whole = gzip.compress(b"CONFIG_HZ=250\n")
+    (tmp_path / "config.gz").write_bytes(whole)
+    (tmp_path / "torn.gz").write_bytes(whole[:-12])
+    (tmp_path / "other.gz").write_bytes(b"CONFIG_HZ=250\n")
+
+    assert read_local(str(tmp_path / "config.gz")) == "CONFIG_HZ=250\n"
+    assert read_local(str(tmp_path / "torn.gz")) is None
+    assert read_local(str(tmp_path / "other.gz")) is None

@@ -112,6 +112,10 @@ class DockerProcess:
         tool = self._find()
         return None if tool is None else procfs.status(tool, "Cpus_allowed_list")
 
+    def pid(self) -> int | None:
+        """Return the tool's pid as this machine numbers it, None where it is not to be seen."""
+        return self._find()
+
     def signal(self, name: Signal) -> None:
         """Signal the tool, directly where we may, else by a command inside the container."""
         number = Signals[f"SIG{name}"]

@@ -11,6 +11,7 @@ from netbench.engines.base import Endpoint, Lan, Network, Owned, Wishes
 from netbench.engines.cpus import local_topology
 from netbench.engines.netns import proxy, wiring
 from netbench.engines.netns.dispatch import Kinds
+from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
@@ -195,19 +196,22 @@ class NetnsEngine:
     ) -> NamespaceProcess:
         """Start a tool in the endpoint's namespaces."""
         del limit  # it ends with the holder
-        return self._world.spawner.tool(endpoint.pid, argv, cpu)
+        return self._world.tool(endpoint.pid, argv, cpu)
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a command to its end."""
         return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
-        """Return holders that are left; none survives its netbench, so none should be."""
-        return owned_processes(run)
+        """Return holders, none of which survives its netbench, and cgroups, which do."""
+        return (*owned_processes(run), *leftover_groups(run))
 
     def remove_owned(self, thing: Owned) -> None:
-        """End a holder."""
-        end_owned_process(thing)
+        """End a holder, or remove a cgroup."""
+        if thing.kind == "cgroup":
+            remove_leftover_group(thing)
+        else:
+            end_owned_process(thing)
 
     def close(self) -> None:
         """End the world."""

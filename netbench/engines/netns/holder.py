@@ -19,6 +19,8 @@ from netbench.engines.base import Signal
 from netbench.errors import EngineError
 from netbench.record import Completed
 
+_JOIN = 'echo 0 > "$0" && exec "$@"'
+"""Script that puts itself into a cgroup before it becomes anything else; 0 is who writes it."""
 _START = 5.0
 """Seconds a holder may take to stand."""
 _SIGNALS: dict[Signal, signal.Signals] = {
@@ -124,8 +126,11 @@ class NamespaceProcess:
     thread that starts a tool has to outlive it.
     """
 
-    def __init__(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> None:
-        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`."""
+    def __init__(
+        self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
+    ) -> None:
+        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in a cgroup."""
+        join = () if group is None else ("sh", "-c", _JOIN, str(group / "cgroup.procs"))
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
         die = ("setpriv", "--pdeathsig", "KILL")
         enter = ("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid")
@@ -134,7 +139,7 @@ class NamespaceProcess:
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            (*die, *enter, *pin, *argv),
+            (*join, *die, *enter, *pin, *argv),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
@@ -155,7 +160,7 @@ class NamespaceProcess:
             self._started = time.monotonic()
         if not self.alive():
             return
-        child = only_child(self._process.pid) if name == "STOP" else None
+        child = self.pid() if name == "STOP" else None
         with contextlib.suppress(ProcessLookupError):
             if child is not None:
                 os.kill(child, _SIGNALS[name])
@@ -164,13 +169,17 @@ class NamespaceProcess:
 
     def cpus(self) -> str | None:
         """Return the tool's `Cpus_allowed_list`."""
-        child = only_child(self._process.pid)
+        child = self.pid()
         try:
             text = Path(f"/proc/{child}/status").read_text() if child else ""
         except OSError:
             return None
         lines = [x for x in text.splitlines() if x.startswith("Cpus_allowed_list:")]
         return lines[0].split()[1] if lines else None
+
+    def pid(self) -> int | None:
+        """Return the tool's number out here, None where it has ended."""
+        return only_child(self._process.pid)
 
     def wait(self, timeout: float) -> Completed:
         """Return what the tool left, killing it after `timeout` seconds."""

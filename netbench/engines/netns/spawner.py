@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final
 
@@ -44,9 +45,11 @@ class Spawner:
         """
         return settled(self._thread.submit(begin, self._run, self._owner, network_of).result())
 
-    def tool(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> NamespaceProcess:
-        """Start a tool in all namespaces of a holder."""
-        return self._thread.submit(NamespaceProcess, holder, argv, cpu).result()
+    def tool(
+        self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
+    ) -> NamespaceProcess:
+        """Start a tool in all namespaces of a holder, in a cgroup from its first instruction."""
+        return self._thread.submit(NamespaceProcess, holder, argv, cpu, group).result()
 
     def program(
         self,

@@ -9,7 +9,8 @@ from typing import Any, Final
 from netbench.engines.base import Lan, Published
 from netbench.engines.netns import wiring
 from netbench.engines.netns.firewall import Firewall
-from netbench.engines.netns.holder import Holder
+from netbench.engines.netns.groups import Groups
+from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Publication
 from netbench.engines.netns.lan import LanSide, Wire
 from netbench.engines.netns.numbers import Addresses, SubnetPool, Subnets
@@ -34,6 +35,7 @@ class World:
         self.run = run
         self.owner = owner
         self.spawner = Spawner(run, owner)
+        self._groups = Groups(run, owner)
         self.subnets = SubnetPool()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -78,6 +80,7 @@ class World:
             EngineError: the kernel refused.
         """
         holder = self.spawner.hold(network_of)
+        self._groups.make(holder.pid)
         with self._lock:
             self._holders[holder.pid] = holder
         return holder
@@ -87,6 +90,11 @@ class World:
         with self._lock:
             self._holders.pop(holder.pid, None)
         holder.close()
+        self._groups.remove(holder.pid)
+
+    def tool(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> NamespaceProcess:
+        """Start a tool in all namespaces of a holder, and in its cgroup where it has one."""
+        return self.spawner.tool(holder, argv, cpu, self._groups.of(holder))
 
     def command(
         self,
@@ -192,6 +200,7 @@ class World:
         for holder in reversed(holders):
             holder.close()
         self.spawner.close()
+        self._groups.close()
 
 
 def _try_ipv6(pid: int) -> str | None:

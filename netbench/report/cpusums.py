@@ -1,0 +1,68 @@
+"""CPU times of many trials, added up as they pass."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+
+from netbench.record import Absent, FactValue
+from netbench.report.views import CpuMeans
+from netbench.report.words import CellKey
+
+_PARTS: Final = {
+    "busy": "trial.busy_above_idle",
+    "client": "trial.cgroup_client",
+    "server": "trial.cgroup_server",
+    "rest": "trial.unattributed",
+    "softirq_share": "trial.softirq_share",
+    "steal": "trial.steal",
+    "window": "trial.cost_window",
+    "resolution": "trial.cost_resolution",
+}
+"""Fields of `CpuMeans` that are means, by the fact that each is of."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Sums of named numbers."""
+
+    trials: int = 0
+    total: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    times: Counter[str] = field(default_factory=Counter)
+
+    def add(self, numbers: dict[str, float]) -> None:
+        """Add one of each."""
+        self.trials += 1
+        for name, value in numbers.items():
+            self.total[name] += value
+            self.times[name] += 1
+
+    def mean(self, name: str) -> float | None:
+        """Return the mean of those that were there."""
+        return self.total[name] / self.times[name] if self.times[name] else None
+
+
+@dataclass(slots=True)
+class CpuSums:
+    """Running sums of one driver in one cell."""
+
+    whole: _Sums = field(default_factory=_Sums)
+    """Trials in which every part was read: their means add up."""
+    partial: _Sums = field(default_factory=_Sums)
+    source: str = ""
+    reason: str = ""
+
+    def add(self, facts: dict[str, FactValue]) -> None:
+        """Add one trial."""
+        read = {part: facts.get(name) for part, name in _PARTS.items()}
+        numbers = {part: value for part, value in read.items() if isinstance(value, float)}
+        (self.whole if len(numbers) == len(_PARTS) else self.partial).add(numbers)
+        source = facts.get("trial.cgroup_source")
+        self.source = source if isinstance(source, str) else self.source
+        absent = [value.reason for value in read.values() if isinstance(value, Absent)]
+        self.reason = self.reason or next(iter(absent), "")
+
+    def view(self, driver: str, cell: CellKey) -> CpuMeans:
+        """Return the means as a value."""
+        sums = self.whole if self.whole.trials else self.partial
+        means = {part: sums.mean(part) for part in _PARTS}
+        return CpuMeans(driver, cell, sums.trials, **means, source=self.source, reason=self.reason)
