@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from netbench.analysis.model import Analysis, TrialPoint
 from netbench.record import Failure, PromiseCheck, Record, Sample, Skip
-from netbench.report.cpusums import CpuSums
+from netbench.report.cpusums import PER, CpuSums
 from netbench.report.views import (
     CommandLine,
     Digest,
@@ -185,9 +185,9 @@ class _Collector:
         if len(self.rows) < ROWS:
             self.rows.append(_row(record, self.states.get(record.number, "")))
         if isinstance(record.outcome, Sample):
-            facts = dict(record.facts)
-            if "trial.busy_above_idle" in facts and not record.replica:
-                self.cpu[record.cell.driver, _key(record)].add(facts)
+            priced = any(record.outcome.value(metric) for metric in PER)
+            if priced and not record.replica:
+                self.cpu[record.cell.driver, _key(record)].add(dict(record.facts))
             if record.number in self.chosen:
                 chosen = self.chosen[record.number]
                 self.lines.append(_line(record, record.outcome, chosen=chosen))

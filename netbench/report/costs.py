@@ -1,17 +1,14 @@
 """What each driver costs in CPU time, and where that time went. Pure."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import Absent, RunInfo
+from netbench.report.cpusums import PER
 from netbench.report.sentences import fact
 from netbench.report.views import CpuMeans, Digest
 from netbench.report.words import CellKey, concerns, interval, plain
-
-PER: Final = {"cpu_per_byte": "byte", "cpu_per_transaction": "transaction"}
-"""Cost metrics, and what each is divided by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from netbench.record import Absent, FactValue
 from netbench.report.views import CpuMeans
 from netbench.report.words import CellKey
 
+PER: Final = {"cpu_per_byte": "byte", "cpu_per_transaction": "transaction"}
+"""Cost metrics, and what each is divided by."""
 _PARTS: Final = {
     "busy": "trial.busy_above_idle",
     "client": "trial.cgroup_client",

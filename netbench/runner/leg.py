@@ -113,7 +113,7 @@ class LegRunner:
         if last <= time.monotonic():
             return ()
         self._meter.until(first)
-        self._meter.start(*_ends(prepared, clients))
+        self._meter.start(_ends(prepared, clients))
         self._meter.until(last)
         return self._meter.stop(prepared.cpus)
 

@@ -16,7 +16,8 @@ from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate
 from netbench.spec import Cpus
 
 _REMOTE: Final = Absent("the engine is on another machine; its CPU time is not read for each trial")
-_NOBODY: Final = Absent("nothing runs in an idle window")
+_NOBODY: Final = Absent("no tools ran at two ends")
+_ANY: Final = Cpus(None, None)
 _NO_REST: Final = Absent("no idle window came before")
 _NOT_BEGUN: Final = Absent("the window was not begun")
 _REST: Final = 1.0
@@ -74,16 +75,16 @@ class MachineMeter:
         """Wait until a moment of CLOCK_MONOTONIC; tests on paper do not wait."""
         time.sleep(max(0.0, moment - time.monotonic()))
 
-    def start(self, client: End, server: End) -> None:
-        """Note where the counters stand."""
+    def start(self, ends: tuple[End, End] | None = None) -> None:
+        """Note where the counters stand; client and server are `ends`, where tools run at all."""
         if self._unread:
             return
         self._mounts = self._mounts or mounts(read_local("/proc/self/mountinfo") or "")
-        self._ends = _Ends(client, server, self._groups(client, server))
+        self._ends = _Ends(*ends, self._groups(*ends)) if ends else None
         self._cycles = counters(tuple(_machine().each))
         self._before = self._reading(self._ends)
 
-    def stop(self, cpus: Cpus) -> Facts:
+    def stop(self, cpus: Cpus = _ANY) -> Facts:
         """Return the trial facts since `start`; `cpus` are the trial's pins."""
         if self._before is None:
             return tuple((name, self._unread or _NOT_BEGUN) for name in _NAMES)

@@ -21,10 +21,9 @@ from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.facts.cputime import TICK
 from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.machine import End, MachineMeter
-from netbench.spec import Attach, Cpus, Role
+from netbench.spec import Attach, Role
 from netbench.store import load
 
-NOWHERE = Cpus(None, None)
 BUSY = "while :; do :; done"
 """Ends with its endpoint at the latest."""
 SUITE = """
@@ -67,9 +66,9 @@ def measured(
 ) -> dict[str, FactValue]:
     meter = MachineMeter(engine)
     meter.rest()
-    meter.start(client, server)
+    meter.start((client, server))
     time.sleep(seconds)
-    return dict(meter.stop(NOWHERE))
+    return dict(meter.stop())
 
 
 @pytest.mark.usefixtures("may_make_groups")
