@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from netbench.analysis.model import Analysis, TrialPoint
 from netbench.record import Failure, PromiseCheck, Record, Sample, Skip
-from netbench.report.cpusums import PER, CpuSums
+from netbench.report.cpusums import CpuTable
 from netbench.report.views import (
     CommandLine,
     Digest,
@@ -171,9 +171,7 @@ class _Collector:
     commands: dict[_Command, Counter[str]] = field(default_factory=dict)
     commands_left: bool = False
     problems: dict[tuple[str, ...], Problem] = field(default_factory=dict)
-    cpu: defaultdict[tuple[str, CellKey], CpuSums] = field(
-        default_factory=lambda: defaultdict(CpuSums)
-    )
+    cpu: CpuTable = field(default_factory=CpuTable)
     times: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def add(self, record: Record) -> None:
@@ -185,9 +183,7 @@ class _Collector:
         if len(self.rows) < ROWS:
             self.rows.append(_row(record, self.states.get(record.number, "")))
         if isinstance(record.outcome, Sample):
-            priced = any(record.outcome.value(metric) for metric in PER)
-            if priced and not record.replica:
-                self.cpu[record.cell.driver, _key(record)].add(dict(record.facts))
+            self.cpu.add(record, record.outcome)
             if record.number in self.chosen:
                 chosen = self.chosen[record.number]
                 self.lines.append(_line(record, record.outcome, chosen=chosen))
@@ -220,7 +216,7 @@ class _Collector:
                 replace(problem, times=self.times[key]) for key, problem in self.problems.items()
             ),
             arms=tuple(self.arms),
-            cpu=tuple(sums.view(*where) for where, sums in self.cpu.items()),
+            cpu=self.cpu.means(),
         )
 
 

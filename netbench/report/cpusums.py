@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from netbench.record import Absent, FactValue
+from netbench.record import Absent, FactValue, Record, Sample
 from netbench.report.views import CpuMeans
 from netbench.report.words import CellKey
 
@@ -44,7 +44,7 @@ class _Sums:
 
 
 @dataclass(slots=True)
-class CpuSums:
+class _CpuSums:
     """Running sums of one driver in one cell."""
 
     whole: _Sums = field(default_factory=_Sums)
@@ -68,3 +68,23 @@ class CpuSums:
         sums = self.whole if self.whole.trials else self.partial
         means = {part: sums.mean(part) for part in _PARTS}
         return CpuMeans(driver, cell, sums.trials, **means, source=self.source, reason=self.reason)
+
+
+class CpuTable:
+    """The sums of every driver in every cell that has a cost."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._sums: defaultdict[tuple[str, CellKey], _CpuSums] = defaultdict(_CpuSums)
+
+    def add(self, record: Record, sample: Sample) -> None:
+        """Add a trial, unless it has no cost or is the baseline's second."""
+        if record.replica or not any(sample.value(metric) for metric in PER):
+            return
+        cell = record.cell
+        key = CellKey(cell.path, cell.probe, cell.placement)
+        self._sums[cell.driver, key].add(dict(record.facts))
+
+    def means(self) -> tuple[CpuMeans, ...]:
+        """Return the means, in the order of the records."""
+        return tuple(sums.view(*where) for where, sums in self._sums.items())

@@ -64,7 +64,7 @@ class Runner:
         self._sentinel = sentinel or Sentinel()
         self._meter = meter or MachineMeter(engine)
         self._trials = TrialRunner(
-            engine, reader, plan, self._sentinel, meter=self._meter, save_raw=save_raw
+            engine, reader, plan, self._sentinel, save_raw, meter=self._meter
         )
         self._lifecycles = LifecycleRunner(engine, reader, save_raw)
         self._possible = Possible(plan, engine)

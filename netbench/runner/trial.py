@@ -88,9 +88,9 @@ class TrialRunner:
         reader: Reader,
         plan: Plan,
         sentinel: Sentinel,
-        *,
-        meter: MachineMeter,
         save_raw: SaveRaw,
+        *,
+        meter: MachineMeter | None = None,
     ) -> None:
         """Take what every trial needs."""
         self._engine = engine
@@ -99,7 +99,7 @@ class TrialRunner:
         self._settler = Settler(engine, plan)
         self._sentinel = sentinel
         self._save_raw = save_raw
-        self._legs = LegRunner(self._settler, meter)
+        self._legs = LegRunner(self._settler, meter or MachineMeter(engine))
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
         """Return a trial that can be carried out; errors as `Settler.prepare`."""
