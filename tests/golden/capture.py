@@ -3,6 +3,8 @@
     unshare --user --map-root-user --net --uts \
         python tests/golden/capture.py iperf3 3.18 /usr/bin/iperf3
     ... capture.py sockperf 3.7 /usr/bin/sockperf
+    ... capture.py sockperf-udp 3.7 /usr/bin/sockperf
+    ... capture.py netperf 2.7.1 /usr/bin/netperf
     ... capture.py socat 1.8.0 /bin/sh
 
 Traffic stays on the loopback of the new namespace, or on a veth pair to a second one. The commands
@@ -22,7 +24,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
+from netbench.probes import (
+    ControlPlane,
+    TcpConnect,
+    TcpRoundTrip,
+    TcpThroughput,
+    UdpRoundTrip,
+)
 
 LOCAL = "127.0.0.1"
 NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0.1"
@@ -30,6 +38,11 @@ IPERF3 = TcpThroughput(seconds=1, omit=1, interval=0.5)
 IPERF3_LONG = TcpThroughput(seconds=3, omit=0, interval=0.5)
 SOCKPERF = TcpRoundTrip(seconds=1)
 SOCKPERF_LONG = TcpRoundTrip(seconds=3)
+UDP = UdpRoundTrip(seconds=1)
+UDP_LARGE = UdpRoundTrip(seconds=1, size=65472)
+UDP_LONG = UdpRoundTrip(seconds=3)
+NETPERF = TcpConnect(connections=2000)
+TCP_STREAM = ("netperf", "-4", "-t", "TCP_STREAM", "-l", "1", "-P", "0", "-j")
 PORTS = count(20001)
 
 
@@ -42,7 +55,7 @@ class Capture:
 
     def spawn(self, argv: tuple[str, ...], prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            (*prefix, self.binary, *argv[1:]),
+            (*prefix, str(Path(self.binary).with_name(Path(argv[0]).name)), *argv[1:]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -75,8 +88,12 @@ class Capture:
         process = self.spawn(argv, prefix)
         port = f"{int(argv[argv.index('-p') + 1]):04X}"
         for _ in range(200):
-            table = Path(f"/proc/{process.pid}/net/tcp").read_text()
-            if any(f":{port} " in row and " 0A " in row for row in table.splitlines()):
+            rows = [
+                row
+                for name in ("tcp", "udp")
+                for row in Path(f"/proc/{process.pid}/net/{name}").read_text().splitlines()
+            ]
+            if any(f":{port} " in row and row.split()[3] in {"0A", "07"} for row in rows):
                 break
             time.sleep(0.02)
         try:
@@ -130,9 +147,10 @@ def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
 
 def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
     def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
-        return (*SOCKPERF.client_argv(address, port, None), *more)
+        return (*unlogged(SOCKPERF.client_argv(address, port, None)), *more)
 
     for name, argv in {
+        "logged": (*SOCKPERF.client_argv(LOCAL, 20503, None), "--mps", "1000"),
         "ok": client(20500),
         "few-observations": client(20501, "--mps", "100"),
         "half-round-trip": tuple(part for part in client(20502) if part != "--full-rtt"),
@@ -160,15 +178,72 @@ def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
     ):
         port = next(PORTS)
         with capture.server(SOCKPERF.server_argv(LOCAL, port)):
-            argv = SOCKPERF_LONG.client_argv(LOCAL, port, None)
+            argv = unlogged(SOCKPERF_LONG.client_argv(LOCAL, port, None))
             capture.interrupt(name, argv, None, sign)
     port = next(PORTS)
     with capture.server(SOCKPERF.server_argv(LOCAL, port)) as server:
-        argv = SOCKPERF_LONG.client_argv(LOCAL, port, None)
+        argv = unlogged(SOCKPERF_LONG.client_argv(LOCAL, port, None))
         capture.interrupt("server-killed", argv, server, signal.SIGKILL)
     port = next(PORTS)
     with mute(port):
         capture.run("no-answer", client(port))
+
+
+def unlogged(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return sockperf's command without its log, which holds megabytes."""
+    return argv[: argv.index("--full-log")] if "--full-log" in argv else argv
+
+
+def sockperf_udp(capture: Capture, far: tuple[str, ...]) -> None:
+    def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
+        return (*unlogged(UDP.client_argv(address, port, None)), *more)
+
+    for name, argv in {
+        "ok": client(20500),
+        "large": unlogged(UDP_LARGE.client_argv(LOCAL, 20501, None)),
+        "logged": (*UDP.client_argv(LOCAL, 20502, None), "--mps", "1000"),
+    }.items():
+        port = int(argv[argv.index("-p") + 1])
+        with capture.server(UDP.server_argv(LOCAL, port)):
+            capture.run(name, argv)
+    port = next(PORTS)
+    with capture.server(UDP.server_argv(FAR, port), far):
+        capture.run("veth", client(port, address=FAR))
+    capture.run("refused", client(next(PORTS)))
+    capture.run("network-unreachable", client(next(PORTS), address=NOWHERE))
+    capture.run("no-route-to-host", client(next(PORTS), address=NOBODY))
+    for name, seconds in (("lost-early", 2.2), ("lost-late", 4.0)):
+        port = next(PORTS)
+        with capture.server(UDP.server_argv(LOCAL, port)) as server:
+            argv = unlogged(UDP_LONG.client_argv(LOCAL, port, None))
+            lost = capture.spawn(argv)
+            time.sleep(seconds)
+            server.kill()
+            capture.keep(name, argv, lost)
+
+
+def netperf(capture: Capture, far: tuple[str, ...]) -> None:
+    def client(port: int, address: str = FAR) -> tuple[str, ...]:
+        return NETPERF.client_argv(address, port, None)
+
+    port = next(PORTS)
+    with capture.server(NETPERF.server_argv(FAR, port), far):
+        capture.run("ok", client(port))
+        capture.run("unknown-selector", (*client(port)[:-1], client(port)[-1] + ",NO_SUCH"))
+        capture.run("stream", (*TCP_STREAM, "-H", FAR, "-p", str(port), "--", *client(port)[-2:]))
+        capture.run("timed", tuple("1" if word == "-2000" else word for word in client(port)))
+        capture.run("usage", tuple("NONE" if word == "TCP_CRR" else word for word in client(port)))
+    capture.run("refused", client(next(PORTS)))
+    capture.run("network-unreachable", client(next(PORTS), NOWHERE))
+    capture.run("no-route-to-host", client(next(PORTS), NOBODY))
+    long = TcpConnect(connections=1_000_000)
+    for name, sign in (("server-killed", signal.SIGKILL), ("client-terminated", signal.SIGTERM)):
+        port = next(PORTS)
+        with capture.server(NETPERF.server_argv(FAR, port), far) as server:
+            process = capture.spawn(long.client_argv(FAR, port, None))
+            time.sleep(0.5)
+            (server if name == "server-killed" else process).send_signal(sign)
+            capture.keep(name, long.client_argv(FAR, port, None), process)
 
 
 def socat(capture: Capture, far: tuple[str, ...]) -> None:
@@ -222,13 +297,22 @@ def far_namespace() -> Iterator[tuple[str, ...]]:
         holder.kill()
 
 
+CAPTURES = {
+    "iperf3": iperf3,
+    "sockperf": sockperf,
+    "sockperf-udp": sockperf_udp,
+    "netperf": netperf,
+    "socat": socat,
+}
+
+
 def main() -> None:
     tool, version, binary = sys.argv[1:]
     folder = Path(__file__).parent / tool / version
     folder.mkdir(parents=True, exist_ok=True)
     capture = Capture(folder, ".json" if tool == "iperf3" else ".txt", binary)
     with far_namespace() as far:
-        {"iperf3": iperf3, "sockperf": sockperf, "socat": socat}[tool](capture, far)
+        CAPTURES[tool](capture, far)
     (folder / "cases.json").write_text(json.dumps(capture.cases, indent=1) + "\n")
 
 

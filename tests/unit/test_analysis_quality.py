@@ -149,6 +149,24 @@ def test_the_sentinel_is_told_over_time() -> None:
     assert (second.record, second.at, second.when, second.state) == (1, 3.0, "after", "single")
 
 
+@pytest.mark.parametrize("tool", ["sockperf", "netperf"])
+def test_a_closed_loop_that_breaks_littles_law_is_doubted(tool: str) -> None:
+    def with_concurrency(record: Record) -> Record:
+        assert isinstance(record.outcome, Sample)
+        found = 0.93 if record.number == 5 else 0.96
+        details = ((f"{tool}.concurrency", found),)
+        return replace(record, outcome=replace(record.outcome, details=details))
+
+    message = warning(changed(with_concurrency), "little").message
+
+    assert "in 1 of 24 request-response trials: 0.930 at worst" in message
+    assert message.endswith("record 5)")
+
+
+def test_a_trial_that_tells_no_concurrency_is_not_doubted_for_it() -> None:
+    assert all(found.kind != "little" for found in changed(lambda r: r).warnings)
+
+
 def test_more_than_loopback_is_to_be_explained() -> None:
     analysis = changed(lambda r: r, Campaign(noisy({"bridge": 1.3, "container": 1.02}), CCB))
 

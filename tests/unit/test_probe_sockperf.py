@@ -222,6 +222,48 @@ def test_the_commands_over_udp_are_those_over_tcp_without_the_word() -> None:
         assert ours == tuple(word for word in theirs if word != "--tcp")
 
 
+@pytest.mark.parametrize("name", ["ok", "veth", "logged"])
+def test_round_trips_of_datagrams_are_read_as_those_of_tcp(name: str) -> None:
+    golden = case("sockperf-udp", "3.7", name)
+    sample = UdpRoundTrip(seconds=1).parse(golden, None)
+
+    median = printed(golden.stdout, "percentile 50.000 =")
+    assert sample.value("rtt_p50") == pytest.approx(median / 1e6, rel=1e-12)
+
+
+def test_a_datagram_of_any_size_counts_in_full() -> None:
+    golden = case("sockperf-udp", "3.7", "large")
+    sample = UdpRoundTrip(seconds=1, size=65472).parse(golden, None)
+    total = golden.stdout.partition("[Total Run]")[2].partition("\n")[0]
+
+    assert sample.received == printed(total, "ReceivedMessages=") * 65472
+
+
+def test_a_lost_datagram_that_sockperf_hides_is_a_failure() -> None:
+    golden = case("sockperf-udp", "3.7", "lost-late")
+    assert "# dropped messages = 0" in golden.stdout
+    assert golden.exit_code == 0
+
+    with pytest.raises(ProbeError, match=r"waited \d\.\d+ of 3\.\d+ s for a datagram"):
+        UdpRoundTrip(seconds=3).parse(golden, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lost-early", "No valid observations found"),
+        ("refused", "No messages were received from the server"),
+        ("no-route-to-host", "No messages were received from the server"),
+        ("network-unreachable", "errno=101 Network is unreachable"),
+    ],
+)
+def test_a_failure_over_udp_is_told_in_the_tools_own_words(name: str, words: str) -> None:
+    with pytest.raises(ProbeError) as caught:
+        UdpRoundTrip(seconds=1).parse(case("sockperf-udp", "3.7", name), None)
+
+    assert words in caught.value.message
+
+
 def test_a_long_run_asks_for_no_log_of_its_round_trips() -> None:
     assert "--full-log" in TcpRoundTrip(seconds=10).client_argv("198.18.0.2", 5, None)
     assert "--full-log" not in TcpRoundTrip(seconds=11).client_argv("198.18.0.2", 5, None)
