@@ -9,7 +9,14 @@ from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
 from netbench.plan.request import Request, is_engines, kinds, placed
 from netbench.probes.base import AnyProbe, Probe
-from netbench.record import Budget, FactValue, PlacementCpus, PlanSummary, ProbeSummary
+from netbench.record import (
+    Budget,
+    FactValue,
+    PlacementCpus,
+    PlanSummary,
+    ProbeSummary,
+    PublishedComparison,
+)
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
 
 
@@ -35,6 +42,8 @@ class Plan:
     cc: str | None
     require: tuple[Budget, ...] = ()
     allow_undecided: bool = False
+    published: tuple[PublishedComparison, ...] = ()
+    """What others measured, as the suite tells it."""
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -117,6 +126,7 @@ class Plan:
             ),
             require=self.require,
             allow_undecided=self.allow_undecided,
+            published=self.published,
         )
 
 
@@ -154,4 +164,5 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         cc=request.cc,
         require=request.require,
         allow_undecided=request.allow_undecided,
+        published=request.suite.published,
     )

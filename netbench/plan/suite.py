@@ -10,11 +10,13 @@ from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
 from netbench.plan.drivertables import read_drivers
 from netbench.plan.located import Located
+from netbench.plan.published import read_published
 from netbench.probes import PROBES
 from netbench.probes.base import AnyProbe, Lifecycle
+from netbench.record import PublishedComparison
 from netbench.spec import Placement
 
-_TOP = {"name", "title", "probes", "cell", "driver"}
+_TOP = {"name", "title", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary"}
 _KIND = "kind"
 """Key of a probe's table that names what it is a configuration of, where its own name does not."""
@@ -36,6 +38,7 @@ class Suite:
     """Those of the cells that the run is not judged by."""
     drivers: tuple[Driver, ...] = ()
     """What to compare where the user names no drivers; empty where the suite names none either."""
+    published: tuple[PublishedComparison, ...] = ()
 
 
 def suite_path(name: str) -> Path | None:
@@ -74,11 +77,12 @@ class _Reader:
         probes = self._probes(raw.get("probes", {}))
         cells, secondary = self._cells(raw.get("cell", []), probes)
         drivers = read_drivers(raw.get("driver", []), self._file)
+        published = read_published(raw.get("published", []), self._file, probes, cells)
         name, title = raw.get("name", stem), raw.get("title", "")
         for key, value in (("name", name), ("title", title)):
             if not isinstance(value, str):
                 self._file.note("", key, f"{key} must be text")
-        return Suite(str(name), str(title), probes, cells, secondary, drivers)
+        return Suite(str(name), str(title), probes, cells, secondary, drivers, published)
 
     def _probes(self, raw: Any) -> dict[str, AnyProbe]:
         probes: dict[str, AnyProbe] = {}

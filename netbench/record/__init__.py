@@ -34,6 +34,7 @@ from netbench.record.outcome import (
     ToolRun,
 )
 from netbench.record.process import Completed
+from netbench.record.published import Direction, PublishedComparison
 from netbench.record.run import SCHEMA, PlacementCpus, PlanSummary, ProbeSummary, RunInfo
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Clock",
     "Completed",
     "Counters",
+    "Direction",
     "EndpointFacts",
     "FactValue",
     "Failure",
@@ -64,6 +66,7 @@ __all__ = [
     "PlanSummary",
     "ProbeSummary",
     "PromiseCheck",
+    "PublishedComparison",
     "Record",
     "Route",
     "RunInfo",

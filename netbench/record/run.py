@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from netbench.record.budget import Budget
 from netbench.record.observed import FactValue
+from netbench.record.published import PublishedComparison
 from netbench.spec import Cell
 
 SCHEMA: Final = 1
@@ -60,6 +61,8 @@ class PlanSummary:
     """Budgets asked for with `--require`."""
     allow_undecided: bool = False
     """Whether a budget that is not decided counts as kept."""
+    published: tuple[PublishedComparison, ...] = ()
+    """What others measured, to stand beside what this run does."""
 
 
 @dataclass(frozen=True, slots=True)

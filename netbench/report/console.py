@@ -9,6 +9,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.costs import cost_notes, cost_rows
+from netbench.report.literature import in_short
 from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
     baseline_check,
@@ -74,6 +75,8 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     lines += [Text(line, style="red") for line in unmeasured(digest)]
     costs = cost_notes(info, digest) if digest.cpu else ()
     lines += [Text(f"CPU time: {note}", style="dim") for note in costs]
+    literature = in_short(info, analysis)
+    lines += [Text(literature)] if literature else []
     check = baseline_check(analysis)
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
     lines += [Text(line, style="dim") for line in ceiling_sentences(analysis)]

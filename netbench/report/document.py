@@ -14,6 +14,7 @@ from netbench.analysis.model import (
     QualityWarning,
     State,
 )
+from netbench.analysis.published import Beside, beside
 from netbench.record import RunInfo
 
 SCHEMA: Final = 1
@@ -43,6 +44,29 @@ def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> 
         "budgets": [_budget(result) for result in analysis.budgets],
         "ceilings": [_ceiling(ceiling) for ceiling in analysis.ceilings],
         "warnings": _warnings(analysis.warnings),
+        "published": [_published(one) for one in beside(info.plan, analysis)],
+    }
+
+
+def _published(one: Beside) -> Json:
+    told, contrast = one.published, one.contrast
+    return {
+        "source": told.source,
+        "url": told.url,
+        "driver": told.driver,
+        "baseline": told.baseline,
+        "path": told.path,
+        "probe": told.probe,
+        "placement": told.placement,
+        "metric": told.metric,
+        "direction": told.direction,
+        "published_ratio": told.ratio,
+        "conditions": told.conditions,
+        "agreement": one.agreement.value,
+        "reason": one.reason,
+        "ratio": _number(contrast.ratio) if contrast else None,
+        "low": _number(contrast.low) if contrast else None,
+        "high": _number(contrast.high) if contrast else None,
     }
 
 

@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report import budgets, matrix, sections, words
+from netbench.report import budgets, literature, matrix, sections, words
 from netbench.report.ceiling import USED_UP, ceiling_sentences
 from netbench.report.console import doubts
 from netbench.report.costs import cost_notes, cost_rows
@@ -72,6 +72,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         others=matrix.others(info, analysis),
         costs=cost_rows(analysis, digest),
         cost_notes=cost_notes(info, digest),
+        literature=literature.lines(info, analysis),
         aa=sections.aa_rows(analysis),
         probes=sections.probe_lines(info),
         commands=sections.command_groups(digest),

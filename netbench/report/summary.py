@@ -6,7 +6,7 @@ from typing import Final
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report import budgets
+from netbench.report import budgets, literature
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.console import doubts
 from netbench.report.costs import cost_notes, cost_rows
@@ -56,6 +56,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         ),
         f"{escaped(analysis.baseline)}: {escaped(baseline_check(analysis))}.",
         "\n".join(f"- {escaped(line)}" for line in ceiling_sentences(analysis)),
+        _literature(info, analysis),
         _doubts(analysis),
         _footer(info, digest),
     ]
@@ -116,6 +117,15 @@ def _costs(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         for row in rows
     ]
     return "\n".join((*lines, "", " ".join(map(escaped, cost_notes(info, digest)))))
+
+
+def _literature(info: RunInfo, analysis: Analysis) -> str:
+    """Return what others published beside what this run measured, a line for each comparison."""
+    short = literature.in_short(info, analysis)
+    if not short:
+        return ""
+    found = (f"- {escaped(line.text)}" for line in literature.lines(info, analysis))
+    return "\n".join([f"{escaped(short)}.", "", *found])
 
 
 def _doubts(analysis: Analysis) -> str:
