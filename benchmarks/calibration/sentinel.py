@@ -5,9 +5,11 @@
 
 A round is one trial of iperf3 and one of sockperf, a second each, on the two CPUs of `cross` in a
 network namespace of the script's own. Before and after each trial stand readings of the stream and
-of the ping-pong across both CPUs, of every length, in random order. Two rounds in a row are an A/A
-pair: the same thing measured twice, a few seconds apart, as a block does. Lines are appended as
-trials end; `table` prints what `studies.py` makes of them.
+of the ping-pong across both CPUs, of every length, in random order, and around all that a moment
+in which nothing of ours runs, whose busy CPUs tell whether the machine is ours. Two rounds in a row
+are an A/A pair: the same thing measured twice, a few seconds apart, as a block does. `--calm` waits
+before each round until nobody else works. Lines are appended as trials end; `table` prints what
+`studies.py` makes of them.
 """
 
 import argparse
@@ -42,6 +44,10 @@ CONFIGURED: Final = {
 LEADING: Final = {"tcp-throughput": "throughput", "tcp-rr": "rtt_p50"}
 _PAUSE: Final = 2.2
 """Seconds from sockperf's start after which its own pause is over."""
+_IDLE: Final = 0.2
+"""Seconds of a moment in which nothing of ours runs."""
+CALM: Final = 0.1
+"""CPUs busy in such a moment, up to which the machine counts as ours alone."""
 _PATIENCE: Final = 10.0
 _PORTS: Final = range(21001, 31000)
 
@@ -77,6 +83,14 @@ def pinned(argv: tuple[str, ...], cpu: int) -> Iterator[Pinned]:
         process.kill()
         with suppress(ValueError):
             process.communicate()
+
+
+def others_busy() -> float:
+    """Return how many CPUs are busy while nothing of ours runs."""
+    first = CpuTimes.parse(read_local("/proc/stat") or "")
+    time.sleep(_IDLE)
+    shares = CpuTimes.parse(read_local("/proc/stat") or "").since(first)
+    return (shares[0] if shares else 0.0) * (os.cpu_count() or 1)
 
 
 class Study:
@@ -133,6 +147,7 @@ class Study:
     ) -> dict[str, object]:
         if isinstance(client, Pinned):
             time.sleep(max(0.0, client.began + _PAUSE - time.monotonic()))
+        idle_before = others_busy()
         before = self._readings()
         first = CpuTimes.parse(read_local("/proc/stat") or "")
         if isinstance(client, Pinned):
@@ -142,6 +157,7 @@ class Study:
         done = client.output()
         shares = CpuTimes.parse(read_local("/proc/stat") or "").since(first)
         after = self._readings()
+        idle_after = others_busy()
         value = probe.parse(done, None).value(LEADING[name])
         return {
             "probe": name,
@@ -149,7 +165,8 @@ class Study:
             "at": time.monotonic(),
             "busy": shares[0] if shares else None,
             "steal": shares[1] if shares else None,
-            "load1": os.getloadavg()[0],
+            "idle_before": idle_before,
+            "idle_after": idle_after,
             "before": before,
             "after": after,
         }
@@ -166,7 +183,7 @@ class Study:
         return found
 
 
-def measure(output: Path, rounds: int, seconds: float, seed: int) -> None:
+def measure(output: Path, rounds: int, seconds: float, seed: int, *, calm: bool) -> None:
     """Append so many rounds to a file, fewer where time is up."""
     usable = tuple(sorted(os.sched_getaffinity(0)))
     topology = CpuTopology(usable=usable, cores=tuple((cpu,) for cpu in usable))
@@ -179,6 +196,8 @@ def measure(output: Path, rounds: int, seconds: float, seed: int) -> None:
     until = time.monotonic() + seconds
     with Study((cpus.client, cpus.server), seed) as study, output.open("a") as file:
         for number in range(1, rounds + 1):
+            while calm and others_busy() > CALM and time.monotonic() < until:
+                time.sleep(1.0)
             if time.monotonic() > until:
                 break
             for trial in study.round():
@@ -205,13 +224,14 @@ def main() -> None:
     measuring.add_argument("--rounds", type=int, default=150)
     measuring.add_argument("--seconds", type=float, default=1200.0, help="most it may take")
     measuring.add_argument("--seed", type=int, default=1)
+    measuring.add_argument("--calm", action="store_true", help="wait while others work")
     measuring.add_argument("--output", type=Path, required=True)
     telling = commands.add_parser("table", help="print what the trials say")
     telling.add_argument("files", type=Path, nargs="+")
     given = parser.parse_args()
     if given.command == "measure":
         in_a_namespace_of_our_own()
-        measure(given.output, given.rounds, given.seconds, given.seed)
+        measure(given.output, given.rounds, given.seconds, given.seed, calm=given.calm)
     else:
         print(tables(given.files))
 

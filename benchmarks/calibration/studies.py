@@ -20,6 +20,8 @@ SEPARATION: Final = 4.0
 """Distance of the class means in deviations within the classes (Ashman's D) from which they count
 as two: a normal sample cut in half has 2.7, a uniform one 3.5."""
 LEAST_SHARE: Final = 0.1
+QUIET: Final = 0.15
+"""CPUs that others may keep busy around a trial that is used."""
 
 Rule = Callable[[list[float]], float | None]
 """Values of a run's readings to the threshold between its two states, None for one state."""
@@ -45,7 +47,13 @@ class Trial:
 
 def load(files: Iterable[Path]) -> list[Trial]:
     """Return the trials of all files, each file a session of its own."""
-    return [_trial(path.stem, json.loads(line)) for path in files for line in path.open()]
+    rows = [(path.stem, json.loads(line)) for path in files for line in path.open()]
+    return [_trial(session, row) for session, row in rows if _ours_alone(row)]
+
+
+def _ours_alone(row: dict[str, float]) -> bool:
+    """Tell whether nobody else worked just before and after; true of files that do not tell."""
+    return max(row.get("idle_before", 0.0), row.get("idle_after", 0.0)) <= QUIET
 
 
 def _trial(session: str, row: dict[str, object]) -> Trial:
