@@ -1,25 +1,27 @@
 """Does conditioning on the sentinel's state favour an arm? Simulated runs, judged as real ones are.
 
-    python benchmarks/calibration/conditioning.py [--campaigns 400] [--blocks 12]
+    python benchmarks/calibration/conditioning.py [--campaigns 400] [--blocks 12] [--rule NAME]
 
 A hidden machine switches between two states at random times; trials and readings see the state of
 their own moment, each with noise of its own. Runs of host against bridge with the A/A arm, blocks
 in random order, mixed trials run again as the runner does, are handed to `netbench.analysis` as
-records. Without an effect a verdict other than `equivalent` or `undecided` is false; with one, the
-ratio must be the true one.
+records. `--rule` puts another rule for the threshold between states in the place of METHOD's, to
+see whether it would do better. Without an effect a verdict other than `equivalent` or `undecided`
+is false; with one, the ratio must be the true one.
 """
 
 import argparse
 import math
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 import numpy as np
+from studies import RULES, Rule
 
-from netbench.analysis import Verdict, analyse
+from netbench.analysis import Verdict, analyse, states
 from netbench.record import (
     SCHEMA,
     Clock,
@@ -32,7 +34,7 @@ from netbench.record import (
     SentinelReading,
     SentinelWindow,
 )
-from netbench.sentinel.rule import classify, split, usable
+from netbench.sentinel.rule import classify, usable
 from netbench.spec import Cell, Path, Placement
 
 ARMS: Final = (("host", 0), ("host", 1), ("bridge", 0))
@@ -71,6 +73,8 @@ WORLDS: Final = (
     World("two states, 0.9", effect=0.9),
     World("two states, fast", dwell=8.0),
     World("two states, fast, 0.9", effect=0.9, dwell=8.0),
+    World("two states, noisy sentinel", reading=0.15),
+    World("two states, noisy sentinel, 0.9", effect=0.9, reading=0.15),
     World("noisy sentinel", reading=0.3),
     World("noisy sentinel, 0.9", effect=0.9, reading=0.3),
     World("useless sentinel", reading=1.0),
@@ -116,7 +120,7 @@ class Machine:
         return math.exp(self._random.normal(0, deviation))
 
 
-def records(world: World, blocks: int, random: np.random.Generator) -> Iterator[Record]:
+def records(world: World, blocks: int, random: np.random.Generator, rule: Rule) -> Iterator[Record]:
     """Yield a run's records, mixed trials again at the end of their block."""
     machine, readings, number, now = Machine(world, random), [], 0, 1.0
     for block in range(1, blocks + 1):
@@ -129,7 +133,7 @@ def records(world: World, blocks: int, random: np.random.Generator) -> Iterator[
                 now += STEP
                 around = (record.sentinel.before, record.sentinel.after)
                 readings += [v for one in around if (v := usable(one)) is not None]
-                if classify(record.sentinel, split(readings)) == "mixed":
+                if classify(record.sentinel, rule(readings)) == "mixed":
                     again.append(arm)
                 yield record
             steps = again
@@ -218,9 +222,10 @@ class Judged:
     """Whether a warning says that the sentinel follows the driver."""
 
 
-def campaign(world: World, blocks: int, seed: int) -> Judged:
+def campaign(world: World, blocks: int, rule: str, seed: int) -> Judged:
     """Simulate one run and judge it."""
-    found = records(world, blocks, np.random.default_rng(seed))
+    states.split = RULES[rule]  # type: ignore[assignment] # both turn values into a threshold
+    found = records(world, blocks, np.random.default_rng(seed), RULES[rule])
     analysis = analyse(information(blocks), found)
     contrast = next(c for c in analysis.contrasts if c.headline and c.metric == "throughput")
     bounded = contrast.low is not None and contrast.high is not None
@@ -232,9 +237,10 @@ def campaign(world: World, blocks: int, seed: int) -> Judged:
     )
 
 
-def row(world: World, blocks: int, campaigns: int, pool: ProcessPoolExecutor) -> str:
+def row(world: World, blocks: int, campaigns: int, rule: str, pool: ProcessPoolExecutor) -> str:
     """Return one line of the table."""
-    judged = list(pool.map(partial(campaign, world, blocks), range(campaigns), chunksize=8))
+    judge = partial(campaign, world, blocks, rule)
+    judged = list(pool.map(judge, range(campaigns), chunksize=8))
     counts = {v: sum(one.verdict is v for one in judged) / campaigns for v in Verdict}
     logs = [math.log(one.ratio) for one in judged if one.ratio is not None]
     covered = [one.covered for one in judged if one.covered is not None]
@@ -250,13 +256,13 @@ def row(world: World, blocks: int, campaigns: int, pool: ProcessPoolExecutor) ->
     return "| " + " | ".join(cells) + " |"
 
 
-def table(blocks: int, campaigns: int, worlds: tuple[World, ...] = WORLDS) -> str:
+def table(blocks: int, campaigns: int, rule: str, worlds: tuple[World, ...] = WORLDS) -> str:
     """Return the whole table in Markdown."""
     head = ("world", "true ratio", *(v.value for v in Verdict), "mean ratio", "its deviation")
     names = (*head, "interval holds the truth", "sentinel follows driver")
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     with ProcessPoolExecutor(max_workers=1) as pool:
-        lines += [row(replace(world), blocks, campaigns, pool) for world in worlds]
+        lines += [row(world, blocks, campaigns, rule, pool) for world in worlds]
     return "\n".join(lines)
 
 
@@ -265,8 +271,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--campaigns", type=int, default=400)
     parser.add_argument("--blocks", type=int, default=12)
+    parser.add_argument("--rule", choices=tuple(RULES), default=next(iter(RULES)))
     given = parser.parse_args()
-    print(table(given.blocks, given.campaigns))
+    print(table(given.blocks, given.campaigns, given.rule))
 
 
 if __name__ == "__main__":
