@@ -256,14 +256,15 @@ def row(world: World, blocks: int, campaigns: int, rule: str, pool: ProcessPoolE
     return "| " + " | ".join(cells) + " |"
 
 
-def table(blocks: int, campaigns: int, rule: str, worlds: tuple[World, ...] = WORLDS) -> str:
-    """Return the whole table in Markdown."""
+def table(blocks: int, campaigns: int, rule: str) -> Iterator[str]:
+    """Yield the table's lines in Markdown as worlds are done."""
     head = ("world", "true ratio", *(v.value for v in Verdict), "mean ratio", "its deviation")
     names = (*head, "interval holds the truth", "sentinel follows driver")
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    yield "| " + " | ".join(names) + " |"
+    yield "|" + "---|" * len(names)
     with ProcessPoolExecutor(max_workers=1) as pool:
-        lines += [row(world, blocks, campaigns, rule, pool) for world in worlds]
-    return "\n".join(lines)
+        for world in WORLDS:
+            yield row(world, blocks, campaigns, rule, pool)
 
 
 def main() -> None:
@@ -273,7 +274,8 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=12)
     parser.add_argument("--rule", choices=tuple(RULES), default=next(iter(RULES)))
     given = parser.parse_args()
-    print(table(given.blocks, given.campaigns, given.rule))
+    for line in table(given.blocks, given.campaigns, given.rule):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
