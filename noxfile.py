@@ -89,4 +89,5 @@ def calibration(session: nox.Session) -> None:
     session.run("python", "benchmarks/calibration/campaigns.py", "run", *session.posargs)
     session.run("python", "benchmarks/calibration/campaigns.py", "pack")
     session.run("python", "benchmarks/calibration/simulate.py")
+    session.run("python", "benchmarks/calibration/rivals.py")
     session.run("python", "benchmarks/calibration/tables.py")

@@ -108,7 +108,8 @@ def follow(world: World, terms: Terms, random: np.random.Generator) -> End:
         if n < least:
             continue
         verdict = read(bounds, terms.margin, METRIC)
-        if terms.gates:
+        # Gates only take verdicts back: where the interval gives none, there is none to take.
+        if terms.gates and verdict is not Verdict.UNDECIDED:
             evidence = Evidence(
                 metric=METRIC,
                 interval=interval,

@@ -13,6 +13,8 @@ from multiprocessing import Pool
 from pathlib import Path
 from statistics import median
 
+import rivals
+import rounds
 import simulate
 from judged import Judged, campaigns
 from kinds import KINDS, Kind
@@ -215,6 +217,20 @@ def judged_by(terms: simulate.Terms) -> str:
     return f"{margin}{contrasts}" + ("" if terms.gates else ", interval alone")
 
 
+def rivals_of(found: list[rivals.Rival], question: str) -> str:
+    """Return how often each way of doing it is wrong, by machine."""
+    asked = [one for one in found if one.question == question]
+    machines = list(dict.fromkeys(one.world for one in asked))
+    rates = {(one.way, one.world): one.wrong / one.campaigns for one in asked}
+    return table(
+        ("calls identical drivers different", *(EVERY[name].title for name in machines)),
+        (
+            (way, *(f"{rates[way, name]:.1%}".replace("%", " %") for name in machines))
+            for way in dict.fromkeys(one.way for one in asked)
+        ),
+    )
+
+
 def by_theory(deviation: float, distance: float) -> int | None:
     """Return the first number of blocks whose half-width is within `distance`, both of logs."""
     for n in range(MIN_BLOCKS, ROUNDS):
@@ -261,6 +277,26 @@ def blocks(rows: list[simulate.Row]) -> str:
     )
 
 
+def fidelity(found: list[rounds.Fidelity]) -> str:
+    """Return netbench's figures over those by hand."""
+    head = ("engine", "cell", "netbench /", "rounds", "in one state", "ratio", "interval")
+    return table(
+        head,
+        (
+            (
+                one.engine,
+                one.cell,
+                rounds.OTHERS[one.other],
+                str(one.rounds),
+                str(one.agreeing),
+                "-" if one.ratio is None else f"{one.ratio:.3f}",
+                "-" if one.low is None or one.high is None else f"[{one.low:.3f}, {one.high:.3f}]",
+            )
+            for one in found
+        ),
+    )
+
+
 def taus() -> str:
     """Return the interval's half-width in standard errors."""
     counts = (6, 8, 10, 12, 16, 20, 30, 40)
@@ -290,6 +326,9 @@ def every() -> dict[str, str]:
         "simulated-null": simulated(plain, lambda t: t.ratio == 1.0),
         "simulated-effect": simulated(plain, lambda t: t.ratio != 1.0),
         "blocks": blocks(rows),
+        "looks": rivals_of(rivals.load(), "looks"),
+        "fidelity": fidelity(list(rounds.every())),
+        "order": rivals_of(rivals.load(), "order"),
     }
 
 
