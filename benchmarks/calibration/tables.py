@@ -111,6 +111,20 @@ def aa(found: dict[str, list[Judged]]) -> str:
     )
 
 
+def identical(found: dict[str, list[Judged]]) -> str:
+    """Return all campaigns of identical drivers, and all that had a known effect."""
+    ended = [one for kind in found.values() for one in kind]
+    same = [one for one in ended if one.kind.truth == 1.0]
+    other = [one for one in ended if one.kind.truth != 1.0]
+    return table(
+        ("campaigns", "verdicts the truth contradicts", "interval holds the truth"),
+        (
+            (name, of(some, contradicts), of(some, covers))
+            for name, some in (("identical drivers", same), ("a known effect", other))
+        ),
+    )
+
+
 def effects(found: dict[str, list[Judged]]) -> str:
     """Return campaigns with a known effect."""
     head = (
@@ -320,6 +334,7 @@ def every() -> dict[str, str]:
     return {
         "trials": trials(found),
         "aa": aa(found),
+        "identical": identical(found),
         "effects": effects(found),
         "disturbed": disturbed(found),
         "tau": taus(),
