@@ -41,7 +41,7 @@ def ended(kind: Kind, parent: Path) -> list[Path]:
 
 
 def campaign(kind: Kind, number: int, cpu: int, parent: Path) -> Path:
-    """Run one campaign; its number is the seed of its order, and of its noise.
+    """Run one campaign; its number and its CPU are the seed of its order, and of its noise.
 
     Raises:
         NetbenchError: it did not come to its end.
@@ -50,7 +50,7 @@ def campaign(kind: Kind, number: int, cpu: int, parent: Path) -> Path:
 
     def opener(name: str, run: str, wishes: Wishes) -> Engine:
         engine = open_engine(name, run, wishes)
-        random = Random(f"{kind.name}:{number}")  # noqa: S311 -- noise, not a secret
+        random = Random(f"{kind.name}:{number}:{cpu}")  # noqa: S311 -- noise, not a secret
         hog = cpu if kind.neighbour else None
         blocks = int(kind.blocks or 8)
         made.append(Disturbed(engine, kind.seconds, blocks, kind.limiter, hog, random))
@@ -62,7 +62,7 @@ def campaign(kind: Kind, number: int, cpu: int, parent: Path) -> Path:
         engine="netns",
         suite=str(HERE / f"{kind.suite}.toml"),
         blocks=kind.blocks,
-        seed=str(number),
+        seed=f"{number}{cpu}",
         pin=str(cpu),
     )
     wishes = RunOptions(
@@ -94,7 +94,7 @@ def run(wanted: list[Kind], cpu: int, most: int, parent: Path) -> None:
         number = done[kind.name]
         # What is like it on netbench's own command line: run.json keeps it.
         like = ("--engine", "netns", "--suite", f"{kind.suite}.toml", "--pin", str(cpu))
-        drivers = ("--drivers", f"{BASELINE},{DRIVER}", "--seed", str(number))
+        drivers = ("--drivers", f"{BASELINE},{DRIVER}", "--seed", f"{number}{cpu}")
         sys.argv = ["netbench", "run", *like, *drivers]
         path = campaign(kind, number, cpu, parent)
         print(f"{kind.name} {number}/{kind.campaigns}: {path.name}", flush=True)

@@ -34,17 +34,17 @@ class Kind:
     """The ratio that a run should find."""
 
 
-def _limited(title: str, name: str, limiter: Limiter, campaigns: int = 25) -> Kind:
+def _limited(title: str, name: str, limiter: Limiter, campaigns: int = 20) -> Kind:
     return Kind(name, title, campaigns, LIMITED, limiter=limiter, truth=limiter.ratio)
 
 
 KINDS: Final = (
-    Kind("aa-round-trips", "A/A, round trips, 8 blocks", 140, ROUND_TRIPS),
-    Kind("aa-stream", "A/A, throughput, 8 blocks", 60),
+    Kind("aa-round-trips", "A/A, round trips, 8 blocks", 110, ROUND_TRIPS),
+    Kind("aa-stream", "A/A, throughput, 8 blocks", 45),
     Kind("aa-sockperf", "A/A, round trips by sockperf, 8 blocks", 8, "sockperf", seconds=50),
     *(
         _limited(
-            f"limiter at {ratio:.2f}", f"limit-{ratio:.2f}", Limiter(GIGABIT, ratio), campaigns=15
+            f"limiter at {ratio:.2f}", f"limit-{ratio:.2f}", Limiter(GIGABIT, ratio), campaigns=12
         )
         for ratio in (1.0, 0.97, 0.9)
     ),
@@ -65,12 +65,12 @@ KINDS: Final = (
     Kind(
         "delay-0.90",
         "delay: each round trip takes 100 us, and 111 us",
-        15,
+        12,
         suite="delayed",
         limiter=Limiter(MESSAGE * 8 / 100e-6, 0.9, burst=1600),
         truth=0.9,
     ),
     Kind(
-        "neighbour", "a busy neighbour on the core from mid-run on", 15, ROUND_TRIPS, neighbour=True
+        "neighbour", "a busy neighbour on the core from mid-run on", 12, ROUND_TRIPS, neighbour=True
     ),
 )

@@ -226,7 +226,7 @@ def simulated(rows: list[simulate.Row], wanted: Callable[[simulate.Terms], bool]
 
 def judged_by(terms: simulate.Terms) -> str:
     """Return in words what stops and decides a campaign."""
-    margin = f"margin {terms.margin:.0%}" if terms.margin else "no margin"
+    margin = f"margin {100 * terms.margin:.0f} %" if terms.margin else "no margin"
     contrasts = f", {terms.contrasts} contrasts" if terms.contrasts > 1 else ""
     return f"{margin}{contrasts}" + ("" if terms.gates else ", interval alone")
 
@@ -294,6 +294,8 @@ def blocks(rows: list[simulate.Row]) -> str:
 def fidelity(found: list[rounds.Fidelity]) -> str:
     """Return netbench's figures over those by hand."""
     head = ("engine", "cell", "netbench /", "rounds", "in one state", "ratio", "interval")
+    if not found:
+        return table(head, [("no rounds yet", *"------")])
     return table(
         head,
         (
