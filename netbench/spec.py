@@ -13,6 +13,12 @@ CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
 """Folders of CNI plug-ins, where the environment's CNI_PATH names no others."""
 
 
+def options_of(driver: str) -> dict[str, str]:
+    """Return the options in a driver's full name: `bridge@cc=bbr+family=6` has two."""
+    words = driver.partition("@")[2].split("+")
+    return {key: value for key, equals, value in (w.partition("=") for w in words) if equals}
+
+
 class Attach(StrEnum):
     """How an endpoint gets its network namespace."""
 

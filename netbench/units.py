@@ -1,6 +1,7 @@
 """Quantities in base SI and how they are shown. Stored values are never scaled; only text is."""
 
 import math
+import re
 from decimal import Decimal
 from typing import Final
 
@@ -33,6 +34,8 @@ _WHOLE_FROM = 100
 _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGT]?)")
+_THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 MISSING: Final = "–"
 """Shown where there is no value; never a zero."""
 
@@ -62,6 +65,19 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == COUNT:
         return f"{value:,.0f}"
     return significant(value)
+
+
+def bit_rate(text: str) -> float:
+    """Return bit/s of a rate as iperf3 writes it: `250M` is 250,000,000, `1.5G` 1,500,000,000.
+
+    Raises:
+        ValueError: it is none above 0.
+    """
+    found = _RATE.fullmatch(text)
+    value = float(found[1]) * _THOUSANDS[found[2].upper()] if found else 0.0
+    if not value:
+        raise ValueError(f"{text!r} is no rate")
+    return value
 
 
 def ratio(value: float | None) -> str:

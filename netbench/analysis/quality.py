@@ -13,6 +13,7 @@ from netbench.analysis.drift import drifts
 from netbench.analysis.machine import of_machine
 from netbench.analysis.model import Ceiling, QualityWarning, State
 from netbench.record import RunInfo
+from netbench.spec import options_of
 
 LITTLE: Final = 0.05
 """Stray from one request under way above which a closed loop is doubted (METHOD §3)."""
@@ -40,7 +41,7 @@ def of_run(
         *of_machine(trials, states, info.plan.baseline),
         *_little(samples),
         *beyond(ceilings),
-        *_retransmits(values),
+        *_retransmits(info, values),
         *drifts(by_key(usable(values)), info.plan.baseline, info.plan.margin),
     )
 
@@ -110,20 +111,21 @@ def _failures(trials: pd.DataFrame) -> Iterator[QualityWarning]:
 def _congestion_control(info: RunInfo, samples: pd.DataFrame) -> Iterator[QualityWarning]:
     known = samples.dropna(subset=["congestion_control"])
     seen = known.groupby("driver")["congestion_control"].unique()
-    by_driver = {str(driver): ", ".join(sorted(names)) for driver, names in seen.items()}
-    told = "; ".join(f"{driver}: {names}" for driver, names in sorted(by_driver.items()))
-    used = set(known["congestion_control"])
-    asked = info.plan.congestion_control
-    if len(used) > 1:
+    used = {str(driver): sorted(names) for driver, names in sorted(seen.items())}
+    own = {driver: options_of(driver).get("cc") for driver in used}
+    told = "; ".join(f"{driver}: {', '.join(names)}" for driver, names in used.items())
+    if len({name for driver, names in used.items() if own[driver] is None for name in names}) > 1:
         yield QualityWarning(
             "congestion-control",
             f"the drivers did not use the same congestion control: {told}",
             "name one that every container may use with --cc",
         )
-    if asked is not None and used - {asked}:
+    asked = {driver: own[driver] or info.plan.congestion_control for driver in used}
+    strayed = {asked[d] for d, names in used.items() if asked[d] and names != [asked[d]]}
+    for name in sorted(name for name in strayed if name is not None):
         yield QualityWarning(
             "congestion-control-not-as-asked",
-            f"{asked} was asked for; used were {told}",
+            f"{name} was asked for; used were {told}",
             "choose one that `tcp_allowed_congestion_control` lists",
         )
 
@@ -145,7 +147,9 @@ def _little(samples: pd.DataFrame) -> Iterator[QualityWarning]:
         )
 
 
-def _retransmits(values: pd.DataFrame) -> Iterator[QualityWarning]:
+def _retransmits(info: RunInfo, values: pd.DataFrame) -> Iterator[QualityWarning]:
+    others = [probe.name for probe in info.plan.probes if "retransmits" not in probe.metrics]
+    values = values[~values["probe"].isin(others)]
     having = {
         metric: set(values.loc[values["metric"] == metric, "row"])
         for metric in ("throughput", "retransmits")

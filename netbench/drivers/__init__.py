@@ -21,7 +21,7 @@ from netbench.drivers.macvlan import MACVLANS
 from netbench.drivers.none import NONE
 from netbench.drivers.overlay import OVERLAY
 from netbench.drivers.plugin import plugin
-from netbench.drivers.variants import varied
+from netbench.drivers.variants import no_congestion_control, varied
 
 DRIVERS: Final[dict[str, Driver]] = {
     driver.name: driver
@@ -47,6 +47,7 @@ __all__ = [
     "Way",
     "cni",
     "full_name",
+    "no_congestion_control",
     "plugin",
     "unknown",
     "varied",

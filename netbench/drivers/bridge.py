@@ -37,7 +37,7 @@ BRIDGE = Driver(
     promises=_PROMISES,
     ways=PUBLISHING,
     reach=REACH,
-    options=frozenset({"family", "published"}),
+    options=frozenset({"family", "cc", "published"}),
     other=NetworkSpec("bridge"),
 )
 
@@ -49,6 +49,6 @@ BRIDGE_USER = Driver(
     promises=_PROMISES,
     ways=PUBLISHING,
     reach=REACH,
-    options=frozenset({"family", "published", "mtu", "icc", "internal", "-o"}),
+    options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "-o"}),
     other=NetworkSpec("bridge"),
 )

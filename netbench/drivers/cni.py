@@ -34,7 +34,7 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
                 else Closed("none of its plug-ins maps ports", Proof.PROMISES)
             ),
         },
-        options=frozenset({"family"}),
+        options=frozenset({"family", "cc"}),
     )
 
 

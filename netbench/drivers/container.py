@@ -14,6 +14,6 @@ CONTAINER = Driver(
     promises=(PAIR_NETNS, OWN_OTHERS),
     ways={**PUBLISHING, Path.EAST_WEST: Way(Via.LOOPBACK, over_loopback)},
     reach=REACH,
-    options=frozenset({"family", "published"}),
+    options=frozenset({"family", "cc", "published"}),
     other=NetworkSpec("bridge"),
 )

@@ -22,5 +22,5 @@ HOST = Driver(
             "HOST>PAIR LAN>PAIR"
         )
     ),
-    options=frozenset({"family"}),
+    options=frozenset({"family", "cc"}),
 )

@@ -9,7 +9,7 @@ from netbench.drivers.promises import OWN_NETNS, child_of_parent, own_mac
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
 
 NO_PORT: Final = Closed("publishes no port: it has addresses of its own on the LAN", Proof.PROMISES)
-OPTIONS: Final = frozenset({"mtu", "family", "internal", "-o"})
+OPTIONS: Final = frozenset({"mtu", "family", "cc", "internal", "-o"})
 
 _OPEN = Way(Via.ADDRESS, between_children)
 _SHUT_OFF = "CONTAINER>HOST PAIR>HOST HOST>PAIR"

@@ -28,6 +28,6 @@ OVERLAY = Driver(
         ),
         6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
     },
-    options=frozenset({"mtu", "family", "internal", "encrypted", "-o"}),
+    options=frozenset({"mtu", "family", "cc", "internal", "encrypted", "-o"}),
     other=_NETWORK,
 )

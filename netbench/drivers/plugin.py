@@ -20,6 +20,6 @@ def plugin(name: str) -> Driver:
             Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_end),
             Path.HAIRPIN: Closed("what a plug-in publishes is its own affair", Proof.PROMISES),
         },
-        options=frozenset({"mtu", "family", "internal", "-o"}),
+        options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
         other=network,
     )

@@ -17,6 +17,8 @@ _LEAST_IPV6 = 1280
 """RFC 8200 §5."""
 _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")
 """One spelling for each number: a variant is known by its text."""
+_WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")
+"""Names of congestion controls; the kernel takes 15 characters (TCP_CA_NAME_MAX)."""
 _FLAGS: Final = {"true": True, "false": False}
 _NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
 """Options of a network that is made for the run."""
@@ -58,7 +60,19 @@ def _problem(driver: Driver, key: str, value: str) -> str | None:
         return f"{key} must be {' or '.join(offered)}, not {value!r}"
     if key == "mtu" and not (_WHOLE.fullmatch(value) and _SMALLEST <= int(value) <= _LARGEST):
         return f"mtu must be a whole number from {_SMALLEST} to {_LARGEST}, not {value!r}"
+    if key == "cc":
+        return no_congestion_control(value)
     return None if value else f"{key} has no value"
+
+
+def no_congestion_control(name: str) -> str | None:
+    """Return why this cannot be the name of a congestion control, None where it can.
+
+    Whether the kernel has it, and lets the tool choose it, shows when the tool tries.
+    """
+    if _WORD.fullmatch(name):
+        return None
+    return f"cc must be the name of a congestion control, such as cubic, not {name!r}"
 
 
 _VALUES: Final = {
@@ -152,6 +166,10 @@ def _published(driver: Driver, value: str) -> Driver:
     )
 
 
+def _cc(driver: Driver, value: str) -> Driver:
+    return replace(driver, recipe=replace(driver.recipe, congestion_control=value))
+
+
 def _option(driver: Driver, key: str, value: str) -> Driver:
     return _network(
         driver, lambda network: replace(network, options=(*network.options, (key, value)))
@@ -164,4 +182,5 @@ _CHANGES: Final[Mapping[str, Callable[[Driver, str], Driver]]] = {
     "icc": _icc,
     "internal": _internal,
     "published": _published,
+    "cc": _cc,
 }

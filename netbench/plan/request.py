@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.drivers import Driver, Way
+from netbench.drivers import Driver, Way, no_congestion_control
 from netbench.errors import ConfigurationError
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, parse_drivers
+from netbench.plan.fit import unfit
 from netbench.plan.offer import offered
 from netbench.plan.suite import Suite, load_suite
 from netbench.probes import Lifecycle
@@ -89,6 +90,10 @@ def parse(options: Options, *more_problems: str) -> Request:
     margin = _number("--margin", options.margin, DEFAULT_MARGIN, problems)
     seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
     _pin(options.pin, problems)
+    if options.cc and (problem := no_congestion_control(options.cc)):
+        problems.append(f"--cc: {problem}")
+    if suite is not None:
+        problems += unfit(suite, drivers, paths, options.parent)
     _parent(options.parent, drivers, problems)
     require = _require(options, known, drivers, (baseline, paths), problems)
     problems += more_problems

@@ -46,16 +46,22 @@ def suite_path(name: str) -> Path | None:
     if name.endswith(".toml") or "/" in name:
         path = Path(name)
         return path if path.is_file() else None
+    files = (folder / f"{name}.toml" for folder in _shipped())
+    return next((file for file in files if file.is_file()), None)
+
+
+def _shipped() -> tuple[Path, ...]:
+    """Return where shipped suites lie: in the wheel, or in the project's own folder."""
     package = Path(__file__).parent.parent
-    shipped = (package / "suites", package.parent / "benchmarks")
-    return next((f / f"{name}.toml" for f in shipped if (f / f"{name}.toml").is_file()), None)
+    return package / "suites", package.parent / "benchmarks"
 
 
 def load_suite(name: str) -> tuple[Suite | None, list[str]]:
     """Return a suite and every problem of its file, with file, line and key."""
     path = suite_path(name)
     if path is None:
-        return None, [f"suite {name!r}: no such suite or file; `quick` is shipped"]
+        shipped = sorted({file.stem for folder in _shipped() for file in folder.glob("*.toml")})
+        return None, [f"suite {name!r}: no such suite or file; shipped are {', '.join(shipped)}"]
     try:
         text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)

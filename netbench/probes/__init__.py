@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from netbench.probes.base import AnyProbe, Birth, Lifecycle, Lived, Probe, Search
-from netbench.probes.iperf3 import TcpThroughput
+from netbench.probes.base import AnyProbe, Birth, Lifecycle, Lived, Probe, Search, chooses
+from netbench.probes.iperf3 import TcpThroughput, UdpRate, UdpSearch
 from netbench.probes.lifecycle import ControlPlane
 from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
@@ -17,6 +17,8 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {
         UdpRoundTrip,
         LoadedRoundTrip,
         TcpConnect,
+        UdpRate,
+        UdpSearch,
         ControlPlane,
     )
 }
@@ -35,6 +37,9 @@ __all__ = [
     "TcpConnect",
     "TcpRoundTrip",
     "TcpThroughput",
+    "UdpRate",
     "UdpRoundTrip",
+    "UdpSearch",
+    "chooses",
     "strerror_name",
 ]

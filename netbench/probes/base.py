@@ -186,4 +186,10 @@ class Lifecycle(Described, Protocol):
         ...
 
 
+def chooses(probe: Probe) -> bool:
+    """Tell whether a probe runs by the congestion control that it is asked for; UDP needs none."""
+    commands = {probe.client_argv("127.0.0.1", 1, name) for name in (None, "reno")}
+    return len(commands) > 1 or "udp" in probe.protocols
+
+
 AnyProbe = Probe | Search | Lifecycle

@@ -45,6 +45,8 @@ class Sample:
     the tool does not tell each of them."""
     details: tuple[tuple[str, FactValue], ...] = ()
     """What the tool says beside its numbers (congestion control, its own CPU figure, ...)."""
+    returned: int = 0
+    """Those of the received bytes that flowed from server to client."""
     kind: Literal["sample"] = "sample"
 
     def value(self, metric: str) -> float | None:
@@ -163,6 +165,8 @@ class HopProof:
     """Which counter carries the client's bytes; `none` where the kernel counts none there."""
     moved: int
     """Bytes by which the counted one moved, client to server; 0 where `counted` is `none`."""
+    back: int = 0
+    """Bytes by which its opposite moved, server to client; 0 where `counted` is `none`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +184,15 @@ class PathProof:
 
     held: bool
     required: int
-    """Bytes each counted link must have moved at least."""
+    """Bytes each counted link must have moved at least, client to server."""
     hops: tuple[HopProof, ...]
     route: str
     """The client's route to the server."""
     reader: Literal["netlink", "engine"]
     problems: tuple[str, ...] = ()
     """Why it is not held; empty where it is."""
+    returned: int = 0
+    """The same from server to client."""
 
 
 @dataclass(frozen=True, slots=True)

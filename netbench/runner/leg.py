@@ -69,6 +69,7 @@ class Leg:
         return replace(
             sample,
             received=sample.received + load.received,
+            returned=sample.returned + load.returned,
             details=(*sample.details, *beside),
         )
 

@@ -4,6 +4,7 @@ from netbench.drivers import Closed
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost
 from netbench.plan import Plan, Step
+from netbench.probes import Probe, Search, chooses
 from netbench.record import Failure, Skip
 from netbench.runner.isolation import prove_closed
 from netbench.runner.trial import broken
@@ -63,6 +64,7 @@ class Possible:
         path = step.cell.path
         lacking = self._lacking.get((step.arm.driver, path))
         lacking = lacking or self._plan.impossible.get(step.cell.placement)
+        lacking = lacking or self._without_choice(step)
         if lacking is not None:
             return Skip(lacking)
         if isinstance(pair, NotUp):
@@ -73,6 +75,15 @@ class Possible:
             return broken(pair.broken)
         way = pair.driver.ways[path]
         return self._closed(pair, path, way) if isinstance(way, Closed) else None
+
+    def _without_choice(self, step: Step) -> str | None:
+        """Return why a probe cannot run under a variant's congestion control."""
+        wanted = self._plan.driver(step.arm.driver).recipe.congestion_control
+        probe = self._plan.probes[step.cell.probe]
+        first = probe.following(()) if isinstance(probe, Search) else probe
+        if wanted is None or not isinstance(first, Probe) or chooses(first):
+            return None
+        return f"{first.tool} cannot choose a congestion control, and {wanted} is asked for"
 
     def _closed(self, pair: LivePair, path: Path, way: Closed) -> Skip | Failure:
         """Return the proof that a path is closed, made once for a pair."""

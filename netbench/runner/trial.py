@@ -238,7 +238,9 @@ class TrialRunner:
     ) -> Outcome:
         """Return the sample if its path is proved."""
         driver, path = prepared.live.driver, prepared.step.cell.path
-        seen.path = prove(driver, path, prepared.call.target, facts, sample.received)
+        back = sample.returned
+        target = prepared.call.target
+        seen.path = prove(driver, path, target, facts, sample.received - back, returned=back)
         if not seen.path.held:
             problems = "; ".join(seen.path.problems)
             return Failure("path", f"the path is not proved: {problems}", seen.path.route)

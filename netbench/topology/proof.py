@@ -17,8 +17,10 @@ def prove(
     target: str,
     facts: tuple[PairFacts, PairFacts],
     required: int,
+    *,
+    returned: int = 0,
 ) -> PathProof:
-    """Return whether the driver's links, and no others, can have carried `required` bytes.
+    """Return whether the driver's links, and no others, can have carried so many bytes.
 
     Held means: every link of the claimed path is there, the same before and after, and its
     counter in the traffic's direction moved by at least the bytes the receiver got.
@@ -28,11 +30,12 @@ def prove(
         path: which one.
         target: the address that the client connected to.
         facts: of before the trial and of after it.
-        required: payload bytes that the receiver counted.
+        required: payload bytes that the server counted.
+        returned: payload bytes that the client counted, where the server sends.
     """
     before, after = facts
     now = driver.hops(path, after)
-    hops, problems = _compare(driver.hops(path, before), now, required)
+    hops, problems = _compare(driver.hops(path, before), now, (required, returned))
     if not now:
         problems = ["links of the claimed path are missing"]
     return PathProof(
@@ -42,11 +45,12 @@ def prove(
         route=route_to(_caller(path, after), target),
         reader=after.reader,
         problems=tuple(problems),
+        returned=returned,
     )
 
 
 def _compare(
-    before: tuple[Hop, ...], after: tuple[Hop, ...], required: int
+    before: tuple[Hop, ...], after: tuple[Hop, ...], payload: tuple[int, int]
 ) -> tuple[list[HopProof], list[str]]:
     """Return the claimed links with what moved on them, and all that speaks against them."""
     then = {(hop.role, hop.link.index): hop for hop in before}
@@ -65,11 +69,19 @@ def _compare(
         proof = _hop(earlier, hop)
         hops.append(proof)
         problems += _changes(earlier, hop)
-        if hop.counted != "none" and proof.moved < required:
-            problems.append(
-                f"{hop.role} {hop.link.name} moved {proof.moved} bytes, the receiver got {required}"
-            )
+        problems += _short(proof, *payload)
     return hops, problems
+
+
+def _short(proof: HopProof, required: int, returned: int) -> list[str]:
+    """Return in which directions a link moved less than the tools received."""
+    name = f"{proof.namespace} {proof.link}"
+    problems = []
+    if proof.counted != "none" and proof.moved < required:
+        problems.append(f"{name} moved {proof.moved} bytes, the receiver got {required}")
+    if proof.counted != "none" and proof.back < returned:
+        problems.append(f"{name} moved {proof.back} bytes back, the client got {returned}")
+    return problems
 
 
 def _caller(path: Path, facts: PairFacts) -> EndpointFacts:
@@ -78,11 +90,8 @@ def _caller(path: Path, facts: PairFacts) -> EndpointFacts:
 
 def _hop(before: Hop, after: Hop) -> HopProof:
     old, new = before.link.counters, after.link.counters
-    moved = {
-        "rx": new.rx_bytes - old.rx_bytes,
-        "tx": new.tx_bytes - old.tx_bytes,
-        "none": 0,
-    }[after.counted]
+    came, went = new.rx_bytes - old.rx_bytes, new.tx_bytes - old.tx_bytes
+    moved, back = {"rx": (came, went), "tx": (went, came), "none": (0, 0)}[after.counted]
     link = after.link
     return HopProof(
         namespace=after.role.value,
@@ -102,6 +111,7 @@ def _hop(before: Hop, after: Hop) -> HopProof:
         tx_after=new.tx_bytes,
         counted=after.counted,
         moved=moved,
+        back=back,
     )
 
 

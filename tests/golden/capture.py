@@ -5,6 +5,7 @@
     ... capture.py sockperf 3.7 /usr/bin/sockperf
     ... capture.py sockperf-udp 3.7 /usr/bin/sockperf
     ... capture.py netperf 2.7.1 /usr/bin/netperf
+    ... capture.py iperf3 3.18 /usr/bin/iperf3 udp-burst udp-flooded    (these cases alone)
     ... capture.py socat 1.8.0 /bin/sh
 
 Traffic stays on the loopback of the new namespace, or on a veth pair to a second one. The commands
@@ -29,6 +30,7 @@ from netbench.probes import (
     TcpConnect,
     TcpRoundTrip,
     TcpThroughput,
+    UdpRate,
     UdpRoundTrip,
 )
 
@@ -36,6 +38,20 @@ LOCAL = "127.0.0.1"
 NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0.1"
 IPERF3 = TcpThroughput(seconds=1, omit=1, interval=0.5)
 IPERF3_LONG = TcpThroughput(seconds=3, omit=0, interval=0.5)
+IPERF3_MORE = (
+    ("volume", TcpThroughput(volume=50_000_000), LOCAL),
+    ("paced", TcpThroughput(seconds=1, omit=1, streams=2, rate="200M", interval=0.5), LOCAL),
+    (
+        "bidirectional-parallel",
+        TcpThroughput(seconds=1, omit=1, streams=2, bidirectional=True, interval=0.5),
+        LOCAL,
+    ),
+    ("udp-rate", UdpRate(rate="20M"), FAR),
+    ("udp-burst", UdpRate(rate="20M", volume=500_000), FAR),
+    ("udp-flooded", UdpRate(rate="100G", volume=2**26), FAR),
+    ("udp-too-long", UdpRate(rate="20M", length=2000, dont_fragment=True), FAR),
+)
+"""Cases of the probes' own parameters; FAR lies behind a link of MTU 1500."""
 SOCKPERF = TcpRoundTrip(seconds=1)
 SOCKPERF_LONG = TcpRoundTrip(seconds=3)
 UDP = UdpRoundTrip(seconds=1)
@@ -51,6 +67,7 @@ class Capture:
     folder: Path
     suffix: str
     binary: str
+    wanted: tuple[str, ...] = ()
     cases: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def spawn(self, argv: tuple[str, ...], prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
@@ -64,6 +81,8 @@ class Capture:
 
     def keep(self, name: str, argv: tuple[str, ...], process: subprocess.Popen[str]) -> None:
         stdout, stderr = process.communicate(timeout=30)
+        if self.wanted and name not in self.wanted:
+            return
         (self.folder / f"{name}{self.suffix}").write_text(stdout)
         self.cases[name] = {"argv": argv, "exit_code": process.returncode, "stderr": stderr}
         print(f"{name}: exit code {process.returncode}, {len(stdout)} characters")  # noqa: T201 - a script's progress
@@ -122,6 +141,11 @@ def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
             capture.run(name, client(port, *more))
             if name == "ok":
                 capture.keep("server-side", IPERF3.server_argv(LOCAL, port), server)
+    for name, probe, address in IPERF3_MORE:
+        port = next(PORTS)
+        with capture.server(probe.server_argv(address, port), far if address == FAR else ()):
+            capture.run(name, probe.client_argv(address, port, None))
+    capture.run("unknown-option", client(next(PORTS), "--no-such-option"))
     port = next(PORTS)
     with capture.server(IPERF3.server_argv(FAR, port), far):
         capture.run("veth", client(port, address=FAR))
@@ -307,10 +331,12 @@ CAPTURES = {
 
 
 def main() -> None:
-    tool, version, binary = sys.argv[1:]
+    tool, version, binary, *wanted = sys.argv[1:]
     folder = Path(__file__).parent / tool / version
     folder.mkdir(parents=True, exist_ok=True)
-    capture = Capture(folder, ".json" if tool == "iperf3" else ".txt", binary)
+    capture = Capture(folder, ".json" if tool == "iperf3" else ".txt", binary, tuple(wanted))
+    if wanted:
+        capture.cases |= json.loads((folder / "cases.json").read_text())
     with far_namespace() as far:
         CAPTURES[tool](capture, far)
     (folder / "cases.json").write_text(json.dumps(capture.cases, indent=1) + "\n")

@@ -52,6 +52,24 @@ def test_arms_of_different_congestion_control_are_named() -> None:
     assert "bridge: cubic; host: bbr" in warning(analysis, "congestion-control").message
 
 
+@pytest.mark.parametrize(("used", "stray"), [("bbr", False), ("reno", True)])
+def test_arms_that_were_asked_to_differ_are_no_doubt(used: str, stray: bool) -> None:
+    names = {"host": "host@cc=bbr", "bridge": "bridge@cc=cubic"}
+
+    def renamed(record: Record) -> Record:
+        name = record.cell.driver
+        found = with_congestion_control(record, used if name == "host" else "cubic")
+        return replace(found, cell=replace(found.cell, driver=names[name]))
+
+    info = CLEAN.info()
+    plan = replace(info.plan, drivers=tuple(names.values()), baseline=names["host"])
+    found = analyse(replace(info, plan=plan), [renamed(record) for record in CLEAN.records()])
+    doubts = [w for w in found.warnings if w.kind.startswith("congestion-control")]
+
+    assert [w.kind for w in doubts] == (["congestion-control-not-as-asked"] if stray else [])
+    assert all(w.message.startswith("bbr was asked for; used were ") for w in doubts)
+
+
 def test_congestion_control_must_be_the_one_asked_for() -> None:
     info = CLEAN.info()
     asked = replace(info, plan=replace(info.plan, congestion_control="reno"))

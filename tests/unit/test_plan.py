@@ -78,7 +78,7 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
             "--baseline 'none' carries no traffic to compare with",
         ),
         ({"engine": "podman"}, "--engine must be one of auto, docker, netns, not 'podman'"),
-        ({"suite": "slow"}, "suite 'slow': no such suite or file; `quick` is shipped"),
+        ({"suite": "slow"}, "suite 'slow': no such suite or file; shipped are full, quick, standard"),
         ({"suite": "no/such.toml"}, "suite 'no/such.toml': no such suite or file"),
         (
             {"paths": "north"},
@@ -278,7 +278,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
         ('name = "own"', "name = 7", 1, "name must be text"),
         ('name = "own"', "speed = 1", 1, "unknown key 'speed'; known: cell, driver, name, probes"),
         ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
-        ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: interval, omit"),
+        ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: bidirectional, interval"),
         ("seconds = 3", "seconds = 0", 4, "`seconds` is a whole number from 1"),
         ("seconds = 3", 'seconds = "3"', 4, "`seconds` is a whole number from 1"),
         ("omit = 0", "omit = -1", 5, "`omit` is a whole number from 0"),
@@ -698,3 +698,94 @@ def test_cpus_that_cannot_be_are_a_mistake(pin: str, words: str) -> None:
         planned(pin=pin)
 
     assert caught.value.problems == (words,)
+
+
+DATAGRAMS = """\
+[probes.udp-rate]
+length = 1473
+dont_fragment = true
+
+[probes.whole]
+kind = "udp-rate"
+length = 1472
+dont_fragment = true
+
+[[cell]]
+probe = "udp-rate"
+
+[[cell]]
+probe = "whole"
+"""
+
+
+@pytest.mark.parametrize(
+    ("drivers", "paths", "refused"),
+    [
+        ("host,container", "east-west", []),
+        ("host,bridge", "east-west", ["MTU 1500 over IPv4: 1472 bytes at most (driver bridge, "]),
+        ("host", "east-west,north-south", ["1472 bytes at most (driver host, north-south)"]),
+        ("bridge:user@mtu=9000,plugin:weave", "east-west", []),
+        ("bridge:user@mtu=9000", "north-south", ["(driver bridge:user@mtu=9000, north-south)"]),
+        ("macvlan@mtu=1501", "east-west,north-south", []),
+        (
+            "overlay",
+            "east-west",
+            ["probes.udp-rate: `length` 1473", "probes.whole: `length` 1472 with `dont_fragment`"],
+        ),
+        ("bridge:user@family=6", "east-west", ["1452 bytes at most", "probes.whole: "]),
+    ],
+)
+def test_datagrams_that_pass_no_link_whole_are_refused_beforehand(
+    tmp_path: Path, drivers: str, paths: str, refused: list[str]
+) -> None:
+    options = Options(drivers=drivers, paths=paths, suite=suite_file(tmp_path, DATAGRAMS))
+    found: tuple[str, ...] = ()
+    try:
+        parse(options)
+    except ConfigurationError as exc:
+        found = exc.problems
+
+    assert len(found) == len(refused)
+    assert all(words in problem for words, problem in zip(refused, found, strict=True))
+
+
+def test_the_mtu_of_a_parent_is_not_known_beforehand(tmp_path: Path) -> None:
+    suite = suite_file(tmp_path, DATAGRAMS)
+
+    assert parse(Options(drivers="macvlan", suite=suite, parent="eth1")).drivers
+    with pytest.raises(ConfigurationError, match="driver macvlan:bridge, east-west"):
+        parse(Options(drivers="macvlan", suite=suite))
+
+
+def test_a_congestion_control_is_one_word() -> None:
+    with pytest.raises(ConfigurationError, match="--cc: cc must be the name of a congestion"):
+        parse(Options(cc="-R"))
+
+
+@pytest.mark.parametrize("name", ["quick", "standard", "full"])
+def test_a_suite_that_is_shipped_is_right(name: str) -> None:
+    suite, found = load_suite(name)
+
+    assert found == []
+    assert suite is not None
+    assert len(suite.secondary) < len(suite.cells)
+
+
+def test_the_standard_suite_is_judged_by_three_cells() -> None:
+    suite, _ = load_suite("standard")
+    assert suite is not None
+
+    judged = [cell for cell in suite.cells if cell not in suite.secondary]
+    assert judged == [
+        ("tcp-throughput", Placement.CROSS),
+        ("tcp-rr", Placement.SAME),
+        ("tcp-rr", Placement.CROSS),
+    ]
+
+
+def test_plans_publish_what_their_probes_talk_over(tmp_path: Path) -> None:
+    both = build(parse(Options(drivers="host", suite=suite_file(tmp_path, DATAGRAMS))), TWO)
+    tcp = build(parse(Options(suite="quick")), TWO)
+
+    assert both.protocols == ("tcp", "udp")
+    assert tcp.protocols == ("tcp",)

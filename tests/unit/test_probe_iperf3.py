@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import iperf3
 import pytest
@@ -13,15 +14,35 @@ from netbench.probes import TcpThroughput, strerror_name
 from netbench.record import Completed, Sample
 
 PROBE = TcpThroughput(seconds=1, omit=1, interval=0.5)
-GOOD = {"ok", "cubic", "parallel", "reverse", "veth"}
-CASES = cases("iperf3")
-SUCCESSES = [case for case in CASES if case.name in GOOD]
+ONE_WAY = {
+    "ok": PROBE,
+    "cubic": PROBE,
+    "veth": PROBE,
+    "parallel": replace(PROBE, streams=2),
+    "reverse": replace(PROBE, reverse=True),
+}
+TWO_WAY = {
+    "bidirectional": replace(PROBE, bidirectional=True),
+    "bidirectional-parallel": replace(PROBE, bidirectional=True, streams=2),
+}
+OTHERS = {
+    "volume": TcpThroughput(volume=50_000_000),
+    "paced": replace(PROBE, streams=2, rate="200M"),
+}
+GOOD = ONE_WAY | TWO_WAY | OTHERS
+CASES = [case for case in cases("iperf3") if not case.name.startswith("udp-")]
+SUCCESSES = [case for case in CASES if case.name in ONE_WAY]
+BOTH_WAYS = [case for case in CASES if case.name in TWO_WAY]
 FAILURES = [case for case in CASES if case.name not in GOOD]
 STREAMS = [case for case in SUCCESSES if case.name != "parallel"]
 
 
 def parse(completed: Completed) -> Sample:
-    return PROBE.parse(completed, None)
+    """Return what the probe reads whose command it was; any other case is a plain one."""
+    argv = completed.argv
+    streams = int(argv[argv.index("-P") + 1]) if "-P" in argv else 1
+    probe = replace(PROBE, reverse="-R" in argv, bidirectional="--bidir" in argv)
+    return replace(probe, streams=min(streams, 128)).parse(completed, None)
 
 
 def changed(completed: Completed, path: str, value: object) -> Completed:
@@ -47,6 +68,7 @@ def test_totals_are_the_receivers_and_those_of_the_package(golden: Case) -> None
 
     assert sample.value("throughput") == received["bits_per_second"] == package.received_bps
     assert sample.received == received["bytes"] == package.received_bytes
+    assert sample.returned == (sample.received if golden.name == "reverse" else 0)
     assert sample.value("retransmits") == package.retransmits
 
 
@@ -74,9 +96,8 @@ def test_anything_short_of_a_tcp_result_is_an_error(golden: Case) -> None:
         ("3.18", "usage", "exit code 1 and no output: parameter error", None),
         ("3.12", "usage", "not whole JSON: parameter error", None),
         ("3.18", "server-side", "not a client's", None),
-        ("3.18", "udp", "not that of a one-way TCP test", None),
-        ("3.9", "bidirectional", "not that of a one-way TCP test", None),
-        ("3.18", "bidirectional", "not that of a one-way TCP test", None),
+        ("3.18", "udp", "not that of a TCP test", None),
+        ("3.18", "unknown-option", "exit code 1 and no output: ", None),
     ],
 )
 def test_a_failure_is_told_in_the_tools_own_words(
@@ -87,6 +108,70 @@ def test_a_failure_is_told_in_the_tools_own_words(
 
     assert words in caught.value.message
     assert strerror_name(caught.value.message) == errno
+
+
+@pytest.mark.parametrize("golden", BOTH_WAYS, ids=str)
+def test_both_directions_are_added_in_every_version(golden: Case) -> None:
+    streams = json.loads(golden.completed.stdout)["end"]["streams"]
+    back = sum(s["receiver"]["bytes"] for s in streams if not s["receiver"]["sender"])
+    details = dict(parse(golden.completed).details)
+
+    sample = parse(golden.completed)
+
+    assert sample.returned == back
+    assert sample.received == sum(s["receiver"]["bytes"] for s in streams)
+    assert sample.value("retransmits") == sum(s["sender"]["retransmits"] for s in streams)
+    window = max(s["receiver"]["end"] for s in streams)
+    assert sample.value("throughput") == pytest.approx(sample.received * 8 / window)
+    assert details["iperf3.reverse"] == pytest.approx(back * 8 / window)
+    moved = sum(point.value * (point.end - point.start) / 8 for point in sample.series)
+    assert moved == pytest.approx(sample.received, rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("golden", "probe"),
+    [
+        (case("iperf3", "3.18", "reverse"), PROBE),
+        (case("iperf3", "3.18", "ok"), replace(PROBE, reverse=True)),
+        (case("iperf3", "3.9", "bidirectional"), PROBE),
+        (case("iperf3", "3.18", "ok"), replace(PROBE, bidirectional=True)),
+        (case("iperf3", "3.18", "parallel"), PROBE),
+        (case("iperf3", "3.18", "bidirectional-parallel"), TWO_WAY["bidirectional"]),
+    ],
+)
+def test_output_of_another_direction_or_number_of_streams_is_refused(
+    golden: Completed, probe: TcpThroughput
+) -> None:
+    with pytest.raises(ProbeError, match=r"not that of a .*TCP test of"):
+        probe.parse(golden, None)
+
+
+def test_bytes_in_place_of_a_time_give_a_rate_over_the_time_they_took() -> None:
+    golden = case("iperf3", "3.18", "volume")
+    total = json.loads(golden.stdout)["end"]["sum_received"]
+
+    sample = OTHERS["volume"].parse(golden, None)
+
+    assert sample.received == total["bytes"] >= 50_000_000
+    assert sample.value("throughput") == pytest.approx(total["bytes"] * 8 / total["seconds"])
+
+
+def test_a_rate_that_was_not_kept_gives_no_number() -> None:
+    golden = case("iperf3", "3.18", "paced")
+    sample = OTHERS["paced"].parse(golden, None)
+
+    assert sample.value("throughput") == pytest.approx(200e6, rel=0.05)
+    assert dict(sample.details)["iperf3.rate"] == 200e6
+    with pytest.raises(ProbeError, match=r"250 Mbit/s were to be kept to, and .* came"):
+        replace(OTHERS["paced"], rate="250M").parse(golden, None)
+
+
+def test_an_option_that_a_version_lacks_names_the_version_that_has_it() -> None:
+    golden = case("iperf3", "3.18", "unknown-option")
+    old = replace(golden, stderr=golden.stderr.replace("no-such-option", "bidir"))
+
+    assert PROBE.cannot(golden) is None
+    assert PROBE.cannot(old) == "this iperf3 has no --bidir; 3.7 and later do"
 
 
 @pytest.mark.parametrize("golden", SUCCESSES, ids=str)
@@ -285,6 +370,12 @@ def test_the_client_measures_what_the_parameters_say() -> None:
     argv = probe.client_argv("198.18.0.2", 5301, "cubic")
 
     assert " ".join(argv) == "iperf3 -J -c 198.18.0.2 -p 5301 -t 3 -O 2 -i 0.1 -C cubic"
+    both = TcpThroughput(seconds=1, omit=0, streams=4, bidirectional=True, rate="1G")
+    assert " ".join(both.client_argv("::1", 5301, None)) == (
+        "iperf3 -J -c ::1 -p 5301 -t 1 -O 0 -i 0.1 -P 4 --bidir -b 250000000"
+    )
+    burst = TcpThroughput(volume=10**8, reverse=True).client_argv("127.0.0.1", 5301, None)
+    assert " ".join(burst) == "iperf3 -J -c 127.0.0.1 -p 5301 -n 100000000 -i 0.1 -R"
     assert "-C" not in probe.client_argv("198.18.0.2", 5301, None)
     assert probe.deadline > 5
 
@@ -297,10 +388,15 @@ def test_the_server_serves_one_test_on_one_address() -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"seconds": 0}, {"seconds": 2.5}, {"seconds": "2"}, {"omit": -1}, {"interval": 0.05}],
+    [
+        *({"seconds": 0}, {"seconds": 2.5}, {"seconds": "2"}, {"omit": -1}, {"interval": 0.05}),
+        *({"streams": 129}, {"streams": 0}, {"reverse": 1}, {"bidirectional": "yes"}),
+        *({"rate": "0"}, {"rate": "fast"}, {"rate": 1_000_000}, {"rate": "1Gbit"}),
+        *({"volume": 0}, {"volume": 1.5}, {"reverse": True, "bidirectional": True}),
+    ],
 )
 def test_parameters_that_iperf3_would_refuse_are_refused_first(
-    parameters: dict[str, int],
+    parameters: dict[str, Any],
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"tcp-throughput: `{next(iter(parameters))}`"):
         TcpThroughput(**parameters)

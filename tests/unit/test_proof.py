@@ -277,3 +277,20 @@ def test_a_record_keeps_the_lan_and_the_sandbox_of_a_path() -> None:
 
     assert [end.role for end in kept] == list(Role)
     assert kept[3:] == (facts.lan, facts.sandbox)
+
+
+@pytest.mark.parametrize(("name", "path"), WAYS)
+def test_bytes_that_come_back_must_have_moved_the_other_way(name: str, path: Path) -> None:
+    before = pair(name, path)
+    after = moved(before, RECEIVED)
+    target = after.target or "127.0.0.1"
+
+    def proof(returned: int) -> PathProof:
+        return prove(DRIVERS[name], path, target, (before, after), 0, returned=returned)
+
+    backed = [hop.back for hop in proof(0).hops if hop.counted != "none"]
+    assert proof(min(backed)).held
+    assert proof(0).required == 0
+    short = proof(min(backed) + 1)
+    assert not short.held
+    assert all("bytes back, the client got" in problem for problem in short.problems)

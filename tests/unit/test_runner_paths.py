@@ -347,3 +347,27 @@ def test_an_engine_that_goes_away_in_the_proof_of_a_closed_path_leaves_a_record(
     assert isinstance(seen[-1], TrialFinished)
     assert isinstance(last.outcome, Failure)
     assert "stopped answering" in last.outcome.reason
+
+
+def test_a_probe_that_cannot_choose_is_skipped_under_a_variant_that_asks_it_to() -> None:
+    run = Run(plan_of("host@cc=reno", "host", kinds=(CROSS, HELD)))
+    found = run.records()
+
+    assert {r.cell.probe for r in of(found, "host@cc=reno") if isinstance(r.outcome, Sample)} == {
+        "tcp-throughput"
+    }
+    (skip,) = {r.outcome for r in of(found, "host@cc=reno") if isinstance(r.outcome, Skip)}
+    assert skip.reason == "sockperf cannot choose a congestion control, and reno is asked for"
+    assert all(isinstance(r.outcome, Sample) for r in of(found, "host"))
+
+
+def test_a_variants_congestion_control_goes_before_that_of_the_run() -> None:
+    plan = replace(plan_of("host@cc=reno", "host", kinds=(CROSS,)), cc="cubic")
+    found = Run(plan).records()
+
+    def asked(driver: str) -> set[str]:
+        clients = [t for r in of(found, driver) for t in r.tools if t.role is Role.CLIENT]
+        return {words(tool.argv, "-C") for tool in clients}
+
+    assert asked("host@cc=reno") == {"reno"}
+    assert asked("host") == {"cubic"}

@@ -13,7 +13,7 @@ from netbench.drivers import DRIVERS, Closed, Driver, Place, Proof, Way, plugin,
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts
-from netbench.spec import Attach, NetworkSpec, Path, Recipe
+from netbench.spec import Attach, NetworkSpec, Path, Recipe, options_of
 
 USER = DRIVERS["bridge:user"]
 MTU = "eth0 has MTU 9000"
@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "internal": ("true", "false"),
     "published": ("proxy", "nat"),
     "encrypted": ("true",),
+    "cc": ("cubic", "dctcp-reno", "bbr2"),
     "-o": ("x", "a=b"),
 }
 """Values that are right, by option; `-o` stands for the engine's own."""
@@ -89,14 +90,14 @@ def test_the_grammar(text: str, name: str) -> None:
         (
             "bridge:user@speed=9",
             (
-                "bridge:user: unknown option 'speed'; it takes: family, icc, internal, mtu, "
+                "bridge:user: unknown option 'speed'; it takes: cc, family, icc, internal, mtu, "
                 "published, any option of the engine's own, with a dot in its name"
             ),
         ),
-        ("host@mtu=9000", "host: unknown option 'mtu'; it takes: family"),
+        ("host@mtu=9000", "host: unknown option 'mtu'; it takes: cc, family"),
         ("none@family=6", "none: unknown option 'family'; it takes: none"),
-        ("container@mtu=9000", "container: unknown option 'mtu'; it takes: family, published"),
-        ("macvlan:bridge@icc=false", "unknown option 'icc'; it takes: family, internal, mtu, "),
+        ("container@mtu=9000", "container: unknown option 'mtu'; it takes: cc, family, published"),
+        ("macvlan:bridge@icc=false", "unknown option 'icc'; it takes: cc, family, internal, mtu, "),
         ("overlay@published=nat", "unknown option 'published'"),
         (
             "bridge@mtu=9000",
@@ -108,7 +109,7 @@ def test_the_grammar(text: str, name: str) -> None:
         ("bridge@icc=false", "use bridge:user@icc=false"),
         ("bridge@internal=true", "use bridge:user@internal=true"),
         ("bridge@com.example.key=1", "use bridge:user@com.example.key=1"),
-        ("bridge@speed=9", "bridge: unknown option 'speed'; it takes: family, published"),
+        ("bridge@speed=9", "bridge: unknown option 'speed'; it takes: cc, family, published"),
         ("bridge:user@mtu=67", "mtu must be a whole number from 68 to 65535, not '67'"),
         ("bridge:user@mtu=65536", "mtu must be a whole number from 68 to 65535, not '65536'"),
         ("bridge:user@mtu=-1", "mtu must be a whole number from 68 to 65535, not '-1'"),
@@ -116,6 +117,11 @@ def test_the_grammar(text: str, name: str) -> None:
         ("bridge:user@mtu=09000", "mtu must be a whole number from 68 to 65535, not '09000'"),
         ("bridge:user@mtu=٩٠٠٠", "mtu must be a whole number from 68 to 65535, not '٩٠٠٠'"),
         ("bridge:user@mtu=", "mtu must be a whole number from 68 to 65535, not ''"),
+        ("host@cc=", "cc must be the name of a congestion control, such as cubic, not ''"),
+        ("host@cc=-C", "cc must be the name of a congestion control, such as cubic, not '-C'"),
+        ("host@cc=no such", "such as cubic, not 'no such'"),
+        ("bridge@cc=sixteen_letters_", "such as cubic, not 'sixteen_letters_'"),
+        ("none@cc=bbr", "none: unknown option 'cc'; it takes: none"),
         ("bridge:user@family=5", "family must be 4 or 6, not '5'"),
         ("bridge:user@family=ipv6", "family must be 4 or 6, not 'ipv6'"),
         ("bridge:user@icc=no", "icc must be true or false, not 'no'"),
@@ -141,8 +147,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         "bridge:user: mtu must be a whole number from 68 to 65535, not '1'",
         "bridge:user: icc must be true or false, not 'no'",
         (
-            "bridge:user: unknown option 'speed'; it takes: family, icc, internal, mtu, published, "
-            "any option of the engine's own, with a dot in its name"
+            "bridge:user: unknown option 'speed'; it takes: cc, family, icc, internal, mtu, "
+            "published, any option of the engine's own, with a dot in its name"
         ),
     )
 
@@ -345,3 +351,21 @@ def test_variants_of_one_driver_differ_in_their_names() -> None:
     names = [driver_named(text).name for text in (*DRIVERS, *EVERY)]
 
     assert all(a != b for a, b in permutations(names, 2))
+
+
+@pytest.mark.parametrize("name", ["host", "bridge:user", "macvlan:vepa", "overlay", "plugin:weave"])
+def test_a_congestion_control_changes_nothing_but_what_tools_are_told(name: str) -> None:
+    plain, varied = driver_named(name), driver_named(f"{name}@cc=reno")
+
+    assert varied.recipe == replace(plain.recipe, congestion_control="reno")
+    assert varied.promises == plain.promises
+    assert options_of(varied.name) == {"cc": "reno"}
+
+
+def test_options_are_read_back_from_a_name() -> None:
+    assert options_of("bridge:user@cc=bbr+com.docker.x=a=b+family=6") == {
+        "cc": "bbr",
+        "com.docker.x": "a=b",
+        "family": "6",
+    }
+    assert options_of("bridge:user") == {}

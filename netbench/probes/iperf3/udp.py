@@ -1,0 +1,242 @@
+"""UDP at a rate by iperf3, as the receiver saw it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from netbench.errors import ProbeError
+from netbench.probes.bounds import hold, no_flag, no_rate, outside
+from netbench.probes.iperf3.document import (
+    KEPT,
+    Table,
+    client_argv,
+    details,
+    hold_window,
+    lacks_option,
+    number,
+    read,
+    rows,
+    server_argv,
+    table,
+    version_of,
+)
+from netbench.record import Completed, FactValue, Measurement, Sample
+from netbench.spec import Family, Protocol
+from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate, quantity
+
+_GRACE: Final = 5.0
+"""Seconds allowed for connecting and for exchanging results.
+
+A lost datagram of the handshake leaves both ends waiting for 30 s: that is a failure by then."""
+_EDGE: Final = 0.2
+"""Seconds at the start of the test that CPU time is not read in, and half at its end."""
+_PATIENCE: Final = 60.0
+"""How many times as long as at its rate a burst may take: the sender may fall short of it."""
+_SMALLEST: Final = 16
+_LARGEST: Final = 65507
+"""The most that IPv4 takes, RFC 768 and RFC 791."""
+_RECEIVER_SINCE: Final = (3, 11)
+"""Older versions print the sender's bytes alone."""
+_HEADERS: Final[dict[Family, int]] = {4: 28, 6: 48}
+"""Bytes of IP and UDP."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdpRate:
+    """Datagrams sent at a rate: how much arrives, how much is lost, how evenly it comes."""
+
+    name: ClassVar[str] = "udp-rate"
+    summary: ClassVar[str] = "UDP at a given rate: throughput, loss and jitter (iperf3)"
+    tool: ClassVar[str] = "iperf3"
+    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
+    server_ends: ClassVar[bool] = True
+    holdable: ClassVar[float] = 0.0
+    second_port: ClassVar[bool] = False
+
+    seconds: int = 1
+    """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
+    ends count the same datagrams."""
+    rate: str = "1G"
+    """Bit/s of payload that the client sends."""
+    length: int = 1400
+    """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
+    dont_fragment: bool = False
+    """Forbid fragments (IPv4)."""
+    volume: int | None = None
+    """Bytes to send in place of `seconds`: for trials shorter than a second."""
+
+    def __post_init__(self) -> None:
+        """Refuse what iperf3 itself would refuse, or silently change."""
+        hold(
+            self.name,
+            outside("seconds", self.seconds, 1, 86_400, whole=True),
+            no_rate("rate", self.rate),
+            outside("length", self.length, _SMALLEST, _LARGEST, whole=True),
+            no_flag("dont_fragment", self.dont_fragment),
+            None if self.volume is None else outside("volume", self.volume, 1, 2**50, whole=True),
+        )
+
+    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+        """Return a server for one test."""
+        return server_argv(address, port)
+
+    def client_argv(
+        self,
+        address: str,
+        port: int,
+        congestion_control: str | None,  # noqa: ARG002 - UDP has none
+    ) -> tuple[str, ...]:
+        """Return the client's command."""
+        argv = (*client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
+        argv += ("-l", str(self.length))
+        argv += ("--dont-fragment",) if self.dont_fragment else ()
+        if self.volume is not None:
+            # iperf3 looks whether the bytes have gone only when an interval ends.
+            return (*argv, "-n", str(self.volume), "-i", "0.1")
+        return (*argv, "-t", str(self.seconds))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What iperf3's receiver counts."""
+        return ("throughput", "loss", "jitter", "cpu_per_byte")
+
+    @property
+    def expected(self) -> float:
+        """Seconds."""
+        if self.volume is not None:
+            return self.volume * 8 / bit_rate(self.rate)
+        return self.seconds
+
+    @property
+    def steady(self) -> tuple[float, float]:
+        """The test without its edges: the client takes a moment to connect."""
+        if self.volume is not None:
+            return 0.0, 0.0  # nobody knows beforehand when it ends
+        return _EDGE, self.seconds - _EDGE / 2
+
+    @property
+    def load(self) -> None:
+        """Nothing runs beside it."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds; iperf3 has no deadline of its own."""
+        return _GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
+
+    def unfit(self, mtu: int, family: Family) -> str | None:
+        """Return why no datagram passes links of this MTU whole, None where they pass.
+
+        iperf3 ends such a test with exit code 0 and zeros.
+        """
+        largest = mtu - _HEADERS[family]
+        if not self.dont_fragment or self.length <= largest:
+            return None
+        return (
+            f"`length` {self.length} with `dont_fragment` passes no link of MTU {mtu} over "
+            f"IPv{family}: {largest} bytes at most"
+        )
+
+    def cannot(self, done: Completed) -> str | None:
+        """Forbidding fragments came with iperf3 3.10, the receiver's own bytes with 3.11."""
+        version = version_of(done)
+        if version is not None and version < _RECEIVER_SINCE:
+            told = ".".join(map(str, version))
+            return f"iperf3 {told} does not tell how much UDP the receiver got; 3.11 and later do"
+        return lacks_option(done)
+
+    def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
+        """Return the receiver's throughput, loss and jitter.
+
+        `end.sum` is left alone: its bytes are the sender's whatever was lost. The receiver sees a
+        loss when a later datagram comes. What was sent last and never came is lost as well, but
+        for as much as its socket may have held when the test ended.
+        """
+        document = read(client, "UDP")
+        count = _count(document, self.length)
+        if self.volume is None:
+            hold_window(document, self.seconds)
+            self._hold_rate(count.sent_rate)
+        return Sample(
+            measurements=(
+                Measurement("throughput", count.throughput, BITS_PER_SECOND),
+                Measurement("loss", count.loss, RATIO),
+                Measurement("jitter", count.jitter, SECONDS),
+            ),
+            received=count.received,
+            details=(*details(document), *self._details(document, count)),
+        )
+
+    def _hold_rate(self, sent: float) -> None:
+        """Raise where the sender did not keep the rate: the trial is not one at that rate."""
+        wanted = bit_rate(self.rate)
+        if abs(sent / wanted - 1) > KEPT:
+            asked, came = (quantity(value, BITS_PER_SECOND) for value in (wanted, sent))
+            raise ProbeError(f"iperf3: {asked} were to be sent, and the sender sent {came}")
+
+    def _details(self, document: Table, count: "_Count") -> Iterator[tuple[str, FactValue]]:
+        yield "iperf3.rate", bit_rate(self.rate)
+        yield "iperf3.sent_rate", count.sent_rate
+        yield "iperf3.packets", count.packets
+        yield "iperf3.lost_packets", count.lost
+        yield "iperf3.unseen_packets", count.unseen
+        streams = rows(table(document, "end"), "streams")
+        disorder = number(table(streams[0], "udp").get("out_of_order")) if streams else None
+        if disorder is not None:
+            yield "iperf3.out_of_order", int(disorder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """What the two ends counted."""
+
+    sent_rate: float
+    """bit/s."""
+    received: int
+    """Bytes."""
+    throughput: float
+    """bit/s, by the receiver."""
+    packets: int
+    """Datagrams sent."""
+    lost: int
+    """Datagrams that the receiver missed before later ones."""
+    unseen: int
+    """Datagrams after the last that it got."""
+    held: int
+    """Datagrams that its socket may hold."""
+    jitter: float
+    """Seconds, RFC 1889 §6.3.1."""
+
+    @property
+    def loss(self) -> float:
+        """Datagrams lost over datagrams sent."""
+        return (self.lost + max(0, self.unseen - self.held)) / self.packets
+
+
+def _count(document: Table, length: int) -> _Count:
+    """Return the counts of both ends for datagrams of `length` bytes."""
+    sent, got = (table(document, "end", side) for side in ("sum_sent", "sum_received"))
+    bytes_sent, window = number(sent.get("bytes")), number(sent.get("seconds"))
+    received, seconds = number(got.get("bytes")), number(got.get("seconds"))
+    if not received or not bytes_sent:
+        raise ProbeError("iperf3: the receiver counted no datagram")
+    lost, jitter = number(got.get("lost_packets")), number(got.get("jitter_ms"))
+    told = number(got.get("bits_per_second"))
+    if not window or not seconds or lost is None or jitter is None:
+        raise ProbeError("iperf3: `sum_received` lacks losses, jitter or its window")
+    rate = received * 8 / seconds
+    packets, arrived = int(bytes_sent / length), int(received / length)
+    if lost + arrived > packets or told is None or not math.isclose(told, rate, rel_tol=0.01):
+        what = f"{told} bit/s, {arrived} datagrams got and {lost:.0f} lost of {packets}"
+        raise ProbeError(f"iperf3: {what} cannot be")
+    buffer = number(table(document, "start").get("rcvbuf_actual")) or 0.0
+    return _Count(
+        sent_rate=bytes_sent * 8 / window,
+        received=int(received),
+        throughput=rate,
+        packets=packets,
+        lost=int(lost),
+        unseen=packets - arrived - int(lost),
+        held=int(buffer / length),
+        jitter=jitter / 1e3,
+    )
