@@ -78,7 +78,10 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
             "--baseline 'none' carries no traffic to compare with",
         ),
         ({"engine": "podman"}, "--engine must be one of auto, docker, netns, not 'podman'"),
-        ({"suite": "slow"}, "suite 'slow': no such suite or file; shipped are full, quick, standard"),
+        (
+            {"suite": "slow"},
+            "suite 'slow': no such suite or file; shipped are full, quick, standard",
+        ),
         ({"suite": "no/such.toml"}, "suite 'no/such.toml': no such suite or file"),
         (
             {"paths": "north"},

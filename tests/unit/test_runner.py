@@ -183,7 +183,7 @@ def test_a_client_that_does_not_end_is_killed_and_a_failure() -> None:
         ("refused", "Connection refused"),
         ("server-killed", "control socket has closed unexpectedly"),
         ("usage", "no output"),
-        ("udp", "not that of a one-way TCP test"),
+        ("udp", "not that of a TCP test"),
     ],
 )
 def test_output_that_is_no_result_is_a_failure_with_its_text(name: str, words: str) -> None:
