@@ -80,7 +80,7 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"engine": "podman"}, "--engine must be one of auto, docker, netns, not 'podman'"),
         (
             {"suite": "slow"},
-            "suite 'slow': no such suite or file; shipped are full, quick, standard",
+            "suite 'slow': no such suite or file; shipped are full, published, quick, standard",
         ),
         ({"suite": "no/such.toml"}, "suite 'no/such.toml': no such suite or file"),
         (

@@ -72,6 +72,14 @@ def test_datagrams_that_never_came_are_lost_though_no_later_one_shows_it() -> No
     assert sample.value("loss") == pytest.approx((894 - held) / 1787)
 
 
+def test_a_last_datagram_that_the_sender_did_not_count_is_no_contradiction() -> None:
+    golden = case("iperf3", "3.18", "udp-rate")
+
+    sample = GOLDEN["3.18", "udp-rate"].parse(changed(golden, lost_packets=1), None)
+
+    assert sample.value("loss") == pytest.approx(1 / 1788)
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -33,6 +33,9 @@ _EDGE: Final = 0.2
 """Seconds at the start of the test that CPU time is not read in, and half at its end."""
 _PATIENCE: Final = 60.0
 """How many times as long as at its rate a burst may take: the sender may fall short of it."""
+_EXCESS: Final = 0.01
+"""By how much the receiver may have seen more than the sender counted: the sender's last datagrams
+can leave after its count is read."""
 _SMALLEST: Final = 16
 _LARGEST: Final = 65507
 """The most that IPv4 takes, RFC 768 and RFC 791."""
@@ -226,7 +229,8 @@ def _count(document: Table, length: int) -> _Count:
         raise ProbeError("iperf3: `sum_received` lacks losses, jitter or its window")
     rate = received * 8 / seconds
     packets, arrived = int(bytes_sent / length), int(received / length)
-    if lost + arrived > packets or told is None or not math.isclose(told, rate, rel_tol=0.01):
+    seen = arrived + int(lost)
+    if seen > (1 + _EXCESS) * packets or told is None or not math.isclose(told, rate, rel_tol=0.01):
         what = f"{told} bit/s, {arrived} datagrams got and {lost:.0f} lost of {packets}"
         raise ProbeError(f"iperf3: {what} cannot be")
     buffer = number(table(document, "start").get("rcvbuf_actual")) or 0.0
@@ -234,9 +238,9 @@ def _count(document: Table, length: int) -> _Count:
         sent_rate=bytes_sent * 8 / window,
         received=int(received),
         throughput=rate,
-        packets=packets,
+        packets=max(packets, seen),
         lost=int(lost),
-        unseen=packets - arrived - int(lost),
+        unseen=max(0, packets - seen),
         held=int(buffer / length),
         jitter=jitter / 1e3,
     )
