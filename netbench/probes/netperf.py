@@ -76,9 +76,12 @@ class TcpConnect:
         )
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the server's command: in the foreground, without a child for each test."""
-        family = _family(address)
-        return ("netserver", "-D", "-f", family, "-L", f"{address},{family[1:]}", "-p", str(port))
+        """Return the server's command: in the foreground, without a child for each test.
+
+        Neither end's command may hold two values with a comma between them: netperf cuts its own
+        arguments there, and the process would show another command than the one it was given.
+        """
+        return ("netserver", "-D", "-f", _family(address), "-L", address, "-p", str(port))
 
     def client_argv(
         self,
@@ -93,8 +96,7 @@ class TcpConnect:
         """
         where = ("netperf", _family(address), "-H", address, "-p", str(port))
         what = ("-t", "TCP_CRR", "-l", str(-self.connections), "-P", "0", "-j")
-        sizes = ("-r", f"{self.size},{self.size}")
-        return (*where, *what, "--", *sizes, "-k", ",".join((*_NUMBERS, _UNITS)))
+        return (*where, *what, "--", "-r", str(self.size), "-k", ",".join((*_NUMBERS, _UNITS)))
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Report:
     @property
     def silent(self) -> float:
         """Seconds of the run in which no message was sent, warm-up and end that are cut aside."""
-        return self.total_seconds - self.seconds - _CUT
+        return max(0.0, self.total_seconds - self.seconds - _CUT)
 
 
 def refused_address(done: Completed) -> str | None:
@@ -175,6 +175,7 @@ def details(report: Report) -> Iterator[tuple[str, FactValue]]:
     """Yield what sockperf says beside its numbers."""
     yield "sockperf.observations", report.observations
     yield "sockperf.seconds", report.seconds
+    yield "sockperf.silent", report.silent
     yield "sockperf.mean_rtt", report.mean
     yield "sockperf.rtt_deviation", report.deviation
     yield "sockperf.concurrency", report.observations / report.seconds * report.mean

@@ -236,7 +236,7 @@ def sockperf_udp(capture: Capture, far: tuple[str, ...]) -> None:
     capture.run("refused", client(next(PORTS)))
     capture.run("network-unreachable", client(next(PORTS), address=NOWHERE))
     capture.run("no-route-to-host", client(next(PORTS), address=NOBODY))
-    for name, seconds in (("lost-early", 2.2), ("lost-late", 4.0)):
+    for name, seconds in (("lost-early", 2.2), ("lost", 2.9), ("lost-late", 4.6)):
         port = next(PORTS)
         with capture.server(UDP.server_argv(LOCAL, port)) as server:
             argv = unlogged(UDP_LONG.client_argv(LOCAL, port, None))

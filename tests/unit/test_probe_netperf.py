@@ -32,9 +32,12 @@ def changed(field: str, value: str) -> Completed:
 def test_the_rate_is_the_one_printed(golden: Case) -> None:
     sample = parse(golden.completed)
 
-    assert f"THROUGHPUT={sample.value('connections'):.2f}\n" in golden.completed.stdout
+    rate = sample.value("connections")
+    assert rate is not None
+
+    assert f"THROUGHPUT={rate:.2f}\n" in golden.completed.stdout
     assert sample.received == 2000
-    assert dict(sample.details)["netperf.mean_latency"] == pytest.approx(400e-6, rel=0.1)
+    assert dict(sample.details)["netperf.mean_latency"] == pytest.approx(1 / rate, rel=0.05)
 
 
 @pytest.mark.parametrize("golden", SUCCESSES, ids=str)
@@ -59,7 +62,7 @@ def test_exit_code_zero_proves_nothing(golden: Case) -> None:
         ("server-killed", "exit code 1"),
         ("client-terminated", "exit code -15"),
         ("stream", "gave no value of REQUEST_SIZE, RESPONSE_SIZE"),
-        ("timed", "1, 1, 4903, 4903 bytes where 1, 1, 2000, 2000 were asked for"),
+        ("timed", "bytes where 1, 1, 2000, 2000 were asked for"),
     ],
 )
 def test_a_failure_is_told_in_the_tools_own_words(name: str, words: str) -> None:
@@ -119,9 +122,9 @@ def test_a_missing_netperf_is_told_with_its_package(printed: str) -> None:
 def test_the_commands_are_of_one_family_and_a_fixed_number_of_connections() -> None:
     probe = TcpConnect(connections=5000, size=64)
 
-    assert " ".join(probe.server_argv("::1", 9)) == "netserver -D -f -6 -L ::1,6 -p 9"
+    assert " ".join(probe.server_argv("::1", 9)) == "netserver -D -f -6 -L ::1 -p 9"
     argv = " ".join(probe.client_argv("198.18.0.2", 9, "cubic"))
-    assert argv.startswith("netperf -4 -H 198.18.0.2 -p 9 -t TCP_CRR -l -5000 -P 0 -j -- -r 64,64")
+    assert argv.startswith("netperf -4 -H 198.18.0.2 -p 9 -t TCP_CRR -l -5000 -P 0 -j -- -r 64 -k")
     assert "cubic" not in argv
 
 

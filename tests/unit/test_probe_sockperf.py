@@ -240,12 +240,24 @@ def test_a_datagram_of_any_size_counts_in_full() -> None:
 
 
 def test_a_lost_datagram_that_sockperf_hides_is_a_failure() -> None:
-    golden = case("sockperf-udp", "3.7", "lost-late")
+    golden = case("sockperf-udp", "3.7", "lost")
     assert "# dropped messages = 0" in golden.stdout
     assert golden.exit_code == 0
 
-    with pytest.raises(ProbeError, match=r"waited \d\.\d+ of 3\.\d+ s for a datagram"):
+    with pytest.raises(ProbeError, match=r"sent nothing for [12]\.\d+ of 3\.\d+ s: it waited"):
         UdpRoundTrip(seconds=3).parse(golden, None)
+
+
+def test_a_datagram_lost_near_the_end_leaves_the_numbers_of_the_time_before() -> None:
+    golden = case("sockperf-udp", "3.7", "lost-late")
+    sample = UdpRoundTrip(seconds=3).parse(golden, None)
+    details = dict(sample.details)
+    silent, seconds = details["sockperf.silent"], details["sockperf.seconds"]
+    assert isinstance(silent, float)
+    assert isinstance(seconds, float)
+
+    assert 0.1 < silent < 1
+    assert seconds + silent == pytest.approx(3 - 0.45, abs=0.15)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from support.plans import plan_of
 from support.running import Run, failure, of, records
 
 from netbench.errors import EngineLost
+from netbench.probes import TcpConnect
 from netbench.record import Completed, Failure, PairFacts, Record, Sample, Skip
 from netbench.runner import TrialFinished
 from netbench.spec import Path, Placement, Role
@@ -371,3 +372,15 @@ def test_a_variants_congestion_control_goes_before_that_of_the_run() -> None:
 
     assert asked("host@cc=reno") == {"reno"}
     assert asked("host") == {"cubic"}
+
+
+def test_a_tool_that_needs_a_second_port_is_skipped_where_ports_are_published() -> None:
+    kinds = ((TcpConnect.name, Placement.SAME),)
+    plan = plan_of("bridge", kinds=kinds, paths=(Path.NORTH_SOUTH,))
+    run = Run(replace(plan, probes={**plan.probes, TcpConnect.name: TcpConnect()}))
+
+    for record in run.records():
+        assert isinstance(record.outcome, Skip)
+        assert not record.outcome.by_design
+        assert "netperf needs a second port of the server's" in record.outcome.reason
+    assert run.engine.processes == []
