@@ -25,6 +25,7 @@ def inventory(lab: Lab) -> dict[str, Any]:
         "ip6tables": _rules(lab, "ip6tables-save"),
         "processes": _processes(lab),
         "network namespaces": len(_namespaces(lab)),
+        "cgroups": _groups(lab),
         **_engine(lab),
     }
 
@@ -84,6 +85,13 @@ def _namespaces(lab: Lab) -> set[str]:
         except OSError:
             continue
     return found
+
+
+def _groups(lab: Lab) -> list[str]:
+    """Cgroups of containers, and of runs of the netns engine."""
+    ours = (f"netbench-lab-{lab.holder}/", ":")
+    found = (str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir())
+    return sorted(p for p in found if "/netbench-" in p and any(mark in p for mark in ours))
 
 
 def _engine(lab: Lab) -> dict[str, Any]:
