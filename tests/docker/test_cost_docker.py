@@ -81,7 +81,8 @@ def test_both_ends_of_every_driver_are_read_by_their_cgroups(measured: Program) 
         assert isinstance(above, float)
         assert isinstance(client, float)
         assert isinstance(server, float)
-        assert min(client, server) > 0, record.cell
+        if isinstance(record.outcome, Sample):
+            assert min(client, server) > 0, record.cell
         assert facts["trial.unattributed"] == above - client - server
 
 
