@@ -106,4 +106,4 @@ def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis
         for reason in cell.reasons
         if cell.driver in (one.driver, one.baseline)
     ]
-    return "; ".join(dict.fromkeys(reasons)) or f"no block has {one.metric} of both"
+    return "; ".join(dict.fromkeys(reasons)) or "no block has both in one state of the machine"

@@ -209,7 +209,7 @@ def test_another_contrast_is_no_counterpart(change: dict[str, object]) -> None:
         (replace(HERE, driver="host", baseline="bridge"), "--baseline bridge"),
         (replace(HERE, path="north-south"), "add it to --paths"),
         (replace(HERE, placement="same"), "no such cell"),
-        (HERE, "no block has throughput of both"),
+        (HERE, "no block has both in one state"),
     ],
 )
 def test_a_missing_cell_says_why(told: PublishedComparison, reason: str) -> None:
