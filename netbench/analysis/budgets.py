@@ -21,7 +21,8 @@ from dataclasses import replace
 import numpy as np
 
 from netbench.analysis.budgetgates import GATES, Evidence, Terms
-from netbench.analysis.cells import NOT_REACHED, declared
+from netbench.analysis.cells import NOT_REACHED
+from netbench.analysis.family import declared
 from netbench.analysis.ground import Ground, Seen
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.states import PREFERENCE

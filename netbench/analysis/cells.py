@@ -6,10 +6,10 @@ from typing import Final, cast
 
 import pandas as pd
 
+from netbench.analysis.family import declared
 from netbench.analysis.frame import ARM, CELL
 from netbench.analysis.model import CellSummary, TrialPoint
 from netbench.analysis.saturation import METRIC, Name
-from netbench.probes import PROBES
 from netbench.record import METRICS, PlanSummary
 from netbench.spec import Placement
 
@@ -98,12 +98,6 @@ def _planned(plan: PlanSummary) -> list[Name]:
         for cell in plan.cells
         for replica in ((0, 1) if cell.driver == plan.baseline else (0,))
     ]
-
-
-def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
-    """Return the metrics that each of the run's probes may give, the leading one first."""
-    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
-    return kinds | {probe.name: probe.metrics for probe in plan.probes}
 
 
 def _metrics(

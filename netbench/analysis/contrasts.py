@@ -1,23 +1,33 @@
 """Pair trials of one block in one state, and compare each driver with the baseline (METHOD §2)."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
-from netbench.analysis.frame import ARM, CELL
+from netbench.analysis.family import is_primary
+from netbench.analysis.frame import CELL
 from netbench.analysis.model import BlockDelta, Contrast, NullContrast, QualityWarning
+from netbench.analysis.pairing import (
+    Observed,
+    Pair,
+    arm,
+    deltas,
+    either,
+    headline,
+    in_state,
+    joined,
+    whatever_state,
+)
 from netbench.analysis.saturation import METRIC, Name, saturated
 from netbench.analysis.states import PREFERENCE
 from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, spread, t_mixture
 from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor
-from netbench.record import METRICS, Metric
+from netbench.record import METRICS, Metric, PlanSummary
 from netbench.spec import Placement
-
-PAIR: Final = ["block", "state"]
-"""Columns that two trials must share to be a pair."""
 
 
 class Key(NamedTuple):
@@ -52,6 +62,8 @@ class Target:
 
     driver: str
     key: Key
+    primary: bool
+    """Whether the run is judged by it."""
 
     @property
     def metric(self) -> Metric:
@@ -59,13 +71,14 @@ class Target:
         return METRICS[self.key.metric]
 
 
-def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[Target, ...]:
+def targets(trials: pd.DataFrame, values: pd.DataFrame, plan: PlanSummary) -> tuple[Target, ...]:
     """Return every contrast the run owes, whether or not it has pairs.
 
     Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
     times the metrics that any arm gave there and that have a ratio. A metric that an arm never
     gives beside its others does not apply to it, as no network of its own can be made for `host`.
     """
+    baseline = plan.baseline
     sampling = set(trials.loc[trials["outcome"] == "sample", "driver"]) - {baseline}
     ran = trials[trials["outcome"] != "skip"]
     tried = ran[ran["driver"].isin(sampling)].merge(
@@ -77,7 +90,11 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     for name, rows in values.groupby(["driver", *CELL]):
         gives[cast("tuple[str, ...]", name)] = set(rows["metric"])
     found = [
-        Target(driver, Key(path, probe, placement, metric))
+        Target(
+            driver,
+            Key(path, probe, placement, metric),
+            is_primary(plan, probe, placement, metric),
+        )
         for driver, path, probe, placement, metric in owed.itertuples(index=False)
         if metric in METRICS
         and METRICS[metric].compared
@@ -89,46 +106,34 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, baseline: str) -> tuple[
     return tuple(sorted(found, key=lambda target: (target.key, target.driver)))
 
 
-def usable(values: pd.DataFrame) -> pd.DataFrame:
-    """Return the values that can be paired: one for each arm, block and state.
-
-    A mixed trial belongs to no state, and a value that is not positive has no logarithm. Of
-    several attempts the earliest counts.
-    """
-    fit = values[values["state"].isin(PREFERENCE) & (values["value"] > 0)]
-    fit = fit.sort_values(["attempt", "record"], kind="stable")
-    return fit.drop_duplicates([*CELL, "metric", *ARM, *PAIR])
-
-
 class Comparison:
     """All pairs of one cell and metric."""
 
-    def __init__(self, key: Key, fit: pd.DataFrame, every: pd.DataFrame, terms: Terms) -> None:
-        """`fit` holds the usable values of this key, `every` all its values."""
+    def __init__(self, key: Key, observed: Sequence[Observed], terms: Terms) -> None:
+        """`observed` holds every value of this key."""
         self.key = key
         self._terms = terms
-        self._fit = fit
-        self._seen = frozenset(every["state"])
-        first, second = (_arm(fit, terms.baseline, replica) for replica in (0, 1))
-        self._baseline = pd.concat([first, second[~second.index.isin(first.index)]])
-        self._null_pairs = _join(second, first)
-        self._pooled = _pooled_deviation(every, terms.baseline)
+        self._observed = observed
+        first, second = (arm(observed, terms.baseline, replica) for replica in (0, 1))
+        self._baseline = either(observed, terms.baseline)
+        self._null_pairs = joined(second, first)
 
     def contrasts(self, target: Target, missing: tuple[QualityWarning, ...]) -> Iterator[Contrast]:
         """Yield the headline contrast, then every other state with enough pairs."""
-        pairs = _join(_arm(self._fit, target.driver, 0), self._baseline)
-        head = self._headline(pairs)
+        pairs = joined(arm(self._observed, target.driver, 0), self._baseline)
+        head = headline(pairs, self._observed)
         for state in (head, *_others(pairs, head)):
             yield self._contrast(target, pairs, state, headline=state == head, missing=missing)
 
     def nulls(self, wanted: frozenset[str]) -> Iterator[NullContrast]:
         """Yield A/A in its headline state, then in other full or `wanted` states."""
         pairs = self._null_pairs
-        head = self._headline(pairs)
+        head = headline(pairs, self._observed)
         extra = [s for s in PREFERENCE if s in wanted and s != head]
+        pooled = self._pooled_deviation()
         for state in dict.fromkeys((head, *_others(pairs, head), *extra)):
-            rows = _in_state(pairs, state)
-            interval = t_mixture(_floats(rows, "delta"), self._terms.alpha)
+            rows = in_state(pairs, state)
+            interval = t_mixture(deltas(rows), self._terms.alpha)
             ratio, low, high = _ratios(interval)
             yield NullContrast(
                 path=self.key.path,
@@ -142,47 +147,36 @@ class Comparison:
                 low=low,
                 high=high,
                 deviation=interval.deviation,
-                pooled_deviation=self._pooled,
+                pooled_deviation=pooled,
                 contains_one=contains_one(interval),
                 deltas=_deltas(rows),
             )
 
-    def _headline(self, pairs: pd.DataFrame) -> str:
-        """Return the closest state with enough pairs, else the fullest one (METHOD §1b).
-
-        Without any pair: the closest state that any trial was in.
-        """
-        counts = pairs.groupby("state").size()
-        full = [s for s in PREFERENCE if counts.get(s, 0) >= MIN_BLOCKS]
-        if full:
-            return full[0]
-        if not counts.empty:
-            return max(PREFERENCE, key=lambda s: counts.get(s, 0))
-        return next((s for s in (*PREFERENCE, "mixed") if s in self._seen), "unknown")
-
     def _contrast(
         self,
         target: Target,
-        pairs: pd.DataFrame,
+        pairs: Sequence[Pair],
         state: str,
         *,
         headline: bool,
         missing: tuple[QualityWarning, ...],
     ) -> Contrast:
-        rows = _in_state(pairs, state)
-        driver, baseline = _floats(rows, "value"), _floats(rows, "baseline_value")
-        deltas, alpha = _floats(rows, "delta"), self._terms.alpha
-        interval = t_mixture(deltas, alpha)
-        null = t_mixture(_floats(_in_state(self._null_pairs, state), "delta"), alpha)
-        shifts = _floats(rows, "position") - _floats(rows, "baseline_position")
+        rows, alpha = in_state(pairs, state), self._terms.alpha
+        driver, baseline = (
+            np.array([getattr(pair, side) for pair in rows], np.float64)
+            for side in ("driver", "baseline")
+        )
+        logs = deltas(rows)
+        interval = t_mixture(logs, alpha)
+        null = t_mixture(deltas(in_state(self._null_pairs, state)), alpha)
         verdict, warnings = judge(
             Evidence(
                 metric=target.metric,
                 interval=interval,
-                deltas=deltas,
+                deltas=logs,
                 driver=driver,
                 baseline=baseline,
-                shifts=shifts,
+                shifts=np.array([pair.shift for pair in rows], np.float64),
                 null=null,
                 alpha=alpha,
                 margin=self._terms.margin,
@@ -200,7 +194,7 @@ class Comparison:
             placement=Placement(self.key.placement),
             metric=self.key.metric,
             unit=target.metric.unit,
-            primary=target.metric.primary,
+            primary=target.primary,
             headline=headline,
             state=state,
             blocks=interval.n,
@@ -219,42 +213,18 @@ class Comparison:
 
     def paired_blocks(self, driver: str) -> frozenset[int]:
         """Return the blocks that give a pair in any state."""
-        pairs = _join(_arm(self._fit, driver, 0), self._baseline)
-        return frozenset(int(block) for block in pairs["block"])
+        pairs = joined(arm(self._observed, driver, 0), self._baseline)
+        return frozenset(pair.block for pair in pairs)
+
+    def _pooled_deviation(self) -> float | None:
+        """Return the A/A deviation over first attempts, whatever their state."""
+        arms = [whatever_state(self._observed, self._terms.baseline, n) for n in (1, 0)]
+        return spread(deltas(joined(*arms)))
 
 
-def _arm(frame: pd.DataFrame, driver: str, replica: int) -> pd.DataFrame:
-    """Return one arm's values and positions, by block and state."""
-    rows = frame[(frame["driver"] == driver) & (frame["replica"] == replica)]
-    return rows.set_index(PAIR)[["value", "position"]]
-
-
-def _join(driver: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """Return complete pairs in block order, with `delta`, the log ratio."""
-    pairs = driver.join(baseline.add_prefix("baseline_"), how="inner").sort_index().reset_index()
-    ratio = pairs["value"].to_numpy(np.float64) / pairs["baseline_value"].to_numpy(np.float64)
-    return pairs.assign(delta=np.log(ratio))
-
-
-def _pooled_deviation(values: pd.DataFrame, baseline: str) -> float | None:
-    """Return the A/A deviation over first attempts, whatever their state."""
-    fit = values[(values["driver"] == baseline) & (values["value"] > 0)]
-    fit = fit.sort_values(["attempt", "record"], kind="stable")
-    fit = fit.drop_duplicates(["replica", "block"]).assign(state="any")
-    return spread(_floats(_join(_arm(fit, baseline, 1), _arm(fit, baseline, 0)), "delta"))
-
-
-def _others(pairs: pd.DataFrame, head: str) -> list[str]:
-    counts = pairs.groupby("state").size()
-    return [s for s in PREFERENCE if s != head and counts.get(s, 0) >= MIN_BLOCKS]
-
-
-def _in_state(pairs: pd.DataFrame, state: str) -> pd.DataFrame:
-    return pairs[pairs["state"] == state]
-
-
-def _floats(frame: pd.DataFrame, column: str) -> Floats:
-    return frame[column].to_numpy(np.float64)
+def _others(pairs: Sequence[Pair], head: str) -> list[str]:
+    counts = Counter(pair.state for pair in pairs)
+    return [s for s in PREFERENCE if s != head and counts[s] >= MIN_BLOCKS]
 
 
 def _median(values: Floats) -> float | None:
@@ -270,12 +240,15 @@ def _ratios(interval: Interval) -> tuple[float | None, float | None, float | Non
     return ratio, float(np.exp(low)), float(np.exp(high))
 
 
-def _deltas(rows: pd.DataFrame) -> tuple[BlockDelta, ...]:
-    pairs = zip(rows["block"], rows["delta"], strict=True)
-    return tuple(BlockDelta(int(block), float(delta)) for block, delta in pairs)
+def _deltas(rows: Sequence[Pair]) -> tuple[BlockDelta, ...]:
+    return tuple(BlockDelta(pair.block, pair.delta) for pair in rows)
 
 
-def by_key(frame: pd.DataFrame) -> dict[Key, pd.DataFrame]:
-    """Return a frame's rows by cell and metric."""
-    groups = frame.groupby([*CELL, "metric"])
-    return {Key(*cast("tuple[str, str, str, str]", name)): rows for name, rows in groups}
+def by_key(values: pd.DataFrame) -> dict[Key, list[Observed]]:
+    """Return a frame's numbers by cell and metric."""
+    found: dict[Key, list[Observed]] = {}
+    columns = [*Key._fields, *Observed._fields]
+    for row in values[columns].itertuples(index=False):
+        key, observed = Key(*row[: len(Key._fields)]), Observed(*row[len(Key._fields) :])
+        found.setdefault(key, []).append(observed)
+    return found

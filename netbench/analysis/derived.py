@@ -4,7 +4,6 @@ from typing import Final
 
 import pandas as pd
 
-from netbench.analysis.contrasts import PAIR
 from netbench.analysis.frame import ARM, CELL, Frames
 from netbench.analysis.states import PREFERENCE
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
@@ -12,6 +11,7 @@ from netbench.record import METRICS, PlanSummary
 
 _OF: Final = "rtt_p50"
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
+_PAIR: Final = ["block", "state"]
 _PLACE: Final = [column for column in CELL if column != "probe"]
 """Columns that a loaded cell shares with its idle one."""
 
@@ -27,12 +27,12 @@ def with_buffer_delay(frames: Frames, plan: PlanSummary) -> Frames:
     found = frames.numbers
     found = found[(found["metric"] == _OF) & found["state"].isin(PREFERENCE)]
     found = found.sort_values(["attempt", "record"], kind="stable")
-    found = found.drop_duplicates([*CELL, *ARM, *PAIR])
+    found = found.drop_duplicates([*CELL, *ARM, *_PAIR])
     loaded = found[found["probe"].isin(idle_of)]
     if loaded.empty:
         return frames
     loaded = loaded.assign(idle=loaded["probe"].map(idle_of))
-    share = [*_PLACE, *ARM, *PAIR]
+    share = [*_PLACE, *ARM, *_PAIR]
     idle = found[[*share, "probe", "value"]].rename(columns={"probe": "idle", "value": "without"})
     both = loaded.merge(idle, on=[*share, "idle"])
     if both.empty:

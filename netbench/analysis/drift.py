@@ -1,19 +1,21 @@
 """A baseline that moves over the run: slowly, or by a step."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from netbench.analysis.contrasts import Key
 from netbench.analysis.model import QualityWarning
+from netbench.analysis.pairing import Observed, arm
 from netbench.analysis.stats import Floats, correlation
 from netbench.record import METRICS
 from netbench.units import percent
 
 
-def drifts(fit: dict[Key, pd.DataFrame], baseline: str, margin: float) -> Iterator[QualityWarning]:
+def drifts(
+    every: Mapping[Key, Sequence[Observed]], baseline: str, margin: float
+) -> Iterator[QualityWarning]:
     """Yield the primary cells whose baseline moved over the blocks by more than the margin.
 
     The rule looks at the baseline's mean logarithm in each block, in the state with most blocks. It
@@ -23,13 +25,13 @@ def drifts(fit: dict[Key, pd.DataFrame], baseline: str, margin: float) -> Iterat
     blocks takes out what all arms share, so that this is advice and no veto.
 
     Args:
-        fit: usable values by cell and metric.
+        every: values by cell and metric.
         baseline: the driver that stands for the machine.
         margin: relative effect that matters.
     """
-    for key, values in fit.items():
+    for key, observed in every.items():
         if METRICS[key.metric].primary:
-            blocks, logs = _series(values, baseline)
+            blocks, logs = _series(observed, baseline)
             if how := moved(blocks, logs, margin):
                 yield QualityWarning(
                     "drift",
@@ -40,15 +42,19 @@ def drifts(fit: dict[Key, pd.DataFrame], baseline: str, margin: float) -> Iterat
                 )
 
 
-def _series(values: pd.DataFrame, baseline: str) -> tuple[Floats, Floats]:
+def _series(observed: Sequence[Observed], baseline: str) -> tuple[Floats, Floats]:
     """Return block numbers and the baseline's mean logarithm in each."""
-    rows = values[values["driver"] == baseline]
-    if rows.empty:
-        return np.empty(0), np.empty(0)
-    fullest = rows.groupby("state")["block"].nunique().idxmax()
-    rows = rows[rows["state"] == fullest]
-    means = np.log(rows["value"]).groupby(rows["block"]).mean().sort_index()
-    return means.index.to_numpy(np.float64), means.to_numpy(np.float64)
+    own = [one for n in (0, 1) for one in arm(observed, baseline, n).values()]
+    blocks: dict[str, set[int]] = {}
+    for one in own:
+        blocks.setdefault(one.state, set()).add(one.block)
+    fullest = max(sorted(blocks), key=lambda state: len(blocks[state]), default="")
+    logs: dict[int, list[float]] = {}
+    for one in own:
+        if one.state == fullest:
+            logs.setdefault(one.block, []).append(math.log(one.value))
+    means = [float(np.mean(logs[block])) for block in sorted(logs)]
+    return np.array(sorted(logs), np.float64), np.array(means, np.float64)
 
 
 def moved(blocks: Floats, logs: Floats, margin: float) -> str | None:

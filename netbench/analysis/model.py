@@ -28,6 +28,27 @@ class Standing(StrEnum):
     """The whole interval lies on the bound's safe side."""
 
 
+class Stopped(StrEnum):
+    """Why a contrast got no more blocks."""
+
+    PRECISE = "precise"
+    """Its interval was as narrow as was asked for, and its cell left."""
+    DECIDED = "decided"
+    """A verdict stood, and its cell left."""
+    NO_CONTRAST = "no-contrast"
+    """One side never gave a number, and its cell left."""
+    LEADING = "with-leading"
+    """Its cell left when another contrast, of the cell's leading metric, was settled."""
+    OUT_OF_TIME = "out-of-time"
+    OUT_OF_BLOCKS = "out-of-blocks"
+    FIXED_PLAN = "fixed-plan"
+    """The number of blocks was given; nothing leaves such a run."""
+    INTERRUPTED = "interrupted"
+    ENGINE_LOST = "engine-lost"
+    UNFINISHED = "unfinished"
+    """The run has no end: it was killed, or still goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class QualityWarning:
     """A doubt about a number, shown beside it."""
@@ -97,6 +118,12 @@ class Contrast:
     deltas: tuple[BlockDelta, ...]
     saturated: str = ""
     """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
+    stopped: Stopped = Stopped.FIXED_PLAN
+    stopped_after: int | None = None
+    """The block after which its cell left; None where it stayed to the end."""
+    forecast: int | None = None
+    """Blocks that it takes to be precise, by its spread so far; None where it is settled, or where
+    too few pairs tell nothing yet. A verdict may come sooner."""
 
 
 @dataclass(frozen=True, slots=True)

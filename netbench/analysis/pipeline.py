@@ -1,10 +1,12 @@
 """The analysis from end to end: records -> frames -> states -> contrasts, cells, doubts."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 
-from netbench.analysis import cells, quality, states
+from netbench.analysis import cells, family, quality, states
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
@@ -14,15 +16,33 @@ from netbench.analysis.contrasts import (
     Terms,
     by_key,
     targets,
-    usable,
 )
 from netbench.analysis.derived import with_buffer_delay
-from netbench.analysis.frame import Frames, collect
+from netbench.analysis.frame import CELL, Frames, collect
 from netbench.analysis.ground import ground_of
-from netbench.analysis.model import Analysis, Contrast, NullContrast, Tally
+from netbench.analysis.model import (
+    Analysis,
+    Contrast,
+    NullContrast,
+    QualityWarning,
+    Stopped,
+    Tally,
+    Verdict,
+)
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
-from netbench.record import METRICS, PlanSummary, Record, RunInfo
+from netbench.analysis.stopping import forecast
+from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
+from netbench.spec import Cell, Path, Placement
+
+_ENDINGS: Final = {
+    "out-of-time": Stopped.OUT_OF_TIME,
+    "interrupted": Stopped.INTERRUPTED,
+    "engine-lost": Stopped.ENGINE_LOST,
+    "running": Stopped.UNFINISHED,
+}
+"""Why contrasts stopped that had not left before, by the run's status."""
+_SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
 def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
@@ -30,12 +50,12 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
     frames = collect(records)
     thresholds = states.thresholds(frames.trials)
     frames = with_buffer_delay(states.assign(frames, thresholds), info.plan)
-    owed = targets(frames.trials, frames.numbers, info.plan.baseline)
-    primary = sum(target.metric.primary for target in owed)
+    owed = targets(frames.trials, frames.numbers, info.plan)
+    primary = family.size(info.plan, _skipped(frames.trials))
     used_up = saturations(frames.numbers, info.plan)
     terms = Terms(info.plan.baseline, ALPHA / max(primary, 1), info.plan.margin, used_up)
     compared = _comparisons(frames.numbers, info.plan, terms)
-    contrasts = tuple(_contrasts(frames, info, owed, compared))
+    contrasts = tuple(_contrasts(frames, info, owed, compared, terms.alpha))
     found = states.describe(frames.trials, thresholds)
     budgets = judge_budgets(info.plan, ground_of(info.plan, frames))
     limits = ceilings(info, frames.numbers)
@@ -70,9 +90,22 @@ def _tally(trials: pd.DataFrame) -> Tally:
     )
 
 
+def _skipped(trials: pd.DataFrame) -> frozenset[Cell]:
+    """Return the cells that were never more than skipped, whichever arm."""
+    every, tried = (
+        {
+            Cell(driver, Path(path), probe, Placement(placement))
+            for driver, path, probe, placement in zip(
+                *(rows[column] for column in ("driver", *CELL)), strict=True
+            )
+        }
+        for rows in (trials, trials[trials["outcome"] != "skip"])
+    )
+    return frozenset(every - tried)
+
+
 def _comparisons(values: pd.DataFrame, plan: PlanSummary, terms: Terms) -> dict[Key, Comparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
-    fit = by_key(usable(values))
     places = [(c.path.value, c.probe, c.placement.value) for c in plan.cells]
     metrics = [name for name, metric in METRICS.items() if metric.compared]
 
@@ -85,22 +118,69 @@ def _comparisons(values: pd.DataFrame, plan: PlanSummary, terms: Terms) -> dict[
         )
 
     every = {key: rows for key, rows in by_key(values).items() if key.metric in metrics}
-    return {
-        key: Comparison(key, fit.get(key, every[key].iloc[:0]), every[key], terms)
-        for key in sorted(every, key=rank)
-    }
+    return {key: Comparison(key, every[key], terms) for key in sorted(every, key=rank)}
 
 
 def _contrasts(
-    frames: Frames, info: RunInfo, owed: tuple[Target, ...], compared: dict[Key, Comparison]
+    frames: Frames,
+    info: RunInfo,
+    owed: tuple[Target, ...],
+    compared: dict[Key, Comparison],
+    alpha: float,
 ) -> Iterator[Contrast]:
     """Yield contrasts by cell and metric, drivers in the plan's order."""
     drivers = {driver: rank for rank, driver in enumerate(info.plan.drivers)}
+    left = {settled.cell: settled for settled in info.settled}
+    leading = family.leading(info.plan)
+    blocks = int(frames.trials["block"].max()) if len(frames.trials) else 0
     for key, comparison in compared.items():
         here = [target for target in owed if target.key == key]
         for target in sorted(here, key=lambda t: drivers.get(t.driver, len(drivers))):
-            missing = quality.incomplete(frames.trials, target, comparison, info.plan.baseline)
-            yield from comparison.contrasts(target, missing)
+            gone = left.get(_cell(target))
+            until = blocks if gone is None else gone.block
+            missing = quality.incomplete(
+                frames.trials, target, comparison, info.plan.baseline, until
+            )
+            for contrast in comparison.contrasts(target, missing):
+                leads = contrast.headline and leading.get(key.probe) == key.metric
+                stopped = _stopped(info, gone, leads=leads)
+                ahead = None
+                if stopped not in _SETTLED and contrast.headline:
+                    ahead = forecast(contrast, info.plan, alpha, until)
+                yield _with_doubt(
+                    replace(
+                        contrast,
+                        stopped=stopped,
+                        stopped_after=None if gone is None else gone.block,
+                        forecast=ahead,
+                    )
+                )
+
+
+def _cell(target: Target) -> Cell:
+    key = target.key
+    return Cell(target.driver, Path(key.path), key.probe, Placement(key.placement))
+
+
+def _stopped(info: RunInfo, gone: Settled | None, *, leads: bool) -> Stopped:
+    """Return why a contrast stopped, by what the run noted when it did."""
+    if gone is not None:
+        return Stopped(gone.why) if leads or gone.why == "no-contrast" else Stopped.LEADING
+    whole = Stopped.OUT_OF_BLOCKS if info.plan.adaptive else Stopped.FIXED_PLAN
+    return _ENDINGS.get(info.status, whole)
+
+
+def _with_doubt(contrast: Contrast) -> Contrast:
+    """Add a warning where a verdict that had stopped a contrast does not stand any more."""
+    if contrast.stopped is not Stopped.DECIDED or contrast.verdict is not Verdict.UNDECIDED:
+        return contrast
+    doubt = QualityWarning(
+        "verdict-taken-back",
+        f"after block {contrast.stopped_after} a verdict stood and the contrast left the run; by "
+        "what later blocks showed of the machine and of the baseline it does not stand any more",
+        "run it again with --blocks, so that it stays to the end",
+    )
+    return replace(contrast, warnings=(*contrast.warnings, doubt))
 
 
 def _nulls(

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from netbench.analysis.ceiling import beyond
-from netbench.analysis.contrasts import Comparison, Target, by_key, usable
+from netbench.analysis.contrasts import Comparison, Target, by_key
 from netbench.analysis.drift import drifts
 from netbench.analysis.machine import of_machine
 from netbench.analysis.model import Ceiling, QualityWarning, State
@@ -42,18 +42,21 @@ def of_run(
         *_little(samples),
         *beyond(ceilings),
         *_retransmits(info, values),
-        *drifts(by_key(usable(values)), info.plan.baseline, info.plan.margin),
+        *drifts(by_key(values), info.plan.baseline, info.plan.margin),
     )
 
 
 def incomplete(
-    trials: pd.DataFrame, target: Target, comparison: Comparison, baseline: str
+    trials: pd.DataFrame, target: Target, comparison: Comparison, baseline: str, until: int
 ) -> tuple[QualityWarning, ...]:
-    """Return a warning with the reasons where blocks gave this contrast no pair in any state."""
+    """Return a warning with the reasons where blocks gave this contrast no pair in any state.
+
+    Only those count that it ran in: up to block `until`.
+    """
     key = target.key
     in_cell = (trials["path"] == key.path) & (trials["probe"] == key.probe)
     cell = trials[in_cell & (trials["placement"] == key.placement)]
-    blocks = set(cell["block"])
+    blocks = set(cell.loc[cell["block"] <= until, "block"])
     lost = blocks - comparison.paired_blocks(target.driver)
     if not lost:
         return ()
@@ -88,7 +91,8 @@ def _counted(reasons: Counter[str]) -> str:
 
 
 def _unfinished(info: RunInfo, trials: pd.DataFrame) -> Iterator[QualityWarning]:
-    if info.status in STATUS:
+    budgeted = info.plan.adaptive and info.status == "out-of-time"
+    if info.status in STATUS and not budgeted:
         blocks = int(trials["block"].max()) if len(trials) else 0
         yield QualityWarning(
             info.status,

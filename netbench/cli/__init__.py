@@ -116,13 +116,24 @@ def run(
         ),
     ] = "east-west",
     blocks: Annotated[
-        str | None, typer.Option(help="Number of blocks; default 8.", envvar="NETBENCH_BLOCKS")
+        str | None,
+        typer.Option(
+            help="Exactly so many blocks; default: as many as it takes, within the suite's bounds.",
+            envvar="NETBENCH_BLOCKS",
+        ),
     ] = None,
     max_time: Annotated[
         str | None,
         typer.Option(
-            help="Start no block that would end after this many seconds.",
+            help="Start no block that would end after this many seconds; default: the suite's.",
             envvar="NETBENCH_MAX_TIME",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Relative half-width of an interval that is narrow enough; default 0.03.",
+            envvar="NETBENCH_PRECISION",
         ),
     ] = None,
     margin: Annotated[
@@ -179,6 +190,7 @@ def run(
         paths=paths,
         blocks=blocks,
         max_time=max_time,
+        precision=precision,
         margin=margin,
         seed=seed,
         pin=pin,

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Protocol
 from netbench import units
 from netbench.cli.output import say
 from netbench.plan import Plan
-from netbench.record import METRICS, Failure, Record, Sample
-from netbench.runner import BlockFinished, BlockStarted, Event, TrialFinished, TrialStarted
+from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample
+from netbench.runner import (
+    BlockFinished,
+    BlockStarted,
+    Event,
+    Judged,
+    TrialFinished,
+    TrialStarted,
+)
+from netbench.spec import Arm, Cell
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+_NAMED = 4
+"""Cells that are named one by one where several are left."""
 
 
 class Progress(Protocol):
@@ -30,8 +41,12 @@ class Tally:
 
     def __init__(self, plan: Plan) -> None:
         """Start the clock."""
-        self._total = plan.blocks * len(plan.arms) * len(plan.kinds)
+        blocks = plan.least if plan.adaptive else plan.blocks
+        self._total = blocks * len(plan.arms) * len(plan.kinds)
         self._done = 0
+        self._seconds: float | None = None
+        """Still to come, counted from the last judgement."""
+        self._judged = 0.0
         self._began = time.monotonic()
         self._values: dict[tuple[str, str, str], list[float]] = {}
 
@@ -45,9 +60,16 @@ class Tally:
                 key = (measurement.metric, record.cell.placement.value, record.cell.driver)
                 self._values.setdefault(key, []).append(measurement.value)
 
+    def judged(self, event: Judged) -> None:
+        """Take the forecast, which tells more than the plan."""
+        self._total = self._done + event.trials
+        self._seconds, self._judged = event.seconds, time.monotonic()
+
     @property
     def left(self) -> str:
-        """Time left, by the pace so far."""
+        """Time left, by the forecast where there is one, else by the pace so far."""
+        if self._seconds is not None:
+            return units.duration(max(0.0, self._seconds - (time.monotonic() - self._judged)))
         if not self._done:
             return "…"
         pace = (time.monotonic() - self._began) / self._done
@@ -67,18 +89,41 @@ class Tally:
         return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
 
 
+def standing(ruling: Ruling, seconds: float) -> list[str]:
+    """Return what a block has settled and what is left of the run, in lines."""
+    lines = [f"settled: {_where(settled.cell)} ({settled.why})" for settled in ruling.settled]
+    if not ruling.left:
+        return [*lines, "nothing is left to settle"]
+    named = [_forecast(left) for left in ruling.left[:_NAMED]]
+    more = len(ruling.left) - len(named)
+    rest = f" and {more} more" if more else ""
+    return [*lines, f"left: {', '.join(named)}{rest}; {units.duration(seconds)} at most"]
+
+
+def _forecast(left: Left) -> str:
+    return f"{_where(left.cell)}{f' (by block {left.blocks})' if left.blocks else ''}"
+
+
+def _where(cell: Cell) -> str:
+    return f"{cell.driver} {cell.probe}@{cell.placement}"
+
+
 class PlainProgress:
     """A line when a block begins and ends, and one for each failure."""
 
     def __init__(self, plan: Plan) -> None:
         """Take the plan."""
         self._tally = Tally(plan)
+        self._most = "at most " if plan.adaptive else ""
 
     def show(self, event: Event) -> None:
         """Print what a log should keep."""
         match event:
             case BlockStarted(number, total, trials):
-                say(f"block {number} of {total}: {trials} trials; left {self._tally.left}")
+                say(
+                    f"block {number} of {self._most}{total}: {trials} trials; "
+                    f"left {self._tally.left}"
+                )
             case TrialFinished(record):
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
@@ -88,6 +133,10 @@ class PlainProgress:
                     )
             case BlockFinished(number, seconds, _):
                 say(f"  {seconds:.1f} s; medians: {self._tally.medians()}")
+            case Judged(_, ruling, _, seconds):
+                self._tally.judged(event)
+                for line in standing(ruling, seconds):
+                    say(f"  {line}")
             case _:
                 pass
 
@@ -101,14 +150,15 @@ class LiveProgress:
         from rich.live import Live  # noqa: PLC0415 -- same
 
         self._tally = Tally(plan)
-        self._block = self._running = ""
+        self._most = "at most " if plan.adaptive else ""
+        self._block = self._running = self._standing = ""
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
 
     def show(self, event: Event) -> None:
         """Redraw."""
         match event:
             case BlockStarted(number, total, _):
-                self._block = f"block {number} of {total}"
+                self._block = f"block {number} of {self._most}{total}"
                 self._running = "bringing pairs up"
             case TrialStarted(step, attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
@@ -120,6 +170,11 @@ class LiveProgress:
                     self.live.console.print(
                         f"{_cell(record)}: failed: {record.outcome.reason}", markup=False
                     )
+            case Judged(_, ruling, _, seconds):
+                self._tally.judged(event)
+                *settled, self._standing = standing(ruling, seconds)
+                for line in settled:
+                    self.live.console.print(line, markup=False)
             case _:
                 pass
         self.live.update(self._text())
@@ -131,6 +186,7 @@ class LiveProgress:
         done = round(self._tally.share * width)
         head = f"{'━' * done}{'─' * (width - done)} {self._block} · {self._running}"
         lines = [f"{head} · left {self._tally.left}", *self._tally.medians().split("; ")]
+        lines += [self._standing] if self._standing else []
         return RichText("\n".join(lines), overflow="ellipsis")
 
 
@@ -155,5 +211,4 @@ def open_progress(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
 
 
 def _cell(record: Record) -> str:
-    arm = f"{record.cell.driver}{' (A/A)' if record.replica else ''}"
-    return f"{arm} {record.cell.probe}@{record.cell.placement}"
+    return f"{Arm(record.cell.driver, record.replica)} {record.cell.probe}@{record.cell.placement}"

@@ -3,7 +3,7 @@
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal
 from netbench import __version__
 from netbench.cli.output import say
 from netbench.cli.parent import check_parent
-from netbench.cli.progress import Progress, open_progress
+from netbench.cli.progress import open_progress
 from netbench.cli.reports import write_reports
 from netbench.drivers import Driver
 from netbench.engines.base import Engine, Wishes
@@ -20,7 +20,16 @@ from netbench.engines.choose import open_engine
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Interrupted
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import SCHEMA, RunInfo
-from netbench.runner import BlockFinished, Ended, Event, Runner, TrialFinished, ceiling
+from netbench.runner import (
+    BlockFinished,
+    Ended,
+    Event,
+    Judge,
+    Judged,
+    Runner,
+    TrialFinished,
+    ceiling,
+)
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Path as TrafficPath
 from netbench.store import RunFolder, check_writable
@@ -134,56 +143,73 @@ def _measure(
 ) -> Status:
     """Run the plan, store every record, return how it ended."""
     began = time.monotonic()
-    status: Status = "interrupted"
-    notes: list[str] = []
+    journal = _Journal(folder, info)
     runner = Runner(
         plan,
         engine,
         choose_reader(engine),
         save_raw=folder.save_raw,
         keep=wishes.keep,
+        judge=_judge(info) if plan.adaptive else None,
     )
     try:
         with open_progress(plan, quiet=wishes.quiet) as progress:
-            status = _follow(runner, folder, progress, notes)
+            for event in runner:
+                journal.take(event)
+                progress.show(event)
     except Interrupted as exc:
-        notes.append(exc.message)
+        journal.note(exc.message)
         say(f"netbench: {exc.message}; everything made is removed, what was measured is kept")
     except EngineLost as exc:
-        status = "engine-lost"
-        notes.append(f"the engine went away: {exc.message}")
+        journal.status = "engine-lost"
+        journal.note(f"the engine went away: {exc.message}")
         say(f"netbench: the engine went away: {exc.message}")
         say("  fix: once it is back, `netbench clean` removes what it still holds")
     finally:
         with deferred_signals():
-            folder.finish(
-                replace(
-                    info,
-                    status=status,
-                    finished=datetime.now(UTC).isoformat(timespec="seconds"),
-                    wall=time.monotonic() - began,
-                    notes=tuple(notes),
-                )
-            )
-    return status
+            journal.close(time.monotonic() - began)
+    return journal.status
 
 
-def _follow(
-    events: Iterable[Event], folder: RunFolder, progress: Progress, notes: list[str]
-) -> Status:
-    for event in events:
+@dataclass(slots=True)
+class _Journal:
+    """What a run has come to, in its folder as it comes."""
+
+    folder: RunFolder
+    info: RunInfo
+    status: Status = "interrupted"
+
+    def take(self, event: Event) -> None:
+        """Store what an event brings."""
         match event:
             case TrialFinished(record):
                 with deferred_signals():
-                    folder.append(record)
+                    self.folder.append(record)
             case BlockFinished(number, _, left) if left:
-                notes.append(f"block {number}: not removed at once: {'; '.join(left)}")
+                self.note(f"block {number}: not removed at once: {'; '.join(left)}")
+            case Judged(_, ruling) if ruling.settled:
+                self.info = replace(self.info, settled=(*self.info.settled, *ruling.settled))
+                with deferred_signals():
+                    self.folder.finish(self.info)
             case Ended(status):
-                return status
+                self.status = status
             case _:
                 pass
-        progress.show(event)
-    return "complete"
+
+    def note(self, text: str) -> None:
+        """Add what a reader must know."""
+        self.info = replace(self.info, notes=(*self.info.notes, text))
+
+    def close(self, wall: float) -> None:
+        """Write how it ended."""
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        self.folder.finish(replace(self.info, status=self.status, finished=finished, wall=wall))
+
+
+def _judge(info: RunInfo) -> Judge:
+    from netbench.analysis.stopping import RunningJudge  # noqa: PLC0415 -- scipy is slow to import
+
+    return RunningJudge(info.plan)
 
 
 def _sweep(engine: Engine, run: str, *, keep: bool) -> None:

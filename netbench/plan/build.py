@@ -1,15 +1,19 @@
 """The plan: a request made exact for one machine."""
 
 import secrets
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, fields
+from typing import Final
 
-from netbench.drivers import Driver
+from netbench.drivers import Driver, Way
 from netbench.errors import ConfigurationError
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
-from netbench.plan.request import Request, is_engines, kinds, placed
+from netbench.plan.request import DEFAULT_PRECISION, Request, is_engines, kinds, placed
+from netbench.plan.suite import LEAST_BLOCKS
 from netbench.probes.base import AnyProbe, Probe
 from netbench.record import (
+    METRICS,
     Budget,
     FactValue,
     PlacementCpus,
@@ -18,6 +22,10 @@ from netbench.record import (
     PublishedComparison,
 )
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
+
+_SHARED_LEAST: Final = 8
+"""Pairs that a contrast has at least before it may be settled, where several share the error rate
+(METHOD §2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Plan:
     secondary: frozenset[tuple[str, Placement]]
     """Cells that the run is not judged by."""
     blocks: int
+    """At most, where `adaptive`."""
     max_time: float | None
     seed: int
     margin: float
@@ -44,6 +53,13 @@ class Plan:
     allow_undecided: bool = False
     published: tuple[PublishedComparison, ...] = ()
     """What others measured, as the suite tells it."""
+    adaptive: bool = False
+    """Whether cells leave once they are settled."""
+    precision: float = DEFAULT_PRECISION
+    least: int = LEAST_BLOCKS
+    """Pairs that a contrast has at least before it may be settled."""
+    unhurried: int = 0
+    """Blocks that `max_time` does not prevent: a suite's own limit leaves room for `least`."""
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -127,6 +143,9 @@ class Plan:
             require=self.require,
             allow_undecided=self.allow_undecided,
             published=self.published,
+            adaptive=self.adaptive,
+            precision=self.precision,
+            least=self.least,
         )
 
 
@@ -148,13 +167,15 @@ def build(request: Request, topology: CpuTopology) -> Plan:
     cpus, impossible, problems = place(pin, pinned, topology)
     if problems:
         raise ConfigurationError(*problems)
+    secondary = frozenset((name, placed(suite, pin, name, at)) for name, at in suite.secondary)
+    least = _least(request, measured, secondary)
     return Plan(
-        suite=request.suite.name,
+        suite=suite.name,
         drivers=request.drivers,
         baseline=request.baseline,
         kinds=measured,
-        probes=request.suite.probes,
-        secondary=frozenset((name, placed(suite, pin, name, at)) for name, at in suite.secondary),
+        probes=suite.probes,
+        secondary=secondary,
         blocks=request.blocks,
         max_time=request.max_time,
         seed=secrets.randbits(32) if request.seed is None else request.seed,
@@ -165,4 +186,31 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         require=request.require,
         allow_undecided=request.allow_undecided,
         published=request.suite.published,
+        adaptive=request.adaptive,
+        precision=request.precision,
+        least=least,
+        unhurried=0 if request.strict else least,
     )
+
+
+def _least(
+    request: Request,
+    measured: Iterable[tuple[str, Path, Placement]],
+    secondary: Container[tuple[str, Placement]],
+) -> int:
+    """Return the pairs that a contrast of this plan has at least before it may be settled."""
+    baseline = next(driver for driver in request.drivers if driver.name == request.baseline)
+    primary = [
+        path
+        for name, path, placement in measured
+        for metric in request.suite.probes[name].metrics
+        if METRICS[metric].primary and (name, placement) not in secondary
+    ]
+    contrasts = sum(
+        isinstance(driver.ways[path], Way) and isinstance(baseline.ways[path], Way)
+        for driver in request.drivers
+        for path in primary
+        if driver is not baseline
+    )
+    wanted = request.suite.least
+    return min(request.blocks, max(wanted, _SHARED_LEAST) if contrasts > 1 else wanted)

@@ -1,6 +1,7 @@
 """The seeded random order of a block (METHOD §1)."""
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
@@ -18,6 +19,11 @@ class Step:
     arm: Arm
     cell: Cell
 
+    @property
+    def place(self) -> tuple[Path, str, Placement]:
+        """What the steps of one comparison have in common."""
+        return self.cell.path, self.cell.probe, self.cell.placement
+
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
@@ -28,6 +34,24 @@ class BlockPlan:
     arms: tuple[Arm, ...]
     """In the order they are brought up."""
     steps: tuple[Step, ...]
+
+    def without(self, settled: Container[Cell], baseline: str) -> "BlockPlan":
+        """Return what is left of it without the cells that are settled.
+
+        The baseline's arms go from a cell in which no driver is left to be compared with them, and
+        an arm that no step needs is not brought up. The order of what stays is as it was.
+        """
+        left = [step for step in self.steps if step.cell not in settled]
+        compared = {step.place for step in self.steps if step.arm.driver != baseline}
+        needed = {step.place for step in left if step.arm.driver != baseline}
+        idle = compared - needed
+        kept = [s for s in left if s.arm.driver != baseline or s.place not in idle]
+        used = {step.arm for step in kept}
+        return BlockPlan(
+            self.number,
+            tuple(arm for arm in self.arms if arm in used),
+            tuple(replace(step, position=at) for at, step in enumerate(kept, start=1)),
+        )
 
 
 def block_plan(

@@ -10,18 +10,19 @@ from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, parse_drivers
 from netbench.plan.fit import unfit
 from netbench.plan.offer import offered
-from netbench.plan.suite import Suite, load_suite
+from netbench.plan.suite import MOST_BLOCKS, Suite, load_suite
 from netbench.probes import Lifecycle
 from netbench.record import Budget
 from netbench.spec import Cell, Path, Placement
 
 ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
-DEFAULT_BLOCKS: Final = 8
 DEFAULT_MARGIN: Final = 0.05
-_MOST_BLOCKS = 1000
+DEFAULT_PRECISION: Final = 0.03
 _BESIDE: Final = (Path.EAST_WEST,)
 """The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
+_BRING_UP: Final = 1.0
+"""Seconds that bringing the pairs of a block up and down takes at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Options:
     paths: str = "east-west"
     blocks: str | None = None
     max_time: str | None = None
+    precision: str | None = None
     margin: str | None = None
     seed: str | None = None
     pin: str = "auto"
@@ -55,7 +57,13 @@ class Request:
     suite: Suite
     paths: tuple[Path, ...]
     blocks: int
+    """Exactly, or at most where `adaptive`."""
+    adaptive: bool
+    """Whether cells leave once they are settled: unless `--blocks` fixes the plan."""
     max_time: float | None
+    strict: bool
+    """Whether `max_time` is the user's own; a suite's leaves room for the least blocks."""
+    precision: float
     margin: float
     seed: int | None
     pin: str
@@ -85,8 +93,13 @@ def parse(options: Options, *more_problems: str) -> Request:
     if options.engine not in ENGINES:
         problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
     problems += [*suite_problems, *later]
-    blocks = _integer("--blocks", options.blocks, DEFAULT_BLOCKS, (1, _MOST_BLOCKS), problems)
+    blocks = _integer("--blocks", options.blocks, None, (1, MOST_BLOCKS), problems)
     max_time = _number("--max-time", options.max_time, None, problems)
+    if max_time is not None and suite is not None:
+        trials = _trials(drivers, baseline, suite, paths, options.pin)
+        too_short = _below_a_block(max_time, trials, suite.least)
+        problems += [too_short] if too_short else []
+    precision = _number("--precision", options.precision, DEFAULT_PRECISION, problems)
     margin = _number("--margin", options.margin, DEFAULT_MARGIN, problems)
     seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
     _pin(options.pin, problems)
@@ -97,7 +110,7 @@ def parse(options: Options, *more_problems: str) -> Request:
     _parent(options.parent, drivers, problems)
     require = _require(options, known, drivers, (baseline, paths), problems)
     problems += more_problems
-    if problems or suite is None or blocks is None or margin is None:
+    if problems or suite is None or precision is None or margin is None:
         raise ConfigurationError(*problems)
     return Request(
         drivers=drivers,
@@ -105,8 +118,11 @@ def parse(options: Options, *more_problems: str) -> Request:
         engine=options.engine,
         suite=suite,
         paths=paths,
-        blocks=blocks,
-        max_time=max_time,
+        blocks=suite.most if blocks is None else blocks,
+        adaptive=blocks is None,
+        max_time=suite.max_time if max_time is None and blocks is None else max_time,
+        strict=max_time is not None,
+        precision=precision,
         margin=margin,
         seed=seed,
         pin=options.pin,
@@ -192,6 +208,33 @@ def _baseline(
 def _carries(driver: Driver, paths: tuple[Path, ...]) -> bool:
     """Tell whether one of these paths is open; where none is known, whether any is."""
     return any(isinstance(driver.ways[path], Way) for path in paths or Path)
+
+
+def _trials(
+    drivers: tuple[Driver, ...], baseline: str, suite: Suite, paths: tuple[Path, ...], pin: str
+) -> tuple[int, float]:
+    """Return how many trials one block has, and the seconds they take by themselves, end to end."""
+    trials = [
+        suite.probes[name].expected
+        for name, path, _ in kinds(suite, paths, pin)
+        for driver in drivers
+        if isinstance(driver.ways[path], Way)
+        for _ in range(1 + (driver.name == baseline))
+    ]
+    return len(trials), sum(trials)
+
+
+def _below_a_block(limit: float, trials: tuple[int, float], least: int) -> str | None:
+    """Return what is wrong with a limit that not even one block fits into."""
+    count, seconds = trials
+    block = seconds + _BRING_UP
+    if limit >= block:
+        return None
+    return (
+        f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for {count} "
+        f"trials; a verdict needs at least {least} blocks: give --max-time "
+        f"{math.ceil(least * block)} or more, or fewer drivers or cells"
+    )
 
 
 def _parent(name: str | None, drivers: tuple[Driver, ...], problems: list[str]) -> None:

@@ -1,10 +1,11 @@
 """Suites: which probes, with which parameters, in which placements, on which drivers. TOML."""
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
@@ -16,7 +17,12 @@ from netbench.probes.base import AnyProbe, Lifecycle
 from netbench.record import PublishedComparison
 from netbench.spec import Placement
 
-_TOP = {"name", "title", "probes", "cell", "driver", "published"}
+LEAST_BLOCKS: Final = 6
+"""No contrast is settled by fewer (METHOD §2)."""
+MOST_BLOCKS: Final = 1000
+DEFAULT_MOST: Final = 40
+
+_TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary"}
 _KIND = "kind"
 """Key of a probe's table that names what it is a configuration of, where its own name does not."""
@@ -39,6 +45,12 @@ class Suite:
     drivers: tuple[Driver, ...] = ()
     """What to compare where the user names no drivers; empty where the suite names none either."""
     published: tuple[PublishedComparison, ...] = ()
+    least: int = LEAST_BLOCKS
+    """Pairs that a contrast has at least before it may be settled."""
+    most: int = DEFAULT_MOST
+    """Blocks after which the run ends, whatever is left."""
+    max_time: float | None = None
+    """Seconds after which no further block starts, once there were `least`; None for no limit."""
 
 
 def suite_path(name: str) -> Path | None:
@@ -88,7 +100,46 @@ class _Reader:
         for key, value in (("name", name), ("title", title)):
             if not isinstance(value, str):
                 self._file.note("", key, f"{key} must be text")
-        return Suite(str(name), str(title), probes, cells, secondary, drivers, published)
+        least, most = self._blocks(raw.get("blocks", {}))
+        max_time = self._max_time(raw.get("max_time"))
+        return Suite(
+            name=str(name),
+            title=str(title),
+            probes=probes,
+            cells=cells,
+            secondary=secondary,
+            drivers=drivers,
+            published=published,
+            least=least,
+            most=most,
+            max_time=max_time,
+        )
+
+    def _blocks(self, raw: Any) -> tuple[int, int]:
+        """Return the bounds of an adaptive run."""
+        bounds = {"least": LEAST_BLOCKS, "most": DEFAULT_MOST}
+        if not isinstance(raw, dict):
+            self._file.note("", "blocks", "blocks must be a table such as {least = 6, most = 40}")
+            return LEAST_BLOCKS, DEFAULT_MOST
+        for key in sorted(raw.keys() - bounds.keys()):
+            self._file.note("", "blocks", f"blocks: unknown key {key!r}; known: least, most")
+        bounds |= {key: raw[key] for key in bounds if key in raw}
+        least, most = bounds["least"], bounds["most"]
+        if not (type(most) is int and LEAST_BLOCKS <= most <= MOST_BLOCKS):
+            span = f"from {LEAST_BLOCKS} to {MOST_BLOCKS}"
+            self._file.note("", "blocks", f"blocks: most is a whole number {span}, not {most!r}")
+        elif not (type(least) is int and LEAST_BLOCKS <= least <= most):
+            span = f"from {LEAST_BLOCKS} to most, {most}"
+            self._file.note("", "blocks", f"blocks: least is a whole number {span}, not {least!r}")
+        return least, most
+
+    def _max_time(self, raw: Any) -> float | None:
+        if raw is None:
+            return None
+        if type(raw) not in (int, float) or not (math.isfinite(raw) and raw > 0):
+            self._file.note("", "max_time", f"max_time is a number of seconds above 0, not {raw!r}")
+            return None
+        return float(raw)
 
     def _probes(self, raw: Any) -> dict[str, AnyProbe]:
         probes: dict[str, AnyProbe] = {}

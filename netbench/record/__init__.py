@@ -36,6 +36,7 @@ from netbench.record.outcome import (
 from netbench.record.process import Completed
 from netbench.record.published import Direction, PublishedComparison
 from netbench.record.run import SCHEMA, PlacementCpus, PlanSummary, ProbeSummary, RunInfo
+from netbench.record.stops import Left, Ruling, Settled, Why
 
 __all__ = [
     "METRICS",
@@ -54,6 +55,7 @@ __all__ = [
     "Histogram",
     "HopProof",
     "Ipam",
+    "Left",
     "Link",
     "Measurement",
     "Metric",
@@ -69,12 +71,15 @@ __all__ = [
     "PublishedComparison",
     "Record",
     "Route",
+    "Ruling",
     "RunInfo",
     "Sample",
     "SentinelReading",
     "SentinelWindow",
     "SeriesPoint",
+    "Settled",
     "Skip",
     "ToolRun",
+    "Why",
     "with_costs",
 ]

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from netbench.record.budget import Budget
 from netbench.record.observed import FactValue
 from netbench.record.published import PublishedComparison
+from netbench.record.stops import Settled
 from netbench.spec import Cell
 
 SCHEMA: Final = 1
@@ -44,6 +45,7 @@ class PlanSummary:
     baseline: str
     cells: tuple[Cell, ...]
     blocks: int
+    """How many; at most, where `adaptive`."""
     max_time: float | None
     """Seconds; None for no limit."""
     seed: int
@@ -63,6 +65,12 @@ class PlanSummary:
     """Whether a budget that is not decided counts as kept."""
     published: tuple[PublishedComparison, ...] = ()
     """What others measured, to stand beside what this run does."""
+    adaptive: bool = False
+    """Whether cells leave once their contrast is settled; else every block holds every cell."""
+    precision: float = 0.03
+    """Relative half-width of an interval that is narrow enough, 0.03 for 3 %."""
+    least: int = 6
+    """Complete pairs that a contrast has at least before it may be settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +101,5 @@ class RunInfo:
     """Seconds from the first creation to the last removal."""
     notes: tuple[str, ...] = ()
     """What a reader must know about this run as a whole."""
+    settled: tuple[Settled, ...] = ()
+    """Cells that left before the run's end, in that order."""

@@ -21,6 +21,7 @@ from netbench.report.sentences import (
     uncompared,
     unmeasured,
 )
+from netbench.report.stops import ending
 from netbench.report.views import Digest
 from netbench.report.words import (
     SIGNS,
@@ -81,6 +82,7 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
     lines += [Text(line, style="dim") for line in ceiling_sentences(analysis)]
     lines += [Text(f"! {line}", style="yellow") for line in doubts(analysis)]
+    lines.append(Text(plain(ending(info, analysis)), style="dim"))
     lines += _budgets(info, analysis)
     return Group(Text(engine_line(info), style="bold"), *tables, *lines)
 

@@ -16,6 +16,7 @@ from netbench.analysis.model import (
 )
 from netbench.analysis.published import Beside, beside
 from netbench.record import RunInfo
+from netbench.report.stops import ending
 
 SCHEMA: Final = 1
 
@@ -33,6 +34,8 @@ def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> 
         "seed": info.plan.seed,
         "exit": exit_code,
         "status": info.status,
+        "ending": ending(info, analysis),
+        "precision": info.plan.precision,
         "margin": analysis.margin,
         "alpha": _number(analysis.alpha),
         "measuring_share": _number(analysis.measuring_share),
@@ -107,6 +110,9 @@ def _contrast(contrast: Contrast) -> Json:
         "saturated": contrast.saturated,
         "warnings": _warnings(contrast.warnings),
         "deltas": _deltas(contrast.deltas),
+        "stopped": contrast.stopped.value,
+        "stopped_after": contrast.stopped_after,
+        "forecast": contrast.forecast,
     }
 
 

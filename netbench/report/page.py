@@ -31,6 +31,7 @@ from netbench.report.sentences import (
     uncompared,
 )
 from netbench.report.sharing import MEANINGS, WORDS
+from netbench.report.stops import ending, stop_sentence, stop_words
 from netbench.report.views import Digest
 
 _FOLDER: Final = "templates"
@@ -56,6 +57,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         chapters=found,
         engine_line=engine_line(info),
         lead=lead(analysis, digest),
+        ending=ending(info, analysis),
         answers=answers,
         sentences=[(a.driver, driver_sentence(analysis, digest, a.driver)) for a in answers],
         doubts=doubts(analysis),
@@ -102,6 +104,8 @@ def _environment() -> Environment:
         "drawing": drawing,
         "meanings": MEANINGS,
         "sharing": WORDS,
+        "stop_words": stop_words,
+        "stop_sentence": stop_sentence,
         "key_of": words.key_of,
         "signs": words.SIGNS,
         "used_up": USED_UP,

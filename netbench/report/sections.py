@@ -13,6 +13,7 @@ from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.ceiling import USED_UP
 from netbench.report.sentences import fact, measure, primaries
 from netbench.report.sharing import NamespaceRow, namespace_rows, network_isolation
+from netbench.report.stops import stop_words
 from netbench.report.views import CommandLine, Digest, DriverView, WayView
 from netbench.report.words import (
     PLACEMENTS,
@@ -40,6 +41,8 @@ class Cost:
     headline: str
     figures: str
     medians: str
+    stopped: str = ""
+    """Why it got no more blocks; empty where there is no contrast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ def _cost(analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric:
         figures=f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}",
         medians=f"{units.quantity(contrast.driver_median, contrast.unit)} against "
         f"{units.quantity(contrast.baseline_median, contrast.unit)}{_used_up(contrast)}",
+        stopped=stop_words(contrast),
     )
 
 

@@ -23,6 +23,7 @@ from netbench.report.sentences import (
     published_sentences,
     unmeasured,
 )
+from netbench.report.stops import WORDS, ending
 from netbench.report.views import Digest
 from netbench.report.words import SIGNS, interval, key_of, plain
 
@@ -44,6 +45,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         f"**{escaped(lead(analysis, digest))}**",
         _budgets(info, analysis),
         _table(analysis),
+        escaped(ending(info, analysis)),
         _costs(info, analysis, digest),
         *(escaped(isolation_sentence(view)) for view in isolated_drivers(digest)),
         "\n".join(
@@ -77,7 +79,8 @@ def _table(analysis: Analysis) -> str:
         f"| {units.ratio(c.ratio)} | {interval(c.low, c.high)} "
         f"| {units.quantity(c.driver_median, c.unit)} "
         f"| {units.quantity(c.baseline_median, c.unit)} "
-        f"| {SIGNS[c.verdict]} {c.verdict} | {escaped(c.state)}, {c.blocks} blocks |"
+        f"| {SIGNS[c.verdict]} {c.verdict} "
+        f"| {escaped(c.state)}, {c.blocks} blocks: {WORDS[c.stopped]} |"
         for c in found
     ]
     return "\n".join(lines)

@@ -6,9 +6,11 @@ from netbench.runner.events import (
     BlockStarted,
     Ended,
     Event,
+    Judged,
     TrialFinished,
     TrialStarted,
 )
+from netbench.runner.judge import Judge
 from netbench.runner.run import Runner
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "BlockStarted",
     "Ended",
     "Event",
+    "Judge",
+    "Judged",
     "Runner",
     "TrialFinished",
     "TrialStarted",

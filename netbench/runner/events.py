@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netbench.plan import Step
-from netbench.record import Record
+from netbench.record import Record, Ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class BlockStarted:
 
     number: int
     total: int
+    """Blocks of the run, at most."""
     trials: int
 
 
@@ -42,10 +43,22 @@ class BlockFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A block has been judged: cells that are settled are run no more."""
+
+    block: int
+    ruling: Ruling
+    trials: int
+    """First attempts that are still to come, by the forecast."""
+    seconds: float
+    """That they take at the pace so far, within the limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over."""
 
     status: Literal["complete", "out-of-time"]
 
 
-Event = BlockStarted | TrialStarted | TrialFinished | BlockFinished | Ended
+Event = BlockStarted | TrialStarted | TrialFinished | BlockFinished | Judged | Ended

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Container, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -12,24 +12,27 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan, Step
 from netbench.probes import Lifecycle, Probe
-from netbench.record import Failure, Record, Sample, Skip
+from netbench.record import Failure, Record, Ruling, Sample, Skip
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
     Ended,
     Event,
+    Judged,
     TrialFinished,
     TrialStarted,
 )
+from netbench.runner.judge import Judge
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
+from netbench.runner.pace import Pace
 from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import TrialFailed
 from netbench.runner.trial import SaveRaw, TrialRunner, Where, never_ran
 from netbench.sentinel.measure import Sentinel
 from netbench.sentinel.rule import classify, split, usable
-from netbench.spec import Placement
+from netbench.spec import Cell, Placement
 from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
 
 _ATTEMPTS = 3
@@ -39,7 +42,9 @@ _AT_ONCE = 3
 _SPARE_PORTS = 2
 """Published ports beyond one for each cell of a driver: a rerun may find the last one waiting."""
 _RERUN_SHARE = 0.05
-"""Reruns take at most this share of the planned trials."""
+"""Reruns take at most this share of the trials so far."""
+_LEAST_RERUNS = 2
+"""A run may have so many whatever their share."""
 
 
 class Runner:
@@ -53,10 +58,22 @@ class Runner:
         *,
         save_raw: SaveRaw,
         keep: bool = False,
+        judge: Judge | None = None,
         sentinel: Sentinel | None = None,
         meter: MachineMeter | None = None,
     ) -> None:
-        """Prepare; nothing is made yet. `sentinel` and `meter` are for who brings their own."""
+        """Prepare; nothing is made yet.
+
+        Args:
+            plan: to fold.
+            engine: makes what it needs.
+            reader: reads facts.
+            save_raw: keeps what tools print.
+            keep: leave the last block's pairs up.
+            judge: says which cells leave; None keeps all of them to the last block.
+            sentinel: for those who bring their own.
+            meter: the same.
+        """
         self._plan = plan
         self._engine = engine
         self._reader = reader
@@ -70,10 +87,11 @@ class Runner:
         self._possible = Possible(plan, engine)
         self._readings: dict[Placement, list[float]] = {}
         self._number = 0
-        planned = plan.blocks * len(plan.arms) * len(plan.kinds)
-        self._reruns_left = max(2, math.ceil(_RERUN_SHARE * planned))
-        self._longest = 0.0
-        """Seconds of the longest block so far."""
+        self._judge = judge
+        self._settled: set[Cell] = set()
+        self._pace = Pace()
+        self._planned = self._reruns = 0
+        """First attempts up to the block that runs, and reruns so far."""
 
     def __iter__(self) -> Iterator[Event]:
         """Run the plan.
@@ -84,17 +102,40 @@ class Runner:
         began = time.monotonic()
         with self._sentinel:
             for number in range(1, self._plan.blocks + 1):
-                if self._too_late(began, self._longest):
+                block = self._block_of(number, self._settled)
+                if not block.steps:
+                    break
+                if self._too_late(number, began, self._pace.longest(block.steps)):
                     yield Ended("out-of-time")
                     return
                 started = time.monotonic()
-                yield from self._block(self._plan.block(number), began)
-                self._longest = max(self._longest, time.monotonic() - started)
+                yield from self._block(block, began)
+                self._pace.close(block.steps, time.monotonic() - started)
+                if self._judge is not None:
+                    yield self._judged(self._judge.rule(number), number, began)
         yield Ended("complete")
 
-    def _too_late(self, began: float, needed: float) -> bool:
+    def _block_of(self, number: int, settled: Container[Cell]) -> BlockPlan:
+        return self._plan.block(number).without(settled, self._plan.baseline)
+
+    def _judged(self, ruling: Ruling, number: int, began: float) -> Judged:
+        """Take cells out that are settled, and forecast what the others take."""
+        self._settled |= {settled.cell for settled in ruling.settled}
+        trials, seconds = 0, 0.0
+        for later in range(number + 1, self._plan.blocks + 1):
+            gone = {c.cell for c in ruling.left if c.blocks is not None and c.blocks < later}
+            steps = self._block_of(later, self._settled | gone).steps
+            needed = seconds + self._pace.block(steps)
+            if not steps or self._too_late(later, began, needed):
+                break
+            trials, seconds = trials + len(steps), needed
+        return Judged(number, ruling, trials, seconds)
+
+    def _too_late(self, number: int, began: float, needed: float) -> bool:
         limit = self._plan.max_time
-        return limit is not None and time.monotonic() - began + needed > limit
+        if limit is None or number <= self._plan.unhurried:
+            return False
+        return time.monotonic() - began + needed > limit
 
     def _block(self, block: BlockPlan, began: float) -> Iterator[Event]:
         started = time.monotonic()
@@ -155,11 +196,15 @@ class Runner:
     def _steps(self, block: BlockPlan, live: LiveBlock, began: float) -> Iterator[Event]:
         """Run every step, then again those whose machine state was mixed, within the budget."""
         steps: Sequence[Step] = block.steps
+        self._planned += len(steps)
         for attempt in range(1, _ATTEMPTS + 1):
             if attempt > 1:
-                steps = steps[: self._reruns_left]
-                self._reruns_left -= len(steps)
-            if not steps or (attempt > 1 and self._too_late(began, self._longest / 4)):
+                allowed = max(_LEAST_RERUNS, math.ceil(_RERUN_SHARE * self._planned))
+                steps = steps[: max(0, allowed - self._reruns)]
+                if self._too_late(block.number, began, self._pace.trials(steps)):
+                    return
+                self._reruns += len(steps)
+            if not steps:
                 return
             steps = yield from self._attempt(block, live, steps, attempt)
 
@@ -199,6 +244,9 @@ class Runner:
             raise
         self._note_readings(record)
         record = _with_facts(record, pair)
+        self._pace.take(record)
+        if self._judge is not None:
+            self._judge.take(record)
         yield TrialFinished(record)
         return record
 

@@ -287,7 +287,7 @@ def own_clients(mark: str) -> list[int]:
 
 
 def test_a_time_limit_ends_the_run_with_what_was_measured(program: Program) -> None:
-    done = program("run", "--blocks", "50", "--max-time", "1", "--suite", program.suite(ONE))
+    done = program("run", "--blocks", "50", "--max-time", "6", "--suite", program.suite(ONE))
     run = load(program.run_folder())
 
     assert done.code == 0, done.stderr

@@ -39,6 +39,9 @@ class Campaign:
     margin: float = 0.05
     baseline: str = "host"
     seed: int = 1
+    adaptive: bool = False
+    least: int = 6
+    precision: float = 0.03
 
     def info(self) -> RunInfo:
         cells = tuple(
@@ -63,6 +66,9 @@ class Campaign:
                 margin=self.margin,
                 placements=(),
                 congestion_control=None,
+                adaptive=self.adaptive,
+                least=self.least,
+                precision=self.precision,
             ),
             tools=(),
             facts=(),

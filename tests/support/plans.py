@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from netbench.plan import Plan
 from netbench.plan.drivers import driver_named
@@ -45,6 +46,7 @@ def plan_of(
     blocks: int = 1,
     max_time: float | None = None,
     impossible: Mapping[Placement, str] | None = None,
+    **more: Any,
 ) -> Plan:
     """Return a plan for the captured tools on two CPUs; drivers as users write them."""
     named = tuple(driver_named(driver) for driver in drivers)
@@ -70,4 +72,5 @@ def plan_of(
         cpus={placement: pair for placement, pair in cpus.items() if placement not in lost},
         impossible=lost,
         cc=None,
+        **more,
     )

@@ -5,7 +5,7 @@ from support.fakes import FakeEngine
 
 from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
-from netbench.runner import Runner, TrialFinished
+from netbench.runner import Judge, Runner, TrialFinished
 from netbench.runner.events import Event
 from netbench.runner.machine import MachineMeter
 from netbench.spec import Role
@@ -27,6 +27,7 @@ class Run:
         engine: FakeEngine | None = None,
         reader: FakeReader | None = None,
         sentinel: ScriptedSentinel | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.engine = engine or FakeEngine()
         self.reader = reader or FakeReader(self.engine)
@@ -36,6 +37,7 @@ class Run:
             self.engine,
             self.reader,
             save_raw=self.save,
+            judge=judge,
             sentinel=sentinel or ScriptedSentinel(),
             meter=PaperMeter(self.engine),
         )

@@ -98,6 +98,20 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"max_time": "nan"}, "--max-time must be a number above 0, not 'nan'"),
         ({"max_time": "inf"}, "--max-time must be a number above 0, not 'inf'"),
         ({"max_time": "soon"}, "--max-time must be a number above 0, not 'soon'"),
+        ({"precision": "0"}, "--precision must be a number above 0, not '0'"),
+        (
+            {"max_time": "15"},
+            "is less than one block takes, about 16 s for 9 trials; a verdict needs at least 6",
+        ),
+        (
+            {"max_time": "15"},
+            "give --max-time 96 or more, or fewer drivers or cells",
+        ),
+        (
+            {"max_time": "20", "drivers": "none,host,bridge,container"},
+            "about 21 s for 12 trials",
+        ),
+        ({"max_time": "4", "pin": "same", "drivers": "host,bridge"}, "about 13 s for 6 trials"),
         ({"margin": "-0.05"}, "--margin must be a number above 0, not '-0.05'"),
         ({"seed": "x"}, "--seed must be a whole number from 0"),
         ({"seed": "-1"}, "--seed must be a whole number from 0"),
@@ -207,6 +221,7 @@ def test_options_as_given_make_the_request() -> None:
             engine="netns",
             blocks="12",
             max_time="90.5",
+            precision="0.02",
             margin="0.1",
             seed="7",
             pin="1,0",
@@ -217,15 +232,16 @@ def test_options_as_given_make_the_request() -> None:
     assert [driver.name for driver in request.drivers] == ["host", "bridge:user"]
     assert (request.baseline, request.engine, request.cc) == ("bridge:user", "netns", "cubic")
     assert (request.blocks, request.max_time, request.margin) == (12, 90.5, 0.1)
+    assert (request.adaptive, request.strict, request.precision) == (False, True, 0.02)
     assert (request.seed, request.pin, request.paths) == (7, "1,0", (Way.EAST_WEST,))
 
 
 def test_what_is_not_given_has_the_documented_default() -> None:
     plan = planned()
 
-    assert (plan.suite, plan.baseline, plan.blocks, plan.margin) == ("quick", "host", 8, 0.05)
+    assert (plan.suite, plan.baseline, plan.blocks, plan.margin) == ("quick", "host", 12, 0.05)
+    assert (plan.adaptive, plan.precision, plan.max_time) == (True, 0.03, 170)
     assert [arm for arm in plan.arms if arm.replica] == [Arm("host", 1)]
-    assert plan.max_time is None
     assert planned().seed != plan.seed
 
 
@@ -239,6 +255,27 @@ def test_the_quick_suite_is_throughput_on_two_cores_and_round_trips_on_one_and_t
         (TcpRoundTrip.name, Placement.SAME),
         (TcpRoundTrip.name, Placement.CROSS),
     )
+
+
+def test_a_suite_gives_the_bounds_of_an_adaptive_run_and_blocks_fix_the_plan() -> None:
+    adaptive, fixed = planned(drivers="host,container"), planned(blocks="3")
+
+    assert (adaptive.adaptive, adaptive.least, adaptive.blocks) == (True, 8, 12)
+    assert (fixed.adaptive, fixed.blocks, fixed.max_time) == (False, 3, None)
+    assert fixed.summary().adaptive is False
+    assert (adaptive.summary().least, adaptive.summary().precision) == (8, 0.03)
+
+
+def test_a_suites_own_limit_leaves_room_for_the_least_blocks_and_the_users_does_not() -> None:
+    assert planned().unhurried == planned().least == 8
+    assert planned(max_time="60").unhurried == 0
+
+
+def test_one_contrast_has_the_error_rate_to_itself_and_needs_fewer_blocks(tmp_path: Path) -> None:
+    text = '[[cell]]\nprobe = "tcp-rr"\n[[cell]]\nprobe = "tcp-throughput"\nprimary = false\n'
+    plan = planned(suite=suite_file(tmp_path, text))
+
+    assert (plan.least, plan.blocks, plan.max_time) == (6, 40, None)
 
 
 GOOD = """\
@@ -279,7 +316,19 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
     [
         ('"own"', '"own', 1, ""),
         ('name = "own"', "name = 7", 1, "name must be text"),
-        ('name = "own"', "speed = 1", 1, "unknown key 'speed'; known: cell, driver, name, probes"),
+        (
+            'name = "own"',
+            "speed = 1",
+            1,
+            "unknown key 'speed'; known: blocks, cell, driver, max_time",
+        ),
+        ('name = "own"', "blocks = 8", 1, "blocks must be a table such as {least = 6, most = 40}"),
+        ('name = "own"', "blocks = {most = 5}", 1, "most is a whole number from 6 to 1000, not 5"),
+        ('name = "own"', "blocks = {most = true}", 1, "most is a whole number from 6 to 1000"),
+        ('name = "own"', "blocks = {least = 50}", 1, "least is a whole number from 6 to most, 40"),
+        ('name = "own"', "blocks = {less = 6}", 1, "unknown key 'less'; known: least, most"),
+        ('name = "own"', "max_time = 0", 1, "max_time is a number of seconds above 0, not 0"),
+        ('name = "own"', "max_time = true", 1, "max_time is a number of seconds above 0"),
         ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
         ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: bidirectional, interval"),
         ("seconds = 3", "seconds = 0", 4, "`seconds` is a whole number from 1"),

@@ -1,0 +1,45 @@
+"""The contrasts that share a run's error rate: fixed by its plan, never by results (METHOD §2)."""
+
+from collections.abc import Container
+
+from netbench.probes import PROBES
+from netbench.record import METRICS, PlanSummary
+from netbench.spec import Cell
+
+
+def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
+    """Return the metrics that each of the run's probes may give, the leading one first."""
+    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
+    return kinds | {probe.name: probe.metrics for probe in plan.probes}
+
+
+def leading(plan: PlanSummary) -> dict[str, str | None]:
+    """Return each probe's leading metric: the first with a ratio, None where none has one."""
+    return {
+        probe: next((m for m in metrics if m in METRICS and METRICS[m].compared), None)
+        for probe, metrics in declared(plan).items()
+    }
+
+
+def is_primary(plan: PlanSummary, probe: str, placement: str, metric: str) -> bool:
+    """Tell whether the run is judged by this metric in this cell."""
+    return METRICS[metric].primary and (probe, placement) not in plan.secondary
+
+
+def size(plan: PlanSummary, skipped: Container[Cell]) -> int:
+    """Return m, the number of primary contrasts that the plan owes.
+
+    Every driver beside the baseline, times the primary metrics of the cells that neither it nor
+    the baseline skips every time. Failures and cells not reached count: whether a trial came out
+    well is no part of the plan. m stays the same when contrasts are settled and leave.
+    """
+    metrics = declared(plan)
+    return sum(
+        is_primary(plan, cell.probe, cell.placement.value, metric)
+        for cell in plan.cells
+        if cell.driver != plan.baseline
+        and cell not in skipped
+        and Cell(plan.baseline, cell.path, cell.probe, cell.placement) not in skipped
+        for metric in metrics.get(cell.probe, ())
+        if metric in METRICS
+    )

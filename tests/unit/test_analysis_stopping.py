@@ -1,0 +1,320 @@
+"""When contrasts are settled: the rule, the judge of a run that goes on, and both by simulation."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.campaign import Campaign, noisy, renumbered, window
+
+from netbench.analysis import Analysis, Stopped, Verdict, analyse
+from netbench.analysis.stats import tau
+from netbench.analysis.stopping import FARTHEST, RunningJudge, pairs_needed
+from netbench.record import Failure, Left, Record, Ruling, RunInfo, Settled, Skip
+from netbench.record.outcome import Outcome
+from netbench.spec import Cell, Path, Placement
+
+BRIDGE, CONTAINER, HOST = (
+    Cell(driver, Path.EAST_WEST, "tcp-throughput", Placement.CROSS)
+    for driver in ("bridge", "container", "host")
+)
+
+
+def ruled(info: RunInfo, records: Iterable[Record]) -> list[Ruling]:
+    """Return what the judge says after each block, with every record shown to it."""
+    judge = RunningJudge(info.plan)
+    blocks: dict[int, list[Record]] = {}
+    for record in records:
+        blocks.setdefault(record.block, []).append(record)
+    rulings = []
+    for number, of_block in sorted(blocks.items()):
+        for record in of_block:
+            judge.take(record)
+        rulings.append(judge.rule(number))
+    return rulings
+
+
+def settled(campaign: Campaign) -> dict[Cell, tuple[int, str]]:
+    """Return the block after which each cell left, and why."""
+    found = (s for r in ruled(campaign.info(), campaign.records()) for s in r.settled)
+    return {one.cell: (one.block, one.why) for one in found}
+
+
+def adaptively(campaign: Campaign) -> Analysis:
+    """Return the analysis of a run from which cells leave as the judge says."""
+    judge, info = RunningJudge(campaign.info().plan), campaign.info()
+    every, kept = campaign.records(), list[Record]()
+    gone: dict[Cell, Settled] = {}
+    for number in range(1, campaign.blocks + 1):
+        if len(gone) == len(campaign.drivers) - 1:
+            break
+        here = [r for r in every if r.block == number and r.cell not in gone]
+        for record in here:
+            judge.take(record)
+        kept += here
+        gone |= {one.cell: one for one in judge.rule(number).settled}
+    return analyse(replace(info, settled=tuple(gone.values())), kept)
+
+
+def test_a_large_effect_is_decided_with_the_least_blocks() -> None:
+    campaign = Campaign(noisy({"bridge": 0.7}), blocks=8)
+
+    assert settled(campaign) == {BRIDGE: (6, "decided")}
+    assert settled(replace(campaign, least=8)) == {BRIDGE: (8, "decided")}
+
+
+def test_an_effect_at_the_margin_is_settled_by_precision_alone() -> None:
+    campaign = Campaign(noisy({"bridge": 1 / 1.05}, deviation=0.008), blocks=12)
+
+    assert settled(campaign) == {BRIDGE: (6, "precise")}
+    assert settled(replace(campaign, precision=0.0001)) == {}
+
+
+def test_what_a_gate_takes_back_is_not_decided() -> None:
+    """The second baseline differs from the first, so that no verdict stands."""
+    base = noisy({"bridge": 0.5}, deviation=0.05)
+
+    def model(driver: str, replica: int, block: int) -> float:
+        return base(driver, replica, block) * (1.5 if replica else 1.0)
+
+    assert settled(Campaign(model, blocks=12)) == {}
+
+
+def test_noise_without_end_is_never_settled_and_its_forecast_says_so() -> None:
+    campaign = Campaign(noisy({}, deviation=0.4), blocks=9)
+    rulings = ruled(campaign.info(), campaign.records())
+
+    assert [r.left[0].blocks for r in rulings[:5]] == [None] * 5
+    assert all((r.left[0].blocks or 0) > 500 for r in rulings[5:])
+
+
+def test_settled_cells_are_told_once_and_stay_settled() -> None:
+    sharp, vague = noisy({"bridge": 0.7}), noisy({}, deviation=0.2)
+    campaign = Campaign(
+        lambda driver, *more: (vague if driver == "container" else sharp)(driver, *more),
+        drivers=("host", "bridge", "container"),
+        blocks=9,
+    )
+    rulings = ruled(campaign.info(), campaign.records())
+    told = [one.cell for ruling in rulings for one in ruling.settled]
+
+    assert told == [BRIDGE]
+    assert [left.cell for left in rulings[-1].left] == [CONTAINER]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Failure("client", "refused", ""), Skip("isolated by design", by_design=True)]
+)
+@pytest.mark.parametrize("mute", ["bridge", "host"])
+def test_a_side_that_never_gives_a_number_leaves_with_the_least_blocks(
+    outcome: Outcome, mute: str
+) -> None:
+    base = noisy({})
+    campaign = Campaign(lambda driver, *more: outcome if driver == mute else base(driver, *more))
+
+    assert settled(campaign) == {BRIDGE: (6, "no-contrast")}
+
+
+def test_a_baseline_on_its_own_is_settled_with_the_least_blocks() -> None:
+    assert settled(Campaign(noisy({}), drivers=("host",))) == {HOST: (6, "no-contrast")}
+
+
+def test_trials_of_a_mixed_state_bring_no_contrast_nearer() -> None:
+    campaign = Campaign(noisy({"bridge": 0.7}), blocks=10)
+    records = [
+        replace(r, sentinel=window(50e9, 20e9)) if r.block <= 3 else r for r in campaign.records()
+    ]
+    rulings = ruled(campaign.info(), records)
+    (at,) = [one.block for ruling in rulings for one in ruling.settled]
+
+    assert at == 9
+
+
+def test_the_shares_are_those_of_the_plan_though_others_have_left() -> None:
+    """Container leaves at once; bridge is judged at half the error rate to the end."""
+    drivers = ("host", "bridge", "container")
+    bridge, container = noisy({"bridge": 0.9}, deviation=0.06), noisy({"container": 0.2})
+    campaign = Campaign(
+        lambda driver, *more: (container if driver == "container" else bridge)(driver, *more),
+        drivers=drivers,
+        blocks=20,
+        adaptive=True,
+    )
+    analysis = adaptively(campaign)
+    by_driver = {c.driver: c for c in analysis.contrasts}
+
+    assert analysis.primary_contrasts == 2
+    assert by_driver["container"].blocks < by_driver["bridge"].blocks
+    for found in by_driver.values():
+        assert found.low is not None
+        assert found.high is not None
+        width = tau(found.blocks, 0.025)
+        assert width is not None
+        logs = [d.log_ratio for d in found.deltas]
+        half = width * float(np.std(logs, ddof=1)) / math.sqrt(found.blocks)
+        assert math.log(found.high / found.low) / 2 == pytest.approx(half)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_judge_agrees_with_the_report_at_every_block(seed: int) -> None:
+    """Verdict and width while the run goes on are those of the analysis of the same records."""
+    far = np.random.default_rng(seed).random(14) < 0.4
+    campaign = Campaign(
+        noisy({"bridge": 0.9}, deviation=0.03, seed=seed),
+        blocks=14,
+        seed=seed,
+        adaptive=True,
+        sentinel=lambda block, *_: (17e9, 17e9) if far[block - 1] else (50e9, 50e9),
+    )
+    records = campaign.records()
+    for number, ruling in enumerate(ruled(campaign.info(), records), start=1):
+        so_far = [record for record in records if record.block <= number]
+        contrast = next(c for c in analyse(campaign.info(), so_far).contrasts if c.headline)
+        narrow = contrast.low is not None and contrast.high is not None
+        narrow = narrow and math.log(contrast.high / contrast.low) / 2 <= math.log(1.03)
+        wanted = contrast.verdict is not Verdict.UNDECIDED or narrow
+        if wanted and contrast.blocks >= 6:
+            assert [one.cell for one in ruling.settled] == [BRIDGE]
+            return
+        assert ruling.settled == ()
+        assert ruling.left == (Left(BRIDGE, contrast.forecast),)
+
+
+@pytest.mark.parametrize("deviation", [0.03, 0.05, 0.2])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 8])
+def test_a_forecast_is_where_the_interval_becomes_narrow_enough(
+    deviation: float, alpha: float
+) -> None:
+    needed = pairs_needed(deviation, math.log(1.03), alpha)
+
+    def half(n: int) -> float:
+        width = tau(n, alpha)
+        return math.inf if width is None else width * deviation / math.sqrt(n)
+
+    assert half(needed) <= math.log(1.03) < half(needed - 1)
+
+
+def test_a_forecast_ends_somewhere() -> None:
+    assert pairs_needed(50.0, 1e-9, 0.05) == FARTHEST
+
+
+def test_every_contrast_says_why_it_stopped() -> None:
+    drivers = ("host", "bridge", "container")
+    noise = {"container": noisy({}, deviation=0.4), "bridge": noisy({"bridge": 0.7})}
+    campaign = Campaign(
+        lambda driver, *more: noise.get(driver, noise["bridge"])(driver, *more),
+        drivers=drivers,
+        blocks=12,
+        adaptive=True,
+        least=8,
+    )
+    analysis = adaptively(campaign)
+    found = {c.driver: c for c in analysis.contrasts}
+
+    bridge, container = found["bridge"], found["container"]
+    assert (bridge.stopped, bridge.stopped_after, bridge.blocks) == (Stopped.DECIDED, 8, 8)
+    assert bridge.verdict is Verdict.SLOWER
+    assert [w.kind for w in bridge.warnings] == []
+    assert (container.stopped, container.stopped_after) == (Stopped.OUT_OF_BLOCKS, None)
+    assert container.blocks == 12
+    assert (container.forecast or 0) > 100
+
+
+@pytest.mark.parametrize(
+    ("status", "adaptive", "word"),
+    [
+        ("complete", True, Stopped.OUT_OF_BLOCKS),
+        ("complete", False, Stopped.FIXED_PLAN),
+        ("out-of-time", True, Stopped.OUT_OF_TIME),
+        ("out-of-time", False, Stopped.OUT_OF_TIME),
+        ("interrupted", True, Stopped.INTERRUPTED),
+        ("engine-lost", False, Stopped.ENGINE_LOST),
+        ("running", True, Stopped.UNFINISHED),
+    ],
+)
+def test_what_had_not_left_stopped_with_the_run(status: str, adaptive: bool, word: Stopped) -> None:
+    campaign = Campaign(noisy({}, deviation=0.3), adaptive=adaptive)
+    info = replace(campaign.info(), status=status)
+
+    assert {c.stopped for c in analyse(info, campaign.records()).contrasts} == {word}
+
+
+def test_other_metrics_of_a_cell_leave_with_its_leading_one() -> None:
+    campaign = Campaign(noisy({"bridge": 1.3}), metric="rtt_p50", probe="tcp-rr", adaptive=True)
+    records = [
+        replace(r, outcome=replace(r.outcome, measurements=(m, replace(m, metric="rtt_p99"))))
+        for r in campaign.records()
+        for m in r.outcome.measurements[:1]
+    ]
+    cell = replace(BRIDGE, probe="tcp-rr")
+    info = replace(campaign.info(), settled=(Settled(cell, 8, "decided"),))
+    found = {c.metric: (c.stopped, c.stopped_after) for c in analyse(info, records).contrasts}
+
+    assert found == {"rtt_p50": (Stopped.DECIDED, 8), "rtt_p99": (Stopped.LEADING, 8)}
+
+
+def test_a_verdict_that_later_blocks_take_back_is_told() -> None:
+    campaign = Campaign(noisy({}, deviation=0.3), adaptive=True)
+    info = replace(campaign.info(), settled=(Settled(BRIDGE, 8, "decided"),))
+    (contrast,) = analyse(info, campaign.records()).contrasts
+
+    assert contrast.verdict is Verdict.UNDECIDED
+    assert "verdict-taken-back" in [warning.kind for warning in contrast.warnings]
+
+
+def test_blocks_after_a_cell_has_left_are_not_missed() -> None:
+    drivers = ("host", "bridge", "container")
+    campaign = Campaign(noisy({"bridge": 0.7}), drivers=drivers, blocks=12, adaptive=True)
+    kept = [r for r in campaign.records() if r.cell != BRIDGE or r.block <= 8]
+    info = replace(campaign.info(), settled=(Settled(BRIDGE, 8, "decided"),))
+    analysis = analyse(info, renumbered(kept))
+
+    assert {c.driver: c.blocks for c in analysis.contrasts} == {"bridge": 8, "container": 12}
+    assert [w for c in analysis.contrasts for w in c.warnings] == []
+
+
+def test_secondary_cells_share_no_error_rate_and_are_judged_at_the_same() -> None:
+    campaign = Campaign(noisy({"bridge": 0.9}), adaptive=True)
+    plan = replace(campaign.info().plan, secondary=(("tcp-throughput", "cross"),))
+    analysis = analyse(replace(campaign.info(), plan=plan), campaign.records())
+
+    assert (analysis.primary_contrasts, analysis.alpha) == (0, 0.05)
+    assert [c.primary for c in analysis.contrasts] == [False]
+
+
+def test_identical_drivers_are_rarely_called_different_though_each_stops_when_it_will() -> None:
+    """Family-wise: a campaign errs if any of its three contrasts is called different."""
+    drivers = ("host", "a", "b", "c")
+    wrong = 0
+    for seed in range(60):
+        campaign = Campaign(
+            noisy({}, deviation=0.05, seed=seed),
+            drivers=drivers,
+            blocks=20,
+            seed=seed,
+            adaptive=True,
+            least=8,
+        )
+        verdicts = {c.verdict for c in adaptively(campaign).contrasts}
+        wrong += bool(verdicts & {Verdict.FASTER, Verdict.SLOWER})
+
+    assert wrong <= 0.05 * 60
+
+
+def test_a_tenth_less_is_decided_within_twelve_blocks_on_average() -> None:
+    """At 5 % deviation of the log ratio, against a margin of 5 %."""
+    left = [
+        settled(
+            Campaign(
+                noisy({"bridge": 0.9}, deviation=0.05 / math.sqrt(2), seed=seed),
+                blocks=40,
+                seed=seed,
+            )
+        )[BRIDGE]
+        for seed in range(60)
+    ]
+
+    assert {why for _, why in left} <= {"decided", "precise"}
+    assert [why for _, why in left].count("decided") >= 57
+    assert np.mean([block for block, _ in left]) <= 12

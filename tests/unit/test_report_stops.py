@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+from support.synthetic import Reported, contrast_of, reported
+
+from netbench.analysis import Contrast, Stopped, Verdict
+from netbench.record import RunInfo
+from netbench.report import html, json_document, markdown, stops
+
+
+def adaptive(status: str = "complete", **changes: object) -> RunInfo:
+    info = reported().info
+    plan = replace(info.plan, adaptive=True, blocks=12, max_time=170.0)
+    return replace(info, status=status, plan=replace(plan, **changes), wall=160.0)
+
+
+def ending(info: RunInfo, *contrasts: Contrast) -> str:
+    return stops.ending(info, replace(reported().analysis, contrasts=contrasts))
+
+
+DECIDED = contrast_of(stopped=Stopped.DECIDED, stopped_after=8)
+LEFT = contrast_of(
+    driver="container",
+    verdict=Verdict.UNDECIDED,
+    stopped=Stopped.OUT_OF_TIME,
+    forecast=24,
+)
+
+
+def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_take() -> None:
+    text = ending(adaptive("out-of-time"), DECIDED, LEFT)
+
+    assert text == (
+        "The time of 2 min 50 s was up after 8 blocks; decided: bridge in TCP throughput on two "
+        "cores; not settled: container in TCP throughput on two cores (24 blocks would do at "
+        "most). For all of them: --blocks 24, at most 8 min 00 s."
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "contrasts", "words"),
+    [
+        (adaptive(), (DECIDED,), "Nothing was left to settle after 8 blocks; decided: bridge in"),
+        (
+            adaptive(),
+            (replace(LEFT, stopped=Stopped.OUT_OF_BLOCKS, forecast=4000),),
+            "The most blocks, 12, were done after 8 blocks; not settled: container in TCP",
+        ),
+        (
+            adaptive("out-of-time"),
+            (replace(LEFT, forecast=4000),),
+            "The time of 2 min 50 s was up after 8 blocks; not settled: container in TCP",
+        ),
+        (
+            adaptive("interrupted"),
+            (replace(LEFT, stopped=Stopped.INTERRUPTED, forecast=None),),
+            "The run was interrupted after 8 blocks; not settled: container in TCP",
+        ),
+        (adaptive(), (), "Nothing was left to settle after 8 blocks."),
+        (reported().info, (DECIDED,), "Fixed plan: 8 blocks as was asked; no contrast leaves"),
+    ],
+)
+def test_every_ending_has_its_words(
+    info: RunInfo, contrasts: tuple[Contrast, ...], words: str
+) -> None:
+    assert ending(info, *contrasts).startswith(words)
+
+
+def test_a_forecast_beyond_any_run_gives_no_advice() -> None:
+    far = ending(adaptive("out-of-time"), replace(LEFT, forecast=4000))
+
+    assert far.endswith("(more than 1000 blocks would be needed at this spread).")
+
+
+@pytest.mark.parametrize("stopped", Stopped)
+def test_every_stop_has_a_word_and_a_sentence(stopped: Stopped) -> None:
+    contrast = contrast_of(stopped=stopped, stopped_after=8)
+    sentence = stops.stop_sentence(contrast, adaptive().plan)
+
+    assert stops.stop_words(contrast).endswith(" after block 8")
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+
+
+def told() -> Reported:
+    run = reported()
+    return replace(
+        run,
+        info=adaptive("out-of-time"),
+        analysis=replace(run.analysis, contrasts=(DECIDED, LEFT)),
+    )
+
+
+def test_every_form_of_the_report_tells_it() -> None:
+    run = told()
+    page = html(run.info, run.analysis, run.digest)
+    document = json_document(run.info, run.analysis, "x", 0)
+
+    assert "The time of 2 min 50 s was up after 8 blocks" in page
+    assert "decided after block 8" in page
+    assert "out of time, 24 blocks would do at most" in page
+    assert "This run is not complete" not in page
+    assert "near, 8 blocks: decided" in markdown(run.info, run.analysis, run.digest)
+    contrasts = document["contrasts"]
+    assert isinstance(contrasts, list)
+    keys = ("stopped", "stopped_after", "forecast")
+    assert [[c[key] for key in keys] for c in contrasts if isinstance(c, dict)] == [
+        ["decided", 8, None],
+        ["out-of-time", None, 24],
+    ]
+
+
+def test_a_run_cut_short_by_its_own_time_is_complete_and_one_by_a_user_is_not() -> None:
+    run = told()
+
+    assert "This run is not complete" in html(
+        replace(run.info, status="interrupted"), run.analysis, run.digest
+    )
