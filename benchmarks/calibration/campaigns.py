@@ -2,8 +2,8 @@
 
 A campaign goes the way of `netbench run`: plan, engine, runner, run folder. What is done to it
 (`injected.py`) it does not know. Interrupted campaigns are run anew; those that ended are kept,
-whatever they say. `run` goes on where it stopped; `pack` puts the folders, without the raw output
-of the tools, into the archives that the tables are built from.
+whatever they say. `run` goes on from those in the archives; `pack` puts the folders, without the
+tools' raw output, back into the archives that the tables are built from.
 """
 
 import argparse
@@ -100,6 +100,16 @@ def run(wanted: list[Kind], cpu: int, most: int, parent: Path) -> None:
         print(f"{kind.name} {number}/{kind.campaigns}: {path.name}", flush=True)
 
 
+def unpack(wanted: list[Kind], parent: Path) -> None:
+    """Put the campaigns of the archives beside those that were run here."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for kind in wanted:
+        archive = RESULTS / f"{kind.name}{SUFFIX}"
+        if archive.exists():
+            with tarfile.open(archive) as packed:
+                packed.extractall(parent, filter="data")
+
+
 def pack(wanted: list[Kind], parent: Path) -> None:
     """Write one archive a kind."""
     RESULTS.mkdir(exist_ok=True)
@@ -134,6 +144,7 @@ def main() -> None:
     parser.add_argument("--folders", type=Path, default=FOLDERS, help="where the run folders are")
     given = parser.parse_args()
     wanted = [kind for kind in KINDS if kind.name in given.kinds]
+    unpack(wanted, given.folders)
     if given.what == "pack":
         pack(wanted, given.folders)
         return

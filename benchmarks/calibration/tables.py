@@ -16,6 +16,7 @@ from statistics import median
 import rivals
 import rounds
 import simulate
+import studies
 from judged import Judged, campaigns
 from kinds import KINDS, Kind
 from proportions import Proportion
@@ -27,6 +28,9 @@ from netbench.analysis.verdicts import read
 from netbench.record import METRICS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "method.md"
+STUDIED = Path(__file__).parent / "results"
+LENGTH = "@0.05"
+"""Seconds of a reading as netbench takes it."""
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 FALSE = (Verdict.FASTER, Verdict.SLOWER)
 ROUNDS = 100
@@ -313,6 +317,19 @@ def fidelity(found: list[rounds.Fidelity]) -> str:
     )
 
 
+def sentinel() -> str:
+    """Return what the trials of `sentinel.py` say of readings of the length in use."""
+    found = studies.load(sorted(STUDIED.glob("sentinel*.jsonl")))
+    agreeing = [row for row in studies.deviations(found) if "@" not in row[0] or LENGTH in row[0]]
+    tools = tuple(studies.TOOLS.values())
+    return "\n\n".join(
+        (
+            studies.markdown(("reading", *tools, "noise"), studies.correlations(found)),
+            studies.markdown(("pairs kept where", *tools), agreeing) + "\n",
+        )
+    )
+
+
 def taus() -> str:
     """Return the interval's half-width in standard errors."""
     counts = (6, 8, 10, 12, 16, 20, 30, 40)
@@ -340,6 +357,7 @@ def every() -> dict[str, str]:
         "effects": effects(found),
         "disturbed": disturbed(found),
         "tau": taus(),
+        "sentinel": sentinel(),
         "simulated-null": simulated(plain, lambda t: t.ratio == 1.0),
         "simulated-effect": simulated(plain, lambda t: t.ratio != 1.0),
         "blocks": blocks(rows),
