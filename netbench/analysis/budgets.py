@@ -27,7 +27,7 @@ from netbench.analysis.ground import Ground, Seen
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.states import PREFERENCE
 from netbench.analysis.stats import ALPHA, MIN_BLOCKS, Floats, Interval, t_mixture
-from netbench.record import Budget, PlanSummary, with_costs
+from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
 
 Arm = dict[tuple[int, str], float]
@@ -71,7 +71,7 @@ def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
 
 def _cells(budget: Budget, plan: PlanSummary, closed: frozenset[tuple[str, str]]) -> list[Cell]:
     """Return the cells that a budget stands for."""
-    metrics = {probe: with_costs(given) for probe, given in declared(plan).items()}
+    metrics = declared(plan)
     covered = [cell for cell in plan.cells if budget.covers(cell)]
     measured = [cell for cell in covered if budget.metric in metrics.get(cell.probe, ())]
     needed = [budget.driver]

@@ -8,7 +8,7 @@ from netbench.drivers import Closed, Driver, full_name
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import split_name
 from netbench.probes import PROBES
-from netbench.record import Budget, PlanSummary, with_costs
+from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
 
 _LISTED = 12
@@ -21,7 +21,7 @@ class Offer:
 
     cells: tuple[Cell, ...]
     metrics: Mapping[str, tuple[str, ...]]
-    """What each probe may give, costs included."""
+    """What each probe may give."""
     baseline: str
     closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
     """Paths that a driver rules out by design, with the reason."""
@@ -89,8 +89,7 @@ def offered(
         for path, way in driver.ways.items()
         if isinstance(way, Closed)
     }
-    metrics = {name: with_costs(declared) for name, declared in probes.items()}
-    return Offer(cells, metrics, baseline, closed)
+    return Offer(cells, probes, baseline, closed)
 
 
 def offered_by(plan: PlanSummary) -> Offer:

@@ -2,7 +2,7 @@
 
 from netbench.record.budget import Budget
 from netbench.record.histogram import Histogram
-from netbench.record.metrics import METRICS, Metric, with_costs
+from netbench.record.metrics import METRICS, Metric
 from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
@@ -81,5 +81,4 @@ __all__ = [
     "Skip",
     "ToolRun",
     "Why",
-    "with_costs",
 ]

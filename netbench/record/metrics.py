@@ -45,15 +45,3 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("remove_time", SECONDS, "lower", "Endpoint and network removed"),
     )
 }
-
-_PRICED: Final = {
-    "cpu_per_byte": ("throughput",),
-    "cpu_per_transaction": ("transactions", "connections"),
-}
-"""What each cost is the price of: it stands beside any of these."""
-
-
-def with_costs(metrics: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a probe's metrics and the costs that are found beside them."""
-    costs = (cost for cost, priced in _PRICED.items() if not set(priced).isdisjoint(metrics))
-    return tuple(dict.fromkeys((*metrics, *costs)))

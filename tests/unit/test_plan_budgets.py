@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from netbench.errors import ConfigurationError
 from netbench.plan import Offer, Options, build, offered_by, parse, read_budgets
 from netbench.probes import TcpRoundTrip, TcpThroughput
-from netbench.record import METRICS, Budget, with_costs
+from netbench.record import METRICS, Budget
 from netbench.spec import Cell, CpuTopology, Path, Placement
 from netbench.units import SPELLINGS, digits, spelled
 
 TWO = CpuTopology((0, 1), ((0,), (1,)))
-MEASURED = with_costs(TcpThroughput().metrics) + with_costs(TcpRoundTrip().metrics)
+MEASURED = TcpThroughput().metrics + TcpRoundTrip().metrics
 DRIVERS = ("host", "bridge", "bridge:user@family=6+mtu=9000", "cni:/etc/cni/10-a.b+c.conflist")
 CELLS = (
     ("tcp-rr", Placement.SAME),
