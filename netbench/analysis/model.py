@@ -39,6 +39,8 @@ class Stopped(StrEnum):
     """One side never gave a number, and its cell left."""
     LEADING = "with-leading"
     """Its cell left when another contrast, of the cell's leading metric, was settled."""
+    FOR_BUDGET = "for-budget"
+    """It was settled, but its cell stayed to the run's end for a budget that is not decided."""
     OUT_OF_TIME = "out-of-time"
     OUT_OF_BLOCKS = "out-of-blocks"
     FIXED_PLAN = "fixed-plan"

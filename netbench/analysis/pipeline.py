@@ -31,7 +31,7 @@ from netbench.analysis.model import (
 )
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
-from netbench.analysis.stopping import forecast
+from netbench.analysis.stopping import forecast, settles
 from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
 from netbench.spec import Cell, Path, Placement
 
@@ -42,7 +42,7 @@ _ENDINGS: Final = {
     "running": Stopped.UNFINISHED,
 }
 """Why contrasts stopped that had not left before, by the run's status."""
-_SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
+_SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.FOR_BUDGET)
 
 
 def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
@@ -143,7 +143,7 @@ def _contrasts(
             )
             for contrast in comparison.contrasts(target, missing):
                 leads = contrast.headline and leading.get(key.probe) == key.metric
-                stopped = _stopped(info, gone, leads=leads)
+                stopped = _stopped(info, gone, contrast, leads=leads)
                 ahead = None
                 if stopped not in _SETTLED and contrast.headline:
                     ahead = forecast(contrast, info.plan, alpha, until)
@@ -162,10 +162,13 @@ def _cell(target: Target) -> Cell:
     return Cell(target.driver, Path(key.path), key.probe, Placement(key.placement))
 
 
-def _stopped(info: RunInfo, gone: Settled | None, *, leads: bool) -> Stopped:
+def _stopped(info: RunInfo, gone: Settled | None, contrast: Contrast, *, leads: bool) -> Stopped:
     """Return why a contrast stopped, by what the run noted when it did."""
     if gone is not None:
         return Stopped(gone.why) if leads or gone.why == "no-contrast" else Stopped.LEADING
+    ended = info.plan.adaptive and info.status in {"complete", "out-of-time"}
+    if ended and leads and info.plan.require and settles(contrast, info.plan) is not None:
+        return Stopped.FOR_BUDGET
     whole = Stopped.OUT_OF_BLOCKS if info.plan.adaptive else Stopped.FIXED_PLAN
     return _ENDINGS.get(info.status, whole)
 

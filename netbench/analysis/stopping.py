@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from netbench.analysis import family
+from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.contrasts import Comparison, Key, Target, Terms
+from netbench.analysis.ground import GroundSoFar
 from netbench.analysis.model import Contrast, Verdict
 from netbench.analysis.pairing import Observed
 from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread, tau
@@ -75,7 +77,8 @@ class RunningJudge:
 
     A cell is settled with its leading metric's contrast: precise, or decided by a verdict that no
     gate takes back. A cell in which there is nothing to compare, because one side never gave a
-    number or the baseline stands alone, is settled with the plan's least number of blocks.
+    number or the baseline stands alone, is settled with the plan's least number of blocks. A cell
+    that a budget needs stays until the budget is decided, unless by then nothing bears on it.
     """
 
     def __init__(self, plan: PlanSummary) -> None:
@@ -87,9 +90,12 @@ class RunningJudge:
         self._readings: defaultdict[Placement, list[float]] = defaultdict(list)
         self._seen: dict[Cell, bool] = {}
         """Cells that had a record: whether any was no skip."""
+        self._budgeted = GroundSoFar(plan) if plan.require else None
 
     def take(self, record: Record) -> None:
         """Take one record; its numbers are kept."""
+        if self._budgeted is not None:
+            self._budgeted.take(record)
         cell, sentinel = record.cell, record.sentinel
         before, after = usable(sentinel.before), usable(sentinel.after)
         self._readings[cell.placement] += [r for r in (before, after) if r is not None]
@@ -122,18 +128,42 @@ class RunningJudge:
         skipped = frozenset(cell for cell, tried in self._seen.items() if not tried)
         m = family.size(self._plan, skipped)
         terms = Terms(self._plan.baseline, ALPHA / max(m, 1), self._plan.margin)
+        needed = self._needed(block)
         settled: list[Settled] = []
         left: list[Left] = []
         for place, cells in self._open():
             comparison = self._comparison(place, terms)
             for cell in cells:
                 found = self._ruled(cell, comparison, terms.alpha, block)
-                if isinstance(found, Settled):
-                    settled.append(found)
-                else:
+                if isinstance(found, Left):
                     left.append(found)
+                elif cell in needed:
+                    left.append(Left(cell, None))
+                else:
+                    settled.append(found)
         self._settled |= {found.cell for found in settled}
         return Ruling(tuple(settled), tuple(left))
+
+    def _needed(self, block: int) -> frozenset[Cell]:
+        """Return the cells that budgets keep in the run.
+
+        Where a budget needs the baseline's cell alone, the others stay with it: without any of
+        them it would not run.
+        """
+        if self._budgeted is None:
+            return frozenset()
+        results = judge_budgets(self._plan, self._budgeted.ground())
+        bearing = [one for one in results if one.blocks or block < self._plan.least]
+        found = awaited(bearing, self._plan.baseline)
+        places = {(cell.path, cell.probe, cell.placement) for cell in found}
+        others = {
+            (cell.path, cell.probe, cell.placement)
+            for cell in found
+            if cell.driver != self._plan.baseline
+        }
+        alone = places - others
+        with_it = (c for c in self._plan.cells if (c.path, c.probe, c.placement) in alone)
+        return found | frozenset(with_it)
 
     def _open(self) -> Iterator[tuple[_Place, list[Cell]]]:
         """Yield each place with the cells in it that are not settled and not the baseline's.

@@ -14,6 +14,7 @@ WORDS: Final[dict[Stopped, str]] = {
     Stopped.DECIDED: "decided",
     Stopped.NO_CONTRAST: "without numbers",
     Stopped.LEADING: "left with its cell",
+    Stopped.FOR_BUDGET: "settled, kept for a budget",
     Stopped.OUT_OF_TIME: "out of time",
     Stopped.OUT_OF_BLOCKS: "out of blocks",
     Stopped.FIXED_PLAN: "fixed plan",
@@ -21,7 +22,7 @@ WORDS: Final[dict[Stopped, str]] = {
     Stopped.ENGINE_LOST: "engine lost",
     Stopped.UNFINISHED: "unfinished",
 }
-SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.NO_CONTRAST)
+SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.FOR_BUDGET, Stopped.NO_CONTRAST)
 FAR: Final = 1000
 """Blocks from which on a forecast only says that no run will do."""
 
@@ -62,7 +63,12 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
         how = "as was asked" if blocks == plan.blocks else f"of {plan.blocks}"
         return f"Fixed plan: {counted(blocks, 'block')} {how}; no contrast leaves such a run."
     open_ = [c for c in found if c.stopped not in SETTLED]
-    why = _why(open_[0].stopped, plan) if open_ else "Nothing was left to settle"
+    timed = Stopped.OUT_OF_TIME if info.status == "out-of-time" else Stopped.OUT_OF_BLOCKS
+    why = "Nothing was left to settle"
+    if open_:
+        why = _why(open_[0].stopped, plan)
+    elif any(c.stopped is Stopped.FOR_BUDGET for c in found):
+        why = _why(timed, plan)
     parts = [f"{why} after {counted(blocks, 'block')}"]
     parts += [
         f"{WORDS[word]}: {_named(group)}"
@@ -81,6 +87,8 @@ def _why(stopped: Stopped, plan: PlanSummary) -> str:
             return f"The time{limit} was up"
         case Stopped.OUT_OF_BLOCKS:
             return f"The most blocks, {plan.blocks}, were done"
+        case Stopped.FOR_BUDGET:
+            return "It was settled; its cell stayed for a budget that is not decided"
         case Stopped.INTERRUPTED:
             return "The run was interrupted"
         case Stopped.ENGINE_LOST:

@@ -11,6 +11,7 @@ from support.campaign import Campaign, noisy, renumbered, window
 from netbench.analysis import Analysis, Stopped, Verdict, analyse
 from netbench.analysis.stats import tau
 from netbench.analysis.stopping import FARTHEST, RunningJudge, pairs_needed
+from netbench.plan import offered_by, read_budgets
 from netbench.record import Failure, Left, Record, Ruling, RunInfo, Settled, Skip
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement
@@ -69,6 +70,62 @@ def test_an_effect_at_the_margin_is_settled_by_precision_alone() -> None:
 
     assert settled(campaign) == {BRIDGE: (6, "precise")}
     assert settled(replace(campaign, precision=0.0001)) == {}
+
+
+def budgeted(campaign: Campaign, *expressions: str) -> RunInfo:
+    """The campaign's run with these budgets."""
+    info, problems = campaign.info(), list[str]()
+    budgets = read_budgets(expressions, offered_by(info.plan), problems)
+    assert problems == []
+    return replace(info, plan=replace(info.plan, require=budgets))
+
+
+LARGE = Campaign(noisy({"bridge": 0.7}), drivers=("host", "bridge", "container"), blocks=9)
+
+
+@pytest.mark.parametrize(
+    ("expression", "stay"),
+    [
+        ("bridge.throughput >= 0.5 host", set()),
+        ("bridge.throughput >= 0.7 host", {BRIDGE}),
+        ("bridge.throughput >= 0.7 container", {BRIDGE, CONTAINER}),
+        ("host.throughput >= 1.4286 bridge", {BRIDGE}),
+        ("container.throughput >= 20Gbit/s", {CONTAINER}),
+        ("host.throughput >= 20Gbit/s", {BRIDGE, CONTAINER}),
+    ],
+)
+def test_a_cell_that_a_budget_needs_stays_until_it_is_decided(
+    expression: str, stay: set[Cell]
+) -> None:
+    records = LARGE.records()
+    gone = {one.cell for r in ruled(budgeted(LARGE, expression), records) for one in r.settled}
+
+    assert {one.cell for r in ruled(LARGE.info(), records) for one in r.settled} == {
+        BRIDGE,
+        CONTAINER,
+    }
+    assert gone == {BRIDGE, CONTAINER} - stay
+
+
+def test_a_budget_on_what_never_gives_a_number_keeps_nothing() -> None:
+    base = noisy({"bridge": 0.7})
+    lost = Failure("client", "refused", "")
+    campaign = replace(
+        LARGE, model=lambda driver, *more: lost if driver == "container" else base(driver, *more)
+    )
+    info = budgeted(campaign, "container.throughput >= 0.9 host")
+    found = {s.cell: s.block for r in ruled(info, campaign.records()) for s in r.settled}
+
+    assert found == {BRIDGE: 6, CONTAINER: 6}
+
+
+def test_a_contrast_kept_for_a_budget_is_told_as_settled() -> None:
+    info = budgeted(LARGE, "bridge.throughput >= 0.7 host")
+    info = replace(info, plan=replace(info.plan, adaptive=True))
+    contrasts = {c.driver: c for c in analyse(info, LARGE.records()).contrasts}
+
+    assert contrasts["bridge"].stopped is Stopped.FOR_BUDGET
+    assert contrasts["bridge"].forecast is None
 
 
 def test_what_a_gate_takes_back_is_not_decided() -> None:

@@ -57,6 +57,16 @@ def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_t
             "The run was interrupted after 8 blocks; not settled: container in TCP",
         ),
         (adaptive(), (), "Nothing was left to settle after 8 blocks."),
+        (
+            adaptive(),
+            (replace(LEFT, stopped=Stopped.FOR_BUDGET, forecast=None),),
+            "The most blocks, 12, were done after 8 blocks; settled, kept for a budget: container",
+        ),
+        (
+            adaptive("out-of-time"),
+            (replace(LEFT, stopped=Stopped.FOR_BUDGET, forecast=None),),
+            "The time of 2 min 50 s was up after 8 blocks; settled, kept for a budget: container",
+        ),
         (reported().info, (DECIDED,), "Fixed plan: 8 blocks as was asked; no contrast leaves"),
     ],
 )
