@@ -23,6 +23,7 @@ class Short:
     protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
     server_ends: ClassVar[bool] = False
     holdable: ClassVar[float] = 0.0
+    second_port: ClassVar[bool] = True
 
     expected = 0.3
     """Seconds, roughly."""

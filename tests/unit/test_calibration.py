@@ -17,7 +17,7 @@ from worlds import ARMS, BASE, DRIVER, SECOND, World, draw
 
 from netbench.analysis import Verdict
 from netbench.plan import Options, parse
-from netbench.probes import PROBES
+from netbench.probes import PROBES, Probe
 
 FOLDER = Path(__file__).parent.parent.parent / "benchmarks" / "calibration"
 
@@ -114,6 +114,11 @@ def test_every_kind_of_campaign_is_a_run_that_can_be_planned(
         suite = str(FOLDER / f"{kind.suite}.toml")
         request = parse(Options(drivers=f"{kinds.BASELINE},{kinds.DRIVER}", suite=suite))
         assert len(request.suite.cells) == 1
+
+
+def test_the_short_probes_are_probes() -> None:
+    assert isinstance(ShortStream(), Probe)
+    assert isinstance(ShortRoundTrips(), Probe)
 
 
 def test_only_what_is_between_markers_is_built_anew() -> None:
