@@ -20,6 +20,7 @@ MACHINE: Final = {
     "idle_busy": "trial.idle_busy",
     "client_busy": "trial.busy_client_cpu",
     "server_busy": "trial.busy_server_cpu",
+    "conntrack": "trial.conntrack_after",
 }
 """Columns that are facts of the trial, by the facts' names."""
 TRIAL_TYPES: Final = dict.fromkeys(
@@ -75,6 +76,8 @@ class Trial(NamedTuple):
     client_busy: float | None
     """CPU seconds per second on the client's CPU while the load was steady."""
     server_busy: float | None
+    conntrack: float | None
+    """Connections that the host tracked after a trial that makes many."""
     measuring: float
     """Seconds."""
     concurrency: float | None

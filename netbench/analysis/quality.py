@@ -15,6 +15,8 @@ from netbench.analysis.model import Ceiling, QualityWarning, State
 from netbench.record import RunInfo
 from netbench.spec import options_of
 
+CONNTRACK_FULL: Final = 0.9
+"""Share of the most connections a host tracks above which it may refuse new ones."""
 LITTLE: Final = 0.05
 """Stray from one request under way above which a closed loop is doubted (METHOD §3)."""
 STATUS: Final = {
@@ -40,6 +42,7 @@ def of_run(
         *_congestion_control(info, samples),
         *of_machine(trials, states, info.plan.baseline),
         *_little(samples),
+        *_conntrack(info, trials),
         *beyond(ceilings),
         *_retransmits(info, values),
         *drifts(by_key(values), info.plan.baseline, info.plan.margin),
@@ -131,6 +134,22 @@ def _congestion_control(info: RunInfo, samples: pd.DataFrame) -> Iterator[Qualit
             "congestion-control-not-as-asked",
             f"{name} was asked for; used were {told}",
             "choose one that `tcp_allowed_congestion_control` lists",
+        )
+
+
+def _conntrack(info: RunInfo, trials: pd.DataFrame) -> Iterator[QualityWarning]:
+    """Yield that the host's table of connections was nearly full: its limit, not a driver's."""
+    most = dict(info.facts).get("net.conntrack_max")
+    if not isinstance(most, int):
+        return
+    full = trials.loc[trials["conntrack"] > CONNTRACK_FULL * most, "conntrack"]
+    if len(full):
+        yield QualityWarning(
+            "conntrack",
+            f"the host tracked up to {full.max():.0f} of at most {most} connections after "
+            f"{len(full)} trials",
+            "a full table drops connections: raise net.netfilter.nf_conntrack_max, or make fewer "
+            "(`connections`)",
         )
 
 

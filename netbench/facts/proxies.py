@@ -8,6 +8,7 @@ from typing import Final
 
 from netbench.facts.cputime import TICK
 from netbench.facts.procfs import SocketAddress, cpu_ticks
+from netbench.spec import Protocol
 
 _NAME: Final = b"docker-proxy"
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on
@@ -29,20 +30,23 @@ class Proxy:
         return None if now is None else (now - self.ticks) * TICK
 
 
-def find_proxies(target: SocketAddress, port: int, host: int) -> tuple[Proxy, ...]:
-    """Return the processes that serve a TCP port of the engine's host.
+def find_proxies(
+    target: SocketAddress, port: int, host: int, protocol: Protocol = "tcp"
+) -> tuple[Proxy, ...]:
+    """Return the processes that serve a port of the engine's host.
 
     Args:
         target: what clients connect to.
         port: that it leads to.
         host: a process of the engine's host; a proxy of another engine's, where that can be seen,
             is left out.
+        protocol: of the port.
     """
     found = []
     for pid, argv in _running():
         said = dict(zip(argv[1::2], argv[2::2], strict=False))
         if (
-            said.get("-proto") == "tcp"
+            said.get("-proto") == protocol
             and said.get("-host-port") == str(target.port)
             and said.get("-container-port") == str(port)
             and said.get("-host-ip") in (target.address, *_ANYWHERE)

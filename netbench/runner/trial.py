@@ -9,6 +9,7 @@ from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader
 from netbench.facts.connections import ConnectionWatch
+from netbench.facts.datagrams import DatagramWitness
 from netbench.facts.frequency import frequency
 from netbench.facts.published import PublishedWitness
 from netbench.plan import Plan, Step
@@ -39,6 +40,7 @@ from netbench.sentinel.measure import Sentinel, method_for
 from netbench.spec import Cpus, Path, Role
 from netbench.topology import LivePair, prove, trimmed
 
+Witness = PublishedWitness | DatagramWitness
 SaveRaw = Callable[[int, Role, str, int], str]
 """Store the raw output of a record's tool, counted by role from 0; return its path there."""
 
@@ -145,7 +147,7 @@ class TrialRunner:
         return self._proved(prepared, sample, (before, after), seen)
 
     def _numbers(
-        self, number: int, prepared: Prepared, seen: Seen, witness: PublishedWitness | None
+        self, number: int, prepared: Prepared, seen: Seen, witness: Witness | None
     ) -> Sample:
         """Return the numbers of one leg, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
@@ -167,9 +169,7 @@ class TrialRunner:
             return None
         return self._settler.prepare(prepared.live, prepared.step, probe)
 
-    def _leg(
-        self, number: int, prepared: Prepared, seen: Seen, witness: PublishedWitness | None
-    ) -> Sample:
+    def _leg(self, number: int, prepared: Prepared, seen: Seen, witness: Witness | None) -> Sample:
         """Run one leg, note what it left, return its numbers."""
 
         def look() -> None:
@@ -197,18 +197,21 @@ class TrialRunner:
     def _frequency(self, cpus: Cpus) -> FactValue:
         return frequency((cpus.client, cpus.server)) if self._engine.local else REMOTE
 
-    def _witness(self, prepared: Prepared) -> PublishedWitness | None:
+    def _witness(self, prepared: Prepared) -> Witness | None:
         """Return what watches how a published port is served, started; None where none is."""
         if prepared.call.published is None:
             return None
-        witness = PublishedWitness(
-            prepared.live.pair.host,
-            prepared.live.pair.server,
-            address=prepared.call.target,
-            host_port=prepared.outside,
-            port=prepared.port,
-            local=self._engine.local,
-        )
+        host, server, local = prepared.live.pair.host, prepared.live.pair.server, self._engine.local
+        target, outside, port = prepared.call.target, prepared.outside, prepared.port
+        witness: Witness
+        if "tcp" in prepared.probe.protocols:
+            witness = PublishedWitness(
+                host, server, address=target, host_port=outside, port=port, local=local
+            )
+        else:
+            witness = DatagramWitness(
+                host, address=target, host_port=outside, port=port, local=local
+            )
         witness.start()
         return witness
 

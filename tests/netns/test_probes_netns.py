@@ -9,6 +9,8 @@ import pytest
 from support.program import Program, records
 from support.require import require_or_skip
 
+from netbench.engines.netns import proxy
+from netbench.engines.netns.firewall import find_program
 from netbench.store import load
 
 CONNECTIONS = 2000
@@ -129,3 +131,21 @@ def test_a_machine_without_netperf_skips_what_needs_it(
     reasons = {r["outcome"]["reason"] for r in records(program.run_folder())}
     assert reasons == {"netperf is not installed there (package netperf)"}
     assert {r["outcome"]["kind"] for r in records(program.run_folder())} == {"skip"}
+
+
+def test_how_datagrams_pass_a_published_port_shows_in_the_proxys_cpu_time(
+    namespaces: None, tmp_path: Path
+) -> None:
+    del namespaces
+    if proxy.unavailable() or find_program("nft") is None:
+        require_or_skip("netns", "needs docker-proxy (package docker.io) and nft (nftables)")
+    program = Program(tmp_path, environment={"NETBENCH_ENGINE": "netns"})
+    suite = program.suite('[[cell]]\nprobe = "udp-rr"\nplacement = "same"\n')
+    drivers = ",".join(f"bridge:user@published={way}" for way in ("nat", "proxy"))
+    argv = ("run", "--drivers", drivers, "--paths", "north-south", "--blocks", "1")
+    done = program(*argv, "--suite", suite)
+
+    assert done.code == 0, done.stderr
+    for record in records(program.run_folder()):
+        _, _, way = record["cell"]["driver"].partition("=")
+        assert dict(record["facts"])["trial.published_via"] == way

@@ -181,6 +181,19 @@ def test_a_closed_loop_that_breaks_littles_law_is_doubted(tool: str) -> None:
     assert message.endswith("record 5)")
 
 
+def test_a_nearly_full_table_of_connections_is_told() -> None:
+    def tracking(record: Record) -> Record:
+        count = 9_500 if record.number == 3 else 5_000
+        return replace(record, facts=(("trial.conntrack_after", count),))
+
+    run = replace(CLEAN.info(), facts=(("net.conntrack_max", 10_000),))
+    found = warning(analyse(run, [tracking(r) for r in CLEAN.records()]), "conntrack")
+
+    assert (
+        found.message == "the host tracked up to 9500 of at most 10000 connections after 1 trials"
+    )
+
+
 def test_a_trial_that_tells_no_concurrency_is_not_doubted_for_it() -> None:
     assert all(found.kind != "little" for found in changed(lambda r: r).warnings)
 
