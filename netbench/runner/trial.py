@@ -154,7 +154,8 @@ class TrialRunner:
         leg: Prepared | None = prepared
         samples: list[Sample] = []
         while leg is not None:
-            samples.append(self._leg(number, leg, seen, witness))
+            # The way of one leg is that of all: a look at each would outlast the short ones.
+            samples.append(self._leg(number, leg, seen, None if samples else witness))
             following = probe.following(samples) if isinstance(probe, Search) else None
             leg = self._another(prepared, following)
         if not isinstance(probe, Search):

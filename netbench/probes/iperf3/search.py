@@ -38,8 +38,8 @@ class UdpSearch:
     """Bit/s of payload above which nothing is tried."""
     width: float = 0.1
     """Relative distance of the bounds at which a goal is reached."""
-    seconds: float = 0.25
-    """Length of one trial."""
+    seconds: float = 0.2
+    """Length of one trial; iperf3 ends it at a whole tenth of a second."""
     trials: int = 3
     """Trials of one load at most; the majority of them decides."""
     length: int = 1400
