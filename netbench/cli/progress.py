@@ -24,6 +24,8 @@ from netbench.spec import Arm, Cell
 if TYPE_CHECKING:
     from rich.text import Text
 
+_FAR = 1000
+"""Blocks from which on a forecast says no number."""
 _NAMED = 4
 """Cells that are named one by one where several are left."""
 
@@ -101,7 +103,10 @@ def standing(ruling: Ruling, seconds: float) -> list[str]:
 
 
 def _forecast(left: Left) -> str:
-    return f"{_where(left.cell)}{f' (by block {left.blocks})' if left.blocks else ''}"
+    if left.blocks is None:
+        return _where(left.cell)
+    when = f"by block {left.blocks}" if left.blocks <= _FAR else "far from precise"
+    return f"{_where(left.cell)} ({when})"
 
 
 def _where(cell: Cell) -> str:

@@ -295,6 +295,38 @@ def test_a_time_limit_ends_the_run_with_what_was_measured(program: Program) -> N
     assert {record.block for record in run.records()} == {1}
 
 
+def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
+    program: Program,
+) -> None:
+    """A container has a shorter path than a bridge; two bridges differ in nothing."""
+    suite = program.suite(
+        f"blocks = {{least = 6, most = 14}}\n{PLACED.format(seconds=1, placement='none')}"
+    )
+    done = program(
+        *("run", "--engine", "netns", "--drivers", "bridge,bridge:user,container", "--json"),
+        *("--suite", suite, "--margin", "0.0001", "--precision", "0.0001"),
+        timeout=400,
+    )
+    run = load(program.run_folder())
+    ran: dict[str, set[int]] = {}
+    for record in run.records():
+        ran.setdefault(record.cell.driver, set()).add(record.block)
+    (first,) = run.info.settled
+    stopped = {c["driver"]: c for c in done.json["contrasts"] if c["primary"] and c["headline"]}
+
+    assert done.code == 0, done.stderr
+    assert (first.cell.driver, first.why) == ("container", "decided")
+    assert 8 <= first.block < 14
+    assert ran["container"] == set(range(1, first.block + 1))
+    assert ran["bridge"] == ran["bridge:user"] == set(range(1, 15))
+    assert stopped["container"]["stopped"] == "decided"
+    assert stopped["container"]["stopped_after"] == first.block
+    assert stopped["bridge:user"]["stopped"] == "out-of-blocks"
+    assert stopped["bridge:user"]["verdict"] == "undecided"
+    assert "settled: container tcp-throughput@none (decided)" in done.stderr
+    assert "most blocks, 14, were done" in done.json["ending"]
+
+
 def test_quiet_says_nothing_but_the_result(program: Program) -> None:
     suite = program.suite(PLACED.format(seconds=1, placement="none"))
     done = program("run", "--drivers", "host", "--blocks", "1", "--suite", suite, "--quiet")
