@@ -23,7 +23,7 @@ class Metric:
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("throughput", BITS_PER_SECOND, "higher", "TCP throughput", primary=True),
+        Metric("throughput", BITS_PER_SECOND, "higher", "Throughput", primary=True),
         Metric("retransmits", COUNT, "lower", "TCP retransmits", compared=False),
         Metric("ndr", BITS_PER_SECOND, "higher", "UDP rate without loss (NDR)", primary=True),
         Metric("pdr01", BITS_PER_SECOND, "higher", "UDP rate at 0.1 % loss (PDR)"),

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+_SHORT: Final = {"byte": "B", "transaction": "t"}
+"""What CPU time is divided by, as a table writes it."""
 _WIDE: Final = 4
 """Drivers that still have room for their medians beside the ratios."""
 STYLES: Final[dict[Verdict, str]] = {
@@ -237,29 +239,32 @@ def _uncompared(analysis: Analysis) -> list["Table"]:
 
 
 def _costs(analysis: Analysis, digest: Digest) -> list["Table"]:
-    """Return the CPU time of every driver, a table for each cell."""
+    """Return the CPU time of every driver in every cell."""
     from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
     from rich.text import Text  # noqa: PLC0415 - same
 
-    found = []
-    for (key, per), rows in groupby(cost_rows(analysis, digest), lambda row: (row.key, row.per)):
-        title = Text(f"\nCPU time per {per} {key.place} ", style="bold")
-        title.append(
-            f"({key.probe}, {key.placement}, {key.path}); other columns in CPUs", style="dim"
-        )
-        result = Table(
-            title=title,
-            title_justify="left",
-            title_style="",
-            box=None,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )
-        result.add_column("driver", min_width=11)
-        for name in ("CPU time", "ratio", "busy", "client", "server", "unattrib.", "softirq"):
-            result.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            parts = (row.cost, row.ratio, row.busy, row.client, row.server, row.rest, row.softirq)
-            result.add_row(Text(plain(row.driver)), *map(Text, parts))
-        found.append(result)
-    return found
+    rows = cost_rows(analysis, digest)
+    if not rows:
+        return []
+    title = Text("\nCPU time ", style="bold")
+    title.append("(busy, client, server and the rest in CPUs)", style="dim")
+    result = Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    result.add_column("probe", no_wrap=True)
+    result.add_column("driver", min_width=11)
+    for name in ("CPU time", "ratio", "busy", "client", "server", "rest", "softirq"):
+        result.add_column(name, justify="right", no_wrap=True)
+    for (key, per), group in groupby(rows, lambda row: (row.key, row.per)):
+        where = f"{key.probe} {key.place}"
+        for row in group:
+            parts = (f"{row.cost}/{_SHORT.get(per, per)}", row.ratio, row.busy, row.client)
+            more = (row.server, row.rest, row.softirq)
+            result.add_row(Text(plain(where)), Text(plain(row.driver)), *map(Text, parts + more))
+            where = ""
+    return [result]

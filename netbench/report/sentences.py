@@ -23,7 +23,7 @@ from netbench.report.words import (
 )
 
 SUBJECTS: Final = {
-    "throughput": "TCP throughput",
+    "throughput": "throughput",
     "rtt_p50": "median round trip",
     "connections": "TCP connections per second",
     "start_time": "time from request to first byte",

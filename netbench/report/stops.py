@@ -109,7 +109,7 @@ def _forecast(contrast: Contrast) -> str:
 
 
 def _named(contrasts: list[Contrast]) -> str:
-    """Return `bridge in TCP throughput on two cores and median round trip on one core`."""
+    """Return `bridge in throughput on two cores and median round trip on one core`."""
     cells: dict[str, list[str]] = {}
     for contrast in contrasts:
         cell = f"{subject(contrast.metric)} {key_of(contrast).place}"

@@ -70,7 +70,7 @@ def metric_title(metric: str) -> str:
 
 
 def change(metric: str, ratio: float) -> str:
-    """Return what a ratio means in words: `21.7 % less TCP throughput`."""
+    """Return what a ratio means in words: `21.7 % less`."""
     percent = abs(ratio - 1) * 100
     size = f"{percent:.1f} %"
     if metric.startswith("rtt_") or metric.endswith("_time"):

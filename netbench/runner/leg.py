@@ -39,6 +39,11 @@ class Leg:
         """Itself, and the load beside it."""
         return (self,) if self.load is None else (self, self.load)
 
+    @property
+    def measuring(self) -> float:
+        """Seconds from the first client's release to the last one's end."""
+        return max(part.client.seconds for part in self.tools)
+
     def sample(self) -> Sample:
         """Return its numbers.
 

@@ -182,7 +182,7 @@ class TrialRunner:
             leg = self._legs.run(prepared, look)
         finally:
             prepared.end()
-        seen.measuring += leg.client.seconds
+        seen.measuring += leg.measuring
         seen.pins, seen.facts = leg.pins, leg.facts or seen.facts
         for part in leg.tools:
             for role, done in ((Role.CLIENT, part.client), (Role.SERVER, part.server)):

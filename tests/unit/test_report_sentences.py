@@ -23,18 +23,18 @@ def doubted(*kinds: str) -> tuple[QualityWarning, ...]:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "TCP throughput on two cores 22.0 % less"),
+        ({}, "throughput on two cores 22.0 % less"),
         (
             {**RTT, "ratio": 1.239, "low": 1.234, "high": 1.244},
             "median round trip on one core 23.9 % longer",
         ),
         (
             {"verdict": Verdict.EQUIVALENT},
-            "TCP throughput on two cores equivalent within 5 %",
+            "throughput on two cores equivalent within 5 %",
         ),
         (
             {"verdict": Verdict.UNDECIDED, "ratio": 1.01, "low": 0.9, "high": 1.13},
-            f"TCP throughput on two cores undecided: {ACROSS}",
+            f"throughput on two cores undecided: {ACROSS}",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_figures_title_tells_every_verdict() -> None:
     def title(*found: Contrast) -> str:
         return sentences.finding(replace(analysis, contrasts=found), key)
 
-    name = "TCP throughput on two cores"
+    name = "Throughput on two cores"
     assert title(*contrasts) == (
         f"{name}: bridge 22.0 % less than host; container equivalent to host; macvlan undecided"
     )

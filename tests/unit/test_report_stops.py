@@ -31,8 +31,8 @@ def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_t
     text = ending(adaptive("out-of-time"), DECIDED, LEFT)
 
     assert text == (
-        "The time of 2 min 50 s was up after 8 blocks; decided: bridge in TCP throughput on two "
-        "cores; not settled: container in TCP throughput on two cores (24 blocks would do at "
+        "The time of 2 min 50 s was up after 8 blocks; decided: bridge in throughput on two "
+        "cores; not settled: container in throughput on two cores (24 blocks would do at "
         "most). For all of them: --blocks 24, at most 8 min 00 s."
     )
 
@@ -44,17 +44,17 @@ def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_t
         (
             adaptive(),
             (replace(LEFT, stopped=Stopped.OUT_OF_BLOCKS, forecast=4000),),
-            "The most blocks, 12, were done after 8 blocks; not settled: container in TCP",
+            "The most blocks, 12, were done after 8 blocks; not settled: container in throughput",
         ),
         (
             adaptive("out-of-time"),
             (replace(LEFT, forecast=4000),),
-            "The time of 2 min 50 s was up after 8 blocks; not settled: container in TCP",
+            "The time of 2 min 50 s was up after 8 blocks; not settled: container in throughput",
         ),
         (
             adaptive("interrupted"),
             (replace(LEFT, stopped=Stopped.INTERRUPTED, forecast=None),),
-            "The run was interrupted after 8 blocks; not settled: container in TCP",
+            "The run was interrupted after 8 blocks; not settled: container in throughput",
         ),
         (adaptive(), (), "Nothing was left to settle after 8 blocks."),
         (

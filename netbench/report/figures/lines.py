@@ -112,7 +112,7 @@ def _series(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
     }
     spec = layout(
         axis("seconds since the measured window began", rangemode="tozero"),
-        axis(f"TCP throughput, {name}", rangemode="tozero"),
+        axis(f"Throughput, {name}", rangemode="tozero"),
     )
     return figure(
         f"series-{key.slug}",
