@@ -65,6 +65,8 @@ class World:
     """Whether the run has no sentinel."""
     push: float = 1.0
     """Factor on the reading just after a trial of bridge: a sentinel that an arm disturbs."""
+    between: bool = False
+    """Whether each stay in the far state has a level of its own, anywhere between both."""
 
 
 WORLDS: Final = (
@@ -79,6 +81,8 @@ WORLDS: Final = (
     World("noisy sentinel, 0.9", effect=0.9, reading=0.3),
     World("useless sentinel", reading=1.0),
     World("useless sentinel, 0.9", effect=0.9, reading=1.0),
+    World("levels in between", between=True),
+    World("levels in between, 0.9", effect=0.9, between=True),
     World("no sentinel", blind=True),
     World("no sentinel, 0.9", effect=0.9, blind=True),
     World("bridge disturbs the sentinel", push=0.6),
@@ -95,25 +99,27 @@ class Machine:
         self._random = random
         self._near = bool(random.random() < 1 / 2)
         self._times = [0.0]
+        self._depths = [1.0]
 
-    def near(self, at: float) -> bool:
-        """Tell the state at a moment."""
+    def depth(self, at: float) -> float:
+        """Return how far the machine is from the near state at a moment, 0 to 1."""
         while math.isfinite(self.world.dwell) and self._times[-1] <= at:
             self._times.append(self._times[-1] + self._random.exponential(self.world.dwell))
-        switches = int(np.searchsorted(self._times, at, side="right")) - 1
-        return self._near ^ bool(switches % 2)
+            self._depths.append(float(self._random.random()) if self.world.between else 1.0)
+        stay = int(np.searchsorted(self._times, at, side="right")) - 1
+        return 0.0 if self._near ^ bool(stay % 2) else self._depths[stay]
 
     def reading(self, at: float, push: float = 1.0) -> SentinelReading | None:
         """Return what the sentinel says at a moment."""
         if self.world.blind:
             return None
-        level = NEAR if self.near(at) else FAR
+        level = NEAR * (FAR / NEAR) ** self.depth(at)
         return SentinelReading(level * push * self._noise(self.world.reading), at)
 
     def speed(self, at: float) -> float:
         """Return what a trial of host gives that begins then: the mean over its states."""
         moments = np.linspace(at, at + TRIAL, 16)
-        level = np.mean([1.0 if self.near(float(t)) else self.world.fall for t in moments])
+        level = np.mean([self.world.fall ** self.depth(float(t)) for t in moments])
         return 30e9 * float(level) * self._noise(self.world.noise)
 
     def _noise(self, deviation: float) -> float:
