@@ -1,13 +1,13 @@
-"""Would pairs whose readings agree tell more than pairs of one state? The same runs, both ways.
+"""What do readings add to states? The same runs under several rules of what may be a pair.
 
     python benchmarks/calibration/agreement.py simulate [--campaigns 400] [--blocks 20]
     python benchmarks/calibration/agreement.py runs FOLDER...
 
-METHOD pairs trials of one block in one state. The rule tried here pairs trials of one block whose
-four readings lie within a factor of each other, whatever the level: it needs no gap, and no number
-of states. Like METHOD's it looks at readings only. `simulate` judges runs of `conditioning.py` by
-the interval against the margin, without the other gates; `runs` gives the A/A deviation that both
-leave in real run folders.
+A pair is two trials of one block in one state by the largest gap. Where a machine has many levels
+the gap finds none, and all is one state; so the four readings of a pair must also lie within a
+factor, which looks at readings only and needs no gap. `simulate` judges runs of `conditioning.py`
+by the interval against the margin, without the other gates; `runs` gives the deviation of the log
+ratio that each rule leaves in real run folders.
 """
 
 import argparse
@@ -23,10 +23,18 @@ from conditioning import WORLDS, World, records
 
 from netbench.analysis.stats import ALPHA, MIN_BLOCKS, t_mixture
 from netbench.record import Record, Sample
-from netbench.sentinel.rule import split, state_between, usable
+from netbench.sentinel.rule import SPLIT_RATIO, split, state_between, usable
 from netbench.store import load
 
-FACTORS: Final = (1.1, 1.2, 1.3, 1.5)
+RULES: Final[dict[str, tuple[bool, float]]] = {
+    "nothing": (False, math.inf),
+    "one state": (True, math.inf),
+    "one state, within 1.5": (True, SPLIT_RATIO),
+    "one state, within 1.2": (True, 1.2),
+    "within 1.5, any state": (False, SPLIT_RATIO),
+    "within 1.2, any state": (False, 1.2),
+}
+"""Whether states must be the same, and the factor that all four readings lie within."""
 MARGIN: Final = math.log(1.05)
 
 
@@ -69,17 +77,16 @@ def trials(found: Iterable[Record]) -> list[Trial]:
     ]
 
 
-def agree(one: Trial, other: Trial, factor: float) -> bool:
-    """Tell whether the readings of both lie within a factor."""
+def fit(one: Trial, other: Trial, rule: str) -> bool:
+    """Tell whether two trials may be a pair."""
+    same_state, factor = RULES[rule]
     around = (one.before, one.after, other.before, other.after)
-    return max(around) <= factor * min(around)
+    alike = one.state == other.state != "mixed"
+    return max(around) <= factor * min(around) and (alike or not same_state)
 
 
-def paired(found: list[Trial], factor: float | None) -> Iterator[tuple[Trial, Trial]]:
-    """Yield, for each block, cell and two arms, the first pair that may be compared.
-
-    `factor` None is METHOD's rule.
-    """
+def paired(found: list[Trial], rule: str) -> Iterator[tuple[Trial, Trial]]:
+    """Yield, for each block, cell and two arms, the first pair that may be compared."""
     groups: defaultdict[tuple[object, ...], list[Trial]] = defaultdict(list)
     for trial in sorted(found, key=lambda t: t.attempt):
         groups[trial.cell, trial.block].append(trial)
@@ -87,15 +94,12 @@ def paired(found: list[Trial], factor: float | None) -> Iterator[tuple[Trial, Tr
         taken = set()
         for one, other in combinations(sorted(group, key=lambda t: (t.arm, t.attempt)), 2):
             arms = (one.arm, other.arm)
-            fits = (
-                one.state == other.state != "mixed" if factor is None else agree(one, other, factor)
-            )
-            if one.arm != other.arm and arms not in taken and fits:
+            if one.arm != other.arm and arms not in taken and fit(one, other, rule):
                 taken.add(arms)
                 yield one, other
 
 
-def simulated(world: World, blocks: int, campaigns: int, factor: float | None) -> tuple[str, ...]:
+def simulated(world: World, blocks: int, campaigns: int, rule: str) -> tuple[str, ...]:
     """Return a row: false and right verdicts, coverage, pairs and deviation."""
     truth = math.log(world.effect)
     decided, covered, counts, spreads = [], [], [], []
@@ -103,11 +107,17 @@ def simulated(world: World, blocks: int, campaigns: int, factor: float | None) -
         found = trials(records(world, blocks, np.random.default_rng(seed), split))
         own = [
             (a.state, math.log(a.value / b.value))
-            for a, b in paired(found, factor)
+            for a, b in paired(found, rule)
             if (a.arm, b.arm) == (("bridge", 0), ("host", 0))
         ]
         near = [delta for state, delta in own if state == "near"]
-        kept = near if factor is None and len(near) >= MIN_BLOCKS else [d for _, d in own]
+        states = {state for state, _ in own if RULES[rule][0]}
+        fullest = max(states, key=lambda s: sum(one == s for one, _ in own), default=None)
+        kept = (
+            near
+            if fullest and len(near) >= MIN_BLOCKS
+            else [delta for state, delta in own if fullest in {None, state}]
+        )
         interval = t_mixture(np.array(kept), ALPHA)
         counts.append(len(kept))
         spreads.append(interval.deviation or math.nan)
@@ -118,7 +128,7 @@ def simulated(world: World, blocks: int, campaigns: int, factor: float | None) -
         covered.append(bounds[0] <= truth <= bounds[1])
     return (
         world.name,
-        "one state" if factor is None else f"within {factor}",
+        rule,
         f"{np.mean(np.array(decided) == -1):.1%}",
         f"{np.mean(np.array(decided) == 1):.1%}",
         f"{np.mean(covered):.1%}" if covered else "-",
@@ -130,26 +140,25 @@ def simulated(world: World, blocks: int, campaigns: int, factor: float | None) -
 def in_runs(folders: Iterable[Path]) -> Iterator[tuple[str, ...]]:
     """Yield rows: cell, what must agree, pairs kept, deviation of the log ratio around its arms'.
 
-    Every pair of arms counts, each about its own mean over the run: a driver's effect is no noise.
+    Every two arms count, each about their own mean over the run: a driver's effect is no noise.
     """
-    found: defaultdict[tuple[str, ...], list[tuple[float, ...]]] = defaultdict(list)
+    found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for folder in folders:
         own = trials(load(folder).records())
-        for factor in (math.inf, None, *FACTORS):
+        for rule, (same_state, _) in RULES.items():
             deltas: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
-            for a, b in paired(own, factor):
-                deltas[a.cell, a.state if factor is None else "", a.arm, b.arm].append(
-                    math.log(a.value / b.value)
-                )
-            name = {None: "one state", math.inf: "nothing"}.get(factor, f"within {factor}")
+            for a, b in paired(own, rule):
+                state = a.state if same_state else ""
+                deltas[a.cell, state, a.arm, b.arm].append(math.log(a.value / b.value))
             for (cell, *_), values in deltas.items():
                 if len(values) > 1:
-                    strays = [float(v - np.mean(values)) for v in values]
                     scale = math.sqrt(len(values) / (len(values) - 1))
-                    found[(*map(str, cell), name)] += [(stray * scale,) for stray in strays]
-    for (_, probe, placement, name), strays in found.items():
-        spread = float(np.sqrt(np.mean(np.square(strays))))
-        yield f"{probe} {placement}", name, f"{len(strays)}", f"{spread:.3f}"
+                    strays = [scale * float(v - np.mean(values)) for v in values]
+                    found[", ".join(map(str, cell)), rule] += strays  # type: ignore[call-overload] # cells are texts
+    order = list(RULES)
+    for cell, rule in sorted(found, key=lambda key: (key[0], order.index(key[1]))):
+        strays = found[cell, rule]
+        yield cell, rule, f"{len(strays)}", f"{np.sqrt(np.mean(np.square(strays))):.3f}"
 
 
 def show(rows: Iterable[tuple[str, ...]], *head: str) -> None:
@@ -175,9 +184,7 @@ def main() -> None:
         return
     worlds = [world for world in WORLDS if not world.blind and world.push == 1.0]
     rows = (
-        simulated(world, given.blocks, given.campaigns, factor)
-        for world in worlds
-        for factor in (None, 1.2, 1.5)
+        simulated(world, given.blocks, given.campaigns, rule) for world in worlds for rule in RULES
     )
     show(rows, "world", "pairs", "slower", "faster", "covers", "pairs kept", "deviation")
 
