@@ -4,10 +4,11 @@
     python benchmarks/calibration/agreement.py runs FOLDER...
 
 A pair is two trials of one block in one state by the largest gap. Where a machine has many levels
-the gap finds none, and all is one state; so the four readings of a pair must also lie within a
+the gap finds none, and all is one state; so the four readings of a pair should also lie within a
 factor, which looks at readings only and needs no gap. `simulate` judges runs of `conditioning.py`
-by the interval against the margin, without the other gates; `runs` gives the deviation of the log
-ratio that each rule leaves in real run folders.
+after every block from the sixth on, by the interval against the margin and without the other
+gates, and stops at the first verdict; `runs` gives the deviation of the log ratio that each rule
+leaves in real run folders.
 """
 
 import argparse
@@ -26,15 +27,25 @@ from netbench.record import Record, Sample
 from netbench.sentinel.rule import SPLIT_RATIO, split, state_between, usable
 from netbench.store import load
 
-RULES: Final[dict[str, tuple[bool, float]]] = {
-    "nothing": (False, math.inf),
-    "one state": (True, math.inf),
-    "one state, within 1.5": (True, SPLIT_RATIO),
-    "one state, within 1.2": (True, 1.2),
-    "within 1.5, any state": (False, SPLIT_RATIO),
-    "within 1.2, any state": (False, 1.2),
+
+class Rule(NamedTuple):
+    """What two trials of one block must share to be a pair."""
+
+    same_state: bool
+    factor: float
+    """That their four readings lie within."""
+    if_enough: bool = False
+    """Whether the factor holds only where as many pairs are left as a verdict needs."""
+
+
+RULES: Final = {
+    "nothing": Rule(same_state=False, factor=math.inf),
+    "one state": Rule(same_state=True, factor=math.inf),
+    "one state, within 1.5": Rule(same_state=True, factor=SPLIT_RATIO),
+    "one state, within 1.5 if enough": Rule(same_state=True, factor=SPLIT_RATIO, if_enough=True),
+    "one state, within 1.2": Rule(same_state=True, factor=1.2),
+    "within 1.5, any state": Rule(same_state=False, factor=SPLIT_RATIO),
 }
-"""Whether states must be the same, and the factor that all four readings lie within."""
 MARGIN: Final = math.log(1.05)
 
 
@@ -77,15 +88,13 @@ def trials(found: Iterable[Record]) -> list[Trial]:
     ]
 
 
-def fit(one: Trial, other: Trial, rule: str) -> bool:
-    """Tell whether two trials may be a pair."""
-    same_state, factor = RULES[rule]
+def steady(one: Trial, other: Trial, factor: float) -> bool:
+    """Tell whether the four readings lie within a factor."""
     around = (one.before, one.after, other.before, other.after)
-    alike = one.state == other.state != "mixed"
-    return max(around) <= factor * min(around) and (alike or not same_state)
+    return max(around) <= factor * min(around)
 
 
-def paired(found: list[Trial], rule: str) -> Iterator[tuple[Trial, Trial]]:
+def paired(found: list[Trial], rule: Rule) -> Iterator[tuple[Trial, Trial]]:
     """Yield, for each block, cell and two arms, the first pair that may be compared."""
     groups: defaultdict[tuple[object, ...], list[Trial]] = defaultdict(list)
     for trial in sorted(found, key=lambda t: t.attempt):
@@ -94,45 +103,54 @@ def paired(found: list[Trial], rule: str) -> Iterator[tuple[Trial, Trial]]:
         taken = set()
         for one, other in combinations(sorted(group, key=lambda t: (t.arm, t.attempt)), 2):
             arms = (one.arm, other.arm)
-            if one.arm != other.arm and arms not in taken and fit(one, other, rule):
+            alike = one.state == other.state != "mixed" or not rule.same_state
+            near = rule.if_enough or steady(one, other, rule.factor)
+            if one.arm != other.arm and arms not in taken and alike and near:
                 taken.add(arms)
                 yield one, other
 
 
-def simulated(world: World, blocks: int, campaigns: int, rule: str) -> tuple[str, ...]:
-    """Return a row: false and right verdicts, coverage, pairs and deviation."""
-    truth = math.log(world.effect)
-    decided, covered, counts, spreads = [], [], [], []
+def judged(pairs: list[tuple[Trial, Trial]], rule: Rule) -> list[float]:
+    """Return the log ratios that a contrast is made of: those of its headline's state."""
+    states = {a.state for a, _ in pairs}
+    counts = {state: sum(a.state == state for a, _ in pairs) for state in states}
+    full = [state for state in ("near", "single", "far") if counts.get(state, 0) >= MIN_BLOCKS]
+    head = full[0] if full else max(states, key=lambda s: counts[s], default=None)
+    own = [pair for pair in pairs if head == pair[0].state or not rule.same_state]
+    near = [pair for pair in own if steady(*pair, rule.factor)]
+    kept = near if rule.if_enough and len(near) >= MIN_BLOCKS else own
+    return [math.log(a.value / b.value) for a, b in kept]
+
+
+def simulated(world: World, blocks: int, campaigns: int, name: str) -> tuple[str, ...]:
+    """Return a row: verdicts, coverage at the stop, pairs and deviation at the end."""
+    rule, truth = RULES[name], math.log(world.effect)
+    verdicts, covered, stops, spreads = [], [], [], []
     for seed in range(campaigns):
         found = trials(records(world, blocks, np.random.default_rng(seed), split))
-        own = [
-            (a.state, math.log(a.value / b.value))
-            for a, b in paired(found, rule)
-            if (a.arm, b.arm) == (("bridge", 0), ("host", 0))
-        ]
-        near = [delta for state, delta in own if state == "near"]
-        states = {state for state, _ in own if RULES[rule][0]}
-        fullest = max(states, key=lambda s: sum(one == s for one, _ in own), default=None)
-        kept = (
-            near
-            if fullest and len(near) >= MIN_BLOCKS
-            else [delta for state, delta in own if fullest in {None, state}]
-        )
-        interval = t_mixture(np.array(kept), ALPHA)
-        counts.append(len(kept))
+        arms = (("bridge", 0), ("host", 0))
+        own = [(a, b) for a, b in paired(found, rule) if (a.arm, b.arm) == arms]
+        verdict, stop = 0, blocks
+        for stop in range(MIN_BLOCKS, blocks + 1):
+            interval = t_mixture(
+                np.array(judged([p for p in own if p[0].block <= stop], rule)), ALPHA
+            )
+            bounds = interval.bounds
+            verdict = 0 if bounds is None else int(bounds[0] > MARGIN) - int(bounds[1] < -MARGIN)
+            if verdict:
+                break
+        verdicts.append(verdict)
+        stops.append(stop)
         spreads.append(interval.deviation or math.nan)
-        if (bounds := interval.bounds) is None:
-            decided.append(0)
-            continue
-        decided.append(int(bounds[0] > MARGIN) - int(bounds[1] < -MARGIN))
-        covered.append(bounds[0] <= truth <= bounds[1])
+        if bounds is not None:
+            covered.append(bounds[0] <= truth <= bounds[1])
     return (
         world.name,
-        rule,
-        f"{np.mean(np.array(decided) == -1):.1%}",
-        f"{np.mean(np.array(decided) == 1):.1%}",
+        name,
+        f"{np.mean(np.array(verdicts) == -1):.1%}",
+        f"{np.mean(np.array(verdicts) == 1):.1%}",
         f"{np.mean(covered):.1%}" if covered else "-",
-        f"{np.median(counts):.0f} of {blocks}",
+        f"{np.mean(stops):.1f}",
         f"{np.nanmedian(spreads):.3f}",
     )
 
@@ -145,20 +163,20 @@ def in_runs(folders: Iterable[Path]) -> Iterator[tuple[str, ...]]:
     found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for folder in folders:
         own = trials(load(folder).records())
-        for rule, (same_state, _) in RULES.items():
-            deltas: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
+        for name, rule in RULES.items():
+            groups: defaultdict[tuple[object, ...], list[tuple[Trial, Trial]]] = defaultdict(list)
             for a, b in paired(own, rule):
-                state = a.state if same_state else ""
-                deltas[a.cell, state, a.arm, b.arm].append(math.log(a.value / b.value))
-            for (cell, *_), values in deltas.items():
+                groups[", ".join(a.cell), a.arm, b.arm].append((a, b))
+            for (cell, *_), pairs in groups.items():
+                values = judged(pairs, rule)
                 if len(values) > 1:
                     scale = math.sqrt(len(values) / (len(values) - 1))
                     strays = [scale * float(v - np.mean(values)) for v in values]
-                    found[", ".join(map(str, cell)), rule] += strays  # type: ignore[call-overload] # cells are texts
+                    found[str(cell), name] += strays
     order = list(RULES)
-    for cell, rule in sorted(found, key=lambda key: (key[0], order.index(key[1]))):
-        strays = found[cell, rule]
-        yield cell, rule, f"{len(strays)}", f"{np.sqrt(np.mean(np.square(strays))):.3f}"
+    for cell, name in sorted(found, key=lambda key: (key[0], order.index(key[1]))):
+        strays = found[cell, name]
+        yield cell, name, f"{len(strays)}", f"{np.sqrt(np.mean(np.square(strays))):.3f}"
 
 
 def show(rows: Iterable[tuple[str, ...]], *head: str) -> None:
@@ -186,7 +204,7 @@ def main() -> None:
     rows = (
         simulated(world, given.blocks, given.campaigns, rule) for world in worlds for rule in RULES
     )
-    show(rows, "world", "pairs", "slower", "faster", "covers", "pairs kept", "deviation")
+    show(rows, "world", "pairs", "slower", "faster", "covers", "blocks", "deviation")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ from netbench.record import METRICS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "method.md"
 STUDIED = Path(__file__).parent / "results"
+HEAD = 2
+"""Lines of a table's head."""
+PAIRING = ("nothing", "one state", "one state, within 1.5 if enough")
+"""Rules of what may be a pair that the page compares; all are in the files."""
 LENGTH = "@0.05"
 """Seconds of a reading as netbench takes it."""
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -330,6 +334,16 @@ def sentinel() -> str:
     )
 
 
+def kept(name: str, rules: tuple[str, ...] = ()) -> str:
+    """Return a table that a study printed, all of its rows or those of some rules."""
+    lines = (STUDIED / name).read_text().splitlines(keepends=True)
+    return "".join(
+        line
+        for number, line in enumerate(lines)
+        if number < HEAD or not rules or line.split(" | ")[1] in rules
+    )
+
+
 def taus() -> str:
     """Return the interval's half-width in standard errors."""
     counts = (6, 8, 10, 12, 16, 20, 30, 40)
@@ -358,6 +372,9 @@ def every() -> dict[str, str]:
         "disturbed": disturbed(found),
         "tau": taus(),
         "sentinel": sentinel(),
+        "conditioning": kept("conditioning.md"),
+        "pairs": kept("pairs.md", PAIRING),
+        "pairs-docker": kept("pairs-docker.md", (*PAIRING, "one state, within 1.5")),
         "simulated-null": simulated(plain, lambda t: t.ratio == 1.0),
         "simulated-effect": simulated(plain, lambda t: t.ratio != 1.0),
         "blocks": blocks(rows),

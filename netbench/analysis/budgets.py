@@ -14,7 +14,6 @@ budget's standing back too.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -23,15 +22,12 @@ import numpy as np
 from netbench.analysis.budgetgates import GATES, Evidence, Terms
 from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.family import declared
-from netbench.analysis.ground import Ground, Seen
+from netbench.analysis.ground import Ground
 from netbench.analysis.model import BudgetResult, Standing
-from netbench.analysis.states import PREFERENCE
-from netbench.analysis.stats import ALPHA, MIN_BLOCKS, Floats, Interval, t_mixture
+from netbench.analysis.pairing import Observed, Pair, arms, headline, joined, judged, sides
+from netbench.analysis.stats import ALPHA, Interval, blocks_needed, t_mixture
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
-
-Arm = dict[tuple[int, str], float]
-"""Values by block and state."""
 
 
 def judge_budgets(plan: PlanSummary, ground: Ground) -> tuple[BudgetResult, ...]:
@@ -89,7 +85,7 @@ def _judge(terms: Terms, ground: Ground) -> BudgetResult:
     seen = ground.numbers.get(
         (cell.path.value, cell.probe, cell.placement.value, budget.metric), ()
     )
-    state = _headline(terms, seen)
+    state = headline(_pairs(terms, seen), seen)
     evidence = _evidence(terms, seen, state)
     stated = terms.stand(evidence.interval.bounds)
     reason = _absent(terms, ground, seen) if not len(evidence.effects) else None
@@ -112,72 +108,33 @@ def _judge(terms: Terms, ground: Ground) -> BudgetResult:
     )
 
 
-def _arm(terms: Terms, seen: Iterable[Seen], driver: str, replica: int) -> Arm:
-    """Return one arm's values that can be used: of several attempts the earliest counts.
-
-    A mixed trial belongs to no state, and a value that is not positive has no logarithm.
-    """
-    found: Arm = {}
-    own = (one for one in seen if (one.driver, one.replica) == (driver, replica))
-    for one in sorted(own, key=lambda one: (one.attempt, one.record)):
-        if one.state in PREFERENCE and (one.value > 0 or not terms.logarithmic):
-            found.setdefault((one.block, one.state), one.value)
-    return found
+def _pairs(terms: Terms, seen: Sequence[Observed]) -> list[Pair]:
+    """Return the driver's values with the reference's, or with themselves where there is none."""
+    positive = terms.logarithmic
+    own = arms(seen, terms.budget.driver, positive=positive)
+    if terms.budget.reference is None:
+        first, second = own
+        whole = second | first
+        return joined((whole,), (whole,))
+    return joined(own, arms(seen, terms.budget.reference, positive=positive))
 
 
-def _either(terms: Terms, seen: Iterable[Seen], driver: str) -> Arm:
-    """Return a driver's values, those of the baseline's second arm where the first has none."""
-    return _arm(terms, seen, driver, 1) | _arm(terms, seen, driver, 0)
-
-
-def _sides(terms: Terms, seen: Iterable[Seen]) -> tuple[Arm, Arm | None]:
-    """Return the driver's values and the reference's, with one key for each complete block."""
-    own, reference = _either(terms, seen, terms.budget.driver), terms.budget.reference
-    if reference is None:
-        return dict(sorted(own.items())), None
-    other = _either(terms, seen, reference)
-    both = sorted(own.keys() & other.keys())
-    return {key: own[key] for key in both}, {key: other[key] for key in both}
-
-
-def _headline(terms: Terms, seen: Sequence[Seen]) -> str:
-    """Return the state that contrasts would head: the closest with enough blocks, else the fullest.
-
-    Without any block: the closest state that any trial was in.
-    """
-    counts = Counter(state for _, state in _sides(terms, seen)[0])
-    full = [state for state in PREFERENCE if counts[state] >= MIN_BLOCKS]
-    if full:
-        return full[0]
-    if counts:
-        return max(PREFERENCE, key=counts.__getitem__)
-    known = {one.state for one in seen}
-    return next((state for state in (*PREFERENCE, "mixed") if state in known), "unknown")
-
-
-def _in_state(values: Arm, state: str) -> Floats:
-    return np.array([value for (_, at), value in values.items() if at == state], np.float64)
-
-
-def _evidence(terms: Terms, seen: Sequence[Seen], state: str) -> Evidence:
-    budget = terms.budget
-    sides = _sides(terms, seen)
-    own = _in_state(sides[0], state)
-    arms = [(budget.driver, own)]
-    if budget.reference is None or sides[1] is None:
+def _evidence(terms: Terms, seen: Sequence[Observed], state: str) -> Evidence:
+    budget, needed = terms.budget, blocks_needed(terms.alpha)
+    own, other = sides(judged(_pairs(terms, seen), state, needed))
+    named = [(budget.driver, own)]
+    if budget.reference is None:
         effects = np.log(own) if terms.logarithmic else own
     else:
-        other = _in_state(sides[1], state)
-        arms.append((budget.reference, other))
+        named.append((budget.reference, other))
         effects = np.log(own / other) if terms.logarithmic else own - budget.factor * other
-    first, second = (_arm(terms, seen, terms.baseline, replica) for replica in (0, 1))
-    both = sorted(first.keys() & second.keys())
-    once, again = (_in_state({key: arm[key] for key in both}, state) for arm in (first, second))
+    first, second = arms(seen, terms.baseline, positive=terms.logarithmic)
+    again, once = sides(judged(joined((second,), (first,)), state, needed))
     nothing = np.log(again / once) if terms.logarithmic else again - once
     return Evidence(
         effects=effects,
         interval=t_mixture(effects, terms.alpha),
-        arms=tuple(arms),
+        arms=tuple(named),
         null=t_mixture(nothing, terms.alpha),
     )
 
@@ -192,7 +149,7 @@ def _shown(terms: Terms, interval: Interval) -> tuple[float | None, float | None
     return scaled(interval.mean), scaled(low), scaled(high)
 
 
-def _absent(terms: Terms, ground: Ground, seen: Iterable[Seen]) -> str:
+def _absent(terms: Terms, ground: Ground, seen: Iterable[Observed]) -> str:
     """Return why there is no block to judge by."""
     metric, having = terms.budget.metric, {one.driver for one in seen}
     drivers = (terms.budget.driver, terms.budget.reference)

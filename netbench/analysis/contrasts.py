@@ -1,5 +1,6 @@
 """Pair trials of one block in one state, and compare each driver with the baseline (METHOD §2)."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,17 +16,19 @@ from netbench.analysis.pairing import (
     Observed,
     Pair,
     arm,
+    arms,
     deltas,
-    either,
     headline,
     in_state,
     joined,
+    judged,
+    sides,
     whatever_state,
 )
 from netbench.analysis.saturation import METRIC, Name, saturated
 from netbench.analysis.states import PREFERENCE
-from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, spread, t_mixture
-from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor
+from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, blocks_needed, spread, t_mixture
+from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor, unsteady
 from netbench.record import METRICS, Metric, PlanSummary
 from netbench.spec import Placement
 
@@ -114,13 +117,14 @@ class Comparison:
         self.key = key
         self._terms = terms
         self._observed = observed
-        first, second = (arm(observed, terms.baseline, replica) for replica in (0, 1))
-        self._baseline = either(observed, terms.baseline)
-        self._null_pairs = joined(second, first)
+        self._baselines = arms(observed, terms.baseline)
+        first, second = self._baselines
+        self._null_pairs = joined((second,), (first,))
+        self._needed = blocks_needed(terms.alpha)
 
     def contrasts(self, target: Target, missing: tuple[QualityWarning, ...]) -> Iterator[Contrast]:
         """Yield the headline contrast, then every other state with enough pairs."""
-        pairs = joined(arm(self._observed, target.driver, 0), self._baseline)
+        pairs = self._pairs(target.driver)
         head = headline(pairs, self._observed)
         for state in (head, *_others(pairs, head)):
             yield self._contrast(target, pairs, state, headline=state == head, missing=missing)
@@ -132,7 +136,7 @@ class Comparison:
         extra = [s for s in PREFERENCE if s in wanted and s != head]
         pooled = self._pooled_deviation()
         for state in dict.fromkeys((head, *_others(pairs, head), *extra)):
-            rows = in_state(pairs, state)
+            rows = judged(pairs, state, self._needed)
             interval = t_mixture(deltas(rows), self._terms.alpha)
             ratio, low, high = _ratios(interval)
             yield NullContrast(
@@ -161,14 +165,11 @@ class Comparison:
         headline: bool,
         missing: tuple[QualityWarning, ...],
     ) -> Contrast:
-        rows, alpha = in_state(pairs, state), self._terms.alpha
-        driver, baseline = (
-            np.array([getattr(pair, side) for pair in rows], np.float64)
-            for side in ("driver", "baseline")
-        )
+        rows, alpha = judged(pairs, state, self._needed), self._terms.alpha
+        driver, baseline = sides(rows)
         logs = deltas(rows)
         interval = t_mixture(logs, alpha)
-        null = t_mixture(deltas(in_state(self._null_pairs, state)), alpha)
+        null = t_mixture(deltas(judged(self._null_pairs, state, self._needed)), alpha)
         verdict, warnings = judge(
             Evidence(
                 metric=target.metric,
@@ -206,20 +207,27 @@ class Comparison:
             baseline_median=_median(baseline),
             verdict=verdict,
             noise_floor=noise_floor(null),
-            warnings=(*warnings, *saturated(used, baselines), *missing),
+            warnings=(
+                *warnings,
+                *unsteady(in_state(pairs, state), rows, self._needed),
+                *saturated(used, baselines),
+                *missing,
+            ),
             deltas=_deltas(rows),
             saturated=used,
         )
 
     def paired_blocks(self, driver: str) -> frozenset[int]:
         """Return the blocks that give a pair in any state."""
-        pairs = joined(arm(self._observed, driver, 0), self._baseline)
-        return frozenset(pair.block for pair in pairs)
+        return frozenset(pair.block for pair in self._pairs(driver))
+
+    def _pairs(self, driver: str) -> list[Pair]:
+        return joined((arm(self._observed, driver, 0),), self._baselines)
 
     def _pooled_deviation(self) -> float | None:
         """Return the A/A deviation over first attempts, whatever their state."""
-        arms = [whatever_state(self._observed, self._terms.baseline, n) for n in (1, 0)]
-        return spread(deltas(joined(*arms)))
+        second, first = (whatever_state(self._observed, self._terms.baseline, n) for n in (1, 0))
+        return spread(deltas(joined((second,), (first,))))
 
 
 def _others(pairs: Sequence[Pair], head: str) -> list[str]:
@@ -246,9 +254,18 @@ def _deltas(rows: Sequence[Pair]) -> tuple[BlockDelta, ...]:
 
 def by_key(values: pd.DataFrame) -> dict[Key, list[Observed]]:
     """Return a frame's numbers by cell and metric."""
-    found: dict[Key, list[Observed]] = {}
-    columns = [*Key._fields, *Observed._fields]
-    for row in values[columns].itertuples(index=False):
-        key, observed = Key(*row[: len(Key._fields)]), Observed(*row[len(Key._fields) :])
-        found.setdefault(key, []).append(observed)
-    return found
+    groups = values.groupby(list(Key._fields), sort=False)
+    return {
+        Key(*map(str, cast("tuple[str, ...]", name))): observed_in(rows) for name, rows in groups
+    }
+
+
+def observed_in(rows: pd.DataFrame) -> list[Observed]:
+    """Return a frame's rows, which carry the states, as plain values."""
+    columns = [rows[name].tolist() for name in Observed._fields]
+    found = (Observed(*row) for row in zip(*columns, strict=True))
+    return [one._replace(before=_read(one.before), after=_read(one.after)) for one in found]
+
+
+def _read(reading: float | None) -> float | None:
+    return None if reading is None or math.isnan(reading) else reading

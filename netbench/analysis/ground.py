@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-import pandas as pd
-
+from netbench.analysis.contrasts import observed_in
 from netbench.analysis.frame import Frames
+from netbench.analysis.pairing import Observed
 from netbench.record import PlanSummary, Record, Sample, Skip
 from netbench.sentinel.rule import split, state_between, usable
 from netbench.spec import Cell, Path, Placement
@@ -16,23 +16,11 @@ Place = tuple[str, str, str, str]
 """Path, probe, placement, metric."""
 
 
-class Seen(NamedTuple):
-    """One number of one trial."""
-
-    driver: str
-    replica: int
-    block: int
-    attempt: int
-    record: int
-    state: str
-    value: float
-
-
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a run has seen, as far as budgets are judged by it."""
 
-    numbers: Mapping[Place, Sequence[Seen]]
+    numbers: Mapping[Place, Sequence[Observed]]
     closed: frozenset[tuple[str, str]]
     """Drivers and the paths that they rule out by design."""
     reasons: Mapping[Cell, tuple[str, ...]]
@@ -58,16 +46,11 @@ def ground_of(plan: PlanSummary, frames: Frames) -> Ground:
             reasons.setdefault(cell, {})[reason] = None
     sampled = zip(cells, trials["outcome"] == "sample", strict=True)
     return Ground(
-        numbers={cast("Place", place): _seen(rows) for place, rows in groups},
+        numbers={cast("Place", place): observed_in(rows) for place, rows in groups},
         closed=frozenset(zip(closed["driver"], closed["path"], strict=True)),
         reasons={cell: tuple(found) for cell, found in reasons.items()},
         sampled=frozenset(cell for cell, is_sample in sampled if is_sample),
     )
-
-
-def _seen(rows: pd.DataFrame) -> list[Seen]:
-    columns = (rows[name].tolist() for name in Seen._fields)
-    return [Seen(*values) for values in zip(*columns, strict=True)]
 
 
 class GroundSoFar:
@@ -98,24 +81,27 @@ class GroundSoFar:
         self._sampled.add(cell)
         for measured in outcome.measurements:
             if measured.metric in self._metrics:
-                seen = Seen(
+                seen = Observed(
                     driver=cell.driver,
                     replica=record.replica,
                     block=record.block,
                     attempt=record.attempt,
                     record=record.number,
+                    position=record.position,
                     state="",
                     value=measured.value,
+                    before=before,
+                    after=after,
                 )
-                self._kept.append(_Kept(cell, measured.metric, seen, before, after))
+                self._kept.append(_Kept(cell, measured.metric, seen))
 
     def ground(self) -> Ground:
         """Return what all records so far show, states told by all readings so far."""
         thresholds = {at: split(readings) for at, readings in self._readings.items()}
-        numbers: defaultdict[Place, list[Seen]] = defaultdict(list)
+        numbers: defaultdict[Place, list[Observed]] = defaultdict(list)
         for kept in self._kept:
             at = kept.cell.placement
-            state = state_between(kept.before, kept.after, thresholds[at])
+            state = state_between(kept.seen.before, kept.seen.after, thresholds[at])
             place = (kept.cell.path.value, kept.cell.probe, at.value, kept.metric)
             numbers[place].append(kept.seen._replace(state=state))
         return Ground(
@@ -127,10 +113,8 @@ class GroundSoFar:
 
 
 class _Kept(NamedTuple):
-    """One number with the sentinel's readings, which tell its state once all are known."""
+    """One number, whose readings tell its state once all are known."""
 
     cell: Cell
     metric: str
-    seen: Seen
-    before: float | None
-    after: float | None
+    seen: Observed

@@ -6,12 +6,14 @@ Plain values: the same rule judges a whole run and, block after block, a run tha
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from netbench.analysis.states import PREFERENCE
 from netbench.analysis.stats import MIN_BLOCKS, Floats
+from netbench.sentinel.rule import agree
 
 
 class Observed(NamedTuple):
@@ -25,6 +27,13 @@ class Observed(NamedTuple):
     position: int
     state: str
     value: float
+    before: float | None = None
+    """Usable sentinel reading before the trial."""
+    after: float | None = None
+
+    def meets(self, other: "Observed") -> bool:
+        """Tell whether both trials met one machine: their readings agree (METHOD §1b)."""
+        return agree((self.before, self.after, other.before, other.after))
 
 
 class Pair(NamedTuple):
@@ -36,6 +45,8 @@ class Pair(NamedTuple):
     baseline: float
     shift: int
     """The driver's position in the block minus the baseline's."""
+    steady: bool
+    """Whether the readings around both trials agree: they met one machine."""
 
     @property
     def delta(self) -> float:
@@ -61,10 +72,10 @@ def arm(observed: Iterable[Observed], driver: str, replica: int, *, positive: bo
     return found
 
 
-def either(observed: Sequence[Observed], driver: str, *, positive: bool = True) -> Arm:
-    """Return a driver's values as `arm` does, the second arm's where the first has none."""
+def arms(observed: Sequence[Observed], driver: str, *, positive: bool = True) -> tuple[Arm, Arm]:
+    """Return both arms of a driver as `arm` does; the second is empty but for the baseline's."""
     first, second = (arm(observed, driver, n, positive=positive) for n in (0, 1))
-    return second | first
+    return first, second
 
 
 def headline(paired: Iterable[Observed | Pair], observed: Iterable[Observed]) -> str:
@@ -82,28 +93,57 @@ def headline(paired: Iterable[Observed | Pair], observed: Iterable[Observed]) ->
     return next((s for s in (*PREFERENCE, "mixed") if s in seen), "unknown")
 
 
-def joined(driver: Arm, baseline: Arm) -> list[Pair]:
-    """Return the complete pairs in block order."""
-    return [
-        Pair(
-            block=place[0],
-            state=place[1],
-            driver=driver[place].value,
-            baseline=baseline[place].value,
-            shift=driver[place].position - baseline[place].position,
-        )
-        for place in sorted(driver.keys() & baseline.keys())
-    ]
+def joined(drivers: Sequence[Arm], baselines: Sequence[Arm]) -> list[Pair]:
+    """Return the complete pairs in block order: of one block, in one state.
+
+    Where a side has several arms, the first pair whose readings agree counts, else the first.
+    """
+    found = []
+    for place in sorted({place for own in drivers for place in own}):
+        both = [[one[place] for one in side if place in one] for side in (drivers, baselines)]
+        options = list(product(*both))
+        if options:
+            own, other = next((pair for pair in options if pair[0].meets(pair[1])), options[0])
+            found.append(
+                Pair(
+                    block=own.block,
+                    state=own.state,
+                    driver=own.value,
+                    baseline=other.value,
+                    shift=own.position - other.position,
+                    steady=own.meets(other),
+                )
+            )
+    return found
+
+
+def judged(pairs: Iterable[Pair], state: str, needed: int) -> list[Pair]:
+    """Return the pairs of one state that a contrast is judged by.
+
+    Where each stay in a state has a level of its own, no gap parts them, and two trials of one
+    state can have met two machines. So only pairs whose readings agree count, where they are as
+    many as a verdict needs; else all do. As with states, readings alone decide.
+    """
+    rows = in_state(pairs, state)
+    steady = [pair for pair in rows if pair.steady]
+    return steady if len(steady) >= needed else rows
 
 
 def whatever_state(observed: Iterable[Observed], driver: str, replica: int) -> Arm:
     """Return one arm's values as if the machine had had one state: the earliest of each block."""
-    return arm((o._replace(state="single") for o in observed), driver, replica)
+    blind = (o._replace(state="single", before=None, after=None) for o in observed)
+    return arm(blind, driver, replica)
 
 
 def in_state(pairs: Iterable[Pair], state: str) -> list[Pair]:
     """Return the pairs of one state."""
     return [pair for pair in pairs if pair.state == state]
+
+
+def sides(pairs: Sequence[Pair]) -> tuple[Floats, Floats]:
+    """Return the drivers' values and the baselines'."""
+    own, other = ([pair.driver for pair in pairs], [pair.baseline for pair in pairs])
+    return np.array(own, np.float64), np.array(other, np.float64)
 
 
 def deltas(pairs: Sequence[Pair]) -> Floats:

@@ -8,7 +8,7 @@ judged while the run goes on by the very code that judges it at the end, by the 
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class RunningJudge:
         self._plan = plan
         self._leading = family.leading(plan)
         self._settled: set[Cell] = set()
-        self._trials: defaultdict[_Place, list[_Trial]] = defaultdict(list)
+        self._trials: defaultdict[_Place, list[Observed]] = defaultdict(list)
         self._readings: defaultdict[Placement, list[float]] = defaultdict(list)
         self._seen: dict[Cell, bool] = {}
         """Cells that had a record: whether any was no skip."""
@@ -107,19 +107,17 @@ class RunningJudge:
         value = record.outcome.value(metric)
         if value is not None:
             self._trials[cell.path, cell.probe, cell.placement].append(
-                _Trial(
-                    Observed(
-                        driver=cell.driver,
-                        replica=record.replica,
-                        block=record.block,
-                        attempt=record.attempt,
-                        record=record.number,
-                        position=record.position,
-                        state="",
-                        value=value,
-                    ),
-                    before,
-                    after,
+                Observed(
+                    driver=cell.driver,
+                    replica=record.replica,
+                    block=record.block,
+                    attempt=record.attempt,
+                    record=record.number,
+                    position=record.position,
+                    state="",
+                    value=value,
+                    before=before,
+                    after=after,
                 )
             )
 
@@ -187,7 +185,7 @@ class RunningJudge:
             return None
         threshold = split(self._readings[placement])
         observed = [
-            trial.observed._replace(state=state_between(trial.before, trial.after, threshold))
+            trial._replace(state=state_between(trial.before, trial.after, threshold))
             for trial in self._trials[place]
         ]
         return Comparison(Key(path.value, probe, placement.value, metric), observed, terms)
@@ -210,17 +208,9 @@ class RunningJudge:
     def _both_gave(self, cell: Cell) -> bool:
         """Tell whether both the cell's driver and the baseline have given a number in it."""
         trials = self._trials[cell.path, cell.probe, cell.placement]
-        drivers = {trial.observed.driver for trial in trials}
+        drivers = {trial.driver for trial in trials}
         baseline = self._plan.baseline
         return cell.driver != baseline and {cell.driver, baseline} <= drivers
-
-
-class _Trial(NamedTuple):
-    """One number, with the sentinel's readings that tell its state once all are known."""
-
-    observed: Observed
-    before: float | None
-    after: float | None
 
 
 def _half_width(contrast: Contrast) -> float | None:

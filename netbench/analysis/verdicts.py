@@ -5,13 +5,14 @@ beside the number. Each gate speaks for itself and says what to do.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from netbench.analysis.model import QualityWarning, Verdict
+from netbench.analysis.pairing import Pair
 from netbench.analysis.stats import (
     MIN_BLOCKS,
     Floats,
@@ -23,6 +24,7 @@ from netbench.analysis.stats import (
     strata,
 )
 from netbench.record import Metric
+from netbench.sentinel.rule import SPLIT_RATIO
 from netbench.units import interval as shown
 from netbench.units import percent, quantity, ratio
 
@@ -207,6 +209,30 @@ def _position_correlation(evidence: Evidence, _: Verdict) -> QualityWarning | No
         "position-effect",
         f"the ratio follows the order within the block: correlation {r:+.2f}",
         "one trial disturbs the next: lengthen the settling time",
+    )
+
+
+def unsteady(
+    pairs: Sequence[Pair], used: Sequence[Pair], needed: int
+) -> tuple[QualityWarning, ...]:
+    """METHOD §1b: pairs of one state that did not meet one machine, left out or not."""
+    moved = sum(not pair.steady for pair in pairs)
+    if not moved:
+        return ()
+    left_out = len(used) < len(pairs)
+    return (
+        QualityWarning(
+            "unsteady-pairs",
+            f"the sentinel differs by more than a factor {SPLIT_RATIO:g} around {moved} of "
+            f"{len(pairs)} pairs: "
+            + ("they are left out" if left_out else "they count all the same"),
+            "the machine changed between their trials; "
+            + (
+                "run on one whose CPUs are not moved about to lose none"
+                if left_out
+                else f"run more blocks: from {needed} steady pairs on, only those count"
+            ),
+        ),
     )
 
 

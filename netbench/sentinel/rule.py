@@ -55,6 +55,15 @@ def state_of(value: float, threshold: float | None) -> ReadingState:
     return "near" if value >= threshold else "far"
 
 
+def agree(readings: Iterable[float | None]) -> bool:
+    """Tell whether usable readings may be of one machine: none above `SPLIT_RATIO` times another.
+
+    A reading that is missing tells nothing.
+    """
+    known = [reading for reading in readings if reading is not None]
+    return not known or max(known) <= SPLIT_RATIO * min(known)
+
+
 def state_between(before: float | None, after: float | None, threshold: float | None) -> TrialState:
     """Return the state of a trial from the usable readings around it.
 
@@ -63,7 +72,7 @@ def state_between(before: float | None, after: float | None, threshold: float | 
     """
     if before is None or after is None:
         return "unknown"
-    if max(before, after) > SPLIT_RATIO * min(before, after):
+    if not agree((before, after)):
         return "mixed"
     first, last = state_of(before, threshold), state_of(after, threshold)
     return first if first == last else "mixed"

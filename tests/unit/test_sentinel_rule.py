@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.campaign import window
 
-from netbench.sentinel.rule import classify, split, state_between, state_of
+from netbench.sentinel.rule import agree, classify, split, state_between, state_of
 
 READINGS = st.lists(st.floats(1e3, 1e12), min_size=1, max_size=60)
 
@@ -100,3 +100,19 @@ def test_a_machine_that_moved_during_a_trial_is_mixed_even_where_the_run_knows_o
     assert state_between(31.5, 53.0, None) == "mixed"
     assert state_between(45.0, 31.5, None) == "single"
     assert state_between(53.0, 31.5, 20.0) == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ((50.0, 45.0, 40.0, 34.0), True),
+        ((50.0, 45.0, 40.0, 33.0), False),
+        ((50.0, None, 40.0, None), True),
+        ((50.0, None, None, 20.0), False),
+        ((None, None, None, None), True),
+    ],
+)
+def test_readings_agree_within_the_factor_that_parts_states(
+    readings: tuple[float | None, ...], expected: bool
+) -> None:
+    assert agree(readings) is expected
