@@ -72,7 +72,7 @@ def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
 
 
 def _ratio(contrast: Contrast | None) -> str:
-    if contrast is None:
+    if contrast is None or contrast.ratio is None:
         return units.MISSING
     return f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}"
 
