@@ -41,7 +41,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """Pure tests: no network, no namespaces."""
-    pytest(session, "tests/unit")
+    pytest(session, "-n", "auto", "tests/unit")
 
 
 @nox.session
