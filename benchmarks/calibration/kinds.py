@@ -39,7 +39,7 @@ def _limited(title: str, name: str, limiter: Limiter, campaigns: int = 20) -> Ki
 
 
 KINDS: Final = (
-    Kind("aa-round-trips", "A/A, round trips, 8 blocks", 110, ROUND_TRIPS),
+    Kind("aa-round-trips", "A/A, round trips, 8 blocks", 150, ROUND_TRIPS),
     Kind("aa-stream", "A/A, throughput, 8 blocks", 45),
     Kind("aa-sockperf", "A/A, round trips by sockperf, 8 blocks", 8, "sockperf", seconds=50),
     *(
