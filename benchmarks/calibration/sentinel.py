@@ -28,7 +28,8 @@ from typing import Final, Literal, Self
 
 from studies import tables
 
-from netbench.facts.procfs import LISTEN, CpuTimes, read_local, tcp_ports
+from netbench.facts.cputime import CpuTimes, machine
+from netbench.facts.procfs import LISTEN, read_local, tcp_ports
 from netbench.plan.placement import place
 from netbench.probes import PROBES, Probe
 from netbench.record import Completed, SentinelReading
@@ -87,10 +88,15 @@ def pinned(argv: tuple[str, ...], cpu: int) -> Iterator[Pinned]:
 
 def others_busy() -> float:
     """Return how many CPUs are busy while nothing of ours runs."""
-    first = CpuTimes.parse(read_local("/proc/stat") or "")
+    first = cpu_time()
     time.sleep(_IDLE)
-    shares = CpuTimes.parse(read_local("/proc/stat") or "").since(first)
-    return (shares[0] if shares else 0.0) * (os.cpu_count() or 1)
+    passed = cpu_time().since(first)
+    return passed.busy / max(passed.total, 1) * (os.cpu_count() or 1)
+
+
+def cpu_time() -> CpuTimes:
+    """Return where the counters of all CPUs stand."""
+    return machine(read_local("/proc/stat") or "").all
 
 
 class Study:
@@ -149,13 +155,13 @@ class Study:
             time.sleep(max(0.0, client.began + _PAUSE - time.monotonic()))
         idle_before = others_busy()
         before = self._readings()
-        first = CpuTimes.parse(read_local("/proc/stat") or "")
+        first = cpu_time()
         if isinstance(client, Pinned):
             client.process.send_signal(signal.SIGCONT)
         else:
             client = stack.enter_context(self._client(probe, client))
         done = client.output()
-        shares = CpuTimes.parse(read_local("/proc/stat") or "").since(first)
+        passed = cpu_time().since(first)
         after = self._readings()
         idle_after = others_busy()
         value = probe.parse(done, None).value(LEADING[name])
@@ -163,8 +169,8 @@ class Study:
             "probe": name,
             "value": value,
             "at": time.monotonic(),
-            "busy": shares[0] if shares else None,
-            "steal": shares[1] if shares else None,
+            "busy": passed.busy / max(passed.total, 1),
+            "steal": passed.steal / max(passed.total, 1),
             "idle_before": idle_before,
             "idle_after": idle_after,
             "before": before,
