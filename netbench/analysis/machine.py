@@ -119,7 +119,10 @@ def _step(idle: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> int | None:
     Two on each side at least, so that one odd window is none.
     """
     gaps = {
-        at: max(idle[at:].min() - idle[:at].max(), idle[:at].min() - idle[at:].max())
+        at: max(
+            float(np.min(idle[at:])) - float(np.max(idle[:at])),
+            float(np.min(idle[:at])) - float(np.max(idle[at:])),
+        )
         for at in range(2, len(idle) - 1)
     }
     best = max(gaps, key=lambda at: gaps[at], default=None)
