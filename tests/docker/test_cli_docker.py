@@ -175,7 +175,7 @@ def test_a_stopped_run_keeps_its_records_and_leaves_nothing(
     running = program.popen(
         "run", "--engine", "docker", "--blocks", "5", "--suite", program.suite()
     )
-    wait_for(lambda: (program.folder / "reports").exists() and records(program.run_folder()))
+    wait_for(program.so_far)
     running.send_signal(number)
     _, stderr = running.communicate(timeout=60)
 
@@ -202,7 +202,7 @@ def test_clean_removes_what_a_killed_run_left_and_nothing_else(
             *("run", "--engine", "docker", "--drivers", "host,bridge:user"),
             *("--suite", program.suite()),
         )
-        wait_for(lambda: (program.folder / "reports").exists() and records(program.run_folder()))
+        wait_for(program.so_far)
         running.kill()
         running.communicate(timeout=20)
         assert list(load(program.run_folder()).records())
@@ -231,7 +231,7 @@ def test_a_daemon_that_stops_in_the_middle_loses_no_record(own_lab: Lab, tmp_pat
     running = program.popen(
         "run", "--engine", "docker", "--blocks", "5", "--suite", program.suite()
     )
-    wait_for(lambda: (tmp_path / "reports").exists() and records(program.run_folder()))
+    wait_for(program.so_far)
     os.kill(own_lab.pid, signal.SIGTERM)
     _, stderr = running.communicate(timeout=120)
 

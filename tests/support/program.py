@@ -89,6 +89,12 @@ class Program:
         (folder,) = (self.folder / "reports").iterdir()
         return folder
 
+    def so_far(self) -> list[dict[str, Any]]:
+        """Return the records of the one run that goes on; none before it has a folder."""
+        return [
+            record for folder in (self.folder / "reports").glob("*") for record in records(folder)
+        ]
+
 
 def records(folder: Path) -> list[dict[str, Any]]:
     """Return the records of a run folder as they stand on disk."""
