@@ -132,20 +132,26 @@ def _text(message: str, advice: str) -> str:
     return f"{message.rstrip('.')}. {capital(advice.rstrip('.'))}."
 
 
-def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
-    from rich.text import Text  # noqa: PLC0415 - same
+def _plain_table(title: "Text", gap: int = 1) -> "Table":
+    """Return an empty table without lines, its title on the left; `gap` spaces between columns."""
+    from rich.table import Table as RichTable  # noqa: PLC0415 - keeps `netbench --help` instant
 
-    title = Text(f"\n{metric_title(metric)} {key.place} ", style="bold")
-    title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")
-    result = Table(
+    return RichTable(
         title=title,
         title_justify="left",
         title_style="",
         box=None,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=(0, gap, 0, 0),
     )
+
+
+def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -> "Table":
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    title = Text(f"\n{metric_title(metric)} {key.place} ", style="bold")
+    title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")
+    result = _plain_table(title)
     result.add_column("driver", min_width=11)
     result.add_column("median", justify="right", min_width=11, no_wrap=True)
     result.add_column(plain(baseline), justify="right", min_width=11, no_wrap=True)
@@ -167,19 +173,13 @@ def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -
 
 def _beside(info: RunInfo, analysis: Analysis) -> list["Table"]:
     """Return the measures that the run is not judged by, a row each."""
-    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
-    from rich.text import Text  # noqa: PLC0415 - same
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     rows = measures(info, analysis)
     if not rows:
         return []
-    result = Table(
-        title=Text("\nOther measures, with the ratio to the baseline", style="bold"),
-        title_justify="left",
-        title_style="",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
+    result = _plain_table(
+        Text("\nOther measures, with the ratio to the baseline", style="bold"), gap=2
     )
     result.add_column("measure", min_width=20)
     result.add_column("probe", min_width=8)
@@ -209,21 +209,13 @@ def _entry(entry: Entry | None, *, narrow: bool) -> "Text":
 
 def _uncompared(analysis: Analysis) -> list["Table"]:
     """Return the cells that were measured where the baseline has no such path."""
-    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
-    from rich.text import Text  # noqa: PLC0415 - same
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     found = uncompared(analysis)
     if not found:
         return []
     why = f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path"
-    result = Table(
-        title=Text(why, style="bold"),
-        title_justify="left",
-        title_style="",
-        box=None,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    result = _plain_table(Text(why, style="bold"))
     for name in ("driver", "measure", "median", "quartiles", "trials"):
         result.add_column(name, justify="left" if name in ("driver", "measure") else "right")
     for cell in found:
@@ -240,22 +232,14 @@ def _uncompared(analysis: Analysis) -> list["Table"]:
 
 def _costs(analysis: Analysis, digest: Digest) -> list["Table"]:
     """Return the CPU time of every driver in every cell."""
-    from rich.table import Table  # noqa: PLC0415 - keeps `netbench --help` instant
-    from rich.text import Text  # noqa: PLC0415 - same
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     rows = cost_rows(analysis, digest)
     if not rows:
         return []
     title = Text("\nCPU time ", style="bold")
     title.append("(busy, client, server and the rest in CPUs)", style="dim")
-    result = Table(
-        title=title,
-        title_justify="left",
-        title_style="",
-        box=None,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    result = _plain_table(title)
     result.add_column("probe", no_wrap=True)
     result.add_column("driver", min_width=11)
     for name in ("CPU time", "ratio", "busy", "client", "server", "rest", "softirq"):

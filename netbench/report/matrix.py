@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.family import leading
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import METRICS, RunInfo
 from netbench.report.words import SIGNS, CellKey, capital, key_of, metric_title
@@ -48,14 +49,14 @@ def others(info: RunInfo, analysis: Analysis) -> tuple[str, ...]:
 
 def measures(info: RunInfo, analysis: Analysis) -> tuple[Measure, ...]:
     """Return a row for each measure that some driver has, in the order of the plan."""
-    leading = {probe.name: probe.metrics[0] for probe in info.plan.probes if probe.metrics}
+    leads = leading(info.plan)
     judged = {(key_of(c), c.metric) for c in analysis.contrasts if c.primary}
     cells: dict[tuple[CellKey, str], dict[str, CellSummary]] = {}
     for cell in analysis.cells:
         key = CellKey(cell.path, cell.probe, cell.placement)
         if cell.replica or (key, cell.metric) in judged:
             continue
-        if cell.metric in BESIDE or leading.get(cell.probe) == cell.metric:
+        if cell.metric in BESIDE or leads.get(cell.probe) == cell.metric:
             cells.setdefault((key, cell.metric), {})[cell.driver] = cell
     contrasts = {(key_of(c), c.metric, c.driver): c for c in analysis.contrasts if c.headline}
     drivers = others(info, analysis)

@@ -139,7 +139,6 @@ def _ended(load: Prepared, client: Process) -> Leg:
 
 
 def _end_server(prepared: Prepared) -> Completed:
-    if prepared.probe.server_ends:
-        return prepared.wait(prepared.server, _SERVER_GRACE)
-    prepared.server.signal("KILL")
+    if not prepared.probe.server_ends:
+        prepared.server.signal("KILL")
     return prepared.wait(prepared.server, _SERVER_GRACE)
