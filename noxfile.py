@@ -1,12 +1,16 @@
 """What is checked, one session each. `nox` runs all of `nox -l` but `bench` and `calibration`."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "unit", "netns", "docker", "vm", "browser", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "alone"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
+NO_TESTS = 5
+"""pytest's exit code where nothing of what is asked for is there."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -16,10 +20,20 @@ def install(session: nox.Session, *groups: str) -> None:
         session.install("-e.", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-def pytest(session: nox.Session, *default: str) -> None:
-    """Run pytest on what is given after `--`, else on a folder."""
-    install(session, "test")
-    session.run("python", "-m", "pytest", *(session.posargs or default))
+def pytest(session: nox.Session, folders: str, *options: str) -> None:
+    """Run the tests of these folders, or of what is named after `--` that which lies in them."""
+    own = tuple(f"tests/{name}" for name in folders.split())
+    named = [word for word in session.posargs if word.startswith("tests/")]
+    mine = [word for word in named if word.startswith(own)]
+    for word in mine:
+        if not Path(word.partition("::")[0]).exists():
+            session.error(f"there is no {word}")
+    if named and not mine:
+        session.skip("what is named lies elsewhere")
+    more = [word for word in session.posargs if word not in named]
+    codes = (0, NO_TESTS) if session.posargs else (0,)
+    argv = ("python", "-m", "pytest", *options, *more, *(mine or own))
+    session.run(*argv, success_codes=codes)
 
 
 @nox.session
@@ -39,46 +53,27 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
-def unit(session: nox.Session) -> None:
-    """Pure tests: no network, no namespaces."""
-    pytest(session, "-n", "auto", "tests/unit")
+def tests(session: nox.Session) -> None:
+    """All tests but a few: on real namespaces and engines, in a browser and a VM, and pure ones."""
+    install(session, "test", "docs", "build")
+    # In this order: the virtual machine first, which keeps one worker and one CPU for a long time,
+    # and beside it what needs no more than some time; then the longest files first.
+    options = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
+    pytest(session, "vm browser docs package unit faults docker engines netns", *options)
 
 
 @nox.session
-def netns(session: nox.Session) -> None:
-    """Real namespaces on this kernel, as root and as an ordinary user."""
-    pytest(session, "tests/netns")
-
-
-@nox.session
-def docker(session: nox.Session) -> None:
-    """A real Docker Engine of our own, in namespaces of its own."""
-    pytest(session, "tests/docker")
-
-
-@nox.session
-def vm(session: nox.Session) -> None:
-    """Every driver under a stock kernel in a virtual machine, for what this kernel lacks."""
-    pytest(session, "tests/vm")
-
-
-@nox.session
-def browser(session: nox.Session) -> None:
-    """The report in headless Chromium."""
-    pytest(session, "tests/browser")
-
-
-@nox.session
-def docs(session: nox.Session) -> None:
-    """The documentation against the program."""
-    pytest(session, "tests/docs")
+def alone(session: nox.Session) -> None:
+    """Tests that need the machine for themselves."""
+    install(session, "test", "docs")
+    pytest(session, "docs netns", "-m", "alone")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Figures of the harness itself; nothing is asserted."""
     install(session)
-    for name in session.posargs or ("startup", "report", "fidelity", "share"):
+    for name in session.posargs or ("startup", "report", "scale", "fidelity", "share"):
         session.run("python", f"benchmarks/harness/{name}.py")
 
 
@@ -90,4 +85,5 @@ def calibration(session: nox.Session) -> None:
     session.run("python", "benchmarks/calibration/campaigns.py", "pack")
     session.run("python", "benchmarks/calibration/simulate.py")
     session.run("python", "benchmarks/calibration/rivals.py")
+    session.run("python", "benchmarks/calibration/across.py")
     session.run("python", "benchmarks/calibration/tables.py")

@@ -9,7 +9,8 @@ gc.disable()
 import sys  # noqa: E402 -- after the above
 
 try:
-    from netbench.cli import run_command_line
+    from netbench.cli import end_deaf, run_command_line, unheard
+    from netbench.errors import Interrupted
 except KeyboardInterrupt:  # nothing is made yet, and nobody handles signals
     sys.exit(130)
 
@@ -19,7 +20,13 @@ gc.enable()
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run_command_line(sys.argv[1:]))
+    sys.unraisablehook = unheard
+    try:
+        code = run_command_line(sys.argv[1:])
+    except Interrupted as exc:  # by another signal, while the first one was told
+        code = exc.exit_code
+    end_deaf()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import Final, Literal
 
 from netbench.errors import FactError
+from netbench.files import LOCAL, Files
+from netbench.files import text as text_of
 
 Version = Literal[1, 2]
 _VERSIONS: Final[tuple[Version, ...]] = (1, 2)
 """In the order they are asked: a hybrid system keeps all of its groups in version 1 alone."""
+_FILES: Final[Mapping[Version, tuple[str, ...]]] = {
+    1: ("cpuacct.usage", "cpuacct.usage_sys"),
+    2: ("cpu.stat",),
+}
 _NANO: Final = 1e9
+_DIGITS: Final = 20
+"""Of a counter of 64 bits."""
 _MICRO: Final = 1e6
 """In a second."""
 _CONTROLLER: Final = "cpuacct"
@@ -107,20 +115,25 @@ def group_of(pid: int | Literal["self"]) -> Group:
     Raises:
         FactError: the process is gone, or its group is not to be seen.
     """
-    return group_in(mounts(_read(Path("/proc/self/mountinfo"))), _read(Path(f"/proc/{pid}/cgroup")))
+    seen = mounts(_read("/proc/self/mountinfo", LOCAL))
+    return group_in(seen, _read(f"/proc/{pid}/cgroup", LOCAL))
 
 
-def usage(group: Group) -> CpuUsage:
+def files_of(group: Group) -> tuple[str, ...]:
+    """Return the files that hold the CPU time of a group, the one that it must have first."""
+    return tuple(str(group.folder / name) for name in _FILES[group.version])
+
+
+def usage(group: Group, files: Files = LOCAL) -> CpuUsage:
     """Return the CPU time of a group and all groups in it.
 
     Raises:
         FactError: it is gone, or not ours to read.
     """
-    if group.version == 2:  # noqa: PLR2004 - the version's own number
-        return usage_v2(_read(group.folder / "cpu.stat"))
-    return usage_v1(
-        _read(group.folder / "cpuacct.usage"), _tried(group.folder / "cpuacct.usage_sys")
-    )
+    total, *system = files_of(group)
+    if not system:
+        return usage_v2(_read(total, files))
+    return usage_v1(_read(total, files), text_of(files, system[0]))
 
 
 def usage_v1(total: str, system: str | None) -> CpuUsage:
@@ -143,20 +156,13 @@ def usage_v2(stat: str) -> CpuUsage:
 
 def _number(text: str, name: str) -> int:
     word = text.strip()
-    if not (word.isascii() and word.isdecimal()):
+    if not (word.isascii() and word.isdecimal() and len(word) <= _DIGITS):
         raise FactError(f"{name} reads {word[:60]!r}")
     return int(word)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as exc:
-        raise FactError(f"{path}: {exc.strerror}") from exc
-
-
-def _tried(path: Path) -> str | None:
-    try:
-        return _read(path)
-    except FactError:
-        return None
+def _read(path: str, files: Files) -> str:
+    found = text_of(files, path)
+    if found is None:
+        raise FactError(f"{path} is not readable")
+    return found

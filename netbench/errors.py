@@ -3,17 +3,20 @@
     NetbenchError
     ├── ConfigurationError    2  the request cannot be right as given; all problems at once
     ├── RunFolderError        2  a folder that is not a run, or not one this version reads
+    │   └── RunFolderLost     3  it cannot be written any more; what is in it stays
     ├── EngineUnavailable     4  no engine, or no way to it
     ├── EngineError           3  the engine refused or failed one operation
     │   ├── EngineLost        3  the engine went away in the middle of a run
     │   └── Unsupported       3  kernel or engine lack what is asked for; becomes a `Skip`
     ├── ProbeError            3  a tool ran and gave no usable number; becomes a `Failure`
+    ├── SystemExhausted       3  the machine has no more of something: descriptors, disk, memory
     ├── FactError             3  something that should be readable was not
-    └── Interrupted         130  SIGINT or SIGTERM
+    └── Interrupted         130  SIGINT, SIGTERM or SIGHUP
 
 Exit code 0 is no error, and 1 is that of a budget that is not kept.
 """
 
+import errno
 from typing import Final
 
 NOT_KEPT: Final = 1
@@ -62,6 +65,13 @@ class RunFolderError(NetbenchError):
     kind = "run-folder"
 
 
+class RunFolderLost(RunFolderError):
+    """The run folder cannot be written any more in the middle of a run."""
+
+    exit_code = 3
+    kind = "run-folder-lost"
+
+
 class EngineUnavailable(NetbenchError):
     """No engine can be used at all: nothing can be measured."""
 
@@ -91,6 +101,33 @@ class ProbeError(NetbenchError):
     """A tool ran but gave no usable number."""
 
     kind = "probe"
+
+
+class SystemExhausted(NetbenchError):
+    """The machine gives no more of what every program needs."""
+
+    kind = "system"
+
+    @classmethod
+    def of(cls, error: OSError) -> "SystemExhausted | None":
+        """Return what an error of the system means for the user; None where it is another one."""
+        hint = _EXHAUSTED.get(error.errno or 0)
+        if hint is None:
+            return None
+        where = f": {error.filename}" if error.filename else ""
+        return cls(f"the system refused: {error.strerror}{where}", hint=hint)
+
+
+_EXHAUSTED: Final = {
+    errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
+    errno.ENFILE: "raise fs.file-max, or end what holds so many files open",
+    errno.ENOSPC: "make room on that file system",
+    errno.EDQUOT: "make room within the quota",
+    errno.EROFS: "write to a file system that is not read-only",
+    errno.ENOMEM: "free memory, or raise the limit",
+    errno.EAGAIN: "raise the limit of processes: ulimit -u, pids.max",
+}
+"""What helps, by the system's error number."""
 
 
 class FactError(NetbenchError):

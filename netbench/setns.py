@@ -7,6 +7,7 @@ from threading import Thread
 from typing import TypeVar
 
 from netbench.errors import FactError
+from netbench.threads import start_thread
 
 _T = TypeVar("_T")
 _CLONE_NEWNET = 0x40000000
@@ -26,20 +27,25 @@ def in_netns(where: int | str, work: Callable[[], _T]) -> _T:
 
     def enter_and_work() -> None:
         try:
-            _enter(where)
+            enter(where)
             result.append(work())
         except BaseException as exc:  # noqa: BLE001 -- carried to the caller's thread
             failure.append(exc)
 
     thread = Thread(target=enter_and_work)
-    thread.start()
+    start_thread(thread)
     thread.join()
     if failure:
         raise failure[0]
     return result[0]
 
 
-def _enter(where: int | str) -> None:
+def enter(where: int | str) -> None:
+    """Take the calling thread into the network namespace of a process or a file, for good.
+
+    Raises:
+        FactError: the namespace is gone or may not be entered.
+    """
     path, name = (
         (where, where) if isinstance(where, str) else (f"/proc/{where}/ns/net", f"process {where}")
     )

@@ -35,6 +35,8 @@ _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGT]?)")
+_CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+"""Linux knows of fewer than 100,000 CPUs, and a longer list would not fit into memory."""
 _THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 MISSING: Final = "–"
 """Shown where there is no value; never a zero."""
@@ -95,8 +97,14 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def percent(ratio_value: float) -> str:
-    """Return a ratio as a signed change: `percent(0.78)` is `-22.0 %`."""
-    return f"{(ratio_value - 1) * 100:+.1f} %"
+    """Return a ratio as a signed change: `percent(0.78)` is `-22.0 %`, and no zero is negative."""
+    change = round((ratio_value - 1) * 100, 1)
+    return f"{change:+.1f} %" if change else "0.0 %"
+
+
+def share(value: float, decimals: int = 1) -> str:
+    """Return a part of a whole: `share(0.021)` is `2.1 %`."""
+    return f"{value * 100:.{decimals}f} %"
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
@@ -106,9 +114,11 @@ def cpu_list(text: str) -> tuple[int, ...]:
         ValueError: it is not one.
     """
     numbers: set[int] = set()
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        numbers.update(range(int(first), int(last or first) + 1))
+    for part in text.split(","):
+        found = _CPUS.fullmatch(part.strip())
+        if found is None or int(found[1]) > int(found[2] or found[1]):
+            raise ValueError(f"{text!r} is no list of CPUs")
+        numbers.update(range(int(found[1]), int(found[2] or found[1]) + 1))
     return tuple(sorted(numbers))
 
 

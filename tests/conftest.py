@@ -1,5 +1,6 @@
 """What every folder of tests may use. `tests/support` is made importable here."""
 
+import fcntl
 import os
 import shutil
 import sys
@@ -15,12 +16,28 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.program import Program
 from support.user import program_of_user
 
-# How long an example takes is the machine's affair.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# How long an example takes is the machine's affair. `pytest --hypothesis-profile long` tries more.
+settings.register_profile("short", deadline=None, max_examples=30)
+settings.register_profile("long", deadline=None, max_examples=1000)
+settings.load_profile("short")
 
 # netbench takes NETBENCH_REQUIRE for budgets: whoever means the tests by it is understood here.
 os.environ.setdefault("NETBENCH_TEST_REQUIRE", os.environ.pop("NETBENCH_REQUIRE", ""))
+
+
+@pytest.fixture(autouse=True)
+def _one_cleans_at_a_time(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Keep those that clean up behind killed runs apart: each would find what another left."""
+    if request.node.get_closest_marker("cleans") is None:
+        yield
+        return
+    base = tmp_path_factory.getbasetemp()
+    of_all_workers = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (of_all_workers / "cleans.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from injected import Disturbed
 from kinds import BASELINE, DRIVER, KINDS, Kind
 from short import ShortRoundTrips, ShortStream
 
-from netbench.cli.run import RunOptions, measure
+from netbench.cli.ground import RunOptions
+from netbench.cli.run import measure
 from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import NetbenchError

@@ -13,6 +13,7 @@ from multiprocessing import Pool
 from pathlib import Path
 from statistics import median
 
+import across
 import rivals
 import rounds
 import simulate
@@ -357,12 +358,98 @@ def taus() -> str:
     )
 
 
+ACROSS = {"relative": "ratio to the baseline", "absolute": "own figure"}
+"""What `compare` holds against each other, in words."""
+
+
+def two_runs(rows: list[across.Row]) -> str:
+    """Return pairs of simulated runs."""
+    head = ("trials", "runs", "compared", "truth", "verdicts", "false", "interval holds the truth")
+    return table(
+        head,
+        (
+            (
+                EVERY[row.terms.world].title,
+                days(row.terms),
+                ACROSS[row.terms.basis],
+                f"{row.terms.effect:.2f}",
+                verdicts(row),
+                false(row),
+                f"{row.covered / row.pairs * 100:.1f} %",
+            )
+            for row in rows
+        ),
+    )
+
+
+def days_of(found: list[across.Day]) -> str:
+    """Return how far runs of the same thing lie apart."""
+    head = ("runs", "compared", "with enough blocks", "deviation of their means", "by blocks alone")
+    return table(
+        head,
+        (
+            (
+                day.title,
+                ACROSS[day.basis],
+                str(day.runs),
+                f"{day.deviation:.3f}",
+                f"{day.expected:.3f}",
+            )
+            for day in found
+        ),
+    )
+
+
+def days(terms: across.Terms) -> str:
+    """Return in words what two runs do not share."""
+    parts = ["stop by themselves" if terms.adaptive else f"{across.FIXED} blocks"]
+    if terms.machine:
+        parts.append("machine has its day" + ("" if terms.seen else ", unseen by the sentinel"))
+    if terms.ratio:
+        parts.append(f"ratio has its day, {terms.ratio:.0%}".replace("%", " %"))
+    return "; ".join(parts)
+
+
+def verdicts(row: across.Row) -> str:
+    """Return how often each verdict was given, in percent."""
+    shares = ((word, row.verdicts.get(str(word), 0) / row.pairs) for word in Verdict)
+    return ", ".join(f"{word} {share * 100:.1f} %" for word, share in shares if share)
+
+
+def false(row: across.Row) -> str:
+    """Return how often a verdict contradicts the truth."""
+    truth = math.log(row.terms.effect)
+    true = read((truth, truth), across.MARGIN, across.METRIC)
+    wrong = [w for w in Verdict if w is not Verdict.UNDECIDED and w is not true]
+    return str(Proportion(sum(row.verdicts.get(str(w), 0) for w in wrong), row.pairs))
+
+
+def real_runs(rows: list[across.Row]) -> str:
+    """Return pairs of real runs of the same thing."""
+    head = ("runs", "compared", "verdicts", "false", "interval holds 1")
+    return table(
+        head,
+        (
+            (
+                row.terms.world.removeprefix("real: "),
+                ACROSS[row.terms.basis],
+                ", ".join(f"{word} {count}" for word, count in row.verdicts.items()),
+                false(row),
+                str(Proportion(row.covered, row.pairs)),
+            )
+            for row in rows
+        ),
+    )
+
+
 def every() -> dict[str, str]:
     """Return every table by name."""
     with Pool() as pool:
         ended = pool.map(_campaigns, KINDS)
     found = {kind.name: judged for kind, judged in zip(KINDS, ended, strict=True)}
     rows = simulate.load()
+    paired = across.load_rows()
+    kept_runs = [row for row in paired if row.terms.world.startswith("real: ")]
     plain = [row for row in rows if row.terms.world not in {"arms-5", "ratio-5"}]
     return {
         "trials": trials(found),
@@ -381,6 +468,9 @@ def every() -> dict[str, str]:
         "looks": rivals_of(rivals.load(), "looks"),
         "fidelity": fidelity(list(rounds.every())),
         "order": rivals_of(rivals.load(), "order"),
+        "across": two_runs([row for row in paired if row not in kept_runs]),
+        "across-real": real_runs(kept_runs),
+        "days": days_of(across.load_days()),
     }
 
 

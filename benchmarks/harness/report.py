@@ -28,8 +28,11 @@ class Cost:
     folder: int
     """Bytes of `records.jsonl`."""
     seconds: float
+    """Wall time, which neighbours on the machine lengthen."""
+    processor: float
+    """CPU seconds of all its processes."""
     memory: int
-    """Largest resident set, bytes."""
+    """Largest resident set of one of its processes, bytes."""
     page: int
     """Bytes of `report.html`."""
 
@@ -41,50 +44,45 @@ def write_run(parent: Path, wanted: int) -> None:
     the one that measures must stay small: it never imports what is imported here.
     """
     sys.path.insert(0, str(ROOT / "tests"))
-    from pydantic import TypeAdapter  # noqa: PLC0415 -- keeps the measuring process small
-    from support import synthetic  # noqa: PLC0415 -- same
-
-    from netbench.record import Record  # noqa: PLC0415 -- same
-    from netbench.store import RECORDS, RunFolder  # noqa: PLC0415 -- same
+    from support import several, synthetic  # noqa: PLC0415 -- keeps the measuring process small
 
     a_block = len(synthetic.CELLS) * (len(synthetic.ALL) + 1)
     blocks = math.ceil(wanted / a_block)
     info = synthetic.info_of(1, blocks, synthetic.ALL, "host")
     info = replace(info, wall=SECONDS_A_TRIAL * blocks * a_block)
-    folder = RunFolder.create(parent, info.plan.drivers, info)
-    writer = TypeAdapter(Record)
-    with (folder.path / RECORDS).open("wb") as file:
-        # Not `RunFolder.append`: it syncs each line, and a hundred thousand syncs take minutes.
-        file.writelines(
-            writer.dump_json(record) + b"\n" for record in synthetic.records_of(info, seed=1)
-        )
+    several.written(info, synthetic.records_of(info, seed=1), parent)
 
 
 def measure(wanted: int) -> Cost:
     """Make a run folder, report on it, remove it."""
     with tempfile.TemporaryDirectory(prefix="netbench-bench-") as parent:
-        writer = multiprocessing.get_context("spawn").Process(
-            target=write_run, args=(Path(parent), wanted)
-        )
-        writer.start()
-        writer.join()
-        if writer.exitcode:
-            raise SystemExit(f"the run folder could not be made: exit code {writer.exitcode}")
-        (folder,) = Path(parent).iterdir()
+        folder = written(Path(parent), wanted)
         with (folder / "records.jsonl").open("rb") as file:
             records = sum(1 for _ in file)
-        seconds, memory = report_on(folder)
+        seconds, processor, memory = report_on(folder)
         return Cost(
             records=records,
             folder=(folder / "records.jsonl").stat().st_size,
             seconds=seconds,
+            processor=processor,
             memory=memory,
             page=(folder / "report.html").stat().st_size,
         )
 
 
-def report_on(folder: Path) -> tuple[float, int]:
-    """Run `netbench report` and return its wall seconds and its largest resident set in bytes."""
+def written(parent: Path, wanted: int) -> Path:
+    """Return a new run folder of at least `wanted` records, made by another process."""
+    writer = multiprocessing.get_context("spawn").Process(target=write_run, args=(parent, wanted))
+    writer.start()
+    writer.join()
+    if writer.exitcode:
+        raise SystemExit(f"the run folder could not be made: exit code {writer.exitcode}")
+    (folder,) = parent.iterdir()
+    return folder
+
+
+def report_on(folder: Path) -> tuple[float, float, int]:
+    """Run `netbench report` and return its wall seconds, CPU seconds and largest resident set."""
     argv = (sys.executable, "-m", "netbench", "report", str(folder))
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -96,7 +94,7 @@ def report_on(folder: Path) -> tuple[float, int]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if not (folder / "report.html").exists():
         raise SystemExit(f"`{' '.join(argv)}` wrote no report: {said}")
-    return seconds, usage.ru_maxrss * 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def main() -> None:
@@ -105,14 +103,15 @@ def main() -> None:
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000])
     sizes = sorted(parser.parse_args().records)
 
-    print(f"{'records':>9}{'records.jsonl':>15}{'wall':>10}{'peak RSS':>12}{'report.html':>13}")
+    times = f"{'wall':>10}{'CPU':>10}"
+    print(f"{'records':>9}{'records.jsonl':>15}{times}{'peak RSS':>12}{'report.html':>13}")
     costs = []
     for size in sizes:
         cost = measure(size)
         costs.append(cost)
         print(
             f"{cost.records:9,}{cost.folder / 1e6:12.1f} MB{cost.seconds:8.1f} s"
-            f"{cost.memory / 1e6:9.0f} MB{cost.page / 1e6:10.2f} MB",
+            f"{cost.processor:8.1f} s{cost.memory / 1e6:9.0f} MB{cost.page / 1e6:10.2f} MB",
             flush=True,
         )
     for small, large in itertools.pairwise(costs):
@@ -121,6 +120,7 @@ def main() -> None:
             f"{name} x {(b / a) ** (1 / tens):.2f}"
             for name, a, b in (
                 ("wall", small.seconds, large.seconds),
+                ("CPU", small.processor, large.processor),
                 ("RSS", small.memory, large.memory),
                 ("HTML", small.page, large.page),
             )

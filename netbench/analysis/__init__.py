@@ -2,29 +2,29 @@
 
 from collections.abc import Iterable
 
+from netbench.analysis.frame import Collector
 from netbench.analysis.model import (
     Analysis,
-    BlockDelta,
     BudgetResult,
     CellSummary,
     Contrast,
     NullContrast,
     QualityWarning,
-    SentinelPoint,
     Standing,
     State,
     Stopped,
     Tally,
-    TrialPoint,
     Verdict,
 )
-from netbench.record import Record, RunInfo
+from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
+from netbench.record import RunInfo, Trial
 
 __all__ = [
     "Analysis",
     "BlockDelta",
     "BudgetResult",
     "CellSummary",
+    "Collector",
     "Contrast",
     "NullContrast",
     "QualityWarning",
@@ -39,12 +39,12 @@ __all__ = [
 ]
 
 
-def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
+def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
     """Judge a run by METHOD's rules.
 
-    `records` is read once, in any order, and only its numbers are kept. States come from the
-    sentinel over the whole run; contrasts pair trials of one block in one state; each of the m
-    primary contrasts gets 0.05 / m of the error rate.
+    `records` is read once, in any order, and only its numbers are kept; or a collector has them.
+    States come from the sentinel over the whole run; contrasts pair trials of one block in one
+    state; each of the m primary contrasts gets 0.05 / m of the error rate.
     """
     # pandas and scipy take a second to import; whoever only needs the types does not wait
     from netbench.analysis.pipeline import analyse as whole  # noqa: PLC0415 -- see above

@@ -9,7 +9,7 @@ from netbench.analysis.model import Standing
 from netbench.analysis.stats import Floats, Interval, blocks_needed, order_statistics, strata
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
-from netbench.units import RATIO, quantity
+from netbench.units import RATIO, quantity, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _within_noise(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
         )
     distance = abs(mean - terms.limit)
     if terms.logarithmic:
-        told, room = f"{math.expm1(floor):.1%}", f"{math.expm1(distance):.1%}"
+        told, room = share(math.expm1(floor)), share(math.expm1(distance))
     else:
         floor *= max(1.0, budget.factor)
         told, room = quantity(floor, terms.unit), quantity(distance, terms.unit)

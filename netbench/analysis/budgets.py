@@ -14,8 +14,9 @@ budget's standing back too.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -24,10 +25,13 @@ from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.family import declared
 from netbench.analysis.ground import Ground
 from netbench.analysis.model import BudgetResult, Standing
-from netbench.analysis.pairing import Observed, Pair, arms, headline, joined, judged, sides
+from netbench.analysis.pairing import Observed, Pairs, arms, either, headline, joined, judged
 from netbench.analysis.stats import ALPHA, Interval, blocks_needed, t_mixture
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
+
+NONE: Final = np.zeros(0, np.int32)
+"""The states of no trial."""
 
 
 def judge_budgets(plan: PlanSummary, ground: Ground) -> tuple[BudgetResult, ...]:
@@ -82,10 +86,8 @@ def _cells(budget: Budget, plan: PlanSummary, closed: frozenset[tuple[str, str]]
 
 def _judge(terms: Terms, ground: Ground) -> BudgetResult:
     budget, cell = terms.budget, terms.cell
-    seen = ground.numbers.get(
-        (cell.path.value, cell.probe, cell.placement.value, budget.metric), ()
-    )
-    state = headline(_pairs(terms, seen), seen)
+    seen = ground.numbers.get((cell.path.value, cell.probe, cell.placement.value, budget.metric))
+    state = headline(_pairs(terms, seen).state, NONE if seen is None else seen.state)
     evidence = _evidence(terms, seen, state)
     stated = terms.stand(evidence.interval.bounds)
     reason = _absent(terms, ground, seen) if not len(evidence.effects) else None
@@ -108,20 +110,20 @@ def _judge(terms: Terms, ground: Ground) -> BudgetResult:
     )
 
 
-def _pairs(terms: Terms, seen: Sequence[Observed]) -> list[Pair]:
+def _pairs(terms: Terms, seen: Observed | None) -> Pairs:
     """Return the driver's values with the reference's, or with themselves where there is none."""
     positive = terms.logarithmic
     own = arms(seen, terms.budget.driver, positive=positive)
     if terms.budget.reference is None:
-        first, second = own
-        whole = second | first
+        whole = either(*own)
         return joined((whole,), (whole,))
     return joined(own, arms(seen, terms.budget.reference, positive=positive))
 
 
-def _evidence(terms: Terms, seen: Sequence[Observed], state: str) -> Evidence:
+def _evidence(terms: Terms, seen: Observed | None, state: str) -> Evidence:
     budget, needed = terms.budget, blocks_needed(terms.alpha)
-    own, other = sides(judged(_pairs(terms, seen), state, needed))
+    pairs = judged(_pairs(terms, seen), state, needed)
+    own, other = pairs.driver, pairs.baseline
     named = [(budget.driver, own)]
     if budget.reference is None:
         effects = np.log(own) if terms.logarithmic else own
@@ -129,7 +131,8 @@ def _evidence(terms: Terms, seen: Sequence[Observed], state: str) -> Evidence:
         named.append((budget.reference, other))
         effects = np.log(own / other) if terms.logarithmic else own - budget.factor * other
     first, second = arms(seen, terms.baseline, positive=terms.logarithmic)
-    again, once = sides(judged(joined((second,), (first,)), state, needed))
+    nulls = judged(joined((second,), (first,)), state, needed)
+    again, once = nulls.driver, nulls.baseline
     nothing = np.log(again / once) if terms.logarithmic else again - once
     return Evidence(
         effects=effects,
@@ -149,9 +152,9 @@ def _shown(terms: Terms, interval: Interval) -> tuple[float | None, float | None
     return scaled(interval.mean), scaled(low), scaled(high)
 
 
-def _absent(terms: Terms, ground: Ground, seen: Iterable[Observed]) -> str:
+def _absent(terms: Terms, ground: Ground, seen: Observed | None) -> str:
     """Return why there is no block to judge by."""
-    metric, having = terms.budget.metric, {one.driver for one in seen}
+    metric, having = terms.budget.metric, set() if seen is None else set(seen.driver.seen)
     drivers = (terms.budget.driver, terms.budget.reference)
     for driver in (d for d in drivers if d is not None):
         cell = replace(terms.cell, driver=driver)

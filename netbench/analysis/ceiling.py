@@ -1,10 +1,13 @@
 """What no driver should beat: loopback and memory copies on the same CPUs (METHOD §3)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
-import pandas as pd
+import numpy as np
 
+from netbench.analysis.columns import Floats, Index, Words, groups
+from netbench.analysis.frame import Frames
 from netbench.analysis.model import Ceiling, Loopback, QualityWarning
 from netbench.analysis.states import PREFERENCE
 from netbench.record import Absent, FactValue, RunInfo
@@ -18,7 +21,21 @@ HOST: Final = "host"
 _FIGURES: Final = ("copy", "copy_memory")
 
 
-def ceilings(info: RunInfo, values: pd.DataFrame) -> tuple[Ceiling, ...]:
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """Rates of streams."""
+
+    probe: Words
+    driver: Words
+    state: Words
+    value: Floats
+
+    def at(self, rows: Index) -> "_Streams":
+        """Return some of them."""
+        return _Streams(self.probe[rows], self.driver[rows], self.state[rows], self.value[rows])
+
+
+def ceilings(info: RunInfo, frames: Frames) -> tuple[Ceiling, ...]:
     """Return each placement's ceiling: its memory copies, and loopback for each probe of streams.
 
     Loopback is the host arm's median, where there is a host arm, in the closest state it has (over
@@ -27,12 +44,12 @@ def ceilings(info: RunInfo, values: pd.DataFrame) -> tuple[Ceiling, ...]:
     """
     facts = dict(info.facts)
     return tuple(
-        _ceiling(placement, facts, _streams(info, values, placement))
+        _ceiling(placement, facts, _streams(info, frames, placement))
         for placement in dict.fromkeys(cell.placement for cell in info.plan.cells)
     )
 
 
-def _ceiling(placement: Placement, facts: dict[str, FactValue], rows: pd.DataFrame) -> Ceiling:
+def _ceiling(placement: Placement, facts: dict[str, FactValue], rows: _Streams) -> Ceiling:
     found = {name: facts.get(f"ceiling.{placement}.{name}") for name in (*_FIGURES, "loopback")}
     copies = {name: _figure(found[name]) for name in _FIGURES}
     absent = [value.reason for value in found.values() if isinstance(value, Absent)]
@@ -48,39 +65,37 @@ def _figure(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _streams(info: RunInfo, values: pd.DataFrame, placement: Placement) -> pd.DataFrame:
+def _streams(info: RunInfo, frames: Frames, placement: Placement) -> _Streams:
     """Return the rates of one placement between containers, first arms, that no probe bounds."""
     bounded = {probe.name for probe in info.plan.probes if "rate" in dict(probe.parameters)}
-    return values[
-        (values["metric"] == "throughput")
-        & (values["path"] == Path.EAST_WEST.value)
-        & (values["placement"] == placement.value)
-        & ~values["probe"].isin(bounded)
-    ]
+    numbers = frames.numbers.at(frames.numbers.metric.equal("throughput"))
+    path, probe, at = frames.cells(numbers)
+    wanted = path.equal(Path.EAST_WEST.value) & at.equal(placement.value) & ~probe.among(bounded)
+    driver, state = frames.trials.driver[numbers.row], frames.trials.state[numbers.row]
+    return _Streams(probe, driver, state, numbers.value).at(wanted)
 
 
-def _loopbacks(rows: pd.DataFrame, measured: float | None) -> Iterator[Loopback]:
-    for probe, every in rows.groupby("probe", sort=False):
-        own = every
-        host = own[own["driver"] == HOST]
-        if not host.empty:
-            state = next((s for s in PREFERENCE if s in set(host["state"])), None)
+def _loopbacks(rows: _Streams, measured: float | None) -> Iterator[Loopback]:
+    for (probe,), every in sorted(groups(rows.probe), key=lambda group: group[1][0]):
+        own = rows.at(every)
+        host = own.at(own.driver.equal(HOST))
+        if len(host.value):
+            state = next((s for s in PREFERENCE if s in host.state.seen), None)
             if state is not None:
-                own, host = (found[found["state"] == state] for found in (own, host))
-            limit = float(host["value"].median())
-            source = f"the host arm's, median of {len(host)} trials"
+                own, host = (found.at(found.state.equal(state)) for found in (own, host))
+            limit = float(np.median(host.value))
+            source = f"the host arm's, median of {len(host.value)} trials"
         elif measured is not None:
             limit, source = measured, "measured once before the first block, for a second"
         else:
             continue
-        reached = own.groupby("driver")["value"].median()
         yield Loopback(
             probe=str(probe),
             value=limit,
             source=source,
             efficiencies=tuple(
-                (str(driver), float(value) / limit)
-                for driver, value in reached.items()
+                (str(driver), float(np.median(own.value[reached])) / limit)
+                for (driver,), reached in groups(own.driver)
                 if driver != HOST
             ),
         )

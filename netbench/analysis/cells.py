@@ -1,14 +1,18 @@
 """Absolute figures: every trial of every cell, whatever its state, with what gave no number."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
+from netbench.analysis.columns import Floats, Rows, Words, groups
 from netbench.analysis.family import declared
-from netbench.analysis.frame import ARM, CELL
-from netbench.analysis.model import CellSummary, TrialPoint
+from netbench.analysis.frame import Frames, Trials
+from netbench.analysis.model import CellSummary
+from netbench.analysis.points import TrialPoint
 from netbench.analysis.saturation import METRIC, Name
 from netbench.record import METRICS, PlanSummary
 from netbench.spec import Placement
@@ -26,27 +30,32 @@ class _Outcomes:
 
 
 def summarise(
-    trials: pd.DataFrame, values: pd.DataFrame, plan: PlanSummary, used_up: Mapping[Name, str]
+    frames: Frames, plan: PlanSummary, used_up: Mapping[Name, str]
 ) -> tuple[CellSummary, ...]:
     """Return one summary for each arm, cell and metric, planned or seen.
 
     An arm without samples gets the metrics that other arms gave in that cell, and where none did
     those that the probe declares.
     """
-    groups = trials.groupby([*ARM, *CELL])
-    outcomes = {cast("Name", name): _outcomes(rows) for name, rows in groups}
+    trials, numbers = frames.trials, frames.numbers
+    ran = groups(trials.driver, trials.replica, trials.path, trials.probe, trials.placement)
+    outcomes = {cast("Name", name): _outcomes(trials, rows) for name, rows in ran}
     planned = _planned(plan)
     names = dict.fromkeys([*planned, *sorted(outcomes.keys() - set(planned))])
-    numbers = values.groupby([*ARM, *CELL, "metric"])
-    given = {cast("tuple[*Name, str]", key): rows for key, rows in numbers}
+    found = groups(*frames.arms(numbers), *frames.cells(numbers), numbers.metric)
+    given = {cast("tuple[*Name, str]", key): rows for key, rows in found}
     absent = _Outcomes(0, 0, (NOT_REACHED,))
-    metrics = _metrics(values, names, declared(plan))
+    metrics = _metrics(given, names, declared(plan))
     units = {name: metric.unit for name, metric in METRICS.items()}
-    units |= dict(zip(values["metric"], values["unit"], strict=True))
+    units |= {metric: unit for (metric, unit), _ in groups(numbers.metric, numbers.unit)}
     return tuple(
         replace(
             _summary(
-                name, metric, units[metric], outcomes.get(name, absent), given.get((*name, metric))
+                name,
+                metric,
+                units[metric],
+                outcomes.get(name, absent),
+                numbers.value[given[key]] if (key := (*name, metric)) in given else None,
             ),
             saturated=used_up.get(name, "") if metric == METRIC else "",
         )
@@ -55,39 +64,27 @@ def summarise(
     )
 
 
-def points(values: pd.DataFrame) -> tuple[TrialPoint, ...]:
+def points(frames: Frames) -> Rows[TrialPoint]:
     """Return every value of every trial, in record order."""
-    columns = ["record", "block", "position", *ARM, *CELL, "metric", "unit", "value", "state"]
-    places = {placement.value: placement for placement in Placement}
-    return tuple(
-        TrialPoint(
-            record=record,
-            block=block,
-            position=position,
-            driver=driver,
-            replica=replica,
-            path=path,
-            probe=probe,
-            placement=places[placement],
-            metric=metric,
-            unit=unit,
-            value=value,
-            state=state,
-        )
-        for (
-            record,
-            block,
-            position,
-            driver,
-            replica,
-            path,
-            probe,
-            placement,
-            metric,
-            unit,
-            value,
-            state,
-        ) in zip(*(values[column].tolist() for column in columns), strict=True)
+    trials, numbers = frames.trials, frames.numbers
+    row = numbers.row
+    placement = Words(trials.placement.codes[row], tuple(map(Placement, trials.placement.names)))
+    return Rows(
+        TrialPoint,
+        {
+            "record": trials.record[row],
+            "block": trials.block[row],
+            "position": trials.position[row],
+            "driver": trials.driver[row],
+            "replica": trials.replica[row],
+            "path": trials.path[row],
+            "probe": trials.probe[row],
+            "placement": placement,
+            "metric": numbers.metric,
+            "unit": numbers.unit,
+            "value": numbers.value,
+            "state": trials.state[row],
+        },
     )
 
 
@@ -101,36 +98,42 @@ def _planned(plan: PlanSummary) -> list[Name]:
 
 
 def _metrics(
-    values: pd.DataFrame, names: Iterable[Name], declared: dict[str, tuple[str, ...]]
+    given: Iterable[tuple[*Name, str]],
+    names: Iterable[Name],
+    declared: dict[str, tuple[str, ...]],
 ) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Return each cell's metrics in the order of `METRICS`."""
-    given = values.groupby(CELL)["metric"].unique()
+    seen: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for _, _, path, probe, placement, metric in given:
+        seen[path, probe, placement].add(metric)
     order = list(METRICS)
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     for name in names:
         cell = name[2:]
-        known = tuple(given[cell]) if cell in given.index else declared.get(cell[1], ())
+        known = seen[cell] or declared.get(cell[1], ())
         found[cell] = tuple(
             sorted(known, key=lambda m: (order.index(m) if m in order else len(order), m))
         )
     return found
 
 
-def _outcomes(rows: pd.DataFrame) -> _Outcomes:
+def _outcomes(trials: Trials, rows: NDArray[np.intp]) -> _Outcomes:
+    outcomes, reasons = trials.outcome[rows], trials.reason[rows]
+    reasons = reasons[reasons.known]
     return _Outcomes(
-        failures=int((rows["outcome"] == "failure").sum()),
-        skips=int((rows["outcome"] == "skip").sum()),
-        reasons=tuple(dict.fromkeys(rows["reason"].dropna())),
+        failures=int(np.sum(outcomes.equal("failure"))),
+        skips=int(np.sum(outcomes.equal("skip"))),
+        reasons=tuple(dict.fromkeys(reasons.tolist())),
     )
 
 
 def _summary(
-    name: Name, metric: str, unit: str, outcomes: _Outcomes, rows: pd.DataFrame | None
+    name: Name, metric: str, unit: str, outcomes: _Outcomes, values: Floats | None
 ) -> CellSummary:
     driver, replica, path, probe, placement = name
     quartiles: list[float | None] = [None, None, None]
-    if rows is not None:
-        quartiles = [float(q) for q in rows["value"].quantile([0.25, 0.5, 0.75])]
+    if values is not None:
+        quartiles = [float(q) for q in np.quantile(values, [0.25, 0.5, 0.75])]
     return CellSummary(
         driver=driver,
         replica=int(replica),
@@ -142,7 +145,7 @@ def _summary(
         median=quartiles[1],
         p25=quartiles[0],
         p75=quartiles[2],
-        trials=0 if rows is None else len(rows),
+        trials=0 if values is None else len(values),
         failures=outcomes.failures,
         skips=outcomes.skips,
         reasons=outcomes.reasons,

@@ -1,33 +1,33 @@
 """Pair trials of one block in one state, and compare each driver with the baseline (METHOD §2)."""
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
+from netbench.analysis.columns import Floats, Rows, Wholes, groups
 from netbench.analysis.family import is_primary
-from netbench.analysis.frame import CELL
-from netbench.analysis.model import BlockDelta, Contrast, NullContrast, QualityWarning
+from netbench.analysis.frame import Frames
+from netbench.analysis.model import Contrast, NullContrast, QualityWarning
 from netbench.analysis.pairing import (
     Observed,
-    Pair,
+    Pairs,
     arm,
     arms,
-    deltas,
+    counted,
     headline,
     in_state,
     joined,
     judged,
-    sides,
     whatever_state,
 )
+from netbench.analysis.points import BlockDelta
 from netbench.analysis.saturation import METRIC, Name, saturated
 from netbench.analysis.states import PREFERENCE
-from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, blocks_needed, spread, t_mixture
+from netbench.analysis.stats import MIN_BLOCKS, Interval, blocks_needed, spread, t_mixture
 from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor, unsteady
 from netbench.record import METRICS, Metric, PlanSummary
 from netbench.spec import Placement
@@ -74,37 +74,33 @@ class Target:
         return METRICS[self.key.metric]
 
 
-def targets(trials: pd.DataFrame, values: pd.DataFrame, plan: PlanSummary) -> tuple[Target, ...]:
+def targets(frames: Frames, plan: PlanSummary) -> tuple[Target, ...]:
     """Return every contrast the run owes, whether or not it has pairs.
 
     Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
     times the metrics that any arm gave there and that have a ratio. A metric that an arm never
     gives beside its others does not apply to it, as no network of its own can be made for `host`.
     """
-    baseline = plan.baseline
-    sampling = set(trials.loc[trials["outcome"] == "sample", "driver"]) - {baseline}
-    ran = trials[trials["outcome"] != "skip"]
-    tried = ran[ran["driver"].isin(sampling)].merge(
-        ran.loc[ran["driver"] == baseline, CELL].drop_duplicates(), on=CELL
-    )
-    given = values[[*CELL, "metric"]].drop_duplicates()
-    owed = tried[["driver", *CELL]].drop_duplicates().merge(given, on=CELL)
-    gives: dict[tuple[str, ...], set[str]] = {}
-    for name, rows in values.groupby(["driver", *CELL]):
-        gives[cast("tuple[str, ...]", name)] = set(rows["metric"])
+    trials, baseline = frames.trials, plan.baseline
+    sampling = set(trials.driver[trials.outcome.equal("sample")].seen) - {baseline}
+    ran = ~trials.outcome.equal("skip")
+    columns = (trials.driver, trials.path, trials.probe, trials.placement)
+    tried = {name for name, _ in groups(*(column[ran] for column in columns))}
+    gives: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    drivers, _ = frames.arms(frames.numbers)
+    for name, _ in groups(drivers, *frames.cells(frames.numbers), frames.numbers.metric):
+        gives[name[:4]].add(name[4])
+    given: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for arm_, metrics in gives.items():
+        given[arm_[1:]] |= metrics
     found = [
-        Target(
-            driver,
-            Key(path, probe, placement, metric),
-            is_primary(plan, probe, placement, metric),
-        )
-        for driver, path, probe, placement, metric in owed.itertuples(index=False)
+        Target(driver, Key(path, probe, at, metric), is_primary(plan, probe, at, metric))
+        for driver, path, probe, at in tried
+        if driver in sampling and (baseline, path, probe, at) in tried
+        for metric in given[path, probe, at]
         if metric in METRICS
         and METRICS[metric].compared
-        and all(
-            metric in gives.get((arm, path, probe, placement), {metric})
-            for arm in (driver, baseline)
-        )
+        and all(metric in gives.get((one, path, probe, at), {metric}) for one in (driver, baseline))
     ]
     return tuple(sorted(found, key=lambda target: (target.key, target.driver)))
 
@@ -112,32 +108,39 @@ def targets(trials: pd.DataFrame, values: pd.DataFrame, plan: PlanSummary) -> tu
 class Comparison:
     """All pairs of one cell and metric."""
 
-    def __init__(self, key: Key, observed: Sequence[Observed], terms: Terms) -> None:
+    def __init__(self, key: Key, observed: Observed, terms: Terms) -> None:
         """`observed` holds every value of this key."""
         self.key = key
         self._terms = terms
-        self._observed = observed
-        self._baselines = arms(observed, terms.baseline)
+        self._states = observed.state
+        self._of = observed.by_driver()
+        self._found: dict[str, Pairs] = {}
+        self._baselines = arms(self._of.get(terms.baseline), terms.baseline)
         first, second = self._baselines
         self._null_pairs = joined((second,), (first,))
         self._needed = blocks_needed(terms.alpha)
 
+    def joins(self, driver: str) -> bool:
+        """Tell whether both a driver and the baseline, if it is another, have given a number."""
+        baseline = self._terms.baseline
+        return driver != baseline and {driver, baseline} <= self._of.keys()
+
     def contrasts(self, target: Target, missing: tuple[QualityWarning, ...]) -> Iterator[Contrast]:
         """Yield the headline contrast, then every other state with enough pairs."""
         pairs = self._pairs(target.driver)
-        head = headline(pairs, self._observed)
+        head = headline(pairs.state, self._states)
         for state in (head, *_others(pairs, head)):
             yield self._contrast(target, pairs, state, headline=state == head, missing=missing)
 
     def nulls(self, wanted: frozenset[str]) -> Iterator[NullContrast]:
         """Yield A/A in its headline state, then in other full or `wanted` states."""
         pairs = self._null_pairs
-        head = headline(pairs, self._observed)
+        head = headline(pairs.state, self._states)
         extra = [s for s in PREFERENCE if s in wanted and s != head]
         pooled = self._pooled_deviation()
         for state in dict.fromkeys((head, *_others(pairs, head), *extra)):
             rows = judged(pairs, state, self._needed)
-            interval = t_mixture(deltas(rows), self._terms.alpha)
+            interval = t_mixture(rows.deltas, self._terms.alpha)
             ratio, low, high = _ratios(interval)
             yield NullContrast(
                 path=self.key.path,
@@ -159,17 +162,16 @@ class Comparison:
     def _contrast(
         self,
         target: Target,
-        pairs: Sequence[Pair],
+        pairs: Pairs,
         state: str,
         *,
         headline: bool,
         missing: tuple[QualityWarning, ...],
     ) -> Contrast:
         rows, alpha = judged(pairs, state, self._needed), self._terms.alpha
-        driver, baseline = sides(rows)
-        logs = deltas(rows)
+        driver, baseline, logs = rows.driver, rows.baseline, rows.deltas
         interval = t_mixture(logs, alpha)
-        null = t_mixture(deltas(judged(self._null_pairs, state, self._needed)), alpha)
+        null = t_mixture(judged(self._null_pairs, state, self._needed).deltas, alpha)
         verdict, warnings = judge(
             Evidence(
                 metric=target.metric,
@@ -177,7 +179,7 @@ class Comparison:
                 deltas=logs,
                 driver=driver,
                 baseline=baseline,
-                shifts=np.array([pair.shift for pair in rows], np.float64),
+                shifts=rows.shift.astype(np.float64),
                 null=null,
                 alpha=alpha,
                 margin=self._terms.margin,
@@ -187,6 +189,7 @@ class Comparison:
             self._terms.saturated(name, self.key) for name in (target.driver, self._terms.baseline)
         )
         ratio, low, high = _ratios(interval)
+        apart = t_mixture(driver - baseline, alpha).bounds or (None, None)
         return Contrast(
             driver=target.driver,
             baseline=self._terms.baseline,
@@ -215,23 +218,28 @@ class Comparison:
             ),
             deltas=_deltas(rows),
             saturated=used,
+            difference_low=apart[0],
+            difference_high=apart[1],
         )
 
-    def paired_blocks(self, driver: str) -> frozenset[int]:
+    def paired_blocks(self, driver: str) -> Wholes:
         """Return the blocks that give a pair in any state."""
-        return frozenset(pair.block for pair in self._pairs(driver))
+        return self._pairs(driver).block
 
-    def _pairs(self, driver: str) -> list[Pair]:
-        return joined((arm(self._observed, driver, 0),), self._baselines)
+    def _pairs(self, driver: str) -> Pairs:
+        if driver not in self._found:
+            self._found[driver] = joined((arm(self._of.get(driver), driver, 0),), self._baselines)
+        return self._found[driver]
 
     def _pooled_deviation(self) -> float | None:
         """Return the A/A deviation over first attempts, whatever their state."""
-        second, first = (whatever_state(self._observed, self._terms.baseline, n) for n in (1, 0))
-        return spread(deltas(joined((second,), (first,))))
+        baseline = self._terms.baseline
+        second, first = (whatever_state(self._of.get(baseline), baseline, n) for n in (1, 0))
+        return spread(joined((second,), (first,)).deltas)
 
 
-def _others(pairs: Sequence[Pair], head: str) -> list[str]:
-    counts = Counter(pair.state for pair in pairs)
+def _others(pairs: Pairs, head: str) -> list[str]:
+    counts = counted(pairs.state)
     return [s for s in PREFERENCE if s != head and counts[s] >= MIN_BLOCKS]
 
 
@@ -248,24 +256,31 @@ def _ratios(interval: Interval) -> tuple[float | None, float | None, float | Non
     return ratio, float(np.exp(low)), float(np.exp(high))
 
 
-def _deltas(rows: Sequence[Pair]) -> tuple[BlockDelta, ...]:
-    return tuple(BlockDelta(pair.block, pair.delta) for pair in rows)
+def _deltas(rows: Pairs) -> Rows[BlockDelta]:
+    return Rows(BlockDelta, {"block": rows.block, "log_ratio": rows.deltas})
 
 
-def by_key(values: pd.DataFrame) -> dict[Key, list[Observed]]:
-    """Return a frame's numbers by cell and metric."""
-    groups = values.groupby(list(Key._fields), sort=False)
+def by_key(frames: Frames) -> dict[Key, Observed]:
+    """Return the numbers by cell and metric, in the order in which those first occur."""
+    found = groups(*frames.cells(frames.numbers), frames.numbers.metric)
     return {
-        Key(*map(str, cast("tuple[str, ...]", name))): observed_in(rows) for name, rows in groups
+        Key(*name): observed_in(frames, rows) for name, rows in sorted(found, key=lambda g: g[1][0])
     }
 
 
-def observed_in(rows: pd.DataFrame) -> list[Observed]:
-    """Return a frame's rows, which carry the states, as plain values."""
-    columns = [rows[name].tolist() for name in Observed._fields]
-    found = (Observed(*row) for row in zip(*columns, strict=True))
-    return [one._replace(before=_read(one.before), after=_read(one.after)) for one in found]
-
-
-def _read(reading: float | None) -> float | None:
-    return None if reading is None or math.isnan(reading) else reading
+def observed_in(frames: Frames, rows: NDArray[np.intp]) -> Observed:
+    """Return some of the numbers of frames, which carry the states."""
+    trials = frames.trials
+    own = frames.numbers.row[rows]
+    return Observed(
+        driver=trials.driver[own],
+        replica=trials.replica[own],
+        block=trials.block[own],
+        attempt=trials.attempt[own],
+        record=trials.record[own],
+        position=trials.position[own],
+        state=trials.state.codes[own],
+        value=frames.numbers.value[rows],
+        before=trials.before[own],
+        after=trials.after[own],
+    )

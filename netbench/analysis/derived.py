@@ -1,19 +1,19 @@
 """Values that no tool prints: computed from two trials of one arm, block and machine state."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
-import pandas as pd
+import numpy as np
 
-from netbench.analysis.frame import ARM, CELL, Frames
+from netbench.analysis.columns import words
+from netbench.analysis.frame import Frames, Numbers
 from netbench.analysis.states import PREFERENCE
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
 from netbench.record import METRICS, PlanSummary
 
 _OF: Final = "rtt_p50"
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
-_PAIR: Final = ["block", "state"]
-_PLACE: Final = [column for column in CELL if column != "probe"]
-"""Columns that a loaded cell shares with its idle one."""
 
 
 def with_buffer_delay(frames: Frames, plan: PlanSummary) -> Frames:
@@ -23,32 +23,53 @@ def with_buffer_delay(frames: Frames, plan: PlanSummary) -> Frames:
     idle figure is that of the same arm's probe without a load, of the same message size, in the
     same block, placement, path and machine state; where there is none, there is no such value.
     """
-    idle_of = _idle_probes(plan)
-    found = frames.numbers
-    found = found[(found["metric"] == _OF) & found["state"].isin(PREFERENCE)]
-    found = found.sort_values(["attempt", "record"], kind="stable")
-    found = found.drop_duplicates([*CELL, *ARM, *_PAIR])
-    loaded = found[found["probe"].isin(idle_of)]
-    if loaded.empty:
+    idle_of = idle_probes(plan)
+    if not idle_of:
         return frames
-    loaded = loaded.assign(idle=loaded["probe"].map(idle_of))
-    share = [*_PLACE, *ARM, *_PAIR]
-    idle = found[[*share, "probe", "value"]].rename(columns={"probe": "idle", "value": "without"})
-    both = loaded.merge(idle, on=[*share, "idle"])
-    if both.empty:
+    first = _first_of_each(frames, {*idle_of, *idle_of.values()})
+    rows, delays = [], []
+    for (probe, *where), (row, value) in first.items():
+        _, without = first.get((idle_of.get(str(probe)), *where), (0, None))
+        if without is not None:
+            rows.append(row)
+            delays.append(value / without - 1)
+    if not rows:
         return frames
-    delays = both.assign(
-        metric=BUFFER_DELAY.name, unit=BUFFER_DELAY.unit, value=both["value"] / both["without"] - 1
+    numbers = frames.numbers
+    whole = Numbers(
+        np.concatenate((numbers.row, np.array(rows, np.intp))),
+        words([*numbers.metric.tolist(), *([BUFFER_DELAY.name] * len(rows))]),
+        words([*numbers.unit.tolist(), *([BUFFER_DELAY.unit] * len(rows))]),
+        np.concatenate((numbers.value, np.array(delays, np.float64))),
     )
-    numbers = pd.concat([frames.numbers, delays[list(frames.numbers.columns)]])
-    order = ["record", "block", "position", "metric"]
-    return Frames(
-        trials=frames.trials,
-        numbers=numbers.sort_values(order, kind="stable", ignore_index=True),
-    )
+    return replace(frames, numbers=whole.at(np.lexsort((whole.metric.codes, whole.row))))
 
 
-def _idle_probes(plan: PlanSummary) -> dict[str, str]:
+def _first_of_each(
+    frames: Frames, probes: Collection[str]
+) -> dict[tuple[object, ...], tuple[int, float]]:
+    """Return row and value of the earliest median of each of these probes in each place and state.
+
+    By probe, path, placement, driver, replica, block and state.
+    """
+    numbers = frames.numbers.at(frames.numbers.metric.equal(_OF))
+    trials = frames.trials.at(numbers.row)
+    wanted = np.flatnonzero(trials.probe.among(probes) & trials.state.among(PREFERENCE))
+    wanted = wanted[np.lexsort((trials.record[wanted], trials.attempt[wanted]))]
+    own = trials.at(wanted)
+    columns = (own.probe, own.path, own.placement, own.driver, own.replica, own.block, own.state)
+    found: dict[tuple[object, ...], tuple[int, float]] = {}
+    for *place, row, value in zip(
+        *(column.tolist() for column in columns),
+        numbers.row[wanted].tolist(),
+        numbers.value[wanted].tolist(),
+        strict=True,
+    ):
+        found.setdefault(tuple(place), (row, value))
+    return found
+
+
+def idle_probes(plan: PlanSummary) -> dict[str, str]:
     """Return the name of the idle probe by that of the loaded one; the first of equal size."""
 
     def sizes(kind: str) -> dict[str, object]:

@@ -1,21 +1,20 @@
 """A baseline that moves over the run: slowly, or by a step."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from netbench.analysis.contrasts import Key
 from netbench.analysis.model import QualityWarning
-from netbench.analysis.pairing import Observed, arm
+from netbench.analysis.pairing import Observed, arms
+from netbench.analysis.states import STATES
 from netbench.analysis.stats import Floats, correlation
 from netbench.record import METRICS
 from netbench.units import percent
 
 
-def drifts(
-    every: Mapping[Key, Sequence[Observed]], baseline: str, margin: float
-) -> Iterator[QualityWarning]:
+def drifts(every: Mapping[Key, Observed], baseline: str, margin: float) -> Iterator[QualityWarning]:
     """Yield the primary cells whose baseline moved over the blocks by more than the margin.
 
     The rule looks at the baseline's mean logarithm in each block, in the state with most blocks. It
@@ -42,19 +41,19 @@ def drifts(
                 )
 
 
-def _series(observed: Sequence[Observed], baseline: str) -> tuple[Floats, Floats]:
+def _series(observed: Observed, baseline: str) -> tuple[Floats, Floats]:
     """Return block numbers and the baseline's mean logarithm in each."""
-    own = [one for n in (0, 1) for one in arm(observed, baseline, n).values()]
-    blocks: dict[str, set[int]] = {}
-    for one in own:
-        blocks.setdefault(one.state, set()).add(one.block)
-    fullest = max(sorted(blocks), key=lambda state: len(blocks[state]), default="")
-    logs: dict[int, list[float]] = {}
-    for one in own:
-        if one.state == fullest:
-            logs.setdefault(one.block, []).append(math.log(one.value))
-    means = [float(np.mean(logs[block])) for block in sorted(logs)]
-    return np.array(sorted(logs), np.float64), np.array(means, np.float64)
+    first, second = arms(observed, baseline)
+    state = np.concatenate((first.state, second.state))
+    block, value = (
+        np.concatenate((getattr(first, name), getattr(second, name))) for name in ("block", "value")
+    )
+    blocks = {name: np.unique(block[state == code]) for code, name in enumerate(STATES)}
+    fullest = max(STATES, key=lambda name: len(blocks[name]))
+    own = state == STATES.index(fullest)
+    numbers, place = np.unique(block[own], return_inverse=True)
+    sums = np.bincount(place, weights=np.log(value[own]), minlength=len(numbers))
+    return numbers.astype(np.float64), sums / np.bincount(place, minlength=len(numbers))
 
 
 def moved(blocks: Floats, logs: Floats, margin: float) -> str | None:

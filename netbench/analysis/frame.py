@@ -1,18 +1,16 @@
-"""Records to tidy frames: one pass, numbers kept, everything else let go."""
+"""Records to columns: one pass, numbers kept, everything else let go."""
 
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+import math
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Self
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
-from netbench.record import Failure, Pins, Record, Sample, SentinelReading, Skip
-from netbench.sentinel.rule import usable
-
-CELL: Final = ["path", "probe", "placement"]
-"""Columns that make a cell, the driver aside."""
-ARM: Final = ["driver", "replica"]
+from netbench.analysis.columns import Flags, Floats, Index, Texts, Wholes, Words
+from netbench.record import Pins, Sample, Skip, Trial
 
 MACHINE: Final = {
     "steal": "trial.steal",
@@ -23,157 +21,276 @@ MACHINE: Final = {
     "conntrack": "trial.conntrack_after",
 }
 """Columns that are facts of the trial, by the facts' names."""
-TRIAL_TYPES: Final = dict.fromkeys(
-    ("before", "after", "before_at", "after_at", "measuring", "concurrency", *MACHINE), "float64"
-) | dict.fromkeys(("record", "block", "position", "attempt", "replica"), "int64")
-VALUE_TYPES: Final = {"row": "int64", "value": "float64"}
+_WHOLE: Final = ("record", "block", "position", "attempt", "replica", "by_design")
+_TEXT: Final = (
+    *("driver", "path", "probe", "placement", "outcome", "reason", "note", "congestion_control"),
+    "pins",
+)
+_FLOAT: Final = ("before", "after", "before_at", "after_at", "measuring", "concurrency", *MACHINE)
+_PLACES: Final = {fact: place for place, fact in enumerate(MACHINE.values())}
+_NAN: Final = math.nan
+_CHUNK: Final = 4096
+"""Rows that are turned into columns at a time."""
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Records without their numbers, by number, block and position: a column for each field.
+
+    A float that is missing is NaN in here; it never leaves as a number.
+    """
+
+    record: Wholes
+    block: Wholes
+    position: Wholes
+    attempt: Wholes
+    replica: Wholes
+    driver: Words
+    path: Words
+    probe: Words
+    placement: Words
+    outcome: Words
+    """`sample`, `failure` or `skip`."""
+    reason: Words
+    """Of a failure or skip."""
+    note: Words
+    """Why there is no sentinel, where there is none; else empty."""
+    congestion_control: Words
+    pins: Words
+    """`held`, `broken` or `unread`."""
+    by_design: Flags
+    before: Floats
+    """Usable sentinel reading before the trial."""
+    after: Floats
+    before_at: Floats
+    """CLOCK_MONOTONIC seconds."""
+    after_at: Floats
+    measuring: Floats
+    """Seconds."""
+    concurrency: Floats
+    """Rate times mean time of a closed loop, as its tool gives both; one is under way in truth."""
+    steal: Floats
+    """Share of CPU time."""
+    frequency: Floats
+    """Clock of the slower CPU of the trial's, Hz."""
+    idle_busy: Floats
+    """CPU seconds per second in the block's idle window."""
+    client_busy: Floats
+    """CPU seconds per second on the client's CPU while the load was steady."""
+    server_busy: Floats
+    conntrack: Floats
+    """Connections that the host tracked after a trial that makes many."""
+    state: Words
+    """Of the machine; None until it is told by all readings."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.record)
+
+    def at(self, rows: Index) -> Self:
+        """Return some of the records."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @property
+    def samples(self) -> Self:
+        """The records that have numbers."""
+        return self.at(self.outcome.equal("sample"))
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One row for each record and metric, by record and metric."""
+
+    row: NDArray[np.intp]
+    """Index of its record in the trials."""
+    metric: Words
+    unit: Words
+    value: Floats
+
+    def __len__(self) -> int:
+        """Return the number of numbers."""
+        return len(self.row)
+
+    def at(self, rows: Index) -> "Numbers":
+        """Return some of the numbers."""
+        return Numbers(self.row[rows], self.metric[rows], self.unit[rows], self.value[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What is kept of a run's records. None becomes NaN inside; it never leaves as a number."""
+    """What is kept of a run's records."""
 
-    trials: pd.DataFrame
-    """One row a record, with the columns of `Trial`, ordered by record."""
-    numbers: pd.DataFrame
-    """Tidy: one row per record and metric: `Value` and its trial's columns; `row` is its index."""
+    trials: Trials
+    numbers: Numbers
+    thresholds: Mapping[str, float | None] = field(default_factory=dict)
+    """The sentinel's reading between two states by placement, None where there is one state; empty
+    until all readings tell."""
 
+    def cells(self, numbers: Numbers) -> tuple[Words, Words, Words]:
+        """Return path, probe and placement of each of these numbers."""
+        trials, rows = self.trials, numbers.row
+        return trials.path[rows], trials.probe[rows], trials.placement[rows]
 
-class Trial(NamedTuple):
-    """One record without its numbers."""
-
-    record: int
-    block: int
-    position: int
-    attempt: int
-    driver: str
-    replica: int
-    path: str
-    probe: str
-    placement: str
-    outcome: str
-    """`sample`, `failure` or `skip`."""
-    reason: str | None
-    """Of a failure or skip."""
-    by_design: bool
-    before: float | None
-    """Usable sentinel reading before the trial."""
-    after: float | None
-    before_at: float | None
-    """CLOCK_MONOTONIC seconds."""
-    after_at: float | None
-    note: str
-    """Why there is no sentinel, where there is none."""
-    congestion_control: str | None
-    pins: str
-    """`held`, `broken` or `unread`."""
-    steal: float | None
-    """Share of CPU time."""
-    frequency: float | None
-    """Clock of the slower CPU of the trial's, Hz."""
-    idle_busy: float | None
-    """CPU seconds per second in the block's idle window."""
-    client_busy: float | None
-    """CPU seconds per second on the client's CPU while the load was steady."""
-    server_busy: float | None
-    conntrack: float | None
-    """Connections that the host tracked after a trial that makes many."""
-    measuring: float
-    """Seconds."""
-    concurrency: float | None
-    """Rate times mean time of a closed loop, as its tool gives both; one is under way in truth."""
+    def arms(self, numbers: Numbers) -> tuple[Words, Wholes]:
+        """Return driver and replica of each of these numbers."""
+        return self.trials.driver[numbers.row], self.trials.replica[numbers.row]
 
 
-class Value(NamedTuple):
-    """One number of one trial."""
+class Collector:
+    """Takes records one by one and keeps their numbers."""
 
-    row: int
-    """Index of the trial."""
-    metric: str
-    unit: str
-    value: float
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.wholes = {name: array("q") for name in _WHOLE}
+        self.texts = {name: Texts() for name in _TEXT}
+        self.floats = {name: array("d") for name in _FLOAT}
+        self.rows, self.values = array("q"), array("d")
+        self.metrics, self.units = Texts(), Texts()
+        self.taken = 0
+        self.recent: list[_Row] = []
+
+    def take(self, record: Trial) -> None:
+        """Keep one record."""
+        outcome = record.outcome
+        if isinstance(outcome, Sample):
+            found = outcome.measurements
+            self.rows.extend([self.taken] * len(found))
+            self.metrics.extend([measured.metric for measured in found])
+            self.units.extend([measured.unit for measured in found])
+            self.values.extend([measured.value for measured in found])
+        self.taken += 1
+        self.recent.append(_row(record))
+        if len(self.recent) == _CHUNK:
+            self.keep_recent()
+
+    def keep_recent(self) -> None:
+        """Keep the last rows as columns."""
+        if self.recent:
+            columns = iter(zip(*self.recent, strict=True))
+            for kept in (self.wholes, self.texts, self.floats):
+                for column in kept.values():
+                    column.extend(next(columns))
+            self.recent.clear()
+
+    def join(self, other: "Collector") -> None:
+        """Keep what another one has taken, behind what was taken here."""
+        for one in (self, other):
+            one.keep_recent()
+        for name, whole in other.wholes.items():
+            self.wholes[name].extend(whole)
+        for name, texts in other.texts.items():
+            self.texts[name].join(texts)
+        for name, floats in other.floats.items():
+            self.floats[name].extend(floats)
+        self.rows.frombytes((np.array(other.rows, np.int64) + self.taken).tobytes())
+        self.values.extend(other.values)
+        self.metrics.join(other.metrics)
+        self.units.join(other.units)
+        self.taken += other.taken
+
+    def frames(self) -> Frames:
+        """Return the columns of all records, without their states, and keep nothing any more."""
+        self.keep_recent()
+        columns: dict[str, Any] = {"state": Words(np.full(self.taken, -1, np.int32), ())}
+        for name in _WHOLE:
+            columns[name] = np.array(self.wholes.pop(name), np.int64)
+        for name in _TEXT:
+            columns[name] = self.texts.pop(name).column()
+        for name in _FLOAT:
+            columns[name] = np.array(self.floats.pop(name), np.float64)
+        for name in ("path", "placement"):
+            column = columns[name]
+            columns[name] = Words(column.codes, tuple(map(str, column.names)))
+        columns["by_design"] = columns["by_design"].astype(np.bool_)
+        for name in ("before", "after"):
+            columns[name] = _usable(columns[name])
+        order = np.lexsort((columns["position"], columns["block"], columns["record"]))
+        trials = Trials(**columns).at(order)
+        places = np.empty(len(order), np.intp)
+        places[order] = np.arange(len(order))
+        numbers = Numbers(
+            places[np.array(self.rows, np.intp)],
+            self.metrics.column(),
+            self.units.column(),
+            np.array(self.values, np.float64),
+        )
+        return Frames(trials, numbers.at(np.lexsort((numbers.metric.codes, numbers.row))))
 
 
-def collect(records: Iterable[Record]) -> Frames:
-    """Read every record once and return the frames; the order of `records` does not matter."""
-    trials: list[Trial] = []
-    found: list[Value] = []
+def collect(records: Iterable[Trial]) -> Frames:
+    """Read every record once and return the columns; the order of `records` does not matter."""
+    collector = Collector()
     for record in records:
-        if isinstance(record.outcome, Sample):
-            found.extend(
-                Value(len(trials), sys.intern(m.metric), sys.intern(m.unit), float(m.value))
-                for m in record.outcome.measurements
-            )
-        trials.append(_trial(record))
-    frame = pd.DataFrame(trials, columns=list(Trial._fields)).astype(TRIAL_TYPES)
-    numbers = pd.DataFrame(found, columns=list(Value._fields)).astype(VALUE_TYPES)
-    numbers = numbers.join(frame, on="row")
-    order = ["record", "block", "position"]
-    return Frames(
-        trials=frame.sort_values(order, kind="stable"),
-        numbers=numbers.sort_values([*order, "metric"], kind="stable", ignore_index=True),
-    )
+        collector.take(record)
+    return collector.frames()
 
 
-def _trial(record: Record) -> Trial:
+def _row(record: Trial) -> _Row:
+    """Return a record's values in the order of `_WHOLE`, `_TEXT` and `_FLOAT`."""
     outcome, cell, sentinel = record.outcome, record.cell, record.sentinel
-    explained = outcome if isinstance(outcome, Failure | Skip) else None
-    return Trial(
-        record=record.number,
-        block=record.block,
-        position=record.position,
-        attempt=record.attempt,
-        driver=sys.intern(cell.driver),
-        replica=record.replica,
-        path=cell.path.value,
-        probe=sys.intern(cell.probe),
-        placement=cell.placement.value,
-        outcome=outcome.kind,
-        reason=sys.intern(explained.reason) if explained else None,
-        by_design=isinstance(outcome, Skip) and outcome.by_design,
-        before=usable(sentinel.before),
-        after=usable(sentinel.after),
-        before_at=_moment(sentinel.before),
-        after_at=_moment(sentinel.after),
-        note=sys.intern(sentinel.note),
-        congestion_control=_congestion_control(record),
-        pins=_pins(record.pins),
-        measuring=record.clock.measuring,
-        concurrency=_concurrency(record),
-        **_machine(record),
+    before, after = sentinel.before, sentinel.after
+    congestion_control, concurrency = (
+        _details(outcome) if isinstance(outcome, Sample) else (None, _NAN)
+    )
+    return (
+        record.number,
+        record.block,
+        record.position,
+        record.attempt,
+        record.replica,
+        isinstance(outcome, Skip) and outcome.by_design,
+        cell.driver,
+        cell.path,
+        cell.probe,
+        cell.placement,
+        outcome.kind,
+        None if isinstance(outcome, Sample) else outcome.reason,
+        sentinel.note,
+        congestion_control,
+        _pins(record.pins),
+        _NAN if before is None else before.value,
+        _NAN if after is None else after.value,
+        _NAN if before is None else before.at,
+        _NAN if after is None else after.at,
+        record.clock.measuring,
+        concurrency,
+        *_machine(record),
     )
 
 
-def _moment(reading: SentinelReading | None) -> float | None:
-    return None if reading is None else reading.at
+def _details(sample: Sample) -> tuple[str | None, float]:
+    """Return the congestion control, and the rate times the mean time of a closed loop."""
+    used, product = None, _NAN
+    for name, value in sample.details:
+        if name == "congestion_control":
+            used = value if isinstance(value, str) else None
+        elif name.endswith(".concurrency") and isinstance(value, int | float):
+            product = value if math.isnan(product) else product
+    return used, product
 
 
-def _congestion_control(record: Record) -> str | None:
-    if not isinstance(record.outcome, Sample):
-        return None
-    found = dict(record.outcome.details).get("congestion_control")
-    return sys.intern(found) if isinstance(found, str) else None
-
-
-def _concurrency(record: Record) -> float | None:
-    if not isinstance(record.outcome, Sample):
-        return None
-    given = (v for name, v in record.outcome.details if name.endswith(".concurrency"))
-    return next((float(value) for value in given if isinstance(value, int | float)), None)
+def _usable(readings: Floats) -> Floats:
+    """Return the readings with NaN for those that are not usable: `rule.usable` of each."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(readings) & (readings > 0), readings, np.nan)
 
 
 def _pins(pins: Pins) -> str:
-    asked = ((pins.client, pins.client_observed), (pins.server, pins.server_observed))
-    pinned = [(cpu, seen) for cpu, seen in asked if cpu is not None]
-    if any(seen is not None and seen.strip() != str(cpu) for cpu, seen in pinned):
-        return "broken"
-    return "unread" if any(seen is None for _, seen in pinned) else "held"
+    held = True
+    for cpu, seen in ((pins.client, pins.client_observed), (pins.server, pins.server_observed)):
+        if cpu is None:
+            continue
+        if seen is not None and seen.strip() != str(cpu):
+            return "broken"
+        held &= seen is not None
+    return "held" if held else "unread"
 
 
-def _machine(record: Record) -> dict[str, float | None]:
-    facts = dict(record.facts)
-    found = {column: facts.get(name) for column, name in MACHINE.items()}
-    return {
-        column: float(value) if isinstance(value, int | float) else None
-        for column, value in found.items()
-    }
+def _machine(record: Trial) -> list[float]:
+    found = [_NAN] * len(MACHINE)
+    for name, value in record.facts:
+        place = _PLACES.get(name)
+        if place is not None and isinstance(value, int | float):
+            found[place] = value
+    return found

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
-import pandas as pd
 
+from netbench.analysis.columns import Floats, Wholes, groups
+from netbench.analysis.frame import Trials
 from netbench.analysis.model import QualityWarning, State
 from netbench.analysis.stats import ALPHA, t_mixture
+from netbench.record import RunInfo
 from netbench.spec import Placement
-from netbench.units import BITS_PER_SECOND, PER_SECOND, percent, quantity
+from netbench.units import BITS_PER_SECOND, PER_SECOND, percent, quantity, share
 
 STEAL_LIMIT: Final = 0.01
 """Share of CPU time taken by the hypervisor above which a trial is doubted (METHOD §5)."""
@@ -24,36 +26,37 @@ IDLE_STEP: Final = 0.03
 went: three ticks of 10 ms in a second."""
 CLOCK_LIMIT: Final = 1.05
 """Ratio of the clocks of a placement's trials, its 95th to its 5th percentile."""
+_FEWEST: Final = 4
+"""Windows that show a step."""
 FOLLOW_LIMIT: Final = 1.05
 """Ratio by which a driver's trials may move the sentinel more than the baseline's do."""
 
 
 def of_machine(
-    trials: pd.DataFrame, states: tuple[State, ...], baseline: str
+    info: RunInfo, trials: Trials, samples: Trials, states: tuple[State, ...]
 ) -> tuple[QualityWarning, ...]:
-    """Return every doubt about the machine; `trials` are all records' rows."""
-    samples = trials[trials["outcome"] == "sample"]
+    """Return every doubt about the machine; `samples` are those of the trials with numbers."""
     return (
         *_pins(samples),
         *_steal(samples),
         *_clock(samples),
+        *_others(info, trials),
         *_neighbour(trials),
         *_sentinel(samples),
         *_mixed(samples),
         *_states(states),
-        *_following(samples, baseline),
+        *_following(samples, info.plan.baseline),
     )
 
 
-def _pins(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    counts = samples["pins"].value_counts()
-    if broken := int(counts.get("broken", 0)):
+def _pins(samples: Trials) -> Iterator[QualityWarning]:
+    if broken := int(np.sum(samples.pins.equal("broken"))):
         yield QualityWarning(
             "placement",
             f"{broken} of {len(samples)} trials ran on other CPUs than their placement's",
             "check cpusets and the engine's CPU limits; these trials are of another placement",
         )
-    if unread := int(counts.get("unread", 0)):
+    if unread := int(np.sum(samples.pins.equal("unread"))):
         yield QualityWarning(
             "placement-unseen",
             f"the CPUs of {unread} of {len(samples)} trials could not be read",
@@ -61,21 +64,22 @@ def _pins(samples: pd.DataFrame) -> Iterator[QualityWarning]:
         )
 
 
-def _steal(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    high = samples.loc[samples["steal"] > STEAL_LIMIT, "steal"]
+def _steal(samples: Trials) -> Iterator[QualityWarning]:
+    high = samples.steal[samples.steal > STEAL_LIMIT]
     if len(high):
         yield QualityWarning(
             "steal",
-            f"the hypervisor took more than {STEAL_LIMIT:.0%} of CPU time in {len(high)} of "
-            f"{len(samples)} trials, at most {high.max():.1%}",
+            f"the hypervisor took more than {share(STEAL_LIMIT, 0)} of CPU time in {len(high)} of "
+            f"{len(samples)} trials, at most {share(np.max(high))}",
             "run on a quieter or a dedicated machine",
         )
 
 
-def _clock(samples: pd.DataFrame) -> Iterator[QualityWarning]:
+def _clock(samples: Trials) -> Iterator[QualityWarning]:
     """Yield placements whose CPUs changed their clock from trial to trial."""
-    for placement, rows in samples.dropna(subset=["frequency"]).groupby("placement"):
-        low, high = np.percentile(rows["frequency"].to_numpy(np.float64), [5, 95])
+    read = samples.at(~np.isnan(samples.frequency))
+    for (placement,), rows in groups(read.placement):
+        low, high = np.percentile(read.frequency[rows], [5, 95])
         if high > CLOCK_LIMIT * low:
             yield QualityWarning(
                 "frequency",
@@ -85,24 +89,43 @@ def _clock(samples: pd.DataFrame) -> Iterator[QualityWarning]:
             )
 
 
-def _neighbour(trials: pd.DataFrame) -> Iterator[QualityWarning]:
+def _others(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
+    """Yield each netbench that measured meanwhile, with what the machine did in idle windows."""
+    for other in info.others:
+        idle = trials.idle_busy[np.isin(trials.block, other.blocks) & ~np.isnan(trials.idle_busy)]
+        load = (
+            ""
+            if not len(idle)
+            else (f"; while nothing of this run worked, up to {np.max(idle):.2f} CPUs were busy")
+        )
+        yield QualityWarning(
+            "another-run",
+            f"another netbench (run {other.id}) was at work here in {_blocks({*other.blocks})}"
+            f"{load}",
+            "each disturbs the other: run them one after the other",
+        )
+
+
+def _neighbour(trials: Trials) -> Iterator[QualityWarning]:
     """Yield who else worked: idle windows that were busy, or that changed by a step.
 
     Every block has one idle window; its figure stands in each of the block's records.
     """
-    idle = trials.dropna(subset=["idle_busy"]).groupby("block")["idle_busy"].first().sort_index()
-    busy = {int(cast("int", block)) for block in idle.index[idle > IDLE_LIMIT]}
-    at = _step(idle.to_numpy(np.float64))
+    read = trials.at(~np.isnan(trials.idle_busy))
+    blocks, first = np.unique(read.block, return_index=True)
+    idle = read.idle_busy[first]
+    busy = set(blocks[idle > IDLE_LIMIT].tolist())
+    at = _step(idle)
     parts = []
     if busy:
         parts.append(
-            f"while nothing of the run worked, the machine was busy with up to {idle.max():.2f} "
+            f"while nothing of the run worked, the machine was busy with up to {np.max(idle):.2f} "
             f"CPUs in {_blocks(busy)} of {len(idle)}"
         )
     if at is not None:
-        before, after = idle.iloc[:at].median(), idle.iloc[at:].median()
+        before, after = np.median(idle[:at]), np.median(idle[at:])
         parts.append(
-            f"its idle load went from {before:.2f} to {after:.2f} CPUs at block {idle.index[at]}"
+            f"its idle load went from {before:.2f} to {after:.2f} CPUs at block {blocks[at]}"
         )
     if parts:
         yield QualityWarning(
@@ -113,20 +136,20 @@ def _neighbour(trials: pd.DataFrame) -> Iterator[QualityWarning]:
         )
 
 
-def _step(idle: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> int | None:
+def _step(idle: Floats) -> int | None:
     """Return the index from which all windows lie beyond all before, None where there is none.
 
     Two on each side at least, so that one odd window is none.
     """
-    gaps = {
-        at: max(
-            float(np.min(idle[at:])) - float(np.max(idle[:at])),
-            float(np.min(idle[:at])) - float(np.max(idle[at:])),
-        )
-        for at in range(2, len(idle) - 1)
-    }
-    best = max(gaps, key=lambda at: gaps[at], default=None)
-    return best if best is not None and gaps[best] > IDLE_STEP else None
+    if len(idle) < _FEWEST:
+        return None
+    highest, lowest = np.maximum.accumulate(idle)[:-1], np.minimum.accumulate(idle)[:-1]
+    later = idle[::-1]
+    then_lowest = np.minimum.accumulate(later)[::-1][1:]
+    then_highest = np.maximum.accumulate(later)[::-1][1:]
+    gaps = np.maximum(then_lowest - highest, lowest - then_highest)[1:-1]
+    best = int(np.argmax(gaps))
+    return best + 2 if gaps[best] > IDLE_STEP else None
 
 
 def _blocks(numbers: set[int]) -> str:
@@ -138,11 +161,11 @@ def _blocks(numbers: set[int]) -> str:
     return f"block{'' if len(ordered) == 1 else 's'} {', '.join(spans)}"
 
 
-def _sentinel(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    for placement, rows in samples.groupby("placement"):
-        lost = rows[rows["state"] == "unknown"]
+def _sentinel(samples: Trials) -> Iterator[QualityWarning]:
+    for (placement,), rows in groups(samples.placement):
+        lost = samples.note[rows][samples.state[rows].equal("unknown")]
         if len(lost):
-            notes = sorted({note for note in lost["note"] if note})
+            notes = [note for note in lost.seen if note]
             yield QualityWarning(
                 "no-sentinel",
                 f"{len(lost)} of {len(rows)} trials of placement {placement} have no state of the "
@@ -151,8 +174,8 @@ def _sentinel(samples: pd.DataFrame) -> Iterator[QualityWarning]:
             )
 
 
-def _mixed(samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    mixed = int((samples["state"] == "mixed").sum())
+def _mixed(samples: Trials) -> Iterator[QualityWarning]:
+    mixed = int(np.sum(samples.state.equal("mixed")))
     if len(samples) and mixed > MIXED_LIMIT * len(samples):
         yield QualityWarning(
             "mixed-trials",
@@ -184,21 +207,24 @@ def _reading(state: State, value: float) -> str:
     return quantity(value, unit)
 
 
-def _following(samples: pd.DataFrame, baseline: str) -> Iterator[QualityWarning]:
+def _following(samples: Trials, baseline: str) -> Iterator[QualityWarning]:
     """Yield drivers whose trials move the sentinel itself, which then favours an arm.
 
     Conditioning is fair as long as readings tell of the machine alone. Compared is how far the
     reading after a trial lies from the one before it, a driver's mean in a block with the
     baseline's; the interval is that of every contrast, its error rate shared among these.
     """
-    both = samples.dropna(subset=["before", "after"])
-    moved = both.assign(moved=np.log(both["after"] / both["before"]))
-    means = moved.groupby(["placement", "driver", "block"])["moved"].mean()
-    found = {(str(placement), str(driver)) for placement, driver, _ in means.index}
-    pairs = sorted((p, d) for p, d in found if d != baseline and (p, baseline) in found)
+    both = samples.at(~np.isnan(samples.before + samples.after))
+    moved = np.log(both.after / both.before)
+    means: dict[tuple[str, str], tuple[Wholes, Floats]] = {}
+    for (placement, driver), rows in groups(both.placement, both.driver):
+        blocks, place = np.unique(both.block[rows], return_inverse=True)
+        means[placement, driver] = blocks, np.bincount(place, moved[rows]) / np.bincount(place)
+    pairs = sorted((p, d) for p, d in means if d != baseline and (p, baseline) in means)
     for placement, driver in pairs:
-        deltas = (means[placement, driver] - means[placement, baseline]).dropna()
-        interval = t_mixture(deltas.to_numpy(np.float64), ALPHA / len(pairs))
+        (own, mine), (other, theirs) = means[placement, driver], means[placement, baseline]
+        _, left, right = np.intersect1d(own, other, assume_unique=True, return_indices=True)
+        interval = t_mixture(mine[left] - theirs[right], ALPHA / len(pairs))
         bounds, mean = interval.bounds, interval.mean
         if bounds is None or mean is None or bounds[0] <= 0 <= bounds[1]:
             continue

@@ -1,8 +1,11 @@
 """What the analysis says, as plain values: the only thing that reports and `--json` read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
+from netbench.errors import NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement
 
@@ -78,15 +81,6 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockDelta:
-    """One block's contribution to a contrast."""
-
-    block: int
-    log_ratio: float
-    """ln(driver / baseline)."""
-
-
-@dataclass(frozen=True, slots=True)
 class Contrast:
     """A driver against the baseline for one metric in one state."""
 
@@ -117,7 +111,7 @@ class Contrast:
     noise_floor: float | None
     """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None where unbounded."""
     warnings: tuple[QualityWarning, ...]
-    deltas: tuple[BlockDelta, ...]
+    deltas: Sequence[BlockDelta]
     saturated: str = ""
     """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
     stopped: Stopped = Stopped.FIXED_PLAN
@@ -126,6 +120,9 @@ class Contrast:
     forecast: int | None = None
     """Blocks that it takes to be precise, by its spread so far; None where it is settled, or where
     too few pairs tell nothing yet. A verdict may come sooner."""
+    difference_low: float | None = None
+    """Lower end of the interval of the mean difference, in `unit`; None where it is unbounded."""
+    difference_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +145,7 @@ class NullContrast:
     """The same over all blocks whatever their state."""
     contains_one: bool
     """False only where a finite interval leaves 1 out."""
-    deltas: tuple[BlockDelta, ...]
+    deltas: Sequence[BlockDelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,41 +198,6 @@ class CellSummary:
     """Of a throughput: what was used up in the median trial: `client` or `server` (that tool's
     CPU), `both`, `rate` (the rate that the probe asks for), `nothing`, or `unknown`; empty
     elsewhere. Where a tool's CPU or the rate is, the figure is no measure of the driver."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialPoint:
-    """One trial's value of one metric, for figures and the record table."""
-
-    record: int
-    """Running number of the record."""
-    block: int
-    position: int
-    driver: str
-    replica: int
-    path: str
-    probe: str
-    placement: Placement
-    metric: str
-    unit: str
-    value: float
-    state: str
-    """Name of the state, or `mixed`, or `unknown` where there was no sentinel."""
-
-
-@dataclass(frozen=True, slots=True)
-class SentinelPoint:
-    """One sentinel reading on the run's time axis."""
-
-    record: int
-    placement: Placement
-    at: float
-    """Seconds since the run's first reading."""
-    value: float
-    when: str
-    """`before` or `after` the trial."""
-    state: str
-    """State of this reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +259,8 @@ class Analysis:
     nulls: tuple[NullContrast, ...]
     cells: tuple[CellSummary, ...]
     states: tuple[State, ...]
-    points: tuple[TrialPoint, ...]
-    sentinel: tuple[SentinelPoint, ...]
+    points: Sequence[TrialPoint]
+    sentinel: Sequence[SentinelPoint]
     warnings: tuple[QualityWarning, ...]
     """Doubts about the run as a whole."""
     measuring_share: float | None
@@ -310,3 +272,8 @@ class Analysis:
     """Whether all of them are met, those that are not decided aside where that is allowed."""
     ceilings: tuple[Ceiling, ...] = ()
     """One for each placement of the plan."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that the run calls for: that of its trials, unless a budget is not kept."""
+        return self.tally.exit_code if self.budgets_kept else NOT_KEPT

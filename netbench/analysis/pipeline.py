@@ -1,10 +1,11 @@
 """The analysis from end to end: records -> frames -> states -> contrasts, cells, doubts."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-import pandas as pd
+import numpy as np
 
 from netbench.analysis import cells, family, quality, states
 from netbench.analysis.budgets import judge_budgets, kept
@@ -18,7 +19,8 @@ from netbench.analysis.contrasts import (
     targets,
 )
 from netbench.analysis.derived import with_buffer_delay
-from netbench.analysis.frame import CELL, Frames, collect
+from netbench.analysis.drift import drifts
+from netbench.analysis.frame import Collector, Frames, Trials, collect
 from netbench.analysis.ground import ground_of
 from netbench.analysis.model import (
     Analysis,
@@ -29,10 +31,11 @@ from netbench.analysis.model import (
     Tally,
     Verdict,
 )
+from netbench.analysis.pairing import Observed
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecast, settles
-from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
+from netbench.record import METRICS, PlanSummary, RunInfo, Settled, Trial
 from netbench.spec import Cell, Path, Placement
 
 _ENDINGS: Final = {
@@ -45,20 +48,34 @@ _ENDINGS: Final = {
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.FOR_BUDGET)
 
 
-def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
+def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
     """Return all that can be said of a run; `netbench.analysis.analyse` has the details."""
-    frames = collect(records)
-    thresholds = states.thresholds(frames.trials)
-    frames = with_buffer_delay(states.assign(frames, thresholds), info.plan)
-    owed = targets(frames.trials, frames.numbers, info.plan)
-    primary = family.size(info.plan, _skipped(frames.trials))
-    used_up = saturations(frames.numbers, info.plan)
+    return judged(info, framed(info, records))
+
+
+def framed(info: RunInfo, records: Iterable[Trial] | Collector) -> Frames:
+    """Read every record once and return the frames, each row with its machine state."""
+    frames = records.frames() if isinstance(records, Collector) else collect(records)
+    stated = states.assign(frames)
+    return with_buffer_delay(stated, info.plan)
+
+
+def judged(info: RunInfo, frames: Frames) -> Analysis:
+    """Return all that can be said of a run by its frames."""
+    thresholds = frames.thresholds
+    owed = targets(frames, info.plan)
+    ground = ground_of(info.plan, frames)
+    primary = family.size(info.plan, ground.skipped)
+    used_up = saturations(frames, info.plan)
     terms = Terms(info.plan.baseline, ALPHA / max(primary, 1), info.plan.margin, used_up)
-    compared = _comparisons(frames.numbers, info.plan, terms)
+    observed = by_key(frames)
+    compared = _comparisons(observed, info.plan, terms)
+    moved = tuple(drifts(observed, info.plan.baseline, info.plan.margin))
+    del observed  # the comparisons have their own
     contrasts = tuple(_contrasts(frames, info, owed, compared, terms.alpha))
     found = states.describe(frames.trials, thresholds)
-    budgets = judge_budgets(info.plan, ground_of(info.plan, frames))
-    limits = ceilings(info, frames.numbers)
+    budgets = judge_budgets(info.plan, ground)
+    limits = ceilings(info, frames)
     return Analysis(
         baseline=info.plan.baseline,
         primary_contrasts=primary,
@@ -66,11 +83,11 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
         margin=terms.margin,
         contrasts=contrasts,
         nulls=tuple(_nulls(compared, contrasts)),
-        cells=cells.summarise(frames.trials, frames.numbers, info.plan, used_up),
+        cells=cells.summarise(frames, info.plan, used_up),
         states=found,
-        points=cells.points(frames.numbers),
+        points=cells.points(frames),
         sentinel=states.timeline(frames.trials, thresholds),
-        warnings=quality.of_run(info, frames.trials, frames.numbers, found, limits),
+        warnings=quality.of_run(info, frames, moved, found, limits),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
         budgets=budgets,
@@ -79,46 +96,30 @@ def analyse(info: RunInfo, records: Iterable[Record]) -> Analysis:
     )
 
 
-def _tally(trials: pd.DataFrame) -> Tally:
-    skipped = trials["outcome"] == "skip"
-    by_design = int((skipped & trials["by_design"].astype(bool)).sum())
+def _tally(trials: Trials) -> Tally:
+    counts = {kind: int(np.sum(trials.outcome.equal(kind))) for kind in ("sample", "failure")}
+    by_design = int(np.sum(trials.by_design))
     return Tally(
-        samples=int((trials["outcome"] == "sample").sum()),
-        failures=int((trials["outcome"] == "failure").sum()),
+        samples=counts["sample"],
+        failures=counts["failure"],
         by_design=by_design,
-        impossible=int(skipped.sum()) - by_design,
+        impossible=int(np.sum(trials.outcome.equal("skip"))) - by_design,
     )
 
 
-def _skipped(trials: pd.DataFrame) -> frozenset[Cell]:
-    """Return the cells that were never more than skipped, whichever arm."""
-    every, tried = (
-        {
-            Cell(driver, Path(path), probe, Placement(placement))
-            for driver, path, probe, placement in zip(
-                *(rows[column] for column in ("driver", *CELL)), strict=True
-            )
-        }
-        for rows in (trials, trials[trials["outcome"] != "skip"])
-    )
-    return frozenset(every - tried)
-
-
-def _comparisons(values: pd.DataFrame, plan: PlanSummary, terms: Terms) -> dict[Key, Comparison]:
+def _comparisons(
+    observed: Mapping[Key, Observed], plan: PlanSummary, terms: Terms
+) -> dict[Key, Comparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
-    places = [(c.path.value, c.probe, c.placement.value) for c in plan.cells]
+    every_place = ((c.path.value, c.probe, c.placement.value) for c in plan.cells)
+    places = {place: rank for rank, place in enumerate(dict.fromkeys(every_place))}
     metrics = [name for name, metric in METRICS.items() if metric.compared]
 
     def rank(key: Key) -> tuple[int, int, Key]:
-        place = key[:3]
-        return (
-            places.index(place) if place in places else len(places),
-            metrics.index(key.metric),
-            key,
-        )
+        return places.get(key[:3], len(places)), metrics.index(key.metric), key
 
-    every = {key: rows for key, rows in by_key(values).items() if key.metric in metrics}
-    return {key: Comparison(key, every[key], terms) for key in sorted(every, key=rank)}
+    every = (key for key in observed if key.metric in metrics)
+    return {key: Comparison(key, observed[key], terms) for key in sorted(every, key=rank)}
 
 
 def _contrasts(
@@ -132,14 +133,17 @@ def _contrasts(
     drivers = {driver: rank for rank, driver in enumerate(info.plan.drivers)}
     left = {settled.cell: settled for settled in info.settled}
     leading = family.leading(info.plan)
-    blocks = int(frames.trials["block"].max()) if len(frames.trials) else 0
+    blocks = int(np.max(frames.trials.block, initial=0))
+    ran = quality.ran(frames.trials)
+    targets_of: defaultdict[Key, list[Target]] = defaultdict(list)
+    for target in owed:
+        targets_of[target.key].append(target)
     for key, comparison in compared.items():
-        here = [target for target in owed if target.key == key]
-        for target in sorted(here, key=lambda t: drivers.get(t.driver, len(drivers))):
+        for target in sorted(targets_of[key], key=lambda t: drivers.get(t.driver, len(drivers))):
             gone = left.get(_cell(target))
             until = blocks if gone is None else gone.block
             missing = quality.incomplete(
-                frames.trials, target, comparison, info.plan.baseline, until
+                ran[key[:3]], target, comparison, info.plan.baseline, until
             )
             for contrast in comparison.contrasts(target, missing):
                 leads = contrast.headline and leading.get(key.probe) == key.metric
@@ -190,6 +194,8 @@ def _nulls(
     compared: dict[Key, Comparison], contrasts: tuple[Contrast, ...]
 ) -> Iterator[NullContrast]:
     """Yield A/A of every cell and metric, in each state that a contrast is judged in."""
-    judged = {(c.path, c.probe, c.placement.value, c.metric, c.state) for c in contrasts}
+    judged: defaultdict[Key, set[str]] = defaultdict(set)
+    for c in contrasts:
+        judged[Key(c.path, c.probe, c.placement.value, c.metric)].add(c.state)
     for key, comparison in compared.items():
-        yield from comparison.nulls(frozenset(s for *place, s in judged if tuple(place) == key))
+        yield from comparison.nulls(frozenset(judged[key]))

@@ -1,15 +1,17 @@
 """Doubts about a run as a whole, the machine aside, and about blocks without a pair."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-import pandas as pd
+import numpy as np
 
 from netbench.analysis.ceiling import beyond
-from netbench.analysis.contrasts import Comparison, Target, by_key
-from netbench.analysis.drift import drifts
+from netbench.analysis.columns import Wholes, groups
+from netbench.analysis.contrasts import Comparison, Target
+from netbench.analysis.frame import Frames, Trials
 from netbench.analysis.machine import of_machine
 from netbench.analysis.model import Ceiling, QualityWarning, State
 from netbench.record import RunInfo
@@ -29,42 +31,87 @@ STATUS: Final = {
 
 def of_run(
     info: RunInfo,
-    trials: pd.DataFrame,
-    values: pd.DataFrame,
+    frames: Frames,
+    moved: Iterable[QualityWarning],
     states: tuple[State, ...],
     ceilings: tuple[Ceiling, ...],
 ) -> tuple[QualityWarning, ...]:
-    """Return every doubt about the run as a whole."""
-    samples = trials[trials["outcome"] == "sample"]
+    """Return every doubt about the run as a whole; `moved` are those about its baseline."""
+    trials, samples = frames.trials, frames.trials.samples
     return (
         *_unfinished(info, trials),
+        *_resumed(info),
         *_failures(trials),
         *_congestion_control(info, samples),
-        *of_machine(trials, states, info.plan.baseline),
+        *of_machine(info, trials, samples, states),
         *_little(samples),
         *_conntrack(info, trials),
         *beyond(ceilings),
-        *_retransmits(info, values),
-        *drifts(by_key(values), info.plan.baseline, info.plan.margin),
+        *_retransmits(info, frames),
+        *moved,
     )
 
 
+class Trouble(NamedTuple):
+    """One trial without a number."""
+
+    record: int
+    driver: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What ran in one cell."""
+
+    every: Wholes
+    """Blocks, each once."""
+    blocks: dict[str, Wholes]
+    """The same, by driver."""
+    lost: Trials
+    """Those without a number."""
+
+    def troubles(self, drivers: Collection[str], blocks: Wholes) -> dict[int, list[Trouble]]:
+        """Return what went wrong with these drivers in each of these blocks."""
+        rows = np.isin(self.lost.block, blocks) & self.lost.driver.among(drivers)
+        own = self.lost.at(rows)
+        columns = (own.block, own.record, own.driver, own.outcome, own.reason)
+        found: defaultdict[int, list[Trouble]] = defaultdict(list)
+        for block, *trouble in zip(*(column.tolist() for column in columns), strict=True):
+            found[block].append(Trouble(*trouble))
+        return found
+
+
+def ran(trials: Trials) -> dict[tuple[str, ...], Ran]:
+    """Return what ran, by path, probe and placement."""
+    found: dict[tuple[str, ...], Ran] = {}
+    for name, rows in groups(trials.path, trials.probe, trials.placement):
+        drivers, blocks = trials.driver[rows], trials.block[rows]
+        found[name] = Ran(
+            np.unique(blocks),
+            {driver: np.unique(blocks[own]) for (driver,), own in groups(drivers)},
+            trials.at(rows[~trials.outcome[rows].equal("sample")]),
+        )
+    return found
+
+
 def incomplete(
-    trials: pd.DataFrame, target: Target, comparison: Comparison, baseline: str, until: int
+    cell: Ran, target: Target, comparison: Comparison, baseline: str, until: int
 ) -> tuple[QualityWarning, ...]:
     """Return a warning with the reasons where blocks gave this contrast no pair in any state.
 
     Only those count that it ran in: up to block `until`.
     """
-    key = target.key
-    in_cell = (trials["path"] == key.path) & (trials["probe"] == key.probe)
-    cell = trials[in_cell & (trials["placement"] == key.placement)]
-    blocks = set(cell.loc[cell["block"] <= until, "block"])
-    lost = blocks - comparison.paired_blocks(target.driver)
-    if not lost:
+    blocks = cell.every[cell.every <= until]
+    lost = blocks[~np.isin(blocks, comparison.paired_blocks(target.driver))]
+    if not len(lost):
         return ()
-    rows = cell[cell["block"].isin(lost) & cell["driver"].isin({target.driver, baseline})]
-    reasons = Counter(_why(group) for _, group in rows.groupby("block"))
+    both = (target.driver, baseline)
+    theirs = [cell.blocks[driver] for driver in both if driver in cell.blocks]
+    began = lost[np.isin(lost, np.concatenate(theirs))] if theirs else lost[:0]
+    troubles = cell.troubles(both, began)
+    reasons = Counter(_why(troubles.get(block, ())) for block in began.tolist())
     reasons["not run"] += len(lost) - reasons.total()
     return (
         QualityWarning(
@@ -75,15 +122,13 @@ def incomplete(
     )
 
 
-def _why(rows: pd.DataFrame) -> str:
+def _why(troubles: Iterable[Trouble]) -> str:
     """Return why one block's trials of a driver and its baseline give no pair."""
-    failed = rows.loc[rows["outcome"] == "failure"]
-    if not failed.empty:
-        first = failed.iloc[0]
-        return f"{first['driver']} failed: {first['reason']}"
-    skipped = rows.loc[rows["outcome"] == "skip"]
-    if not skipped.empty:
-        return f"{skipped.iloc[0]['driver']} skipped: {skipped.iloc[0]['reason']}"
+    ordered = sorted(troubles, key=lambda trouble: trouble.record)
+    for outcome, word in (("failure", "failed"), ("skip", "skipped")):
+        first = next((trouble for trouble in ordered if trouble.outcome == outcome), None)
+        if first is not None:
+            return f"{first.driver} {word}: {first.reason}"
     return "the machine's state changed between or within the trials"
 
 
@@ -93,21 +138,43 @@ def _counted(reasons: Counter[str]) -> str:
     return "; ".join(f"{reason} ({count})" for reason, count in ordered)
 
 
-def _unfinished(info: RunInfo, trials: pd.DataFrame) -> Iterator[QualityWarning]:
+def _unfinished(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
     budgeted = info.plan.adaptive and info.status == "out-of-time"
     if info.status in STATUS and not budgeted:
-        blocks = int(trials["block"].max()) if len(trials) else 0
+        blocks = int(np.max(trials.block, initial=0))
         yield QualityWarning(
             info.status,
             f"{STATUS[info.status]}; {blocks} of {info.plan.blocks} blocks were begun",
-            "judge by these blocks what they can bear; a new run starts from the first block",
+            "judge by these blocks what they can bear"
+            if info.status == "out-of-time"
+            else "`netbench run --resume` goes on with the next block, or with the one cut off",
         )
 
 
-def _failures(trials: pd.DataFrame) -> Iterator[QualityWarning]:
-    failed = trials[trials["outcome"] == "failure"]
+def _resumed(info: RunInfo) -> Iterator[QualityWarning]:
+    """Yield that a run was gone on with by force on what was not the same machine any more."""
+    for resumed in info.resumed:
+        if resumed.differences:
+            yield QualityWarning(
+                "resumed-changed",
+                f"from block {resumed.block} on the run was resumed by --force, although changed: "
+                f"{'; '.join(map(str, resumed.differences))}",
+                "its ratios mix what was before and after: trust none that hinges on that, and "
+                "measure all of it anew",
+            )
+
+
+def _failures(trials: Trials) -> Iterator[QualityWarning]:
+    failed = trials.at(trials.outcome.equal("failure"))
     if len(failed):
-        reasons = Counter(f"{t.driver}, {t.probe}: {t.reason}" for t in failed.itertuples())
+        reasons = Counter(
+            {
+                f"{driver}, {probe}: {reason}": len(rows)
+                for (driver, probe, reason), rows in groups(
+                    failed.driver, failed.probe, failed.reason
+                )
+            }
+        )
         yield QualityWarning(
             "failed-trials",
             f"{len(failed)} of {len(trials)} trials failed: {_counted(reasons)}",
@@ -115,10 +182,10 @@ def _failures(trials: pd.DataFrame) -> Iterator[QualityWarning]:
         )
 
 
-def _congestion_control(info: RunInfo, samples: pd.DataFrame) -> Iterator[QualityWarning]:
-    known = samples.dropna(subset=["congestion_control"])
-    seen = known.groupby("driver")["congestion_control"].unique()
-    used = {str(driver): sorted(names) for driver, names in sorted(seen.items())}
+def _congestion_control(info: RunInfo, samples: Trials) -> Iterator[QualityWarning]:
+    used: defaultdict[str, list[str]] = defaultdict(list)
+    for (driver, name), _ in groups(samples.driver, samples.congestion_control):
+        used[driver].append(name)
     own = {driver: options_of(driver).get("cc") for driver in used}
     told = "; ".join(f"{driver}: {', '.join(names)}" for driver, names in used.items())
     if len({name for driver, names in used.items() if own[driver] is None for name in names}) > 1:
@@ -137,62 +204,64 @@ def _congestion_control(info: RunInfo, samples: pd.DataFrame) -> Iterator[Qualit
         )
 
 
-def _conntrack(info: RunInfo, trials: pd.DataFrame) -> Iterator[QualityWarning]:
+def _conntrack(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
     """Yield that the host's table of connections was nearly full: its limit, not a driver's."""
     most = dict(info.facts).get("net.conntrack_max")
     if not isinstance(most, int):
         return
-    full = trials.loc[trials["conntrack"] > CONNTRACK_FULL * most, "conntrack"]
+    full = trials.conntrack[trials.conntrack > CONNTRACK_FULL * most]
     if len(full):
         yield QualityWarning(
             "conntrack",
-            f"the host tracked up to {full.max():.0f} of at most {most} connections after "
+            f"the host tracked up to {np.max(full):.0f} of at most {most} connections after "
             f"{len(full)} trials",
             "a full table drops connections: raise net.netfilter.nf_conntrack_max, or make fewer "
             "(`connections`)",
         )
 
 
-def _little(samples: pd.DataFrame) -> Iterator[QualityWarning]:
+def _little(samples: Trials) -> Iterator[QualityWarning]:
     """Yield closed loops that break Little's law: rate x mean time = requests under way, one."""
-    loops = samples.dropna(subset=["concurrency"])
-    loops = loops.assign(stray=(loops["concurrency"] - 1).abs())
-    strays = loops[loops["stray"] > LITTLE].sort_values("stray", kind="stable")
+    loops = samples.at(~np.isnan(samples.concurrency))
+    stray = np.abs(loops.concurrency - 1)
+    strays = loops.at(stray > LITTLE)
     if len(strays):
-        worst = strays.iloc[-1]
+        (worst,) = zip(
+            *(
+                column[np.argsort(stray[stray > LITTLE], kind="stable")[-1:]].tolist()
+                for column in (strays.concurrency, strays.driver, strays.probe, strays.record)
+            ),
+            strict=True,
+        )
         yield QualityWarning(
             "little",
             f"rate times mean time is not the one request under way in {len(strays)} of "
-            f"{len(loops)} request-response trials: {worst['concurrency']:.3f} at worst "
-            f"({worst['driver']}, {worst['probe']}, record {worst['record']})",
+            f"{len(loops)} request-response trials: {worst[0]:.3f} at worst "
+            f"({worst[1]}, {worst[2]}, record {worst[3]})",
             "the tool's rate and times do not cover the same run: look at its raw output, and "
             "compare these trials by neither; a longer run (`seconds`) makes the edges count less",
         )
 
 
-def _retransmits(info: RunInfo, values: pd.DataFrame) -> Iterator[QualityWarning]:
+def _retransmits(info: RunInfo, frames: Frames) -> Iterator[QualityWarning]:
     others = [probe.name for probe in info.plan.probes if "retransmits" not in probe.metrics]
-    values = values[~values["probe"].isin(others)]
-    having = {
-        metric: set(values.loc[values["metric"] == metric, "row"])
-        for metric in ("throughput", "retransmits")
-    }
-    unknown = len(having["throughput"] - having["retransmits"])
+    numbers = frames.numbers
+    own = ~frames.trials.probe[numbers.row].among(others)
+    rates, counts = (
+        numbers.row[own & numbers.metric.equal(metric)] for metric in ("throughput", "retransmits")
+    )
+    unknown = len(np.setdiff1d(rates, counts))
     if unknown:
         yield QualityWarning(
             "retransmits-unknown",
-            f"the tool gave no retransmit count in {unknown} of {len(having['throughput'])} "
+            f"the tool gave no retransmit count in {unknown} of {len(np.unique(rates))} "
             "throughput trials",
             "use a kernel and an iperf3 that report TCP_INFO",
         )
 
 
-def measuring_share(info: RunInfo, trials: pd.DataFrame) -> float | None:
+def measuring_share(info: RunInfo, trials: Trials) -> float | None:
     """Return seconds of measuring over wall seconds of the run, None where the run has no end."""
     if info.wall is None or info.wall <= 0:
         return None
-    return math.fsum(_seconds(trials)) / info.wall
-
-
-def _seconds(trials: pd.DataFrame) -> Iterable[float]:
-    return (float(seconds) for seconds in trials["measuring"])
+    return math.fsum(trials.measuring.tolist()) / info.wall

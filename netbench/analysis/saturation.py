@@ -3,9 +3,9 @@
 from typing import Final, cast
 
 import numpy as np
-import pandas as pd
 
-from netbench.analysis.frame import ARM, CELL
+from netbench.analysis.columns import Floats, groups
+from netbench.analysis.frame import Frames
 from netbench.analysis.model import QualityWarning
 from netbench.record import PlanSummary
 
@@ -23,7 +23,7 @@ Name = tuple[str, int, str, str, str]
 """Driver, replica, path, probe, placement."""
 
 
-def saturations(values: pd.DataFrame, plan: PlanSummary) -> dict[Name, str]:
+def saturations(frames: Frames, plan: PlanSummary) -> dict[Name, str]:
     """Return what was used up in each arm's median trial of each cell with a throughput.
 
     `rate` where the median rate is at least 98 % of what the probe asks for, else whose CPU was
@@ -31,21 +31,33 @@ def saturations(values: pd.DataFrame, plan: PlanSummary) -> dict[Name, str]:
     `nothing` where CPUs were read and neither was, `unknown` where one was not read.
     """
     rates = {probe.name: dict(probe.parameters).get("rate") for probe in plan.probes}
-    rows = values[values["metric"] == METRIC]
+    numbers = frames.numbers.at(frames.numbers.metric.equal(METRIC))
+    trials = frames.trials
     return {
-        cast("Name", name): _used_up(group, rates.get(str(name[3])))
-        for name, group in rows.groupby([*ARM, *CELL])
+        cast("Name", name): _used_up(
+            numbers.value[rows],
+            trials.client_busy[numbers.row[rows]],
+            trials.server_busy[numbers.row[rows]],
+            rates.get(str(name[3])),
+        )
+        for name, rows in groups(*frames.arms(numbers), *frames.cells(numbers))
     }
 
 
-def _used_up(rows: pd.DataFrame, rate: object) -> str:
-    if isinstance(rate, int | float) and rate > 0 and rows["value"].median() >= FULL * rate:
+def _used_up(values: Floats, client: Floats, server: Floats, rate: object) -> str:
+    if isinstance(rate, int | float) and rate > 0 and np.median(values) >= FULL * rate:
         return "rate"
-    busy = {end: rows[f"{end}_busy"].median() for end in ("client", "server")}
-    full = [end for end, share in busy.items() if share >= FULL]
+    busy = {"client": _median(client), "server": _median(server)}
+    full = [end for end, share in busy.items() if share is not None and share >= FULL]
     if full:
         return full[0] if len(full) == 1 else "both"
-    return "unknown" if any(np.isnan(share) for share in busy.values()) else "nothing"
+    return "unknown" if None in busy.values() else "nothing"
+
+
+def _median(values: Floats) -> float | None:
+    """Return the median of those that were read, None where none was."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
 
 
 def saturated(driver: str, baseline: str) -> tuple[QualityWarning, ...]:

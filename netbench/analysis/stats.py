@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -86,9 +85,11 @@ def order_statistics(deltas: Floats) -> tuple[float, float] | None:
     """
     n = len(deltas)
     tail = (1 - TWIN_CONFIDENCE) / 2
-    rank = sum(1 for k in range(n // 2) if special.bdtr(k, n, 0.5) <= tail)
-    if rank == 0:
+    if 0.5**n > tail:
         return None
+    from scipy import special  # noqa: PLC0415 - slow to import, and few blocks do without
+
+    rank = int(np.sum(special.bdtr(np.arange(n // 2), n, 0.5) <= tail))
     ordered = np.sort(deltas)
     return float(ordered[rank - 1]), float(ordered[n - rank])
 
@@ -104,6 +105,8 @@ def serial_correlation(deltas: Floats) -> float | None:
     centred = deltas - np.mean(deltas) if n else deltas
     if n < CORRELATION_BLOCKS or not _varies(deltas):
         return None
+    from scipy import special  # noqa: PLC0415 - slow to import, and few blocks do without
+
     r = float(centred[:-1] @ centred[1:] / (centred @ centred))
     variance = (n**4 - 4 * n**3 + 3 * n**2 + 4 * n - 4) / ((n + 1) * n**2 * (n - 1) ** 2)
     score = abs(r + 1 / n) / math.sqrt(variance)
@@ -120,6 +123,8 @@ def correlation(deltas: Floats, other: Floats) -> float | None:
     n = len(deltas)
     if n < CORRELATION_BLOCKS or not _varies(deltas) or not _varies(other):
         return None
+    from scipy import special  # noqa: PLC0415 - slow to import, and few blocks do without
+
     r = float(np.corrcoef(deltas, other)[0, 1])
     t = float(special.stdtrit(n - 2, 1 - CORRELATION_CHANCE / 2))
     critical = t / math.sqrt(t * t + n - 2)

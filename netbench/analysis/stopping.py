@@ -10,17 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
 from netbench.analysis import family
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.contrasts import Comparison, Key, Target, Terms
-from netbench.analysis.ground import GroundSoFar
+from netbench.analysis.ground import Ground, GroundSoFar, place_of
 from netbench.analysis.model import Contrast, Verdict
-from netbench.analysis.pairing import Observed
+from netbench.analysis.points import BlockDelta, in_columns
 from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread, tau
-from netbench.record import Left, PlanSummary, Record, Ruling, Sample, Settled, Skip, Why
-from netbench.sentinel.rule import split, state_between, usable
+from netbench.record import Left, PlanSummary, Record, Ruling, Settled, Why
 from netbench.spec import Cell, Path, Placement
 
 FARTHEST: Final = 10_000
@@ -51,7 +48,7 @@ def forecast(contrast: Contrast, plan: PlanSummary, alpha: float, blocks: int) -
         alpha: the contrast's share of the error rate.
         blocks: in which its cell has run.
     """
-    deviation = spread(np.array([delta.log_ratio for delta in contrast.deltas], np.float64))
+    deviation = spread(in_columns(contrast.deltas, BlockDelta).numbers("log_ratio"))
     if contrast.blocks < MIN_BLOCKS or deviation is None:
         return None
     pairs = pairs_needed(deviation, math.log1p(plan.precision), alpha)
@@ -73,7 +70,7 @@ def pairs_needed(deviation: float, half_width: float, alpha: float) -> int:
 
 
 class RunningJudge:
-    """Keeps the numbers of each cell's leading metric, and rules after every block.
+    """Takes every record, and rules after every block.
 
     A cell is settled with its leading metric's contrast: precise, or decided by a verdict that no
     gate takes back. A cell in which there is nothing to compare, because one side never gave a
@@ -86,51 +83,22 @@ class RunningJudge:
         self._plan = plan
         self._leading = family.leading(plan)
         self._settled: set[Cell] = set()
-        self._trials: defaultdict[_Place, list[Observed]] = defaultdict(list)
-        self._readings: defaultdict[Placement, list[float]] = defaultdict(list)
-        self._seen: dict[Cell, bool] = {}
-        """Cells that had a record: whether any was no skip."""
-        self._budgeted = GroundSoFar(plan) if plan.require else None
+        self._kept = GroundSoFar(plan, self._leading)
 
     def take(self, record: Record) -> None:
         """Take one record; its numbers are kept."""
-        if self._budgeted is not None:
-            self._budgeted.take(record)
-        cell, sentinel = record.cell, record.sentinel
-        before, after = usable(sentinel.before), usable(sentinel.after)
-        self._readings[cell.placement] += [r for r in (before, after) if r is not None]
-        tried = not isinstance(record.outcome, Skip)
-        self._seen[cell] = self._seen.get(cell, False) or tried
-        metric = self._leading[cell.probe]
-        if not isinstance(record.outcome, Sample) or metric is None:
-            return
-        value = record.outcome.value(metric)
-        if value is not None:
-            self._trials[cell.path, cell.probe, cell.placement].append(
-                Observed(
-                    driver=cell.driver,
-                    replica=record.replica,
-                    block=record.block,
-                    attempt=record.attempt,
-                    record=record.number,
-                    position=record.position,
-                    state="",
-                    value=value,
-                    before=before,
-                    after=after,
-                )
-            )
+        self._kept.take(record)
 
     def rule(self, block: int) -> Ruling:
         """Return what this block has settled, and what is left with its forecast."""
-        skipped = frozenset(cell for cell, tried in self._seen.items() if not tried)
-        m = family.size(self._plan, skipped)
+        ground = self._kept.ground()
+        m = family.size(self._plan, ground.skipped)
         terms = Terms(self._plan.baseline, ALPHA / max(m, 1), self._plan.margin)
-        needed = self._needed(block)
+        needed = self._needed(ground, block)
         settled: list[Settled] = []
         left: list[Left] = []
-        for place, cells in self._open():
-            comparison = self._comparison(place, terms)
+        for cells in self._open():
+            comparison = self._comparison(ground, cells[0], terms)
             for cell in cells:
                 found = self._ruled(cell, comparison, terms.alpha, block)
                 if isinstance(found, Left):
@@ -142,15 +110,13 @@ class RunningJudge:
         self._settled |= {found.cell for found in settled}
         return Ruling(tuple(settled), tuple(left))
 
-    def _needed(self, block: int) -> frozenset[Cell]:
+    def _needed(self, ground: Ground, block: int) -> frozenset[Cell]:
         """Return the cells that budgets keep in the run.
 
         Where a budget needs the baseline's cell alone, the others stay with it: without any of
         them it would not run.
         """
-        if self._budgeted is None:
-            return frozenset()
-        results = judge_budgets(self._plan, self._budgeted.ground())
+        results = judge_budgets(self._plan, ground)
         bearing = [one for one in results if one.blocks or block < self._plan.least]
         found = awaited(bearing, self._plan.baseline)
         places = {(cell.path, cell.probe, cell.placement) for cell in found}
@@ -163,37 +129,33 @@ class RunningJudge:
         with_it = (c for c in self._plan.cells if (c.path, c.probe, c.placement) in alone)
         return found | frozenset(with_it)
 
-    def _open(self) -> Iterator[tuple[_Place, list[Cell]]]:
-        """Yield each place with the cells in it that are not settled and not the baseline's.
+    def _open(self) -> Iterator[list[Cell]]:
+        """Yield the cells of each place that are not settled and not the baseline's.
 
         The baseline's own stand there only where no other driver's are.
         """
         places: defaultdict[_Place, list[Cell]] = defaultdict(list)
         for cell in self._plan.cells:
             places[cell.path, cell.probe, cell.placement].append(cell)
-        for place, cells in places.items():
+        for cells in places.values():
             others = [cell for cell in cells if cell.driver != self._plan.baseline]
             left = [cell for cell in others or cells if cell not in self._settled]
             if left:
-                yield place, left
+                yield left
 
-    def _comparison(self, place: _Place, terms: Terms) -> Comparison | None:
-        """Return what there is to compare in one place, None where there is nothing."""
-        path, probe, placement = place
-        metric = self._leading[probe]
+    def _comparison(self, ground: Ground, cell: Cell, terms: Terms) -> Comparison | None:
+        """Return what there is to compare where a cell is, None where there is nothing."""
+        metric = self._leading[cell.probe]
         if metric is None:
             return None
-        threshold = split(self._readings[placement])
-        observed = [
-            trial._replace(state=state_between(trial.before, trial.after, threshold))
-            for trial in self._trials[place]
-        ]
-        return Comparison(Key(path.value, probe, placement.value, metric), observed, terms)
+        place = place_of(cell, metric)
+        observed = ground.numbers.get(place)
+        return None if observed is None else Comparison(Key(*place), observed, terms)
 
     def _ruled(
         self, cell: Cell, comparison: Comparison | None, alpha: float, block: int
     ) -> "Settled | Left":
-        if comparison is None or not self._both_gave(cell):
+        if comparison is None or not comparison.joins(cell.driver):
             nothing = block >= self._plan.least
             return Settled(cell, block, "no-contrast") if nothing else Left(cell, None)
         primary = family.is_primary(
@@ -204,13 +166,6 @@ class RunningJudge:
         if why is not None:
             return Settled(cell, block, why)
         return Left(cell, forecast(contrast, self._plan, alpha, block))
-
-    def _both_gave(self, cell: Cell) -> bool:
-        """Tell whether both the cell's driver and the baseline have given a number in it."""
-        trials = self._trials[cell.path, cell.probe, cell.placement]
-        drivers = {trial.driver for trial in trials}
-        baseline = self._plan.baseline
-        return cell.driver != baseline and {cell.driver, baseline} <= drivers
 
 
 def _half_width(contrast: Contrast) -> float | None:

@@ -5,14 +5,14 @@ beside the number. Each gate speaks for itself and says what to do.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from netbench.analysis.model import QualityWarning, Verdict
-from netbench.analysis.pairing import Pair
+from netbench.analysis.pairing import Pairs
 from netbench.analysis.stats import (
     MIN_BLOCKS,
     Floats,
@@ -26,17 +26,29 @@ from netbench.analysis.stats import (
 from netbench.record import Metric
 from netbench.sentinel.rule import SPLIT_RATIO
 from netbench.units import interval as shown
-from netbench.units import percent, quantity, ratio
+from netbench.units import percent, quantity, ratio, share
 
 DECIDED: Final = (Verdict.FASTER, Verdict.SLOWER)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that the gates look at for one contrast in one state; arrays are in block order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What every contrast is judged by, within one run and between two."""
 
     metric: Metric
     interval: Interval
+    """Of the effect, on logarithms."""
+    null: Interval
+    """The same of the baseline's second arm against its first (A/A)."""
+    alpha: float
+    """This contrast's share of the error rate."""
+    margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(Weighed):
+    """All that the gates look at for one contrast in one state; arrays are in block order."""
+
     deltas: Floats
     """ln(driver / baseline) of each block."""
     driver: Floats
@@ -44,11 +56,6 @@ class Evidence:
     baseline: Floats
     shifts: Floats
     """Driver's position in the block minus the baseline's."""
-    null: Interval
-    """The A/A contrast in the same state."""
-    alpha: float
-    """This contrast's share."""
-    margin: float
 
 
 def noise_floor(null: Interval) -> float | None:
@@ -113,7 +120,7 @@ def _null_differs(evidence: Evidence, _: Verdict) -> QualityWarning | None:
     )
 
 
-def _no_noise_floor(evidence: Evidence, stated: Verdict) -> QualityWarning | None:
+def no_noise_floor(evidence: Weighed, stated: Verdict) -> QualityWarning | None:
     """METHOD §2: an effect must exceed the noise floor, so an unbounded one decides nothing."""
     if evidence.null.half_width is not None or stated is Verdict.UNDECIDED:
         return None
@@ -124,7 +131,7 @@ def _no_noise_floor(evidence: Evidence, stated: Verdict) -> QualityWarning | Non
     )
 
 
-def _below_noise_floor(evidence: Evidence, stated: Verdict) -> QualityWarning | None:
+def below_noise_floor(evidence: Weighed, stated: Verdict) -> QualityWarning | None:
     """METHOD §2: an effect smaller than the noise floor is undecided."""
     effect, floor = evidence.interval.mean, evidence.null.half_width
     if stated not in DECIDED or effect is None or floor is None or abs(effect) > floor:
@@ -132,19 +139,19 @@ def _below_noise_floor(evidence: Evidence, stated: Verdict) -> QualityWarning | 
     return QualityWarning(
         "below-noise-floor",
         f"the effect, {percent(math.exp(effect))}, is within the noise floor of "
-        f"{math.expm1(floor):.1%}",
+        f"{share(math.expm1(floor))}, by which the baseline's own two pairs may differ",
         "run more blocks, or quiet the machine to lower the noise floor",
     )
 
 
-def _coarse_noise_floor(evidence: Evidence, stated: Verdict) -> QualityWarning | None:
+def coarse_noise_floor(evidence: Weighed, stated: Verdict) -> QualityWarning | None:
     """Nothing is equivalent within a margin finer than what A/A itself resolves."""
     floor = noise_floor(evidence.null)
     if stated is not Verdict.EQUIVALENT or floor is None or floor <= evidence.margin:
         return None
     return QualityWarning(
         "coarse-noise-floor",
-        f"the noise floor, {floor:.1%}, is wider than the margin, {evidence.margin:.1%}",
+        f"the noise floor, {share(floor)}, is wider than the margin, {share(evidence.margin)}",
         "run more blocks, or accept a wider --margin",
     )
 
@@ -212,11 +219,9 @@ def _position_correlation(evidence: Evidence, _: Verdict) -> QualityWarning | No
     )
 
 
-def unsteady(
-    pairs: Sequence[Pair], used: Sequence[Pair], needed: int
-) -> tuple[QualityWarning, ...]:
+def unsteady(pairs: Pairs, used: Pairs, needed: int) -> tuple[QualityWarning, ...]:
     """METHOD §1b: pairs of one state that did not meet one machine, left out or not."""
-    moved = sum(not pair.steady for pair in pairs)
+    moved = int(np.sum(~pairs.steady))
     if not moved:
         return ()
     left_out = len(used) < len(pairs)
@@ -241,9 +246,9 @@ Gate = Callable[[Evidence, Verdict], QualityWarning | None]
 VETOES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,
     _null_differs,
-    _no_noise_floor,
-    _below_noise_floor,
-    _coarse_noise_floor,
+    no_noise_floor,
+    below_noise_floor,
+    coarse_noise_floor,
     _split_values,
     _median_disagrees,
 )

@@ -4,13 +4,14 @@ import os
 import secrets
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path as File
 
 from netbench.cli.output import print_json, print_rich
 from netbench.cli.tables import table
+from netbench.documents.lists import CheckRow, DoctorDocument
 from netbench.drivers import DRIVERS
-from netbench.engines.base import Engine
+from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.engines.cpus import local_topology
 from netbench.errors import EngineError, EngineUnavailable
@@ -57,21 +58,37 @@ class Check:
     fix: str
 
 
-def examine(*, as_json: bool) -> int:
-    """Show every check; 4 where nothing can be measured, else 0."""
-    docker, _ = _engine("docker")
-    netns, kernel = _engine("netns")
+def examine(wishes: Wishes, *, as_json: bool) -> int:
+    """Show every check; 4 where nothing can be measured, else 0.
+
+    `wishes` may name the docker engine's context.
+    """
+    docker, _ = _engine("docker", wishes)
+    netns, kernel = _engine("netns", Wishes())
     engines = [docker, netns]
     tools = [_tool(name) for name in _PACKAGES]
     checks = [_python(), *engines, *tools, _plugins(), *kernel, _cores()]
     probes_here = all(check.ok for check in tools if check.name in _PROBES)
     measurable = any(check.ok for check in engines) and probes_here
     if as_json:
-        rows = [asdict(check) for check in checks]
-        print_json({"schema": 1, "measurable": measurable, "doctor": rows})
+        print_json(_document(checks, measurable=measurable))
     else:
         _show(checks, measurable=measurable)
     return 0 if measurable else EngineUnavailable.exit_code
+
+
+def _document(checks: list[Check], *, measurable: bool) -> DoctorDocument:
+    rows: list[CheckRow] = [
+        {
+            "name": check.name,
+            "ok": check.ok,
+            "needed": check.needed,
+            "found": check.found,
+            "fix": check.fix,
+        }
+        for check in checks
+    ]
+    return {"schema": 1, "measurable": measurable, "doctor": rows}
 
 
 def _show(checks: list[Check], *, measurable: bool) -> None:
@@ -88,11 +105,11 @@ def _python() -> Check:
     return Check("python", ok=True, needed=True, found=version, fix="")
 
 
-def _engine(kind: str) -> tuple[Check, list[Check]]:
+def _engine(kind: str, wishes: Wishes) -> tuple[Check, list[Check]]:
     """Return whether an engine answers, and, tried with it, what links its kernel has."""
     name = f"engine {kind}"
     try:
-        engine = open_engine(kind, f"doctor{secrets.token_hex(3)}")
+        engine = open_engine(kind, f"doctor{secrets.token_hex(3)}", wishes)
     except EngineUnavailable as exc:
         missing = Check(name, ok=False, needed=False, found=exc.message, fix=exc.hint)
         untried = f"not tried: the {kind} engine cannot be used"

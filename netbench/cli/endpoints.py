@@ -1,8 +1,15 @@
 """Endpoints, links and networks as `inspect` and `verify` show them, as documents and as lines."""
 
 from collections.abc import Iterable
-from typing import Any
 
+from netbench.documents.looks import (
+    EndpointDocument,
+    HopRow,
+    LinkRow,
+    NetworkRow,
+    PromiseRow,
+    VethRow,
+)
 from netbench.drivers import Hop
 from netbench.drivers.base import other_end
 from netbench.drivers.links import parent_of
@@ -13,7 +20,7 @@ from netbench.spec import NetworkSpec
 
 def endpoint_document(
     end: EndpointFacts, other: EndpointFacts, facts: PairFacts, endpoint: Endpoint
-) -> dict[str, Any]:
+) -> EndpointDocument:
     """Return one endpoint: its namespaces and whose they are, its links and where they lead."""
     return {
         "role": end.role.value,
@@ -36,7 +43,7 @@ def endpoint_document(
     }
 
 
-def _link(link: Link, end: EndpointFacts, facts: PairFacts) -> dict[str, Any]:
+def _link(link: Link, end: EndpointFacts, facts: PairFacts) -> LinkRow:
     place, peer = _far_end(link, end, facts)
     parent = parent_of(end, facts) if link.name == "eth0" else None
     return {
@@ -53,7 +60,7 @@ def _link(link: Link, end: EndpointFacts, facts: PairFacts) -> dict[str, Any]:
     }
 
 
-def _veth(link: Link, end: EndpointFacts, facts: PairFacts) -> dict[str, Any] | None:
+def _veth(link: Link, end: EndpointFacts, facts: PairFacts) -> VethRow | None:
     """Return a line of the veth map: which link of whose namespace is the other end."""
     place, peer = _far_end(link, end, facts)
     if peer is None:
@@ -78,7 +85,7 @@ def _far_end(link: Link, end: EndpointFacts, facts: PairFacts) -> tuple[str | No
     return None, None
 
 
-def network_document(driver: str, spec: NetworkSpec | None, ipam: Ipam) -> dict[str, Any]:
+def network_document(driver: str, spec: NetworkSpec | None, ipam: Ipam) -> NetworkRow:
     """Return a network with its address management; no `spec` for the engine's default one."""
     return {
         "name": ipam.network,
@@ -95,7 +102,7 @@ def network_document(driver: str, spec: NetworkSpec | None, ipam: Ipam) -> dict[
     }
 
 
-def hops_document(hops: Iterable[Hop]) -> list[dict[str, Any]]:
+def hops_document(hops: Iterable[Hop]) -> list[HopRow]:
     """Return the links of a path."""
     return [
         {
@@ -108,23 +115,29 @@ def hops_document(hops: Iterable[Hop]) -> list[dict[str, Any]]:
     ]
 
 
-def promise_document(check: PromiseCheck) -> dict[str, Any]:
+def promise_document(check: PromiseCheck) -> PromiseRow:
     """Return one promise with its verdict."""
     return {"promise": check.promise, "held": check.held, "evidence": check.evidence}
 
 
-def network_line(network: dict[str, Any]) -> str:
+def network_line(network: NetworkRow) -> str:
     """Return a network in words."""
     parts = [f"{network['kind']}{' ' + network['mode'] if network['mode'] else ''}"]
-    for version in ("", "6"):
-        if network[f"subnet{version}"]:
-            gateway = network[f"gateway{version}"]
-            parts.append(f"{network[f'subnet{version}']} by {gateway or 'no gateway'}")
-    parts += [f"{key} {network[key]}" for key in ("bridge", "parent", "vxlan") if network[key]]
+    nets = (
+        (network["subnet"], network["gateway"]),
+        (network["subnet6"], network["gateway6"]),
+    )
+    parts += [f"{subnet} by {gateway or 'no gateway'}" for subnet, gateway in nets if subnet]
+    more = (
+        ("bridge", network["bridge"]),
+        ("parent", network["parent"]),
+        ("vxlan", network["vxlan"]),
+    )
+    parts += [f"{key} {value}" for key, value in more if value]
     return f"{network['name']}: {', '.join(parts)}"
 
 
-def veth_lines(endpoint: dict[str, Any]) -> list[str]:
+def veth_lines(endpoint: EndpointDocument) -> list[str]:
     """Return where an endpoint's links lead, in words."""
     lines = [
         f"{row['link']} (index {row['index']}) <-> {row['namespace']} {row['peer']} "

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netbench.cli.endpoints import (
     endpoint_document,
@@ -15,6 +15,7 @@ from netbench.cli.endpoints import (
 )
 from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.parent import check_parent
+from netbench.documents.looks import EndpointDocument, InspectDocument
 from netbench.drivers import Driver, Way
 from netbench.engines.base import Endpoint, Engine, Wishes
 from netbench.engines.choose import open_engine
@@ -125,7 +126,7 @@ def _has(engine: Engine, driver: Driver, path: Path) -> bool:
     return open_way and engine.unsupported(driver.recipe, path) is None
 
 
-def _document(engine: Engine, driver: Driver, pair: LivePair) -> dict[str, Any]:
+def _document(engine: Engine, driver: Driver, pair: LivePair) -> InspectDocument:
     facts = pair.facts
     client, server = facts.client, facts.server
     spec, ipam = driver.recipe.network, facts.ipam
@@ -133,6 +134,7 @@ def _document(engine: Engine, driver: Driver, pair: LivePair) -> dict[str, Any]:
         "schema": 1,
         "engine": engine.name,
         "driver": driver.name,
+        "container": None,
         "reader": facts.reader,
         "endpoints": [
             endpoint_document(client, server, facts, pair.client),
@@ -159,13 +161,13 @@ def _inspect_container(container: str, name: str, wishes: Wishes, *, as_json: bo
         engine.close()
     shown = endpoint_document(facts.server, facts.host, facts, visited)
     ipam = visited.ipam
-    document = {
+    document: InspectDocument = {
         "schema": 1,
         "engine": engine.name,
         "driver": None,
         "container": container,
         "reader": facts.reader,
-        "endpoints": [{**shown, "role": "container"}],
+        "endpoints": [EndpointDocument(**{**shown, "role": "container"})],
         "path": [],
         "paths": {},
         "networks": [network_document("", None, ipam)] if ipam else [],
@@ -192,13 +194,13 @@ def _facts(engine: Engine, visited: Endpoint) -> PairFacts:
     return facts
 
 
-def _show(document: dict[str, Any], *, as_json: bool) -> None:
+def _show(document: InspectDocument, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
         return
     from rich.tree import Tree as RichTree  # noqa: PLC0415 -- rich is slow to import
 
-    name = document["driver"] or document["container"]
+    name = document["driver"] or document["container"] or ""
     root = RichTree(f"{name} ({document['engine']}, read by {document['reader']})")
     for end in document["endpoints"]:
         _add_endpoint(root.add(f"{end['role']} (process {end['pid']})"), end)
@@ -215,7 +217,7 @@ def _show(document: dict[str, Any], *, as_json: bool) -> None:
     print_rich(root)
 
 
-def _add_endpoint(branch: "Tree", end: dict[str, Any]) -> None:
+def _add_endpoint(branch: "Tree", end: EndpointDocument) -> None:
     spaces = end["namespaces"].items()
     names = [f"{kind} {space['inode']}: {space['shared']}" for kind, space in spaces]
     _add(branch, "namespaces", names)

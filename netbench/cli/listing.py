@@ -1,25 +1,26 @@
 """`netbench drivers` and `netbench runs`: what can run here, and what has run."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Final
 
 from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.tables import table
+from netbench.documents.lists import DriverRow, DriversDocument, RunRow, RunsDocument
 from netbench.drivers import DRIVERS, Driver, cni, plugin
-from netbench.engines.base import Engine
+from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineError, EngineLost
+from netbench.interrupts import deferred_signals
 from netbench.spec import Path
 from netbench.store import ListedRun
 from netbench.store import list_runs as listed_runs
-from netbench.topology import deferred_signals
 
 
-def list_drivers(engine_name: str, *, as_json: bool) -> int:
+def list_drivers(engine_name: str, wishes: Wishes, *, as_json: bool) -> int:
     """Show every driver with what it is, what it isolates, and whether it can run here.
 
     Raises:
@@ -27,7 +28,7 @@ def list_drivers(engine_name: str, *, as_json: bool) -> int:
         EngineLost: it went away meanwhile.
     """
     run = f"list{secrets.token_hex(3)}"
-    engine = open_engine(engine_name, run)
+    engine = open_engine(engine_name, run, wishes)
     try:
         with _undone(engine, run):
             rows = [_tried(engine, driver) for driver in DRIVERS.values()]
@@ -36,7 +37,7 @@ def list_drivers(engine_name: str, *, as_json: bool) -> int:
         engine.close()
     rows += [_by_name(open_driver, name) for open_driver in _OPEN]
     if as_json:
-        print_json({"schema": 1, "engine": name, "drivers": [asdict(row) for row in rows]})
+        print_json(_drivers_document(name, rows))
         return 0
     say(f"engine: {name} ({why})")
     shown = table("driver", "here", "what it is", "what it isolates", "options (@key=value)")
@@ -46,6 +47,21 @@ def list_drivers(engine_name: str, *, as_json: bool) -> int:
         shown.add_row(row.name, here, row.summary, row.isolates, options)
     print_rich(shown)
     return 0
+
+
+def _drivers_document(engine: str, rows: Sequence["_Row"]) -> DriversDocument:
+    found: list[DriverRow] = [
+        {
+            "name": row.name,
+            "possible": row.possible,
+            "reason": row.reason,
+            "summary": row.summary,
+            "isolates": row.isolates,
+            "options": list(row.options),
+        }
+        for row in rows
+    ]
+    return {"schema": 1, "engine": engine, "drivers": found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +144,20 @@ def _undone(engine: Engine, run: str) -> Iterator[None]:
                         engine.remove_owned(thing)
 
 
-def list_runs(parent: File, *, as_json: bool) -> int:
-    """Show the run folders of a folder, newest first."""
+def list_runs(parent: File, *, as_json: bool, html: bool = False) -> int:
+    """Show the run folders of a folder, newest first; with `html` on a page in that folder too.
+
+    Raises:
+        ConfigurationError: there is a page of that name that is not netbench's.
+        RunFolderError: the page cannot be written.
+    """
     found = listed_runs(parent)
+    if html:
+        from netbench.cli.index import write_index  # noqa: PLC0415 -- jinja2 is slow to import
+
+        say(f"netbench: index: {write_index(parent, found)}")
     if as_json:
-        print_json({"schema": 1, "runs": [_run(run) for run in found]})
+        print_json(runs_document(found))
         return 0
     if not found:
         say(f"netbench: no runs in {parent}; `netbench run` makes one")
@@ -150,8 +175,13 @@ def list_runs(parent: File, *, as_json: bool) -> int:
     return 0
 
 
-def _run(run: ListedRun) -> dict[str, object]:
-    row: dict[str, object] = {
+def runs_document(found: Sequence[ListedRun]) -> RunsDocument:
+    """Return what `runs --json` prints."""
+    return {"schema": 1, "runs": [_run(run) for run in found]}
+
+
+def _run(run: ListedRun) -> RunRow:
+    row: RunRow = {
         "folder": str(run.path),
         "records": run.records,
         "problem": run.problem,
@@ -165,5 +195,6 @@ def _run(run: ListedRun) -> dict[str, object]:
             "suite": run.info.plan.suite,
             "blocks": run.info.plan.blocks,
             "status": run.info.status,
+            "lead": run.lead,
         }
     return row

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 from netbench import units
-from netbench.cli.output import say
+from netbench.cli.output import printable, say
 from netbench.plan import Plan
 from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample
 from netbench.runner import (
@@ -41,11 +41,12 @@ class Progress(Protocol):
 class Tally:
     """What progress is computed from: trials done, time left, medians so far."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Start the clock."""
+    def __init__(self, plan: Plan, done: int = 0) -> None:
+        """Start the clock; `done` trials of the plan were there before."""
         blocks = plan.least if plan.adaptive else plan.blocks
-        self._total = blocks * len(plan.arms) * len(plan.kinds)
-        self._done = 0
+        self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
+        self._seen: set[tuple[int, int]] = set()
+        """Blocks and positions of which there is a record; another attempt adds none."""
         self._seconds: float | None = None
         """Still to come, counted from the last judgement."""
         self._judged = 0.0
@@ -54,7 +55,7 @@ class Tally:
 
     def add(self, record: Record) -> None:
         """Take one record; reruns are not part of the plan's total."""
-        self._done += record.attempt == 1
+        self._seen.add((record.block, record.position))
         if not isinstance(record.outcome, Sample) or record.replica:
             return
         for measurement in record.outcome.measurements:
@@ -66,6 +67,10 @@ class Tally:
         """Take the forecast, which tells more than the plan."""
         self._total = self._done + event.trials
         self._seconds, self._judged = event.seconds, time.monotonic()
+
+    @property
+    def _done(self) -> int:
+        return len(self._seen)
 
     @property
     def left(self) -> str:
@@ -116,9 +121,9 @@ def _where(cell: Cell) -> str:
 class PlainProgress:
     """A line when a block begins and ends, and one for each failure."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Take the plan."""
-        self._tally = Tally(plan)
+    def __init__(self, plan: Plan, done: int = 0) -> None:
+        """Take the plan, `done` trials of which were there before."""
+        self._tally = Tally(plan, done)
         self._most = "at most " if plan.adaptive else ""
 
     def show(self, event: Event) -> None:
@@ -149,12 +154,12 @@ class PlainProgress:
 class LiveProgress:
     """One live region: the bar, what is running, time left, running medians."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Take the plan; the region opens with `live`."""
+    def __init__(self, plan: Plan, done: int = 0) -> None:
+        """Take the plan, `done` trials of which were there before; `live` opens the region."""
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
-        self._tally = Tally(plan)
+        self._tally = Tally(plan, done)
         self._most = "at most " if plan.adaptive else ""
         self._block = self._running = self._standing = ""
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
@@ -172,17 +177,18 @@ class LiveProgress:
             case TrialFinished(record):
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
-                    self.live.console.print(
-                        f"{_cell(record)}: failed: {record.outcome.reason}", markup=False
-                    )
+                    self._print(f"{_cell(record)}: failed: {record.outcome.reason}")
             case Judged(_, ruling, _, seconds):
                 self._tally.judged(event)
                 *settled, self._standing = standing(ruling, seconds)
                 for line in settled:
-                    self.live.console.print(line, markup=False)
+                    self._print(line)
             case _:
                 pass
         self.live.update(self._text())
+
+    def _print(self, line: str) -> None:
+        self.live.console.print(printable(line), markup=False, emoji=False, highlight=False)
 
     def _text(self) -> "Text":
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import
@@ -192,7 +198,7 @@ class LiveProgress:
         head = f"{'━' * done}{'─' * (width - done)} {self._block} · {self._running}"
         lines = [f"{head} · left {self._tally.left}", *self._tally.medians().split("; ")]
         lines += [self._standing] if self._standing else []
-        return RichText("\n".join(lines), overflow="ellipsis")
+        return RichText(printable("\n".join(lines)), overflow="ellipsis")
 
 
 class Silence:
@@ -203,16 +209,16 @@ class Silence:
 
 
 @contextmanager
-def open_progress(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
-    """Return the progress that fits stderr."""
+def open_progress(plan: Plan, done: int, *, quiet: bool) -> Iterator[Progress]:
+    """Return the progress that fits stderr; `done` trials of the plan were there before."""
     if quiet:
         yield Silence()
     elif sys.stderr.isatty():
-        progress = LiveProgress(plan)
+        progress = LiveProgress(plan, done)
         with progress.live:
             yield progress
     else:
-        yield PlainProgress(plan)
+        yield PlainProgress(plan, done)
 
 
 def _cell(record: Record) -> str:

@@ -2,19 +2,25 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
 
 from netbench.cli.endpoints import endpoint_document, network_document, promise_document
+from netbench.cli.ground import taken_down
 from netbench.cli.output import print_json, printable, say
 from netbench.cli.parent import check_parent
 from netbench.cli.reach import shown
+from netbench.documents.looks import (
+    DriverEndpointDocument,
+    ProblemRow,
+    ReachRow,
+    VerifyDocument,
+)
 from netbench.drivers import DRIVERS, Driver
 from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, EngineError, EngineLost, EngineUnavailable
 from netbench.plan import parse_drivers
 from netbench.spec import Path
-from netbench.topology import choose_reader, deferred_signals
+from netbench.topology import choose_reader
 from netbench.verify import NotVerified, Row, Verified, check_tools, verify_driver
 
 _BROKEN = 3
@@ -42,16 +48,12 @@ def verify(
     chosen = _chosen(drivers)
     run = f"verify{secrets.token_hex(3)}"
     engine = open_engine(engine_name, run, wishes)
-    try:
+    with taken_down(engine, run):
         say(f"engine: {engine.name} ({engine.why})")
         _prepare(engine)
         check_parent(engine, wishes.parent, in_use=in_use)
         found = _verified(engine, chosen)
         version = str(engine.facts().get("engine.version", ""))
-    finally:
-        with deferred_signals():
-            _sweep(engine, run)
-            engine.close()
     code = exit_code(found, named=drivers is not None)
     if as_json:
         print_json(document(engine.name, version, found, code))
@@ -137,7 +139,7 @@ def _mismatches(found: Sequence[Verified | NotVerified]) -> int:
     return sum(one.mismatches for one in found if isinstance(one, Verified))
 
 
-def _problems(found: Sequence[Verified | NotVerified]) -> list[dict[str, Any]]:
+def _problems(found: Sequence[Verified | NotVerified]) -> list[ProblemRow]:
     return [
         {"driver": one.driver.name, "problem": problem}
         for one in found
@@ -148,7 +150,7 @@ def _problems(found: Sequence[Verified | NotVerified]) -> list[dict[str, Any]]:
 
 def document(
     engine: str, version: str, found: Sequence[Verified | NotVerified], code: int
-) -> dict[str, Any]:
+) -> VerifyDocument:
     """Return the one document of `verify --json`."""
     seen = [one for one in found if isinstance(one, Verified)]
     return {
@@ -178,7 +180,7 @@ def document(
     }
 
 
-def _row(driver: Driver, row: Row) -> dict[str, Any]:
+def _row(driver: Driver, row: Row) -> ReachRow:
     return {
         "driver": driver.name,
         "from": row.source.value,
@@ -191,21 +193,10 @@ def _row(driver: Driver, row: Row) -> dict[str, Any]:
     }
 
 
-def _endpoints(one: Verified) -> list[dict[str, Any]]:
+def _endpoints(one: Verified) -> list[DriverEndpointDocument]:
     facts = one.facts
     pair = ((facts.client, facts.server), (facts.server, facts.client))
     return [
         {"driver": one.driver.name, **endpoint_document(end, other, facts, endpoint)}
         for (end, other), endpoint in zip(pair, one.endpoints, strict=True)
     ]
-
-
-def _sweep(engine: Engine, run: str) -> None:
-    """Remove whatever still carries this run's label."""
-    try:
-        for thing in engine.owned(run):
-            if thing.kind in ("container", "network"):
-                engine.remove_owned(thing)
-    except EngineError as exc:
-        say(f"netbench: leftovers could not be removed: {exc.message}")
-        say("  fix: `netbench clean` once the engine is back")

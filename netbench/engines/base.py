@@ -5,20 +5,31 @@ run's id (docker) or lives only as long as its processes (netns), and `owned` fi
 `create_*` and `remove_*` may be called from several threads at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
+from netbench.files import Files
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
 Signal = Literal["STOP", "CONT", "KILL"]
+PROBE_IMAGE: Final = "netbench-probe"
+"""Repository of the images that netbench makes; their tag is a digest of what is in them."""
+MOST_OUTPUT: Final = 128 * 1024**2
+"""Bytes that a tool may print before it is killed: several times what ten seconds of round trips,
+told one by one, come to."""
+KEPT_OF_FLOOD: Final = 64 * 1024
+"""Bytes that are kept of each output of a tool that printed more: enough to see what it was."""
+FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024**2} MiB"
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What the user says of how an engine is to be used."""
 
+    context: str | None = None
+    """docker: the context that names the engine; None for DOCKER_HOST or the current context."""
     image: str | None = None
     """docker: of endpoints; a reference, `build`, or None for one of the host's tools."""
     parent: str | None = None
@@ -129,7 +140,7 @@ class Process(Protocol):
         ...
 
     def pid(self) -> int | None:
-        """Return the tool's own number in our /proc, None where it is not to be seen."""
+        """Return the tool's own number in `Engine.files`, None where it is not to be seen."""
         ...
 
     def wait(self, timeout: float) -> Completed:
@@ -146,6 +157,19 @@ class Engine(Protocol):
     """Why this engine was chosen, in words; for the first line of terminal and report."""
     local: bool
     """Whether its processes are visible in our own /proc."""
+
+    @property
+    def files(self) -> Files:
+        """Files of the engine's machine, with processes as `Endpoint.pid` numbers them."""
+        ...
+
+    @property
+    def ask(self) -> Callable[[str, float], str] | None:
+        """Carry out a script of `sh` on the engine's machine, without any right, in seconds.
+
+        None where that is our own machine; `EngineError` where it does not end well.
+        """
+        ...
 
     def prepare(self) -> tuple[str, ...]:
         """Make what every endpoint needs (the probe image), return what was done, in words.

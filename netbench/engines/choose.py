@@ -24,10 +24,11 @@ def open_engine(kind: str, run: str, wishes: Wishes = NO_WISHES) -> Engine:
     """
     if kind == "netns":
         return _netns(run, wishes, "asked for")
+    wanted = kind == "docker" or wishes.context is not None
     try:
-        return _docker(run, wishes, "asked for" if kind == "docker" else "docker answers")
+        return _docker(run, wishes, "asked for" if wanted else "docker answers")
     except EngineUnavailable as exc:
-        if kind == "docker":
+        if wanted:
             raise
         docker = exc
     try:
@@ -46,19 +47,22 @@ def _docker(run: str, wishes: Wishes, why: str) -> Engine:
 
 
 def _netns(run: str, wishes: Wishes, why: str) -> Engine:
-    from netbench.engines.netns import (  # noqa: PLC0415 -- pyroute2 is slow to import
-        NetnsEngine,
+    from netbench.engines.netns.userns import (  # noqa: PLC0415 -- only where it is wanted
         reexec_in_user_namespace,
         unavailable,
     )
 
-    if wishes.parent is not None:
+    given = {"--parent": wishes.parent, "--context": wishes.context}
+    options = [option for option, value in given.items() if value is not None]
+    if options:
         raise ConfigurationError(
-            "--parent needs the docker engine: the netns engine builds a world of its own",
-            hint="leave --parent out, or use --engine docker",
+            *(f"{one} needs the docker engine: netns builds a world of its own" for one in options),
+            hint=f"leave {' and '.join(options)} out, or use --engine docker",
         )
     reason = unavailable()
     if reason:
         raise EngineUnavailable(f"namespaces cannot be made: {reason}", hint=_DOCTOR)
     reexec_in_user_namespace()
+    from netbench.engines.netns.engine import NetnsEngine  # noqa: PLC0415 -- pyroute2 is slow
+
     return NetnsEngine(run, why, wishes)

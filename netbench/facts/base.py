@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from netbench.errors import FactError
-from netbench.facts.procfs import read_local, tcp_ports
+from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
+from netbench.files import NOWHERE, Files
 from netbench.record import Ipam, Link, PairFacts
 from netbench.spec import Protocol as Transport
 from netbench.spec import Role
@@ -18,13 +19,52 @@ class Subject:
 
     role: Role
     pid: int
-    """A process in them, as our own /proc numbers it where the engine is local."""
+    """A process in them, as `files` number it."""
     stands_in: tuple[tuple[str, int | None], ...]
     """Kinds of namespace whose inode is this, not the process's own; None for unknown."""
     run: Callable[[tuple[str, ...]], str]
     """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
     netns: str | None = None
     """Path of the network namespace, where it is not the one of `pid`; only netlink reads it."""
+    files: Files = NOWHERE
+    """Of the machine that `pid` runs on."""
+    here: bool = False
+    """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether `pid` itself is to be seen in `files`."""
+        return bool(self.files.read(f"/proc/{self.pid}/stat"))
+
+    def near(self, name: str) -> str:
+        """Return the path in `files` of a file of /proc/net in this network namespace."""
+        return f"/proc/{self.pid}/net/{name}"
+
+    def net_files(self, *names: str, taken: Files | None = None) -> dict[str, str]:
+        """Return the texts of files of /proc/net in this network namespace, by name.
+
+        What is not there is left out, as `tcp6` where IPv6 is off.
+
+        Args:
+            names: of the files.
+            taken: files that have been read by now, these among them.
+
+        Raises:
+            FactError: none of them is readable, from inside either.
+        """
+        there = (taken or self.files).read(*map(self.near, names))
+        seen = {name: there[self.near(name)] for name in names if self.near(name) in there}
+        if seen:
+            return {name: content.decode(errors="replace") for name, content in seen.items()}
+        found, problems = {}, []
+        for name in names:
+            try:
+                found[name] = self.run(("cat", f"/proc/net/{name}"))
+            except FactError as exc:
+                problems.append(exc)
+        if not found:
+            raise problems[0]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +111,11 @@ class Reader(Protocol):
 
 
 def ports_in_use(
-    subject: Subject, state: str | None, *, local: bool, protocol: Transport = "tcp"
+    subject: Subject, state: str | None, protocol: Transport = "tcp"
 ) -> frozenset[int]:
     """Return local ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
-    found: frozenset[int] = frozenset()
-    for name in (protocol, f"{protocol}6"):
-        text = read_local(f"/proc/{subject.pid}/net/{name}") if local else None
-        if text is None:
-            try:
-                text = subject.run(("cat", f"/proc/net/{name}"))
-            except FactError:
-                continue  # no such file where IPv6 is off
-        found |= tcp_ports(text, state)
-    return found
+    texts = subject.net_files(protocol, f"{protocol}6").values()
+    return frozenset[int]().union(*(tcp_ports(text, state) for text in texts))
 
 
 def with_offloads(links: Iterable[Link], others: Iterable[Link]) -> tuple[str, ...]:

@@ -10,12 +10,11 @@ from typing import Final
 
 from netbench.errors import FactError
 from netbench.facts.base import Subject
-from netbench.facts.procfs import read_local
 from netbench.record import Absent, FactValue
 
 _CONNTRACK: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
-_SOCKSTAT: Final = "/proc/net/sockstat"
-_SNMP: Final = "/proc/net/snmp"
+_SOCKSTAT: Final = "sockstat"
+_SNMP: Final = "snmp"
 _NO_CONNTRACK: Final = "the host does not track connections, or does not tell"
 _TIME_WAIT: Final = re.compile(r"^TCP: .*\btw (\d+)", re.MULTILINE)
 _NOT_READ: Final = "unreadable in that namespace"
@@ -26,19 +25,17 @@ Value = int | Absent
 class ConnectionWatch:
     """Watches the namespaces of one trial."""
 
-    def __init__(self, client: Subject, server: Subject, host: Subject, *, local: bool) -> None:
+    def __init__(self, client: Subject, server: Subject, host: Subject) -> None:
         """Take whom to watch; nothing is read yet.
 
         Args:
             client: who connects.
             server: who is connected to.
             host: the engine's host, whose kernel may track connections.
-            local: whether the pids of subjects are those of our own /proc.
         """
         self._client = client
         self._server = server
         self._host = host
-        self._local = local
         self._before = self._counts()
 
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
@@ -56,15 +53,9 @@ class ConnectionWatch:
         """Return entries of conntrack, sockets in TIME-WAIT, and failed connects, as of now."""
         return (
             _read(lambda: self._host.run(("cat", _CONNTRACK)), int, _NO_CONNTRACK),
-            _read(lambda: self._text(self._server, _SOCKSTAT), time_wait, _NOT_READ),
-            _read(lambda: self._text(self._client, _SNMP), failed_connects, _NOT_READ),
+            _read(lambda: self._server.net_files(_SOCKSTAT)[_SOCKSTAT], time_wait, _NOT_READ),
+            _read(lambda: self._client.net_files(_SNMP)[_SNMP], failed_connects, _NOT_READ),
         )
-
-    def _text(self, subject: Subject, path: str) -> str:
-        """Return a file of a subject's network namespace; /proc/net there is /proc/PID/net here."""
-        near = f"/proc/{subject.pid}{path.removeprefix('/proc')}"
-        text = read_local(near) if self._local else None
-        return subject.run(("cat", path)) if text is None else text
 
 
 def time_wait(sockstat: str) -> int:

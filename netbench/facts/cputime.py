@@ -1,17 +1,25 @@
 """CPU time as the kernel counts it for the whole machine and for one process."""
 
 import os
+import re
+import struct
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import Final
 
 from netbench.errors import FactError
+from netbench.files import LOCAL, Files
 
 TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 """Seconds: what the kernel prints CPU time in, 10 ms nearly everywhere."""
 _FIELDS: Final = 8
 _NANO: Final = 1e-9
+_VECTOR: Final = "/proc/self/auxv"
+"""What the kernel tells every program at its start, getauxval(3), in pairs of 64-bit words."""
+_CLOCK_TICK: Final = 17
+"""AT_CLKTCK, ticks a second."""
+_TICKS: Final = re.compile(r"[0-9]{1,20}")
+"""A counter of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +83,32 @@ def machine(text: str) -> Machine:
 
 
 def _times(name: str, words: list[str]) -> CpuTimes:
-    if len(words) < _FIELDS or not all(w.isascii() and w.isdecimal() for w in words[:_FIELDS]):
+    if len(words) < _FIELDS or not all(map(_TICKS.fullmatch, words[:_FIELDS])):
         raise FactError(f"unreadable line {name} of /proc/stat: {' '.join(words)[:80]!r}")
     return CpuTimes(*map(int, words[:_FIELDS]))
 
 
-def process_time(pid: int) -> float | None:
+def tick(files: Files) -> float | None:
+    """Return the tick of the machine that files are read on, in seconds; None where unknown."""
+    vector = files.read(_VECTOR).get(_VECTOR, b"")
+    pairs = struct.iter_unpack("=QQ", vector[: len(vector) // 16 * 16])
+    ticks = dict(pairs).get(_CLOCK_TICK)
+    return 1 / ticks if ticks else None
+
+
+def threads(pid: int) -> str:
+    """Return the pattern of the files that count the CPU time of a process's threads."""
+    return f"/proc/{pid}/task/*/schedstat"
+
+
+def process_time(pid: int, files: Files = LOCAL) -> float | None:
     """Return the CPU seconds that a process's living threads have used; None where it is gone.
 
     From schedstat, which counts ns where `stat` counts ticks; a thread that ends takes its share
     with it, so both readings must be taken while the same threads run.
     """
-    total = 0
     try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    except (OSError, ValueError, LookupError):
+        each = [int(counts.split()[0]) for counts in files.read(threads(pid)).values()]
+    except (ValueError, LookupError):
         return None
-    return total * _NANO
+    return sum(each) * _NANO if each else None

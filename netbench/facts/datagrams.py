@@ -12,7 +12,7 @@ from netbench.facts.procfs import SocketAddress
 from netbench.facts.proxies import Proxy, find_proxies
 from netbench.record import Absent, FactValue
 
-_UNSEEN = Absent("the processes of the engine's host are not this machine's")
+_UNSEEN = Absent("the processes of the engine's host are not to be seen")
 _ENDED = Absent("the proxy process ended during the trial")
 _WORKED = 5 * TICK
 """Seconds of CPU time that a proxy uses only where a trial's datagrams go through it."""
@@ -21,20 +21,16 @@ _WORKED = 5 * TICK
 class DatagramWitness:
     """Watches one published UDP port over one trial; has the interface of `PublishedWitness`."""
 
-    def __init__(
-        self, host: Subject, *, address: str, host_port: int, port: int, local: bool
-    ) -> None:
+    def __init__(self, host: Subject, *, address: str, host_port: int, port: int) -> None:
         """Take whom to watch, in the words of `PublishedWitness`; nothing is read yet."""
         self._host = host
         self._target = SocketAddress(str(ip_address(address)), host_port)
         self._port = port
-        self._local = local
         self._proxies: tuple[Proxy, ...] = ()
 
     def start(self) -> None:
         """Note where the proxies' CPU time stands before the trial."""
-        if self._local:
-            self._proxies = find_proxies(self._target, self._port, self._host.pid, "udp")
+        self._proxies = find_proxies(self._target, self._port, self._host, "udp")
 
     def look(self) -> None:
         """Look at nothing: a datagram leaves nothing to be seen."""
@@ -43,7 +39,7 @@ class DatagramWitness:
         """Return the facts `trial.published_via`, `trial.published_evidence`, `trial.proxy_cpu`."""
         cpu = self._used()
         if isinstance(cpu, Absent):
-            via: FactValue = cpu if self._proxies or not self._local else "nat"
+            via: FactValue = cpu if self._proxies or not self._host.seen else "nat"
             evidence = cpu.reason
         else:
             via = "proxy" if cpu >= _WORKED else "nat"
@@ -55,7 +51,7 @@ class DatagramWitness:
         )
 
     def _used(self) -> float | Absent:
-        if not self._local:
+        if not self._host.seen:
             return _UNSEEN
         if not self._proxies:
             return Absent("no proxy process serves the port")

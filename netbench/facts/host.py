@@ -1,5 +1,6 @@
 """Facts of host and kernel, from files that every user may read."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -42,7 +43,7 @@ FILES: Final = (
     "/proc/sys/net/netfilter/nf_conntrack_count",
     "/proc/sys/net/netfilter/nf_conntrack_max",
 )
-"""Everything this module reads, so that a remote engine can be asked for all of it at once."""
+"""What is read of every host."""
 
 _SPEED_PARAMETERS = re.compile(
     r"^(isolcpus|nohz|nohz_full|rcu_nocbs|mitigations|idle|processor\.|intel_pstate|intel_idle"
@@ -64,13 +65,25 @@ def _int(text: str) -> FactValue:
     return int(text)
 
 
+def _first(text: str) -> FactValue:
+    """Return the first number of a line.
+
+    Raises:
+        ValueError: it is none, or not a finite one.
+    """
+    value = float(text.split(maxsplit=1)[0])
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number that a kernel counts")
+    return value
+
+
 def _flag(text: str) -> FactValue:
     return int(text) != 0
 
 
 _SIMPLE: Final[tuple[NetFile, ...]] = (
-    ("host.uptime", "/proc/uptime", lambda text: float(text.split()[0])),
-    ("host.load1", "/proc/loadavg", lambda text: float(text.split()[0])),
+    ("host.uptime", "/proc/uptime", _first),
+    ("host.load1", "/proc/loadavg", _first),
     ("host.smt", "/sys/devices/system/cpu/smt/active", _flag),
     ("host.governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", str),
     ("host.clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource", str),
@@ -190,13 +203,16 @@ def _accounting(read: ReadText) -> dict[str, FactValue]:
     }
 
 
+def speed_parameters(command: str) -> str:
+    """Return the words of a boot command line that concern speed: the others may name a site."""
+    return " ".join(word for word in command.split() if _SPEED_PARAMETERS.match(word))
+
+
 def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
     command = read("/proc/cmdline")
     parameters: FactValue = Absent("/proc/cmdline is not readable")
     if command is not None:
-        words = command.split()
-        shown = words if identify else [w for w in words if _SPEED_PARAMETERS.match(w)]
-        parameters = " ".join(shown)
+        parameters = " ".join(command.split()) if identify else speed_parameters(command)
     version = read("/proc/sys/kernel/version") or ""
     dynamic = re.search(r"\((\w+)\)", read("/sys/kernel/debug/sched/preempt") or "")
     built = re.search(r"PREEMPT\w*", version)

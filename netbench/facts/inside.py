@@ -2,25 +2,23 @@
 
 For users who may use the engine but not enter namespaces (most of them), and for engines on
 another machine. Everything is read once when a pair comes up; for each trial the counters and
-routes are read again, from the world-readable /proc/<pid>/net of a local engine, else by the
-same means from inside.
+routes are read again, all at once from the world-readable /proc/<pid>/net of the engine's machine
+where that can be had, else by the same means from inside.
 """
 
-import errno
 import json
-import os
 import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from netbench.errors import FactError
 from netbench.facts.base import Pair, Subject, with_offloads
 from netbench.facts.iproute import ARGV, links_and_addresses
-from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, read_local, start_ticks
+from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, start_ticks
 from netbench.facts.registry import OFFLOADS
 from netbench.facts.routes import in_order
+from netbench.files import NOWHERE, Files, Taken
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
@@ -30,14 +28,16 @@ from netbench.record import (
     PairFacts,
     Route,
 )
+from netbench.threads import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
 _WORKERS = 4
 """Commands run at a time."""
+_ROUTES = ("route", "ipv6_route")
+"""Files of /proc/net that hold the routes of each family."""
 _NOTE = "namespace ids cannot be resolved to processes through the engine"
 _NO_SANDBOX = "the overlay's sandbox has no process in it: only root may enter it, by its file"
-_NO_FILE = os.strerror(errno.ENOENT)
 _ETHTOOL_NAMES = {
     "generic-receive-offload": "rx-gro",
     "generic-segmentation-offload": "tx-generic-segmentation",
@@ -60,15 +60,14 @@ class _Netns:
 class InsideReader:
     """Runs `ip`, `readlink`, `cat` and `ethtool` where the namespaces are."""
 
-    def __init__(self, *, local: bool) -> None:
-        """`local` tells whether the pids of subjects are those of our own /proc."""
-        self._local = local
+    def __init__(self) -> None:
+        """Nothing is read yet."""
         self._started: dict[int, int | None] = {}
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
         """Return everything; a network namespace that several share is read once."""
         subjects = {s.pid: s for pair in pairs for s in _subjects(pair)}
-        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+        with Pool(max_workers=_WORKERS) as pool:
             spaces = dict(
                 zip(subjects, pool.map(_tried(_namespaces), subjects.values()), strict=True)
             )
@@ -91,8 +90,7 @@ class InsideReader:
                     strict=True,
                 )
             )
-        if self._local:
-            self._started |= {pid: start_ticks(pid) for pid in subjects}
+        self._started |= _starts(subjects)
         everything = _Everything(spaces, read, offloads)
         return [_tried(everything.pair)(pair) for pair in pairs]
 
@@ -101,50 +99,24 @@ class InsideReader:
 
         A process keeps its namespaces, so where pid and start time are unchanged, so are they.
         """
-        if self._local:
-            for subject in _subjects(pair):
-                started = start_ticks(subject.pid)
-                if started is None or started != self._started.get(subject.pid):
-                    raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
+        subjects = _subjects(pair)
+        names = [s.near(name) for s in subjects for name in (*_ROUTES, "dev")]
+        taken = Taken(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
+        for subject in subjects:
+            if start_ticks(subject.pid, taken) != self._started.get(subject.pid):
+                raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
         return replace(
             seen,
-            client=self._refresh(pair.client, seen.client),
-            server=self._refresh(pair.server, seen.server),
-            host=self._refresh(pair.host, seen.host),
-            lan=self._refresh(pair.lan, seen.lan) if pair.lan and seen.lan else None,
+            client=_refresh(pair.client, seen.client, taken),
+            server=_refresh(pair.server, seen.server, taken),
+            host=_refresh(pair.host, seen.host, taken),
+            lan=_refresh(pair.lan, seen.lan, taken) if pair.lan and seen.lan else None,
         )
 
     def _netns(self, subject: Subject) -> _Netns:
-        rows = _json(subject, ARGV)
-        try:
-            links, addresses = links_and_addresses(rows)
-        except (LookupError, AttributeError, TypeError) as exc:
-            raise FactError(f"unreadable output of {' '.join(ARGV)}: {exc!r}") from exc
+        links, addresses = links_and_addresses(subject.run(ARGV))
         congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
-        return _Netns(links, addresses, self._routes(subject), congestion or None)
-
-    def _routes(self, subject: Subject) -> tuple[Route, ...]:
-        routes = net_route(self._text(subject, "route"))
-        try:
-            text = self._text(subject, "ipv6_route")
-        except FactError as exc:
-            if _NO_FILE not in str(exc):
-                raise
-            text = ""  # IPv6 is off
-        return in_order((*routes, *net_ipv6_route(text)))
-
-    def _text(self, subject: Subject, name: str) -> str:
-        text = read_local(f"/proc/{subject.pid}/net/{name}") if self._local else None
-        return text if text is not None else subject.run(("cat", f"/proc/net/{name}"))
-
-    def _refresh(self, subject: Subject, seen: EndpointFacts) -> EndpointFacts:
-        counters = net_dev(self._text(subject, "dev"))
-        links = tuple(
-            replace(link, counters=counters[link.name])
-            for link in seen.links
-            if link.name in counters
-        )
-        return replace(seen, links=links, routes=self._routes(subject))
+        return _Netns(links, addresses, _routes(subject.net_files(*_ROUTES)), congestion or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +160,32 @@ class _Everything:
         )
 
 
+def _routes(texts: Mapping[str, str]) -> tuple[Route, ...]:
+    """Return the routes in the files of a namespace, which has no `ipv6_route` without IPv6."""
+    routes, routes6 = (texts.get(name) for name in _ROUTES)
+    if routes is None:
+        raise FactError("/proc/net/route is not readable")
+    return in_order((*net_route(routes), *net_ipv6_route(routes6 or "")))
+
+
+def _refresh(subject: Subject, seen: EndpointFacts, taken: Files) -> EndpointFacts:
+    texts = subject.net_files("dev", *_ROUTES, taken=taken)
+    if "dev" not in texts:
+        raise FactError(f"/proc/net/dev of the {subject.role} is not readable")
+    counters = net_dev(texts["dev"])
+    links = tuple(
+        replace(link, counters=counters[link.name]) for link in seen.links if link.name in counters
+    )
+    return replace(seen, links=links, routes=_routes(texts))
+
+
+def _starts(subjects: Mapping[int, Subject]) -> dict[int, int | None]:
+    """Return when each process was started, in clock ticks since boot."""
+    files = next((subject.files for subject in subjects.values()), NOWHERE)
+    taken = Taken(files, *(f"/proc/{pid}/stat" for pid in subjects))
+    return {pid: start_ticks(pid, taken) for pid in subjects}
+
+
 def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
     """Return `work` with its failure as a value: one pair's must not be every pair's."""
 
@@ -211,36 +209,38 @@ def _subjects(pair: Pair) -> tuple[Subject, ...]:
     return tuple(subject for subject in pair.subjects if subject is not pair.sandbox)
 
 
-def _json(subject: Subject, argv: tuple[str, ...]) -> list[dict[str, Any]]:
-    text = subject.run(argv)
-    try:
-        found = json.loads(text or "[]")
-    except ValueError as exc:
-        raise FactError(f"unreadable output of {' '.join(argv)}: {text[:200]!r}") from exc
-    if not isinstance(found, list):
-        raise FactError(f"unreadable output of {' '.join(argv)}: {text[:200]!r}")
-    return [item for item in found if isinstance(item, dict)]
-
-
 def _namespaces(subject: Subject) -> Namespaces:
     paths = tuple(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)
     text = subject.run(("readlink", *paths))
-    found = dict(re.findall(r"^(\w+):\[(\d+)\]$", text, re.MULTILINE))
-    if "net" not in found:
+    seen = namespaces(text)
+    if seen.net is None:
         raise FactError(f"the {subject.role} does not tell its network namespace: {text[:200]!r}")
-    seen = Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
     return replace(seen, **dict(subject.stands_in))
+
+
+def namespaces(text: str) -> Namespaces:
+    """Parse what `readlink` prints of /proc/self/ns: `net:[4026531840]`."""
+    found = dict(re.findall(r"^([a-z]+):\[([0-9]{1,20})\]$", text, re.MULTILINE))
+    return Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
 
 
 def _offloads(subject: Subject, name: str) -> tuple[str, ...] | None:
     """Return the offloads that are on; None where there is no ethtool, or nothing it can say."""
     try:
-        rows = json.loads(subject.run(("ethtool", "--json", "-k", name)))
+        return offloads(subject.run(("ethtool", "--json", "-k", name)))
+    except FactError:
+        return None
+
+
+def offloads(text: str) -> tuple[str, ...] | None:
+    """Parse what `ethtool --json -k` prints; None where it is not that."""
+    try:
+        rows = json.loads(text)
         features = {
             _ETHTOOL_NAMES.get(key, key)
             for key, value in rows[0].items()
-            if isinstance(value, dict) and value.get("active")
+            if isinstance(value, dict) and value.get("active") is True
         }
-    except (ValueError, LookupError, AttributeError, FactError):
+    except (ValueError, RecursionError, LookupError, AttributeError, TypeError):
         return None
     return tuple(wanted for wanted in OFFLOADS if wanted in features)

@@ -1,8 +1,9 @@
 """The reader in process: netlink in the namespace itself, for whoever may enter it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -12,6 +13,19 @@ from netbench.facts.rtnl import read_netns, read_offloads
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts
 from netbench.setns import in_netns
 from netbench.spec import Role
+
+_KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
+    Role.CLIENT: (Role.HOST,),
+    Role.SERVER: (Role.HOST,),
+    Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
+    Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
+    Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
+}
+"""Whose namespace ids are told of each.
+
+A veth's or a child's other end names its namespace by such an id: every endpoint's may lie in the
+host's, and an overlay's in the sandbox or on the LAN.
+"""
 
 
 class NetlinkReader:
@@ -32,7 +46,7 @@ class NetlinkReader:
         notes = []
         for subject in pair.subjects:
             try:
-                ends[subject.role] = read_endpoint(subject, others=_known(pair, subject))
+                ends[subject.role] = _read_end(pair, subject, tuple(ends.values()))
             except FactError as exc:
                 if subject.role is not Role.SANDBOX:
                     raise
@@ -66,19 +80,25 @@ class NetlinkReader:
         return now
 
 
-def read_endpoint(
-    subject: Subject, *, others: tuple[tuple[str, int | str], ...] = ()
-) -> EndpointFacts:
+def _read_end(pair: Pair, subject: Subject, seen: tuple[EndpointFacts, ...]) -> EndpointFacts:
     """Return the facts of one set of namespaces, its links without their offloads.
 
+    A network namespace that several share is read once: between two readings of one, others may
+    make links in it.
+
     Args:
-        subject: whose they are.
-        others: (role, process or file) of the namespaces whose ids, relative to this one, are
-            wanted.
+        pair: of whose namespaces the ids are wanted.
+        subject: whose facts they are.
+        seen: what has been read of the pair.
 
     Raises:
         FactError: it is gone, may not be entered, or the kernel refuses to tell.
     """
+    spaces = replace(read_namespaces(subject), **dict(subject.stands_in))
+    for end in seen:
+        if spaces.net is not None and spaces.net == end.namespaces.net:
+            return replace(end, role=subject.role, pid=subject.pid, namespaces=spaces)
+    others = tuple((one.role.value, _where(one)) for one in pair.subjects if one is not subject)
     try:
         found = in_netns(_where(subject), lambda: read_netns(others))
     except (NetlinkError, OSError) as exc:
@@ -86,7 +106,7 @@ def read_endpoint(
     return EndpointFacts(
         role=subject.role,
         pid=subject.pid,
-        namespaces=replace(read_namespaces(subject), **dict(subject.stands_in)),
+        namespaces=spaces,
         links=found.links,
         addresses=found.addresses,
         routes=found.routes,
@@ -112,31 +132,15 @@ def _where(subject: Subject) -> int | str:
     return subject.netns or subject.pid
 
 
-def _known(pair: Pair, subject: Subject) -> tuple[tuple[str, int | str], ...]:
-    """Return whose namespace ids a subject is asked for.
-
-    A veth's or a child's other end names its namespace by such an id: every endpoint's may lie
-    in the host's, and an overlay's in the sandbox or on the LAN.
-    """
-    wanted = {
-        Role.CLIENT: (Role.HOST,),
-        Role.SERVER: (Role.HOST,),
-        Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
-        Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
-        Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
-    }[subject.role]
-    by_role = {other.role: other for other in pair.subjects}
-    return tuple((role.value, _where(by_role[role])) for role in wanted if role in by_role)
-
-
 def _with_offloads(
     pair: Pair, end: EndpointFacts, ends: dict[Role, EndpointFacts]
 ) -> EndpointFacts:
-    """Return one end's facts with the offloads of those links that matter."""
+    """Return one end's facts with the offloads, and the namespace ids, that matter."""
     net = end.namespaces.net
     others = [x for other in ends.values() if other.namespaces.net != net for x in other.links]
     names = with_offloads(end.links, others)
     (subject,) = (one for one in pair.subjects if one.role is end.role)
     found = in_netns(_where(subject), lambda: read_offloads(names))
     links = tuple(replace(link, offloads=found.get(link.name)) for link in end.links)
-    return replace(end, links=links)
+    nsids = tuple(one for one in end.nsids if one[0] in _KNOWN[end.role])
+    return replace(end, links=links, nsids=nsids)

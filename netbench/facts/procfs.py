@@ -1,15 +1,14 @@
-"""Parsers of /proc files that every user may read, and the local file reads behind them."""
+"""Parsers of /proc files that every user may read."""
 
-import gzip
 import struct
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
 
 from netbench.errors import FactError
 from netbench.facts.routes import DEFAULT, DEFAULT6, leads_on
+from netbench.files import LOCAL, Files
+from netbench.files import text as text_of
 from netbench.record import Counters, Route
 
 ReadText = Callable[[str], str | None]
@@ -23,20 +22,19 @@ _RTF_NO_ROUTE = 0x200 | 0x100000 | 0x1000000 | 0x80000000
 
 
 def read_local(path: str) -> str | None:
-    """Return a local file's text, unpacked if it is `.gz`; None where it is not ours to read."""
-    try:
-        data = Path(path).read_bytes()
-        unpacked = gzip.decompress(data) if path.endswith(".gz") else data
-    except (OSError, EOFError, zlib.error):
-        return None
-    return unpacked.decode(errors="replace")
+    """Return the text of one of this machine's files; None where it is not ours to read."""
+    return text_of(LOCAL, path)
 
 
 def _numbers(words: Iterable[str], base: int = 10) -> list[int]:
+    given = list(words)
     try:
-        return [int(word, base) for word in words]
+        # int() alone would read `1_0`, `+1` and the digits of every script.
+        if all(word.isascii() and word.isalnum() for word in given):
+            return [int(word, base) for word in given]
     except ValueError as exc:
         raise FactError(f"unreadable number in /proc: {exc}") from exc
+    raise FactError(f"unreadable number in /proc: {' '.join(given)[:80]!r}")
 
 
 def net_dev(text: str) -> dict[str, Counters]:
@@ -185,13 +183,13 @@ def _socket(word: str) -> SocketAddress:
     return SocketAddress(str(mapped or address), number)
 
 
-def cpu_ticks(pid: int) -> int | None:
+def cpu_ticks(pid: int, files: Files = LOCAL) -> int | None:
     """Return the CPU time a process has used, in clock ticks; None where it is gone."""
-    text = read_local(f"/proc/{pid}/stat")
+    text = text_of(files, f"/proc/{pid}/stat")
     return sum(_numbers(text.rpartition(")")[2].split()[11:13])) if text else None
 
 
-def start_ticks(pid: int) -> int | None:
+def start_ticks(pid: int, files: Files = LOCAL) -> int | None:
     """Return a process's start in clock ticks since boot; with the pid it names a process."""
-    text = read_local(f"/proc/{pid}/stat")
+    text = text_of(files, f"/proc/{pid}/stat")
     return int(text.rpartition(")")[2].split()[19]) if text else None

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from netbench.errors import FactError
 from netbench.facts.base import Subject
 from netbench.facts.conntrack import Tracked, look_up, parse_conntrack
-from netbench.facts.procfs import Connection, SocketAddress, read_local, tcp_connections
+from netbench.facts.procfs import Connection, SocketAddress, tcp_connections
 from netbench.facts.proxies import Proxy, find_proxies
 from netbench.facts.serving import FEW, Sighting, judge
 from netbench.record import Absent, FactValue
@@ -36,7 +36,6 @@ class PublishedWitness:
         address: str,
         host_port: int,
         port: int,
-        local: bool,
     ) -> None:
         """Take whom to watch; nothing is read yet.
 
@@ -46,13 +45,11 @@ class PublishedWitness:
             address: of the host, that the client connects to.
             host_port: that the client connects to.
             port: that the server listens on.
-            local: whether the pids of subjects are those of our own /proc.
         """
         self._host = host
         self._server = server
         self._target = SocketAddress(str(ip_address(address)), host_port)
         self._port = port
-        self._local = local
         self._proxies: tuple[Proxy, ...] = ()
         self._at_server: tuple[Connection, ...] | str = "nobody looked"
         self._at_host: tuple[Connection, ...] | str = "nobody looked"
@@ -60,8 +57,7 @@ class PublishedWitness:
 
     def start(self) -> None:
         """Note where counters stand before the trial."""
-        if self._local:
-            self._proxies = find_proxies(self._target, self._port, self._host.pid)
+        self._proxies = find_proxies(self._target, self._port, self._host)
 
     def look(self) -> None:
         """Look at the connection while it is open; cheap.
@@ -75,7 +71,7 @@ class PublishedWitness:
                 break
             time.sleep(_AGAIN)
         self._at_host = _tried(self._ending_at_host)
-        if self._local:
+        if self._host.here:
             seen = self._seen()
             where = self._host.netns or self._host.pid
             self._tracked = _tried(lambda: in_netns(where, lambda: look_up(seen)))
@@ -117,14 +113,12 @@ class PublishedWitness:
         names = ("tcp6", "tcp") if ":" in self._target.address else ("tcp", "tcp6")
         problems = []
         for name in names:
-            text = read_local(f"/proc/{subject.pid}/net/{name}") if self._local else None
             try:
-                if text is None:
-                    text = subject.run(("cat", f"/proc/net/{name}"))
+                texts = subject.net_files(name)
             except FactError as exc:
                 problems.append(exc)  # there is no tcp6 where IPv6 is off
                 continue
-            found = tcp_connections(text, port)
+            found = tcp_connections(texts[name], port)
             if found:
                 return found
         if problems[1:]:
@@ -139,8 +133,8 @@ class PublishedWitness:
         return parse_conntrack(self._host.run(("cat", _TABLE)))
 
     def _proxy_cpu(self) -> float | Absent:
-        if not self._local:
-            return Absent("the processes of the engine's host are not this machine's")
+        if not self._host.seen:
+            return Absent("the processes of the engine's host are not to be seen")
         leads = {one.local.address for one in self._seen()}
         serving = [proxy for proxy in self._proxies if not leads or proxy.to in leads]
         if not serving:

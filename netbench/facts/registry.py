@@ -83,6 +83,15 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.os", str, "", "varies", "operating system the engine reports"),
     ("engine.arch", str, "", "confounder", "architecture"),
     ("engine.rootless", bool, "", "confounder", "whether the engine runs without root"),
+    (
+        "engine.rootless_network",
+        str,
+        "",
+        "confounder",
+        "user-mode network between a rootless engine's host and the machine",
+    ),
+    ("engine.desktop", str, "", "confounder", "product whose virtual machine is the engine's host"),
+    ("engine.local", bool, "", "varies", "whether the engine's processes are in our own /proc"),
     ("engine.userland_proxy", bool, "", "confounder", "whether published ports use a proxy"),
     ("engine.firewall", str, "", "confounder", "firewall backend of the engine"),
     ("engine.cgroup_version", str, "", "confounder", "cgroup version"),
@@ -142,6 +151,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("trial.time_wait_before", int, COUNT, "varies", "the server's TIME-WAIT sockets before it"),
     ("trial.time_wait_after", int, COUNT, "varies", "the server's TIME-WAIT sockets after it"),
     ("trial.connect_failures", int, COUNT, "varies", "the client's connects that failed in it"),
+    ("path.links", tuple, "", "confounder", "links of a path, each by its namespace and kind"),
     ("link.name", str, "", "varies", "name in its own namespace"),
     ("link.index", int, "", "varies", "interface index"),
     ("link.kind", str, "", "confounder", "veth, bridge, macvlan, ...; none for hardware"),
@@ -161,8 +171,24 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("link.tso_max_size", int, BYTES, "confounder", "largest segment the device takes"),
     ("link.offloads", tuple, "", "confounder", "segmentation and checksum offloads that are on"),
     ("link.counters", int, BYTES, "varies", "bytes and packets each way since creation"),
+    ("netbench.version", str, "", "confounder", "version of what measured"),
+    ("tool.*", str, "", "confounder", "version of a probe's tool, as it prints it"),
+    ("helper.*", str, "", "varies", "version of a tool that carries no traffic, as it prints it"),
+    ("probe.*", str, "", "confounder", "a probe's kind and parameters, as its suite has them"),
+    ("plan.cpus", str, "", "confounder", "CPUs that a placement stands for"),
+    ("plan.congestion_control", str, "", "confounder", "congestion control asked for"),
+    ("plan.*", str, "", "varies", "what else was asked for"),
 )
-"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path."""
+"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path.
+
+A name that ends in `*` stands for all that begin so and have no line of their own.
+"""
+
+
+def declared(name: str) -> FactDef | None:
+    """Return a fact's declaration, be it that of its family; None where nobody declared it."""
+    return FACTS.get(name) or FACTS.get(f"{name.partition('.')[0]}.*")
+
 
 ENDPOINT_LINKS: Final = ("lo", "eth0")
 """Names of the links whose offloads are read in an endpoint."""

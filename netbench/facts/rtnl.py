@@ -5,11 +5,10 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pyroute2 import IPRoute
-from pyroute2.ethtool import Ethtool
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 
 from netbench.facts.procfs import read_local
 from netbench.facts.registry import OFFLOADS
@@ -172,19 +171,35 @@ def _mode(link: Any, kind: str | None) -> str | None:
     return None
 
 
+class _Features(IoctlEthtool):  # type: ignore[misc] # it has no types
+    """Reads features without asking for their names each time: the kernel has one list of them."""
+
+    names: ClassVar[list[str]] = []
+
+    def get_features(self) -> Any:
+        """Return what is on of the link that was named last."""
+        if not self.names:
+            self.names.extend(self.get_stringset())
+        return super().get_features()
+
+    def get_stringset(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Return the names of the features; nothing else is asked for here."""
+        return self.names or super().get_stringset(*args, **kwargs)
+
+
 def read_offloads(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return the offloads that are on, by link, without links whose features are unreadable."""
     found = {}
-    tool = Ethtool()
+    tool = _Features()
     try:
         for name in names:
+            tool.change_ifname(name)
             try:
-                features = tool.get_features(name).features
-            except (NetlinkError, OSError):
+                features = tool.get_features()
+            except (NotSupportedError, NoSuchDevice, OSError):
                 continue
-            found[name] = tuple(
-                wanted for wanted in OFFLOADS if wanted in features and features[wanted].enable
-            )
+            on = {feature for feature in features.keys() if features.is_active(feature)}  # noqa: SIM118 -- no dictionary
+            found[name] = tuple(wanted for wanted in OFFLOADS if wanted in on)
     finally:
         tool.close()
     return found

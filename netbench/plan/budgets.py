@@ -5,6 +5,11 @@
     bound      = quantity | [ number ], driver, [ ("+" | "-"), quantity ] ;
     quantity   = number, unit ;
 
+Between runs a budget holds one run's driver, or its ratio to the baseline, against another run:
+
+    budget     = [ run, "." ], driver, [ "/", baseline ], ".", metric, { "@", word },
+                 ("<=" | ">="), [ number ], run, [ ("+" | "-"), quantity ] ;
+
 A `word` is a placement, a path or a probe of the suite; each narrows down the cells that the budget
 stands for. A `unit` is one of the metric's own: bit/s with a prefix (kMGT), s, ms, us or ns, /s or
 k/s, % or nothing for ratios, nothing for counts. A bound that names a driver is a factor of that
@@ -127,7 +132,7 @@ class _Reader:
 
         def likely(dot: int) -> tuple[bool, bool, int]:
             metric = text[dot + 1 :].partition("@")[0].strip()
-            return canonical(text[:dot].strip()) in drivers, metric in METRICS, dot
+            return self._subject(text[:dot].strip()) in drivers, metric in METRICS, dot
 
         dot = max(dots, key=likely)
         metric, *words = text[dot + 1 :].split("@")
@@ -142,12 +147,19 @@ class _Reader:
         known = tuple(word for word in narrowed if word is not None)
         return _Left(driver, found, known if len(known) == len(narrowed) else None)
 
+    def _subject(self, text: str) -> str:
+        return self._offer.subject(text) if self._offer else canonical(text)
+
     def _driver(self, text: str, at: int) -> str | None:
         """Return the driver of that name, noting one that the run has not."""
-        name, drivers = canonical(text), self._offer.drivers if self._offer else None
+        name, drivers = self._subject(text), self._offer.drivers if self._offer else None
         if name and (drivers is None or name in drivers):
             return name
-        known = f"the run has {', '.join(drivers)}" if drivers else "expected the name of a driver"
+        known = (
+            f"the run has {', '.join(self._offer.named)}"
+            if self._offer
+            else "expected the name of a driver"
+        )
         self._note(at, f"no driver {text!r}: {known}{nearest(text, drivers or ())}")
         return None
 
@@ -216,16 +228,17 @@ class _Reader:
 
     def _leading_driver(self, word: str) -> str:
         """Return the driver that a word begins with: `host` of `host+20us`; else all of it."""
-        drivers = self._offer.drivers if self._offer else ()
+        drivers = self._offer.references if self._offer else ()
         cuts = [len(word), *(m.start() for m in re.finditer(r"[+-]", word))]
         found = [word[:cut] for cut in cuts if canonical(word[:cut]) in drivers]
         return max(found, key=len, default=word)
 
     def _reference(self, name: str, at: int, left: _Left, *, scaled: bool) -> str | None:
-        reference, drivers = canonical(name), self._offer.drivers if self._offer else None
+        reference, drivers = canonical(name), self._offer.references if self._offer else None
         if drivers is not None and reference not in drivers:
             units = _spellings(left.metric) if scaled else ""
-            expected = f"a unit of {left.metric} ({units}) or a driver" if units else "a driver"
+            what = self._offer.bounded_by if self._offer else "a driver"
+            expected = f"a unit of {left.metric} ({units}) or {what}" if units else what
             near = nearest(name, (*drivers, *units.split(", ")))
             if canonical(name.rpartition(".")[0]) in drivers:
                 near = "; both sides are of one metric, which stands on the left alone"

@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Final
 
 from netbench.drivers import Driver, Way
 from netbench.errors import ConfigurationError
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
-from netbench.plan.request import DEFAULT_PRECISION, Request, is_engines, kinds, placed
+from netbench.plan.request import DEFAULT_PRECISION, Request
 from netbench.plan.suite import LEAST_BLOCKS
 from netbench.probes.base import AnyProbe, Probe
 from netbench.record import (
@@ -146,6 +147,12 @@ class Plan:
             adaptive=self.adaptive,
             precision=self.precision,
             least=self.least,
+            unhurried=self.unhurried,
+            conflists=tuple(
+                (driver.name, sha256(network.conflist.encode()).hexdigest())
+                for driver in self.drivers
+                if (network := driver.recipe.network) and network.conflist
+            ),
         )
 
 
@@ -162,12 +169,12 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         ConfigurationError: `--pin` names CPUs that are not usable.
     """
     suite, pin = request.suite, request.pin
-    measured = kinds(suite, request.paths, pin)
-    pinned = frozenset(at for name, _, at in measured if not is_engines(suite, name))
+    measured = suite.kinds(request.paths, pin)
+    pinned = frozenset(at for name, _, at in measured if not suite.is_engines(name))
     cpus, impossible, problems = place(pin, pinned, topology)
     if problems:
         raise ConfigurationError(*problems)
-    secondary = frozenset((name, placed(suite, pin, name, at)) for name, at in suite.secondary)
+    secondary = frozenset((name, suite.placed(pin, name, at)) for name, at in suite.secondary)
     least = _least(request, measured, secondary)
     return Plan(
         suite=suite.name,

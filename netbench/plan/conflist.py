@@ -54,7 +54,7 @@ def _read(path: str) -> dict[str, Json]:
     except json.JSONDecodeError as exc:
         where = f"{path}:{exc.lineno}:{exc.colno}"
         raise ConfigurationError(f"{where}: not JSON: {exc.msg}") from exc
-    except (UnicodeDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigurationError(f"{path}: not JSON: {exc}") from exc
     if not isinstance(found, dict):
         raise ConfigurationError(f"{path}: must be a JSON object, with `name` and `plugins`")

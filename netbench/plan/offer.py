@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import ClassVar
 
 from netbench.drivers import Closed, Driver, full_name
 from netbench.errors import ConfigurationError
@@ -25,11 +26,27 @@ class Offer:
     baseline: str
     closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
     """Paths that a driver rules out by design, with the reason."""
+    bounded_by: ClassVar[str] = "a driver"
+    """What `references` are."""
 
     @property
     def drivers(self) -> tuple[str, ...]:
         """Every driver of the run."""
         return tuple(dict.fromkeys(cell.driver for cell in self.cells))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What a bound may be taken from: a driver of the same run."""
+        return self.drivers
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What an error names of the drivers that there are."""
+        return self.drivers
+
+    def subject(self, text: str) -> str:
+        """Return the name that a budget's left side has in `cells`, be it there or not."""
+        return canonical(text)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from netbench.plan.drivers import driver_named, parse_drivers
 from netbench.plan.fit import unfit
 from netbench.plan.offer import offered
 from netbench.plan.suite import MOST_BLOCKS, Suite, load_suite
-from netbench.probes import Lifecycle
 from netbench.record import Budget
 from netbench.spec import Cell, Path, Placement
 
@@ -19,8 +18,6 @@ ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
 DEFAULT_MARGIN: Final = 0.05
 DEFAULT_PRECISION: Final = 0.03
-_BESIDE: Final = (Path.EAST_WEST,)
-"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
 
@@ -132,29 +129,6 @@ def parse(options: Options, *more_problems: str) -> Request:
     )
 
 
-def kinds(
-    suite: Suite, paths: tuple[Path, ...], pin: str
-) -> tuple[tuple[str, Path, Placement], ...]:
-    """Return probe, path and placement of every cell of a driver."""
-    found = (
-        (name, path, placed(suite, pin, name, placement))
-        for name, placement in suite.cells
-        for path in (_BESIDE if is_engines(suite, name) else paths)
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def is_engines(suite: Suite, probe: str) -> bool:
-    """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
-    return isinstance(suite.probes[probe], Lifecycle)
-
-
-def placed(suite: Suite, pin: str, probe: str, placement: Placement) -> Placement:
-    """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
-    forced = pin in list(Placement) and not is_engines(suite, probe)
-    return Placement(pin) if forced else placement
-
-
 def _require(
     options: Options,
     suite: Suite | None,
@@ -169,7 +143,7 @@ def _require(
     cells = tuple(
         Cell(driver.name, path, probe, placement)
         for driver in drivers
-        for probe, path, placement in kinds(suite, paths, options.pin)
+        for probe, path, placement in suite.kinds(paths, options.pin)
     )
     metrics = {name: probe.metrics for name, probe in suite.probes.items()}
     offer = offered(cells, metrics, baseline, drivers)
@@ -216,7 +190,7 @@ def _trials(
     """Return how many trials one block has, and the seconds they take by themselves, end to end."""
     trials = [
         suite.probes[name].expected
-        for name, path, _ in kinds(suite, paths, pin)
+        for name, path, _ in suite.kinds(paths, pin)
         for driver in drivers
         if isinstance(driver.ways[path], Way)
         for _ in range(1 + (driver.name == baseline))

@@ -15,12 +15,15 @@ from netbench.plan.published import read_published
 from netbench.probes import PROBES
 from netbench.probes.base import AnyProbe, Lifecycle
 from netbench.record import PublishedComparison
+from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
 
 LEAST_BLOCKS: Final = 6
 """No contrast is settled by fewer (METHOD §2)."""
 MOST_BLOCKS: Final = 1000
 DEFAULT_MOST: Final = 40
+_BESIDE: Final = (TrafficPath.EAST_WEST,)
+"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
 
 _TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary"}
@@ -52,6 +55,26 @@ class Suite:
     max_time: float | None = None
     """Seconds after which no further block starts, once there were `least`; None for no limit."""
 
+    def kinds(
+        self, paths: tuple[TrafficPath, ...], pin: str
+    ) -> tuple[tuple[str, TrafficPath, Placement], ...]:
+        """Return probe, path and placement of every cell of a driver."""
+        found = (
+            (name, path, self.placed(pin, name, placement))
+            for name, placement in self.cells
+            for path in (_BESIDE if self.is_engines(name) else paths)
+        )
+        return tuple(dict.fromkeys(found))
+
+    def is_engines(self, probe: str) -> bool:
+        """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
+        return isinstance(self.probes[probe], Lifecycle)
+
+    def placed(self, pin: str, probe: str, placement: Placement) -> Placement:
+        """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
+        forced = pin in list(Placement) and not self.is_engines(probe)
+        return Placement(pin) if forced else placement
+
 
 def suite_path(name: str) -> Path | None:
     """Return the file of a suite given by name or path, None where there is none."""
@@ -60,6 +83,11 @@ def suite_path(name: str) -> Path | None:
         return path if path.is_file() else None
     files = (folder / f"{name}.toml" for folder in _shipped())
     return next((file for file in files if file.is_file()), None)
+
+
+def shipped() -> list[str]:
+    """Return the names of the suites that come with netbench."""
+    return sorted({file.stem for folder in _shipped() for file in folder.glob("*.toml")})
 
 
 def _shipped() -> tuple[Path, ...]:
@@ -72,12 +100,12 @@ def load_suite(name: str) -> tuple[Suite | None, list[str]]:
     """Return a suite and every problem of its file, with file, line and key."""
     path = suite_path(name)
     if path is None:
-        shipped = sorted({file.stem for folder in _shipped() for file in folder.glob("*.toml")})
-        return None, [f"suite {name!r}: no such suite or file; shipped are {', '.join(shipped)}"]
+        known = ", ".join(shipped())
+        return None, [f"suite {name!r}: no such suite or file; shipped are {known}"]
     try:
         text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         return None, [f"{path}: {exc}"]
     file = Located(path, text)
     suite = _Reader(file).suite(raw, path.stem)

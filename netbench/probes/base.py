@@ -103,7 +103,10 @@ class Probe(Described, Protocol):
 
 @runtime_checkable
 class Search(Described, Protocol):
-    """A trial of many short runs, each chosen by what the ones before it gave."""
+    """A trial of many short runs, each chosen by what the ones before it gave.
+
+    All of them have the first one's server, which therefore does not end by itself.
+    """
 
     def following(self, legs: Sequence[Sample]) -> Probe | None:
         """Return the next run, None where nothing is left to be learnt."""

@@ -33,6 +33,8 @@ _AGAIN: Final = 0.01
 """Seconds between two tries to connect."""
 _TRY: Final = 0.1
 """Seconds for one of them: the kernel would repeat a lost request after a second only."""
+_CALL: Final = 'echo | TZ=UTC0 "$0" "$@"'
+"""Script that hands a byte to the command behind it."""
 _TIMED: Final = re.compile(
     r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) \S+ I transferred (\d{1,9}) bytes from \d+ to 1$",
     re.MULTILINE,
@@ -92,8 +94,8 @@ class ControlPlane:
         host = f"[{address}]" if ":" in address else address
         target = f"TCP{_family(address)}:{host}:{port},connect-timeout={_TRY}"
         again = f"retry={round(_PATIENCE / _AGAIN)},interval={_AGAIN}"
-        call = f"TZ=UTC0 socat -d -d -d -lu -t{_PATIENCE} -T{_PATIENCE} - {target},{again}"
-        return ("sh", "-c", f"echo | {call}")
+        socat = ("socat", "-d", "-d", "-d", "-lu", f"-t{_PATIENCE}", f"-T{_PATIENCE}", "-")
+        return ("sh", "-c", _CALL, *socat, f"{target},{again}")
 
     def cannot(self, done: Completed) -> str | None:
         """Return what endpoints lack for it, None where that is not why a call failed."""

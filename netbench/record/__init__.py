@@ -32,15 +32,28 @@ from netbench.record.outcome import (
     SeriesPoint,
     Skip,
     ToolRun,
+    Trial,
 )
 from netbench.record.process import Completed
 from netbench.record.published import Direction, PublishedComparison
-from netbench.record.run import SCHEMA, PlacementCpus, PlanSummary, ProbeSummary, RunInfo
+from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
+from netbench.record.resumed import Difference, Resumed
+from netbench.record.run import (
+    SCHEMA,
+    OtherRun,
+    PlacementCpus,
+    PlanSummary,
+    ProbeSummary,
+    RunInfo,
+)
 from netbench.record.stops import Left, Ruling, Settled, Why
 
 __all__ = [
     "METRICS",
     "NAMESPACE_KINDS",
+    "NOTE",
+    "NO_HOST",
+    "NO_USER",
     "SCHEMA",
     "Absent",
     "Address",
@@ -48,6 +61,7 @@ __all__ = [
     "Clock",
     "Completed",
     "Counters",
+    "Difference",
     "Direction",
     "EndpointFacts",
     "FactValue",
@@ -60,6 +74,7 @@ __all__ = [
     "Measurement",
     "Metric",
     "Namespaces",
+    "OtherRun",
     "Outcome",
     "PairFacts",
     "PathProof",
@@ -70,6 +85,8 @@ __all__ = [
     "PromiseCheck",
     "PublishedComparison",
     "Record",
+    "Redaction",
+    "Resumed",
     "Route",
     "Ruling",
     "RunInfo",
@@ -80,5 +97,7 @@ __all__ = [
     "Settled",
     "Skip",
     "ToolRun",
+    "Trial",
     "Why",
+    "telling",
 ]

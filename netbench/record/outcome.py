@@ -1,7 +1,7 @@
 """One trial's record: `Sample | Failure | Skip`, with its evidence."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from netbench.record.histogram import Histogram
 from netbench.record.observed import EndpointFacts, FactValue
@@ -206,7 +206,8 @@ class Record:
     position: int
     """Order within the block, from 1."""
     attempt: int
-    """1, or more where a trial was run again because its machine state was mixed."""
+    """1, or more where a trial was run again: its machine state was mixed, or its block was cut off
+    and all of it measured anew."""
     cell: Cell
     replica: int
     """1 for the baseline's second arm (A/A), else 0."""
@@ -221,3 +222,63 @@ class Record:
     path: PathProof | None
     facts: tuple[tuple[str, FactValue], ...] = ()
     """Trial-level facts of the registry (load, steal, ...)."""
+
+    @property
+    def came_up(self) -> bool:
+        """Whether its pair did: its endpoints were read."""
+        return bool(self.endpoints)
+
+    @property
+    def path_held(self) -> bool | None:
+        """Whether its path was proved; None where there was none to prove."""
+        return None if self.path is None else self.path.held
+
+
+class CountedTool(Protocol):
+    """All of a tool's process that is counted; each field is the one of `ToolRun`."""
+
+    @property
+    def role(self) -> Role: ...  # noqa: D102 -- see above
+    @property
+    def argv(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def stdout_file(self) -> str: ...  # noqa: D102
+
+
+class Trial(Protocol):
+    """All of a record that a run is judged by; each field is the one of `Record`.
+
+    Not its links and routes, and its sample may be without series and quantiles: without what is
+    drawn of it and never judged.
+    """
+
+    @property
+    def number(self) -> int: ...  # noqa: D102 -- see above, as of all that follow
+    @property
+    def block(self) -> int: ...  # noqa: D102
+    @property
+    def position(self) -> int: ...  # noqa: D102
+    @property
+    def attempt(self) -> int: ...  # noqa: D102
+    @property
+    def cell(self) -> Cell: ...  # noqa: D102
+    @property
+    def replica(self) -> int: ...  # noqa: D102
+    @property
+    def outcome(self) -> Outcome: ...  # noqa: D102
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102
+    @property
+    def pins(self) -> Pins: ...  # noqa: D102
+    @property
+    def sentinel(self) -> SentinelWindow: ...  # noqa: D102
+    @property
+    def tools(self) -> "tuple[CountedTool, ...]": ...  # noqa: D102
+    @property
+    def promises(self) -> tuple[PromiseCheck, ...]: ...  # noqa: D102
+    @property
+    def facts(self) -> tuple[tuple[str, FactValue], ...]: ...  # noqa: D102
+    @property
+    def came_up(self) -> bool: ...  # noqa: D102
+    @property
+    def path_held(self) -> bool | None: ...  # noqa: D102

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from netbench.record.budget import Budget
 from netbench.record.observed import FactValue
 from netbench.record.published import PublishedComparison
+from netbench.record.resumed import Resumed
 from netbench.record.stops import Settled
 from netbench.spec import Cell
 
@@ -71,6 +72,19 @@ class PlanSummary:
     """Relative half-width of an interval that is narrow enough, 0.03 for 3 %."""
     least: int = 6
     """Complete pairs that a contrast has at least before it may be settled."""
+    unhurried: int = 0
+    """Blocks that `max_time` does not prevent."""
+    conflists: tuple[tuple[str, str], ...] = ()
+    """SHA-256 of the CNI configuration list of each driver that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRun:
+    """Another netbench that measured on the same engine or machine meanwhile."""
+
+    id: str
+    blocks: tuple[int, ...]
+    """During which it was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +112,15 @@ class RunInfo:
     status: Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"] = "running"
     finished: str | None = None
     wall: float | None = None
-    """Seconds from the first creation to the last removal."""
+    """Seconds from the first creation to the last removal; the pause before a `--resume` is none
+    of them."""
     notes: tuple[str, ...] = ()
     """What a reader must know about this run as a whole."""
     settled: tuple[Settled, ...] = ()
     """Cells that left before the run's end, in that order."""
+    options: tuple[tuple[str, FactValue], ...] = ()
+    """Every option that was set, by its name without dashes."""
+    resumed: tuple[Resumed, ...] = ()
+    """Each time that it was gone on with."""
+    others: tuple[OtherRun, ...] = ()
+    """Whoever measured at the same time, in the order they were seen."""

@@ -1,29 +1,42 @@
 """Reports: what the analysis says, as text. Pure functions, values in, text out.
 
 Each takes the run's records once, in order, or the `Digest` of an earlier pass over them: where
-several forms are written, `digest(analysis, records)` once and hand it to each.
+several forms are written, `digest(analysis, records)` once and hand it to each. A `Gathering` takes
+records before they are judged, in the pass that the analysis needs anyway.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from netbench.analysis.model import Analysis
 from netbench.record import Record, RunInfo
-from netbench.report.collect import digest
-from netbench.report.document import Json
+from netbench.report.collect import Gathering, digest
 from netbench.report.views import Digest
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from rich.console import Group
 
+    from netbench.documents.run import RunDocument
+
+DECISION: Final = "decision.md"
+"""The decision record's name in a run folder."""
+
 __all__ = [
+    "DECISION",
     "Digest",
+    "Gathering",
     "budgets_told",
     "csv",
+    "csv_of",
+    "decision",
     "digest",
     "html",
     "json_document",
+    "lead",
     "markdown",
+    "openmetrics",
+    "parquet_of",
     "terminal",
 ]
 
@@ -67,10 +80,54 @@ def terminal(info: RunInfo, analysis: Analysis, records: Iterable[Record] | Dige
     return table(info, analysis, _digest(analysis, records))
 
 
+def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str]:
+    """Return the files of a decision record by name: the record, and the figure that it shows."""
+    from netbench.report import contrastplot  # noqa: PLC0415 - only when asked for
+    from netbench.report.madr import FIGURE  # noqa: PLC0415 - same
+    from netbench.report.madr import decision as record  # noqa: PLC0415 - same
+
+    return {
+        FIGURE: contrastplot.contrast_plot(info, analysis),
+        DECISION: record(info, analysis, digest),
+    }
+
+
+def csv_of(frame: "DataFrame") -> str:
+    """Return a frame as CSV that no spreadsheet takes for formulas."""
+    from netbench.report.exports import csv_of as written  # noqa: PLC0415 - only when asked for
+
+    return written(frame)
+
+
+def parquet_of(frame: "DataFrame") -> bytes:
+    """Return a frame as a Parquet file.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
+    from netbench.report.exports import parquet_of as written  # noqa: PLC0415 - as above
+
+    return written(frame)
+
+
+def openmetrics(info: RunInfo, analysis: Analysis) -> str:
+    """Return a run's figures as OpenMetrics text."""
+    from netbench.report.exposition import openmetrics as written  # noqa: PLC0415 - as above
+
+    return written(info, analysis)
+
+
+def lead(analysis: Analysis, digest: Digest) -> str:
+    """Return the run's outcome in one sentence."""
+    from netbench.report.sentences import lead as sentence  # noqa: PLC0415 - as above
+
+    return sentence(analysis, digest)
+
+
 def json_document(
-    info: RunInfo, analysis: Analysis, folder: str, exit_code: int
-) -> dict[str, Json]:
+    info: RunInfo, analysis: Analysis, folder: str, exit_code: int, lead: str | None = None
+) -> "RunDocument":
     """Return the document that `--json` prints for `run` and `report`."""
     from netbench.report.document import document  # noqa: PLC0415 - only when asked for
 
-    return document(info, analysis, folder, exit_code)
+    return document(info, analysis, folder, exit_code, lead)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from netbench import units
+from netbench.analysis.across.model import Comparison
 from netbench.analysis.model import Analysis, BudgetResult, Standing
 from netbench.record import RunInfo
 from netbench.report.words import CellKey, counted, interval, joined, plain
@@ -15,7 +16,7 @@ SIGNS: Final[dict[Standing, str]] = {
 """In the order in which budgets are told."""
 
 
-def ordered(analysis: Analysis) -> tuple[BudgetResult, ...]:
+def ordered(analysis: Analysis | Comparison) -> tuple[BudgetResult, ...]:
     """Return the budgets that are not met first, then those not decided."""
     return tuple(
         result for standing in SIGNS for result in analysis.budgets if result.standing is standing
@@ -24,18 +25,22 @@ def ordered(analysis: Analysis) -> tuple[BudgetResult, ...]:
 
 def told(info: RunInfo, analysis: Analysis) -> str:
     """Return what became of all budgets in one or two sentences; empty where there are none."""
+    return summed(analysis.budgets, allow_undecided=info.plan.allow_undecided)
+
+
+def summed(results: tuple[BudgetResult, ...], *, allow_undecided: bool) -> str:
+    """Return what became of budgets in one or two sentences; empty where there are none."""
     counts = {
-        standing: sum(result.standing is standing for result in analysis.budgets)
-        for standing in SIGNS
+        standing: sum(result.standing is standing for result in results) for standing in SIGNS
     }
     parts = [f"{number} {standing}" for standing, number in counts.items() if number]
     if not parts:
         return ""
-    cells = counted(len(analysis.budgets), "budgeted cell")
+    cells = counted(len(results), "budgeted cell")
     said = f"Of {cells}: {joined(parts)}."
     if not counts[Standing.UNDECIDED]:
         return said
-    if info.plan.allow_undecided:
+    if allow_undecided:
         return f"{said} What is not decided is let pass, by --allow-undecided."
     return f"{said} What is not decided is not kept; --allow-undecided lets it pass."
 

@@ -1,10 +1,12 @@
 """What the machine can do at most, and what was used up, in words (METHOD §3)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, Ceiling, Loopback
-from netbench.report.words import PLACEMENTS, joined, plain
+from netbench.record import RunInfo
+from netbench.report.words import PLACEMENTS, capital, joined, plain
 
 USED_UP: Final = {
     "client": "client's CPU full",
@@ -19,10 +21,56 @@ USED_UP: Final = {
 
 def ceiling_sentences(analysis: Analysis) -> tuple[str, ...]:
     """Return one sentence for each placement: copies, loopback, and what drivers reach of it."""
-    return tuple(_sentence(ceiling) for ceiling in analysis.ceilings)
+    found = (
+        (PLACEMENTS[ceiling.placement], [_copies(ceiling), *map(_loopback, ceiling.loopbacks)])
+        for ceiling in analysis.ceilings
+    )
+    return tuple(
+        f"Ceiling {place}: {'; '.join(filter(None, parts))}."
+        for place, parts in found
+        if any(parts)
+    )
 
 
-def _sentence(ceiling: Ceiling) -> str:
+def copies(analysis: Analysis) -> tuple[str, ...]:
+    """Return one sentence for each placement: what its CPUs copy at most."""
+    found = ((PLACEMENTS[ceiling.placement], _copies(ceiling)) for ceiling in analysis.ceilings)
+    return tuple(f"{capital(place)}, {told}." for place, told in found if told)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One probe's stream over loopback, and what each driver reaches of it."""
+
+    probe: str
+    placement: str
+    rate: str
+    source: str
+    shares: tuple[str, ...]
+    """`51 %`, in the order of the drivers."""
+
+
+def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], tuple[Reached, ...]]:
+    """Return the drivers that have a share of any loopback, and every probe's shares."""
+    found = [(ceiling, each) for ceiling in analysis.ceilings for each in ceiling.loopbacks]
+    seen = {driver for _, each in found for driver, _ in each.efficiencies}
+    drivers = tuple(driver for driver in info.plan.drivers if driver in seen)
+    return drivers, tuple(_reached(ceiling, each, drivers) for ceiling, each in found)
+
+
+def _reached(ceiling: Ceiling, loopback: Loopback, drivers: tuple[str, ...]) -> Reached:
+    shares = dict(loopback.efficiencies)
+    return Reached(
+        probe=plain(loopback.probe),
+        placement=PLACEMENTS[ceiling.placement],
+        rate=units.quantity(loopback.value, units.BITS_PER_SECOND),
+        source=loopback.source,
+        shares=tuple(units.share(shares[d], 0) if d in shares else units.MISSING for d in drivers),
+    )
+
+
+def _copies(ceiling: Ceiling) -> str:
+    """Return what memory copies reach, or why that is not known; empty where nothing is."""
     figures = [
         f"{units.quantity(value, units.BITS_PER_SECOND)} {where}"
         for value, where in (
@@ -31,20 +79,16 @@ def _sentence(ceiling: Ceiling) -> str:
         )
         if value is not None
     ]
-    parts = [f"a CPU copies memory at {joined(figures)}"] if figures else []
-    parts += [_loopback(loopback) for loopback in ceiling.loopbacks]
-    if ceiling.why and not figures:
-        parts.append(f"memory copies not measured: {plain(ceiling.why)}")
-    if not parts:
-        parts.append("not measured")
-    return f"Ceiling {PLACEMENTS[ceiling.placement]}: {'; '.join(parts)}."
+    if figures:
+        return f"a CPU copies memory at {joined(figures)}"
+    return f"memory copies not measured: {plain(ceiling.why)}" if ceiling.why else ""
 
 
 def _loopback(loopback: Loopback) -> str:
     rate = units.quantity(loopback.value, units.BITS_PER_SECOND)
     told = f"loopback carries {rate} in {plain(loopback.probe)} ({loopback.source})"
     reached = [
-        f"{plain(driver)} reaches {share * 100:.0f} % of it"
+        f"{plain(driver)} reaches {units.share(share, 0)} of it"
         for driver, share in loopback.efficiencies
     ]
     return "; ".join((told, joined(reached))) if reached else told

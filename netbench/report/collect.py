@@ -5,127 +5,49 @@ A run may hold a hundred thousand records; what is kept does not grow with that,
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, assert_never
 
-from netbench.analysis.model import Analysis, TrialPoint
-from netbench.record import Failure, PromiseCheck, Record, Sample, Skip
+import numpy as np
+
+from netbench.analysis.columns import groups
+from netbench.analysis.model import Analysis
+from netbench.analysis.points import TrialPoint, in_columns, states_of
+from netbench.record import Failure, Record, Sample, Skip, Trial
 from netbench.report.cpusums import CpuTable
+from netbench.report.roundtrips import RoundTrips
+from netbench.report.searches import Searches
+from netbench.report.tallies import Driver
 from netbench.report.views import (
     CommandLine,
     Digest,
-    DriverView,
     Line,
     Problem,
-    PromiseCount,
     Row,
-    WayView,
 )
-from netbench.report.words import TRIED, CellKey, plain
-from netbench.spec import Arm, Path, Role
+from netbench.report.words import CellKey, key_of, plain
+from netbench.spec import Arm, Cell, Role
 
 ROWS: Final = 2_000
 """Records that the table holds; the rest lies in records.jsonl."""
 LINES: Final = 10
 """Trials drawn as lines for one driver of one cell."""
+DRAWN: Final = ("throughput", "rtt_p50")
+"""Metrics by whose values the trials are chosen that are drawn as lines."""
 COMMANDS: Final = 400
 """Distinct command lines that are kept."""
 
 _Command = tuple[str, Role, tuple[str, ...]]
+_ProblemKey = tuple[Cell, str, str, str]
 
 
-@dataclass(slots=True)
-class _Way:
-    """Running counts of one path of a driver."""
-
-    paths: Counter[bool] = field(default_factory=Counter)
-    published: Counter[str] = field(default_factory=Counter)
-    example: Record | None = None
-    by_design: Skip | None = None
-    designed: int = 0
-    total: int = 0
-
-    def add(self, record: Record) -> None:
-        """Count one record."""
-        self.total += 1
-        if record.path is not None:
-            self.paths[record.path.held] += 1
-        if isinstance(record.outcome, Skip) and record.outcome.by_design:
-            self.designed += 1
-            self.by_design = self.by_design or record.outcome
-        via = dict(record.facts).get("trial.published_via")
-        if isinstance(via, str):
-            self.published[via] += 1
-        if not record.replica and _proof(record) > _proof(self.example):
-            self.example = record
-
-    def view(self, driver: str, path: str) -> WayView:
-        """Return the counts as a value."""
-        return WayView(
-            driver=driver,
-            path=path,
-            example=self.example,
-            held=self.paths[True],
-            unheld=self.paths[False],
-            closed=self.by_design if self.designed == self.total else None,
-            published=tuple(sorted(self.published.items())),
-        )
-
-
-@dataclass(slots=True)
-class _Driver:
-    """Running counts of one driver."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    ways: defaultdict[str, _Way] = field(default_factory=lambda: defaultdict(_Way))
-    promises: dict[str, list[PromiseCheck]] = field(default_factory=dict)
-    checks: Counter[tuple[str, bool]] = field(default_factory=Counter)
-
-    def add(self, record: Record) -> None:
-        """Count one record."""
-        self.outcomes[record.outcome.kind] += 1
-        self.ways[record.cell.path].add(record)
-        for check in record.promises:
-            self.checks[check.promise, check.held] += 1
-            seen = self.promises.setdefault(check.promise, [check])
-            if seen[0].held and not check.held:
-                seen[0] = check
-
-    def view(self, driver: str) -> DriverView:
-        """Return the counts as a value."""
-        found = sorted(self.ways.items(), key=lambda item: list(Path).index(Path(item[0])))
-        ways = tuple(way.view(driver, path) for path, way in found)
-        closed = [way.closed for way in ways if way.closed is not None]
-        return DriverView(
-            driver=driver,
-            example=max((way.example for way in ways), key=_proof, default=None),
-            ways=ways,
-            samples=self.outcomes["sample"],
-            failures=self.outcomes["failure"],
-            skips=self.outcomes["skip"],
-            paths_held=sum(way.held for way in ways),
-            paths_broken=sum(way.unheld for way in ways),
-            promises=tuple(
-                PromiseCount(name, self.checks[name, True], self.checks[name, False], c[0].evidence)
-                for name, c in self.promises.items()
-            ),
-            isolated=_best_proved(closed) if len(closed) == len(ways) else None,
-        )
-
-
-def _best_proved(closed: list[Skip]) -> Skip | None:
-    """Return the skip that was tried, of those that were only read from facts the first."""
-    tried = [skip for skip in closed if skip.evidence.startswith(TRIED)]
-    return next(iter(tried or closed), None)
-
-
-def _proof(record: Record | None) -> int:
-    """Rank a record as an example: endpoints, then a path, then a path that held."""
-    if record is None:
-        return 0
-    if not record.endpoints:
-        return 1
-    return 2 + (record.path is not None) + (record.path is not None and record.path.held)
+def headline_states(analysis: Analysis) -> dict[CellKey, str]:
+    """Return the machine state in which each cell is judged, of those that have a contrast."""
+    return {
+        key_of(contrast): contrast.state
+        for contrast in analysis.contrasts
+        if contrast.headline and contrast.metric in DRAWN
+    }
 
 
 def chosen_trials(analysis: Analysis) -> dict[int, bool]:
@@ -133,110 +55,145 @@ def chosen_trials(analysis: Analysis) -> dict[int, bool]:
 
     Only trials in the headline's machine state are candidates, where there is a headline.
     """
-    states = {
-        CellKey(c.path, c.probe, c.placement): c.state
-        for c in analysis.contrasts
-        if c.headline and c.primary
-    }
-    groups: defaultdict[tuple[str, CellKey], list[TrialPoint]] = defaultdict(list)
-    for point in analysis.points:
-        key = CellKey(point.path, point.probe, point.placement)
-        if (
-            point.metric in {"throughput", "rtt_p50"}
-            and not point.replica
-            and point.state == states.get(key, point.state)
-        ):
-            groups[point.driver, key].append(point)
+    if not analysis.points:
+        return {}
+    states, points = headline_states(analysis), in_columns(analysis.points, TrialPoint)
+    drawn = points.words("metric").among(DRAWN) & (points.numbers("replica") == 0)
+    points = points.at(drawn)
     chosen: dict[int, bool] = {}
-    for points in groups.values():
-        step = -(-len(points) // LINES)
-        chosen |= {point.record: False for point in points[::step]}
-        ordered = sorted(points, key=lambda point: (point.value, point.record))
-        chosen[ordered[(len(ordered) - 1) // 2].record] = True
+    columns = (points.words(name) for name in ("path", "probe", "placement", "driver"))
+    for (path, probe, placement, _), rows in groups(*columns):
+        own = points.at(rows)
+        state = states.get(CellKey(path, probe, placement))
+        if state is not None:
+            own = own.at(own.words("state").equal(state))
+        if own:
+            records, values = own.numbers("record"), own.numbers("value")
+            chosen |= dict.fromkeys(records[:: -(-len(own) // LINES)].tolist(), False)
+            ordered = records[np.lexsort((records, values))]
+            chosen[int(ordered[(len(own) - 1) // 2])] = True
     return chosen
 
 
-@dataclass(slots=True)
-class _Collector:
-    """What one pass has kept so far."""
+class Gathering:
+    """What one pass over the records has kept of them so far, before anything is judged."""
 
-    chosen: dict[int, bool]
-    states: dict[int, str]
-    timed: frozenset[int]
-    total: int = 0
-    drivers: defaultdict[str, _Driver] = field(default_factory=lambda: defaultdict(_Driver))
-    rows: list[Row] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    arms: list[tuple[int, str]] = field(default_factory=list)
-    commands: dict[_Command, Counter[str]] = field(default_factory=dict)
-    commands_left: bool = False
-    problems: dict[tuple[str, ...], Problem] = field(default_factory=dict)
-    cpu: CpuTable = field(default_factory=CpuTable)
-    times: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.total = 0
+        self.drivers: defaultdict[str, Driver] = defaultdict(Driver)
+        self.rows: list[Row] = []
+        self.commands: dict[_Command, Counter[str]] = {}
+        self.commands_left = False
+        self.problems: dict[_ProblemKey, Problem] = {}
+        self.how_often: Counter[_ProblemKey] = Counter()
+        self.cpu = CpuTable()
+        self.searches = Searches()
+        self.times = RoundTrips()
 
-    def add(self, record: Record) -> None:
-        """Keep what is shown of one record."""
+    def take(self, record: Trial) -> bool:
+        """Keep what is shown of one record; tell whether it is an example, to be shown whole."""
         self.total += 1
-        self.drivers[record.cell.driver].add(record)
-        if record.number in self.timed:
-            self.arms.append((record.number, record.cell.driver))
         if len(self.rows) < ROWS:
-            self.rows.append(_row(record, self.states.get(record.number, "")))
+            self.rows.append(_row(record))
         if isinstance(record.outcome, Sample):
             self.cpu.add(record, record.outcome)
-            if record.number in self.chosen:
-                chosen = self.chosen[record.number]
-                self.lines.append(_line(record, record.outcome, chosen=chosen))
+            self.times.add(record, record.outcome)
+            self.searches.add(record, record.outcome)
         else:
-            key, problem = _problem(record, record.outcome)
-            self.problems.setdefault(key, problem)
-            self.times[key] += 1
+            key = _problem_key(record, record.outcome)
+            if key not in self.problems:
+                self.problems[key] = _problem(record, record.outcome)
+            self.how_often[key] += 1
         for tool in record.tools:
             self._command((record.cell.probe, tool.role, tool.argv), record.cell.driver)
+        return self.drivers[record.cell.driver].add(record)
 
-    def _command(self, key: _Command, driver: str) -> None:
-        if key in self.commands or len(self.commands) < COMMANDS:
-            self.commands.setdefault(key, Counter())[driver] += 1
-        else:
+    def _command(self, key: _Command, driver: str, times: int = 1) -> None:
+        known = self.commands.get(key)
+        if known is None and len(self.commands) == COMMANDS:
             self.commands_left = True
+            return
+        if known is None:
+            known = self.commands[key] = Counter()
+        known[driver] += times
 
-    def result(self) -> Digest:
-        """Return what was kept as a value."""
+    def join(self, other: "Gathering") -> None:
+        """Take what another one kept of later records."""
+        self.total += other.total
+        self.rows += other.rows[: ROWS - len(self.rows)]
+        for name, driver in other.drivers.items():
+            self.drivers[name].join(driver)
+        for key, problem in other.problems.items():
+            self.problems.setdefault(key, problem)
+        self.how_often.update(other.how_often)
+        for command, counts in other.commands.items():
+            for name, times in counts.items():
+                self._command(command, name, times)
+        self.commands_left |= other.commands_left
+        self.cpu.join(other.cpu)
+        self.searches.join(other.searches)
+        self.times.join(other.times)
+
+    def wanted(self, analysis: Analysis) -> frozenset[int]:
+        """Return the numbers of the records that are shown whole."""
+        return frozenset(self._examples() | chosen_trials(analysis).keys())
+
+    def _examples(self) -> set[int]:
+        ways = (way for driver in self.drivers.values() for way in driver.ways.values())
+        return {way.example for way in ways if way.example is not None}
+
+    def digest(self, analysis: Analysis, whole: Iterable[Record]) -> Digest:
+        """Return everything that a report shows.
+
+        Args:
+            analysis: of the records that were taken.
+            whole: those of them that are wanted.
+        """
+        examples, chosen = self._examples(), chosen_trials(analysis)
+        shown: dict[int, Record] = {}
+        lines: list[Line] = []
+        for record in whole:
+            if record.number in examples:
+                shown[record.number] = record
+            if record.number in chosen and isinstance(record.outcome, Sample):
+                lines.append(_line(record, record.outcome, chosen=chosen[record.number]))
+        records = [row.number for row in self.rows] + self.times.records
+        points = in_columns(analysis.points, TrialPoint)
+        states = states_of(points, records)
         return Digest(
             total=self.total,
-            rows=tuple(self.rows),
-            lines=tuple(self.lines),
-            drivers=tuple(counts.view(driver) for driver, counts in self.drivers.items()),
+            rows=tuple(replace(row, state=states.get(row.number, "")) for row in self.rows),
+            lines=tuple(lines),
+            drivers=tuple(counts.view(driver, shown) for driver, counts in self.drivers.items()),
             commands=tuple(
                 CommandLine(*key, tuple(sorted(counts)), counts.total())
                 for key, counts in sorted(self.commands.items(), key=lambda item: item[0])
             ),
             commands_left=self.commands_left,
             problems=tuple(
-                replace(problem, times=self.times[key]) for key, problem in self.problems.items()
+                replace(problem, times=self.how_often[key])
+                for key, problem in self.problems.items()
             ),
-            arms=tuple(self.arms),
             cpu=self.cpu.means(),
+            splits=self.cpu.splits(),
+            times=self.times.merged(headline_states(analysis), states),
+            searches=self.searches.found(),
         )
 
 
 def digest(analysis: Analysis, records: Iterable[Record]) -> Digest:
     """Read every record once and keep what a report shows."""
-    collector = _Collector(
-        chosen=chosen_trials(analysis),
-        states={point.record: point.state for point in analysis.points},
-        timed=frozenset(point.record for point in analysis.sentinel),
-    )
-    for record in records:
-        collector.add(record)
-    return collector.result()
+    gathering, chosen = Gathering(), chosen_trials(analysis)
+    whole = [record for record in records if gathering.take(record) or record.number in chosen]
+    return gathering.digest(analysis, whole)
 
 
-def _key(record: Record) -> CellKey:
+def _key(record: Trial) -> CellKey:
     return CellKey(record.cell.path, record.cell.probe, record.cell.placement)
 
 
-def _row(record: Record, state: str) -> Row:
+def _row(record: Trial) -> Row:
     outcome = record.outcome
     values: tuple[tuple[str, float, str], ...] = ()
     note = ""
@@ -259,11 +216,11 @@ def _row(record: Record, state: str) -> Row:
         attempt=record.attempt,
         arm=str(Arm(record.cell.driver, record.replica)),
         cell=_key(record),
-        state=state,
+        state="",
         outcome=outcome.kind,
         values=values,
         note=note,
-        path_held=record.path.held if record.path else None,
+        path_held=record.path_held,
         pins=" → ".join(seen),
         started=record.clock.started,
         seconds=record.clock.seconds,
@@ -283,15 +240,18 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> Line:
     )
 
 
-def _problem(record: Record, outcome: Failure | Skip) -> tuple[tuple[str, ...], Problem]:
+def _problem_key(record: Trial, outcome: Failure | Skip) -> _ProblemKey:
+    """Return what problems that are counted as one have in common."""
     stage = outcome.stage if isinstance(outcome, Failure) else ""
-    cell = _key(record)
-    key = (record.cell.driver, cell.slug, outcome.kind, stage, outcome.reason)
-    return key, Problem(
+    return record.cell, outcome.kind, stage, outcome.reason
+
+
+def _problem(record: Trial, outcome: Failure | Skip) -> Problem:
+    return Problem(
         driver=record.cell.driver,
-        cell=cell,
+        cell=_key(record),
         kind=outcome.kind,
-        stage=stage,
+        stage=outcome.stage if isinstance(outcome, Failure) else "",
         reason=outcome.reason,
         evidence=outcome.evidence,
         times=1,

@@ -4,11 +4,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from netbench import units
-from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
+from netbench.analysis.model import Analysis, BudgetResult, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.costs import cost_notes, cost_rows
+from netbench.report.doubts import doubts
 from netbench.report.literature import in_short
 from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
@@ -26,10 +27,8 @@ from netbench.report.views import Digest
 from netbench.report.words import (
     SIGNS,
     CellKey,
-    capital,
     concerns,
     interval,
-    joined,
     key_of,
     metric_title,
     plain,
@@ -83,7 +82,7 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     check = baseline_check(analysis)
     lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
     lines += [Text(line, style="dim") for line in ceiling_sentences(analysis)]
-    lines += [Text(f"! {line}", style="yellow") for line in doubts(analysis)]
+    lines += [Text(f"! {doubt.text}", style="yellow") for doubt in doubts(analysis)]
     lines.append(Text(plain(ending(info, analysis)), style="dim"))
     lines += _budgets(info, analysis)
     return Group(Text(engine_line(info), style="bold"), *tables, *lines)
@@ -91,48 +90,18 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
 
 def _budgets(info: RunInfo, analysis: Analysis) -> list["Text"]:
     """Return what became of all budgets, and a line for each, those not met first."""
+    return budget_lines(budgets.told(info, analysis), budgets.ordered(analysis))
+
+
+def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list["Text"]:
+    """Return a headline and a line for each budget; nothing where nothing is said."""
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
-    said = budgets.told(info, analysis)
-    lines = [
-        Text(budgets.line(result), style=STANDINGS[result.standing])
-        for result in budgets.ordered(analysis)
-    ]
+    lines = [Text(budgets.line(one), style=STANDINGS[one.standing]) for one in results]
     return [Text(f"\n{said}", style="bold"), *lines] if said else []
 
 
-def doubts(analysis: Analysis) -> list[str]:
-    """Return every warning once with those it concerns and what to do, the run's own first."""
-    found: dict[tuple[str, str], list[Contrast]] = {}
-    for warning in analysis.warnings:
-        found.setdefault((warning.message, warning.advice), [])
-    for contrast in analysis.contrasts:
-        for warning in contrast.warnings if contrast.primary and contrast.headline else ():
-            found.setdefault((warning.message, warning.advice), []).append(contrast)
-    return [
-        plain(f"{_whom(whom)}: {_text(*words)}" if whom else capital(_text(*words)))
-        for words, whom in found.items()
-    ]
-
-
-def _whom(contrasts: list[Contrast]) -> str:
-    """Return `bridge and container in tcp-rr on one core and tcp-rr on two cores`."""
-    drivers: dict[str, list[str]] = {}
-    for contrast in contrasts:
-        cell = f"{contrast.probe} {key_of(contrast).place}"
-        drivers.setdefault(cell, []).append(contrast.driver)
-    cells: dict[tuple[str, ...], list[str]] = {}
-    for cell, names in drivers.items():
-        cells.setdefault(tuple(names), []).append(cell)
-    return "; ".join(f"{joined(list(who))} in {joined(where)}" for who, where in cells.items())
-
-
-def _text(message: str, advice: str) -> str:
-    """Return both as sentences."""
-    return f"{message.rstrip('.')}. {capital(advice.rstrip('.'))}."
-
-
-def _plain_table(title: "Text", gap: int = 1) -> "Table":
+def plain_table(title: "Text", gap: int = 1) -> "Table":
     """Return an empty table without lines, its title on the left; `gap` spaces between columns."""
     from rich.table import Table as RichTable  # noqa: PLC0415 - keeps `netbench --help` instant
 
@@ -151,7 +120,7 @@ def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -
 
     title = Text(f"\n{metric_title(metric)} {key.place} ", style="bold")
     title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")
-    result = _plain_table(title)
+    result = plain_table(title)
     result.add_column("driver", min_width=11)
     result.add_column("median", justify="right", min_width=11, no_wrap=True)
     result.add_column(plain(baseline), justify="right", min_width=11, no_wrap=True)
@@ -178,7 +147,7 @@ def _beside(info: RunInfo, analysis: Analysis) -> list["Table"]:
     rows = measures(info, analysis)
     if not rows:
         return []
-    result = _plain_table(
+    result = plain_table(
         Text("\nOther measures, with the ratio to the baseline", style="bold"), gap=2
     )
     result.add_column("measure", min_width=20)
@@ -215,7 +184,7 @@ def _uncompared(analysis: Analysis) -> list["Table"]:
     if not found:
         return []
     why = f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path"
-    result = _plain_table(Text(why, style="bold"))
+    result = plain_table(Text(why, style="bold"))
     for name in ("driver", "measure", "median", "quartiles", "trials"):
         result.add_column(name, justify="left" if name in ("driver", "measure") else "right")
     for cell in found:
@@ -239,7 +208,7 @@ def _costs(analysis: Analysis, digest: Digest) -> list["Table"]:
         return []
     title = Text("\nCPU time ", style="bold")
     title.append("(busy, client, server and the rest in CPUs)", style="dim")
-    result = _plain_table(title)
+    result = plain_table(title)
     result.add_column("probe", no_wrap=True)
     result.add_column("driver", min_width=11)
     for name in ("CPU time", "ratio", "busy", "client", "server", "rest", "softirq"):

@@ -1,11 +1,12 @@
-"""CPU times of many trials, added up as they pass."""
+"""CPU times of many trials, added up as they pass: as they are, and over what they paid for."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from netbench.record import Absent, FactValue, Record, Sample
-from netbench.report.views import CpuMeans
+from netbench.record import Absent, FactValue, Sample, Trial
+from netbench.report.views import CostSplit, CpuMeans
 from netbench.report.words import CellKey
 
 PER: Final = {"cpu_per_byte": "byte", "cpu_per_transaction": "transaction"}
@@ -23,6 +24,10 @@ _PARTS: Final = {
 """Fields of `CpuMeans` that are means, by the fact that each is of."""
 
 
+REST: Final = "rest"
+_ENDS: Final = ("client", "server")
+
+
 @dataclass(slots=True)
 class _Sums:
     """Sums of named numbers."""
@@ -37,6 +42,13 @@ class _Sums:
         for name, value in numbers.items():
             self.total[name] += value
             self.times[name] += 1
+
+    def join(self, other: "_Sums") -> None:
+        """Add what another one has."""
+        self.trials += other.trials
+        for name, total in other.total.items():
+            self.total[name] += total
+        self.times.update(other.times)
 
     def mean(self, name: str) -> float | None:
         """Return the mean of those that were there."""
@@ -63,6 +75,13 @@ class _CpuSums:
         absent = [value.reason for value in read.values() if isinstance(value, Absent)]
         self.reason = self.reason or next(iter(absent), "")
 
+    def join(self, other: "_CpuSums") -> None:
+        """Add what another one has of later trials."""
+        self.whole.join(other.whole)
+        self.partial.join(other.partial)
+        self.source = other.source or self.source
+        self.reason = self.reason or other.reason
+
     def view(self, driver: str, cell: CellKey) -> CpuMeans:
         """Return the means as a value."""
         sums = self.whole if self.whole.trials else self.partial
@@ -70,21 +89,75 @@ class _CpuSums:
         return CpuMeans(driver, cell, sums.trials, **means, source=self.source, reason=self.reason)
 
 
+def split(facts: dict[str, FactValue], cost: float) -> dict[str, float]:
+    """Return what of a trial's cost went where, in the cost's unit; empty where it is not told.
+
+    An end's time is split in user mode and kernel where the share in the kernel was read. The
+    parts of client, server and rest add up to the cost; `softirq` overlaps them.
+    """
+    busy = facts.get("trial.busy_above_idle")
+    ends = {end: facts.get(f"trial.cgroup_{end}") for end in _ENDS}
+    rest = facts.get("trial.unattributed")
+    if not isinstance(busy, float) or not busy or not isinstance(rest, float):
+        return {}
+    found: dict[str, float] = {}
+    for end, total in ends.items():
+        kernel = facts.get(f"trial.cgroup_{end}_system")
+        if isinstance(total, float) and isinstance(kernel, float):
+            found |= {f"{end}, user": total - kernel, f"{end}, kernel": kernel}
+        elif isinstance(total, float):
+            found[end] = total
+    softirq = facts.get("trial.busy_softirq")
+    found |= {REST: rest} | ({"softirq": softirq} if isinstance(softirq, float) else {})
+    return {name: seconds / busy * cost for name, seconds in found.items()}
+
+
 class CpuTable:
     """The sums of every driver in every cell that has a cost."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._sums: defaultdict[tuple[str, CellKey], _CpuSums] = defaultdict(_CpuSums)
+        self.sums: defaultdict[tuple[str, CellKey], _CpuSums] = defaultdict(_CpuSums)
+        self.ways: defaultdict[tuple[str, CellKey, str], defaultdict[tuple[str, ...], _Sums]]
+        self.ways = defaultdict(partial(defaultdict, _Sums))
 
-    def add(self, record: Record, sample: Sample) -> None:
+    def add(self, record: Trial, sample: Sample) -> None:
         """Add a trial, unless it has no cost or is the baseline's second."""
-        if record.replica or not any(sample.value(metric) for metric in PER):
+        if record.replica:
+            return
+        costs = [(m.metric, m.value) for m in sample.measurements if m.metric in PER and m.value]
+        if not costs:
             return
         cell = record.cell
         key = CellKey(cell.path, cell.probe, cell.placement)
-        self._sums[cell.driver, key].add(dict(record.facts))
+        facts = dict(record.facts)
+        self.sums[cell.driver, key].add(facts)
+        for metric, cost in costs:
+            parts = split(facts, cost)
+            if parts:
+                self.ways[cell.driver, key, PER[metric]][tuple(parts)].add(parts)
+
+    def join(self, other: "CpuTable") -> None:
+        """Add what another one has of later trials."""
+        for where, sums in other.sums.items():
+            self.sums[where].join(sums)
+        for place, ways in other.ways.items():
+            for way, parts in ways.items():
+                self.ways[place][way].join(parts)
 
     def means(self) -> tuple[CpuMeans, ...]:
         """Return the means, in the order of the records."""
-        return tuple(sums.view(*where) for where, sums in self._sums.items())
+        return tuple(sums.view(*where) for where, sums in self.sums.items())
+
+    def splits(self) -> tuple[CostSplit, ...]:
+        """Return where the costs went, of those trials of a cell that tell it in one way."""
+        return tuple(
+            _split(*where, max(ways.values(), key=lambda sums: sums.trials))
+            for where, ways in self.ways.items()
+        )
+
+
+def _split(driver: str, cell: CellKey, per: str, sums: _Sums) -> CostSplit:
+    means = {name: total / sums.trials for name, total in sums.total.items()}
+    softirq = means.pop("softirq", None)
+    return CostSplit(driver, cell, per, sums.trials, tuple(means.items()), softirq)

@@ -1,11 +1,11 @@
 """The `--json` document of `run` and `report`, schema 1."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from netbench.analysis.model import (
     Analysis,
-    BlockDelta,
     BudgetResult,
     Ceiling,
     CellSummary,
@@ -14,16 +14,32 @@ from netbench.analysis.model import (
     QualityWarning,
     State,
 )
+from netbench.analysis.points import BlockDelta, in_columns
 from netbench.analysis.published import Beside, beside
+from netbench.documents.run import (
+    BudgetRow,
+    CeilingRow,
+    CellRow,
+    ContrastRow,
+    DeltaRow,
+    NullRow,
+    PublishedRow,
+    RunDocument,
+    StateRow,
+    WarningRow,
+)
 from netbench.record import RunInfo
 from netbench.report.stops import ending
+from netbench.spec import Path
 
 SCHEMA: Final = 1
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
-def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> dict[str, Json]:
+def document(
+    info: RunInfo, analysis: Analysis, folder: str, exit_code: int, lead: str | None = None
+) -> RunDocument:
     """Return the document; fields may be added to it, never renamed."""
     return {
         "schema": SCHEMA,
@@ -34,6 +50,7 @@ def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> 
         "seed": info.plan.seed,
         "exit": exit_code,
         "status": info.status,
+        "lead": lead,
         "ending": ending(info, analysis),
         "precision": info.plan.precision,
         "margin": analysis.margin,
@@ -44,14 +61,14 @@ def document(info: RunInfo, analysis: Analysis, folder: str, exit_code: int) -> 
         "baseline_again": [_cell(cell) for cell in analysis.cells if cell.replica],
         "nulls": [_null(null) for null in analysis.nulls],
         "states": [_state(state) for state in analysis.states],
-        "budgets": [_budget(result) for result in analysis.budgets],
+        "budgets": [budget_row(result) for result in analysis.budgets],
         "ceilings": [_ceiling(ceiling) for ceiling in analysis.ceilings],
         "warnings": _warnings(analysis.warnings),
         "published": [_published(one) for one in beside(info.plan, analysis)],
     }
 
 
-def _published(one: Beside) -> Json:
+def _published(one: Beside) -> PublishedRow:
     told, contrast = one.published, one.contrast
     return {
         "source": told.source,
@@ -65,7 +82,7 @@ def _published(one: Beside) -> Json:
         "direction": told.direction,
         "published_ratio": told.ratio,
         "conditions": told.conditions,
-        "agreement": one.agreement.value,
+        "agreement": one.agreement,
         "reason": one.reason,
         "ratio": _number(contrast.ratio) if contrast else None,
         "low": _number(contrast.low) if contrast else None,
@@ -78,21 +95,26 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _warnings(warnings: tuple[QualityWarning, ...]) -> list[Json]:
+def _warnings(warnings: tuple[QualityWarning, ...]) -> list[WarningRow]:
     return [{"kind": w.kind, "message": w.message, "advice": w.advice} for w in warnings]
 
 
-def _deltas(deltas: tuple[BlockDelta, ...]) -> list[Json]:
-    return [{"block": d.block, "log_ratio": _number(d.log_ratio)} for d in deltas]
+def _deltas(deltas: Sequence[BlockDelta]) -> Sequence[DeltaRow]:
+    """Return the rows, each made when it is written: there may be a great many."""
+    return in_columns(deltas, BlockDelta).made(_delta)
 
 
-def _contrast(contrast: Contrast) -> Json:
+def _delta(block: int, log_ratio: float) -> DeltaRow:
+    return {"block": block, "log_ratio": _number(log_ratio)}
+
+
+def _contrast(contrast: Contrast) -> ContrastRow:
     return {
         "driver": contrast.driver,
         "baseline": contrast.baseline,
-        "path": contrast.path,
+        "path": Path(contrast.path),
         "probe": contrast.probe,
-        "placement": contrast.placement.value,
+        "placement": contrast.placement,
         "metric": contrast.metric,
         "unit": contrast.unit,
         "primary": contrast.primary,
@@ -101,34 +123,37 @@ def _contrast(contrast: Contrast) -> Json:
         "low": _number(contrast.low),
         "high": _number(contrast.high),
         "difference": _number(contrast.difference),
+        "difference_low": _number(contrast.difference_low),
+        "difference_high": _number(contrast.difference_high),
         "driver_median": _number(contrast.driver_median),
         "baseline_median": _number(contrast.baseline_median),
-        "verdict": contrast.verdict.value,
+        "verdict": contrast.verdict,
         "blocks": contrast.blocks,
         "state": contrast.state,
         "noise_floor": _number(contrast.noise_floor),
         "saturated": contrast.saturated,
         "warnings": _warnings(contrast.warnings),
         "deltas": _deltas(contrast.deltas),
-        "stopped": contrast.stopped.value,
+        "stopped": contrast.stopped,
         "stopped_after": contrast.stopped_after,
         "forecast": contrast.forecast,
     }
 
 
-def _budget(result: BudgetResult) -> Json:
+def budget_row(result: BudgetResult) -> BudgetRow:
+    """Return one budget in one cell, as `run`, `report` and `compare` have it."""
     bounded = result.low is not None and result.high is not None
     return {
         "expression": str(result.budget),
         "cell": {
             "driver": result.budget.driver,
-            "path": result.path,
+            "path": Path(result.path),
             "probe": result.probe,
-            "placement": result.placement.value,
+            "placement": result.placement,
         },
         "metric": result.budget.metric,
         "unit": result.unit,
-        "status": result.standing.value,
+        "status": result.standing,
         "measured": _number(result.measured),
         "interval": [_number(result.low), _number(result.high)] if bounded else None,
         "bound": _number(result.bound),
@@ -138,12 +163,12 @@ def _budget(result: BudgetResult) -> Json:
     }
 
 
-def _cell(cell: CellSummary) -> Json:
+def _cell(cell: CellSummary) -> CellRow:
     return {
         "driver": cell.driver,
-        "path": cell.path,
+        "path": Path(cell.path),
         "probe": cell.probe,
-        "placement": cell.placement.value,
+        "placement": cell.placement,
         "metric": cell.metric,
         "unit": cell.unit,
         "median": _number(cell.median),
@@ -157,11 +182,11 @@ def _cell(cell: CellSummary) -> Json:
     }
 
 
-def _null(null: NullContrast) -> Json:
+def _null(null: NullContrast) -> NullRow:
     return {
-        "path": null.path,
+        "path": Path(null.path),
         "probe": null.probe,
-        "placement": null.placement.value,
+        "placement": null.placement,
         "metric": null.metric,
         "state": null.state,
         "headline": null.headline,
@@ -176,9 +201,9 @@ def _null(null: NullContrast) -> Json:
     }
 
 
-def _state(state: State) -> Json:
+def _state(state: State) -> StateRow:
     return {
-        "placement": state.placement.value,
+        "placement": state.placement,
         "name": state.name,
         "low": _number(state.low),
         "high": _number(state.high),
@@ -186,9 +211,9 @@ def _state(state: State) -> Json:
     }
 
 
-def _ceiling(ceiling: Ceiling) -> Json:
+def _ceiling(ceiling: Ceiling) -> CeilingRow:
     return {
-        "placement": ceiling.placement.value,
+        "placement": ceiling.placement,
         "copy": _number(ceiling.copy),
         "copy_memory": _number(ceiling.copy_memory),
         "why": ceiling.why,

@@ -14,15 +14,23 @@ from netbench import units
 from netbench.record import EndpointFacts, HopProof, Link
 from netbench.report.sharing import by_role
 from netbench.report.views import WayView
-from netbench.report.words import TRIED, joined, plain
+from netbench.report.words import TRIED, joined, plain, shortened
 from netbench.spec import Path, Role
 
+WHERE: Final = {Role.LAN.value: "LAN", Role.SANDBOX.value: "overlay"}
+"""What a namespace is called where its role's name is not for readers."""
 WIDTH: Final = 340
-NODE: Final = 46
-GAP: Final = 34
+ARROW: Final = 208
+"""Where the arrows run: between the title of a namespace and its inode."""
+LINE: Final = 16
+"""Between two lines of text of a link."""
+TOP: Final = 20
+"""From the upper edge of a link's box to its name."""
+GAP: Final = 24
+"""Between two links of one namespace."""
 PAD: Final = 12
-HEAD: Final = 30
-BETWEEN: Final = 40
+HEAD: Final = 32
+BETWEEN: Final = 30
 """Between two namespaces."""
 
 
@@ -31,9 +39,13 @@ class Node:
     """A link in the drawing."""
 
     name: str
-    detail: str
-    arrow: str
-    """Text beside the arrow that leads to it; empty for the first."""
+    lines: tuple[str, ...]
+    """What it is, and what its counters say."""
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return TOP + LINE * len(self.lines) + 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Box:
     """A namespace in the drawing."""
 
     title: str
+    inode: str
     nodes: tuple[Node, ...]
 
 
@@ -64,26 +77,18 @@ def drawing(way: WayView) -> Markup:
 
 
 def _along(hops: tuple[HopProof, ...], endpoints: tuple[EndpointFacts, ...]) -> list[Box]:
-    boxes = []
-    first = True
-    for namespace, group in groupby(hops, key=lambda hop: hop.namespace):
-        nodes = []
-        for hop in group:
-            nodes.append(Node(hop.link, _detail(hop), "" if first else _arrow(hop)))
-            first = False
-        boxes.append(Box(_title(namespace, endpoints), tuple(nodes)))
-    if len(hops) == 1:
-        loop = f"{units.quantity(float(hops[0].moved), units.BYTES)} sent and received here"
-        boxes[0] = Box(boxes[0].title, (*boxes[0].nodes, Node(hops[0].link, "the same link", loop)))
-    return boxes
+    return [
+        Box(*_title(namespace, endpoints), tuple(_hop(hop, looped=len(hops) == 1) for hop in group))
+        for namespace, group in groupby(hops, key=lambda hop: hop.namespace)
+    ]
 
 
 def _separate(endpoints: tuple[EndpointFacts, ...], start: Role) -> list[Box]:
     ends = by_role(endpoints)
     return [
         Box(
-            _title(role.value, endpoints),
-            tuple(Node(link.name, _apart(link), "") for link in end.links),
+            *_title(role.value, endpoints),
+            tuple(Node(link.name, (_apart(link), "nothing gets across")) for link in end.links),
         )
         for role in (start, Role.SERVER)
         if (end := ends.get(role)) is not None
@@ -92,30 +97,35 @@ def _separate(endpoints: tuple[EndpointFacts, ...], start: Role) -> list[Box]:
 
 def _apart(link: Link) -> str:
     kind = "loopback" if link.name == "lo" else f"{link.kind or 'device'} {link.mode or ''}".strip()
-    return f"{kind}, MTU {link.mtu}, nothing gets across"
+    return f"{kind}, MTU {link.mtu}"
 
 
-def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> str:
+def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, str]:
+    """Return whose namespace it is, and its inode."""
     inodes = {end.role.value: end.namespaces.net for end in endpoints}
     inode = inodes.get(namespace)
     if inode is None:
-        return f"{namespace}: network namespace not read"
-    roles = [role for role, other in inodes.items() if other == inode]
-    return f"{joined(roles)} · net:[{inode}]"
+        return WHERE.get(namespace, namespace), "inode not read"
+    roles = [WHERE.get(role, role) for role, other in inodes.items() if other == inode]
+    return joined(roles), f"net:[{inode}]"
 
 
-def _detail(hop: HopProof) -> str:
+def _hop(hop: HopProof, *, looped: bool) -> Node:
     kind = hop.kind or ("loopback" if hop.link == "lo" else "device")
-    mode = f" {hop.mode}" if hop.mode else ""
-    master = f", port of {hop.master}" if hop.master else ""
-    return f"{kind}{mode}, MTU {hop.mtu}{master}"
+    parts = [f"{kind} {hop.mode}" if hop.mode else kind, f"MTU {hop.mtu}"]
+    parts += [f"port of {hop.master}"] if hop.master else []
+    return Node(hop.link, (", ".join(parts), _counted(hop, looped=looped)))
 
 
-def _arrow(hop: HopProof) -> str:
+def _counted(hop: HopProof, *, looped: bool) -> str:
     if hop.counted == "none":
         return "forwards; the kernel counts nothing here"
-    way = "received" if hop.counted == "rx" else "sent"
-    return f"{units.quantity(float(hop.moved), units.BYTES)} {way}"
+    moved = units.quantity(float(hop.moved), units.BYTES)
+    if looped:
+        return f"{moved} sent and received here, by one link"
+    there, back = ("received", "sent") if hop.counted == "rx" else ("sent", "received")
+    answer = f", {units.quantity(float(hop.back), units.BYTES)} {back}" if hop.back else ""
+    return f"{moved} {there}{answer}"
 
 
 def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
@@ -124,9 +134,10 @@ def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
     y = 1
     for number, box in enumerate(boxes):
         if number:
-            arrows.append(_between(box, y, linked=linked))
+            arrows.append(_between(y, linked=linked))
             y += BETWEEN
-        height = HEAD + PAD + len(box.nodes) * NODE + (len(box.nodes) - 1) * GAP
+        height = HEAD + PAD + sum(node.height for node in box.nodes)
+        height += GAP * (len(box.nodes) - 1)
         parts.append(_box(box, y, height, linked=linked))
         y += height
     return Markup(
@@ -140,57 +151,54 @@ def _box(box: Box, y: int, height: int, *, linked: bool) -> Markup:
         Markup('<rect class="ns" x="1" y="{}" width="{}" height="{}" rx="8"/>').format(
             y, WIDTH - 2, height
         ),
-        Markup('<text class="ns-title" x="{}" y="{}">{}</text>').format(
-            PAD, y + 20, _cut(box.title, 46)
-        ),
+        Markup(
+            '<text class="ns-title" x="{}" y="{y}">{}</text>'
+            '<text class="ns-inode" x="{}" y="{y}" text-anchor="end">{}</text>'
+        ).format(PAD, shortened(plain(box.title), 26), WIDTH - PAD, box.inode, y=y + 21),
     ]
     at = y + HEAD
     for number, node in enumerate(box.nodes):
         if number and linked:
-            parts.append(_arrow_down(at - GAP, GAP, node.arrow))
+            parts.append(_arrow(at - GAP, GAP))
         parts.append(_node(node, at))
-        at += NODE + GAP
+        at += node.height + GAP
     return Markup("").join(parts)
 
 
 def _node(node: Node, y: int) -> Markup:
+    lines = Markup("").join(
+        Markup('<text class="link-detail" x="{}" y="{}">{}</text>').format(
+            PAD + 14, y + TOP + LINE * number + 1, shortened(plain(line), 50)
+        )
+        for number, line in enumerate(node.lines, 1)
+    )
     return Markup(
         '<g><title>{full}</title><rect class="link" x="{x}" y="{y}" width="{w}" '
         'height="{h}" rx="5"/>'
-        '<text class="link-name" x="{tx}" y="{ty}">{name}</text>'
-        '<text class="link-detail" x="{tx}" y="{dy}">{detail}</text></g>'
+        '<text class="link-name" x="{tx}" y="{ty}">{name}</text>{lines}</g>'
     ).format(
-        full=plain(node.name),
+        full=plain(" ".join((node.name, *node.lines))),
         x=PAD,
         y=y,
         w=WIDTH - 2 * PAD,
-        h=NODE,
-        tx=PAD + 12,
-        ty=y + 19,
-        dy=y + 36,
-        name=_cut(node.name, 36),
-        detail=_cut(node.detail, 48),
+        h=node.height,
+        tx=PAD + 14,
+        ty=y + TOP,
+        name=shortened(plain(node.name), 36),
+        lines=lines,
     )
 
 
-def _between(box: Box, y: int, *, linked: bool) -> Markup:
+def _between(y: int, *, linked: bool) -> Markup:
     if linked:
-        return _arrow_down(y - PAD, BETWEEN + PAD + HEAD, box.nodes[0].arrow)
+        return _arrow(y - PAD, BETWEEN + PAD + HEAD)
     return Markup('<text class="apart" x="{}" y="{}">✕ no link between them</text>').format(
-        PAD + 12, y + BETWEEN / 2 + 4
+        PAD + 14, y + BETWEEN / 2 + 4
     )
 
 
-def _arrow_down(y: int, height: int, text: str) -> Markup:
-    x = WIDTH - 40
-    return Markup(
-        '<path class="arrow" d="M{x} {y}V{end}m-4 -6l4 6l4 -6"/>'
-        '<text class="moved" x="{tx}" y="{ty}" text-anchor="end">{text}</text>'
-    ).format(
-        x=x, y=y, end=y + height - 1, tx=x - 10, ty=y + min(height, 46) / 2 + 4, text=plain(text)
+def _arrow(y: int, height: int) -> Markup:
+    """Return an arrow down, whose head touches the next link."""
+    return Markup('<path class="arrow" d="M{x} {y}V{end}m-5 -7l5 7l5 -7"/>').format(
+        x=ARROW, y=y, end=y + height - 1
     )
-
-
-def _cut(text: str, most: int) -> str:
-    clean = plain(text)
-    return clean if len(clean) <= most else f"{clean[: most - 1]}…"

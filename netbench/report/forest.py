@@ -57,13 +57,16 @@ class Forest:
     margin: tuple[float, float]
 
 
-def ticks(low: float, high: float) -> tuple[float, ...]:
-    """Return marks between two log ratios, far enough apart to be read; 1 is among them."""
+def ticks(low: float, high: float, gap: float = GAP) -> tuple[float, ...]:
+    """Return marks between two log ratios, far enough apart to be read; 1 is among them.
+
+    `gap` is the least distance of two, as a share of the axis.
+    """
     span = high - low
     kept = [1.0]
     for mark in sorted(MARKS, key=lambda mark: (_digits(mark), abs(math.log(mark)))):
         at = math.log(mark)
-        if low <= at <= high and all(abs(at - math.log(k)) >= GAP * span for k in kept):
+        if low <= at <= high and all(abs(at - math.log(k)) >= gap * span for k in kept):
             kept.append(mark)
     return tuple(sorted(kept))
 
@@ -73,25 +76,22 @@ def forest(analysis: Analysis) -> Forest | None:
     found = sorted((c for c in analysis.contrasts if c.primary), key=lambda c: not c.headline)
     if not found:
         return None
-    low, high = _domain(found, analysis.margin)
-
+    low, high = domain(found, analysis.margin)
     keys = dict.fromkeys((key_of(c), c.metric) for c in found)
-    edge = math.log1p(analysis.margin)
+    edge = 1 + analysis.margin
     return Forest(
         groups=tuple(
             Group(
                 key,
                 metric,
-                tuple(_bar(c, low, high) for c in found if concerns(c, key, metric)),
-                _floor([c for c in found if concerns(c, key, metric)], low, high),
+                tuple(bar(c, low, high) for c in found if concerns(c, key, metric)),
+                floor([c for c in found if concerns(c, key, metric)], low, high),
             )
             for key, metric in keys
         ),
-        marks=tuple(
-            (_percent(math.log(mark), low, high), f"{mark:g}") for mark in ticks(low, high)
-        ),
-        one=_percent(0, low, high),
-        margin=(_percent(-edge, low, high), _percent(edge, low, high)),
+        marks=tuple((percent(mark, low, high), f"{mark:g}") for mark in ticks(low, high)),
+        one=percent(1, low, high),
+        margin=(percent(1 / edge, low, high), percent(edge, low, high)),
     )
 
 
@@ -104,7 +104,8 @@ def _digits(mark: float) -> int:
     return len(f"{mark:g}")
 
 
-def _domain(contrasts: list[Contrast], margin: float) -> tuple[float, float]:
+def domain(contrasts: list[Contrast], margin: float) -> tuple[float, float]:
+    """Return the log ratios at both ends of an axis that holds these contrasts and the margin."""
     seen = [math.log1p(margin), -math.log1p(margin)]
     for contrast in contrasts:
         ends = (contrast.low, contrast.ratio, contrast.high)
@@ -113,25 +114,32 @@ def _domain(contrasts: list[Contrast], margin: float) -> tuple[float, float]:
     return min(seen) - pad, max(seen) + pad
 
 
-def _percent(log_ratio: float, low: float, high: float) -> float:
-    return round((min(max(log_ratio, low), high) - low) / (high - low) * 100, 3)
+def percent(ratio: float, low: float, high: float) -> float:
+    """Return where a ratio lies on an axis between two log ratios, percent of its width."""
+    return _at(math.log(ratio), low, high)
 
 
-def _bar(contrast: Contrast, low: float, high: float) -> Bar:
+def bar(contrast: Contrast, low: float, high: float) -> Bar:
+    """Return where a contrast lies on an axis between two log ratios."""
     start = math.log(contrast.low) if contrast.low else -math.inf
     end = math.log(contrast.high) if contrast.high is not None else math.inf
     return Bar(
         contrast=contrast,
-        at=_percent(math.log(contrast.ratio), low, high) if contrast.ratio else None,
-        low=_percent(start, low, high),
-        high=_percent(end, low, high),
+        at=percent(contrast.ratio, low, high) if contrast.ratio else None,
+        low=_at(start, low, high),
+        high=_at(end, low, high),
         open_low=start < low,
         open_high=end > high,
     )
 
 
-def _floor(contrasts: list[Contrast], low: float, high: float) -> tuple[float, float] | None:
-    floor = contrasts[0].noise_floor
-    if floor is None:
+def floor(contrasts: list[Contrast], low: float, high: float) -> tuple[float, float] | None:
+    """Return the ends of the noise floor that contrasts of one cell share, where it is bounded."""
+    found = contrasts[0].noise_floor
+    if found is None:
         return None
-    return _percent(-math.log1p(floor), low, high), _percent(math.log1p(floor), low, high)
+    return percent(1 / (1 + found), low, high), percent(1 + found, low, high)
+
+
+def _at(log_ratio: float, low: float, high: float) -> float:
+    return round((min(max(log_ratio, low), high) - low) / (high - low) * 100, 3)

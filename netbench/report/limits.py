@@ -3,6 +3,7 @@
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
+from netbench.report.reach import conditions
 from netbench.report.sentences import fact
 from netbench.report.views import Digest, DriverView
 from netbench.report.words import PLACEMENTS, joined
@@ -29,6 +30,7 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
             f"engine set in its own namespace ({count}). container's lo passes none of them: a "
             "difference between the two is what those hooks cost."
         )
+    found += [condition.long for condition in conditions(info)]
     if fact(info, "host.hypervisor") is True:
         found.append(
             "This is a virtual machine: waking a second virtual CPU costs tens of microseconds "

@@ -1,29 +1,27 @@
 """report.html: one file with everything in it, under a policy that forbids the network."""
 
-import base64
-import gzip
-import hashlib
-import json
-from functools import cache
-from importlib.resources import files
-from typing import Final
+from collections.abc import Iterable
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from plotly.offline import get_plotlyjs
+from markupsafe import Markup
 
-from netbench import units
 from netbench.analysis.model import Analysis
-from netbench.record import RunInfo
-from netbench.report import budgets, literature, matrix, sections, words
-from netbench.report.ceiling import USED_UP, ceiling_sentences
-from netbench.report.console import doubts
+from netbench.record import METRICS, RunInfo
+from netbench.report import answer, budgets, glance, literature, longtables, matrix, sections, words
+from netbench.report.ceiling import copies, loopbacks
 from netbench.report.costs import cost_notes, cost_rows
+from netbench.report.datatable import DataTable, of_figure, packed_rows
+from netbench.report.doubts import doubts
 from netbench.report.drawing import drawing
-from netbench.report.figures import Chapter, Scene, chapters
+from netbench.report.figures import Figure, Scene, chapters
+from netbench.report.figures.static import svg
 from netbench.report.forest import forest, label
+from netbench.report.glossary import TERMS
 from netbench.report.limits import limits
-from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour, driver_colours
+from netbench.report.palette import driver_colours
+from netbench.report.problems import problem_lines
+from netbench.report.reach import unread
 from netbench.report.sentences import (
+    baseline_check,
     driver_sentence,
     engine_line,
     fact,
@@ -31,121 +29,120 @@ from netbench.report.sentences import (
     uncompared,
 )
 from netbench.report.sharing import MEANINGS, WORDS
-from netbench.report.stops import ending, stop_sentence, stop_words
+from netbench.report.shell import dark_colours, packed, packed_plotly, render
+from netbench.report.stops import ending
+from netbench.report.tradeoff import measure_name, trades
+from netbench.report.validity import stamp
 from netbench.report.views import Digest
-
-_FOLDER: Final = "templates"
 
 
 def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     """Return the whole page."""
     colours = driver_colours(info.plan.drivers, analysis.baseline)
-    found = chapters(Scene(analysis, digest, colours))
-    script = _asset("page.js")
-    answers = sections.answers(info, analysis, digest)
-    template = _environment().get_template("page.html.j2")
-    return template.render(
+    found = chapters(Scene(analysis, digest, colours, info.plan))
+    figures = [figure for chapter in found for figure in chapter.figures]
+    tables = {figure.id: of_figure(figure) for figure in figures}
+    contrasts, records = longtables.contrasts(analysis), longtables.records(digest)
+    namespaces = sections.namespaces(info, digest)
+    inodes, commands = longtables.inodes(namespaces), longtables.commands(digest)
+    return render(
+        "page.html.j2",
+        colours,
         info=info,
         analysis=analysis,
         digest=digest,
-        classes=_classes(colours),
-        csp=_policy(script),
-        css=_asset("page.css"),
-        script=script,
         plotly=packed_plotly(),
-        figures=_json(found),
-        chapters=found,
+        data=_data(figures, (*tables.values(), contrasts, inodes, commands, records)),
+        question=_question(info, analysis),
+        metrics=_metrics(analysis),
+        # the first screen
         engine_line=engine_line(info),
+        stamp=stamp(info, analysis, digest),
         lead=lead(analysis, digest),
+        answers=answer.answers(info, analysis, digest),
+        check=baseline_check(analysis),
+        glance=glance.charts(info, analysis, digest),
         ending=ending(info, analysis),
-        answers=answers,
-        sentences=[(a.driver, driver_sentence(analysis, digest, a.driver)) for a in answers],
-        doubts=doubts(analysis),
         budgets_told=budgets.told(info, analysis),
         budget_results=budgets.ordered(analysis),
-        ceilings=ceiling_sentences(analysis),
+        budget=budgets,
+        # isolation and measures
+        trades=trades(info, analysis, digest),
+        measure_name=measure_name,
         forest=forest(analysis),
-        paths=sections.paths(info, digest),
-        views=digest.drivers,
-        several_paths=len({cell.path for cell in info.plan.cells}) > 1,
-        namespaces=sections.namespaces(info, digest),
-        uncompared=uncompared(analysis),
+        bar_label=label,
+        contrast_id=words.contrast_id,
         beside=matrix.measures(info, analysis),
         others=matrix.others(info, analysis),
+        contrasts=contrasts,
+        uncompared=uncompared(analysis),
+        sentences=[(d, driver_sentence(analysis, digest, d)) for d in info.plan.drivers],
+        copies=copies(analysis),
+        loopbacks=loopbacks(info, analysis),
+        # figures, costs, paths
+        chapters=found,
+        tables=tables,
+        stills={figure.id: svg(figure.spec, figure.title) for figure in figures},
+        aa=sections.aa_rows(analysis),
+        key_of=words.key_of,
         costs=cost_rows(analysis, digest),
         cost_notes=cost_notes(info, digest),
         literature=literature.lines(info, analysis),
-        aa=sections.aa_rows(analysis),
-        probes=sections.probe_lines(info),
-        commands=sections.command_groups(digest),
+        paths=sections.paths(info, digest),
+        drawing=drawing,
+        views=[view for driver in info.plan.drivers if (view := digest.view(driver))],
+        several_paths=len({cell.path for cell in info.plan.cells}) > 1,
+        # the setting
+        namespaces=namespaces,
+        inodes=inodes,
+        meanings=MEANINGS,
+        sharing=WORDS,
         facts=sections.environment(info),
+        unread=unread(info),
         kernel=sections.fact_text(fact(info, "kernel.release")),
         host=sections.host_text(info),
         engine_named=sections.engine_named(info),
         limits=limits(info, analysis, digest),
+        terms=TERMS,
+        doubts=doubts(analysis),
+        probes=sections.probe_lines(info),
+        commands=commands,
+        problems=problem_lines(info, digest),
+        records=records,
     )
 
 
-def _environment() -> Environment:
-    """Return the environment of the template: everything is escaped unless it says otherwise."""
-    environment = Environment(
-        loader=PackageLoader("netbench.report", _FOLDER),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"quantity": units.quantity, "plain": words.plain}
-    environment.globals |= {
-        "palette": (BASELINE, *DRIVERS),
-        "bar_label": label,
-        "budget": budgets,
-        "measure_name": sections.measure_name,
-        "drawing": drawing,
-        "meanings": MEANINGS,
-        "sharing": WORDS,
-        "stop_words": stop_words,
-        "stop_sentence": stop_sentence,
-        "key_of": words.key_of,
-        "signs": words.SIGNS,
-        "used_up": USED_UP,
-        "units": units,
-        "interval": words.interval,
-    }
-    return environment
-
-
-@cache
-def packed_plotly() -> str:
-    """Return plotly.min.js, gzipped, in base64; the same text every time."""
-    packed = gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)
-    return base64.b64encode(packed).decode("ascii")
-
-
-def _asset(name: str) -> str:
-    return files("netbench.report").joinpath(_FOLDER, name).read_text(encoding="utf-8")
-
-
-def _policy(script: str) -> str:
-    """Return a policy that runs this one script and what it unpacks, and loads nothing."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+def _question(info: RunInfo, analysis: Analysis) -> str:
+    """Return what the run was made to answer."""
+    others = [words.plain(d) for d in info.plan.drivers if d != analysis.baseline]
+    if not others:
+        return f"What does {words.plain(analysis.baseline)} cost, and what does it isolate?"
+    if len(others) > _NAMED:
+        return f"What do {len(others) + 1} network drivers cost, and what do they isolate?"
+    one = len(others) == 1
     return (
-        f"default-src 'none'; script-src 'sha256-{digest}' blob:; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        f"What {'does' if one else 'do'} {words.joined(others)} cost against "
+        f"{words.plain(analysis.baseline)}, and what {'does it' if one else 'do they'} isolate?"
     )
 
 
-def _json(found: tuple[Chapter, ...]) -> str:
-    """Return the figures for the script, so that no text in them can end the element."""
-    content = {
-        "figures": {figure.id: figure.spec for chapter in found for figure in chapter.figures},
-        "dark": {colour.light: colour.dark for colour in THEMED},
-    }
-    text = json.dumps(content, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+_NAMED = 4
+"""Drivers that the question names; more of them are counted."""
 
 
-def _classes(colours: dict[str, Colour]) -> dict[str, str]:
-    """Return the style class of each driver's colour, as the page's style sheet numbers them."""
-    palette = (BASELINE, *DRIVERS)
-    return {driver: f"d{palette.index(colour)}" for driver, colour in colours.items()}
+def _metrics(analysis: Analysis) -> tuple[tuple[str, str], ...]:
+    """Return name and title of every metric that has a contrast, in the table's order."""
+    seen = {contrast.metric for contrast in analysis.contrasts}
+    return tuple((name, METRICS[name].title) for name in METRICS if name in seen)
+
+
+def _data(figures: Iterable[Figure], tables: Iterable[DataTable]) -> Markup:
+    """Return what the page's script draws and unfolds."""
+    content = packed(
+        {
+            "figures": {figure.id: figure.spec for figure in figures},
+            "dark": dark_colours(),
+            "tables": packed_rows(tables),
+        }
+    )
+    return Markup(content)  # noqa: S704 - no letter of markup

@@ -1,5 +1,6 @@
 """The verdicts as sentences: what each driver costs against the baseline, and how sure that is."""
 
+import math
 from typing import Final
 
 from netbench import units
@@ -28,6 +29,8 @@ SUBJECTS: Final = {
     "connections": "TCP connections per second",
     "start_time": "time from request to first byte",
 }
+NAMED: Final = 8
+"""Drivers that the title of a figure names one by one."""
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 
@@ -249,6 +252,8 @@ def finding(analysis: Analysis, key: CellKey) -> str:
         for c in found
         if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio
     ]
+    if len(found) > NAMED:
+        return f"{name}: {_counted_verdicts(analysis, found)}"
     parts = [f"{joined(decided)} than {analysis.baseline}"] if decided else []
     for verdict, words in (
         (Verdict.EQUIVALENT, f"equivalent to {analysis.baseline}"),
@@ -257,6 +262,27 @@ def finding(analysis: Analysis, key: CellKey) -> str:
         who = [c.driver for c in found if c.verdict is verdict]
         parts += [f"{joined(who)} {words}"] if who else []
     return f"{name}: {'; '.join(parts)}"
+
+
+def _counted_verdicts(analysis: Analysis, found: list[Contrast]) -> str:
+    """Return how many drivers fared how, and how far those go that differ from the baseline."""
+    parts = []
+    for verdict in (Verdict.SLOWER, Verdict.FASTER):
+        own = sorted(
+            (c for c in found if c.verdict is verdict and c.ratio),
+            key=lambda c: abs(math.log(c.ratio or 1)),
+        )
+        if own:
+            ends = [f"{change(c.metric, c.ratio or 1)} ({c.driver})" for c in (own[0], own[-1])]
+            span = ends[0] if len(own) == 1 else f"from {ends[0]} to {ends[1]}"
+            parts.append(f"{counted(len(own), 'driver')} {span} than {analysis.baseline}")
+    for verdict, words in (
+        (Verdict.EQUIVALENT, f"equivalent to {analysis.baseline}"),
+        (Verdict.UNDECIDED, "undecided"),
+    ):
+        number = sum(c.verdict is verdict for c in found)
+        parts += [f"{number} {words}"] if number else []
+    return "; ".join(parts)
 
 
 def engine_line(info: RunInfo) -> str:

@@ -1,10 +1,12 @@
 """Why a run ended and why each of its contrasts stopped, in words."""
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast, Stopped
+from netbench.analysis.points import TrialPoint, in_columns
 from netbench.record import PlanSummary, RunInfo
 from netbench.report.sentences import primaries, subject
 from netbench.report.words import counted, joined, key_of
@@ -23,6 +25,8 @@ WORDS: Final[dict[Stopped, str]] = {
     Stopped.UNFINISHED: "unfinished",
 }
 SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.FOR_BUDGET, Stopped.NO_CONTRAST)
+_NAMED: Final = 4
+"""Contrasts that are named one by one; each tells for itself too."""
 FAR: Final = 1000
 """Blocks from which on a forecast only says that no run will do."""
 
@@ -35,29 +39,10 @@ def stop_words(contrast: Contrast) -> str:
     return f"{word}, {_forecast(contrast)}" if contrast.forecast is not None else word
 
 
-def stop_sentence(contrast: Contrast, plan: PlanSummary) -> str:
-    """Return why a contrast got no more blocks, as one sentence."""
-    after = f"after block {contrast.stopped_after}"
-    match contrast.stopped:
-        case Stopped.PRECISE:
-            width = f"{plan.precision * 100:g} %"
-            return f"Its interval was within {width} of the ratio {after}, and the cell left."
-        case Stopped.DECIDED:
-            return f"A verdict stood {after}, and the cell left."
-        case Stopped.NO_CONTRAST:
-            return f"One side had given no number {after}, and the cell left."
-        case Stopped.LEADING:
-            return f"The contrast of its cell's leading metric was settled {after}."
-        case Stopped.FIXED_PLAN:
-            return f"The plan was fixed: {counted(plan.blocks, 'block')}, whatever they show."
-        case _:
-            return f"{_why(contrast.stopped, plan)}{_outlook(contrast)}."
-
-
 def ending(info: RunInfo, analysis: Analysis) -> str:
     """Return why the run ended, what was settled by then and what was not, in a few sentences."""
     plan = info.plan
-    blocks = max((point.block for point in analysis.points), default=0)
+    blocks = int(in_columns(analysis.points, TrialPoint).numbers("block").max(initial=0))
     found = primaries(analysis)
     if not plan.adaptive:
         how = "as was asked" if blocks == plan.blocks else f"of {plan.blocks}"
@@ -71,11 +56,13 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
         why = _why(timed, plan)
     parts = [f"{why} after {counted(blocks, 'block')}"]
     parts += [
-        f"{WORDS[word]}: {_named(group)}"
+        f"{WORDS[word]}: {_named(group, found)}"
         for word in SETTLED
         if (group := [c for c in found if c.stopped is word])
     ]
-    parts += [f"not settled: {_named(open_)}"] if open_ else []
+    if open_:
+        few = len(open_) <= _NAMED
+        parts.append(f"not settled: {_named(open_, found) if few else _counted(open_, len(found))}")
     advice = _advice(info, open_, blocks)
     return ". ".join([f"{'; '.join(parts)}", *([advice] if advice else [])]) + "."
 
@@ -97,10 +84,6 @@ def _why(stopped: Stopped, plan: PlanSummary) -> str:
             return "The run has no end"
 
 
-def _outlook(contrast: Contrast) -> str:
-    return "" if contrast.forecast is None else f"; {_forecast(contrast)}"
-
-
 def _forecast(contrast: Contrast) -> str:
     blocks = contrast.forecast or 0
     if blocks > FAR:
@@ -108,15 +91,35 @@ def _forecast(contrast: Contrast) -> str:
     return f"{blocks} blocks would do at most"
 
 
-def _named(contrasts: list[Contrast]) -> str:
-    """Return `bridge in throughput on two cores and median round trip on one core`."""
+def _named(contrasts: list[Contrast], of: Iterable[Contrast]) -> str:
+    """Return `bridge in throughput on two cores and median round trip on one core`.
+
+    A metric that several probes of the run measure is told with its probe.
+    """
+    probes: dict[str, set[str]] = {}
+    for contrast in of:
+        probes.setdefault(contrast.metric, set()).add(contrast.probe)
     cells: dict[str, list[str]] = {}
     for contrast in contrasts:
-        cell = f"{subject(contrast.metric)} {key_of(contrast).place}"
+        by = f" by {contrast.probe}" if len(probes[contrast.metric]) > 1 else ""
+        cell = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
         if contrast.stopped not in SETTLED and contrast.forecast is not None:
             cell += f" ({_forecast(contrast)})"
         cells.setdefault(contrast.driver, []).append(cell)
     return ", ".join(f"{driver} in {joined(where)}" for driver, where in cells.items())
+
+
+def _counted(contrasts: list[Contrast], of: int) -> str:
+    """Return `12 of 15 contrasts, which 11 to 790 blocks would settle at most`."""
+    text = f"{len(contrasts)} of {of} contrasts"
+    known = [c.forecast for c in contrasts if c.forecast is not None]
+    if not known:
+        return text
+    fewest, most = min(known), max(known)
+    if fewest > FAR:
+        return f"{text}, for each of which more than {FAR} blocks would be needed at this spread"
+    upper = f"more than {FAR}" if most > FAR else f"{most}"
+    return f"{text}, which {fewest} to {upper} blocks would settle at most"
 
 
 def _advice(info: RunInfo, open_: list[Contrast], blocks: int) -> str:

@@ -1,15 +1,16 @@
-"""summary.md: short enough for the comment of a pull request."""
+"""summary.md: what matters first, and short enough for the comment of a pull request."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import Analysis
+from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets, literature
-from netbench.report.ceiling import ceiling_sentences
-from netbench.report.console import doubts
-from netbench.report.costs import cost_notes, cost_rows
+from netbench.report.costs import CostRow, cost_rows
+from netbench.report.doubts import doubts
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -23,12 +24,23 @@ from netbench.report.sentences import (
     published_sentences,
     unmeasured,
 )
-from netbench.report.stops import WORDS, ending
+from netbench.report.stops import ending
 from netbench.report.views import Digest
-from netbench.report.words import SIGNS, interval, key_of, plain
+from netbench.report.words import SIGNS, counted, interval, joined, key_of, plain
 
-DOUBTS: Final = 12
-"""Warnings that are listed; the rest stand in the page."""
+ROWS: Final = 20
+"""Contrasts in the table; beyond that only those with a verdict."""
+BUDGETS: Final = 8
+NAMED: Final = 6
+"""Drivers in the heading."""
+NAME: Final = 60
+"""Characters of a driver's name."""
+DOUBTS: Final = 3
+"""Warnings told in full; the others are counted, and stand in the page."""
+LISTED: Final = 4
+"""Sentences of one kind."""
+SENTENCE: Final = 400
+"""Characters of one sentence."""
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$@])")
 
 
@@ -37,53 +49,84 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", plain(text))
 
 
+def shortened(text: str, most: int = SENTENCE) -> str:
+    """Return `text`, cut at a word where it is longer than `most` characters."""
+    clean = plain(text)
+    if len(clean) <= most:
+        return clean
+    return f"{clean[:most].rsplit(' ', 1)[0]} …"
+
+
 def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    """Return the summary: verdict, table, isolation, warnings, where it was measured."""
+    """Return the summary: verdict, budgets, table, costs, isolation, warnings, where and how."""
     parts = [
-        f"### netbench: {escaped(', '.join(info.plan.drivers))}",
-        escaped(engine_line(info)),
-        f"**{escaped(lead(analysis, digest))}**",
+        f"### netbench: {escaped(_drivers(info))}",
+        escaped(shortened(engine_line(info))),
+        f"**{escaped(shortened(lead(analysis, digest), 2 * SENTENCE))}**",
         _budgets(info, analysis),
         _table(analysis),
-        escaped(ending(info, analysis)),
-        _costs(info, analysis, digest),
-        *(escaped(isolation_sentence(view)) for view in isolated_drivers(digest)),
-        "\n".join(
-            f"- {escaped(line)}"
-            for line in (
-                *closed_sentences(digest),
-                *published_sentences(digest),
-                *unmeasured(digest),
-            )
+        _list(_costs(analysis, digest)),
+        _list(
+            [
+                *_some([isolation_sentence(view) for view in isolated_drivers(digest)]),
+                *_some(closed_sentences(digest)),
+                *_some(published_sentences(digest)),
+                *_some(unmeasured(digest)),
+                f"{analysis.baseline}: {baseline_check(analysis)}.",
+                *_some([literature.in_short(info, analysis)]),
+                ending(info, analysis),
+            ]
         ),
-        f"{escaped(analysis.baseline)}: {escaped(baseline_check(analysis))}.",
-        "\n".join(f"- {escaped(line)}" for line in ceiling_sentences(analysis)),
-        _literature(info, analysis),
         _doubts(analysis),
         _footer(info, digest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _drivers(info: RunInfo) -> str:
+    named = [shortened(driver, NAME) for driver in info.plan.drivers]
+    left = len(named) - NAMED
+    return ", ".join(named[:NAMED]) + (f" and {left} more" if left > 0 else "")
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {escaped(shortened(line))}" for line in lines if line)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """Return the first few lines, and how many more there are."""
+    left = len(lines) - LISTED
+    return [*lines[:LISTED], *([f"and {left} more in report.html"] if left > 0 else [])]
+
+
 def _table(analysis: Analysis) -> str:
     found = primaries(analysis)
     if not found:
         return ""
-    baseline = escaped(analysis.baseline)
     lines = [
-        f"| driver | measure | ratio | interval | median | {baseline} | verdict | state |",
-        "|---|---|--:|---|--:|--:|---|---|",
+        f"| driver | measure | verdict | ratio | median | {escaped(analysis.baseline)} | blocks |",
+        "|---|---|---|---|--:|--:|--:|",
     ]
+    shown = _shown(found)
     lines += [
-        f"| {escaped(c.driver)} | {escaped(measure(key_of(c), c.metric))} "
-        f"| {units.ratio(c.ratio)} | {interval(c.low, c.high)} "
+        f"| {escaped(shortened(c.driver, NAME))} | {escaped(measure(key_of(c), c.metric))} "
+        f"| {SIGNS[c.verdict]} {c.verdict} | {units.ratio(c.ratio)} {interval(c.low, c.high)} "
         f"| {units.quantity(c.driver_median, c.unit)} "
-        f"| {units.quantity(c.baseline_median, c.unit)} "
-        f"| {SIGNS[c.verdict]} {c.verdict} "
-        f"| {escaped(c.state)}, {c.blocks} blocks: {WORDS[c.stopped]} |"
-        for c in found
+        f"| {units.quantity(c.baseline_median, c.unit)} | {c.blocks} |"
+        for c in shown
     ]
+    left = [c for c in found if c not in shown]
+    if left:
+        undecided = sum(c.verdict is Verdict.UNDECIDED for c in left)
+        which = "all of them" if undecided == len(left) else f"{undecided} of them"
+        lines += ["", f"{len(left)} more in report.html, {which} undecided."]
     return "\n".join(lines)
+
+
+def _shown(found: Sequence[Contrast]) -> Sequence[Contrast]:
+    if len(found) <= ROWS:
+        return found
+    return [c for c in found if c.verdict is not Verdict.UNDECIDED][:ROWS]
 
 
 def _budgets(info: RunInfo, analysis: Analysis) -> str:
@@ -97,46 +140,49 @@ def _budgets(info: RunInfo, analysis: Analysis) -> str:
         "| budget | cell | measured | bound | standing |",
         "|---|---|---|---|---|",
     ]
+    found = budgets.ordered(analysis)
     lines += [
         f"| {escaped(str(r.budget))} | {escaped(budgets.place(r))} | {escaped(budgets.figures(r))} "
         f"| {escaped(budgets.bound(r))} | {budgets.SIGNS[r.standing]} {r.standing}"
-        f"{escaped(f': {r.reason}') if r.reason else ''} |"
-        for r in budgets.ordered(analysis)
+        f"{escaped(shortened(f': {r.reason}')) if r.reason else ''} |"
+        for r in found[:BUDGETS]
     ]
+    left = found[BUDGETS:]
+    if left:
+        open_ = sum(r.standing is not Standing.MET for r in left)
+        lines += ["", f"{len(left)} more in report.html, {open_} of them not met or not decided."]
     return "\n".join(lines)
 
 
-def _costs(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    rows = cost_rows(analysis, digest)
-    if not rows:
-        return ""
-    lines = [
-        "| driver | CPU time | | ratio | busy CPUs | client | server | unattributed | softirq |",
-        "|---|---|--:|---|--:|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {escaped(row.driver)} | per {row.per}, {escaped(row.key.words)} | {row.cost} "
-        f"| {row.ratio} | {row.busy} | {row.client} | {row.server} | {row.rest} | {row.softirq} |"
-        for row in rows
-    ]
-    return "\n".join((*lines, "", " ".join(map(escaped, cost_notes(info, digest)))))
-
-
-def _literature(info: RunInfo, analysis: Analysis) -> str:
-    """Return what others published beside what this run measured, a line for each comparison."""
-    short = literature.in_short(info, analysis)
-    if not short:
-        return ""
-    found = (f"- {escaped(line.text)}" for line in literature.lines(info, analysis))
-    return "\n".join([f"{escaped(short)}.", "", *found])
+def _costs(analysis: Analysis, digest: Digest) -> list[str]:
+    """Return a sentence for each cell: CPU time of the baseline, and how much more others use."""
+    cells: dict[tuple[str, str], list[CostRow]] = {}
+    for row in cost_rows(analysis, digest):
+        cells.setdefault((row.per, row.key.words), []).append(row)
+    told = []
+    for (per, where), rows in cells.items():
+        own = [f"{row.driver} {row.cost}" for row in rows if row.driver == analysis.baseline]
+        others = [
+            f"{row.driver} {row.ratio} times"
+            for row in rows
+            if row.driver != analysis.baseline and row.ratio != units.MISSING
+        ]
+        told.append(f"CPU time per {per}, {where}: {joined([*own, *others])}.")
+    return _some(told)
 
 
 def _doubts(analysis: Analysis) -> str:
-    found = doubts(analysis)
-    lines = [f"- {escaped(line)}" for line in found[:DOUBTS]]
-    if len(found) > DOUBTS:
-        lines.append(f"- and {len(found) - DOUBTS} more in report.html")
-    return "\n".join(lines)
+    """Return how many numbers each warning stands beside, and the first few in full."""
+    kinds = Counter(w.kind for w in analysis.warnings)
+    kinds.update(w.kind for c in analysis.contrasts if c.primary and c.headline for w in c.warnings)
+    if not kinds:
+        return ""
+    counts = [f"{kind} {number}×" for kind, number in kinds.most_common()]
+    found = [doubt.text for doubt in doubts(analysis)]
+    left = len(found) - DOUBTS
+    whole = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."
+    more = [f"and {left} more in report.html, with what to do"] if left > 0 else []
+    return f"{escaped(shortened(whole))}\n\n{_list([*found[:DOUBTS], *more])}"
 
 
 def _footer(info: RunInfo, digest: Digest) -> str:
@@ -147,4 +193,4 @@ def _footer(info: RunInfo, digest: Digest) -> str:
     where += [f"{digest.total} records", f"seed {info.plan.seed}"]
     if info.status != "complete":
         where.append(f"status {info.status}")
-    return f"<sub>{escaped(' · '.join(where))}</sub>"
+    return f"<sub>{escaped(shortened(' · '.join(where)))}</sub>"

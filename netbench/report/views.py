@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netbench.record import Record, SeriesPoint, Skip
+from netbench.record import Histogram, Record, SeriesPoint, Skip
 from netbench.report.words import CellKey
 from netbench.spec import Role
 
@@ -150,6 +150,79 @@ class CpuMeans:
 
 
 @dataclass(frozen=True, slots=True)
+class CostSplit:
+    """What one byte or one transaction of a driver in one cell cost, and where that time went.
+
+    Means over its trials, in seconds of CPU time, so that the parts add up to the cost.
+    """
+
+    driver: str
+    cell: CellKey
+    per: str
+    """`byte` or `transaction`."""
+    trials: int
+    parts: tuple[tuple[str, float], ...]
+    """(whose, seconds): client and server, each in user mode and in the kernel where that is
+    told; `rest` is what neither accounts for and may be negative."""
+    softirq: float | None
+    """Of the whole machine, wherever it was charged; None where it was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedTimes:
+    """Every round-trip time of one driver in one cell and machine state. For plots only."""
+
+    driver: str
+    cell: CellKey
+    trials: int
+    state: str
+    """Empty where the cell has no headline, and trials of all states are counted."""
+    times: Histogram
+    largest: float | None
+    """Seconds; None where no trial told it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One load that a rate search tried."""
+
+    offered: float
+    """bit/s of payload."""
+    received: float
+    """bit/s of payload."""
+    loss: float
+    """Ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a rate search found for one loss goal."""
+
+    metric: str
+    loss: float
+    """Ratio."""
+    lower: float | None
+    """The rate, bit/s: the highest load that keeps the goal; None where none did."""
+    upper: float | None
+    """The lowest load above it that misses the goal; None where none did."""
+    end: str
+    """How far the search came, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One trial of a rate search."""
+
+    driver: str
+    cell: CellKey
+    record: int
+    block: int
+    loads: tuple[Load, ...]
+    """In the order in which they were tried."""
+    goals: tuple[Goal, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """Everything of the records that a report shows."""
 
@@ -161,10 +234,14 @@ class Digest:
     commands_left: bool
     """Whether there were more command lines than are kept."""
     problems: tuple[Problem, ...]
-    arms: tuple[tuple[int, str], ...]
-    """Driver of each record of `Analysis.sentinel`."""
     cpu: tuple[CpuMeans, ...] = ()
     """One for each driver and cell whose trials have CPU times."""
+    splits: tuple[CostSplit, ...] = ()
+    """One for each driver and cell whose trials have a cost that can be split."""
+    times: tuple[MergedTimes, ...] = ()
+    """One for each driver and cell whose trials have histograms."""
+    searches: tuple[Search, ...] = ()
+    """Of each driver and cell the first ones."""
 
     def view(self, driver: str) -> DriverView | None:
         """Return one driver's view."""

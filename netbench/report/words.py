@@ -1,5 +1,6 @@
 """The words and signs that every form of the report shares."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +58,21 @@ class CellKey:
 def key_of(thing: Contrast | NullContrast) -> CellKey:
     """Return the cell that a contrast is of."""
     return CellKey(thing.path, thing.probe, thing.placement)
+
+
+def contrast_id(contrast: Contrast) -> str:
+    """Return a name for HTML ids, the same in every report of the same comparison."""
+    driver = slug(contrast.driver)
+    beside = "" if contrast.headline else f"-{slug(contrast.state)}"
+    return f"contrast-{driver}-{key_of(contrast).slug}-{slug(contrast.metric)}{beside}"
+
+
+def slug(text: str) -> str:
+    """Return a name of letters, digits, hyphens and underscores, another one for another text."""
+    made = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "-" for c in text)
+    if made == text.replace(":", "-") and "-" not in text:
+        return made
+    return f"{made[:60]}-{zlib.crc32(text.encode()):08x}"
 
 
 def concerns(contrast: Contrast, key: CellKey, metric: str) -> bool:
@@ -125,7 +141,17 @@ def interval(low: float | None, high: float | None) -> str:
 
 def plain(text: str) -> str:
     """Return `text` on one line without control characters: tool output is not trusted."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text.strip()
+
+
+def shortened(text: str, most: int) -> str:
+    """Return `text` with its middle left out where it is longer: variants differ at the end."""
+    if len(text) <= most:
+        return text
+    tail = most // 2
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
 
 
 def capital(text: str) -> str:

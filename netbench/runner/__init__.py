@@ -1,6 +1,7 @@
 """Fold a plan over an engine and yield what happens. No printing, no files."""
 
 from netbench.runner.ceiling import ceiling
+from netbench.runner.course import Course
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
@@ -16,6 +17,7 @@ from netbench.runner.run import Runner
 __all__ = [
     "BlockFinished",
     "BlockStarted",
+    "Course",
     "Ended",
     "Event",
     "Judge",

@@ -14,7 +14,7 @@ from netbench.plan import Plan, Step
 from netbench.probes import Probe, TcpThroughput
 from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.settle import TrialFailed
-from netbench.runner.trial import REMOTE, TrialRunner, Where
+from netbench.runner.trial import TrialRunner, Where
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology import LiveBlock, LivePair
@@ -43,23 +43,20 @@ def ceiling(engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel) -> d
     Raises:
         EngineLost: the engine does not answer.
     """
-    copies = dict(_copies(engine, plan, sentinel))
+    copies = dict(_copies(plan, sentinel))
     return copies | {
         f"ceiling.{placement}.loopback": _loopback(engine, reader, plan, sentinel, placement)
         for placement in _wanting(plan)
     }
 
 
-def _copies(engine: Engine, plan: Plan, sentinel: Sentinel) -> Iterator[tuple[str, FactValue]]:
+def _copies(plan: Plan, sentinel: Sentinel) -> Iterator[tuple[str, FactValue]]:
     cpus = {cpu for pair in plan.cpus.values() for cpu in _pinned(pair)}
     big = {cpu: beyond_caches(cpu) for cpu in cpus}
-    if engine.local:
-        small = {cpu: _fastest(sentinel, cpu, CACHED) for cpu in cpus}
-        large = {cpu: _fastest(sentinel, cpu, big[cpu]) for cpu in cpus}
-        if cpus:
-            yield "ceiling.copy_block", max(big.values())
-    else:
-        small = large = dict.fromkeys(cpus, REMOTE)
+    small = {cpu: _fastest(sentinel, cpu, CACHED) for cpu in cpus}
+    large = {cpu: _fastest(sentinel, cpu, big[cpu]) for cpu in cpus}
+    if any(not isinstance(rate, Absent) for rate in large.values()):
+        yield "ceiling.copy_block", max(big.values())
     for placement, pair in plan.cpus.items():
         for name, found in (("copy", small), ("copy_memory", large)):
             yield f"ceiling.{placement}.{name}", _slowest([found[cpu] for cpu in _pinned(pair)])

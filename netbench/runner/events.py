@@ -40,6 +40,8 @@ class BlockFinished:
     seconds: float
     left: tuple[str, ...]
     """What could not be removed, in words."""
+    others: tuple[str, ...] = ()
+    """Ids of other runs that were at work on this engine or machine while its trials ran."""
 
 
 @dataclass(frozen=True, slots=True)

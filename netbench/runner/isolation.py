@@ -59,7 +59,7 @@ def _connections_fail(engine: Engine, live: LivePair, way: Closed) -> Skip | Fai
     argv = probe.server_argv(targets[0][0], _PORT)
     server = engine.start(live.server, argv, cpu=None, limit=60)
     try:
-        if not _listens(engine, live, server):
+        if not _listens(live, server):
             return Failure("isolation", "the pair's own server does not listen", "")
         seen = []
         for target, meaning in targets:
@@ -89,10 +89,10 @@ def _connect(engine: Engine, client: Endpoint, argv: tuple[str, ...]) -> str | F
     return Failure("isolation", f"a connection to {target} did not fail as it must", said(done))
 
 
-def _listens(engine: Engine, live: LivePair, server: Process) -> bool:
+def _listens(live: LivePair, server: Process) -> bool:
     deadline = time.monotonic() + _TRY
     while time.monotonic() < deadline and server.alive():
-        if _PORT in ports_in_use(live.pair.server, LISTEN, local=engine.local):
+        if _PORT in ports_in_use(live.pair.server, LISTEN):
             return True
         time.sleep(0.005)
     return False

@@ -14,8 +14,6 @@ from netbench.runner.machine import End, MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import Settler, TrialFailed, said
 
-_SERVER_GRACE: Final = 2.0
-"""Seconds a server that ends by itself may take for it."""
 _LOOK: Final = 0.15
 """Seconds into the run at which the tools' CPUs are looked at."""
 
@@ -26,7 +24,8 @@ class Leg:
 
     probe: Probe
     client: Completed
-    server: Completed
+    server: Completed | None
+    """None where it serves on."""
     pins: Pins
     facts: Facts
     """What the machine did while the load was steady."""
@@ -60,7 +59,7 @@ class Leg:
         try:
             sample = probe.parse(done, self.server if probe.server_ends else None)
         except ProbeError as exc:
-            evidence = f"{said(done)}\n{said(self.server)}".strip()
+            evidence = "\n".join(said(end) for end in (done, self.server) if end is not None)
             raise TrialFailed(Failure("output", str(exc), evidence)) from exc
         sample = priced(sample, self.facts, probe.metrics)
         return sample if self.load is None else self._under(self.load.sample(), sample)
@@ -101,7 +100,7 @@ class LegRunner:
             time.sleep(load.probe.steady[0])
         client = self._settler.release(prepared)
         released = time.monotonic()
-        time.sleep(_LOOK)
+        self._meter.until(released + _LOOK)
         look()
         cpus = prepared.cpus
         pins = Pins(cpus.client, cpus.server, client.cpus(), prepared.server.cpus())
@@ -109,7 +108,7 @@ class LegRunner:
         facts = self._steady(prepared, released, running) if client.alive() else ()
         done = prepared.wait(client, prepared.probe.deadline)
         outlived = beneath is None or beneath.alive()
-        served = _end_server(prepared)
+        served = None if prepared.shares else prepared.end_server()
         beside = None if load is None or beneath is None else _ended(load, beneath)
         return Leg(prepared.probe, done, served, pins, facts, beside, outlived)
 
@@ -135,10 +134,4 @@ def _ended(load: Prepared, client: Process) -> Leg:
     """Return what a load left, once it has ended by itself."""
     done = load.wait(client, load.probe.deadline)
     pins = Pins(load.cpus.client, load.cpus.server, None, None)
-    return Leg(load.probe, done, _end_server(load), pins, (), None, outlived=True)
-
-
-def _end_server(prepared: Prepared) -> Completed:
-    if not prepared.probe.server_ends:
-        prepared.server.signal("KILL")
-    return prepared.wait(prepared.server, _SERVER_GRACE)
+    return Leg(load.probe, done, load.end_server(), pins, (), None, outlived=True)

@@ -135,7 +135,7 @@ class _Trial:
         """Have an endpoint answer, itself first; yield the command that calls it."""
         driver = self.scene.driver
         call = call_of(driver, Path.EAST_WEST, answerer, answerer, None)
-        used = ports_in_use(subject(self.engine, answerer), None, local=self.engine.local)
+        used = ports_in_use(subject(self.engine, answerer), None)
         port = next(port for port in _PORTS if port not in used)
         shared = ip_address(call.bind).is_loopback
         bind = call.bind if shared else ANY[driver.recipe.family]

@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.cgroups import CpuUsage, Group, Mount, Version, group_in, mounts, usage
+from netbench.cgroups import CpuUsage, Group, Mount, Version, files_of, group_in, mounts, usage
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
-from netbench.facts.cputime import Machine, machine, process_time
+from netbench.facts.cputime import TICK, Machine, machine, process_time, threads, tick
 from netbench.facts.cycles import Counters, counters
-from netbench.facts.procfs import read_local
+from netbench.files import Files, Taken, text
 from netbench.record import Absent
 from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate
 from netbench.spec import Cpus
 
-_REMOTE: Final = Absent("the engine is on another machine; its CPU time is not read for each trial")
+_UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
+_NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")
 _NOBODY: Final = Absent("no tools ran at two ends")
+_STAT: Final = "/proc/stat"
 _ANY: Final = Cpus(None, None)
 _NO_REST: Final = Absent("no idle window came before")
 _NOT_BEGUN: Final = Absent("the window was not begun")
@@ -33,11 +35,14 @@ class End:
     """Where its tools run."""
     tools: tuple[Process, ...]
 
-    def time(self) -> CpuUsage | Absent:
-        """Return the CPU time of the tools themselves."""
-        pids = [tool.pid() for tool in self.tools]
-        used = [None if pid is None else process_time(pid) for pid in pids]
-        if any(one is None for one in used):
+    def pids(self) -> tuple[int, ...]:
+        """Return the tools' processes, those that are to be seen."""
+        return tuple(pid for tool in self.tools if (pid := tool.pid()) is not None)
+
+    def time(self, pids: tuple[int, ...], files: Files) -> CpuUsage | Absent:
+        """Return the CPU time of the tools themselves, whose processes `pids` are."""
+        used = [process_time(pid, files) for pid in pids]
+        if len(pids) < len(self.tools) or any(one is None for one in used):
             return Absent(f"the CPU time of {self.tools[0].argv[0]} is not readable")
         return CpuUsage(sum(one for one in used if one is not None), None)
 
@@ -56,7 +61,10 @@ class MachineMeter:
 
     def __init__(self, engine: Engine) -> None:
         """Take the engine whose machine is metered."""
-        self._unread = None if engine.local else _REMOTE
+        self._files = engine.files
+        self._local = engine.local
+        counted = engine.local or tick(self._files) == TICK
+        self._unread = None if counted and self._files.read(_STAT) else _UNREAD
         self._idle: float | Absent = _NO_REST
         self._mounts: Mapping[Version, Mount] = {}
         self._ends: _Ends | None = None
@@ -79,9 +87,9 @@ class MachineMeter:
         """Note where the counters stand; client and server are `ends`, where tools run at all."""
         if self._unread:
             return
-        self._mounts = self._mounts or mounts(read_local("/proc/self/mountinfo") or "")
+        self._mounts = self._mounts or mounts(text(self._files, "/proc/self/mountinfo") or "")
         self._ends = _Ends(*ends, self._groups(*ends)) if ends else None
-        self._cycles = counters(tuple(_machine().each))
+        self._cycles = counters(tuple(_machine(self._files).each)) if self._local else _NOT_HERE
         self._before = self._reading(self._ends)
 
     def stop(self, cpus: Cpus = _ANY) -> Facts:
@@ -93,7 +101,7 @@ class MachineMeter:
         if isinstance(self._cycles, Counters):
             self._cycles.close()
         self._before = None
-        load = (read_local("/proc/loadavg") or "").split()
+        load = (text(self._files, "/proc/loadavg") or "").split()
         unread = Absent("/proc/loadavg is not readable")
         return (*facts, ("trial.load1", float(load[0]) if load else unread))
 
@@ -110,33 +118,41 @@ class MachineMeter:
 
     def _group(self, pid: str) -> Group:
         path = f"/proc/{pid}/cgroup"
-        text = read_local(path)
-        if text is None:
+        found = text(self._files, path)
+        if found is None:
             raise FactError(f"{path} is not readable")
-        return group_in(self._mounts, text)
+        return group_in(self._mounts, found)
 
     def _reading(self, ends: _Ends | None) -> Reading:
-        at, seen = time.monotonic(), _machine()
+        groups = () if ends is None or isinstance(ends.groups, Absent) else ends.groups
+        tools = (ends.client.pids(), ends.server.pids()) if ends and not groups else ((), ())
+        of_groups = (path for group in groups for path in files_of(group))
+        of_tools = (threads(pid) for pids in tools for pid in pids)
         cycles = self._cycles.read() if isinstance(self._cycles, Counters) else self._cycles
+        begun = time.monotonic()
+        taken = Taken(self._files, _STAT, *of_groups, *of_tools)
+        # Where another machine is asked, the answer is of some moment between question and answer.
+        at = (begun + time.monotonic()) / 2
+        seen = _machine(taken)
         if ends is None:
             return Reading(at, seen, _NOBODY, _NOBODY, _NOBODY, cycles)
         if isinstance(ends.groups, Absent):
-            client, server = ends.client.time(), ends.server.time()
+            client, server = ends.client.time(tools[0], taken), ends.server.time(tools[1], taken)
             unread = isinstance(client, Absent) or isinstance(server, Absent)
             return Reading(at, seen, client, server, ends.groups if unread else "processes", cycles)
-        client, server = (_used(group) for group in ends.groups)
+        client, server = (_used(group, taken) for group in ends.groups)
         return Reading(at, seen, client, server, "cgroup", cycles)
 
 
-def _used(group: Group) -> CpuUsage | Absent:
+def _used(group: Group, files: Files) -> CpuUsage | Absent:
     try:
-        return usage(group)
+        return usage(group, files)
     except FactError as exc:
         return Absent(str(exc))
 
 
-def _machine() -> Machine:
-    text = read_local("/proc/stat")
-    if text is None:
-        raise FactError("/proc/stat is not readable")
-    return machine(text)
+def _machine(files: Files) -> Machine:
+    found = text(files, _STAT)
+    if found is None:
+        raise FactError(f"{_STAT} is not readable")
+    return machine(found)

@@ -1,7 +1,7 @@
 """A trial in the making: its tools, started and not let go of before they have ended."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netbench.engines.base import Process
 from netbench.errors import EngineError
@@ -11,6 +11,8 @@ from netbench.record import Completed
 from netbench.spec import Cpus
 from netbench.topology import Call, LivePair
 
+_SERVER_GRACE = 2.0
+"""Seconds a server that ends by itself may take for it."""
 _KILLED = 2.0
 """Seconds a killed tool may take to be gone."""
 
@@ -34,7 +36,19 @@ class Prepared:
     client: Process | None = None
     released_after: float = 0.0
     """CLOCK_MONOTONIC seconds from which the held client's pause is over."""
+    shares: bool = False
+    """Whether its server serves other runs too: then it is not this one's to end."""
     _ended: list[Process] = field(default_factory=list)
+
+    def sharing(self, probe: Probe) -> "Prepared":
+        """Return one of many runs on this one's server."""
+        return replace(self, probe=probe, client=None, shares=True, _ended=[self.server])
+
+    def end_server(self) -> Completed:
+        """Return what the server left, ended by itself or else by us."""
+        if not self.probe.server_ends:
+            self.server.signal("KILL")
+        return self.wait(self.server, _SERVER_GRACE)
 
     def wait(self, process: Process, timeout: float) -> Completed:
         """Return what one of the tools left."""

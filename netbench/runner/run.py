@@ -1,9 +1,7 @@
 """The run: block after block, every arm of a probe back to back (METHOD §1)."""
 
-import math
 import time
-from collections.abc import Container, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,7 +10,8 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan, Step
 from netbench.probes import Lifecycle, Probe
-from netbench.record import Failure, Record, Ruling, Sample, Skip
+from netbench.record import Failure, Record, Ruling, Skip
+from netbench.runner.course import Course
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
@@ -25,26 +24,22 @@ from netbench.runner.events import (
 from netbench.runner.judge import Judge
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.pace import Pace
 from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
 from netbench.runner.settle import TrialFailed
 from netbench.runner.trial import SaveRaw, TrialRunner, Where, never_ran
 from netbench.sentinel.measure import Sentinel
-from netbench.sentinel.rule import classify, split, usable
-from netbench.spec import Cell, Placement
-from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
+from netbench.threads import Pool
+from netbench.topology import LiveBlock, LivePair, NotUp, choose_sentinel, trimmed
 
 _ATTEMPTS = 3
 """A trial of mixed state is run again at most twice."""
-_AT_ONCE = 3
-"""Clients brought into their pause at a time."""
+_AT_ONCE = 8
+"""Trials made ready at a time."""
+_EARLY = 64
+"""Trials whose server is up from the block's beginning although no client of theirs pauses."""
 _SPARE_PORTS = 2
 """Published ports beyond one for each cell of a driver: a rerun may find the last one waiting."""
-_RERUN_SHARE = 0.05
-"""Reruns take at most this share of the trials so far."""
-_LEAST_RERUNS = 2
-"""A run may have so many whatever their share."""
 
 
 class Runner:
@@ -57,8 +52,10 @@ class Runner:
         reader: Reader,
         *,
         save_raw: SaveRaw,
+        run: str = "",
         keep: bool = False,
         judge: Judge | None = None,
+        course: Course | None = None,
         sentinel: Sentinel | None = None,
         meter: MachineMeter | None = None,
     ) -> None:
@@ -69,63 +66,57 @@ class Runner:
             engine: makes what it needs.
             reader: reads facts.
             save_raw: keeps what tools print.
+            run: id of the run, to tell others from it.
             keep: leave the last block's pairs up.
             judge: says which cells leave; None keeps all of them to the last block.
+            course: of a run that goes on, instead of a judge.
             sentinel: for those who bring their own.
             meter: the same.
         """
         self._plan = plan
         self._engine = engine
         self._reader = reader
+        self._run = run
         self._keep = keep
-        self._sentinel = sentinel or Sentinel()
+        self._sentinel = sentinel or choose_sentinel(engine)
         self._meter = meter or MachineMeter(engine)
         self._trials = TrialRunner(
             engine, reader, plan, self._sentinel, save_raw, meter=self._meter
         )
         self._lifecycles = LifecycleRunner(engine, reader, save_raw)
         self._possible = Possible(plan, engine)
-        self._readings: dict[Placement, list[float]] = {}
-        self._number = 0
-        self._judge = judge
-        self._settled: set[Cell] = set()
-        self._pace = Pace()
-        self._planned = self._reruns = 0
-        """First attempts up to the block that runs, and reruns so far."""
+        self._course = course or Course(plan, judge)
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Generator[Event]:
         """Run the plan.
 
         Raises:
             EngineLost: after the record of the trial that saw it.
         """
-        began = time.monotonic()
+        course = self._course
+        began = time.monotonic() - course.spent
         with self._sentinel:
-            for number in range(1, self._plan.blocks + 1):
-                block = self._block_of(number, self._settled)
+            for number in range(course.block + 1, self._plan.blocks + 1):
+                block = course.plan(number)
                 if not block.steps:
                     break
-                if self._too_late(number, began, self._pace.longest(block.steps)):
+                if self._too_late(number, began, course.pace.longest(block.steps)):
                     yield Ended("out-of-time")
                     return
                 started = time.monotonic()
                 yield from self._block(block, began)
-                self._pace.close(block.steps, time.monotonic() - started)
-                if self._judge is not None:
-                    yield self._judged(self._judge.rule(number), number, began)
+                ruling = course.close(block, time.monotonic() - started)
+                if ruling is not None:
+                    yield self._judged(ruling, number, began)
         yield Ended("complete")
 
-    def _block_of(self, number: int, settled: Container[Cell]) -> BlockPlan:
-        return self._plan.block(number).without(settled, self._plan.baseline)
-
     def _judged(self, ruling: Ruling, number: int, began: float) -> Judged:
-        """Take cells out that are settled, and forecast what the others take."""
-        self._settled |= {settled.cell for settled in ruling.settled}
+        """Forecast what the cells take that are not settled."""
         trials, seconds = 0, 0.0
         for later in range(number + 1, self._plan.blocks + 1):
             gone = {c.cell for c in ruling.left if c.blocks is not None and c.blocks < later}
-            steps = self._block_of(later, self._settled | gone).steps
-            needed = seconds + self._pace.block(steps)
+            steps = self._course.plan(later, gone).steps
+            needed = seconds + self._course.pace.block(steps)
             if not steps or self._too_late(later, began, needed):
                 break
             trials, seconds = trials + len(steps), needed
@@ -153,31 +144,47 @@ class Runner:
         )
         with live:
             self._possible.learn(live)
-            self._meter.rest()
+            others = self._others()
             yield from self._steps(block, live, began)
-        yield BlockFinished(block.number, time.monotonic() - started, tuple(live.left))
+            others |= self._others()
+        left = tuple(live.left)
+        yield BlockFinished(block.number, time.monotonic() - started, left, tuple(sorted(others)))
+
+    def _others(self) -> set[str]:
+        """Return the runs of other netbenches that are at work now."""
+        with suppress(EngineError):
+            everything = self._engine.owned()
+            return {one.run for one in everything if one.live and one.run not in ("", self._run)}
+        return set()
 
     def _held(
         self, steps: Sequence[Step], live: LiveBlock
     ) -> dict[Step, Prepared | Failure | Skip]:
-        """Start every client that pauses by its own design, so that all pauses pass together.
+        """Start servers, and every client that pauses by its own design: all pauses pass together.
 
-        An engine that goes away meanwhile is left to the first step, which sees and records it.
+        A server without a client only listens. An engine that goes away meanwhile is left to the
+        first step, which sees and records it.
         """
-        holdable = [(step, pair) for step in steps if (pair := self._holdable(step, live))]
-        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            begun = {step: pool.submit(self._prepare, pair, step) for step, pair in holdable}
+        possible = [(step, pair) for step in steps if (pair := self._up(step, live))]
+        early = [step for step, _ in possible if not self._holdable(step)][:_EARLY]
+        chosen = [(step, pair) for step, pair in possible if self._holdable(step) or step in early]
+        with Pool(max_workers=_AT_ONCE) as pool:
+            begun = {step: pool.submit(self._prepare, pair, step) for step, pair in chosen}
         held: dict[Step, Prepared | Failure | Skip] = {}
         for step, future in begun.items():
             with suppress(EngineLost):
                 held[step] = future.result()
         return held
 
-    def _holdable(self, step: Step, live: LiveBlock) -> LivePair | None:
-        """Return the pair on which a step's client can be held, None where it cannot."""
+    def _holdable(self, step: Step) -> bool:
+        probe = self._plan.probes[step.cell.probe]
+        return isinstance(probe, Probe) and probe.holdable > 0
+
+    def _up(self, step: Step, live: LiveBlock) -> LivePair | None:
+        """Return the pair on which a step's tools can be started, None where they cannot."""
         pair = live.pairs.get(step.arm)
         probe = self._plan.probes[step.cell.probe]
-        if not (isinstance(pair, LivePair) and isinstance(probe, Probe) and probe.holdable):
+        if isinstance(probe, Lifecycle) or not isinstance(pair, LivePair):
             return None
         with suppress(EngineLost):
             return pair if self._possible.ruled_out(step, pair) is None else None
@@ -196,14 +203,13 @@ class Runner:
     def _steps(self, block: BlockPlan, live: LiveBlock, began: float) -> Iterator[Event]:
         """Run every step, then again those whose machine state was mixed, within the budget."""
         steps: Sequence[Step] = block.steps
-        self._planned += len(steps)
+        self._course.begin(steps)
         for attempt in range(1, _ATTEMPTS + 1):
             if attempt > 1:
-                allowed = max(_LEAST_RERUNS, math.ceil(_RERUN_SHARE * self._planned))
-                steps = steps[: max(0, allowed - self._reruns)]
-                if self._too_late(block.number, began, self._pace.trials(steps)):
+                steps = self._course.again(steps)
+                if self._too_late(block.number, began, self._course.pace.trials(steps)):
                     return
-                self._reruns += len(steps)
+                self._course.rerun(steps)
             if not steps:
                 return
             steps = yield from self._attempt(block, live, steps, attempt)
@@ -215,11 +221,13 @@ class Runner:
         mixed: list[Step] = []
         held = self._held(steps, live)
         try:
+            if attempt == 1:
+                self._meter.rest()  # while held clients' pauses pass: all of them are stopped
             for step in steps:
-                yield TrialStarted(step, attempt)
                 where = self._where(block, step, attempt)
+                yield TrialStarted(step, where.attempt)
                 record = yield from self._step(where, live, held.pop(step, None))
-                if self._is_mixed(record):
+                if self._course.mixed(record):
                     mixed.append(step)
         finally:
             for left in held.values():
@@ -228,8 +236,9 @@ class Runner:
         return mixed
 
     def _where(self, block: BlockPlan, step: Step, attempt: int) -> Where:
-        self._number += 1
-        return Where(self._number, block.number, attempt, step)
+        self._course.number += 1
+        before = self._course.attempts(block.number)
+        return Where(self._course.number, block.number, before + attempt, step)
 
     def _step(
         self, where: Where, live: LiveBlock, prepared: Prepared | Failure | Skip | None
@@ -242,11 +251,8 @@ class Runner:
             lost = Failure("engine", f"the engine went away: {exc}", "")
             yield TrialFinished(_with_facts(never_ran(where, lost), pair))
             raise
-        self._note_readings(record)
         record = _with_facts(record, pair)
-        self._pace.take(record)
-        if self._judge is not None:
-            self._judge.take(record)
+        self._course.take(record)
         yield TrialFinished(record)
         return record
 
@@ -274,19 +280,6 @@ class Runner:
             return Failure("create", "the pair is not up", "")
         probe = self._plan.probes[step.cell.probe]
         return probe if isinstance(probe, Lifecycle) else self._prepare(pair, step)
-
-    def _note_readings(self, record: Record) -> None:
-        values = self._readings.setdefault(record.cell.placement, [])
-        for reading in (record.sentinel.before, record.sentinel.after):
-            value = usable(reading)
-            if value is not None:
-                values.append(value)
-
-    def _is_mixed(self, record: Record) -> bool:
-        if not isinstance(record.outcome, Sample):
-            return False
-        threshold = split(self._readings[record.cell.placement])
-        return classify(record.sentinel, threshold) == "mixed"
 
 
 def _with_facts(record: Record, pair: LivePair | NotUp | None) -> Record:

@@ -1,6 +1,7 @@
 """Settle: the tools of a trial brought to the point from which it can be measured."""
 
 import itertools
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,8 @@ from netbench.topology import Call, LivePair
 
 _LISTEN_WITHIN = 5.0
 """Seconds a server may take to listen."""
-_LIMIT = 1800.0
-"""Seconds after which a tool ends even if nobody waits for it any more."""
+_LIMIT = 6 * 3600.0
+"""Seconds after which a tool ends even if nobody waits for it any more; no block takes so long."""
 _WARM_UP = 0.1
 """Seconds from a held client's connection to its stop: its few warm-up messages are through."""
 _WARM_UP_UNSEEN = 0.6
@@ -53,7 +54,9 @@ class Settler:
         """Take what settling needs."""
         self._engine = engine
         self._plan = plan
-        self._ports: Iterator[int] = itertools.cycle(_PORTS)
+        # Two runs at once in one host's namespace would else always want the same ports.
+        first = secrets.randbelow(len(_PORTS))
+        self._ports: Iterator[int] = itertools.cycle((*_PORTS[first:], *_PORTS[:first]))
         self._around: dict[str, Iterator[Published]] = {}
         """Published ports by server, in turn: many a server is started before the last ends."""
         self._lock = threading.Lock()
@@ -176,34 +179,35 @@ class Settler:
                 pass
         return free[0].port.number, free[0].host_port
 
+    @staticmethod
     def _in_use(
-        self, live: LivePair, protocols: tuple[Protocol, ...], tcp_state: str | None
+        live: LivePair, protocols: tuple[Protocol, ...], tcp_state: str | None
     ) -> frozenset[int]:
         """Return the server's ports that TCP sockets of one state, or of any, or UDP's hold."""
-        server, local = live.pair.server, self._engine.local
-        return frozenset().union(
+        server = live.pair.server
+        return frozenset[int]().union(
             *(
-                ports_in_use(
-                    server, tcp_state if name == "tcp" else None, local=local, protocol=name
-                )
+                ports_in_use(server, tcp_state if name == "tcp" else None, name)
                 for name in protocols
             )
         )
 
-    def _has(self, live: LivePair, port: int, state: str, protocol: Protocol = "tcp") -> bool:
-        local = self._engine.local
-        return port in ports_in_use(live.pair.server, state, local=local, protocol=protocol)
+    @staticmethod
+    def _has(live: LivePair, port: int, state: str, protocol: Protocol = "tcp") -> bool:
+        return port in ports_in_use(live.pair.server, state, protocol)
 
     @staticmethod
     def _until(process: Process, seen: Callable[[], bool]) -> bool:
         """Wait until something is seen; False once the process ended or time is up."""
-        deadline = time.monotonic() + _LISTEN_WITHIN
-        while time.monotonic() < deadline:
+        began = looked = time.monotonic()
+        while looked < began + _LISTEN_WITHIN:
             if seen():
                 return True
             if not process.alive():
                 return False
-            time.sleep(0.005)
+            # Where a look takes long, as on another machine, many are in the tools' own way.
+            time.sleep(max(0.005, 2 * (time.monotonic() - looked)))
+            looked = time.monotonic()
         return False
 
 

@@ -12,6 +12,7 @@ from netbench.facts.connections import ConnectionWatch
 from netbench.facts.datagrams import DatagramWitness
 from netbench.facts.frequency import frequency
 from netbench.facts.published import PublishedWitness
+from netbench.files import text
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, Search
 from netbench.record import (
@@ -40,6 +41,8 @@ from netbench.sentinel.measure import Sentinel, method_for
 from netbench.spec import Cpus, Path, Role
 from netbench.topology import LivePair, prove, trimmed
 
+_LOOKS = 2
+"""At facts that break a promise: others' links come and go on the host while it is being read."""
 Witness = PublishedWitness | DatagramWitness
 SaveRaw = Callable[[int, Role, str, int], str]
 """Store the raw output of a record's tool, counted by role from 0; return its path there."""
@@ -55,7 +58,6 @@ class Where:
     step: Step
 
 
-REMOTE = Absent("the engine's CPUs are not this process's to measure on")
 _UNPINNED = Pins(None, None, None, None)
 _NO_WINDOW = SentinelWindow("none", None, None, "the trial never ran")
 
@@ -151,24 +153,21 @@ class TrialRunner:
     ) -> Sample:
         """Return the numbers of one leg, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
-        leg: Prepared | None = prepared
-        samples: list[Sample] = []
-        while leg is not None:
-            # The way of one leg is that of all: a look at each would outlast the short ones.
-            samples.append(self._leg(number, leg, seen, None if samples else witness))
-            following = probe.following(samples) if isinstance(probe, Search) else None
-            leg = self._another(prepared, following)
         if not isinstance(probe, Search):
-            return samples[0]
+            return self._leg(number, prepared, seen, witness)
+        following: Probe | None = prepared.probe
+        samples: list[Sample] = []
         try:
+            while following is not None:
+                leg = prepared.sharing(following)
+                # The way of one leg is that of all: a look at each would outlast the short ones.
+                samples.append(self._leg(number, leg, seen, None if samples else witness))
+                following = probe.following(samples)
             return probe.conclude(samples)
         except ProbeError as exc:
             raise TrialFailed(Failure("output", str(exc), "")) from exc
-
-    def _another(self, prepared: Prepared, probe: Probe | None) -> Prepared | None:
-        if probe is None:
-            return None
-        return self._settler.prepare(prepared.live, prepared.step, probe)
+        finally:
+            self._note(number, seen, Role.SERVER, prepared.end_server())
 
     def _leg(self, number: int, prepared: Prepared, seen: Seen, witness: Witness | None) -> Sample:
         """Run one leg, note what it left, return its numbers."""
@@ -185,34 +184,34 @@ class TrialRunner:
         seen.measuring += leg.measuring
         seen.pins, seen.facts = leg.pins, leg.facts or seen.facts
         for part in leg.tools:
-            for role, done in ((Role.CLIENT, part.client), (Role.SERVER, part.server)):
-                turn = sum(tool.role is role for tool in seen.tools)
-                seen.tools = (*seen.tools, self._tool(number, role, done, turn))
+            self._note(number, seen, Role.CLIENT, part.client)
+            if part.server is not None:
+                self._note(number, seen, Role.SERVER, part.server)
         return leg.sample()
 
+    def _note(self, number: int, seen: Seen, role: Role, done: Completed) -> None:
+        """Note what a tool left, its raw output stored."""
+        turn = sum(tool.role is role for tool in seen.tools)
+        seen.tools = (*seen.tools, self._tool(number, role, done, turn))
+
     def _state(self, cpus: Cpus) -> SentinelReading | Absent:
-        if not self._engine.local:
-            return REMOTE
         return self._sentinel.read(cpus.client, cpus.server)
 
     def _frequency(self, cpus: Cpus) -> FactValue:
-        return frequency((cpus.client, cpus.server)) if self._engine.local else REMOTE
+        files = self._engine.files
+        return frequency((cpus.client, cpus.server), lambda path: text(files, path))
 
     def _witness(self, prepared: Prepared) -> Witness | None:
         """Return what watches how a published port is served, started; None where none is."""
         if prepared.call.published is None:
             return None
-        host, server, local = prepared.live.pair.host, prepared.live.pair.server, self._engine.local
+        host, server = prepared.live.pair.host, prepared.live.pair.server
         target, outside, port = prepared.call.target, prepared.outside, prepared.port
         witness: Witness
         if "tcp" in prepared.probe.protocols:
-            witness = PublishedWitness(
-                host, server, address=target, host_port=outside, port=port, local=local
-            )
+            witness = PublishedWitness(host, server, address=target, host_port=outside, port=port)
         else:
-            witness = DatagramWitness(
-                host, address=target, host_port=outside, port=port, local=local
-            )
+            witness = DatagramWitness(host, address=target, host_port=outside, port=port)
         witness.start()
         return witness
 
@@ -222,20 +221,20 @@ class TrialRunner:
             return None
         pair = prepared.live.pair
         outside = pair.lan if prepared.step.cell.path is Path.NORTH_SOUTH else None
-        return ConnectionWatch(
-            outside or pair.client, pair.server, pair.host, local=self._engine.local
-        )
+        return ConnectionWatch(outside or pair.client, pair.server, pair.host)
 
     def _again(self, prepared: Prepared, seen: Seen) -> PairFacts:
         """Return the facts of now, in which the driver's promises still hold."""
         live = prepared.live
-        facts = self._reader.again(live.pair, live.facts)
-        seen.endpoints = trimmed(facts, live.driver.hops(prepared.step.cell.path, facts))
-        seen.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
-        failed = tuple(check for check in seen.promises if not check.held)
-        if failed:
-            raise TrialFailed(broken(failed))
-        return facts
+        failed: tuple[PromiseCheck, ...] = ()
+        for _ in range(_LOOKS):
+            facts = self._reader.again(live.pair, live.facts)
+            seen.endpoints = trimmed(facts, live.driver.hops(prepared.step.cell.path, facts))
+            seen.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
+            failed = tuple(check for check in seen.promises if not check.held)
+            if not failed:
+                return facts
+        raise TrialFailed(broken(failed))
 
     def _proved(
         self, prepared: Prepared, sample: Sample, facts: tuple[PairFacts, PairFacts], seen: Seen

@@ -7,7 +7,8 @@ so far, the analysis on those of the whole run.
 
 import itertools
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from netbench.record import SentinelReading, SentinelWindow
@@ -37,13 +38,18 @@ def split(values: Iterable[float]) -> float | None:
     Raises:
         ValueError: a value is not positive.
     """
-    logs = sorted(math.log(value) for value in values)
-    gaps = [upper - lower for lower, upper in itertools.pairwise(logs)]
+    return split_logs(sorted(map(math.log, values)))
+
+
+def split_logs(logs: Sequence[float]) -> float | None:
+    """Return the same by the ascending logarithms of the readings, for who keeps those."""
+    gaps = list(map(operator.sub, itertools.islice(logs, 1, None), logs))
     if not gaps:
         return None
-    below = max(range(len(gaps)), key=gaps.__getitem__) + 1
+    widest = max(gaps)
+    below = gaps.index(widest) + 1
     smaller_side = min(below, len(logs) - below)
-    if gaps[below - 1] <= math.log(SPLIT_RATIO) or smaller_side < SMALLEST_SHARE * len(logs):
+    if widest <= math.log(SPLIT_RATIO) or smaller_side < SMALLEST_SHARE * len(logs):
         return None
     return math.exp((logs[below - 1] + logs[below]) / 2)
 

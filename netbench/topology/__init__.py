@@ -2,10 +2,10 @@
 
 from netbench.topology.block import LiveBlock, LivePair, Made, NotUp, stems
 from netbench.topology.calls import ANY, Call, call_of, own_address
+from netbench.topology.identity import identity
 from netbench.topology.parent import parent_problems
 from netbench.topology.proof import prove, trimmed
-from netbench.topology.readers import choose_reader, subject
-from netbench.topology.shield import deferred_signals
+from netbench.topology.readers import choose_reader, choose_sentinel, subject
 from netbench.topology.surroundings import surroundings
 
 __all__ = [
@@ -17,7 +17,8 @@ __all__ = [
     "NotUp",
     "call_of",
     "choose_reader",
-    "deferred_signals",
+    "choose_sentinel",
+    "identity",
     "own_address",
     "parent_problems",
     "prove",

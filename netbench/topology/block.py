@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -12,11 +11,12 @@ from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
 from netbench.errors import EngineError, EngineLost, FactError, Unsupported
 from netbench.facts.base import Pair, Reader
+from netbench.interrupts import deferred_signals
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Path, Port, Protocol, Recipe, Role
+from netbench.threads import Pool
 from netbench.topology.calls import LOOPBACK, Call, call_of, own_address, ports_for
 from netbench.topology.readers import subject
-from netbench.topology.shield import deferred_signals
 
 _WORKERS = 4
 """Pairs made at a time: the engine works for each, and there may be two cores."""
@@ -133,7 +133,7 @@ class LiveBlock:
             EngineLost: the engine does not answer; a single pair's failure is a `NotUp` instead.
         """
         try:
-            with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+            with Pool(max_workers=_WORKERS) as pool:
                 made = list(pool.map(self._make, self._arms))
             self.pairs.update({pair.arm: pair for pair in made if isinstance(pair, NotUp)})
             self.pairs.update(self._read([pair for pair in made if isinstance(pair, Made)]))
@@ -168,7 +168,8 @@ class LiveBlock:
         if recipe.network:
             network = self._engine.create_network(stem, recipe.network)
             self._networks.append(network)
-        ports = ports_for(driver, self._paths, self._ports, self._protocols)
+        here = [path for path in self._paths if self._engine.unsupported(recipe, path) is None]
+        ports = ports_for(driver, here, self._ports, self._protocols)
         server = self._endpoint(f"{stem}-s", Role.SERVER, recipe, network, publish=ports)
         client = self._endpoint(f"{stem}-c", Role.CLIENT, recipe, network, peer=server)
         lan = network.lan if network and network.lan else outer
@@ -202,16 +203,21 @@ class LiveBlock:
         """Read the facts of all pairs and judge their promises."""
         host = self._engine.host()
         pairs = [one.pair(self._engine, host) for one in made]
-        return {
-            one.arm: NotUp(one.arm, f"facts: {facts}")
-            if isinstance(facts, FactError)
-            else one.live(pair, facts)
+        found = {
+            one.arm: _judged(one, pair, facts)
             for one, pair, facts in zip(made, pairs, self._reader.read(pairs), strict=True)
         }
+        for one, pair in zip(made, pairs, strict=True):
+            before = found[one.arm]
+            if isinstance(before, LivePair) and before.broken:
+                # Others' links come and go on the host while it is being read.
+                (facts,) = self._reader.read([pair])
+                found[one.arm] = _judged(one, pair, facts)
+        return found
 
     def _remove_all(self) -> None:
         with deferred_signals():
-            with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+            with Pool(max_workers=_WORKERS) as pool:
                 # A container whose namespace another shares goes after it: clients come last.
                 list(pool.map(self._remove_endpoint, reversed(self._endpoints)))
                 list(pool.map(self._remove_network, self._networks))
@@ -269,3 +275,9 @@ class Made:
             facts=facts,
             promises=tuple(promise.judge(facts) for promise in self.driver.promises),
         )
+
+
+def _judged(one: Made, pair: Pair, facts: PairFacts | FactError) -> LivePair | NotUp:
+    if isinstance(facts, FactError):
+        return NotUp(one.arm, f"facts: {facts}")
+    return one.live(pair, facts)

@@ -1,5 +1,6 @@
 """Who connects to which address on one path of a live pair. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ class Call:
 
 def ports_for(
     driver: Driver,
-    paths: tuple[Path, ...],
+    paths: Sequence[Path],
     count: int,
     protocols: tuple[Protocol, ...] = ("tcp",),
 ) -> tuple[Port, ...]:

@@ -1,9 +1,11 @@
-"""Which reader serves an engine, and endpoints as readers want them."""
+"""Which reader and which sentinel serve an engine, and endpoints as readers want them."""
 
 from netbench.engines.base import Endpoint, Engine
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader, Subject
 from netbench.facts.inside import InsideReader
+from netbench.sentinel.inside import InsideSentinel
+from netbench.sentinel.measure import Sentinel
 from netbench.setns import may_enter
 
 _TIMEOUT = 10.0
@@ -16,7 +18,13 @@ def choose_reader(engine: Engine) -> Reader:
         from netbench.facts.netlink import NetlinkReader  # noqa: PLC0415 -- pyroute2 is heavy
 
         return NetlinkReader()
-    return InsideReader(local=engine.local)
+    return InsideReader()
+
+
+def choose_sentinel(engine: Engine) -> Sentinel:
+    """Return the sentinel of this machine, or that of the engine's own where it is another."""
+    ask = engine.ask
+    return Sentinel() if ask is None else InsideSentinel(ask)
 
 
 def subject(engine: Engine, endpoint: Endpoint) -> Subject:
@@ -34,4 +42,12 @@ def subject(engine: Engine, endpoint: Endpoint) -> Subject:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
         return done.stdout
 
-    return Subject(endpoint.role, endpoint.pid, endpoint.stands_in, run, endpoint.netns)
+    return Subject(
+        role=endpoint.role,
+        pid=endpoint.pid,
+        stands_in=endpoint.stands_in,
+        run=run,
+        netns=endpoint.netns,
+        files=engine.files,
+        here=engine.local,
+    )

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from netbench.engines.base import Engine
 from netbench.errors import EngineError
-from netbench.facts.cputime import TICK
+from netbench.facts.cputime import tick
 from netbench.facts.firewall import firewall_facts
 from netbench.facts.host import FILES, host_facts
 from netbench.facts.procfs import read_local
+from netbench.files import text
 from netbench.record import Absent, FactValue
 from netbench.setns import in_netns, may_enter
 
@@ -27,25 +28,17 @@ def surroundings(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:
         net = _from_inside(engine, _net_files())
         unread = Absent("the ruleset is for root on the engine's host to read")
         firewall = dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), unread)
-    other = {} if engine.local else _from_inside(engine, _other_files())
 
     def read(path: str) -> str | None:
-        if path.startswith(_NET):
-            return net.get(path)
-        return read_local(path) if engine.local else other.get(path)
+        return net.get(path) if path.startswith(_NET) else text(engine.files, path)
 
-    elsewhere = Absent("the engine is on another machine, whose ticks may differ")
     facts = host_facts(read, identify=identify)
-    tick = {"kernel.tick": TICK if engine.local else elsewhere}
-    return {**facts, **tick, **firewall, **engine.facts()}
+    untold = Absent("the kernel does not tell its tick")
+    return {**facts, "kernel.tick": tick(engine.files) or untold, **firewall, **engine.facts()}
 
 
 def _net_files() -> tuple[str, ...]:
     return tuple(path for path in FILES if path.startswith(_NET))
-
-
-def _other_files() -> tuple[str, ...]:
-    return tuple(path for path in FILES if not path.startswith(_NET))
 
 
 def _from_inside(engine: Engine, paths: tuple[str, ...]) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ words for what went wrong.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -87,7 +88,7 @@ def script(attempts: Sequence[Attempt], patience: int) -> str:
     them took.
     """
     calls = [
-        f"try {_WORD}{number} '{attempt.target(patience)}' {patience} &"
+        f"try {_WORD}{number} {shlex.quote(attempt.target(patience))} {patience} &"
         for number, attempt in enumerate(attempts)
     ]
     return "\n".join([_HEAD, *calls, _TAIL])

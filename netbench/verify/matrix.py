@@ -1,13 +1,13 @@
 """The reach matrix of one live pair: every connect made, what was promised beside what is so."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.drivers import Driver, Place
 from netbench.engines.base import Engine
 from netbench.spec import Family
+from netbench.threads import Pool
 from netbench.verify.connects import Answer, Attempt, Protocol, answers, script, took
 from netbench.verify.places import SOURCES, TARGETS, Scene
 
@@ -115,7 +115,7 @@ def _ask(
         argv = ("sh", "-c", script(_attempts(batches[source]), patience))
         return engine.run(endpoint, argv, timeout=_LONGEST).stdout if endpoint else ""
 
-    with ThreadPoolExecutor(max_workers=len(SOURCES)) as pool:
+    with Pool(max_workers=len(SOURCES)) as pool:
         printed = list(pool.map(run, batches))
     found: dict[_Wanted, Answer] = {}
     busy = False

@@ -9,9 +9,10 @@ from netbench.drivers import Driver, Place
 from netbench.engines.base import Endpoint, Engine, Network
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
+from netbench.interrupts import deferred_signals
 from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Role
-from netbench.topology import LiveBlock, LivePair, NotUp, deferred_signals
+from netbench.topology import LiveBlock, LivePair, NotUp
 from netbench.verify.matrix import Row, measure
 from netbench.verify.places import Scene, choose_ports
 from netbench.verify.servers import echo_servers, ports_in_host

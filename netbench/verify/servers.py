@@ -4,7 +4,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +13,9 @@ from typing import Final
 from netbench.drivers import Place
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import EngineError, EngineUnavailable
-from netbench.facts.procfs import LISTEN, read_local, tcp_ports
-from netbench.topology import deferred_signals
+from netbench.facts.procfs import LISTEN, tcp_ports
+from netbench.interrupts import deferred_signals
+from netbench.threads import Pool
 from netbench.verify.connects import PROTOCOLS, Protocol
 from netbench.verify.places import SOURCES, Scene
 
@@ -127,7 +127,7 @@ def echo_servers(engine: Engine, scene: Scene) -> Iterator[None]:
         for place in places:
             # A server cannot have an address that is still checked for duplicates.
             _until(partial(_unsure, engine, scene, place))
-        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+        with Pool(max_workers=_WORKERS) as pool:
             list(pool.map(partial(_start, engine, scene, started), places))
         for place in places:
             _until(partial(_missing, engine, scene, place, started))
@@ -146,7 +146,7 @@ def _start(
 
 
 def _end(started: Sequence[tuple[Socket, Process]]) -> None:
-    with deferred_signals(), ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+    with deferred_signals(), Pool(max_workers=_WORKERS) as pool:
         list(pool.map(lambda one: _kill(one[1]), started))
 
 
@@ -237,10 +237,10 @@ def _net_files(engine: Engine, scene: Scene, place: Place) -> Mapping[str, str]:
 
 def _read(engine: Engine, endpoint: Endpoint) -> Mapping[str, str]:
     names = (*_SOCKETS, "if_inet6")
-    if engine.local:
-        local = {name: read_local(f"/proc/{endpoint.pid}/net/{name}") for name in names}
-        if local["tcp"] is not None:
-            return {name: text for name, text in local.items() if text is not None}
+    near = {f"/proc/{endpoint.pid}/net/{name}": name for name in names}
+    there = engine.files.read(*near)
+    if there:
+        return {near[path]: content.decode(errors="replace") for path, content in there.items()}
     argv = ("head", "-v", "-n", "100000", *(f"/proc/net/{name}" for name in names))
     text = engine.run(endpoint, argv, timeout=10).stdout
     parts = re.split(r"^==> /proc/net/(\w+) <==$\n", text, flags=re.MULTILINE)

@@ -129,7 +129,7 @@ def test_both_readers_give_equal_facts_of_every_driver(engine: DockerEngine) -> 
         for arm in arms:
             live = block.pairs[arm]
             assert isinstance(live, LivePair), live
-            (seen,) = InsideReader(local=engine.local).read([live.pair])
+            (seen,) = InsideReader().read([live.pair])
             (ours_now,) = NetlinkReader().read([live.pair])
 
             assert isinstance(seen, PairFacts), seen
@@ -148,14 +148,14 @@ def test_both_readers_give_equal_facts_of_every_driver(engine: DockerEngine) -> 
 
 def test_iperf3_killed_in_the_middle_is_a_failure_with_its_words(program: Program) -> None:
     suite = program.suite(
-        "[probes.tcp-throughput]\nseconds = 8\nomit = 0\n"
+        "[probes.tcp-throughput]\nseconds = 4\nomit = 0\n"
         '[[cell]]\nprobe = "tcp-throughput"\nplacement = "cross"\n'
     )
     running = program.popen(
         *("run", "--engine", "docker", "--drivers", "host,bridge", "--blocks", "1"),
         *("--suite", suite),
     )
-    (pid, *_) = wait_for(lambda: tool_processes("iperf3", ("-c", "-t", "8")))
+    (pid, *_) = wait_for(lambda: tool_processes("iperf3", ("-c", "-t", "4")))
     os.kill(pid, signal.SIGKILL)
     _, stderr = running.communicate(timeout=120)
 

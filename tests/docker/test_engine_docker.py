@@ -19,6 +19,7 @@ from netbench.engines.docker import DockerEngine, open_docker, procfs
 from netbench.engines.docker.closure import collect, find_tools
 from netbench.engines.docker.endpoints import LIFETIME
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
+from netbench.files import LocalFiles
 from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as SpecPath
@@ -168,10 +169,12 @@ def test_signals_reach_the_tool_as_root(engine: DockerEngine) -> None:
     assert docker_story.signals(engine) == SIGNALS
 
 
-def test_signals_reach_the_tool_where_proc_is_not_ours(engine: DockerEngine) -> None:
-    engine.local = False
+def test_signals_reach_the_tool_where_proc_is_not_ours(lab: Lab) -> None:
+    """By the same socket: the processes alone tell that the engine's machine is another one."""
+    elsewhere = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+    told = as_user("signals", lab, 0, 0, before=elsewhere)
 
-    assert docker_story.signals(engine) == {**SIGNALS, "cpus": None}
+    assert told == {"local": False, **SIGNALS}
 
 
 def test_signals_reach_the_tool_for_a_user_with_the_socket_alone(lab: Lab) -> None:
@@ -383,12 +386,15 @@ def test_an_engine_that_dies_is_lost_and_the_lab_leaves_nothing() -> None:
             engine.close()
             gc.collect()
         namespace, name = (lab.folder / "lab").read_text().split()
+        # Held open: the number of one that is gone is the next one's, whoever makes it.
+        held = os.open(f"/proc/{(lab.folder / 'holder').read_text().strip()}/ns/mnt", os.O_RDONLY)
     finally:
         lab.stop()
     assert not lab.folder.exists()
     assert list(Path("/sys/fs/cgroup").rglob(name)) == []
     assert namespace not in {_mount_namespace(path) for path in Path("/proc").glob("[0-9]*")}
-    assert not procfs.runs(endpoint.pid, ("sleep", str(LIFETIME)))
+    os.close(held)
+    assert not procfs.runs(LocalFiles(), endpoint.pid, ("sleep", str(LIFETIME)))
     assert before == Path("/proc/net/dev").read_text().count(":")
 
 

@@ -10,7 +10,7 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 from support import netplugin
 from support.dockerd import Lab
-from support.program import ONE_SECOND, Program, records, wait_for
+from support.program import TRICKLE, Program, records, wait_for
 
 NAME = "netbenchtest"
 LABEL = "netbench.run"
@@ -63,7 +63,7 @@ def labelled(api: docker.APIClient) -> list[str]:
 def run(program: Program, drivers: str, *more: str) -> tuple[str, ...]:
     return (
         *("run", "--engine", "docker", "--drivers", drivers, "--blocks", "1"),
-        *("--suite", program.suite(ONE_SECOND), "--json", *more),
+        *("--suite", program.suite(TRICKLE), "--json", *more),
     )
 
 

@@ -1,5 +1,6 @@
 """docs/ci.md against the program: every expression is read, every example command is right."""
 
+import fnmatch
 import re
 import shlex
 import subprocess
@@ -12,14 +13,25 @@ import typer
 from netbench.analysis import Standing
 from netbench.analysis.stats import ALPHA, blocks_needed
 from netbench.cli import app
-from netbench.plan import Options, budgets, parse, read_budgets
+from netbench.facts.registry import FACTS
+from netbench.plan import (
+    Options,
+    RunsOffer,
+    budgets,
+    build,
+    offered_by_runs,
+    parse,
+    read_budgets,
+)
 from netbench.plan.suite import load_suite
 from netbench.record import METRICS
+from netbench.spec import CpuTopology
 from netbench.units import SPELLINGS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "ci.md").read_text()
-RUN: Any = cast("Any", typer.main.get_command(app)).commands["run"]
+COMMANDS: Any = cast("Any", typer.main.get_command(app)).commands
+RUN, COMPARE = COMMANDS["run"], COMMANDS["compare"]
 DRIVERS = "host,bridge,bridge:user@mtu=9000"
 
 
@@ -30,15 +42,15 @@ def example(name: str) -> str:
     return match[1]
 
 
-def commands(text: str) -> list[list[str]]:
-    """Return the arguments of every `./quickstart run` in a shell's text."""
+def commands(text: str, name: str = "run") -> list[list[str]]:
+    """Return the arguments of every `./quickstart NAME` in a shell's text."""
     joined = re.sub(r"\\\n\s*", " ", text)
-    lines = [line.strip() for line in joined.splitlines() if "./quickstart run" in line]
+    lines = [line.strip() for line in joined.splitlines() if f"./quickstart {name}" in line]
     found = []
     for line in lines:
         words = shlex.split(line, comments=True)
         last = [i for i, word in enumerate(words) if word.startswith((">", "|", "&"))]
-        found.append(words[words.index("run") + 1 : min(last, default=len(words))])
+        found.append(words[words.index(name) + 1 : min(last, default=len(words))])
     return found
 
 
@@ -63,6 +75,34 @@ def test_every_command_is_a_request_that_is_right(name: str) -> None:
         )
     )
     assert len(request.require) >= 2
+
+
+def between() -> RunsOffer:
+    """Return what two runs of the default drivers have in common."""
+    plan = build(parse(Options(drivers="host,bridge")), CpuTopology((0, 1), ((0,), (1,))))
+    return offered_by_runs({"kept": plan.summary(), "today": plan.summary()})
+
+
+@pytest.mark.parametrize("expression", example("between").splitlines())
+def test_every_budget_between_runs_is_read(expression: str) -> None:
+    problems: list[str] = []
+
+    assert len(read_budgets([expression], between(), problems)) == 1
+    assert problems == []
+
+
+def test_the_upgrade_job_asks_for_what_compare_takes() -> None:
+    (run,) = commands(example("upgrade"))
+    (argv,) = commands(example("upgrade"), "compare")
+    given = COMPARE.make_context("compare", argv).params
+    problems: list[str] = []
+
+    assert RUN.make_context("run", run).params["blocks"] == "20"
+    assert [folder.partition("=")[0] for folder in given["folders"]] == ["kept", "today"]
+    assert len(read_budgets(given["require"], between(), problems)) == 2
+    assert problems == []
+    for pattern in given["accept"]:
+        assert fnmatch.filter(FACTS, pattern)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 130])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,25 +13,35 @@ from typing import Any, cast, get_args, get_type_hints
 
 import pytest
 import typer
+from support.documented import commands, shown
 from support.require import require_or_skip
 
 from netbench.analysis import Verdict
 from netbench.analysis.quality import STATUS
-from netbench.cli import app
+from netbench.cli import BUG, app
 from netbench.drivers import DRIVERS, OPEN, cni, plugin
-from netbench.engines.netns import unavailable
+from netbench.engines.netns.userns import unavailable
 from netbench.errors import NetbenchError
 from netbench.facts.registry import FACTS
-from netbench.probes import PROBES
+from netbench.plan.suite import load_suite
 from netbench.record import Failure
 from netbench.spec import Path as Way
 from netbench.spec import Role
 
 ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-CONCEPTS = (ROOT / "docs" / "concepts.md").read_text()
-SCHEMA = (ROOT / "docs" / "schema.md").read_text()
+CONCEPTS, SCHEMA, CLI, DRIVERS_PAGE, SUITES, WRITE_A_DRIVER, WRITE_A_PROBE = (
+    (ROOT / "docs" / f"{name}.md").read_text()
+    for name in (
+        "concepts",
+        "schema",
+        "cli",
+        "drivers",
+        "suites",
+        "write-a-driver",
+        "write-a-probe",
+    )
+)
 EVERY_DRIVER = (*DRIVERS.values(), plugin("NAME"), cni("CONFLIST", "", publishes=True))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS: dict[str, Any] = cast("Any", typer.main.get_command(app)).commands
@@ -64,12 +75,6 @@ def rows(text: str) -> dict[str, str]:
     }
 
 
-def usage(command: str) -> str:
-    """Return a command's heading: its arguments are part of it."""
-    arguments = [p.name.upper() for p in COMMANDS[command].params if p.param_type_name != "option"]
-    return f"`{' '.join(['netbench', command, *arguments])}`"
-
-
 def slugs(page: str) -> set[str]:
     """Return the anchors that a page's headings make."""
     titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page), re.MULTILINE)
@@ -82,30 +87,10 @@ def subclasses(root: type[NetbenchError]) -> Iterator[type[NetbenchError]]:
         yield from subclasses(child)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_section_that_begins_with_its_help(command: str) -> None:
-    told = " ".join(section(README, usage(command)).replace("`", "").split())
+def test_what_is_built_from_the_code_is_up_to_date() -> None:
+    done = run(ROOT, "docs/generate.py", "--check")
 
-    assert told.startswith(COMMANDS[command].help)
-
-
-@pytest.mark.parametrize(
-    ("command", "option"), OPTIONS, ids=[f"{name} {option.opts[0]}" for name, option in OPTIONS]
-)
-def test_every_option_has_a_row_with_its_default(command: str, option: Any) -> None:
-    told = rows(section(README, usage(command)))
-
-    for name in option.opts + option.secondary_opts:
-        assert name in told, f"`netbench {command} {name}` is not in the README"
-        if option.default not in (None, False) and not option.required:
-            assert f"`{option.default}`" in told[name]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_no_option_is_told_that_is_not_there(command: str) -> None:
-    there = {name for owner, option in OPTIONS if owner == command for name in option.opts}
-
-    assert {row for row in rows(section(README, usage(command))) if row[:2] == "--"} == there
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_option_of_run_has_the_variable_that_the_readme_promises() -> None:
@@ -115,19 +100,19 @@ def test_every_option_of_run_has_the_variable_that_the_readme_promises() -> None
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
-    told = {int(code) for code in rows(section(README, "Exit codes")) if code.isdecimal()}
+    told = {int(code) for code in rows(section(CLI, "Exit codes")) if code.isdecimal()}
 
-    assert told == {0, 1, *(error.exit_code for error in subclasses(NetbenchError))}
+    assert told == {0, 1, BUG, *(error.exit_code for error in subclasses(NetbenchError))}
 
 
 def test_drivers_are_told_with_no_other_beside_them() -> None:
-    told = set(rows(section(README, "Drivers").partition("\n### ")[0])) - {"driver"}
+    told = set(rows(section(DRIVERS_PAGE, "The list"))) - {"driver"}
 
     assert told == {*DRIVERS, *(start + rest for start, rest in OPEN.items())}
 
 
 def test_options_of_variants_are_told_with_the_drivers_that_take_them() -> None:
-    told = rows(section(README, "Variants"))
+    told = rows(section(DRIVERS_PAGE, "Variants"))
     options = {option for driver in EVERY_DRIVER for option in driver.options} - {"-o"}
 
     assert set(told) - {"option"} == options
@@ -140,9 +125,9 @@ def test_options_of_variants_are_told_with_the_drivers_that_take_them() -> None:
 
 
 def test_paths_are_told_with_no_other_beside_them() -> None:
-    assert set(rows(section(README, "Paths"))) - {"path"} == set(Way)
-    for path in Way:
-        assert f"`{path}`" in section(CONCEPTS, "Paths")
+    table = section(CONCEPTS, "Paths").partition("\n\nThe ")[0]
+
+    assert set(rows(table)) - {"path"} == set(Way)
 
 
 def test_roles_and_what_is_known_of_published_ports_are_told() -> None:
@@ -152,14 +137,27 @@ def test_roles_and_what_is_known_of_published_ports_are_told() -> None:
         assert f"`{word}`" in SCHEMA
 
 
-def test_probes_are_told_with_their_tool_and_metrics() -> None:
-    told = rows(section(README, "Probes and suites"))
+def test_keys_of_a_suite_are_told_with_no_other_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text('odd = 1\n[probes.x]\nkind = "tcp-rr"\n[[cell]]\nodd = 1\n')
+    known = {
+        key
+        for problem in load_suite(str(file))[1]
+        for listed in re.findall(r"known: ([\w, ]+)", problem)
+        for key in listed.split(", ")
+    }
+    told = section(SUITES, "A suite of your own")
 
-    assert set(told) - {"probe"} == set(PROBES)
-    for name, kind in PROBES.items():
-        probe = kind()
-        for word in (probe.tool, *(f"`{metric}`" for metric in probe.metrics)):
-            assert word in told[name]
+    assert set(re.findall(r"^\| `\[*(\w+)", told, re.MULTILINE)) == known | {"kind"}
+
+
+def test_the_suite_that_is_shown_is_right(tmp_path: Path) -> None:
+    whole, *parts = shown("suites.md", "toml")
+    file = tmp_path / "mine.toml"
+
+    for part in ("", *parts):
+        file.write_text(whole + part)
+        assert load_suite(str(file))[1] == []
 
 
 def test_verdicts_and_stages_of_failure_are_explained() -> None:
@@ -170,7 +168,7 @@ def test_verdicts_and_stages_of_failure_are_explained() -> None:
 
 
 def test_every_warning_is_listed() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "netbench/analysis").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "netbench/analysis").rglob("*.py"))
     given = set(re.findall(r"QualityWarning\(\s*\"([a-z-]+)\"", sources)) | set(STATUS)
     told = re.findall(r"^\| (`[^|]*`) \|", section(CONCEPTS, "Warnings"), re.MULTILINE)
 
@@ -182,7 +180,7 @@ def test_sessions_are_those_of_the_noxfile() -> None:
         re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
     )
 
-    assert set(rows(CONTRIBUTING)) - {"nox"} == there
+    assert set(rows(CONTRIBUTING.partition("\n## ")[0])) - {"nox"} == there
 
 
 def test_layers_are_those_that_the_linter_enforces() -> None:
@@ -239,15 +237,15 @@ def applied(text: str, diff: str) -> str:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the code on which the steps of "Add a driver in one file" were done."""
+    """Return a copy of the code on which the steps of the two worked examples were done."""
     copy = tmp_path_factory.mktemp("extended")
-    for name in ("netbench", "tests/support"):
+    for name in ("netbench", "tests/support", "tests/golden/iperf3"):
         shutil.copytree(
             ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
     for name in ("pyproject.toml", "tests/conftest.py"):
         shutil.copy(ROOT / name, copy / name)
-    for name, kind, body in _steps(section(CONTRIBUTING, "Add a driver in one file")):
+    for name, kind, body in (*_steps(WRITE_A_DRIVER), *_steps(WRITE_A_PROBE)):
         file = copy / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(body if kind == "python" else applied(file.read_text(), body))
@@ -268,20 +266,29 @@ def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_example_driver_passes_the_examples_test(extended: Path) -> None:
+def test_the_examples_pass_their_own_tests(extended: Path) -> None:
     done = run(extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^[6-9] passed", done.stdout, re.MULTILINE)
+    assert re.search(r"^1\d passed", done.stdout, re.MULTILINE)
 
 
-def test_the_example_driver_keeps_its_promises_on_this_kernel(extended: Path) -> None:
+@pytest.mark.alone
+@pytest.mark.parametrize("command", commands("extended"))
+def test_the_examples_do_what_they_promise_on_this_kernel(extended: Path, command: str) -> None:
     reason = unavailable()
     if reason:
         require_or_skip("netns", reason)
+    (suite,) = shown("write-a-probe.md", "toml")
+    tables = (
+        f"[probes.{name}]\nseconds = 1\nomit = 0\n" for name in ("tcp-throughput", "tcp-zerocopy")
+    )
+    short = "".join((suite, *tables)).replace('placement = "cross"', 'placement = "same"')
+    (extended / "zerocopy.toml").write_text(short)
+    program, *argv = shlex.split(command)
 
-    argv = ("inspect", "--drivers", "container:none", "--engine", "netns")
-    done = run(extended, "-m", "netbench", *argv)
+    more = ("--blocks", "1", "--suite", "zerocopy.toml") if argv[0] == "run" else ()
+    done = run(extended, "-m", program, *argv, "--engine", "netns", *more)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "held: the server is reached by loopback" in done.stdout
+    assert "broken:" not in done.stdout

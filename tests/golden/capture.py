@@ -39,7 +39,6 @@ NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0
 IPERF3 = TcpThroughput(seconds=1, omit=1, interval=0.5)
 IPERF3_LONG = TcpThroughput(seconds=3, omit=0, interval=0.5)
 IPERF3_MORE = (
-    ("volume", TcpThroughput(volume=50_000_000), LOCAL),
     ("paced", TcpThroughput(seconds=1, omit=1, streams=2, rate="200M", interval=0.5), LOCAL),
     (
         "bidirectional-parallel",

@@ -22,10 +22,11 @@ from support.dockerd import Lab
 from netbench.drivers import DRIVERS, Driver, Way
 from netbench.engines.base import Engine, Wishes
 from netbench.engines.docker import open_docker
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.base import Pair, Subject
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
+from netbench.files import NOWHERE
 from netbench.record import PairFacts
 from netbench.spec import Arm
 from netbench.spec import Path as Direction
@@ -67,7 +68,7 @@ def recorded(subject: Subject, said: dict[str, str]) -> Subject:
         said[" ".join(argv)] = compact(text)
         return text
 
-    return replace(subject, stands_in=(), run=run)
+    return replace(subject, stands_in=(), run=run, files=NOWHERE)
 
 
 def compact(text: str) -> str:
@@ -108,7 +109,7 @@ def look(live_engine: Engine, driver: Driver) -> dict[str, object]:
             said: dict[str, dict[str, str]] = {s.role.value: {} for s in made.pair.subjects}
             pair = noted(made.pair, said)
             (before,) = NetlinkReader().read([pair])
-            InsideReader(local=False).read([pair])
+            InsideReader().read([pair])
             (after,) = NetlinkReader().read([pair])
             if before == after and isinstance(after, PairFacts):
                 return {"netlink": asdict(after), "inside": said}

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import ONE_SECOND, Program, records, wait_for
+from support.program import TRICKLE, Program, records, wait_for
 from support.require import require_or_skip
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.netns import NetnsEngine
-from netbench.engines.netns.cni_store import leftover_folders, remove_leftover_folder
+from netbench.engines.folders import leftover_folders, remove_leftover_folder
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError
 from netbench.facts.inside import InsideReader
@@ -77,7 +77,10 @@ def listed(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Add a plug-in that notes its calls in `calls`, then does as the shell's words say."""
+    """Add a plug-in that notes its calls in `calls`, then does as the shell's words say.
+
+    `$GIVEN` is the file with what it was given; calls for two containers may come at once.
+    """
     folder = tmp_path / "plug-ins"
     folder.mkdir()
     monkeypatch.setenv("CNI_PATH", f"{folder}:{PLUGINS}")
@@ -85,7 +88,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
     def add(name: str, words: str) -> None:
         path = folder / name
         path.write_text(
-            f"#!/bin/sh\ncat > {tmp_path}/{name}-$CNI_COMMAND.json\n"
+            f"#!/bin/sh\nGIVEN={tmp_path}/{name}-$CNI_COMMAND-$CNI_CONTAINERID.json\n"
+            'cat > "$GIVEN"\n'
             f'echo "$CNI_COMMAND {name}" >> {tmp_path}/calls\n{words}\n'
         )
         path.chmod(0o755)
@@ -287,7 +291,7 @@ def test_one_of_two_networks_of_a_list_may_go_first(
 
 def test_both_readers_see_the_same(engine: NetnsEngine, listed: Callable[..., str]) -> None:
     with up(engine, f"cni:{listed(bridge(), PORTMAP)}") as (live,):
-        (seen,) = InsideReader(local=True).read([live.pair])
+        (seen,) = InsideReader().read([live.pair])
         assert isinstance(seen, PairFacts)
         checks = [promise.judge(seen) for promise in live.driver.promises]
         assert [check.held for check in checks] == [True, True, True]
@@ -298,29 +302,32 @@ def test_both_readers_see_the_same(engine: NetnsEngine, listed: Callable[..., st
 def test_a_plugin_gets_what_the_protocol_says(
     engine: NetnsEngine, listed: Callable[..., str], script: Callable[..., None], tmp_path: Path
 ) -> None:
-    script(
-        "bridge-and-note", f"exec {PLUGINS}/bridge < {tmp_path}/bridge-and-note-$CNI_COMMAND.json"
-    )
-    script("note", f"{PLUGINS}/portmap < {tmp_path}/note-$CNI_COMMAND.json")
+    def given(call: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in tmp_path.glob(f"{call}-*.json")]
+
+    script("bridge-and-note", f'exec {PLUGINS}/bridge < "$GIVEN"')
+    script("note", f'{PLUGINS}/portmap < "$GIVEN"')
     first = {**bridge(), "type": "bridge-and-note"}
     first["ipam"] = {**first["ipam"], "dataDir": "/nowhere/cluster"}
 
     with up(engine, f"cni:{listed(first, {**PORTMAP, 'type': 'note'})}") as (live,):
-        given = json.loads((tmp_path / "bridge-and-note-ADD.json").read_text())
-        assert (given["name"], given["cniVersion"]) == ("demo", "1.0.0")
-        assert given["ipam"]["dataDir"].startswith(f"{tempfile.gettempdir()}/netbench-cni-test")
-        assert "prevResult" not in given
+        assert len(given("bridge-and-note-ADD")) == 2
+        for added in given("bridge-and-note-ADD"):
+            assert (added["name"], added["cniVersion"]) == ("demo", "1.0.0")
+            assert added["ipam"]["dataDir"].startswith(f"{tempfile.gettempdir()}/netbench-cni-test")
+            assert "prevResult" not in added
         (published,) = live.server.published
         assert {live.server.address, live.client.address} <= set(leases())
-    given = json.loads((tmp_path / "note-DEL.json").read_text())
-    assert "capabilities" not in given
-    assert given["prevResult"]["ips"][0]["address"].startswith("198.19.9.")
+    for removed in given("note-DEL"):
+        assert "capabilities" not in removed
+        assert removed["prevResult"]["ips"][0]["address"].startswith("198.19.9.")
+    (mapped,) = (removed for removed in given("note-DEL") if "runtimeConfig" in removed)
     assert {
         "hostPort": published.host_port,
         "containerPort": published.port.number,
         "protocol": "tcp",
         "hostIP": engine.lan().host,
-    } in given["runtimeConfig"]["portMappings"]
+    } in mapped["runtimeConfig"]["portMappings"]
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[:2] == ["ADD bridge-and-note", "ADD note"]
     assert calls[-2:] == ["DEL note", "DEL bridge-and-note"]
@@ -334,7 +341,7 @@ exit 1"""
 def test_a_chain_that_fails_half_way_is_undone_in_reverse(
     engine: NetnsEngine, listed: Callable[..., str], script: Callable[..., None], tmp_path: Path
 ) -> None:
-    script("passes", f'sed "s/.*prevResult\\": *//; s/}}$//" {tmp_path}/passes-$CNI_COMMAND.json')
+    script("passes", 'sed "s/.*prevResult\\": *//; s/}$//" "$GIVEN"')
     script("fails", FAILS)
     path = listed(bridge(), {"type": "passes"}, {"type": "fails"}, PORTMAP)
 
@@ -471,7 +478,7 @@ def test_the_folder_of_a_run_goes_with_its_engine(
 
 KILLED = """
 import sys, time
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.plan.drivers import driver_named
 
 engine = NetnsEngine(sys.argv[1], "asked for")
@@ -481,6 +488,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.cleans
 def test_clean_finds_the_folder_of_a_killed_run(
     program: Program, listed: Callable[..., str]
 ) -> None:
@@ -527,7 +535,7 @@ def test_the_command_line_measures_a_list_on_both_paths(
     argv = ("run", "--engine", "netns", "--drivers", f"host,cni:{listed(*chain)}", "--json")
     paths = ("--paths", "east-west,north-south", "--blocks", "1")
 
-    ended = program(*argv, *paths, "--suite", program.suite(ONE_SECOND))
+    ended = program(*argv, *paths, "--suite", program.suite(TRICKLE))
 
     assert judged(ended, program.run_folder()) == {
         (driver, path): "sample"
@@ -549,6 +557,6 @@ def test_an_ordinary_user_measures_a_list_too(
     argv = ("run", "--engine", "netns", "--drivers", f"host,cni:{path}", "--json")
     paths = ("--paths", "east-west,north-south", "--blocks", "1")
 
-    ended = program(*argv, *paths, "--suite", program.suite(ONE_SECOND))
+    ended = program(*argv, *paths, "--suite", program.suite(TRICKLE))
 
     assert set(judged(ended, program.run_folder()).values()) == {"sample"}

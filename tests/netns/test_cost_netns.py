@@ -1,5 +1,6 @@
 """CPU time of real endpoints on the kernel that runs the tests."""
 
+import html
 import os
 import secrets
 import signal
@@ -16,7 +17,7 @@ from support.require import require_or_skip
 
 from netbench.cgroups import group_of, usage
 from netbench.engines.base import Endpoint
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.facts.cputime import TICK
 from netbench.record import Absent, FactValue, Record, Sample
@@ -29,15 +30,15 @@ BUSY = "while :; do :; done"
 SUITE = """
 [probes.tcp-throughput]
 seconds = 1
-omit = 1
+omit = 0
 [probes.tcp-rr]
 seconds = 1
 [[cell]]
 probe = "tcp-throughput"
-placement = "cross"
+placement = "none"
 [[cell]]
 probe = "tcp-rr"
-placement = "same"
+placement = "none"
 """
 
 
@@ -171,7 +172,7 @@ def test_groups_go_with_their_endpoints_and_the_last_with_the_engine(
 
 LEFT = """
 import sys, time
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.spec import Attach, Role
 
 engine = NetnsEngine(sys.argv[1], "asked for")
@@ -203,6 +204,7 @@ def left(namespaces: None, run_id: str) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("may_make_groups")
+@pytest.mark.cleans
 def test_clean_finds_the_groups_of_a_killed_run(left: str, program: Program) -> None:
     (found,) = leftover_groups(left)
     assert not found.live
@@ -245,7 +247,8 @@ def test_a_real_run_costs_every_driver_on_every_path(program: Program) -> None:
         assert min(client, server) > 0, record.cell
         assert facts["trial.unattributed"] == above - client - server
         metric = {"tcp-throughput": "cpu_per_byte", "tcp-rr": "cpu_per_transaction"}
-        assert (outcome.value(metric[record.cell.probe]) is not None) == (above > 0)
+        costs = outcome.value(metric[record.cell.probe]) is not None
+        assert costs == (above > facts["trial.cost_resolution"])
     assert {"kernel.tick", "kernel.cpu_accounting"} <= set(dict(run.info.facts))
     cells = {cell["metric"] for cell in ended.json["cells"]}
     assert {"cpu_per_byte", "cpu_per_transaction"} <= cells
@@ -269,4 +272,5 @@ def test_an_ordinary_user_gets_the_tools_own_time_and_is_told(
         client = facts["trial.cgroup_client"]
         assert isinstance(client, float)
         assert client > 0
-    assert "the tools' own processes" in (program.run_folder() / "summary.md").read_text()
+    page = html.unescape((program.run_folder() / "report.html").read_text())
+    assert "the tools' own processes" in page

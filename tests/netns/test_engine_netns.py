@@ -18,7 +18,7 @@ from support.program import wait_for
 from netbench.drivers import DRIVERS, Driver, Way
 from netbench.engines.base import Endpoint, Wishes
 from netbench.engines.choose import open_engine as choose_engine
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.holder import NamespaceProcess
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.owner import this_process
@@ -121,7 +121,7 @@ def test_both_readers_see_the_same(engine: NetnsEngine, driver: str) -> None:
         pytest.skip(lacking)
     with brought_up(engine, driver) as live:
         pair = live_pair(live, Arm(driver))
-        (seen,) = InsideReader(local=True).read([pair.pair])
+        (seen,) = InsideReader().read([pair.pair])
 
     assert isinstance(seen, PairFacts)
     for role in ("client", "server", "host", "lan"):
@@ -226,7 +226,7 @@ def test_only_what_is_left_of_the_run_asked_for_is_ended() -> None:
 
 WORLD = """
 import sys, time
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.spec import Attach, Role
 
 engine = NetnsEngine(sys.argv[1], "asked for")

@@ -22,6 +22,7 @@ from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
 from netbench.facts.published import PublishedWitness
+from netbench.files import LOCAL, NOWHERE
 from netbench.record import Absent, Counters, EndpointFacts, FactValue, PairFacts, Route
 from netbench.setns import in_netns
 from netbench.spec import Role
@@ -60,7 +61,7 @@ class Space:
                 return "\n".join(str(Path(path).readlink()) for path in paths) + "\n"
             return self.run(*argv)
 
-        return Subject(self.role, self.pid, (), run)
+        return Subject(self.role, self.pid, (), run, files=LOCAL, here=True)
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def world(hold: Callable[[Role], Space]) -> World:
 
 def read(pair: Pair) -> tuple[PairFacts, PairFacts]:
     """Return what netlink sees, and what is seen from inside."""
-    both = [*NetlinkReader().read([pair]), *InsideReader(local=True).read([pair])]
+    both = [*NetlinkReader().read([pair]), *InsideReader().read([pair])]
     netlink, inside = both
 
     assert isinstance(netlink, PairFacts), netlink
@@ -293,7 +294,7 @@ def test_a_sandbox_is_read_by_its_file_and_knows_whose_links_end_there(
 
 
 def test_a_sandbox_that_may_not_be_entered_is_a_note(world: World) -> None:
-    gone = Subject(Role.SANDBOX, os.getpid(), (), world.host.subject.run, "/run/none/1-abc")
+    gone = replace(world.host.subject, role=Role.SANDBOX, pid=os.getpid(), netns="/run/none/1-abc")
     netlink, _ = read(replace(world.pair, sandbox=gone))
 
     assert netlink.sandbox is None
@@ -310,7 +311,7 @@ def test_a_later_reading_is_of_the_same_namespaces(
 ) -> None:
     world, sandbox = overlay
     pair = replace(world.pair, sandbox=in_file(sandbox))
-    netlink, inside = NetlinkReader(), InsideReader(local=True)
+    netlink, inside = NetlinkReader(), InsideReader()
     seen, told = (reader.read([pair])[0] for reader in (netlink, inside))
     assert isinstance(seen, PairFacts)
     assert isinstance(told, PairFacts)
@@ -336,7 +337,7 @@ def test_a_later_reading_is_of_the_same_namespaces(
 
 
 def test_a_later_reading_from_inside_has_routes_and_counters_of_then(world: World) -> None:
-    reader = InsideReader(local=True)
+    reader = InsideReader()
     (seen,) = reader.read([world.pair])
     assert isinstance(seen, PairFacts)
     world.lan.ip("-6 route add 2001:2:0:7::/64 dev lan0")
@@ -371,7 +372,6 @@ def connected(
     server: Space | None = None,
     ports: tuple[int, int] = (HOST_PORT, PORT),
     load: int = 0,
-    local: bool = True,
     change: Callable[[Subject], Subject] = lambda host: host,
 ) -> Way:
     """Connect, look and return the facts; `load` chunks go over it meanwhile."""
@@ -384,7 +384,6 @@ def connected(
         address=target,
         host_port=outside,
         port=inside,
-        local=local,
     )
     with ExitStack() as stack:
         listener = stack.enter_context(in_netns(server.pid, lambda: socket.socket(family)))
@@ -437,7 +436,7 @@ def proxy_for(world: World, stack: ExitStack, host: str = HOST, to: str = SERVER
     process = in_netns(world.host.pid, lambda: subprocess.Popen(argv))
     stack.callback(process.wait)
     stack.callback(process.kill)
-    wait_for(lambda: HOST_PORT in ports_in_use(world.host.subject, LISTEN, local=True), within=5.0)
+    wait_for(lambda: HOST_PORT in ports_in_use(world.host.subject, LISTEN), within=5.0)
 
 
 @pytest.fixture
@@ -538,7 +537,7 @@ def test_who_may_not_enter_reads_conntrack_as_text(nat: World) -> None:
 
 
 def test_an_engine_elsewhere_is_asked_by_commands_alone(nat: World) -> None:
-    way = connected(nat, nat.lan, local=False)
+    way = connected(nat, nat.lan, change=lambda host: replace(host, files=NOWHERE, here=False))
 
     assert way.facts["trial.published_via"] == "nat"
     assert isinstance(way.facts["trial.proxy_cpu"], Absent)
@@ -566,7 +565,6 @@ def test_no_connection_is_no_way(nat: World) -> None:
         address=HOST,
         host_port=HOST_PORT,
         port=PORT,
-        local=True,
     )
     witness.start()
     witness.look()

@@ -12,7 +12,7 @@ import pytest
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall, Forward, ruleset
 from netbench.engines.netns.holder import NamespaceProcess
 from netbench.engines.netns.numbers import Numbers, SubnetPool

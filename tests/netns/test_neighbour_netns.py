@@ -13,6 +13,8 @@ from support.require import require_or_skip
 
 from netbench.store import load
 
+pytestmark = pytest.mark.alone
+
 BLOCKS, COMES = 8, 5
 """The neighbour comes while this block is measured, so that it is there in the idle windows of all
 later ones."""

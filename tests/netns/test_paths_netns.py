@@ -8,7 +8,7 @@ import pytest
 from support.program import wait_for
 
 from netbench.drivers import DRIVERS, Closed, Driver, Way
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts, PathProof, Skip

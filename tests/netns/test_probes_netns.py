@@ -9,6 +9,8 @@ import pytest
 from support.program import Program, records
 from support.require import require_or_skip
 
+import netbench
+from netbench.analysis.states import PREFERENCE
 from netbench.engines.netns import proxy
 from netbench.engines.netns.firewall import find_program
 from netbench.store import load
@@ -83,9 +85,21 @@ def test_a_load_runs_beside_and_its_delay_stands_beside_the_idle_figure(whole: P
         carried = dict(record["outcome"]["details"])["load.throughput"]
         assert carried > 1e8
         assert record["path"]["required"] > carried / 8
-    told = whole("report", str(whole.run_folder()), "--json").json
-    delays = [c for c in told["cells"] if c["metric"] == "buffer_delay" and c["median"] is not None]
-    assert {cell["probe"] for cell in delays} == {"tcp-rr-loaded"}
+
+
+def test_the_delay_of_a_load_is_told_wherever_the_machine_stayed_in_one_state(
+    whole: Program,
+) -> None:
+    frame = netbench.load(whole.run_folder()).frame()
+    known = frame[frame["state"].isin(PREFERENCE)]
+
+    def places(probe: str, metric: str) -> set[tuple[object, ...]]:
+        found = known[(known["probe"] == probe) & (known["metric"] == metric)]
+        return {*zip(found["driver"], found["replica"], found["state"], strict=True)}
+
+    both = places("tcp-rr", "rtt_p50") & places("tcp-rr-loaded", "rtt_p50")
+    assert places("tcp-rr-loaded", "buffer_delay") == both
+    assert {*frame[frame["metric"] == "buffer_delay"]["probe"]} <= {"tcp-rr-loaded"}
 
 
 def test_datagrams_of_64_kib_travel_in_fragments(whole: Program) -> None:

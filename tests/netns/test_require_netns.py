@@ -11,11 +11,11 @@ from netbench.store import load
 
 SUITE = """
 name = "budgets"
-[probes.tcp-throughput]
-seconds = 1
-omit = 0
+[probes.udp-rate]
+rate = "40G"
+volume = 40_000_000
 [[cell]]
-probe = "tcp-throughput"
+probe = "udp-rate"
 placement = "none"
 """
 WIDE = "bridge.throughput >= 0.000001 host"
@@ -60,7 +60,7 @@ def test_a_budget_that_is_kept_is_no_error(measured: tuple[Program, Ended]) -> N
     assert wide["cell"] == {
         "driver": "bridge",
         "path": "east-west",
-        "probe": "tcp-throughput",
+        "probe": "udp-rate",
         "placement": "none",
     }
     assert [str(b) for b in load(program.run_folder()).info.plan.require] == [WIDE, ANYTHING]
@@ -108,7 +108,7 @@ def test_a_run_that_lets_undecided_budgets_pass_records_it(program: Program) -> 
 
 
 def test_a_budget_not_kept_goes_before_cells_that_are_not_possible(program: Program) -> None:
-    text = SUITE + '\n[[cell]]\nprobe = "tcp-throughput"\nplacement = "cross"\n'
+    text = SUITE + '\n[[cell]]\nprobe = "udp-rate"\nplacement = "cross"\n'
     argv = ("run", "--drivers", "host,bridge", "--blocks", "1", "--json", "--pin", "auto")
     environment = {**(program.environment or {}), "NETBENCH_REQUIRE": f"  {WIDE} "}
     one_cpu = Program(program.folder, ("taskset", "-c", "0"), environment, program.python)

@@ -24,7 +24,7 @@ from support.verified import (
 
 from netbench.drivers import DRIVERS, Place
 from netbench.drivers.base import everywhere, reach
-from netbench.engines.netns import NetnsEngine
+from netbench.engines.netns.engine import NetnsEngine
 from netbench.spec import Path, Recipe
 from netbench.topology import choose_reader
 from netbench.verify import Verified, verify_driver

@@ -66,9 +66,14 @@ def links(lab: Lab) -> set[str]:
     return {row.split()[0].partition("@")[0] for row in rows}
 
 
-def as_user(story: str, lab: Lab, uid: int, gid: int) -> dict[str, Any]:
-    """Return what a user of that uid and gid tells of a story; it must be told in silence."""
-    command = (sys.executable, "-m", "support.docker_story", story, str(lab.socket))
+def as_user(
+    story: str, lab: Lab, uid: int, gid: int, before: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return what a user of that uid and gid tells of a story; it must be told in silence.
+
+    `before` puts the user somewhere else first.
+    """
+    command = (*before, sys.executable, "-m", "support.docker_story", story, str(lab.socket))
     done = subprocess.run(
         (*command, str(uid), str(gid)),
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},

@@ -21,15 +21,20 @@ class Lab:
         self.socket = folder / "docker.sock"
 
     @classmethod
-    def start(cls, group: int | None = None) -> "Lab":
-        """Start one whose socket `group` may use; skip the test where that is not possible."""
+    def start(cls, group: int | None = None, *arguments: str, folder: Path | None = None) -> "Lab":
+        """Start one whose socket `group` may use; skip the test where that is not possible.
+
+        `arguments` are the daemon's beside those of every lab. It lies in a folder of its own, or
+        in the one that is given.
+        """
         if os.geteuid() != 0:
             require_or_skip("docker", "a private dockerd needs root")
         if shutil.which("dockerd") is None:
             require_or_skip("docker", "no dockerd; install: apt-get install docker.io")
-        folder = Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))
+        folder = folder or Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))
+        folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
-        argv = [str(_SCRIPT), "start", str(folder), *([] if group is None else [str(group)])]
+        argv = [str(_SCRIPT), "start", str(folder), "" if group is None else str(group), *arguments]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             shutil.rmtree(folder, ignore_errors=True)
@@ -70,6 +75,15 @@ class Lab:
         deadline = time.monotonic() + 20
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
+
+    def restart(self) -> None:
+        """Start the daemon again that was killed."""
+        subprocess.run(
+            [str(_SCRIPT), "restart", str(self.folder)],
+            timeout=120,
+            check=True,
+            capture_output=True,
+        )
 
     def stop(self) -> None:
         """End the daemon and everything that runs under it."""

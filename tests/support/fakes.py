@@ -26,6 +26,7 @@ from support.plans import STEMS, driver_of, plan_of
 from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Signal
 from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.facts.procfs import ESTABLISHED, LISTEN
+from netbench.files import LOCAL
 from netbench.plan.drivers import driver_named
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import (
@@ -175,6 +176,7 @@ class FakeEngine:
         self._pids = itertools.count(NO_PROCESS)
         self._host_ports = itertools.count(30001)
         self.name, self.why, self.local = "netns", "asked for", True
+        self.files, self.ask = LOCAL, None
 
     def answer(self) -> None:
         """Raise once the engine is gone."""

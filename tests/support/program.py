@@ -4,24 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SHORT = """
-name = "short"
-[probes.tcp-throughput]
-seconds = 1
-omit = 0
-[[cell]]
-probe = "tcp-throughput"
-placement = "cross"
-[[cell]]
-probe = "tcp-rr"
-placement = "same"
-"""
+from support import warm
+from support.forked import Call
+from support.schemas import DOCUMENTS, validated
+
 ONE_SECOND = """
 name = "one-second"
 [probes.tcp-throughput]
@@ -31,6 +24,13 @@ omit = 0
 probe = "tcp-throughput"
 placement = "cross"
 """
+TRICKLE = (Path(__file__).parent / "trickle.toml").read_text()
+"""Half a megabyte: whether a path carries, not how fast. Unpinned, so that nothing is read of the
+machine's state, and no trial run again for it."""
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG")
+"""Of what an interpreter reads in the environment when it starts."""
+_NET = "--net="
+"""What nsenter takes where a network namespace is all that is entered."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,16 @@ class Ended:
     code: int
     stdout: str
     stderr: str
+    command: str = ""
+    """The command's name."""
 
     @property
     def json(self) -> Any:
-        """The one document on stdout."""
-        return json.loads(self.stdout)
+        """The one document on stdout, which is as its published schema says."""
+        document = json.loads(self.stdout)
+        name = "run" if self.command == "report" else self.command
+        name = "error" if "error" in document else name
+        return validated(name, document) if name in DOCUMENTS else document
 
 
 @dataclass(frozen=True)
@@ -56,29 +61,67 @@ class Program:
     environment: Mapping[str, str] | None = None
     python: str = sys.executable
 
+    @property
+    def _settings(self) -> Mapping[str, str]:
+        """The whole environment."""
+        return {**os.environ, **(self.environment or {})}
+
     def popen(self, *argv: str) -> subprocess.Popen[str]:
         """Start netbench; output goes to pipes."""
         return subprocess.Popen(
             (*self.before, self.python, "-m", "netbench", *argv),
             cwd=self.folder,
-            env={**os.environ, **(self.environment or {})},
+            env=self._settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
+    def start(
+        self, argv: Sequence[str], stdout: Path, stderr: Path
+    ) -> "warm.Process | subprocess.Popen[bytes]":
+        """Start netbench with its output in files, and SIGHUP as by a terminal.
+
+        Where nothing else would differ it is forked from a process that has it imported already.
+        """
+        if self._forkable():
+            netns = self.before[1].removeprefix(_NET) if self.before else None
+            for path in (stdout, stderr):  # who looks at once finds them
+                path.write_bytes(b"")
+            out, err = str(stdout), str(stderr)
+            return warm.Process(Call(argv, str(self.folder), self._settings, out, err, netns))
+        before = ("env", "--default-signal=HUP", *self.before)
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            return subprocess.Popen(
+                (*before, self.python, "-m", "netbench", *argv),
+                cwd=self.folder,
+                env=self._settings,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
+    def _forkable(self) -> bool:
+        """Tell whether interpreter and surroundings are those of these tests, bar a network."""
+        enters = len(self.before) == 2 and self.before[0] == "nsenter"
+        here = not self.before or (enters and self.before[1].startswith(_NET))
+        same = not any(name.startswith(_READ_AT_START) for name in self.environment or {})
+        return here and same and self.python == sys.executable
+
     def __call__(self, *argv: str, timeout: float = 180) -> Ended:
         """Run netbench to its end."""
-        process = self.popen(*argv)
-        try:
-            stdout, stderr = process.communicate(timeout=timeout)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
-        return Ended(process.returncode, stdout, stderr)
+        with tempfile.TemporaryDirectory(prefix="netbench-call-") as folder:
+            stdout, stderr = (Path(folder, kind) for kind in ("stdout", "stderr"))
+            process = self.start(argv, stdout, stderr)
+            try:
+                code = process.wait(timeout)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            return Ended(code, stdout.read_text(), stderr.read_text(), argv[0] if argv else "")
 
-    def suite(self, text: str = SHORT) -> str:
+    def suite(self, text: str = TRICKLE) -> str:
         """Write a suite file, return its path for `--suite`."""
         path = self.folder / "short.toml"
         path.write_text(text)
@@ -109,7 +152,7 @@ def wait_for(what: Callable[[], Any], within: float = 60.0) -> Any:
         found = what()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"not seen within {within:.0f} s: {what}")
 
 
@@ -124,3 +167,9 @@ def tool_processes(name: str, mark: Sequence[str] = ()) -> list[int]:
         if Path(words[0]).name == name and all(word in words for word in mark):
             found.append(int(folder.name))
     return found
+
+
+def children() -> set[str]:
+    """Return the processes that this one has started and not waited for; zombies too."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {pid for each in lists for pid in each.read_text().split()}

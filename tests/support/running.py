@@ -5,7 +5,7 @@ from support.fakes import FakeEngine
 
 from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
-from netbench.runner import Judge, Runner, TrialFinished
+from netbench.runner import Course, Judge, Runner, TrialFinished
 from netbench.runner.events import Event
 from netbench.runner.machine import MachineMeter
 from netbench.spec import Role
@@ -28,6 +28,8 @@ class Run:
         reader: FakeReader | None = None,
         sentinel: ScriptedSentinel | None = None,
         judge: Judge | None = None,
+        *,
+        course: Course | None = None,
     ) -> None:
         self.engine = engine or FakeEngine()
         self.reader = reader or FakeReader(self.engine)
@@ -38,6 +40,7 @@ class Run:
             self.reader,
             save_raw=self.save,
             judge=judge,
+            course=course,
             sentinel=sentinel or ScriptedSentinel(),
             meter=PaperMeter(self.engine),
         )

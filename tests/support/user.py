@@ -16,7 +16,7 @@ from support.require import require_or_skip
 import netbench
 
 USER = 65534
-_IMPORTS = "import docker, netbench.analysis, pandas, plotly, pydantic, pyroute2, rich, typer"
+_IMPORTS = "import docker, netbench.analysis, msgspec, pandas, plotly, pyroute2, rich, typer"
 
 
 def as_user(group: int | None = None) -> tuple[str, ...]:

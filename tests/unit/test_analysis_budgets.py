@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.campaign import Campaign, Model, noisy, renumbered
 
-from netbench.analysis import Analysis, BudgetResult, Standing, analyse
+from netbench.analysis import Analysis, BudgetResult, Standing, analyse, family
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.ground import GroundSoFar
 from netbench.analysis.stats import t_mixture
@@ -342,7 +342,7 @@ def test_a_run_that_goes_on_is_judged_as_it_will_be_at_its_end(blocks: int) -> N
     records = campaign.records()
     expressions = ("bridge.rtt_p50 <= 1.5 host", "container.rtt_p50 <= bridge + 1us")
     info = required(campaign.info(), *expressions)
-    so_far = GroundSoFar(info.plan)
+    so_far = GroundSoFar(info.plan, family.leading(info.plan))
     for record in records:
         so_far.take(record)
 

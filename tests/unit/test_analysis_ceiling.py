@@ -5,7 +5,7 @@ from support.campaign import Campaign, noisy
 
 from netbench.analysis import Analysis, Contrast, analyse
 from netbench.record import Absent, FactValue, ProbeSummary, Record
-from netbench.report.ceiling import ceiling_sentences
+from netbench.report.ceiling import ceiling_sentences, copies, loopbacks
 from netbench.spec import Placement
 
 COPIES: dict[str, FactValue] = {"ceiling.cross.copy": 300e9, "ceiling.cross.copy_memory": 100e9}
@@ -68,6 +68,22 @@ def test_the_sentence_names_every_figure() -> None:
         "beyond its caches; loopback carries 20.0 Gbit/s in tcp-throughput (the host "
         "arm's, median of 16 trials); bridge reaches 50 % of it."
     )
+
+
+def test_a_table_has_each_drivers_share_of_each_loopback() -> None:
+    campaign = Campaign(noisy({"bridge": 0.5}, deviation=1e-6))
+    analysis = judged(campaign, COPIES)
+    drivers, (row,) = loopbacks(campaign.info(), analysis)
+
+    assert drivers == ("bridge",)
+    assert (row.probe, row.placement, row.rate, row.shares) == (
+        "tcp-throughput",
+        "on two cores",
+        "20.0 Gbit/s",
+        ("50 %",),
+    )
+    (sentence,) = copies(analysis)
+    assert sentence.startswith("On two cores, a CPU copies memory at 300 Gbit/s within its caches")
 
 
 def test_a_probe_at_a_rate_has_no_ceiling() -> None:

@@ -1,13 +1,19 @@
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.campaign import Campaign, noisy
 
 from netbench.analysis import Analysis, Contrast, Verdict, analyse
+from netbench.analysis.columns import words
 from netbench.analysis.pairing import Observed, arms, joined, judged
+from netbench.analysis.states import SINGLE, STATES, between
 from netbench.record import Budget, Record
+from netbench.sentinel.rule import agree, state_between
 
 FAST, SLOW = 50e9, 28e9
 Sentinel = Callable[[int, str, int], tuple[float | None, float | None]]
@@ -70,27 +76,95 @@ def test_a_steady_machine_loses_no_pair() -> None:
     assert (contrast.blocks, contrast.warnings) == (10, ())
 
 
-def seen(driver: str, replica: int, block: int, reading: float | None) -> Observed:
+Seen = tuple[str, int, int, float | None, float | None]
+"""Driver, replica, block and the readings around the trial."""
+
+
+def observed(*trials: Seen) -> Observed:
+    """One number of each of these trials, in one state: 1 of first arms, 2 of second ones."""
+    drivers, replicas, blocks, before, after = map(list, zip(*trials, strict=True))
+    numbers = np.arange(1, len(trials) + 1)
     return Observed(
-        *(driver, replica, block, 1, 10 * block + replica, 1, "single", float(replica + 1)),
-        before=reading,
-        after=reading,
+        driver=words(drivers),
+        replica=np.array(replicas),
+        block=np.array(blocks),
+        attempt=np.ones(len(trials), np.int64),
+        record=numbers,
+        position=numbers,
+        state=np.full(len(trials), SINGLE, np.int32),
+        value=np.array(replicas) + 1.0,
+        before=np.array(before, np.float64),
+        after=np.array(after, np.float64),
     )
 
 
 def test_the_baselines_other_arm_stands_in_where_it_met_the_same_machine() -> None:
-    observed = [seen("bridge", 0, 1, FAST), seen("host", 0, 1, SLOW), seen("host", 1, 1, FAST)]
-    (pair,) = joined(arms(observed, "bridge"), arms(observed, "host"))
+    found = observed(
+        ("bridge", 0, 1, FAST, FAST), ("host", 0, 1, SLOW, SLOW), ("host", 1, 1, FAST, FAST)
+    )
 
-    assert (pair.baseline, pair.steady) == (2.0, True)
+    pairs = joined(arms(found, "bridge"), arms(found, "host"))
+
+    assert (pairs.baseline.tolist(), pairs.steady.tolist()) == ([2.0], [True])
 
 
 def test_a_pair_whose_readings_are_missing_is_not_called_unsteady() -> None:
-    observed = [seen("bridge", 0, 1, None), seen("host", 0, 1, None)]
-    pairs = joined(arms(observed, "bridge"), arms(observed, "host"))
+    found = observed(("bridge", 0, 1, None, None), ("host", 0, 1, None, None))
 
-    assert [pair.steady for pair in pairs] == [True]
-    assert judged(pairs, "single", 1) == pairs
+    pairs = joined(arms(found, "bridge"), arms(found, "host"))
+
+    assert pairs.steady.tolist() == [True]
+    assert len(judged(pairs, "single", 1)) == 1
+
+
+READINGS = st.none() | st.floats(1, 4) | st.sampled_from([2.0, 3.0, 4.5])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["bridge", "host"]),
+            st.integers(0, 1),
+            st.integers(1, 4),
+            READINGS,
+            READINGS,
+        ),
+        min_size=1,
+    )
+)
+def test_pairs_are_those_that_the_rule_finds_one_by_one(trials: list[Seen]) -> None:
+    """The first trial of each arm and block; the first two whose readings agree, else the first."""
+    found = observed(*trials)
+    first: dict[tuple[str, int, int], Seen] = {}
+    for trial in trials:
+        first.setdefault(trial[:3], trial)
+    expected = []
+    for block in range(1, 5):
+        sides = [
+            [first[driver, n, block] for n in (0, 1) if (driver, n, block) in first]
+            for driver in ("bridge", "host")
+        ]
+        options = list(product(*sides))
+        meeting = [(one, two) for one, two in options if agree((*one[3:], *two[3:]))]
+        if options:
+            one, two = (meeting or options)[0]
+            expected.append((block, one[1] + 1.0, two[1] + 1.0, bool(meeting)))
+
+    pairs = joined(arms(found, "bridge"), arms(found, "host"))
+
+    columns = (pairs.block, pairs.driver, pairs.baseline, pairs.steady)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
+
+
+@given(st.lists(st.tuples(READINGS, READINGS)), st.none() | st.sampled_from([2.0, 2.5]))
+def test_states_are_those_that_the_rule_tells_one_by_one(
+    readings: list[tuple[float | None, float | None]], threshold: float | None
+) -> None:
+    before, after = (np.array([pair[side] for pair in readings], np.float64) for side in (0, 1))
+
+    found = [STATES[code] for code in between(before, after, threshold)]
+
+    assert found == [state_between(*pair, threshold) for pair in readings]
 
 
 def test_budgets_are_judged_by_the_same_pairs_as_contrasts() -> None:

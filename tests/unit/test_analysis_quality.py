@@ -103,7 +103,7 @@ def test_steal_above_one_percent_is_told(steal: float, kinds: list[str]) -> None
 
     assert [w.kind for w in analysis.warnings] == kinds
     if kinds:
-        assert "in 1 of 24 trials, at most 3.1%" in analysis.warnings[0].message
+        assert "in 1 of 24 trials, at most 3.1 %" in analysis.warnings[0].message
 
 
 def test_a_lost_sentinel_is_told_with_its_reason() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netbench.engines.docker.client import Clients, Target
-from netbench.engines.docker.exec import start
+from netbench.engines.docker.stream import Wire
 
 VERSION = {"ApiVersion": "1.45"}
 ENDED = {"Running": False, "ExitCode": 3, "Pid": 0}
@@ -63,6 +63,7 @@ def clients(tmp_path: Path) -> Iterator[Clients]:
 
 
 def test_output_that_comes_with_the_answers_head_is_not_lost(clients: Clients) -> None:
-    done = start(clients, "box", ("tool",), cpu=None, limit=5, local=False).wait(5)
+    with clients.lend("listen") as api:
+        wire = Wire(api.exec_start("made", socket=True))
 
-    assert (done.exit_code, done.stdout, done.stderr) == (3, "first last", "warning")
+    assert list(wire.frames()) == [(1, b"first "), (2, b"warning"), (1, b"last")]

@@ -45,7 +45,7 @@ class Namespaces:
 def watched(**files: list[str]) -> dict[str, object]:
     space = Namespaces(**files)
     roles = (Role.CLIENT, Role.SERVER, Role.HOST)
-    return dict(ConnectionWatch(*map(space.subject, roles), local=True).stop())
+    return dict(ConnectionWatch(*map(space.subject, roles)).stop())
 
 
 def test_before_and_after_are_told_and_failures_as_their_difference() -> None:

@@ -15,6 +15,7 @@ from netbench.errors import FactError
 from netbench.facts.base import Pair, Subject
 from netbench.facts.inside import InsideReader
 from netbench.facts.registry import FACTS, OFFLOADS
+from netbench.files import LOCAL
 from netbench.record import EndpointFacts, Link, PairFacts
 from netbench.spec import Path as Way
 from netbench.spec import Role
@@ -74,7 +75,7 @@ def replayed(facts: PairFacts, answers: Answers) -> Pair:
 
 
 def read(facts: PairFacts, answers: Answers) -> PairFacts | FactError:
-    (found,) = InsideReader(local=False).read([replayed(facts, answers)])
+    (found,) = InsideReader().read([replayed(facts, answers)])
     return found
 
 
@@ -183,7 +184,7 @@ def test_one_unreadable_pair_does_not_spoil_another() -> None:
     first, good = golden("docker", "bridge")
     second, bad = golden("docker", "none")
     bad["client"].clear()
-    found = InsideReader(local=False).read([replayed(second, bad), replayed(first, good)])
+    found = InsideReader().read([replayed(second, bad), replayed(first, good)])
 
     assert isinstance(found[0], FactError)
     assert isinstance(found[1], PairFacts)
@@ -191,7 +192,7 @@ def test_one_unreadable_pair_does_not_spoil_another() -> None:
 
 def test_a_later_reading_has_the_counters_and_routes_of_then() -> None:
     netlink, answers = golden("docker", "bridge")
-    reader = InsideReader(local=False)
+    reader = InsideReader()
     pair = replayed(netlink, answers)
     (seen,) = reader.read([pair])
     assert isinstance(seen, PairFacts)
@@ -216,7 +217,7 @@ def net_dev_text(received: dict[str, int]) -> str:
 
 def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
     netlink, answers = golden("docker", "bridge")
-    reader = InsideReader(local=False)
+    reader = InsideReader()
     pair = replayed(netlink, answers)
     (seen,) = reader.read([pair])
     assert isinstance(seen, PairFacts)
@@ -230,10 +231,14 @@ def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
 
 def test_a_process_that_is_gone_is_no_facts() -> None:
     netlink, answers = golden("docker", "bridge")
-    reader = InsideReader(local=True)
+    reader = InsideReader()
     pair = replayed(netlink, answers)
     here = replace(
-        pair, **{role: replace(getattr(pair, role), pid=os.getpid()) for role in ("server", "host")}
+        pair,
+        **{
+            role: replace(getattr(pair, role), pid=os.getpid(), files=LOCAL)
+            for role in ("client", "server", "host")
+        },
     )
     holder = subprocess.Popen(("sleep", "60"))
     try:

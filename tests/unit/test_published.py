@@ -236,19 +236,15 @@ def test_every_report_shows_them_with_their_conditions() -> None:
     Console(file=stream, width=400).print(terminal(run.info, run.analysis, run.digest))
     document = json_document(run.info, run.analysis, "folder", 0)
 
-    for form in (page, text.replace("\\", "")):
-        assert "Somebody 2015" in form
-        assert "Two machines" in form
-        assert "cannot be compared" in form
-        assert "there is no link here" in form
-        assert "https://example.org/paper" in page
-    assert "Published directions: " in stream.getvalue()
-    assert "1 cannot be compared" in stream.getvalue()
+    assert "Somebody 2015" in page
+    assert "Two machines" in page
+    assert "there is no link here" in page
+    assert "https://example.org/paper" in page
+    for form in (text, stream.getvalue()):
+        assert "Published directions: " in form
+        assert "1 cannot be compared" in form
     published = document["published"]
-    assert isinstance(published, list)
     (first, second) = published
-    assert isinstance(first, dict)
-    assert isinstance(second, dict)
     assert (first["published_ratio"], first["direction"]) == (0.8, "less")
     assert isinstance(first["ratio"], float)
     assert (second["agreement"], second["ratio"]) == ("cannot be compared", None)

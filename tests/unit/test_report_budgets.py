@@ -97,7 +97,7 @@ def test_markdown_and_page_have_a_row_for_each_near_their_top() -> None:
         assert (
             told.index(NOT_MET)
             < told.index(MET)
-            < told.index('class="answer"' if told is page else "median round trip")
+            < told.index('class="answers"' if told is page else "median round trip")
         )
         for word in ("at most 1.500", "at most 1.00 µs", "✗ not met", "✓ met"):
             assert word in told

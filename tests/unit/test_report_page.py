@@ -1,17 +1,24 @@
 import base64
+import gzip
 import hashlib
 import json
 import re
+import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from support.synthetic import Reported, reported
+from support.synthetic import Reported, reported, run_of
 
+from netbench.analysis import analyse
 from netbench.record import Failure, Record
-from netbench.report import html
+from netbench.report import html, shell
+from netbench.report import page as page_module
+from netbench.report.datatable import FIRST
 
 HOSTILE = "<script>alert(1)</script>"
 VOID = {"meta", "link", "input", "br", "img", "wbr"}
@@ -67,6 +74,13 @@ def page_of(run: Reported) -> Page:
     return Page(text_of(run))
 
 
+def data_of(page: Page) -> Any:
+    """Return what the page's script unfolds."""
+    packed = next(text for attributes, text in page.scripts if attributes.get("id") == "data")
+    letters = packed.translate(str.maketrans(",.:", "<>&"))
+    return json.loads(gzip.decompress(base64.b85decode(letters)))
+
+
 def hostile_run() -> Reported:
     run = reported(blocks=3, drivers=("host", HOSTILE))
     info = replace(
@@ -107,7 +121,7 @@ def test_the_policy_names_the_one_script_that_may_run() -> None:
 
 
 def test_the_page_is_small() -> None:
-    assert len(text_of(reported()).encode()) < 3_000_000
+    assert len(text_of(reported()).encode()) < 2_500_000
 
 
 def test_the_same_run_gives_the_same_page() -> None:
@@ -140,13 +154,12 @@ def test_tool_output_never_becomes_markup() -> None:
 
 def test_every_figure_is_valid_for_plotly_and_has_its_table() -> None:
     page = page_of(reported())
-    data = next(text for attributes, text in page.scripts if attributes.get("id") == "figures")
-    figures = json.loads(data)["figures"]
+    figures = data_of(page)["figures"]
 
     for name, spec in figures.items():
         assert go.Figure(spec).data, name
         assert f"{name}-title" in page.ids
-    assert len(figures) == 3 + 3 + 2 + 1 + 2
+    assert len(figures) == 1 + 1 + 3 + 3 + 2 + 1 + 2
 
 
 @pytest.mark.parametrize(
@@ -158,7 +171,7 @@ def test_every_figure_is_valid_for_plotly_and_has_its_table() -> None:
         "6.12.41+deb13-amd64",
         "iperf3 -J -c 198.18.0.3 -p 5201 -t 2 -O 1 -i 0.2",
         "sockperf sr -i 127.0.0.1 -p 5201 --tcp",
-        "not read: no cpufreq on this machine",
+        ": no cpufreq on this machine",
         "the view of the cgroup tree; the limits come from the cgroups themselves",
         "Deviation pooled over states",
         "raw/000001-client.txt",
@@ -172,15 +185,16 @@ def test_a_long_run_shows_its_first_records_and_says_so() -> None:
     run = reported(blocks=150)
 
     assert "The first 2,000 of 2,700 records; the rest is in records.jsonl" in text_of(run)
-    assert len(text_of(run).encode()) < 6_000_000
-    assert len(re.findall(r"<tr>", text_of(run).split('id="record-table"')[1])) == 2_001
+    assert len(text_of(run).encode()) < 3_000_000
+    assert len(re.findall(r"<tr>", text_of(run).split('id="record-table"')[1])) == FIRST + 1
+    assert len(data_of(page_of(run))["tables"]["record-table"]["columns"][0]) == 2_000
 
 
 def test_a_run_cut_short_says_so_first() -> None:
     run = reported()
     cut = replace(run, info=replace(run.info, status="interrupted"))
 
-    assert "This run is not complete: interrupted." in "".join(page_of(cut).texts)
+    assert "the run is not complete: interrupted" in "".join(page_of(cut).texts)
 
 
 def test_a_run_without_a_single_number_still_has_a_page() -> None:
@@ -197,12 +211,64 @@ def test_a_driver_has_one_colour_in_swatches_and_figures() -> None:
     text = html(run.info, run.analysis, run.records)
     styles = re.findall(r"^\.(d\d) \{ --c: (#\w+); \}$", text, re.MULTILINE)
     light = dict(reversed(styles))  # the light page's stand first
-    swatches = dict(re.findall(r'class="swatch (d\d)" aria-hidden="true"></span>([\w:]+)<', text))
+    swatches = dict(
+        re.findall(r'class="swatch (d\d)" aria-hidden="true"></span><bdi>([\w:]+)<', text)
+    )
     shown = {name: light[style] for style, name in swatches.items()}
-    data = next(t for attributes, t in Page(text).scripts if attributes.get("id") == "figures")
-    traces = [t for spec in json.loads(data)["figures"].values() for t in spec["data"]]
+    figures = data_of(Page(text))["figures"]
+    traces = [t for spec in figures.values() for t in spec["data"]]
     drawn = {t["name"]: t["line"]["color"] for t in traces if t.get("line", {}).get("color")}
 
     assert shown.keys() == {"none", "host", "bridge", "bridge:user", "container"}
     for driver in ("bridge", "bridge:user", "container"):
         assert drawn[driver] == shown[driver]
+
+
+def test_a_run_of_failures_alone_says_so_and_keeps_its_evidence() -> None:
+    run = run_of(drivers=("host", "bridge"))
+    gone = Failure("client", "the server is gone", "ECONNREFUSED by 198.18.0.3")
+    records = tuple(replace(record, outcome=gone, path=None) for record in run.records)
+    judged = analyse(run.info, records)
+
+    page = Page(html(run.info, judged, records))
+    text = " ".join(page.texts)
+
+    assert page.crossed == page.open == []
+    assert "Not comparable." in text
+    assert "no driver could be compared with host" in text
+    assert "the server is gone" in text
+    assert "ECONNREFUSED by 198.18.0.3" in text
+    assert len(data_of(page)["tables"]["record-table"]["columns"][0]) == 72
+
+
+@pytest.mark.parametrize(("blocks", "drivers"), [(8, ("host",)), (1, ("host", "bridge"))])
+def test_one_driver_or_one_block_still_has_a_whole_page(
+    blocks: int, drivers: tuple[str, ...]
+) -> None:
+    page = page_of(reported(blocks=blocks, drivers=drivers))
+    text = " ".join(page.texts)
+
+    assert page.crossed == page.open == []
+    assert "Not comparable." in text
+    assert "Gbit/s" in text
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_templates_and_plotly_are_prepared_once_and_the_page_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "__pycache__"
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(shell, "COMPILED", folder)
+    for name in ("environment", "packed_plotly"):
+        monkeypatch.setattr(shell, name, getattr(shell, name).__wrapped__)
+    monkeypatch.setattr(page_module, "packed_plotly", shell.packed_plotly)
+    run = reported()
+    first = html(run.info, run.analysis, run.digest)
+    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    second = html(run.info, run.analysis, run.digest)
+
+    assert len(kept) > 5
+    assert [path.suffix for path in kept].count(".packed") == 1
+    assert first == second
+    assert kept == {path: path.stat().st_mtime_ns for path in folder.iterdir()}

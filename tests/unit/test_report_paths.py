@@ -94,6 +94,6 @@ def test_what_is_not_possible_is_told_once_with_its_reason_and_every_path() -> N
 def test_page_and_summary_hold_every_path() -> None:
     page = html(RUN.info, RUN.analysis, RUN.digest)
 
-    assert page.count('<div class="card ') == 3 * 3
+    assert page.count(' class="card ') == 3 * 3
     assert "Measured where host has no such path" in page
     assert "on two cores from the LAN" in markdown(RUN.info, RUN.analysis, RUN.digest)

@@ -1,11 +1,12 @@
 import re
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.synthetic import contrast_of, reported
+from support.synthetic import ALL, contrast_of, reported
 
-from netbench.analysis import QualityWarning
+from netbench.analysis import QualityWarning, Verdict
 from netbench.report import markdown
 
 RUN = reported()
@@ -63,5 +64,41 @@ def test_a_thousand_warnings_stay_short_enough_for_a_comment() -> None:
 
     text = markdown(run.info, analysis, run.digest)
 
-    assert len(text) < 20_000
+    assert len(text) < 6_000
     assert "more in report.html" in text
+
+
+@pytest.mark.parametrize("drivers", [("host", "bridge"), ALL[1:], ALL])
+def test_it_is_short_enough_for_a_comment(drivers: tuple[str, ...]) -> None:
+    run = reported(drivers=drivers)
+
+    text = markdown(run.info, run.analysis, run.digest)
+
+    assert len(text) <= 6_000
+    assert text.count("\n") <= 60
+
+
+def test_of_many_contrasts_those_with_a_verdict_are_kept() -> None:
+    contrasts = [
+        contrast_of(driver=f"driver-{i}", verdict=Verdict.UNDECIDED if i % 2 else Verdict.SLOWER)
+        for i in range(80)
+    ]
+    analysis = replace(RUN.analysis, contrasts=tuple(contrasts))
+
+    text = markdown(RUN.info, analysis, RUN.digest)
+
+    assert len(text) <= 6_000
+    kept = [line for line in table(text)[2:] if "driver-" in line]
+    assert len(kept) == 20
+    assert all("slower" in line for line in kept)
+    assert "60 more in report.html, 40 of them undecided." in text
+
+
+def test_names_of_any_length_stay_short_enough() -> None:
+    names = tuple(f"plugin:{'long-name ' * 30}{i}" for i in range(12))
+    contrasts = tuple(contrast_of(driver=name) for name in names)
+    info = replace(RUN.info, plan=replace(RUN.info.plan, drivers=("host", *names)))
+
+    text = markdown(info, replace(RUN.analysis, contrasts=contrasts), RUN.digest)
+
+    assert len(text) <= 9_000

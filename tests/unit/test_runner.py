@@ -160,7 +160,7 @@ def test_a_server_that_never_listens_is_a_failure_of_the_server() -> None:
     outcome = failure(Run(plan_of("host", "bridge"), engine).records(), "bridge")
 
     assert outcome.stage == "server"
-    assert "no server listens on port 210" in outcome.reason
+    assert "no server listens on port " in outcome.reason
     assert outcome.evidence.startswith("iperf3: exit code")
     assert ("start", Role.CLIENT, "iperf3", "b1-bridge") not in engine.log
 
@@ -352,7 +352,8 @@ def test_a_failed_trial_is_not_run_again_for_its_state() -> None:
 
 
 def test_no_block_starts_that_would_end_too_late() -> None:
-    events = Run(plan_of("host", blocks=50, max_time=0.1)).events()
+    held = (("tcp-rr", Placement.SAME),)  # a client that is held takes more than that
+    events = Run(plan_of("host", kinds=held, blocks=50, max_time=0.3)).events()
 
     assert [e.number for e in events if isinstance(e, BlockStarted)] == [1]
     assert events[-1] == Ended("out-of-time")

@@ -121,7 +121,7 @@ def test_what_is_still_to_come_follows_the_forecasts() -> None:
 
 
 def test_a_limit_of_the_suite_leaves_room_for_the_least_blocks() -> None:
-    plan = plan_of("host", blocks=50, max_time=0.1, adaptive=True, least=3, unhurried=3)
+    plan = plan_of("host", blocks=50, max_time=1e-6, adaptive=True, least=3, unhurried=3)
     events = Run(plan, judge=Script({})).events()
 
     assert [event.number for event in events if isinstance(event, BlockStarted)] == [1, 2, 3]

@@ -2,8 +2,10 @@ import dataclasses
 import json
 import math
 import re
+import resource
 import typing
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import run_of
+from typing_extensions import get_protocol_members
 
 from netbench.drivers import DRIVERS
-from netbench.errors import RunFolderError
-from netbench.record import Absent, Failure, Measurement, Record, RunInfo, Sample
+from netbench.errors import RunFolderError, RunFolderLost
+from netbench.record import Absent, Failure, Measurement, Record, RunInfo, Sample, Trial
+from netbench.record.outcome import CountedTool
 from netbench.spec import Role
-from netbench.store import RunFolder, check_writable, list_runs, load
+from netbench.store import Places, RunFolder, check_writable, list_runs, load
 
 RUN = run_of(blocks=2)
 DOCS = Path(__file__).parents[2] / "docs" / "schema.md"
@@ -95,8 +99,18 @@ def test_a_number_that_is_not_finite_is_never_written(folder: RunFolder, value: 
     assert load(folder.path).info == RUN.info
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", '"1.0"', "null", "true"])
-def test_a_number_that_is_none_is_never_read(folder: RunFolder, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("NaN", "invalid character (byte"),
+        ("Infinity", "invalid character (byte"),
+        ("1e999", "out of range"),
+        ('"1.0"', "clock.measuring: Expected `float`, got `str`"),
+        ("null", "clock.measuring: Expected `float`, got `null`"),
+        ("true", "clock.measuring: Expected `float`, got `bool`"),
+    ],
+)
+def test_a_number_that_is_none_is_never_read(folder: RunFolder, text: str, words: str) -> None:
     path = folder.path / "records.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     lines[1] = re.sub(r'"measuring":[^,}]+', f'"measuring":{text}', lines[1])
@@ -107,7 +121,7 @@ def test_a_number_that_is_none_is_never_read(folder: RunFolder, text: str) -> No
     assert len(records) == len(RUN.records) - 1
     assert len(notes) == 1
     assert "line 2" in notes[0]
-    assert "clock.measuring" in notes[0]
+    assert words in notes[0]
 
 
 @given(cut=st.integers(1, 400))
@@ -131,6 +145,26 @@ def test_a_last_line_cut_short_costs_only_itself(
         assert "last line (3) is cut short" in notes[0]
 
 
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Let no file of ours grow beyond `size` bytes: a write then stops in its middle."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_line_that_does_not_fit_is_taken_back(folder: RunFolder) -> None:
+    path = folder.path / "records.jsonl"
+    content = path.read_bytes()
+    with room_for(len(content) + 100), pytest.raises(RunFolderLost, match="File too large"):
+        folder.append(RUN.records[0])
+
+    assert path.read_bytes() == content
+
+
 def test_corrupt_lines_in_the_middle_are_named_and_the_rest_is_read(folder: RunFolder) -> None:
     path = folder.path / "records.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -146,6 +180,51 @@ def test_corrupt_lines_in_the_middle_are_named_and_the_rest_is_read(folder: RunF
     assert [note.split(" is unreadable")[0] for note in notes] == [
         f"records.jsonl: line {number}" for number in (3, 5, 6)
     ]
+
+
+def test_a_lean_record_tells_what_the_whole_one_does(folder: RunFolder) -> None:
+    places = Places()
+    loaded = load(folder.path)
+
+    lean = list(loaded.trials(places))
+
+    assert loaded.notes == []
+    for one, whole in zip(lean, RUN.records, strict=True):
+        for name in get_protocol_members(Trial) - {"outcome", "tools"}:
+            assert getattr(one, name) == getattr(whole, name), name
+        undrawn = whole.outcome
+        if isinstance(undrawn, Sample):
+            undrawn = replace(undrawn, series=(), quantiles=())
+        assert one.outcome == undrawn
+        for tool, ran in zip(one.tools, whole.tools, strict=True):
+            for name in get_protocol_members(CountedTool):
+                assert getattr(tool, name) == getattr(ran, name), name
+    wanted = [RUN.records[n].number for n in (3, 1, 7)]
+    again = list(loaded.again(places, wanted))
+    assert again == [RUN.records[n] for n in (1, 3, 7)]
+
+
+def test_an_outcome_is_told_by_its_kind_wherever_that_stands(folder: RunFolder) -> None:
+    path = folder.path / "records.jsonl"
+    moved = []
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        kind = record["outcome"].pop("kind")
+        moved.append(json.dumps(record | {"outcome": {"kind": kind} | record["outcome"]}))
+    unknown = moved[0].replace('"kind": "', '"kind": "un', 1)
+    broken = (
+        moved[1]
+        .replace('"by_design": true', '"by_design": 1')
+        .replace('"received": ', '"received": 0.')
+    )
+    path.write_text("\n".join([*moved, unknown, broken]) + "\n")
+
+    records, notes = read(folder)
+
+    assert tuple(records) == RUN.records
+    assert len(notes) == 2
+    assert "outcome.kind: Unknown kind 'un" in notes[0]
+    assert re.search(r"outcome\.(by_design|received): Expected", notes[1])
 
 
 def test_a_run_that_has_no_trial_yet_has_no_records_and_says_so(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_ratios_and_percents() -> None:
     assert units.ratio(math.inf) == units.MISSING
     assert units.percent(0.78) == "-22.0 %"
     assert units.percent(1.05) == "+5.0 %"
+    assert units.percent(0.9999) == units.percent(1.0001) == "0.0 %"
 
 
 ERRORS = [
@@ -131,3 +132,7 @@ def test_an_error_has_a_message_a_hint_and_its_problems() -> None:
     assert (str(one), one.hint, one.problems) == ("it broke", "mend it", ("it broke",))
     assert (several.problems, several.message) == (("first", "second"), "first; second")
     assert several.exit_code == 2
+
+
+def test_a_share_has_a_blank_before_its_sign() -> None:
+    assert (units.share(0.0213), units.share(0.5, 0)) == ("2.1 %", "50 %")

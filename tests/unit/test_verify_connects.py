@@ -83,8 +83,8 @@ def test_every_connect_runs_beside_the_others() -> None:
 
     calls = [line for line in text.splitlines() if line.startswith("try netbench-")]
     assert calls == [
-        "try netbench-0 'TCP4:198.18.0.2:20001,connect-timeout=2' 2 &",
-        "try netbench-1 'UDP4:198.18.0.2:20001' 2 &",
+        "try netbench-0 TCP4:198.18.0.2:20001,connect-timeout=2 2 &",
+        "try netbench-1 UDP4:198.18.0.2:20001 2 &",
         "try netbench-2 'TCP6:[2001:2::2]:20001,connect-timeout=2' 2 &",
     ]
     assert "wait" in text.splitlines()

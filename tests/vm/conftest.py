@@ -1,45 +1,40 @@
 """One boot of the VM lab: every command runs in it, the tests look at what they left."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.vm import Job, Results, lab, python
 
-IPVLAN = "ipvlan:l2,ipvlan:l3,ipvlan:l3s"
-EVERY = (
-    "none,host,bridge,bridge:user,container,"
-    f"macvlan:bridge,macvlan:private,macvlan:vepa,macvlan:passthru,{IPVLAN},overlay"
-)
+DRIVERS = "ipvlan:l2,ipvlan:l3,ipvlan:l3s"
 _TOTAL = 1800
 """Seconds that the whole boot may take on two CPUs of its own."""
-_SUITE = Path(__file__).parent / "tiny.toml"
-
-_STATE = str(Path(__file__).parent.parent / "lab" / "state")
-
-
-def _netbench(words: str) -> str:
-    return f"cd /run && {python()} -m netbench {words} --json"
-
-
-def _run(name: str, words: str, limit: int) -> Job:
-    """Return a run whose records come out beside its document."""
-    run = _netbench(f"run --blocks 1 --suite {_SUITE} --output reports {words}")
-    keep = f"cp reports/*/records.jsonl $SHARE/{name}.jsonl; rm -r reports"
-    return Job(name, f"{run}; code=$?; {keep}; exit $code", limit)
-
-
-def _verify(name: str, words: str, limit: int) -> Job:
-    return Job(name, _netbench(f"verify {words}"), limit)
+_TESTS = Path(__file__).parent.parent
+_LAB = _TESTS / "lab"
+_RUN = (
+    *("--drivers", DRIVERS, "--paths", "east-west,north-south", "--blocks", "1"),
+    *("--suite", str(_TESTS / "support/trickle.toml"), "--json"),
+)
+_VERIFY = ("verify", "--drivers", "ipvlan:l2", "--json", "--engine")
+CALLS = {
+    "docker-run": (900, "run", "--engine", "docker", *_RUN),
+    "docker-verify": (600, *_VERIFY, "docker"),
+    "netns-run": (600, "run", "--engine", "netns", *_RUN),
+    "netns-verify": (600, *_VERIFY, "netns"),
+}
+"""What is called there, with the seconds that it may take."""
 
 
-PATHS = "--paths east-west,north-south"
+def _calls() -> str:
+    words = " + ".join(shlex.join((name, *map(str, call))) for name, call in CALLS.items())
+    return f"{python()} {_LAB / 'calls.py'} $SHARE {words}"
+
+
 JOBS = (
-    Job("before", _STATE, 30),
-    _run("docker-run", f"--engine docker --drivers {EVERY} --init-swarm {PATHS}", 1200),
-    _verify("docker-verify", "--engine docker --drivers ipvlan:l2,ipvlan:l3", 600),
-    _run("netns-run", f"--engine netns --drivers host,{IPVLAN} {PATHS}", 600),
-    Job("after", _STATE, 30),
+    Job("before", str(_LAB / "state"), 30),
+    Job("calls", _calls(), _TOTAL),
+    Job("after", str(_LAB / "state"), 30),
 )
 
 

@@ -16,7 +16,7 @@ __all__ = ["DockerEngine", "open_docker"]
 def open_docker(
     run: str, wishes: Wishes = NO_WISHES, environment: Mapping[str, str] = os.environ
 ) -> Engine:
-    """Return the engine that DOCKER_HOST or the current docker context names.
+    """Return the engine that a context, DOCKER_HOST or the current docker context names.
 
     `run` is the id that labels everything made, `wishes` what the user says of its use,
     `environment` holds DOCKER_HOST and its like.
@@ -24,7 +24,7 @@ def open_docker(
     Raises:
         EngineUnavailable: it cannot be used; says why and what helps.
     """
-    clients = Clients(resolve(environment))
+    clients = Clients(resolve(environment, wishes.context))
     try:
         return DockerEngine(clients, run, wishes)
     except EngineError as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import urllib3.exceptions
 from docker import APIClient
@@ -20,6 +20,8 @@ from docker.errors import APIError, DockerException, InvalidVersion
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
+from netbench.engines.docker.dialect import DOCKER
+from netbench.engines.docker.tunnel import SCHEME, Tunnel
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Unsupported
 
 ANSWER_SECONDS: Final = 60
@@ -43,13 +45,22 @@ class Target:
         _, found, path = self.url.partition("unix://")
         return Path("/" + path.lstrip("/")) if found else None
 
+    @property
+    def by_ssh(self) -> bool:
+        """Whether it is on another machine, behind its SSH server."""
+        return self.url.startswith(f"{SCHEME}://")
 
-def resolve(environment: Mapping[str, str]) -> Target:
-    """Return the engine that the docker command would use: DOCKER_HOST, else the context.
+
+def resolve(environment: Mapping[str, str], context: str | None = None) -> Target:
+    """Return the engine that the docker command would use.
+
+    The context that is named, else DOCKER_HOST, else the environment's or the current context.
 
     Raises:
         EngineUnavailable: the context does not exist or cannot be read, or TLS files are missing.
     """
+    if context is not None:
+        return _from_context(context)
     try:
         given = kwargs_from_env(environment=dict(environment) or {"": ""})
     except DockerException as error:
@@ -59,13 +70,12 @@ def resolve(environment: Mapping[str, str]) -> Target:
         ) from error
     if url := given.get("base_url"):
         return Target(url, "DOCKER_HOST", given.get("tls") or None)
-    name = environment.get("DOCKER_CONTEXT") or get_current_context_name()
-    if name == "default":
-        return Target(DEFAULT_UNIX_SOCKET.removeprefix("http+"), "context default")
-    return _from_context(name)
+    return _from_context(environment.get("DOCKER_CONTEXT") or get_current_context_name())
 
 
 def _from_context(name: str) -> Target:
+    if name == "default":
+        return Target(DEFAULT_UNIX_SOCKET.removeprefix("http+"), "context default")
     # The SDK itself falls back to the default socket in silence where the context is unknown.
     hint = "list contexts: docker context ls; choose one: docker context use NAME"
     try:
@@ -81,20 +91,72 @@ def _from_context(name: str) -> Target:
     return Target(context.Host, f"context {name}", context.TLSConfig)
 
 
-def connect(target: Target) -> APIClient:
-    """Return a client that speaks the engine's own API version.
+class _Client(APIClient):
+    """A client that checks the engine's certificate against the authority it was given.
 
-    Raises:
-        EngineUnavailable: it cannot be reached; says why and what helps.
+    Without this a bundle that the environment names, REQUESTS_CA_BUNDLE, would take its place:
+    psf/requests#3829.
     """
-    try:
-        if target.socket is not None:
-            # First by hand: the SDK leaves its socket open where connecting fails.
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(str(target.socket))
-        return APIClient(base_url=target.url, tls=target.tls or False, timeout=ANSWER_SECONDS)
-    except (DockerException, OSError, ValueError) as error:
-        raise _unavailable(target, error) from error
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Return a request's settings, the client's own before those of the environment."""
+        own = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, own, cert)
+
+
+class Way:
+    """The way to an engine, which every client takes."""
+
+    def __init__(self, target: Target) -> None:
+        """Open it.
+
+        Raises:
+            EngineUnavailable: there is none; says why and what helps.
+        """
+        self._target = target
+        self._tunnel = Tunnel(target.url) if target.by_ssh else None
+
+    def client(self, version: str | None = None) -> APIClient:
+        """Return a client of the engine that speaks this API version, or the engine's own."""
+        return _Client(
+            base_url=f"unix://{self._tunnel.socket}" if self._tunnel else self._target.url,
+            version=version,
+            tls=False if self._tunnel else self._target.tls or False,
+            timeout=ANSWER_SECONDS,
+        )
+
+    def first(self) -> APIClient:
+        """Return the first client.
+
+        Raises:
+            EngineUnavailable: the engine cannot be reached; says why and what helps.
+        """
+        path = self._target.socket
+        try:
+            if path is not None:
+                # First by hand: the SDK leaves its socket open where connecting fails.
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(str(path))
+            return self.client()
+        except (DockerException, OSError, ValueError) as error:
+            if self._tunnel is not None:
+                raise _behind_ssh(self._target, self._tunnel.said() or str(error)) from error
+            raise _unavailable(self._target, error) from error
+
+    def close(self) -> None:
+        """Close it."""
+        if self._tunnel is not None:
+            self._tunnel.close()
+
+
+def _behind_ssh(target: Target, why: str) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"no Docker Engine answers behind {target.url} ({target.origin}): {why}",
+        hint="the user there must be permitted to use the engine's socket, and the SSH server must "
+        "let it through (AllowStreamLocalForwarding); for a socket elsewhere: ssh://HOST/ITS/PATH",
+    )
 
 
 def _unavailable(target: Target, error: Exception) -> EngineUnavailable:
@@ -168,7 +230,14 @@ class Clients:
     def __init__(self, target: Target) -> None:
         """Connect once, to know that the engine is there and which version it speaks."""
         self.target = target
-        first = connect(target)
+        self.dialect = DOCKER
+        """Of the engine; whoever asks it what it is notes another one here."""
+        self._way = Way(target)
+        try:
+            first = self._way.first()
+        except BaseException:
+            self._way.close()
+            raise
         self._version = first.api_version
         self._idle: queue.LifoQueue[APIClient] = queue.LifoQueue()
         self._idle.put(first)
@@ -201,12 +270,7 @@ class Clients:
     def _take(self) -> APIClient:
         with suppress(queue.Empty):
             return self._idle.get_nowait()
-        return APIClient(
-            base_url=self.target.url,
-            version=self._version,
-            tls=self.target.tls or False,
-            timeout=ANSWER_SECONDS,
-        )
+        return self._way.client(self._version)
 
     def _give_back(self, client: APIClient) -> None:
         if self._closed:
@@ -215,8 +279,9 @@ class Clients:
             self._idle.put(client)
 
     def close(self) -> None:
-        """Close every idle client; one that is lent closes when it comes back."""
+        """Close every idle client, and the way; one that is lent closes when it comes back."""
         self._closed = True
         with suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()
+        self._way.close()

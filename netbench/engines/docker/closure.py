@@ -23,6 +23,7 @@ REQUIRED: Final[Mapping[str, str]] = {
     "timeout": "coreutils",
     "sleep": "coreutils",
     "cat": "coreutils",
+    "dd": "coreutils",
     "head": "coreutils",
     "readlink": "coreutils",
     "kill": "procps",

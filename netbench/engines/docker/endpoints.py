@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
+from netbench.engines.base import Network
 from netbench.engines.docker.client import Clients
 from netbench.errors import EngineError, Unsupported
 
@@ -33,13 +34,23 @@ class Container:
     name: str
     pid: int
     addresses: Mapping[str, str]
-    """IPv4 address by network id."""
+    """IPv4 address by network, under its id and under its name: engines tell one or the other."""
     addresses6: Mapping[str, str]
-    """IPv6 address by network id."""
+    """The same in IPv6."""
     sandbox_key: str | None
     """File that names its network namespace; None where it shares another container's."""
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
     """Addresses and ports of the host by the port of its own that is published there, `80/tcp`."""
+
+
+def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | None:
+    """Return a container's address in a network; its only one, where it is in no other."""
+    if network is None:
+        return None
+    names = (network.id, network.ipam.network if network.ipam else "")
+    found = next((addresses[name] for name in names if name in addresses), None)
+    only = set(addresses.values())
+    return found or (only.pop() if len(only) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,7 @@ def _create(api: APIClient, order: Order) -> str:
         user=order.user,
         labels=dict(order.labels),
         ports=[tuple(port.split("/")) for port in order.publish],
+        stop_timeout=0,  # Podman waits for 10 s else before it removes by force
         host_config=_host_config(api, order),
     )
     return str(made["Id"])
@@ -149,7 +161,7 @@ def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
         cap_add=list(order.capabilities),
         security_opt=["no-new-privileges"],
         read_only=True,
-        tmpfs={"/tmp": "rw,size=64m,mode=1777"},  # noqa: S108 - the container's own
+        tmpfs={"/tmp": "rw,size=512m,mode=1777"},  # noqa: S108 - the container's own
         pids_limit=_PIDS,
         cpuset_cpus=",".join(map(str, order.cpus)) or None,
         init=True if order.init and not sharing.host else None,
@@ -171,22 +183,22 @@ def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
 def as_shown(seen: Mapping[str, Any]) -> Container:
     """Return a container as the engine's inspection shows it."""
     settings = seen["NetworkSettings"]
-    networks = (settings["Networks"] or {}).values()
+    networks = settings["Networks"] or {}
     return Container(
         id=str(seen["Id"]),
         name=str(seen["Name"]).lstrip("/"),
         pid=int(seen["State"]["Pid"]),
-        addresses={
-            str(n["NetworkID"]): str(n["IPAddress"]) for n in networks if n.get("IPAddress")
-        },
-        addresses6={
-            str(n["NetworkID"]): str(n["GlobalIPv6Address"])
-            for n in networks
-            if n.get("GlobalIPv6Address")
-        },
+        addresses=_addresses(networks, "IPAddress"),
+        addresses6=_addresses(networks, "GlobalIPv6Address"),
         sandbox_key=settings.get("SandboxKey") or None,
         bindings=_bindings(settings.get("Ports") or {}),
     )
+
+
+def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
+    given = {name: network for name, network in networks.items() if network.get(field)}
+    by_id = {str(network["NetworkID"]): str(network[field]) for network in given.values()}
+    return {name: str(network[field]) for name, network in given.items()} | by_id
 
 
 def _bindings(ports: Mapping[str, Any]) -> dict[str, tuple[tuple[str, int], ...]]:

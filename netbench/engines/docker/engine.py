@@ -9,19 +9,30 @@ from typing import Any, Final, Literal
 from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Wishes
 from netbench.engines.docker import facts, machine, ownership, visit
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.endpoints import ROOT, USER, Container, Order, Sharing, main_process
+from netbench.engines.docker.dialect import dialect_of
+from netbench.engines.docker.endpoints import (
+    ROOT,
+    USER,
+    Container,
+    Order,
+    Sharing,
+    address_in,
+    main_process,
+)
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
 from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan
+from netbench.engines.docker.launcher import Launchers
 from netbench.engines.docker.maker import ImageWish, Maker
 from netbench.engines.docker.netinfo import OVERLAY, default
 from netbench.engines.docker.networks import Networks
 from netbench.engines.docker.possible import Possible
-from netbench.engines.docker.publish import create_published
+from netbench.engines.docker.publish import create_published, why_not
 from netbench.engines.docker.subnets import Subnets
 from netbench.engines.docker.swarm import Swarm
 from netbench.errors import EngineError, EngineLost
+from netbench.files import Files
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
@@ -46,13 +57,14 @@ class DockerEngine:
         with clients.lend("ask the engine what it is") as api:
             self._info: Mapping[str, Any] = api.info()
             self._version: Mapping[str, Any] = api.version()
+        clients.dialect = dialect_of(self._version)
         target = clients.target
         self.why = f"the Docker Engine answers at {target.url} ({target.origin})"
         self.local = False
         self._clients = clients
         self._wishes = wishes
         labels = ownership.labels(run)
-        image = ImageWish(wishes.image, str(self._info.get("Architecture")))
+        image = ImageWish(wishes.image, facts.architecture(self._info))
         init = facts.component(self._version, "docker-init") is not None
         self._maker = Maker(clients, run, labels, image, init=init)
         self._hosting = EngineHost(clients, self._maker)
@@ -75,13 +87,19 @@ class DockerEngine:
             self._swarm,
             default=self._default,
             ipv6=self._has_ipv6,
+            publishing=self._unpublished,
             parent=wishes.parent,
         )
         self._lock = threading.RLock()
+        self._ports = threading.Lock()
+        """Held while ports are published: several that seek numbers at once take each other's."""
         self._host: Endpoint | None = None
         self._visits: set[str] = set()
+        self._launchers = Launchers(clients)
         self._tools: Mapping[str, str] | None = None
         self._topology: CpuTopology | None = None
+        self._publishes: str | Literal[True] | None = None
+        """Whether ports are published on the emulated LAN, or why not; None before it is tried."""
 
     def prepare(self) -> tuple[str, ...]:
         """Make the probe image and the host endpoint, and check the tools in it."""
@@ -97,6 +115,7 @@ class DockerEngine:
         return {
             **facts.engine_facts(self._info, self._version, self._clients.target),
             **facts.image_facts(self._maker.made_image),
+            "engine.local": self.local,
         }
 
     def tools(self) -> Mapping[str, str]:
@@ -129,6 +148,18 @@ class DockerEngine:
                 self.local = self._hosting.local
             return self._host
 
+    @property
+    def files(self) -> Files:
+        """Files of the engine's machine."""
+        self.host()
+        return self._hosting.files
+
+    @property
+    def ask(self) -> Callable[[str, float], str] | None:
+        """Carry out a script on the engine's machine, where that is not ours."""
+        self.host()
+        return self._hosting.shell.ask if self._hosting.shell else None
+
     def _in_host(self) -> machine.Run:
         # The endpoint is fetched first: the commands may run in threads, which must not wait for
         # the lock that their starter holds.
@@ -142,6 +173,18 @@ class DockerEngine:
     def _has_ipv6(self) -> bool:
         setting = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
         return self._in_host()(("cat", setting)).stdout.strip() == "0"
+
+    def _unpublished(self) -> str | None:
+        """Return why no port is published on the emulated LAN; None where they are."""
+        if facts.is_rootful(self._info):
+            return None  # its host is where its daemon binds ports: nothing to try
+        with self._lock:
+            if self._publishes is None:
+                order = self._maker.order("publish", Sharing("bridge"), main_process())
+                maker = self._maker
+                why = why_not(order, self.lan().host, create=maker.create, remove=maker.remove)
+                self._publishes = why or True
+            return None if self._publishes is True else self._publishes
 
     def _default(self) -> Network | None:
         return default(self._clients)
@@ -179,9 +222,9 @@ class DockerEngine:
             name=made.name,
             role=role,
             pid=made.pid,
-            address=made.addresses.get(joined.id) if joined else None,
+            address=address_in(joined, made.addresses),
             ipam=joined.ipam if joined else None,
-            address6=made.addresses6.get(joined.id) if joined else None,
+            address6=address_in(joined, made.addresses6),
             published=ports,
             sandbox_key=made.sandbox_key,
         )
@@ -194,12 +237,14 @@ class DockerEngine:
         lan = self.lan()
         has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
         addresses = (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)
-        return create_published(
-            order, ports, addresses, create=self._maker.create, remove=self._maker.remove
-        )
+        with self._ports:
+            return create_published(
+                order, ports, addresses, create=self._maker.create, remove=self._maker.remove
+            )
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """Remove a container with every process in it."""
+        self._launchers.forget(endpoint.id)
         self._maker.remove(endpoint.id)
         self._visits.discard(endpoint.id)
 
@@ -210,7 +255,7 @@ class DockerEngine:
     def visit(self, name: str) -> Endpoint:
         """Look at any container of the engine, through a helper that shares its namespaces."""
         self.host()
-        visited = visit.look_up(self._clients, name, local=self.local)
+        visited = visit.look_up(self._clients, name, self.files)
         seer = self._maker.create(visit.helper(self._maker, visited))
         self._visits.add(seer.id)
         seen = visit.endpoint(visited, seer)
@@ -226,19 +271,13 @@ class DockerEngine:
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
     ) -> DockerProcess:
-        """Start a tool by `docker exec`."""
+        """Start a tool by the shell in its container, which itself is started at the first."""
         for_root = endpoint.id in self._visits or (
             endpoint.role is Role.HOST and argv[0] == "cat" and argv[1:] == ROOTS_FILES
         )
-        return start(
-            self._clients,
-            endpoint.id,
-            argv,
-            user=ROOT if for_root else USER,
-            cpu=cpu,
-            limit=limit,
-            local=self.local,
-        )
+        launcher = self._launchers.of(endpoint.id, ROOT if for_root else USER)
+        processes = self._hosting.processes
+        return start(launcher, argv, cpu=cpu, limit=limit, processes=processes)
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a short command to its end."""
@@ -256,7 +295,7 @@ class DockerEngine:
         """Remove what the engine made for the run and let go; a lost engine goes in silence."""
         with self._lock:
             host, self._host = self._host, None
-        undo: list[Callable[[], None]] = [self._lan.close, self._swarm.undo]
+        undo: list[Callable[[], None]] = [self._hosting.close, self._lan.close, self._swarm.undo]
         if host is not None:
             undo.append(lambda: self.remove_endpoint(host))
         try:

@@ -1,11 +1,29 @@
 """Engine-level facts: what the Docker Engine says of itself, by registry name."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from netbench.engines.docker.client import Target
+from netbench.engines.docker.dialect import dialect_of
 from netbench.engines.docker.image import Image
 from netbench.record import Absent, FactValue
+
+_ROOTLESSKIT: Final = "rootlesskit"
+_DESKTOPS: Final = {
+    "docker desktop": "Docker Desktop",
+    "rancher desktop": "Rancher Desktop",
+    "orbstack": "OrbStack",
+    "linuxkit": "a LinuxKit machine",
+    "microsoft-standard-wsl2": "WSL 2",
+}
+"""Words of an engine's answers that only one in a desktop product's virtual machine says."""
+_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Go's names of architectures, which some engines use, and what `uname -m` calls them."""
+
+
+def is_rootful(info: Mapping[str, Any]) -> bool:
+    """Tell whether the engine runs with the rights of the machine's root."""
+    return "name=rootless" not in map(str, info.get("SecurityOptions") or ())
 
 
 def engine_facts(
@@ -14,13 +32,15 @@ def engine_facts(
     """Return the facts in the answers of `/info` and `/version`."""
     security = tuple(map(str, info.get("SecurityOptions") or ()))
     return {
-        "engine.name": "docker",
+        "engine.name": dialect_of(version).name,
         "engine.version": _text(info, "ServerVersion"),
         "engine.api": _text(version, "ApiVersion"),
         "engine.kernel": _text(info, "KernelVersion"),
         "engine.os": _text(info, "OperatingSystem"),
-        "engine.arch": _text(info, "Architecture"),
-        "engine.rootless": "name=rootless" in security,
+        "engine.arch": architecture(info) or _missing("Architecture"),
+        "engine.rootless": not is_rootful(info),
+        "engine.rootless_network": _rootless_network(version, rootless=not is_rootful(info)),
+        "engine.desktop": _desktop(info, version),
         "engine.userland_proxy": Absent("the Engine API does not tell"),
         "engine.firewall": _firewall(info),
         "engine.cgroup_version": _text(info, "CgroupVersion"),
@@ -43,6 +63,32 @@ def image_facts(image: Image | None) -> dict[str, FactValue]:
         "engine.image": image.reference if image else absent,
         "engine.image_id": image.id if image else absent,
     }
+
+
+def architecture(info: Mapping[str, Any]) -> str:
+    """Return the machine's architecture as `uname -m` names it; empty where it is not told."""
+    told = str(info.get("Architecture") or "")
+    return _MACHINES.get(told, told)
+
+
+def _desktop(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
+    """Return the product in whose virtual machine the engine runs, where its answers show one."""
+    platform = (version.get("Platform") or {}).get("Name")
+    answers = (info.get("OperatingSystem"), info.get("KernelVersion"), platform)
+    said = " ".join(str(answer) for answer in answers if answer).lower()
+    found = next((name for word, name in _DESKTOPS.items() if word in said), None)
+    return found or Absent("the engine's answers name no desktop product")
+
+
+def _rootless_network(version: Mapping[str, Any], *, rootless: bool) -> FactValue:
+    """Return the user-mode network stack between a rootless engine's host and the machine."""
+    if not rootless:
+        return Absent("the engine is not rootless")
+    for part in version.get("Components") or ():
+        details = part.get("Details") or {}
+        if part["Name"] == _ROOTLESSKIT and details.get("NetworkDriver"):
+            return str(details["NetworkDriver"])
+    return Absent("the engine does not name it")
 
 
 def _missing(key: str) -> Absent:

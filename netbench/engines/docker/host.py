@@ -11,17 +11,23 @@ from netbench.engines.docker import endpoints, procfs
 from netbench.engines.docker.client import Clients, daemon_pid
 from netbench.engines.docker.endpoints import Container, Sharing
 from netbench.engines.docker.maker import Maker
+from netbench.engines.docker.shell import HostShell, ShellFiles
 from netbench.errors import EngineError, EngineLost
+from netbench.files import LOCAL, NOWHERE, Files, Unnumbered
 from netbench.setns import may_enter
 from netbench.spec import Role
 
 ROOTS_FILES: Final = ("/proc/net/nf_conntrack",)
 """Files of the host that only root may read, if without any capability."""
 _SEE: Final = "SYS_PTRACE"
+_SHELL: Final = (
+    "; the engine's processes are not in this machine's /proc, so a shell in that container reads "
+    "files and measures the state of the trial's CPUs"
+)
 
 
 class EngineHost:
-    """Makes the host endpoint. `local` is known once it is made; it is False before."""
+    """Makes the host endpoint. Everything public but that is known once it is made."""
 
     def __init__(self, clients: Clients, maker: Maker) -> None:
         """Nothing is made yet."""
@@ -30,6 +36,12 @@ class EngineHost:
         self._made: Container | None = None
         self._looked = False
         self.local = False
+        """Whether the engine's machine is ours: whether its processes are in our own /proc."""
+        self.shell: HostShell | None = None
+        """What reads there where it is not."""
+        self.files: Files = NOWHERE
+        self.processes: Files = NOWHERE
+        """The same, where the numbers of processes in them are those that the engine tells."""
 
     def make(self) -> Endpoint:
         """Make a container in the host's namespaces: all but mnt, where the engine allows it."""
@@ -43,8 +55,7 @@ class EngineHost:
         except EngineError:
             made = self._maker.create(replace(order, sharing=Sharing("host")))
         self._made = made
-        unix = self._clients.target.socket is not None
-        self.local = unix and procfs.shows(made.pid, made.id, command)
+        self._find(made, command)
         return Endpoint(
             id=made.id,
             name=made.name,
@@ -55,6 +66,19 @@ class EngineHost:
             stands_in=(("mnt", self._mount_namespace()),),
             sandbox_key=made.sandbox_key,
         )
+
+    def _find(self, made: Container, command: tuple[str, ...]) -> None:
+        """Find out, by looking for the container just made, whose /proc shows its processes."""
+        self.local = procfs.shows(LOCAL, made.pid, made.id, command)
+        if self.local:
+            self.processes = self.files = LOCAL
+            return
+        self.shell = HostShell(self._clients, made.id)
+        files = ShellFiles(self.shell)
+        if procfs.shows(files, made.pid, made.id, command):
+            self.processes = self.files = files
+        else:
+            self.files = Unnumbered(files)
 
     def describe(self) -> str:
         """Return what was made, and with which rights, in words."""
@@ -67,7 +91,13 @@ class EngineHost:
             f"made the container {name} in the host's namespaces to read from; it has no "
             "capabilities, no new privileges, a read-only root and no root user, but that "
             f"{' '.join(ROOTS_FILES)} is read as root{looked if self._looked else ''}"
+            f"{_SHELL if self.shell else ''}"
         )
+
+    def close(self) -> None:
+        """Let the shell on the engine's machine end, where there is one."""
+        if self.shell is not None:
+            self.shell.close()
 
     def _daemon(self) -> int | None:
         """Return the pid of the daemon, None where it is not in our /proc."""

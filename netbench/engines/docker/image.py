@@ -12,12 +12,12 @@ from typing import Any, Final
 from docker import APIClient
 from docker.errors import ImageNotFound
 
+from netbench.engines.base import PROBE_IMAGE
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.closure import collect, find_tools
 from netbench.engines.docker.ownership import IMAGE
 from netbench.errors import EngineError
 
-REPOSITORY: Final = "netbench-probe"
 BUILD: Final = "build"
 """The value of `--image` that asks for the Dockerfile."""
 
@@ -98,7 +98,7 @@ def _from_host(clients: Clients, architecture: str) -> Image:
 
 def _tagged(*content: bytes) -> str:
     digest = hashlib.sha256(b"\0".join(content)).hexdigest()
-    return f"{REPOSITORY}:{digest[:12]}"
+    return f"{PROBE_IMAGE}:{digest[:12]}"
 
 
 def _built(clients: Clients) -> Image:

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from netbench.engines.docker.closure import OTHER_WAY, REQUIRED
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import CpuTopology
+from netbench.threads import Pool
 from netbench.units import cpu_list
 
 Run = Callable[[tuple[str, ...]], Completed]
@@ -48,7 +48,10 @@ def cpu_topology(run: Run) -> CpuTopology:
     lines = siblings.stdout.splitlines()
     if siblings.exit_code != 0 or len(lines) != len(usable):
         return CpuTopology(usable)
-    cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
+    try:
+        cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
+    except ValueError:
+        return CpuTopology(usable)
     return CpuTopology(usable, tuple(sorted(cores)))
 
 
@@ -95,7 +98,7 @@ def check_tools(run: Run) -> None:
 
 
 def _all(run: Run, commands: Mapping[str, tuple[str, ...]]) -> dict[str, Completed]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with Pool(_AT_ONCE) as pool:
         return dict(zip(commands, pool.map(run, commands.values()), strict=True))
 
 

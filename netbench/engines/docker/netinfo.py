@@ -9,12 +9,14 @@ from docker.errors import APIError
 
 from netbench.engines.base import Network
 from netbench.engines.docker.client import Clients
+from netbench.engines.docker.dialect import Dialect
 from netbench.errors import EngineError
 from netbench.record import Ipam
 
 OVERLAY: Final = "overlay"
 _BRIDGE: Final = "com.docker.network.bridge.name"
-_DEFAULT: Final = "com.docker.network.bridge.default_bridge"
+_DEFAULT: Final = "bridge"
+"""Name of the engine's default network, which no other can have."""
 _VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
 _ALLOCATE: Final = 10.0
 """Seconds that a swarm's manager may take to give a network its subnet."""
@@ -25,13 +27,10 @@ def default(clients: Clients) -> Network | None:
     """Return the engine's default bridge network, None where it has none."""
     with clients.lend("list networks") as api:
         found = api.networks(filters={"driver": "bridge"})
-    return next(
-        (describe(n) for n in found if (n["Options"] or {}).get(_DEFAULT) == "true"),
-        None,
-    )
+    return next((describe(n, clients.dialect) for n in found if n["Name"] == _DEFAULT), None)
 
 
-def describe(seen: Mapping[str, Any]) -> Network:
+def describe(seen: Mapping[str, Any], dialect: Dialect) -> Network:
     """Return a network as the engine's inspection shows it, with the first pool of each family."""
     options: Mapping[str, str] = seen["Options"] or {}
     configured = seen["IPAM"]["Config"] or ()
@@ -39,7 +38,8 @@ def describe(seen: Mapping[str, Any]) -> Network:
     pools6 = [pool for pool in configured if ":" in pool["Subnet"] and seen.get("EnableIPv6")]
     if not pools:
         return Network(id=str(seen["Id"]), ipam=None)
-    bridge = f"br-{seen['Id'][:12]}" if seen["Driver"] == "bridge" else None
+    named = seen["Driver"] == "bridge" and dialect.bridge
+    bridge = named.format(seen["Id"][:12]) if named else None
     vxlan = options.get(_VXLAN, "").partition(",")[0]
     return Network(
         id=str(seen["Id"]),
@@ -56,11 +56,11 @@ def describe(seen: Mapping[str, Any]) -> Network:
     )
 
 
-def allocated(api: APIClient, made: str, driver: str) -> Network:
+def allocated(api: APIClient, made: str, driver: str, dialect: Dialect) -> Network:
     """Return a network that was made: a swarm's manager gives out its subnet a moment later."""
     deadline = time.monotonic() + _ALLOCATE
     while True:
-        network = describe(api.inspect_network(made))
+        network = describe(api.inspect_network(made), dialect)
         if driver != OVERLAY or (network.ipam and network.ipam.vxlan is not None):
             return network
         if time.monotonic() > deadline:

@@ -5,13 +5,15 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final
 
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
 from netbench.engines.docker.client import Clients
+from netbench.engines.docker.dialect import Dialect
 from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan, Wire
 from netbench.engines.docker.netinfo import OVERLAY, allocated, remove
@@ -22,6 +24,8 @@ from netbench.spec import NetworkSpec
 
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"
+_IGNORED: Final = "is not a recognized option"
+"""What Podman says of an option that it passes over."""
 _VXLAN_HEADERS: Final = 50
 """Bytes, RFC 7348."""
 _ROUTED: Final = ("l3", "l3s")
@@ -85,11 +89,20 @@ class Networks:
         self._swarm = swarm
         self._parent = parent
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._shared: dict[NetworkSpec, _Shared] = {}
         self._plans: dict[str, _Plan] = {}
 
     def create(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network; errors as `Engine.create_network`."""
+        """Make a network; errors as `Engine.create_network`.
+
+        One at a time: for each the engine takes a rule out of its firewall and puts it back, and
+        of two that do so at once the rule is left twice (moby#43585).
+        """
+        with self._making:
+            return self._create(name, spec)
+
+    def _create(self, name: str, spec: NetworkSpec) -> Network:
         if spec.driver == OVERLAY:
             if spec.ipv6:
                 raise Unsupported(NO_IPV6)
@@ -145,22 +158,24 @@ class Networks:
 
     def _try(self, plan: _Plan) -> Network | None:
         """Return the network, None where the engine holds the subnet for taken."""
-        spec = plan.spec
+        spec, dialect = plan.spec, self._clients.dialect
         try:
             with self._clients.lend(f"create network {plan.name}") as api:
                 started = time.monotonic()
-                made = api.create_network(
+                answer = api.create_network(
                     plan.name,
                     driver=spec.driver,
-                    options=_options(plan),
-                    ipam=IPAMConfig(pool_configs=_pools(plan)),
+                    options=_options(plan, dialect),
+                    ipam=IPAMConfig(pool_configs=_pools(plan, dialect)),
                     internal=spec.internal,
                     labels=dict(self._labels),
                     enable_ipv6=spec.ipv6,
                     attachable=True if spec.driver == OVERLAY else None,
-                )["Id"]
+                )
+                made = answer["Id"]
                 try:
-                    network = allocated(api, made, spec.driver)
+                    _refuse_ignored(answer)
+                    network = allocated(api, made, spec.driver, dialect)
                     took = time.monotonic() - started
                 except BaseException:
                     with suppress(APIError, OSError):
@@ -214,22 +229,39 @@ def _is_routed(spec: NetworkSpec) -> bool:
     return spec.driver == "ipvlan" and spec.mode in _ROUTED
 
 
-def _pools(plan: _Plan) -> list[IPAMPool]:
+def _refuse_ignored(answer: Mapping[str, Any]) -> None:
+    """Refuse a network without an option that was asked for: some engines only warn of that."""
+    warning = str(answer.get("Warning") or "")
+    if _IGNORED in warning:
+        raise Unsupported(f"the engine ignores an option of the network: {warning}")
+
+
+def _pools(plan: _Plan, dialect: Dialect) -> list[IPAMPool]:
     gateways, reserved = plan.gateway, plan.reserved
-    subnets = (str(plan.subnet.v4), str(plan.subnet.v6))
+    subnets = (plan.subnet.v4, plan.subnet.v6)
     return [
-        IPAMPool(subnet=subnets[i], gateway=gateways[i], aux_addresses=reserved[i])
+        IPAMPool(
+            subnet=str(subnets[i]),
+            iprange=None if dialect.reserves or reserved[i] is None else _upper_half(subnets[i]),
+            gateway=gateways[i],
+            aux_addresses=reserved[i] if dialect.reserves else None,
+        )
         for i in range(2 if plan.spec.ipv6 else 1)
     ]
 
 
-def _options(plan: _Plan) -> dict[str, str]:
+def _upper_half(subnet: IPv4Network | IPv6Network) -> str:
+    """Return a range without the host's address, which is the first; a gateway is kept anyway."""
+    return str(list(subnet.subnets())[1])
+
+
+def _options(plan: _Plan, dialect: Dialect) -> dict[str, str]:
     spec = plan.spec
     found = {}
     if plan.parent:
         found["parent"] = plan.parent
     if spec.on_lan and spec.mode:
-        found[f"{spec.driver}_mode"] = spec.mode
+        found[dialect.mode.format(spec.driver)] = spec.mode
     if spec.mtu is not None:
         # An overlay takes the MTU of what lies below it, and leaves room for VXLAN's headers.
         found[_MTU] = str(spec.mtu + (_VXLAN_HEADERS if spec.driver == OVERLAY else 0))

@@ -27,6 +27,7 @@ class Possible:
         *,
         default: Callable[[], Network | None],
         ipv6: Callable[[], bool],
+        publishing: Callable[[], str | None],
         parent: str | None,
     ) -> None:
         """Take what to judge by.
@@ -37,6 +38,7 @@ class Possible:
             swarm: its state.
             default: returns its default bridge network.
             ipv6: tells whether links that are made on its host have IPv6.
+            publishing: tells why no port is published on the emulated LAN, if so.
             parent: the real link that the user named for macvlan and ipvlan, if any.
         """
         self._info = info
@@ -44,6 +46,7 @@ class Possible:
         self._swarm = swarm
         self._default = default
         self._ipv6 = ipv6
+        self._publishing = publishing
         self._parent = parent
 
     def refusal(self, recipe: Recipe, path: Path) -> str | None:
@@ -99,6 +102,10 @@ class Possible:
                 "links that are made on the engine's host have no IPv6 there: "
                 "sysctl net.ipv6.conf.default.disable_ipv6=0"
             )
+        if not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
+            unpublished = self._publishing()
+            if unpublished:
+                return unpublished
         # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
         through_proxy = recipe.published == "proxy" and recipe.family != _IPV6
         return _PROXY_UNUSED if through_proxy and path is Path.NORTH_SOUTH else None

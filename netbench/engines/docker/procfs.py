@@ -1,66 +1,58 @@
-"""Processes of containers as this machine's /proc shows them; world-readable files only."""
+"""Processes of containers as the /proc of the engine's machine shows them; world-readable files."""
 
-import os
-import signal
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable
+
+from netbench.files import Files, Taken, text
 
 
-def status(pid: int, field: str) -> str | None:
+def status(files: Files, pid: int, field: str) -> str | None:
     """Return a field of /proc/<pid>/status, None where it is not readable."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == field:
-                return value.strip()
+    for line in (text(files, f"/proc/{pid}/status") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return value.strip()
     return None
 
 
-def command(pid: int) -> tuple[str, ...]:
+def command(files: Files, pid: int) -> tuple[str, ...]:
     """Return a process's argv, empty where it is gone."""
-    with suppress(OSError):
-        text = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-        return tuple(text.split("\0")[:-1])
-    return ()
+    return tuple((text(files, f"/proc/{pid}/cmdline") or "").split("\0")[:-1])
 
 
-def runs(pid: int, argv: tuple[str, ...]) -> bool:
+def runs(files: Files, pid: int, argv: tuple[str, ...]) -> bool:
     """Tell whether `pid` runs exactly this command."""
-    return command(pid) == argv
+    return command(files, pid) == argv
 
 
-def find(wrapper: int, argv: tuple[str, ...]) -> int | None:
-    """Return the pid that runs `argv`: the wrapper itself or a child of it."""
-    children: list[int] = []
-    with suppress(OSError):
-        text = Path(f"/proc/{wrapper}/task/{wrapper}/children").read_text()
-        children = [int(pid) for pid in text.split()]
-    return next((pid for pid in (wrapper, *children) if runs(pid, argv)), None)
+def find(files: Files, shell: int, bound: str, argv: tuple[str, ...]) -> int | None:
+    """Return the pid that runs `argv` under the `timeout` with this bound, in a shell's keeping.
+
+    The shell has a child for each tool, that child has the `timeout`, and this has the tool.
+    """
+    bounded = _children(files, _children(files, (shell,)))
+    taken = Taken(files, *(f"/proc/{pid}/cmdline" for pid in bounded))
+    tools = _children(files, [pid for pid in bounded if bound in command(taken, pid)])
+    taken = Taken(files, *(f"/proc/{pid}/cmdline" for pid in tools))
+    return next((pid for pid in tools if runs(taken, pid, argv)), None)
 
 
-def inner_pid(pid: int) -> int | None:
+def _children(files: Files, pids: Iterable[int]) -> tuple[int, ...]:
+    """Return the children of processes."""
+    found = files.read(*(f"/proc/{pid}/task/{pid}/children" for pid in pids))
+    return tuple(int(word) for content in found.values() for word in content.split())
+
+
+def inner_pid(files: Files, pid: int) -> int | None:
     """Return a process's pid in its own pid namespace."""
-    numbers = (status(pid, "NSpid") or "").split()
+    numbers = (status(files, pid, "NSpid") or "").split()
     return int(numbers[-1]) if numbers else None
 
 
-def send(pid: int, number: signal.Signals) -> bool:
-    """Signal a process, quietly where it has ended; False where we are not permitted to."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return True
-
-
-def shows(pid: int, container: str, argv: tuple[str, ...]) -> bool:
-    """Tell whether `pid` in our /proc is the main process `argv` of a container.
+def shows(files: Files, pid: int, container: str, argv: tuple[str, ...]) -> bool:
+    """Tell whether `pid` there is the main process `argv` of a container.
 
     Its cgroup names the container, except where the engine has no cgroups (rootless, cgroup v1).
     """
-    with suppress(OSError):
-        if container in Path(f"/proc/{pid}/cgroup").read_text():
-            return True
-    return command(pid)[-len(argv) :] == argv
+    if container in (text(files, f"/proc/{pid}/cgroup") or ""):
+        return True
+    return command(files, pid)[-len(argv) :] == argv

@@ -6,10 +6,17 @@ from typing import Final
 
 from netbench.engines.base import Published
 from netbench.engines.docker.endpoints import Container, Order
-from netbench.errors import EngineError, Unsupported
+from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.spec import Port
 
-_TRIES: Final = 5
+_TRIES: Final = 10
+"""Others may publish on the same engine meanwhile."""
+_ANY: Final = Port(20001)
+_NO_ADDRESS: Final = "cannot assign requested address"
+_ELSEWHERE: Final = (
+    "the engine publishes ports at the machine's addresses, not at those of its own host, whose "
+    "network is a namespace of its own (rootless): the emulated LAN does not reach them"
+)
 
 
 def create_published(
@@ -50,6 +57,26 @@ def create_published(
         f"no {len(ports)} ports in a row are free on all of {', '.join(addresses)}",
         hint="see what listens on the engine's host: ss -tulpn",
     )
+
+
+def why_not(
+    order: Order,
+    address: str,
+    create: Callable[[Order], Container],
+    remove: Callable[[str], None],
+) -> str | None:
+    """Return why the engine publishes no port at an address of its host; None where it does.
+
+    Found by trying, with a container that is gone again afterwards.
+    """
+    try:
+        made, _ = create_published(order, (_ANY,), (address,), create, remove)
+    except EngineLost:
+        raise
+    except EngineError as error:
+        return _ELSEWHERE if _NO_ADDRESS in error.message else error.message
+    remove(made.id)
+    return None
 
 
 def _wanted(

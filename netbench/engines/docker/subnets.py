@@ -73,7 +73,7 @@ def routed(printed: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         found = [str(route["dst"]) for route in json.loads(printed)]
         return tuple(ip_network(dst, strict=False) for dst in found if dst != "default")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EngineError(
             f"the host's routes are unreadable: {error!r}: {printed[:200]}"
         ) from error

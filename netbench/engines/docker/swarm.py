@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+import docker
 from docker.errors import APIError, NotFound
 
 from netbench.engines.docker.client import Clients
@@ -16,6 +17,7 @@ LOCAL: Final = "127.0.0.1"
 _PORT: Final = 2377
 _GATEWAY: Final = "docker_gwbridge"
 """The bridge that the engine makes for a swarm, and leaves there."""
+_INGRESS: Final = "ingress"
 _MADE_GATEWAY: Final = "netbench.gwbridge"
 """Label of our swarm that says whether the bridge was made for it."""
 NO_IPV6: Final = (
@@ -23,7 +25,7 @@ NO_IPV6: Final = (
     "either family for either, so that endpoints fail at random (moby/moby#48116)"
 )
 _BUSY: Final = 10.0
-"""Seconds that the bridge may take to be free of the swarm's own endpoint."""
+"""Seconds that the bridge may take to be there, and to be free of the swarm's own endpoint."""
 _LEAVE: Final = "docker swarm leave --force"
 
 
@@ -100,6 +102,7 @@ class Swarm:
                     listen_addr=f"{LOCAL}:{_PORT}",
                     swarm_spec=api.create_swarm_spec(labels=labels),
                 )
+                _await_networks(api)
         except EngineLost:
             raise
         except EngineError as error:
@@ -111,6 +114,18 @@ class Swarm:
             made, self._made = self._made, False
             if made:
                 leave(self._clients, self._labels)
+
+
+def _await_networks(api: docker.APIClient) -> None:
+    """Wait a while for the networks that the engine makes for its swarm once it has answered.
+
+    It must not make them while others are made (`Networks.create`).
+    """
+    deadline = time.monotonic() + _BUSY
+    while time.monotonic() < deadline:
+        if {_GATEWAY, _INGRESS} <= {network["Name"] for network in api.networks()}:
+            return
+        time.sleep(0.1)
 
 
 def found(clients: Clients) -> tuple[str, dict[str, str]] | None:

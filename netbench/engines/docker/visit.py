@@ -17,12 +17,14 @@ from netbench.engines.docker.endpoints import (
     Container,
     Order,
     Sharing,
+    address_in,
     as_shown,
     main_process,
 )
 from netbench.engines.docker.maker import Maker
 from netbench.engines.docker.netinfo import describe
 from netbench.errors import EngineError
+from netbench.files import Files
 from netbench.spec import Role
 
 SEE: Final = "SYS_PTRACE"
@@ -42,8 +44,8 @@ class Visited:
     """Its main process as its pid namespace numbers it; None where that cannot be told."""
 
 
-def look_up(clients: Clients, name: str, *, local: bool) -> Visited:
-    """Return a running container by its name or id.
+def look_up(clients: Clients, name: str, files: Files) -> Visited:
+    """Return a running container by its name or id; `files` are those of the engine's machine.
 
     Raises:
         EngineError: there is none, or it does not run; with the fix.
@@ -67,17 +69,17 @@ def look_up(clients: Clients, name: str, *, local: bool) -> Visited:
             for network in (seen["NetworkSettings"]["Networks"] or {}).values()
             if network["NetworkID"]
         ]
-        network = describe(api.inspect_network(networks[0])) if networks else None
-    return Visited(container, network, _first(seen, container.pid, local=local))
+        network = describe(api.inspect_network(networks[0]), clients.dialect) if networks else None
+    return Visited(container, network, _first(seen, container.pid, files))
 
 
-def _first(seen: Mapping[str, Any], pid: int, *, local: bool) -> int | None:
+def _first(seen: Mapping[str, Any], pid: int, files: Files) -> int | None:
     mode = str(seen["HostConfig"].get("PidMode") or "")
     if mode == "host":
         return pid
     if not mode or mode == "private":
         return 1
-    return procfs.inner_pid(pid) if local else None
+    return procfs.inner_pid(files, pid)
 
 
 def helper(maker: Maker, visited: Visited) -> Order:
@@ -95,9 +97,9 @@ def endpoint(visited: Visited, seer: Container) -> Endpoint:
         name=container.name,
         role=Role.SERVER,
         pid=container.pid,
-        address=container.addresses.get(network.id) if network else None,
+        address=address_in(network, container.addresses),
         ipam=network.ipam if network else None,
-        address6=container.addresses6.get(network.id) if network else None,
+        address6=address_in(network, container.addresses6),
         sandbox_key=container.sandbox_key,
     )
 

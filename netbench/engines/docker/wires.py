@@ -4,6 +4,7 @@ A wire ends with the LAN client's network namespace, but that may outlive the co
 a connection whose other end vanished with it is still being closed there. So wires are cut first.
 """
 
+import re
 from typing import Final
 
 from docker.errors import NotFound
@@ -14,10 +15,13 @@ from netbench.engines.docker.endpoints import ROOT, Order, Sharing
 
 WIRES: Final = "netbench.wires"
 """Label of a LAN client: how the names of the host's ends of its wires begin."""
+STEM: Final = re.compile(r"nb[0-9a-f]{6}l")
+"""What such a beginning looks like. An image may carry a label of this name with any text: were
+it believed, links of the host's own would be removed."""
 _CAPABILITY: Final = "NET_ADMIN"
 _SCRIPT: Final = """
 ip -br link | while read -r name rest
-do case $name in {stem}*) ip link del "${{name%%@*}}" ;; esac
+do case $name in "$0"*) ip link del "${name%%@*}" ;; esac
 done
 """
 
@@ -35,14 +39,14 @@ def cut_wires(clients: Clients, container: str) -> None:
         except NotFound:
             return
     stem = (config["Labels"] or {}).get(WIRES)
-    if stem is None:
+    if stem is None or not STEM.fullmatch(stem):
         return
     order = Order(
         name=f"netbench-cut-{stem}",
         image=config["Image"],
         labels={k: v for k, v in config["Labels"].items() if k != WIRES},
         sharing=Sharing("host", users=True),
-        command=("sh", "-ec", _SCRIPT.format(stem=stem)),
+        command=("sh", "-ec", _SCRIPT, stem),
         user=ROOT,
         capabilities=(_CAPABILITY,),
     )

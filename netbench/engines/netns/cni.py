@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from netbench.engines.base import Lan, Network, Published
+from netbench.engines.folders import make_folder, remove_folder
 from netbench.engines.netns import cni_traces
 from netbench.engines.netns.cni_chain import (
     Attachment,
@@ -18,7 +19,6 @@ from netbench.engines.netns.cni_chain import (
     subnets_of,
 )
 from netbench.engines.netns.cni_result import Result
-from netbench.engines.netns.cni_store import make_folder, remove_folder
 from netbench.engines.netns.cni_traces import Gateway
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.world import World
@@ -90,7 +90,7 @@ class CniKind:
         lan = self._world.lan() if has_children(spec.conflist) else None
         with self._lock:
             if self._folder is None:
-                self._folder = make_folder(self._world.run)
+                self._folder = make_folder("cni", self._world.run)
             chain = read_chain(
                 spec.conflist, folder=str(self._folder), master=lan.link if lan else ""
             )

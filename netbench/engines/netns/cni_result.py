@@ -45,7 +45,7 @@ def read_result(text: str) -> Result:
             for address, gateway in pairs
             if gateway
         )
-    except (AttributeError, KeyError, TypeError) as exc:
+    except (AttributeError, KeyError, TypeError, RecursionError) as exc:
         raise ValueError(f"no CNI result: {exc!r}") from exc
     return Result(text, tuple(map(str, links)), addresses, gateways)
 
@@ -62,7 +62,7 @@ def read_error(done: Completed) -> str:
         words = [str(found[key]).strip() for key in ("msg", "details") if found.get(key)]
         if words:
             return f"code {found.get('code')}: {': '.join(words)}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     said = " ".join(f"{done.stdout} {done.stderr}".split())[:300] or "no message"
     return f"exit code {done.exit_code}: {said}"

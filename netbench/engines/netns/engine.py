@@ -19,6 +19,7 @@ from netbench.engines.netns.userns import in_user_namespace
 from netbench.engines.netns.world import World
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
+from netbench.files import LOCAL
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
@@ -35,6 +36,8 @@ class NetnsEngine:
 
     name = "netns"
     local = True
+    files = LOCAL
+    ask = None
 
     def __init__(self, run: str, why: str, wishes: Wishes = _NO_WISHES) -> None:
         """Make the world.

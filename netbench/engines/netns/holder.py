@@ -15,12 +15,15 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from netbench.engines.base import Signal
+from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, Signal
 from netbench.errors import EngineError
 from netbench.record import Completed
 
-_JOIN = 'echo 0 > "$0" && exec "$@"'
-"""Script that puts itself into a cgroup before it becomes anything else; 0 is who writes it."""
+_BECOME = 'ulimit -c 0; ulimit -f "$1"; shift; exec "$@"'
+"""Script that bounds what it may write, in blocks of 512 bytes, and becomes a tool: its output goes
+into files of ours."""
+_JOIN = 'ulimit -c 0; ulimit -f "$1"; shift; echo 0 > "$0" && exec "$@"'
+"""The same that first puts itself into a cgroup; 0 is who writes it."""
 _START = 5.0
 """Seconds a holder may take to stand."""
 _SIGNALS: dict[Signal, signal.Signals] = {
@@ -130,7 +133,12 @@ class NamespaceProcess:
         self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
     ) -> None:
         """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in a cgroup."""
-        join = () if group is None else ("sh", "-c", _JOIN, str(group / "cgroup.procs"))
+        most = str(MOST_OUTPUT // 512)
+        bound = (
+            ("sh", "-c", _BECOME, "sh", most)
+            if group is None
+            else ("sh", "-c", _JOIN, str(group / "cgroup.procs"), most)
+        )
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
         die = ("setpriv", "--pdeathsig", "KILL")
         enter = ("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid")
@@ -139,7 +147,7 @@ class NamespaceProcess:
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            (*join, *die, *enter, *pin, *argv),
+            (*bound, *die, *enter, *pin, *argv),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
@@ -195,10 +203,15 @@ class NamespaceProcess:
             self._process.wait()
             raise
         seconds = time.monotonic() - self._started
-        return Completed(self.argv, code, _all(self._out), _all(self._err), timed_out, seconds)
+        flooded = code == -signal.SIGXFSZ
+        most = KEPT_OF_FLOOD if flooded else MOST_OUTPUT
+        out, err = _text(self._out, most), _text(self._err, most)
+        if flooded:
+            err = f"{FLOODED}\n{err}"
+        return Completed(self.argv, code, out, err, timed_out, seconds)
 
 
-def _all(stream: IO[bytes]) -> str:
+def _text(stream: IO[bytes], most: int) -> str:
     with stream:
         stream.seek(0)
-        return stream.read().decode(errors="replace")
+        return stream.read(most).decode(errors="replace")

@@ -5,15 +5,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from netbench.engines.netns.holder import Holder, NamespaceProcess, begin, marks, settled
+from netbench.errors import EngineError
 from netbench.record import Completed
+from netbench.threads import Pool
 
+_Started = TypeVar("_Started")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -35,7 +37,7 @@ class Spawner:
         """Take what marks every process as this run's."""
         self._run = run
         self._owner = owner
-        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._thread = Pool(max_workers=1)
 
     def hold(self, network_of: int | None = None) -> Holder:
         """Make namespaces, of which net is that of process `network_of` if given.
@@ -43,13 +45,13 @@ class Spawner:
         Raises:
             EngineError: the kernel refused.
         """
-        return settled(self._thread.submit(begin, self._run, self._owner, network_of).result())
+        return settled(self._begin(lambda: begin(self._run, self._owner, network_of)))
 
     def tool(
         self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
     ) -> NamespaceProcess:
         """Start a tool in all namespaces of a holder, in a cgroup from its first instruction."""
-        return self._thread.submit(NamespaceProcess, holder, argv, cpu, group).result()
+        return self._begin(lambda: NamespaceProcess(holder, argv, cpu, group))
 
     def program(
         self,
@@ -79,7 +81,18 @@ class Spawner:
                 start_new_session=True,
             )
 
-        return self._thread.submit(start).result()
+        return self._begin(start)
+
+    def _begin(self, start: Callable[[], _Started]) -> _Started:
+        """Start a process in the thread that outlives it.
+
+        Raises:
+            EngineError: the system has no more descriptors, processes or memory for it.
+        """
+        try:
+            return self._thread.submit(start).result()
+        except OSError as exc:
+            raise EngineError(f"the system starts no process: {exc.strerror or exc}") from exc
 
     def command(
         self,

@@ -30,9 +30,10 @@ Table = Mapping[str, Any]
 """A JSON object of the tool, before it is read."""
 
 
-def server_argv(address: str, port: int) -> tuple[str, ...]:
+def server_argv(address: str, port: int, *, once: bool = True) -> tuple[str, ...]:
     """Return a server for one test: a persistent one leaks congestion control between tests."""
-    return ("iperf3", "-s", "-1", "-J", "-B", address, "-p", str(port))
+    only = ("-1",) if once else ()
+    return ("iperf3", "-s", *only, "-J", "-B", address, "-p", str(port))
 
 
 def client_argv(address: str, port: int) -> tuple[str, ...]:

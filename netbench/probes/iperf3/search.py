@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from netbench.errors import ProbeError
 from netbench.probes.bounds import hold, no_rate, outside
+from netbench.probes.iperf3.document import server_argv
 from netbench.probes.iperf3.udp import UdpRate
 from netbench.probes.lossratio import Bounds, Limits, LoadTrial, bounds, next_load
 from netbench.record import FactValue, Measurement, Sample
@@ -21,6 +22,17 @@ _USUAL: Final = 12
 _SETTLING: Final = 0.2
 _EXPLORED: Final = 2**26
 """Bytes of the first trial at most: how long it lasts is the sender's to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdpBurst(UdpRate):
+    """A short trial of a search, whose trials have one server: UDP leaves nothing behind in it."""
+
+    server_ends: ClassVar[bool] = False
+
+    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+        """Return a server for all trials of a search."""
+        return server_argv(address, port, once=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +90,14 @@ class UdpSearch:
         low, high = round(bit_rate(self.lowest)), round(bit_rate(self.cap))
         return Limits(low, high, self.width, self.trials, _MOST)
 
-    def following(self, legs: Sequence[Sample]) -> UdpRate | None:
+    def following(self, legs: Sequence[Sample]) -> UdpBurst | None:
         """Return the next trial: at the cap, where the receiver kept up, then by bisection."""
         load = next_load([_trial(leg) for leg in legs], tuple(GOALS.values()), self._limits)
         if load is None:
             return None
         volume = round(load * self.seconds / 8)
         volume = volume if legs else min(volume, _EXPLORED)
-        return UdpRate(rate=str(load), length=self.length, volume=max(volume, self.length))
+        return UdpBurst(rate=str(load), length=self.length, volume=max(volume, self.length))
 
     def conclude(self, legs: Sequence[Sample]) -> Sample:
         """Return the relevant lower bound of every goal that has one.

@@ -31,13 +31,15 @@ _EDGE: Final = 0.2
 """Seconds at the start of the measured window that CPU time is not read in, and half at its end."""
 _STREAMS: Final = 128
 """What iperf3 takes at most."""
-_SLOW: Final = 1e8
-"""Bit/s at which bytes are counted on to pass at the least."""
 
 
 @dataclass(frozen=True, slots=True)
 class TcpThroughput:
-    """Bytes that TCP delivers, counted by the receiver."""
+    """Bytes that TCP delivers, counted by the receiver.
+
+    For a time and not for a number of bytes: iperf3 (3.16 and later) sees that they have gone only
+    when an interval ends, and counts the time until then.
+    """
 
     name: ClassVar[str] = "tcp-throughput"
     summary: ClassVar[str] = "TCP throughput at the receiver (iperf3)"
@@ -61,8 +63,6 @@ class TcpThroughput:
     """Both send at once; the throughput is the sum of both directions."""
     rate: str | None = None
     """Bit/s that each direction keeps to, all its streams together; None for all it can."""
-    volume: int | None = None
-    """Bytes to send in place of `seconds` and `omit`: for trials shorter than a second."""
 
     def __post_init__(self) -> None:
         """Refuse what iperf3 itself would refuse, or silently change."""
@@ -77,7 +77,6 @@ class TcpThroughput:
             no_flag("bidirectional", self.bidirectional),
             "`reverse` and `bidirectional` exclude each other: keep one" if both else None,
             None if self.rate is None else no_rate("rate", self.rate),
-            None if self.volume is None else outside("volume", self.volume, 1, 2**50, whole=True),
         )
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
@@ -88,11 +87,7 @@ class TcpThroughput:
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
         """Return the client's command."""
-        argv = client_argv(address, port)
-        if self.volume is None:
-            argv += ("-t", str(self.seconds), "-O", str(self.omit))
-        else:
-            argv += ("-n", str(self.volume))
+        argv = (*client_argv(address, port), "-t", str(self.seconds), "-O", str(self.omit))
         argv += ("-i", f"{self.interval:g}")
         argv += ("-P", str(self.streams)) if self.streams > 1 else ()
         argv += ("-R",) if self.reverse else ()
@@ -109,13 +104,11 @@ class TcpThroughput:
     @property
     def expected(self) -> float:
         """Seconds."""
-        return self.omit + self.seconds if self.volume is None else self.volume * 8 / 1e9
+        return self.omit + self.seconds
 
     @property
     def steady(self) -> tuple[float, float]:
         """The measured window, without its edges: the client takes a moment to connect."""
-        if self.volume is not None:
-            return 0.0, 0.0  # nobody knows beforehand when it ends
         return self.omit + _EDGE, self.omit + self.seconds - _EDGE / 2
 
     @property
@@ -125,8 +118,7 @@ class TcpThroughput:
     @property
     def deadline(self) -> float:
         """Seconds; iperf3 has no deadline of its own and hangs where the path goes dead."""
-        longest = self.expected if self.volume is None else self.volume * 8 / _SLOW
-        return longest + _GRACE
+        return self.expected + _GRACE
 
     def cannot(self, done: Completed) -> str | None:
         """Both directions at once came with iperf3 3.7."""
@@ -136,8 +128,7 @@ class TcpThroughput:
         """Return throughput, retransmits and the series."""
         document = read(client, "TCP")
         flows = self._flows(document)
-        if self.volume is None:
-            hold_window(document, self.seconds)
+        hold_window(document, self.seconds)
         totals = _added(document, flows) if self.bidirectional else _packaged(client.stdout)
         self._hold_rate(totals.throughput)
         measurements = [Measurement("throughput", totals.throughput, BITS_PER_SECOND)]

@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 
 from netbench.report.figures.base import Figure, Scene
-from netbench.report.figures.lines import curves, series
+from netbench.report.figures.cpusplit import cpu_split
+from netbench.report.figures.latency import curves
+from netbench.report.figures.lifecycle import lifecycle
+from netbench.report.figures.loads import rate_search
+from netbench.report.figures.ranking import ranking
 from netbench.report.figures.ratios import ratios
 from netbench.report.figures.sentinel import sentinel
+from netbench.report.figures.series import series
+from netbench.report.figures.tradeoff import tradeoff
 from netbench.report.figures.trials import trials
 
 __all__ = ["Chapter", "Figure", "Scene", "chapters"]
@@ -23,10 +29,15 @@ class Chapter:
 def chapters(scene: Scene) -> tuple[Chapter, ...]:
     """Return every figure that the run has data for."""
     found = (
+        Chapter("tradeoff", "Isolation against cost", tradeoff(scene)),
+        Chapter("ranking", "Does the order hold?", ranking(scene)),
         Chapter("trials", "Every trial", trials(scene)),
         Chapter("ratios", "Ratio in each block", ratios(scene)),
         Chapter("tails", "Round-trip times, percentile by percentile", curves(scene)),
         Chapter("series", "Throughput over time", series(scene)),
+        Chapter("loads", "UDP: what is lost at which load", rate_search(scene)),
+        Chapter("cpu-split", "Where the CPU time went", cpu_split(scene)),
+        Chapter("lifecycle", "Creating and removing", lifecycle(scene)),
         Chapter("machine", "The state of the machine", sentinel(scene)),
     )
     return tuple(chapter for chapter in found if chapter.figures)

@@ -2,16 +2,31 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from netbench import units
-from netbench.analysis.model import Analysis, BlockDelta, Contrast, NullContrast
+from netbench.analysis.columns import Floats
+from netbench.analysis.model import Analysis, Contrast, NullContrast
+from netbench.analysis.points import BlockDelta, in_columns
 from netbench.report.document import Json
-from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, placed, thinned
-from netbench.report.forest import ticks
+from netbench.report.figures.base import (
+    Figure,
+    Scene,
+    Spec,
+    factors_axis,
+    figure,
+    layout,
+    named,
+    placed,
+    rows_axis,
+    thinned,
+)
 from netbench.report.palette import BAND, QUIET, Colour
-from netbench.report.sentences import measure, primaries
-from netbench.report.words import CellKey, capital, interval, joined, key_of, plain
+from netbench.report.sentences import NAMED, measure, primaries
+from netbench.report.words import CellKey, capital, interval, joined, key_of
 
 DOTS: Final = 200
 """Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""
@@ -74,39 +89,34 @@ def _lines(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> list[_Entry
 
 def _layout(analysis: Analysis, lines: list[_Entry], floor: float | None) -> Spec:
     reach = _reach([thing for _, thing, _ in lines], floor, analysis.margin)
-    marks = ticks(-reach, reach)
     return layout(
-        axis(
-            f"ratio to {plain(analysis.baseline)}, logarithmic",
-            type="log",
-            range=[-reach / math.log(10), reach / math.log(10)],
-            tickvals=list(marks),
-            ticktext=[f"{mark:g}" for mark in marks],
-        ),
-        axis(
-            "",
-            tickvals=[len(lines) - 1 - i for i in range(len(lines))],
-            ticktext=[plain(name) for name, _, _ in lines],
-            range=[-0.6, len(lines) - 0.4],
-            showgrid=False,
-        ),
+        factors_axis(f"ratio to {named(analysis.baseline)}, logarithmic", -reach, reach),
+        rows_axis(name for name, _, _ in lines),
         height=130 + 52 * len(lines),
         showlegend=False,
         shapes=_bands(floor, analysis.margin),
     )
 
 
-def _listed(deltas: tuple[BlockDelta, ...]) -> str:
+def _listed(deltas: Sequence[BlockDelta]) -> str:
     shown = ", ".join(f"{d.block}: {math.exp(d.log_ratio):.3f}" for d in deltas[:DOTS])
     return f"{shown}, and {len(deltas) - DOTS} more" if len(deltas) > DOTS else shown
+
+
+def _logs(deltas: Sequence[BlockDelta]) -> Floats:
+    found: Floats = in_columns(deltas, BlockDelta).numbers("log_ratio")
+    return found
 
 
 def _sides(contrasts: list[Contrast]) -> str:
     """Return in how many blocks each driver lay on the side of 1 where most of its blocks lie."""
     parts = []
+    if len(contrasts) > NAMED:
+        sides = [float(np.sum(_logs(c.deltas))) > 0 for c in contrasts if c.deltas]
+        return f"{sum(sides)} of {len(sides)} drivers above it on average, the others below"
     for contrast in contrasts:
-        above = sum(delta.log_ratio > 0 for delta in contrast.deltas)
-        below = sum(delta.log_ratio < 0 for delta in contrast.deltas)
+        logs = _logs(contrast.deltas)
+        above, below = int(np.sum(logs > 0)), int(np.sum(logs < 0))
         side, count = ("above", above) if above > below else ("below", below)
         parts.append(f"{contrast.driver} {side} it in {count} of {len(contrast.deltas)} blocks")
     return joined(parts)
@@ -119,7 +129,7 @@ def _line(name: str, thing: Contrast | NullContrast, colour: Colour, row: int) -
     mean: Spec = {
         "type": "scatter",
         "mode": "markers",
-        "name": plain(name),
+        "name": named(name),
         "x": [thing.ratio],
         "y": [row],
         "marker": {"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": colour.light}},
@@ -139,12 +149,12 @@ def _line(name: str, thing: Contrast | NullContrast, colour: Colour, row: int) -
     return [*found, mean]
 
 
-def _blocks(name: str, all_deltas: tuple[BlockDelta, ...], colour: Colour, row: int) -> Spec:
+def _blocks(name: str, all_deltas: Sequence[BlockDelta], colour: Colour, row: int) -> Spec:
     deltas, _ = thinned(all_deltas, DOTS)
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": plain(name),
+        "name": named(name),
         "x": [math.exp(delta.log_ratio) for delta in deltas],
         "y": [row + 0.25 for _ in deltas],
         "text": [f"block {delta.block}" for delta in deltas],
@@ -157,7 +167,7 @@ def _reach(things: list[Contrast | NullContrast], floor: float | None, margin: f
     """Return how far, in log ratio, the axis goes on both sides of 1."""
     seen = [math.log1p(margin), math.log1p(floor or 0)]
     for thing in things:
-        seen += [abs(delta.log_ratio) for delta in thing.deltas]
+        seen.append(float(np.max(np.abs(_logs(thing.deltas)), initial=0)))
         ends = (thing.low, thing.high)
         seen += [min(abs(math.log(end)), math.log(4)) for end in ends if end]
     return max(seen) * 1.15

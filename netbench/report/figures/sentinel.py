@@ -3,31 +3,44 @@
 from collections import defaultdict
 
 from netbench import units
-from netbench.analysis.model import SentinelPoint, State
+from netbench.analysis.columns import Rows, groups
+from netbench.analysis.model import State
+from netbench.analysis.points import SentinelPoint, in_columns
 from netbench.report.document import Json
-from netbench.report.figures.base import Figure, Scene, Spec, axis, figure, layout, scaled, thinned
+from netbench.report.figures.base import (
+    TABLE,
+    Figure,
+    Scene,
+    Spec,
+    axis,
+    figure,
+    layout,
+    named,
+    scaled,
+    thinned,
+)
 from netbench.report.palette import BAND
-from netbench.report.words import PLACEMENTS, plain
+from netbench.report.words import PLACEMENTS
 from netbench.spec import Placement
 
 
 def sentinel(scene: Scene) -> tuple[Figure, ...]:
     """Return one figure for each placement with sentinel readings."""
-    groups: defaultdict[Placement, list[SentinelPoint]] = defaultdict(list)
-    for point in scene.analysis.sentinel:
-        groups[point.placement].append(point)
-    return tuple(_sentinel(scene, placement, points) for placement, points in groups.items())
+    if not scene.analysis.sentinel:
+        return ()
+    points = in_columns(scene.analysis.sentinel, SentinelPoint)
+    found = sorted(groups(points.words("placement")), key=lambda group: group[1][0])
+    return tuple(_sentinel(scene, placement, points.at(rows)) for (placement,), rows in found)
 
 
-def _sentinel(scene: Scene, placement: Placement, points: list[SentinelPoint]) -> Figure:
-    arms = dict(scene.digest.arms)
+def _sentinel(scene: Scene, placement: Placement, points: Rows[SentinelPoint]) -> Figure:
     shown, note = thinned(points)
     unit = units.PER_SECOND if placement is Placement.SAME else units.BITS_PER_SECOND
-    scale, name = scaled((point.value for point in points), unit)
+    scale, name = scaled(points.numbers("value").tolist(), unit)
     states = [state for state in scene.analysis.states if state.placement is placement]
     grouped: defaultdict[str, list[SentinelPoint]] = defaultdict(list)
     for point in shown:
-        grouped[arms.get(point.record, "unknown")].append(point)
+        grouped[point.driver].append(point)
     data: list[Json] = [
         _trace(driver, colour.light, grouped[driver], scale, name)
         for driver, colour in scene.colours.items()
@@ -50,13 +63,14 @@ def _sentinel(scene: Scene, placement: Placement, points: list[SentinelPoint]) -
             (
                 f"{p.at:.1f}",
                 str(p.record),
-                arms.get(p.record, units.MISSING),
+                p.driver,
                 p.when,
                 units.quantity(p.value, unit),
                 p.state,
             )
-            for p in points
+            for p in points[:TABLE]
         ],
+        more=max(0, len(points) - TABLE),
     )
 
 
@@ -87,7 +101,7 @@ def _trace(driver: str, colour: str, points: list[SentinelPoint], scale: float, 
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": plain(driver),
+        "name": named(driver),
         "x": x,
         "y": y,
         "text": text,

@@ -4,9 +4,11 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import TrialPoint
+from netbench.analysis.columns import Rows, groups
+from netbench.analysis.points import TrialPoint, by_place, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
+    TABLE,
     Figure,
     Scene,
     Spec,
@@ -14,13 +16,14 @@ from netbench.report.figures.base import (
     figure,
     in_order,
     layout,
+    named,
     placed,
     scaled,
     thinned,
 )
 from netbench.report.palette import QUIET
 from netbench.report.sentences import finding, primaries
-from netbench.report.words import CellKey, concerns, metric_title, plain
+from netbench.report.words import CellKey, concerns, metric_title
 from netbench.spec import Arm
 
 SYMBOLS: Final = {
@@ -30,6 +33,8 @@ SYMBOLS: Final = {
     "mixed": "x",
     "unknown": "square-open",
 }
+LABELS: Final = 24
+"""Names below one figure; where there are more drivers, every k-th is named."""
 WIDTH: Final = 0.7
 """Share of a driver's column that its blocks are spread over."""
 
@@ -41,35 +46,32 @@ def symbol(state: str) -> str:
 
 def trials(scene: Scene) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
-    groups: defaultdict[tuple[CellKey, str], list[TrialPoint]] = defaultdict(list)
     main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(scene.analysis)}
-    for point in scene.analysis.points:
-        if (point.path, point.probe, point.placement, point.metric) in main:
-            key = CellKey(point.path, point.probe, point.placement)
-            groups[key, point.metric].append(point)
+    points = in_columns(scene.analysis.points, TrialPoint)
+    found = [(CellKey(*name[:3]), rows) for name, rows in by_place(points) if name in main]
     return tuple(
-        _trials(scene, key, points)
-        for wanted in in_order(scene, dict.fromkeys(key for key, _ in groups))
-        for (key, _), points in groups.items()
+        _trials(scene, key, points.at(rows))
+        for wanted in in_order(scene, dict.fromkeys(key for key, _ in found))
+        for key, rows in found
         if key == wanted
     )
 
 
-def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
+def _trials(scene: Scene, key: CellKey, points: Rows[TrialPoint]) -> Figure:
     shown, note = thinned(points)
     arms = sorted(
-        {Arm(point.driver, point.replica) for point in points},
+        (Arm(*name) for name, _ in groups(points.words("driver"), points.numbers("replica"))),
         key=lambda arm: (arm.driver != scene.analysis.baseline, arm),
     )
     metric, unit = points[0].metric, points[0].unit
-    scale, name = scaled((point.value for point in points), unit)
+    scale, name = scaled(points.numbers("value").tolist(), unit)
     data: list[Json] = []
     for number, arm in enumerate(arms):
         own = [p for p in shown if Arm(p.driver, p.replica) == arm]
         data += _traces(scene, own, number, scale, name)
-    states = {point.state for point in points}
+    states = points.words("state").seen
     if len(states) > 1:
-        data += [_legend(state) for state in sorted(states)]
+        data += [_legend(state) for state in states]
     spec = _layout(arms, f"{metric_title(metric)}, {name}", legend=len(states) > 1)
     spec["shapes"] = _medians(scene, key, metric, arms, scale)
     caption = (
@@ -85,7 +87,7 @@ def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
             p.state,
             units.quantity(p.value, p.unit),
         )
-        for p in points
+        for p in points[:TABLE]
     ]
     return figure(
         f"trials-{key.slug}-{metric}",
@@ -94,15 +96,17 @@ def _trials(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
         spec={"data": data, "layout": spec},
         headers=("driver", "block", "record", "state", "value"),
         rows=rows,
+        more=len(points) - len(rows),
     )
 
 
 def _layout(arms: list[Arm], title: str, *, legend: bool) -> Spec:
+    step = -(-len(arms) // LABELS)
     return layout(
         axis(
             "",
-            tickvals=list(range(len(arms))),
-            ticktext=[plain(str(arm)) for arm in arms],
+            tickvals=list(range(0, len(arms), step)),
+            ticktext=[named(str(arm)) for arm in arms[::step]],
             range=[-0.5, len(arms) - 0.5],
             showgrid=False,
             autotickangles=[0, -40],
@@ -123,7 +127,7 @@ def _traces(
         {
             "type": "scatter",
             "mode": "markers",
-            "name": plain(found[0].driver),
+            "name": named(found[0].driver),
             "showlegend": False,
             "x": [number + ((p.block - 0.5) / last - 0.5) * WIDTH for p in found],
             "y": [p.value / scale for p in found],

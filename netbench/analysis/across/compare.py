@@ -1,0 +1,116 @@
+"""From run folders' records to a comparison: each run beside the first."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from netbench.analysis.across.budgets import judge_between
+from netbench.analysis.across.conditions import Watcher, of_run
+from netbench.analysis.across.contrasts import contrasts, places
+from netbench.analysis.across.differences import accepted, differences
+from netbench.analysis.across.gates import Terms
+from netbench.analysis.across.model import Comparison, MachineState, Pairing, Run, RunContrast
+from netbench.analysis.across.samples import Measured
+from netbench.analysis.budgets import kept
+from netbench.analysis.contrasts import by_key
+from netbench.analysis.ground import ground_of
+from netbench.analysis.pipeline import framed, judged
+from netbench.analysis.stats import ALPHA
+from netbench.plan.runoffer import offered_by_runs
+from netbench.record import Budget, Record, RunInfo
+from netbench.spec import Placement
+from netbench.units import BITS_PER_SECOND, PER_SECOND
+
+
+def measured(label: str, folder: str, info: RunInfo, records: Iterable[Record]) -> Measured:
+    """Read a run's records once, and return what it is compared by."""
+    watcher = Watcher()
+    frames = framed(info, watcher.watching(records))
+    run = Run(label, folder, info, judged(info, frames))
+    ground = ground_of(info.plan, frames)
+    return Measured(
+        run=run,
+        conditions=of_run(info) | watcher.conditions(),
+        numbers=by_key(frames),
+        reasons=ground.reasons,
+        skipped=ground.skipped,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a comparison is asked for."""
+
+    accept: tuple[str, ...] = ()
+    """Facts that may differ, by name or pattern."""
+    budgets: tuple[Budget, ...] = ()
+    """Between runs, as `offered_by_runs` reads them."""
+    allow_undecided: bool = False
+    """Whether a budget that is not decided counts as kept."""
+
+
+def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> Comparison:
+    """Hold every run against the first, and budgets against whatever run they name.
+
+    The primary contrasts of all pairings share the error rate of 5 %; their number follows from
+    the plans, and from what was skipped every time.
+    """
+    first, *others = runs
+    owed = sum(place.primary for other in others for place in places(first, other))
+    margin = max(one.run.info.plan.margin for one in runs)
+    terms = Terms(ALPHA / max(owed, 1), margin)
+    offer = offered_by_runs({one.run.label: one.run.info.plan for one in runs})
+    results = judge_between(wanted.budgets, offer, runs, wanted.accept, margin)
+    return Comparison(
+        runs=tuple(one.run for one in runs),
+        pairings=tuple(_pairing(first, other, wanted.accept, terms) for other in others),
+        accept=wanted.accept,
+        alpha=terms.alpha,
+        contrasts=owed,
+        margin=margin,
+        budgets=results,
+        budgets_kept=kept(results, allow_undecided=wanted.allow_undecided),
+        allow_undecided=wanted.allow_undecided,
+    )
+
+
+def _pairing(left: Measured, right: Measured, accept: Sequence[str], terms: Terms) -> Pairing:
+    found = accepted(differences(left.conditions, right.conditions), accept)
+    made = contrasts(left, right, found, terms)
+    cells = [run.info.plan.cells for run in (left.run, right.run)]
+    return Pairing(
+        left=left.run,
+        right=right.run,
+        differences=found,
+        contrasts=made,
+        machine=tuple(_machine(left.run, right.run, made)),
+        only_left=tuple(cell for cell in cells[0] if cell not in set(cells[1])),
+        only_right=tuple(cell for cell in cells[1] if cell not in set(cells[0])),
+    )
+
+
+def _machine(left: Run, right: Run, made: Sequence[RunContrast]) -> Iterator[MachineState]:
+    """Yield what the sentinel read of the machine in both runs, in the states compared."""
+    for placement in Placement:
+        here = [one for one in made if one.placement is placement]
+        chosen = Counter((one.left.state, one.right.state) for one in here)
+        if not chosen:
+            continue
+        (states, _), *_ = chosen.most_common(1)
+        readings = [
+            _reading(run, placement, state)
+            for run, state in zip((left, right), states, strict=True)
+        ]
+        if readings[0] is not None and readings[1] is not None:
+            unit = PER_SECOND if placement is Placement.SAME else BITS_PER_SECOND
+            yield MachineState(placement, *states, readings[0], readings[1], unit)
+
+
+def _reading(run: Run, placement: Placement, state: str) -> float | None:
+    found = [
+        point.value
+        for point in run.analysis.sentinel
+        if point.placement is placement and point.state == state
+    ]
+    return median(found) if found else None

@@ -1,0 +1,105 @@
+"""netbench from Python: a run folder as typed values and as pandas frames.
+
+import netbench
+
+run = netbench.load("reports/20260114T101500Z-host-bridge")
+run.frame().groupby(["driver", "metric"])["value"].median()
+run.contrasts().query("primary and headline")
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netbench import store
+from netbench.analysis import Analysis, analyse
+from netbench.record import Record, RunInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)  # no slots: what was computed once is kept
+class Run:
+    """A run that was measured. Nothing of its folder is written."""
+
+    path: Path
+    info: RunInfo
+    """What was asked, where and with what: the content of `run.json`."""
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """The drivers of the run, in the order of its plan."""
+        return self.info.plan.drivers
+
+    @property
+    def baseline(self) -> str:
+        """The driver that the others are compared with."""
+        return self.info.plan.baseline
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be read of the records; empty for a sound run."""
+        source = store.load(self.path)
+        deque(source.records(), maxlen=0)
+        return tuple(source.notes)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Everything that can be said of the run, as plain values."""
+        return analyse(self.info, store.load(self.path).trials())
+
+    def records(self) -> Iterator[Record]:
+        """Yield every readable record, one at a time, in the order in which they were written."""
+        source = store.load(self.path)
+        yield from source.records()
+        vars(self)["notes"] = tuple(source.notes)  # whoever asks for them needs no other pass
+
+    def frame(self) -> "pd.DataFrame":
+        """Return the tidy frame: one row for each trial and metric, in base units.
+
+        Columns: run, record, block, position, attempt, started (UTC), driver, replica (1: the
+        baseline's second pair), path, probe, placement, outcome (`sample`, `failure`, `skip`),
+        reason, metric, unit, value, state (of the machine), sentinel_before, sentinel_after, steal
+        (share of CPU time). A trial without a number has one row whose metric and value are
+        missing.
+        """
+        from netbench.analysis.tidy import trials  # noqa: PLC0415 - pandas is slow to import
+
+        return trials(self.info, store.load(self.path).trials())
+
+    def contrasts(self) -> "pd.DataFrame":
+        """Return one row for each contrast with the baseline: ratio, interval, verdict.
+
+        Columns: run, driver, baseline, path, probe, placement, metric, unit, primary (the run is
+        judged by it), headline (False: a second state of the machine), state, blocks, ratio, low,
+        high, difference, driver_median, baseline_median (in `unit`), verdict, noise_floor,
+        saturated, stopped, warnings (kinds). An end of an interval that is unbounded is missing.
+        """
+        from netbench.analysis.tidy import contrasts  # noqa: PLC0415 - pandas is slow to import
+
+        return contrasts(self.info, self.analysis)
+
+    def cells(self) -> "pd.DataFrame":
+        """Return one row for each arm, cell and metric: median, quartiles, how its trials ended.
+
+        Columns: run, driver, replica, path, probe, placement, metric, unit, median, p25, p75,
+        trials, failures, skips, reasons, saturated.
+        """
+        from netbench.analysis.tidy import cells  # noqa: PLC0415 - pandas is slow to import
+
+        return cells(self.info, self.analysis)
+
+
+def load(path: str | PathLike[str]) -> Run:
+    """Open a run folder; `run.json` is read now, the records when they are asked for.
+
+    Raises:
+        RunFolderError: missing, empty, not a run, damaged, or written by a newer schema.
+    """
+    folder = Path(path)
+    return Run(folder, store.load(folder).info)

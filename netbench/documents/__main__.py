@@ -1,0 +1,5 @@
+"""Write `netbench/schemas/` anew: `python -m netbench.documents`."""
+
+from netbench.documents.schemas import write
+
+write()

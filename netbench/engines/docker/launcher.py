@@ -1,0 +1,290 @@
+"""One `sh` in a container that starts tools there: a message each, where an exec takes much longer.
+
+An exec keeps engine and kernel busy for tens of milliseconds. The shell is one exec, and starts any
+number of tools. It runs one script; what it reads are words, never commands. A tool's output goes
+into files of the container's own /tmp while it runs, and is fetched once it has ended.
+"""
+
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from signal import Signals
+from typing import Final
+
+from docker.errors import NotFound
+
+from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT
+from netbench.engines.docker.client import Clients
+from netbench.engines.docker.stream import Wire
+from netbench.errors import EngineError, EngineLost
+from netbench.threads import start_thread
+
+_ANSWERS: Final = 10.0
+"""Seconds that the shell may take to answer."""
+_NEWS: Final = 2.0
+"""Seconds that the news of a killed process may take to reach the engine."""
+_POLL: Final = 0.02
+_FLOODED: Final = 128 + Signals.SIGXFSZ
+_NOT_RUNNABLE: Final = (126, 127)
+"""Exit codes of what cannot be run, or is not there."""
+_SCRIPT: Final = r"""
+exec 3>&2 2>/dev/null
+mark=$1 most=$2 newline='
+'
+words() { # as many as the first line says; each says how many lines it has
+    IFS= read -r count || exit
+    set --
+    while [ "$count" -gt 0 ]; do
+        IFS= read -r lines || exit
+        IFS= read -r word || exit
+        while [ "$lines" -gt 1 ]; do
+            IFS= read -r more || exit
+            word=$word$newline$more lines=$((lines - 1))
+        done
+        set -- "$@" "$word"
+        count=$((count - 1))
+    done
+    "$order" "$@"
+}
+start() { # NUMBER COMMAND...
+    number=$1 file=/tmp/.netbench-$mark-$1
+    shift
+    (
+        (ulimit -f "$most"; exec "$@") </dev/null >"$file.1" 2>"$file.2" 3>&- &
+        pid=$!
+        echo "started $number $pid" >&3
+        wait "$pid"
+        echo "ended $number $?" >&3
+    ) </dev/null >/dev/null &
+}
+send() { # SIGNAL PID: to the one child of `timeout`, as soon as it has one
+    tries=0
+    while [ -e "/proc/$2" ] && [ $((tries += 1)) -lt 1000 ]; do
+        tool= # the file has no end of line: `read` has taken what there is, and says that it failed
+        read -r tool rest <"/proc/$2/task/$2/children"
+        [ -n "$tool" ] || tool=$(pgrep -P "$2")
+        kill "-$1" ${tool:-nobody} && return
+    done
+}
+fetch() { # NUMBER BYTES
+    file=/tmp/.netbench-$mark-$1
+    for output in "$file.1" "$file.2"; do
+        [ -s "$output" ] && head -c "$2" "$output"
+        printf %s "$mark"
+    done
+    : >"$file.1" >"$file.2"
+}
+while IFS= read -r order; do
+    case $order in start | send | fetch) words ;; esac
+done
+"""
+
+
+@dataclass(slots=True)
+class Job:
+    """A tool that was started, as far as the shell has told."""
+
+    number: int
+    begun: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set too where the shell is gone, and nobody sees the tool's end."""
+    pid: int | None = None
+    """Of its `timeout`, in the container's own numbers."""
+    code: int | None = None
+    """As shells tell it: 128 and the signal where one ended it."""
+    ended_at: float = 0.0
+
+
+class Launcher:
+    """The shell in one container, as one user; safe to use from several threads."""
+
+    def __init__(self, clients: Clients, container: str, user: str) -> None:
+        """Start the shell.
+
+        Raises:
+            EngineError: the engine refused, as where the container does not run.
+            EngineLost: it does not answer.
+        """
+        self._clients = clients
+        self._container = container
+        self._mark = secrets.token_hex(16)
+        self._numbers = itertools.count(1)
+        self._jobs: dict[int, Job] = {}
+        self._fetching = threading.Lock()
+        self._data = bytearray()
+        self._arrived = threading.Condition()
+        self._pid: int | None = None
+        self.gone = False
+        """Whether the shell, or the way to it, has ended."""
+        command = ["sh", "-c", _SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
+        with clients.lend("start a shell in a container") as api:
+            self._exec = str(api.exec_create(container, command, stdin=True, user=user)["Id"])
+            self._wire = Wire(api.exec_start(self._exec, socket=True))
+        start_thread(threading.Thread(target=self._listen, name="launcher", daemon=True))
+
+    def _listen(self) -> None:
+        """Take what the shell says until it ends: news by stderr, output of tools by stdout."""
+        news = bytearray()
+        with suppress(OSError):
+            for kind, data in self._wire.frames():
+                if kind == 1:
+                    with self._arrived:
+                        self._data += data
+                        self._arrived.notify_all()
+                    continue
+                news += data
+                *lines, rest = news.split(b"\n")
+                news = bytearray(rest)
+                for line in lines:
+                    self._note(line.decode(errors="replace").split())
+        with self._arrived:
+            self.gone = True
+            self._data += news  # the engine's own words, where there never was a shell
+            self._arrived.notify_all()
+        for job in tuple(self._jobs.values()):
+            job.begun.set()
+            job.ended.set()
+
+    def _note(self, words: list[str]) -> None:
+        if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):  # noqa: PLR2004
+            return
+        what, number, value = words[0], int(words[1]), int(words[2])
+        job = self._jobs.get(number)
+        if job is not None and what == "started":
+            job.pid = value
+            job.begun.set()
+        elif job is not None and what == "ended":
+            job.code, job.ended_at = value, time.monotonic()
+            job.ended.set()
+
+    def _tell(self, order: str, *words: str) -> None:
+        try:
+            self._wire.send(_message(order, words))
+        except OSError:
+            self._wire.end()
+
+    def start(self, command: Iterable[str]) -> Job:
+        """Start a command.
+
+        Raises:
+            EngineError: it does not start.
+            EngineLost: the engine does not answer.
+        """
+        job = Job(next(self._numbers))
+        self._jobs[job.number] = job
+        if self.gone:  # it may have ended before the job was there to be told
+            job.begun.set()
+        self._tell("start", str(job.number), *command)
+        begun = job.begun.wait(_ANSWERS)
+        if job.pid is None:
+            why = self.fate() if begun else f"its shell is silent for {_ANSWERS:.0f} s"
+            raise EngineError(f"nothing can be started in the container: {why}")
+        return job
+
+    def send(self, job: Job, number: Signals) -> None:
+        """Signal the tool of a job; quietly nothing where it has ended."""
+        if not job.ended.is_set():
+            self._tell("send", str(number.value), str(job.pid))
+
+    def fetch(self, job: Job) -> tuple[bytes, bytes] | None:
+        """Return what an ended tool left on stdout and stderr; None where the shell is gone.
+
+        Called once for each.
+
+        Raises:
+            EngineError: the shell does not tell.
+        """
+        mark = self._mark.encode()
+        with self._fetching:
+            most = KEPT_OF_FLOOD if job.code == _FLOODED else MOST_OUTPUT
+            self._tell("fetch", str(job.number), str(most))
+            del self._jobs[job.number]
+            with self._arrived:
+                whole = self._arrived.wait_for(lambda: self.gone or self._fetched(mark), _ANSWERS)
+                out, *more = bytes(self._data).split(mark)
+                self._data.clear()
+        if not whole:
+            raise EngineError(f"a tool's output is lost: its shell is silent for {_ANSWERS:.0f} s")
+        return (out, more[0]) if len(more) == 2 else None  # noqa: PLR2004 - stderr, nothing
+
+    def _fetched(self, mark: bytes) -> bool:
+        return self._data.endswith(mark) and self._data.count(mark) > 1
+
+    def pid(self) -> int:
+        """Return the shell's number as the engine's machine has it; 0 before it is told."""
+        if not self._pid:
+            with self._clients.lend("look at the shell in a container") as api:
+                self._pid = int(api.exec_inspect(self._exec)["Pid"])
+        return self._pid
+
+    def fate(self) -> str:
+        """Return why the shell has ended, in words.
+
+        Raises:
+            EngineLost: it has not, but the engine has let go of it, or does not answer.
+        """
+        deadline = time.monotonic() + _ANSWERS
+        while time.monotonic() < deadline:  # the stream's end outruns the news of a process's
+            with self._clients.lend("look at a container") as api:
+                try:
+                    if not api.inspect_container(self._container)["State"]["Running"]:
+                        return "the container has ended"
+                    seen = api.exec_inspect(self._exec)
+                except NotFound:
+                    return "the container is gone"
+            if not seen["Running"] and seen["ExitCode"] in _NOT_RUNNABLE:
+                return f"sh: {bytes(self._data).decode(errors='replace').strip()}"
+            if not seen["Running"]:
+                return f"its shell ended with exit code {seen['ExitCode']}"
+            time.sleep(_POLL)
+        raise EngineLost("the engine let go of the shell in a container")
+
+    def out_of_memory(self) -> bool:
+        """Tell whether the kernel has killed something in the container for lack of memory."""
+        deadline = time.monotonic() + _NEWS
+        with suppress(EngineError):
+            while time.monotonic() < deadline:
+                with self._clients.lend("look at a container") as api:
+                    if api.inspect_container(self._container)["State"].get("OOMKilled"):
+                        return True
+                time.sleep(_POLL)
+        return False
+
+
+class Launchers:
+    """The shells of a run, each started when first needed; safe to use from several threads."""
+
+    def __init__(self, clients: Clients) -> None:
+        """None is started yet."""
+        self._clients = clients
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._made: dict[tuple[str, str], Launcher] = {}
+
+    def of(self, container: str, user: str) -> Launcher:
+        """Return the shell in a container as a user; errors as those of `Launcher`."""
+        with self._lock:
+            lock = self._locks.setdefault(container, threading.Lock())
+        with lock:
+            found = self._made.get((container, user))
+            if found is None or found.gone:
+                found = self._made[container, user] = Launcher(self._clients, container, user)
+            return found
+
+    def forget(self, container: str) -> None:
+        """Forget the shells of a container that is about to be removed; they end with it."""
+        with self._lock:
+            self._locks.pop(container, None)
+            for key in [key for key in self._made if key[0] == container]:
+                del self._made[key]
+
+
+def _message(order: str, words: tuple[str, ...]) -> bytes:
+    lines = [order, str(len(words))]
+    for word in words:
+        lines += [str(word.count("\n") + 1), word]
+    return "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")

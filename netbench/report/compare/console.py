@@ -1,0 +1,107 @@
+"""A comparison at a terminal: what differs, the machine, then the contrasts, regressions first."""
+
+from typing import TYPE_CHECKING, Final
+
+from netbench.analysis.across.model import Comparison, Pairing, RunContrast
+from netbench.analysis.model import Verdict
+from netbench.report.budgets import ordered
+from netbench.report.compare import words
+from netbench.report.console import STYLES, budget_lines, plain_table
+from netbench.report.words import SIGNS, plain
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+
+_SIGN: Final = "–"
+
+
+def shown(comparison: Comparison) -> "Group":
+    """Return everything, for people at a terminal."""
+    from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
+    from rich.text import Text  # noqa: PLC0415 - same
+
+    parts: list[RenderableType] = [Text(words.run_line(run)) for run in comparison.runs]
+    parts.append(Text(f"\n{words.lead(comparison)}", style="bold"))
+    said = words.accepted_line(comparison)
+    parts += [Text(said, style="yellow")] if said else []
+    for pairing in comparison.pairings:
+        parts += _pairing(pairing)
+    parts += budget_lines(words.budgets_told(comparison), ordered(comparison))
+    parts.append(Text(f"\n{words.HONEST}", style="dim"))
+    return Group(*parts)
+
+
+def _pairing(pairing: Pairing) -> list["RenderableType"]:
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    parts: list[RenderableType] = [_differences(pairing)]
+    parts += [Text(plain(words.machine_line(s, pairing)), style="dim") for s in pairing.machine]
+    parts += [Text(line, style="dim") for line in words.cells_line(pairing)]
+    primary = [one for one in pairing.contrasts if one.primary]
+    parts += [_contrasts(pairing, primary)] if primary else []
+    parts += _reasons(primary)
+    beside = [
+        one
+        for one in pairing.contrasts
+        if not one.primary and one.verdict in {Verdict.SLOWER, Verdict.FASTER}
+    ]
+    parts += [_contrasts(pairing, beside, "Other measures that changed")] if beside else []
+    return parts
+
+
+def _differences(pairing: Pairing) -> "RenderableType":
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    left, right = pairing.left.label, pairing.right.label
+    if not pairing.differences:
+        return Text(f"\nNothing that was recorded differs between {left} and {right}", style="bold")
+    result = plain_table(Text(f"\nWhat differs between {left} and {right}", style="bold"), gap=2)
+    for name in ("fact", "of", left, right, ""):
+        result.add_column(name, overflow="fold")
+    for one in pairing.differences:
+        result.add_row(
+            Text(one.fact),
+            Text(plain(str(one.scope))),
+            *map(Text, words.values(one)),
+            words.grade(one) if one.confounder else "",
+            style="yellow" if one.withholds else "" if one.confounder else "dim",
+        )
+    return result
+
+
+def _contrasts(pairing: Pairing, found: list[RunContrast], title: str = "") -> "RenderableType":
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    left, right = pairing.left.label, pairing.right.label
+    heading = title or f"{right} beside {left}, regressions first"
+    result = plain_table(Text(f"\n{heading}", style="bold"), gap=2)
+    result.add_column("measure", overflow="fold")
+    result.add_column("of", overflow="fold")
+    for name in (left, right, f"{right} / {left}"):
+        result.add_column(name, justify="right", no_wrap=True)
+    result.add_column("verdict", no_wrap=True)
+    for one in found:
+        sign = _SIGN if one.withheld else SIGNS[one.verdict]
+        result.add_row(
+            Text(words.place(one)),
+            Text(words.subject(one)),
+            words.level(one.left, one),
+            words.level(one.right, one),
+            Text(words.figures(one)),
+            Text(f"{sign} {words.verdict(one)}", style=STYLES[one.verdict]),
+        )
+    return result
+
+
+def _reasons(found: list[RunContrast]) -> list["RenderableType"]:
+    """Return why contrasts have no verdict, each reason once with those it is of."""
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    told = [(words.why(one), f"{words.subject(one)} in {words.measured(one)}") for one in found]
+    reasons: dict[str, list[str]] = {}
+    for reason, whom in told:
+        if reason:
+            reasons.setdefault(reason, []).append(whom)
+    return [
+        Text(f"! {reason}: {'; '.join(whom)}", style="yellow") for reason, whom in reasons.items()
+    ]

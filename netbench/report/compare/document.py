@@ -1,0 +1,153 @@
+"""The `--json` document of `compare`, schema 1."""
+
+import math
+from typing import Final
+
+from netbench.analysis.across.differences import Difference
+from netbench.analysis.across.model import Comparison, MachineState, Pairing, RunContrast, Side
+from netbench.analysis.model import QualityWarning
+from netbench.documents.compare import (
+    CompareDocument,
+    DifferenceRow,
+    MachineRow,
+    RunContrastRow,
+    SideRow,
+    Value,
+)
+from netbench.documents.run import WarningRow
+from netbench.record import Absent, FactValue
+from netbench.report.document import budget_row
+from netbench.spec import Path
+
+SCHEMA: Final = 1
+
+
+def document(comparison: Comparison, page: str, exit_code: int) -> CompareDocument:
+    """Return the document; fields may be added to it, never renamed."""
+    first, second, *_ = comparison.runs
+    return {
+        "schema": SCHEMA,
+        "left": first.folder,
+        "right": second.folder,
+        "runs": [
+            {"label": run.label, "folder": run.folder, "engine": run.info.engine}
+            for run in comparison.runs
+        ],
+        "page": page,
+        "exit": exit_code,
+        "accepted": list(comparison.accept),
+        "alpha": _number(comparison.alpha),
+        "margin": comparison.margin,
+        "differences": [
+            _difference(one, pairing)
+            for pairing in comparison.pairings
+            for one in pairing.differences
+        ],
+        "contrasts": [
+            _contrast(one) for pairing in comparison.pairings for one in pairing.contrasts
+        ],
+        "machine": [
+            _machine(state, pairing) for pairing in comparison.pairings for state in pairing.machine
+        ],
+        "verdict_withheld": any(pairing.withheld for pairing in comparison.pairings),
+        "withheld_by": list(
+            dict.fromkeys(
+                fact
+                for pairing in comparison.pairings
+                for one in pairing.contrasts
+                for fact in one.withheld
+            )
+        ),
+        "budgets": [budget_row(result) for result in comparison.budgets],
+    }
+
+
+def _difference(one: Difference, pairing: Pairing) -> DifferenceRow:
+    scope = one.scope
+    return {
+        "fact": one.fact,
+        "left": _value(one.left),
+        "right": _value(one.right),
+        "confounder": one.confounder,
+        "accepted": one.accepted,
+        "meaning": one.meaning,
+        "run": pairing.right.label,
+        "driver": scope.driver,
+        "path": scope.path,
+        "probe": scope.probe,
+        "placement": scope.placement,
+        "link": scope.detail,
+    }
+
+
+def _value(value: FactValue | None) -> Value:
+    """Return a fact's value; None where the run does not have it, be it recorded as absent."""
+    match value:
+        case None | Absent():
+            return None
+        case tuple():
+            return list(value)
+        case float():
+            return _number(value)
+        case _:
+            return value
+
+
+def _contrast(one: RunContrast) -> RunContrastRow:
+    return {
+        "driver": one.driver,
+        "baseline": one.baseline,
+        "path": Path(one.path),
+        "probe": one.probe,
+        "placement": one.placement,
+        "metric": one.metric,
+        "unit": one.unit,
+        "primary": one.primary,
+        "basis": one.basis,
+        "left": _side(one.left),
+        "right": _side(one.right),
+        "ratio": _number(one.ratio),
+        "low": _number(one.low),
+        "high": _number(one.high),
+        "difference": _number(one.difference),
+        "verdict": one.verdict,
+        "blocks": min(one.left.blocks, one.right.blocks),
+        "state": one.right.state,
+        "noise_floor": _number(one.noise_floor),
+        "machine": _number(one.machine),
+        "withheld": list(one.withheld),
+        "warnings": _warnings(one.warnings),
+    }
+
+
+def _side(side: Side) -> SideRow:
+    return {
+        "run": side.run,
+        "blocks": side.blocks,
+        "state": side.state,
+        "level": _number(side.level),
+        "median": _number(side.median),
+        "reason": side.reason,
+    }
+
+
+def _machine(state: MachineState, pairing: Pairing) -> MachineRow:
+    return {
+        "run": pairing.right.label,
+        "placement": state.placement,
+        "left_state": state.left_state,
+        "right_state": state.right_state,
+        "left": _number(state.left),
+        "right": _number(state.right),
+        "ratio": _number(state.ratio),
+        "unit": state.unit,
+    }
+
+
+def _warnings(found: tuple[QualityWarning, ...]) -> list[WarningRow]:
+    return [{"kind": w.kind, "message": w.message, "advice": w.advice} for w in found]
+
+
+def _number(value: float | None) -> float | None:
+    """Return the value where JSON has a number for it."""
+    return value if value is not None and math.isfinite(value) else None

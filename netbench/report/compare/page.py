@@ -1,0 +1,43 @@
+"""The page of a comparison: one file with everything in it, as the report of one run."""
+
+from importlib.resources import files
+from typing import Final
+
+from markupsafe import Markup
+
+from netbench.analysis.across.model import Comparison
+from netbench.report import budgets
+from netbench.report.compare import words
+from netbench.report.compare.charts import changes, spreads
+from netbench.report.palette import driver_colours
+from netbench.report.sections import engine_named, fact_text, host_text
+from netbench.report.sentences import fact
+from netbench.report.shell import render
+from netbench.report.words import joined
+
+_STYLE: Final = "templates/compare.css"
+
+
+def page(comparison: Comparison) -> str:
+    """Return the whole page; each run has a colour, the first that of a baseline."""
+    labels = tuple(run.label for run in comparison.runs)
+    style = files("netbench.report").joinpath(_STYLE).read_text(encoding="utf-8")
+    return render(
+        "compare.html.j2",
+        driver_colours(labels, labels[0]),
+        comparison=comparison,
+        style=Markup(style),  # noqa: S704 - the project's own file
+        accepted=words.accepted_line(comparison),
+        honest=words.HONEST,
+        joined=joined,
+        words=words,
+        budgets_told=words.budgets_told(comparison),
+        budget_results=budgets.ordered(comparison),
+        budget=budgets,
+        changes=changes,
+        spreads=spreads,
+        fact=fact,
+        fact_text=fact_text,
+        host_text=host_text,
+        engine_named=engine_named,
+    )

@@ -1,0 +1,50 @@
+"""Every warning of a run once: whom it concerns, what was seen, and what to do."""
+
+from dataclasses import dataclass
+
+from netbench.analysis.model import Analysis, Contrast
+from netbench.report.words import capital, joined, key_of, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One warning."""
+
+    kind: str
+    whom: str
+    """Drivers and cells; empty where it concerns the whole run."""
+    message: str
+    advice: str
+
+    @property
+    def text(self) -> str:
+        """The warning on one line."""
+        said = f"{self.message}. {self.advice}."
+        return plain(f"{self.whom}: {said}" if self.whom else capital(said))
+
+
+def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
+    """Return every warning once, the run's own first."""
+    found: dict[tuple[str, str, str], list[Contrast]] = {}
+    for warning in analysis.warnings:
+        found.setdefault((warning.kind, warning.message, warning.advice), [])
+    for contrast in analysis.contrasts:
+        for warning in contrast.warnings if contrast.primary and contrast.headline else ():
+            words = (warning.kind, warning.message, warning.advice)
+            found.setdefault(words, []).append(contrast)
+    return tuple(
+        Doubt(kind, _whom(whom), message.rstrip("."), capital(advice.rstrip(".")))
+        for (kind, message, advice), whom in found.items()
+    )
+
+
+def _whom(contrasts: list[Contrast]) -> str:
+    """Return `bridge and container in tcp-rr on one core and tcp-rr on two cores`."""
+    drivers: dict[str, list[str]] = {}
+    for contrast in contrasts:
+        cell = f"{contrast.probe} {key_of(contrast).place}"
+        drivers.setdefault(cell, []).append(contrast.driver)
+    cells: dict[tuple[str, ...], list[str]] = {}
+    for cell, names in drivers.items():
+        cells.setdefault(tuple(names), []).append(cell)
+    return "; ".join(f"{joined(list(who))} in {joined(where)}" for who, where in cells.items())

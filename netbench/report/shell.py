@@ -1,0 +1,165 @@
+"""What every HTML page is made in: templates, one policy that forbids the network, packed data."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Final
+
+import numpy as np
+from jinja2 import (
+    Environment,
+    FileSystemBytecodeCache,
+    PackageLoader,
+    StrictUndefined,
+    select_autoescape,
+)
+from jinja2.bccache import Bucket
+from markupsafe import Markup
+
+from netbench import units
+from netbench.report import words
+from netbench.report.document import Json
+from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour
+
+PALETTE: Final = (BASELINE, *DRIVERS)
+"""Colours as the style sheet numbers them: `.d0` is the baseline's."""
+MARKUP: Final = str.maketrans("<>&", ",.:")
+"""Letters of base85 that mean something in HTML, and the unused ones that stand for them."""
+_DIGITS: Final = np.frombuffer(
+    b"".join(base64.b85encode(bytes(3) + bytes([n]))[-1:] for n in range(85))
+    .decode("ascii")
+    .translate(MARKUP)
+    .encode("ascii"),
+    np.uint8,
+)
+"""The letter of each digit."""
+_INDENT: Final = re.compile(r"\n\s+")
+_FOLDER: Final = "templates"
+COMPILED: Final = Path(__file__).parent / _FOLDER / "__pycache__"
+
+
+def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
+    """Return a page from a template that extends `base.html.j2`.
+
+    `colours` are those of the drivers, or of whatever else is told apart by colour.
+    """
+    script = _asset("page.js")
+    classes = {name: f"d{PALETTE.index(colour)}" for name, colour in colours.items()}
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            csp=_policy(script),
+            css=Markup(_asset("page.css")),  # noqa: S704 - the project's own file
+            script=Markup(script),  # noqa: S704 - the project's own file
+            palette=PALETTE,
+            classes=classes,
+            **values,
+        )
+    )
+
+
+class _Compiled(FileSystemBytecodeCache):
+    """Templates compiled once, beside them as Python keeps its modules: it takes half a second."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep one, where whoever runs may, and wants Python to."""
+        if sys.dont_write_bytecode:
+            return
+        with suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of all templates: everything is escaped unless it says otherwise."""
+    made = Environment(
+        loader=PackageLoader("netbench.report", _FOLDER),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        bytecode_cache=_Compiled(str(COMPILED)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "quantity": units.quantity,
+        "plain": words.plain,
+        "capital": words.capital,
+    }
+    made.globals |= {"signs": words.SIGNS, "units": units, "interval": words.interval}
+    return made
+
+
+def packed(content: Json) -> str:
+    """Return JSON, packed so that no text in it can be markup; the page's script unfolds it."""
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _packed(text.encode())
+
+
+@cache
+def packed_plotly() -> str:
+    """Return plotly.min.js, packed; the same text every time, kept as compiled templates are."""
+    with as_file(files("plotly").joinpath("package_data", "plotly.min.js")) as source:
+        seen = source.stat()
+        kept = COMPILED / f"plotly-{seen.st_size}-{seen.st_mtime_ns}.packed"
+        with suppress(OSError):
+            return kept.read_text(encoding="ascii")
+        text = _packed(source.read_bytes())
+    _keep(kept, text)
+    return text
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a file whole or not at all, where whoever runs may and wants Python to keep things."""
+    if sys.dont_write_bytecode:
+        return
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        with NamedTemporaryFile("w", dir=path.parent, encoding="ascii", delete=False) as file:
+            file.write(text)
+        Path(file.name).replace(path)
+
+
+def dark_colours() -> dict[str, Json]:
+    """Return what each colour of a light page becomes on a dark one."""
+    return {colour.light: colour.dark for colour in THEMED}
+
+
+def _packed(content: bytes) -> str:
+    """Return gzip in base85, six percent shorter than base64, without the letters of markup."""
+    return _base85(gzip.compress(content, compresslevel=9, mtime=0))
+
+
+def _base85(content: bytes) -> str:
+    """Return base85 as `base64.b85encode` does, with `MARKUP`; that one takes half a second."""
+    padding = -len(content) % 4
+    words = np.frombuffer(content + bytes(padding), ">u4").astype(np.uint32)
+    digits = np.empty((len(words), 5), np.uint8)
+    for place in reversed(range(5)):
+        words, digits[:, place] = np.divmod(words, 85)
+    return _DIGITS[digits].tobytes()[: 5 * len(digits) - padding].decode("ascii")
+
+
+def _asset(name: str) -> str:
+    """Return a file of the templates, without what indents its lines."""
+    text = files("netbench.report").joinpath(_FOLDER, name).read_text(encoding="utf-8")
+    return _INDENT.sub("\n", text)
+
+
+def _policy(script: str) -> str:
+    """Return a policy that runs this one script and what it unpacks, and loads nothing."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' blob:; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,76 @@
+"""Signals at every stage of a run, on the netns engine."""
+
+import json
+import signal
+import subprocess
+from contextlib import suppress
+from signal import Signals
+
+import pytest
+from support.faults import Bed, assert_kept, assert_one_error, nothing_left, stages
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TRIES = 5
+"""Runs in which a report, which takes a moment, may be done before the signal comes."""
+STAGES = ("build", "create", "settle", "probe", "record", "teardown", "report")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("number", CAUGHT, ids=lambda number: number.name)
+def test_a_signal_ends_a_run_in_good_order(bed: Bed, number: Signals, stage: str) -> None:
+    with nothing_left(bed):
+        for turn in range(TRIES):
+            run = bed.start(name=f"{turn}-")
+            run.until(stages(bed)[stage])
+            run.signal(number)
+            code = run.end()
+            if code != 0 or stage != "report":
+                break
+            # the signal came when all was done
+            (folder,) = (bed.program.folder / "reports").iterdir()
+            assert (folder / "report.html").exists()
+            folder.rename(bed.program.folder / f"done-{turn}")
+
+        assert code == 130, run.said
+        assert_one_error(run, f"stopped by {number.name}")
+        loaded = assert_kept(run)
+        if stage not in ("build", "create"):
+            assert loaded is not None
+        if loaded is not None and stage != "report":
+            assert loaded.info.status in ("interrupted", "complete")
+
+
+@pytest.mark.cleans
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_run_is_cleaned_up_after(bed: Bed, stage: str) -> None:
+    with nothing_left(bed):
+        run = bed.start()
+        run.until(stages(bed)[stage])
+        run.signal(signal.SIGKILL)
+
+        assert run.end() == -signal.SIGKILL
+        loaded = assert_kept(run, truncated=True)
+        cleaned = bed.program("clean", "--json")
+        assert cleaned.code == 0, cleaned.stderr
+        rows = json.loads(cleaned.stdout)["clean"]
+        assert loaded is None or {r["action"] for r in rows if r["run"] == loaded.info.id} <= {
+            "removed"
+        }
+        if loaded is not None:
+            assert bed.program("report", str(loaded.path)).code == 0
+
+
+@pytest.mark.parametrize("stage", ["probe", "teardown"])
+def test_a_second_signal_does_not_cut_the_cleaning_short(bed: Bed, stage: str) -> None:
+    with nothing_left(bed):
+        run = bed.start()
+        run.until(stages(bed)[stage])
+        run.signal(signal.SIGINT)
+        while run.process.poll() is None:
+            run.process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                run.process.wait(0.03)
+
+        assert run.process.returncode == 130, run.said
+        assert "Traceback" not in run.said
+        assert_kept(run)

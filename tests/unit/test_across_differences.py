@@ -1,0 +1,113 @@
+from dataclasses import replace
+
+import pytest
+from support.several import run, taken, with_facts, with_mtu
+from support.synthetic import Run
+
+from netbench.analysis.across.differences import (
+    Difference,
+    accepted,
+    confounders,
+    differences,
+)
+from netbench.record import Absent, FactValue, ProbeSummary
+
+ONE = run(1)
+
+
+def found(left: Run, right: Run) -> dict[str, Difference]:
+    sides = (taken(side, "x").conditions for side in (left, right))
+    return {str(one): one for one in differences(*sides)}
+
+
+def test_two_runs_of_the_same_thing_differ_in_their_seed_alone() -> None:
+    assert [(name, one.confounder) for name, one in found(ONE, run(2)).items()] == [
+        ("plan.seed", False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "confounder"),
+    [
+        ("kernel.release", "6.13.0", True),
+        ("engine.version", "29.0.0", True),
+        ("engine.firewall", "nftables", True),
+        ("net.firewall_rules", 20, True),
+        ("net.tcp_congestion_control", "bbr", True),
+        ("host.governor", "powersave", True),
+        ("host.uptime", 12.5, False),
+        ("engine.storage_driver", "zfs", False),
+        ("nobody.knows", "this", True),
+    ],
+)
+def test_a_fact_is_graded_by_the_registry(fact: str, value: FactValue, confounder: bool) -> None:
+    other = with_facts(ONE, **{fact.replace(".", "__"): value})
+
+    (one,) = found(ONE, other).values()
+
+    assert (one.fact, one.right, one.confounder) == (fact, value, confounder)
+
+
+def test_what_neither_run_could_read_does_not_differ() -> None:
+    other = with_facts(ONE, host__governor=Absent("another reason"))
+
+    assert found(ONE, other) == {}
+
+
+def test_an_mtu_is_told_link_by_link_and_concerns_its_driver_alone() -> None:
+    differing = found(ONE, with_mtu(ONE, "bridge", 1400))
+
+    assert set(differing) >= {
+        "link.mtu (bridge, east-west, client eth0)",
+        "link.mtu (bridge, east-west, server eth0)",
+        "link.mtu (bridge, east-west, host bridge (link 3))",
+    }
+    assert {one.fact for one in differing.values()} == {"link.mtu"}
+    (own, other) = (
+        confounders(differing.values(), drivers, "east-west", "tcp-rr", "same")
+        for drivers in (["bridge"], ["host"])
+    )
+    assert own
+    assert not other
+
+
+def test_another_path_is_told_once_and_not_link_by_link() -> None:
+    shorter = replace(
+        ONE,
+        records=tuple(
+            replace(record, path=record.path and replace(record.path, hops=record.path.hops[:1]))
+            for record in ONE.records
+        ),
+    )
+
+    assert {one.fact for one in found(ONE, shorter).values()} == {"path.links"}
+
+
+def test_a_probes_parameters_and_tools_concern_its_cells() -> None:
+    def probed(seconds: int) -> Run:
+        probe = ProbeSummary("tcp-rr", "tcp-rr", ("rtt_p50",), (("seconds", seconds),))
+        plan = replace(ONE.info.plan, probes=(probe,))
+        tools = (("iperf3", "iperf 3.18"), ("sockperf", f"3.{seconds}"), ("ip", f"6.{seconds}"))
+        return replace(ONE, info=replace(ONE.info, plan=plan, tools=tools))
+
+    differing = found(probed(2), probed(4))
+
+    assert {name: one.confounder for name, one in differing.items()} == {
+        "tool.sockperf (tcp-rr)": True,
+        "probe.seconds (tcp-rr)": True,
+        "helper.ip": False,
+    }
+    assert not confounders(differing.values(), ["bridge"], "east-west", "tcp-throughput", "cross")
+
+
+def test_what_is_accepted_withholds_nothing_and_says_so() -> None:
+    other = with_facts(ONE, kernel__release="6.13", kernel__version="#2", engine__version="29")
+    named = found(ONE, other).values()
+    all_the_same = accepted(named, ["kernel.*"])
+
+    left = confounders(all_the_same, ["host"], "east-west", "tcp-rr", "same")
+    assert [one.fact for one in left] == ["engine.version"]
+    assert [one.fact for one in all_the_same if one.accepted] == [
+        "kernel.release",
+        "kernel.version",
+    ]

@@ -1,0 +1,131 @@
+"""What commands write from run folders, and what they refuse."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from support.program import Program
+from support.schemas import validated
+from support.synthetic import run_of
+
+from netbench.store import RunFolder
+
+RUN = run_of(blocks=1, drivers=("host", "bridge"))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = RunFolder.create(tmp_path / "reports", RUN.info.plan.drivers, RUN.info)
+    for record in RUN.records:
+        made.append(record)
+    return made.path
+
+
+def test_an_export_tells_all_mistakes_at_once(program: Program, folder: Path) -> None:
+    done = program("export", str(folder), "--format", "xls", "--table", "rows")
+
+    assert (done.code, done.stdout) == (2, "")
+    assert "'xls' is none of csv, parquet, json, openmetrics" in done.stderr
+    assert "'rows' is none of trials, contrasts, cells" in done.stderr
+
+
+def test_what_is_no_run_is_refused_by_every_command(program: Program) -> None:
+    (program.folder / "newer").mkdir()
+    (program.folder / "newer" / "run.json").write_text('{"schema": 99}')
+    for name, why in (
+        (".", "holds no run.json"),
+        ("none", "does not exist"),
+        ("newer", "schema 99"),
+    ):
+        done = program("export", name)
+
+        assert done.code == 2
+        assert why in done.stderr
+
+
+def test_a_run_becomes_files_of_each_kind(program: Program, folder: Path) -> None:
+    document = program("export", str(folder), "--format", "json")
+    table = program("export", str(folder), "--table", "contrasts", "--output", "out.csv")
+    metrics = program("export", str(folder), "--format", "openmetrics")
+
+    assert validated("run", json.loads(document.stdout))["lead"].startswith("Against host")
+    assert table.stdout == ""
+    assert (program.folder / "out.csv").read_text().startswith("run,driver,baseline,")
+    assert metrics.stdout.endswith("# EOF\n")
+
+
+def test_a_run_that_ended_before_its_first_trial_has_a_report(program: Program) -> None:
+    made = RunFolder.create(program.folder / "reports", RUN.info.plan.drivers, RUN.info)
+    done = program("report", str(made.path))
+
+    assert done.code == 0, done.stderr
+    assert (made.path / "report.html").exists()
+
+
+def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "pyarrow.py").write_text("raise ImportError('not here')")
+    program = Program(tmp_path, environment={"PYTHONPATH": path_with(tmp_path / "without")})
+
+    done = program("export", str(folder), "--format", "parquet", "--output", "out.parquet")
+
+    assert done.code == 2
+    assert "needs pyarrow" in done.stderr
+    assert "pip install 'netbench[parquet]'" in done.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def path_with(first: Path) -> str:
+    return f"{first}:{os.environ.get('PYTHONPATH', '')}"
+
+
+def test_a_decision_record_is_written_once(program: Program, folder: Path) -> None:
+    first = program("report", str(folder), "--adr")
+    record = folder / "decision.md"
+    record.write_text("my own words")
+    again = program("report", str(folder), "--adr")
+
+    assert first.code == 0, first.stderr
+    assert (folder / "decision.svg").read_text().startswith("<svg")
+    assert again.code == 2
+    assert "is there already" in again.stderr
+    assert record.read_text() == "my own words"
+
+
+def test_the_index_lists_every_run_and_is_renewed(program: Program, folder: Path) -> None:
+    (folder.parent / "damaged").mkdir()
+    (folder.parent / "damaged" / "run.json").write_text("{<b>")
+    made = program("runs", "--html", "--json")
+    page = folder.parent / "index.html"
+    before = page.read_text()
+    program("report", str(folder))
+    after = page.read_text()
+
+    rows = {Path(row["folder"]).name: row for row in made.json["runs"]}
+    assert rows[folder.name]["lead"] is None
+    assert rows["damaged"]["problem"]
+    assert "No report yet" in before
+    assert "Cannot be read" in before
+    assert "Against host" in after
+    assert f'href="{folder.name}/report.html"' in after
+    assert not re.search(r"(src|href)=\"(?:https?:)?//", after)
+
+
+def test_a_page_of_others_is_left_alone(program: Program, folder: Path) -> None:
+    page = folder.parent / "index.html"
+    page.write_text("<html>mine</html>")
+
+    refused = program("runs", "--html")
+    quiet = program("report", str(folder))
+
+    assert refused.code == 2
+    assert "not netbench's" in refused.stderr
+    assert quiet.code == 0
+    assert page.read_text() == "<html>mine</html>"

@@ -1,0 +1,67 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WAIT = """
+import os, signal, sys, time, weakref
+from netbench import __main__, cli
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
+
+class Thing:
+    pass
+
+def send() -> None:
+    os.kill(os.getpid(), signal.{name})
+
+class Sends(Exception):
+    @property
+    def __class__(self):  # `isinstance` asks for it
+        send()
+        return Exception
+
+def sends_when_looked_at() -> None:
+    raise Sends
+
+def wait() -> None:
+    thing = Thing()
+    held = weakref.ref(thing, lambda _: {what}())
+    del thing  # what is raised meanwhile goes to `sys.unraisablehook`
+    time.sleep(20)
+
+cli.app.command("wait")(wait)
+sys.argv[1:] = ["wait"]
+__main__.main()
+"""
+
+
+def waiting(name: str, what: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (sys.executable, "-c", WAIT.format(name=name, what=what)),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_where_an_object_ends_is_not_lost(name: str) -> None:
+    done = waiting(name, "send")
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert f"stopped by {name}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_nor_is_one_that_comes_while_python_tells_of_another_exception(name: str) -> None:
+    done = waiting(name, "sends_when_looked_at")
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert f"stopped by {name}" in done.stderr

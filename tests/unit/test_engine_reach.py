@@ -1,0 +1,128 @@
+"""Where an engine is and what it says of itself: URLs, dialects, desktop products."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netbench.engines.base import Network, Wishes
+from netbench.engines.choose import open_engine
+from netbench.engines.docker.client import Target, resolve
+from netbench.engines.docker.dialect import DOCKER, PODMAN, dialect_of
+from netbench.engines.docker.endpoints import address_in
+from netbench.engines.docker.facts import architecture, engine_facts
+from netbench.engines.docker.tunnel import Tunnel
+from netbench.errors import ConfigurationError, EngineUnavailable
+from netbench.files import LOCAL, NOWHERE, Taken, Unnumbered, text
+from netbench.record import Absent, Ipam
+
+TARGET = Target("unix:///run/docker.sock", "DOCKER_HOST")
+ROOTLESSKIT = {"Name": "rootlesskit", "Version": "2.0.2", "Details": {"NetworkDriver": "pasta"}}
+
+
+def facts(info: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
+    return dict(engine_facts(info, version, TARGET))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ssh://", "names no host"),
+        ("ssh://root:secret@host", "holds a password"),
+        ("ssh://host:nine", "is no URL"),
+        ("ssh://host?x=1", "holds more than"),
+    ],
+)
+def test_a_url_that_ssh_cannot_take_is_refused_before_anything_runs(url: str, words: str) -> None:
+    with pytest.raises(EngineUnavailable, match=words) as caught:
+        Tunnel(url)
+    assert "secret" not in caught.value.message
+    assert "ssh://[USER@]HOST" in caught.value.hint
+
+
+def test_a_context_that_is_named_comes_before_docker_host() -> None:
+    environment = {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
+
+    assert resolve(environment).url == "tcp://192.0.2.1:2375"
+    assert resolve(environment, "default").origin == "context default"
+
+
+@pytest.mark.parametrize("kind", ["auto", "docker"])
+def test_an_unknown_context_is_no_reason_to_take_another_engine(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+    with pytest.raises(EngineUnavailable, match="'nosuch' does not exist"):
+        open_engine(kind, "test", Wishes(context="nosuch"))
+
+
+def test_what_needs_docker_is_told_all_at_once_to_who_asks_for_netns() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_engine("netns", "test", Wishes(context="far", parent="eth1"))
+    assert len(caught.value.problems) == 2
+
+
+def test_an_engine_s_dialect_is_what_it_says_of_itself() -> None:
+    podman = {"Components": [{"Name": "Podman Engine", "Version": "5.4.2"}]}
+    docker = {"Components": [{"Name": "Engine", "Version": "26.1.5"}]}
+
+    assert (dialect_of(podman), dialect_of(docker), dialect_of({})) == (PODMAN, DOCKER, DOCKER)
+    assert facts({}, podman)["engine.name"] == "podman"
+    assert architecture({"Architecture": "arm64"}) == "aarch64"
+    assert architecture({"Architecture": "x86_64"}) == "x86_64"
+
+
+@pytest.mark.parametrize(
+    ("info", "platform", "product"),
+    [
+        ({"OperatingSystem": "Docker Desktop"}, "Docker Desktop 4.38.0 (181591)", "Docker Desktop"),
+        ({"OperatingSystem": "OrbStack"}, "Docker Engine - Community", "OrbStack"),
+        ({"KernelVersion": "5.15.167.4-microsoft-standard-WSL2"}, "", "WSL 2"),
+        ({"KernelVersion": "6.10.14-linuxkit"}, "", "a LinuxKit machine"),
+    ],
+)
+def test_a_desktop_product_is_known_by_what_the_engine_reports(
+    info: dict[str, str], platform: str, product: str
+) -> None:
+    assert facts(info, {"Platform": {"Name": platform}})["engine.desktop"] == product
+    plain = facts({"OperatingSystem": "Debian GNU/Linux 13", "KernelVersion": "6.12"}, {})
+    assert isinstance(plain["engine.desktop"], Absent)
+
+
+def test_the_network_of_a_rootless_engine_is_named() -> None:
+    info = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}
+
+    assert facts(info, {"Components": [ROOTLESSKIT]})["engine.rootless_network"] == "pasta"
+    assert isinstance(facts(info, {})["engine.rootless_network"], Absent)
+    assert facts({}, {"Components": [ROOTLESSKIT]})["engine.rootless"] is False
+
+
+def test_an_address_is_found_by_id_by_name_or_because_it_is_the_only_one() -> None:
+    network = Network("0abc", Ipam("bridge", "10.88.0.0/16", "10.88.0.1", None))
+
+    assert address_in(network, {"0abc": "10.88.0.2", "other": "10.89.0.2"}) == "10.88.0.2"
+    assert address_in(network, {"bridge": "10.88.0.3", "other": "10.89.0.2"}) == "10.88.0.3"
+    assert address_in(network, {"podman": "10.88.0.4"}) == "10.88.0.4"
+    assert address_in(network, {"one": "10.1.0.1", "two": "10.2.0.1"}) is None
+    assert address_in(None, {"podman": "10.88.0.4"}) is None
+
+
+def test_files_that_were_taken_are_those_of_then(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("then")
+    taken = Taken(LOCAL, f"{tmp_path}/*", f"{tmp_path}/none")
+    (tmp_path / "a").write_text("now")
+
+    assert dict(taken.read(f"{tmp_path}/*")) == {f"{tmp_path}/{n}": b"then" for n in ("a", "b")}
+    assert text(taken, f"{tmp_path}/a") == "then"
+    assert text(LOCAL, f"{tmp_path}/a") == "now"
+    assert text(taken, f"{tmp_path}/none") is None
+
+
+def test_numbers_of_another_namespace_lead_to_no_process() -> None:
+    seen = Unnumbered(LOCAL)
+
+    assert not seen.read("/proc/1/stat", "/proc/*/stat", "/proc/[0-9]*/comm")
+    assert set(seen.read("/proc/stat", "/proc/self/stat")) == {"/proc/stat", "/proc/self/stat"}
+    assert (seen.processes("sh"), NOWHERE.processes("sh")) == ((), ())

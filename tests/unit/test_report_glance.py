@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+from support.synthetic import Reported, contrast_of, reported
+
+from netbench.report.glance import Chart, charts
+from netbench.report.words import contrast_id, slug
+
+
+def of(run: Reported) -> tuple[Chart, ...]:
+    return charts(run.info, run.analysis, run.digest)
+
+
+def test_every_primary_contrast_has_its_place() -> None:
+    run = reported()
+    (chart,) = of(run)
+
+    drawn = {e.link for line in chart.lines for e in line.entries if e.bar}
+
+    assert drawn == {contrast_id(c) for c in run.analysis.contrasts if c.primary and c.headline}
+    assert chart.lines[0].driver == "host"
+    assert "none" not in [line.driver for line in chart.lines]
+
+
+def test_columns_of_one_metric_share_an_axis() -> None:
+    (chart,) = of(reported())
+    rtt = [column for column in chart.columns if column.metric == "rtt_p50"]
+
+    assert len(rtt) == 2
+    assert rtt[0].one == rtt[1].one
+    assert rtt[0].marks == rtt[1].marks
+
+
+def test_absolute_bars_lie_within_their_column() -> None:
+    (chart,) = of(reported())
+    lengths = [entry.length for line in chart.lines for entry in line.entries]
+
+    assert all(0 < length <= 100 for length in lengths)
+
+
+def test_many_columns_become_a_chart_for_each_path() -> None:
+    run = reported()
+    outside = tuple(replace(c, path="north-south") for c in run.analysis.contrasts)
+    analysis = replace(run.analysis, contrasts=(*run.analysis.contrasts, *outside))
+
+    (one,) = charts(run.info, analysis, run.digest)
+    more = replace(analysis, contrasts=(*analysis.contrasts, *more_probes(analysis.contrasts)))
+
+    assert [column.key.path for column in one.columns] == ["east-west"] * 3 + ["north-south"] * 3
+    assert [chart.path for chart in charts(run.info, more, run.digest)] == [
+        "east-west",
+        "north-south",
+    ]
+
+
+def more_probes(contrasts: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(replace(c, probe="udp-rr") for c in contrasts)  # type: ignore[type-var]
+
+
+def test_a_run_without_contrasts_has_no_chart() -> None:
+    assert of(reported(blocks=1, drivers=("none",), baseline="none")) == ()
+
+
+def test_links_tell_names_apart_that_look_alike() -> None:
+    names = ["bridge:user", "bridge-user", "bridge_user", "bridge@mtu=9000", "bridge@mtu-9000"]
+
+    assert len({slug(name) for name in names}) == len(names)
+    assert slug("bridge:user") == "bridge-user"
+    assert contrast_id(contrast_of()) == (
+        "contrast-bridge-east-west-tcp-throughput-cross-throughput"
+    )

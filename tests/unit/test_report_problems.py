@@ -1,0 +1,40 @@
+from dataclasses import replace
+
+from support.synthetic import reported
+
+from netbench.report.problems import problem_lines
+from netbench.report.views import Problem
+from netbench.report.words import CellKey
+from netbench.spec import Placement
+
+
+def test_one_reason_of_a_driver_stands_once_with_all_its_cells() -> None:
+    run = reported()
+    none, refused = problem_lines(run.info, run.digest)
+
+    assert (none.driver, none.cells, none.times) == ("none", ("all 3 cells",), 24)
+    assert none.outcome == "skip"
+    assert (refused.driver, refused.outcome, refused.times) == (
+        "bridge:user",
+        "failure at client",
+        1,
+    )
+    assert refused.cells == ("tcp-throughput on two cores",)
+
+
+def test_what_differs_stands_apart_in_the_order_of_the_plan() -> None:
+    run = reported()
+    cells = [
+        CellKey("east-west", "tcp-rr", Placement.SAME),
+        CellKey("east-west", "udp-rr", Placement.SAME),
+        CellKey("north-south", "tcp-rr", Placement.CROSS),
+    ]
+    found = [Problem("container", cell, "failure", "server", "gone", "a", 2) for cell in cells]
+    other = Problem("bridge", cells[0], "failure", "server", "gone", "b", 1)
+    digest = replace(run.digest, problems=(*found, other))
+
+    first, second = problem_lines(run.info, digest)
+
+    assert (first.driver, first.evidence) == ("bridge", "b")
+    assert second.cells == ("tcp-rr and udp-rr on one core", "tcp-rr on two cores from the LAN")
+    assert second.times == 6
