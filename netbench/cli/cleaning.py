@@ -13,7 +13,17 @@ from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.errors import EngineError, EngineUnavailable
 
-_ORDER = ("process", "cgroup", "container", "network", "swarm", "folder", "image")
+_ORDER = (
+    "process",
+    "cgroup",
+    "container",
+    "network",
+    "bridge",
+    "rules",
+    "swarm",
+    "folder",
+    "image",
+)
 """Processes before their cgroups, endpoints before their networks, a swarm after its networks."""
 _A_MOMENT = 0.5
 """Seconds after which an engine has made what a netbench that was killed asked it for last."""

@@ -28,6 +28,8 @@ _MAY_CHANGE: Final = ("engine", "context", "image", "parent")
 _NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")
 """Permissions, which the run keeps or is given now."""
 _UNKNOWN: Final = "not given"
+_DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
+"""Kinds of thing that a run which goes on would make anew."""
 
 
 def resume(path: Path, wishes: RunOptions, *, force: bool) -> int:
@@ -258,6 +260,7 @@ def _words(resumed: Resumed) -> str:
 def _sweep_dead(engine: Engine, run: str) -> None:
     """Remove what the run left on its engine when it was killed."""
     with suppress(EngineError):
-        for thing in engine.owned(run):
-            if not thing.live and thing.kind in {"process", "cgroup", "container", "network"}:
-                engine.remove_owned(thing)
+        for _ in range(2):
+            for thing in engine.owned(run):
+                if not thing.live and thing.kind in _DEAD:
+                    engine.remove_owned(thing)

@@ -107,11 +107,13 @@ class Endpoint:
 class Owned:
     """Something that carries our label."""
 
-    kind: Literal["container", "network", "image", "process", "swarm", "folder", "cgroup"]
+    kind: Literal[
+        "container", "network", "bridge", "rules", "image", "process", "swarm", "folder", "cgroup"
+    ]
     id: str
     name: str
     run: str
-    """Run id of its label; empty for the probe image."""
+    """Run id of its label; empty where it has none: a probe image, what an engine forgot."""
     live: bool
     """True where the netbench process that made it still runs."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Wishes
 from netbench.engines.docker import facts, machine, ownership, visit
+from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.dialect import dialect_of
 from netbench.engines.docker.endpoints import (
@@ -75,6 +76,7 @@ class DockerEngine:
         self._networks = Networks(
             clients,
             labels,
+            bridges=BridgeNames(run),
             subnets=subnets,
             lan=self._lan,
             kinds=kinds,

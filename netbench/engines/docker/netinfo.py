@@ -14,7 +14,8 @@ from netbench.errors import EngineError
 from netbench.record import Ipam
 
 OVERLAY: Final = "overlay"
-_BRIDGE: Final = "com.docker.network.bridge.name"
+BRIDGE: Final = "com.docker.network.bridge.name"
+"""Option of a network that names its bridge."""
 _DEFAULT: Final = "bridge"
 """Name of the engine's default network, which no other can have."""
 _VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
@@ -47,7 +48,7 @@ def describe(seen: Mapping[str, Any], dialect: Dialect) -> Network:
             network=str(seen["Name"]),
             subnet=str(pools[0]["Subnet"]),
             gateway=pools[0].get("Gateway"),
-            bridge=options.get(_BRIDGE, bridge),
+            bridge=options.get(BRIDGE, bridge),
             subnet6=str(pools6[0]["Subnet"]) if pools6 else None,
             gateway6=pools6[0].get("Gateway") if pools6 else None,
             parent=options.get("parent"),

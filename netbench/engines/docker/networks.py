@@ -12,11 +12,12 @@ from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
+from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.dialect import Dialect
 from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan, Wire
-from netbench.engines.docker.netinfo import OVERLAY, allocated, remove
+from netbench.engines.docker.netinfo import BRIDGE, OVERLAY, allocated, remove
 from netbench.engines.docker.subnets import Subnet, Subnets
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.errors import EngineError, Unsupported
@@ -74,6 +75,7 @@ class Networks:
         clients: Clients,
         labels: Mapping[str, str],
         *,
+        bridges: BridgeNames,
         subnets: Subnets,
         lan: EmulatedLan,
         kinds: Kinds,
@@ -83,6 +85,7 @@ class Networks:
         """`parent` is the real link that the user named for macvlan and ipvlan, if any."""
         self._clients = clients
         self._labels = labels
+        self._bridges = bridges
         self._subnets = subnets
         self._lan = lan
         self._kinds = kinds
@@ -165,7 +168,7 @@ class Networks:
                 answer = api.create_network(
                     plan.name,
                     driver=spec.driver,
-                    options=_options(plan, dialect),
+                    options=self._options(plan, dialect),
                     ipam=IPAMConfig(pool_configs=_pools(plan, dialect)),
                     internal=spec.internal,
                     labels=dict(self._labels),
@@ -191,6 +194,10 @@ class Networks:
             raise
         self._plans[network.id] = plan
         return replace(network, lan=plan.wire.lan if plan.wire else None, took=took)
+
+    def _options(self, plan: _Plan, dialect: Dialect) -> dict[str, str]:
+        named = plan.spec.driver == "bridge" and dialect.bridge
+        return ({BRIDGE: self._bridges.next()} if named else {}) | _options(plan, dialect)
 
     def _give_up(self, plan: _Plan) -> None:
         """Let go of what a network that is gone, or never came to be, had to itself."""

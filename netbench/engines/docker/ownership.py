@@ -1,12 +1,12 @@
 """Labels: what is ours, and whether the process that made it still runs."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal
 
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
-from netbench.engines.docker import netinfo, swarm
+from netbench.engines.docker import bridges, netinfo, swarm
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.wires import cut_wires
 from netbench.engines.owner import maker_lives, this_process
@@ -28,7 +28,8 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
     """List by label alone; images, which belong to no run, only where no run is named.
 
     A run made on another machine, whose process cannot be seen from here, counts as live while
-    one of its containers runs.
+    one of its containers runs. What has no label, a bridge or an endpoint that the engine
+    forgot, is told by its name or address.
     """
     label = RUN if run is None else f"{RUN}={run}"
     with clients.lend("list what is ours") as api:
@@ -41,7 +42,7 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
         alive = maker_lives(found.get(OWNER, ""))
         return found[RUN] in running if alive is None else alive
 
-    return (
+    named = (
         *(
             Owned("container", c["Id"], _name(c), c["Labels"][RUN], live(c["Labels"]))
             for c in containers
@@ -51,6 +52,10 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
             for n in networks
         ),
         *_swarm(clients, run, live),
+    )
+    return (
+        *named,
+        *_forgotten(clients, run, {bridges.stem(thing.run) for thing in named if thing.live}),
         *(Owned("image", i["Id"], (i["RepoTags"] or [i["Id"]])[0], "", live=False) for i in images),
     )
 
@@ -74,6 +79,16 @@ def _swarm(
     return (Owned("swarm", found[0], "the swarm of this engine", mark, live(found[1])),)
 
 
+def _forgotten(clients: Clients, run: str | None, live: set[str]) -> Iterator[Owned]:
+    for one in bridges.forgotten(clients):
+        if run is None or not one.is_bridge or one.name.startswith(bridges.stem(run)):
+            kind: Literal["bridge", "rules"] = "bridge" if one.is_bridge else "rules"
+            what = f"{one.name}, of no {'network' if one.is_bridge else 'container'}"
+            mine = run if run and one.is_bridge else ""
+            alive = any(map(one.name.startswith, live))
+            yield Owned(kind, one.name, f"{what} (firewall rules: {len(one.rules)})", mine, alive)
+
+
 def _name(container: dict[str, Any]) -> str:
     return str(container["Names"][0]).lstrip("/") if container["Names"] else str(container["Id"])
 
@@ -82,6 +97,9 @@ def remove(clients: Clients, thing: Owned) -> None:
     """Remove one of `owned`; quietly nothing where it is gone already."""
     if thing.kind == "swarm":
         swarm.leave(clients, {RUN: thing.run})
+        return
+    if thing.kind in ("bridge", "rules"):
+        bridges.remove(clients, thing.id)
         return
     if thing.kind == "container":
         cut_wires(clients, thing.id)
