@@ -144,13 +144,17 @@ class _Trial:
         server = self.engine.start(answerer, argv, cpu=None, limit=limit)
         try:
             calling = self.probe.caller_argv(call.target, port)
-            done = self.engine.run(answerer, calling, timeout=self.probe.patience)
-            self._answered(done, "server")
+            self._answered(self._call(answerer, calling), "server")
             yield calling
         finally:
             with suppress(EngineError):
                 server.signal("KILL")
                 server.wait(_KILLED)
+
+    def _call(self, endpoint: Endpoint, calling: tuple[str, ...]) -> Completed:
+        """Have an endpoint call the one that answers."""
+        limit = self.probe.patience + _BEYOND
+        return self.engine.start(endpoint, calling, cpu=None, limit=limit).wait(self.probe.patience)
 
     def _answered(self, done: Completed, stage: Literal["server", "client"]) -> float:
         """Return when a call was answered, on the clock of the day."""
@@ -186,10 +190,7 @@ class _Trial:
         asked = time.time()
         endpoint = self.scene.make(name, Role.CLIENT, answerer)
         made = time.time()
-        process = self.engine.start(
-            endpoint, calling, cpu=None, limit=self.probe.patience + _BEYOND
-        )
-        done = process.wait(self.probe.patience)
+        done = self._call(endpoint, calling)
         ended = time.time()
         drift -= ended - time.monotonic()
         self.calls.append(done)

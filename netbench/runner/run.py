@@ -34,7 +34,7 @@ from netbench.topology import LiveBlock, LivePair, NotUp, choose_sentinel, trimm
 
 _ATTEMPTS = 3
 """A trial of mixed state is run again at most twice."""
-_AT_ONCE = 8
+_AT_ONCE = 16
 """Trials made ready at a time."""
 _EARLY = 64
 """Trials whose server is up from the block's beginning although no client of theirs pauses."""
