@@ -132,7 +132,7 @@ def tcp_ports(text: str, state: str | None = None) -> frozenset[int]:
     lines = [
         line.split(":", 3)  # number: address:port address:port state ...
         for line in text.splitlines()[1:]
-        if state is None or f" {state} " in line
+        if state is None or f" {state}" in line
     ]
     own = {line[2][:4] for line in lines if len(line) == 4 and state in (None, line[3][5:7])}  # noqa: PLR2004 -- as above
     return frozenset(_numbers(own, 16))

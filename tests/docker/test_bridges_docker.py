@@ -64,9 +64,8 @@ def test_a_network_that_a_killed_engine_was_making_is_found_and_removed(
 
     assert bridge in slow_lab.inside("iptables-save"), "the engine forgot nothing"
     listed = program("clean", "--dry-run", "--json")
-    assert [(x["kind"], x["id"], x["action"]) for x in listed.json["clean"]] == [
-        ("bridge", bridge, "would go")
-    ]
+    rows = [x for x in listed.json["clean"] if x["kind"] in ("bridge", "rules")]
+    assert [(x["id"], x["action"]) for x in rows] == [(bridge, "would go")]
     assert bridge in slow_lab.inside("iptables-save")
     cleaned = program("clean")
     assert cleaned.code == 0, cleaned.stderr
