@@ -22,8 +22,7 @@ PATH={path} exec {name} "$@"
 
 
 def program_beside(lab: Lab, folder: Path) -> Program:
-    before = ("nsenter", f"--net={lab.netns_path}")
-    return Program(folder, before=before, environment=lab.environment)
+    return Program(folder, before=lab.before, environment=lab.environment)
 
 
 @pytest.fixture

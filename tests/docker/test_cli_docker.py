@@ -31,20 +31,15 @@ SOCKET_GROUP = 65533
 """The group that `lab` opens its socket to."""
 
 
-def inside(lab: Lab) -> tuple[str, ...]:
-    """What puts a command into the network of the engine's host."""
-    return ("nsenter", f"--net={lab.netns_path}")
-
-
 def of_user(user: Program, lab: Lab) -> Program:
     """The user's netbench beside an engine."""
     environment = {**(user.environment or {}), **lab.environment}
-    return replace(user, before=(*inside(lab), *user.before), environment=environment)
+    return replace(user, before=(*lab.before, *user.before), environment=environment)
 
 
 @pytest.fixture
 def program(lab: Lab, tmp_path: Path) -> Program:
-    return Program(tmp_path, before=inside(lab), environment=lab.environment)
+    return Program(tmp_path, before=lab.before, environment=lab.environment)
 
 
 @pytest.fixture
@@ -227,7 +222,7 @@ def test_clean_removes_what_a_killed_run_left_and_nothing_else(
 
 
 def test_a_daemon_that_stops_in_the_middle_loses_no_record(own_lab: Lab, tmp_path: Path) -> None:
-    program = Program(tmp_path, before=inside(own_lab), environment=own_lab.environment)
+    program = Program(tmp_path, before=own_lab.before, environment=own_lab.environment)
     running = program.popen(
         "run", "--engine", "docker", "--blocks", "5", "--suite", program.suite()
     )
@@ -300,7 +295,7 @@ def test_inspect_shows_a_bridge_pair_on_docker(program: Program) -> None:
 
 def test_the_engines_own_networks_are_as_before(program: Program, lab: Lab) -> None:
     def links() -> list[str]:
-        argv = (*inside(lab), "ip", "-br", "link")
+        argv = (*lab.before, "ip", "-br", "link")
         shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         return [line.split()[0] for line in shown.splitlines()]
 

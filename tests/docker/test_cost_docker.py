@@ -58,9 +58,8 @@ def test_a_tool_is_seen_as_the_process_that_it_is(engine: DockerEngine) -> None:
 @pytest.fixture(scope="module")
 def measured(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Program:
     """A block of every driver on both paths."""
-    beside = ("nsenter", f"--net={lab.netns_path}")
     folder = tmp_path_factory.mktemp("cost")
-    program = Program(folder, before=beside, environment=lab.environment)
+    program = Program(folder, before=lab.before, environment=lab.environment)
     where = ("--drivers", DRIVERS, "--paths", "east-west,north-south", "--blocks", "1")
     how = ("--engine", "docker", "--suite", program.suite(SUITE), "--json")
     ended = program("run", *where, *how, timeout=400)

@@ -18,8 +18,7 @@ ELSEWHERE = re.compile(r"^(?:DOCKER_\w+=\S+ )+")
 )
 def test_it_does_what_it_says(lab: Lab, tmp_path: Path, command: str) -> None:
     _, *argv = shlex.split(command)
-    inside = ("nsenter", f"--net={lab.netns_path}")
-    program = Program(tmp_path, before=inside, environment=dict(lab.environment))
+    program = Program(tmp_path, before=lab.before, environment=dict(lab.environment))
     short = ("--suite", program.suite(TRICKLE), "--blocks", "1") if argv[0] == "run" else ()
 
     done = program(*argv, *short)

@@ -29,8 +29,7 @@ SOCKET_GROUP = 65533
 
 @pytest.fixture
 def program(lab: Lab, tmp_path: Path) -> Program:
-    before = ("nsenter", f"--net={lab.netns_path}")
-    return Program(tmp_path, before=before, environment=lab.environment)
+    return Program(tmp_path, before=lab.before, environment=lab.environment)
 
 
 def labelled(api: docker.APIClient) -> list[str]:
@@ -77,7 +76,7 @@ def test_a_user_of_the_socket_alone_times_it_too(
 ) -> None:
     user = plain_user(group=SOCKET_GROUP)
     environment = {**(user.environment or {}), **lab.environment}
-    before = ("nsenter", f"--net={lab.netns_path}", *user.before)
+    before = (*lab.before, *user.before)
     user = replace(user, before=before, environment=environment)
     done = user(
         *("run", "--engine", "docker", "--drivers", "host,bridge:user", "--blocks", "1"),

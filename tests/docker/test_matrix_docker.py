@@ -37,8 +37,7 @@ SETTLED = 15.0
 
 def beside(lab: Lab, folder: Path) -> Program:
     """netbench in the network of the engine's host."""
-    inside = ("nsenter", f"--net={lab.netns_path}")
-    return Program(folder, before=inside, environment=lab.environment)
+    return Program(folder, before=lab.before, environment=lab.environment)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +159,7 @@ def test_a_user_of_the_socket_alone_gets_lan_and_overlay_too(
     unchanged: Lab, plain_user: Callable[..., Program]
 ) -> None:
     user = plain_user(group=SOCKET_GROUP)
-    before = ("nsenter", f"--net={unchanged.netns_path}", *user.before)
+    before = (*unchanged.before, *user.before)
     program = replace(
         user, before=before, environment={**(user.environment or {}), **unchanged.environment}
     )

@@ -18,8 +18,7 @@ LABEL = "netbench.run"
 
 @pytest.fixture
 def program(lab: Lab, tmp_path: Path) -> Program:
-    before = ("nsenter", f"--net={lab.netns_path}")
-    return Program(tmp_path, before=before, environment=lab.environment)
+    return Program(tmp_path, before=lab.before, environment=lab.environment)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ SOCKET_GROUP = 65533
 
 def beside(lab: Lab, program: Program) -> Program:
     """The same program in the network of the engine's host."""
-    before = ("nsenter", f"--net={lab.netns_path}", *program.before)
+    before = (*lab.before, *program.before)
     environment = {**(program.environment or {}), **lab.environment, "NETBENCH_ENGINE": "docker"}
     return replace(program, before=before, environment=environment)
 

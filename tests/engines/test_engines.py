@@ -42,9 +42,8 @@ def assert_every_trial_saw_the_machine(program: Program) -> None:
 @pytest.fixture(scope="session")
 def local(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Ways:
     """What root sees beside the engine."""
-    inside = ("nsenter", f"--net={lab.netns_path}")
     folder = tmp_path_factory.mktemp("local")
-    return measured(Program(folder, before=inside, environment=lab.environment))
+    return measured(Program(folder, before=lab.before, environment=lab.environment))
 
 
 def test_root_beside_the_engine_proves_every_path(local: Ways) -> None:
@@ -57,7 +56,7 @@ def test_a_user_with_the_socket_alone_proves_the_same(
     lab: Lab, local: Ways, plain_user: Callable[..., Program]
 ) -> None:
     user = plain_user(group=SOCKET_GROUP)
-    before = ("nsenter", f"--net={lab.netns_path}", *user.before)
+    before = (*lab.before, *user.before)
     program = replace(
         user, before=before, environment={**(user.environment or {}), **lab.environment}
     )

@@ -57,13 +57,18 @@ class Lab:
         return f"/proc/{self.holder}/ns/net"
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """What puts a command beside the engine, in the network of its host."""
+        return ("nsenter", f"--net={self.netns_path}")
+
+    @property
     def pid(self) -> int:
         """Pid of the daemon."""
         return int((self.folder / "docker.pid").read_text())
 
     def inside(self, *argv: str) -> str:
         """Run a command in the network of the engine's host, return what it prints."""
-        command = ("nsenter", f"--net={self.netns_path}", *argv)
+        command = (*self.before, *argv)
         return subprocess.run(
             command, capture_output=True, text=True, timeout=20, check=True
         ).stdout

@@ -234,8 +234,7 @@ def nothing_left(bed: Bed, within: float = 5.0) -> Iterator[None]:
 
 def docker_bed_of(lab: Lab, folder: Path) -> Bed:
     """netbench beside an engine."""
-    before = ("nsenter", f"--net={lab.netns_path}")
-    program = Program(folder, before=before, environment=lab.environment)
+    program = Program(folder, before=lab.before, environment=lab.environment)
     name = f"netbench-lab-{lab.holder}"
 
     def ours(pid: int) -> bool:

@@ -13,7 +13,6 @@ import json
 import re
 import secrets
 import shlex
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,13 +23,13 @@ from typing import Final, TypeVar
 from netbench.engines.docker.client import Clients, daemon_pid
 from netbench.engines.docker.netinfo import BRIDGE
 from netbench.engines.docker.subnets import BLOCK, BLOCK6
+from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError, FactError
 from netbench.setns import in_netns
 
 _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")
 _TOOLS: Final = ("iptables", "ip6tables")
-_FOLDERS: Final = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin"
 _TIMEOUT: Final = 20.0
 _A_MOMENT: Final = 0.5
 """Seconds after which an engine lists a network whose bridge it has made."""
@@ -61,16 +60,19 @@ class _Rule:
     words: tuple[str, ...]
     """What follows `-A`: the chain, then the rule."""
 
-    @property
-    def links(self) -> set[str]:
-        """The links that it names."""
+    def _values(self, *options: str) -> Iterator[str]:
+        """Yield what follows any of these options."""
         pairs = zip(self.words, self.words[1:], strict=False)
-        return {word for option, word in pairs if option in ("-i", "-o")}
+        return (word for option, word in pairs if option in options)
 
     def value(self, option: str) -> str | None:
         """Return what follows an option."""
-        pairs = zip(self.words, self.words[1:], strict=False)
-        return next((word for name, word in pairs if name == option), None)
+        return next(self._values(option), None)
+
+    @property
+    def links(self) -> set[str]:
+        """The links that it names."""
+        return {*self._values("-i", "-o")}
 
     @property
     def port(self) -> tuple[str | None, ...]:
@@ -201,7 +203,7 @@ def _rules(tool: str) -> Iterator[_Rule]:
 
 
 def _call(tool: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    program = shutil.which(tool, path=_FOLDERS)
+    program = find_program(tool, *SYSTEM)
     if program is None:
         return subprocess.CompletedProcess((tool, *words), 127, "", "not found")
     try:

@@ -168,7 +168,7 @@ class Networks:
                 answer = api.create_network(
                     plan.name,
                     driver=spec.driver,
-                    options=self._options(plan, dialect),
+                    options=_options(plan, dialect, self._bridges.next()),
                     ipam=IPAMConfig(pool_configs=_pools(plan, dialect)),
                     internal=spec.internal,
                     labels=dict(self._labels),
@@ -194,10 +194,6 @@ class Networks:
             raise
         self._plans[network.id] = plan
         return replace(network, lan=plan.wire.lan if plan.wire else None, took=took)
-
-    def _options(self, plan: _Plan, dialect: Dialect) -> dict[str, str]:
-        named = plan.spec.driver == "bridge" and dialect.bridge
-        return ({BRIDGE: self._bridges.next()} if named else {}) | _options(plan, dialect)
 
     def _give_up(self, plan: _Plan) -> None:
         """Let go of what a network that is gone, or never came to be, had to itself."""
@@ -262,9 +258,11 @@ def _upper_half(subnet: IPv4Network | IPv6Network) -> str:
     return str(list(subnet.subnets())[1])
 
 
-def _options(plan: _Plan, dialect: Dialect) -> dict[str, str]:
+def _options(plan: _Plan, dialect: Dialect, bridge: str) -> dict[str, str]:
     spec = plan.spec
     found = {}
+    if spec.driver == "bridge" and dialect.bridge:
+        found[BRIDGE] = bridge
     if plan.parent:
         found["parent"] = plan.parent
     if spec.on_lan and spec.mode:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from netbench.engines.netns import wiring
 from netbench.engines.netns.cni_result import Result
-from netbench.engines.netns.firewall import find_program
+from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 
@@ -101,7 +101,7 @@ def remove_rules(command: Command) -> None:
     Raises:
         EngineError: nftables refused.
     """
-    program = find_program("nft", "/usr/sbin", "/sbin")
+    program = find_program("nft", *SYSTEM)
     if program is None:
         return
     listed = command((program, "list", "tables"))

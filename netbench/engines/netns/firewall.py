@@ -5,14 +5,13 @@ the host's loopback is not tracked, so that it costs what it does in a bare kern
 made anew from what is known at each change: one transaction, so that no packet sees half of it.
 """
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from netbench.engines.netns.numbers import Addresses, SubnetPool, Subnets
+from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 
@@ -23,8 +22,6 @@ INTERNAL: Final = "nbi"
 """Start of the name of every bridge that has no way out."""
 _MARK: Final = "0x6e620000"
 """Marks packets on their way from a bridge to the LAN, which take the world's address there."""
-_FOLDERS: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")
-"""Not on every ordinary user's PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,6 @@ class Forward:
     port: int
     within: Subnets
     """Subnets of the endpoint. Neighbours must come from the gateway, or be answered directly."""
-
-
-def find_program(name: str, *folders: str) -> str | None:
-    """Return where a program of the system's is."""
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
 
 
 def ruleset(table: str, forwards: Iterable[Forward], allowed: Iterable[str]) -> str:
@@ -201,7 +193,7 @@ class Firewall:
             self._run(ruleset("netbench", forwards, allowed))
 
     def _run(self, text: str) -> None:
-        program = find_program("nft", *_FOLDERS)
+        program = find_program("nft", *SYSTEM)
         if program is None:
             raise EngineError("nft not found (package nftables)")
         done = self._command((program, "-f", "-"), text)

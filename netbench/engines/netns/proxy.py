@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from netbench.engines.netns.firewall import Forward, find_program
+from netbench.engines.netns.firewall import Forward
 from netbench.engines.netns.spawner import end
+from netbench.engines.programs import find_program
 from netbench.errors import EngineError
 
 _PROGRAM: Final = "docker-proxy"
