@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from netbench.cli.output import print_json, printable, say
 from netbench.documents.lists import CleanDocument, CleanRow
@@ -34,13 +35,14 @@ def clean_up(wishes: Wishes, *, dry_run: bool, images: bool, force: bool, as_jso
 
     What a netbench that still runs has made is listed and left, unless `force`; probe images are
     a cache and stay, unless `images`. `wishes` may name the docker engine's context. Where
-    there was something to remove, the engine is looked at once more a moment later.
+    there was something to remove, all is looked at once more a moment later, and what could not
+    be removed is tried again: an engine may just be removing it by itself.
 
     Raises:
         EngineUnavailable: the engine of a context that was named cannot be used.
     """
     # Before the engine is opened, which may take a folder of its own.
-    found = [*owned_processes(None), *leftover_folders(None), *leftover_groups(None)]
+    found = _of_this_machine()
     try:
         engine: Engine | None = open_docker(f"clean{secrets.token_hex(3)}", wishes)
     except EngineUnavailable as exc:
@@ -49,32 +51,53 @@ def clean_up(wishes: Wishes, *, dry_run: bool, images: bool, force: bool, as_jso
         say(f"docker: {exc.message}; only processes and folders are looked for")
         engine = None
 
-    def look(found: Iterable[Owned]) -> list[CleanRow]:
-        ordered = sorted(found, key=lambda thing: _ORDER.index(thing.kind))
-        return [_clean(engine, thing, dry_run, images, force) for thing in ordered]
-
+    clean = partial(_clean, engine, dry_run=dry_run, images=images, force=force)
     try:
-        rows = look([*found, *(engine.owned() if engine else ())])
-        if engine and not dry_run and any(row["action"] not in ("in use", "kept") for row in rows):
+        found += engine.owned() if engine else ()
+        rows = _in_order(found, clean)
+        if not dry_run and any(row["action"] not in ("in use", "kept") for row in rows.values()):
             time.sleep(_A_MOMENT)
-            again = look(engine.owned())
-            later = {row["id"] for row in again}
-            rows = [*(row for row in rows if row["id"] not in later), *again]
+            failed = [thing for thing in found if _failed(rows[thing.kind, thing.id])]
+            # What lives and was not there before is the folder of the engine opened here.
+            here = (x for x in _of_this_machine() if not x.live or (x.kind, x.id) in rows)
+            again = _in_order([*failed, *here, *(engine.owned() if engine else ())], clean)
+            rows = {key: row for key, row in rows.items() if key not in again} | again
     finally:
         if engine:
             engine.close()
+    _tell([*rows.values()], as_json)
+    return 3 if any(map(_failed, rows.values())) else 0
+
+
+def _of_this_machine() -> list[Owned]:
+    return [*owned_processes(None), *leftover_folders(None), *leftover_groups(None)]
+
+
+def _tell(rows: list[CleanRow], as_json: bool) -> None:
     if as_json:
         print_json(CleanDocument(schema=1, clean=rows))
-    else:
-        for row in rows:
-            line = f"{row['action']:<9} {row['kind']:<9} {row['name']}  run {row['run'] or '-'}"
-            print(printable(line))
-        say(f"{len(rows)} found" if rows else "nothing of netbench's is left")
-    return 3 if any(row["action"].startswith("failed") for row in rows) else 0
+        return
+    for row in rows:
+        line = f"{row['action']:<9} {row['kind']:<9} {row['name']}  run {row['run'] or '-'}"
+        print(printable(line))
+    say(f"{len(rows)} found" if rows else "nothing of netbench's is left")
+
+
+def _in_order(
+    found: Iterable[Owned], clean: Callable[[Owned], CleanRow]
+) -> dict[tuple[str, str], CleanRow]:
+    """Clean one thing after the other, each once, known by its kind and id."""
+    things = {(thing.kind, thing.id): thing for thing in found}
+    ordered = sorted(things.values(), key=lambda thing: _ORDER.index(thing.kind))
+    return {(thing.kind, thing.id): clean(thing) for thing in ordered}
+
+
+def _failed(row: CleanRow) -> bool:
+    return row["action"].startswith("failed")
 
 
 def _clean(
-    engine: Engine | None, thing: Owned, dry_run: bool, images: bool, force: bool
+    engine: Engine | None, thing: Owned, *, dry_run: bool, images: bool, force: bool
 ) -> CleanRow:
     if thing.live and not force:
         action = "in use"

@@ -259,8 +259,9 @@ def _words(resumed: Resumed) -> str:
 
 def _sweep_dead(engine: Engine, run: str) -> None:
     """Remove what the run left on its engine when it was killed."""
-    with suppress(EngineError):
-        for _ in range(2):
+    for _ in range(2):
+        with suppress(EngineError):
             for thing in engine.owned(run):
                 if not thing.live and thing.kind in _DEAD:
-                    engine.remove_owned(thing)
+                    with suppress(EngineError):
+                        engine.remove_owned(thing)

@@ -1,6 +1,7 @@
 """`netbench clean` beside an engine that is not done yet."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from support.fakes import FakeEngine
@@ -22,12 +23,16 @@ class Engine(FakeEngine):
         self.looks: Iterator[tuple[Owned, ...]] = iter(looks)
         self.removed: list[Owned] = []
         self.late: tuple[Owned, ...] = ()
+        self.busy: list[Owned] = []
 
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
         del run
         return next(self.looks)
 
     def remove_owned(self, thing: Owned) -> None:
+        if thing in self.busy:
+            self.busy.remove(thing)
+            raise EngineError("removal is already in progress")
         if thing is FIRST and set(self.late) - set(self.removed):
             raise EngineError("network has active endpoints")
         self.removed.append(thing)
@@ -68,6 +73,46 @@ def test_what_could_not_go_because_of_that_goes_after_it(
 
     assert cleaned(monkeypatch, engine) == (0, [LATE, FIRST])
     assert "failed" not in capsys.readouterr().out
+
+
+def test_what_an_engine_was_just_removing_by_itself_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine((LATE,), ())
+    engine.busy = [LATE]
+
+    assert cleaned(monkeypatch, engine) == (0, [LATE])
+    assert capsys.readouterr().out.startswith("removed")
+
+
+def test_what_cannot_be_removed_at_the_second_try_either_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine((LATE, FIRST), (LATE,))
+    engine.busy = [LATE] * 3
+
+    assert cleaned(monkeypatch, engine) == (3, [FIRST])
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in sorted(said)] == ["failed", said[0]]
+
+
+def test_what_a_netbench_that_was_just_killed_leaves_on_the_machine_goes_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alive = Owned("process", "4", "sleep", "just killed", live=True)
+    own = Owned("folder", "5", "of the engine opened here", "", live=True)
+    looks = iter([(alive,), (replace(alive, live=False), own)])
+    monkeypatch.setattr(cleaning, "owned_processes", lambda _run: next(looks))
+    ended: list[Owned] = []
+    monkeypatch.setattr(cleaning, "end_owned_process", ended.append)
+
+    assert cleaned(monkeypatch, Engine((FIRST,), ())) == (0, [FIRST])
+    assert [thing.id for thing in ended] == ["4"]
+    assert sorted(capsys.readouterr().out.split("\n")) == [
+        "",
+        "removed   network   left  run killed",
+        "removed   process   sleep  run just killed",
+    ]
 
 
 @pytest.mark.parametrize("dry_run", [False, True])

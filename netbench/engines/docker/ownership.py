@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
-from netbench.engines.docker import bridges, netinfo, swarm
+from netbench.engines.docker import bridges, endpoints, netinfo, swarm
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.wires import cut_wires
 from netbench.engines.owner import maker_lives, this_process
@@ -103,11 +103,11 @@ def remove(clients: Clients, thing: Owned) -> None:
         return
     if thing.kind == "container":
         cut_wires(clients, thing.id)
+        endpoints.remove(clients, thing.id)
+        return
     with clients.lend(f"remove {thing.kind} {thing.name}") as api:
         try:
-            if thing.kind == "container":
-                api.remove_container(thing.id, v=True, force=True)
-            elif thing.kind == "network":
+            if thing.kind == "network":
                 netinfo.remove(api, thing.id)
             else:
                 api.remove_image(thing.id)

@@ -7,6 +7,7 @@ outlive a netbench that is killed, empty: their name tells the run and its maker
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -129,8 +130,9 @@ def remove_leftover_group(thing: Owned) -> None:
     if all(thing.id != found.id for found in leftover_groups(thing.run)):
         return
     group = Path(thing.id)
-    for inner in group.iterdir():
-        if inner.is_dir():
-            _remove(inner)
+    with suppress(FileNotFoundError):
+        for inner in group.iterdir():
+            if inner.is_dir():
+                _remove(inner)
     if not _remove(group):
         raise EngineError(f"something still runs in the cgroup {group}")
