@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support.program import Program
 from support.user import program_of_user
+
+from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
+from netbench.errors import EngineError
 
 # How long an example takes is the machine's affair. `pytest --hypothesis-profile long` tries more.
 settings.register_profile("short", deadline=None, max_examples=30)
@@ -38,6 +42,16 @@ def _one_cleans_at_a_time(
     with (of_all_workers / "cleans.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cgroup_is_left() -> Iterator[None]:
+    """Remove what is left of those that tests kill: their cgroups, empty, outlive them."""
+    yield
+    for group in leftover_groups(None):
+        if not group.live:
+            with suppress(EngineError):
+                remove_leftover_group(group)
 
 
 @pytest.fixture

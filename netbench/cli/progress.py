@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from netbench import units
 from netbench.cli.output import printable, say
 from netbench.plan import Plan
-from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample
+from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample, Settled
 from netbench.runner import (
     BlockFinished,
     BlockStarted,
@@ -19,7 +19,7 @@ from netbench.runner import (
     TrialFinished,
     TrialStarted,
 )
-from netbench.spec import Arm, Cell
+from netbench.spec import Arm, Cell, Path
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -98,7 +98,7 @@ class Tally:
 
 def standing(ruling: Ruling, seconds: float) -> list[str]:
     """Return what a block has settled and what is left of the run, in lines."""
-    lines = [f"settled: {_where(settled.cell)} ({settled.why})" for settled in ruling.settled]
+    lines = _leaving(ruling.settled)
     if not ruling.left:
         return [*lines, "nothing is left to settle"]
     named = [_forecast(left) for left in ruling.left[:_NAMED]]
@@ -107,15 +107,31 @@ def standing(ruling: Ruling, seconds: float) -> list[str]:
     return [*lines, f"left: {', '.join(named)}{rest}; {units.duration(seconds)} at most"]
 
 
+def _leaving(settled: Iterable[Settled]) -> list[str]:
+    """Return a line for all that leave in the same cells for the same reason."""
+    drivers: dict[tuple[str, str], list[str]] = {}
+    for one in settled:
+        drivers.setdefault((one.why, _place(one.cell)), []).append(one.cell.driver)
+    places: dict[tuple[str, str], list[str]] = {}
+    for (why, place), names in drivers.items():
+        places.setdefault((why, ", ".join(names)), []).append(place)
+    return [
+        f"settled: {names} in {', '.join(where)} ({why})" for (why, names), where in places.items()
+    ]
+
+
 def _forecast(left: Left) -> str:
+    what = f"{left.cell.driver} in {_place(left.cell)}"
     if left.blocks is None:
-        return _where(left.cell)
+        return what
     when = f"by block {left.blocks}" if left.blocks <= _FAR else "far from precise"
-    return f"{_where(left.cell)} ({when})"
+    return f"{what} ({when})"
 
 
-def _where(cell: Cell) -> str:
-    return f"{cell.driver} {cell.probe}@{cell.placement}"
+def _place(cell: Cell) -> str:
+    """Return `tcp-rr@same`, and the path where it is not the usual one."""
+    path = "" if cell.path is Path.EAST_WEST else f" {cell.path}"
+    return f"{cell.probe}@{cell.placement}{path}"
 
 
 class PlainProgress:

@@ -54,7 +54,7 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
         why = _why(open_[0].stopped, plan)
     elif any(c.stopped is Stopped.FOR_BUDGET for c in found):
         why = _why(timed, plan)
-    parts = [f"{why} after {counted(blocks, 'block')}"]
+    parts = [f"{why} after {counted(blocks, 'block')}{_longer(info, blocks)}"]
     parts += [
         f"{WORDS[word]}: {_named(group, found)}"
         for word in SETTLED
@@ -82,6 +82,16 @@ def _why(stopped: Stopped, plan: PlanSummary) -> str:
             return "The engine stopped answering"
         case _:
             return "The run has no end"
+
+
+def _longer(info: RunInfo, blocks: int) -> str:
+    """Return how long the least blocks took where that was more than the suite's own limit."""
+    limit, wall = info.plan.max_time, info.wall
+    if info.status != "out-of-time" or blocks != info.plan.unhurried:
+        return ""
+    if limit is None or wall is None or wall <= limit:
+        return ""
+    return f", the least that a verdict needs, which took {units.duration(wall)}"
 
 
 def _forecast(contrast: Contrast) -> str:

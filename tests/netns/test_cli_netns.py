@@ -332,7 +332,7 @@ def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
     assert stopped["trickle"]["stopped"] == "precise"
     assert stopped["trickle"]["stopped_after"] == first.block
     assert stopped["flood"]["stopped"] == "out-of-blocks"
-    assert "settled: bridge:user trickle@none (precise)" in done.stderr
+    assert "settled: bridge:user in trickle@none (precise)" in done.stderr
     assert "most blocks, 11, were done" in done.json["ending"]
     assert "precise: bridge:user in throughput by trickle unpinned" in done.json["ending"]
 

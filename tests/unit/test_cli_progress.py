@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from support.plans import plan_of
 
@@ -18,11 +20,11 @@ RULING = Ruling(
 
 
 def test_what_is_settled_and_what_is_left_is_told_with_the_time_it_takes() -> None:
-    told = ("container tcp-rr@same (by block 23)", "overlay tcp-rr@same")
-    told = (*told, "macvlan tcp-rr@same (far from precise)")
+    told = ("container in tcp-rr@same (by block 23)", "overlay in tcp-rr@same")
+    told = (*told, "macvlan in tcp-rr@same (far from precise)")
 
     assert standing(RULING, 130.0) == [
-        "settled: bridge tcp-rr@same (decided)",
+        "settled: bridge in tcp-rr@same (decided)",
         f"left: {', '.join(told)}; 2 min 10 s at most",
     ]
 
@@ -31,8 +33,22 @@ def test_many_cells_are_counted_not_named() -> None:
     ruling = Ruling((), tuple(Left(cell(f"plugin:{n}"), None) for n in range(7)))
     (line,) = standing(ruling, 5.0)
 
-    assert "plugin:3 tcp-rr@same and 3 more; 5 s at most" in line
+    assert "plugin:3 in tcp-rr@same and 3 more; 5 s at most" in line
     assert "plugin:4" not in line
+
+
+def test_drivers_that_leave_the_same_cells_for_the_same_reason_share_a_line() -> None:
+    north = replace(cell("none"), path=Path.NORTH_SOUTH)
+    gone = [(cell("none"), "no-contrast"), (cell("vepa"), "no-contrast"), (north, "no-contrast")]
+    gone += [(cell("bridge"), "decided"), (replace(cell("bridge"), probe="udp-rr"), "decided")]
+    ruling = Ruling(tuple(Settled(one, 8, why) for one, why in gone), ())
+
+    assert standing(ruling, 0.0) == [
+        "settled: none, vepa in tcp-rr@same (no-contrast)",
+        "settled: none in tcp-rr@same north-south (no-contrast)",
+        "settled: bridge in tcp-rr@same, udp-rr@same (decided)",
+        "nothing is left to settle",
+    ]
 
 
 def test_the_end_is_told() -> None:
@@ -50,6 +66,6 @@ def test_plain_lines_say_at_most_where_the_plan_is_not_fixed(
     lines = capsys.readouterr().err.splitlines()
 
     assert lines[0] == "block 1 of at most 12: 3 trials; left …"
-    assert lines[1] == "  settled: bridge tcp-rr@same (decided)"
+    assert lines[1] == "  settled: bridge in tcp-rr@same (decided)"
     assert lines[3] == "block 9 of at most 12: 3 trials; left 2 min 10 s"
     assert lines[4] == "block 1 of 12: 3 trials; left …"
