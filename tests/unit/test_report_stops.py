@@ -54,8 +54,10 @@ def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_t
         (
             replace(adaptive("out-of-time", unhurried=8), wall=250.0),
             (replace(LEFT, forecast=4000),),
-            "The time of 2 min 50 s was up after 8 blocks, the least that a verdict needs, which "
-            + "took 4 min 10 s; not settled: container in throughput",
+            (
+                "The time of 2 min 50 s was up after 8 blocks, the least that a verdict needs, "
+                "which took 4 min 10 s; not settled: container in throughput"
+            ),
         ),
         (
             adaptive("out-of-time", unhurried=8),
