@@ -27,6 +27,8 @@ WORDS: Final[dict[Stopped, str]] = {
 SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.FOR_BUDGET, Stopped.NO_CONTRAST)
 _NAMED: Final = 4
 """Contrasts that are named one by one; each tells for itself too."""
+_LONGER: Final = 1.05
+"""Times a limit from which on it is told that a run took longer."""
 FAR: Final = 1000
 """Blocks from which on a forecast only says that no run will do."""
 
@@ -89,7 +91,7 @@ def _longer(info: RunInfo, blocks: int) -> str:
     limit, wall = info.plan.max_time, info.wall
     if info.status != "out-of-time" or blocks != info.plan.unhurried:
         return ""
-    if limit is None or wall is None or wall <= limit:
+    if limit is None or wall is None or wall <= _LONGER * limit:
         return ""
     return f", the least that a verdict needs, which took {units.duration(wall)}"
 

@@ -60,7 +60,7 @@ def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_t
             ),
         ),
         (
-            adaptive("out-of-time", unhurried=8),
+            replace(adaptive("out-of-time", unhurried=8), wall=171.0),
             (replace(LEFT, forecast=4000),),
             "The time of 2 min 50 s was up after 8 blocks; not settled: container in throughput",
         ),
