@@ -12,7 +12,7 @@ from support.several import run, saved
 from netbench.cli.index import write_index
 from netbench.store import list_runs
 
-LONG = "plugin:" + "very-long-name/" * 12
+LONG = "plugin:" + "very_long_name/" * 12
 
 
 @pytest.fixture(scope="module")

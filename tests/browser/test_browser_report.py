@@ -1,5 +1,6 @@
 """The report page in a real browser: drawn, quiet, complete, and closed to the network."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from support.browsing import (
 )
 from support.synthetic import reported
 
+from netbench.record import Absent
 from netbench.report import html
 from netbench.report.datatable import FIRST
 
 HOSTILE = "<img src=x onerror='window.owned=1'></script><script>window.owned=1</script>"
-LONG = "plugin:" + "very-long-name/" * 12
+LONG = "plugin:" + "very_long_name/" * 12
 RIGHT_TO_LEFT = "plugin:رسالة-עברית"
 SECTIONS = (
     *("answer", "trade", "measures", "ranking", "trials", "ratios", "tails", "series", "machine"),
@@ -44,6 +46,9 @@ def test_every_screen_shows_everything_quietly(
     picture(live, pictures / f"report-{named(look)}.png")
 
     assert_whole_and_quiet(live, site, SECTIONS)
+    charts = "[...document.querySelectorAll('#answer .scroll')]"
+    beyond = f"return {charts}.map((box) => box.scrollWidth - box.clientWidth)"
+    assert max(live.execute_script(beyond)) <= 0
 
 
 def test_every_figure_is_drawn_when_it_comes_near(browser: Any, site: Site, pictures: Path) -> None:
@@ -140,8 +145,10 @@ def test_names_from_outside_run_nothing_and_break_nothing(
     browser: Any, tmp_path: Path, name: str
 ) -> None:
     run = reported(blocks=3, drivers=("host", name))
+    unread = ("host.governor", Absent(f"/sys/{name} is not readable"))
+    info = replace(run.info, facts=(*run.info.facts, unread), notes=(f"seen: {name}",))
     page = tmp_path / "report.html"
-    page.write_text(html(run.info, run.analysis, run.digest), encoding="utf-8")
+    page.write_text(html(info, run.analysis, run.digest), encoding="utf-8")
 
     live = drawn(opened(browser, page.as_uri(), Look(width=390)))
 
