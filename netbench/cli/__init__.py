@@ -87,7 +87,8 @@ def run_command_line(argv: Sequence[str]) -> int:
         if usage is None:
             sys.excepthook(type(exc), exc, exc.__traceback__)
             return BUG
-        error = ConfigurationError(str(usage()), hint="`netbench --help` lists the options")
+        command = getattr(getattr(exc, "ctx", None), "command_path", "netbench")
+        error = ConfigurationError(str(usage()), hint=f"`{command} --help` lists the options")
         report_error(error, as_json=as_json)
         return error.exit_code
     return code if isinstance(code, int) else 0

@@ -33,3 +33,21 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_version_is_asked_for_either_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "--version") == printed(capsys, "version") == f"netbench {version()}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "help_"),
+    [
+        (("runs", "elsewhere"), "netbench runs --help"),
+        (("run", "--no-such"), "netbench run --help"),
+        (("no-such",), "netbench --help"),
+    ],
+)
+def test_what_is_not_understood_names_the_help_that_tells(
+    capsys: pytest.CaptureFixture[str], argv: tuple[str, ...], help_: str
+) -> None:
+    assert run_command_line(argv) == 2
+    said = capsys.readouterr()
+
+    assert said.out == ""
+    assert f"fix: `{help_}` lists the options" in said.err
