@@ -12,7 +12,7 @@ from netbench.cli.journal import Status
 from netbench.cli.output import command_line, say
 from netbench.cli.reports import write_reports
 from netbench.cli.run import carry_on, judge_of, told
-from netbench.engines.base import PROBE_IMAGE, Engine, Wishes
+from netbench.engines.base import PROBE_IMAGE, Engine, Owned, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, EngineError
 from netbench.facts.registry import FACTS
@@ -260,8 +260,14 @@ def _words(resumed: Resumed) -> str:
 def _sweep_dead(engine: Engine, run: str) -> None:
     """Remove what the run left on its engine when it was killed."""
     for _ in range(2):
-        with suppress(EngineError):
-            for thing in engine.owned(run):
-                if not thing.live and thing.kind in _DEAD:
-                    with suppress(EngineError):
-                        engine.remove_owned(thing)
+        for thing in _dead(engine, run):
+            with suppress(EngineError):
+                engine.remove_owned(thing)
+
+
+def _dead(engine: Engine, run: str) -> list[Owned]:
+    """Return what is to be swept; nothing where the engine does not tell."""
+    try:
+        return [x for x in engine.owned(run) if not x.live and x.kind in _DEAD]
+    except EngineError:
+        return []

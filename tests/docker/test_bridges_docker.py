@@ -21,10 +21,6 @@ PATH={path} exec {name} "$@"
 """
 
 
-def program_beside(lab: Lab, folder: Path) -> Program:
-    return Program(folder, before=lab.before, environment=lab.environment)
-
-
 @pytest.fixture
 def slow_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """An engine that takes its time between one rule and the next."""
@@ -59,7 +55,7 @@ def test_a_network_that_a_killed_engine_was_making_is_found_and_removed(
     creating.join()
     api.close()
     slow_lab.restart()
-    program = program_beside(slow_lab, tmp_path)
+    program = slow_lab.beside(Program(tmp_path))
 
     assert bridge in slow_lab.inside("iptables-save"), "the engine forgot nothing"
     listed = program("clean", "--dry-run", "--json")
@@ -106,7 +102,7 @@ def test_rules_of_published_ports_go_with_their_bridge_and_no_other_rule(
         for rule in (*rules_of(gone, "198.18.77.5"), *rules_of(gone, "198.18.77.4")[::2]):
             lab.inside("iptables", *shlex.split(rule))
 
-        cleaned = program_beside(lab, tmp_path)("clean", "--json")
+        cleaned = lab.beside(Program(tmp_path))("clean", "--json")
 
         assert cleaned.code == 0, cleaned.stderr
         rows = [x for x in cleaned.json["clean"] if x["kind"] in ("bridge", "rules")]
@@ -123,7 +119,7 @@ def test_rules_of_published_ports_go_with_their_bridge_and_no_other_rule(
 
 
 def test_a_bridge_bears_the_name_that_tells_whose_it_is(lab: Lab, tmp_path: Path) -> None:
-    program = program_beside(lab, tmp_path)
+    program = lab.beside(Program(tmp_path))
     done = program("verify", "--engine", "docker", "--drivers", "bridge:user", "--json")
 
     assert done.code == 0, done.stderr

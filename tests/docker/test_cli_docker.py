@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,9 @@ SOCKET_GROUP = 65533
 """The group that `lab` opens its socket to."""
 
 
-def of_user(user: Program, lab: Lab) -> Program:
-    """The user's netbench beside an engine."""
-    environment = {**(user.environment or {}), **lab.environment}
-    return replace(user, before=(*lab.before, *user.before), environment=environment)
-
-
 @pytest.fixture
 def program(lab: Lab, tmp_path: Path) -> Program:
-    return Program(tmp_path, before=lab.before, environment=lab.environment)
+    return lab.beside(Program(tmp_path))
 
 
 @pytest.fixture
@@ -90,7 +83,7 @@ def test_every_driver_is_measured_and_its_path_proved(
 def test_a_user_of_the_socket_alone_gets_the_same_proof(
     lab: Lab, plain_user: Callable[..., Program]
 ) -> None:
-    program = of_user(plain_user(group=SOCKET_GROUP), lab)
+    program = lab.beside(plain_user(group=SOCKET_GROUP))
 
     done = program(
         *("run", "--engine", "docker", "--drivers", ALL, "--blocks", "1"),
@@ -222,7 +215,7 @@ def test_clean_removes_what_a_killed_run_left_and_nothing_else(
 
 
 def test_a_daemon_that_stops_in_the_middle_loses_no_record(own_lab: Lab, tmp_path: Path) -> None:
-    program = Program(tmp_path, before=own_lab.before, environment=own_lab.environment)
+    program = own_lab.beside(Program(tmp_path))
     running = program.popen(
         "run", "--engine", "docker", "--blocks", "5", "--suite", program.suite()
     )
@@ -271,7 +264,7 @@ def test_a_missing_socket_is_told_with_the_fix(tmp_path: Path) -> None:
 def test_a_forbidden_socket_is_told_with_the_fix(
     lab: Lab, plain_user: Callable[..., Program]
 ) -> None:
-    program = of_user(plain_user(), lab)
+    program = lab.beside(plain_user())
 
     done = program("run", "--engine", "docker", "--json")
 

@@ -59,7 +59,7 @@ def test_a_tool_is_seen_as_the_process_that_it_is(engine: DockerEngine) -> None:
 def measured(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Program:
     """A block of every driver on both paths."""
     folder = tmp_path_factory.mktemp("cost")
-    program = Program(folder, before=lab.before, environment=lab.environment)
+    program = lab.beside(Program(folder))
     where = ("--drivers", DRIVERS, "--paths", "east-west,north-south", "--blocks", "1")
     how = ("--engine", "docker", "--suite", program.suite(SUITE), "--json")
     ended = program("run", *where, *how, timeout=400)

@@ -18,7 +18,7 @@ ELSEWHERE = re.compile(r"^(?:DOCKER_\w+=\S+ )+")
 )
 def test_it_does_what_it_says(lab: Lab, tmp_path: Path, command: str) -> None:
     _, *argv = shlex.split(command)
-    program = Program(tmp_path, before=lab.before, environment=dict(lab.environment))
+    program = lab.beside(Program(tmp_path))
     short = ("--suite", program.suite(TRICKLE), "--blocks", "1") if argv[0] == "run" else ()
 
     done = program(*argv, *short)

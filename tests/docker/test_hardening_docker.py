@@ -7,7 +7,6 @@ import re
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -99,13 +98,6 @@ def test_the_lans_own_wires_have_the_name_that_is_believed(
     assert all(STEM.fullmatch(stem) for stem in found)
 
 
-def program_of(lab: Lab, caller: Path | Program) -> Program:
-    """Return netbench beside the lab's engine: as root in a folder, or as somebody else."""
-    user = Program(caller) if isinstance(caller, Path) else caller
-    before = ("nsenter", f"--net=/proc/{lab.holder}/ns/net", *user.before)
-    return replace(user, before=before, environment={**(user.environment or {}), **lab.environment})
-
-
 @pytest.fixture
 def own_link(lab: Lab) -> Iterator[None]:
     """A link of the host's own, with addresses of the site."""
@@ -124,7 +116,8 @@ def test_no_file_of_a_run_tells_the_hosts_addresses_and_name(
     plain_user: Callable[..., Program], own_link: None, lab: Lab, tmp_path: Path, reader: str
 ) -> None:
     del own_link
-    runner = program_of(lab, tmp_path if reader == "root" else plain_user(group=SOCKET_GROUP))
+    caller = Program(tmp_path) if reader == "root" else plain_user(group=SOCKET_GROUP)
+    runner = lab.beside(caller)
     argv = ("run", "--engine", "docker", "--drivers", "host,bridge", "--blocks", "1")
     done = runner(*argv, "--suite", runner.suite(TRICKLE))
 

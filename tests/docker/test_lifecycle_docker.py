@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ SOCKET_GROUP = 65533
 
 @pytest.fixture
 def program(lab: Lab, tmp_path: Path) -> Program:
-    return Program(tmp_path, before=lab.before, environment=lab.environment)
+    return lab.beside(Program(tmp_path))
 
 
 def labelled(api: docker.APIClient) -> list[str]:
@@ -74,10 +73,7 @@ def test_every_driver_is_timed_and_nothing_is_left(program: Program, api: docker
 def test_a_user_of_the_socket_alone_times_it_too(
     lab: Lab, plain_user: Callable[..., Program], api: docker.APIClient
 ) -> None:
-    user = plain_user(group=SOCKET_GROUP)
-    environment = {**(user.environment or {}), **lab.environment}
-    before = (*lab.before, *user.before)
-    user = replace(user, before=before, environment=environment)
+    user = lab.beside(plain_user(group=SOCKET_GROUP))
     done = user(
         *("run", "--engine", "docker", "--drivers", "host,bridge:user", "--blocks", "1"),
         *("--suite", user.suite(SUITE.format(endpoints=2))),

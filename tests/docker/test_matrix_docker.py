@@ -3,7 +3,6 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +34,10 @@ SETTLED = 15.0
 """Seconds that the daemon may take to let go of what is gone."""
 
 
-def beside(lab: Lab, folder: Path) -> Program:
-    """netbench in the network of the engine's host."""
-    return Program(folder, before=lab.before, environment=lab.environment)
-
-
 @pytest.fixture(scope="module")
 def warm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """An engine that has made every kind of thing once: its own chains stay from then on."""
-    program = beside(lab, tmp_path_factory.mktemp("warm"))
+    program = lab.beside(Program(tmp_path_factory.mktemp("warm")))
     paths = "east-west,north-south"
     done = program(
         *RUN, "--drivers", "bridge:user,overlay", "--paths", paths, "--suite", program.suite()
@@ -100,7 +94,7 @@ def assert_every_cell_accounted_for(found: list[dict[str, Any]]) -> None:
 def test_every_driver_is_measured_or_closed_by_design_and_nothing_is_left(
     unchanged: Lab, tmp_path: Path
 ) -> None:
-    program = beside(unchanged, tmp_path)
+    program = unchanged.beside(Program(tmp_path))
 
     done = program(
         *(*RUN, "--drivers", FULL, "--paths", "east-west,north-south"),
@@ -119,7 +113,7 @@ def test_every_driver_is_measured_or_closed_by_design_and_nothing_is_left(
 def test_a_published_port_from_beside_goes_through_the_proxy_and_its_time_is_told(
     unchanged: Lab, tmp_path: Path
 ) -> None:
-    program = beside(unchanged, tmp_path)
+    program = unchanged.beside(Program(tmp_path))
 
     done = program(
         *(*RUN, "--drivers", "bridge:user,host", "--paths", "hairpin"),
@@ -138,7 +132,7 @@ def test_a_published_port_from_beside_goes_through_the_proxy_and_its_time_is_tol
 def test_whether_mtu_matters_is_answered_with_both_in_the_facts(
     unchanged: Lab, tmp_path: Path
 ) -> None:
-    program = beside(unchanged, tmp_path)
+    program = unchanged.beside(Program(tmp_path))
     wide = "bridge:user@mtu=9000"
 
     done = program(
@@ -158,11 +152,7 @@ def test_whether_mtu_matters_is_answered_with_both_in_the_facts(
 def test_a_user_of_the_socket_alone_gets_lan_and_overlay_too(
     unchanged: Lab, plain_user: Callable[..., Program]
 ) -> None:
-    user = plain_user(group=SOCKET_GROUP)
-    before = (*unchanged.before, *user.before)
-    program = replace(
-        user, before=before, environment={**(user.environment or {}), **unchanged.environment}
-    )
+    program = unchanged.beside(plain_user(group=SOCKET_GROUP))
 
     done = program(
         *(*RUN, "--drivers", "host,bridge,macvlan,overlay", "--paths", "east-west,north-south"),
@@ -206,7 +196,7 @@ EVERY_RECORD = 8
 def test_ctrl_c_in_any_stage_leaves_nothing(
     stage: str, unchanged: Lab, api: docker.APIClient, tmp_path: Path
 ) -> None:
-    program = beside(unchanged, tmp_path)
+    program = unchanged.beside(Program(tmp_path))
     process = program.popen(
         *(*RUN, "--drivers", "bridge:user,macvlan,overlay", "--paths", "east-west,north-south"),
         *("--suite", program.suite(TRICKLE)),
@@ -223,7 +213,7 @@ def test_ctrl_c_in_any_stage_leaves_nothing(
 
 
 def test_clean_finds_lan_and_swarm_of_a_killed_run(unchanged: Lab, tmp_path: Path) -> None:
-    program = beside(unchanged, tmp_path)
+    program = unchanged.beside(Program(tmp_path))
     process = program.popen(
         *(*RUN, "--drivers", "overlay,macvlan", "--paths", "east-west,north-south"),
         *("--suite", program.suite()),

@@ -18,7 +18,7 @@ LABEL = "netbench.run"
 
 @pytest.fixture
 def program(lab: Lab, tmp_path: Path) -> Program:
-    return Program(tmp_path, before=lab.before, environment=lab.environment)
+    return lab.beside(Program(tmp_path))
 
 
 @pytest.fixture(scope="module")

@@ -36,9 +36,8 @@ SOCKET_GROUP = 65533
 
 def beside(lab: Lab, program: Program) -> Program:
     """The same program in the network of the engine's host."""
-    before = (*lab.before, *program.before)
-    environment = {**(program.environment or {}), **lab.environment, "NETBENCH_ENGINE": "docker"}
-    return replace(program, before=before, environment=environment)
+    placed = lab.beside(program)
+    return replace(placed, environment={**(placed.environment or {}), "NETBENCH_ENGINE": "docker"})
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def assert_every_trial_saw_the_machine(program: Program) -> None:
 def local(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Ways:
     """What root sees beside the engine."""
     folder = tmp_path_factory.mktemp("local")
-    return measured(Program(folder, before=lab.before, environment=lab.environment))
+    return measured(lab.beside(Program(folder)))
 
 
 def test_root_beside_the_engine_proves_every_path(local: Ways) -> None:
@@ -55,12 +54,7 @@ def test_root_beside_the_engine_proves_every_path(local: Ways) -> None:
 def test_a_user_with_the_socket_alone_proves_the_same(
     lab: Lab, local: Ways, plain_user: Callable[..., Program]
 ) -> None:
-    user = plain_user(group=SOCKET_GROUP)
-    before = (*lab.before, *user.before)
-    program = replace(
-        user, before=before, environment={**(user.environment or {}), **lab.environment}
-    )
-    found = measured(program)
+    found = measured(lab.beside(plain_user(group=SOCKET_GROUP)))
 
     assert found == local
     check("Docker Engine, as a member of the socket's group", "from inside", found)

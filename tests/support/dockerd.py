@@ -6,8 +6,10 @@ import signal
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from support.program import Program
 from support.require import require_or_skip
 
 _SCRIPT = Path(__file__).parent.parent / "lab" / "dockerd"
@@ -60,6 +62,11 @@ class Lab:
     def before(self) -> tuple[str, ...]:
         """What puts a command beside the engine, in the network of its host."""
         return ("nsenter", f"--net={self.netns_path}")
+
+    def beside(self, program: Program) -> Program:
+        """Return the same program beside the engine, which its environment names."""
+        environment = {**(program.environment or {}), **self.environment}
+        return replace(program, before=(*self.before, *program.before), environment=environment)
 
     @property
     def pid(self) -> int:

@@ -234,7 +234,7 @@ def nothing_left(bed: Bed, within: float = 5.0) -> Iterator[None]:
 
 def docker_bed_of(lab: Lab, folder: Path) -> Bed:
     """netbench beside an engine."""
-    program = Program(folder, before=lab.before, environment=lab.environment)
+    program = lab.beside(Program(folder))
     name = f"netbench-lab-{lab.holder}"
 
     def ours(pid: int) -> bool:
