@@ -228,9 +228,9 @@ def examples() -> str:
     for driver, number in EXAMPLES:
         title, *key = MEASURES[number]
         row = rows[(driver, *key)]
-        ratio, blocks = f"{float(row['ratio']):.2f}", f"{row['state']}, {row['blocks']} blocks"
-        lines.append((code(driver), title, ratio, _interval(row), row["verdict"], blocks))
-    return table(("driver", "measure", "ratio", "interval", "verdict", "state"), lines)
+        ratio = f"{float(row['ratio']):.2f}"
+        lines.append((code(driver), title, ratio, _interval(row), row["verdict"], row["blocks"]))
+    return table(("driver", "measure", "ratio", "interval", "verdict", "blocks"), lines)
 
 
 PAGES = {

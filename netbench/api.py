@@ -4,7 +4,7 @@ import netbench
 
 run = netbench.load("reports/20260114T101500Z-host-bridge")
 run.frame().groupby(["driver", "metric"])["value"].median()
-run.contrasts().query("primary and headline")
+run.contrasts().query("primary")
 """
 
 from collections import deque
@@ -60,13 +60,12 @@ class Run:
         vars(self)["notes"] = tuple(source.notes)  # whoever asks for them needs no other pass
 
     def frame(self) -> "pd.DataFrame":
-        """Return the tidy frame: one row for each trial and metric, in base units.
+        """Return the tidy frame: one row for each session or trial and metric, in base units.
 
         Columns: run, record, block, position, attempt, started (UTC), driver, replica (1: the
-        baseline's second pair), path, probe, placement, outcome (`sample`, `failure`, `skip`),
-        reason, metric, unit, value, state (of the machine), sentinel_before, sentinel_after, steal
-        (share of CPU time). A trial without a number has one row whose metric and value are
-        missing.
+        baseline's second arm), path, probe, placement, outcome (`sample`, `failure`, `skip`),
+        reason, metric, unit, value, sentinel_before, sentinel_after, steal (share of CPU time). A
+        record without a number has one row whose metric and value are missing.
         """
         from netbench.analysis.tidy import trials  # noqa: PLC0415 - pandas is slow to import
 
@@ -76,16 +75,17 @@ class Run:
         """Return one row for each contrast with the baseline: ratio, interval, verdict.
 
         Columns: run, driver, baseline, path, probe, placement, metric, unit, primary (the run is
-        judged by it), headline (False: a second state of the machine), state, blocks, ratio, low,
-        high, difference, driver_median, baseline_median (in `unit`), verdict, noise_floor,
-        saturated, stopped, warnings (kinds). An end of an interval that is unbounded is missing.
+        judged by it), blocks, ratio, low, high, difference, driver_median, baseline_median (in
+        `unit`), verdict, reason (why it is undecided), by_sign, median_ratio, unshared_low,
+        unshared_high (the 95 % interval of this contrast alone), noise_floor, saturated, stopped,
+        warnings (kinds). An end of an interval that is unbounded is missing.
         """
         from netbench.analysis.tidy import contrasts  # noqa: PLC0415 - pandas is slow to import
 
         return contrasts(self.info, self.analysis)
 
     def cells(self) -> "pd.DataFrame":
-        """Return one row for each arm, cell and metric: median, quartiles, how its trials ended.
+        """Return one row for each arm, cell and metric: median, quartiles, counts of outcomes.
 
         Columns: run, driver, replica, path, probe, placement, metric, unit, median, p25, p75,
         trials, failures, skips, reasons, saturated.

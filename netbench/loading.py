@@ -67,7 +67,7 @@ class LoadedRun:
             yield record
 
     def trials(self, places: "Places | None" = None, part: range | None = None) -> "Iterator[Lean]":
-        """Yield the same, each without its links and routes; of these a lean record tells nothing.
+        """Yield the same, each without its links and routes.
 
         Args:
             places: takes each record's place in the file, for `again`.
@@ -153,7 +153,7 @@ def load(path: Path) -> LoadedRun:
     """Open a run folder to read it.
 
     Raises:
-        RunFolderError: missing, empty, not a run, damaged, or written by a newer schema.
+        RunFolderError: missing, empty, not a run, damaged, or written by another schema.
     """
     hint = "`netbench runs` lists the run folders there are"
     if not path.exists():
@@ -194,9 +194,13 @@ def _check_schema(path: Path, text: bytes) -> None:
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise RunFolderError(f"{path} is not netbench's: it names no schema version")
+    if schema < SCHEMA:
+        raise RunFolderError(
+            f"{path} was written by netbench's unreleased schema {schema}; measure again"
+        )
     if schema > SCHEMA:
         raise RunFolderError(
-            f"{path} was written by schema {schema}; this netbench reads up to {SCHEMA}",
+            f"{path} was written by schema {schema}; this netbench reads {SCHEMA}",
             hint="upgrade netbench to read it",
         )
 

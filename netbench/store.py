@@ -1,8 +1,9 @@
-"""The run folder: written as trials end; `netbench.loading` reads it back.
+"""The run folder: written as records come; `netbench.loading` reads it back.
 
     <UTC time>-<drivers>/   run.json  records.jsonl  raw/  report.html  summary.md  .csv  .json
 
-`docs/schema.md` documents it field by field. Schema versions: 1, first published.
+`docs/schema.md` documents it field by field. Schema versions: 1, whole trials, never released;
+2, sessions with their slices.
 """
 
 import fcntl
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 RAW: Final = "raw"
-_LATER: Final = "once it can be written again, `netbench run --resume` goes on with a run cut off"
+_LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
 _NAME_LIMIT: Final = 70
 """Characters of the drivers that a folder's name holds."""
 _DRIVER_LIMIT: Final = 40

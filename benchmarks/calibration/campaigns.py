@@ -1,156 +1,235 @@
-"""Run calibration campaigns, one netbench run each, and keep every one that comes to its end.
+"""Run small campaigns whose truth is known, one netbench run each, on the netns engine.
 
-A campaign goes the way of `netbench run`: plan, engine, runner, run folder. What is done to it
-(`injected.py`) it does not know. Interrupted campaigns are run anew; those that ended are kept,
-whatever they say. `run` goes on from those in the archives; `pack` puts the folders, without the
-tools' raw output, back into the archives that the tables are built from.
+Each goes the way of `netbench run`: plan, engine, runner, run folder, analysis. The folder is
+removed; one line of JSON is appended to results/campaigns.jsonl for each campaign that ended, and
+a later call goes on from there. Kinds take turns, so that any number of campaigns is balanced.
 """
 
 import argparse
 import json
-import shutil
 import sys
-import tarfile
+import tempfile
+import time
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import cast
+from typing import Final, cast
 
-from injected import Disturbed
-from kinds import BASELINE, DRIVER, KINDS, Kind
-from short import ShortRoundTrips, ShortStream
+import numpy as np
+from injected import Limited, Limiter, Neighbour
 
+from netbench import load as load_run
+from netbench.analysis.stats import spread
 from netbench.cli.ground import RunOptions
 from netbench.cli.run import measure
 from netbench.engines.base import Engine, Wishes
 from netbench.engines.choose import open_engine
 from netbench.errors import NetbenchError
 from netbench.plan import Options
-from netbench.probes import PROBES
-from netbench.store import RECORDS, RUN, list_runs
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
-FOLDERS = HERE.parent.parent / "reports" / "calibration"
-INJECTED = "injected.json"
-SUFFIX = ".tar.xz"
+RESULTS = HERE / "results" / "campaigns.jsonl"
+BASELINE: Final = "bridge:user"
+DRIVER: Final = "bridge:user@mtu=1500"
+"""The same network under another name: 1500 is what the kernel gives a bridge anyway."""
+MESSAGE: Final = 80
+"""Bytes on the link of a round trip's request: 14, and TCP with time stamps, IPv4, Ethernet."""
+SUITES: Final = ("stream-cross", "cross", "stream-same", "same")
+"""Of the campaigns with identical drivers, in turn. Round trips cost two seconds more a block than
+a stream alone, so that their campaigns have fewer blocks, and a stream beside them."""
 
 
-def ended(kind: Kind, parent: Path) -> list[Path]:
-    """Return the folders of campaigns that came to their end, the oldest first."""
-    runs = list_runs(parent / kind.name)
-    return sorted(run.path for run in runs if run.info and run.info.status == "complete")
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of campaign."""
+
+    name: str
+    title: str
+    wanted: int
+    """Campaigns."""
+    suites: tuple[str, ...] = SUITES
+    neighbour: bool = False
+    limiter: Limiter | None = None
+    truth: float = 1.0
+    """The ratio that a run should find."""
 
 
-def campaign(kind: Kind, number: int, cpu: int, parent: Path) -> Path:
-    """Run one campaign; its number and its CPU are the seed of its order, and of its noise.
+def _limited(title: str, name: str, suite: str, limiter: Limiter, truth: float) -> Kind:
+    return Kind(name, title, 40, (suite,), limiter=limiter, truth=truth)
+
+
+KINDS: Final = (
+    Kind("quiet", "identical drivers, machine left alone", 110),
+    Kind("neighbour", "identical drivers, beside a busy neighbour", 110, neighbour=True),
+    _limited("rate of 90 %", "rate-0.90", "limited", Limiter(500e6, 0.9), 0.9),
+    _limited("rate of 97 %", "rate-0.97", "limited", Limiter(500e6, 0.97), 0.97),
+    _limited(
+        "round trips of 100 and 111 us",
+        "delay-1.11",
+        "delayed",
+        Limiter(MESSAGE * 8 / 100e-6, 0.9, burst=1600),
+        1 / 0.9,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a campaign said of one cell's leading metric."""
+
+    probe: str
+    placement: str
+    metric: str
+    verdict: str
+    reason: str
+    by_sign: bool
+    blocks: int
+    ratio: float | None
+    low: float | None
+    high: float | None
+    deviation: float | None
+    """Of the blocks' log ratios; None below two."""
+    null_ratio: float | None
+    """Of the baseline's second arm over its first."""
+    null_low: float | None
+    null_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One campaign that came to its end."""
+
+    kind: str
+    number: int
+    suite: str
+    seconds: float
+    """Wall time."""
+    failures: int
+    """Sessions without a value."""
+    found: tuple[Found, ...]
+    """Of the primary contrasts."""
+
+
+def load(path: Path = RESULTS) -> list[Campaign]:
+    """Return the campaigns of a file, none where there is no file."""
+    if not path.exists():
+        return []
+    read = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        Campaign(**{**one, "found": tuple(Found(**each) for each in one["found"])}) for one in read
+    ]
+
+
+def append(ended: Campaign, path: Path = RESULTS) -> None:
+    """Keep a campaign."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(ended)) + "\n")
+
+
+def campaign(kind: Kind, number: int) -> Campaign:
+    """Run one campaign; its number seeds its orders, its neighbour and its rates.
 
     Raises:
-        NetbenchError: it did not come to its end.
+        NetbenchError: it did not come to its end, or a driver has no value at all.
     """
-    made: list[Disturbed] = []
+    seed = f"{kind.name}:{number}"
+    suite = kind.suites[number % len(kind.suites)]
 
     def opener(name: str, run: str, wishes: Wishes) -> Engine:
         engine = open_engine(name, run, wishes)
-        random = Random(f"{kind.name}:{number}:{cpu}")  # noqa: S311 -- noise, not a secret
-        hog = cpu if kind.neighbour else None
-        blocks = int(kind.blocks or 8)
-        made.append(Disturbed(engine, kind.seconds, blocks, kind.limiter, hog, random))
-        return cast("Engine", made[-1])
+        if kind.limiter is None:
+            return engine
+        random = Random(seed)  # noqa: S311 -- noise, not a secret
+        return cast("Engine", Limited(engine, kind.limiter, random))
 
     options = Options(
         drivers=f"{BASELINE},{DRIVER}",
         baseline=BASELINE,
         engine="netns",
-        suite=str(HERE / f"{kind.suite}.toml"),
-        blocks=kind.blocks,
-        seed=f"{number}{cpu}",
-        pin=str(cpu),
+        suite=str(HERE / f"{suite}.toml"),
+        seed=str(number),
     )
-    wishes = RunOptions(
-        output=parent / kind.name,
-        engine=Wishes(),
-        parent_in_use=False,
-        as_json=False,
-        quiet=True,
-        keep=False,
-        identify=False,
-    )
-    path, status = measure(options, wishes, opener)
-    shutil.rmtree(path / "raw")
-    if status != "complete":
-        raise NetbenchError(f"{path.name}: {status}")
-    (path / INJECTED).write_text(json.dumps(made[0].told()) + "\n")
-    return path
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="netbench-calibration-") as place:
+        wishes = RunOptions(
+            output=Path(place),
+            engine=Wishes(),
+            parent_in_use=False,
+            as_json=False,
+            quiet=True,
+            keep=False,
+            identify=False,
+        )
+        with Neighbour(seed) if kind.neighbour else nullcontext():
+            path, status = measure(options, wishes, opener)
+        if status != "complete":
+            raise NetbenchError(f"{seed}: {status}")
+        found, failures = told(path)
+        if any(one.ratio is None for one in found):
+            reasons = {reason for cell in load_run(path).analysis.cells for reason in cell.reasons}
+            raise NetbenchError(f"{seed}: a driver has no value: {'; '.join(sorted(reasons))}")
+    return Campaign(kind.name, number, suite, time.monotonic() - began, failures, found)
 
 
-def run(wanted: list[Kind], cpu: int, most: int, parent: Path) -> None:
-    """Run campaigns until all are done or so many were run, the kind furthest behind first."""
-    PROBES.update({probe.name: probe for probe in (ShortStream, ShortRoundTrips)})
-    done = {kind.name: len(ended(kind, parent)) for kind in wanted}
-    for _ in range(most):
-        kind = min(wanted, key=lambda kind: done[kind.name] / kind.campaigns)
-        if done[kind.name] >= kind.campaigns:
-            return
-        done[kind.name] += 1
-        number = done[kind.name]
-        # What is like it on netbench's own command line: run.json keeps it.
-        like = ("--engine", "netns", "--suite", f"{kind.suite}.toml", "--pin", str(cpu))
-        drivers = ("--drivers", f"{BASELINE},{DRIVER}", "--seed", f"{number}{cpu}")
-        sys.argv = ["netbench", "run", *like, *drivers]
-        path = campaign(kind, number, cpu, parent)
-        print(f"{kind.name} {number}/{kind.campaigns}: {path.name}", flush=True)
-
-
-def unpack(wanted: list[Kind], parent: Path) -> None:
-    """Put the campaigns of the archives beside those that were run here."""
-    parent.mkdir(parents=True, exist_ok=True)
-    for kind in wanted:
-        archive = RESULTS / f"{kind.name}{SUFFIX}"
-        if archive.exists():
-            with tarfile.open(archive) as packed:
-                packed.extractall(parent, filter="data")
-
-
-def pack(wanted: list[Kind], parent: Path) -> None:
-    """Write one archive a kind."""
-    RESULTS.mkdir(exist_ok=True)
-    for kind in wanted:
-        folders = ended(kind, parent)
-        if not folders:
+def told(path: Path) -> tuple[tuple[Found, ...], int]:
+    """Return what a run says of its primary contrasts, and its sessions without a value."""
+    analysis = load_run(path).analysis
+    nulls = {(n.probe, n.placement, n.metric): n for n in analysis.nulls}
+    found = []
+    for one in analysis.contrasts:
+        null = nulls.get((one.probe, one.placement, one.metric))
+        if not one.primary:
             continue
-        target = RESULTS / f"{kind.name}{SUFFIX}"
-        with tarfile.open(target, "w:xz", preset=6) as archive:
-            for folder in folders:
-                for name in (RUN, RECORDS, INJECTED):
-                    archive.add(folder / name, f"{kind.name}/{folder.name}/{name}", filter=plain)
-        print(f"{target.name}: {len(folders)} campaigns, {target.stat().st_size / 1e6:.2f} MB")
+        found.append(
+            Found(
+                probe=one.probe,
+                placement=str(one.placement),
+                metric=one.metric,
+                verdict=str(one.verdict),
+                reason=one.reason,
+                by_sign=one.by_sign,
+                blocks=one.blocks,
+                ratio=one.ratio,
+                low=one.low,
+                high=one.high,
+                deviation=spread(np.array([delta.log_ratio for delta in one.deltas])),
+                null_ratio=null.ratio if null else None,
+                null_low=null.low if null else None,
+                null_high=null.high if null else None,
+            )
+        )
+    return tuple(found), analysis.tally.failures
 
 
-def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Return a member without whose and when it was."""
-    member.uid = member.gid = member.mtime = 0
-    member.uname = member.gname = ""
-    member.mode = 0o644
-    return member
+def run(kinds: list[Kind], seconds: float, results: Path) -> None:
+    """Run campaigns until all are done or the time is up, the kind furthest behind first."""
+    began = time.monotonic()
+    done = Counter(one.kind for one in load(results))
+    while time.monotonic() - began < seconds:
+        kind = min(kinds, key=lambda kind: done[kind.name] / kind.wanted)
+        if done[kind.name] >= kind.wanted:
+            return
+        ended = campaign(kind, done[kind.name] + 1)
+        done[kind.name] += 1
+        append(ended, results)
+        verdicts = ", ".join(one.verdict for one in ended.found)
+        name = f"{kind.name} {ended.number}/{kind.wanted}"
+        print(f"{name}: {ended.seconds:.0f} s, {verdicts}", flush=True)
 
 
 def main() -> None:
-    """Run or pack."""
+    """Run."""
     names = [kind.name for kind in KINDS]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("run", "pack"))
     parser.add_argument("--kinds", nargs="+", choices=names, default=names)
-    parser.add_argument("--cpu", type=int, default=1, help="that every tool is pinned to")
-    parser.add_argument("--most", type=int, default=10_000, help="campaigns to run now")
-    parser.add_argument("--folders", type=Path, default=FOLDERS, help="where the run folders are")
+    parser.add_argument("--seconds", type=float, default=1e9, help="start none after so long")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file to go on from")
     given = parser.parse_args()
-    wanted = [kind for kind in KINDS if kind.name in given.kinds]
-    unpack(wanted, given.folders)
-    if given.what == "pack":
-        pack(wanted, given.folders)
-        return
     try:
-        run(wanted, given.cpu, given.most, given.folders)
+        run([kind for kind in KINDS if kind.name in given.kinds], given.seconds, given.results)
     except NetbenchError as error:
         print("\n  ".join(filter(None, (error.message, error.hint))), file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,8 +1,8 @@
-"""Campaigns on simulated machines, judged by the code of `netbench.analysis` itself.
+"""How often is a run wrong, on simulated machines? Writes results/simulated.jsonl.
 
-Each campaign is looked at after every block, as a run that stops by itself is: from the sixth block
-on it ends once its interval is precise or its verdict is out, and at the latest after 40 blocks.
-Everything comes from a seed; the results are lines of JSON, from which the tables are built.
+Runs are looked at after every block from the sixth on, judged by the boundary of
+`netbench.analysis`, and stopped by METHOD's rule. Gates are left out: they only take verdicts back.
+Every row has a seed of its own, made from its terms.
 """
 
 import argparse
@@ -10,61 +10,61 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import Pool
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from worlds import BASE, DRIVER, OF_EACH_ARM, OF_THE_RATIO, SECOND, WORLDS, World, draw
+from worlds import WORLDS, Floats, World, deltas, draw
 
 from netbench.analysis import Verdict
-from netbench.analysis.stats import ALPHA, MIN_BLOCKS, t_mixture
-from netbench.analysis.verdicts import Evidence, judge, read
+from netbench.analysis.boundary import Looks, decided_sign, interval
+from netbench.analysis.stats import ALPHA, Interval
+from netbench.analysis.verdicts import directed, read
 from netbench.record import METRICS
 
 RESULTS = Path(__file__).parent / "results" / "simulated.jsonl"
-MOST = 40
-MARGIN = 0.05
-PRECISION = 0.03
+LEAST, CAP = 6, 20
+MARGIN, PRECISION = 0.05, 0.03
 METRIC = METRICS["throughput"]
-EVERY = {world.name: world for world in (*WORLDS.values(), OF_EACH_ARM, OF_THE_RATIO)}
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What campaigns of a row are judged by."""
+    """What the runs of a row are like."""
 
     world: str
-    ratio: float
-    """The truth: driver / baseline."""
-    margin: float = MARGIN
-    precision: float = PRECISION
-    """0 to look on until there is a verdict."""
+    ratio: float = 1.0
+    """True driver / baseline, the world's own offset aside."""
     contrasts: int = 1
-    """Primary ones of a run, which share the error rate; each on trials of its own."""
-    gates: bool = True
-    """Whether a verdict must pass netbench's gates, or the interval alone decides."""
+    """Primary ones of a run, which share the error rate; each on sessions of its own."""
+    extension: int = 0
+    """Blocks by which a run that is undecided at its cap is extended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of the campaigns of one row."""
+    """What became of the runs of one row."""
 
     terms: Terms
-    campaigns: int
+    runs: int
     verdicts: dict[str, int]
-    """Of the first contrast, by word."""
-    wrong: int
-    """Campaigns with at least one verdict that the truth contradicts."""
+    """Of each run's first contrast, by word."""
+    false: int
+    """Runs that end with a verdict, of any contrast, that the truth contradicts."""
+    ever_false: int
+    """Runs with a false `faster` or `slower` at any look, had they gone on to the last block."""
     covered: int
-    """Campaigns whose first contrast's interval holds the truth where they stop."""
-    always: int
-    """The same at every look from the first on."""
+    """Runs whose first contrast's interval holds the mean log ratio where they stop."""
+    median_covered: int
+    """The same of the median log ratio."""
+    naive: int
+    """Runs in which a 95 % t-interval leaves out the truth at any look."""
     blocks: float
-    """Mean of the blocks to the first contrast's end."""
-    median: float
-    p90: float
+    """Mean number of blocks."""
+    half_width: float
+    """Median half-width where they stop, on logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,99 +73,105 @@ class End:
 
     blocks: int
     verdict: Verdict
-    covered: bool
-    always: bool
+    interval: Interval
 
 
-def wrong(verdict: Verdict, terms: Terms) -> bool:
-    """Tell whether the truth contradicts a verdict (for a metric of which more is better)."""
-    limit, truth = math.log1p(terms.margin), math.log(terms.ratio)
+def judge(found: Interval, sign: int) -> Verdict:
+    """Return the verdict of METHOD §2, gates aside."""
+    verdict = read(found.bounds, MARGIN, METRIC)
+    return directed(sign, METRIC) if verdict is Verdict.UNDECIDED else verdict
+
+
+def settled(found: Interval, verdict: Verdict) -> bool:
+    """Tell whether a contrast needs no more blocks (METHOD §2)."""
+    if verdict in (Verdict.EQUIVALENT, Verdict.UNDECIDED) or found.bounds is None:
+        return verdict is Verdict.EQUIVALENT
+    beyond = min(abs(end) for end in found.bounds) > math.log1p(MARGIN)
+    precise = found.half_width is not None and found.half_width <= math.log1p(PRECISION)
+    return precise or (beyond and found.bounds[0] * found.bounds[1] > 0)
+
+
+def wrong(verdict: Verdict, truth: float) -> bool:
+    """Tell whether a true log ratio contradicts a verdict."""
     match verdict:
         case Verdict.FASTER:
-            return truth <= limit
+            return truth <= 0
         case Verdict.SLOWER:
-            return truth >= -limit
+            return truth >= 0
         case Verdict.EQUIVALENT:
-            return abs(truth) >= limit
+            return abs(truth) > math.log1p(MARGIN)
         case Verdict.UNDECIDED:
             return False
 
 
-def follow(world: World, terms: Terms, random: np.random.Generator) -> End:
-    """Return where one contrast stops."""
-    drawn = draw(world, random, MOST, terms.ratio)
-    deltas = drawn.logs[:, DRIVER] - drawn.logs[:, BASE]
-    nulls = drawn.logs[:, SECOND] - drawn.logs[:, BASE]
-    shifts = drawn.positions[:, DRIVER] - drawn.positions[:, BASE]
-    alpha, truth, always = ALPHA / terms.contrasts, math.log(terms.ratio), True
-    least = MIN_BLOCKS if terms.contrasts == 1 else 8
-    end = End(0, Verdict.UNDECIDED, covered=True, always=True)
-    for n in range(2, MOST + 1):
-        interval = t_mixture(deltas[:n], alpha)
-        bounds = interval.bounds
-        covered = bounds is None or bounds[0] <= truth <= bounds[1]
-        always &= covered
-        if n < least:
-            continue
-        verdict = read(bounds, terms.margin, METRIC)
-        # Gates only take verdicts back: where the interval gives none, there is none to take.
-        if terms.gates and verdict is not Verdict.UNDECIDED:
-            evidence = Evidence(
-                metric=METRIC,
-                interval=interval,
-                deltas=deltas[:n],
-                driver=np.exp(drawn.logs[:n, DRIVER]),
-                baseline=np.exp(drawn.logs[:n, BASE]),
-                shifts=shifts[:n],
-                null=t_mixture(nulls[:n], alpha),
-                alpha=alpha,
-                margin=terms.margin,
-            )
-            verdict, _ = judge(evidence)
-        end = End(n, verdict, covered, always)
-        half = interval.half_width
-        precise = half is not None and half <= math.log1p(terms.precision)
-        if precise or verdict is not Verdict.UNDECIDED:
-            break
-    return end
+def follow(run: Floats, terms: Terms, truth: float) -> tuple[End, bool]:
+    """Return where a contrast stops, and whether it is falsely `faster` or `slower` at any look."""
+    looks, share = Looks(LEAST, CAP), ALPHA / terms.contrasts
+    end, ever = None, False
+    for n in range(LEAST, len(run) + 1):
+        found = interval(run[:n], looks, share)
+        verdict = judge(found, decided_sign(run[:n], looks, share))
+        ever |= verdict is not Verdict.EQUIVALENT and wrong(verdict, truth)
+        stops = settled(found, verdict) or (n >= CAP and verdict is not Verdict.UNDECIDED)
+        if end is None and (stops or n == len(run)):
+            end = End(n, verdict, found)
+    assert end is not None
+    return end, ever
 
 
-def row(terms: Terms, campaigns: int) -> Row:
-    """Return the outcome of so many campaigns; their seed follows from the terms."""
-    seed = crc32(json.dumps(asdict(terms), sort_keys=True).encode())
-    random, world = np.random.default_rng(seed), EVERY[terms.world]
-    runs = [
-        [follow(world, terms, random) for _ in range(terms.contrasts)] for _ in range(campaigns)
+def row(terms: Terms, runs: int) -> Row:
+    """Return the outcome of so many runs."""
+    random = np.random.default_rng(crc32(json.dumps(asdict(terms), sort_keys=True).encode()))
+    world: World = WORLDS[terms.world]
+    median = math.log(terms.ratio)
+    truth = median + world.offset()
+    made = [
+        deltas(draw(world, random, runs, CAP + terms.extension, terms.ratio))
+        for _ in range(terms.contrasts)
     ]
-    first = [ends[0] for ends in runs]
-    blocks = np.array([end.blocks for end in first])
+    ends = [[follow(drawn[at], terms, truth) for drawn in made] for at in range(runs)]
+    first = [found[0][0] for found in ends]
     return Row(
         terms=terms,
-        campaigns=campaigns,
+        runs=runs,
         verdicts=dict(sorted(Counter(str(end.verdict) for end in first).items())),
-        wrong=sum(any(wrong(end.verdict, terms) for end in ends) for ends in runs),
-        covered=sum(end.covered for end in first),
-        always=sum(end.always for end in first),
-        blocks=float(blocks.mean()),
-        median=float(np.median(blocks)),
-        p90=float(np.quantile(blocks, 0.9)),
+        false=sum(any(wrong(end.verdict, truth) for end, _ in found) for found in ends),
+        ever_false=sum(any(ever for _, ever in found) for found in ends),
+        covered=sum(holds(end.interval, truth) for end in first),
+        median_covered=sum(holds(end.interval, median) for end in first),
+        naive=naive(made[0][:, :CAP], truth),
+        blocks=float(np.mean([end.blocks for end in first])),
+        half_width=float(np.median([end.interval.half_width or math.inf for end in first])),
     )
+
+
+def holds(found: Interval, truth: float) -> bool:
+    """Tell whether an interval holds a log ratio; an unbounded one does."""
+    return found.bounds is None or found.bounds[0] <= truth <= found.bounds[1]
+
+
+def naive(runs: Floats, truth: float) -> int:
+    """Return the runs in which a 95 % t-interval leaves out the truth at any look."""
+    from scipy import special  # noqa: PLC0415 -- only here
+
+    counts = np.arange(1, runs.shape[1] + 1)
+    means = np.cumsum(runs, axis=1) / counts
+    squares = np.cumsum(runs**2, axis=1) - counts * means**2
+    at = counts >= LEAST
+    errors = np.sqrt(squares[:, at] / (counts[at] - 1) / counts[at])
+    limits = special.stdtrit(counts[at] - 1, 0.975)
+    return int(np.sum(np.any(np.abs(means[:, at] - truth) > limits * errors, axis=1)))
 
 
 def every() -> Iterator[Terms]:
     """Yield the terms of every row."""
     for world in WORLDS:
-        bare = Terms(world, 1.0, margin=0.0, precision=0.0)
-        yield bare
-        yield replace(bare, gates=False)
-        for ratio in (1.0, 0.97, 1 / (1 + MARGIN), 0.9):
+        for ratio in (1.0, 0.97, 0.9):
             yield Terms(world, ratio)
-    yield Terms("normal", 1.0, margin=0.0, precision=0.0, contrasts=3)
-    yield Terms("normal", 1.0, contrasts=3)
-    for world in (OF_THE_RATIO, OF_EACH_ARM):
-        for margin in (MARGIN, 0.0):
-            yield Terms(world.name, 0.9, margin=margin)
-            yield Terms(world.name, 0.9, margin=margin, precision=0.0, gates=False)
+    for world in ("normal", "flip-2", "t3"):
+        yield Terms(world, contrasts=3)
+        for ratio in (1.0, 0.97):
+            yield Terms(world, ratio, extension=20)
 
 
 def _row(given: tuple[Terms, int]) -> Row:
@@ -181,14 +187,18 @@ def load(path: Path = RESULTS) -> list[Row]:
 def main() -> None:
     """Simulate every row and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--campaigns", type=int, default=4000, help="of each row")
+    parser.add_argument("--runs", type=int, default=4000, help="of each row")
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     rows = []
     with Pool(given.processes) as pool:
-        for one in pool.imap(_row, ((terms, given.campaigns) for terms in every())):
+        for one in pool.imap(_row, ((terms, given.runs) for terms in every())):
             rows.append(one)
-            print(f"{one.terms} wrong {one.wrong} blocks {one.blocks:.1f}", flush=True)
+            print(
+                f"{one.terms}: {one.verdicts}, false {one.false}, ever {one.ever_false}, holds "
+                f"{one.covered}, blocks {one.blocks:.1f}",
+                flush=True,
+            )
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("".join(json.dumps(asdict(one)) + "\n" for one in rows))
 

@@ -1,4 +1,9 @@
-"""Simulated machines: what the trials of a campaign would give, block by block."""
+"""Simulated machines: sessions measured in slices, as METHOD §1 describes them.
+
+Each block holds `ROUNDS` rounds; each round has one slice of every arm, in random order. A slice's
+logarithm is the sum of what the machine does at that moment, what the session (one connection in
+one block) has of its own, and noise. A block's value is the mean over its rounds.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,86 +13,115 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
 ARMS: Final = 3
-"""Baseline, its second pair, driver."""
-BASE, SECOND, DRIVER = range(ARMS)
+FIRST, SECOND, DRIVER = range(ARMS)
+"""The baseline's two arms, and the driver."""
+ROUNDS: Final = 5
+SLICE: Final = 0.33
+"""Seconds from the start of a slice to that of the next."""
+BLOCK: Final = 8.0
+"""Seconds from the start of a block to that of the next."""
+SLICE_NOISE: Final = 0.06
+"""Standard deviation of a slice's logarithm beside its session's."""
+SESSION_NOISE: Final = 0.04
+"""Standard deviation of what a session has of its own."""
+SLOW: Final = float(np.log(0.6))
+"""The slow state of a machine that flips between two."""
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """How the logarithm of a trial's value strays."""
+    """How the logarithms of slices stray."""
 
     name: str
     title: str
-    stray: Callable[[np.random.Generator, int], Floats]
-    """Generator and number of trials -> the stray of each, in the order in which they run."""
+    machine: Callable[[np.random.Generator, int, Floats], Floats] | None = None
+    """Generator, number of runs and the time of every slice in seconds -> level of the machine at
+    each (runs x slices), the same for all arms; None for a machine that does not change."""
+    session: Draw = lambda random, shape: random.normal(0, SESSION_NOISE, shape)
+    """Generator and shape -> what each session has of its own."""
+    scale: float = 1.0
+    """Factor on the noise of slices and sessions."""
+    dip: float = 0.0
+    """Probability that a session of the driver alone runs at half its rate."""
+
+    def offset(self) -> float:
+        """Return the mean of the driver's logarithm less that of the baseline's."""
+        return self.dip * float(np.log(0.5))
 
 
-def _normal(deviation: float) -> Callable[[np.random.Generator, int], Floats]:
-    return lambda random, count: random.normal(0, deviation, count)
+def _flips(dwell: float) -> Callable[[np.random.Generator, int, Floats], Floats]:
+    """Return a machine that stays in each of two states for `dwell` seconds in the mean."""
+
+    def level(random: np.random.Generator, runs: int, times: Floats) -> Floats:
+        state = random.random(runs) < 1 / 2
+        levels = np.empty((runs, len(times)))
+        before = times[0]
+        for at, time in enumerate(times):
+            changed = (1 - np.exp(-2 * (time - before) / dwell)) / 2
+            state ^= random.random(runs) < changed
+            levels[:, at], before = np.where(state, SLOW, 0.0), time
+        return levels
+
+    return level
 
 
-def _t3(random: np.random.Generator, count: int) -> Floats:
+def _drift(random: np.random.Generator, runs: int, times: Floats) -> Floats:  # noqa: ARG001
+    return np.tile(np.log(0.7) * times / times[-1], (runs, 1))
+
+
+def _walk(random: np.random.Generator, runs: int, times: Floats) -> Floats:
+    return np.cumsum(random.normal(0, 0.01, (runs, len(times))), axis=1)
+
+
+def _t3(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     # Three degrees of freedom have a variance of 3.
-    return random.standard_t(3, count) * 0.05 / np.sqrt(3)
+    return random.standard_t(3, shape) * 1.5 * SESSION_NOISE / np.sqrt(3)
 
 
-def _dips(random: np.random.Generator, count: int) -> Floats:
-    dips = np.where(random.random(count) < 1 / 10, np.log(0.7), 0.0)
-    return random.normal(0, 0.05, count) + dips
-
-
-def _bimodal(random: np.random.Generator, count: int) -> Floats:
-    modes = np.where(random.random(count) < 1 / 2, np.log(0.8), 0.0)
-    return random.normal(0, 0.02, count) + modes
-
-
-def _drift(random: np.random.Generator, count: int) -> Floats:
-    return random.normal(0, 0.03, count) + np.linspace(0, np.log(0.7), count)
-
-
-def _step(random: np.random.Generator, count: int) -> Floats:
-    at = random.integers(0, count)
-    return random.normal(0, 0.03, count) + np.where(np.arange(count) < at, 0.0, np.log(0.7))
-
-
-def _walk(random: np.random.Generator, count: int) -> Floats:
-    return random.normal(0, 0.03, count) + np.cumsum(random.normal(0, 0.02, count))
+def _slow_connections(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    slow = np.where(random.random(shape) < 1 / 10, np.log(0.65), 0.0)
+    return random.normal(0, SESSION_NOISE, shape) + slow
 
 
 WORLDS: Final = {
     world.name: world
     for world in (
-        World("normal", "normal, 5 %", _normal(0.05)),
-        World("t3", "heavy tails (Student's t, 3), 5 %", _t3),
-        World("dips", "normal, 5 %; every tenth trial -30 %", _dips),
-        World("bimodal", "two modes 20 % apart, each trial in either, 2 %", _bimodal),
-        World("drift", "drift of -30 % over the run, 3 %", _drift),
-        World("step", "one step of -30 % at any trial, 3 %", _step),
-        World("walk", "random walk of 2 % a trial, 3 %", _walk),
+        World("normal", "normal"),
+        World("one-core", "normal, a tenth of that noise, as round trips on one core", scale=0.1),
+        World("flip-0.5", "two states, -40 %, flips every 0.5 s", _flips(0.5)),
+        World("flip-2", "two states, flips every 2 s", _flips(2.0)),
+        World("flip-10", "two states, flips every 10 s", _flips(10.0)),
+        World("flip-60", "two states, flips every 60 s", _flips(60.0)),
+        World("drift", "drift of -30 % over the run", _drift),
+        World("walk", "random walk, 1 % a slice", _walk),
+        World("t3", "heavy tails (Student's t, 3)", session=_t3),
+        World("connections", "one connection in ten at -35 %", session=_slow_connections),
+        World("dips", "one session in twenty of the driver at -50 %", dip=1 / 20),
     )
 }
-OF_EACH_ARM: Final = World("arms-5", "5 % of each arm's value", _normal(0.05))
-OF_THE_RATIO: Final = World("ratio-5", "5 % of the ratio", _normal(0.05 / float(np.sqrt(2))))
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """A campaign's trials."""
+def draw(world: World, random: np.random.Generator, runs: int, blocks: int, ratio: float) -> Floats:
+    """Return the block values of every arm, runs x blocks x arms, as logarithms."""
+    shape = (runs, blocks, ROUNDS, ARMS)
+    logs = random.normal(0, SLICE_NOISE * world.scale, shape)
+    if world.machine is not None:
+        starts = np.arange(blocks)[:, np.newaxis] * BLOCK
+        times = (starts + np.arange(ROUNDS * ARMS) * SLICE).ravel()
+        levels = world.machine(random, runs, times).reshape(shape)
+        # `levels` is in the order in which slices run; each round has an order of its own.
+        order = random.permuted(np.broadcast_to(np.arange(ARMS), shape), axis=-1)
+        logs += np.take_along_axis(levels, order, axis=-1)
+    values = logs.mean(axis=2) + world.scale * world.session(random, (runs, blocks, ARMS))
+    dipped = random.random((runs, blocks)) < world.dip
+    values[:, :, DRIVER] += np.log(ratio) + np.where(dipped, np.log(0.5), 0.0)
+    return values
 
-    logs: Floats
-    """Blocks x arms: the logarithm of each value."""
-    positions: Floats
-    """Blocks x arms: order within the block, from 1."""
 
-
-def draw(world: World, random: np.random.Generator, blocks: int, ratio: float) -> Blocks:
-    """Return a campaign: in every block each arm once, in random order."""
-    order = random.permuted(np.tile(np.arange(ARMS), (blocks, 1)), axis=1)
-    strays = world.stray(random, blocks * ARMS).reshape(blocks, ARMS)
-    logs, positions = np.empty((blocks, ARMS)), np.empty((blocks, ARMS))
-    np.put_along_axis(logs, order, strays, axis=1)
-    places = np.tile(np.arange(1.0, ARMS + 1), (blocks, 1))
-    np.put_along_axis(positions, order, places, axis=1)
-    logs[:, DRIVER] += np.log(ratio)
-    return Blocks(logs, positions)
+def deltas(values: Floats) -> Floats:
+    """Return ln(driver) less the mean of both baseline arms' ln, runs x blocks."""
+    return values[..., DRIVER] - (values[..., FIRST] + values[..., SECOND]) / 2

@@ -3,16 +3,18 @@
 Nothing of netbench's runner, probes or parsers is used here; that is what they are held against.
 """
 
+import itertools
 import json
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Protocol
 
 from netbench.engines.base import Endpoint, Engine, Process
+from netbench.spec import Cpus
 
 PATIENCE = 30.0
 """Seconds that a tool may take before it is killed."""
@@ -31,10 +33,6 @@ class Tool(Protocol):
         """Return what it printed when it has ended."""
         ...
 
-    def signal(self, name: Literal["STOP", "CONT"]) -> None:
-        """Stop it, or let it go on."""
-        ...
-
     def kill(self) -> None:
         """End it."""
         ...
@@ -43,10 +41,8 @@ class Tool(Protocol):
 class Plain:
     """A process in the network namespace of an endpoint, as one starts it from a shell."""
 
-    def __init__(
-        self, endpoint: Endpoint, argv: tuple[str, ...], cpu: int | None, *, own_session: bool
-    ) -> None:
-        """Start it; it dies with this program."""
+    def __init__(self, endpoint: Endpoint, argv: tuple[str, ...], cpu: int | None) -> None:
+        """Start it in a session of its own, as from a terminal; it dies with this program."""
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
         enter = ("nsenter", f"--net=/proc/{endpoint.pid}/ns/net")
         self._process = subprocess.Popen(
@@ -55,7 +51,7 @@ class Plain:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=own_session,
+            start_new_session=True,
         )
 
     def output(self) -> str:
@@ -64,10 +60,6 @@ class Plain:
             return self._process.communicate(timeout=PATIENCE)[0]
         except subprocess.TimeoutExpired as late:
             raise NoNumber(f"by hand: not done after {PATIENCE:.0f} s") from late
-
-    def signal(self, name: Literal["STOP", "CONT"]) -> None:
-        """Send the signal; what stands before the tool has become it by then."""
-        self._process.send_signal(signal.Signals[f"SIG{name}"])
 
     def kill(self) -> None:
         """End it and take its exit status."""
@@ -90,10 +82,6 @@ class Exec:
         self._waited = True
         return self._process.wait(PATIENCE).stdout
 
-    def signal(self, name: Literal["STOP", "CONT"]) -> None:
-        """Send the signal by the engine."""
-        self._process.signal(name)
-
     def kill(self) -> None:
         """End it and take its exit status."""
         if not self._waited:
@@ -102,21 +90,10 @@ class Exec:
             self._process.wait(PATIENCE)
 
 
-def start(
-    engine: Engine, endpoint: Endpoint, argv: tuple[str, ...], cpu: int | None, *, own_session: bool
-) -> Tool:
-    """Start a tool by hand in an endpoint.
-
-    Args:
-        engine: that made the endpoint.
-        endpoint: to run in.
-        argv: the tool's command.
-        cpu: to pin it to.
-        own_session: as from a terminal of its own, which the scheduler's autogroup weighs as one;
-            in a container it is in that container's cgroup anyway.
-    """
+def start(engine: Engine, endpoint: Endpoint, argv: tuple[str, ...], cpu: int | None) -> Tool:
+    """Start a tool by hand in an endpoint, pinned to a CPU."""
     if engine.name == "netns":
-        return Plain(endpoint, argv, cpu, own_session=own_session)
+        return Plain(endpoint, argv, cpu)
     return Exec(engine, endpoint, argv, cpu)
 
 
@@ -150,4 +127,61 @@ def rtt_p50(text: str) -> float:
     return float(found[1]) * 1e-6
 
 
-PARSE: dict[str, Callable[[str], float]] = {"tcp-throughput": throughput, "tcp-rr": rtt_p50}
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """How a tool is run whole."""
+
+    server: tuple[str, ...]
+    client: tuple[str, ...]
+    """Both without address and port."""
+    where: tuple[str, ...]
+    """Options that take the address and the port."""
+    number: Callable[[str], float]
+    """What it prints -> the metric in its unit."""
+
+
+WHOLE: Final = {
+    "tcp-throughput": Whole(
+        server=("iperf3", "-s", "-1"),
+        client=("iperf3", "-J", "-O", "1", "-t", "2"),
+        where=("-c", "-p"),
+        number=throughput,
+    ),
+    "tcp-rr": Whole(
+        server=("sockperf", "sr", "--tcp"),
+        client=("sockperf", "pp", "--tcp", "--full-rtt", "-t", "1", "-m", "14"),
+        where=("-i", "-p"),
+        number=rtt_p50,
+    ),
+}
+_PORTS = itertools.cycle(range(19001, 21000))
+
+
+def measure_whole(
+    engine: Engine, probe: str, pair: tuple[Endpoint, Endpoint], address: str, cpus: Cpus
+) -> float:
+    """Run a probe's tool whole, on one connection, and return its metric in the metric's unit.
+
+    Args:
+        engine: that made the endpoints.
+        probe: whose tool it is.
+        pair: client and server.
+        address: of the server, as the client reaches it.
+        cpus: that both are pinned to.
+
+    Raises:
+        NoNumber: it printed none.
+    """
+    whole, port, (client, server) = WHOLE[probe], next(_PORTS), pair
+    bind = ("-i", address) if probe == "tcp-rr" else ()
+    serving = start(engine, server, (*whole.server, *bind, "-p", str(port)), cpus.server)
+    try:
+        wait_for_listener(server, port)
+        to = (whole.where[0], address, whole.where[1], str(port))
+        asking = start(engine, client, (*whole.client, *to), cpus.client)
+        try:
+            return whole.number(asking.output())
+        finally:
+            asking.kill()
+    finally:
+        serving.kill()

@@ -11,7 +11,6 @@ from netbench.analysis.model import (
     NullContrast,
     QualityWarning,
     Standing,
-    State,
     Stopped,
     Tally,
     Verdict,
@@ -30,7 +29,6 @@ __all__ = [
     "QualityWarning",
     "SentinelPoint",
     "Standing",
-    "State",
     "Stopped",
     "Tally",
     "TrialPoint",
@@ -43,8 +41,8 @@ def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
     """Judge a run by METHOD's rules.
 
     `records` is read once, in any order, and only its numbers are kept; or a collector has them.
-    States come from the sentinel over the whole run; contrasts pair trials of one block in one
-    state; each of the m primary contrasts gets 0.05 / m of the error rate.
+    Contrasts compare a driver with both baseline arms block by block; each of the m primary
+    contrasts gets 0.05 / m of the error rate.
     """
     # pandas and scipy take a second to import; whoever only needs the types does not wait
     from netbench.analysis.pipeline import analyse as whole  # noqa: PLC0415 -- see above

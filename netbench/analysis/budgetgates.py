@@ -1,12 +1,15 @@
-"""What leaves a budget undecided: the doubts of METHOD §2 that take a verdict back, and its own."""
+"""What leaves a budget undecided: its interval, or a gate that takes its standing back."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from netbench.analysis.gates import Bounds, clearance, group_gap, median_opposes, reach
 from netbench.analysis.model import Standing
-from netbench.analysis.stats import Floats, Interval, blocks_needed, order_statistics, strata
+from netbench.analysis.stats import Floats, Interval
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
 from netbench.units import RATIO, quantity, share
@@ -46,7 +49,7 @@ class Terms:
         proportional = self.logarithmic and self.budget.proportional
         return RATIO if proportional else METRICS[self.budget.metric].unit
 
-    def stand(self, bounds: tuple[float, float] | None) -> Standing:
+    def stand(self, bounds: Bounds | None) -> Standing:
         """Return what an interval on the scale of the effects says, gates aside."""
         if bounds is None:
             return Standing.UNDECIDED
@@ -56,10 +59,20 @@ class Terms:
             return Standing.MET
         return Standing.NOT_MET if low > limit else Standing.UNDECIDED
 
+    def told(self, size: float) -> str:
+        """Return the size of an effect in words."""
+        if self.logarithmic:
+            return share(math.expm1(min(size, _LARGE)))
+        return quantity(size, METRICS[self.budget.metric].unit)
+
+
+_LARGE: Final = 50.0
+"""A logarithm that is told as a percentage; a larger one says no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the gates look at, in one state; arrays are in block order."""
+    """What a budget's standing is judged by; arrays are in block order."""
 
     effects: Floats
     interval: Interval
@@ -67,85 +80,67 @@ class Evidence:
     """Each driver with its values."""
     null: Interval
     """The baseline's second arm against its first, on the scale of the effects."""
+    needed: int
+    """Blocks without which nothing is decided."""
 
 
-def _too_few_blocks(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
-    needed = blocks_needed(terms.alpha)
-    if evidence.interval.n >= needed:
+def _too_few_blocks(_: Terms, evidence: Evidence, __: Standing) -> str | None:
+    n = evidence.interval.n
+    if n >= evidence.needed:
         return None
-    found = f"{evidence.interval.n} complete block{'' if evidence.interval.n == 1 else 's'}"
-    return f"{found}; {needed} are needed: run more with --blocks"
-
-
-def _null_differs(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
-    bounds = evidence.null.bounds
-    if bounds is None or bounds[0] <= 0 <= bounds[1]:
-        return None
-    return (
-        f"the baseline, {terms.baseline}, differs from its own second pair: something beside "
-        "the driver differs between pairs"
-    )
-
-
-def _split_values(terms: Terms, evidence: Evidence, stated: Standing) -> str | None:
-    """Strata leave no single figure, and none is needed where every block says the same."""
-    if stated is not Standing.UNDECIDED and all(
-        terms.stand((effect, effect)) is stated for effect in evidence.effects
-    ):
-        return None
-    unit = METRICS[terms.budget.metric].unit
-    for driver, values in evidence.arms:
-        gap = strata(values, math.log1p(terms.margin)) if (values > 0).all() else None
-        if gap is not None:
-            return (
-                f"the values of {driver} fall apart between {quantity(gap[0], unit)} and "
-                f"{quantity(gap[1], unit)}: no single figure describes them"
-            )
-    return None
+    return f"only {n} of {evidence.needed} needed blocks: run more with --blocks"
 
 
 def _undecided(_: Terms, __: Evidence, stated: Standing) -> str | None:
     if stated is not Standing.UNDECIDED:
         return None
-    return "the interval reaches across the bound: run more blocks with --blocks"
+    return "the interval holds the bound: run more blocks with --blocks"
 
 
-def _within_noise(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
-    """Two pairs of one driver differ by as much as the noise floor, the half-width of A/A."""
-    mean, floor, budget = evidence.interval.mean, evidence.null.half_width, terms.budget
-    if budget.reference is None or mean is None:
+def _null_differs(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
+    """The interval comes as close to the bound as the baseline differs from itself."""
+    far = reach(evidence.null.bounds) * (1 if terms.logarithmic else max(1.0, terms.budget.factor))
+    clear = clearance(evidence.interval.bounds, terms.limit)
+    if not far or clear > far:
         return None
-    if floor is None:
-        return (
-            f"{evidence.null.n} blocks have both pairs of the baseline, {terms.baseline}, in this "
-            "state: the noise floor is unbounded"
-        )
-    distance = abs(mean - terms.limit)
+    size = terms.told(abs(evidence.null.mean or 0.0))
+    return (
+        f"{terms.baseline}-vs-{terms.baseline} differs by {size}, and the interval comes as close "
+        "to the bound as that"
+    )
+
+
+def _split_values(terms: Terms, evidence: Evidence, stated: Standing) -> str | None:
+    """Two groups of blocks as far apart as the bound, unless every block says the same."""
+    if agreed(terms, evidence.effects, stated):
+        return None
+    logs = [np.log(values) for _, values in evidence.arms if (values > 0).all()]
     if terms.logarithmic:
-        told, room = share(math.expm1(floor)), share(math.expm1(distance))
-    else:
-        floor *= max(1.0, budget.factor)
-        told, room = quantity(floor, terms.unit), quantity(distance, terms.unit)
-    if distance > floor:
+        logs.append(evidence.effects)
+    gap = group_gap(evidence.effects, logs, math.log1p(terms.margin))
+    if not gap or gap < abs((evidence.interval.mean or 0.0) - terms.limit):
         return None
-    return f"it lies {room} from its bound, within the noise floor of {told}"
+    return f"the values fall in two groups {terms.told(gap)} apart: no single figure describes both"
 
 
-def _median_disagrees(terms: Terms, evidence: Evidence, stated: Standing) -> str | None:
-    twin = order_statistics(evidence.effects)
-    if twin is None or terms.stand(twin) is stated:
+def _median_disagrees(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
+    if median_opposes(evidence.effects, evidence.interval.bounds, terms.limit) is None:
         return None
-    return f"the mean says {stated}, the median says {terms.stand(twin)}: a few blocks carry it"
+    return "mean and median lie on different sides of the bound"
+
+
+def agreed(terms: Terms, effects: Floats, stated: Standing) -> bool:
+    """Tell whether every block by itself says what the interval does."""
+    return all(terms.stand((effect, effect)) is stated for effect in effects)
 
 
 Gate = Callable[[Terms, Evidence, Standing], str | None]
 
 GATES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,
+    _undecided,
     _null_differs,
     _split_values,
-    _undecided,
-    _within_noise,
     _median_disagrees,
 )
-"""What leaves a budget undecided, the first that speaks up is told."""
+"""What leaves a budget undecided; the first that finds something is told."""

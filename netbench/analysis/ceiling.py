@@ -9,7 +9,6 @@ import numpy as np
 from netbench.analysis.columns import Floats, Index, Words, groups
 from netbench.analysis.frame import Frames
 from netbench.analysis.model import Ceiling, Loopback, QualityWarning
-from netbench.analysis.states import PREFERENCE
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.spec import Path, Placement
 from netbench.units import percent, quantity
@@ -27,20 +26,18 @@ class _Streams:
 
     probe: Words
     driver: Words
-    state: Words
     value: Floats
 
     def at(self, rows: Index) -> "_Streams":
         """Return some of them."""
-        return _Streams(self.probe[rows], self.driver[rows], self.state[rows], self.value[rows])
+        return _Streams(self.probe[rows], self.driver[rows], self.value[rows])
 
 
 def ceilings(info: RunInfo, frames: Frames) -> tuple[Ceiling, ...]:
     """Return each placement's ceiling: its memory copies, and loopback for each probe of streams.
 
-    Loopback is the host arm's median, where there is a host arm, in the closest state it has (over
-    all its trials where every one is mixed); drivers are held to it in that state. Else it is the
-    one measurement before the first block. A probe that asks for a rate has none.
+    Loopback is the median of the driver `host`, where the run has it; else it is the one
+    measurement before the first block. A probe that asks for a rate has none.
     """
     facts = dict(info.facts)
     return tuple(
@@ -66,13 +63,12 @@ def _figure(value: object) -> float | None:
 
 
 def _streams(info: RunInfo, frames: Frames, placement: Placement) -> _Streams:
-    """Return the rates of one placement between containers, first arms, that no probe bounds."""
+    """Return the rates of one placement between containers that no probe bounds."""
     bounded = {probe.name for probe in info.plan.probes if "rate" in dict(probe.parameters)}
     numbers = frames.numbers.at(frames.numbers.metric.equal("throughput"))
     path, probe, at = frames.cells(numbers)
     wanted = path.equal(Path.EAST_WEST.value) & at.equal(placement.value) & ~probe.among(bounded)
-    driver, state = frames.trials.driver[numbers.row], frames.trials.state[numbers.row]
-    return _Streams(probe, driver, state, numbers.value).at(wanted)
+    return _Streams(probe, frames.trials.driver[numbers.row], numbers.value).at(wanted)
 
 
 def _loopbacks(rows: _Streams, measured: float | None) -> Iterator[Loopback]:
@@ -80,11 +76,8 @@ def _loopbacks(rows: _Streams, measured: float | None) -> Iterator[Loopback]:
         own = rows.at(every)
         host = own.at(own.driver.equal(HOST))
         if len(host.value):
-            state = next((s for s in PREFERENCE if s in host.state.seen), None)
-            if state is not None:
-                own, host = (found.at(found.state.equal(state)) for found in (own, host))
             limit = float(np.median(host.value))
-            source = f"the host arm's, median of {len(host.value)} trials"
+            source = f"the host driver's, median of {len(host.value)} values"
         elif measured is not None:
             limit, source = measured, "measured once before the first block, for a second"
         else:

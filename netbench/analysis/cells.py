@@ -1,4 +1,4 @@
-"""Absolute figures: every trial of every cell, whatever its state, with what gave no number."""
+"""Absolute figures: every session or trial of every cell, with what gave no number."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ def summarise(
 
 
 def points(frames: Frames) -> Rows[TrialPoint]:
-    """Return every value of every trial, in record order."""
+    """Return every value of every record, in record order."""
     trials, numbers = frames.trials, frames.numbers
     row = numbers.row
     placement = Words(trials.placement.codes[row], tuple(map(Placement, trials.placement.names)))
@@ -83,7 +83,6 @@ def points(frames: Frames) -> Rows[TrialPoint]:
             "metric": numbers.metric,
             "unit": numbers.unit,
             "value": numbers.value,
-            "state": trials.state[row],
         },
     )
 

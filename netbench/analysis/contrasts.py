@@ -1,34 +1,23 @@
-"""Pair trials of one block in one state, and compare each driver with the baseline (METHOD §2)."""
+"""Compare each driver with the baseline, block by block (METHOD §2)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netbench.analysis.boundary import interval
 from netbench.analysis.columns import Floats, Rows, Wholes, groups
-from netbench.analysis.family import is_primary
+from netbench.analysis.family import is_primary, looks
 from netbench.analysis.frame import Frames
 from netbench.analysis.model import Contrast, NullContrast, QualityWarning
-from netbench.analysis.pairing import (
-    Observed,
-    Pairs,
-    arm,
-    arms,
-    counted,
-    headline,
-    in_state,
-    joined,
-    judged,
-    whatever_state,
-)
+from netbench.analysis.pairing import Observed, Pairs, arm, both, joined
 from netbench.analysis.points import BlockDelta
 from netbench.analysis.saturation import METRIC, Name, saturated
-from netbench.analysis.states import PREFERENCE
-from netbench.analysis.stats import MIN_BLOCKS, Interval, blocks_needed, spread, t_mixture
-from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor, unsteady
+from netbench.analysis.stats import ALPHA, Interval
+from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor
 from netbench.record import METRICS, Metric, PlanSummary
 from netbench.spec import Placement
 
@@ -46,12 +35,20 @@ class Key(NamedTuple):
 class Terms:
     """What all contrasts of a run are judged by."""
 
-    baseline: str
+    plan: PlanSummary
     alpha: float
     """Each contrast's share of the error rate."""
-    margin: float
     used_up: Mapping[Name, str] = field(default_factory=dict)
     """By arm and cell of a throughput."""
+
+    @property
+    def baseline(self) -> str:
+        """The driver that the others are compared with."""
+        return self.plan.baseline
+
+    def interval(self, effects: Floats) -> Interval:
+        """Return the interval of the mean effect at this share of the error rate."""
+        return interval(effects, looks(self.plan, len(effects)), self.alpha)
 
     def saturated(self, driver: str, key: "Key") -> str:
         """Return what a driver's first arm used up; empty where the metric is none to use up."""
@@ -75,7 +72,7 @@ class Target:
 
 
 def targets(frames: Frames, plan: PlanSummary) -> tuple[Target, ...]:
-    """Return every contrast the run owes, whether or not it has pairs.
+    """Return every contrast the run owes, whether or not it has blocks.
 
     Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
     times the metrics that any arm gave there and that have a ratio. A metric that an arm never
@@ -106,90 +103,54 @@ def targets(frames: Frames, plan: PlanSummary) -> tuple[Target, ...]:
 
 
 class Comparison:
-    """All pairs of one cell and metric."""
+    """All blocks of one cell and metric."""
 
     def __init__(self, key: Key, observed: Observed, terms: Terms) -> None:
         """`observed` holds every value of this key."""
         self.key = key
         self._terms = terms
-        self._states = observed.state
         self._of = observed.by_driver()
         self._found: dict[str, Pairs] = {}
-        self._baselines = arms(self._of.get(terms.baseline), terms.baseline)
-        first, second = self._baselines
-        self._null_pairs = joined((second,), (first,))
-        self._needed = blocks_needed(terms.alpha)
+        own = self._of.get(terms.baseline)
+        self._baseline = both(own, terms.baseline)
+        first, second = (arm(own, terms.baseline, replica) for replica in (0, 1))
+        self._nulls = _deltas(joined(second, first))
+        self._null = terms.interval(self._nulls.numbers("log_ratio"))
 
     def joins(self, driver: str) -> bool:
         """Tell whether both a driver and the baseline, if it is another, have given a number."""
         baseline = self._terms.baseline
         return driver != baseline and {driver, baseline} <= self._of.keys()
 
-    def contrasts(self, target: Target, missing: tuple[QualityWarning, ...]) -> Iterator[Contrast]:
-        """Yield the headline contrast, then every other state with enough pairs."""
-        pairs = self._pairs(target.driver)
-        head = headline(pairs.state, self._states)
-        for state in (head, *_others(pairs, head)):
-            yield self._contrast(target, pairs, state, headline=state == head, missing=missing)
-
-    def nulls(self, wanted: frozenset[str]) -> Iterator[NullContrast]:
-        """Yield A/A in its headline state, then in other full or `wanted` states."""
-        pairs = self._null_pairs
-        head = headline(pairs.state, self._states)
-        extra = [s for s in PREFERENCE if s in wanted and s != head]
-        pooled = self._pooled_deviation()
-        for state in dict.fromkeys((head, *_others(pairs, head), *extra)):
-            rows = judged(pairs, state, self._needed)
-            interval = t_mixture(rows.deltas, self._terms.alpha)
-            ratio, low, high = _ratios(interval)
-            yield NullContrast(
-                path=self.key.path,
-                probe=self.key.probe,
-                placement=Placement(self.key.placement),
-                metric=self.key.metric,
-                state=state,
-                headline=state == head,
-                blocks=interval.n,
-                ratio=ratio,
-                low=low,
-                high=high,
-                deviation=interval.deviation,
-                pooled_deviation=pooled,
-                contains_one=contains_one(interval),
-                deltas=_deltas(rows),
-            )
-
-    def _contrast(
-        self,
-        target: Target,
-        pairs: Pairs,
-        state: str,
-        *,
-        headline: bool,
-        missing: tuple[QualityWarning, ...],
-    ) -> Contrast:
-        rows, alpha = judged(pairs, state, self._needed), self._terms.alpha
-        driver, baseline, logs = rows.driver, rows.baseline, rows.deltas
-        interval = t_mixture(logs, alpha)
-        null = t_mixture(judged(self._null_pairs, state, self._needed).deltas, alpha)
-        verdict, warnings = judge(
-            Evidence(
-                metric=target.metric,
-                interval=interval,
-                deltas=logs,
-                driver=driver,
-                baseline=baseline,
-                shifts=rows.shift.astype(np.float64),
-                null=null,
-                alpha=alpha,
-                margin=self._terms.margin,
-            )
+    def null(self) -> NullContrast:
+        """Return the baseline's second arm against its first (A/A)."""
+        ratio, low, high = _ratios(self._null)
+        return NullContrast(
+            path=self.key.path,
+            probe=self.key.probe,
+            placement=Placement(self.key.placement),
+            metric=self.key.metric,
+            blocks=self._null.n,
+            ratio=ratio,
+            low=low,
+            high=high,
+            deviation=self._null.deviation,
+            contains_one=contains_one(self._null),
+            deltas=self._nulls,
         )
+
+    def contrast(self, target: Target, missing: tuple[QualityWarning, ...] = ()) -> Contrast:
+        """Return a driver's contrast; `missing` tells of blocks that it has no value of."""
+        pairs = self.pairs(target.driver)
+        evidence = self._evidence(target, pairs)
+        judged = judge(evidence)
         used, baselines = (
             self._terms.saturated(name, self.key) for name in (target.driver, self._terms.baseline)
         )
-        ratio, low, high = _ratios(interval)
-        apart = t_mixture(driver - baseline, alpha).bounds or (None, None)
+        ratio, low, high = _ratios(evidence.interval)
+        _, *alone = _ratios(interval(evidence.deltas, evidence.looks, ALPHA))
+        apart = pairs.driver - pairs.baseline
+        difference = self._terms.interval(apart).bounds or (None, None)
         return Contrast(
             driver=target.driver,
             baseline=self._terms.baseline,
@@ -199,65 +160,69 @@ class Comparison:
             metric=self.key.metric,
             unit=target.metric.unit,
             primary=target.primary,
-            headline=headline,
-            state=state,
-            blocks=interval.n,
+            blocks=evidence.interval.n,
             ratio=ratio,
             low=low,
             high=high,
-            difference=_median(driver - baseline),
-            driver_median=_median(driver),
-            baseline_median=_median(baseline),
-            verdict=verdict,
-            noise_floor=noise_floor(null),
-            warnings=(
-                *warnings,
-                *unsteady(in_state(pairs, state), rows, self._needed),
-                *saturated(used, baselines),
-                *missing,
-            ),
-            deltas=_deltas(rows),
+            difference=_median(apart),
+            driver_median=_median(pairs.driver),
+            baseline_median=_median(pairs.baseline),
+            verdict=judged.verdict,
+            noise_floor=noise_floor(self._null),
+            warnings=(*judged.warnings, *saturated(used, baselines), *missing),
+            deltas=_deltas(pairs),
             saturated=used,
-            difference_low=apart[0],
-            difference_high=apart[1],
+            difference_low=difference[0],
+            difference_high=difference[1],
+            reason=judged.reason,
+            by_sign=judged.by_sign,
+            median_ratio=_exp(_median(evidence.deltas)),
+            unshared=None if alone[0] is None or alone[1] is None else (alone[0], alone[1]),
         )
 
-    def paired_blocks(self, driver: str) -> Wholes:
-        """Return the blocks that give a pair in any state."""
-        return self._pairs(driver).block
+    def _evidence(self, target: Target, pairs: Pairs) -> Evidence:
+        deltas = pairs.deltas
+        return Evidence(
+            metric=target.metric,
+            baseline=self._terms.baseline,
+            interval=self._terms.interval(deltas),
+            null=self._null,
+            margin=self._terms.plan.margin,
+            deltas=deltas,
+            driver=pairs.driver,
+            baselines=pairs.baseline,
+            looks=looks(self._terms.plan, len(pairs)),
+            share=self._terms.alpha,
+        )
 
-    def _pairs(self, driver: str) -> Pairs:
+    def blocks(self, driver: str) -> Wholes:
+        """Return the blocks with a value of both this driver and the baseline."""
+        return self.pairs(driver).block
+
+    def pairs(self, driver: str) -> Pairs:
+        """Return this driver's values beside the baseline's."""
         if driver not in self._found:
-            self._found[driver] = joined((arm(self._of.get(driver), driver, 0),), self._baselines)
+            own = arm(self._of.get(driver), driver, 0)
+            self._found[driver] = joined(own, self._baseline)
         return self._found[driver]
-
-    def _pooled_deviation(self) -> float | None:
-        """Return the A/A deviation over first attempts, whatever their state."""
-        baseline = self._terms.baseline
-        second, first = (whatever_state(self._of.get(baseline), baseline, n) for n in (1, 0))
-        return spread(joined((second,), (first,)).deltas)
-
-
-def _others(pairs: Pairs, head: str) -> list[str]:
-    counts = counted(pairs.state)
-    return [s for s in PREFERENCE if s != head and counts[s] >= MIN_BLOCKS]
 
 
 def _median(values: Floats) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 
-def _ratios(interval: Interval) -> tuple[float | None, float | None, float | None]:
+def _exp(log: float | None) -> float | None:
+    return None if log is None else float(np.exp(log))
+
+
+def _ratios(found: Interval) -> tuple[float | None, float | None, float | None]:
     """Return ratio, low and high of an interval of the log ratio."""
-    ratio = None if interval.mean is None else float(np.exp(interval.mean))
-    if interval.bounds is None:
-        return ratio, None, None
-    low, high = interval.bounds
-    return ratio, float(np.exp(low)), float(np.exp(high))
+    low, high = found.bounds or (None, None)
+    return _exp(found.mean), _exp(low), _exp(high)
 
 
-def _deltas(rows: Pairs) -> Rows[BlockDelta]:
-    return Rows(BlockDelta, {"block": rows.block, "log_ratio": rows.deltas})
+def _deltas(pairs: Pairs) -> Rows[BlockDelta]:
+    return Rows(BlockDelta, {"block": pairs.block, "log_ratio": pairs.deltas})
 
 
 def by_key(frames: Frames) -> dict[Key, Observed]:
@@ -269,7 +234,7 @@ def by_key(frames: Frames) -> dict[Key, Observed]:
 
 
 def observed_in(frames: Frames, rows: NDArray[np.intp]) -> Observed:
-    """Return some of the numbers of frames, which carry the states."""
+    """Return some of the numbers of frames."""
     trials = frames.trials
     own = frames.numbers.row[rows]
     return Observed(
@@ -278,9 +243,5 @@ def observed_in(frames: Frames, rows: NDArray[np.intp]) -> Observed:
         block=trials.block[own],
         attempt=trials.attempt[own],
         record=trials.record[own],
-        position=trials.position[own],
-        state=trials.state.codes[own],
         value=frames.numbers.value[rows],
-        before=trials.before[own],
-        after=trials.after[own],
     )

@@ -1,4 +1,4 @@
-"""Values that no tool prints: computed from two trials of one arm, block and machine state."""
+"""Values that no tool prints: computed from two records of one arm and block."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,7 +8,6 @@ import numpy as np
 
 from netbench.analysis.columns import words
 from netbench.analysis.frame import Frames, Numbers
-from netbench.analysis.states import PREFERENCE
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
 from netbench.record import METRICS, PlanSummary
 
@@ -21,7 +20,7 @@ def with_buffer_delay(frames: Frames, plan: PlanSummary) -> Frames:
 
     Loaded over idle median, less 1: the buffer delay of RFC 6349 §4.3, which takes averages. The
     idle figure is that of the same arm's probe without a load, of the same message size, in the
-    same block, placement, path and machine state; where there is none, there is no such value.
+    same attempt at the same block, placement and path; where there is none, there is no such value.
     """
     idle_of = idle_probes(plan)
     if not idle_of:
@@ -48,16 +47,16 @@ def with_buffer_delay(frames: Frames, plan: PlanSummary) -> Frames:
 def _first_of_each(
     frames: Frames, probes: Collection[str]
 ) -> dict[tuple[object, ...], tuple[int, float]]:
-    """Return row and value of the earliest median of each of these probes in each place and state.
+    """Return row and value of the first median of each of these probes in each place.
 
-    By probe, path, placement, driver, replica, block and state.
+    By probe, path, placement, driver, replica, block and attempt.
     """
     numbers = frames.numbers.at(frames.numbers.metric.equal(_OF))
     trials = frames.trials.at(numbers.row)
-    wanted = np.flatnonzero(trials.probe.among(probes) & trials.state.among(PREFERENCE))
-    wanted = wanted[np.lexsort((trials.record[wanted], trials.attempt[wanted]))]
+    wanted = np.flatnonzero(trials.probe.among(probes))
+    wanted = wanted[np.argsort(trials.record[wanted], kind="stable")]
     own = trials.at(wanted)
-    columns = (own.probe, own.path, own.placement, own.driver, own.replica, own.block, own.state)
+    columns = (own.probe, own.path, own.placement, own.driver, own.replica, own.block, own.attempt)
     found: dict[tuple[object, ...], tuple[int, float]] = {}
     for *place, row, value in zip(
         *(column.tolist() for column in columns),

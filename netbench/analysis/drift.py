@@ -7,8 +7,7 @@ import numpy as np
 
 from netbench.analysis.contrasts import Key
 from netbench.analysis.model import QualityWarning
-from netbench.analysis.pairing import Observed, arms
-from netbench.analysis.states import STATES
+from netbench.analysis.pairing import Observed, both
 from netbench.analysis.stats import Floats, correlation
 from netbench.record import METRICS
 from netbench.units import percent
@@ -17,11 +16,11 @@ from netbench.units import percent
 def drifts(every: Mapping[Key, Observed], baseline: str, margin: float) -> Iterator[QualityWarning]:
     """Yield the primary cells whose baseline moved over the blocks by more than the margin.
 
-    The rule looks at the baseline's mean logarithm in each block, in the state with most blocks. It
-    moved if it correlates with the block's number beyond what chance does to one in a hundred runs
-    (`stats.correlation`: at least 8 blocks) and the straight line through it rises or falls by more
-    than the margin. It is a step where two levels leave less than the line does. Pairing within
-    blocks takes out what all arms share, so that this is advice and no veto.
+    The rule looks at the baseline's mean logarithm in each block. It moved if that correlates with
+    the block's number beyond what chance does to one in a hundred runs (`stats.correlation`: at
+    least 8 blocks) and the straight line through it rises or falls by more than the margin. It is
+    a step where two levels leave less than the line does. All arms of a block share it and it
+    cancels in their ratio, so this only advises.
 
     Args:
         every: values by cell and metric.
@@ -36,24 +35,16 @@ def drifts(every: Mapping[Key, Observed], baseline: str, margin: float) -> Itera
                     "drift",
                     f"{baseline} itself moved in {key.probe} on placement {key.placement}, "
                     f"{key.path}: {how}",
-                    "pairs within a block share it; let the machine settle before a run, and "
-                    "compare no absolute figures",
+                    "it cancels in the ratios, since all arms of a block share it; do not compare "
+                    "absolute figures, and let the machine settle before a run",
                 )
 
 
 def _series(observed: Observed, baseline: str) -> tuple[Floats, Floats]:
     """Return block numbers and the baseline's mean logarithm in each."""
-    first, second = arms(observed, baseline)
-    state = np.concatenate((first.state, second.state))
-    block, value = (
-        np.concatenate((getattr(first, name), getattr(second, name))) for name in ("block", "value")
-    )
-    blocks = {name: np.unique(block[state == code]) for code, name in enumerate(STATES)}
-    fullest = max(STATES, key=lambda name: len(blocks[name]))
-    own = state == STATES.index(fullest)
-    numbers, place = np.unique(block[own], return_inverse=True)
-    sums = np.bincount(place, weights=np.log(value[own]), minlength=len(numbers))
-    return numbers.astype(np.float64), sums / np.bincount(place, minlength=len(numbers))
+    own = both(observed, baseline)
+    numbers, first = np.unique(own.block, return_index=True)
+    return numbers.astype(np.float64), np.log(own.value[first])
 
 
 def moved(blocks: Floats, logs: Floats, margin: float) -> str | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Container
 
+from netbench.analysis.boundary import Looks
+from netbench.analysis.stats import MIN_BLOCKS
 from netbench.probes import PROBES
 from netbench.record import METRICS, PlanSummary
 from netbench.spec import Cell
@@ -43,3 +45,15 @@ def size(plan: PlanSummary, skipped: Container[Cell]) -> int:
         for metric in metrics.get(cell.probe, ())
         if metric in METRICS
     )
+
+
+def looks(plan: PlanSummary, blocks: int) -> Looks:
+    """Return when a contrast is judged that has this many blocks with a value.
+
+    In an adaptive plan after every block from its least number to its cap. With a fixed number of
+    blocks once, after all of them. More blocks than the cap are those of an extended run.
+    """
+    if plan.adaptive:
+        return Looks(plan.least, max(plan.cap, plan.least))
+    only = max(MIN_BLOCKS, min(blocks, plan.cap))
+    return Looks(only, only)

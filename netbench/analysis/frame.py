@@ -2,8 +2,8 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -61,7 +61,7 @@ class Trials:
     """`held`, `broken` or `unread`."""
     by_design: Flags
     before: Floats
-    """Usable sentinel reading before the trial."""
+    """Usable sentinel reading before the trial, or before the rounds of its probe."""
     after: Floats
     before_at: Floats
     """CLOCK_MONOTONIC seconds."""
@@ -81,8 +81,6 @@ class Trials:
     server_busy: Floats
     conntrack: Floats
     """Connections that the host tracked after a trial that makes many."""
-    state: Words
-    """Of the machine; None until it is told by all readings."""
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -123,9 +121,6 @@ class Frames:
 
     trials: Trials
     numbers: Numbers
-    thresholds: Mapping[str, float | None] = field(default_factory=dict)
-    """The sentinel's reading between two states by placement, None where there is one state; empty
-    until all readings tell."""
 
     def cells(self, numbers: Numbers) -> tuple[Words, Words, Words]:
         """Return path, probe and placement of each of these numbers."""
@@ -190,9 +185,9 @@ class Collector:
         self.taken += other.taken
 
     def frames(self) -> Frames:
-        """Return the columns of all records, without their states, and keep nothing any more."""
+        """Return the columns of all records, and keep nothing any more."""
         self.keep_recent()
-        columns: dict[str, Any] = {"state": Words(np.full(self.taken, -1, np.int32), ())}
+        columns: dict[str, Any] = {}
         for name in _WHOLE:
             columns[name] = np.array(self.wholes.pop(name), np.int64)
         for name in _TEXT:
@@ -271,7 +266,7 @@ def _details(sample: Sample) -> tuple[str | None, float]:
 
 
 def _usable(readings: Floats) -> Floats:
-    """Return the readings with NaN for those that are not usable: `rule.usable` of each."""
+    """Return the readings with NaN for those that are no positive number."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isfinite(readings) & (readings > 0), readings, np.nan)
 

@@ -14,11 +14,14 @@ class Verdict(StrEnum):
     """The judgement of one contrast. There is no word for "no difference"."""
 
     FASTER = "faster"
-    """Better than the baseline: more throughput, or less latency."""
+    """Better than the baseline (more throughput, or less latency): the interval leaves out 1 and
+    does not lie within the margin, or every block says so."""
     SLOWER = "slower"
+    """The same the other way."""
     EQUIVALENT = "equivalent"
-    """The whole interval lies inside the margin."""
+    """The whole interval lies within the margin."""
     UNDECIDED = "undecided"
+    """The interval holds 1 and reaches beyond the margin, or a gate took the verdict back."""
 
 
 class Standing(StrEnum):
@@ -35,19 +38,21 @@ class Stopped(StrEnum):
     """Why a contrast got no more blocks."""
 
     PRECISE = "precise"
-    """Its interval was as narrow as was asked for, and its cell left."""
+    """Its sign was known and its interval as narrow as was asked for: its cell left the run."""
     DECIDED = "decided"
-    """A verdict stood, and its cell left."""
+    """It was equivalent, or its whole interval lay beyond the margin: its cell left the run."""
+    DESCRIBED = "described"
+    """Its cell only describes, and ran in the run's first blocks alone, as its suite says."""
     NO_CONTRAST = "no-contrast"
-    """One side never gave a number, and its cell left."""
+    """One side never gave a number: its cell left the run."""
     LEADING = "with-leading"
-    """Its cell left when another contrast, of the cell's leading metric, was settled."""
+    """Its cell left the run when the contrast of the cell's leading metric was settled."""
     FOR_BUDGET = "for-budget"
     """It was settled, but its cell stayed to the run's end for a budget that is not decided."""
     OUT_OF_TIME = "out-of-time"
     OUT_OF_BLOCKS = "out-of-blocks"
     FIXED_PLAN = "fixed-plan"
-    """The number of blocks was given; nothing leaves such a run."""
+    """The number of blocks was given; no cell leaves such a run."""
     INTERRUPTED = "interrupted"
     ENGINE_LOST = "engine-lost"
     UNFINISHED = "unfinished"
@@ -67,22 +72,8 @@ class QualityWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """A machine state found by the sentinel on one placement's pins (METHOD §1b)."""
-
-    placement: Placement
-    name: str
-    """`single` where there is one; else `near` (closer cores, higher sentinel) or `far`."""
-    low: float
-    """Smallest sentinel value of the state."""
-    high: float
-    trials: int
-    """Trials that lie wholly in it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Contrast:
-    """A driver against the baseline for one metric in one state."""
+    """A driver against the baseline for one metric in one cell (METHOD §2)."""
 
     driver: str
     baseline: str
@@ -93,18 +84,16 @@ class Contrast:
     unit: str
     primary: bool
     """Whether it is one of the contrasts the run is judged by; alpha is shared among those."""
-    headline: bool
-    """False for a second state shown beside the headline."""
-    state: str
     blocks: int
-    """Complete pairs in this state."""
+    """Blocks with a value of the driver and of at least one of the baseline's two arms."""
     ratio: float | None
-    """exp(mean log ratio), driver / baseline of the raw metric; None without a pair."""
+    """exp(mean over the blocks of ln(driver) less the mean of both baseline arms' ln), of the raw
+    metric; None without a block."""
     low: float | None
     """Lower end of the interval; None where it is unbounded (too few blocks)."""
     high: float | None
     difference: float | None
-    """Median of driver minus baseline over the blocks, in `unit`."""
+    """Median over the blocks of driver minus the baseline's mean, in `unit`."""
     driver_median: float | None
     baseline_median: float | None
     verdict: Verdict
@@ -118,11 +107,22 @@ class Contrast:
     stopped_after: int | None = None
     """The block after which its cell left; None where it stayed to the end."""
     forecast: int | None = None
-    """Blocks that it takes to be precise, by its spread so far; None where it is settled, or where
-    too few pairs tell nothing yet. A verdict may come sooner."""
+    """Blocks of the run after which it would be settled, by its spread so far; None where it is,
+    or where there are too few blocks to tell."""
+    forecast_verdict: int | None = None
+    """Blocks of the run after which it would have a verdict; None where it has one, or where there
+    are too few blocks to tell."""
     difference_low: float | None = None
     """Lower end of the interval of the mean difference, in `unit`; None where it is unbounded."""
     difference_high: float | None = None
+    reason: str = ""
+    """Why it is undecided, in about five words; empty where it is decided."""
+    by_sign: bool = False
+    """Whether it is decided by every block lying on one side alone: the interval holds 1."""
+    median_ratio: float | None = None
+    """exp(median log ratio), shown beside `ratio`: with rare large dips in one arm they differ."""
+    unshared: tuple[float, float] | None = None
+    """The interval of the ratio at 95 % for this contrast alone; None where unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +133,12 @@ class NullContrast:
     probe: str
     placement: Placement
     metric: str
-    state: str
-    headline: bool
     blocks: int
     ratio: float | None
     low: float | None
     high: float | None
     deviation: float | None
-    """Sample standard deviation of the log ratio within the state; None below two blocks."""
-    pooled_deviation: float | None
-    """The same over all blocks whatever their state."""
+    """Sample standard deviation of the log ratio; None below two blocks."""
     contains_one: bool
     """False only where a finite interval leaves 1 out."""
     deltas: Sequence[BlockDelta]
@@ -157,9 +153,8 @@ class BudgetResult:
     probe: str
     placement: Placement
     standing: Standing
-    state: str
     blocks: int
-    """Blocks with a value, or for a relative bound with a pair, in this state."""
+    """Blocks with a value, or for a relative bound with a pair."""
     unit: str
     """Of the three below: `ratio` for a factor, else the metric's."""
     measured: float | None
@@ -176,7 +171,7 @@ class BudgetResult:
 
 @dataclass(frozen=True, slots=True)
 class CellSummary:
-    """Every trial of one cell, whatever its state, in absolute figures."""
+    """Every session or trial of one cell, in absolute figures."""
 
     driver: str
     replica: int
@@ -258,7 +253,6 @@ class Analysis:
     contrasts: tuple[Contrast, ...]
     nulls: tuple[NullContrast, ...]
     cells: tuple[CellSummary, ...]
-    states: tuple[State, ...]
     points: Sequence[TrialPoint]
     sentinel: Sequence[SentinelPoint]
     warnings: tuple[QualityWarning, ...]

@@ -1,4 +1,4 @@
-"""The analysis from end to end: records -> frames -> states -> contrasts, cells, doubts."""
+"""The analysis from end to end: records -> frames -> contrasts, cells, warnings."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis import cells, family, quality, states
+from netbench.analysis import cells, family, quality, timeline
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
@@ -21,20 +21,19 @@ from netbench.analysis.contrasts import (
 from netbench.analysis.derived import with_buffer_delay
 from netbench.analysis.drift import drifts
 from netbench.analysis.frame import Collector, Frames, Trials, collect
-from netbench.analysis.ground import ground_of
 from netbench.analysis.model import (
     Analysis,
     Contrast,
-    NullContrast,
     QualityWarning,
     Stopped,
     Tally,
     Verdict,
 )
+from netbench.analysis.observations import observations_of
 from netbench.analysis.pairing import Observed
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
-from netbench.analysis.stopping import forecast, settles
+from netbench.analysis.stopping import forecast, forecast_verdict, settles
 from netbench.record import METRICS, PlanSummary, RunInfo, Settled, Trial
 from netbench.spec import Cell, Path, Placement
 
@@ -45,7 +44,9 @@ _ENDINGS: Final = {
     "running": Stopped.UNFINISHED,
 }
 """Why contrasts stopped that had not left before, by the run's status."""
-_SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED, Stopped.FOR_BUDGET)
+_WHOLE_CELL: Final = ("described", "no-contrast")
+"""Why a cell leaves with all its metrics."""
+_SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
 def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
@@ -54,40 +55,36 @@ def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
 
 
 def framed(info: RunInfo, records: Iterable[Trial] | Collector) -> Frames:
-    """Read every record once and return the frames, each row with its machine state."""
+    """Read every record once and return the frames."""
     frames = records.frames() if isinstance(records, Collector) else collect(records)
-    stated = states.assign(frames)
-    return with_buffer_delay(stated, info.plan)
+    return with_buffer_delay(frames, info.plan)
 
 
 def judged(info: RunInfo, frames: Frames) -> Analysis:
     """Return all that can be said of a run by its frames."""
-    thresholds = frames.thresholds
     owed = targets(frames, info.plan)
-    ground = ground_of(info.plan, frames)
-    primary = family.size(info.plan, ground.skipped)
+    observations = observations_of(info.plan, frames)
+    primary = family.size(info.plan, observations.skipped)
     used_up = saturations(frames, info.plan)
-    terms = Terms(info.plan.baseline, ALPHA / max(primary, 1), info.plan.margin, used_up)
+    terms = Terms(info.plan, ALPHA / max(primary, 1), used_up)
     observed = by_key(frames)
     compared = _comparisons(observed, info.plan, terms)
     moved = tuple(drifts(observed, info.plan.baseline, info.plan.margin))
     del observed  # the comparisons have their own
     contrasts = tuple(_contrasts(frames, info, owed, compared, terms.alpha))
-    found = states.describe(frames.trials, thresholds)
-    budgets = judge_budgets(info.plan, ground)
+    budgets = judge_budgets(info.plan, observations)
     limits = ceilings(info, frames)
     return Analysis(
         baseline=info.plan.baseline,
         primary_contrasts=primary,
         alpha=terms.alpha,
-        margin=terms.margin,
+        margin=info.plan.margin,
         contrasts=contrasts,
-        nulls=tuple(_nulls(compared, contrasts)),
+        nulls=tuple(comparison.null() for comparison in compared.values()),
         cells=cells.summarise(frames, info.plan, used_up),
-        states=found,
         points=cells.points(frames),
-        sentinel=states.timeline(frames.trials, thresholds),
-        warnings=quality.of_run(info, frames, moved, found, limits),
+        sentinel=timeline.readings(frames.trials),
+        warnings=quality.of_run(info, frames, moved, limits),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
         budgets=budgets,
@@ -145,20 +142,19 @@ def _contrasts(
             missing = quality.incomplete(
                 ran[key[:3]], target, comparison, info.plan.baseline, until
             )
-            for contrast in comparison.contrasts(target, missing):
-                leads = contrast.headline and leading.get(key.probe) == key.metric
-                stopped = _stopped(info, gone, contrast, leads=leads)
-                ahead = None
-                if stopped not in _SETTLED and contrast.headline:
-                    ahead = forecast(contrast, info.plan, alpha, until)
-                yield _with_doubt(
-                    replace(
-                        contrast,
-                        stopped=stopped,
-                        stopped_after=None if gone is None else gone.block,
-                        forecast=ahead,
-                    )
+            contrast = comparison.contrast(target, missing)
+            leads = leading.get(key.probe) == key.metric
+            stopped = _stopped(info, gone, contrast, leads=leads)
+            more = settles(contrast, info.plan) is None
+            yield _with_doubt(
+                replace(
+                    contrast,
+                    stopped=stopped,
+                    stopped_after=None if gone is None else gone.block,
+                    forecast=forecast(contrast, info.plan, alpha, until) if more else None,
+                    forecast_verdict=forecast_verdict(contrast, info.plan, alpha, until),
                 )
+            )
 
 
 def _cell(target: Target) -> Cell:
@@ -169,7 +165,7 @@ def _cell(target: Target) -> Cell:
 def _stopped(info: RunInfo, gone: Settled | None, contrast: Contrast, *, leads: bool) -> Stopped:
     """Return why a contrast stopped, by what the run noted when it did."""
     if gone is not None:
-        return Stopped(gone.why) if leads or gone.why == "no-contrast" else Stopped.LEADING
+        return Stopped(gone.why) if leads or gone.why in _WHOLE_CELL else Stopped.LEADING
     ended = info.plan.adaptive and info.status in {"complete", "out-of-time"}
     if ended and leads and info.plan.require and settles(contrast, info.plan) is not None:
         return Stopped.FOR_BUDGET
@@ -179,23 +175,12 @@ def _stopped(info: RunInfo, gone: Settled | None, contrast: Contrast, *, leads: 
 
 def _with_doubt(contrast: Contrast) -> Contrast:
     """Add a warning where a verdict that had stopped a contrast does not stand any more."""
-    if contrast.stopped is not Stopped.DECIDED or contrast.verdict is not Verdict.UNDECIDED:
+    if contrast.stopped not in _SETTLED or contrast.verdict is not Verdict.UNDECIDED:
         return contrast
     doubt = QualityWarning(
         "verdict-taken-back",
-        f"after block {contrast.stopped_after} a verdict stood and the contrast left the run; by "
-        "what later blocks showed of the machine and of the baseline it does not stand any more",
-        "run it again with --blocks, so that it stays to the end",
+        f"it had a verdict after block {contrast.stopped_after} and left the run; with the later "
+        f"blocks of the baseline the verdict does not hold: {contrast.reason}",
+        "run again with --blocks, so that it stays to the end",
     )
     return replace(contrast, warnings=(*contrast.warnings, doubt))
-
-
-def _nulls(
-    compared: dict[Key, Comparison], contrasts: tuple[Contrast, ...]
-) -> Iterator[NullContrast]:
-    """Yield A/A of every cell and metric, in each state that a contrast is judged in."""
-    judged: defaultdict[Key, set[str]] = defaultdict(set)
-    for c in contrasts:
-        judged[Key(c.path, c.probe, c.placement.value, c.metric)].add(c.state)
-    for key, comparison in compared.items():
-        yield from comparison.nulls(frozenset(judged[key]))

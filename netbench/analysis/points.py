@@ -18,7 +18,7 @@ class BlockDelta:
 
     block: int
     log_ratio: float
-    """ln(driver / baseline)."""
+    """ln(driver) less the mean of both baseline arms' ln."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,6 @@ class TrialPoint:
     metric: str
     unit: str
     value: float
-    state: str
-    """Name of the state, or `mixed`, or `unknown` where there was no sentinel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +44,16 @@ class SentinelPoint:
     """One sentinel reading on the run's time axis."""
 
     record: int
+    """Running number of the record; of the first, where the sessions of a probe share a reading."""
     driver: str
-    """Whose trial it was read beside."""
+    """That record's."""
     placement: Placement
     at: float
     """Seconds since the run's first reading."""
     value: float
+    """Stream: bit/s; ping-pong: round trips per second."""
     when: str
-    """`before` or `after` the trial."""
-    state: str
-    """State of this reading."""
+    """`before` or `after` the probe's rounds or trials."""
 
 
 def in_columns(points: Sequence[T], kind: type[T]) -> Rows[T]:
@@ -79,11 +77,3 @@ def by_place(points: Rows[TrialPoint]) -> list[Group]:
         return []
     found = groups(*(points.words(name) for name in ("path", "probe", "placement", "metric")))
     return sorted(found, key=lambda group: group[1][0])
-
-
-def states_of(points: Rows[TrialPoint], records: Sequence[int]) -> dict[int, str]:
-    """Return the state of the machine in each of these records, of those that have a figure."""
-    if not points:
-        return {}
-    here = points.at(np.isin(points.numbers("record"), list(records)))
-    return dict(zip(here.numbers("record").tolist(), here.words("state").tolist(), strict=True))

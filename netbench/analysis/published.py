@@ -1,4 +1,4 @@
-"""PublishedComparison comparisons beside measured ones: which way each points. Pure.
+"""Published comparisons beside measured ones: which way each points. Pure.
 
 There is no verdict on a published number: other machines, other kernels, other tools. All that is
 judged is the direction, and it only where this run has decided one.
@@ -62,7 +62,7 @@ def measured(contrast: Contrast) -> Direction | None:
 def _beside(one: PublishedComparison, plan: PlanSummary, analysis: Analysis) -> Beside:
     if one.incomparable:
         return Beside(one, Agreement.INCOMPARABLE, None, one.incomparable)
-    contrast = next((c for c in analysis.contrasts if c.headline and _is_of(c, one)), None)
+    contrast = next((c for c in analysis.contrasts if _is_of(c, one)), None)
     if contrast is None or contrast.ratio is None:
         return Beside(one, Agreement.MISSING, None, _why_missing(one, plan, analysis))
     found = measured(contrast)
@@ -106,4 +106,4 @@ def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis
         for reason in cell.reasons
         if cell.driver in (one.driver, one.baseline)
     ]
-    return "; ".join(dict.fromkeys(reasons)) or "no block has both in one state of the machine"
+    return "; ".join(dict.fromkeys(reasons)) or "no block has a value of both"

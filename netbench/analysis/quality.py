@@ -1,4 +1,4 @@
-"""Doubts about a run as a whole, the machine aside, and about blocks without a pair."""
+"""Warnings about a run as a whole, the machine aside, and about blocks without a value."""
 
 import math
 from collections import Counter, defaultdict
@@ -13,14 +13,14 @@ from netbench.analysis.columns import Wholes, groups
 from netbench.analysis.contrasts import Comparison, Target
 from netbench.analysis.frame import Frames, Trials
 from netbench.analysis.machine import of_machine
-from netbench.analysis.model import Ceiling, QualityWarning, State
+from netbench.analysis.model import Ceiling, QualityWarning
 from netbench.record import RunInfo
 from netbench.spec import options_of
 
 CONNTRACK_FULL: Final = 0.9
 """Share of the most connections a host tracks above which it may refuse new ones."""
 LITTLE: Final = 0.05
-"""Stray from one request under way above which a closed loop is doubted (METHOD §3)."""
+"""Deviation from one request under way above which a closed loop is warned of (METHOD §3)."""
 STATUS: Final = {
     "running": "the run has no end: it was killed, or still goes on",
     "out-of-time": "the run reached --max-time before its last block",
@@ -33,17 +33,16 @@ def of_run(
     info: RunInfo,
     frames: Frames,
     moved: Iterable[QualityWarning],
-    states: tuple[State, ...],
     ceilings: tuple[Ceiling, ...],
 ) -> tuple[QualityWarning, ...]:
-    """Return every doubt about the run as a whole; `moved` are those about its baseline."""
+    """Return every warning about the run as a whole; `moved` are those about its baseline."""
     trials, samples = frames.trials, frames.trials.samples
     return (
         *_unfinished(info, trials),
         *_resumed(info),
         *_failures(trials),
         *_congestion_control(info, samples),
-        *of_machine(info, trials, samples, states),
+        *of_machine(info, trials, samples),
         *_little(samples),
         *_conntrack(info, trials),
         *beyond(ceilings),
@@ -53,7 +52,7 @@ def of_run(
 
 
 class Trouble(NamedTuple):
-    """One trial without a number."""
+    """One record without a number."""
 
     record: int
     driver: str
@@ -99,12 +98,12 @@ def ran(trials: Trials) -> dict[tuple[str, ...], Ran]:
 def incomplete(
     cell: Ran, target: Target, comparison: Comparison, baseline: str, until: int
 ) -> tuple[QualityWarning, ...]:
-    """Return a warning with the reasons where blocks gave this contrast no pair in any state.
+    """Return a warning with the reasons where blocks gave this contrast no value.
 
     Only those count that it ran in: up to block `until`.
     """
     blocks = cell.every[cell.every <= until]
-    lost = blocks[~np.isin(blocks, comparison.paired_blocks(target.driver))]
+    lost = blocks[~np.isin(blocks, comparison.blocks(target.driver))]
     if not len(lost):
         return ()
     both = (target.driver, baseline)
@@ -116,20 +115,20 @@ def incomplete(
     return (
         QualityWarning(
             "incomplete-blocks",
-            f"{len(lost)} of {len(blocks)} blocks give no pair: {_counted(+reasons)}",
-            "look at the failed trials' evidence; run more blocks with --blocks",
+            f"{len(lost)} of {len(blocks)} blocks have no value of both: {_counted(+reasons)}",
+            "look at the evidence of the failed records; run more blocks with --blocks",
         ),
     )
 
 
 def _why(troubles: Iterable[Trouble]) -> str:
-    """Return why one block's trials of a driver and its baseline give no pair."""
+    """Return why a block has no value of both a driver and its baseline."""
     ordered = sorted(troubles, key=lambda trouble: trouble.record)
     for outcome, word in (("failure", "failed"), ("skip", "skipped")):
         first = next((trouble for trouble in ordered if trouble.outcome == outcome), None)
         if first is not None:
             return f"{first.driver} {word}: {first.reason}"
-    return "the machine's state changed between or within the trials"
+    return "no value of this metric"
 
 
 def _counted(reasons: Counter[str]) -> str:
@@ -145,22 +144,21 @@ def _unfinished(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
         yield QualityWarning(
             info.status,
             f"{STATUS[info.status]}; {blocks} of {info.plan.blocks} blocks were begun",
-            "judge by these blocks what they can bear"
+            "`netbench run --resume DIR --max-time +S` measures more blocks"
             if info.status == "out-of-time"
-            else "`netbench run --resume` goes on with the next block, or with the one cut off",
+            else "`netbench run --resume DIR` continues with the next block, or the one cut off",
         )
 
 
 def _resumed(info: RunInfo) -> Iterator[QualityWarning]:
-    """Yield that a run was gone on with by force on what was not the same machine any more."""
+    """Yield that a run was resumed by force on a machine that had changed."""
     for resumed in info.resumed:
         if resumed.differences:
             yield QualityWarning(
                 "resumed-changed",
-                f"from block {resumed.block} on the run was resumed by --force, although changed: "
-                f"{'; '.join(map(str, resumed.differences))}",
-                "its ratios mix what was before and after: trust none that hinges on that, and "
-                "measure all of it anew",
+                f"from block {resumed.block} on the run was resumed with --force although this had "
+                f"changed: {'; '.join(map(str, resumed.differences))}",
+                "its ratios mix both conditions: measure again where that matters",
             )
 
 
@@ -177,8 +175,8 @@ def _failures(trials: Trials) -> Iterator[QualityWarning]:
         )
         yield QualityWarning(
             "failed-trials",
-            f"{len(failed)} of {len(trials)} trials failed: {_counted(reasons)}",
-            "look at the failed trials' evidence in the table of records",
+            f"{len(failed)} of {len(trials)} records failed: {_counted(reasons)}",
+            "look at their evidence in the table of records",
         )
 
 
@@ -192,7 +190,7 @@ def _congestion_control(info: RunInfo, samples: Trials) -> Iterator[QualityWarni
         yield QualityWarning(
             "congestion-control",
             f"the drivers did not use the same congestion control: {told}",
-            "name one that every container may use with --cc",
+            "choose one that every container may use, with --cc",
         )
     asked = {driver: own[driver] or info.plan.congestion_control for driver in used}
     strayed = {asked[d] for d, names in used.items() if asked[d] and names != [asked[d]]}
@@ -205,7 +203,7 @@ def _congestion_control(info: RunInfo, samples: Trials) -> Iterator[QualityWarni
 
 
 def _conntrack(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
-    """Yield that the host's table of connections was nearly full: its limit, not a driver's."""
+    """Yield that the host's connection tracking table was nearly full."""
     most = dict(info.facts).get("net.conntrack_max")
     if not isinstance(most, int):
         return
@@ -214,7 +212,7 @@ def _conntrack(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
         yield QualityWarning(
             "conntrack",
             f"the host tracked up to {np.max(full):.0f} of at most {most} connections after "
-            f"{len(full)} trials",
+            f"{len(full)} records",
             "a full table drops connections: raise net.netfilter.nf_conntrack_max, or make fewer "
             "(`connections`)",
         )
@@ -236,10 +234,10 @@ def _little(samples: Trials) -> Iterator[QualityWarning]:
         yield QualityWarning(
             "little",
             f"rate times mean time is not the one request under way in {len(strays)} of "
-            f"{len(loops)} request-response trials: {worst[0]:.3f} at worst "
+            f"{len(loops)} request-response records: {worst[0]:.3f} at worst "
             f"({worst[1]}, {worst[2]}, record {worst[3]})",
-            "the tool's rate and times do not cover the same run: look at its raw output, and "
-            "compare these trials by neither; a longer run (`seconds`) makes the edges count less",
+            "the tool's rate and times do not cover the same interval: look at its raw output and "
+            "use neither figure of these records",
         )
 
 
@@ -255,7 +253,7 @@ def _retransmits(info: RunInfo, frames: Frames) -> Iterator[QualityWarning]:
         yield QualityWarning(
             "retransmits-unknown",
             f"the tool gave no retransmit count in {unknown} of {len(np.unique(rates))} "
-            "throughput trials",
+            "throughput records",
             "use a kernel and an iperf3 that report TCP_INFO",
         )
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 ALPHA: Final = 0.05
 """Chance of any false difference among the primary contrasts of one run."""
 MIN_BLOCKS: Final = 6
-"""No state with fewer complete pairs gives a verdict."""
+"""No contrast with fewer blocks has a verdict."""
 TWIN_CONFIDENCE: Final = 0.95
 """Of the order-statistic interval: with six blocks it is the whole range, 96.9 %."""
 CORRELATION_BLOCKS: Final = 8
@@ -35,32 +36,27 @@ def tau(n: int, alpha: float) -> float | None:
     return math.sqrt((n - 1) * (growth - 1) / (1 - growth / (1 + n)))
 
 
-def blocks_needed(alpha: float) -> int:
-    """Return the smallest number of complete pairs that can give a verdict."""
-    n = MIN_BLOCKS
-    while tau(n, alpha) is None:
-        n += 1
-    return n
-
-
 @dataclass(frozen=True, slots=True)
 class Interval:
     """An interval of the mean log ratio."""
 
     n: int
     mean: float | None
-    """None without a pair."""
+    """None without a block."""
     deviation: float | None
-    """Sample standard deviation; None below two pairs."""
+    """Sample standard deviation; None below two blocks."""
     half_width: float | None
     """None where unbounded."""
+    centre: float | None = None
+    """The middle of the interval where that is not the mean; None where it is."""
 
     @property
     def bounds(self) -> tuple[float, float] | None:
         """Both ends as logarithms, None where unbounded."""
-        if self.mean is None or self.half_width is None:
+        centre = self.mean if self.centre is None else self.centre
+        if centre is None or self.half_width is None:
             return None
-        return self.mean - self.half_width, self.mean + self.half_width
+        return centre - self.half_width, centre + self.half_width
 
 
 def t_mixture(deltas: Floats, alpha: float) -> Interval:
@@ -131,29 +127,34 @@ def correlation(deltas: Floats, other: Floats) -> float | None:
     return r if abs(r) > max(CORRELATION_LIMIT, critical) else None
 
 
-def strata(values: Floats, least: float) -> tuple[float, float] | None:
-    """Return the two values on either side of the gap that splits an arm, None if it is one.
+def strata(logs: Floats, least: float) -> Flags | None:
+    """Return which values lie above the gap that splits them into two groups, None if none does.
 
-    METHOD: the largest gap of the sorted values exceeds 4 times the median gap. Plain noise does
-    that in every third arm of eight trials, so the gap, taken on logarithms, must also exceed
-    `least` (the margin that matters), leave two values and a tenth on each side (one odd trial is
-    an outlier, which the order-statistic twin guards against), and be wider than both sides
-    together. Simulated: at n >= 8 normal or t3 noise of 10 % trips this in under 3 % of arms, two
-    states a factor 2 apart are found in over 95 %.
+    The largest gap of the sorted values exceeds 4 times the median gap. Plain noise does that in
+    every third arm of eight trials, so the gap must also exceed `least` (the margin that matters),
+    leave two values and a tenth on each side (one odd value is an outlier, which the
+    order-statistic twin guards against), and be wider than both sides together. Simulated: at
+    n >= 8 normal or t3 noise of 10 % trips this in under 3 % of arms, two levels a factor 2 apart
+    are found in over 95 %.
+
+    Args:
+        logs: logarithms of the values, or any others on a scale of differences.
+        least: smallest gap that matters, on that scale.
     """
-    logs = np.sort(np.log(values))
-    n = len(logs)
+    ordered = np.sort(logs)
+    n = len(ordered)
     if n < MIN_BLOCKS:
         return None
-    gaps = np.diff(logs)
+    gaps = np.diff(ordered)
     at = int(np.argmax(gaps))
     gap, below = float(gaps[at]), at + 1
-    inner = float(logs[-1] - logs[0]) - gap
+    inner = float(ordered[-1] - ordered[0]) - gap
     if min(below, n - below) < max(2, math.ceil(n / 10)):
         return None
     if gap <= max(4 * float(np.median(gaps)), least, inner):
         return None
-    return math.exp(logs[at]), math.exp(logs[at + 1])
+    above: Flags = logs > ordered[at]
+    return above
 
 
 def _varies(values: Floats) -> bool:

@@ -1,8 +1,8 @@
 """When a contrast needs no more blocks, and how many it still needs (METHOD §2).
 
-The interval holds at whatever block one looks, so stopping by it costs no part of the error rate.
-Its share of that rate is fixed by the plan and does not grow when others leave. A contrast is
-judged while the run goes on by the very code that judges it at the end, by the records so far.
+The intervals hold at every declared look, so stopping by them costs no part of the error rate. A
+contrast's share of that rate is fixed by the plan and does not grow when others leave. While the
+run goes on, the code that judges a finished run judges the records so far.
 """
 
 import math
@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from netbench.analysis import family
+from netbench.analysis.boundary import multiplier
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.contrasts import Comparison, Key, Target, Terms
-from netbench.analysis.ground import Ground, GroundSoFar, place_of
 from netbench.analysis.model import Contrast, Verdict
+from netbench.analysis.observations import Observations, ObservationsSoFar, place_of
 from netbench.analysis.points import BlockDelta, in_columns
-from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread, tau
+from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread
 from netbench.record import Left, PlanSummary, Record, Ruling, Settled, Why
 from netbench.spec import Cell, Path, Placement
 
@@ -27,42 +28,84 @@ _Place = tuple[Path, str, Placement]
 
 
 def settles(contrast: Contrast, plan: PlanSummary) -> Why | None:
-    """Return why a contrast needs no more blocks, None where it does."""
-    if contrast.blocks < plan.least:
+    """Return why a contrast needs no more blocks, None where it does.
+
+    It is `decided` once it is equivalent or its whole interval lies beyond the margin, `precise`
+    once its sign is known and its interval is as narrow as was asked for.
+    """
+    if contrast.blocks < plan.least or contrast.verdict is Verdict.UNDECIDED:
         return None
-    if contrast.verdict is not Verdict.UNDECIDED:
+    if contrast.verdict is Verdict.EQUIVALENT:
         return "decided"
-    half = _half_width(contrast)
-    return "precise" if half is not None and half <= math.log1p(plan.precision) else None
+    if contrast.low is None or contrast.high is None:
+        return None
+    limit = 1 + plan.margin
+    if contrast.low > limit or contrast.high < 1 / limit:
+        return "decided"
+    half = math.log(contrast.high / contrast.low) / 2
+    return "precise" if half <= math.log1p(plan.precision) else None
 
 
 def forecast(contrast: Contrast, plan: PlanSummary, alpha: float, blocks: int) -> int | None:
-    """Return the blocks of the run after which a contrast would be precise, by its spread so far.
+    """Return the blocks of the run after which a contrast would be settled, by its spread so far.
 
-    METHOD's n = (tau(n) s / ln(1 + precision))^2. A verdict may come sooner. Blocks that give no
-    pair in the headline's state are taken to be as frequent as they were.
+    Blocks that give no value are taken to be as frequent as they were.
 
     Args:
-        contrast: in its headline state.
+        contrast: as judged so far.
         plan: of the run.
         alpha: the contrast's share of the error rate.
         blocks: in which its cell has run.
     """
+    effect = abs(_effect(contrast))
+    limit, narrow = math.log1p(plan.margin), math.log1p(plan.precision)
+    settling = max(limit - effect, effect - limit, min(effect, narrow))
+    return _blocks_until(settling, contrast, plan, alpha, blocks)
+
+
+def forecast_verdict(
+    contrast: Contrast, plan: PlanSummary, alpha: float, blocks: int
+) -> int | None:
+    """Return the blocks of the run after which a contrast would have a verdict, as `forecast`.
+
+    None where it has one.
+    """
+    if contrast.verdict is not Verdict.UNDECIDED:
+        return None
+    effect, limit = abs(_effect(contrast)), math.log1p(plan.margin)
+    return _blocks_until(max(limit - effect, effect), contrast, plan, alpha, blocks)
+
+
+def _effect(contrast: Contrast) -> float:
+    return math.log(contrast.ratio) if contrast.ratio else 0.0
+
+
+def _blocks_until(
+    half_width: float, contrast: Contrast, plan: PlanSummary, alpha: float, blocks: int
+) -> int | None:
     deviation = spread(in_columns(contrast.deltas, BlockDelta).numbers("log_ratio"))
     if contrast.blocks < MIN_BLOCKS or deviation is None:
         return None
-    pairs = pairs_needed(deviation, math.log1p(plan.precision), alpha)
-    return math.ceil(max(pairs, plan.least) * blocks / contrast.blocks)
+    needed = blocks_needed(deviation, half_width, alpha, plan)
+    return math.ceil(max(needed, plan.least) * blocks / contrast.blocks)
 
 
-def pairs_needed(deviation: float, half_width: float, alpha: float) -> int:
-    """Return the smallest number of pairs whose interval is no wider, at most `FARTHEST`."""
+def blocks_needed(deviation: float, half_width: float, alpha: float, plan: PlanSummary) -> int:
+    """Return the smallest number of blocks whose interval is no wider, at most `FARTHEST`.
+
+    More blocks than the plan's cap are those of an extended run, which has a fifth of the error
+    rate left.
+    """
 
     def wide(n: int) -> bool:
-        width = tau(n, alpha)
+        width = multiplier(n, family.looks(plan, n), alpha)
         return width is None or width * deviation / math.sqrt(n) > half_width
 
     low, high = MIN_BLOCKS - 1, FARTHEST
+    if plan.cap > low and not wide(plan.cap):
+        high = plan.cap
+    elif plan.cap > low:
+        low = plan.cap
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if wide(middle) else (low, middle)
@@ -72,18 +115,20 @@ def pairs_needed(deviation: float, half_width: float, alpha: float) -> int:
 class RunningJudge:
     """Takes every record, and rules after every block.
 
-    A cell is settled with its leading metric's contrast: precise, or decided by a verdict that no
-    gate takes back. A cell in which there is nothing to compare, because one side never gave a
-    number or the baseline stands alone, is settled with the plan's least number of blocks. A cell
-    that a budget needs stays until the budget is decided, unless by then nothing bears on it.
+    A cell is settled with its leading metric's contrast (`settles`). A cell in which there is
+    nothing to compare, because one side never gave a number or the baseline stands alone, is
+    settled with the plan's least number of blocks, one that only describes with the blocks that
+    its suite gives it. A cell that a budget needs stays until the
+    budget is decided, unless by then nothing bears on it.
     """
 
     def __init__(self, plan: PlanSummary) -> None:
         """Take the plan; nothing has run yet."""
         self._plan = plan
         self._leading = family.leading(plan)
+        self._limits = {(probe, at): most for probe, at, most in plan.limits}
         self._settled: set[Cell] = set()
-        self._kept = GroundSoFar(plan, self._leading)
+        self._kept = ObservationsSoFar(plan, self._leading)
 
     def take(self, record: Record) -> None:
         """Take one record; its numbers are kept."""
@@ -91,14 +136,14 @@ class RunningJudge:
 
     def rule(self, block: int) -> Ruling:
         """Return what this block has settled, and what is left with its forecast."""
-        ground = self._kept.ground()
-        m = family.size(self._plan, ground.skipped)
-        terms = Terms(self._plan.baseline, ALPHA / max(m, 1), self._plan.margin)
-        needed = self._needed(ground, block)
+        observations = self._kept.observations()
+        m = family.size(self._plan, observations.skipped)
+        terms = Terms(self._plan, ALPHA / max(m, 1))
+        needed = self._needed(observations, block)
         settled: list[Settled] = []
         left: list[Left] = []
         for cells in self._open():
-            comparison = self._comparison(ground, cells[0], terms)
+            comparison = self._comparison(observations, cells[0], terms)
             for cell in cells:
                 found = self._ruled(cell, comparison, terms.alpha, block)
                 if isinstance(found, Left):
@@ -110,13 +155,13 @@ class RunningJudge:
         self._settled |= {found.cell for found in settled}
         return Ruling(tuple(settled), tuple(left))
 
-    def _needed(self, ground: Ground, block: int) -> frozenset[Cell]:
+    def _needed(self, observations: Observations, block: int) -> frozenset[Cell]:
         """Return the cells that budgets keep in the run.
 
         Where a budget needs the baseline's cell alone, the others stay with it: without any of
         them it would not run.
         """
-        results = judge_budgets(self._plan, ground)
+        results = judge_budgets(self._plan, observations)
         bearing = [one for one in results if one.blocks or block < self._plan.least]
         found = awaited(bearing, self._plan.baseline)
         places = {(cell.path, cell.probe, cell.placement) for cell in found}
@@ -143,33 +188,31 @@ class RunningJudge:
             if left:
                 yield left
 
-    def _comparison(self, ground: Ground, cell: Cell, terms: Terms) -> Comparison | None:
+    def _comparison(
+        self, observations: Observations, cell: Cell, terms: Terms
+    ) -> Comparison | None:
         """Return what there is to compare where a cell is, None where there is nothing."""
         metric = self._leading[cell.probe]
         if metric is None:
             return None
         place = place_of(cell, metric)
-        observed = ground.numbers.get(place)
+        observed = observations.numbers.get(place)
         return None if observed is None else Comparison(Key(*place), observed, terms)
 
     def _ruled(
         self, cell: Cell, comparison: Comparison | None, alpha: float, block: int
     ) -> "Settled | Left":
+        limit = self._limits.get((cell.probe, cell.placement.value))
+        if limit is not None:
+            return Settled(cell, block, "described") if block >= limit else Left(cell, None)
         if comparison is None or not comparison.joins(cell.driver):
             nothing = block >= self._plan.least
             return Settled(cell, block, "no-contrast") if nothing else Left(cell, None)
         primary = family.is_primary(
             self._plan, cell.probe, cell.placement.value, comparison.key.metric
         )
-        contrast = next(comparison.contrasts(Target(cell.driver, comparison.key, primary), ()))
+        contrast = comparison.contrast(Target(cell.driver, comparison.key, primary))
         why = settles(contrast, self._plan)
         if why is not None:
             return Settled(cell, block, why)
         return Left(cell, forecast(contrast, self._plan, alpha, block))
-
-
-def _half_width(contrast: Contrast) -> float | None:
-    """Return the half-width of the interval on the log scale, None where it is unbounded."""
-    if contrast.low is None or contrast.high is None:
-        return None
-    return math.log(contrast.high / contrast.low) / 2

@@ -12,7 +12,6 @@ import pandas as pd
 from netbench.analysis.derived import with_buffer_delay
 from netbench.analysis.frame import collect
 from netbench.analysis.model import Analysis, CellSummary, Contrast
-from netbench.analysis.states import assign
 from netbench.record import RunInfo, Trial
 
 TEXT, NUMBER, WHOLE, FLAG = "object", "float64", "int64", "bool"
@@ -34,7 +33,6 @@ TRIALS: Final = {
     "metric": TEXT,
     "unit": TEXT,
     "value": NUMBER,
-    "state": TEXT,
     "sentinel_before": NUMBER,
     "sentinel_after": NUMBER,
     "steal": NUMBER,
@@ -56,8 +54,6 @@ CONTRASTS: Final = {
     "metric": TEXT,
     "unit": TEXT,
     "primary": FLAG,
-    "headline": FLAG,
-    "state": TEXT,
     "blocks": WHOLE,
     "ratio": NUMBER,
     "low": NUMBER,
@@ -66,6 +62,11 @@ CONTRASTS: Final = {
     "driver_median": NUMBER,
     "baseline_median": NUMBER,
     "verdict": TEXT,
+    "reason": TEXT,
+    "by_sign": FLAG,
+    "median_ratio": NUMBER,
+    "unshared_low": NUMBER,
+    "unshared_high": NUMBER,
     "noise_floor": NUMBER,
     "saturated": TEXT,
     "stopped": TEXT,
@@ -94,9 +95,9 @@ CELLS: Final = {
 
 
 def trials(info: RunInfo, records: Iterable[Trial]) -> pd.DataFrame:
-    """Return one row for each trial and metric, in the order of the records.
+    """Return one row for each session or trial and metric, in the order of the records.
 
-    A trial that gave no number has one row: `metric`, `unit` and `value` are missing, and `reason`
+    A record that gave no number has one row: `metric`, `unit` and `value` are missing, and `reason`
     says why.
     """
     started: dict[int, str] = {}
@@ -107,7 +108,7 @@ def trials(info: RunInfo, records: Iterable[Trial]) -> pd.DataFrame:
             yield record
 
     frames = collect(noting())
-    frames = with_buffer_delay(assign(frames), info.plan)
+    frames = with_buffer_delay(frames, info.plan)
     numbers = frames.numbers
     none = np.setdiff1d(np.arange(len(frames.trials)), numbers.row)
     row = np.concatenate((numbers.row, none))
@@ -131,12 +132,12 @@ def trials(info: RunInfo, records: Iterable[Trial]) -> pd.DataFrame:
 
 
 def contrasts(info: RunInfo, analysis: Analysis) -> pd.DataFrame:
-    """Return one row for each contrast, those of a second state of the machine included."""
+    """Return one row for each contrast."""
     return _frame(info, [_contrast(contrast) for contrast in analysis.contrasts], CONTRASTS)
 
 
 def cells(info: RunInfo, analysis: Analysis) -> pd.DataFrame:
-    """Return one row for each arm, cell and metric: medians and quartiles of all trials."""
+    """Return one row for each arm, cell and metric: medians and quartiles of all its values."""
     return _frame(info, [_cell(cell) for cell in analysis.cells], CELLS)
 
 
@@ -147,8 +148,11 @@ def _frame(info: RunInfo, rows: list[dict[str, object]], columns: dict[str, str]
 
 def _contrast(contrast: Contrast) -> dict[str, object]:
     row = {name: getattr(contrast, name) for name in CONTRASTS if hasattr(contrast, name)}
+    low, high = contrast.unshared or (None, None)
     return row | {
         "placement": contrast.placement.value,
+        "unshared_low": low,
+        "unshared_high": high,
         "verdict": contrast.verdict.value,
         "stopped": contrast.stopped.value,
         "warnings": "; ".join(dict.fromkeys(warning.kind for warning in contrast.warnings)),

@@ -1,8 +1,4 @@
-"""From an interval to a word, and every gate that can take the word back (METHOD §2).
-
-A gate that vetoes turns the verdict into `undecided`; one that advises only leaves its warning
-beside the number. Each gate speaks for itself and says what to do.
-"""
+"""From an interval to a word, and what takes the word back or is said beside it (METHOD §2)."""
 
 import math
 from collections.abc import Callable
@@ -11,24 +7,17 @@ from typing import Final
 
 import numpy as np
 
+from netbench.analysis.boundary import Looks, decided_sign, first_decision
+from netbench.analysis.gates import Bounds, clearance, group_gap, median_opposes, reach
 from netbench.analysis.model import QualityWarning, Verdict
-from netbench.analysis.pairing import Pairs
-from netbench.analysis.stats import (
-    MIN_BLOCKS,
-    Floats,
-    Interval,
-    blocks_needed,
-    correlation,
-    order_statistics,
-    serial_correlation,
-    strata,
-)
+from netbench.analysis.stats import Floats, Interval, serial_correlation
 from netbench.record import Metric
-from netbench.sentinel.rule import SPLIT_RATIO
 from netbench.units import interval as shown
-from netbench.units import percent, quantity, ratio, share
+from netbench.units import ratio, share
 
 DECIDED: Final = (Verdict.FASTER, Verdict.SLOWER)
+_CLOSE: Final = 0.005
+"""Distance of an end of an interval from 1 below which two decimals do not show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +25,49 @@ class Weighed:
     """What every contrast is judged by, within one run and between two."""
 
     metric: Metric
+    baseline: str
+    """Name of the baseline driver."""
     interval: Interval
     """Of the effect, on logarithms."""
     null: Interval
     """The same of the baseline's second arm against its first (A/A)."""
-    alpha: float
-    """This contrast's share of the error rate."""
     margin: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(Weighed):
-    """All that the gates look at for one contrast in one state; arrays are in block order."""
+    """All that one contrast is judged by; arrays are in block order."""
 
     deltas: Floats
-    """ln(driver / baseline) of each block."""
+    """ln(driver) less the mean of both baseline arms' ln, of each block."""
     driver: Floats
     """The driver's values."""
-    baseline: Floats
-    shifts: Floats
-    """Driver's position in the block minus the baseline's."""
+    baselines: Floats
+    """The baseline's, the mean of its arms."""
+    looks: Looks
+    share: float
+    """This contrast's share of the error rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a gate found."""
+
+    warning: QualityWarning
+    reason: str = ""
+    """Why it takes the verdict back, in about five words; empty where it only warns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A contrast's verdict with all that is said beside it."""
+
+    verdict: Verdict
+    reason: str
+    """Why it is undecided; empty where it is not."""
+    by_sign: bool
+    """Whether only the common sign of all blocks decides it."""
+    warnings: tuple[QualityWarning, ...]
 
 
 def noise_floor(null: Interval) -> float | None:
@@ -69,187 +81,175 @@ def contains_one(null: Interval) -> bool:
     return bounds is None or bounds[0] <= 0 <= bounds[1]
 
 
-def read(bounds: tuple[float, float] | None, margin: float, metric: Metric) -> Verdict:
-    """Return what an interval of the log ratio says against the margin, gates aside.
+def read(bounds: Bounds | None, margin: float, metric: Metric) -> Verdict:
+    """Return what an interval of the log ratio says, gates aside.
 
-    Wholly above 1 + margin or wholly below 1 / (1 + margin): `faster` or `slower` by the metric's
-    good direction. Wholly inside both: `equivalent`. Anything else: `undecided`.
+    Within 1 / (1 + margin) and 1 + margin: `equivalent`. Else, if it leaves out 1, `faster` or
+    `slower` by the metric's good direction. Anything else: `undecided`.
     """
     if bounds is None:
         return Verdict.UNDECIDED
     low, high = bounds
     limit = math.log1p(margin)
-    if low > limit:
-        return Verdict.FASTER if metric.better == "higher" else Verdict.SLOWER
-    if high < -limit:
-        return Verdict.SLOWER if metric.better == "higher" else Verdict.FASTER
-    return Verdict.EQUIVALENT if -limit <= low and high <= limit else Verdict.UNDECIDED
+    if -limit <= low and high <= limit:
+        return Verdict.EQUIVALENT
+    if low > 0:
+        return directed(1, metric)
+    return directed(-1, metric) if high < 0 else Verdict.UNDECIDED
 
 
-def judge(evidence: Evidence) -> tuple[Verdict, tuple[QualityWarning, ...]]:
+def directed(sign: int, metric: Metric) -> Verdict:
+    """Return the verdict of a log ratio of this sign; 0 is undecided."""
+    if not sign:
+        return Verdict.UNDECIDED
+    return Verdict.FASTER if (sign > 0) == (metric.better == "higher") else Verdict.SLOWER
+
+
+def judge(evidence: Evidence) -> Judgement:
     """Return the verdict of a contrast with every doubt about it."""
     stated = read(evidence.interval.bounds, evidence.margin, evidence.metric)
-    vetoes = [w for gate in VETOES if (w := gate(evidence, stated))]
-    advice = [w for gate in ADVICE if (w := gate(evidence, stated))]
-    return Verdict.UNDECIDED if vetoes else stated, (*vetoes, *advice)
+    by_sign = False
+    if stated is Verdict.UNDECIDED:
+        sign = decided_sign(evidence.deltas, evidence.looks, evidence.share)
+        stated, by_sign = directed(sign, evidence.metric), bool(sign)
+    doubts = [doubt for gate in GATES if (doubt := gate(evidence, stated))]
+    reason = next((doubt.reason for doubt in doubts if doubt.reason), "")
+    if stated is Verdict.UNDECIDED:
+        reason = _open(evidence)
+    return Judgement(
+        verdict=Verdict.UNDECIDED if reason else stated,
+        reason=reason,
+        by_sign=by_sign and not reason,
+        warnings=tuple(doubt.warning for doubt in doubts),
+    )
 
 
-def _too_few_blocks(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """METHOD §2: no verdict below 6 pairs, nor where the interval is unbounded."""
-    needed = blocks_needed(evidence.alpha)
+def holds_one(bounds: Bounds) -> str:
+    """Return in words that an interval of a log ratio does not tell on which side of 1 it lies."""
+    low, high = (math.exp(end) for end in bounds)
+    digits = 2 if min(abs(low - 1), abs(high - 1)) >= _CLOSE else 4
+    return f"interval {low:.{digits}f} to {high:.{digits}f} holds 1"
+
+
+def differs(evidence: Weighed) -> str:
+    """Return in words by how much the baseline's two arms differ."""
+    size = math.expm1(abs(evidence.null.mean or 0.0))
+    told = share(size, 0 if size >= 0.01 else 1)  # noqa: PLR2004 -- 1 %
+    return f"{evidence.baseline}-vs-{evidence.baseline} differs by {told}"
+
+
+def null_differs(
+    evidence: Weighed, stated: Verdict, null: Interval, found: str, clear: float
+) -> Doubt | None:
+    """Return the doubt of an A/A interval that leaves out 1, None where it holds 1.
+
+    It takes back what is not clear of it: a difference whose interval comes as close to 1 as the
+    A/A interval reaches, and `equivalent` where that reaches beyond the margin.
+
+    Args:
+        evidence: of the contrast.
+        stated: its verdict so far.
+        null: the A/A interval.
+        found: where it was seen, in words.
+        clear: distance of the contrast's interval from 1.
+    """
+    far, bounds = reach(null.bounds), null.bounds
+    if not far or bounds is None:
+        return None
+    limit = math.log1p(evidence.margin)
+    made = (stated in DECIDED and clear <= far) or (stated is Verdict.EQUIVALENT and far > limit)
+    told = shown(math.exp(bounds[0]), math.exp(bounds[1]))
+    warning = QualityWarning(
+        "null-differs",
+        f"{found} {ratio(math.exp(null.mean or 0.0))} {told}, where it should hold 1",
+        "something beside the driver differs between pairs: quiet the machine, check the pins "
+        "and run again",
+    )
+    return Doubt(warning, differs(evidence) if made else "")
+
+
+def _open(evidence: Evidence) -> str:
+    """Return why a contrast that no gate took back is undecided."""
+    needed, n = first_decision(evidence.looks, evidence.share), evidence.interval.n
+    if n < needed:
+        return f"only {n} of {needed} needed blocks"
+    bounds = evidence.interval.bounds
+    return "interval is unbounded" if bounds is None else holds_one(bounds)
+
+
+def _too_few_blocks(evidence: Evidence, _: Verdict) -> Doubt | None:
+    needed = first_decision(evidence.looks, evidence.share)
     if evidence.interval.n >= needed:
         return None
-    return QualityWarning(
-        "too-few-blocks",
-        f"{evidence.interval.n} complete pairs; a verdict needs {needed} "
-        f"(at least {MIN_BLOCKS}, more when several contrasts share the error rate)",
-        "run more blocks with --blocks",
+    return Doubt(
+        QualityWarning(
+            "too-few-blocks",
+            f"{evidence.interval.n} blocks with a value of both; a verdict needs {needed}",
+            "run more blocks: `netbench run --resume DIR --blocks +N`",
+        )
     )
 
 
-def _null_differs(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """METHOD §2: the A/A interval must contain 1."""
-    bounds = evidence.null.bounds
-    if bounds is None or contains_one(evidence.null):
-        return None
-    return QualityWarning(
-        "null-differs",
-        "the baseline differs from its own second pair: "
-        f"{shown(math.exp(bounds[0]), math.exp(bounds[1]))} leaves out 1",
-        "something beside the driver differs between pairs: quiet the machine, check pins, rerun",
-    )
+def _null_differs(evidence: Evidence, stated: Verdict) -> Doubt | None:
+    found = f"{evidence.baseline} against its own second pair (A/A):"
+    return null_differs(evidence, stated, evidence.null, found, clearance(evidence.interval.bounds))
 
 
-def no_noise_floor(evidence: Weighed, stated: Verdict) -> QualityWarning | None:
-    """METHOD §2: an effect must exceed the noise floor, so an unbounded one decides nothing."""
-    if evidence.null.half_width is not None or stated is Verdict.UNDECIDED:
-        return None
-    return QualityWarning(
-        "no-noise-floor",
-        f"{evidence.null.n} A/A pairs in this state: the noise floor is unbounded",
-        "run more blocks with --blocks, so that both baseline pairs share enough of them",
-    )
+def _split_values(evidence: Evidence, stated: Verdict) -> Doubt | None:
+    """Blocks in two groups, by the ratio or by an arm's values, whose ratios differ.
 
-
-def below_noise_floor(evidence: Weighed, stated: Verdict) -> QualityWarning | None:
-    """METHOD §2: an effect smaller than the noise floor is undecided."""
-    effect, floor = evidence.interval.mean, evidence.null.half_width
-    if stated not in DECIDED or effect is None or floor is None or abs(effect) > floor:
-        return None
-    return QualityWarning(
-        "below-noise-floor",
-        f"the effect, {percent(math.exp(effect))}, is within the noise floor of "
-        f"{share(math.expm1(floor))}, by which the baseline's own two pairs may differ",
-        "run more blocks, or quiet the machine to lower the noise floor",
-    )
-
-
-def coarse_noise_floor(evidence: Weighed, stated: Verdict) -> QualityWarning | None:
-    """Nothing is equivalent within a margin finer than what A/A itself resolves."""
-    floor = noise_floor(evidence.null)
-    if stated is not Verdict.EQUIVALENT or floor is None or floor <= evidence.margin:
-        return None
-    return QualityWarning(
-        "coarse-noise-floor",
-        f"the noise floor, {share(floor)}, is wider than the margin, {share(evidence.margin)}",
-        "run more blocks, or accept a wider --margin",
-    )
-
-
-def _split_values(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """METHOD §2: values in strata give no single ratio; `stats.strata` has the rule."""
-    arms = (("driver", evidence.driver), ("baseline", evidence.baseline))
-    unit = evidence.metric.unit
-    found = [
-        f"the {name}'s values fall apart between {quantity(gap[0], unit)} "
-        f"and {quantity(gap[1], unit)}"
-        for name, values in arms
-        if (gap := strata(values, math.log1p(evidence.margin)))
-    ]
-    if not found:
-        return None
-    return QualityWarning(
-        "split-values",
-        "; ".join(found) + ": no single ratio describes them",
-        "look at the trials by time for a state of the machine that the sentinel did not see",
-    )
-
-
-def _median_disagrees(evidence: Evidence, stated: Verdict) -> QualityWarning | None:
-    """METHOD §2: the median's order-statistic interval must give the same verdict.
-
-    Asked only where the mean has decided: then a few odd blocks may have carried it.
+    The gap takes a difference back if it is as large as the effect, unless all blocks agree on
+    the sign; `equivalent` if it is larger than the margin.
     """
-    twin = order_statistics(evidence.deltas)
-    if stated is Verdict.UNDECIDED or twin is None:
+    limit = math.log1p(evidence.margin)
+    logs = evidence.deltas, np.log(evidence.driver), np.log(evidence.baselines)
+    gap = group_gap(evidence.deltas, logs, limit)
+    if gap <= limit:
         return None
-    robust = read(twin, evidence.margin, evidence.metric)
-    if robust is stated:
-        return None
-    return QualityWarning(
-        "median-disagrees",
-        f"the mean says {stated}, the median says {robust}: "
-        f"{ratio(math.exp(float(np.median(evidence.deltas))))} "
-        f"{shown(math.exp(twin[0]), math.exp(twin[1]))}",
-        "look for outlying blocks; run more of them",
+    agreed = decided_sign(evidence.deltas, evidence.looks, evidence.share)
+    effect = abs(evidence.interval.mean or 0.0)
+    made = stated is Verdict.EQUIVALENT or (stated in DECIDED and gap >= effect and not agreed)
+    warning = QualityWarning(
+        "split-values",
+        f"the blocks fall into two groups whose ratios differ by {share(math.expm1(gap))}: one "
+        "ratio does not describe both",
+        "look at the values by block for what changed between them",
     )
+    return Doubt(warning, "values fall in two groups" if made else "")
 
 
-def _serial_correlation(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """METHOD §2, with the chance bound of `stats.serial_correlation`."""
+def _median_disagrees(evidence: Evidence, stated: Verdict) -> Doubt | None:
+    twin = median_opposes(evidence.deltas, evidence.interval.bounds)
+    if twin is None or stated not in DECIDED:
+        return None
+    warning = QualityWarning(
+        "median-disagrees",
+        f"mean and median lie on different sides of 1: the median's interval is "
+        f"{shown(math.exp(twin[0]), math.exp(twin[1]))}",
+        "look for outlying blocks, and run more blocks",
+    )
+    return Doubt(warning, "mean and median disagree")
+
+
+def _serial_correlation(evidence: Evidence, _: Verdict) -> Doubt | None:
     r = serial_correlation(evidence.deltas)
     if r is None:
         return None
-    return QualityWarning(
-        "autocorrelation",
-        f"neighbouring blocks resemble each other: lag-1 autocorrelation {r:+.2f}",
-        "the machine drifts; the interval may be too narrow: run longer, or let it settle first",
-    )
-
-
-def _position_correlation(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """METHOD §2, with the chance bound of `stats.correlation`."""
-    r = correlation(evidence.deltas, evidence.shifts)
-    if r is None:
-        return None
-    return QualityWarning(
-        "position-effect",
-        f"the ratio follows the order within the block: correlation {r:+.2f}",
-        "one trial disturbs the next: lengthen the settling time",
-    )
-
-
-def unsteady(pairs: Pairs, used: Pairs, needed: int) -> tuple[QualityWarning, ...]:
-    """METHOD §1b: pairs of one state that did not meet one machine, left out or not."""
-    moved = int(np.sum(~pairs.steady))
-    if not moved:
-        return ()
-    left_out = len(used) < len(pairs)
-    return (
+    return Doubt(
         QualityWarning(
-            "unsteady-pairs",
-            f"the sentinel differs by more than a factor {SPLIT_RATIO:g} around {moved} of "
-            f"{len(pairs)} pairs: "
-            + ("they are left out" if left_out else "they count all the same"),
-            "the machine changed between their trials; "
-            + (
-                "run on one whose CPUs are not moved about to lose none"
-                if left_out
-                else f"run more blocks: from {needed} steady pairs on, only those count"
-            ),
-        ),
+            "autocorrelation",
+            f"neighbouring blocks resemble each other: lag-1 autocorrelation {r:+.2f}",
+            "the interval may be too narrow: run longer, or let the machine settle first",
+        )
     )
 
 
-Gate = Callable[[Evidence, Verdict], QualityWarning | None]
+Gate = Callable[[Evidence, Verdict], Doubt | None]
 
-VETOES: Final[tuple[Gate, ...]] = (
+GATES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,
     _null_differs,
-    no_noise_floor,
-    below_noise_floor,
-    coarse_noise_floor,
     _split_values,
     _median_disagrees,
+    _serial_correlation,
 )
-ADVICE: Final[tuple[Gate, ...]] = (_serial_correlation, _position_correlation)

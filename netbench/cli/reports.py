@@ -57,7 +57,7 @@ def write_reports(
     summary = report.json_document(info, judged, ".", code, report.lead(judged, digest))
 
     def sum_up() -> None:
-        folder.write("summary.md", report.markdown(info, judged, digest))
+        folder.write("summary.md", report.markdown(info, judged, digest, path.absolute().name))
         folder.write("summary.csv", report.csv(judged))
         folder.write(SUMMARY, json_text(summary))
 
@@ -72,7 +72,7 @@ def write_reports(
     if as_json:
         print_json(summary | {"folder": str(path)})
     else:
-        print_rich(report.terminal(info, judged, digest))
+        print_rich(report.terminal(info, judged, digest, str(path)))
         print_rich(f"\nreport: {page}")
     renew_index(path.absolute().parent)
     if not judged.budgets_kept:

@@ -1,39 +1,43 @@
-"""`netbench run --resume`: the rest of a run that ended too early."""
+"""`netbench run --resume`: go on with a run that was cut off, or extend one that ended."""
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from netbench.cli.ground import Ground, RunOptions, prepare, taken_down, topology_of
+from netbench.cli.differences import differences, option_problems, refuse
+from netbench.cli.ground import RunOptions, prepare, taken_down, topology_of
 from netbench.cli.journal import Status
 from netbench.cli.output import command_line, say
 from netbench.cli.reports import write_reports
 from netbench.cli.run import carry_on, judge_of, told
-from netbench.engines.base import PROBE_IMAGE, Engine, Owned, Wishes
+from netbench.engines.base import Engine, Owned, Wishes
 from netbench.engines.choose import open_engine
-from netbench.errors import ConfigurationError, EngineError
-from netbench.facts.registry import FACTS
-from netbench.plan import Plan, restore
-from netbench.record import Absent, Difference, FactValue, Record, Redaction, Resumed, RunInfo
+from netbench.errors import EngineError
+from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
+from netbench.record import FactValue, Redaction, Resumed, RunInfo
 from netbench.runner import Course
+from netbench.runner.pace import span
+from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder, load
+from netbench.units import duration
 from netbench.version import version
 
 _FINISHED: Final = ("complete", "out-of-time")
-_MAY_CHANGE: Final = ("engine", "context", "image", "parent")
-"""Options that `--force` may change. All others make the plan, which stays as it is."""
-_NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")
-"""Permissions, which the run keeps or is given now."""
-_UNKNOWN: Final = "not given"
+_NAMED: Final = 6
+"""Cells that are named one by one."""
 _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
-"""Kinds of thing that a run which goes on would make anew."""
+"""Kinds of thing that a resumed run makes anew."""
 
 
 def resume(path: Path, wishes: RunOptions, *, force: bool) -> int:
-    """Go on with a run, report and return the exit code; of a finished run only report.
+    """Go on with a run or extend it, report, and return the exit code.
+
+    A finished run that is not extended is only reported.
 
     Args:
         path: of the run folder.
@@ -46,8 +50,12 @@ def resume(path: Path, wishes: RunOptions, *, force: bool) -> int:
         RunFolderError: it is no run folder, another netbench measures into it, or it is read-only.
     """
     run = load(path)
-    if run.info.status in _FINISHED:
+    asked = dict(wishes.asked)
+    if run.info.status in _FINISHED and not any(asks_to_extend(*one) for one in asked.items()):
+        refuse(option_problems(run.info, asked), (), force=force)
         say(f"netbench: nothing is left to measure in {path}: the run is {run.info.status}")
+        line = f"netbench run --resume {shlex.quote(str(path))} --blocks +10"
+        say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
         return write_reports(path, as_json=wishes.as_json)
     return told(path, go_on(run, wishes, force=force), as_json=wishes.as_json)
 
@@ -59,7 +67,14 @@ def go_on(
     force: bool,
     opener: Callable[[str, str, Wishes], Engine] = open_engine,
 ) -> Status:
-    """Measure what is left of a run; return how it ended. Errors as `resume`."""
+    """Measure what is left of a run, and what extends it; return how it ended. Errors as `resume`.
+
+    Args:
+        run: the run.
+        wishes: what was asked for beside `--resume`; `--blocks +N` and `--max-time +S` extend.
+        force: go on although the machine is not as it was.
+        opener: returns an engine of a kind, for a run's id; for those who bring their own.
+    """
     info, asked = run.info, dict(wishes.asked)
     engine = opener(_engine(info, asked), info.id, _wishes(info, wishes).engine)
     wishes = _wishes(info, wishes)
@@ -71,25 +86,18 @@ def go_on(
         folder = RunFolder(run.path, redaction)
         asked = {name: _as_kept(value, redaction) for name, value in asked.items()}
         facts = {name: _as_kept(value, redaction) for name, value in ground.facts.items()}
-        ground = replace(ground, facts=facts)
-        changed = tuple(_changed(info, engine.name, plan, ground, asked))
-        _refuse(info, asked, changed, force=force)
-        course = Course(plan, judge_of(plan, info), spent=_spent(info, run))
-        set_aside = course.recall(run.records(), lost=info.status == "engine-lost")
+        changed = tuple(differences(info, engine.name, plan, replace(ground, facts=facts), asked))
+        problems = option_problems(info, asked)
+        extension = read_extension(asked, problems)
+        refuse(problems, changed, force=force)
+        course, set_aside = _recalled(run, plan)
+        plan, resumed = _extended(info, plan, course, extension)
+        resumed = replace(resumed, set_aside=set_aside, differences=changed)
         folder.mend(course.number)
-        resumed = Resumed(
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=command_line(),
-            version=version(),
-            block=course.block + 1,
-            number=course.number + 1,
-            set_aside=set_aside,
-            spent=course.spent,
-            differences=changed,
-        )
-        say(f"netbench: {_words(resumed)}")
+        say(f"netbench: {_words(resumed)}; {_to_measure(plan, course)}")
         goes_on = replace(
             info,
+            plan=plan.summary(),
             status="running",
             finished=None,
             wall=None,
@@ -99,6 +107,50 @@ def go_on(
         )
         folder.finish(goes_on)
         return carry_on(engine, plan, folder, goes_on, wishes=wishes, course=course)
+
+
+def _recalled(run: LoadedRun, plan: Plan) -> tuple[Course, int]:
+    """Return what a run has come to, and how many of its records are set aside."""
+    info = run.info
+    reopened = frozenset(one.block for one in info.resumed if one.reopened)
+    course = Course(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
+    return course, course.recall(run.records(), lost=info.status == "engine-lost")
+
+
+def _extended(
+    info: RunInfo, plan: Plan, course: Course, extension: Extension
+) -> tuple[Plan, Resumed]:
+    """Return the plan with what extends it, and what is recorded of that.
+
+    Added blocks come after those of the plan. They come after those that are there where the plan
+    has no more: every cell has settled, which is then measured again, or time alone limited the
+    run.
+    """
+    resumed = Resumed(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command_line(),
+        version=version(),
+        block=course.block + 1,
+        number=course.number + 1,
+        set_aside=0,
+        spent=course.spent,
+        extended_blocks=extension.blocks,
+        extended_time=extension.seconds,
+    )
+    if not extension:
+        return plan, resumed
+    nothing_left = not course.plan(course.block + 1).steps
+    if nothing_left:
+        course.reopen()
+    base = course.block if nothing_left or _limited_by_time_alone(info) else plan.blocks
+    plan = extension.of(plan, blocks=base, spent=course.spent)
+    return plan, replace(resumed, reopened=nothing_left)
+
+
+def _limited_by_time_alone(info: RunInfo) -> bool:
+    """Tell whether the last extension set no number of blocks."""
+    last = next((one for one in reversed(info.resumed) if one.extends), None)
+    return last is not None and not last.extended_blocks
 
 
 def _as_kept(value: FactValue, redaction: Redaction) -> FactValue:
@@ -134,127 +186,54 @@ def _wishes(info: RunInfo, wishes: RunOptions) -> RunOptions:
     )
 
 
-def _refuse(
-    info: RunInfo,
-    asked: Mapping[str, FactValue],
-    changed: tuple[Difference, ...],
-    *,
-    force: bool,
-) -> None:
-    """Raise where the plan would be another one, or, unless forced, the machine is."""
-    options = [
-        f"--{d.what}: {d.before} when the run began, {d.now} now" for d in _replanned(info, asked)
-    ]
-    if options or (changed and not force):
-        hint = "leave the options out: the plan is that of the run folder" if options else ""
-        if changed and not force:
-            hint = f"{hint}; " * bool(hint) + (
-                "a new run measures all of it as it is now; --force goes on, and the report says so"
-            )
-        raise ConfigurationError(*options, *map(str, changed), hint=hint)
-
-
-def _replanned(info: RunInfo, asked: Mapping[str, FactValue]) -> Iterator[Difference]:
-    """Yield the options that would make another plan."""
-    plan = info.plan
-    known: dict[str, FactValue] = {
-        "drivers": ",".join(plan.drivers),
-        "baseline": plan.baseline,
-        "suite": plan.suite,
-        "seed": str(plan.seed),
-    }
-    known |= dict(info.options)
-    for name, now in asked.items():
-        if name in (*_MAY_CHANGE, *_NOT_COMPARED):
-            continue
-        before = known.get(name, _UNKNOWN)
-        same = name == "drivers" and _plain(now) == ",".join(plan.drivers)
-        if _plain(now) != _plain(before) and not same:
-            yield Difference(name, _plain(before), _plain(now))
-
-
-def _changed(
-    info: RunInfo,
-    engine: str,
-    plan: Plan,
-    ground: Ground,
-    asked: Mapping[str, FactValue],
-) -> Iterator[Difference]:
-    """Yield what must be equal in one run and is not."""
-    kept = dict(info.options)
-    if engine != info.engine:
-        yield Difference("engine", info.engine, engine)
-    for name in ("context", "image", "parent"):
-        if name in asked and asked[name] != kept.get(name):
-            yield Difference(f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
-    if version() != info.version:
-        yield Difference("netbench", info.version, version())
-    yield from _confounders(dict(info.facts), ground.facts)
-    tools = dict(info.tools)
-    for name in sorted({*tools, *ground.tools}):
-        if tools.get(name) != ground.tools.get(name):
-            yield Difference(name, tools.get(name, "none"), ground.tools.get(name, "none"))
-    lists = dict(info.plan.conflists)
-    for name, digest in plan.summary().conflists:
-        if lists.get(name, digest) != digest:
-            yield Difference(name, f"sha256 {lists[name][:12]}", f"sha256 {digest[:12]}")
-
-
-def _confounders(
-    before: Mapping[str, FactValue], now: Mapping[str, FactValue]
-) -> Iterator[Difference]:
-    """Yield the registry's confounders that are known both times, and differ."""
-    same_image = _same_probe_image(before, now)
-    for name in sorted({*before} & {*now} & {*FACTS}):
-        if FACTS[name].match != "confounder" or (name == "engine.image_id" and same_image):
-            continue
-        pair = before[name], now[name]
-        if pair[0] != pair[1] and not any(isinstance(value, Absent) for value in pair):
-            yield Difference(name, _plain(pair[0]), _plain(pair[1]))
-
-
-def _same_probe_image(before: Mapping[str, FactValue], now: Mapping[str, FactValue]) -> bool:
-    """Tell whether netbench's own image has the same content; made anew it has another id."""
-    reference = str(now.get("engine.image"))
-    return reference.startswith(f"{PROBE_IMAGE}:") and reference == before.get("engine.image")
-
-
-def _plain(value: FactValue) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).replace(", ", ",")
-
-
-def _spent(info: RunInfo, run: LoadedRun) -> float:
+def _spent(run: LoadedRun) -> float:
     """Return the seconds that a run has taken; of a killed one, as far as its records show."""
+    info = run.info
     if info.wall is not None:
         return info.wall
     before = info.resumed[-1].spent if info.resumed else 0.0
     since = info.resumed[-1].number if info.resumed else 0
-    first: Record | None = None
-    last: Record | None = None
-    for record in run.records():
-        if record.number >= since:
-            first, last = first or record, record
-    if first is None or last is None:
-        return before
-    span = last.clock.started_monotonic + last.clock.seconds - first.clock.started_monotonic
-    return before + max(0.0, span)
+    return before + span(record for record in run.records() if record.number >= since)
 
 
 def _words(resumed: Resumed) -> str:
-    """Return in one sentence from where a run goes on."""
-    aside = (
-        f"; its {resumed.set_aside} records from before it was cut off are set aside"
-        if resumed.set_aside
-        else ""
+    """Return in one sentence how a run goes on."""
+    blocks, seconds = resumed.extended_blocks, resumed.extended_time
+    added = [f"{blocks} block{'s' * (blocks > 1)}"] if blocks else []
+    added += [duration(seconds)] if seconds else []
+    parts = [f"resumed at {resumed.at} with block {resumed.block}"]
+    if added:
+        parts.append(f"extended by {' and '.join(added)}")
+    if resumed.reopened:
+        parts.append("settled cells are measured again, for nothing else is left")
+    if resumed.set_aside:
+        parts.append(f"its {resumed.set_aside} records from before it was cut off are set aside")
+    if resumed.differences:
+        changed = "; ".join(map(str, resumed.differences))
+        parts.append(f"by --force, although changed: {changed}")
+    return "; ".join(parts)
+
+
+def _to_measure(plan: Plan, course: Course) -> str:
+    """Return what the next block holds, or why there is none."""
+    steps = course.plan(course.block + 1).steps
+    cells = dict.fromkeys(
+        step.cell for step in steps if len(plan.drivers) == 1 or step.cell.driver != plan.baseline
     )
-    forced = (
-        f"; by --force, although changed: {'; '.join(map(str, resumed.differences))}"
-        if resumed.differences
-        else ""
-    )
-    return f"resumed at {resumed.at} with block {resumed.block}{aside}{forced}"
+    every = sum(len(plan.drivers) == 1 or cell.driver != plan.baseline for cell in plan.cells)
+    if not cells or course.block >= plan.blocks:
+        return "nothing is left to measure"
+    block, left = course.pace.longest(steps), (plan.max_time or math.inf) - course.spent
+    if left < block and course.block >= plan.unhurried:
+        return f"a block takes up to {duration(block)}, and {duration(max(0.0, left))} are left"
+    return f"to measure: {'all cells' if len(cells) == every else _named(cells)}"
+
+
+def _named(cells: Iterable[Cell]) -> str:
+    """Return the names of cells, of many the first few."""
+    names = [f"{c.driver} {c.probe} {c.placement} {c.path}" for c in cells]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sweep_dead(engine: Engine, run: str) -> None:

@@ -44,7 +44,6 @@ class SideRow(TypedDict):
 
     run: str
     blocks: int
-    state: str
     level: float | None
     median: float | None
     reason: str
@@ -70,7 +69,6 @@ class RunContrastRow(TypedDict):
     difference: float | None
     verdict: Verdict
     blocks: int
-    state: str
     noise_floor: float | None
     machine: float | None
     withheld: list[str]
@@ -79,12 +77,10 @@ class RunContrastRow(TypedDict):
 
 
 class MachineRow(TypedDict):
-    """The machine's state in both runs."""
+    """What the sentinel read in both runs."""
 
     run: str
     placement: Placement
-    left_state: str
-    right_state: str
     left: float | None
     right: float | None
     ratio: float | None
@@ -94,7 +90,7 @@ class MachineRow(TypedDict):
 class CompareDocument(TypedDict):
     """What `compare --json` prints."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     left: str
     right: str
     runs: list[ComparedRun]

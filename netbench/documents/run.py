@@ -25,11 +25,11 @@ class DeltaRow(TypedDict):
 
     block: int
     log_ratio: float | None
-    """ln(driver / baseline)."""
+    """ln(driver) less the mean of both baseline arms' ln."""
 
 
 class ContrastRow(TypedDict):
-    """A driver against the baseline: one metric, one cell, one state of the machine."""
+    """A driver against the baseline: one metric, one cell."""
 
     driver: str
     baseline: str
@@ -40,24 +40,30 @@ class ContrastRow(TypedDict):
     unit: str
     primary: bool
     """Whether the run is judged by it."""
-    headline: bool
-    """False for a second state of the machine, shown beside the first."""
     ratio: float | None
-    """driver / baseline of the raw metric; null without a pair."""
+    """driver / baseline of the raw metric, the baseline being the geometric mean of its two arms;
+    null without a block."""
     low: float | None
-    """Lower end of the interval; null where it is unbounded."""
+    """Lower end of the interval, 95 % shared by all primary contrasts; null where unbounded."""
     high: float | None
+    unshared: list[float | None] | None
+    """Both ends of the 95 % interval of this contrast alone; null where it is unbounded."""
+    median_ratio: float | None
+    """exp(median log ratio); null without a block."""
     difference: float | None
-    """Median of driver minus baseline over the blocks, in `unit`."""
+    """Median over the blocks of driver minus the baseline's mean, in `unit`."""
     difference_low: float | None
     """Lower end of the interval of the mean difference; null where it is unbounded."""
     difference_high: float | None
     driver_median: float | None
     baseline_median: float | None
     verdict: Verdict
+    reason: str
+    """Why it is undecided; empty where it is decided."""
+    by_sign: bool
+    """Whether it is decided by every block lying on one side alone: the interval holds 1."""
     blocks: int
-    """Complete pairs in this state."""
-    state: str
+    """Blocks with a value of the driver and of at least one of the baseline's two arms."""
     noise_floor: float | None
     """0.02 for 2 %; null where it is unbounded."""
     saturated: str
@@ -66,10 +72,13 @@ class ContrastRow(TypedDict):
     stopped: Stopped
     stopped_after: int | None
     forecast: int | None
+    """Blocks of the run after which it would be settled; null where it is, or unknown."""
+    forecast_verdict: int | None
+    """Blocks of the run after which it would have a verdict; null where it has one, or unknown."""
 
 
 class CellRow(TypedDict):
-    """Every trial of one cell, in absolute figures."""
+    """Every session or trial of one cell, in absolute figures."""
 
     driver: str
     path: Path
@@ -88,32 +97,19 @@ class CellRow(TypedDict):
 
 
 class NullRow(TypedDict):
-    """The baseline against its own second pair (A/A)."""
+    """The baseline's second arm over its first (A/A)."""
 
     path: Path
     probe: str
     placement: Placement
     metric: str
-    state: str
-    headline: bool
     blocks: int
     ratio: float | None
     low: float | None
     high: float | None
     deviation: float | None
-    pooled_deviation: float | None
     contains_one: bool
     deltas: Sequence[DeltaRow]
-
-
-class StateRow(TypedDict):
-    """A state of the machine, by its sentinel readings."""
-
-    placement: Placement
-    name: str
-    low: float | None
-    high: float | None
-    trials: int
 
 
 class BudgetCell(TypedDict):
@@ -137,7 +133,6 @@ class BudgetRow(TypedDict):
     interval: list[float | None] | None
     """Two ends; null where it is unbounded."""
     bound: float | None
-    state: str
     blocks: int
     reason: str
 
@@ -192,7 +187,7 @@ class PublishedRow(TypedDict):
 class RunDocument(TypedDict):
     """What `run --json`, `report --json`, `export --format json` and summary.json hold."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     folder: str
     """The run folder as it was named; in summary.json `.`, its own."""
     engine: str
@@ -212,9 +207,8 @@ class RunDocument(TypedDict):
     contrasts: list[ContrastRow]
     cells: list[CellRow]
     baseline_again: list[CellRow]
-    """The baseline's second pair."""
+    """The baseline's second arm."""
     nulls: list[NullRow]
-    states: list[StateRow]
     budgets: list[BudgetRow]
     ceilings: list[CeilingRow]
     warnings: list[WarningRow]

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -16,7 +16,7 @@ from netbench.documents.lists import (
 )
 from netbench.documents.looks import InspectDocument, VerifyDocument
 from netbench.documents.run import RunDocument
-from netbench.record import Record, RunInfo
+from netbench.record import SCHEMA, Record, RunInfo
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 FOLDER: Final = Path(__file__).parent.parent / "schemas"
@@ -48,6 +48,12 @@ def write(folder: Path = FOLDER) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
+def _version(kind: type) -> int:
+    """Return the version that a document tells of itself, else that of the run folder."""
+    told = get_type_hints(kind).get("schema")
+    return int(get_args(told)[0]) if get_origin(told) is Literal else SCHEMA
+
+
 def _schema(name: str, kind: type) -> str:
     """Return one schema; the tuple carries the configuration down to every field."""
     adapter: TypeAdapter[object] = TypeAdapter(
@@ -57,11 +63,12 @@ def _schema(name: str, kind: type) -> str:
     whole = adapter.json_schema()
     parts = whole["$defs"]
     (root,) = whole["prefixItems"]
+    version = _version(kind)
     content = {
         "$schema": DIALECT,
-        "$id": f"urn:netbench:schema:1:{name}",
+        "$id": f"urn:netbench:schema:{version}:{name}",
         **parts.pop(root["$ref"].rpartition("/")[2]),
-        "title": f"netbench {name}, schema 1",
+        "title": f"netbench {name}, schema {version}",
         "$defs": parts,
     }
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False) + "\n"

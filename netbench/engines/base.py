@@ -13,7 +13,7 @@ from netbench.files import Files
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 
-Signal = Literal["STOP", "CONT", "KILL"]
+Signal = Literal["STOP", "CONT", "TERM", "ALRM", "KILL"]
 PROBE_IMAGE: Final = "netbench-probe"
 """Repository of the images that netbench makes; their tag is a digest of what is in them."""
 MOST_OUTPUT: Final = 128 * 1024**2
@@ -118,6 +118,16 @@ class Owned:
     """True where the netbench process that made it still runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class BytesRead:
+    """What a tool had read from its files and sockets by some moment (`rchar`, proc_pid_io(5))."""
+
+    at: float
+    """Seconds on a clock that two readings of one process share."""
+    total: int
+    """Bytes."""
+
+
 class Process(Protocol):
     """A tool started in an endpoint."""
 
@@ -131,9 +141,24 @@ class Process(Protocol):
         ...
 
     def signal(self, name: Signal) -> None:
-        """Send STOP, CONT or KILL to the tool; quietly nothing where it has ended.
+        """Send a signal to the tool itself; quietly nothing where it has ended.
 
-        CONT restarts the clock of `Completed.seconds`.
+        A tool that is held (STOP) and let go on (CONT) again and again takes any number of both.
+        """
+        ...
+
+    @property
+    def latency(self) -> float:
+        """Seconds within which a signal reaches the tool, as measured; 0 where we send it by kill.
+
+        Where it goes through an engine, it is measured once for each shell and kept.
+        """
+        ...
+
+    def bytes_read(self) -> BytesRead | None:
+        """Return how much the tool has read by read(2); None where that cannot be read.
+
+        Costs next to nothing, so that it may be asked while the tool is measured.
         """
         ...
 

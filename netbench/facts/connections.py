@@ -70,16 +70,32 @@ def time_wait(sockstat: str) -> int:
     return int(found[1])
 
 
+def passive_opens(server: Subject) -> int:
+    """Return how many connections a namespace has accepted since it was made, RFC 4022.
+
+    Raises:
+        FactError: it cannot be read.
+    """
+    try:
+        return _of_tcp(server.net_files(_SNMP)[_SNMP], "PassiveOpens")
+    except (KeyError, ValueError) as exc:
+        raise FactError(f"/proc/net/snmp of the {server.role}: {exc}") from exc
+
+
 def failed_connects(snmp: str) -> int:
     """Return `AttemptFails` from /proc/net/snmp: connections that never came about, RFC 4022.
 
     Raises:
         ValueError: it is not that file's text.
     """
+    return _of_tcp(snmp, "AttemptFails")
+
+
+def _of_tcp(snmp: str, name: str) -> int:
     rows = [line.split() for line in snmp.splitlines() if line.startswith("Tcp:")]
     if len(rows) != 2:  # noqa: PLR2004 - names, and numbers beneath them
         raise ValueError("no two lines of Tcp")
-    return int(dict(zip(*rows, strict=True))["AttemptFails"])
+    return int(dict(zip(*rows, strict=True))[name])
 
 
 def _read(get: Callable[[], str], parse: Callable[[str], int], reason: str) -> Value:

@@ -50,6 +50,11 @@ class CpuTimes:
         pairs = zip(astuple(self), astuple(earlier), strict=True)
         return CpuTimes(*(now - then for now, then in pairs))
 
+    def plus(self, other: "CpuTimes") -> "CpuTimes":
+        """Return both together."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return CpuTimes(*(one + more for one, more in pairs))
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -63,6 +68,12 @@ class Machine:
         both = self.each.keys() & earlier.each.keys()
         each = {cpu: self.each[cpu].since(earlier.each[cpu]) for cpu in sorted(both)}
         return Machine(self.all.since(earlier.all), each)
+
+    def plus(self, other: "Machine") -> "Machine":
+        """Return both together, of the CPUs that are in both."""
+        both = self.each.keys() & other.each.keys()
+        each = {cpu: self.each[cpu].plus(other.each[cpu]) for cpu in sorted(both)}
+        return Machine(self.all.plus(other.all), each)
 
 
 def machine(text: str) -> Machine:

@@ -3,8 +3,9 @@
 from netbench.plan.budgets import read_budgets
 from netbench.plan.build import Plan, build
 from netbench.plan.drivers import parse_drivers
+from netbench.plan.extend import Extension, asks_to_extend, read_extension
 from netbench.plan.offer import Offer, offered, offered_by
-from netbench.plan.order import BlockPlan, Step
+from netbench.plan.order import BlockPlan, Place, Step, round_order
 from netbench.plan.request import Options, Request, parse
 from netbench.plan.restore import restore
 from netbench.plan.runoffer import RunsOffer, offered_by_runs
@@ -12,12 +13,15 @@ from netbench.plan.suite import load_suite
 
 __all__ = [
     "BlockPlan",
+    "Extension",
     "Offer",
     "Options",
+    "Place",
     "Plan",
     "Request",
     "RunsOffer",
     "Step",
+    "asks_to_extend",
     "build",
     "load_suite",
     "offered",
@@ -26,5 +30,7 @@ __all__ = [
     "parse",
     "parse_drivers",
     "read_budgets",
+    "read_extension",
     "restore",
+    "round_order",
 ]

@@ -1,20 +1,18 @@
 """The plan: a request made exact for one machine."""
 
 import secrets
-from collections.abc import Container, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from typing import Final
 
-from netbench.drivers import Driver, Way
+from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.placement import place
 from netbench.plan.request import DEFAULT_PRECISION, Request
 from netbench.plan.suite import LEAST_BLOCKS
-from netbench.probes.base import AnyProbe, Probe
+from netbench.probes.base import AnyProbe, Sliced
 from netbench.record import (
-    METRICS,
     Budget,
     FactValue,
     PlacementCpus,
@@ -23,10 +21,6 @@ from netbench.record import (
     PublishedComparison,
 )
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
-
-_SHARED_LEAST: Final = 8
-"""Pairs that a contrast has at least before it may be settled, where several share the error rate
-(METHOD §2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +35,12 @@ class Plan:
     probes: dict[str, AnyProbe]
     secondary: frozenset[tuple[str, Placement]]
     """Cells that the run is not judged by."""
+    limits: Mapping[tuple[str, Placement], int]
+    """In how many blocks, the first ones, cells run that only describe."""
     blocks: int
     """At most, where `adaptive`."""
+    cap: int
+    """Blocks that were declared when the run began; an extension leaves it as it is."""
     max_time: float | None
     seed: int
     margin: float
@@ -58,7 +56,7 @@ class Plan:
     """Whether cells leave once they are settled."""
     precision: float = DEFAULT_PRECISION
     least: int = LEAST_BLOCKS
-    """Pairs that a contrast has at least before it may be settled."""
+    """Blocks that a contrast has at least before it may be settled."""
     unhurried: int = 0
     """Blocks that `max_time` does not prevent: a suite's own limit leaves room for `least`."""
 
@@ -76,13 +74,13 @@ class Plan:
     def servers(self) -> int:
         """How many servers the cells of one driver start in a block, loads' included."""
         used = [self.probes[name] for name, _, _ in self.kinds]
-        return len(used) + sum(isinstance(p, Probe) and p.load is not None for p in used)
+        return len(used) + sum(isinstance(p, Sliced) and p.load is not None for p in used)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """What some probe, or the load beside it, needs of a published port."""
         used = [self.probes[name] for name, _, _ in self.kinds]
-        loads = [probe.load for probe in used if isinstance(probe, Probe) and probe.load]
+        loads = [probe.load for probe in used if isinstance(probe, Sliced) and probe.load]
         return tuple(dict.fromkeys(each for probe in (*used, *loads) for each in probe.protocols))
 
     def driver(self, name: str) -> Driver:
@@ -111,9 +109,14 @@ class Plan:
         pausing = frozenset(
             name
             for name, probe in self.probes.items()
-            if isinstance(probe, Probe) and probe.holdable
+            if isinstance(probe, Sliced) and probe.pause > 0
         )
-        return block_plan(number, self.seed, self.arms, self.kinds, pausing)
+        kinds = tuple(
+            (name, path, at)
+            for name, path, at in self.kinds
+            if number <= self.limits.get((name, at), number)
+        )
+        return block_plan(number, self.seed, self.arms, kinds, pausing)
 
     def summary(self) -> PlanSummary:
         """Return what `run.json` keeps of it."""
@@ -123,6 +126,7 @@ class Plan:
             baseline=self.baseline,
             cells=self.cells,
             blocks=self.blocks,
+            cap=self.cap,
             max_time=self.max_time,
             seed=self.seed,
             margin=self.margin,
@@ -141,6 +145,7 @@ class Plan:
                 for name, placement in dict.fromkeys((name, at) for name, _, at in self.kinds)
                 if (name, placement) in self.secondary
             ),
+            limits=tuple((name, at.value, most) for (name, at), most in self.limits.items()),
             require=self.require,
             allow_undecided=self.allow_undecided,
             published=self.published,
@@ -162,6 +167,22 @@ def parameters(probe: AnyProbe) -> tuple[tuple[str, FactValue], ...]:
     return tuple((name, value) for name, value in given if value is not None)
 
 
+def _limits(request: Request) -> dict[tuple[str, Placement], int]:
+    """Return in how many blocks cells run that only describe; a budget needs its cells in all."""
+    suite, pin = request.suite, request.pin
+    budgeted = {
+        (name, placement)
+        for name, placement in suite.limits
+        for budget in request.require
+        if budget.metric in suite.probes[name].metrics
+    }
+    return {
+        (name, suite.placed(pin, name, placement)): most
+        for (name, placement), most in suite.limits.items()
+        if (name, placement) not in budgeted
+    }
+
+
 def build(request: Request, topology: CpuTopology) -> Plan:
     """Return the plan for a machine.
 
@@ -175,7 +196,7 @@ def build(request: Request, topology: CpuTopology) -> Plan:
     if problems:
         raise ConfigurationError(*problems)
     secondary = frozenset((name, suite.placed(pin, name, at)) for name, at in suite.secondary)
-    least = _least(request, measured, secondary)
+    least = min(request.blocks, suite.least)
     return Plan(
         suite=suite.name,
         drivers=request.drivers,
@@ -183,7 +204,9 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         kinds=measured,
         probes=suite.probes,
         secondary=secondary,
+        limits=_limits(request),
         blocks=request.blocks,
+        cap=request.blocks,
         max_time=request.max_time,
         seed=secrets.randbits(32) if request.seed is None else request.seed,
         margin=request.margin,
@@ -198,26 +221,3 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         least=least,
         unhurried=0 if request.strict else least,
     )
-
-
-def _least(
-    request: Request,
-    measured: Iterable[tuple[str, Path, Placement]],
-    secondary: Container[tuple[str, Placement]],
-) -> int:
-    """Return the pairs that a contrast of this plan has at least before it may be settled."""
-    baseline = next(driver for driver in request.drivers if driver.name == request.baseline)
-    primary = [
-        path
-        for name, path, placement in measured
-        for metric in request.suite.probes[name].metrics
-        if METRICS[metric].primary and (name, placement) not in secondary
-    ]
-    contrasts = sum(
-        isinstance(driver.ways[path], Way) and isinstance(baseline.ways[path], Way)
-        for driver in request.drivers
-        for path in primary
-        if driver is not baseline
-    )
-    wanted = request.suite.least
-    return min(request.blocks, max(wanted, _SHARED_LEAST) if contrasts > 1 else wanted)

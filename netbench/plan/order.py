@@ -1,18 +1,25 @@
-"""The seeded random order of a block (METHOD §1)."""
+"""The seeded random orders of a block and of its rounds (METHOD §1)."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from random import Random
 from typing import TypeVar
 
 from netbench.spec import Arm, Cell, Path, Placement
 
 _T = TypeVar("_T")
+_ALTERNATE = 2
+"""Arms up to which a round may begin with the arm that ended the one before."""
+
+Place = tuple[Path, str, Placement]
+"""Path, probe and placement: what all arms of one comparison have in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One trial to run."""
+    """One session or trial to run."""
 
     position: int
     """Order within the block, from 1."""
@@ -20,7 +27,7 @@ class Step:
     cell: Cell
 
     @property
-    def place(self) -> tuple[Path, str, Placement]:
+    def place(self) -> Place:
         """What the steps of one comparison have in common."""
         return self.cell.path, self.cell.probe, self.cell.placement
 
@@ -34,6 +41,11 @@ class BlockPlan:
     arms: tuple[Arm, ...]
     """In the order they are brought up."""
     steps: tuple[Step, ...]
+
+    @property
+    def groups(self) -> tuple[tuple[Step, ...], ...]:
+        """The steps by place, in the block's order; each group has one step for every arm left."""
+        return tuple(tuple(group) for _, group in groupby(self.steps, key=attrgetter("place")))
 
     def without(self, settled: Container[Cell], baseline: str) -> "BlockPlan":
         """Return what is left of it without the cells that are settled.
@@ -69,8 +81,8 @@ def block_plan(
         arms: all pairs, the baseline's second among them.
         kinds: probe, path and placement of the cells.
         pausing: probes whose clients pause before they measure. They come after the others, so
-            that their pause passes while those run; arms are compared within a probe only, so
-            that the order of probes favours none.
+            that the pause passes while those run; arms are compared within a probe only, so the
+            order of probes favours none.
     """
     random = Random(f"{seed}:{number}")  # noqa: S311 -- an order, not a secret
 
@@ -85,3 +97,29 @@ def block_plan(
     ]
     steps = tuple(Step(position, arm, cell) for position, (arm, cell) in enumerate(order, start=1))
     return BlockPlan(number, brought_up, steps)
+
+
+def round_order(
+    seed: int, block: int, place: Place, rounds: int, arms: Sequence[Arm]
+) -> tuple[tuple[Arm, ...], ...]:
+    """Return the order of the arms in each round of one place of a block.
+
+    Each order is drawn at random. With more than two arms, the arm that was last in a round is not
+    first in the next one: its two slices would follow each other without a gap.
+
+    Args:
+        seed: of the run; with block and place it fixes the orders.
+        block: number of the block.
+        place: path, probe and placement.
+        rounds: how many orders to return.
+        arms: all arms of the place, in any order that is the same each time.
+    """
+    random = Random(f"{seed}:{block}:{':'.join(place)}")  # noqa: S311 -- an order, not a secret
+    orders: list[tuple[Arm, ...]] = []
+    for _ in range(rounds):
+        order = random.sample(arms, len(arms))
+        if orders and len(arms) > _ALTERNATE and order[0] == orders[-1][-1]:
+            later = random.randrange(1, len(arms))
+            order[0], order[later] = order[later], order[0]
+        orders.append(tuple(order))
+    return tuple(orders)

@@ -18,6 +18,8 @@ ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
 DEFAULT_MARGIN: Final = 0.05
 DEFAULT_PRECISION: Final = 0.03
+EXTENDS: Final = "+"
+"""Sign before a number of `--blocks` or `--max-time` that extends a run."""
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
 
@@ -90,8 +92,10 @@ def parse(options: Options, *more_problems: str) -> Request:
     if options.engine not in ENGINES:
         problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
     problems += [*suite_problems, *later]
-    blocks = _integer("--blocks", options.blocks, None, (1, MOST_BLOCKS), problems)
-    max_time = _number("--max-time", options.max_time, None, problems)
+    blocks_text = _no_extension("--blocks", options.blocks, problems)
+    blocks = _integer("--blocks", blocks_text, None, (1, MOST_BLOCKS), problems)
+    max_time_text = _no_extension("--max-time", options.max_time, problems)
+    max_time = _number("--max-time", max_time_text, None, problems)
     if max_time is not None and suite is not None:
         trials = _trials(drivers, baseline, suite, paths, options.pin)
         too_short = _below_a_block(max_time, trials, suite.least)
@@ -187,7 +191,7 @@ def _carries(driver: Driver, paths: tuple[Path, ...]) -> bool:
 def _trials(
     drivers: tuple[Driver, ...], baseline: str, suite: Suite, paths: tuple[Path, ...], pin: str
 ) -> tuple[int, float]:
-    """Return how many trials one block has, and the seconds they take by themselves, end to end."""
+    """Return how many sessions and trials one block has, and the seconds they take end to end."""
     trials = [
         suite.probes[name].expected
         for name, path, _ in suite.kinds(paths, pin)
@@ -206,7 +210,7 @@ def _below_a_block(limit: float, trials: tuple[int, float], least: int) -> str |
         return None
     return (
         f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for {count} "
-        f"trials; a verdict needs at least {least} blocks: give --max-time "
+        f"measurements; a verdict needs at least {least} blocks: give --max-time "
         f"{math.ceil(least * block)} or more, or fewer drivers or cells"
     )
 
@@ -237,6 +241,14 @@ def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
     if not text.strip(" ,"):
         problems.append(f"--paths is empty; known: {', '.join(Path)}")
     return tuple(found)
+
+
+def _no_extension(option: str, text: str | None, problems: list[str]) -> str | None:
+    """Return the text of an option; of one that would extend a run note that there is none."""
+    if text is None or not text.strip().startswith(EXTENDS):
+        return text
+    problems.append(f"{option} {text} extends a run that is there: name its folder by --resume DIR")
+    return None
 
 
 def _integer(

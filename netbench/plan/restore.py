@@ -1,4 +1,4 @@
-"""The plan of a run that goes on, from what its folder keeps of it."""
+"""The plan of a run that is resumed, from what its folder keeps of it."""
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
@@ -12,7 +12,7 @@ from netbench.spec import Cpus, CpuTopology, Placement
 
 
 def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
-    """Return the plan as it was fixed before the first trial.
+    """Return the plan as the folder has it: fixed before the first trial, or extended since.
 
     Raises:
         ConfigurationError: this machine or this netbench cannot carry it out; with every reason.
@@ -41,7 +41,9 @@ def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
         kinds=kinds,
         probes=probes,
         secondary=frozenset((name, Placement(at)) for name, at in kept.secondary),
+        limits={(name, Placement(at)): most for name, at, most in kept.limits},
         blocks=kept.blocks,
+        cap=kept.cap,
         max_time=kept.max_time,
         seed=kept.seed,
         margin=kept.margin,

@@ -3,7 +3,8 @@
 import math
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,11 +27,15 @@ _BESIDE: Final = (TrafficPath.EAST_WEST,)
 """The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
 
 _TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
-_CELL = {"probe", "placement", "primary"}
+_CELL = {"probe", "placement", "primary", "blocks"}
 _KIND = "kind"
 """Key of a probe's table that names what it is a configuration of, where its own name does not."""
 _PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 """What a configuration of a probe may be called: it stands in file names and on command lines."""
+
+
+_Cell = tuple[str, Placement]
+_Cells = tuple[tuple[_Cell, ...], frozenset[_Cell], dict[_Cell, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Suite:
     """Probe and placement, in the file's order."""
     secondary: frozenset[tuple[str, Placement]] = frozenset()
     """Those of the cells that the run is not judged by."""
+    limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
+    """In how many blocks, the first ones, those of the cells run that do not run in all."""
     drivers: tuple[Driver, ...] = ()
     """What to compare where the user names no drivers; empty where the suite names none either."""
     published: tuple[PublishedComparison, ...] = ()
@@ -121,7 +128,7 @@ class _Reader:
     def suite(self, raw: dict[str, Any], stem: str) -> Suite:
         self._file.unknown(raw, _TOP, "", "")
         probes = self._probes(raw.get("probes", {}))
-        cells, secondary = self._cells(raw.get("cell", []), probes)
+        cells, secondary, limits = self._cells(raw.get("cell", []), probes)
         drivers = read_drivers(raw.get("driver", []), self._file)
         published = read_published(raw.get("published", []), self._file, probes, cells)
         name, title = raw.get("name", stem), raw.get("title", "")
@@ -136,6 +143,7 @@ class _Reader:
             probes=probes,
             cells=cells,
             secondary=secondary,
+            limits=limits,
             drivers=drivers,
             published=published,
             least=least,
@@ -208,12 +216,11 @@ class _Reader:
                 key = next((k for k in good if f"`{k}`" in problem), "")
                 self._file.note(*((table, key) if key else ("probes", name)), f"probes.{problem}")
 
-    def _cells(
-        self, raw: Any, probes: dict[str, AnyProbe]
-    ) -> tuple[tuple[tuple[str, Placement], ...], frozenset[tuple[str, Placement]]]:
-        """Return the cells, and those among them that are secondary."""
-        cells: list[tuple[str, Placement]] = []
-        secondary: set[tuple[str, Placement]] = set()
+    def _cells(self, raw: Any, probes: dict[str, AnyProbe]) -> "_Cells":
+        """Return the cells, those among them that are secondary, and the limits of blocks."""
+        cells: list[_Cell] = []
+        secondary: set[_Cell] = set()
+        limits: dict[_Cell, int] = {}
         if not isinstance(raw, list) or not raw:
             self._file.note(
                 "", "cell", "a suite needs at least one [[cell]] with probe and placement"
@@ -227,18 +234,38 @@ class _Reader:
             self._file.unknown(cell, _CELL, "cell", f"{where}: ", number)
             name = self._cell_probe(cell, number, probes)
             engines = name is not None and isinstance(probes[name], Lifecycle)
-            found = (name, self._cell_placement(cell, number, engines=engines))
-            if found[0] is None or found[1] is None:
+            placement = self._cell_placement(cell, number, engines=engines)
+            if name is None or placement is None:
                 continue
+            found = name, placement
             if found in cells:
-                self._file.note("", "cell", f"{where} stands twice: {found[0]} {found[1]}", number)
-            cells.append((found[0], found[1]))
-            primary = cell.get("primary", True)
-            if not isinstance(primary, bool):
-                self._file.note("cell", "primary", f"{where}: primary is true or false", number)
-            elif not primary:
-                secondary.add((found[0], found[1]))
-        return tuple(cells), frozenset(secondary)
+                self._file.note("", "cell", f"{where} stands twice: {name} {placement}", number)
+            cells.append(found)
+            primary, limit = self._cell_weight(cell, number)
+            if not primary:
+                secondary.add(found)
+            if limit is not None:
+                limits[found] = limit
+        return tuple(cells), frozenset(secondary), limits
+
+    def _cell_weight(self, cell: dict[str, Any], number: int) -> tuple[bool, int | None]:
+        """Return whether the run is judged by a cell, and in how many blocks it runs at most."""
+        where, primary, limit = f"cell {number}", cell.get("primary", True), cell.get("blocks")
+        if not isinstance(primary, bool):
+            self._file.note("cell", "primary", f"{where}: primary is true or false", number)
+            primary = True
+        if limit is None:
+            return primary, None
+        if type(limit) is not int or not 1 <= limit <= MOST_BLOCKS:
+            span = f"from 1 to {MOST_BLOCKS}"
+            problem = f"{where}: blocks is a whole number {span}, not {limit!r}"
+            self._file.note("cell", "blocks", problem, number)
+        elif primary:
+            problem = f"{where}: blocks limits cells with primary = false; a verdict needs them all"
+            self._file.note("cell", "blocks", problem, number)
+        else:
+            return primary, limit
+        return primary, None
 
     def _cell_probe(
         self, cell: dict[str, Any], number: int, probes: dict[str, AnyProbe]

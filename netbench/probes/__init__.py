@@ -2,8 +2,21 @@
 
 from typing import Final
 
-from netbench.probes.base import AnyProbe, Birth, Lifecycle, Lived, Probe, Search, chooses
-from netbench.probes.iperf3 import TcpThroughput, UdpRate, UdpSearch
+from netbench.probes.base import (
+    AnyProbe,
+    Birth,
+    Count,
+    Lifecycle,
+    Lived,
+    Probe,
+    Search,
+    Session,
+    Sliced,
+    Tool,
+    Window,
+    chooses,
+)
+from netbench.probes.iperf3 import TcpRate, TcpThroughput, UdpRate, UdpSearch
 from netbench.probes.lifecycle import ControlPlane
 from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
@@ -17,6 +30,7 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {
         UdpRoundTrip,
         LoadedRoundTrip,
         TcpConnect,
+        TcpRate,
         UdpRate,
         UdpSearch,
         ControlPlane,
@@ -29,17 +43,23 @@ __all__ = [
     "AnyProbe",
     "Birth",
     "ControlPlane",
+    "Count",
     "Lifecycle",
     "Lived",
     "LoadedRoundTrip",
     "Probe",
     "Search",
+    "Session",
+    "Sliced",
     "TcpConnect",
+    "TcpRate",
     "TcpRoundTrip",
     "TcpThroughput",
+    "Tool",
     "UdpRate",
     "UdpRoundTrip",
     "UdpSearch",
+    "Window",
     "chooses",
     "strerror_name",
 ]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from netbench.record import Completed, Sample
+from netbench.errors import ProbeError
+from netbench.record import Completed, Sample, Slice
+from netbench.spec import Role
 
 
 class Described(Protocol):
@@ -34,19 +36,8 @@ class Described(Protocol):
         ...
 
 
-@runtime_checkable
-class Probe(Described, Protocol):
-    """One run of one tool against its own server.
-
-    Raises from `parse` are `ProbeError`, never anything else, whatever the text.
-    """
-
-    holdable: ClassVar[float]
-    """Seconds the client idles between connecting and measuring, by its own design; 0 for none.
-
-    A client with such a pause can be started early and stopped in it, so that a whole group of
-    trials shares one pause instead of each waiting it out.
-    """
+class Tool(Described, Protocol):
+    """A client that measures against a server of its own."""
 
     server_ends: ClassVar[bool]
     """Whether the server ends by itself after one client."""
@@ -61,6 +52,18 @@ class Probe(Described, Protocol):
         """Return the server's command; it is ready once it listens on `port`."""
         ...
 
+    def cannot(self, done: Completed) -> str | None:
+        """Return what a tool that ended at once says it cannot do, None where it is a failure."""
+        ...
+
+
+@runtime_checkable
+class Probe(Tool, Protocol):
+    """A probe that is paced by a clock: one run of one tool, a trial, never held.
+
+    Raises from `parse` are `ProbeError`, never anything else, whatever the text.
+    """
+
     def client_argv(
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
@@ -69,24 +72,15 @@ class Probe(Described, Protocol):
 
     @property
     def deadline(self) -> float:
-        """Seconds after which a client that has not ended is killed, from start or release."""
+        """Seconds after which a client that has not ended is killed, from its start."""
         ...
 
     @property
     def steady(self) -> tuple[float, float]:
-        """Seconds after the client's release between which its load is steady.
+        """Seconds after the client's start between which its load is steady.
 
         In that window the machine's CPU time is read, to be divided by the rates of the trial.
         """
-        ...
-
-    @property
-    def load(self) -> "Probe | None":
-        """What runs beside it from before its release until after its end, None for nothing."""
-        ...
-
-    def cannot(self, done: Completed) -> str | None:
-        """Return what a tool that ended at once says it cannot do, None where it is a failure."""
         ...
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:
@@ -99,6 +93,114 @@ class Probe(Described, Protocol):
                 wrong in the tool's own words where it has some.
         """
         ...
+
+
+Counted = Literal["bytes", "connections", "nothing"]
+"""What the kernel counts for a session: bytes that each tool reads, connections that the server's
+namespace accepts; nothing where the tool's own log has a time for everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What was counted by some moment."""
+
+    at: float
+    """Seconds; only differences mean something."""
+    server: int
+    """Bytes that the server has read, or connections that its namespace has accepted."""
+    client: int = 0
+    """Bytes that the client has read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One slice as it was timed."""
+
+    round: int
+    """From 1."""
+    order: int
+    """Place of the session within the round, from 1."""
+    released: float
+    """CLOCK_MONOTONIC seconds at which the client was let go on."""
+    start: float
+    """The same, of the moment from which the slice counts."""
+    end: float
+    """The same, of the moment just before the client was held."""
+    counts: tuple[Count, Count] | None = None
+    """Between which the slice counts; None where nothing is counted, or it could not be read."""
+
+
+@runtime_checkable
+class Sliced(Tool, Protocol):
+    """A closed loop: it pauses when its client is held, so it is measured in slices (METHOD §1)."""
+
+    counted: ClassVar[Counted]
+    pause: ClassVar[float]
+    """Seconds the client idles between connecting and measuring, by its own design; 0 for none."""
+    lead: ClassVar[float]
+    """Seconds from its first work to the first moment that its log tells of, and as many from the
+    last one to its end."""
+    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
+    """The signal that ends the client, so that it prints what it has."""
+
+    @property
+    def receivers(self) -> tuple[Role, ...]:
+        """Whose reading is counted, where bytes are: the server's, the client's, or both's."""
+        ...
+
+    @property
+    def rounds(self) -> int:
+        """Slices of one session."""
+        ...
+
+    @property
+    def slice(self) -> float:
+        """Seconds of one slice, the first 20 ms that do not count among them."""
+        ...
+
+    @property
+    def load(self) -> "Sliced | None":
+        """What runs beside it, let go on and held with it; None for nothing."""
+        ...
+
+    def session_argv(
+        self, address: str, port: int, congestion_control: str | None, seconds: float
+    ) -> tuple[str, ...]:
+        """Return the client's command for a session that takes at most so long, pauses included."""
+        ...
+
+    def read_session(
+        self, client: Completed, server: Completed | None, windows: Sequence[Window]
+    ) -> "Session":
+        """Return the session's numbers, from what its tools printed and what was counted.
+
+        Raises:
+            ProbeError: the output is not that of a session, or fewer than half of its slices are
+                whole.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a session gave: its numbers, and those of each slice."""
+
+    sample: Sample
+    slices: tuple[Slice, ...]
+
+
+def whole_enough(name: str, slices: Sequence[Slice], rounds: int) -> tuple[float, ...]:
+    """Return the values of the slices that have one.
+
+    Raises:
+        ProbeError: fewer than half of the rounds have one.
+    """
+    values = tuple(one.value for one in slices if one.value is not None)
+    if 2 * len(values) < rounds or not values:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in slices if one.reason))
+        told = f": {reasons}" if reasons else ""
+        raise ProbeError(f"{name}: {len(values)} of {rounds} slices gave a number{told}")
+    return values
 
 
 @runtime_checkable
@@ -189,10 +291,13 @@ class Lifecycle(Described, Protocol):
         ...
 
 
-def chooses(probe: Probe) -> bool:
+def chooses(probe: Probe | Sliced) -> bool:
     """Tell whether a probe runs by the congestion control that it is asked for; UDP needs none."""
-    commands = {probe.client_argv("127.0.0.1", 1, name) for name in (None, "reno")}
+    if isinstance(probe, Sliced):
+        commands = {probe.session_argv("127.0.0.1", 1, name, 1.0) for name in (None, "reno")}
+    else:
+        commands = {probe.client_argv("127.0.0.1", 1, name) for name in (None, "reno")}
     return len(commands) > 1 or "udp" in probe.protocols
 
 
-AnyProbe = Probe | Search | Lifecycle
+AnyProbe = Sliced | Probe | Search | Lifecycle

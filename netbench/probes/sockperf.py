@@ -1,45 +1,45 @@
-"""Round trips of one message at a time by sockperf, over TCP and over UDP.
+"""Round trips of one message at a time by sockperf, over TCP and over UDP, in slices.
 
 A closed loop: the next message leaves when the reply to the last one is there, so the round-trip
-time is the time of service. TCP sends again what was lost, which shows as a long round trip. Over
-UDP nobody does: sockperf waits for a lost datagram until the end of the run, tells of no loss, and
-takes its statistics from the time before. Where that is less than half of the time that counts,
-the run gives no number here; `sockperf.silent` tells how long nothing was sent.
+time is the time of service. A client that is held simply pauses. Its log tells when each message
+left and when its reply came; what lies between a slice's edges makes the slice, and the one round
+trip that was under way when the client was held is left out. TCP sends again what was lost, which
+shows as a long round trip. Over UDP nobody does: sockperf waits for a lost datagram for good, and
+the slices after it give no number.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
-from netbench.errors import ProbeError
 from netbench.probes import sockperf_text
+from netbench.probes.base import Counted, Session, Window, whole_enough
 from netbench.probes.bounds import hold, outside
 from netbench.probes.iperf3 import TcpThroughput
-from netbench.probes.sockperf_text import PERCENTILES, WHOLE
-from netbench.record import Absent, Completed, Sample
+from netbench.probes.sockperf_log import Round, rounds_of
+from netbench.record import Completed, FactValue, Measurement, Sample, Slice
+from netbench.record.histogram import histogram_of
+from netbench.spec import Role
+from netbench.units import PER_SECOND, SECONDS
 
 _PAUSE: Final = 2.0
 """Seconds that sockperf sleeps between its warm-up messages and the test."""
-_GRACE: Final = 5.0
-"""Seconds allowed for connecting, and for the wait of a client that gets no answer."""
-_EDGE: Final = 0.1
-"""Seconds at both ends of the run that CPU time is not read in."""
-_STRAY: Final = 0.25
-"""Relative stray of the run time from the time asked for."""
-_SILENT: Final = 0.5
-"""Share of a run over UDP that may be spent without a message: in waiting for a lost datagram, or,
-on a machine that is much too busy, for a CPU."""
-_AROUND: Final = 2
-"""Seconds that a load runs longer than what it loads: before it, and while it counts."""
+_LEAD: Final = 0.45
+"""Seconds: sockperf leaves the first 0.4 s of the test out of its log, and the last 0.05 s."""
 _LOG: Final = ("--full-log", "/dev/stderr")
 """Where every round trip is told, at the end of the run. Nothing else is written there; roots are
 read-only, and standard output holds the statistics, which would be mixed up with it."""
-_LOGGED: Final = 10
-"""Seconds of a run up to which that is asked for: some 40 bytes for each of up to 100,000 round
-trips a second."""
 _SMALLEST: Final = 14
 """Bytes of sockperf's own header."""
 _LARGEST: Final = 65472
 """Bytes of its longest message, which one UDP datagram holds."""
+_SILENT: Final = 0.5
+"""Share of a slice that may be spent without a message: in waiting for a lost datagram, or, on a
+machine that is much too busy, for a CPU."""
+_QUANTILES: Final = (0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+_METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}
+"""Percentiles of all round trips of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,16 @@ class _PingPong:
     tool: ClassVar[str] = "sockperf"
     protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]]
     server_ends: ClassVar[bool] = False
-    holdable: ClassVar[float] = _PAUSE
     second_port: ClassVar[bool] = False
+    counted: ClassVar[Counted] = "nothing"
+    pause: ClassVar[float] = _PAUSE
+    lead: ClassVar[float] = _LEAD
+    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "ALRM"
 
-    seconds: int = 1
-    """Run time; sockperf cuts 400 ms of warm-up and about 50 ms at the end from it."""
+    rounds: int = 10
+    """Slices of a session."""
+    slice: float = 0.06
+    """Seconds of each."""
     size: int = 14
     """Bytes of a message."""
 
@@ -62,7 +67,8 @@ class _PingPong:
         """Refuse what sockperf would answer with its usage text and exit code 0."""
         hold(
             self.name,
-            outside("seconds", self.seconds, 1, 36_000, whole=True),
+            outside("rounds", self.rounds, 2, 1000, whole=True),
+            outside("slice", self.slice, 0.04, 10, whole=False),
             outside("size", self.size, _SMALLEST, _LARGEST, whole=True),
         )
 
@@ -70,44 +76,42 @@ class _PingPong:
         """Return the server's command; it runs until it is ended."""
         return ("sockperf", "sr", "-i", address, "-p", str(port), *self._protocol())
 
-    def client_argv(
+    def session_argv(
         self,
         address: str,
         port: int,
         congestion_control: str | None,  # noqa: ARG002 - sockperf cannot choose one
+        seconds: float,
     ) -> tuple[str, ...]:
-        """Return the client's command; sockperf always uses the system's congestion control."""
+        """Return the client's command; sockperf always uses the system's congestion control.
+
+        It keeps 14 MB for each second that it may take at most.
+        """
         where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
-        what = ("--full-rtt", "-t", str(self.seconds), "-m", str(self.size))
-        return (*where, *what, *(_LOG if self.seconds <= _LOGGED else ()))
+        return (*where, "--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size), *_LOG)
 
     def _protocol(self) -> tuple[str, ...]:
         return ("--tcp",) if "tcp" in self.protocols else ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Round-trip times of the valid duration, and how many there were."""
-        return (*PERCENTILES, "rtt_max", "transactions", "cpu_per_transaction")
+        """Round-trip times, and how many there were a second."""
+        return ("rtt_p50", *_METRICS, "rtt_max", "transactions", "cpu_per_transaction")
 
     @property
     def expected(self) -> float:
-        """Seconds; the pause is shared with other trials."""
-        return self.seconds
+        """Seconds of measuring."""
+        return self.rounds * self.slice
 
     @property
-    def steady(self) -> tuple[float, float]:
-        """The run from its release: messages flow in warm-up and valid duration alike."""
-        return _EDGE, self.seconds - _EDGE
+    def receivers(self) -> tuple[Role, ...]:
+        """Nobody: no bytes are counted."""
+        return ()
 
     @property
     def load(self) -> TcpThroughput | None:
         """Nothing runs beside it."""
         return None
-
-    @property
-    def deadline(self) -> float:
-        """Seconds."""
-        return _PAUSE + self.seconds + _GRACE
 
     def cannot(self, done: Completed) -> str | None:
         """IPv6 came with sockperf 3.8; a version without it says that the address is invalid."""
@@ -116,37 +120,80 @@ class _PingPong:
             return None
         return f"this sockperf takes no IPv6 address ({refused}); 3.8 and later do"
 
-    def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the server prints no figures
+    def read_session(
+        self,
+        client: Completed,
+        server: Completed | None,  # noqa: ARG002 - the server prints no figures
+        windows: Sequence[Window],
+    ) -> Session:
         """Return percentiles of the round-trip time and transactions per second.
 
-        A percentile is left out where fewer than one observation lies beyond it: p99 needs 100
-        observations and p99.9 needs 1000.
+        The median is that of the slices' medians; other percentiles are of all round trips that
+        the slices hold. One is left out where fewer than one observation lies beyond it: p99 needs
+        100 observations and p99.9 needs 1000.
         """
         report = sockperf_text.read(client)
-        if abs(report.total_seconds - self.seconds) > _STRAY * self.seconds:
-            raise ProbeError(
-                f"sockperf ran {report.total_seconds} s where {self.seconds} s were asked for"
-            )
-        if "udp" in self.protocols and report.silent > _SILENT * (report.silent + report.seconds):
-            raise ProbeError(
-                f"sockperf sent nothing for {report.silent:.3f} of {report.total_seconds} s: it "
-                "waited for a datagram that was lost, or for a CPU"
-            )
-        times = sockperf_text.log(client.stderr, report.observations)
-        return Sample(
-            measurements=tuple(sockperf_text.measurements(report)),
-            received=report.replies * self.size,
-            quantiles=(
-                (0.0, report.smallest),
-                *((milli / WHOLE, value) for milli, value in report.percentiles),
-                (1.0, report.largest),
+        found = rounds_of(client.stderr, windows)
+        slices = tuple(self._slice(window, one) for window, one in zip(windows, found, strict=True))
+        medians = sorted(whole_enough("sockperf", slices, self.rounds))
+        counted = [r for r, one in zip(found, slices, strict=True) if one.value is not None]
+        times = sorted(time for one in counted for time in one.times)
+        busy = math.fsum(one.seconds for one in counted)
+        quantiles = {q: _quantile(times, q) for q in _QUANTILES if (1 - q) * len(times) >= 1}
+        middle = (medians[(len(medians) - 1) // 2] + medians[len(medians) // 2]) / 2
+        return Session(
+            Sample(
+                measurements=(
+                    Measurement("rtt_p50", middle, SECONDS),
+                    *(
+                        Measurement(metric, quantiles[q], SECONDS)
+                        for metric, q in _METRICS.items()
+                        if q in quantiles
+                    ),
+                    Measurement("rtt_max", times[-1], SECONDS),
+                    Measurement("transactions", len(times) / busy, PER_SECOND),
+                ),
+                received=sum(one.received for one in slices),
+                quantiles=((0.0, times[0]), *quantiles.items(), (1.0, times[-1])),
+                histogram=histogram_of(times),
+                details=tuple(_details(times, busy, report)),
             ),
-            histogram=times if isinstance(times, tuple) else (),
-            details=(
-                *sockperf_text.details(report),
-                *((("sockperf.log", times),) if isinstance(times, Absent) else ()),
-            ),
+            slices,
         )
+
+    def _slice(self, window: Window, found: Round) -> Slice:
+        """Return one slice; its value is the median of its round trips."""
+        length = window.end - window.start
+        why = ""
+        if found.seconds < (1 - _SILENT) * length:
+            why = f"messages flowed for {found.seconds:.3f} of {length:.3f} s"
+        return Slice(
+            round=window.round,
+            order=window.order,
+            start=window.start,
+            end=window.end,
+            value=None if why else _quantile(sorted(found.times), 0.5),
+            received=found.replies * self.size,
+            reason=why,
+        )
+
+
+def _quantile(ascending: Sequence[float], q: float) -> float:
+    """Return the smallest value that at least this share of them does not exceed."""
+    return ascending[max(0, math.ceil(q * len(ascending)) - 1)]
+
+
+def _details(
+    times: Sequence[float], busy: float, report: sockperf_text.Report
+) -> Iterator[tuple[str, FactValue]]:
+    mean = math.fsum(times) / len(times)
+    yield "sockperf.observations", len(times)
+    yield "sockperf.seconds", busy
+    yield "sockperf.mean_rtt", mean
+    yield "sockperf.concurrency", len(times) / busy * mean
+    if report.anomalies is not None:
+        names = ("dropped", "duplicated", "out_of_order")
+        yield from zip((f"sockperf.{name}" for name in names), report.anomalies, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,23 +216,25 @@ class UdpRoundTrip(_PingPong):
 
 @dataclass(frozen=True, slots=True)
 class LoadedRoundTrip(_PingPong):
-    """Round trips over one TCP connection while another fills the path, on the same CPUs."""
+    """Round trips over one TCP connection while another fills the path, on the same CPUs.
+
+    Both are let go on and held together, so that they are one session.
+    """
 
     name: ClassVar[str] = "tcp-rr-loaded"
     summary: ClassVar[str] = "TCP round-trip time beside one full stream (sockperf and iperf3)"
     protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
+    counted: ClassVar[Counted] = "bytes"
+
+    slice: float = 0.2
+    """Seconds of each."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """As without a load, with what the load adds; CPU time is that of both and so left out."""
-        return (*PERCENTILES, "rtt_max", "transactions", "buffer_delay")
-
-    @property
-    def expected(self) -> float:
-        """Seconds."""
-        return self.load.expected
+        return ("rtt_p50", *_METRICS, "rtt_max", "transactions", "buffer_delay")
 
     @property
     def load(self) -> TcpThroughput:
-        """One stream that begins before the first message and ends after the last."""
-        return TcpThroughput(seconds=self.seconds + _AROUND, omit=0)
+        """One stream that is let go on before the first message and held after the last."""
+        return TcpThroughput(rounds=self.rounds, slice=self.slice)

@@ -11,12 +11,8 @@ from typing import Final
 
 from netbench.errors import ProbeError
 from netbench.probes.strerror import strerror_name
-from netbench.record import Absent, Completed, FactValue, Histogram, Measurement
-from netbench.record.histogram import histogram_of
-from netbench.units import PER_SECOND, SECONDS
+from netbench.record import Completed
 
-_CUT: Final = 0.45
-"""Seconds of a run that do not count: 400 ms of warm-up and 50 ms at its end."""
 _INVALID: Final = re.compile(r"Invalid address: (\S+)$", re.MULTILINE)
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 _RUN = r"RunTime=(\d{1,9}\.\d{3}) sec;.* SentMessages=(\d{1,15}); ReceivedMessages=(\d{1,15})$"
@@ -35,10 +31,6 @@ _EXTREME: Final = re.compile(r"---> <(MAX|MIN)> observation = +(\d{1,12}\.\d{3})
 _PERCENTILE: Final = re.compile(
     r"---> percentile (\d{2}\.\d{3}) = +(\d{1,12}\.\d{3})$", re.MULTILINE
 )
-_ROW: Final = re.compile(
-    r"^\d{1,12}, \d{1,12}\.\d{9}, \d{1,12}\.\d{9}, (\d{1,12}\.\d{3})$", re.MULTILINE
-)
-"""A row of the full log: number, time of sending and of receiving in seconds, round trip in us."""
 _WITHOUT: Final = (
     "No messages were received",
     "No valid observations found",
@@ -69,11 +61,6 @@ class Report:
     """Thousandths of a percent and value, ascending; only those the observations support."""
     anomalies: tuple[int, int, int] | None
     """Dropped, duplicated and out-of-order messages."""
-
-    @property
-    def silent(self) -> float:
-        """Seconds of the run in which no message was sent, warm-up and end that are cut aside."""
-        return max(0.0, self.total_seconds - self.seconds - _CUT)
 
 
 def refused_address(done: Completed) -> str | None:
@@ -116,16 +103,6 @@ def read(client: Completed) -> Report:
     return report
 
 
-def log(text: str, observations: int) -> Histogram | Absent:
-    """Return the histogram of a full log: every round trip that the statistics are made of."""
-    times = [float(f"{micro}e-6") for micro in _ROW.findall(text)]
-    if not times:
-        return Absent("sockperf told no single round trip")
-    if len(times) != observations or not all(times):
-        return Absent(f"sockperf's log tells {len(times)} of {observations} round trips")
-    return histogram_of(times)
-
-
 def _seconds(microseconds: str) -> float:
     return float(f"{microseconds}e-6")
 
@@ -159,26 +136,3 @@ def _complaint(text: str, client: Completed) -> str:
     name = strerror_name(said)
     because = said[:300] if said else "its statistics are missing or cut short"
     return f"sockperf (exit code {code}): {because}" + (f" [{name}]" if name else "")
-
-
-def measurements(report: Report) -> Iterator[Measurement]:
-    """Yield the metrics; a percentile is left out where no observation lies beyond it."""
-    known = dict(report.percentiles)
-    for metric, milli in PERCENTILES.items():
-        if milli in known:
-            yield Measurement(metric, known[milli], SECONDS)
-    yield Measurement("rtt_max", report.largest, SECONDS)
-    yield Measurement("transactions", report.observations / report.seconds, PER_SECOND)
-
-
-def details(report: Report) -> Iterator[tuple[str, FactValue]]:
-    """Yield what sockperf says beside its numbers."""
-    yield "sockperf.observations", report.observations
-    yield "sockperf.seconds", report.seconds
-    yield "sockperf.silent", report.silent
-    yield "sockperf.mean_rtt", report.mean
-    yield "sockperf.rtt_deviation", report.deviation
-    yield "sockperf.concurrency", report.observations / report.seconds * report.mean
-    if report.anomalies is not None:
-        names = ("dropped", "duplicated", "out_of_order")
-        yield from zip((f"sockperf.{name}" for name in names), report.anomalies, strict=True)

@@ -31,6 +31,7 @@ from netbench.record.outcome import (
     SentinelWindow,
     SeriesPoint,
     Skip,
+    Slice,
     ToolRun,
     Trial,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "SeriesPoint",
     "Settled",
     "Skip",
+    "Slice",
     "ToolRun",
     "Trial",
     "Why",

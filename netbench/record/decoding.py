@@ -1,7 +1,7 @@
 """JSON back to values: every field checked, or of a record only what a run is judged by.
 
-Most of a record are its links and routes, of which a report shows a few. Whoever reads many records
-takes them lean, and then the few that it shows whole.
+Most of a record are its links, routes and slices, of which a report shows a few. Whoever reads many
+records takes them lean, and then the few that it shows whole.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from netbench.record.outcome import (
     Sample,
     SentinelWindow,
     Skip,
+    Slice,
     ToolRun,
 )
 from netbench.record.run import RunInfo
@@ -41,8 +42,14 @@ class Tool(Struct, frozen=True, gc=False):
     stdout_file: str
 
 
+class CountedPart(Struct, frozen=True, gc=False):
+    """Of a slice only its value; None where it gave none."""
+
+    value: float | None
+
+
 class Lean(Struct, frozen=True, gc=False):
-    """A record without its links and routes, and without the curves of its sample.
+    """A record without its links and routes, and without its sample's curves; of slices the values.
 
     It is a `netbench.record.Trial`.
     """
@@ -62,6 +69,7 @@ class Lean(Struct, frozen=True, gc=False):
     facts: tuple[tuple[str, FactValue], ...]
     came_up: bool
     path_held: bool | None
+    slices: tuple[CountedPart, ...] = ()
 
 
 class _Proof(Struct):
@@ -88,6 +96,7 @@ class _LeanLine(Struct, gc=False):
     promises: Raw
     path: _Proof | None
     facts: tuple[tuple[str, FactValue], ...] = ()
+    slices: tuple[CountedPart, ...] = ()
 
 
 class _LeanSample(Struct, gc=False):
@@ -117,6 +126,7 @@ class _WholeLine(Struct, gc=False):
     promises: tuple[PromiseCheck, ...]
     path: PathProof | None
     facts: tuple[tuple[str, FactValue], ...] = ()
+    slices: tuple[Slice, ...] = ()
 
 
 class _Kind(Struct):
@@ -173,6 +183,7 @@ def lean_of(line: bytes) -> Lean:
         found.facts,
         memoryview(found.endpoints).nbytes > _NO_ENDPOINTS,
         None if found.path is None else found.path.held,
+        found.slices,
     )
 
 
@@ -199,6 +210,7 @@ def record_of(line: bytes) -> Record:
         promises=found.promises,
         path=found.path,
         facts=found.facts,
+        slices=found.slices,
     )
 
 

@@ -1,4 +1,4 @@
-"""One trial's record: `Sample | Failure | Skip`, with its evidence."""
+"""The record of a session or a trial: `Sample | Failure | Skip`, with its evidence."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -28,6 +28,34 @@ class SeriesPoint:
     end: float
     value: float
     """In the unit of the metric it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one session did in one round, while all others were held."""
+
+    round: int
+    """From 1."""
+    order: int
+    """Place of the session within the round, from 1."""
+    start: float
+    """CLOCK_MONOTONIC seconds at which the window that counts begins."""
+    end: float
+    """The same at which it ends."""
+    value: float | None
+    """Of the probe's leading metric, in its unit; None where the slice gave no number."""
+    received: int = 0
+    """Payload bytes that the server received in the whole slice."""
+    returned: int = 0
+    """Payload bytes that the client received in it."""
+    moved: tuple[int | None, ...] = ()
+    """Bytes by which each link of the path moved in it, client to server, in the order of
+    `PathProof.hops`; None for a link that the kernel counts nothing on, or that is this pair's own
+    and can be read around the session only."""
+    back: tuple[int | None, ...] = ()
+    """The same, server to client."""
+    reason: str = ""
+    """Why there is no value; empty where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +144,7 @@ class SentinelReading:
 
 @dataclass(frozen=True, slots=True)
 class SentinelWindow:
-    """The readings just before and just after a trial, on the trial's own pins."""
+    """The readings at the edges of a probe's rounds, or trials, on their own pins."""
 
     method: Literal["stream", "pingpong", "none"]
     before: SentinelReading | None
@@ -197,7 +225,7 @@ class PathProof:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One trial, once."""
+    """One session of a block, or one trial, once."""
 
     number: int
     """Running number in the run, from 1."""
@@ -206,8 +234,7 @@ class Record:
     position: int
     """Order within the block, from 1."""
     attempt: int
-    """1, or more where a trial was run again: its machine state was mixed, or its block was cut off
-    and all of it measured anew."""
+    """1, or more where its block was cut off and all of it measured anew."""
     cell: Cell
     replica: int
     """1 for the baseline's second arm (A/A), else 0."""
@@ -222,6 +249,8 @@ class Record:
     path: PathProof | None
     facts: tuple[tuple[str, FactValue], ...] = ()
     """Trial-level facts of the registry (load, steal, ...)."""
+    slices: tuple[Slice, ...] = ()
+    """Of a session, in the order of the rounds; empty for a trial that ran whole."""
 
     @property
     def came_up(self) -> bool:
@@ -243,6 +272,13 @@ class CountedTool(Protocol):
     def argv(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def stdout_file(self) -> str: ...  # noqa: D102
+
+
+class CountedSlice(Protocol):
+    """All of a slice that is counted."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102 -- see above
 
 
 class Trial(Protocol):
@@ -278,6 +314,8 @@ class Trial(Protocol):
     def promises(self) -> tuple[PromiseCheck, ...]: ...  # noqa: D102
     @property
     def facts(self) -> tuple[tuple[str, FactValue], ...]: ...  # noqa: D102
+    @property
+    def slices(self) -> "tuple[CountedSlice, ...]": ...  # noqa: D102
     @property
     def came_up(self) -> bool: ...  # noqa: D102
     @property

@@ -1,4 +1,4 @@
-"""How a run that had ended too early was gone on with."""
+"""How a run was resumed or extended."""
 
 from dataclasses import dataclass
 
@@ -37,6 +37,17 @@ class Resumed:
     """Seconds that the run had taken by then, pauses left out."""
     differences: tuple[Difference, ...] = ()
     """What had changed since the run began, where `--force` went on all the same."""
+    extended_blocks: int = 0
+    """Blocks that `--blocks +N` added; 0 where it was not given."""
+    extended_time: float = 0.0
+    """Seconds that `--max-time +S` added; 0 where it was not given."""
+    reopened: bool = False
+    """Whether cells that had settled were measured again, because nothing else was left."""
+
+    @property
+    def extends(self) -> bool:
+        """Whether the run was extended, and not only resumed."""
+        return bool(self.extended_blocks or self.extended_time)
 
     def sets_aside(self, block: int, number: int) -> bool:
         """Tell whether a record counts no more, because its block was measured anew."""

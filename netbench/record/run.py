@@ -10,8 +10,8 @@ from netbench.record.resumed import Resumed
 from netbench.record.stops import Settled
 from netbench.spec import Cell
 
-SCHEMA: Final = 1
-"""Version of the run folder. 1: first published."""
+SCHEMA: Final = 2
+"""Version of the run folder. 1: whole trials, never released. 2: sessions with their slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class PlanSummary:
     cells: tuple[Cell, ...]
     blocks: int
     """How many; at most, where `adaptive`."""
+    cap: int
+    """Blocks that were declared when the run began; `blocks` is more where it was extended."""
     max_time: float | None
     """Seconds; None for no limit."""
     seed: int
@@ -60,6 +62,9 @@ class PlanSummary:
     secondary: tuple[tuple[str, str], ...] = ()
     """Probe and placement of cells that the run is not judged by: shown beside the others, with
     no share in the error rate."""
+    limits: tuple[tuple[str, str, int], ...] = ()
+    """Probe and placement of cells that only describe, and in how many blocks, the first ones, they
+    run; all others run in every block until they are settled."""
     require: tuple[Budget, ...] = ()
     """Budgets asked for with `--require`."""
     allow_undecided: bool = False
@@ -117,7 +122,7 @@ class RunInfo:
     notes: tuple[str, ...] = ()
     """What a reader must know about this run as a whole."""
     settled: tuple[Settled, ...] = ()
-    """Cells that left before the run's end, in that order."""
+    """Cells that settled before the run's end, in that order."""
     options: tuple[tuple[str, FactValue], ...] = ()
     """Every option that was set, by its name without dashes."""
     resumed: tuple[Resumed, ...] = ()

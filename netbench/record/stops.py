@@ -5,18 +5,19 @@ from typing import Literal
 
 from netbench.spec import Cell
 
-Why = Literal["precise", "decided", "no-contrast"]
+Why = Literal["precise", "decided", "described", "no-contrast"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A cell that has left the run: its leading metric's contrast needs no more blocks."""
+    """A cell whose leading metric's contrast needs no more blocks: it has left the run."""
 
     cell: Cell
     block: int
-    """The last block it ran in."""
+    """The last block it ran in; a run that was extended may have measured it again since."""
     why: Why
     """`precise`: the interval is as narrow as was asked for. `decided`: a verdict stands.
+    `described`: it only describes, and has run in as many blocks as its suite says.
     `no-contrast`: there is nothing to compare, or one side never gave a number."""
 
 

@@ -59,11 +59,16 @@ def html(info: RunInfo, analysis: Analysis, records: Iterable[Record] | Digest) 
     return page(info, analysis, _digest(analysis, records))
 
 
-def markdown(info: RunInfo, analysis: Analysis, records: Iterable[Record] | Digest) -> str:
-    """Return summary.md, short enough for the comment of a pull request."""
+def markdown(
+    info: RunInfo, analysis: Analysis, records: Iterable[Record] | Digest, folder: str = ""
+) -> str:
+    """Return summary.md, short enough for the comment of a pull request.
+
+    `folder` is the run folder as the command names it that goes on with an undecided run.
+    """
     from netbench.report.summary import summary  # noqa: PLC0415 - only when asked for
 
-    return summary(info, analysis, _digest(analysis, records))
+    return summary(info, analysis, _digest(analysis, records), folder)
 
 
 def csv(analysis: Analysis) -> str:
@@ -73,11 +78,13 @@ def csv(analysis: Analysis) -> str:
     return csv_text(analysis)
 
 
-def terminal(info: RunInfo, analysis: Analysis, records: Iterable[Record] | Digest) -> "Group":
-    """Return the final table as something that a rich console prints."""
+def terminal(
+    info: RunInfo, analysis: Analysis, records: Iterable[Record] | Digest, folder: str = ""
+) -> "Group":
+    """Return the final table as something that a rich console prints; `folder` as `markdown`."""
     from netbench.report.console import table  # noqa: PLC0415 - rich is slow to import
 
-    return table(info, analysis, _digest(analysis, records))
+    return table(info, analysis, _digest(analysis, records), folder)
 
 
 def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str]:

@@ -9,6 +9,7 @@ from netbench.drivers import DRIVERS
 from netbench.probes import TcpThroughput
 from netbench.record import RunInfo
 from netbench.report.cpusums import PER
+from netbench.report.judgement import judgement, signed
 from netbench.report.sentences import PLAIN, SUBJECTS, attempts, primaries, trouble
 from netbench.report.views import Digest, DriverView
 from netbench.report.words import (
@@ -17,7 +18,6 @@ from netbench.report.words import (
     CellKey,
     bounded,
     capital,
-    change,
     counted,
     joined,
     key_of,
@@ -41,9 +41,9 @@ class Clause:
     verdict: str
     """Style class; empty for what is no verdict."""
     strong: str
-    """What one reads at a glance: `67 % less throughput`."""
+    """What one reads at a glance: `▼ 57 to 74 % slower`."""
     rest: str
-    """Interval and place: `[57 to 74] on two cores`."""
+    """Measure and place: `throughput on two cores`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,9 @@ def _sentences(analysis: Analysis, view: DriverView | None, driver: str) -> tupl
 def _tried(view: DriverView | None) -> str:
     """Return how the isolation was tried, where nothing at all could pass."""
     tries = len(attempts(view)) if view is not None else 0
-    return f"nothing got through in {counted(tries, 'way')} of trying" if tries else ""
+    if not tries:
+        return ""
+    return f"{counted(tries, 'connection attempt')} failed, as intended"
 
 
 _WAYS: Final[dict[str, str]] = {
@@ -159,55 +161,28 @@ def _what(contrast: Contrast) -> str:
     return f"{metric}{probe}"
 
 
-def _where(contrast: Contrast) -> str:
-    return f"{_what(contrast)} {PLACEMENTS[contrast.placement]}"
-
-
 def _clauses(analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
     found = [c for c in primaries(analysis, driver) if c.path == path]
     told = [_told(c, analysis.margin) for c in found if c.verdict is not Verdict.UNDECIDED]
-    open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]
+    open_ = [_told(c, analysis.margin) for c in found if c.verdict is Verdict.UNDECIDED]
     cost = [_cost(c) for c in _costs(analysis, driver, path)]
-    return (*told, *cost, *_undecided(open_))
+    return (*told, *cost, *open_)
 
 
 def _told(contrast: Contrast, margin: float) -> Clause:
-    """Return `▼ 67 % less throughput`, `[57 to 74] on two cores`, or `▼ round trip +4.3 µs`, ..."""
-    sign, what = SIGNS[contrast.verdict], _what(contrast)
-    where = PLACEMENTS[contrast.placement]
-    if contrast.verdict is Verdict.EQUIVALENT:
-        return Clause(contrast.verdict, f"{sign} same {what} within {margin * 100:g} %", where)
-    size, ends = effect(contrast)
-    said = f"{what} {size}" if size[0] in f"+{MINUS}" else f"{size} {what}"
-    return Clause(contrast.verdict, f"{sign} {said}", f"{ends} {where}".strip())
+    """Return `▼ 57 to 74 % slower`, `throughput on two cores`.
 
-
-def effect(contrast: Contrast) -> tuple[str, str]:
-    """Return size and interval of an effect: `+4.3 µs`, `[3.7 to 5.1]`; `67 % less`, `[57 to 74]`.
-
-    Seconds are told as a difference, everything else as a change in percent.
+    Seconds are told as a difference too: `round trip on one core, +4.3 µs [3.7 to 5.1]`.
     """
-    if contrast.unit == units.SECONDS and contrast.difference is not None:
-        return _seconds(contrast)
-    if contrast.ratio is None:
-        return units.MISSING, ""
-    size = change(contrast.metric, contrast.ratio)
-    low, high = contrast.low, contrast.high
-    if low is None or high is None:
-        return _whole(size), ""
-    less = contrast.ratio < 1
-    ends = sorted(((1 - r) if less else (r - 1)) * 100 for r in (low, high))
-    return _whole(size), f"[{_percent(ends[0])} to {_percent(ends[1])}]"
-
-
-def _whole(size: str) -> str:
-    """Return `67 % less` of `66.9 % less`, and leave `7.3 % less` as it is."""
-    number, _, rest = size.partition(" ")
-    return f"{_percent(float(number))} {rest}"
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= _WHOLE_FROM else f"{value:.1f}"
+    where = f"{_what(contrast)} {PLACEMENTS[contrast.placement]}"
+    seconds = contrast.unit == units.SECONDS and contrast.difference is not None
+    if contrast.verdict in (Verdict.FASTER, Verdict.SLOWER) and seconds:
+        where = f"{where}, {' '.join(_seconds(contrast)).strip()}"
+    if contrast.verdict is Verdict.UNDECIDED:
+        sign = SIGNS[contrast.verdict]
+        reason = judgement(contrast, margin).partition(": ")[2]
+        return Clause(contrast.verdict, f"{sign} undecided", f"{where}: {reason}")
+    return Clause(contrast.verdict, signed(contrast, margin), where)
 
 
 def _seconds(contrast: Contrast) -> tuple[str, str]:
@@ -238,7 +213,6 @@ def _costs(analysis: Analysis, driver: str, path: str) -> list[Contrast]:
         for c in analysis.contrasts
         if (c.driver, c.path, c.probe) == (driver, path, TcpThroughput.name)
         and c.metric in PER
-        and c.headline
         and bounded(c)
         and c.verdict in (Verdict.FASTER, Verdict.SLOWER)
     ]
@@ -251,11 +225,3 @@ def _cost(contrast: Contrast) -> Clause:
         f"{contrast.ratio:.2g} times the CPU time per {PER[contrast.metric]}",
         f"[{low:.2g} to {high:.2g}]",
     )
-
-
-def _undecided(contrasts: list[Contrast]) -> tuple[Clause, ...]:
-    if not contrasts:
-        return ()
-    sign = SIGNS[Verdict.UNDECIDED]
-    where = _where(contrasts[0]) if len(contrasts) == 1 else counted(len(contrasts), "measure")
-    return (Clause("undecided", f"{sign} undecided", where),)

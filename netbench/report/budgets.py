@@ -77,11 +77,11 @@ def bound(result: BudgetResult) -> str:
 
 def line(result: BudgetResult) -> str:
     """Return one budget in one cell on one line."""
-    state = f"state {result.state}, {counted(result.blocks, 'block')}"
+    blocks = counted(result.blocks, "block")
     reason = f": {result.reason}" if result.reason else ""
     return plain(
         f"{SIGNS[result.standing]} {result.standing}: {result.budget} in {place(result)} "
-        f"({figures(result)}; {state}){reason}"
+        f"({figures(result)}; {blocks}){reason}"
     )
 
 

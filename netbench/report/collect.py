@@ -12,7 +12,7 @@ import numpy as np
 
 from netbench.analysis.columns import groups
 from netbench.analysis.model import Analysis
-from netbench.analysis.points import TrialPoint, in_columns, states_of
+from netbench.analysis.points import TrialPoint, in_columns
 from netbench.record import Failure, Record, Sample, Skip, Trial
 from netbench.report.cpusums import CpuTable
 from netbench.report.roundtrips import RoundTrips
@@ -25,15 +25,15 @@ from netbench.report.views import (
     Problem,
     Row,
 )
-from netbench.report.words import CellKey, key_of, plain
+from netbench.report.words import CellKey, plain
 from netbench.spec import Arm, Cell, Role
 
 ROWS: Final = 2_000
 """Records that the table holds; the rest lies in records.jsonl."""
 LINES: Final = 10
-"""Trials drawn as lines for one driver of one cell."""
+"""Records drawn as lines for one driver of one cell."""
 DRAWN: Final = ("throughput", "rtt_p50")
-"""Metrics by whose values the trials are chosen that are drawn as lines."""
+"""Metrics by whose values the records are chosen that are drawn as lines."""
 COMMANDS: Final = 400
 """Distinct command lines that are kept."""
 
@@ -41,37 +41,21 @@ _Command = tuple[str, Role, tuple[str, ...]]
 _ProblemKey = tuple[Cell, str, str, str]
 
 
-def headline_states(analysis: Analysis) -> dict[CellKey, str]:
-    """Return the machine state in which each cell is judged, of those that have a contrast."""
-    return {
-        key_of(contrast): contrast.state
-        for contrast in analysis.contrasts
-        if contrast.headline and contrast.metric in DRAWN
-    }
-
-
 def chosen_trials(analysis: Analysis) -> dict[int, bool]:
-    """Return the records to draw as lines; True for each driver's trial with the median value.
-
-    Only trials in the headline's machine state are candidates, where there is a headline.
-    """
+    """Return the records to draw as lines; True for each driver's record with the median value."""
     if not analysis.points:
         return {}
-    states, points = headline_states(analysis), in_columns(analysis.points, TrialPoint)
+    points = in_columns(analysis.points, TrialPoint)
     drawn = points.words("metric").among(DRAWN) & (points.numbers("replica") == 0)
     points = points.at(drawn)
     chosen: dict[int, bool] = {}
     columns = (points.words(name) for name in ("path", "probe", "placement", "driver"))
-    for (path, probe, placement, _), rows in groups(*columns):
+    for _, rows in groups(*columns):
         own = points.at(rows)
-        state = states.get(CellKey(path, probe, placement))
-        if state is not None:
-            own = own.at(own.words("state").equal(state))
-        if own:
-            records, values = own.numbers("record"), own.numbers("value")
-            chosen |= dict.fromkeys(records[:: -(-len(own) // LINES)].tolist(), False)
-            ordered = records[np.lexsort((records, values))]
-            chosen[int(ordered[(len(own) - 1) // 2])] = True
+        records, values = own.numbers("record"), own.numbers("value")
+        chosen |= dict.fromkeys(records[:: -(-len(own) // LINES)].tolist(), False)
+        ordered = records[np.lexsort((records, values))]
+        chosen[int(ordered[(len(own) - 1) // 2])] = True
     return chosen
 
 
@@ -158,12 +142,9 @@ class Gathering:
                 shown[record.number] = record
             if record.number in chosen and isinstance(record.outcome, Sample):
                 lines.append(_line(record, record.outcome, chosen=chosen[record.number]))
-        records = [row.number for row in self.rows] + self.times.records
-        points = in_columns(analysis.points, TrialPoint)
-        states = states_of(points, records)
         return Digest(
             total=self.total,
-            rows=tuple(replace(row, state=states.get(row.number, "")) for row in self.rows),
+            rows=tuple(self.rows),
             lines=tuple(lines),
             drivers=tuple(counts.view(driver, shown) for driver, counts in self.drivers.items()),
             commands=tuple(
@@ -177,7 +158,7 @@ class Gathering:
             ),
             cpu=self.cpu.means(),
             splits=self.cpu.splits(),
-            times=self.times.merged(headline_states(analysis), states),
+            times=self.times.merged(),
             searches=self.searches.found(),
         )
 
@@ -216,7 +197,8 @@ def _row(record: Trial) -> Row:
         attempt=record.attempt,
         arm=str(Arm(record.cell.driver, record.replica)),
         cell=_key(record),
-        state="",
+        slices=len(record.slices),
+        failed_slices=sum(one.value is None for one in record.slices),
         outcome=outcome.kind,
         values=values,
         note=note,
@@ -237,6 +219,7 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> Line:
         chosen=chosen,
         quantiles=sample.quantiles,
         series=sample.series,
+        slices=record.slices,
     )
 
 

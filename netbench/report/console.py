@@ -10,6 +10,7 @@ from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.doubts import doubts
+from netbench.report.judgement import shared_by, signed
 from netbench.report.literature import in_short
 from netbench.report.matrix import Entry, measures, others
 from netbench.report.sentences import (
@@ -22,10 +23,9 @@ from netbench.report.sentences import (
     uncompared,
     unmeasured,
 )
-from netbench.report.stops import ending
+from netbench.report.stops import ending, extension
 from netbench.report.views import Digest
 from netbench.report.words import (
-    SIGNS,
     CellKey,
     concerns,
     interval,
@@ -56,15 +56,22 @@ STANDINGS: Final[dict[Standing, str]] = {
 }
 
 
-def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
-    """Return the final table: engine first, a block of rows per cell, then doubts."""
+def table(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> "Group":
+    """Return the final table: engine first, rows per cell, then warnings, then what to do next.
+
+    Args:
+        info: of the run.
+        analysis: of its records.
+        digest: of its records.
+        folder: of the run, as the user names it; the last line says how to go on with it.
+    """
     from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
     from rich.text import Text  # noqa: PLC0415 - same
 
     shown = [c for c in analysis.contrasts if c.primary]
     keys = dict.fromkeys((key_of(c), c.metric) for c in shown)
     tables = [
-        _cell(key, metric, analysis.baseline, [c for c in shown if concerns(c, key, metric)])
+        _cell(key, metric, analysis, [c for c in shown if concerns(c, key, metric)])
         for key, metric in keys
     ]
     tables += _beside(info, analysis)
@@ -85,7 +92,18 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest) -> "Group":
     lines += [Text(f"! {doubt.text}", style="yellow") for doubt in doubts(analysis)]
     lines.append(Text(plain(ending(info, analysis)), style="dim"))
     lines += _budgets(info, analysis)
-    return Group(Text(engine_line(info), style="bold"), *tables, *lines)
+    more = extension(info, analysis, folder)
+    lines += [Text(str(more), style="bold")] if more else []
+    return Group(Text(engine_line(info), style="bold"), *_intervals(analysis), *tables, *lines)
+
+
+def _intervals(analysis: Analysis) -> list["Text"]:
+    """Return what the intervals of the verdicts hold; nothing where there is no verdict."""
+    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+
+    if not any(contrast.primary for contrast in analysis.contrasts):
+        return []
+    return [Text(f"Intervals: {shared_by(analysis)}", style="dim")]
 
 
 def _budgets(info: RunInfo, analysis: Analysis) -> list["Text"]:
@@ -115,7 +133,7 @@ def plain_table(title: "Text", gap: int = 1) -> "Table":
     )
 
 
-def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -> "Table":
+def _cell(key: CellKey, metric: str, analysis: Analysis, contrasts: list[Contrast]) -> "Table":
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     title = Text(f"\n{metric_title(metric)} {key.place} ", style="bold")
@@ -123,19 +141,18 @@ def _cell(key: CellKey, metric: str, baseline: str, contrasts: list[Contrast]) -
     result = plain_table(title)
     result.add_column("driver", min_width=11)
     result.add_column("median", justify="right", min_width=11, no_wrap=True)
-    result.add_column(plain(baseline), justify="right", min_width=11, no_wrap=True)
+    result.add_column(plain(analysis.baseline), justify="right", min_width=11, no_wrap=True)
     result.add_column("ratio", justify="right", min_width=20, no_wrap=True)
-    result.add_column("verdict", min_width=11, no_wrap=True)
-    result.add_column("state", min_width=10, no_wrap=True)
+    result.add_column("n", justify="right", no_wrap=True)
+    result.add_column("verdict", min_width=11, overflow="fold")
     for c in contrasts:
         result.add_row(
             Text(plain(c.driver)),
             units.quantity(c.driver_median, c.unit),
             units.quantity(c.baseline_median, c.unit),
             Text(f"{units.ratio(c.ratio)} {interval(c.low, c.high)}"),
-            Text(f"{SIGNS[c.verdict]} {c.verdict}", style=STYLES[c.verdict]),
-            Text(f"{c.state} ({c.blocks}){'' if c.headline else ' beside'}"),
-            style="" if c.headline else "dim",
+            str(c.blocks),
+            Text(signed(c, analysis.margin), style=STYLES[c.verdict]),
         )
     return result
 
@@ -185,7 +202,7 @@ def _uncompared(analysis: Analysis) -> list["Table"]:
         return []
     why = f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path"
     result = plain_table(Text(why, style="bold"))
-    for name in ("driver", "measure", "median", "quartiles", "trials"):
+    for name in ("driver", "measure", "median", "quartiles", "values"):
         result.add_column(name, justify="left" if name in ("driver", "measure") else "right")
     for cell in found:
         place = CellKey(cell.path, cell.probe, cell.placement).place

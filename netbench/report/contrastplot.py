@@ -110,8 +110,6 @@ def _scene(found: Forest, group: Group, top: int, bottom: int) -> list[Markup]:
 def _bar(bar: Bar, y: int, colour: str) -> list[Markup]:
     contrast = bar.contrast
     whole = plain(contrast.driver)
-    if not contrast.headline:
-        whole = f"{whole}, state {plain(contrast.state)}"
     verdict = f"{SIGNS[contrast.verdict]} {contrast.verdict}"
     words = _WORDS.format(
         y=y + 4.5,

@@ -53,7 +53,7 @@ def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
         (
             c
             for c in analysis.contrasts
-            if c.driver == cell.driver and c.headline and concerns(c, key, cell.metric)
+            if c.driver == cell.driver and concerns(c, key, cell.metric)
         ),
         None,
     )

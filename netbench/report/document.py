@@ -1,4 +1,4 @@
-"""The `--json` document of `run` and `report`, schema 1."""
+"""The `--json` document of `run` and `report`, schema 2."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from netbench.analysis.model import (
     Contrast,
     NullContrast,
     QualityWarning,
-    State,
 )
 from netbench.analysis.points import BlockDelta, in_columns
 from netbench.analysis.published import Beside, beside
@@ -25,14 +24,13 @@ from netbench.documents.run import (
     NullRow,
     PublishedRow,
     RunDocument,
-    StateRow,
     WarningRow,
 )
 from netbench.record import RunInfo
 from netbench.report.stops import ending
 from netbench.spec import Path
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -60,7 +58,6 @@ def document(
         "cells": [_cell(cell) for cell in analysis.cells if not cell.replica],
         "baseline_again": [_cell(cell) for cell in analysis.cells if cell.replica],
         "nulls": [_null(null) for null in analysis.nulls],
-        "states": [_state(state) for state in analysis.states],
         "budgets": [budget_row(result) for result in analysis.budgets],
         "ceilings": [_ceiling(ceiling) for ceiling in analysis.ceilings],
         "warnings": _warnings(analysis.warnings),
@@ -118,18 +115,20 @@ def _contrast(contrast: Contrast) -> ContrastRow:
         "metric": contrast.metric,
         "unit": contrast.unit,
         "primary": contrast.primary,
-        "headline": contrast.headline,
         "ratio": _number(contrast.ratio),
         "low": _number(contrast.low),
         "high": _number(contrast.high),
+        "unshared": [_number(end) for end in contrast.unshared] if contrast.unshared else None,
+        "median_ratio": _number(contrast.median_ratio),
         "difference": _number(contrast.difference),
         "difference_low": _number(contrast.difference_low),
         "difference_high": _number(contrast.difference_high),
         "driver_median": _number(contrast.driver_median),
         "baseline_median": _number(contrast.baseline_median),
         "verdict": contrast.verdict,
+        "reason": contrast.reason,
+        "by_sign": contrast.by_sign,
         "blocks": contrast.blocks,
-        "state": contrast.state,
         "noise_floor": _number(contrast.noise_floor),
         "saturated": contrast.saturated,
         "warnings": _warnings(contrast.warnings),
@@ -137,6 +136,7 @@ def _contrast(contrast: Contrast) -> ContrastRow:
         "stopped": contrast.stopped,
         "stopped_after": contrast.stopped_after,
         "forecast": contrast.forecast,
+        "forecast_verdict": contrast.forecast_verdict,
     }
 
 
@@ -157,7 +157,6 @@ def budget_row(result: BudgetResult) -> BudgetRow:
         "measured": _number(result.measured),
         "interval": [_number(result.low), _number(result.high)] if bounded else None,
         "bound": _number(result.bound),
-        "state": result.state,
         "blocks": result.blocks,
         "reason": result.reason,
     }
@@ -188,26 +187,13 @@ def _null(null: NullContrast) -> NullRow:
         "probe": null.probe,
         "placement": null.placement,
         "metric": null.metric,
-        "state": null.state,
-        "headline": null.headline,
         "blocks": null.blocks,
         "ratio": _number(null.ratio),
         "low": _number(null.low),
         "high": _number(null.high),
         "deviation": _number(null.deviation),
-        "pooled_deviation": _number(null.pooled_deviation),
         "contains_one": null.contains_one,
         "deltas": _deltas(null.deltas),
-    }
-
-
-def _state(state: State) -> StateRow:
-    return {
-        "placement": state.placement,
-        "name": state.name,
-        "low": _number(state.low),
-        "high": _number(state.high),
-        "trials": state.trials,
     }
 
 

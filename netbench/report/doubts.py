@@ -29,7 +29,7 @@ def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
     for warning in analysis.warnings:
         found.setdefault((warning.kind, warning.message, warning.advice), [])
     for contrast in analysis.contrasts:
-        for warning in contrast.warnings if contrast.primary and contrast.headline else ():
+        for warning in contrast.warnings if contrast.primary else ():
             words = (warning.kind, warning.message, warning.advice)
             found.setdefault(words, []).append(contrast)
     return tuple(

@@ -31,7 +31,7 @@ UNITS: Final = {
 }
 """What a unit is called at the end of a name."""
 CELL: Final = ("driver", "path", "probe", "placement")
-CONTRAST: Final = (*CELL, "baseline", "metric", "state")
+CONTRAST: Final = (*CELL, "baseline", "metric")
 
 
 def openmetrics(info: RunInfo, analysis: Analysis) -> str:
@@ -85,7 +85,7 @@ def _cells(analysis: Analysis) -> Iterator[Metric]:
         title = METRICS[metric].title if metric in METRICS else plain(metric)
         family = GaugeMetricFamily(
             f"netbench_{metric}",
-            f"{title}: quartiles over the trials of the run.",
+            f"{title}: quartiles over the sessions or trials of the run.",
             labels=(*CELL, "statistic"),
             unit=UNITS.get(here[0].unit, ""),
         )
@@ -95,7 +95,9 @@ def _cells(analysis: Analysis) -> Iterator[Metric]:
                     family.add_metric([*_place(cell), name], value)
         yield family
     ended = GaugeMetricFamily(
-        "netbench_trials", "Trials of a cell by how they ended.", labels=(*CELL, "outcome")
+        "netbench_trials",
+        "Sessions or trials of a cell by how they ended.",
+        labels=(*CELL, "outcome"),
     )
     samples: dict[tuple[str, ...], int] = {}
     for cell in cells:
@@ -116,17 +118,17 @@ def _contrasts(analysis: Analysis) -> Iterator[Metric]:
     )
     floor = GaugeMetricFamily(
         "netbench_noise_floor",
-        "Half-width of the interval of the baseline against its own second pair.",
+        "Half-width of the interval of the baseline's second arm over its first (A/A).",
         labels=CONTRAST,
         unit="ratio",
     )
     blocks = GaugeMetricFamily(
-        "netbench_contrast_blocks", "Complete pairs that a contrast is made of.", labels=CONTRAST
+        "netbench_contrast_blocks", "Blocks that a contrast is made of.", labels=CONTRAST
     )
     verdict = StateSetMetricFamily(
         "netbench_contrast_verdict", "The verdict on a contrast.", labels=CONTRAST
     )
-    for contrast in (c for c in analysis.contrasts if c.headline):
+    for contrast in analysis.contrasts:
         labels = _named(contrast)
         ends = {"estimate": contrast.ratio, "low": contrast.low, "high": contrast.high}
         for name, value in ends.items():
@@ -160,5 +162,5 @@ def _place(cell: CellSummary) -> tuple[str, ...]:
 
 def _named(contrast: Contrast) -> list[str]:
     named = (contrast.driver, contrast.path, contrast.probe, contrast.placement.value)
-    more = (contrast.baseline, contrast.metric, contrast.state)
+    more = (contrast.baseline, contrast.metric)
     return [plain(text) for text in (*named, *more)]

@@ -1,7 +1,4 @@
-"""The primary contrasts on one logarithmic axis, as positions in percent of its width.
-
-Other machine states of a contrast stand below its headline.
-"""
+"""The primary contrasts on one logarithmic axis, as positions in percent of its width."""
 
 import math
 from dataclasses import dataclass
@@ -43,7 +40,7 @@ class Group:
     metric: str
     bars: tuple[Bar, ...]
     floor: tuple[float, float] | None
-    """Ends of the band of the headline's state, percent; None where the floor is unbounded."""
+    """Ends of its band, percent; None where the floor is unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ def ticks(low: float, high: float, gap: float = GAP) -> tuple[float, ...]:
 
 def forest(analysis: Analysis) -> Forest | None:
     """Return the chart; None where there is no contrast."""
-    found = sorted((c for c in analysis.contrasts if c.primary), key=lambda c: not c.headline)
+    found = [c for c in analysis.contrasts if c.primary]
     if not found:
         return None
     low, high = domain(found, analysis.margin)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import Analysis, CellSummary, Contrast, Verdict
+from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import RunInfo
-from netbench.report.answer import effect
 from netbench.report.forest import Bar, bar, domain, floor, percent, ticks
+from netbench.report.judgement import brief, judgement
 from netbench.report.sentences import primaries
 from netbench.report.views import Digest
 from netbench.report.words import SIGNS, CellKey, concerns, contrast_id, key_of
@@ -42,8 +42,10 @@ class Entry:
     bar: Bar | None
     """None for the baseline and where there is no contrast."""
     verdict: str
+    judgement: str
+    """The verdict with its size or its reason; empty for the baseline."""
     effect: str
-    """`▼ 67 % less`; empty for the baseline."""
+    """`▼ 57 to 74 %`; empty for the baseline."""
     link: str
     """Id of the contrast's row in the detail."""
     median: str
@@ -150,6 +152,7 @@ def _entry(analysis: Analysis, digest: Digest, driver: str, column: Column) -> E
     return Entry(
         bar=bar(contrast, *ends) if contrast else None,
         verdict=contrast.verdict.value if contrast else "",
+        judgement=judgement(contrast, analysis.margin) if contrast else "",
         effect=_effect(contrast) if contrast else "",
         link=contrast_id(contrast) if contrast else "",
         median=units.quantity(median, unit) if median is not None else "",
@@ -159,9 +162,7 @@ def _entry(analysis: Analysis, digest: Digest, driver: str, column: Column) -> E
 
 
 def _effect(contrast: Contrast) -> str:
-    if contrast.verdict in (Verdict.FASTER, Verdict.SLOWER):
-        return f"{SIGNS[contrast.verdict]} {effect(contrast)[0]}"
-    return f"{SIGNS[contrast.verdict]} {contrast.verdict.value}"
+    return f"{SIGNS[contrast.verdict]} {brief(contrast)}"
 
 
 def _why(digest: Digest, driver: str, key: CellKey) -> str:

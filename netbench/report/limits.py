@@ -43,7 +43,7 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
             + (f" ({units.duration(info.wall)} in all)." if info.wall is not None else ".")
         )
     if digest.problems:
-        found.append("Trials without a number stay in the records with their reasons.")
+        found.append("What gave no number stays in the records with its reason.")
     seen = [PLACEMENTS[p] for p in dict.fromkeys(cell.placement for cell in info.plan.cells)]
     found.append(f"Nothing is said of placements other than: {', '.join(seen)}.")
     return (*found, *info.notes)

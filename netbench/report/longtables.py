@@ -6,34 +6,36 @@ from netbench import units
 from netbench.analysis.model import Analysis, Contrast
 from netbench.report.ceiling import USED_UP
 from netbench.report.datatable import Column, DataTable
+from netbench.report.judgement import signed
 from netbench.report.sections import NamespaceView
 from netbench.report.sharing import WORDS, End
 from netbench.report.stops import stop_words
 from netbench.report.views import Digest, Row
-from netbench.report.words import SIGNS, contrast_id, interval, plain
+from netbench.report.words import contrast_id, interval, plain
 
 _SECOND: Final = len("2026-01-14T10:15:00")
 _PROOFS: Final = {True: "✓ held", False: "✗ not held", None: units.MISSING}
 
 
 def contrasts(analysis: Analysis) -> DataTable:
-    """Return every contrast of every metric, in every state.
+    """Return every contrast of every metric.
 
     Primary ones have their place in the chart of the measures, where links to them lead.
     """
     return DataTable(
         id="contrasts",
-        caption="Every metric, in every state of the machine",
+        caption="Every metric",
         columns=(
             Column("Driver"),
             Column("Path"),
             Column("Probe"),
             Column("Placement"),
             Column("Metric"),
-            Column("State"),
             Column("Blocks", "num"),
             Column("Ratio", "num"),
             Column("Interval"),
+            Column("95 %, unshared"),
+            Column("Median ratio", "num"),
             Column("Median", "num"),
             Column(f"Of {plain(analysis.baseline)}", "num"),
             Column("Noise floor", "num"),
@@ -42,14 +44,14 @@ def contrasts(analysis: Analysis) -> DataTable:
             Column("Used up"),
             Column("Stopped"),
         ),
-        rows=tuple(_contrast(contrast) for contrast in analysis.contrasts),
+        rows=tuple(_contrast(contrast, analysis.margin) for contrast in analysis.contrasts),
         driver=0,
         metric=4,
         keys=tuple("" if c.primary else contrast_id(c) for c in analysis.contrasts),
     )
 
 
-def _contrast(contrast: Contrast) -> tuple[str, ...]:
+def _contrast(contrast: Contrast, margin: float) -> tuple[str, ...]:
     floor = contrast.noise_floor
     return (
         plain(contrast.driver),
@@ -57,14 +59,15 @@ def _contrast(contrast: Contrast) -> tuple[str, ...]:
         plain(contrast.probe),
         contrast.placement,
         plain(contrast.metric),
-        plain(contrast.state) + ("" if contrast.headline else " (beside)"),
         str(contrast.blocks),
         units.ratio(contrast.ratio),
         interval(contrast.low, contrast.high),
+        interval(*(contrast.unshared or (None, None))),
+        units.ratio(contrast.median_ratio),
         units.quantity(contrast.driver_median, contrast.unit),
         units.quantity(contrast.baseline_median, contrast.unit),
         "unbounded" if floor is None else f"{floor * 100:.1f} %",
-        f"{SIGNS[contrast.verdict]} {contrast.verdict}",
+        signed(contrast, margin),
         "yes" if contrast.primary else "no",
         USED_UP[contrast.saturated] if contrast.saturated else units.MISSING,
         stop_words(contrast),
@@ -141,7 +144,7 @@ def records(digest: Digest) -> DataTable:
             Column("Path"),
             Column("Probe"),
             Column("Placement"),
-            Column("State"),
+            Column("Slices", "num"),
             Column("Result", "note"),
             Column("Proof"),
             Column("CPUs seen"),
@@ -156,6 +159,13 @@ def records(digest: Digest) -> DataTable:
     )
 
 
+def _slices(row: Row) -> str:
+    """Return `8`, or `8, 1 failed`; nothing of a trial that ran whole."""
+    if not row.slices:
+        return units.MISSING
+    return f"{row.slices}, {row.failed_slices} failed" if row.failed_slices else f"{row.slices}"
+
+
 def _record(row: Row) -> tuple[str, ...]:
     values = [f"{plain(name)} {units.quantity(value, unit)}" for name, value, unit in row.values]
     note = values[0] if values else ""
@@ -167,7 +177,7 @@ def _record(row: Row) -> tuple[str, ...]:
         row.cell.path,
         plain(row.cell.probe),
         row.cell.placement,
-        row.state or units.MISSING,
+        _slices(row),
         note if row.outcome == "sample" else f"{row.outcome}: {row.note}",
         _PROOFS[row.path_held],
         plain(row.pins) or units.MISSING,

@@ -16,6 +16,7 @@ from netbench.record import METRICS, RunInfo
 from netbench.report import budgets
 from netbench.report.costs import cost_rows
 from netbench.report.doubts import doubts
+from netbench.report.judgement import details, shared_by, signed
 from netbench.report.limits import limits
 from netbench.report.sections import engine_named, fact_text, host_text
 from netbench.report.sentences import (
@@ -36,7 +37,7 @@ from netbench.report.sharing import network_isolation
 from netbench.report.stops import ending
 from netbench.report.summary import escaped
 from netbench.report.views import Digest
-from netbench.report.words import SIGNS, capital, interval, joined, key_of, plain
+from netbench.report.words import capital, interval, joined, key_of, plain
 
 FIGURE: Final = "decision.svg"
 """The figure's name beside the record."""
@@ -140,24 +141,24 @@ def _consequences(info: RunInfo, analysis: Analysis, digest: Digest) -> list[str
         lines = [
             f"| option | measure | verdict | ratio to {baseline} | median | {baseline} | blocks |",
             "|---|---|---|---|--:|--:|--:|",
-            *(_row(contrast) for contrast in found),
+            *(_row(contrast, analysis.margin) for contrast in found),
         ]
         parts += [
             "\n".join(lines),
             f"![Ratio of each option to {baseline} with its interval and verdict]({FIGURE})",
             (
                 f"A ratio is option over {baseline} of the raw metric: below 1 is less throughput, "
-                "or less time. The interval holds whenever one looks; all measures of the table "
-                f"share an error rate of 5 %. Equivalent: within {analysis.margin * 100:g} %."
+                f"or less time. Intervals: {shared_by(analysis)}, at every planned look. "
+                f"Equivalent: within {analysis.margin * 100:g} %."
             ),
         ]
     return [*parts, _costs(analysis, digest), _budgets(info, analysis)]
 
 
-def _row(contrast: Contrast) -> str:
+def _row(contrast: Contrast, margin: float) -> str:
     return (
         f"| {escaped(contrast.driver)} | {escaped(measure(key_of(contrast), contrast.metric))} "
-        f"| {SIGNS[contrast.verdict]} {contrast.verdict} | {units.ratio(contrast.ratio)} "
+        f"| {escaped(signed(contrast, margin))} | {units.ratio(contrast.ratio)} "
         f"{interval(contrast.low, contrast.high)} "
         f"| {units.quantity(contrast.driver_median, contrast.unit)} "
         f"| {units.quantity(contrast.baseline_median, contrast.unit)} | {contrast.blocks} |"
@@ -211,14 +212,14 @@ def _option(analysis: Analysis, digest: Digest, driver: str) -> list[str]:
     lines += [f"Isolates {escaped(known.isolates)}."] if known else []
     if view is not None and view.paths_held + view.paths_broken:
         proved = f"{view.paths_held} of {view.paths_held + view.paths_broken}"
-        lines.append(f"The path was proved in {proved} trials.")
+        lines.append(f"The path was proved in {proved} records.")
     if driver == analysis.baseline:
         lines.append(f"It is the baseline; {escaped(baseline_check(analysis))}.")
     elif not primaries(analysis, driver):
         lines.append(f"No contrast: {escaped(trouble(view))}.")
     lines += [
         f"{_WORTH[c.verdict]}, because {escaped(clause(c, analysis.margin))}: "
-        f"{units.ratio(c.ratio)} {interval(c.low, c.high)}"
+        f"{units.ratio(c.ratio)} {interval(c.low, c.high)}, {details(c)}"
         for c in primaries(analysis, driver)
     ]
     return [heading, _bullets(lines)]

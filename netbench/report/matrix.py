@@ -58,7 +58,7 @@ def measures(info: RunInfo, analysis: Analysis) -> tuple[Measure, ...]:
             continue
         if cell.metric in BESIDE or leads.get(cell.probe) == cell.metric:
             cells.setdefault((key, cell.metric), {})[cell.driver] = cell
-    contrasts = {(key_of(c), c.metric, c.driver): c for c in analysis.contrasts if c.headline}
+    contrasts = {(key_of(c), c.metric, c.driver): c for c in analysis.contrasts}
     drivers = others(info, analysis)
     return tuple(
         Measure(

@@ -16,6 +16,7 @@ from netbench.report.figures import Figure, Scene, chapters
 from netbench.report.figures.static import svg
 from netbench.report.forest import forest, label
 from netbench.report.glossary import TERMS
+from netbench.report.judgement import details, judgement, shared_by
 from netbench.report.limits import limits
 from netbench.report.palette import driver_colours
 from netbench.report.problems import problem_lines
@@ -30,7 +31,7 @@ from netbench.report.sentences import (
 )
 from netbench.report.sharing import MEANINGS, WORDS
 from netbench.report.shell import dark_colours, packed, packed_plotly, render
-from netbench.report.stops import ending
+from netbench.report.stops import ending, extension
 from netbench.report.tradeoff import measure_name, trades
 from netbench.report.validity import stamp
 from netbench.report.views import Digest
@@ -61,8 +62,12 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         lead=lead(analysis, digest),
         answers=answer.answers(info, analysis, digest),
         check=baseline_check(analysis),
+        shared=shared_by(analysis),
+        judgement=judgement,
+        details=details,
         glance=glance.charts(info, analysis, digest),
         ending=ending(info, analysis),
+        extension=extension(info, analysis, ""),
         budgets_told=budgets.told(info, analysis),
         budget_results=budgets.ordered(analysis),
         budget=budgets,

@@ -1,12 +1,12 @@
 """The verdicts as sentences: what each driver costs against the baseline, and how sure that is."""
 
-import math
 from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
 from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
 from netbench.record import METRICS, FactValue, RunInfo
+from netbench.report.judgement import brief, details, judgement
 from netbench.report.sharing import network_isolation
 from netbench.report.views import Digest, DriverView, WayView
 from netbench.report.words import (
@@ -14,13 +14,11 @@ from netbench.report.words import (
     CellKey,
     bounded,
     capital,
-    change,
     counted,
     interval,
     joined,
     key_of,
     plain,
-    why_undecided,
 )
 
 SUBJECTS: Final = {
@@ -31,15 +29,15 @@ SUBJECTS: Final = {
 }
 NAMED: Final = 8
 """Drivers that the title of a figure names one by one."""
+_EACH: Final = 4
+"""Contrasts up to which the outcome tells each with its size."""
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 
 
 def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, ...]:
-    """Return the headline contrasts the run is judged by, of one driver or of all."""
-    return tuple(
-        c for c in analysis.contrasts if c.primary and c.headline and driver in (None, c.driver)
-    )
+    """Return the contrasts the run is judged by, of one driver or of all."""
+    return tuple(c for c in analysis.contrasts if c.primary and driver in (None, c.driver))
 
 
 def isolated_drivers(digest: Digest) -> tuple[DriverView, ...]:
@@ -62,25 +60,17 @@ def measure(key: CellKey, metric: str) -> str:
 
 
 def figures(contrast: Contrast) -> str:
-    """Return `0.783 [0.751, 0.812], 18.1 Gbit/s against 23.1 Gbit/s`."""
+    """Return `0.783 [0.751, 0.812], 95 % for this one alone [0.760, 0.802], ...`."""
     return (
         f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}, "
-        f"{units.quantity(contrast.driver_median, contrast.unit)} against "
+        f"{details(contrast)}, {units.quantity(contrast.driver_median, contrast.unit)} against "
         f"{units.quantity(contrast.baseline_median, contrast.unit)}"
     )
 
 
 def clause(contrast: Contrast, margin: float) -> str:
-    """Return what one contrast says, without the figures."""
-    what = measure(key_of(contrast), contrast.metric)
-    match contrast.verdict:
-        case Verdict.EQUIVALENT:
-            return f"{what} equivalent within {margin * 100:g} %"
-        case Verdict.UNDECIDED:
-            return f"{what} undecided: {why_undecided(contrast, margin)}"
-        case Verdict.FASTER | Verdict.SLOWER:
-            size = change(contrast.metric, contrast.ratio) if contrast.ratio else "changed"
-            return f"{what} {size}"
+    """Return what one contrast says, without the figures: `throughput ... 22 to 26 % slower`."""
+    return f"{measure(key_of(contrast), contrast.metric)} {judgement(contrast, margin)}"
 
 
 def driver_sentence(analysis: Analysis, digest: Digest, driver: str) -> str:
@@ -101,7 +91,7 @@ def driver_sentence(analysis: Analysis, digest: Digest, driver: str) -> str:
 def trouble(view: DriverView | None) -> str:
     """Return how a driver's trials ended that gave no contrast."""
     if view is None:
-        return "no trial was run"
+        return "nothing was run"
     counts = {"sample": view.samples, "failure": view.failures, "skip": view.skips}
     return ", ".join(counted(number, noun) for noun, number in counts.items())
 
@@ -157,7 +147,7 @@ def published_sentences(digest: Digest) -> tuple[str, ...]:
     return tuple(
         f"{path} of {joined([way.driver for way in ways])}: by published ports, "
         f"served by {joined(list(served))} in "
-        f"{counted(sum(times for way in ways for _, times in way.published), 'trial')}"
+        f"{counted(sum(times for way in ways for _, times in way.published), 'record')}"
         for (path, served), ways in groups.items()
     )
 
@@ -195,6 +185,25 @@ def attempts(view: DriverView) -> tuple[str, ...]:
 
 def lead(analysis: Analysis, digest: Digest) -> str:
     """Return the run's outcome in one sentence: how each driver fared against the baseline."""
+    parts = _told(analysis) if len(primaries(analysis)) <= _EACH else _fared(analysis)
+    apart = [view.driver for view in isolated_drivers(digest)]
+    parts += [f"{joined(apart)} {_are(apart)} isolated by design"] if apart else []
+    if not parts:
+        return f"Nothing could be compared with {analysis.baseline}."
+    return f"Against {analysis.baseline}, {'; '.join(parts)}."
+
+
+def _told(analysis: Analysis) -> list[str]:
+    """Return each driver with its verdicts and their sizes."""
+    return [
+        f"{driver} has "
+        + ", ".join(clause(c, analysis.margin) for c in primaries(analysis, driver))
+        for driver in dict.fromkeys(c.driver for c in primaries(analysis))
+    ]
+
+
+def _fared(analysis: Analysis) -> list[str]:
+    """Return in how many measures drivers got which verdict, those that fared alike together."""
     fared: dict[str, list[str]] = {}
     for driver in dict.fromkeys(c.driver for c in primaries(analysis)):
         found = primaries(analysis, driver)
@@ -205,12 +214,7 @@ def lead(analysis: Analysis, digest: Digest) -> str:
         words = [f"{verdict} in {n}" for verdict, n in counts if n]
         how = f"{joined(words)} of {counted(len(found), 'measure')}"
         fared.setdefault(how, []).append(driver)
-    parts = [f"{joined(who)} {_are(who)} {how}" for how, who in fared.items()]
-    apart = [view.driver for view in isolated_drivers(digest)]
-    parts += [f"{joined(apart)} {_are(apart)} isolated by design"] if apart else []
-    if not parts:
-        return f"Nothing could be compared with {analysis.baseline}."
-    return f"Against {analysis.baseline}, {'; '.join(parts)}."
+    return [f"{joined(who)} {_are(who)} {how}" for how, who in fared.items()]
 
 
 def _are(who: list[str]) -> str:
@@ -219,16 +223,16 @@ def _are(who: list[str]) -> str:
 
 def baseline_check(analysis: Analysis) -> str:
     """Return what the baseline's second arm showed: the A/A check."""
-    nulls = [null for null in analysis.nulls if null.headline and _primary(analysis, null)]
+    nulls = [null for null in analysis.nulls if _primary(analysis, null)]
     if not nulls:
-        return "its second arm (A/A) gave no complete block"
+        return "A/A check impossible: no block has a value of both of the baseline's arms"
     wrong = [null for null in nulls if not null.contains_one]
     if wrong:
         names = joined([key_of(n).words for n in wrong])
-        return f"its second arm (A/A) differed from the first in {names}: do not trust these cells"
+        return f"A/A check: the baseline's two arms differ in {names}"
     if any(null.low is None or null.high is None for null in nulls):
-        return "its second arm (A/A) has too few blocks for a bounded interval everywhere"
-    return f"its second arm (A/A) was never called different in {counted(len(nulls), 'measure')}"
+        return "A/A check incomplete: too few blocks for an interval in every measure"
+    return f"A/A check: the baseline's two arms differ in none of {counted(len(nulls), 'measure')}"
 
 
 def _primary(analysis: Analysis, null: NullContrast) -> bool:
@@ -248,9 +252,9 @@ def finding(analysis: Analysis, key: CellKey) -> str:
     if not any(bounded(c) for c in found):
         return f"{name}: no verdict yet"
     decided = [
-        f"{c.driver} {change(c.metric, c.ratio)}"
+        f"{c.driver} {judgement(c, analysis.margin)}"
         for c in found
-        if c.verdict in (Verdict.FASTER, Verdict.SLOWER) and c.ratio
+        if c.verdict in (Verdict.FASTER, Verdict.SLOWER)
     ]
     if len(found) > NAMED:
         return f"{name}: {_counted_verdicts(analysis, found)}"
@@ -265,17 +269,18 @@ def finding(analysis: Analysis, key: CellKey) -> str:
 
 
 def _counted_verdicts(analysis: Analysis, found: list[Contrast]) -> str:
-    """Return how many drivers fared how, and how far those go that differ from the baseline."""
+    """Return how many drivers fared how, and the least and the most that differ."""
     parts = []
     for verdict in (Verdict.SLOWER, Verdict.FASTER):
         own = sorted(
             (c for c in found if c.verdict is verdict and c.ratio),
-            key=lambda c: abs(math.log(c.ratio or 1)),
+            key=lambda c: abs((c.ratio or 1) - 1),
         )
         if own:
-            ends = [f"{change(c.metric, c.ratio or 1)} ({c.driver})" for c in (own[0], own[-1])]
-            span = ends[0] if len(own) == 1 else f"from {ends[0]} to {ends[1]}"
-            parts.append(f"{counted(len(own), 'driver')} {span} than {analysis.baseline}")
+            ends = [f"{brief(c)} ({c.driver})" for c in (own[0], own[-1])]
+            said = ends[0] if len(own) == 1 else f"from {ends[0]} to {ends[1]}"
+            drivers = counted(len(own), "driver")
+            parts.append(f"{drivers} {verdict} than {analysis.baseline}: {said}")
     for verdict, words in (
         (Verdict.EQUIVALENT, f"equivalent to {analysis.baseline}"),
         (Verdict.UNDECIDED, "undecided"),

@@ -11,6 +11,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets, literature
 from netbench.report.costs import CostRow, cost_rows
 from netbench.report.doubts import doubts
+from netbench.report.judgement import shared_by, signed
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -24,9 +25,9 @@ from netbench.report.sentences import (
     published_sentences,
     unmeasured,
 )
-from netbench.report.stops import ending
+from netbench.report.stops import ending, extension
 from netbench.report.views import Digest
-from netbench.report.words import SIGNS, counted, interval, joined, key_of, plain
+from netbench.report.words import counted, interval, joined, key_of, plain
 
 ROWS: Final = 20
 """Contrasts in the table; beyond that only those with a verdict."""
@@ -57,8 +58,15 @@ def shortened(text: str, most: int = SENTENCE) -> str:
     return f"{clean[:most].rsplit(' ', 1)[0]} …"
 
 
-def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    """Return the summary: verdict, budgets, table, costs, isolation, warnings, where and how."""
+def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> str:
+    """Return the summary: verdict, budgets, table, costs, isolation, warnings, where and how.
+
+    Args:
+        info: of the run.
+        analysis: of its records.
+        digest: of its records.
+        folder: of the run, for the command that goes on with it.
+    """
     parts = [
         f"### netbench: {escaped(_drivers(info))}",
         escaped(shortened(engine_line(info))),
@@ -78,6 +86,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
             ]
         ),
         _doubts(analysis),
+        _extension(info, analysis, folder),
         _footer(info, digest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -110,7 +119,8 @@ def _table(analysis: Analysis) -> str:
     shown = _shown(found)
     lines += [
         f"| {escaped(shortened(c.driver, NAME))} | {escaped(measure(key_of(c), c.metric))} "
-        f"| {SIGNS[c.verdict]} {c.verdict} | {units.ratio(c.ratio)} {interval(c.low, c.high)} "
+        f"| {escaped(shortened(signed(c, analysis.margin)))} "
+        f"| {units.ratio(c.ratio)} {interval(c.low, c.high)} "
         f"| {units.quantity(c.driver_median, c.unit)} "
         f"| {units.quantity(c.baseline_median, c.unit)} | {c.blocks} |"
         for c in shown
@@ -120,6 +130,7 @@ def _table(analysis: Analysis) -> str:
         undecided = sum(c.verdict is Verdict.UNDECIDED for c in left)
         which = "all of them" if undecided == len(left) else f"{undecided} of them"
         lines += ["", f"{len(left)} more in report.html, {which} undecided."]
+    lines += ["", f"Intervals: {shared_by(analysis)}."]
     return "\n".join(lines)
 
 
@@ -174,7 +185,7 @@ def _costs(analysis: Analysis, digest: Digest) -> list[str]:
 def _doubts(analysis: Analysis) -> str:
     """Return how many numbers each warning stands beside, and the first few in full."""
     kinds = Counter(w.kind for w in analysis.warnings)
-    kinds.update(w.kind for c in analysis.contrasts if c.primary and c.headline for w in c.warnings)
+    kinds.update(w.kind for c in analysis.contrasts if c.primary for w in c.warnings)
     if not kinds:
         return ""
     counts = [f"{kind} {number}×" for kind, number in kinds.most_common()]
@@ -183,6 +194,14 @@ def _doubts(analysis: Analysis) -> str:
     whole = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."
     more = [f"and {left} more in report.html, with what to do"] if left > 0 else []
     return f"{escaped(shortened(whole))}\n\n{_list([*found[:DOUBTS], *more])}"
+
+
+def _extension(info: RunInfo, analysis: Analysis, folder: str) -> str:
+    """Return the command that would decide what is undecided; empty where there is none."""
+    found = extension(info, analysis, folder)
+    if found is None:
+        return ""
+    return f"{escaped(found.why)}: `{found.command.replace('`', '')}`"
 
 
 def _footer(info: RunInfo, digest: Digest) -> str:

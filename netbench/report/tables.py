@@ -16,11 +16,13 @@ FIELDS: Final = (
     "metric",
     "unit",
     "primary",
-    "state",
     "blocks",
     "ratio",
     "low",
     "high",
+    "unshared_low",
+    "unshared_high",
+    "median_ratio",
     "difference",
     "driver_median",
     "baseline_median",
@@ -30,6 +32,8 @@ FIELDS: Final = (
     "failures",
     "skips",
     "verdict",
+    "by_sign",
+    "reason",
     "noise_floor",
     "warnings",
     "reasons",
@@ -94,6 +98,7 @@ def _of_cell(cell: CellSummary) -> dict[str, Field]:
 
 
 def _of_contrast(contrast: Contrast) -> dict[str, Field]:
+    alone = contrast.unshared or (None, None)
     return {
         "driver": contrast.driver,
         "path": contrast.path,
@@ -102,15 +107,19 @@ def _of_contrast(contrast: Contrast) -> dict[str, Field]:
         "metric": contrast.metric,
         "unit": contrast.unit,
         "primary": contrast.primary,
-        "state": contrast.state,
         "blocks": contrast.blocks,
         "ratio": contrast.ratio,
         "low": contrast.low,
         "high": contrast.high,
+        "unshared_low": alone[0],
+        "unshared_high": alone[1],
+        "median_ratio": contrast.median_ratio,
         "difference": contrast.difference,
         "driver_median": contrast.driver_median,
         "baseline_median": contrast.baseline_median,
         "verdict": contrast.verdict.value,
+        "by_sign": contrast.by_sign,
+        "reason": contrast.reason,
         "noise_floor": contrast.noise_floor,
         "warnings": "; ".join(f"{w.kind}: {w.message}" for w in contrast.warnings),
     }

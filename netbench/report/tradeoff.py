@@ -8,15 +8,14 @@ from netbench.analysis.model import Analysis, Contrast
 from netbench.record import RunInfo
 from netbench.report.answer import isolated, isolates
 from netbench.report.ceiling import USED_UP
+from netbench.report.judgement import signed
 from netbench.report.sentences import measure, primaries
 from netbench.report.sharing import network_isolation
 from netbench.report.stops import stop_words
 from netbench.report.views import Digest, DriverView, WayView
 from netbench.report.words import (
-    SIGNS,
     CellKey,
     capital,
-    change,
     concerns,
     contrast_id,
     interval,
@@ -113,7 +112,7 @@ def _cost(analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric:
         path=key.path,
         measure=name,
         verdict=contrast.verdict.value,
-        headline=f"{SIGNS[contrast.verdict]} {_effect(contrast)}",
+        headline=signed(contrast, analysis.margin),
         figures=f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}",
         medians=f"{units.quantity(contrast.driver_median, contrast.unit)} against "
         f"{units.quantity(contrast.baseline_median, contrast.unit)}{_used_up(contrast)}",
@@ -134,15 +133,9 @@ def _no_cost(digest: Digest, driver: str, key: CellKey, name: str) -> Cost:
         return Cost(key.path, name, "", "closed by design", "", closed[0].reason)
     problem = next((p for p in digest.problems if (p.driver, p.cell) == (driver, key)), None)
     if problem is None:
-        return Cost(key.path, name, "", units.MISSING, "", "no pair of trials to compare")
+        return Cost(key.path, name, "", units.MISSING, "", "no block has a value to compare")
     what = "not possible here" if problem.kind == "skip" else "failed"
     return Cost(key.path, name, "", what, "", problem.reason)
-
-
-def _effect(contrast: Contrast) -> str:
-    if contrast.verdict in {"faster", "slower"} and contrast.ratio is not None:
-        return change(contrast.metric, contrast.ratio)
-    return contrast.verdict.value
 
 
 def _reach(way: WayView) -> str:
@@ -152,7 +145,7 @@ def _reach(way: WayView) -> str:
         return f"{where}: no path, by design"
     tried = way.held + way.unheld
     if not tried:
-        return f"{where}: no trial got that far"
+        return f"{where}: not measured"
     served = joined([plain(via) for via, _ in way.published])
     by = f", by a published port ({served})" if served else ""
     return f"{where}{by}: {way.held} of {tried} paths proved"

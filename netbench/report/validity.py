@@ -31,12 +31,9 @@ TOLD: Final[dict[str, str]] = {
     "steal": "CPU time was stolen by the hypervisor",
     "frequency": "the CPUs changed their clock",
     "neighbour": "something else used the machine",
-    "mixed-trials": "the machine changed its state within many trials",
-    "machine-states": "the machine had more than one state",
-    "no-sentinel": "the machine's state is unknown in some trials",
-    "sentinel-follows-driver": "a driver moves the reading of the machine's state",
-    "placement": "trials ran on other CPUs than asked for",
-    "placement-unseen": "the CPUs of some trials are unknown",
+    "no-sentinel": "the sentinel gave no reading in places",
+    "placement": "tools ran on other CPUs than asked for",
+    "placement-unseen": "the CPUs of some tools are unknown",
     "congestion-control": "the drivers used different congestion control",
     "congestion-control-not-as-asked": "congestion control is not the one asked for",
     "conntrack": "the table of connections was nearly full",
@@ -105,11 +102,11 @@ def _run(info: RunInfo, analysis: Analysis) -> list[Reason]:
     found, tally = [], analysis.tally
     if info.status != "complete" and not (info.plan.adaptive and info.status == "out-of-time"):
         found.append(Reason(f"the run is not complete: {info.status}", "warnings"))
-    trials = tally.samples + tally.failures
+    tried = tally.samples + tally.failures
     if tally.failures:
-        found.append(Reason(f"{tally.failures} of {counted(trials, 'trial')} failed", "records"))
+        found.append(Reason(f"{tally.failures} of {counted(tried, 'record')} failed", "records"))
     if tally.impossible:
-        found.append(Reason(f"{counted(tally.impossible, 'trial')} not possible here", "records"))
+        found.append(Reason(f"{counted(tally.impossible, 'record')} not possible here", "records"))
     return found
 
 
@@ -120,7 +117,7 @@ def _numbers(analysis: Analysis) -> list[Reason]:
     wrong = [
         null
         for null in analysis.nulls
-        if null.headline and not null.contains_one and (key_of(null), null.metric) in judged
+        if not null.contains_one and (key_of(null), null.metric) in judged
     ]
     if wrong:
         where = joined([key_of(null).words for null in wrong])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netbench.record import Histogram, Record, SeriesPoint, Skip
+from netbench.record import Histogram, Record, SeriesPoint, Skip, Slice
 from netbench.report.words import CellKey
 from netbench.spec import Role
 
@@ -18,7 +18,10 @@ class Row:
     attempt: int
     arm: str
     cell: CellKey
-    state: str
+    slices: int
+    """Of a session; 0 for a trial that ran whole."""
+    failed_slices: int
+    """Those of them that gave no value."""
     outcome: Literal["sample", "failure", "skip"]
     values: tuple[tuple[str, float, str], ...]
     """(metric, value, unit)."""
@@ -33,16 +36,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Quantiles and series of one trial that is drawn."""
+    """Quantiles, series and slices of one record that is drawn."""
 
     record: int
     block: int
     driver: str
     cell: CellKey
     chosen: bool
-    """Whether it is its driver's trial with the median value."""
+    """Whether it is its driver's record with the median value."""
     quantiles: tuple[tuple[float, float], ...]
     series: tuple[SeriesPoint, ...]
+    slices: tuple[Slice, ...]
+    """Empty for a trial that ran whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class DriverView:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A reason why trials gave no number, and how often."""
+    """A reason why sessions or trials gave no number, and how often."""
 
     driver: str
     cell: CellKey
@@ -170,13 +175,12 @@ class CostSplit:
 
 @dataclass(frozen=True, slots=True)
 class MergedTimes:
-    """Every round-trip time of one driver in one cell and machine state. For plots only."""
+    """Every round-trip time of one driver in one cell. For plots only."""
 
     driver: str
     cell: CellKey
-    trials: int
-    state: str
-    """Empty where the cell has no headline, and trials of all states are counted."""
+    records: int
+    """Sessions or trials that they are of."""
     times: Histogram
     largest: float | None
     """Seconds; None where no trial told it."""

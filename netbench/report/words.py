@@ -63,8 +63,7 @@ def key_of(thing: Contrast | NullContrast) -> CellKey:
 def contrast_id(contrast: Contrast) -> str:
     """Return a name for HTML ids, the same in every report of the same comparison."""
     driver = slug(contrast.driver)
-    beside = "" if contrast.headline else f"-{slug(contrast.state)}"
-    return f"contrast-{driver}-{key_of(contrast).slug}-{slug(contrast.metric)}{beside}"
+    return f"contrast-{driver}-{key_of(contrast).slug}-{slug(contrast.metric)}"
 
 
 def slug(text: str) -> str:
@@ -85,53 +84,9 @@ def metric_title(metric: str) -> str:
     return METRICS[metric].title if metric in METRICS else metric
 
 
-def change(metric: str, ratio: float) -> str:
-    """Return what a ratio means in words: `21.7 % less`."""
-    percent = abs(ratio - 1) * 100
-    size = f"{percent:.1f} %"
-    if metric.startswith("rtt_") or metric.endswith("_time"):
-        return f"{size} {'longer' if ratio > 1 else 'shorter'}"
-    return f"{size} {'more' if ratio > 1 else 'less'}"
-
-
 def bounded(contrast: Contrast) -> bool:
     """Tell whether the contrast has an interval with two ends."""
     return contrast.low is not None and contrast.high is not None
-
-
-DOUBTS: Final[dict[str, str]] = {
-    "too-few-blocks": "{blocks} complete blocks are too few",
-    "null-differs": "the baseline differs from its own second pair (A/A)",
-    "split-values": "the values fall apart into groups, which no single ratio describes",
-    "no-noise-floor": "the A/A arm gives no bounded noise floor",
-    "below-noise-floor": "the effect lies inside the noise floor of {floor:.1f} %",
-    "coarse-noise-floor": "the noise floor of {floor:.1f} % is wider than the margin",
-    "median-disagrees": "mean and median say different things",
-}
-"""What takes a verdict back, by the kind of its warning; the first that applies is told."""
-
-
-def why_undecided(contrast: Contrast, margin: float) -> str:
-    """Return the reason of an `undecided` in a few words."""
-    if contrast.ratio is None:
-        return "no block in which both arms were measured in one machine state"
-    if not bounded(contrast):
-        return f"{contrast.blocks} blocks are too few for a bounded interval"
-    kinds = {warning.kind for warning in contrast.warnings}
-    found = next((words for kind, words in DOUBTS.items() if kind in kinds), None)
-    if found is not None:
-        return found.format(blocks=contrast.blocks, floor=(contrast.noise_floor or 0.0) * 100)
-    if contrast.warnings and not _straddles(contrast, margin):
-        return f"warning {contrast.warnings[0].kind}"
-    return f"the interval reaches across the margin of {margin * 100:g} %"
-
-
-def _straddles(contrast: Contrast, margin: float) -> bool:
-    low, high = contrast.low, contrast.high
-    if low is None or high is None:
-        return True
-    edges = (1 / (1 + margin), 1 + margin)
-    return any(low <= edge <= high for edge in edges)
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -11,10 +11,12 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
 from netbench.facts.procfs import read_local
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, TcpThroughput
+from netbench.probes import TcpThroughput
 from netbench.record import Absent, FactValue, Record, Sample
-from netbench.runner.settle import TrialFailed
-from netbench.runner.trial import TrialRunner, Where
+from netbench.runner.machine import MachineMeter
+from netbench.runner.recording import Recorder, Where
+from netbench.runner.sessions import SessionRunner
+from netbench.runner.settle import Settler, TrialFailed
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology import LiveBlock, LivePair
@@ -31,6 +33,8 @@ _TIMES: Final = 3
 """Copyings of which the fastest counts: a ceiling is what can be had, whoever else is at work."""
 _BEYOND: Final = (32 * 1024**2, 128 * 1024**2)
 """Least and most bytes of the copy that does not fit into the caches."""
+_ROUNDS: Final = 5
+"""Slices of the loopback stream."""
 _CACHES: Final = "/sys/devices/system/cpu/cpu{}/cache/index3/size"
 
 
@@ -38,7 +42,7 @@ def ceiling(engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel) -> d
     """Return the run's `ceiling.*` facts, measured now, for every placement of the plan.
 
     Copies take about a quarter of a second for each CPU. The loopback stream is the host arm's
-    where the plan has one; else it is measured here once, by one trial of a second.
+    where the plan has one; else it is measured here once, by one session.
 
     Raises:
         EngineLost: the engine does not answer.
@@ -110,22 +114,25 @@ def _wanting(plan: Plan) -> tuple[Placement, ...]:
 def _loopback(
     engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel, placement: Placement
 ) -> FactValue:
-    """Run one stream on the engine's host, with all that a trial has, and return its rate."""
+    """Run one session on the engine's host, with all that others have, and return its rate."""
     driver, arm = DRIVERS[HOST], Arm(HOST)
     lacking = engine.unsupported(driver.recipe, Path.EAST_WEST)
     if lacking is not None:
         return Absent(lacking)
-    probe = TcpThroughput(seconds=1, omit=0)
+    probe = TcpThroughput(rounds=_ROUNDS)
     step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    trials = TrialRunner(engine, reader, alone, sentinel, _kept_nowhere)
+    settler, recorder = Settler(engine, alone), Recorder(engine, reader, _kept_nowhere)
+    sessions = SessionRunner(alone, settler, recorder, MachineMeter(engine), sentinel)
     try:
         block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)
         with block as live:
             pair = live.pairs[arm]
             if not isinstance(pair, LivePair):
                 return Absent(pair.reason)
-            record = trials.carry_out(Where(0, 0, 1, step), trials.prepare(pair, step))
+            prepared = sessions.prepare(pair, step, 1)
+            where = Where(0, 0, 1, step)
+            (record,) = sessions.carry_out([(where, prepared)], [[arm]] * _ROUNDS)
     except TrialFailed as exc:
         return Absent(exc.outcome.reason)
     except EngineLost:
@@ -135,7 +142,7 @@ def _loopback(
     return _rate(record, probe)
 
 
-def _rate(record: Record, probe: Probe) -> FactValue:
+def _rate(record: Record, probe: TcpThroughput) -> FactValue:
     if not isinstance(record.outcome, Sample):
         return Absent(record.outcome.reason)
     value = record.outcome.value(probe.metrics[0])

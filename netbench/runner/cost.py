@@ -5,7 +5,7 @@ so that neither what the engine does to start a tool nor a tool's own warm-up is
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -38,6 +38,42 @@ class Reading:
     source: Literal["cgroup", "processes"] | Absent
     """What the ends' CPU time was read from."""
     cycles: int | Absent
+
+
+def joined(windows: Sequence[tuple[Reading, Reading]]) -> tuple[Reading, Reading]:
+    """Return two readings between which as much has passed as in all of these windows together."""
+    first, last = windows[0]
+    for before, after in windows[1:]:
+        last = Reading(
+            at=last.at + (after.at - before.at),
+            machine=last.machine.plus(after.machine.since(before.machine)),
+            client=_plus(last.client, before.client, after.client),
+            server=_plus(last.server, before.server, after.server),
+            source=after.source,
+            cycles=_counted(last.cycles, before.cycles, after.cycles),
+        )
+    return first, last
+
+
+def _plus(
+    total: CpuUsage | Absent, before: CpuUsage | Absent, after: CpuUsage | Absent
+) -> CpuUsage | Absent:
+    match total, before, after:
+        case CpuUsage(), CpuUsage(), CpuUsage():
+            parts = (total.system, before.system, after.system)
+            known = [part for part in parts if part is not None]
+            system = known[0] + known[2] - known[1] if len(known) == len(parts) else None
+            return CpuUsage(total.total + after.total - before.total, system)
+        case _:
+            return next(one for one in (total, before, after) if isinstance(one, Absent))
+
+
+def _counted(total: int | Absent, before: int | Absent, after: int | Absent) -> int | Absent:
+    match total, before, after:
+        case int(), int(), int():
+            return total + after - before
+        case _:
+            return next(one for one in (total, before, after) if isinstance(one, Absent))
 
 
 def idle_rate(before: Reading, after: Reading) -> float | Absent:

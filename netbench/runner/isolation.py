@@ -46,7 +46,7 @@ def prove_closed(engine: Engine, live: LivePair, way: Closed) -> Skip | Failure:
 
 def _connections_fail(engine: Engine, live: LivePair, way: Closed) -> Skip | Failure:
     """Connect to the pair's listening server, and, from nothing but `lo`, to anywhere."""
-    probe = TcpThroughput(seconds=1, omit=0)
+    probe = TcpThroughput()
     address = own_address(live.server, live.driver.recipe.family)
     targets = (
         ((address, "its pair's listening server"),)
@@ -64,7 +64,7 @@ def _connections_fail(engine: Engine, live: LivePair, way: Closed) -> Skip | Fai
         seen = []
         for target, meaning in targets:
             found = _connect(
-                engine, live.client, (*probe.client_argv(target, _PORT, None), *_PATIENCE)
+                engine, live.client, (*probe.session_argv(target, _PORT, None, 1.0), *_PATIENCE)
             )
             if isinstance(found, Failure):
                 return found

@@ -1,4 +1,4 @@
-"""Who says, after each block, which cells need no more of them."""
+"""The interface of what decides, after each block, which cells need no more of them."""
 
 from typing import Protocol
 
@@ -8,8 +8,9 @@ from netbench.record import Record, Ruling
 class Judge(Protocol):
     """Sees every record once and rules after every block.
 
-    What it has called settled stays so: those cells are not run again. The baseline's own cells
-    stay as long as another driver's are there to be compared with them.
+    What it has called settled it does not name again: those cells are not run again, unless all
+    were settled and the run was extended. The baseline's own cells stay as long as another driver's
+    are there to be compared with them.
     """
 
     def take(self, record: Record) -> None:

@@ -19,9 +19,9 @@ from netbench.facts.base import Reader, ports_in_use
 from netbench.probes import Birth, Lifecycle, Lived
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
 from netbench.runner.machine import MachineMeter
+from netbench.runner.recording import SaveRaw, Seen, Where, broken, record_of
 from netbench.runner.scene import Scene
 from netbench.runner.settle import EVIDENCE, TrialFailed, said
-from netbench.runner.trial import SaveRaw, Seen, Where, broken, record_of
 from netbench.spec import Path, Role
 from netbench.topology import ANY, Made, call_of, subject, trimmed
 

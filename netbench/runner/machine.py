@@ -1,7 +1,6 @@
 """What the machine and both ends of a trial did while its load was steady."""
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +11,8 @@ from netbench.facts.cputime import TICK, Machine, machine, process_time, threads
 from netbench.facts.cycles import Counters, counters
 from netbench.files import Files, Taken, text
 from netbench.record import Absent
-from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate
+from netbench.runner.clock import Clock
+from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate, joined
 from netbench.spec import Cpus
 
 _UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
@@ -22,7 +22,7 @@ _STAT: Final = "/proc/stat"
 _ANY: Final = Cpus(None, None)
 _NO_REST: Final = Absent("no idle window came before")
 _NOT_BEGUN: Final = Absent("the window was not begun")
-_REST: Final = 1.0
+_REST: Final = 0.3
 """Seconds of an idle window."""
 _NAMES: Final = ("trial.busy", "trial.steal", "trial.load1")
 
@@ -59,8 +59,9 @@ class _Ends:
 class MachineMeter:
     """Reads CPU time around the window in which a trial's load is steady."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take the engine whose machine is metered."""
+    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
+        """Take the engine whose machine is metered, and the clock of its windows."""
+        self.clock = clock or Clock()
         self._files = engine.files
         self._local = engine.local
         counted = engine.local or tick(self._files) == TICK
@@ -76,12 +77,12 @@ class MachineMeter:
         if self._unread:
             return
         before = self._reading(None)
-        self.until(before.at + _REST)
+        self.clock.until(before.at + _REST)
         self._idle = idle_rate(before, self._reading(None))
 
-    def until(self, moment: float) -> None:
-        """Wait until a moment of CLOCK_MONOTONIC; tests on paper do not wait."""
-        time.sleep(max(0.0, moment - time.monotonic()))
+    def windows(self, ends: tuple[End, End]) -> "Windows":
+        """Return what adds up the slices of a session whose tools run at these ends."""
+        return Windows(self, ends)
 
     def start(self, ends: tuple[End, End] | None = None) -> None:
         """Note where the counters stand; client and server are `ends`, where tools run at all."""
@@ -95,15 +96,34 @@ class MachineMeter:
     def stop(self, cpus: Cpus = _ANY) -> Facts:
         """Return the trial facts since `start`; `cpus` are the trial's pins."""
         if self._before is None:
-            return tuple((name, self._unread or _NOT_BEGUN) for name in _NAMES)
+            return self.facts((), cpus)
         after = self._reading(self._ends)
-        facts = cost_facts(self._before, after, self._idle, cpus)
+        facts = self.facts(((self._before, after),), cpus)
         if isinstance(self._cycles, Counters):
             self._cycles.close()
         self._before = None
+        return facts
+
+    def facts(self, windows: Sequence[tuple[Reading, Reading]], cpus: Cpus) -> Facts:
+        """Return the facts of all windows together."""
+        if not windows:
+            return tuple((name, self._unread or _NOT_BEGUN) for name in _NAMES)
+        facts = cost_facts(*joined(windows), self._idle, cpus)
         load = (text(self._files, "/proc/loadavg") or "").split()
         unread = Absent("/proc/loadavg is not readable")
         return (*facts, ("trial.load1", float(load[0]) if load else unread))
+
+    def begin(self, ends: tuple[End, End]) -> "_Opened | None":
+        """Return what the windows of a session are read by; None where nothing is readable."""
+        if self._unread:
+            return None
+        self._mounts = self._mounts or mounts(text(self._files, "/proc/self/mountinfo") or "")
+        cycles = counters(tuple(_machine(self._files).each)) if self._local else _NOT_HERE
+        return _Opened(_Ends(*ends, self._groups(*ends)), cycles)
+
+    def look(self, opened: "_Opened") -> Reading:
+        """Return one edge of a window."""
+        return self._reading(opened.ends, opened.cycles)
 
     def _groups(self, client: End, server: End) -> tuple[Group, Group] | Absent:
         """Return both ends' cgroups, where they are nobody else's."""
@@ -123,16 +143,17 @@ class MachineMeter:
             raise FactError(f"{path} is not readable")
         return group_in(self._mounts, found)
 
-    def _reading(self, ends: _Ends | None) -> Reading:
+    def _reading(self, ends: _Ends | None, counted: Counters | Absent | None = None) -> Reading:
         groups = () if ends is None or isinstance(ends.groups, Absent) else ends.groups
         tools = (ends.client.pids(), ends.server.pids()) if ends and not groups else ((), ())
         of_groups = (path for group in groups for path in files_of(group))
         of_tools = (threads(pid) for pids in tools for pid in pids)
-        cycles = self._cycles.read() if isinstance(self._cycles, Counters) else self._cycles
-        begun = time.monotonic()
+        counted = self._cycles if counted is None else counted
+        cycles = counted.read() if isinstance(counted, Counters) else counted
+        begun = self.clock.now()
         taken = Taken(self._files, _STAT, *of_groups, *of_tools)
         # Where another machine is asked, the answer is of some moment between question and answer.
-        at = (begun + time.monotonic()) / 2
+        at = (begun + self.clock.now()) / 2
         seen = _machine(taken)
         if ends is None:
             return Reading(at, seen, _NOBODY, _NOBODY, _NOBODY, cycles)
@@ -142,6 +163,44 @@ class MachineMeter:
             return Reading(at, seen, client, server, ends.groups if unread else "processes", cycles)
         client, server = (_used(group, taken) for group in ends.groups)
         return Reading(at, seen, client, server, "cgroup", cycles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the windows of one session are read by."""
+
+    ends: _Ends
+    cycles: Counters | Absent
+
+
+class Windows:
+    """Adds up what machine and tools did in the slices of one session.
+
+    Ticks of 10 ms are coarse in a slice; over the rounds they add up.
+    """
+
+    def __init__(self, meter: MachineMeter, ends: tuple[End, End]) -> None:
+        """Open the counters; nothing is added up yet."""
+        self._meter = meter
+        self._opened = meter.begin(ends)
+        self._first: Reading | None = None
+        self._read: list[tuple[Reading, Reading]] = []
+
+    def open(self) -> None:
+        """Note where the counters stand before a slice."""
+        if self._opened is not None:
+            self._first = self._meter.look(self._opened)
+
+    def close(self) -> None:
+        """Add what has passed since."""
+        if self._opened is not None and self._first is not None:
+            self._read.append((self._first, self._meter.look(self._opened)))
+
+    def end(self, cpus: Cpus) -> Facts:
+        """Return the trial facts of all slices; `cpus` are the session's pins."""
+        if self._opened is not None and isinstance(self._opened.cycles, Counters):
+            self._opened.cycles.close()
+        return self._meter.facts(self._read, cpus)
 
 
 def _used(group: Group, files: Files) -> CpuUsage | Absent:

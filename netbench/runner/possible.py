@@ -4,10 +4,10 @@ from netbench.drivers import Closed
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, Search, chooses
+from netbench.probes import Probe, Search, Sliced, chooses
 from netbench.record import Failure, Skip
 from netbench.runner.isolation import prove_closed
-from netbench.runner.trial import broken
+from netbench.runner.recording import broken
 from netbench.spec import Arm, Path
 from netbench.topology import LiveBlock, LivePair, NotUp
 
@@ -81,7 +81,7 @@ class Possible:
         wanted = self._plan.driver(step.arm.driver).recipe.congestion_control
         probe = self._plan.probes[step.cell.probe]
         first = probe.following(()) if isinstance(probe, Search) else probe
-        if wanted is None or not isinstance(first, Probe) or chooses(first):
+        if wanted is None or not isinstance(first, Probe | Sliced) or chooses(first):
             return None
         return f"{first.tool} cannot choose a congestion control, and {wanted} is asked for"
 

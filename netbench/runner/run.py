@@ -1,16 +1,16 @@
-"""The run: block after block, every arm of a probe back to back (METHOD §1)."""
+"""The run: block after block, in each the rounds and the trials of every probe (METHOD §1)."""
 
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
-from netbench.plan import BlockPlan, Plan, Step
-from netbench.probes import Lifecycle, Probe
-from netbench.record import Failure, Record, Ruling, Skip
+from netbench.plan import BlockPlan, Plan, Step, round_order
+from netbench.probes import Lifecycle, Sliced
+from netbench.record import Absent, Failure, Record, Ruling, SentinelReading, SentinelWindow, Skip
 from netbench.runner.course import Course
 from netbench.runner.events import (
     BlockFinished,
@@ -26,20 +26,22 @@ from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
 from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
-from netbench.runner.settle import TrialFailed
-from netbench.runner.trial import SaveRaw, TrialRunner, Where, never_ran
-from netbench.sentinel.measure import Sentinel
+from netbench.runner.recording import Recorder, SaveRaw, Where, failure_of, never_ran
+from netbench.runner.sessions import SessionRunner
+from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.trial import TrialRunner
+from netbench.sentinel.measure import Method, Sentinel, method_for
+from netbench.spec import Cpus
 from netbench.threads import Pool
 from netbench.topology import LiveBlock, LivePair, NotUp, choose_sentinel, trimmed
 
-_ATTEMPTS = 3
-"""A trial of mixed state is run again at most twice."""
-_AT_ONCE = 16
-"""Trials made ready at a time."""
-_EARLY = 64
-"""Trials whose server is up from the block's beginning although no client of theirs pauses."""
-_SPARE_PORTS = 2
-"""Published ports beyond one for each cell of a driver: a rerun may find the last one waiting."""
+_AT_ONCE: Final = 16
+"""Sessions prepared at a time."""
+_SPARE_PORTS: Final = 2
+"""Published ports beyond one for each cell of a driver: one may wait for old connections."""
+_UNPINNED: Final = Cpus(None, None)
+_Started = Prepared | Failure | Skip | EngineLost
+"""What came of starting a session's tools."""
 
 
 class Runner:
@@ -80,9 +82,13 @@ class Runner:
         self._keep = keep
         self._sentinel = sentinel or choose_sentinel(engine)
         self._meter = meter or MachineMeter(engine)
-        self._trials = TrialRunner(
-            engine, reader, plan, self._sentinel, save_raw, meter=self._meter
+        self._clock = self._meter.clock
+        settler, recorder = (
+            Settler(engine, plan, self._clock),
+            Recorder(engine, reader, save_raw),
         )
+        self._trials = TrialRunner(plan, settler, recorder, self._meter)
+        self._sessions = SessionRunner(plan, settler, recorder, self._meter, self._sentinel)
         self._lifecycles = LifecycleRunner(engine, reader, save_raw)
         self._possible = Possible(plan, engine)
         self._course = course or Course(plan, judge)
@@ -94,7 +100,7 @@ class Runner:
             EngineLost: after the record of the trial that saw it.
         """
         course = self._course
-        began = time.monotonic() - course.spent
+        began = self._clock.now() - course.spent
         with self._sentinel:
             for number in range(course.block + 1, self._plan.blocks + 1):
                 block = course.plan(number)
@@ -103,9 +109,9 @@ class Runner:
                 if self._too_late(number, began, course.pace.longest(block.steps)):
                     yield Ended("out-of-time")
                     return
-                started = time.monotonic()
-                yield from self._block(block, began)
-                ruling = course.close(block, time.monotonic() - started)
+                started = self._clock.now()
+                yield from self._block(block)
+                ruling = course.close(block, self._clock.now() - started)
                 if ruling is not None:
                     yield self._judged(ruling, number, began)
         yield Ended("complete")
@@ -126,10 +132,10 @@ class Runner:
         limit = self._plan.max_time
         if limit is None or number <= self._plan.unhurried:
             return False
-        return time.monotonic() - began + needed > limit
+        return self._clock.now() - began + needed > limit
 
-    def _block(self, block: BlockPlan, began: float) -> Iterator[Event]:
-        started = time.monotonic()
+    def _block(self, block: BlockPlan) -> Iterator[Event]:
+        started = self._clock.now()
         yield BlockStarted(block.number, self._plan.blocks, len(block.steps))
         live = LiveBlock(
             self._engine,
@@ -145,10 +151,10 @@ class Runner:
         with live:
             self._possible.learn(live)
             others = self._others()
-            yield from self._steps(block, live, began)
+            yield from self._groups(block, live)
             others |= self._others()
         left = tuple(live.left)
-        yield BlockFinished(block.number, time.monotonic() - started, left, tuple(sorted(others)))
+        yield BlockFinished(block.number, self._clock.now() - started, left, tuple(sorted(others)))
 
     def _others(self) -> set[str]:
         """Return the runs of other netbenches that are at work now."""
@@ -157,129 +163,172 @@ class Runner:
             return {one.run for one in everything if one.live and one.run not in ("", self._run)}
         return set()
 
-    def _held(
-        self, steps: Sequence[Step], live: LiveBlock
-    ) -> dict[Step, Prepared | Failure | Skip]:
-        """Start servers, and every client that pauses by its own design: all pauses pass together.
+    def _groups(self, block: BlockPlan, live: LiveBlock) -> Iterator[Event]:
+        """Run the block probe by probe; those whose clients pause are prepared before all."""
+        early = [group for group in block.groups if self._pauses(group[0])]
+        held = self._prepared([step for group in early for step in group], live, len(block.arms))
+        try:
+            self._meter.rest()  # while the clients are held in their pauses
+            for group in block.groups:
+                yield TrialStarted(group[0], self._course.attempts(block.number) + 1)
+                if not self._sliced(group[0]):
+                    yield from self._trials_of(block, group, live)
+                    continue
+                mine = {step: held.pop(step) for step in group if step in held}
+                rest = [step for step in group if step not in mine]
+                mine |= self._prepared(rest, live, len(group))
+                yield from self._sessions_of(block, group, live, mine)
+        finally:
+            for left in held.values():
+                if isinstance(left, Prepared):
+                    left.end()
 
-        A server without a client only listens. An engine that goes away meanwhile is left to the
-        first step, which sees and records it.
-        """
-        possible = [(step, pair) for step in steps if (pair := self._up(step, live))]
-        early = [step for step, _ in possible if not self._holdable(step)][:_EARLY]
-        chosen = [(step, pair) for step, pair in possible if self._holdable(step) or step in early]
-        with Pool(max_workers=_AT_ONCE) as pool:
-            begun = {step: pool.submit(self._prepare, pair, step) for step, pair in chosen}
-        held: dict[Step, Prepared | Failure | Skip] = {}
-        for step, future in begun.items():
-            with suppress(EngineLost):
-                held[step] = future.result()
-        return held
+    def _sliced(self, step: Step) -> bool:
+        return isinstance(self._plan.probes[step.cell.probe], Sliced)
 
-    def _holdable(self, step: Step) -> bool:
+    def _pauses(self, step: Step) -> bool:
         probe = self._plan.probes[step.cell.probe]
-        return isinstance(probe, Probe) and probe.holdable > 0
+        return isinstance(probe, Sliced) and probe.pause > 0
+
+    def _prepared(self, steps: Sequence[Step], live: LiveBlock, arms: int) -> dict[Step, _Started]:
+        """Start server and held client of every session that can be had.
+
+        That the engine went away meanwhile is left to the group to record and to raise.
+        """
+        found: dict[Step, _Started] = {}
+        with Pool(max_workers=_AT_ONCE) as pool:
+            begun = {
+                step: pool.submit(self._prepare_session, pair, step, arms)
+                for step in steps
+                if (pair := self._up(step, live)) is not None
+            }
+        for step, future in begun.items():
+            try:
+                found[step] = future.result()
+            except EngineLost as exc:
+                found[step] = exc
+        return found
 
     def _up(self, step: Step, live: LiveBlock) -> LivePair | None:
         """Return the pair on which a step's tools can be started, None where they cannot."""
         pair = live.pairs.get(step.arm)
-        probe = self._plan.probes[step.cell.probe]
-        if isinstance(probe, Lifecycle) or not isinstance(pair, LivePair):
+        if not isinstance(pair, LivePair):
             return None
         with suppress(EngineLost):
             return pair if self._possible.ruled_out(step, pair) is None else None
         return None
 
-    def _prepare(self, pair: LivePair, step: Step) -> Prepared | Failure | Skip:
+    def _prepare_session(self, pair: LivePair, step: Step, arms: int) -> Prepared | Failure | Skip:
         try:
-            return self._trials.prepare(pair, step)
-        except TrialFailed as exc:
-            return exc.outcome
-        except EngineLost:
-            raise
-        except (EngineError, FactError) as exc:
-            return Failure("engine", str(exc), "")
+            return self._sessions.prepare(pair, step, arms)
+        except (TrialFailed, EngineError, FactError) as exc:
+            return failure_of(exc)
 
-    def _steps(self, block: BlockPlan, live: LiveBlock, began: float) -> Iterator[Event]:
-        """Run every step, then again those whose machine state was mixed, within the budget."""
-        steps: Sequence[Step] = block.steps
-        self._course.begin(steps)
-        for attempt in range(1, _ATTEMPTS + 1):
-            if attempt > 1:
-                steps = self._course.again(steps)
-                if self._too_late(block.number, began, self._course.pace.trials(steps)):
-                    return
-                self._course.rerun(steps)
-            if not steps:
-                return
-            steps = yield from self._attempt(block, live, steps, attempt)
-
-    def _attempt(
-        self, block: BlockPlan, live: LiveBlock, steps: Sequence[Step], attempt: int
-    ) -> Generator[Event, None, list[Step]]:
-        """Run steps one after another; return those of mixed state."""
-        mixed: list[Step] = []
-        held = self._held(steps, live)
+    def _sessions_of(
+        self,
+        block: BlockPlan,
+        group: Sequence[Step],
+        live: LiveBlock,
+        prepared: Mapping[Step, _Started],
+    ) -> Iterator[Event]:
+        """Run the rounds of one probe; yield a record of every arm."""
+        wheres = [self._where(block, step) for step in group]
+        probe = self._plan.probes[group[0].cell.probe]
+        arms = [step.arm for step in group]
+        rounds = round_order(
+            self._plan.seed, block.number, group[0].place, getattr(probe, "rounds", 0), arms
+        )
+        ready = [
+            (where, one)
+            for where in wheres
+            if isinstance(one := prepared.get(where.step), Prepared)
+        ]
         try:
-            if attempt == 1:
-                self._meter.rest()  # while held clients' pauses pass: all of them are stopped
-            for step in steps:
-                where = self._where(block, step, attempt)
-                yield TrialStarted(step, where.attempt)
-                record = yield from self._step(where, live, held.pop(step, None))
-                if self._course.mixed(record):
-                    mixed.append(step)
-        finally:
-            for left in held.values():
-                if isinstance(left, Prepared):
-                    left.end()
-        return mixed
-
-    def _where(self, block: BlockPlan, step: Step, attempt: int) -> Where:
-        self._course.number += 1
-        before = self._course.attempts(block.number)
-        return Where(self._course.number, block.number, before + attempt, step)
-
-    def _step(
-        self, where: Where, live: LiveBlock, prepared: Prepared | Failure | Skip | None
-    ) -> Generator[Event, None, Record]:
-        """Run one step, yield its record, return it."""
-        pair = live.pairs.get(where.step.arm)
-        try:
-            record = self._record(where, pair, prepared)
+            records = {one.number: one for one in self._sessions.carry_out(ready, rounds)}
+            for where in wheres:
+                if where.number not in records:
+                    records[where.number] = self._without(where, live, prepared)
         except EngineLost as exc:
             lost = Failure("engine", f"the engine went away: {exc}", "")
-            yield TrialFinished(_with_facts(never_ran(where, lost), pair))
+            for where in wheres:
+                yield TrialFinished(_with_facts(never_ran(where, lost), _pair(live, where)))
             raise
-        record = _with_facts(record, pair)
-        self._course.take(record)
-        yield TrialFinished(record)
-        return record
+        for where in wheres:
+            record = _with_facts(records[where.number], _pair(live, where))
+            self._course.take(record)
+            yield TrialFinished(record)
 
-    def _record(
-        self,
-        where: Where,
-        pair: LivePair | NotUp | None,
-        prepared: Prepared | Failure | Skip | None,
-    ) -> Record:
-        ready = prepared or self._ready(where.step, pair)
-        if isinstance(ready, Failure | Skip):
-            return never_ran(where, ready)
-        if isinstance(ready, Prepared):
-            return self._trials.carry_out(where, ready)
-        return self._lifecycles.carry_out(where, self._plan.driver(where.step.arm.driver), ready)
+    def _without(self, where: Where, live: LiveBlock, prepared: Mapping[Step, _Started]) -> Record:
+        """Return the record of a session that could not be prepared.
 
-    def _ready(
-        self, step: Step, pair: LivePair | NotUp | None
-    ) -> Prepared | Lifecycle | Failure | Skip:
-        """Return a step's trial, or the outcome of a step that has none."""
-        ruled_out = self._possible.ruled_out(step, pair)
+        Raises:
+            EngineLost: the engine went away.
+        """
+        found = prepared.get(where.step)
+        if isinstance(found, EngineLost):
+            raise found
+        if found is None or isinstance(found, Prepared):
+            found = self._ruled_out(where.step, live)
+        return never_ran(where, found)
+
+    def _ruled_out(self, step: Step, live: LiveBlock) -> Failure | Skip:
+        pair = live.pairs.get(step.arm)
+        return self._possible.ruled_out(step, pair) or Failure("create", "the pair is not up", "")
+
+    def _trials_of(
+        self, block: BlockPlan, group: Sequence[Step], live: LiveBlock
+    ) -> Iterator[Event]:
+        """Run the trials of one probe, one after another, between two readings of the sentinel."""
+        cpus = self._plan.cpus.get(group[0].cell.placement, _UNPINNED)
+        method = method_for(group[0].cell.placement)
+        first = self._sentinel.read(cpus.client, cpus.server)
+        window = _window(method, first)
+        for step in group:
+            where = self._where(block, step)
+            pair = live.pairs.get(step.arm)
+            try:
+                record = self._trial(where, pair)
+            except EngineLost as exc:
+                lost = Failure("engine", f"the engine went away: {exc}", "")
+                yield TrialFinished(_with_facts(never_ran(where, lost), pair))
+                raise
+            if record.came_up and record.sentinel.method == "none" and not record.sentinel.note:
+                record = replace(record, sentinel=window)
+            record = _with_facts(record, pair)
+            self._course.take(record)
+            yield TrialFinished(record)
+
+    def _trial(self, where: Where, pair: LivePair | NotUp | None) -> Record:
+        """Return the record of one trial."""
+        ruled_out = self._possible.ruled_out(where.step, pair)
         if ruled_out is not None:
-            return ruled_out
+            return never_ran(where, ruled_out)
         if not isinstance(pair, LivePair):
-            return Failure("create", "the pair is not up", "")
-        probe = self._plan.probes[step.cell.probe]
-        return probe if isinstance(probe, Lifecycle) else self._prepare(pair, step)
+            return never_ran(where, Failure("create", "the pair is not up", ""))
+        probe = self._plan.probes[where.step.cell.probe]
+        if isinstance(probe, Lifecycle):
+            driver = self._plan.driver(where.step.arm.driver)
+            return self._lifecycles.carry_out(where, driver, probe)
+        try:
+            prepared = self._trials.prepare(pair, where.step)
+        except (TrialFailed, EngineError, FactError) as exc:
+            return never_ran(where, failure_of(exc))
+        return self._trials.carry_out(where, prepared)
+
+    def _where(self, block: BlockPlan, step: Step) -> Where:
+        self._course.number += 1
+        attempt = self._course.attempts(block.number) + 1
+        return Where(self._course.number, block.number, attempt, step)
+
+
+def _pair(live: LiveBlock, where: Where) -> LivePair | NotUp | None:
+    return live.pairs.get(where.step.arm)
+
+
+def _window(method: Method, first: SentinelReading | Absent) -> SentinelWindow:
+    if isinstance(first, Absent):
+        return SentinelWindow(method, None, None, first.reason)
+    return SentinelWindow(method, first, None)
 
 
 def _with_facts(record: Record, pair: LivePair | NotUp | None) -> Record:

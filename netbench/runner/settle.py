@@ -1,4 +1,4 @@
-"""Settle: the tools of a trial brought to the point from which it can be measured."""
+"""The tools of a session or a trial, brought to the point from which it can be measured."""
 
 import itertools
 import secrets
@@ -12,8 +12,9 @@ from netbench.errors import EngineError, EngineLost
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
-from netbench.probes import Probe
+from netbench.probes import Probe, Sliced, Tool
 from netbench.record import Completed, Failure, Skip
+from netbench.runner.clock import Clock
 from netbench.runner.prepared import Prepared
 from netbench.spec import Protocol, Role
 from netbench.topology import Call, LivePair
@@ -23,11 +24,12 @@ _LISTEN_WITHIN = 5.0
 _LIMIT = 6 * 3600.0
 """Seconds after which a tool ends even if nobody waits for it any more; no block takes so long."""
 _WARM_UP = 0.1
-"""Seconds from a held client's connection to its stop: its few warm-up messages are through."""
+"""Seconds from a client's connection to its first hold: few warm-up messages are through, or a
+stream has found its window."""
 _WARM_UP_UNSEEN = 0.6
 """The same from its start, where no connection shows."""
 _MARGIN = 0.1
-"""Seconds beyond a held client's own pause before it is released."""
+"""Seconds beyond a held client's own pause before it is let go on."""
 _PORTS = range(21001, 31000)
 """Below the usual ephemeral range, 32768 and up."""
 _SECOND_PORT: Final = (
@@ -50,8 +52,9 @@ class TrialFailed(Exception):
 class Settler:
     """Starts tools on live pairs of one engine."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
-        """Take what settling needs."""
+    def __init__(self, engine: Engine, plan: Plan, clock: Clock | None = None) -> None:
+        """Take what is needed for that."""
+        self._clock = clock or Clock()
         self._engine = engine
         self._plan = plan
         # Two runs at once in one host's namespace would else always want the same ports.
@@ -61,8 +64,8 @@ class Settler:
         """Published ports by server, in turn: many a server is started before the last ends."""
         self._lock = threading.Lock()
 
-    def prepare(self, live: LivePair, step: Step, probe: Probe) -> Prepared:
-        """Start the server, see it listen, and bring a holdable client into its pause.
+    def prepare(self, live: LivePair, step: Step, probe: Tool) -> Prepared:
+        """Start the server and see it listen.
 
         Raises:
             TrialFailed: the server does not come up.
@@ -78,10 +81,31 @@ class Settler:
         prepared = Prepared(live, step, probe, cpus, call, port, outside, server)
         try:
             self._see_it_listen(prepared)
+        except BaseException:
+            prepared.end()
+            raise
+        return prepared
+
+    def prepare_session(
+        self, live: LivePair, step: Step, probe: Sliced, seconds: float
+    ) -> Prepared:
+        """Start server and client, and those of the load beside it, and hold the clients.
+
+        Args:
+            live: the pair.
+            step: of the plan.
+            probe: of the session.
+            seconds: that the session takes at most, from the client's first work.
+
+        Raises:
+            TrialFailed: the tools do not come up.
+            EngineLost: the engine does not answer.
+        """
+        prepared = self.prepare(live, step, probe)
+        try:
             if probe.load is not None:
-                prepared.load = self.prepare(live, step, probe.load)
-            if probe.holdable:
-                self._hold(prepared)
+                prepared.load = self.prepare_session(live, step, probe.load, seconds)
+            self._start_held(prepared, probe, seconds)
         except BaseException:
             prepared.end()
             raise
@@ -100,42 +124,38 @@ class Settler:
             reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
             raise TrialFailed(Failure("server", reason, said(done)))
 
-    def _hold(self, prepared: Prepared) -> None:
-        probe, live = prepared.probe, prepared.live
-        client = self._start_client(prepared)
-        prepared.client = client
+    def _start_held(self, prepared: Prepared, probe: Sliced, seconds: float) -> None:
+        """Start a session's client and hold it once its connection is there."""
+        live = prepared.live
+        # What pauses before it works counts its time from the end of its pause; all others from
+        # their start, and how long they wait until it is their turn is not known.
+        bound = seconds if probe.pause else _LIMIT
+        argv = probe.session_argv(
+            prepared.call.target, prepared.outside, self._control(prepared), bound
+        )
+        prepared.client = client = self._start_client(prepared, argv)
         if probe.protocols[0] == "tcp":
-            connected = self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
+            self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
             patience = _WARM_UP
         else:
-            # Nothing shows that a datagram came through. A client that is stopped too early
-            # only pauses after its release: that takes time, and changes no number.
-            connected, patience = client.alive(), _WARM_UP_UNSEEN
-        prepared.released_after = time.monotonic() + probe.holdable + _MARGIN
-        if connected:
-            time.sleep(patience)
-            client.signal("STOP")
+            # Nothing shows that a datagram came through. A client that is held too early only
+            # pauses after it is let go on: that takes time, and changes no number.
+            patience = _WARM_UP_UNSEEN
+        prepared.ready = self._clock.now() + (probe.pause + _MARGIN if probe.pause else 0.0)
+        self._clock.sleep(patience)
+        client.signal("STOP")
 
-    @staticmethod
-    def await_pause(prepared: Prepared) -> None:
-        """Wait until a held client's own pause is over."""
-        if prepared.client is not None:
-            time.sleep(max(0.0, prepared.released_after - time.monotonic()))
-
-    def release(self, prepared: Prepared) -> Process:
-        """Let the client go: continue a held one when its pause is over, else start it."""
-        if prepared.client is None:
-            prepared.client = self._start_client(prepared)
-        else:
-            self.await_pause(prepared)
-            prepared.client.signal("CONT")
+    def start(self, prepared: Prepared, probe: Probe) -> Process:
+        """Start the client of a trial."""
+        argv = probe.client_argv(prepared.call.target, prepared.outside, self._control(prepared))
+        prepared.client = self._start_client(prepared, argv)
         return prepared.client
 
-    def _start_client(self, prepared: Prepared) -> Process:
-        call = prepared.call
-        control = prepared.live.driver.recipe.congestion_control or self._plan.cc
-        argv = prepared.probe.client_argv(call.target, prepared.outside, control)
-        return self._start(call.client, Role.CLIENT, argv, prepared.cpus.client)
+    def _control(self, prepared: Prepared) -> str | None:
+        return prepared.live.driver.recipe.congestion_control or self._plan.cc
+
+    def _start_client(self, prepared: Prepared, argv: tuple[str, ...]) -> Process:
+        return self._start(prepared.call.client, Role.CLIENT, argv, prepared.cpus.client)
 
     def _start(
         self, endpoint: Endpoint, role: Role, argv: tuple[str, ...], cpu: int | None

@@ -1,10 +1,11 @@
 """Path proof: which links carried the trial's bytes (METHOD §4). Pure."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netbench.drivers import Driver, Hop
-from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route
+from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path, Role
 
 _FEW = 12
@@ -19,11 +20,14 @@ def prove(
     required: int,
     *,
     returned: int = 0,
+    slices: Sequence[Slice] = (),
 ) -> PathProof:
     """Return whether the driver's links, and no others, can have carried so many bytes.
 
     Held means: every link of the claimed path is there, the same before and after, and its
-    counter in the traffic's direction moved by at least the bytes the receiver got.
+    counter in the traffic's direction moved by at least the bytes the receiver got. Of a session
+    that holds for each of its slices by itself, in which all other arms were held: what they sent
+    over a shared link is not counted.
 
     Args:
         driver: that claims the path.
@@ -32,12 +36,15 @@ def prove(
         facts: of before the trial and of after it.
         required: payload bytes that the server counted.
         returned: payload bytes that the client counted, where the server sends.
+        slices: of a session, with what each link moved in them.
     """
     before, after = facts
     now = driver.hops(path, after)
     hops, problems = _compare(driver.hops(path, before), now, (required, returned))
     if not now:
         problems = ["links of the claimed path are missing"]
+    hops = [_in_slices(hop, at, slices) for at, hop in enumerate(hops)]
+    problems += [problem for one in slices for problem in _short_slice(hops, one)]
     return PathProof(
         held=not problems,
         required=required,
@@ -82,6 +89,29 @@ def _short(proof: HopProof, required: int, returned: int) -> list[str]:
     if proof.counted != "none" and proof.back < returned:
         problems.append(f"{name} moved {proof.back} bytes back, the client got {returned}")
     return problems
+
+
+def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
+    """Return a hop with what it moved in the slices alone, where that was read."""
+    ways = [
+        [counted[at] for one in slices if at < len(counted := getattr(one, way))]
+        for way in ("moved", "back")
+    ]
+    moved, back = ([count for count in way if count is not None] for way in ways)
+    return replace(hop, moved=sum(moved), back=sum(back)) if moved else hop
+
+
+def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
+    """Yield the links that moved less in a slice than the tools received in it."""
+    for at, hop in enumerate(hops):
+        for counted, needed, way in (
+            (one.moved, one.received, "the receiver got"),
+            (one.back, one.returned, "back, the client got"),
+        ):
+            count = counted[at] if at < len(counted) else None
+            if count is not None and count < needed:
+                name = f"{hop.namespace} {hop.link}"
+                yield f"round {one.round}: {name} moved {count} bytes, {way} {needed}"
 
 
 def _caller(path: Path, facts: PairFacts) -> EndpointFacts:

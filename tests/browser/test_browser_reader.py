@@ -60,7 +60,9 @@ def test_how_sure_each_verdict_is(page: Any) -> None:
     row = texts(page, "#contrast-bridge-east-west-tcp-rr-same-rtt_p50")[0]
 
     assert re.search(r"1\.\d{3} \[1\.\d{3}, 1\.\d{3}\]", row)
-    assert "▼ slower" in row
+    assert re.search(r"▼ \d+ to \d+ % slower", row)
+    assert "95 % for this one alone [1." in row
+    assert "95 %, shared by all 9 comparisons" in section(page, "answer")
     assert "noise floor" in section(page, "measures")
     assert "share an error rate of 5 %" in section(page, "method")
 
@@ -85,5 +87,5 @@ def test_what_would_change_the_verdict(page: Any) -> None:
 def test_every_word_that_needs_it_is_explained(page: Any) -> None:
     glossary = section(page, "glossary")
 
-    for term in ("Baseline", "Block", "Noise floor", "Placement", "Sentinel", "Undecided"):
+    for term in ("Baseline", "Block", "Noise floor", "Placement", "Sentinel", "Session", "Slice"):
         assert term in glossary

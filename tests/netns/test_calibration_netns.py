@@ -1,40 +1,45 @@
-import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
-from campaigns import INJECTED, campaign
-from injected import Limiter
-from kinds import DRIVER, Kind
-from short import ShortStream
+from campaigns import Kind, campaign
+from injected import Limiter, Neighbour
 from support.require import require_or_skip
 
-from netbench.probes import PROBES
-from netbench.record import Failure, Sample
-from netbench.store import load
+from netbench.errors import NetbenchError
 
 
 @pytest.mark.skipif(shutil.which("tc") is None, reason="tc (iproute2) is not installed")
-def test_a_limiter_gives_each_arm_its_rate_and_the_record_shows_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(PROBES, ShortStream.name, ShortStream)
-    kind = Kind("half", "", 1, "limited", blocks="1", limiter=Limiter(0.3e9, 0.5), truth=0.5)
+def test_a_campaign_finds_the_effect_that_was_injected() -> None:
+    limiter = Limiter(0.3e9, 0.5, noise=0.0)
+    kind = Kind("half", "", 1, ("limited",), limiter=limiter, truth=0.5)
 
-    path = campaign(kind, 1, 0, tmp_path)
+    try:
+        ended = campaign(kind, 1)
+    except NetbenchError as error:
+        if "tc: " in error.message:
+            require_or_skip("tbf", f"the kernel has no token bucket: {error.message}")
+        raise
 
-    records = list(load(path).records())
-    rates = {}
-    for record in records:
-        if isinstance(record.outcome, Failure) and "tc: " in record.outcome.reason:
-            require_or_skip("tbf", f"the kernel has no token bucket: {record.outcome.reason}")
-        assert isinstance(record.outcome, Sample), record.outcome
-        rates[record.cell.driver, record.replica] = record.outcome.value("throughput")
-        (client,) = (end for end in record.endpoints if end.role == "client")
-        assert [link.qdisc for link in client.links if link.name == "eth0"] == ["tbf"]
-    # A bucket bounds a rate from above, on however busy a machine.
-    told = json.loads((path / INJECTED).read_text())["done"]
-    assert {one["rate"] for one in told} == {0.15e9, 0.3e9}
-    assert rates.keys() == {("bridge:user", 0), ("bridge:user", 1), (DRIVER, 0)}
-    assert all(rate and rate < 0.3e9 for rate in rates.values())
-    assert rates[DRIVER, 0] < 0.15e9
+    (found,) = ended.found
+    assert (found.probe, found.metric, found.verdict) == ("tcp-throughput", "throughput", "slower")
+    assert found.ratio == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_neighbour_takes_a_cpu_and_ends_with_its_context() -> None:
+    with Neighbour("calibration", rest=0.05) as neighbour:
+        until = time.monotonic() + 20
+        while cpu_seconds(neighbour.pid) < 0.3 and time.monotonic() < until:
+            time.sleep(0.05)
+
+        assert cpu_seconds(neighbour.pid) >= 0.3
+
+    assert not Path(f"/proc/{neighbour.pid}").exists()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the user time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""`netbench run --resume` on nothing but the kernel."""
+"""`netbench run --resume` on nothing but the kernel: a run cut off, and runs extended."""
 
 import json
 import signal
@@ -42,15 +42,15 @@ def changed(folder: Path, **facts: Any) -> None:
     path.write_text(json.dumps(info))
 
 
-def assert_whole(folder: Path) -> list[dict[str, Any]]:
-    """Every trial of the plan counts once, and every record says by itself which it is."""
+def assert_whole(folder: Path, blocks: int = BLOCKS) -> list[dict[str, Any]]:
+    """Every arm counts once in each block, and every record says by itself which it is."""
     run = load(folder)
     counting = [(r.block, r.cell.driver, r.replica) for r in run.records()]
     arms = [("bridge", 0), ("host", 0), ("host", 1)]
     on_disk = records(folder)
     keys = Counter((r["block"], r["cell"]["driver"], r["replica"], r["attempt"]) for r in on_disk)
 
-    assert sorted(counting) == [(block, *arm) for block in range(1, BLOCKS + 1) for arm in arms]
+    assert sorted(counting) == [(block, *arm) for block in range(1, blocks + 1) for arm in arms]
     assert set(keys.values()) == {1}
     assert [r["number"] for r in on_disk] == list(range(1, len(on_disk) + 1))
     assert run.notes == []
@@ -84,8 +84,73 @@ def test_a_killed_run_goes_on_with_the_block_that_was_cut_off(
     again = program("run", "--resume", str(cut_off), "--json")
     assert again.code == 0
     assert "nothing is left" in again.stderr
+    assert f"netbench run --resume {cut_off} --blocks +10" in again.stderr
     assert again.json["contrasts"] == done.json["contrasts"]
     assert records(cut_off) == on_disk
+
+
+@pytest.fixture
+def ended(program: Program) -> Path:
+    """The folder of a run that ended as planned."""
+    plan = ("--drivers", "host,bridge", "--blocks", str(BLOCKS), "--seed", "3")
+    done = program("run", *plan, "--suite", program.suite(trickle()))
+    assert done.code == 0, done.stderr
+    return program.run_folder()
+
+
+def test_a_run_that_ended_is_extended_by_blocks_and_then_by_time(
+    program: Program, ended: Path
+) -> None:
+    before = (ended / "records.jsonl").read_text()
+    done = program("run", "--resume", str(ended), "--blocks", "+1", "--json")
+
+    assert done.code == 0, done.stderr
+    assert "extended by 1 block; to measure: all cells" in done.stderr
+    assert (ended / "records.jsonl").read_text().startswith(before)
+    assert_whole(ended, BLOCKS + 1)
+    info = load(ended).info
+    (resumed,) = info.resumed
+    assert (resumed.extended_blocks, resumed.extended_time, resumed.reopened) == (1, 0.0, False)
+    assert (resumed.block, resumed.set_aside) == (BLOCKS + 1, 0)
+    assert (info.plan.cap, info.plan.blocks, info.plan.max_time) == (BLOCKS, BLOCKS + 1, None)
+    rates = [cell for cell in done.json["cells"] if cell["metric"] == "throughput"]
+    assert [cell["trials"] for cell in rates] == [BLOCKS + 1] * 2
+    assert info.wall is not None
+
+    program("run", "--resume", str(ended), "--max-time", "+12", "--json")
+    later = load(ended).info
+    assert later.status == "out-of-time"
+    assert later.plan.cap == BLOCKS
+    assert later.plan.max_time == pytest.approx(info.wall + 12)
+    assert later.resumed[1].extended_time == 12
+    assert max(r["block"] for r in records(ended)) > BLOCKS + 1
+
+
+def test_a_killed_run_is_extended_beyond_its_rest(program: Program, cut_off: Path) -> None:
+    done = program("run", "--resume", str(cut_off), "--blocks", "+1", "--json")
+
+    assert done.code == 0, done.stderr
+    assert_whole(cut_off, BLOCKS + 1)
+    (resumed,) = load(cut_off).info.resumed
+    assert (resumed.block, resumed.extended_blocks) == (2, 1)
+    assert resumed.set_aside > 0
+
+
+def test_whatever_is_wrong_with_an_extension_is_one_error_and_nothing_is_changed(
+    program: Program, ended: Path
+) -> None:
+    untouched = {path: path.read_bytes() for path in ended.rglob("*") if path.is_file()}
+    wrong = ("--blocks", "12", "--max-time", "+soon", "--seed", "4")
+    done = program("run", "--resume", str(ended), *wrong, "--json")
+    fixed = program("run", "--resume", str(ended), "--blocks", "12", "--json")
+
+    assert (done.code, fixed.code) == (2, 2)
+    problems = done.json["error"]["problems"]
+    assert len(problems) == 3
+    for words in ("--blocks +N adds N blocks", "not '+soon'", "--seed: 3 when the run began"):
+        assert sum(words in problem for problem in problems) == 1
+    assert "--blocks +N adds N blocks" in fixed.json["error"]["message"]
+    assert {path: path.read_bytes() for path in untouched} == untouched
 
 
 def test_a_changed_machine_is_refused_with_every_difference_unless_forced(
@@ -118,6 +183,8 @@ def test_a_changed_machine_is_refused_with_every_difference_unless_forced(
     ("argv", "words"),
     [
         (("--force",), "--force needs --resume"),
+        (("--blocks", "+3"), "--blocks +3 extends a run that is there"),
+        (("--max-time", "+3"), "--max-time +3 extends a run that is there"),
         (("--resume", "nowhere"), "does not exist"),
         (("--resume", "."), "is not a run folder"),
     ],

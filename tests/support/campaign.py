@@ -42,6 +42,8 @@ class Campaign:
     adaptive: bool = False
     least: int = 6
     precision: float = 0.03
+    cap: int | None = None
+    """Blocks that were declared first; None for all of them."""
 
     def info(self) -> RunInfo:
         cells = tuple(
@@ -61,6 +63,7 @@ class Campaign:
                 baseline=self.baseline,
                 cells=cells,
                 blocks=self.blocks,
+                cap=self.cap or self.blocks,
                 max_time=None,
                 seed=self.seed,
                 margin=self.margin,

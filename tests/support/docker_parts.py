@@ -6,7 +6,9 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from support.dockerd import Lab
@@ -73,10 +75,23 @@ def as_user(
 
     `before` puts the user somewhere else first.
     """
-    command = (*before, sys.executable, "-m", "support.docker_story", story, str(lab.socket))
+    return told(story, str(lab.socket), uid=uid, gid=gid, before=before)
+
+
+def told(
+    story: str,
+    engine: str,
+    *,
+    uid: int = 0,
+    gid: int = 0,
+    before: tuple[str, ...] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the same of an engine at a socket, or where a URL leads."""
+    command = (*before, sys.executable, "-m", "support.docker_story", story, engine)
     done = subprocess.run(
         (*command, str(uid), str(gid)),
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        env={**os.environ, **environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -84,5 +99,5 @@ def as_user(
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,6 +1,7 @@
 """What a user does with the docker engine, to be told by root and by a user with a socket alone.
 
-As a program: `docker_story.py STORY SOCKET UID GID` tells one as that user and prints JSON.
+As a program: `docker_story.py STORY ENGINE UID GID` tells one as that user and prints JSON; ENGINE
+is the path of a socket, or what DOCKER_HOST takes.
 """
 
 import json
@@ -8,6 +9,8 @@ import os
 import sys
 from collections.abc import Callable
 from typing import Any
+
+from support import held
 
 from netbench.engines.base import Endpoint, Engine
 from netbench.engines.docker import open_docker
@@ -46,9 +49,10 @@ def signals(engine: Engine) -> dict[str, Any]:
         engine.remove_endpoint(endpoint)
 
 
-def _told(socket: str, tell: Callable[[Engine], dict[str, Any]]) -> dict[str, Any]:
+def _told(place: str, tell: Callable[[Engine], dict[str, Any]]) -> dict[str, Any]:
+    host = place if "://" in place else f"unix://{place}"
     try:
-        engine = open_docker("story", environment={"DOCKER_HOST": f"unix://{socket}"})
+        engine = open_docker("story", environment={**os.environ, "DOCKER_HOST": host})
     except EngineUnavailable as error:
         return {"message": error.message, "hint": error.hint}
     try:
@@ -100,14 +104,23 @@ def _answers(engine: Engine, server: Endpoint, client: Endpoint, address: str, p
 
 
 def _main() -> None:
-    story, socket, uid, gid = sys.argv[1:]
+    story, place, uid, gid = sys.argv[1:]
     os.setgroups([])
     os.setresgid(*[int(gid)] * 3)
     os.setresuid(*[int(uid)] * 3)
-    print(json.dumps(_told(socket, _STORIES[story])))  # noqa: T201
+    print(json.dumps(_told(place, _STORIES[story])))  # noqa: T201
 
 
-_STORIES = {"signals": signals, "abandon": _abandon, "outside": _outside}
+_STORIES = {
+    "signals": signals,
+    "abandon": _abandon,
+    "outside": _outside,
+    "ends": held.ends,
+    "round_trips": held.round_trips,
+    "stream": held.stream,
+    "after_a_hold": held.after_a_hold,
+    "left_held": held.left_held,
+}
 
 if __name__ == "__main__":
     _main()

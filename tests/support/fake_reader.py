@@ -39,7 +39,7 @@ class FakeReader:
         driver = driver_of(name)
         if driver in self.gone:
             raise FactError("the client (process 1000) is gone")
-        facts = moved(self._facts(pair), self.engine.carried[pair_of(name)])
+        facts = moved(self._facts(pair), self.engine.counted(pair_of(name)))
         return self.bend_later.get(driver, _same)(facts)
 
     def _read(self, pair: Pair) -> PairFacts | FactError:
@@ -69,8 +69,10 @@ class ScriptedSentinel(Sentinel):
     def __init__(self, values: Iterable[float | None] = ()) -> None:
         super().__init__()
         self._values = itertools.chain(values, itertools.repeat(50e9))
+        self.reads = 0
 
     def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
         del client_cpu, server_cpu
+        self.reads += 1
         value = next(self._values)
         return Absent("no sentinel here") if value is None else SentinelReading(value, 0.0)

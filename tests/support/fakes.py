@@ -1,17 +1,21 @@
-"""An engine of paper: our own protocol without a kernel behind it.
+"""An engine of paper: our own protocol without a kernel behind it, and without waiting.
 
-Nothing goes wrong unless a test says so. Tools print what real ones printed (tests/golden).
+Nothing goes wrong unless a test says so. Tools print what real ones printed (tests/golden), and
+work on a clock that moves only when somebody waits for it.
 """
 
 import itertools
 import re
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from ipaddress import IPv4Address
+from typing import TypeVar
 
+from support.clock import FakeClock
 from support.facts import CLIENT, SERVER
+from support.fake_tools import CARRIED, NO_PROCESS, RATE, RTT, FakeProcess, call_now
 from support.golden import case
 from support.pairs import (
     CLIENT6,
@@ -19,7 +23,9 @@ from support.pairs import (
     HOST_ON_LAN6,
     OUTSIDE,
     OUTSIDE6,
+    PAIRS,
     SERVER6,
+    with_lan,
 )
 from support.plans import STEMS, driver_of, plan_of
 
@@ -28,7 +34,7 @@ from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.facts.procfs import ESTABLISHED, LISTEN
 from netbench.files import LOCAL
 from netbench.plan.drivers import driver_named
-from netbench.record import Completed, FactValue, Ipam
+from netbench.record import Completed, EndpointFacts, FactValue, Ipam
 from netbench.spec import (
     Attach,
     CpuTopology,
@@ -41,18 +47,7 @@ from netbench.spec import (
 
 __all__ = ["FakeEngine", "FakeProcess", "pair_of", "plan_of"]
 
-CARRIED = 10**12
-"""Bytes that a trial adds on every link: more than any captured tool received."""
-NO_PROCESS = 2**22 + 1
-"""Above PID_MAX_LIMIT: what is local to this engine is on paper too."""
-_PRINTED = {
-    ("iperf3", Role.CLIENT): case("iperf3", "3.18", "ok"),
-    ("iperf3", Role.SERVER): case("iperf3", "3.18", "server-side"),
-    ("sockperf", Role.CLIENT): case("sockperf", "3.7", "ok"),
-    ("sockperf", Role.SERVER): Completed((), -9, "", "", timed_out=False, seconds=1.0),
-    ("socat", Role.SERVER): Completed((), -9, "", "", timed_out=False, seconds=1.0),
-}
-_CALL = case("socat", "1.8.0", "ok")
+T = TypeVar("T")
 MAKING, REMOVING = 0.25, 0.125
 """Seconds that every network takes."""
 _REFUSED = case("iperf3", "3.18", "refused")
@@ -65,74 +60,12 @@ def pair_of(name: str) -> str:
     return re.sub(r"-[sc]\d*$", "", name)
 
 
-def call_now() -> Completed:
-    """Return what socat left that was answered at this moment."""
-    moment = f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f}"
-    return replace(_CALL, stderr=re.sub(r"^\S+ \S+", moment, _CALL.stderr, flags=re.MULTILINE))
-
-
-class FakeProcess:
-    """A tool that has printed everything before anybody waits for it."""
-
-    def __init__(self, engine: "FakeEngine", endpoint: Endpoint, argv: tuple[str, ...]) -> None:
-        self.engine = engine
-        self.endpoint = endpoint
-        self._argv = argv
-        self.pair, self.inner = engine.led_to(endpoint, self.port)
-        self.signals: list[Signal] = []
-        self.ended = False
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        return self._argv
-
-    @property
-    def port(self) -> int:
-        if "-p" in self._argv:
-            return int(self._argv[self._argv.index("-p") + 1])
-        (port,) = re.findall(r"(?:LISTEN|\d|\]):(3\d{4})", " ".join(self._argv))
-        return int(port)
-
-    @property
-    def role(self) -> Role:
-        """That of the tool: the client on the LAN is one too."""
-        return Role.SERVER if self.endpoint.role is Role.SERVER else Role.CLIENT
-
-    @property
-    def driver(self) -> str:
-        return driver_of(self.pair)
-
-    def alive(self) -> bool:
-        return not (self.ended or self.engine.mute(self))
-
-    def signal(self, name: Signal) -> None:
-        if self.ended:
-            return
-        self.signals.append(name)
-        self.engine.log.append((name, self.role, self._argv[0], self.pair))
-        if name == "KILL":
-            self.ended = True
-
-    def cpus(self) -> str | None:
-        return "0"
-
-    def pid(self) -> int | None:
-        return NO_PROCESS
-
-    def wait(self, timeout: float) -> Completed:
-        self.engine.answer()
-        killed, self.ended = self.ended, True
-        if self.role is Role.CLIENT and self.engine.hangs(self):
-            return Completed(self._argv, -9, "", "", timed_out=True, seconds=timeout)
-        done = self.engine.prints(self)
-        if self.role is Role.CLIENT and not self.engine.idle(self):
-            self.engine.carried[self.pair] += CARRIED
-        return replace(done, argv=self._argv, exit_code=-9 if killed else done.exit_code)
-
-
 @dataclass
 class FakeEngine:
-    """What a test may set to make something go wrong: names are drivers' names."""
+    """What a test may set to make something go wrong: names are drivers' names.
+
+    Where it says "pairs", either a driver's name or the start of a pair's endpoints' names.
+    """
 
     refuses: Mapping[str, str] = field(default_factory=dict)
     """Endpoints that cannot be made, with the reason."""
@@ -151,6 +84,14 @@ class FakeEngine:
     """Clients that never end by themselves."""
     unmoved: frozenset[str] = frozenset()
     """Pairs whose counters stand still, whatever their tools say."""
+    standing: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Pairs whose counters stand still in some rounds."""
+    dies: Mapping[str, int] = field(default_factory=dict)
+    """Pairs whose session's client ends by itself after so many slices."""
+    deaf: frozenset[str] = frozenset()
+    """Pairs whose tools can be neither held nor let go on."""
+    latency: float = 0.0
+    """Seconds within which a signal reaches a tool."""
     output: Mapping[str, Completed] = field(default_factory=dict)
     """What clients print instead."""
     server_output: Mapping[str, Completed] = field(default_factory=dict)
@@ -160,12 +101,16 @@ class FakeEngine:
     unstartable: frozenset[str] = frozenset()
     lost_at: int | None = None
     """Number of the tool during which the engine goes away, from 1."""
+    lost_after: int | None = None
+    """How often a client is let go on before the engine goes away."""
 
     def __post_init__(self) -> None:
         self.endpoints: dict[str, Endpoint] = {}
         self.networks: dict[str, Network] = {}
         self.processes: list[FakeProcess] = []
-        self.carried: Counter[str] = Counter()
+        self.clock = FakeClock()
+        self.released = 0
+        """How often a client was let go on."""
         self.log: list[tuple[Signal | str, Role, str, str]] = []
         self.tried: Counter[str] = Counter()
         """Networks and endpoints asked for, by driver."""
@@ -173,6 +118,9 @@ class FakeEngine:
         """Commands of connections that must fail."""
         self.lans = 0
         """How often the emulated LAN was asked for."""
+        self._whole: Counter[str] = Counter()
+        """Bytes that trials have carried, by pair."""
+        self._lock = threading.Lock()
         self._pids = itertools.count(NO_PROCESS)
         self._host_ports = itertools.count(30001)
         self.name, self.why, self.local = "netns", "asked for", True
@@ -180,7 +128,10 @@ class FakeEngine:
 
     def answer(self) -> None:
         """Raise once the engine is gone."""
-        if self.lost_at is not None and len(self.processes) >= self.lost_at:
+        tools, goings = len(self.processes), self.released
+        if self.lost_at is not None and tools >= self.lost_at:
+            raise EngineLost("the engine stopped answering")
+        if self.lost_after is not None and goings >= self.lost_after:
             raise EngineLost("the engine stopped answering")
 
     def led_to(self, endpoint: Endpoint, port: int) -> tuple[str, int]:
@@ -202,14 +153,61 @@ class FakeEngine:
     def hangs(self, process: FakeProcess) -> bool:
         return process.driver in self.hanging
 
-    def idle(self, process: FakeProcess) -> bool:
-        return process.driver in self.unmoved
+    def note(self, process: FakeProcess, name: Signal) -> None:
+        """Take down a signal."""
+        self.log.append((name, process.role, process.tool, process.pair))
+        self.released += name == "CONT"
+
+    def dies_after(self, process: FakeProcess) -> int | None:
+        return _of(self.dies, process)
+
+    def standing_of(self, process: FakeProcess) -> frozenset[int]:
+        """Return the rounds in which a client's links stand still."""
+        return _of(self.standing, process) or frozenset()
 
     def prints(self, process: FakeProcess) -> Completed:
         said = self.output if process.role is Role.CLIENT else self.server_output
-        if process.argv[0] == "sh":
+        if process.tool == "sh":
             return said.get(process.driver) or call_now()
-        return said.get(process.driver) or _PRINTED[process.argv[0], process.role]
+        return said.get(process.driver) or process.said(next(iter(self._clients(process)), None))
+
+    def _clients(self, server: FakeProcess) -> list[FakeProcess]:
+        """Return the clients of a server, the last one first."""
+        return [
+            one
+            for one in reversed(self.processes)
+            if one.role is Role.CLIENT and (one.pair, one.inner) == (server.pair, server.inner)
+        ]
+
+    def read_by(self, process: FakeProcess) -> int:
+        """Return the bytes that an end of a stream has read."""
+        if process.role is Role.CLIENT:
+            return int(RATE * process.worked()) if process.directions()[1] else 0
+        sending = [one for one in self._clients(process) if one.directions()[0]]
+        return int(RATE * sum(one.worked() for one in sending))
+
+    def carried_whole(self, process: FakeProcess) -> None:
+        """Take down that a tool that was never held has carried what it says."""
+        if not process.of(self.unmoved):
+            with self._lock:
+                self._whole[process.pair] += CARRIED
+
+    def counted(self, pair: str) -> int:
+        """Return what the links of a pair count by now.
+
+        Those of the host's namespace count for every pair that uses it.
+        """
+        shared = driver_of(pair).partition("@")[0] == "host"
+        pairs = self._pairs() if shared else {pair}
+        return sum(self._carried(one) for one in pairs if not shared or _is_hosts(one))
+
+    def _pairs(self) -> set[str]:
+        return {one.pair for one in self.processes} | {pair_of(name) for name in self.endpoints}
+
+    def _carried(self, pair: str) -> int:
+        own = [one for one in self.processes if one.pair == pair and one.role is Role.CLIENT]
+        held = [one for one in own if one.held_once and not one.of(self.unmoved)]
+        return self._whole[pair] + sum(one.on_links() for one in held)
 
     @property
     def running(self) -> list[FakeProcess]:
@@ -308,7 +306,8 @@ class FakeEngine:
         del cpu
         assert limit > 0
         self.answer()
-        process = FakeProcess(self, endpoint, argv)
+        with self._lock:
+            process = FakeProcess(self, endpoint, argv)
         if process.driver in self.unstartable:
             raise EngineError("exec failed: no such file")
         self.processes.append(process)
@@ -348,9 +347,39 @@ class FakeEngine:
         raise EngineError(f"nobody is called {name} here")
 
     def _file(self, endpoint: Endpoint, path: str) -> str:
-        """Return what is read in an endpoint: sockets are IPv4's, and nothing else is there."""
+        """Return what is read in an endpoint: sockets are IPv4's, and little else is there."""
+        match path:
+            case "/proc/net/dev":
+                return self._links(endpoint)
+            case "/proc/net/snmp":
+                return f"Tcp: PassiveOpens AttemptFails\nTcp: {self._accepted(endpoint)} 0\n"
         rows = self._sockets(endpoint) if path == "/proc/net/tcp" else []
         return "\n".join(["sl", *(f"{n}: {row}" for n, row in enumerate(rows))])
+
+    def _accepted(self, endpoint: Endpoint) -> int:
+        own = [
+            p for p in self.processes if p.tool == "netperf" and p.pair == pair_of(endpoint.name)
+        ]
+        return int(sum(process.worked() for process in own) / RTT)
+
+    def _links(self, endpoint: Endpoint) -> str:
+        """Return /proc/net/dev: links of the host's namespace count for every pair on them."""
+        counts: Counter[str] = Counter()
+        role = endpoint.role
+        if role in {Role.CLIENT, Role.SERVER} and not _is_hosts(pair_of(endpoint.name)):
+            pair = pair_of(endpoint.name)
+            facts = PAIRS[driver_of(pair).partition("@")[0]]()
+            links = _end(facts.ends, role).links
+            counts.update({link.name: self._carried(pair) for link in links})
+        else:
+            there = Role.LAN if role is Role.LAN else Role.HOST
+            for pair in self._pairs():
+                facts = with_lan(PAIRS[driver_of(pair).partition("@")[0]]())
+                names = {link.name for link in _end(facts.ends, there).links}
+                on_lo = _is_hosts(pair)
+                counts.update({n: self._carried(pair) for n in names if n != "lo" or on_lo})
+        rows = [f"{name}: {n} 0 0 0 0 0 0 0 {n} 0 0 0 0 0 0 0" for name, n in counts.items()]
+        return "\n".join(["Inter-", " face", *rows])
 
     def _sockets(self, endpoint: Endpoint) -> list[str]:
         """Servers listen at once, clients are connected at once."""
@@ -363,6 +392,21 @@ class FakeEngine:
         source = "198.18.0.1" if self.served == "proxy" else OUTSIDE
         own = [p for p in clients if p.pair == pair_of(endpoint.name)]
         return [*rows, *(_row(SERVER, p.inner, ESTABLISHED, source) for p in own)]
+
+
+def _of(table: Mapping[str, T], process: FakeProcess) -> T | None:
+    """Return what a table says of a process's pair, or else of its driver."""
+    found = table.get(process.pair)
+    return table.get(process.driver) if found is None else found
+
+
+def _is_hosts(pair: str) -> bool:
+    """Tell whether both ends are in the host's own network namespace."""
+    return driver_of(pair).partition("@")[0] == "host"
+
+
+def _end(ends: Iterable[EndpointFacts], role: Role) -> EndpointFacts:
+    return next(end for end in ends if end.role is role)
 
 
 def _row(local: str, port: int, state: str, remote: str = "0.0.0.0") -> str:  # noqa: S104

@@ -1,12 +1,20 @@
-"""Plans for the captured tools, and the names that stand for their drivers."""
+"""Plans for the captured tools, records of their steps, and their drivers' names."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from netbench.plan import Plan
+from netbench.plan import Plan, Step
 from netbench.plan.drivers import driver_named
-from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
+from netbench.probes import (
+    ControlPlane,
+    LoadedRoundTrip,
+    TcpConnect,
+    TcpRate,
+    TcpRoundTrip,
+    TcpThroughput,
+)
+from netbench.record import Clock, Measurement, Pins, Record, Sample, SentinelWindow
 from netbench.spec import (
     Arm,
     Cpus,
@@ -15,20 +23,12 @@ from netbench.spec import (
 )
 from netbench.topology.block import stems
 
-
-class _Throughput(TcpThroughput):
-    """Fakes answer at once: nothing is steady for any time."""
-
-    steady = (0.0, 0.0)
-
-
-class _RoundTrip(TcpRoundTrip):
-    steady = (0.0, 0.0)
-
-
-THROUGHPUT, ROUND_TRIP = _Throughput(seconds=1, omit=1), _RoundTrip()
-"""The probes as the captured tools were called."""
+THROUGHPUT, ROUND_TRIP = TcpThroughput(rounds=4, slice=0.1), TcpRoundTrip(rounds=4)
+LOADED, CONNECT = LoadedRoundTrip(rounds=4), TcpConnect(rounds=4)
+RATED = TcpRate(seconds=1, omit=1, interval=0.5, streams=2, rate="200M")
+"""As the captured one was called."""
 CONTROL_PLANE = ControlPlane(endpoints=3)
+PROBES = (THROUGHPUT, ROUND_TRIP, LOADED, CONNECT, RATED, CONTROL_PLANE)
 STEMS: dict[str, str] = {}
 """Drivers by what stands for them in the names of endpoints."""
 
@@ -63,9 +63,11 @@ def plan_of(
         drivers=named,
         baseline=named[0].name,
         kinds=tuple((probe, path, placement) for probe, placement in kinds for path in paths),
-        probes={probe.name: probe for probe in (THROUGHPUT, ROUND_TRIP, CONTROL_PLANE)},
+        probes={probe.name: probe for probe in PROBES},
         secondary=frozenset(),
+        limits={},
         blocks=blocks,
+        cap=blocks,
         max_time=max_time,
         seed=1,
         margin=0.05,
@@ -73,4 +75,25 @@ def plan_of(
         impossible=lost,
         cc=None,
         **more,
+    )
+
+
+def record_of(step: Step, block: int, number: int, *, attempt: int = 1) -> Record:
+    """Return the record of a step that took a tenth of a second and gave a throughput of one."""
+    began = 10.0 * block + 0.1 * step.position
+    return Record(
+        number=number,
+        block=block,
+        position=step.position,
+        attempt=attempt,
+        cell=step.cell,
+        replica=step.arm.replica,
+        outcome=Sample((Measurement("throughput", 1.0, "bit/s"),), received=1),
+        clock=Clock("2026-01-14T10:15:00+00:00", began, seconds=0.1, measuring=0.1),
+        pins=Pins(None, None, None, None),
+        sentinel=SentinelWindow("none", None, None),
+        tools=(),
+        endpoints=(),
+        promises=(),
+        path=None,
     )

@@ -11,13 +11,6 @@ from netbench.runner.machine import MachineMeter
 from netbench.spec import Role
 
 
-class PaperMeter(MachineMeter):
-    """Waits for nothing: tools on paper have printed everything already."""
-
-    def until(self, moment: float) -> None:
-        del moment
-
-
 class Run:
     """One run over fakes, with what it saved."""
 
@@ -42,7 +35,7 @@ class Run:
             judge=judge,
             course=course,
             sentinel=sentinel or ScriptedSentinel(),
-            meter=PaperMeter(self.engine),
+            meter=MachineMeter(self.engine, self.engine.clock),
         )
 
     def save(self, number: int, role: Role, text: str, turn: int) -> str:

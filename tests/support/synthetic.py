@@ -1,8 +1,8 @@
 """Runs as they come out of a two-core virtual machine, made from a seed; for tests only.
 
-The figures follow METHOD §1 and §1b: two machine states on the pins of two cores that halve the
-throughput, one state on the pins of one core, bridge at 0.78 of host's throughput and 1.24 of its
-round trip on one core.
+Every closed-loop probe is measured in sessions: in each block, each round gives every arm one slice
+in random order. The second core is a far one for some blocks, which halves the throughput of every
+arm alike; bridge has 0.78 of host's throughput and 1.24 times its round trip on one core.
 """
 
 import math
@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
-from typing import Final
+from statistics import geometric_mean, median
+from typing import Final, Literal
 
 from netbench.analysis import Analysis, BlockDelta, Contrast, Verdict, analyse
 from netbench.drivers import DRIVERS, Driver, Hop
 from netbench.record import (
+    SCHEMA,
     Absent,
     Address,
     Clock,
@@ -40,6 +42,7 @@ from netbench.record import (
     SentinelWindow,
     SeriesPoint,
     Skip,
+    Slice,
     ToolRun,
 )
 from netbench.report import Digest, digest
@@ -61,6 +64,10 @@ THROUGHPUT: Final = {"host": 22.4e9, "container": 22.3e9, "bridge": 17.5e9, "bri
 RTT_SAME: Final = {"host": 13.7e-6, "container": 13.7e-6, "bridge": 17e-6, "bridge:user": 17.2e-6}
 RTT_CROSS: Final = {"host": 55e-6, "container": 55.2e-6, "bridge": 60.8e-6, "bridge:user": 61e-6}
 BRIDGES: Final = {"bridge": ("docker0", 3), "bridge:user": ("br-5f2c9d11a0be", 7)}
+ROUNDS: Final = 5
+SLICE: Final = {"tcp-throughput": 0.3}
+"""Seconds of a stream's slice; of round trips it is `SHORT`."""
+SHORT: Final = 0.1
 TAILS: Final = (
     (0.0, 0.86),
     (0.25, 0.97),
@@ -129,6 +136,7 @@ def info_of(
         baseline=baseline,
         cells=every,
         blocks=blocks,
+        cap=blocks,
         max_time=None,
         seed=seed,
         margin=0.05,
@@ -136,7 +144,7 @@ def info_of(
         congestion_control=None,
     )
     return RunInfo(
-        schema=1,
+        schema=SCHEMA,
         id="20260114T101500Z-7c1e",
         version="0.1.0",
         created="2026-01-14T10:15:00Z",
@@ -159,7 +167,7 @@ def info_of(
         helpers=("a reader on the host's network, all capabilities dropped",),
         status="complete",
         finished="2026-01-14T10:22:11Z",
-        wall=blocks * len(cells) * (len(drivers) + 1) * 2.7 + 12,
+        wall=blocks * len(cells) * (len(drivers) + 1) * ROUNDS * 0.2 + 12,
         notes=("names and addresses that identify a site are left out",),
     )
 
@@ -175,61 +183,80 @@ def records_of(info: RunInfo, seed: int) -> Iterator[Record]:
     for block in range(1, info.plan.blocks + 1):
         for probe, placement in kinds:
             random.shuffle(arms)
+            group = _group(random, probe, placement, now, len(arms))
             for position, (driver, replica) in enumerate(arms, 1):
                 number += 1
-                now += 2.7
                 cell = Cell(driver, Path.EAST_WEST, probe, placement)
-                yield _record(
-                    random,
-                    cell,
-                    number=number,
-                    block=block,
-                    position=position,
-                    replica=replica,
-                    now=now,
-                )
+                place = _Place(number, block, position, replica)
+                yield _record(random, cell, group, place)
+            now += group.seconds + 1
 
 
-def _record(
-    random: Random,
-    cell: Cell,
-    *,
-    number: int,
-    block: int,
-    position: int,
-    replica: int,
-    now: float,
-) -> Record:
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What the sessions of one probe in one block share."""
+
+    started: float
+    """CLOCK_MONOTONIC seconds."""
+    seconds: float
+    far: bool
+    slice: float
+    """Seconds of a slice."""
+    orders: tuple[tuple[int, ...], ...]
+    """Of each round the places of the sessions, by their positions."""
+    sentinel: SentinelWindow
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a record stands in its run."""
+
+    number: int
+    block: int
+    position: int
+    replica: int
+
+
+def _group(random: Random, probe: str, placement: Placement, now: float, arms: int) -> _Group:
+    length = SLICE.get(probe, SHORT)
+    seconds = ROUNDS * arms * length
+    far = placement is Placement.CROSS and _far(now)
+    orders = tuple(tuple(random.sample(range(1, arms + 1), arms)) for _ in range(ROUNDS))
+    window = _sentinel(random, placement, (now - 0.1, now + seconds + 0.1), far=far)
+    return _Group(now, seconds, far, length, orders, window)
+
+
+def _record(random: Random, cell: Cell, group: _Group, place: _Place) -> Record:
     recipe = DRIVERS.get(cell.driver, DRIVERS["bridge"])
     isolated = recipe.isolated
-    far = cell.placement is Placement.CROSS and _far(now)
-    facts = _facts(recipe.name, number)
+    facts = _facts(recipe.name, place.number)
     promises = tuple(promise.judge(facts) for promise in recipe.promises)
-    outcome = (
-        _isolation() if isolated else _outcome(random, cell, far=far, number=number, block=block)
-    )
+    outcome, slices = (_isolation(), ()) if isolated else _outcome(random, cell, group, place)
+    measuring = 0.0 if isolated else ROUNDS * group.slice
+    minute = 15 + int(group.started - 1000) // 60 % 45
     return Record(
-        number=number,
-        block=block,
-        position=position,
+        number=place.number,
+        block=place.block,
+        position=place.position,
         attempt=1,
         cell=cell,
-        replica=replica,
+        replica=place.replica,
         outcome=outcome,
-        clock=Clock(f"2026-01-14T10:{15 + int(now - 1000) // 60 % 45:02d}:00Z", now, 2.6, 2.05),
+        clock=Clock(f"2026-01-14T10:{minute:02d}:00Z", group.started, group.seconds, measuring),
         pins=_pins(cell.placement, isolated=isolated),
-        sentinel=_sentinel(random, cell.placement, now, isolated=isolated),
-        tools=() if isolated else _tools(cell, number),
+        sentinel=_UNREAD if isolated else group.sentinel,
+        tools=() if isolated else _tools(cell, place.number),
         endpoints=(facts.client, facts.server, facts.host),
         promises=promises,
         path=_path(recipe, facts, outcome) if isinstance(outcome, Sample) else None,
         facts=(("trial.steal", 0.001), ("trial.busy", 0.97)),
+        slices=slices,
     )
 
 
 def _far(now: float) -> bool:
-    """Tell whether the second core is a far one just now: a spell in every seventh block or so."""
-    return 146 < (now - 1000) % 330 < 194
+    """Tell whether the second core is a far one just now: for a fifth of the time."""
+    return 46 < (now - 1000) % 100 < 66
 
 
 def _pins(placement: Placement, *, isolated: bool) -> Pins:
@@ -239,37 +266,60 @@ def _pins(placement: Placement, *, isolated: bool) -> Pins:
     return Pins(client, server, str(client), str(server))
 
 
-def _sentinel(
-    random: Random, placement: Placement, now: float, *, isolated: bool
-) -> SentinelWindow:
-    if isolated:
-        return SentinelWindow("none", None, None, "nothing was measured")
+_UNREAD: Final = SentinelWindow("none", None, None, "nothing was measured")
 
+
+def _sentinel(
+    random: Random, placement: Placement, times: tuple[float, float], *, far: bool
+) -> SentinelWindow:
     def reading(at: float) -> SentinelReading:
         if placement is Placement.SAME:
             return SentinelReading(148e3 * math.exp(random.gauss(0, 0.01)), at)
-        level = 15.5e9 if _far(now) else 49e9
-        return SentinelReading(level * math.exp(random.gauss(0, 0.03)), at)
+        return SentinelReading((15.5e9 if far else 49e9) * math.exp(random.gauss(0, 0.03)), at)
 
-    before, after = reading(now - 0.1), reading(now + 2.2)
-    if placement is Placement.SAME:
-        return SentinelWindow("pingpong", before, after)
-    return SentinelWindow("stream", before, after)
+    before, after = map(reading, times)
+    method: Literal["stream", "pingpong"] = "pingpong" if placement is Placement.SAME else "stream"
+    return SentinelWindow(method, before, after)
 
 
-def _outcome(random: Random, cell: Cell, *, far: bool, number: int, block: int) -> Outcome:
-    if cell.driver == "bridge:user" and block == 3 and cell.probe == "tcp-throughput":
-        return Failure(
-            "client",
-            "iperf3: unable to connect to server: Connection refused",
-            '{"error": "unable to connect to server: Connection refused"}',
-        )
-    noise = math.exp(random.gauss(0, 0.012))
-    if cell.probe == "tcp-throughput":
-        return _throughput(random, THROUGHPUT.get(cell.driver, 20e9) * noise / (1 + far))
-    base = RTT_SAME if cell.placement is Placement.SAME else RTT_CROSS
-    p50 = base.get(cell.driver, 20e-6) * noise * (1.24 if far else 1)
-    return _round_trips(random, p50, received=64 * (18_000 + number))
+def _outcome(
+    random: Random, cell: Cell, group: _Group, place: _Place
+) -> tuple[Outcome, tuple[Slice, ...]]:
+    stream = cell.probe == "tcp-throughput"
+    if stream and cell.driver == "bridge:user" and place.block == 3:
+        reason = "iperf3: unable to connect to server: Connection refused"
+        evidence = '{"error": "unable to connect to server: Connection refused"}'
+        return Failure("client", reason, evidence), ()
+    session = math.exp(random.gauss(0, 0.012))
+    if stream:
+        level = THROUGHPUT.get(cell.driver, 20e9) * session / (1 + group.far)
+    else:
+        base = RTT_SAME if cell.placement is Placement.SAME else RTT_CROSS
+        level = base.get(cell.driver, 20e-6) * session * (1.24 if group.far else 1)
+    values = [level * math.exp(random.gauss(0, 0.01)) for _ in range(ROUNDS)]
+    slices = tuple(
+        _slice(group, number, order[place.position - 1], value, stream=stream)
+        for number, (order, value) in enumerate(zip(group.orders, values, strict=True), 1)
+    )
+    if stream:
+        return _throughput(random, slices), slices
+    return _round_trips(random, slices), slices
+
+
+def _slice(group: _Group, number: int, order: int, value: float, *, stream: bool) -> Slice:
+    """Return one slice; its first 20 ms do not count."""
+    arms = len(group.orders[0])
+    begin = group.started + ((number - 1) * arms + order - 1) * group.slice
+    bytes_ = value / 8 * group.slice if stream else 64 * group.slice / value
+    return Slice(
+        round=number,
+        order=order,
+        start=begin + 0.02,
+        end=begin + group.slice,
+        value=value,
+        received=int(bytes_),
+        returned=0 if stream else int(bytes_),
+    )
 
 
 def _isolation() -> Skip:
@@ -280,21 +330,26 @@ def _isolation() -> Skip:
     return Skip("isolated by design", "; ".join(shown), by_design=True)
 
 
-def _throughput(random: Random, rate: float) -> Sample:
-    values = [rate * (1 + random.gauss(0, 0.02)) for _ in range(10)]
-    mean = sum(values) / len(values)
+def _throughput(random: Random, slices: tuple[Slice, ...]) -> Sample:
+    values = [one.value for one in slices if one.value is not None]
+    series = tuple(
+        SeriesPoint(one.start - slices[0].start, one.end - slices[0].start, one.value)
+        for one in slices
+        if one.value is not None
+    )
     return Sample(
         measurements=(
-            Measurement("throughput", mean, "bit/s"),
+            Measurement("throughput", geometric_mean(values), "bit/s"),
             Measurement("retransmits", float(random.randrange(0, 40)), "count"),
         ),
-        received=int(mean * 2 / 8),
-        series=tuple(SeriesPoint(i * 0.2, i * 0.2 + 0.2, value) for i, value in enumerate(values)),
+        received=sum(one.received for one in slices),
+        series=series,
         details=(("congestion_control", "cubic"), ("cpu_client", 0.88)),
     )
 
 
-def _round_trips(random: Random, p50: float, received: int) -> Sample:
+def _round_trips(random: Random, slices: tuple[Slice, ...]) -> Sample:
+    p50 = median(one.value for one in slices if one.value is not None)
     quantiles = tuple(
         (q, p50 * (factor if q <= 0.5 else factor * math.exp(abs(random.gauss(0, 0.05)))))
         for q, factor in TAILS
@@ -315,8 +370,9 @@ def _round_trips(random: Random, p50: float, received: int) -> Sample:
             *(Measurement(name, at[q], "s") for name, q in named),
             Measurement("transactions", 0.97 / p50, "1/s"),
         ),
-        received=received,
+        received=sum(one.received + one.returned for one in slices),
         quantiles=rising,
+        returned=sum(one.returned for one in slices),
     )
 
 
@@ -366,8 +422,6 @@ def contrast_of(**changes: object) -> Contrast:
         metric="throughput",
         unit="bit/s",
         primary=True,
-        headline=True,
-        state="near",
         blocks=8,
         ratio=0.78,
         low=0.75,
@@ -379,6 +433,8 @@ def contrast_of(**changes: object) -> Contrast:
         noise_floor=0.02,
         warnings=(),
         deltas=tuple(BlockDelta(block, math.log(0.78)) for block in range(1, 9)),
+        median_ratio=0.78,
+        unshared=(0.76, 0.80),
     )
     return replace(contrast, **changes)  # type: ignore[arg-type] # field values by name, for tests
 
@@ -460,12 +516,13 @@ def _endpoint(driver: str, role: Role, number: int) -> EndpointFacts:
 
 
 def _path(recipe: Driver, facts: PairFacts, sample: Sample) -> PathProof:
-    moved = int(sample.received * 1.04)
+    there, back = sample.received - sample.returned, sample.returned
     return PathProof(
         held=True,
-        required=sample.received,
+        required=there,
+        returned=back,
         hops=tuple(
-            _proof(hop, moved if hop.counted != "none" else 0)
+            _proof(hop, *((there * 26 // 25, back * 26 // 25) if hop.counted != "none" else (0, 0)))
             for hop in recipe.hops(Path.EAST_WEST, facts)
         ),
         route="198.18.0.3 dev eth0 src 198.18.0.2",
@@ -473,7 +530,7 @@ def _path(recipe: Driver, facts: PairFacts, sample: Sample) -> PathProof:
     )
 
 
-def _proof(hop: Hop, moved: int) -> HopProof:
+def _proof(hop: Hop, moved: int, back: int) -> HopProof:
     link = hop.link
     after = link.counters.rx_bytes
     return HopProof(
@@ -494,4 +551,5 @@ def _proof(hop: Hop, moved: int) -> HopProof:
         tx_after=after,
         counted=hop.counted,
         moved=moved,
+        back=back,
     )

@@ -9,6 +9,7 @@ from netbench.analysis import Verdict
 from netbench.analysis.across.compare import Wanted, compare
 from netbench.analysis.across.model import Basis, Comparison, RunContrast
 from netbench.record import Failure, Record
+from netbench.spec import Placement
 
 ONE, TWO = run(1), run(2)
 
@@ -44,7 +45,7 @@ def test_two_clean_runs_give_contrasts_with_intervals_and_none_differs() -> None
 
 def test_a_driver_that_got_slower_is_told_first_both_ways() -> None:
     slower = scaled(TWO, 1.4, "bridge")
-    found = [one for one in primary(beside(ONE, slower)) if one.probe == "tcp-rr"]
+    found = [one for one in primary(beside(ONE, slower)) if one.placement is Placement.SAME]
 
     worse = [one for one in found if one.driver == "bridge"]
     assert {one.verdict for one in worse} == {Verdict.SLOWER}
@@ -67,11 +68,33 @@ def test_a_slower_machine_cancels_out_of_the_ratio_and_leaves_the_figure_undecid
         assert one.machine == pytest.approx(0.8, rel=0.02)
 
 
-def test_a_machine_in_another_state_decides_nothing() -> None:
-    for one in primary(beside(ONE, scaled(TWO, 0.5, machine=0.3))):
+def test_figures_of_a_machine_with_two_levels_are_undecided_and_their_ratios_are_not() -> None:
+    """Both runs meet the second core far away in some blocks, for all arms alike."""
+    cross = [
+        one
+        for one in primary(beside(ONE, scaled(TWO, 1.4, "bridge")))
+        if one.driver == "bridge" and one.placement is Placement.CROSS
+    ]
+
+    for one in cross:
+        decided = one.verdict in {Verdict.FASTER, Verdict.SLOWER}
+        assert decided == (one.basis is Basis.RELATIVE)
+        assert one.reason.endswith("holds 1") == (not decided)
+
+
+def test_another_machine_takes_back_what_is_no_larger_than_its_own_change() -> None:
+    small, large = (
+        primary(beside(ONE, scaled(TWO, factor, "bridge", machine=0.5))) for factor in (1.2, 8)
+    )
+
+    for one in small:
         assert one.verdict is Verdict.UNDECIDED
-        kinds = {warning.kind for warning in one.warnings}
-        assert "states-differ" in kinds or one.left.state == "far"
+        assert "machine-moved" in {warning.kind for warning in one.warnings}
+        assert one.reason.startswith(("the machine differs by -", "interval "))
+    for one in (one for one in large if one.driver == "bridge" and one.basis is Basis.RELATIVE):
+        assert one.verdict in {Verdict.SLOWER, Verdict.FASTER}
+        assert "machine-moved" in {warning.kind for warning in one.warnings}
+        assert one.reason == ""
 
 
 def test_a_changed_kernel_withholds_everything_unless_accepted() -> None:

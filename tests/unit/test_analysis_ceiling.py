@@ -25,7 +25,7 @@ def test_the_host_arm_is_the_loopback_of_its_own_probe() -> None:
         *(Placement.CROSS, 300e9, 100e9, ""),
     )
     assert (loopback.probe, loopback.source) == (
-        *("tcp-throughput", "the host arm's, median of 16 trials"),
+        *("tcp-throughput", "the host driver's, median of 16 values"),
     )
     assert loopback.value == pytest.approx(20e9, rel=0.02)
     assert loopback.efficiencies == (("bridge", pytest.approx(0.78, rel=0.02)),)
@@ -66,7 +66,7 @@ def test_the_sentence_names_every_figure() -> None:
     assert sentence == (
         "Ceiling on two cores: a CPU copies memory at 300 Gbit/s within its caches and 100 Gbit/s "
         "beyond its caches; loopback carries 20.0 Gbit/s in tcp-throughput (the host "
-        "arm's, median of 16 trials); bridge reaches 50 % of it."
+        "driver's, median of 16 values); bridge reaches 50 % of it."
     )
 
 

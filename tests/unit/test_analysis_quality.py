@@ -9,7 +9,6 @@ from netbench.analysis import Analysis, QualityWarning, analyse
 from netbench.probes import PROBES
 from netbench.record import Failure, Pins, Record, Sample, Skip
 from netbench.record.outcome import Outcome
-from netbench.spec import Placement
 
 NEAR, FAR = 50e9, 17e9
 CLEAN = Campaign(noisy({"bridge": 0.78}))
@@ -103,59 +102,29 @@ def test_steal_above_one_percent_is_told(steal: float, kinds: list[str]) -> None
 
     assert [w.kind for w in analysis.warnings] == kinds
     if kinds:
-        assert "in 1 of 24 trials, at most 3.1 %" in analysis.warnings[0].message
+        assert "in 1 of 24 records, at most 3.1 %" in analysis.warnings[0].message
 
 
-def test_a_lost_sentinel_is_told_with_its_reason() -> None:
+def test_a_lost_sentinel_is_told_with_its_reason_and_costs_no_block() -> None:
     analysis = changed(lambda r: replace(r, sentinel=window(None, None)) if r.block > 6 else r)
 
-    assert "6 of 24 trials of placement cross" in warning(analysis, "no-sentinel").message
+    assert "6 of 24 records of placement cross" in warning(analysis, "no-sentinel").message
     assert "not possible here" in warning(analysis, "no-sentinel").message
-    assert [(c.state, c.blocks) for c in analysis.contrasts] == [("single", 6)]
+    assert [c.blocks for c in analysis.contrasts] == [8]
 
 
-def test_a_run_without_sentinel_is_one_unknown_state() -> None:
+def test_a_run_without_a_sentinel_has_no_readings() -> None:
     analysis = changed(lambda r: replace(r, sentinel=window(None, None)))
 
-    assert [(c.state, c.blocks) for c in analysis.contrasts] == [("unknown", 8)]
-    assert analysis.states == ()
     assert analysis.sentinel == ()
-    assert {point.state for point in analysis.points} == {"unknown"}
+    assert [c.blocks for c in analysis.contrasts] == [8]
 
 
-def test_states_and_mixed_trials_are_told() -> None:
+def test_a_sentinel_that_reads_two_machines_warns_of_nothing() -> None:
     windows = {0: window(NEAR, NEAR), 1: window(FAR, FAR * 1.1), 2: window(NEAR * 0.9, FAR)}
     analysis = changed(lambda r: replace(r, sentinel=windows[r.block % 3]))
 
-    assert [(s.name, s.low, s.high, s.trials) for s in analysis.states] == [
-        ("near", NEAR * 0.9, NEAR, 6),
-        ("far", FAR, FAR * 1.1, 9),
-    ]
-    assert "near (6 trials" in warning(analysis, "machine-states").message
-    assert "within 9 of 24 trials" in warning(analysis, "mixed-trials").message
-
-
-def test_states_are_found_over_both_readings() -> None:
-    analysis = changed(lambda r: replace(r, sentinel=window(NEAR, FAR)))
-
-    assert [(s.name, s.trials) for s in analysis.states] == [("near", 0), ("far", 0)]
-    assert [(c.state, c.blocks) for c in analysis.contrasts] == [("mixed", 0)]
-
-
-def test_placements_have_states_of_their_own() -> None:
-    ping = Campaign(
-        noisy({}, level=15e-6),
-        metric="rtt_p50",
-        probe="tcp-rr",
-        placement=Placement.SAME,
-        sentinel=lambda *_: (3e5, 3e5),
-    )
-    analysis = analyse(CLEAN.info(), [*CLEAN.records(), *ping.records()])
-
-    assert [(s.placement, s.name) for s in analysis.states] == [
-        (Placement.CROSS, "single"),
-        (Placement.SAME, "single"),
-    ]
+    assert analysis.warnings == ()
 
 
 def test_the_sentinel_is_told_over_time() -> None:
@@ -164,7 +133,16 @@ def test_the_sentinel_is_told_over_time() -> None:
 
     assert len(analysis.sentinel) == 48
     assert (first.record, first.at, first.when, first.value) == (1, 0.0, "before", NEAR)
-    assert (second.record, second.at, second.when, second.state) == (1, 3.0, "after", "single")
+    assert (second.record, second.at, second.when) == (1, 3.0, "after")
+
+
+def test_readings_that_sessions_share_are_told_once() -> None:
+    analysis = changed(lambda r: replace(r, sentinel=window(NEAR, FAR, at=100.0 * r.block)))
+
+    assert len(analysis.sentinel) == 16
+    assert [p.record for p in analysis.sentinel] == [n for n in range(1, 24, 3) for _ in (1, 2)]
+    assert [p.value for p in analysis.sentinel] == [NEAR, FAR] * 8
+    assert [p.at for p in analysis.sentinel[:3]] == [0.0, 3.0, 100.0]
 
 
 @pytest.mark.parametrize("tool", ["sockperf", "netperf"])
@@ -177,7 +155,7 @@ def test_a_closed_loop_that_breaks_littles_law_is_doubted(tool: str) -> None:
 
     message = warning(changed(with_concurrency), "little").message
 
-    assert "in 1 of 24 request-response trials: 0.930 at worst" in message
+    assert "in 1 of 24 request-response records: 0.930 at worst" in message
     assert message.endswith("record 5)")
 
 
@@ -190,7 +168,7 @@ def test_a_nearly_full_table_of_connections_is_told() -> None:
     found = warning(analyse(run, [tracking(r) for r in CLEAN.records()]), "conntrack")
 
     assert (
-        found.message == "the host tracked up to 9500 of at most 10000 connections after 1 trials"
+        found.message == "the host tracked up to 9500 of at most 10000 connections after 1 records"
     )
 
 
@@ -221,7 +199,7 @@ def test_unknown_retransmits_are_told_and_never_zero() -> None:
     analysis = changed(forget)
     cells = [c for c in analysis.cells if c.metric == "retransmits"]
 
-    assert "in 3 of 24 throughput trials" in warning(analysis, "retransmits-unknown").message
+    assert "in 3 of 24 throughput records" in warning(analysis, "retransmits-unknown").message
     assert {(c.trials, c.median) for c in cells} == {(7, 7.0)}
 
 
@@ -241,9 +219,12 @@ def test_a_failed_trial_makes_its_block_incomplete_with_the_reason() -> None:
     (incomplete,) = contrast.warnings
     cell = next(c for c in analysis.cells if (c.driver, c.metric) == ("bridge", "throughput"))
 
-    assert "2 of 24 trials failed" in warning(analysis, "failed-trials").message
+    assert "2 of 24 records failed" in warning(analysis, "failed-trials").message
     assert incomplete.kind == "incomplete-blocks"
-    assert "2 of 8 blocks give no pair: bridge failed: connection refused (2)" in incomplete.message
+    assert (
+        "2 of 8 blocks have no value of both: bridge failed: connection refused (2)"
+        in incomplete.message
+    )
     assert (contrast.blocks, cell.trials, cell.failures) == (6, 6, 2)
     assert cell.reasons == ("connection refused",)
 

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.analysis.stats import (
-    blocks_needed,
     correlation,
     order_statistics,
     serial_correlation,
@@ -39,11 +38,6 @@ def test_few_blocks_bound_nothing() -> None:
     assert [tau(n, 0.05) for n in range(5)] == [None] * 5
     assert t_mixture(np.array([0.1]), 0.05).bounds is None
     assert t_mixture(np.array([]), 0.05).mean is None
-
-
-@pytest.mark.parametrize(("share", "needed"), [(1, 6), (4, 6), (8, 7), (9, 7), (100, 8)])
-def test_more_contrasts_need_more_blocks(share: int, needed: int) -> None:
-    assert blocks_needed(0.05 / share) == needed
 
 
 def test_the_interval_is_tau_standard_errors_around_the_mean() -> None:
@@ -110,7 +104,7 @@ def test_blocks_with_nothing_wrong_are_rarely_warned_of(n: int) -> None:
 
     assert sum(serial_correlation(d) is not None for d in noise) / runs < 0.02
     assert sum(correlation(*pair) is not None for pair in zip(noise, shifts, strict=True)) < 20
-    assert sum(strata(arm, math.log(1.05)) is not None for arm in arms) / runs < 0.01
+    assert sum(strata(np.log(arm), math.log(1.05)) is not None for arm in arms) / runs < 0.01
 
 
 def test_constant_ratios_have_no_correlation() -> None:
@@ -122,8 +116,10 @@ def test_constant_ratios_have_no_correlation() -> None:
 
 def test_two_speeds_in_one_arm_are_strata() -> None:
     values = np.array([22.1, 21.8, 11.2, 22.4, 10.9, 11.0, 22.0, 11.1]) * 1e9
+    above = strata(np.log(values), math.log(1.05))
 
-    assert strata(values, math.log(1.05)) == pytest.approx((11.2e9, 21.8e9))
+    assert above is not None
+    assert above.tolist() == (values > 15e9).tolist()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +135,7 @@ def test_two_speeds_in_one_arm_are_strata() -> None:
     ],
 )
 def test_values_that_are_one_stratum(values: list[float]) -> None:
-    assert strata(np.array(values), math.log(1.05)) is None
+    assert strata(np.log(values), math.log(1.05)) is None
 
 
 @given(
@@ -148,9 +144,10 @@ def test_values_that_are_one_stratum(values: list[float]) -> None:
     st.floats(1e-6, 1e6),
 )
 def test_strata_are_found_in_any_unit(slow: list[float], fast: list[float], factor: float) -> None:
-    found = strata(np.array(fast + slow) * factor, math.log(1.05))
+    above = strata(np.log(np.array(fast + slow) * factor), math.log(1.05))
 
-    assert found == pytest.approx((max(slow) * factor, min(fast) * factor))
+    assert above is not None
+    assert above.tolist() == [True] * len(fast) + [False] * len(slow)
 
 
 @given(st.lists(st.floats(-2, 2), min_size=5, max_size=30), st.floats(-1, 1))

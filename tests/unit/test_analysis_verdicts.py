@@ -5,35 +5,43 @@ import numpy as np
 import pytest
 
 from netbench.analysis import Verdict
-from netbench.analysis.stats import Floats, t_mixture
-from netbench.analysis.verdicts import Evidence, judge, read
+from netbench.analysis.boundary import Looks, interval
+from netbench.analysis.stats import Floats
+from netbench.analysis.verdicts import Evidence, Judgement, judge, read
 from netbench.record import METRICS
 
 NOISE = np.array([0.010, -0.012, 0.004, -0.006, 0.011, -0.009, 0.002, 0.001])
 LIMIT = math.log(1.05)
+ALPHA = 0.05
 
 
-def evidence(deltas: Floats, null: Floats = NOISE, *, metric: str = "throughput") -> Evidence:
+def once(n: int) -> Looks:
+    """One look, after these blocks."""
+    return Looks(max(n, 6), max(n, 6))
+
+
+def evidence(
+    deltas: Floats, null: Floats = NOISE, *, metric: str = "throughput", share: float = ALPHA
+) -> Evidence:
     """A contrast with these log ratios over a quiet baseline."""
-    baseline = 20e9 * np.exp(NOISE[: len(deltas)])
-    shifts = np.array([1, -1, -1, 1, 1, -1, 1, -1, 1, -1], dtype=np.float64)[: len(deltas)]
+    baselines = 20e9 * np.exp(np.resize(NOISE, len(deltas)))
     return Evidence(
         metric=METRICS[metric],
-        interval=t_mixture(deltas, 0.05),
-        deltas=deltas,
-        driver=baseline * np.exp(deltas),
-        baseline=baseline,
-        shifts=shifts,
-        null=t_mixture(null, 0.05),
-        alpha=0.05,
+        baseline="host",
+        interval=interval(deltas, once(len(deltas)), share),
+        null=interval(null, once(len(null)), share),
         margin=0.05,
+        deltas=deltas,
+        driver=baselines * np.exp(deltas),
+        baselines=baselines,
+        looks=once(len(deltas)),
+        share=share,
     )
 
 
-def kinds(case: Evidence) -> tuple[Verdict, list[str]]:
-    verdict, warnings = judge(case)
-    assert all(w.message and w.advice for w in warnings)
-    return verdict, [w.kind for w in warnings]
+def kinds(found: Judgement) -> list[str]:
+    assert all(w.message and w.advice for w in found.warnings)
+    return [w.kind for w in found.warnings]
 
 
 @pytest.mark.parametrize(
@@ -42,12 +50,14 @@ def kinds(case: Evidence) -> tuple[Verdict, list[str]]:
         (LIMIT + 0.001, 0.2, Verdict.FASTER, Verdict.SLOWER),
         (-0.3, -LIMIT - 0.001, Verdict.SLOWER, Verdict.FASTER),
         (0.001 - LIMIT, LIMIT - 0.001, Verdict.EQUIVALENT, Verdict.EQUIVALENT),
-        (LIMIT - 0.001, 0.2, Verdict.UNDECIDED, Verdict.UNDECIDED),
-        (0.01, LIMIT + 0.001, Verdict.UNDECIDED, Verdict.UNDECIDED),
+        (0.01, 0.03, Verdict.EQUIVALENT, Verdict.EQUIVALENT),
+        (0.01, LIMIT + 0.001, Verdict.FASTER, Verdict.SLOWER),
+        (-0.2, -0.001, Verdict.SLOWER, Verdict.FASTER),
+        (-0.001, LIMIT + 0.001, Verdict.UNDECIDED, Verdict.UNDECIDED),
         (-0.3, 0.3, Verdict.UNDECIDED, Verdict.UNDECIDED),
     ],
 )
-def test_the_whole_interval_must_clear_the_margin(
+def test_an_interval_that_leaves_out_one_is_an_answer(
     low: float, high: float, more: Verdict, less: Verdict
 ) -> None:
     assert read((low, high), 0.05, METRICS["throughput"]) is more
@@ -59,79 +69,125 @@ def test_the_whole_interval_must_clear_the_margin(
     [(-0.25, Verdict.SLOWER), (0.25, Verdict.FASTER), (0.0, Verdict.EQUIVALENT)],
 )
 def test_quiet_evidence_passes_every_gate(shift: float, verdict: Verdict) -> None:
-    assert kinds(evidence(shift - NOISE)) == (verdict, [])
+    assert judge(evidence(shift - NOISE)) == Judgement(verdict, "", by_sign=False, warnings=())
 
 
 def test_five_blocks_decide_nothing_however_clear() -> None:
-    assert kinds(evidence((NOISE - 0.5)[:5])) == (Verdict.UNDECIDED, ["too-few-blocks"])
+    found = judge(evidence((NOISE - 0.5)[:5]))
+
+    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "only 5 of 6 needed blocks")
+    assert kinds(found) == ["too-few-blocks"]
 
 
-def test_six_blocks_are_too_few_for_eight_contrasts() -> None:
-    six = (NOISE - 0.5)[:6]
-    shared = replace(evidence(six), alpha=0.05 / 8, interval=t_mixture(six, 0.05 / 8))
+def test_an_interval_that_holds_one_is_told_with_its_ends() -> None:
+    found = judge(evidence(0.02 + 8 * NOISE))
 
-    assert kinds(evidence(six)) == (Verdict.SLOWER, [])
-    assert kinds(shared) == (Verdict.UNDECIDED, ["too-few-blocks"])
-
-
-def test_a_baseline_that_differs_from_itself_decides_nothing() -> None:
-    verdict, found = kinds(evidence(-0.25 - NOISE, null=0.05 + NOISE))
-
-    assert (verdict, found) == (Verdict.UNDECIDED, ["null-differs"])
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.reason.startswith("interval 0.9")
+    assert found.reason.endswith(" holds 1")
+    assert found.warnings == ()
 
 
-@pytest.mark.parametrize("shift", [-0.25, 0.0])
-def test_no_noise_floor_no_verdict(shift: float) -> None:
-    verdict, found = kinds(evidence(shift - NOISE, null=NOISE[:4]))
+def test_an_end_close_to_one_is_told_with_more_digits() -> None:
+    deltas = 0.04 + 5 * (NOISE - NOISE.mean())
+    half = evidence(deltas).interval.half_width
+    assert half is not None
+    found = judge(evidence(deltas - 0.04 + half - 0.002))
 
-    assert (verdict, found) == (Verdict.UNDECIDED, ["no-noise-floor"])
-
-
-def test_an_effect_within_the_noise_floor_is_undecided() -> None:
-    loud = 10 * NOISE
-
-    assert kinds(evidence(-0.1 - NOISE, null=loud)) == (Verdict.UNDECIDED, ["below-noise-floor"])
-    assert kinds(evidence(-0.4 - NOISE, null=loud)) == (Verdict.SLOWER, [])
+    assert found.reason.startswith("interval 0.9980 to 1.")
 
 
-def test_nothing_is_equivalent_below_what_the_baseline_resolves() -> None:
-    verdict, found = kinds(evidence(-NOISE, null=10 * NOISE))
-
-    assert (verdict, found) == (Verdict.UNDECIDED, ["coarse-noise-floor"])
-
-
-@pytest.mark.parametrize("arm", ["driver", "baseline"])
-def test_strata_in_either_arm_leave_no_single_ratio(arm: str) -> None:
-    speeds = np.array([22.0, 22.1, 11.0, 21.9, 11.1, 11.0, 22.2, 11.2]) * 1e9
-    case = evidence(-0.25 - NOISE)
-    split = replace(case, driver=speeds) if arm == "driver" else replace(case, baseline=speeds)
-    verdict, warnings = judge(split)
-
-    assert (verdict, [w.kind for w in warnings]) == (Verdict.UNDECIDED, ["split-values"])
-    assert f"the {arm}'s values fall apart between 11.2 Gbit/s and 21.9" in warnings[0].message
-
-
-def test_a_mean_that_the_median_does_not_share_is_undecided() -> None:
-    """One block reaches across the margin: the range of the rest is what the mean describes."""
-    deltas = np.array([-0.115, -0.12, -0.11, -0.12, -0.115, -0.12, -0.11, -0.045])
+def test_every_block_on_one_side_decides_although_the_interval_holds_one() -> None:
+    deltas = -np.array([0.02, 0.03, 0.9, 0.02, 0.01, 0.04, 0.02, 0.03, 0.02, 0.02, 0.8, 0.03])
     case = evidence(deltas)
     assert case.interval.bounds is not None
 
-    assert case.interval.bounds[1] < -LIMIT
-    assert kinds(case) == (Verdict.UNDECIDED, ["median-disagrees"])
+    assert case.interval.bounds[1] > 0
+    assert judge(case).verdict is Verdict.SLOWER
+    assert judge(case).by_sign
+    assert judge(evidence(np.append(deltas, 0.001))).verdict is Verdict.UNDECIDED
 
 
-def test_drift_and_order_are_told_and_leave_the_verdict() -> None:
-    drift = np.linspace(-0.4, -0.3, 8)
-    case = evidence(drift)
-    ordered = replace(evidence(-0.3 - NOISE), shifts=-np.sign(NOISE))
+def test_a_baseline_that_differs_from_itself_takes_back_what_is_not_clear_of_it() -> None:
+    apart = 0.06 + NOISE
+    near, clear = judge(evidence(-0.07 - NOISE, apart)), judge(evidence(-0.25 - NOISE, apart))
 
-    assert kinds(case) == (Verdict.SLOWER, ["autocorrelation"])
-    assert kinds(ordered) == (Verdict.SLOWER, ["position-effect"])
+    assert (near.verdict, near.reason) == (Verdict.UNDECIDED, "host-vs-host differs by 6 %")
+    assert (clear.verdict, clear.reason) == (Verdict.SLOWER, "")
+    assert kinds(near) == kinds(clear) == ["null-differs"]
+
+
+def test_nothing_is_equivalent_beside_a_baseline_that_differs_by_more_than_the_margin() -> None:
+    far, near = judge(evidence(-NOISE, 0.06 + NOISE)), judge(evidence(-NOISE, 0.02 + NOISE))
+
+    assert (far.verdict, far.reason) == (Verdict.UNDECIDED, "host-vs-host differs by 6 %")
+    assert near.verdict is Verdict.EQUIVALENT
+    assert kinds(far) == kinds(near) == ["null-differs"]
+
+
+@pytest.mark.parametrize("null", [NOISE[:3], 10 * NOISE, NOISE[:0]])
+@pytest.mark.parametrize(("shift", "verdict"), [(-0.1, Verdict.SLOWER), (0.0, Verdict.EQUIVALENT)])
+def test_no_verdict_is_withheld_because_the_noise_floor_is_wide_or_unbounded(
+    null: Floats, shift: float, verdict: Verdict
+) -> None:
+    assert judge(evidence(shift - NOISE, null)).verdict is verdict
+    assert judge(evidence(shift - NOISE, null)).warnings == ()
+
+
+def groups(gap: float, middle: float = 0.0) -> Floats:
+    """Log ratios in two groups of four, this far apart around the middle."""
+    return middle + NOISE / 10 + gap * np.array([0.5, -0.5, 0.5, -0.5, -0.5, 0.5, 0.5, -0.5])
+
+
+def test_two_groups_as_far_apart_as_the_effect_take_the_verdict_back() -> None:
+    wide = np.concatenate([groups(0.3, 0.14)] * 4)
+    found = judge(evidence(wide))
+
+    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "values fall in two groups")
+    assert kinds(found) == ["split-values"]
+
+
+def test_two_groups_that_agree_on_the_sign_are_only_told() -> None:
+    found = judge(evidence(groups(0.3, 0.7)))
+
+    assert found.verdict is Verdict.FASTER
+    assert kinds(found) == ["split-values"]
+
+
+def test_two_levels_that_both_arms_share_are_no_groups() -> None:
+    case = evidence(-0.25 - NOISE)
+    levels = np.exp(groups(0.7))
+    shared = replace(case, driver=case.driver * levels, baselines=case.baselines * levels)
+
+    assert judge(shared) == judge(case)
+
+
+def test_a_median_on_the_other_side_takes_the_verdict_back() -> None:
+    """Most blocks are a little ahead; a few are so far behind that the mean is behind."""
+    deltas = 0.03 + NOISE.repeat(3) / 10
+    deltas[[2, 7, 12, 17, 22]] = -0.3, -0.6, -0.9, -1.2, -0.45
+    case = evidence(deltas)
+    found = judge(replace(case, interval=replace(case.interval, half_width=0.08)))
+
+    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "mean and median disagree")
+    assert kinds(found) == ["median-disagrees"]
+
+
+def test_a_median_that_only_says_less_leaves_the_verdict() -> None:
+    deltas = np.array([-0.115, -0.12, -0.11, -0.12, -0.115, -0.12, -0.11, -0.045])
+
+    assert judge(evidence(deltas)).verdict is Verdict.SLOWER
+    assert judge(evidence(deltas)).warnings == ()
+
+
+def test_drift_is_told_and_leaves_the_verdict() -> None:
+    found = judge(evidence(np.linspace(-0.4, -0.3, 8)))
+
+    assert (found.verdict, kinds(found)) == (Verdict.SLOWER, ["autocorrelation"])
 
 
 def test_a_wider_margin_turns_a_difference_into_equivalence() -> None:
     case = evidence(-0.08 - NOISE)
 
-    assert kinds(case)[0] is Verdict.SLOWER
-    assert kinds(replace(case, margin=0.15))[0] is Verdict.EQUIVALENT
+    assert judge(case).verdict is Verdict.SLOWER
+    assert judge(replace(case, margin=0.15)).verdict is Verdict.EQUIVALENT

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.golden import cases
+from support.golden import cases, held
 from support.synthetic import run_of
 
 from netbench.cgroups import mounts, names, usage_v1, usage_v2
@@ -40,7 +40,7 @@ from netbench.plan.conflist import load_conflist
 from netbench.plan.drivers import parse_drivers
 from netbench.plan.suite import load_suite
 from netbench.probes import PROBES
-from netbench.probes.base import Lifecycle, Probe, Search
+from netbench.probes.base import Lifecycle, Probe, Search, Sliced
 from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
 from netbench.units import bit_rate, cpu_list
@@ -303,7 +303,7 @@ def read_file(path: Path) -> object:
 
 
 @pytest.mark.parametrize(
-    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), Search)]
+    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), Search | Sliced)]
 )
 @given(data=st.data())
 def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataObject) -> None:
@@ -321,5 +321,23 @@ def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataOb
         elif isinstance(probe, Probe):
             probe.cannot(done)
             assert_sound(probe.parse(done, None))
+    except ProbeError as exc:
+        assert_told(exc)
+
+
+@pytest.mark.parametrize("name", ["stream", "stream-bidirectional", "tcp", "udp", "connections"])
+@given(data=st.data())
+def test_any_session_is_a_sample_or_a_probe_error(name: str, data: st.DataObject) -> None:
+    one = held(name)
+    field = data.draw(st.sampled_from(["stdout", "stderr"]))
+    end = data.draw(st.sampled_from(["client", "server"]))
+    seen = getattr(one, end)
+    # A whole log has thousands of lines: the first of them are enough to be spoiled.
+    text = data.draw(spoiled(getattr(seen, field)[:20_000]))
+    done = dataclasses.replace(seen, **{field: text})
+
+    one.probe.cannot(done)
+    try:
+        assert_sound(dataclasses.replace(one, **{end: done}).read())
     except ProbeError as exc:
         assert_told(exc)

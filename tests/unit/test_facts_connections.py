@@ -6,7 +6,12 @@ import pytest
 
 from netbench.errors import FactError
 from netbench.facts.base import Subject
-from netbench.facts.connections import ConnectionWatch, failed_connects, time_wait
+from netbench.facts.connections import (
+    ConnectionWatch,
+    failed_connects,
+    passive_opens,
+    time_wait,
+)
 from netbench.facts.registry import FACTS
 from netbench.record import Absent
 from netbench.spec import Role
@@ -20,7 +25,7 @@ SNMP = """\
 Ip: Forwarding DefaultTTL
 Ip: 1 64
 Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets
-Tcp: 1 200 120000 -1 16630 0 {failed} 0
+Tcp: 1 200 120000 -1 16630 42 {failed} 0
 Udp: InDatagrams
 Udp: 0
 """
@@ -77,6 +82,18 @@ def test_what_is_not_there_is_absent_with_its_reason() -> None:
 def test_the_running_kernels_own_files_are_read() -> None:
     assert time_wait(Path("/proc/net/sockstat").read_text()) >= 0
     assert failed_connects(Path("/proc/net/snmp").read_text()) >= 0
+
+
+def test_what_a_namespace_has_accepted_is_counted() -> None:
+    server = Namespaces(snmp=[SNMP.format(failed=2)]).subject(Role.SERVER)
+
+    assert passive_opens(server) == 42
+
+
+@pytest.mark.parametrize("files", [{}, {"snmp": ["Tcp: a\nTcp: 1\n"]}, {"snmp": [""]}])
+def test_a_count_that_cannot_be_read_is_an_error(files: dict[str, list[str]]) -> None:
+    with pytest.raises(FactError):
+        passive_opens(Namespaces(**files).subject(Role.SERVER))
 
 
 @pytest.mark.parametrize("text", ["", "Tcp: x\n", "UDP: inuse 0 tw 3"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from netbench.drivers import DRIVERS
 from netbench.errors import ConfigurationError
-from netbench.plan import Options, Plan, build, load_suite, parse
+from netbench.plan import Options, Plan, build, load_suite, parse, round_order
 from netbench.plan.placement import place
 from netbench.probes import PROBES, TcpRoundTrip, TcpThroughput
 from netbench.record import PlacementCpus
@@ -99,19 +99,8 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"max_time": "inf"}, "--max-time must be a number above 0, not 'inf'"),
         ({"max_time": "soon"}, "--max-time must be a number above 0, not 'soon'"),
         ({"precision": "0"}, "--precision must be a number above 0, not '0'"),
-        (
-            {"max_time": "15"},
-            "is less than one block takes, about 16 s for 9 trials; a verdict needs at least 6",
-        ),
-        (
-            {"max_time": "15"},
-            "give --max-time 96 or more, or fewer drivers or cells",
-        ),
-        (
-            {"max_time": "20", "drivers": "none,host,bridge,container"},
-            "about 21 s for 12 trials",
-        ),
-        ({"max_time": "4", "pin": "same", "drivers": "host,bridge"}, "about 13 s for 6 trials"),
+        ({"blocks": "+10"}, "--blocks +10 extends a run that is there: name its folder by"),
+        ({"max_time": "+600"}, "--max-time +600 extends a run that is there: name its folder by"),
         ({"margin": "-0.05"}, "--margin must be a number above 0, not '-0.05'"),
         ({"seed": "x"}, "--seed must be a whole number from 0"),
         ({"seed": "-1"}, "--seed must be a whole number from 0"),
@@ -238,9 +227,12 @@ def test_options_as_given_make_the_request() -> None:
 
 def test_what_is_not_given_has_the_documented_default() -> None:
     plan = planned()
+    suite, _ = load_suite("quick")
 
-    assert (plan.suite, plan.baseline, plan.blocks, plan.margin) == ("quick", "host", 12, 0.05)
-    assert (plan.adaptive, plan.precision, plan.max_time) == (True, 0.03, 170)
+    assert suite
+    assert (plan.suite, plan.baseline, plan.margin) == ("quick", "host", 0.05)
+    assert (plan.blocks, plan.max_time) == (suite.most, suite.max_time)
+    assert (plan.adaptive, plan.precision) == (True, 0.03)
     assert [arm for arm in plan.arms if arm.replica] == [Arm("host", 1)]
     assert planned().seed != plan.seed
 
@@ -257,33 +249,79 @@ def test_the_quick_suite_is_throughput_on_two_cores_and_round_trips_on_one_and_t
     )
 
 
-def test_a_suite_gives_the_bounds_of_an_adaptive_run_and_blocks_fix_the_plan() -> None:
-    adaptive, fixed = planned(drivers="host,container"), planned(blocks="3")
+BOUNDED = """\
+blocks = {least = 7, most = 15}
+max_time = 99
 
-    assert (adaptive.adaptive, adaptive.least, adaptive.blocks) == (True, 8, 12)
+[probes.udp-rate]
+seconds = 4
+
+[[cell]]
+probe = "udp-rate"
+"""
+
+
+def test_a_suite_gives_the_bounds_of_an_adaptive_run_and_blocks_fix_the_plan(
+    tmp_path: Path,
+) -> None:
+    file = suite_file(tmp_path, BOUNDED)
+    adaptive, fixed = planned(suite=file, drivers="host,container"), planned(suite=file, blocks="3")
+
+    assert (adaptive.adaptive, adaptive.least, adaptive.blocks) == (True, 7, 15)
     assert (fixed.adaptive, fixed.blocks, fixed.max_time) == (False, 3, None)
     assert fixed.summary().adaptive is False
-    assert (adaptive.summary().least, adaptive.summary().precision) == (8, 0.03)
+    assert (adaptive.summary().least, adaptive.summary().precision) == (7, 0.03)
 
 
-def test_a_suites_own_limit_leaves_room_for_the_least_blocks_and_the_users_does_not() -> None:
-    assert planned().unhurried == planned().least == 8
-    assert planned(max_time="60").unhurried == 0
+def test_the_declared_cap_is_the_number_of_blocks_of_a_new_plan(tmp_path: Path) -> None:
+    adaptive, fixed = planned(suite=suite_file(tmp_path, BOUNDED)), planned(blocks="3")
+
+    assert (adaptive.cap, adaptive.summary().cap) == (15, 15)
+    assert (fixed.cap, fixed.summary().cap) == (3, 3)
 
 
-def test_one_contrast_has_the_error_rate_to_itself_and_needs_fewer_blocks(tmp_path: Path) -> None:
-    text = '[[cell]]\nprobe = "tcp-rr"\n[[cell]]\nprobe = "tcp-throughput"\nprimary = false\n'
-    plan = planned(suite=suite_file(tmp_path, text))
+def test_a_suites_own_limit_leaves_room_for_the_least_blocks_and_the_users_does_not(
+    tmp_path: Path,
+) -> None:
+    file = suite_file(tmp_path, BOUNDED)
+
+    assert planned(suite=file).unhurried == planned(suite=file).least == 7
+    assert planned(suite=file, max_time="60").unhurried == 0
+
+
+@pytest.mark.parametrize("drivers", ["host,bridge", "host,bridge,container,bridge:user"])
+def test_the_least_blocks_do_not_depend_on_the_number_of_contrasts(
+    tmp_path: Path, drivers: str
+) -> None:
+    text = '[[cell]]\nprobe = "tcp-rr"\n[[cell]]\nprobe = "tcp-throughput"\n'
+    plan = planned(suite=suite_file(tmp_path, text), drivers=drivers)
 
     assert (plan.least, plan.blocks, plan.max_time) == (6, 40, None)
+
+
+@pytest.mark.parametrize(
+    ("drivers", "limit", "words"),
+    [
+        ("host,bridge", "12", "--max-time 12 is less than one block takes, about 13 s for 3 "),
+        ("host,bridge", "12", "a verdict needs at least 7 blocks: give --max-time 91 or more"),
+        ("none,host,bridge,container", "16.9", "about 17 s for 4"),
+    ],
+)
+def test_a_limit_that_not_one_block_fits_into_is_refused(
+    tmp_path: Path, drivers: str, limit: str, words: str
+) -> None:
+    file = suite_file(tmp_path, BOUNDED)
+    (problem,) = problems(suite=file, drivers=drivers, max_time=limit)
+
+    assert words in problem
 
 
 GOOD = """\
 name = "own"
 
 [probes.tcp-throughput]
-seconds = 3
-omit = 0
+rounds = 3
+slice = 0.5
 
 [[cell]]
 probe = "tcp-throughput"
@@ -306,7 +344,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
     assert found == []
     assert suite
     assert (suite.name, suite.title) == ("own", "")
-    assert suite.probes["tcp-throughput"] == TcpThroughput(seconds=3, omit=0)
+    assert suite.probes["tcp-throughput"] == TcpThroughput(rounds=3, slice=0.5)
     assert suite.probes["tcp-rr"] == TcpRoundTrip()
     assert suite.cells == (("tcp-throughput", Placement.NONE), ("tcp-rr", Placement.CROSS))
 
@@ -330,10 +368,10 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
         ('name = "own"', "max_time = 0", 1, "max_time is a number of seconds above 0, not 0"),
         ('name = "own"', "max_time = true", 1, "max_time is a number of seconds above 0"),
         ("probes.tcp-throughput", "probes.tcp", 3, "unknown probe 'tcp'; known: tcp-throughput"),
-        ("seconds = 3", "second = 3", 4, "unknown key 'second'; known: bidirectional, interval"),
-        ("seconds = 3", "seconds = 0", 4, "`seconds` is a whole number from 1"),
-        ("seconds = 3", 'seconds = "3"', 4, "`seconds` is a whole number from 1"),
-        ("omit = 0", "omit = -1", 5, "`omit` is a whole number from 0"),
+        ("rounds = 3", "round = 3", 4, "unknown key 'round'; known: bidirectional, reverse"),
+        ("rounds = 3", "rounds = 1", 4, "`rounds` is a whole number from 2"),
+        ("rounds = 3", 'rounds = "3"', 4, "`rounds` is a whole number from 2"),
+        ("slice = 0.5", "slice = -1", 5, "`slice` is a number from 0.05"),
         ('"none"', '"near"', 9, "cell 1: placement must be one of cross, same, none, not 'near'"),
         ('"none"', "[]", 9, "cell 1: placement must be one of cross, same, none, not []"),
         ('"tcp-rr"', '"udp"', 12, f"cell 2: probe must be one of {', '.join(PROBES)}, not 'udp'"),
@@ -343,7 +381,7 @@ def test_a_suite_of_ones_own_is_read_with_its_parameters(tmp_path: Path) -> None
             'probe = "tcp-rr"',
             'probe = "tcp-rr"\nplace = "same"',
             13,
-            "cell 2: unknown key 'place'; known: placement, primary, probe",
+            "cell 2: unknown key 'place'; known: blocks, placement, primary, probe",
         ),
     ],
 )
@@ -366,8 +404,8 @@ def test_all_mistakes_of_a_suite_are_told_at_once_each_with_its_line(tmp_path: P
 title = 5
 
 [probes.tcp-throughput]
-omit = -1
-seconds = 0
+slice = -1
+rounds = 0
 speed = 9
 
 [probes.udp]
@@ -534,7 +572,7 @@ def test_a_suite_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
 
 KEYS = st.sampled_from(
     [
-        *("name", "title", "probes", "cell", "probe", "placement", "seconds", "omit"),
+        *("name", "title", "probes", "cell", "probe", "placement", "rounds", "slice"),
         *("driver", "mtu", "options", *PROBES),
     ]
 )
@@ -604,6 +642,78 @@ def test_the_arms_of_one_probe_run_back_to_back(names: list[str], seed: int, num
 
     assert len(groups) == len(plan.kinds)
     assert all(sorted(group) == sorted(plan.arms) for group in groups)
+
+
+@given(DRIVER_LISTS, st.integers(0, 2**32), st.integers(1, 20))
+def test_the_groups_of_a_block_are_its_steps_by_place(
+    names: list[str], seed: int, number: int
+) -> None:
+    plan = planned(drivers=",".join(names), seed=str(seed))
+    block = plan.block(number)
+
+    assert [step for group in block.groups for step in group] == list(block.steps)
+    assert [len(group) for group in block.groups] == [len(plan.arms)] * len(plan.kinds)
+    assert all(len({step.place for step in group}) == 1 for group in block.groups)
+    assert len({group[0].place for group in block.groups}) == len(plan.kinds)
+
+
+def test_a_settled_cell_leaves_its_group() -> None:
+    plan = planned(drivers="host,bridge,container", seed="1")
+    gone = next(cell for cell in plan.cells if cell.driver == "bridge")
+    groups = plan.block(1).without({gone}, "host").groups
+    sizes = {group[0].place: len(group) for group in groups}
+
+    assert sizes[gone.path, gone.probe, gone.placement] == 3
+    assert sorted(sizes.values()) == [3, *[4] * (len(plan.kinds) - 1)]
+
+
+PLACE = (Way.EAST_WEST, "tcp-rr", Placement.SAME)
+ARMS = (Arm("bridge"), Arm("container"), Arm("host"), Arm("host", 1))
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(1, 1000), st.integers(0, 12), st.integers(1, 4))
+def test_a_round_holds_every_arm_once_and_does_not_begin_with_the_last_of_the_one_before(
+    seed: int, block: int, rounds: int, count: int
+) -> None:
+    arms = ARMS[:count]
+    orders = round_order(seed, block, PLACE, rounds, arms)
+
+    assert len(orders) == rounds
+    assert all(sorted(order) == sorted(arms) for order in orders)
+    assert orders == round_order(seed, block, PLACE, rounds, arms)
+    if count > 2:
+        assert all(before[-1] != after[0] for before, after in pairwise(orders))
+
+
+def test_the_orders_of_rounds_differ_by_seed_block_and_place() -> None:
+    other = (Way.EAST_WEST, "tcp-rr", Placement.CROSS)
+    orders = [
+        round_order(seed, block, place, 8, ARMS)
+        for seed in (1, 2)
+        for block in (1, 2)
+        for place in (PLACE, other)
+    ]
+
+    assert len(set(orders)) == len(orders)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_every_arm_takes_every_place_of_a_round_equally_often(count: int) -> None:
+    """6 sigma of a binomial count; each arm is also followed by each other one as often."""
+    arms, rounds = ARMS[:count], 4000
+    orders = round_order(7, 1, PLACE, rounds, arms)
+    bound = 6 * (rounds / count * (1 - 1 / count)) ** 0.5
+    for position in range(count):
+        places = Counter(order[position] for order in orders)
+        assert all(abs(places[arm] - rounds / count) < bound for arm in arms)
+    followed = Counter(pair for order in orders for pair in pairwise(order))
+    expected = rounds / count
+    assert all(
+        abs(followed[first, second] - expected) < bound
+        for first in arms
+        for second in arms
+        if first != second
+    )
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(1, 1000))
@@ -686,6 +796,47 @@ def test_a_placement_as_pin_holds_for_every_cell(pin: str) -> None:
     assert {placement for _, _, placement in plan.kinds} == {Placement(pin)}
     assert len(plan.kinds) == len(set(plan.kinds)) == 2
     assert plan.run_cpus == {"cross": (0, 1), "same": (1,), "none": ()}[pin]
+
+
+LIMITED = """
+[[cell]]
+probe = "tcp-rr"
+[[cell]]
+probe = "udp-rate"
+primary = false
+blocks = 2
+"""
+
+
+def test_a_cell_that_only_describes_runs_in_the_first_blocks_unless_a_budget_needs_it(
+    tmp_path: Path,
+) -> None:
+    file = suite_file(tmp_path, LIMITED)
+    plan = planned(suite=file, drivers="host,bridge")
+    budgeted = build(parse(Options(suite=file, require=("bridge.loss <= 1 %",))), TWO)
+
+    def probes(plan: Plan) -> list[int]:
+        return [len({s.cell.probe for s in plan.block(n).steps}) for n in (1, 2, 3, 4)]
+
+    assert probes(plan) == [2, 2, 1, 1]
+    assert probes(budgeted) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("blocks = 2", "blocks = 0", "cell 2: blocks is a whole number from 1 to 1000, not 0"),
+        ("blocks = 2", "blocks = true", "cell 2: blocks is a whole number from 1 to 1000, not"),
+        ("primary = false", "", "cell 2: blocks limits cells with primary = false"),
+    ],
+)
+def test_a_limit_of_blocks_that_cannot_be_is_told(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    suite, (problem,) = load_suite(suite_file(tmp_path, LIMITED.replace(old, new)))
+
+    assert suite is None
+    assert words in problem
 
 
 ENGINES = """

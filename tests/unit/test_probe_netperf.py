@@ -1,106 +1,93 @@
-import re
+"""Connections per second in slices: netperf makes them, the kernel counts them."""
+
+import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.golden import Case, case, cases
+from support.golden import Case, cases, held
 
 from netbench.errors import ConfigurationError, ProbeError
-from netbench.probes import TcpConnect
-from netbench.record import Completed, Sample
+from netbench.probes import Count, TcpConnect, strerror_name
+from netbench.record import Completed
 
-PROBE = TcpConnect(connections=2000)
-GOOD = {"ok", "unknown-selector"}
-CASES = cases("netperf")
-SUCCESSES = [case for case in CASES if case.name in GOOD]
-FAILURES = [case for case in CASES if case.name not in GOOD]
-OK = case("netperf", "2.7.1", "ok")
+PROBE = TcpConnect()
+WHOLE = held("connections")
+FAILURES = cases("netperf")
 
 
-def parse(completed: Completed) -> Sample:
-    return PROBE.parse(completed, None)
+def by_hand() -> list[float]:
+    found = []
+    for window in WHOLE.windows:
+        assert window.counts
+        first, last = window.counts
+        found.append((last.server - first.server) / (last.at - first.at))
+    return found
 
 
-def changed(field: str, value: str) -> Completed:
-    text, count = re.subn(rf"^{field}=.*$", f"{field}={value}", OK.stdout, flags=re.MULTILINE)
-    assert count == 1
-    return replace(OK, stdout=text)
+def test_a_slices_value_is_what_the_kernel_accepted_over_its_time() -> None:
+    session = WHOLE.read()
+    values = by_hand()
+
+    assert [one.value for one in session.slices] == pytest.approx(values)
+    mean = math.exp(sum(map(math.log, values)) / len(values))
+    assert session.sample.value("connections") == pytest.approx(mean)
+    made = sum(w.counts[1].server - w.counts[0].server for w in WHOLE.windows if w.counts)
+    assert session.sample.received == made
 
 
-@pytest.mark.parametrize("golden", SUCCESSES, ids=str)
-def test_the_rate_is_the_one_printed(golden: Case) -> None:
-    sample = parse(golden.completed)
+def test_each_connection_carries_a_request_of_its_size() -> None:
+    one = replace(WHOLE, probe=TcpConnect(rounds=3, slice=0.1, size=64))
 
-    rate = sample.value("connections")
-    assert rate is not None
-
-    assert f"THROUGHPUT={rate:.2f}\n" in golden.completed.stdout
-    assert sample.received == 2000
-    assert dict(sample.details)["netperf.mean_latency"] == pytest.approx(1 / rate, rel=0.05)
+    assert one.read().sample.received == 64 * WHOLE.read().sample.received
 
 
-@pytest.mark.parametrize("golden", SUCCESSES, ids=str)
-def test_rate_and_mean_multiply_to_the_concurrency_of_a_closed_loop(golden: Case) -> None:
-    found = dict(parse(golden.completed).details)["netperf.concurrency"]
+@pytest.mark.parametrize(("missing", "reason"), [(None, "could not be"), ("none", "no connection")])
+def test_a_slice_without_connections_has_a_reason(missing: str | None, reason: str) -> None:
+    first = WHOLE.windows[0]
+    still = (Count(1.0, 5), Count(1.1, 5)) if missing else None
+    one = replace(WHOLE, windows=(replace(first, counts=still), *WHOLE.windows[1:]))
 
-    assert found == pytest.approx(1, abs=0.05)
+    assert one.read().slices[0].value is None
+    assert reason in one.read().slices[0].reason
+    assert one.read().slices[0].received == 0
+    two = replace(one, windows=(*[replace(w, counts=still) for w in WHOLE.windows[:2]], first))
+    with pytest.raises(ProbeError, match=rf"^netperf: 1 of 3 slices gave a number: .*{reason}"):
+        two.read()
 
 
 @pytest.mark.parametrize("golden", FAILURES, ids=str)
-def test_exit_code_zero_proves_nothing(golden: Case) -> None:
-    with pytest.raises(ProbeError, match=r"^netperf"):
-        parse(replace(golden.completed, exit_code=0))
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_a_client_that_ended_by_itself_had_an_error(golden: Case, exit_code: int | None) -> None:
+    code = golden.completed.exit_code if exit_code is None else exit_code
+    with pytest.raises(ProbeError, match=r"^netperf \(exit code "):
+        replace(WHOLE, client=replace(golden.completed, exit_code=code)).read()
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "words", "errno"),
     [
-        ("refused", "are you sure there is a netserver listening on 198.18.0.2"),
-        ("network-unreachable", "are you sure there is a netserver listening on 198.19.0.1"),
-        ("usage", "The test you requested (NONE) is unknown to this netperf."),
-        ("server-killed", "exit code 1"),
-        ("client-terminated", "exit code -15"),
-        ("stream", "gave no value of REQUEST_SIZE, RESPONSE_SIZE"),
-        ("timed", "bytes where 1, 1, 2000, 2000 were asked for"),
+        ("connections-refused", "are you sure there is a netserver listening on 127.0.0.1", None),
+        ("connections-server-killed", "recv_data failed: Connection reset", "ECONNRESET"),
     ],
 )
-def test_a_failure_is_told_in_the_tools_own_words(name: str, words: str) -> None:
+def test_a_failure_is_told_in_the_tools_own_words(name: str, words: str, errno: str | None) -> None:
     with pytest.raises(ProbeError) as caught:
-        parse(case("netperf", "2.7.1", name))
+        held(name).read()
 
     assert words in caught.value.message
+    assert strerror_name(caught.value.message) == errno
 
 
-@pytest.mark.parametrize("line", OK.stdout.splitlines())
-def test_a_field_that_is_missing_or_empty_or_unmeasured_is_named(line: str) -> None:
-    field = line.partition("=")[0]
-
-    for text in ("", "-1", "nan", "1e9"):
-        with pytest.raises(ProbeError, match=field if field != "THROUGHPUT_UNITS" else "counted"):
-            parse(changed(field, text))
+@given(st.text(), st.text(), st.sampled_from([0, 1, -15, -9, None]))
+def test_no_text_gives_another_number(out: str, err: str, code: int | None) -> None:
+    one = replace(WHOLE, client=Completed((), code, out, err, timed_out=False, seconds=1.0))
+    if code == -9:
+        assert one.read() == WHOLE.read()
+        return
     with pytest.raises(ProbeError):
-        parse(replace(OK, stdout=OK.stdout.replace(f"{line}\n", "")))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("THROUGHPUT", "0.00"), ("THROUGHPUT", "5000.00"), ("ELAPSED_TIME", "9.00")],
-)
-def test_figures_that_cannot_be_true_together_are_refused(field: str, value: str) -> None:
-    with pytest.raises(ProbeError, match="connections a second are not 2000 in"):
-        parse(changed(field, value))
-
-
-def test_a_client_killed_by_the_deadline_says_so() -> None:
-    with pytest.raises(ProbeError, match=r"not ended after 8\.0 s and was killed"):
-        parse(replace(OK, timed_out=True, seconds=8.0))
-
-
-@given(st.text())
-def test_other_text_is_an_error_and_nothing_else(text: str) -> None:
-    with pytest.raises(ProbeError):
-        parse(Completed((), 0, text, "", timed_out=False, seconds=1.0))
+        one.read()
 
 
 @pytest.mark.parametrize(
@@ -119,16 +106,15 @@ def test_a_missing_netperf_is_told_with_its_package(printed: str) -> None:
     assert PROBE.cannot(replace(done, stderr="Connection refused")) is None
 
 
-def test_the_commands_are_of_one_family_and_a_fixed_number_of_connections() -> None:
-    probe = TcpConnect(connections=5000, size=64)
+def test_the_commands_are_of_one_family_and_run_until_they_are_ended() -> None:
+    probe = TcpConnect(size=64)
 
     assert " ".join(probe.server_argv("::1", 9)) == "netserver -D -f -6 -L ::1 -p 9"
-    argv = " ".join(probe.client_argv("198.18.0.2", 9, "cubic"))
-    assert argv.startswith("netperf -4 -H 198.18.0.2 -p 9 -t TCP_CRR -l -5000 -P 0 -j -- -r 64 -k")
-    assert "cubic" not in argv
+    argv = " ".join(probe.session_argv("198.18.0.2", 9, "cubic", 12.3))
+    assert argv == "netperf -4 -H 198.18.0.2 -p 9 -t TCP_CRR -l 13 -- -r 64"
 
 
-@pytest.mark.parametrize("parameters", [{"connections": 999}, {"size": 0}, {"size": 70_000}])
+@pytest.mark.parametrize("parameters", [{"rounds": 1}, {"slice": 0.01}, {"size": 0}, {"size": 7e4}])
 def test_parameters_that_make_no_sense_are_refused_first(parameters: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError, match=rf"tcp-crr: `{next(iter(parameters))}`"):
         TcpConnect(**parameters)

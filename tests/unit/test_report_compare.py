@@ -39,7 +39,7 @@ def slower() -> Comparison:
 def test_the_document_has_what_is_fixed(slower: Comparison) -> None:
     document = json.loads(json.dumps(json_document(slower, "page.html", 0), allow_nan=False))
 
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert (document["left"], document["right"]) == ("reports/kept", "reports/today")
     assert document["verdict_withheld"] is False
     assert document["exit"] == 0
@@ -66,7 +66,9 @@ def test_a_terminal_says_what_differs_then_regressions_first(slower: Comparison)
     places = [said.index(word) for word in order]
     assert places == sorted(places)
     rows = said[places[-1] :]
-    assert rows.index("▼ slower") < rows.index("? undecided")
+    slower_at = re.search(r"▼ \d+ to \d+ % slower", rows)
+    assert slower_at is not None
+    assert slower_at.start() < rows.index("? undecided: ")
     assert "bridge / host" in said
     assert "Two runs are two days of one machine" in said
 
@@ -88,10 +90,12 @@ def test_the_page_tells_all_and_loads_nothing(slower: Comparison) -> None:
     assert page.count("<script") == 1
     assert "default-src 'none'" in unescape(page)
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
-    for word in ("regressions first", "What differs", "Every trial", "The runs", "Method"):
+    for word in ("regressions first", "What differs", "Every value", "The runs", "Method"):
         assert word in said
     assert "host.uptime" in said
-    assert page.index("▼ slower") < page.index("? undecided")
+    slower_at = re.search(r"▼ \d+ to \d+ % slower", page)
+    assert slower_at is not None
+    assert slower_at.start() < page.index("? undecided")
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 

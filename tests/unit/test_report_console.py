@@ -27,21 +27,30 @@ def test_the_first_line_names_the_engine_and_why() -> None:
 
 
 def test_eighty_columns_hold_every_row_on_one_line() -> None:
-    contrast = contrast_of(driver="bridge:user", state="single", blocks=12)
+    contrast = contrast_of(driver="bridge:user", blocks=12)
 
     text = printed(with_contrasts(contrast))
 
     row = next(line for line in text.splitlines() if line.startswith("bridge:user"))
     assert row.split() == [
         *("bridge:user", "17.5", "Gbit/s", "22.4", "Gbit/s", "0.780", "[0.750,", "0.810]"),
-        *("▼", "slower", "single", "(12)"),
+        *("12", "▼", "19", "to", "25", "%", "slower"),
     ]
 
 
 def test_a_verdict_has_a_word_and_a_sign_of_its_own() -> None:
-    text = printed(with_contrasts(*(contrast_of(verdict=verdict) for verdict in Verdict)))
+    contrasts = (contrast_of(verdict=verdict) for verdict in Verdict)
+    text = printed(with_contrasts(*contrasts), width=200)
 
-    assert all(word in text for word in ("▲ faster", "▼ slower", "= equivalent", "? undecided"))
+    assert all(
+        word in text
+        for word in (
+            "▲ 19 to 25 % faster",
+            "▼ 19 to 25 % slower",
+            "= equivalent within 5 %",
+            "? undecided: ",
+        )
+    )
 
 
 def test_no_interval_is_called_unbounded() -> None:

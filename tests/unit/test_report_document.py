@@ -8,7 +8,8 @@ from netbench.report import json_document
 
 CONTRAST = {
     *("driver", "baseline", "path", "probe", "placement", "metric", "unit", "ratio", "low"),
-    *("high", "difference", "verdict", "blocks", "state", "noise_floor", "warnings"),
+    *("high", "difference", "verdict", "reason", "by_sign", "blocks"),
+    *("noise_floor", "warnings", "unshared", "median_ratio", "forecast", "forecast_verdict"),
 }
 CELL = {
     *("driver", "path", "probe", "placement", "metric", "unit", "median", "p25", "p75"),
@@ -24,7 +25,7 @@ def test_the_document_has_every_published_field() -> None:
     read = json.loads(text)
 
     assert {
-        "schema": 1,
+        "schema": 2,
         "folder": "reports/x",
         "engine": "docker",
         "baseline": "host",

@@ -4,7 +4,7 @@ from functools import cache
 
 import plotly.graph_objects as go
 import pytest
-from support.synthetic import ALL, Reported, contrast_of, reported
+from support.synthetic import ALL, ROUNDS, Reported, contrast_of, reported
 
 from netbench.analysis.model import CellSummary, Contrast, Verdict
 from netbench.analysis.points import TrialPoint
@@ -21,9 +21,11 @@ from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
 from netbench.report.figures.loads import FLOOR, rate_search
 from netbench.report.figures.ranking import ranking
+from netbench.report.figures.sentinel import sentinel
 from netbench.report.figures.series import series
 from netbench.report.figures.static import svg
 from netbench.report.figures.tradeoff import tradeoff
+from netbench.report.figures.trials import trials
 from netbench.report.palette import driver_colours
 from netbench.report.views import CostSplit, Goal, Load, MergedTimes, Search
 from netbench.report.words import CellKey
@@ -108,7 +110,7 @@ def test_one_block_promises_nothing() -> None:
     order = [f.title for f in found if f.id.startswith("ranking")]
     assert order
     assert all("no order can be told" in title for title in order)
-    assert any("costs nothing that is certain yet" in f.title for f in found)
+    assert any("costs nothing that is decided yet" in f.title for f in found)
 
 
 def test_failures_alone_give_no_figure_of_values() -> None:
@@ -215,8 +217,7 @@ class TestLatency:
             MergedTimes(
                 driver=driver,
                 cell=cell,
-                trials=8,
-                state="near",
+                records=8,
                 times=histogram_of(p50 * factor * (1 + n / 20_000) for n in range(20_000)),
                 largest=p50 * factor * 2,
             )
@@ -233,11 +234,11 @@ class TestLatency:
         assert dashes.count("dash") == dashes.count("solid") == 2 + 1
         assert "a stream beside it makes that 3.0 times as long" in self.figure().title
 
-    def test_a_percentile_of_merged_trials_is_that_of_all_their_times(self) -> None:
+    def test_a_percentile_of_merged_records_is_that_of_all_their_times(self) -> None:
         rows = {(row[0], row[1]): row for row in self.figure().rows}
 
         host = rows["host", "idle"]
-        assert host[2:4] == ("8 trials together", "20,000")
+        assert host[2:4] == ("8 records together", "20,000")
         assert float(host[4].split()[0]) == pytest.approx(75, rel=0.011)
         assert float(host[6].split()[0]) == pytest.approx(99.5, rel=0.011)
         assert host[-1] == "100 µs"
@@ -253,16 +254,15 @@ class TestLatency:
         assert len(x) < 250
 
 
-def test_without_histograms_the_median_trial_is_drawn() -> None:
+def test_without_histograms_the_median_record_is_drawn() -> None:
     found = next(f for f in curves(scene_of(reported())) if f.id.endswith("cross"))
 
-    assert {row[2].partition(",")[2] for row in found.rows} == {" its median trial"}
+    assert {row[2].partition(",")[2] for row in found.rows} == {" its median one"}
     assert {row[3] for row in found.rows} == {"–"}
 
 
-def test_merged_times_leave_out_the_second_arm_and_other_states() -> None:
+def test_merged_times_leave_out_the_second_arm() -> None:
     run = reported(drivers=("host", "bridge"))
-    states = {point.record: point.state for point in run.analysis.points}
     records = [
         replace(record, outcome=replace(record.outcome, histogram=((1000, 5),)))
         if isinstance(record.outcome, Sample)
@@ -273,15 +273,9 @@ def test_merged_times_leave_out_the_second_arm_and_other_states() -> None:
     found = {(merged.driver, merged.cell): merged for merged in digest(run.analysis, records).times}
 
     same = CellKey("east-west", "tcp-rr", SAME)
-    assert found["host", same].trials == 8
+    assert found["host", same].records == 8
     assert found["host", same].times == ((1000, 40),)
-    near = sum(
-        states[r.number] == found["host", IDLE].state
-        for r in records
-        if (r.cell.driver, r.cell.probe, r.cell.placement, r.replica)
-        == ("host", "tcp-rr", CROSS, 0)
-    )
-    assert 0 < found["host", IDLE].trials == near < 8
+    assert found["host", IDLE].records == 8
 
 
 class TestRateSearch:
@@ -412,7 +406,7 @@ class TestCpuSplit:
 def test_the_control_plane_has_a_mark_for_every_trial_and_a_median() -> None:
     run = reported(drivers=("host", "bridge"))
     points = tuple(
-        TrialPoint(n, n, 1, driver, 0, *_place(LIFE), metric, "s", base * (1 + n / 10), "unknown")
+        TrialPoint(n, n, 1, driver, 0, *_place(LIFE), metric, "s", base * (1 + n / 10))
         for driver, phases in (
             ("host", {"start_time": 0.2, "remove_time": 0.1}),
             ("bridge", {"create_time": 0.05, "start_time": 0.4, "remove_time": 0.2}),
@@ -545,9 +539,9 @@ class TestTradeoff:
     @pytest.mark.parametrize(
         ("verdicts", "words"),
         [
-            ((Verdict.EQUIVALENT, Verdict.FASTER), "bridge costs nothing that counts"),
-            ((Verdict.EQUIVALENT, Verdict.UNDECIDED), "bridge costs nothing that is certain yet"),
-            ((Verdict.SLOWER, Verdict.UNDECIDED), "bridge costs 22.0 % less throughput"),
+            ((Verdict.EQUIVALENT, Verdict.FASTER), "bridge costs nothing beyond the margin"),
+            ((Verdict.EQUIVALENT, Verdict.UNDECIDED), "bridge costs nothing that is decided yet"),
+            ((Verdict.SLOWER, Verdict.UNDECIDED), "bridge costs 19 to 25 % in throughput"),
         ],
     )
     def test_only_verdicts_make_a_cost(self, verdicts: tuple[Verdict, ...], words: str) -> None:
@@ -569,7 +563,7 @@ class TestTradeoff:
         (found,) = tradeoff(replace(scene, analysis=replace(scene.analysis, contrasts=contrasts)))
 
         assert held(found).title.endswith(
-            "3 drivers with a network namespace of their own cost nothing that is certain yet"
+            "3 drivers with a network namespace of their own cost nothing that is decided yet"
         )
 
     def test_the_title_says_what_isolation_costs(self) -> None:
@@ -578,16 +572,16 @@ class TestTradeoff:
         assert title.startswith(
             "From container to container: with a network namespace of their own, bridge costs 2"
         )
-        assert "% longer median round trip on one core" in title
+        assert "1 to 23 % in throughput on two cores" in title
 
 
-def test_a_drift_within_the_trials_is_told() -> None:
+def test_a_drift_within_the_records_is_told() -> None:
     run = reported(drivers=("host", "bridge"))
     lines = tuple(
         replace(
             line,
             series=tuple(
-                replace(point, value=point.value * (1 if n < 5 else 1.2))
+                replace(point, value=point.value * (1 if n < len(line.series) // 2 else 1.2))
                 for n, point in enumerate(line.series)
             ),
         )
@@ -595,4 +589,40 @@ def test_a_drift_within_the_trials_is_told() -> None:
     )
     (found,) = series(scene_of(run, lines=lines))
 
-    assert "from its first half to its second, a trial changes by +20." in held(found).title
+    assert "from the first half to the second it changes by +2" in held(found).title
+
+
+def test_each_blocks_value_stands_among_the_slices_it_is_made_of() -> None:
+    run = reported(drivers=("host", "bridge"))
+    found = {f.id: f for f in trials(scene_of(run))}
+    throughput = found["trials-east-west-tcp-throughput-cross-throughput"]
+    large = [t for t in traces(throughput) if t["marker"]["size"] == 9]  # type: ignore[index, call-overload] # of a mark
+    small = [t for t in traces(throughput) if t["marker"]["size"] == 3]  # type: ignore[index, call-overload] # as above
+
+    assert len(large) == 3
+    assert [t["name"] for t in small] == ["host", "bridge"]
+    for values_of, slices_of in zip((large[0], large[2]), small, strict=True):
+        assert len(values(values_of["x"])) == 8
+        assert len(values(slices_of["x"])) == 8 * ROUNDS
+        assert min(values(slices_of["y"])) <= min(values(values_of["y"]))
+    assert "Small points are its slices, one for each round" in throughput.caption
+
+
+def test_a_trial_that_ran_whole_has_no_slices() -> None:
+    run = reported(drivers=("host", "bridge"))
+    lines = tuple(replace(line, slices=()) for line in run.digest.lines)
+
+    for found in trials(scene_of(run, lines=lines)):
+        assert "Small points" not in found.caption
+        assert {t["marker"]["size"] for t in traces(found)} == {9}  # type: ignore[index, call-overload] # as above
+
+
+def test_the_sentinels_readings_are_drawn_once_for_the_sessions_that_share_them() -> None:
+    found = sentinel(scene_of(reported(drivers=("host", "bridge"))))
+
+    assert [f.id for f in found] == ["sentinel-cross", "sentinel-same"]
+    for figure in found:
+        (trace,) = traces(held(figure))
+        points = values(trace["x"])
+        assert len(points) == len(set(points)) == len(figure.rows)
+        assert "no value is left out because of them" in figure.caption

@@ -173,7 +173,9 @@ def test_every_figure_is_valid_for_plotly_and_has_its_table() -> None:
         "sockperf sr -i 127.0.0.1 -p 5201 --tcp",
         ": no cpufreq on this machine",
         "the view of the cgroup tree; the limits come from the cgroups themselves",
-        "Deviation pooled over states",
+        "two arms (A/A)",
+        "95 %, shared by all 9 comparisons",
+        "held (stopped) whenever another arm measures",
         "raw/000001-client.txt",
     ],
 )

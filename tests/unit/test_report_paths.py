@@ -73,8 +73,8 @@ def test_the_table_names_the_path_and_how_ports_were_served() -> None:
 
     assert "Round-trip time, median on one core from the LAN (tcp-rr, same, north-south)" in text
     assert "Without a counterpart: host has no such path" in text
-    assert "north-south of bridge: by published ports, served by nat in 24 trials" in text
-    assert "hairpin of bridge: by published ports, served by proxy in 24 trials" in text
+    assert "north-south of bridge: by published ports, served by nat in 24 records" in text
+    assert "hairpin of bridge: by published ports, served by proxy in 24 records" in text
     assert "hairpin of host: publishes no port" in text
 
 

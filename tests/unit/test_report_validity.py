@@ -21,7 +21,7 @@ def reasons(found: Stamp) -> list[str]:
 
 
 def quiet() -> Reported:
-    """Return a run without a failure, on a machine of iron in one state."""
+    """Return a run without a failure, on a physical machine."""
     run = run_of(drivers=("host", "bridge"))
     facts = tuple(f for f in run.info.facts if f[0] not in {"host.hypervisor", "host.governor"})
     info = replace(run.info, facts=facts)
@@ -41,7 +41,7 @@ def test_conditions_name_failures_and_the_machine() -> None:
     found = stamp_of(reported())
 
     assert found.validity is Validity.CONDITIONS
-    assert "1 of 120 trials failed" in reasons(found)
+    assert "1 of 120 records failed" in reasons(found)
     assert "virtual machine: the host's share is invisible" in reasons(found)
 
 

@@ -1,22 +1,22 @@
-"""A run that is gone on with: what counts of it, what is measured anew, and by which plan."""
+"""A run that is resumed or extended: what counts, what is measured anew, and by which plan."""
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.fakes import FakeEngine
-from support.plans import plan_of
+from support.plans import plan_of, record_of
 from support.running import Run, records
 from support.synthetic import run_of
 
 from netbench.analysis import analyse
-from netbench.errors import ConfigurationError, EngineLost, RunFolderError
-from netbench.plan import Options, build, parse, restore
-from netbench.record import Difference, Failure, Record, Resumed, Ruling, Settled
-from netbench.runner import Course, TrialFinished
+from netbench.cli.differences import option_problems
+from netbench.errors import ConfigurationError, RunFolderError
+from netbench.plan import Extension, Options, build, parse, read_extension, restore
+from netbench.record import Difference, Record, Resumed, Ruling, Settled, Why
+from netbench.runner import Course
+from netbench.runner.pace import span
 from netbench.spec import Cell, CpuTopology, Placement
 from netbench.store import RunFolder, load
 
@@ -25,23 +25,42 @@ KINDS = (("tcp-throughput", Placement.CROSS), ("tcp-throughput", Placement.SAME)
 PLAN = plan_of("host", "bridge", kinds=KINDS, blocks=3)
 PER_BLOCK = 6
 Place = tuple[int, Cell, int]
+Leaving = tuple[int, Placement, Why]
+"""After which block cells of this placement settle, and why."""
 
 
 def place(record: Record) -> Place:
     return record.block, record.cell, record.replica
 
 
+def measured(course: Course, blocks: int = 3) -> list[Record]:
+    """Return the records of what a course still plans, to a number of blocks."""
+    found: list[Record] = []
+    for number in range(course.block + 1, blocks + 1):
+        block = course.plan(number)
+        for step in block.steps:
+            course.number += 1
+            attempt = 1 + course.attempts(number)
+            record = record_of(step, number, course.number, attempt=attempt)
+            course.take(record)
+            found.append(record)
+        if not block.steps:
+            break
+        course.close(block, 1.0)
+    return found
+
+
 @pytest.fixture(scope="module")
 def whole() -> tuple[Record, ...]:
     """The records of the run as it would have been."""
-    return tuple(Run(PLAN).records())
+    return tuple(measured(Course(PLAN)))
 
 
 def gone_on(kept: Sequence[Record], *, lost: bool = False) -> tuple[list[Record], int, Course]:
     """Return what is measured after these records, and how many of them do not count."""
     course = Course(PLAN)
     aside = course.recall(kept, lost=lost)
-    return Run(PLAN, course=course).records(), aside, course
+    return measured(course), aside, course
 
 
 @pytest.mark.parametrize("cut", range(3 * PER_BLOCK + 1))
@@ -69,20 +88,14 @@ def test_a_block_that_is_measured_again_says_so_each_time(whole: tuple[Record, .
     assert set(every.values()) == {1}
 
 
-def test_the_block_in_which_the_engine_went_away_is_measured_anew() -> None:
-    """Even where the lost trial was its last."""
-    engine = FakeEngine(lost_at=2 * PER_BLOCK)
-    kept: list[Record] = []
-    events = iter(Run(PLAN, engine).runner)
-    with suppress(EngineLost):
-        for event in events:
-            kept += [event.record] if isinstance(event, TrialFinished) else []
-    last = kept[-1].outcome
-    anew, aside, _ = gone_on(kept, lost=True)
+def test_the_block_in_which_the_engine_went_away_is_measured_anew(
+    whole: tuple[Record, ...],
+) -> None:
+    """Even where the lost record was its last."""
+    anew, aside, _ = gone_on(whole[: 2 * PER_BLOCK], lost=True)
 
-    assert isinstance(last, Failure)
-    assert aside == len(kept) > 0
-    assert {record.block for record in anew} == {1, 2, 3}
+    assert aside == PER_BLOCK
+    assert {record.block for record in anew} == {2, 3}
 
 
 def test_a_run_of_which_every_block_is_there_has_nothing_left(whole: tuple[Record, ...]) -> None:
@@ -93,28 +106,37 @@ def test_a_run_of_which_every_block_is_there_has_nothing_left(whole: tuple[Recor
 
 
 class Script:
-    """Settles the bridge on one CPU after the first block."""
+    """Settles what it is told to, each cell once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *settles: Leaving) -> None:
+        self._settles = settles
         self.taken: list[Record] = []
 
     def take(self, record: Record) -> None:
         self.taken.append(record)
 
     def rule(self, block: int) -> Ruling:
-        gone = [c for c in PLAN.cells if (c.driver, c.placement) == ("bridge", Placement.SAME)]
-        return Ruling(tuple(Settled(c, 1, "decided") for c in gone if block == 1), ())
+        gone = (
+            Settled(cell, block, why)
+            for after, placement, why in self._settles
+            for cell in PLAN.cells
+            if (after, placement, "bridge") == (block, cell.placement, cell.driver)
+        )
+        return Ruling(tuple(gone), ())
+
+
+SAME_LEAVES: Leaving = (1, Placement.SAME, "decided")
 
 
 @pytest.mark.parametrize("cut", [6, 7, 9, 12])
 def test_what_had_left_stays_away_and_the_judge_has_seen_what_counts(cut: int) -> None:
-    first = Script()
-    uncut = Run(PLAN, judge=first).records()
-    judge = Script()
+    first = Script(SAME_LEAVES)
+    uncut = measured(Course(PLAN, first))
+    judge = Script(SAME_LEAVES)
     course = Course(PLAN, judge)
     aside = course.recall(uncut[:cut], lost=False)
     settled = course.settled
-    anew = Run(PLAN, course=course).records()
+    anew = measured(course)
 
     assert [place(r) for r in (*uncut[: cut - aside], *anew)] == [place(r) for r in uncut]
     assert [place(r) for r in judge.taken] == [place(r) for r in first.taken]
@@ -130,6 +152,143 @@ def test_time_spent_before_counts_towards_the_limit(whole: tuple[Record, ...]) -
     course.pace.close(PLAN.block(1).steps, 60.0)
 
     assert records(late.events()) == []
+
+
+def test_cells_that_had_not_settled_go_on_alone_in_an_extended_run() -> None:
+    course = Course(PLAN, Script(SAME_LEAVES))
+    course.recall(measured(Course(PLAN, Script(SAME_LEAVES))), lost=False)
+    more = measured(course, blocks=5)
+
+    assert {record.block for record in more} == {4, 5}
+    assert {record.cell.placement for record in more} == {Placement.CROSS}
+
+
+EVERY_CELL_LEAVES: tuple[Leaving, ...] = (
+    (1, Placement.CROSS, "precise"),
+    (2, Placement.SAME, "decided"),
+)
+
+
+def test_settled_cells_come_back_and_stay_through_any_further_cut() -> None:
+    """A run whose cells had all settled by block 2, extended by three blocks, and cut off there."""
+    before = measured(Course(PLAN, Script(*EVERY_CELL_LEAVES)))
+    course = Course(PLAN, Script(*EVERY_CELL_LEAVES))
+    course.recall(before, lost=False)
+    assert measured(course, blocks=9) == []
+    course.reopen()
+    more = measured(course, blocks=5)
+
+    assert {record.block for record in before} == {1, 2}
+    assert {one.block for one in course.settled} == {1, 2}
+    assert Counter(record.block for record in more) == dict.fromkeys((3, 4, 5), PER_BLOCK)
+    for cut in range(len(more) + 1):
+        again = Course(PLAN, Script(*EVERY_CELL_LEAVES), reopened={3})
+        aside = again.recall([*before, *more[:cut]], lost=False)
+        anew = measured(again, blocks=5)
+        assert aside == cut % PER_BLOCK
+        assert [place(r) for r in (*more[: cut - aside], *anew)] == [place(r) for r in more]
+
+
+@pytest.mark.parametrize(
+    ("settles", "back"),
+    [
+        (((1, Placement.CROSS, "no-contrast"), (1, Placement.SAME, "decided")), {Placement.SAME}),
+        (((1, Placement.CROSS, "described"), (1, Placement.SAME, "precise")), {Placement.SAME}),
+        (
+            ((1, Placement.CROSS, "no-contrast"), (1, Placement.SAME, "no-contrast")),
+            {Placement.CROSS, Placement.SAME},
+        ),
+    ],
+)
+def test_cells_without_a_contrast_come_back_only_where_there_is_no_other(
+    settles: tuple[Leaving, ...], back: set[Placement]
+) -> None:
+    course = Course(PLAN, Script(*settles))
+    measured(course)
+    course.reopen()
+
+    assert {step.cell.placement for step in course.plan(2).steps} == back
+
+
+def test_an_extension_counts_blocks_and_seconds_from_what_is_there() -> None:
+    plan = replace(PLAN, max_time=100.0, unhurried=3)
+    both = Extension(10, 600.0).of(plan, blocks=3, spent=70.0)
+    blocks = Extension(blocks=10).of(plan, blocks=3, spent=70.0)
+    seconds = Extension(seconds=600.0).of(plan, blocks=3, spent=70.0)
+
+    assert (both.blocks, both.max_time) == (13, 670.0)
+    assert (blocks.blocks, blocks.max_time) == (13, None)
+    assert (seconds.blocks, seconds.max_time) == (1003, 670.0)
+    for extended in (both, blocks, seconds):
+        assert (extended.cap, extended.least, extended.unhurried) == (3, PLAN.least, 0)
+        assert extended.block(2) == PLAN.block(2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "extension"),
+    [
+        ({}, Extension()),
+        ({"blocks": "12", "max-time": "60"}, Extension()),
+        ({"blocks": "+12"}, Extension(12)),
+        ({"blocks": " +1", "max-time": "+1.5e2"}, Extension(1, 150.0)),
+    ],
+)
+def test_a_plus_extends(asked: dict[str, str], extension: Extension) -> None:
+    found: list[str] = []
+
+    assert read_extension(asked, found) == extension
+    assert bool(extension) == any(value.strip().startswith("+") for value in asked.values())
+    assert found == []
+
+
+@pytest.mark.parametrize("text", ["+", "+0", "+-1", "++1", "+1001", "+2.5", "+many", "+\u00b2"])
+def test_blocks_that_cannot_be_added_are_named(text: str) -> None:
+    found: list[str] = []
+    read_extension({"blocks": text, "max-time": "+x"}, found)
+
+    assert found == [
+        f"--blocks +N takes a whole number from 1 to 1000, not {text!r}",
+        "--max-time +S takes seconds above 0, not '+x'",
+    ]
+
+
+@pytest.mark.parametrize("text", ["+", "+0", "+-1", "++1", "+inf", "+nan"])
+def test_seconds_that_cannot_be_added_are_named(text: str) -> None:
+    found: list[str] = []
+    read_extension({"max-time": text}, found)
+
+    assert found == [f"--max-time +S takes seconds above 0, not {text!r}"]
+
+
+def test_a_number_without_a_plus_must_be_the_runs_and_the_error_names_the_plus() -> None:
+    info = replace(RUN.info, options=(("blocks", "8"),))
+    found = option_problems(
+        info, {"blocks": "12", "max-time": "60", "drivers": "none, host", "engine": "netns"}
+    )
+
+    assert option_problems(info, {"blocks": "8", "max-time": "+60"}) == []
+    assert option_problems(info, {"blocks": "+12"}) == []
+    assert found == [
+        "--blocks: 8 when the run began, 12 now; --blocks +N adds N blocks to the run",
+        "--max-time: not given when the run began, 60 now; --max-time +S adds S seconds to it",
+        f"--drivers: {','.join(info.plan.drivers)} when the run began, none,host now",
+    ]
+
+
+def test_sessions_side_by_side_take_the_sum_of_their_shares(whole: tuple[Record, ...]) -> None:
+    """Three sessions of one place, each begun within the first second, share nine seconds."""
+    group = [
+        replace(record, clock=replace(record.clock, started_monotonic=100.0 + n / 10, seconds=3.0))
+        for n, record in enumerate(whole[:3])
+    ]
+    after = [
+        replace(record, clock=replace(record.clock, started_monotonic=110.0 + n, seconds=1.0))
+        for n, record in enumerate(whole[3:6])
+    ]
+
+    assert span([]) == 0.0
+    assert span(group) == 9.0
+    assert span([*group, *after]) == 13.0
 
 
 REQUESTS = [
@@ -148,8 +307,10 @@ def test_a_plan_is_restored_from_what_the_folder_keeps_of_it(
     info = replace(run_of(blocks=1).info, plan=plan.summary())
     folder = RunFolder.create(tmp_path, ("host",), info)
     restored = restore(load(folder.path).info.plan, TOPOLOGY)
+    extended = Extension(5).of(plan, blocks=plan.blocks, spent=0.0)
 
     assert restored.summary() == plan.summary()
+    assert restore(extended.summary(), TOPOLOGY).summary() == extended.summary()
     assert [restored.block(n) for n in (1, 2, 3)] == [plan.block(n) for n in (1, 2, 3)]
     assert restored.unhurried == plan.unhurried
 

@@ -6,7 +6,7 @@ from support.plans import plan_of
 from support.running import Run, records
 
 from netbench.record import Left, Record, Ruling, Settled
-from netbench.runner import BlockStarted, Ended, Judged
+from netbench.runner import BlockStarted, Course, Ended, Judged
 from netbench.runner.events import Event
 from netbench.spec import Cell, Path, Placement
 
@@ -94,6 +94,19 @@ def test_a_run_ends_when_nothing_is_left() -> None:
     events = run.events()
 
     assert [event.number for event in events if isinstance(event, BlockStarted)] == [1, 2]
+    assert events[-1] == Ended("complete")
+
+
+def test_an_extended_run_measures_settled_cells_again_where_nothing_else_is_left() -> None:
+    plan = plan_of("host", "bridge", blocks=4)
+    before = records(Run(plan, judge=Script({2: (cell("bridge"),)})).events())
+    course = Course(plan, Script({2: (cell("bridge"),)}))
+    course.recall(before, lost=False)
+    course.reopen()
+    events = Run(plan, course=course).events()
+
+    assert {record.block for record in before} == {1, 2}
+    assert {block: len(cells) for block, cells in ran(events).items()} == {3: 3, 4: 3}
     assert events[-1] == Ended("complete")
 
 

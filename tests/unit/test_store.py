@@ -19,7 +19,7 @@ from typing_extensions import get_protocol_members
 from netbench.drivers import DRIVERS
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Absent, Failure, Measurement, Record, RunInfo, Sample, Trial
-from netbench.record.outcome import CountedTool
+from netbench.record.outcome import CountedSlice, CountedTool
 from netbench.spec import Role
 from netbench.store import Places, RunFolder, check_writable, list_runs, load
 
@@ -182,6 +182,22 @@ def test_corrupt_lines_in_the_middle_are_named_and_the_rest_is_read(folder: RunF
     ]
 
 
+def test_the_slices_of_a_session_are_read_back_and_checked(folder: RunFolder) -> None:
+    session = next(record for record in RUN.records if record.slices)
+    failed = replace(session.slices[0], value=None, moved=(7, 8), back=(9,), reason="too short")
+    written = replace(session, number=1000, slices=(failed, *session.slices[1:]))
+    folder.append(written)
+    path = folder.path / "records.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines, lines[-1].replace('"round":1,', '"round":"1",', 1)]))
+
+    records, notes = read(folder)
+
+    assert records[-1] == written
+    assert len(notes) == 1
+    assert "slices[0].round: Expected `int`, got `str`" in notes[0]
+
+
 def test_a_lean_record_tells_what_the_whole_one_does(folder: RunFolder) -> None:
     places = Places()
     loaded = load(folder.path)
@@ -190,12 +206,15 @@ def test_a_lean_record_tells_what_the_whole_one_does(folder: RunFolder) -> None:
 
     assert loaded.notes == []
     for one, whole in zip(lean, RUN.records, strict=True):
-        for name in get_protocol_members(Trial) - {"outcome", "tools"}:
+        for name in get_protocol_members(Trial) - {"outcome", "tools", "slices"}:
             assert getattr(one, name) == getattr(whole, name), name
         undrawn = whole.outcome
         if isinstance(undrawn, Sample):
             undrawn = replace(undrawn, series=(), quantiles=())
         assert one.outcome == undrawn
+        for part, piece in zip(one.slices, whole.slices, strict=True):
+            for name in get_protocol_members(CountedSlice):
+                assert getattr(part, name) == getattr(piece, name), name
         for tool, ran in zip(one.tools, whole.tools, strict=True):
             for name in get_protocol_members(CountedTool):
                 assert getattr(tool, name) == getattr(ran, name), name
@@ -215,7 +234,7 @@ def test_an_outcome_is_told_by_its_kind_wherever_that_stands(folder: RunFolder) 
     broken = (
         moved[1]
         .replace('"by_design": true', '"by_design": 1')
-        .replace('"received": ', '"received": 0.')
+        .replace('"received": ', '"received": 0.', 1)
     )
     path.write_text("\n".join([*moved, unknown, broken]) + "\n")
 
@@ -280,8 +299,9 @@ def test_missing_empty_foreign_and_file_are_told_apart(tmp_path: Path) -> None:
         ('{"name": "other"}', "names no schema"),
         ('{"schema": "1"}', "names no schema"),
         ('{"schema": 0}', "names no schema"),
-        ('{"schema": 1}', "is damaged"),
-        ('{"schema": 2, "anything": "else"}', "was written by schema 2"),
+        ('{"schema": 1}', "by netbench's unreleased schema 1; measure again"),
+        ('{"schema": 2}', "is damaged"),
+        ('{"schema": 3, "anything": "else"}', "was written by schema 3"),
     ],
 )
 def test_a_run_json_that_cannot_be_read_says_why(tmp_path: Path, text: str, words: str) -> None:
@@ -292,12 +312,12 @@ def test_a_run_json_that_cannot_be_read_says_why(tmp_path: Path, text: str, word
 
 
 def test_a_newer_schema_asks_for_an_upgrade(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text('{"schema": 2}')
+    (tmp_path / "run.json").write_text('{"schema": 3}')
 
     with pytest.raises(RunFolderError) as caught:
         load(tmp_path)
 
-    assert "reads up to 1" in caught.value.message
+    assert "this netbench reads 2" in caught.value.message
     assert "upgrade" in caught.value.hint
 
 

@@ -2,8 +2,7 @@
 
 With x of the run that is bounded, y of the run that it is bounded by, a factor a and a quantity b,
 the interval is Welch's of mean ln x - mean ln y against ln a, or of mean x - a mean y against b, at
-0.05 / m, where m counts the cells that budgets stand for. What takes a verdict between runs back
-takes a budget's standing back too.
+0.05 / m, where m counts the cells that budgets stand for.
 """
 
 import math
@@ -15,16 +14,17 @@ import numpy as np
 from netbench.analysis.across import gates
 from netbench.analysis.across.differences import accepted, confounders, differences
 from netbench.analysis.across.model import Basis
-from netbench.analysis.across.samples import Drawn, Measured, absent, drawn, matched
+from netbench.analysis.across.samples import Drawn, Measured, absent, drawn
 from netbench.analysis.across.welch import shift, welch
 from netbench.analysis.budgetgates import Terms
 from netbench.analysis.contrasts import Key
+from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import BudgetResult, Standing
-from netbench.analysis.stats import ALPHA, Floats, Interval, strata
+from netbench.analysis.stats import ALPHA, Floats, Interval
 from netbench.plan.runoffer import RunsOffer, Subject
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
-from netbench.units import quantity, share
+from netbench.units import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,10 @@ def _owed(budget: Budget, offer: RunsOffer, runs: Mapping[str, Measured]) -> Ite
 
 
 def _judge(owed: _Owed, accept: Sequence[str], alpha: float, margin: float) -> BudgetResult:
-    terms = Terms(owed.budget, owed.cell, owed.right.run.info.plan.baseline, alpha, margin)
-    left, right = matched(
-        *(drawn(side, owed.key, owed.cell.driver, owed.basis) for side in (owed.left, owed.right))
+    baseline = owed.right.run.info.plan.baseline
+    terms = Terms(owed.budget, owed.cell, baseline, alpha, margin)
+    left, right = (
+        drawn(side, owed.key, owed.cell.driver, owed.basis) for side in (owed.left, owed.right)
     )
     own, other, factor = _samples(terms, left, right)
     interval = welch(own, other, alpha, factor=factor, day=gates.DAYS[owed.basis])
@@ -84,11 +85,11 @@ def _judge(owed: _Owed, accept: Sequence[str], alpha: float, margin: float) -> B
     reason = (
         _missing(owed, left, right)
         or _withheld(owed, accept)
-        or _doubt(owed, terms, left, right)
-        or _spread(owed, terms, left, right, stated)
+        or gates.too_few(left, right)
         or _undecided(stated, interval)
-        or _within_noise(terms, left, right, interval)
-        or _ranks(terms, left, right, stated)
+        or _conditions(owed, terms, left, right, interval)
+        or _spread(terms, left, right, interval)
+        or _ranks(terms, left, right, interval)
     )
     measured, low, high = _shown(terms, interval)
     cell = owed.cell
@@ -98,7 +99,6 @@ def _judge(owed: _Owed, accept: Sequence[str], alpha: float, margin: float) -> B
         probe=cell.probe,
         placement=cell.placement,
         standing=Standing.UNDECIDED if reason else stated,
-        state=right.state,
         blocks=min(left.blocks, right.blocks),
         unit=terms.unit,
         measured=measured,
@@ -138,61 +138,64 @@ def _withheld(owed: _Owed, accept: Sequence[str]) -> str:
     return f"the runs differ in {named}: --accept compares them all the same"
 
 
-def _doubt(owed: _Owed, terms: Terms, left: Drawn, right: Drawn) -> str:
-    metric, labels = METRICS[terms.budget.metric], (owed.left.run.label, owed.right.run.label)
-    judged = gates.Terms(terms.alpha, terms.margin)
-    doubt = gates.instrument(gates.evidence_of(metric, owed.basis, labels, (left, right), judged))
-    return f"{doubt.message}: {doubt.advice}" if doubt else ""
-
-
-def _spread(owed: _Owed, terms: Terms, left: Drawn, right: Drawn, stated: Standing) -> str:
-    """Strata leave no single figure, and none is needed where every two blocks say the same."""
-    own, other, factor = _samples(terms, left, right)
-    whole = np.subtract.outer(other, factor * own)
-    if stated is terms.stand((float(whole.min()), float(whole.max()))):
-        return ""
-    unit = METRICS[terms.budget.metric].unit
-    for side, sample in ((owed.left, left), (owed.right, right)):
-        gap = strata(sample.values, math.log1p(terms.margin)) if (sample.values > 0).all() else None
-        if gap is not None:
-            return (
-                f"in {side.run.label} the values fall apart between {quantity(gap[0], unit)} and "
-                f"{quantity(gap[1], unit)}: no single figure describes them"
-            )
-    return ""
-
-
 def _undecided(stated: Standing, interval: Interval) -> str:
     if stated is not Standing.UNDECIDED:
         return ""
     if interval.bounds is None:
         return "too few blocks for an interval: run more with --blocks"
-    return "the interval reaches across the bound: run more blocks with --blocks"
+    return "the interval holds the bound: run more blocks with --blocks"
 
 
-def _within_noise(terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
-    """The baseline's own two pairs differ between the runs by as much as the noise floor."""
-    floor, mean = welch(left.nulls, right.nulls, terms.alpha).half_width, interval.mean
-    if floor is None or mean is None:
-        return "a run has fewer than two A/A pairs in this state: the noise floor is unbounded"
-    distance = abs(mean - terms.limit)
-    told, room = share(math.expm1(floor)), share(math.expm1(min(distance, 50.0)))
-    if not terms.logarithmic:
-        if METRICS[terms.budget.metric].compared:
-            floor = math.expm1(floor) * float(np.mean(left.values))
-        floor *= max(1.0, terms.budget.factor)
-        told, room = quantity(floor, terms.unit), quantity(distance, terms.unit)
-    if distance > floor:
-        return ""
-    return f"it lies {room} from its bound, within the noise floor of {told}"
+def _conditions(owed: _Owed, terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
+    """Return that the machine, or the baseline's two arms, differ by as much as the budget does."""
+    metric, labels = METRICS[terms.budget.metric], (owed.left.run.label, owed.right.run.label)
+    judged = gates.Terms(terms.alpha, terms.margin)
+    evidence = gates.evidence_of(
+        metric, owed.basis, labels, (left, right), judged, baseline=terms.baseline
+    )
+    clear = clearance(interval.bounds, terms.limit)
+    if evidence.moved and clear <= _scaled(evidence.moved, terms, left):
+        return f"the machine itself differs: the sentinel reads {percent(evidence.machine or 1.0)}"
+    far = max(reach(null.bounds) for _, null in evidence.nulls)
+    if far and clear <= (_scaled(far, terms, left) if metric.compared else far):
+        return f"{terms.baseline} against its own second arm differs by as much: measure again"
+    return ""
 
 
-def _ranks(terms: Terms, left: Drawn, right: Drawn, stated: Standing) -> str:
+def _scaled(size: float, terms: Terms, left: Drawn) -> float:
+    """Return the size of a log ratio on the scale that is judged."""
+    if terms.logarithmic:
+        return size
+    level = abs(float(np.mean(left.values))) * max(1.0, terms.budget.factor)
+    return math.expm1(size) * level
+
+
+def _spread(terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
+    """Return that a run's values fall in groups, unless any two blocks say the same."""
     own, other, factor = _samples(terms, left, right)
-    twin = shift(own, other, factor)
-    if twin is None or terms.stand(twin) is stated:
+    whole = np.subtract.outer(other, factor * own)
+    ends = float(whole.min()), float(whole.max())
+    distance = abs((interval.mean or 0.0) - terms.limit)
+    gap = _gap(terms, left, right)
+    if not gap or gap < distance or terms.stand(ends) is not Standing.UNDECIDED:
         return ""
-    return f"the means say {stated}, the ranks say {terms.stand(twin)}: a few blocks carry it"
+    return f"the values of a run fall in two groups {terms.told(gap)} apart"
+
+
+def _gap(terms: Terms, left: Drawn, right: Drawn) -> float:
+    """Return the gap between groups of a run's values on the scale that is judged; 0 for none."""
+    least = math.log1p(terms.margin)
+    if terms.logarithmic:
+        return gates.split_gap(left, right, least)
+    positive = [one.values for one in (left, right) if (one.values > 0).all()]
+    return max((group_gap(values, (np.log(values),), least) for values in positive), default=0.0)
+
+
+def _ranks(terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
+    own, other, factor = _samples(terms, left, right)
+    if not opposed(interval.bounds, shift(own, other, factor), terms.limit):
+        return ""
+    return "means and ranks lie on different sides of the bound"
 
 
 def _shown(terms: Terms, interval: Interval) -> tuple[float | None, float | None, float | None]:

@@ -1,21 +1,23 @@
 """From run folders' records to a comparison: each run beside the first."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+
+import numpy as np
 
 from netbench.analysis.across.budgets import judge_between
 from netbench.analysis.across.conditions import Watcher, of_run
 from netbench.analysis.across.contrasts import contrasts, places
 from netbench.analysis.across.differences import accepted, differences
 from netbench.analysis.across.gates import Terms
-from netbench.analysis.across.model import Comparison, MachineState, Pairing, Run, RunContrast
+from netbench.analysis.across.model import Comparison, MachineState, Pairing, Run
 from netbench.analysis.across.samples import Measured
 from netbench.analysis.budgets import kept
+from netbench.analysis.columns import groups
 from netbench.analysis.contrasts import by_key
-from netbench.analysis.ground import ground_of
+from netbench.analysis.observations import observations_of
 from netbench.analysis.pipeline import framed, judged
+from netbench.analysis.points import SentinelPoint, in_columns
 from netbench.analysis.stats import ALPHA
 from netbench.plan.runoffer import offered_by_runs
 from netbench.record import Budget, Record, RunInfo
@@ -28,13 +30,19 @@ def measured(label: str, folder: str, info: RunInfo, records: Iterable[Record]) 
     watcher = Watcher()
     frames = framed(info, watcher.watching(records))
     run = Run(label, folder, info, judged(info, frames))
-    ground = ground_of(info.plan, frames)
+    observations = observations_of(info.plan, frames)
+    sentinel = in_columns(run.analysis.sentinel, SentinelPoint)
+    value = sentinel.numbers("value")
     return Measured(
         run=run,
         conditions=of_run(info) | watcher.conditions(),
         numbers=by_key(frames),
-        reasons=ground.reasons,
-        skipped=ground.skipped,
+        readings={
+            str(placement): float(np.median(value[rows]))
+            for (placement,), rows in groups(sentinel.words("placement"))
+        },
+        reasons=observations.reasons,
+        skipped=observations.skipped,
     )
 
 
@@ -84,33 +92,16 @@ def _pairing(left: Measured, right: Measured, accept: Sequence[str], terms: Term
         right=right.run,
         differences=found,
         contrasts=made,
-        machine=tuple(_machine(left.run, right.run, made)),
+        machine=tuple(_machine(left, right)),
         only_left=tuple(cell for cell in cells[0] if cell not in set(cells[1])),
         only_right=tuple(cell for cell in cells[1] if cell not in set(cells[0])),
     )
 
 
-def _machine(left: Run, right: Run, made: Sequence[RunContrast]) -> Iterator[MachineState]:
-    """Yield what the sentinel read of the machine in both runs, in the states compared."""
+def _machine(left: Measured, right: Measured) -> Iterator[MachineState]:
+    """Yield what the sentinel read of the machine in both runs."""
     for placement in Placement:
-        here = [one for one in made if one.placement is placement]
-        chosen = Counter((one.left.state, one.right.state) for one in here)
-        if not chosen:
-            continue
-        (states, _), *_ = chosen.most_common(1)
-        readings = [
-            _reading(run, placement, state)
-            for run, state in zip((left, right), states, strict=True)
-        ]
+        readings = [side.readings.get(placement.value) for side in (left, right)]
         if readings[0] is not None and readings[1] is not None:
             unit = PER_SECOND if placement is Placement.SAME else BITS_PER_SECOND
-            yield MachineState(placement, *states, readings[0], readings[1], unit)
-
-
-def _reading(run: Run, placement: Placement, state: str) -> float | None:
-    found = [
-        point.value
-        for point in run.analysis.sentinel
-        if point.placement is placement and point.state == state
-    ]
-    return median(found) if found else None
+            yield MachineState(placement, readings[0], readings[1], unit)

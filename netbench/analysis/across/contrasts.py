@@ -11,7 +11,7 @@ from netbench.analysis import family
 from netbench.analysis.across.differences import Difference, confounders
 from netbench.analysis.across.gates import Evidence, Terms, evidence_of, judge
 from netbench.analysis.across.model import Basis, RunContrast, Side
-from netbench.analysis.across.samples import Drawn, Measured, absent, drawn, gives, matched
+from netbench.analysis.across.samples import Drawn, Measured, absent, drawn, gives
 from netbench.analysis.contrasts import Key
 from netbench.analysis.model import Verdict
 from netbench.analysis.stats import Floats
@@ -90,11 +90,9 @@ def _contrast(
     baseline = right.run.info.plan.baseline
     drivers = {cell.driver, baseline} if place.basis is Basis.RELATIVE else {cell.driver}
     withheld = confounders(found, drivers, cell.path.value, cell.probe, cell.placement.value)
-    one, other = matched(
-        *(drawn(side, place.key, cell.driver, place.basis) for side in (left, right))
-    )
+    one, other = (drawn(side, place.key, cell.driver, place.basis) for side in (left, right))
     labels = left.run.label, right.run.label
-    evidence = evidence_of(metric, place.basis, labels, (one, other), terms)
+    evidence = evidence_of(metric, place.basis, labels, (one, other), terms, baseline=baseline)
     bare = RunContrast(
         left=_side(left, place, one),
         right=_side(right, place, other),
@@ -122,7 +120,7 @@ def _contrast(
 
 def _figured(bare: RunContrast, evidence: Evidence) -> RunContrast:
     """Return a contrast with what two samples say of it."""
-    verdict, doubts = judge(evidence)
+    judged = judge(evidence)
     low, high = evidence.interval.bounds or (None, None)
     return replace(
         bare,
@@ -130,9 +128,10 @@ def _figured(bare: RunContrast, evidence: Evidence) -> RunContrast:
         low=_exp(low),
         high=_exp(high),
         difference=float(np.median(evidence.right.values) - np.median(evidence.left.values)),
-        verdict=verdict,
+        verdict=judged.verdict,
+        reason=judged.reason,
         noise_floor=noise_floor(evidence.null),
-        warnings=doubts,
+        warnings=judged.warnings,
     )
 
 
@@ -144,7 +143,6 @@ def _side(measured: Measured, place: Place, sample: Drawn) -> Side:
     return Side(
         run=measured.run.label,
         blocks=sample.blocks,
-        state=sample.state,
         level=_level(sample.effects),
         median=float(np.median(sample.values)) if len(sample.values) else None,
         measured=gives(measured, place.cell.driver, place.key),

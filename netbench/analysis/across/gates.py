@@ -1,4 +1,4 @@
-"""What takes a verdict between two runs back: METHOD's doubts, for samples that are no pairs."""
+"""What can take a verdict between two runs back (METHOD §2, "Gates"), for independent samples."""
 
 import math
 from collections.abc import Callable
@@ -8,27 +8,31 @@ from typing import Final
 from netbench.analysis.across.model import Basis
 from netbench.analysis.across.samples import Drawn
 from netbench.analysis.across.welch import shift, welch
+from netbench.analysis.boundary import Looks, interval
+from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import QualityWarning, Verdict
-from netbench.analysis.stats import MIN_BLOCKS, strata, t_mixture
+from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval
 from netbench.analysis.verdicts import (
+    DECIDED,
+    Doubt,
+    Judgement,
     Weighed,
-    below_noise_floor,
-    coarse_noise_floor,
-    contains_one,
-    no_noise_floor,
+    holds_one,
+    null_differs,
     read,
 )
 from netbench.record import Metric
-from netbench.sentinel.rule import agree
 from netbench.units import interval as shown
-from netbench.units import percent, quantity, ratio
+from netbench.units import percent, share
 
 DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}
-"""Variance between runs that is taken for granted, as a share of that between blocks.
+"""Variance between runs that is assumed, as a share of that between blocks.
 
-Pairs within a block cancel the machine's day, a figure of its own has it; docs/method.md has what
-was measured of both.
+The ratio to the baseline of one block cancels what differs between days, a figure of its own does
+not; docs/method.md has what was measured of both.
 """
+SPLIT_RATIO: Final = 1.5
+"""Median sentinel readings that differ by more show a machine in two different conditions."""
 NULL_CHANCE: Final = 0.01
 """How often two runs with nothing wrong may differ in their A/A."""
 
@@ -44,18 +48,43 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(Weighed):
-    """All that the gates look at for one contrast of two runs; its effect is right over left."""
+    """All that one contrast of two runs is judged by; its effect is right over left."""
 
     basis: Basis
     labels: tuple[str, str]
     left: Drawn
     right: Drawn
+    alpha: float
+    """This contrast's share of the error rate."""
 
     @property
     def machine(self) -> float | None:
-        """The sentinel's reading, right over left; None without one."""
+        """The sentinel's median reading, right over left; None without one."""
         left, right = self.left.reading, self.right.reading
         return None if left is None or right is None else right / left
+
+    @property
+    def moved(self) -> float:
+        """By how much the machine differs, as a logarithm; 0 where the sentinel shows no change.
+
+        A figure of its own changes with the machine; a ratio to the baseline only where the
+        sentinel shows a machine in another condition altogether.
+        """
+        allowed = SPLIT_RATIO if self.basis is Basis.RELATIVE else 1 + self.margin
+        size = abs(math.log(self.machine or 1.0))
+        return size if size > math.log(allowed) else 0.0
+
+    @property
+    def sides(self) -> tuple[tuple[str, Drawn], tuple[str, Drawn]]:
+        """Both runs' labels with their samples."""
+        return (self.labels[0], self.left), (self.labels[1], self.right)
+
+    @property
+    def nulls(self) -> tuple[tuple[str, Interval], ...]:
+        """The A/A interval of each run, and of their difference, with where it was seen."""
+        own = [(f"in {label}, A/A is", _alone(s.nulls, self.alpha)) for label, s in self.sides]
+        between = welch(self.left.nulls, self.right.nulls, min(self.alpha, NULL_CHANCE))
+        return (*own, ("A/A of one run over that of the other is", between))
 
 
 def evidence_of(
@@ -64,11 +93,14 @@ def evidence_of(
     labels: tuple[str, str],
     samples: tuple[Drawn, Drawn],
     terms: Terms,
+    *,
+    baseline: str,
 ) -> Evidence:
     """Return what two samples show, with their intervals on logarithms."""
     left, right = samples
     return Evidence(
         metric=metric,
+        baseline=baseline,
         basis=basis,
         labels=labels,
         left=left,
@@ -80,144 +112,130 @@ def evidence_of(
     )
 
 
-def instrument(evidence: Evidence) -> QualityWarning | None:
-    """Return the first doubt that leaves nothing to judge by; None without one."""
-    doubts = (gate(evidence, Verdict.UNDECIDED) for gate in INSTRUMENT)
-    return next((doubt for doubt in doubts if doubt is not None), None)
-
-
-def judge(evidence: Evidence) -> tuple[Verdict, tuple[QualityWarning, ...]]:
-    """Return the verdict with every doubt that took one back."""
+def judge(evidence: Evidence) -> Judgement:
+    """Return the verdict of a contrast of two runs with every doubt about it."""
     stated = read(evidence.interval.bounds, evidence.margin, evidence.metric)
-    doubts = tuple(doubt for gate in GATES if (doubt := gate(evidence, stated)))
-    return Verdict.UNDECIDED if doubts else stated, doubts
+    doubts = [doubt for gate in GATES if (doubt := gate(evidence, stated))]
+    reason = next((doubt.reason for doubt in doubts if doubt.reason), "")
+    if not reason and stated is Verdict.UNDECIDED:
+        bounds = evidence.interval.bounds
+        reason = "interval is unbounded" if bounds is None else holds_one(bounds)
+    return Judgement(
+        verdict=Verdict.UNDECIDED if reason else stated,
+        reason=reason,
+        by_sign=False,
+        warnings=tuple(doubt.warning for doubt in doubts),
+    )
 
 
-def _too_few_blocks(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    few = [
-        f"{label} has {sample.blocks}"
-        for label, sample in zip(evidence.labels, _sides(evidence), strict=True)
-        if sample.blocks < MIN_BLOCKS
-    ]
-    if not few:
+def too_few(left: Drawn, right: Drawn) -> str:
+    """Return in words that a sample is too small for a verdict; empty where none is."""
+    fewest = min(left.blocks, right.blocks)
+    return "" if fewest >= MIN_BLOCKS else f"only {fewest} of {MIN_BLOCKS} needed blocks"
+
+
+def split_gap(left: Drawn, right: Drawn, least: float) -> float:
+    """Return by how much the groups differ that the effects of a run fall in; 0 without groups."""
+    return max(group_gap(s.effects, (s.effects,), least) for s in (left, right))
+
+
+def apart(left: Floats, right: Floats) -> bool:
+    """Tell whether all values of one run lie beyond all of the other."""
+    if not len(left) or not len(right):
+        return False
+    return bool(min(right) > max(left) or max(right) < min(left))
+
+
+def _alone(nulls: Floats, alpha: float) -> Interval:
+    only = max(len(nulls), MIN_BLOCKS)
+    return interval(nulls, Looks(only, only), alpha)
+
+
+def _too_few_blocks(evidence: Evidence, _: Verdict) -> Doubt | None:
+    reason = too_few(evidence.left, evidence.right)
+    if not reason:
         return None
-    return QualityWarning(
+    found = " and ".join(
+        f"{label} has {sample.blocks}"
+        for label, sample in evidence.sides
+        if sample.blocks < MIN_BLOCKS
+    )
+    warning = QualityWarning(
         "too-few-blocks",
-        f"{' and '.join(few)} of the {MIN_BLOCKS} blocks in one state that a verdict needs of each",
+        f"{found} of the {MIN_BLOCKS} blocks that a verdict needs of each run",
         "run more blocks with --blocks",
     )
+    return Doubt(warning, reason)
 
 
-def _states_differ(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """METHOD §1b: a machine in another state is another machine."""
-    machine = evidence.machine
-    if machine is None or agree((evidence.left.reading, evidence.right.reading)):
+def _machine_moved(evidence: Evidence, stated: Verdict) -> Doubt | None:
+    """The machine differs by as much as the contrast does."""
+    machine, moved = evidence.machine, evidence.moved
+    if machine is None and evidence.basis is Basis.ABSOLUTE:
+        return Doubt(
+            QualityWarning(
+                "machine-unknown",
+                "no sentinel reading shows whether the machine was the same in both runs",
+                "go by the ratio to the baseline, in which the machine cancels",
+            )
+        )
+    if machine is None or not moved:
         return None
-    return QualityWarning(
-        "states-differ",
-        f"the machine was in two states: the sentinel read {ratio(machine)} times as much in "
-        f"{evidence.labels[1]}",
-        "measure both runs again, one soon after the other",
-    )
-
-
-def _machine_moved(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """A figure of its own is the machine's too: it counts only if the machine was the same."""
-    if evidence.basis is Basis.RELATIVE:
-        return None
-    machine = evidence.machine
-    if machine is not None and abs(math.log(machine)) <= math.log1p(evidence.margin):
-        return None
-    seen = (
-        "no sentinel tells whether the machine was the same"
-        if machine is None
-        else f"the machine itself moved: the sentinel reads {percent(machine)}"
-    )
-    return QualityWarning(
+    near = clearance(evidence.interval.bounds) <= moved
+    made = stated is Verdict.EQUIVALENT or (stated in DECIDED and near)
+    warning = QualityWarning(
         "machine-moved",
-        seen,
-        "go by the ratio to the baseline, in which the machine cancels out",
+        f"the machine itself differs: the sentinel reads {percent(machine)} in "
+        f"{evidence.labels[1]}",
+        "go by the ratio to the baseline, in which the machine cancels"
+        if evidence.basis is Basis.ABSOLUTE
+        else "measure both runs again, one soon after the other",
     )
+    return Doubt(warning, f"the machine differs by {percent(machine)}" if made else "")
 
 
-def _null_differs(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    """The baseline's A/A must show nothing in either run, nor between them."""
-    for label, sample in zip(evidence.labels, _sides(evidence), strict=True):
-        own = t_mixture(sample.nulls, evidence.alpha)
-        if own.bounds is not None and not contains_one(own):
-            return QualityWarning(
-                "null-differs",
-                f"in {label} the baseline differs from its own second pair"
-                f"{_ends(evidence, own.bounds)}",
-                "something beside the driver differs between pairs: measure that run again",
-            )
-    chance = min(evidence.alpha, NULL_CHANCE)
-    between = welch(evidence.left.nulls, evidence.right.nulls, chance)
-    bounds = between.bounds
-    if bounds is None or contains_one(between):
+def _null_differs(evidence: Evidence, stated: Verdict) -> Doubt | None:
+    """The A/A interval that reaches farthest of those that leave out 1."""
+    found, null = max(evidence.nulls, key=lambda one: reach(one[1].bounds))
+    return null_differs(evidence, stated, null, found, clearance(evidence.interval.bounds))
+
+
+def _split_values(evidence: Evidence, stated: Verdict) -> Doubt | None:
+    limit = math.log1p(evidence.margin)
+    gap = split_gap(evidence.left, evidence.right, limit)
+    if gap <= limit:
         return None
-    return QualityWarning(
-        "null-differs",
-        "the baseline's second pair is to its first otherwise in one run than in the other"
-        f"{_ends(evidence, bounds)}",
-        "something beside the driver differs between pairs: measure both runs again",
+    agreed = apart(evidence.left.effects, evidence.right.effects)
+    large = gap >= abs(evidence.interval.mean or 0.0)
+    made = stated is Verdict.EQUIVALENT or (stated in DECIDED and large and not agreed)
+    warning = QualityWarning(
+        "split-values",
+        f"the blocks of a run fall into two groups that differ by {share(math.expm1(gap))}: one "
+        "figure does not describe both",
+        "look at that run's values by block for what changed between them",
     )
+    return Doubt(warning, "values fall in two groups" if made else "")
 
 
-def _ends(evidence: Evidence, bounds: tuple[float, float]) -> str:
-    """Return an A/A interval of ratios in words; nothing for a metric without a ratio."""
-    if not evidence.metric.compared:
-        return ""
-    return f": {shown(math.exp(bounds[0]), math.exp(bounds[1]))} leaves out 1"
-
-
-def _split_values(evidence: Evidence, _: Verdict) -> QualityWarning | None:
-    unit = evidence.metric.unit
-    for label, sample in zip(evidence.labels, _sides(evidence), strict=True):
-        gap = strata(sample.values, math.log1p(evidence.margin))
-        if gap is not None:
-            return QualityWarning(
-                "split-values",
-                f"in {label} the driver's values fall apart between {quantity(gap[0], unit)} and "
-                f"{quantity(gap[1], unit)}: no single figure describes them",
-                "look at that run's trials by time for a state that the sentinel did not see",
-            )
-    return None
-
-
-def _median_disagrees(evidence: Evidence, stated: Verdict) -> QualityWarning | None:
+def _ranks_oppose(evidence: Evidence, stated: Verdict) -> Doubt | None:
     twin = shift(evidence.left.effects, evidence.right.effects)
-    if stated is Verdict.UNDECIDED or twin is None:
+    if twin is None or stated not in DECIDED or not opposed(evidence.interval.bounds, twin):
         return None
-    robust = read(twin, evidence.margin, evidence.metric)
-    if robust is stated:
-        return None
-    return QualityWarning(
+    warning = QualityWarning(
         "median-disagrees",
-        f"the means say {stated}, the ranks say {robust}: "
+        "means and ranks lie on different sides of 1: the interval by ranks is "
         f"{shown(math.exp(twin[0]), math.exp(twin[1]))}",
-        "look for outlying blocks; run more of them",
+        "look for outlying blocks, and run more blocks",
     )
+    return Doubt(warning, "mean and median disagree")
 
 
-def _sides(evidence: Evidence) -> tuple[Drawn, Drawn]:
-    return evidence.left, evidence.right
+Gate = Callable[[Evidence, Verdict], Doubt | None]
 
-
-Gate = Callable[[Evidence, Verdict], QualityWarning | None]
-
-INSTRUMENT: Final[tuple[Gate, ...]] = (
+GATES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,
-    _states_differ,
     _machine_moved,
     _null_differs,
-)
-"""Those that ask whether there is anything to judge by, whatever the interval says."""
-GATES: Final[tuple[Gate, ...]] = (
-    *INSTRUMENT,
-    no_noise_floor,
-    below_noise_floor,
-    coarse_noise_floor,
     _split_values,
-    _median_disagrees,
+    _ranks_oppose,
 )

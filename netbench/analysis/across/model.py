@@ -13,7 +13,7 @@ class Basis(StrEnum):
     """What of a cell is held against the same of the other run."""
 
     RELATIVE = "relative"
-    """The driver's ratio to the baseline of its own run, in which the machine cancels out."""
+    """The driver's ratio to the baseline of its own run, in which the machine cancels."""
     ABSOLUTE = "absolute"
     """The driver's own figure, machine and all."""
 
@@ -25,14 +25,12 @@ class Side:
     run: str
     """Its label."""
     blocks: int
-    state: str
-    """Of the machine, by this run's sentinel."""
     level: float | None
     """Geometric mean over the blocks: of the ratio to the baseline, or of the figure itself."""
     median: float | None
-    """Of the driver's trials, in the metric's unit, whatever the basis."""
+    """Of the driver's values, in the metric's unit, whatever the basis."""
     measured: bool
-    """Whether the driver gave the metric there, in whatever state of the machine."""
+    """Whether the driver gave the metric there."""
     reason: str
     """Why there is no figure; empty where there is one."""
 
@@ -64,10 +62,12 @@ class RunContrast:
     noise_floor: float | None
     """By how much the baseline's A/A ratios of both runs may differ, 0.02 for 2 %."""
     machine: float | None
-    """The sentinel's reading beside these trials, right over left; None without one."""
+    """The sentinel's median reading on this placement, right over left; None without one."""
     withheld: tuple[str, ...]
     """Facts that differ and keep this from being compared."""
     warnings: tuple[QualityWarning, ...]
+    reason: str = ""
+    """Why it is undecided, in about five words; empty where it is decided or withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,8 @@ class MachineState:
     """What the sentinel says of the machine in two runs, on one placement's CPUs."""
 
     placement: Placement
-    left_state: str
-    right_state: str
     left: float
-    """Median reading of the state that most contrasts are made in."""
+    """Median reading of the whole run."""
     right: float
     unit: str
 

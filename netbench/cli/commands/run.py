@@ -72,7 +72,8 @@ def run(
         str | None,
         typer.Option(
             metavar="N",
-            help="Exactly so many blocks; default: as many as it takes, within the suite's bounds.",
+            help="Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
+            "+N, with --resume: N more.",
             envvar="NETBENCH_BLOCKS",
         ),
     ] = None,
@@ -80,7 +81,8 @@ def run(
         str | None,
         typer.Option(
             metavar="S",
-            help="Start no block that would end after this many seconds; default: the suite's.",
+            help="Start no block that would end after this many seconds; default: the suite's. "
+            "+S, with --resume: S seconds from now on.",
             envvar="NETBENCH_MAX_TIME",
         ),
     ] = None,
@@ -132,7 +134,8 @@ def run(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Go on with the run of this folder, by its own plan.",
+            help="Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
+            "extends it, even one that ended.",
             envvar="NETBENCH_RESUME",
         ),
     ] = None,
@@ -140,7 +143,7 @@ def run(
         bool,
         typer.Option(
             "--force",
-            help="Resume although engine, kernel, image or tools have changed.",
+            help="Resume or extend although engine, kernel, image or tools have changed.",
             envvar="NETBENCH_FORCE",
         ),
     ] = False,
@@ -195,7 +198,7 @@ def run(
 
         raise typer.Exit(go_on_with(resume, wishes, force=force))
     if force:
-        raise ConfigurationError("--force needs --resume DIR: it forces a run to be gone on with")
+        raise ConfigurationError("--force needs --resume DIR: it is about a run that is there")
     options = Options(
         drivers=drivers,
         baseline=baseline,

@@ -21,6 +21,7 @@ REQUIRED: Final[Mapping[str, str]] = {
     "ip": "iproute2",
     "taskset": "util-linux",
     "timeout": "coreutils",
+    "date": "coreutils",
     "sleep": "coreutils",
     "cat": "coreutils",
     "dd": "coreutils",

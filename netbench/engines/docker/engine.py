@@ -24,7 +24,7 @@ from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
 from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan
-from netbench.engines.docker.launcher import Launchers
+from netbench.engines.docker.launchers import Launchers
 from netbench.engines.docker.maker import ImageWish, Maker
 from netbench.engines.docker.netinfo import OVERLAY, default
 from netbench.engines.docker.networks import Networks

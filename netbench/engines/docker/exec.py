@@ -3,14 +3,17 @@
 import math
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from signal import SIGKILL, SIGXFSZ, Signals
+from signal import SIGKILL, SIGXFSZ
 from typing import Final
 
-from netbench.engines.base import FLOODED, Signal
+from netbench.engines import native
+from netbench.engines.base import FLOODED, BytesRead, Signal
 from netbench.engines.docker import procfs
 from netbench.engines.docker.launcher import Job, Launcher
-from netbench.files import NOWHERE, Files
+from netbench.errors import EngineError
+from netbench.files import LOCAL, NOWHERE, Files
 from netbench.record import Completed
 
 _GRACE: Final = 10.0
@@ -66,6 +69,11 @@ class DockerProcess:
         self._begun = self._released = time.monotonic()
         self._ours = False
         """Whether we have killed it."""
+        self._reached: bool | None = None
+        """Whether we signal the tool by kill; None before that is known."""
+        self._readable: bool | None = None
+        """Whether we read its counts in /proc; None before that is known. A rootless engine's user
+        may signal tools, but not read this."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -83,12 +91,42 @@ class DockerProcess:
         return None if tool is None else procfs.status(files, tool, "Cpus_allowed_list")
 
     def signal(self, name: Signal) -> None:
-        """Signal the tool."""
+        """Signal the tool: by kill where we may, else by the shell in its container."""
         if self.alive():
             self._ours = self._ours or name == "KILL"
-            self._launcher.send(self._job, Signals[f"SIG{name}"])
+            tool = self._within_reach()
+            if tool is None:
+                self._launcher.send(self._job, native.DELIVERED[name])
+            elif procfs.runs(LOCAL, tool, self.argv):  # else it ended and nobody has told us yet
+                native.deliver(tool, name)
         if name == "CONT":
             self._released = time.monotonic()
+
+    @property
+    def latency(self) -> float:
+        """Seconds of a round trip to the shell in its container; 0 where we signal it by kill."""
+        self._within_reach()
+        return 0.0 if self._reached else self._launcher.latency()
+
+    def bytes_read(self) -> BytesRead | None:
+        """Return what the tool has read: from /proc where we may, else by the shell."""
+        tool = self._within_reach()
+        if self._readable is None and self.alive():  # kept, as each way has a clock of its own
+            self._readable = tool is not None and native.bytes_read(tool) is not None
+        if tool is None or not self._readable:
+            return self._launcher.bytes_read(self._job)
+        return native.bytes_read(tool) if procfs.runs(LOCAL, tool, self.argv) else None
+
+    def _within_reach(self) -> int | None:
+        """Return the pid of a running tool that is ours to signal, None for every other."""
+        if self._launch.processes is not LOCAL or self._reached is False:
+            return None
+        tool = None
+        with suppress(EngineError):  # the shell serves where the engine does not tell
+            tool = self.pid()
+        if self._reached is None and self.alive():
+            self._reached = tool is not None and native.may_signal(tool)
+        return tool if self._reached else None
 
     def pid(self) -> int | None:
         """Return the tool's pid as the engine's machine has it, None where it is not to be seen."""

@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from signal import Signals
+from statistics import median
 from typing import Final
 
 from docker.errors import NotFound
 
-from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT
+from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead
 from netbench.engines.docker.client import Clients
+from netbench.engines.docker.script import SCRIPT
 from netbench.engines.docker.stream import Wire
 from netbench.errors import EngineError, EngineLost
 from netbench.threads import start_thread
@@ -31,57 +33,12 @@ _POLL: Final = 0.02
 _FLOODED: Final = 128 + Signals.SIGXFSZ
 _NOT_RUNNABLE: Final = (126, 127)
 """Exit codes of what cannot be run, or is not there."""
-_SCRIPT: Final = r"""
-exec 3>&2 2>/dev/null
-mark=$1 most=$2 newline='
-'
-words() { # as many as the first line says; each says how many lines it has
-    IFS= read -r count || exit
-    set --
-    while [ "$count" -gt 0 ]; do
-        IFS= read -r lines || exit
-        IFS= read -r word || exit
-        while [ "$lines" -gt 1 ]; do
-            IFS= read -r more || exit
-            word=$word$newline$more lines=$((lines - 1))
-        done
-        set -- "$@" "$word"
-        count=$((count - 1))
-    done
-    "$order" "$@"
-}
-start() { # NUMBER COMMAND...
-    number=$1 file=/tmp/.netbench-$mark-$1
-    shift
-    (
-        (ulimit -f "$most"; exec "$@") </dev/null >"$file.1" 2>"$file.2" 3>&- &
-        pid=$!
-        echo "started $number $pid" >&3
-        wait "$pid"
-        echo "ended $number $?" >&3
-    ) </dev/null >/dev/null &
-}
-send() { # SIGNAL PID: to the one child of `timeout`, as soon as it has one
-    tries=0
-    while [ -e "/proc/$2" ] && [ $((tries += 1)) -lt 1000 ]; do
-        tool= # the file has no end of line: `read` has taken what there is, and says that it failed
-        read -r tool rest <"/proc/$2/task/$2/children"
-        [ -n "$tool" ] || tool=$(pgrep -P "$2")
-        kill "-$1" ${tool:-nobody} && return
-    done
-}
-fetch() { # NUMBER BYTES
-    file=/tmp/.netbench-$mark-$1
-    for output in "$file.1" "$file.2"; do
-        [ -s "$output" ] && head -c "$2" "$output"
-        printf %s "$mark"
-    done
-    : >"$file.1" >"$file.2"
-}
-while IFS= read -r order; do
-    case $order in start | send | fetch) words ;; esac
-done
-"""
+_PATIENCE: Final = 2.0
+"""Seconds that an answer to a question about a running tool is waited for."""
+_TIMED: Final = 3
+"""Round trips to the shell that its latency is the median of."""
+_THIS_CENTURY: Final = 10**18
+"""Nanoseconds since 1970; less is a `date` that knows no %N."""
 
 
 @dataclass(slots=True)
@@ -99,6 +56,20 @@ class Job:
     ended_at: float = 0.0
 
 
+@dataclass(slots=True)
+class Question:
+    """A question to the shell, as far as it has answered."""
+
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Set too where the shell is gone."""
+    at: float = 0.0
+    """When the answer came, by our monotonic clock."""
+    total: int | None = None
+    """Bytes that the tool had read."""
+    nanoseconds: int | None = None
+    """When that was, by the clock of the engine's machine."""
+
+
 class Launcher:
     """The shell in one container, as one user; safe to use from several threads."""
 
@@ -114,13 +85,18 @@ class Launcher:
         self._mark = secrets.token_hex(16)
         self._numbers = itertools.count(1)
         self._jobs: dict[int, Job] = {}
+        self._questions: dict[int, Question] = {}
+        self._timing = threading.Lock()
+        self._latency: float | None = None
+        self._dated: bool | None = None
+        """Whether byte counts carry the time of the engine's machine; None before the first."""
         self._fetching = threading.Lock()
         self._data = bytearray()
         self._arrived = threading.Condition()
         self._pid: int | None = None
         self.gone = False
         """Whether the shell, or the way to it, has ended."""
-        command = ["sh", "-c", _SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
+        command = ["sh", "-c", SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
         with clients.lend("start a shell in a container") as api:
             self._exec = str(api.exec_create(container, command, stdin=True, user=user)["Id"])
             self._wire = Wire(api.exec_start(self._exec, socket=True))
@@ -148,8 +124,13 @@ class Launcher:
         for job in tuple(self._jobs.values()):
             job.begun.set()
             job.ended.set()
+        for question in tuple(self._questions.values()):
+            question.answered.set()
 
     def _note(self, words: list[str]) -> None:
+        if len(words) == 4 and words[0] == "answered" and words[1].isdecimal():  # noqa: PLR2004
+            self._hear(int(words[1]), *words[2:])
+            return
         if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):  # noqa: PLR2004
             return
         what, number, value = words[0], int(words[1]), int(words[2])
@@ -160,6 +141,14 @@ class Launcher:
         elif job is not None and what == "ended":
             job.code, job.ended_at = value, time.monotonic()
             job.ended.set()
+
+    def _hear(self, number: int, total: str, nanoseconds: str) -> None:
+        question = self._questions.get(number)
+        if question is not None:
+            question.at = time.monotonic()
+            question.total = int(total) if total.isdecimal() else None
+            question.nanoseconds = int(nanoseconds) if nanoseconds.isdecimal() else None
+            question.answered.set()
 
     def _tell(self, order: str, *words: str) -> None:
         try:
@@ -185,10 +174,49 @@ class Launcher:
             raise EngineError(f"nothing can be started in the container: {why}")
         return job
 
-    def send(self, job: Job, number: Signals) -> None:
-        """Signal the tool of a job; quietly nothing where it has ended."""
+    def send(self, job: Job, signals: Iterable[Signals]) -> None:
+        """Send signals to the tool of a job, one after the other; nothing if it has ended."""
         if not job.ended.is_set():
-            self._tell("send", str(number.value), str(job.pid))
+            self._tell("send", str(job.pid), *(str(number.value) for number in signals))
+
+    def latency(self) -> float:
+        """Return the seconds of a round trip to the shell, measured at the first call."""
+        with self._timing:
+            if self._latency is None:
+                trips = [self._ask("echo_back") for _ in range(_TIMED)]
+                self._latency = median(question.at - asked for asked, question in trips)
+            return self._latency
+
+    def bytes_read(self, job: Job) -> BytesRead | None:
+        """Return how much the tool of a job has read, by the clock of the engine's machine.
+
+        Where that machine's `date` tells no nanoseconds, by our monotonic clock instead, halfway
+        between question and answer. None where the tool has ended or nothing is answered.
+        """
+        if job.ended.is_set():
+            return None
+        asked, question = self._ask("count", str(job.pid))
+        if question.total is None:
+            return None
+        nanoseconds = question.nanoseconds or 0
+        dated = nanoseconds > _THIS_CENTURY
+        with self._timing:
+            self._dated = dated if self._dated is None else self._dated
+            if dated is not self._dated:  # two clocks must not meet in one difference
+                return None
+        at = nanoseconds / 10**9 if dated else (asked + question.at) / 2
+        return BytesRead(at, question.total)
+
+    def _ask(self, order: str, *words: str) -> tuple[float, Question]:
+        """Return when a question was asked, and what is answered within a bounded time."""
+        number, question = next(self._numbers), Question()
+        self._questions[number] = question
+        asked = time.monotonic()
+        if not self.gone:  # else it may have ended before the question was there to be told
+            self._tell(order, str(number), *words)
+            question.answered.wait(_PATIENCE)
+        del self._questions[number]
+        return asked, replace(question, at=question.at or time.monotonic())
 
     def fetch(self, job: Job) -> tuple[bytes, bytes] | None:
         """Return what an ended tool left on stdout and stderr; None where the shell is gone.
@@ -253,34 +281,6 @@ class Launcher:
                         return True
                 time.sleep(_POLL)
         return False
-
-
-class Launchers:
-    """The shells of a run, each started when first needed; safe to use from several threads."""
-
-    def __init__(self, clients: Clients) -> None:
-        """None is started yet."""
-        self._clients = clients
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._made: dict[tuple[str, str], Launcher] = {}
-
-    def of(self, container: str, user: str) -> Launcher:
-        """Return the shell in a container as a user; errors as those of `Launcher`."""
-        with self._lock:
-            lock = self._locks.setdefault(container, threading.Lock())
-        with lock:
-            found = self._made.get((container, user))
-            if found is None or found.gone:
-                found = self._made[container, user] = Launcher(self._clients, container, user)
-            return found
-
-    def forget(self, container: str) -> None:
-        """Forget the shells of a container that is about to be removed; they end with it."""
-        with self._lock:
-            self._locks.pop(container, None)
-            for key in [key for key in self._made if key[0] == container]:
-                del self._made[key]
 
 
 def _message(order: str, words: tuple[str, ...]) -> bytes:

@@ -1,8 +1,16 @@
 """Processes of containers as the /proc of the engine's machine shows them; world-readable files."""
 
+import time
 from collections.abc import Iterable
+from typing import Final
 
 from netbench.files import Files, Taken, text
+
+_BECOMES: Final = 2.0
+"""Seconds that a container's first process may take to become its command."""
+_POLL: Final = 0.01
+_RUNTIME: Final = ("init",)
+"""Arguments of the runtime (runc) that becomes the command."""
 
 
 def status(files: Files, pid: int, field: str) -> str | None:
@@ -52,7 +60,13 @@ def shows(files: Files, pid: int, container: str, argv: tuple[str, ...]) -> bool
     """Tell whether `pid` there is the main process `argv` of a container.
 
     Its cgroup names the container, except where the engine has no cgroups (rootless, cgroup v1).
+    There its command is looked at, which for a moment is still that of the runtime.
     """
     if container in (text(files, f"/proc/{pid}/cgroup") or ""):
         return True
-    return command(files, pid)[-len(argv) :] == argv
+    deadline = time.monotonic() + _BECOMES
+    seen = command(files, pid)
+    while seen[1:] == _RUNTIME and time.monotonic() < deadline:
+        time.sleep(_POLL)
+        seen = command(files, pid)
+    return seen[-len(argv) :] == argv

@@ -7,7 +7,6 @@ from typing import Final
 
 from netbench.engines.base import Network
 from netbench.engines.netns import wiring
-from netbench.engines.netns.firewall import INTERNAL
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.numbers import HOSTS, Addresses, Numbers, Subnets
 from netbench.engines.netns.world import World
@@ -62,8 +61,7 @@ class BridgeKind:
 
     def create(self, name: str, spec: NetworkSpec) -> Network:
         """Make a bridge."""
-        start = INTERNAL if spec.internal else "nb"
-        return self._make(f"{start}{self._world.number()}", name, spec)
+        return self._make(f"nb{self._world.number()}", name, spec)
 
     def _make(self, link: str, name: str, spec: NetworkSpec) -> Network:
         subnets = self._world.subnets.take(ipv6=spec.ipv6)
@@ -79,6 +77,7 @@ class BridgeKind:
         started = time.monotonic()
         try:
             wiring.add_bridge(self._world.pid, link, addresses=gateway, mtu=spec.mtu)
+            self._world.firewall.add_bridge(link, subnets, internal=spec.internal)
         except BaseException:
             wiring.delete_link(self._world.pid, link)
             self._world.subnets.give_back(subnets)
@@ -97,6 +96,8 @@ class BridgeKind:
         own, bridge = self.join(network, holder, name, "eth0")
         try:
             published = self._world.publish(name, own, bridge.subnets, publish)
+            if bridge.link != DEFAULT:
+                self._world.firewall.resolve(holder)
         except BaseException:
             self.detach(name)
             raise
@@ -150,6 +151,7 @@ class BridgeKind:
             return None
         started = time.monotonic()
         wiring.delete_link(self._world.pid, bridge.link)
+        self._world.firewall.remove_bridge(bridge.link)
         took = time.monotonic() - started
         self._world.subnets.give_back(bridge.subnets)
         return took

@@ -106,7 +106,8 @@ class ChildKind:
         mode = {f"{kind}_mode": self._flavour.modes[spec.mode or ""]}
         mtu = {} if spec.mtu is None else {"mtu": spec.mtu}
         index = wiring.index_of(route, parent)
-        route.link("add", ifname=ifname, kind=kind, link=index, **mode, **mtu, **where)
+        settings = {**mode, **mtu, **where, "txqlen": wiring.QUEUE}
+        route.link("add", ifname=ifname, kind=kind, link=index, **settings)
 
     def publishes(self, spec: NetworkSpec) -> bool:
         """Tell that there is no port to publish: the endpoints have addresses on the LAN."""
@@ -180,6 +181,7 @@ class ChildKind:
             gateway = parent.wire.subnets.outside if way_out else None
             by_link = parent.routed and way_out
             wiring.bring_up(holder, _LINK, own, gateway, by_link=by_link)
+            self._world.firewall.resolve(holder)
         except BaseException:
             self.detach(name)
             raise

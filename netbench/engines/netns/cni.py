@@ -238,7 +238,7 @@ class CniKind:
                 own = net.gateways.difference(*(other.gateways for other in others))
                 cni_traces.remove_gateways(net.lan.client.pid, self._world.lan_end, own)
             if not others:
-                cni_traces.remove_rules(self._world.command)
+                cni_traces.remove_rules(self._world.command, self._world.firewall)
 
     def close(self) -> None:
         """Remove the run's folder."""

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from netbench.engines.netns import wiring
 from netbench.engines.netns.cni_result import Result
+from netbench.engines.netns.firewall import Firewall
 from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 
 _OURS: Final = ("lo", "nb")
 """Starts of the names of links that no plug-in made."""
-_OUR_TABLES: Final = "netbench"
-"""Start of the names of the engine's own tables of rules."""
 _NODAD: Final = 0x02
 """IFA_F_NODAD: nobody else has the address."""
 
@@ -91,23 +90,24 @@ def remove_gateways(pid: int, link: str, gateways: Iterable[Gateway]) -> None:
     wiring.netlink(pid, "take the gateway addresses from the LAN's client", work)
 
 
-def remove_rules(command: Command) -> None:
-    """Remove the chains that portmap and firewall plug-ins leave empty, with their tables.
+def remove_rules(command: Command, firewall: Firewall) -> None:
+    """Remove the chains that portmap and firewall plug-ins leave empty.
 
-    They would cost every later pair of the run something: a table that exists is passed through.
-    All tables in the world but netbench's own were made by plug-ins. Where there is no nft, the
-    chains stay until the world ends.
+    They would cost every later pair of the run something. The engine's own tables are made anew;
+    all others in the world were made by plug-ins, and are removed where there is nft.
 
     Raises:
-        EngineError: nftables refused.
+        EngineError: iptables or nftables refused.
     """
+    firewall.restore()
     program = find_program("nft", *SYSTEM)
     if program is None:
         return
+    ours = firewall.tables
     listed = command((program, "list", "tables"))
     for line in listed.stdout.splitlines():
         words = line.split()
-        if len(words) == len(("table", "ip", "nat")) and not words[2].startswith(_OUR_TABLES):
+        if len(words) == len(("table", "ip", "nat")) and (words[1], words[2]) not in ours:
             done = command((program, "delete", *words))
             if done.exit_code != 0:
                 raise EngineError(f"{line} of CNI plug-ins could not be removed: {done.stderr}")

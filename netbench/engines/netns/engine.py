@@ -15,6 +15,7 @@ from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
+from netbench.engines.netns.settings import CONTAINER
 from netbench.engines.netns.userns import in_user_namespace
 from netbench.engines.netns.world import World
 from netbench.engines.owner import this_process
@@ -68,23 +69,36 @@ class NetnsEngine:
             raise
 
     def prepare(self) -> tuple[str, ...]:
-        """Check that the tools are on PATH."""
+        """Check that the tools are on PATH; tell what differs from the network of Docker."""
         missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
         if missing:
             names = " ".join(missing)
             raise EngineUnavailable(f"{names} not found", hint=f"apt-get install {names}")
-        return ()
+        return self._differences()
+
+    def _differences(self) -> tuple[str, ...]:
+        """Return what the world lacks of what a Docker Engine puts into the traffic's way."""
+        lacking = []
+        why = self._world.firewall.unavailable()
+        if why is not None:
+            lacking.append(f"no firewall rules as Docker's: {why}")
+        if not wiring.passes_firewall(self._world.pid):
+            lacking.append(
+                "bridged frames pass no firewall, as they do with Docker: br_netfilter is not "
+                "loaded (modprobe br_netfilter) or may not be enabled here"
+            )
+        return tuple(lacking)
 
     def facts(self) -> Mapping[str, FactValue]:
         """Return what distinguishes this engine."""
-        rules = "nftables: netbench's own table" if self._world.firewall.is_open else "none"
         return {
             "engine.name": "netns (kernel namespaces, no daemon)",
             "engine.arch": os.uname().machine,
             "engine.kernel": os.uname().release,
             "engine.rootless": in_user_namespace(),
             "engine.user_namespace": in_user_namespace(),
-            "engine.firewall": rules,
+            "engine.firewall": self._world.firewall.backend,
+            "engine.bridge_nf_iptables": wiring.passes_firewall(self._world.pid),
         }
 
     def tools(self) -> Mapping[str, str]:
@@ -157,7 +171,7 @@ class NetnsEngine:
         holder = self._world.hold(shared.get(attach))
         try:
             if attach not in shared:
-                wiring.make_ready(holder.pid)
+                wiring.make_ready(holder.pid, CONTAINER)
             joined = {Attach.DEFAULT: self._kinds.bridges.default, Attach.NETWORK: network}
             into = joined.get(attach)
             got = _NOTHING

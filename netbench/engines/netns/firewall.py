@@ -1,202 +1,254 @@
-"""What the world lets through to the LAN and from it, as nftables rules of one table.
+"""The firewall of the world: the rules that a Docker Engine would have installed in its place.
 
-Bridges have a way out and none to each other, as an engine's have. What stays within a bridge or on
-the host's loopback is not tracked, so that it costs what it does in a bare kernel. The ruleset is
-made anew from what is known at each change: one transaction, so that no packet sees half of it.
+They are there from the first moment, so that the host's `lo` and every bridge cost what they cost
+beside Docker. Where neither iptables nor nftables can be had there are none, and `backend` says so.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
-from netbench.engines.netns.numbers import Addresses, SubnetPool, Subnets
+from netbench.engines.netns import rule_text
+from netbench.engines.netns.numbers import Subnets
+from netbench.engines.netns.rules import (
+    LAN_LINK,
+    Chain,
+    Forward,
+    Rule,
+    bridge_rules,
+    container_chains,
+    forward_rules,
+    host_chains,
+    routed_rules,
+)
 from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
+from netbench.spec import Family
 
-_T = TypeVar("_T")
-LAN_LINK: Final = "nblan"
-"""Start of the name of every link from the world to the LAN."""
-INTERNAL: Final = "nbi"
-"""Start of the name of every bridge that has no way out."""
-_MARK: Final = "0x6e620000"
-"""Marks packets on their way from a bridge to the LAN, which take the world's address there."""
+__all__ = ["LAN_LINK", "Firewall", "Forward"]
+
+Command = Callable[[int, tuple[str, ...], str], Completed]
+"""Run a program with an input in the network namespace of a process."""
+_WAIT: Final = ("--wait", "5")
+"""iptables-legacy has one lock for all; seconds to wait for it."""
+_FAMILIES: Final[dict[Family, str]] = {4: "ip", 6: "ip6"}
+
+Pieces = dict[str, dict[Family, tuple[Rule, ...]]]
+"""The rules of each network, port and subnet, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
-    """A port of the host's that leads to an endpoint."""
+class Iptables:
+    """Rules by `iptables-restore`, the program of the system's that Docker too would use."""
 
-    host: Addresses
-    host_port: int
-    to: Addresses
-    port: int
-    within: Subnets
-    """Subnets of the endpoint. Neighbours must come from the gateway, or be answered directly."""
+    command: Command
+    words: str = "iptables"
 
+    def install(self, place: int, family: Family, chains: Sequence[Chain], state: Pieces) -> None:
+        """Make the tables hold exactly these rules; errors as `run`."""
+        pieces = [piece.get(family, ()) for piece in state.values()]
+        self.run(place, family, rule_text.restore(chains, pieces))
 
-def ruleset(table: str, forwards: Iterable[Forward], allowed: Iterable[str]) -> str:
-    """Return the text for `nft -f` that replaces the table, whether or not it is there."""
-    ports = list(forwards)
-    to_server = "".join(f"    {rule}\n" for one in ports for rule in _translations(one))
-    to_neighbour = "".join(f"    {rule}\n" for one in ports for rule in _masquerades(one))
-    open_to = "".join(f"    {_family(subnet)} daddr {subnet} accept\n" for subnet in allowed)
-    return f"""\
-table inet {table}
-delete table inet {table}
-table inet {table} {{
-  chain loopback {{
-    type filter hook output priority -300; policy accept;
-    ip daddr 127.0.0.0/8 notrack
-    ip6 daddr ::1 notrack
-  }}
-  chain prerouting {{
-    type nat hook prerouting priority -100; policy accept;
-{to_server}  }}
-  chain output {{
-    type nat hook output priority -100; policy accept;
-{to_server}  }}
-  chain postrouting {{
-    type nat hook postrouting priority 100; policy accept;
-{to_neighbour}    oifname "{LAN_LINK}*" meta mark {_MARK} counter masquerade
-  }}
-  chain forward {{
-    type filter hook forward priority 0; policy drop;
-    iifname "{INTERNAL}*" drop
-    oifname "{INTERNAL}*" drop
-    ct state established,related accept
-    ct status dnat accept
-    iifname != "{LAN_LINK}*" oifname "{LAN_LINK}*" meta mark set {_MARK} accept
-{open_to}  }}
-}}
-"""
+    def add(self, place: int, family: Family, name: str, state: Pieces) -> None:
+        """Add one piece of the state; errors as `run`."""
+        rules = state[name].get(family, ())
+        if rules:
+            self.run(place, family, rule_text.insert(host_chains(family), rules), "--noflush")
 
+    def drop(self, place: int, family: Family, rules: tuple[Rule, ...], state: Pieces) -> None:
+        """Take out a piece that is no longer in the state; errors as `run`."""
+        del state
+        if rules:
+            self.run(place, family, rule_text.delete(rules), "--noflush")
 
-def _family(subnet: str) -> str:
-    return "ip6" if ":" in subnet else "ip"
-
-
-def _pairs(one: Forward) -> list[tuple[str, str, str]]:
-    """Return family, the host's address and the endpoint's, bracketed as a port needs it."""
-    pairs = [("ip", one.host.v4, one.to.v4)]
-    if one.host.v6 and one.to.v6:
-        pairs.append(("ip6", one.host.v6, f"[{one.to.v6}]"))
-    return pairs
-
-
-def _translations(one: Forward) -> list[str]:
-    return [
-        f"{family} daddr {host} {protocol} dport {one.host_port} "
-        f"counter dnat {family} to {address}:{one.port}"
-        for family, host, address in _pairs(one)
-        for protocol in ("tcp", "udp")
-    ]
-
-
-def _masquerades(one: Forward) -> list[str]:
-    rules = [
-        f"ip saddr {one.within.v4} ip daddr {one.to.v4} ct status dnat counter masquerade",
-    ]
-    if one.within.v6 and one.to.v6:
-        rules.append(
-            f"ip6 saddr {one.within.v6} ip6 daddr {one.to.v6} ct status dnat counter masquerade"
-        )
-    return rules
-
-
-class Firewall:
-    """The table of one world. Nothing is installed before `open`."""
-
-    def __init__(self, command: Callable[[tuple[str, ...], str], Completed]) -> None:
-        """Take what runs a command with a standard input in the world's network namespace."""
-        self._command = command
-        self._lock = threading.Lock()
-        self._open = False
-        self._forwards: dict[str, tuple[Forward, ...]] = {}
-        self._allowed: dict[str, tuple[str, ...]] = {}
-        self._lacking: str | None = None
-        self._tried = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the rules are installed."""
-        return self._open
-
-    def unavailable(self) -> str | None:
-        """Return why there can be no rules, None where there can; found by trying, once."""
-        with self._lock:
-            if not self._tried:
-                self._lacking = self._try()
-                self._tried = True
-            return self._lacking
-
-    def _try(self) -> str | None:
-        subnets = SubnetPool().take(ipv6=True)
-        example = Forward(subnets.outside, 1, subnets.gateway, 1, subnets)
-        text = ruleset("netbench-try", [example], [str(subnets.v4)])
-        try:
-            self._run(f"{text}delete table inet netbench-try\n")
-        except EngineError as exc:
-            return exc.message
-        return None
-
-    def open(self) -> None:
-        """Install the rules, and keep them up to date from now on.
+    def run(self, place: int, family: Family, text: str, *options: str) -> None:
+        """Feed `iptables-restore`.
 
         Raises:
-            EngineError: nftables refused.
+            EngineError: it is not there, or refused.
         """
-        with self._lock:
-            self._open = True
-            try:
-                self._apply()
-            except BaseException:
-                self._open = False
-                raise
+        name = f"{_FAMILIES[family]}tables-restore"
+        program = find_program(name, *SYSTEM)
+        if program is None:
+            raise EngineError(f"{name} not found (package iptables)")
+        done = self.command(place, (program, *_WAIT, *options), text)
+        _check(done, "iptables")
 
-    def publish(self, name: str, forwards: tuple[Forward, ...]) -> None:
-        """Translate ports of the host's to an endpoint's, until `withdraw`; errors as `open`."""
-        self._change(self._forwards, name, forwards)
 
-    def withdraw(self, name: str) -> None:
-        """Undo `publish`; nothing where it is undone already."""
-        if name in self._forwards:
-            self._change(self._forwards, name, ())
+@dataclass(frozen=True, slots=True)
+class Nftables:
+    """The same rules by `nft`, in tables of our own, which each change makes anew at once."""
 
-    def allow(self, network: str, subnets: tuple[str, ...]) -> None:
-        """Let everybody reach subnets of a network, until `disallow`; errors as `open`."""
-        self._change(self._allowed, network, subnets)
+    command: Command
+    words: str = "nftables"
 
-    def disallow(self, network: str) -> None:
-        """Undo `allow`; nothing where it is undone already."""
-        if network in self._allowed:
-            self._change(self._allowed, network, ())
+    def install(self, place: int, family: Family, chains: Sequence[Chain], state: Pieces) -> None:
+        """Replace the tables; errors as `run`."""
+        pieces = [piece.get(family, ()) for piece in state.values()]
+        self.run(place, rule_text.ruleset(_FAMILIES[family], chains, pieces))
 
-    def _change(self, state: dict[str, tuple[_T, ...]], key: str, value: tuple[_T, ...]) -> None:
-        with self._lock:
-            before = dict(state)
-            state.pop(key, None)
-            if value:
-                state[key] = value
-            try:
-                self._apply()
-            except EngineError:
-                state.clear()
-                state.update(before)
-                raise
+    def add(self, place: int, family: Family, name: str, state: Pieces) -> None:
+        """Add one piece of the state; errors as `run`."""
+        del name
+        self.install(place, family, host_chains(family), state)
 
-    def _apply(self) -> None:
-        if self._open:
-            forwards = [one for group in self._forwards.values() for one in group]
-            allowed = [subnet for group in self._allowed.values() for subnet in group]
-            self._run(ruleset("netbench", forwards, allowed))
+    def drop(self, place: int, family: Family, rules: tuple[Rule, ...], state: Pieces) -> None:
+        """Take out a piece that is no longer in the state; errors as `run`."""
+        del rules
+        self.install(place, family, host_chains(family), state)
 
-    def _run(self, text: str) -> None:
+    def run(self, place: int, text: str) -> None:
+        """Feed `nft`.
+
+        Raises:
+            EngineError: it is not there, or refused.
+        """
         program = find_program("nft", *SYSTEM)
         if program is None:
             raise EngineError("nft not found (package nftables)")
-        done = self._command((program, "-f", "-"), text)
-        if done.exit_code != 0:
-            said = "timed out" if done.timed_out else done.stderr.strip().partition("\n")[0]
-            raise EngineError(f"nftables refused the world's rules: {said or done.exit_code}")
+        _check(self.command(place, (program, "-f", "-"), text), "nftables")
+
+
+def _check(done: Completed, who: str) -> None:
+    if done.exit_code != 0:
+        said = "timed out" if done.timed_out else done.stderr.strip().partition("\n")[0]
+        raise EngineError(f"{who} refused the world's rules: {said or done.exit_code}")
+
+
+class Firewall:
+    """The rules of one world."""
+
+    def __init__(self, world: int, command: Command) -> None:
+        """Install the chains for IPv4, by iptables or else by nft, or tell by `unavailable`.
+
+        Args:
+            world: process in the namespace of the host.
+            command: runs programs.
+        """
+        self._world = world
+        self._lock = threading.Lock()
+        self._families: list[Family] = []
+        """Those that have rules."""
+        self._state: Pieces = {}
+        self._backend: Iptables | Nftables | None = None
+        self._lacking: str | None = None
+        refused = []
+        for backend in (Iptables(command), Nftables(command)):
+            try:
+                backend.install(world, 4, host_chains(4), {})
+            except EngineError as exc:
+                refused.append(exc.message)
+                continue
+            self._backend = backend
+            self._families = [4]
+            return
+        self._lacking = "; ".join(refused)
+
+    @property
+    def backend(self) -> str:
+        """What made the rules, in Docker's words: `iptables` or `nftables`; else `none`."""
+        return self._backend.words if self._backend else "none"
+
+    def unavailable(self) -> str | None:
+        """Return why there are no rules, None where there are."""
+        return self._lacking
+
+    def open_ipv6(self) -> None:
+        """Have the same rules for IPv6 from now on; nothing where they are there.
+
+        Raises:
+            EngineError: there is nothing to make them with, or it refused.
+        """
+        with self._lock:
+            if self._backend and 6 not in self._families:  # noqa: PLR2004 -- IP version
+                self._backend.install(self._world, 6, host_chains(6), self._state)
+                self._families.append(6)
+
+    def add_bridge(self, link: str, subnets: Subnets, *, internal: bool) -> None:
+        """Install the rules of a bridge network, until `remove_bridge`; errors as `open_ipv6`."""
+        piece: dict[Family, tuple[Rule, ...]] = {
+            4: bridge_rules(link, str(subnets.v4), internal=internal)
+        }
+        if subnets.v6:
+            piece[6] = bridge_rules(link, str(subnets.v6), internal=internal)
+        self._add(f"bridge {link}", piece)
+
+    def remove_bridge(self, link: str) -> None:
+        """Undo `add_bridge`; nothing where it is undone already."""
+        self._drop(f"bridge {link}")
+
+    def publish(self, name: str, forwards: tuple[Forward, ...]) -> None:
+        """Translate ports of the host's to an endpoint's, until `withdraw`; errors as above."""
+        families: tuple[Family, ...] = (4, 6)
+        self._add(
+            f"ports {name}",
+            {x: tuple(y for one in forwards for y in forward_rules(one, x)) for x in families},
+        )
+
+    def withdraw(self, name: str) -> None:
+        """Undo `publish`; nothing where it is undone already."""
+        self._drop(f"ports {name}")
+
+    def allow(self, network: str, subnets: tuple[str, ...]) -> None:
+        """Let everybody reach subnets of a network, in place of those before, until `disallow`."""
+        self.disallow(network)
+        v6 = [subnet for subnet in subnets if ":" in subnet]
+        v4 = [subnet for subnet in subnets if ":" not in subnet]
+        self._add(
+            f"subnets {network}",
+            {
+                4: tuple(rule for subnet in v4 for rule in routed_rules(subnet)),
+                6: tuple(rule for subnet in v6 for rule in routed_rules(subnet)),
+            },
+        )
+
+    def disallow(self, network: str) -> None:
+        """Undo `allow`; nothing where it is undone already."""
+        self._drop(f"subnets {network}")
+
+    def resolve(self, place: int) -> None:
+        """Install in a container's namespace what leads to Docker's name server.
+
+        Nothing listens there: the rules are in the way of every connection all the same.
+        """
+        if self._backend:
+            self._backend.install(place, 4, container_chains(), {})
+
+    @property
+    def tables(self) -> frozenset[tuple[str, str]]:
+        """The tables that hold rules of ours, by family and name."""
+        prefix = f"{rule_text.NFT_TABLE}-" if isinstance(self._backend, Nftables) else ""
+        names = ("filter", "nat") if self._backend else ()
+        return frozenset(
+            (_FAMILIES[x], f"{prefix}{name}") for x in self._families for name in names
+        )
+
+    def restore(self) -> None:
+        """Make all rules anew, without what others have added to the same tables."""
+        with self._lock:
+            for family in self._families:
+                if self._backend:
+                    self._backend.install(self._world, family, host_chains(family), self._state)
+
+    def _add(self, name: str, piece: dict[Family, tuple[Rule, ...]]) -> None:
+        if self._backend is None:
+            return
+        with self._lock:
+            self._state[name] = piece
+            try:
+                for family in self._families:
+                    self._backend.add(self._world, family, name, self._state)
+            except BaseException:
+                del self._state[name]
+                raise
+
+    def _drop(self, name: str) -> None:
+        if self._backend is None:
+            return
+        with self._lock:
+            piece = self._state.pop(name, None)
+            for family in self._families if piece else ():
+                rules = piece.get(family, ()) if piece else ()
+                self._backend.drop(self._world, family, rules, self._state)

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, Signal
+from netbench.engines import native
+from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
 from netbench.errors import EngineError
 from netbench.record import Completed
 
@@ -26,11 +27,10 @@ _JOIN = 'ulimit -c 0; ulimit -f "$1"; shift; echo 0 > "$0" && exec "$@"'
 """The same that first puts itself into a cgroup; 0 is who writes it."""
 _START = 5.0
 """Seconds a holder may take to stand."""
-_SIGNALS: dict[Signal, signal.Signals] = {
-    "STOP": signal.SIGSTOP,
-    "CONT": signal.SIGCONT,
-    "KILL": signal.SIGKILL,
-}
+_POLL = 0.02
+"""Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
+_ENDED = ("Z", "X", None)
+"""States of a process that has ended (proc_pid_stat(5)); None where it is gone altogether."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +121,27 @@ def _comm(pid: int) -> str | None:
         return None
 
 
+def _state(pid: int) -> str | None:
+    """Return a process's state letter, None where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
 class NamespaceProcess:
     """A tool in a holder's namespaces; implements `engines.base.Process`.
 
     It needs no bound of its own: it ends with the holder, which ends with us. The `nsenter` that
     waits for it outside may be stopped then, and has a parent-death signal of its own, so the
     thread that starts a tool has to outlive it.
+
+    `nsenter` stops itself when it sees the tool stopped, and sends the tool SIGCONT when it is
+    continued itself. So all signals but KILL go to the tool alone, and `nsenter`, once stopped, is
+    continued only after the tool has ended: until then we look for the tool's end ourselves.
     """
+
+    latency = 0.0
 
     def __init__(
         self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
@@ -145,6 +159,9 @@ class NamespaceProcess:
         self.argv = argv
         self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
+        self._tool: int | None = None
+        self._held = False
+        """Whether the tool was ever stopped, so that `nsenter` may be."""
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             (*bound, *die, *enter, *pin, *argv),
@@ -156,24 +173,32 @@ class NamespaceProcess:
 
     def alive(self) -> bool:
         """Tell whether it still runs."""
-        return self._process.poll() is None
+        return self._process.poll() is None and not self._over()
+
+    def _over(self) -> bool:
+        """Tell whether a tool that was held has ended, which a stopped `nsenter` does not tell."""
+        return self._held and self._tool is not None and _state(self._tool) in _ENDED
 
     def signal(self, name: Signal) -> None:
-        """Send a signal to the tool, and to the `nsenter` that waits for it.
-
-        `nsenter` stops itself when it sees its child stopped, and continues the child when it
-        is continued: a stop goes to the child alone, or it would stop itself once more later.
-        """
+        """Send a signal to the tool; KILL to the `nsenter` that waits for it too."""
         if name == "CONT":
             self._started = time.monotonic()
-        if not self.alive():
+        if name == "KILL":
+            if self._process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             return
-        child = self.pid() if name == "STOP" else None
-        with contextlib.suppress(ProcessLookupError):
-            if child is not None:
-                os.kill(child, _SIGNALS[name])
-            else:
-                os.killpg(self._process.pid, _SIGNALS[name])
+        deadline = time.monotonic() + _START
+        while (tool := self.pid()) is None and self.alive() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if tool is not None:
+            self._held = self._held or name == "STOP"
+            native.deliver(tool, name)
+
+    def bytes_read(self) -> BytesRead | None:
+        """Return what the tool has read."""
+        tool = self.pid()
+        return None if tool is None else native.bytes_read(tool)
 
     def cpus(self) -> str | None:
         """Return the tool's `Cpus_allowed_list`."""
@@ -187,13 +212,17 @@ class NamespaceProcess:
 
     def pid(self) -> int | None:
         """Return the tool's number out here, None where it has ended."""
-        return only_child(self._process.pid)
+        if not self.alive():
+            return None
+        if self._tool is None:
+            self._tool = only_child(self._process.pid)
+        return self._tool
 
     def wait(self, timeout: float) -> Completed:
         """Return what the tool left, killing it after `timeout` seconds."""
         timed_out = False
         try:
-            code: int | None = self._process.wait(timeout)
+            code: int | None = self._await_end(timeout)
         except subprocess.TimeoutExpired:
             timed_out = True
             self.signal("KILL")
@@ -209,6 +238,21 @@ class NamespaceProcess:
         if flooded:
             err = f"{FLOODED}\n{err}"
         return Completed(self.argv, code, out, err, timed_out, seconds)
+
+    def _await_end(self, timeout: float) -> int:
+        """Return the exit code; `nsenter` is let go on as soon as the tool has ended.
+
+        Raises:
+            TimeoutExpired: it has not ended within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while self._held and self._process.poll() is None:
+            if self._over():  # again and again: it may have been about to stop itself
+                self._process.send_signal(signal.SIGCONT)
+            elif time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(self.argv, timeout)
+            time.sleep(_POLL)
+        return self._process.wait(max(0.0, deadline - time.monotonic()))
 
 
 def _text(stream: IO[bytes], most: int) -> str:

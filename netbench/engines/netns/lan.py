@@ -10,14 +10,13 @@ from netbench.engines.netns import wiring
 from netbench.engines.netns.firewall import LAN_LINK, Firewall
 from netbench.engines.netns.holder import Holder
 from netbench.engines.netns.numbers import SubnetPool, Subnets
+from netbench.engines.netns.settings import SWITCH
 from netbench.spec import Role
-
-_FORWARDING: Final = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
 
 _FAR: Final = "lan"
 """Start of the name of the client's end of a wire."""
 
-_FORWARDED: Final = "the world forwards to it and from it by an nftables table of its own"
+_FORWARDED: Final = "the world forwards to it and from it by the engine's firewall rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,14 @@ class LanSide:
         self._client: Holder | None = None
         self._first: Wire | None = None
         self._wires = 0
+        self._forwards = False
 
     def client(self) -> int:
         """Return the process that holds the client's namespace."""
         with self._lock:
             if self._client is None:
                 holder = self._hold()
-                wiring.make_ready(holder.pid, switches=True)
+                wiring.make_ready(holder.pid, SWITCH)
                 self._client = holder
             return self._client.pid
 
@@ -89,9 +89,11 @@ class LanSide:
             linked = self.link()
             if self._firewall.unavailable() is not None:
                 return linked
-            if not self._firewall.is_open:
-                wiring.netlink(self._world, "forward", lambda _: wiring.write_settings(_FORWARDING))
-                self._firewall.open()
+            if not self._forwards:
+                wiring.forward(self._world, ipv6=True)
+                if self._ipv6():
+                    self._firewall.open_ipv6()
+                self._forwards = True
             return replace(linked, done=f"{linked.done}; {_FORWARDED}")
 
     @property

@@ -16,6 +16,7 @@ from netbench.engines.netns.bridge import BridgeKind
 from netbench.engines.netns.holder import Holder
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.numbers import HOSTS, Numbers, Subnets
+from netbench.engines.netns.settings import SWITCH
 from netbench.engines.netns.world import World
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
@@ -127,7 +128,7 @@ class OverlayKind:
         )
         made = Overlay(sandbox, near, far, spec, spec.mtu or _ROOM, subnets, ipam)
         try:
-            wiring.make_ready(sandbox.pid, switches=True)
+            wiring.make_ready(sandbox.pid, SWITCH)
             self._join_nodes(made, lan, vxlan)
         except BaseException:
             self._drop(made)
@@ -180,6 +181,7 @@ class OverlayKind:
             if node is overlay.near and not overlay.spec.internal:
                 outer, bridge = self._bridges.join(self._bridges.default, holder, name, "eth1")
                 published = self._world.publish(name, outer, bridge.subnets, publish)
+            self._world.firewall.resolve(holder)
         except BaseException:
             self.detach(name)
             raise

@@ -4,13 +4,20 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from errno import EOPNOTSUPP
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netbench.engines.netns.numbers import PREFIX, PREFIX6, Addresses, Subnets
+from netbench.engines.netns.settings import (
+    BRIDGE_NF,
+    FORWARDING,
+    READY,
+    enabled,
+    without_ipv6,
+    write_settings,
+)
 from netbench.errors import EngineError, FactError, Unsupported
 from netbench.setns import in_netns
 
@@ -22,18 +29,8 @@ _ENOTSUPP: Final = 524
 _LOOPBACK: Final = 1
 """LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
 _ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
-_READY: Final = {"net/ipv6/conf/default/accept_dad": "0"}
-"""A link forwards no IPv6 while its own link-local address is being tried for duplicates, which
-takes a second or two; and those tries would fall into the first trial."""
-_QUIET: Final = {
-    "net/ipv4/conf/all/send_redirects": "0",
-    "net/ipv4/conf/default/send_redirects": "0",
-    "net/bridge/bridge-nf-call-iptables": "0",
-    "net/bridge/bridge-nf-call-ip6tables": "0",
-}
-"""A published port leads back into the bridge that its client is on: without this the client
-would be told to go straight to an address that expects nothing of the kind. And bridged frames
-shall pass no firewall, whether or not some daemon has loaded br_netfilter."""
+QUEUE: Final = 0
+"""Packets in the queue of a link, as a Docker Engine has it; no such link has a queue anyway."""
 
 
 def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
@@ -80,33 +77,22 @@ def index_of(route: Any, name: str) -> int:
     return int(found[0])
 
 
-def make_ready(pid: int, *, switches: bool = False) -> None:
+def make_ready(pid: int, wanted: Mapping[str, str]) -> None:
     """Prepare a new namespace: `lo` up, and links to come ready as soon as they are up.
 
     Args:
         pid: of the process whose namespace it is.
-        switches: whether bridges will be in it, or it forwards.
+        wanted: its settings: `SWITCH`, `HOST` or `CONTAINER` of settings.py.
 
     Raises:
         EngineError: the kernel refused.
     """
 
     def work(route: Any) -> None:
-        write_settings({**_READY, **(_QUIET if switches else {})})
+        write_settings({**READY, **wanted})
         route.link("set", index=_LOOPBACK, state="up")
 
     netlink(pid, "prepare a network namespace", work)
-
-
-def write_settings(settings: Mapping[str, str]) -> None:
-    """Write files of /proc/sys as the calling thread's network namespace sees them.
-
-    Those that are not there belong to what the kernel has not, and are left out.
-    """
-    for name, value in settings.items():
-        path = Path("/proc/sys", name)
-        if path.exists():
-            path.write_text(value)
 
 
 def add_addresses(route: Any, index: int, own: Addresses) -> None:
@@ -136,7 +122,7 @@ def add_bridge(
     """Make a bridge, with its gateway addresses where it has some."""
 
     def work(route: Any) -> None:
-        route.link("add", ifname=name, kind="bridge", **_mtu(mtu))
+        route.link("add", ifname=name, kind="bridge", txqlen=QUEUE, **_mtu(mtu))
         index = index_of(route, name)
         if addresses:
             add_addresses(route, index, addresses)
@@ -166,8 +152,8 @@ def add_port(
     holder, link = far
 
     def work(route: Any) -> None:
-        peer = {"ifname": link, "net_ns_pid": holder, **_mtu(mtu)}
-        route.link("add", ifname=port, kind="veth", peer=peer, **_mtu(mtu))
+        peer = {"ifname": link, "net_ns_pid": holder, "txqlen": QUEUE, **_mtu(mtu)}
+        route.link("add", ifname=port, kind="veth", peer=peer, txqlen=QUEUE, **_mtu(mtu))
         index = index_of(route, port)
         route.link("set", index=index, master=index_of(route, master), state="up")
         if isolated:
@@ -238,6 +224,8 @@ def bring_up(
 
     def work(route: Any) -> None:
         index = index_of(route, link)
+        if own.v6 is None:
+            write_settings(without_ipv6(link))
         add_addresses(route, index, own)
         route.link("set", index=index, state="up")
         if by_link:
@@ -271,6 +259,29 @@ def add_wire(
 
     netlink(place, f"add the veth pair {link}", here)
     bring_up(other, far_link, subnets.outside, None)
+
+
+def forward(pid: int, *, ipv6: bool) -> None:
+    """Have a namespace forward packets between its links.
+
+    Args:
+        pid: of the process whose namespace it is.
+        ipv6: whether those of IPv6 too.
+
+    Raises:
+        EngineError: the namespace is gone.
+    """
+    settings = {FORWARDING[family]: "1" for family in ((4, 6) if ipv6 else (4,))}
+    netlink(pid, "forward", lambda _: write_settings(settings))
+
+
+def passes_firewall(pid: int) -> bool:
+    """Tell whether bridged frames pass iptables in the namespace of a process.
+
+    Raises:
+        EngineError: the namespace is gone.
+    """
+    return netlink(pid, f"read {BRIDGE_NF.name}", lambda _: enabled(BRIDGE_NF))
 
 
 def delete_link(pid: int, name: str) -> None:

@@ -15,6 +15,7 @@ from netbench.engines.netns.kinds import Publication
 from netbench.engines.netns.lan import LanSide, Wire
 from netbench.engines.netns.numbers import Addresses, SubnetPool, Subnets
 from netbench.engines.netns.publishing import Publisher
+from netbench.engines.netns.settings import HOST
 from netbench.engines.netns.spawner import Spawner
 from netbench.errors import EngineError
 from netbench.record import Completed
@@ -44,11 +45,13 @@ class World:
         self._ipv6_tried = False
         try:
             self.pid = self.hold().pid
-            wiring.make_ready(self.pid, switches=True)
+            wiring.make_ready(self.pid, HOST)
+            self.firewall = Firewall(self.pid, self._fed)
+            if self.firewall.unavailable() is None:
+                wiring.forward(self.pid, ipv6=False)
         except BaseException:
             self._end_processes()
             raise
-        self.firewall = Firewall(lambda argv, text: self.command(argv, stdin=text))
         self._lan = LanSide(
             self.pid,
             self.hold,
@@ -113,6 +116,9 @@ class World:
         return self.spawner.command(
             self.pid, argv, stdin=stdin, environment=environment, timeout=timeout
         )
+
+    def _fed(self, place: int, argv: tuple[str, ...], text: str) -> Completed:
+        return self.spawner.command(place, argv, stdin=text)
 
     def lan_link(self) -> Lan:
         """Return the emulated LAN for whoever needs no more than the link to it; errors as `lan`.

@@ -26,6 +26,9 @@ _SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}
 """The first version that knows an option, by iperf3's release notes."""
 _VERSION: Final = re.compile(r"iperf (\d{1,4})\.(\d{1,4})")
 
+_CLIENT_ENDED: Final = "the client has terminated"
+"""What both ends say where the client took SIGTERM."""
+
 Table = Mapping[str, Any]
 """A JSON object of the tool, before it is read."""
 
@@ -65,14 +68,7 @@ def read(client: Completed, protocol: str) -> Table:
     Raises:
         ProbeError: it did not, or it is no client's of this protocol, `TCP` or `UDP`.
     """
-    if client.timed_out:
-        raise ProbeError(f"iperf3 had not ended after {client.seconds:.1f} s and was killed")
-    try:
-        document = json.loads(client.stdout)
-    except (ValueError, RecursionError) as exc:
-        raise ProbeError(_unreadable(client)) from exc
-    if not isinstance(document, dict):
-        raise ProbeError("iperf3 printed JSON that is no result")
+    document = _document(client)
     if "error" in document:
         raise ProbeError(f"iperf3: {_words(str(document['error']))}")
     if client.exit_code != 0:
@@ -80,6 +76,41 @@ def read(client: Completed, protocol: str) -> Table:
     start = table(document, "start")
     if "connecting_to" not in start:
         raise ProbeError("iperf3's output is not a client's")
+    if table(start, "test_start").get("protocol") != protocol:
+        raise ProbeError(f"iperf3's output is not that of a {protocol} test")
+    return document
+
+
+def _document(done: Completed) -> Table:
+    if done.timed_out:
+        raise ProbeError(f"iperf3 had not ended after {done.seconds:.1f} s and was killed")
+    try:
+        document = json.loads(done.stdout)
+    except (ValueError, RecursionError) as exc:
+        raise ProbeError(_unreadable(done)) from exc
+    if not isinstance(document, dict):
+        raise ProbeError("iperf3 printed JSON that is no result")
+    return document
+
+
+def read_ended(done: Completed, protocol: str, *, of_server: bool = False) -> Table:
+    """Return the JSON of one end of a session that we ended by SIGTERM to its client.
+
+    Its end is told as an error, by every version in the same words; any other error is one.
+
+    Raises:
+        ProbeError: the session failed, or the output is not that of such an end.
+    """
+    document = _document(done)
+    error = _words(str(document.get("error", "")))
+    expected = _CLIENT_ENDED if of_server else f"interrupt - {_CLIENT_ENDED}"
+    if error and not error.startswith(expected):
+        raise ProbeError(f"iperf3: {error}")
+    if done.exit_code is None or done.exit_code < 0 or (done.exit_code and not error):
+        raise ProbeError(f"iperf3 {_ending(done)}: {_words(done.stderr) or 'no reason given'}")
+    start = table(document, "start")
+    if ("accepted_connection" if of_server else "connecting_to") not in start:
+        raise ProbeError(f"iperf3's output is not a {'server' if of_server else 'client'}'s")
     if table(start, "test_start").get("protocol") != protocol:
         raise ProbeError(f"iperf3's output is not that of a {protocol} test")
     return document

@@ -1,281 +1,239 @@
-"""TCP throughput by iperf3: one stream or several, one way, the other way, or both at once."""
+"""TCP throughput by iperf3, in slices: one stream or several, one way, the other, or both at once.
+
+The client is let go on and held; how much the receiver has read is counted by the kernel at both
+edges of each slice (`rchar` of the process, proc_pid_io(5)): what iperf3 itself counts, without the
+0.1 s intervals that it counts in. The session is ended by SIGTERM, upon which both ends print what
+they have. Its own totals must bear the kernel's count out.
+"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
-from netbench.probes.bounds import hold, no_flag, no_rate, outside
+from netbench.probes.base import Counted, Session, Window, whole_enough
+from netbench.probes.bounds import hold, no_flag, outside
 from netbench.probes.iperf3.document import (
-    KEPT,
     Table,
     client_argv,
     details,
-    hold_window,
     lacks_option,
     number,
-    optional,
-    read,
+    read_ended,
     rows,
     server_argv,
     table,
 )
-from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
-from netbench.spec import Protocol
-from netbench.units import BITS_PER_SECOND, COUNT, bit_rate, quantity
+from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint, Slice
+from netbench.spec import Protocol, Role
+from netbench.units import BITS_PER_SECOND, COUNT
 
-_GRACE: Final = 5.0
-"""Seconds allowed for connecting and for exchanging results."""
-_EDGE: Final = 0.2
-"""Seconds at the start of the measured window that CPU time is not read in, and half at its end."""
-_STREAMS: Final = 128
+STREAMS: Final = 128
 """What iperf3 takes at most."""
+_BITS: Final = 8
+_TRUSTED: Final = 0.98
+"""iperf3's own count is at least this share of what the kernel says it has read."""
 
 
 @dataclass(frozen=True, slots=True)
 class TcpThroughput:
-    """Bytes that TCP delivers, counted by the receiver.
-
-    For a time and not for a number of bytes: iperf3 (3.16 and later) sees that they have gone only
-    when an interval ends, and counts the time until then.
-    """
+    """Bytes that TCP delivers, counted at the receiver."""
 
     name: ClassVar[str] = "tcp-throughput"
-    summary: ClassVar[str] = "TCP throughput at the receiver (iperf3)"
+    summary: ClassVar[str] = "TCP throughput at the receiver, in slices (iperf3)"
     tool: ClassVar[str] = "iperf3"
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
     server_ends: ClassVar[bool] = True
-    holdable: ClassVar[float] = 0.0
     second_port: ClassVar[bool] = False
+    counted: ClassVar[Counted] = "bytes"
+    pause: ClassVar[float] = 0.0
+    lead: ClassVar[float] = 0.0
+    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "TERM"
 
-    seconds: int = 2
-    """Length of the measured window."""
-    omit: int = 1
-    """Seconds before it that do not count."""
-    interval: float = 0.1
-    """Seconds between two points of the series."""
+    rounds: int = 8
+    """Slices of a session."""
+    slice: float = 0.2
+    """Seconds of each."""
     streams: int = 1
     """Parallel connections."""
     reverse: bool = False
     """The server sends."""
     bidirectional: bool = False
     """Both send at once; the throughput is the sum of both directions."""
-    rate: str | None = None
-    """Bit/s that each direction keeps to, all its streams together; None for all it can."""
 
     def __post_init__(self) -> None:
         """Refuse what iperf3 itself would refuse, or silently change."""
         both = self.reverse is True and self.bidirectional is True
         hold(
             self.name,
-            outside("seconds", self.seconds, 1, 86_400, whole=True),
-            outside("omit", self.omit, 0, 600, whole=True),
-            outside("interval", self.interval, 0.1, 60, whole=False),
-            outside("streams", self.streams, 1, _STREAMS, whole=True),
+            outside("rounds", self.rounds, 2, 1000, whole=True),
+            outside("slice", self.slice, 0.05, 60, whole=False),
+            outside("streams", self.streams, 1, STREAMS, whole=True),
             no_flag("reverse", self.reverse),
             no_flag("bidirectional", self.bidirectional),
             "`reverse` and `bidirectional` exclude each other: keep one" if both else None,
-            None if self.rate is None else no_rate("rate", self.rate),
         )
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return a server for one test."""
-        return server_argv(address, port)
+        """Return a server for one session."""
+        return (*server_argv(address, port), "-i", "0.1")
 
-    def client_argv(
-        self, address: str, port: int, congestion_control: str | None
+    def session_argv(
+        self, address: str, port: int, congestion_control: str | None, seconds: float
     ) -> tuple[str, ...]:
-        """Return the client's command."""
-        argv = (*client_argv(address, port), "-t", str(self.seconds), "-O", str(self.omit))
-        argv += ("-i", f"{self.interval:g}")
+        """Return the client's command; it is ended before its time is up."""
+        argv = (*client_argv(address, port), "-t", str(math.ceil(seconds)), "-i", "0.1")
         argv += ("-P", str(self.streams)) if self.streams > 1 else ()
         argv += ("-R",) if self.reverse else ()
         argv += ("--bidir",) if self.bidirectional else ()
-        if self.rate is not None:
-            argv += ("-b", str(round(bit_rate(self.rate) / self.streams)))
         return argv if congestion_control is None else (*argv, "-C", congestion_control)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What iperf3's receiver and sender count."""
+        """What receiver and sender count."""
         return ("throughput", "retransmits", "cpu_per_byte")
 
     @property
     def expected(self) -> float:
-        """Seconds."""
-        return self.omit + self.seconds
+        """Seconds of measuring."""
+        return self.rounds * self.slice
 
     @property
-    def steady(self) -> tuple[float, float]:
-        """The measured window, without its edges: the client takes a moment to connect."""
-        return self.omit + _EDGE, self.omit + self.seconds - _EDGE / 2
+    def receivers(self) -> tuple[Role, ...]:
+        """The server, or where it sends the client."""
+        both = (Role.SERVER, Role.CLIENT)
+        return both if self.bidirectional else both[self.reverse :][:1]
 
     @property
     def load(self) -> None:
         """Nothing runs beside it."""
 
-    @property
-    def deadline(self) -> float:
-        """Seconds; iperf3 has no deadline of its own and hangs where the path goes dead."""
-        return self.expected + _GRACE
-
     def cannot(self, done: Completed) -> str | None:
         """Both directions at once came with iperf3 3.7."""
         return lacks_option(done)
 
-    def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
-        """Return throughput, retransmits and the series."""
-        document = read(client, "TCP")
-        flows = self._flows(document)
-        hold_window(document, self.seconds)
-        totals = _added(document, flows) if self.bidirectional else _packaged(client.stdout)
-        self._hold_rate(totals.throughput)
-        measurements = [Measurement("throughput", totals.throughput, BITS_PER_SECOND)]
-        if totals.retransmits is not None:
-            measurements.append(Measurement("retransmits", totals.retransmits, COUNT))
-        forward = sum(flow.received for flow in flows if flow.forward)
-        back = sum(flow.received for flow in flows if not flow.forward)
-        return Sample(
-            measurements=tuple(measurements),
-            received=forward + back,
-            returned=back,
-            series=tuple(_series(document, both=self.bidirectional)),
-            details=(*details(document), *self._shares(totals), *_connection(document)),
+    def read_session(
+        self, client: Completed, server: Completed | None, windows: Sequence[Window]
+    ) -> Session:
+        """Return throughput, retransmits and the slices."""
+        theirs = read_ended(client, "TCP")
+        if server is None:
+            raise ProbeError("iperf3's server did not end with its client")
+        ours = read_ended(server, "TCP", of_server=True)
+        slices = tuple(self._slice(window) for window in windows)
+        values = whole_enough("iperf3", slices, self.rounds)
+        self._hold_together(theirs, ours, windows)
+        rate = math.exp(math.fsum(map(math.log, values)) / len(values))
+        measurements = [Measurement("throughput", rate, BITS_PER_SECOND)]
+        retransmits = self._retransmits(theirs, ours)
+        if retransmits is not None:
+            measurements.append(Measurement("retransmits", retransmits, COUNT))
+        sender = ours if self.reverse else theirs
+        return Session(
+            Sample(
+                measurements=tuple(measurements),
+                received=sum(one.received + one.returned for one in slices),
+                returned=sum(one.returned for one in slices),
+                series=_series(slices),
+                details=tuple(_details(sender, slices, both=self.bidirectional)),
+            ),
+            slices,
         )
 
-    def _flows(self, document: Table) -> "tuple[_Flow, ...]":
-        """Return the streams, after holding the result against what was asked."""
-        flows = tuple(_flow(row) for row in rows(table(document, "end"), "streams"))
-        test = table(document, "start", "test_start")
-        ways = {flow.forward for flow in flows}
-        wanted = {True, False} if self.bidirectional else {not self.reverse}
-        count = self.streams * len(wanted)
-        if ways != wanted or len(flows) != count or bool(test.get("reverse")) != self.reverse:
-            way = "two-way" if self.bidirectional else "reverse" if self.reverse else "one-way"
-            raise ProbeError(f"iperf3's output is not that of a {way} TCP test of {count} streams")
-        if not all(any(f.received for f in flows if f.forward is way) for way in wanted):
-            raise ProbeError("iperf3: the receiver counted no bytes")
-        return flows
+    def _slice(self, window: Window) -> Slice:
+        """Return one slice by what was counted at its edges."""
+        plain = Slice(window.round, window.order, window.start, window.end, None)
+        if window.counts is None:
+            return _without(plain, "what iperf3 has read could not be counted")
+        first, last = window.counts
+        forward, back = last.server - first.server, last.client - first.client
+        wanted = (forward if not self.reverse else 1, back if self._returns else 1)
+        if last.at <= first.at or min(wanted) <= 0:
+            return _without(plain, "no bytes came")
+        carried = (0 if self.reverse else forward) + (back if self._returns else 0)
+        return Slice(
+            round=window.round,
+            order=window.order,
+            start=window.start,
+            end=window.end,
+            value=carried * _BITS / (last.at - first.at),
+            received=0 if self.reverse else forward,
+            returned=back if self._returns else 0,
+        )
 
-    def _hold_rate(self, throughput: float) -> None:
-        """Raise where the streams did not keep their rate: the trial is not one at that rate."""
-        if self.rate is None:
-            return
-        wanted = bit_rate(self.rate) * (2 if self.bidirectional else 1)
-        if abs(throughput / wanted - 1) > KEPT:
-            asked, came = (quantity(value, BITS_PER_SECOND) for value in (wanted, throughput))
-            raise ProbeError(f"iperf3: {asked} were to be kept to, and {came} came")
+    @property
+    def _returns(self) -> bool:
+        return self.reverse or self.bidirectional
 
-    def _shares(self, totals: "_Totals") -> Iterator[tuple[str, FactValue]]:
-        """Yield what each direction carried where there are two, and what was to be kept to."""
-        yield from totals.shares
-        if self.rate is not None:
-            yield "iperf3.rate", bit_rate(self.rate)
+    def _hold_together(self, client: Table, server: Table, windows: Sequence[Window]) -> None:
+        """Raise where iperf3 says that it has read less than the kernel counted."""
+        counts = [window.counts for window in windows if window.counts]
+        first, last = counts[0][0], counts[-1][1]
+        ways = (
+            (server, last.server - first.server, not self.reverse),
+            (client, last.client - first.client, self._returns),
+        )
+        for document, counted, receives in ways:
+            told = math.fsum(_interval_bytes(document)) if receives else 0.0
+            if receives and told < _TRUSTED * counted:
+                raise ProbeError(
+                    f"iperf3 says that it received {told:.0f} bytes where its process read "
+                    f"{counted}"
+                )
 
-
-@dataclass(frozen=True, slots=True)
-class _Flow:
-    """One stream."""
-
-    forward: bool
-    """Whether the client sends."""
-    received: int
-    """Bytes, by its receiver."""
-    seconds: float
-    """The receiver's window."""
-    retransmits: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Totals:
-    throughput: float
-    """bit/s, by the receivers."""
-    retransmits: float | None
-    shares: tuple[tuple[str, FactValue], ...] = ()
-    """bit/s of each direction, where there are two."""
+    def _retransmits(self, client: Table, server: Table) -> float | None:
+        """Return what the senders sent again in the whole session, pauses included."""
+        senders = [client] * (not self.reverse) + [server] * self._returns
+        counts = [_sent_again(document) for document in senders]
+        known = [count for count in counts if count is not None]
+        return math.fsum(known) if len(known) == len(counts) else None
 
 
-def _flow(row: Table) -> _Flow:
-    sender, receiver = optional(row, "sender"), optional(row, "receiver")
-    start, end = number(receiver.get("start")), number(receiver.get("end"))
-    if start is None or end is None or end <= start:
-        raise ProbeError("iperf3: a stream without a window")
-    received = number(receiver.get("bytes"))
-    if received is None:
-        raise ProbeError("iperf3: a stream without a count of bytes")
-    forward = bool(receiver.get("sender"))
-    return _Flow(forward, int(received), end - start, number(sender.get("retransmits")))
+def _without(plain: Slice, reason: str) -> Slice:
+    return Slice(plain.round, plain.order, plain.start, plain.end, None, reason=reason)
 
 
-def _packaged(text: str) -> _Totals:
-    """Return the totals as the package `iperf3` reads them, held against bytes over time."""
-    from iperf3 import TestResult  # noqa: PLC0415 - ctypes costs start-up time of every command
-
-    try:
-        result = TestResult(text)
-        throughput = number(result.received_bps)
-        total = result.json["end"]["sum_received"]
-        rate = total["bytes"] * 8 / total["seconds"]
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
-        raise ProbeError(f"iperf3: unreadable result: {exc!r}") from exc
-    if not throughput or not math.isclose(throughput, rate, rel_tol=0.01):
-        raise ProbeError(f"iperf3: {throughput} bit/s is not what its bytes and seconds give")
-    return _Totals(throughput, number(result.retransmits))
+def _sent_again(document: Table) -> float | None:
+    end = table(document, "end")
+    for name in ("sum_sent", "sum_sent_bidir_reverse"):
+        found = end.get(name)
+        if isinstance(found, dict) and (count := number(found.get("retransmits"))) is not None:
+            return count
+    return None
 
 
-def _added(document: Table, flows: tuple[_Flow, ...]) -> _Totals:
-    """Return the totals of two directions, stream by stream.
-
-    The package reads one direction alone, and before 3.11 both have the same names in the sums.
-    """
-    names = {True: "iperf3.forward", False: "iperf3.reverse"}
-    shares = {
-        name: math.fsum(flow.received * 8 / flow.seconds for flow in flows if flow.forward is way)
-        for way, name in names.items()
-    }
-    told = number(table(document, "end", "sum_received").get("bits_per_second"))
-    if told is None or not any(math.isclose(told, s, rel_tol=0.01) for s in shares.values()):
-        raise ProbeError(f"iperf3: {told} bit/s is not what the bytes of its streams give")
-    counts = [flow.retransmits for flow in flows]
-    known = [count for count in counts if count is not None]
-    retransmits = math.fsum(known) if len(known) == len(counts) else None
-    return _Totals(math.fsum(shares.values()), retransmits, tuple(shares.items()))
-
-
-def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
-    """Yield the measured intervals, end to end; of two directions their sum.
-
-    Start and length of the first one after the omitted part are misprinted by 3.12 to 3.18 (a
-    length of two intervals for the bytes of one), and a broken test prints its last interval
-    twice; `end` and `bytes` are right in all.
-    """
-    before = 0.0
+def _interval_bytes(document: Table) -> Iterator[float]:
+    """Yield what an end received in each of its intervals; a last one printed twice counts once."""
+    seen: set[tuple[str, str]] = set()
     for interval in rows(document, "intervals"):
-        total = interval.get("sum")
-        if not isinstance(total, dict) or total.get("omitted"):
-            continue
-        parts = rows(interval, "streams") if both else [total]
-        counts = [number(part.get("bytes")) for part in parts]
-        end, known = number(total.get("end")), [count for count in counts if count is not None]
-        if end is None or not known or len(known) < len(counts) or end <= before:
-            continue
-        yield SeriesPoint(before, end, math.fsum(known) * 8 / (end - before))
-        before = end
+        for stream in rows(interval, "streams"):
+            key = (str(stream.get("socket")), str(stream.get("start")))
+            if stream.get("sender") is False and key not in seen:
+                seen.add(key)
+                yield number(stream.get("bytes")) or 0.0
 
 
-def _connection(document: Table) -> Iterator[tuple[str, FactValue]]:
-    """Yield what TCP knows of the connection; only one stream has one such answer."""
-    streams = rows(table(document, "end"), "streams")
-    if len(streams) != 1:
-        return
-    sender = optional(streams[0], "sender")
-    for name in ("min_rtt", "mean_rtt", "max_rtt"):
-        if value := number(sender.get(name)):
-            yield f"iperf3.{name}", value / 1e6
-    if value := number(sender.get("max_snd_cwnd")):
-        yield "iperf3.max_snd_cwnd", int(value)
-    last = (rows(document, "intervals") or [{}])[-1]
-    of_one = rows(last, "streams")
-    if of_one and (value := number(of_one[0].get("pmtu"))):
-        yield "iperf3.pmtu", int(value)
+def _series(slices: Sequence[Slice]) -> tuple[SeriesPoint, ...]:
+    """Return the slices as a series, in seconds since the first one began."""
+    zero = slices[0].start
+    return tuple(
+        SeriesPoint(one.start - zero, one.end - zero, one.value)
+        for one in slices
+        if one.value is not None
+    )
+
+
+def _details(
+    sender: Table, slices: Sequence[Slice], *, both: bool
+) -> Iterator[tuple[str, FactValue]]:
+    """Yield what stands beside the numbers, and what each direction carried where there are two."""
+    yield from details(sender)
+    if both:
+        for name, count in (("forward", "received"), ("reverse", "returned")):
+            rates = [
+                getattr(one, count) * _BITS / (one.end - one.start)
+                for one in slices
+                if one.value is not None
+            ]
+            yield f"iperf3.{name}", math.fsum(rates) / len(rates)

@@ -54,7 +54,6 @@ class UdpRate:
     tool: ClassVar[str] = "iperf3"
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
     server_ends: ClassVar[bool] = True
-    holdable: ClassVar[float] = 0.0
     second_port: ClassVar[bool] = False
 
     seconds: int = 1
@@ -117,10 +116,6 @@ class UdpRate:
         if self.volume is not None:
             return 0.0, 0.0  # nobody knows beforehand when it ends
         return _EDGE, self.seconds - _EDGE / 2
-
-    @property
-    def load(self) -> None:
-        """Nothing runs beside it."""
 
     @property
     def deadline(self) -> float:

@@ -45,7 +45,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One driver in one run: every trial."""
+    """One driver in one run: the value of every block."""
 
     driver: str
     run: int
@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One measure: every trial of every driver in every run, on one axis."""
+    """One measure: the values of every driver in every run, on one axis."""
 
     title: str
     rows: tuple[Row, ...]
@@ -103,7 +103,7 @@ def changes(comparison: Comparison, pairing: Pairing) -> Changes | None:
 
 
 def spreads(comparison: Comparison) -> tuple[Spread, ...]:
-    """Return every trial of the measures that runs are judged by, in the runs' cells in common."""
+    """Return every value of the measures that runs are judged by, in the cells in common."""
     judged = dict.fromkeys(
         (CellKey(one.path, one.probe, one.placement), one.metric)
         for pairing in comparison.pairings

@@ -25,27 +25,27 @@ def shown(comparison: Comparison) -> "Group":
     said = words.accepted_line(comparison)
     parts += [Text(said, style="yellow")] if said else []
     for pairing in comparison.pairings:
-        parts += _pairing(pairing)
+        parts += _pairing(pairing, comparison.margin)
     parts += budget_lines(words.budgets_told(comparison), ordered(comparison))
     parts.append(Text(f"\n{words.HONEST}", style="dim"))
     return Group(*parts)
 
 
-def _pairing(pairing: Pairing) -> list["RenderableType"]:
+def _pairing(pairing: Pairing, margin: float) -> list["RenderableType"]:
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     parts: list[RenderableType] = [_differences(pairing)]
     parts += [Text(plain(words.machine_line(s, pairing)), style="dim") for s in pairing.machine]
     parts += [Text(line, style="dim") for line in words.cells_line(pairing)]
     primary = [one for one in pairing.contrasts if one.primary]
-    parts += [_contrasts(pairing, primary)] if primary else []
+    parts += [_contrasts(pairing, primary, margin)] if primary else []
     parts += _reasons(primary)
     beside = [
         one
         for one in pairing.contrasts
         if not one.primary and one.verdict in {Verdict.SLOWER, Verdict.FASTER}
     ]
-    parts += [_contrasts(pairing, beside, "Other measures that changed")] if beside else []
+    parts += [_contrasts(pairing, beside, margin, "Other measures that changed")] if beside else []
     return parts
 
 
@@ -69,7 +69,9 @@ def _differences(pairing: Pairing) -> "RenderableType":
     return result
 
 
-def _contrasts(pairing: Pairing, found: list[RunContrast], title: str = "") -> "RenderableType":
+def _contrasts(
+    pairing: Pairing, found: list[RunContrast], margin: float, title: str = ""
+) -> "RenderableType":
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     left, right = pairing.left.label, pairing.right.label
@@ -79,7 +81,7 @@ def _contrasts(pairing: Pairing, found: list[RunContrast], title: str = "") -> "
     result.add_column("of", overflow="fold")
     for name in (left, right, f"{right} / {left}"):
         result.add_column(name, justify="right", no_wrap=True)
-    result.add_column("verdict", no_wrap=True)
+    result.add_column("verdict", overflow="fold")
     for one in found:
         sign = _SIGN if one.withheld else SIGNS[one.verdict]
         result.add_row(
@@ -88,20 +90,23 @@ def _contrasts(pairing: Pairing, found: list[RunContrast], title: str = "") -> "
             words.level(one.left, one),
             words.level(one.right, one),
             Text(words.figures(one)),
-            Text(f"{sign} {words.verdict(one)}", style=STYLES[one.verdict]),
+            Text(f"{sign} {words.verdict(one, margin)}", style=STYLES[one.verdict]),
         )
     return result
 
 
 def _reasons(found: list[RunContrast]) -> list["RenderableType"]:
-    """Return why contrasts have no verdict, each reason once with those it is of."""
+    """Return why verdicts are withheld, each reason once with those it is of."""
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
-    told = [(words.why(one), f"{words.subject(one)} in {words.measured(one)}") for one in found]
+    told = [
+        (words.why(one), f"{words.subject(one)} in {words.measured(one)}")
+        for one in found
+        if one.withheld
+    ]
     reasons: dict[str, list[str]] = {}
     for reason, whom in told:
-        if reason:
-            reasons.setdefault(reason, []).append(whom)
+        reasons.setdefault(reason, []).append(whom)
     return [
         Text(f"! {reason}: {'; '.join(whom)}", style="yellow") for reason, whom in reasons.items()
     ]

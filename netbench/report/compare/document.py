@@ -1,4 +1,4 @@
-"""The `--json` document of `compare`, schema 1."""
+"""The `--json` document of `compare`, schema 2."""
 
 import math
 from typing import Final
@@ -19,7 +19,7 @@ from netbench.record import Absent, FactValue
 from netbench.report.document import budget_row
 from netbench.spec import Path
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 def document(comparison: Comparison, page: str, exit_code: int) -> CompareDocument:
@@ -112,7 +112,6 @@ def _contrast(one: RunContrast) -> RunContrastRow:
         "difference": _number(one.difference),
         "verdict": one.verdict,
         "blocks": min(one.left.blocks, one.right.blocks),
-        "state": one.right.state,
         "noise_floor": _number(one.noise_floor),
         "machine": _number(one.machine),
         "withheld": list(one.withheld),
@@ -124,7 +123,6 @@ def _side(side: Side) -> SideRow:
     return {
         "run": side.run,
         "blocks": side.blocks,
-        "state": side.state,
         "level": _number(side.level),
         "median": _number(side.median),
         "reason": side.reason,
@@ -135,8 +133,6 @@ def _machine(state: MachineState, pairing: Pairing) -> MachineRow:
     return {
         "run": pairing.right.label,
         "placement": state.placement,
-        "left_state": state.left_state,
-        "right_state": state.right_state,
         "left": _number(state.left),
         "right": _number(state.right),
         "ratio": _number(state.ratio),

@@ -18,12 +18,12 @@ from netbench.analysis.model import Verdict
 from netbench.facts.registry import declared
 from netbench.record import FactValue
 from netbench.report.budgets import summed
+from netbench.report.judgement import sized
 from netbench.report.sections import engine_named, fact_text
 from netbench.report.sentences import SUBJECTS, fact, measure
 from netbench.report.words import (
     CellKey,
     capital,
-    change,
     counted,
     interval,
     joined,
@@ -115,9 +115,9 @@ def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
 
 
 def _news(found: Sequence[RunContrast]) -> str:
-    """Return `bridge: median round trip on one core 19.4 % longer (20.4 µs after 17.1 µs)`."""
+    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`."""
     said = [
-        f"{change(one.metric, one.ratio)} "
+        f"{sized(one)} "
         + (
             f"against {one.baseline}"
             if one.basis is Basis.RELATIVE
@@ -156,8 +156,8 @@ def machine_line(state: MachineState, pairing: Pairing) -> str:
     left, right = pairing.left.label, pairing.right.label
     return (
         f"{capital(CellKey('east-west', '', state.placement).place)} the sentinel read "
-        f"{units.quantity(state.left, state.unit)} in {left} ({state.left_state}) and "
-        f"{units.quantity(state.right, state.unit)} in {right} ({state.right_state}): "
+        f"{units.quantity(state.left, state.unit)} in {left} and "
+        f"{units.quantity(state.right, state.unit)} in {right}: "
         f"{units.percent(state.ratio)}"
     )
 
@@ -195,7 +195,7 @@ def measured(contrast: RunContrast) -> str:
 
 
 def level(side: Side, contrast: RunContrast) -> str:
-    """Return one run's figure: a ratio to the baseline, or the median of the trials."""
+    """Return one run's figure: a ratio to the baseline, or the driver's median."""
     if contrast.basis is Basis.RELATIVE:
         return units.ratio(side.level)
     return units.quantity(side.median, contrast.unit)
@@ -208,14 +208,22 @@ def figures(contrast: RunContrast) -> str:
     return f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}"
 
 
-def verdict(contrast: RunContrast) -> str:
-    """Return the verdict in a few words: `slower, 4.7 % less`."""
+def verdict(contrast: RunContrast, margin: float) -> str:
+    """Return the verdict with its size, or an undecided one with its reason."""
+    said = short(contrast, margin)
+    undecided = not contrast.withheld and contrast.verdict is Verdict.UNDECIDED
+    return f"{said}: {why(contrast)}" if undecided else said
+
+
+def short(contrast: RunContrast, margin: float) -> str:
+    """Return the verdict with its size: `3.5 to 6.1 % slower`; without a reason."""
     if contrast.withheld:
         return "withheld"
-    word = contrast.verdict.value
-    if contrast.verdict in {Verdict.SLOWER, Verdict.FASTER} and contrast.ratio is not None:
-        return f"{word}, {change(contrast.metric, contrast.ratio)}"
-    return word
+    if contrast.verdict in {Verdict.SLOWER, Verdict.FASTER}:
+        return sized(contrast)
+    if contrast.verdict is Verdict.EQUIVALENT:
+        return f"equivalent within {margin * 100:g} %"
+    return contrast.verdict.value
 
 
 def why(contrast: RunContrast) -> str:
@@ -230,11 +238,11 @@ def why(contrast: RunContrast) -> str:
         return ""
     if contrast.warnings:
         return plain(contrast.warnings[0].message)
-    return "the interval reaches across the margin"
+    return "the interval holds 1 and reaches beyond the margin"
 
 
 def _confounders(names: Sequence[str]) -> list[str]:
-    """Return facts with the trials that they are about; of many places only how many."""
+    """Return facts with the places that they are about; of many places only how many."""
     places: dict[str, list[str]] = {}
     for name in names:
         places.setdefault(_fact(name), []).append(name)

@@ -31,13 +31,13 @@ def chapters(scene: Scene) -> tuple[Chapter, ...]:
     found = (
         Chapter("tradeoff", "Isolation against cost", tradeoff(scene)),
         Chapter("ranking", "Does the order hold?", ranking(scene)),
-        Chapter("trials", "Every trial", trials(scene)),
+        Chapter("trials", "Every block, slice by slice", trials(scene)),
         Chapter("ratios", "Ratio in each block", ratios(scene)),
         Chapter("tails", "Round-trip times, percentile by percentile", curves(scene)),
         Chapter("series", "Throughput over time", series(scene)),
         Chapter("loads", "UDP: what is lost at which load", rate_search(scene)),
         Chapter("cpu-split", "Where the CPU time went", cpu_split(scene)),
         Chapter("lifecycle", "Creating and removing", lifecycle(scene)),
-        Chapter("machine", "The state of the machine", sentinel(scene)),
+        Chapter("machine", "The course of the machine", sentinel(scene)),
     )
     return tuple(chapter for chapter in found if chapter.figures)

@@ -79,7 +79,7 @@ def _figure(scene: Scene, key: CellKey, per: str, splits: list[CostSplit], note:
         f"cpu-split-{key.slug}-{per}",
         title=f"CPU time per {per}, {key.probe} {key.place}: "
         f"{spans(costs, units.SECONDS)}{_below(splits)}",
-        caption=f"{placed(key)} Each bar adds up to the mean cost of the driver's trials, in its "
+        caption=f"{placed(key)} Each bar adds up to the mean cost of the driver's records, in its "
         "colour: the client's time strong, the server's weaker, and the rest, which no end "
         "accounts for, faint. What is below zero stands left of the line: ticks are coarse, and "
         "softirq is charged to whom it interrupts. The diamond is the whole machine's softirq, "
@@ -94,7 +94,7 @@ def _figure(scene: Scene, key: CellKey, per: str, splits: list[CostSplit], note:
                 height=150 + 34 * len(splits),
             ),
         },
-        headers=("driver", "trials", f"CPU time per {per}", *names, _SOFTIRQ),
+        headers=("driver", "records", f"CPU time per {per}", *names, _SOFTIRQ),
         rows=[_row(split, costs[split.driver], names) for split in splits],
     )
 

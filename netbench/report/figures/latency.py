@@ -46,7 +46,7 @@ class _Curve:
     driver: str
     loaded: bool
     of: str
-    """Which trials, in words."""
+    """Which records, in words."""
     count: int | None
     """Round trips; None where the tool told quantiles only."""
     points: Points
@@ -72,7 +72,7 @@ def curves(scene: Scene) -> tuple[Figure, ...]:
 
 
 def _curves(scene: Scene) -> dict[CellKey, list[_Curve]]:
-    """Return the curves of each cell: of all trials together, else of the median trial."""
+    """Return the curves of each cell: of all records together, else of the median one."""
     loaded = idle_probes(scene.plan)
     found: dict[CellKey, dict[str, _Curve]] = {}
     for line in scene.digest.lines:
@@ -93,7 +93,7 @@ def _of_line(line: Line, *, loaded: bool) -> _Curve:
     return _Curve(
         driver=line.driver,
         loaded=loaded,
-        of=f"record {line.record}, its median trial",
+        of=f"record {line.record}, its median one",
         count=None,
         points=tuple((1 / (1 - q), value) for q, value in line.quantiles if q < 1),
         read=tuple(at.get(q) for q in READ),
@@ -113,7 +113,7 @@ def _of_times(merged: MergedTimes, *, loaded: bool) -> _Curve:
     return _Curve(
         driver=merged.driver,
         loaded=loaded,
-        of=f"{counted(merged.trials, 'trial')} together",
+        of=f"{counted(merged.records, 'record')} together",
         count=count,
         points=(*_spaced(points), (float(count), last)),
         read=tuple(
@@ -153,9 +153,10 @@ def _figure(scene: Scene, key: CellKey, idle: list[_Curve], loaded: list[_Curve]
     return figure(
         f"curves-{key.slug}",
         title=_title(key, idle, own, loaded),
-        caption=f"{placed(key)} A strong line counts every round trip of a driver's trials "
-        "together where the tool tells each of them, else those of its median trial; thin lines "
-        f"are single trials. {'Dashed lines: while a stream fills the path. ' if loaded else ''}"
+        caption=f"{placed(key)} A strong line counts all round trips of a driver "
+        "where the tool tells each of them, else those of its median record; thin lines are "
+        "those of single blocks. "
+        f"{'Dashed lines: while a stream fills the path. ' if loaded else ''}"
         "Each step to the right is ten times rarer, a line begins at its shortest round trip "
         "and ends at its longest. "
         f"Percentiles are never averaged.{note}",
@@ -228,7 +229,7 @@ def _trace(scene: Scene, curve: _Curve, scale: float, *, legend: bool) -> Spec:
 
 
 def _thin(scene: Scene, key: CellKey, driver: str, scale: float) -> Spec:
-    """Return all single trials of a driver that are kept, as one trace with gaps."""
+    """Return all single records of a driver that are kept, as one trace with gaps."""
     x: list[Json] = []
     y: list[Json] = []
     for line in scene.digest.lines:

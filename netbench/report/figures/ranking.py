@@ -58,7 +58,7 @@ def _figure(scene: Scene, ladder: Ladder) -> Figure | None:
     contrasts = {
         (c.driver, key_of(c)): c
         for c in scene.analysis.contrasts
-        if c.headline and c.metric == ladder.metric and key_of(c) in cells and c.ratio
+        if c.metric == ladder.metric and key_of(c) in cells and c.ratio
     }
     medians = {
         (cell.driver, CellKey(cell.path, cell.probe, cell.placement)): cell
@@ -133,7 +133,7 @@ def _absolute(scene: Scene, ladder: Ladder, medians: _Cells) -> Figure:
     return figure(
         f"ranking-{ladder.slug}",
         title=capital(f"{ladder.what} by {ladder.by}; there is nothing to compare it with"),
-        caption="Each mark is the median of all trials, its bar runs from quartile to quartile.",
+        caption="Each mark is the median over the blocks, its bar runs from quartile to quartile.",
         spec={
             "data": data,
             "layout": layout(_steps(ladder), axis(name, rangemode="tozero"), height=320),

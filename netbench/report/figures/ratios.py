@@ -24,6 +24,7 @@ from netbench.report.figures.base import (
     rows_axis,
     thinned,
 )
+from netbench.report.judgement import shared_by
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import NAMED, measure, primaries
 from netbench.report.words import CellKey, capital, interval, joined, key_of
@@ -45,7 +46,7 @@ def ratios(scene: Scene) -> tuple[Figure, ...]:
 
 def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     analysis = scene.analysis
-    metric, state = contrasts[0].metric, contrasts[0].state
+    metric = contrasts[0].metric
     lines = _lines(scene, key, contrasts)
     data: list[Json] = []
     for number, (name, thing, colour) in enumerate(lines):
@@ -54,12 +55,11 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     width = f"{floor * 100:.1f} %" if floor is not None else "unbounded, so it is not drawn"
     return figure(
         f"ratios-{key.slug}-{metric}",
-        title=f"{capital(measure(key, metric))} against {analysis.baseline}, state {state}: "
-        f"{_sides(contrasts)}",
+        title=f"{capital(measure(key, metric))} against {analysis.baseline}: {_sides(contrasts)}",
         caption=f"{placed(key)} Points are blocks; the bar is the interval of their mean ratio, "
-        "which holds at whatever block one looks. The grey band is the noise floor (what "
-        f"the A/A arm shows when nothing differs): {width}. Dotted lines: the margin of "
-        f"{analysis.margin * 100:g} %.",
+        f"{shared_by(analysis)}, at every planned look. The grey band is the noise floor (the "
+        f"interval of the baseline's two arms, which do not differ): {width}. Dotted lines: "
+        f"the margin of {analysis.margin * 100:g} %.",
         spec={"data": data, "layout": _layout(analysis, lines, floor)},
         headers=("driver", "blocks", "ratio", "interval", "block ratios"),
         rows=[
@@ -82,7 +82,7 @@ def _lines(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> list[_Entry
     lines += [
         (f"{baseline} (A/A)", null, scene.colours[baseline])
         for null in scene.analysis.nulls
-        if key_of(null) == key and null.metric == contrasts[0].metric and null.headline
+        if key_of(null) == key and null.metric == contrasts[0].metric
     ]
     return lines
 

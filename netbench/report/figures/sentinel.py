@@ -1,10 +1,9 @@
-"""The machine's state over the run, with every trial on it."""
+"""The course of the machine over the run, as the sentinel read it."""
 
-from collections import defaultdict
+import numpy as np
 
 from netbench import units
 from netbench.analysis.columns import Rows, groups
-from netbench.analysis.model import State
 from netbench.analysis.points import SentinelPoint, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
@@ -15,11 +14,10 @@ from netbench.report.figures.base import (
     axis,
     figure,
     layout,
-    named,
     scaled,
     thinned,
 )
-from netbench.report.palette import BAND
+from netbench.report.palette import INK, QUIET
 from netbench.report.words import PLACEMENTS
 from netbench.spec import Placement
 
@@ -30,61 +28,57 @@ def sentinel(scene: Scene) -> tuple[Figure, ...]:
         return ()
     points = in_columns(scene.analysis.sentinel, SentinelPoint)
     found = sorted(groups(points.words("placement")), key=lambda group: group[1][0])
-    return tuple(_sentinel(scene, placement, points.at(rows)) for (placement,), rows in found)
+    return tuple(_sentinel(placement, points.at(rows)) for (placement,), rows in found)
 
 
-def _sentinel(scene: Scene, placement: Placement, points: Rows[SentinelPoint]) -> Figure:
-    shown, note = thinned(points)
+def _sentinel(placement: Placement, points: Rows[SentinelPoint]) -> Figure:
+    readings = _distinct(points)
+    shown, note = thinned(readings)
     unit = units.PER_SECOND if placement is Placement.SAME else units.BITS_PER_SECOND
-    scale, name = scaled(points.numbers("value").tolist(), unit)
-    states = [state for state in scene.analysis.states if state.placement is placement]
-    grouped: defaultdict[str, list[SentinelPoint]] = defaultdict(list)
-    for point in shown:
-        grouped[point.driver].append(point)
-    data: list[Json] = [
-        _trace(driver, colour.light, grouped[driver], scale, name)
-        for driver, colour in scene.colours.items()
-        if grouped[driver]
-    ]
+    scale, name = scaled([point.value for point in readings], unit)
     spec = layout(
         axis("seconds since the first reading"),
         axis(f"sentinel, {name}", rangemode="tozero"),
-        shapes=_bands(states, scale),
+        showlegend=False,
     )
     return figure(
         f"sentinel-{placement}",
-        title=_title(placement, states, unit),
-        caption=f"Readings {PLACEMENTS[placement]}, just before and just after each trial; a line "
-        "joins the two of one trial, in its driver's colour. Bands are the machine's states. The "
-        f"sentinel uses no network and never looks at what a trial measured.{note}",
-        spec={"data": data, "layout": spec},
-        headers=("seconds", "record", "driver", "when", "value", "state"),
+        title=_title(placement, points, unit),
+        caption=f"Readings {PLACEMENTS[placement]} of a short measurement without network, at the "
+        "edges of each probe's rounds, or of each trial that runs whole; a line joins the two. "
+        f"They describe the machine; no value is left out because of them.{note}",
+        spec={"data": [_trace(shown, scale, name)], "layout": spec},
+        headers=("seconds", "record", "when", "value"),
         rows=[
-            (
-                f"{p.at:.1f}",
-                str(p.record),
-                p.driver,
-                p.when,
-                units.quantity(p.value, unit),
-                p.state,
-            )
-            for p in points[:TABLE]
+            (f"{p.at:.1f}", str(p.record), p.when, units.quantity(p.value, unit))
+            for p in readings[:TABLE]
         ],
-        more=max(0, len(points) - TABLE),
+        more=max(0, len(readings) - TABLE),
     )
 
 
-def _title(placement: Placement, states: list[State], unit: str) -> str:
+def _distinct(points: Rows[SentinelPoint]) -> list[SentinelPoint]:
+    """Return each reading once: the sessions of one probe in one block share theirs."""
+    found: dict[tuple[float, str], SentinelPoint] = {}
+    for point in points:
+        found.setdefault((point.at, point.when), point)
+    return list(found.values())
+
+
+def _title(placement: Placement, points: Rows[SentinelPoint], unit: str) -> str:
+    values = points.numbers("value")
+    low, high = float(values.min()), float(values.max())
     where = PLACEMENTS[placement]
-    if len(states) > 1:
-        trials = " and ".join(f"{state.name} ({state.trials} trials)" for state in states)
-        return f"The machine {where} had {len(states)} states: {trials}"
-    spans = [(units.quantity(s.low, unit), units.quantity(s.high, unit)) for s in states]
-    seen = f", readings from {spans[0][0]} to {spans[0][1]}" if spans else ""
-    return f"The machine {where} showed one state{seen}"
+    if low == high:
+        return f"The machine {where}: every reading {units.quantity(low, unit)}"
+    middle = units.quantity(float(np.median(values)), unit)
+    return (
+        f"The machine {where}: readings from {units.quantity(low, unit)} to "
+        f"{units.quantity(high, unit)}, median {middle}"
+    )
 
 
-def _trace(driver: str, colour: str, points: list[SentinelPoint], scale: float, name: str) -> Spec:
+def _trace(points: list[SentinelPoint], scale: float, name: str) -> Spec:
     x: list[Json] = []
     y: list[Json] = []
     text: list[Json] = []
@@ -97,34 +91,15 @@ def _trace(driver: str, colour: str, points: list[SentinelPoint], scale: float, 
         last = point.record
         x.append(point.at)
         y.append(point.value / scale)
-        text.append(f"record {point.record} {point.when}")
+        text.append(f"{point.when} record {point.record}")
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": named(driver),
+        "name": "sentinel",
         "x": x,
         "y": y,
         "text": text,
-        "hovertemplate": f"%{{y:.4g}} {name}<br>%{{text}}",
-        "line": {"width": 1, "color": colour},
-        "marker": {"size": 6, "color": colour},
+        "hovertemplate": f"%{{y:.4g}} {name}<br>%{{text}}<extra></extra>",
+        "line": {"width": 1, "color": QUIET.light},
+        "marker": {"size": 6, "color": INK.light},
     }
-
-
-def _bands(states: list[State], scale: float) -> list[Json]:
-    return [
-        {
-            "type": "rect",
-            "xref": "paper",
-            "x0": 0,
-            "x1": 1,
-            "y0": state.low / scale,
-            "y1": state.high / scale,
-            "layer": "below",
-            "opacity": 0.22,
-            "fillcolor": BAND.light,
-            "line": {"width": 0},
-            "label": {"text": state.name, "textposition": "middle right"},
-        }
-        for state in states
-    ]

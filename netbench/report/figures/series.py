@@ -1,4 +1,4 @@
-"""Throughput over the time of a trial."""
+"""Throughput over the time of a session or trial."""
 
 import statistics
 from collections import defaultdict
@@ -47,9 +47,10 @@ def _figure(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
     return figure(
         f"series-{key.slug}",
         title=_title(key, lines),
-        caption=f"{placed(key)} The strong line is the driver's trial with the median throughput, "
-        "thin lines are others of its trials; one step is one interval of the tool. A level that "
-        f"still rises would mean too short a warm-up, a sawtooth losses.{note}",
+        caption=f"{placed(key)} The strong line is the driver's block with the median throughput, "
+        "thin lines are others of its blocks; one step is one interval of the tool, and the time "
+        "during which a session is held is left out. A level that still rises would mean too short "
+        f"a warm-up, a sawtooth losses.{note}",
         spec={
             "data": data,
             "layout": layout(
@@ -75,7 +76,7 @@ def _row(line: Line) -> tuple[str, ...]:
 
 
 def _drift(line: Line) -> float | None:
-    """Return the mean of a trial's second half over that of its first; None where there is none."""
+    """Return the mean of a record's second half over that of its first; None without one."""
     values = [point.value for point in line.series]
     half = len(values) // 2
     if not half or not any(values[:half]):
@@ -84,21 +85,21 @@ def _drift(line: Line) -> float | None:
 
 
 def _title(key: CellKey, lines: list[Line]) -> str:
-    """Return how far the strong trials drift from their first half to their second."""
+    """Return how far the strong lines drift from their first half to their second."""
     what = f"Throughput of {key.probe} {key.place}"
     drifts = {line.driver: drift for line in lines if line.chosen and (drift := _drift(line))}
     if not drifts:
-        return f"{what} within the trials, after warm-up"
+        return f"{what} within the measured time"
     low, high = min(drifts.values()), max(drifts.values())
     if len(drifts) == 1:
         how = f"{units.percent(low)} from its first half to its second"
-        return f"{what}: a trial of {joined(list(drifts))} changes by {how}"
+        return f"{what}: that of {joined(list(drifts))} changes by {how}"
     span = list(dict.fromkeys((units.percent(low), units.percent(high))))
-    return f"{what}: from its first half to its second, a trial changes by {' to '.join(span)}"
+    return f"{what}: from the first half to the second it changes by {' to '.join(span)}"
 
 
 def _thin(scene: Scene, driver: str, lines: list[Line], scale: float) -> Spec:
-    """Return the other trials of a driver as one trace with gaps."""
+    """Return the other records of a driver as one trace with gaps."""
     x: list[Json] = []
     y: list[Json] = []
     for line in lines:

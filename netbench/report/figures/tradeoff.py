@@ -21,13 +21,13 @@ from netbench.report.figures.base import (
     named,
 )
 from netbench.report.isolation import LEVELS, NOTHING, level, namespaces
+from netbench.report.judgement import brief
 from netbench.report.palette import BAND, INK, QUIET
 from netbench.report.sentences import measure, primaries
 from netbench.report.words import (
     PATHS,
     CellKey,
     capital,
-    change,
     interval,
     joined,
     key_of,
@@ -153,11 +153,11 @@ def _worst(line: _Line) -> tuple[float, str]:
         cost, worst = max(slower, key=lambda found: found[0])
         return (
             cost,
-            f"{change(worst.metric, worst.ratio or 1)} {measure(key_of(worst), worst.metric)}",
+            f"{brief(worst)} in {measure(key_of(worst), worst.metric)}",
         )
     if any(c.verdict is Verdict.UNDECIDED for c in line.contrasts):
-        return 1.0, "nothing that is certain yet"
-    return 1.0, "nothing that counts"
+        return 1.0, "nothing that is decided yet"
+    return 1.0, "nothing beyond the margin"
 
 
 def _rows(lines: list[_Line]) -> dict[str, float]:

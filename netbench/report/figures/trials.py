@@ -1,11 +1,13 @@
-"""Each trial as a point, by driver in block order."""
+"""Each block's value as a point, by driver in block order, with the slices that it is made of."""
 
-from collections import defaultdict
+from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
 from netbench.analysis.columns import Rows, groups
+from netbench.analysis.family import leading
 from netbench.analysis.points import TrialPoint, by_place, in_columns
+from netbench.record import Slice
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,
@@ -21,27 +23,34 @@ from netbench.report.figures.base import (
     scaled,
     thinned,
 )
-from netbench.report.palette import QUIET
 from netbench.report.sentences import finding, primaries
 from netbench.report.words import CellKey, concerns, metric_title
 from netbench.spec import Arm
 
-SYMBOLS: Final = {
-    "near": "circle",
-    "single": "circle",
-    "far": "diamond-open",
-    "mixed": "x",
-    "unknown": "square-open",
-}
 LABELS: Final = 24
 """Names below one figure; where there are more drivers, every k-th is named."""
 WIDTH: Final = 0.7
 """Share of a driver's column that its blocks are spread over."""
 
+_Part = tuple[int, float, Slice]
+"""A slice with its block, and the place of its round within the session, 0 to 1."""
 
-def symbol(state: str) -> str:
-    """Return the marker of a machine state."""
-    return SYMBOLS.get(state, "square-open")
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One arm's column of the figure."""
+
+    number: int
+    blocks: int
+    """The last block of the run."""
+    scale: float
+    """One of the axis' unit, in the metric's."""
+    unit: str
+    """Of the axis."""
+
+    def place(self, block: int, within: float = 0.5) -> float:
+        """Return where a block lies in the column; `within` is a place in the block, 0 to 1."""
+        return self.number + ((block - 1 + within) / self.blocks - 0.5) * WIDTH
 
 
 def trials(scene: Scene) -> tuple[Figure, ...]:
@@ -65,42 +74,46 @@ def _trials(scene: Scene, key: CellKey, points: Rows[TrialPoint]) -> Figure:
     )
     metric, unit = points[0].metric, points[0].unit
     scale, name = scaled(points.numbers("value").tolist(), unit)
+    slices = _slices(scene, key, metric)
+    last = int(points.numbers("block").max())
     data: list[Json] = []
     for number, arm in enumerate(arms):
         own = [p for p in shown if Arm(p.driver, p.replica) == arm]
-        data += _traces(scene, own, number, scale, name)
-    states = points.words("state").seen
-    if len(states) > 1:
-        data += [_legend(state) for state in states]
-    spec = _layout(arms, f"{metric_title(metric)}, {name}", legend=len(states) > 1)
+        parts = [] if arm.replica else slices.get(arm.driver, [])
+        data += _column(scene, own, parts, arm, _Frame(number, last, scale, name))
+    spec = _layout(arms, f"{metric_title(metric)}, {name}")
     spec["shapes"] = _medians(scene, key, metric, arms, scale)
     caption = (
-        f"{placed(key)} Each point is one trial; within a driver, blocks run from left to right. "
-        "The shape is the machine's state by the sentinel; the short line is the median in the "
-        f"headline's state.{note}"
+        f"{placed(key)} Each large point is the value of one block: of a session, or of a trial "
+        f"that ran whole. Within a driver, blocks run from left to right.{_told(slices, last)} "
+        f"The short line is the median.{note}"
     )
-    rows = [
-        (
-            str(Arm(p.driver, p.replica)),
-            str(p.block),
-            str(p.record),
-            p.state,
-            units.quantity(p.value, p.unit),
-        )
-        for p in points[:TABLE]
-    ]
     return figure(
         f"trials-{key.slug}-{metric}",
         title=finding(scene.analysis, key),
         caption=caption,
         spec={"data": data, "layout": spec},
-        headers=("driver", "block", "record", "state", "value"),
-        rows=rows,
-        more=len(points) - len(rows),
+        headers=("driver", "block", "record", "value"),
+        rows=[_row(point) for point in points[:TABLE]],
+        more=max(0, len(points) - TABLE),
     )
 
 
-def _layout(arms: list[Arm], title: str, *, legend: bool) -> Spec:
+def _row(p: TrialPoint) -> tuple[str, ...]:
+    arm = str(Arm(p.driver, p.replica))
+    return arm, str(p.block), str(p.record), units.quantity(p.value, p.unit)
+
+
+def _column(
+    scene: Scene, points: list[TrialPoint], parts: list[_Part], arm: Arm, frame: _Frame
+) -> list[Spec]:
+    """Return the slices and the values of one arm."""
+    colour = scene.colours[arm.driver].light
+    values = _values(arm.driver, colour, points, frame)
+    return [_parts(arm.driver, colour, parts, frame), values] if parts else [values]
+
+
+def _layout(arms: list[Arm], title: str) -> Spec:
     step = -(-len(arms) // LABELS)
     return layout(
         axis(
@@ -112,52 +125,61 @@ def _layout(arms: list[Arm], title: str, *, legend: bool) -> Spec:
             autotickangles=[0, -40],
         ),
         axis(title, rangemode="tozero"),
-        showlegend=legend,
+        showlegend=False,
     )
 
 
-def _traces(
-    scene: Scene, points: list[TrialPoint], number: int, scale: float, name: str
-) -> list[Spec]:
-    last = max((point.block for point in points), default=1)
-    states: defaultdict[str, list[TrialPoint]] = defaultdict(list)
-    for point in points:
-        states[point.state].append(point)
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": named(found[0].driver),
-            "showlegend": False,
-            "x": [number + ((p.block - 0.5) / last - 0.5) * WIDTH for p in found],
-            "y": [p.value / scale for p in found],
-            "text": [f"record {p.record}, block {p.block}, {p.state}" for p in found],
-            "hovertemplate": f"%{{y:.4g}} {name}<br>%{{text}}<extra></extra>",
-            "marker": {
-                "symbol": symbol(state),
-                "size": 9,
-                "opacity": 0.85,
-                "color": scene.colours[found[0].driver].light,
-                "line": {"width": 1.5, "color": scene.colours[found[0].driver].light},
-            },
-        }
-        for state, found in states.items()
-    ]
+def _slices(scene: Scene, key: CellKey, metric: str) -> dict[str, list[_Part]]:
+    """Return the slices of the sessions that are kept whole, where they measure this metric."""
+    if leading(scene.plan).get(key.probe) != metric:
+        return {}
+    found: dict[str, list[_Part]] = {}
+    for line in scene.digest.lines:
+        if line.cell == key:
+            rounds = max((one.round for one in line.slices), default=1)
+            found.setdefault(line.driver, []).extend(
+                (line.block, (one.round - 0.5) / rounds, one)
+                for one in line.slices
+                if one.value is not None
+            )
+    return {driver: parts for driver, parts in found.items() if parts}
 
 
-def _legend(state: str) -> Spec:
+def _told(slices: dict[str, list[_Part]], last: int) -> str:
+    if not slices:
+        return ""
+    most = max(len({block for block, *_ in parts}) for parts in slices.values())
+    some = f", of {most} of the blocks" if most < last else ""
+    return f" Small points are its slices, one for each round, from left to right{some}."
+
+
+def _parts(driver: str, colour: str, found: list[_Part], frame: _Frame) -> Spec:
+    """Return the slices of one driver."""
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"state {state}",
-        "x": [None],
-        "y": [None],
-        "marker": {
-            "symbol": symbol(state),
-            "size": 9,
-            "color": QUIET.light,
-            "line": {"width": 1.5, "color": QUIET.light},
-        },
+        "name": named(driver),
+        "showlegend": False,
+        "x": [frame.place(block, within) for block, within, _ in found],
+        "y": [(one.value or 0.0) / frame.scale for *_, one in found],
+        "text": [f"block {block}, round {one.round}, order {one.order}" for block, _, one in found],
+        "hovertemplate": f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
+        "marker": {"size": 3, "opacity": 0.55, "color": colour},
+    }
+
+
+def _values(driver: str, colour: str, points: list[TrialPoint], frame: _Frame) -> Spec:
+    """Return the values of one arm."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": named(driver),
+        "showlegend": False,
+        "x": [frame.place(p.block) for p in points],
+        "y": [p.value / frame.scale for p in points],
+        "text": [f"record {p.record}, block {p.block}" for p in points],
+        "hovertemplate": f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
+        "marker": {"size": 9, "opacity": 0.85, "color": colour},
     }
 
 

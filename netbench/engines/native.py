@@ -1,0 +1,56 @@
+"""Signals and byte counts of a tool whose process is in our own /proc."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from typing import Final
+
+from netbench.engines.base import BytesRead, Signal
+
+DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
+    "STOP": (SIGSTOP,),
+    "CONT": (SIGCONT,),
+    "TERM": (SIGTERM, SIGCONT),
+    "ALRM": (SIGALRM, SIGCONT),
+    "KILL": (SIGKILL,),
+}
+"""The kernel's signals for each of ours: a stopped process handles TERM or ALRM once continued."""
+_HEAD: Final = 64
+"""Bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`."""
+
+
+def deliver(pid: int, name: Signal) -> None:
+    """Send a signal; does nothing if the process has ended.
+
+    Raises:
+        PermissionError: the process is not ours to signal.
+    """
+    with suppress(ProcessLookupError):
+        for number in DELIVERED[name]:
+            os.kill(pid, number)
+
+
+def may_signal(pid: int) -> bool:
+    """Tell whether a process is there and ours to signal."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def bytes_read(pid: int) -> BytesRead | None:
+    """Return `rchar` of a process by the monotonic clock; None where it is not readable."""
+    before = time.monotonic()
+    try:
+        with Path(f"/proc/{pid}/io").open("rb", buffering=0) as file:
+            words = (file.read(_HEAD) or b"").split()
+    except OSError:
+        return None
+    after = time.monotonic()
+    if len(words) < 2 or words[0] != b"rchar:":  # noqa: PLR2004 - a name and a number
+        return None
+    return BytesRead((before + after) / 2, int(words[1]))

@@ -1,0 +1,225 @@
+"""The firewall rules that a Docker Engine installs for its networks, as data and as text. Pure.
+
+They are those of Docker 26 with iptables: read from a daemon with `nft list ruleset`. Each rule is
+rendered for `iptables-restore`, the program that such an engine calls too, and for `nft`, which
+serves where there is no iptables. docs/engines.md tells where the two sets differ.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from netbench.engines.netns.numbers import Addresses, Subnets
+from netbench.spec import Family
+
+LAN_LINK: Final = "nblan"
+"""Start of the name of every link from the world to the LAN."""
+
+Table = Literal["filter", "nat"]
+_ISOLATED, _ISOLATING = "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2"
+_RESOLVER: Final = "127.0.0.11"
+"""Where containers of user-defined networks find Docker's name server."""
+_RESOLVER_PORTS: Final = {"tcp": 40053, "udp": 41053}
+"""Docker's name server listens on two random ones of the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. Text that starts with `! ` is a negated match; a link's trailing `+` a wildcard."""
+
+    table: Table
+    chain: str
+    target: str
+    """A verdict, a translation or the name of a chain to jump to."""
+    iif: str = ""
+    oif: str = ""
+    src: str = ""
+    dst: str = ""
+    protocol: str = ""
+    sport: int | None = None
+    dport: int | None = None
+    local: bool = False
+    """Whether the destination must be an address of the host's own."""
+    state: Literal["", "RELATED,ESTABLISHED", "DNAT"] = ""
+    """What connection tracking must know of the connection."""
+    to: str = ""
+    """Address and port that a translation leads to."""
+    last: bool = False
+    """Whether it is appended to its chain instead of going before what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain, with the rules that are there before any network."""
+
+    table: Table
+    name: str
+    head: tuple[Rule, ...] = ()
+    tail: tuple[Rule, ...] = ()
+    hook: str = ""
+    """What it is attached to, in the words of nft; empty where it is only jumped to."""
+    policy: Literal["ACCEPT", "DROP"] = "ACCEPT"
+
+
+_FORWARD: Final = (
+    Rule("filter", "FORWARD", "DOCKER-USER"),
+    Rule("filter", "FORWARD", _ISOLATED),
+)
+_TO_HOST: Final = Rule("nat", "PREROUTING", "DOCKER", local=True)
+_FROM_HOST: Final = Rule("nat", "OUTPUT", "DOCKER", dst="! 127.0.0.0/8", local=True)
+_CHAINS: Final = (
+    Chain(*("nat", "PREROUTING"), (_TO_HOST,), hook="type nat hook prerouting priority dstnat"),
+    Chain(*("nat", "OUTPUT"), (_FROM_HOST,), hook="type nat hook output priority dstnat"),
+    Chain("nat", "POSTROUTING", hook="type nat hook postrouting priority srcnat"),
+    Chain("nat", "DOCKER"),
+    Chain(
+        *("filter", "FORWARD"),
+        _FORWARD,
+        hook="type filter hook forward priority filter",
+        policy="DROP",
+    ),
+    Chain("filter", "DOCKER"),
+    Chain("filter", _ISOLATED, tail=(Rule("filter", _ISOLATED, "RETURN"),)),
+    Chain("filter", _ISOLATING, tail=(Rule("filter", _ISOLATING, "RETURN"),)),
+    Chain("filter", "DOCKER-USER", tail=(Rule("filter", "DOCKER-USER", "RETURN"),)),
+)
+
+
+def host_chains(family: Family) -> tuple[Chain, ...]:
+    """Return the chains of the engine's host."""
+    if family == 4:  # noqa: PLR2004 -- IP version
+        return _CHAINS
+    own = replace(_FROM_HOST, dst="! ::1/128")
+    return tuple(replace(one, head=(own,)) if one.name == "OUTPUT" else one for one in _CHAINS)
+
+
+def container_chains() -> tuple[Chain, ...]:
+    """Return the chains in a container of a user-defined network: the way to the name server."""
+    to, back = "DOCKER_OUTPUT", "DOCKER_POSTROUTING"
+    ports = _RESOLVER_PORTS.items()
+    there = tuple(
+        Rule("nat", to, "DNAT", dst=_RESOLVER, protocol=p, dport=53, to=f"{_RESOLVER}:{port}")
+        for p, port in ports
+    )
+    here = tuple(
+        Rule("nat", back, "SNAT", src=_RESOLVER, protocol=p, sport=port, to=":53")
+        for p, port in ports
+    )
+    asks = Rule("nat", "OUTPUT", to, dst=_RESOLVER)
+    answers = Rule("nat", "POSTROUTING", back, dst=_RESOLVER)
+    return (
+        Chain("nat", "OUTPUT", (asks,), hook="type nat hook output priority dstnat"),
+        Chain("nat", "POSTROUTING", (answers,), hook="type nat hook postrouting priority srcnat"),
+        Chain("nat", to, there),
+        Chain("nat", back, here),
+    )
+
+
+def bridge_rules(link: str, subnet: str, *, internal: bool) -> tuple[Rule, ...]:
+    """Return the rules of a bridge network: none to other bridges, and the way out translated."""
+    within = Rule("filter", "FORWARD", "ACCEPT", iif=link, oif=link)
+    if internal:
+        return (
+            within,
+            Rule("filter", _ISOLATED, "DROP", src=f"! {subnet}", oif=link),
+            Rule("filter", _ISOLATED, "DROP", dst=f"! {subnet}", iif=link),
+        )
+    return (
+        Rule("filter", "FORWARD", "ACCEPT", oif=link, state="RELATED,ESTABLISHED"),
+        Rule("filter", "FORWARD", "DOCKER", oif=link),
+        Rule("filter", "FORWARD", "ACCEPT", iif=link, oif=f"! {link}"),
+        within,
+        Rule("filter", _ISOLATED, _ISOLATING, iif=link, oif=f"! {link}"),
+        Rule("filter", _ISOLATING, "DROP", oif=link),
+        Rule("nat", "POSTROUTING", "MASQUERADE", src=subnet, oif=f"! {link}"),
+    )
+
+
+def routed_rules(subnet: str) -> tuple[Rule, ...]:
+    """Return the rules that let everybody reach a subnet which is no bridge network's, and it the
+    LAN. They stand where Docker leaves room for the user's own.
+    """
+    lan = f"{LAN_LINK}+"
+    return (
+        Rule("filter", "DOCKER-USER", "ACCEPT", dst=subnet),
+        Rule("filter", "DOCKER-USER", "ACCEPT", src=subnet, oif=lan),
+        Rule("nat", "POSTROUTING", "MASQUERADE", src=subnet, oif=lan, last=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A port of the host's that leads to an endpoint."""
+
+    host: Addresses
+    host_port: int
+    to: Addresses
+    port: int
+    within: Subnets
+    """Subnets of the endpoint. Neighbours must come from the gateway, or be answered directly."""
+
+
+def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
+    """Return the rules of a published port, none where it has no addresses of the family.
+
+    Docker's own leave out the endpoint's neighbours, whom its docker-proxy serves. Here they are
+    translated too, as by an engine without docker-proxy.
+    """
+    if family == 4:  # noqa: PLR2004 -- IP version
+        host, own, subnet = one.host.v4, one.to.v4, str(one.within.v4)
+        to = f"{own}:{one.port}"
+    elif one.host.v6 and one.to.v6:
+        host, own, subnet = one.host.v6, one.to.v6, str(one.within.v6)
+        to = f"[{own}]:{one.port}"
+    else:
+        return ()
+    return tuple(
+        rule
+        for protocol in ("tcp", "udp")
+        for rule in (
+            Rule(
+                *("nat", "DOCKER", "DNAT"),
+                dst=host,
+                protocol=protocol,
+                dport=one.host_port,
+                to=to,
+                last=True,
+            ),
+            Rule(
+                *("filter", "DOCKER", "ACCEPT"),
+                dst=own,
+                protocol=protocol,
+                dport=one.port,
+                last=True,
+            ),
+            Rule(
+                *("nat", "POSTROUTING", "MASQUERADE"),
+                src=subnet,
+                dst=own,
+                protocol=protocol,
+                dport=one.port,
+                state="DNAT",
+                last=True,
+            ),
+        )
+    )
+
+
+def by_table(rules: Iterable[Rule]) -> Mapping[Table, list[Rule]]:
+    """Return the rules of each table that has some, in their order."""
+    found: dict[Table, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.table, []).append(rule)
+    return found
+
+
+def content(chain: Chain, pieces: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...]:
+    """Return everything in a chain: the newest network first, as Docker inserts them."""
+    own = [[rule for rule in piece if _in(chain, rule)] for piece in pieces]
+    first = [rule for piece in reversed(own) for rule in piece if not rule.last]
+    last = [rule for piece in own for rule in piece if rule.last]
+    return (*chain.head, *first, *last, *chain.tail)
+
+
+def _in(chain: Chain, rule: Rule) -> bool:
+    return (rule.table, rule.chain) == (chain.table, chain.name)

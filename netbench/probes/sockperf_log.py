@@ -1,0 +1,130 @@
+"""sockperf's log of every round trip, cut into the slices of a session.
+
+The log has a clock of its own. Where the client was held, no message left: such gaps tell the
+slices apart and, held against when we let it go on, how far the two clocks lie from each other.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from netbench.errors import ProbeError
+from netbench.probes.base import Window
+
+_GAP: Final = 0.4
+"""Share of the shortest hold from which a time without messages counts as one."""
+_NEAR: Final = 0.25
+"""Share of the shortest hold by which a slice may begin later than its client was let go on."""
+_MICRO: Final = 1e-6
+_LONGEST: Final = 1e6
+"""Seconds: a log's clock begins when sockperf starts, so larger times are none."""
+_TRIED: Final = 3, 100
+"""Slices, and times without messages, that are tried for each other: the log begins late on a busy
+machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one slice holds."""
+
+    times: Sequence[float]
+    """Round-trip times, seconds, of the messages that left and were answered within it."""
+    seconds: float
+    """From the first one's leaving to the last one's answer; 0 without a message."""
+    replies: int
+    """Answers in the whole time that the client was let go on for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    sent: array[float]
+    """Seconds on sockperf's clock, ascending."""
+    answered: array[float]
+    taken: array[float]
+    """Seconds."""
+
+
+def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:
+    """Return what each slice holds.
+
+    Args:
+        text: the log.
+        windows: the session's slices in the order in which they were measured.
+
+    Raises:
+        ProbeError: it is no log, or nothing was measured.
+    """
+    log = _read(text)
+    if not windows:
+        raise ProbeError("sockperf: no slice was measured")
+    holds = [later.released - earlier.end for earlier, later in pairwise(windows)]
+    margin = _GAP * min(holds, default=1.0)
+    offset = _offset(log, windows, margin)
+    return tuple(_round(log, window, offset, margin) for window in windows)
+
+
+def _read(text: str) -> _Log:
+    sent, answered, taken = array("d"), array("d"), array("d")
+    for line in text.splitlines():
+        if not line[:1].isdigit():
+            continue
+        try:
+            _, left, came, took = line.split(", ")
+            sent.append(float(left))
+            answered.append(float(came))
+            taken.append(float(took) * _MICRO)
+        except ValueError as exc:
+            raise ProbeError(f"sockperf: unreadable line of its log: {line[:80]!r}") from exc
+    if not sent:
+        raise ProbeError("sockperf told no single round trip")
+    ascending = all(earlier <= later for earlier, later in pairwise(sent))
+    if not ascending or not all(0 < time < _LONGEST for time in taken):
+        raise ProbeError("sockperf's log does not ascend, or holds round trips of no time")
+    if not all(abs(at) < _LONGEST for times in (sent, answered) for at in times):
+        raise ProbeError("sockperf's log holds times that no run reaches")
+    return _Log(sent, answered, taken)
+
+
+def _offset(log: _Log, windows: Sequence[Window], margin: float) -> float:
+    """Return by how much sockperf's clock is ahead of ours, in seconds.
+
+    Each time without messages ends when the client was let go on, or when the machine gave it a
+    CPU again. The offset that puts such an end at the beginning of the most slices is the answer,
+    made better by the median of all that fit it.
+    """
+    starts = array("d", (log.sent[0],))
+    starts.extend(later for earlier, later in pairwise(log.sent) if later - earlier > margin)
+    first, most = _TRIED
+    tried = [start - window.released for window in windows[:first] for start in starts[:most]]
+    fitting = max((list(_fitting(one, starts, windows, margin)) for one in tried), key=len)
+    return median(fitting)
+
+
+def _fitting(
+    offset: float, starts: Sequence[float], windows: Sequence[Window], margin: float
+) -> Iterator[float]:
+    """Yield the offset of each slice's own beginning, where one lies near to the offset."""
+    for window in windows:
+        wanted = window.released + offset
+        at = bisect_left(starts, wanted)
+        near = min(starts[max(0, at - 1) : at + 1], key=lambda start: abs(start - wanted))
+        if abs(near - wanted) <= margin:
+            yield near - window.released
+
+
+def _round(log: _Log, window: Window, offset: float, margin: float) -> Round:
+    """Return what lies between the edges of a slice.
+
+    What had not been answered when the client was held is answered after the hold: it is left out.
+    """
+    edge = window.end + offset + margin
+    begun = bisect_left(log.sent, window.released + offset - margin)
+    first = bisect_left(log.sent, window.start + offset)
+    behind = bisect_left(log.sent, window.end + offset)
+    whole = [at for at in range(first, behind) if log.answered[at] <= edge]
+    seconds = log.answered[whole[-1]] - log.sent[whole[0]] if whole else 0.0
+    return Round([log.taken[at] for at in whole], seconds, max(0, behind - begun))

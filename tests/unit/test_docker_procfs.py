@@ -1,0 +1,33 @@
+from collections.abc import Mapping
+
+from netbench.engines.docker import procfs
+
+_SLEEP = ("sleep", "21600")
+
+
+class Commands:
+    """The files of a machine without cgroups whose one process has one command after another."""
+
+    def __init__(self, *commands: tuple[str, ...]) -> None:
+        self._commands = list(commands)
+
+    def read(self, *paths: str) -> Mapping[str, bytes]:
+        if paths != ("/proc/7/cmdline",):
+            return {}
+        command = self._commands[0]
+        del self._commands[: len(self._commands) > 1]
+        return {paths[0]: "".join(f"{word}\0" for word in command).encode()}
+
+    def processes(self, name: str) -> tuple[int, ...]:
+        raise AssertionError(name)
+
+
+def test_a_container_shows_by_its_command_once_the_runtime_has_become_it() -> None:
+    files = Commands(("runc", "init"), ("runc", "init"), _SLEEP)
+
+    assert procfs.shows(files, 7, "container", _SLEEP)
+
+
+def test_another_process_of_that_number_does_not() -> None:
+    assert not procfs.shows(Commands(("bash",)), 7, "container", _SLEEP)
+    assert not procfs.shows(Commands(()), 7, "container", _SLEEP)
