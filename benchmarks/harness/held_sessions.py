@@ -219,6 +219,7 @@ def open_session(
     """
     client, server = ends
     number = str(port)
+    call: tuple[str, ...]
     if kind == "stream":
         serve = ("iperf3", "-s", "-1", "-p", number)
         call = ("iperf3", "-c", target, "-p", number, "-t", str(LONGEST))

@@ -2,8 +2,8 @@
 
 Each block brings the drivers up on both engines, starts a session of the same command on every
 pair, and gives each session short slices in random order, all others being held. A block gives one
-log ratio for each driver; the interval is Student's t over blocks. Goals: within 3 % for round trips
-on one core, within 8 % for throughput on two.
+log ratio for each driver; the interval is Student's t over blocks. Goals: within 3 % for round
+trips on one core, within 8 % for throughput on two.
 
 Needs root and a Docker Engine: that of DOCKER_HOST, or with --lab a private one that is started in
 namespaces of its own and ended afterwards.
@@ -221,7 +221,7 @@ def opened(kinds: tuple[str, str]) -> Iterator[dict[str, Engine]]:
 @contextmanager
 def lab() -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
     """Start a private dockerd; yield what puts a command beside it, and its environment."""
-    folder = Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))  # noqa: S108 -- as tests do
+    folder = Path(tempfile.mkdtemp(prefix="netbench-lab-", dir="/tmp"))
     subprocess.run((LAB, "start", folder), check=True)
     try:
         holder = (folder / "holder").read_text().strip()

@@ -39,10 +39,10 @@ class Progress(Protocol):
 
 
 class Tally:
-    """What progress is computed from: trials done, time left, medians so far."""
+    """What progress is computed from: records so far, time left, medians so far."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Start the clock; `done` trials of the plan were there before."""
+        """Start the clock; `done` records of the plan were there before."""
         blocks = plan.least if plan.adaptive else plan.blocks
         self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
         self._seen: set[tuple[int, int]] = set()
@@ -54,7 +54,7 @@ class Tally:
         self._values: dict[tuple[str, str, str], list[float]] = {}
 
     def add(self, record: Record) -> None:
-        """Take one record; reruns are not part of the plan's total."""
+        """Take one record; another attempt at a block adds none to those that are done."""
         self._seen.add((record.block, record.position))
         if not isinstance(record.outcome, Sample) or record.replica:
             return
@@ -84,7 +84,7 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """Share of the planned trials that are done."""
+        """Share of the planned records that are done."""
         return min(1.0, self._done / self._total) if self._total else 1.0
 
     def medians(self) -> str:
@@ -124,7 +124,7 @@ def _forecast(left: Left) -> str:
     what = f"{left.cell.driver} in {_place(left.cell)}"
     if left.blocks is None:
         return what
-    when = f"by block {left.blocks}" if left.blocks <= _FAR else "far from precise"
+    when = f"by block {left.blocks}" if left.blocks <= _FAR else "far from settled"
     return f"{what} ({when})"
 
 
@@ -138,7 +138,7 @@ class PlainProgress:
     """A line when a block begins and ends, and one for each failure."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` trials of which were there before."""
+        """Take the plan, `done` records of which were there before."""
         self._tally = Tally(plan, done)
         self._most = "at most " if plan.adaptive else ""
 
@@ -146,10 +146,8 @@ class PlainProgress:
         """Print what a log should keep."""
         match event:
             case BlockStarted(number, total, trials):
-                say(
-                    f"block {number} of {self._most}{total}: {trials} trials; "
-                    f"left {self._tally.left}"
-                )
+                records = f"{trials} record{'' if trials == 1 else 's'}"
+                say(f"block {number} of {self._most}{total}: {records}; left {self._tally.left}")
             case TrialFinished(record):
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
@@ -171,7 +169,7 @@ class LiveProgress:
     """One live region: the bar, what is running, time left, running medians."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` trials of which were there before; `live` opens the region."""
+        """Take the plan, `done` records of which were there before; `live` opens the region."""
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
@@ -188,8 +186,7 @@ class LiveProgress:
                 self._running = "bringing pairs up"
             case TrialStarted(step, attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
-                where = f"{step.cell.probe}@{step.cell.placement}"
-                self._running = f"{step.arm} {where}{again}"
+                self._running = f"{_place(step.cell)}, all arms{again}"
             case TrialFinished(record):
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
@@ -226,7 +223,7 @@ class Silence:
 
 @contextmanager
 def open_progress(plan: Plan, done: int, *, quiet: bool) -> Iterator[Progress]:
-    """Return the progress that fits stderr; `done` trials of the plan were there before."""
+    """Return the progress that fits stderr; `done` records of the plan were there before."""
     if quiet:
         yield Silence()
     elif sys.stderr.isatty():

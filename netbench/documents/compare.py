@@ -68,6 +68,8 @@ class RunContrastRow(TypedDict):
     high: float | None
     difference: float | None
     verdict: Verdict
+    reason: str
+    """Why it is undecided; empty where it is decided or withheld."""
     blocks: int
     noise_floor: float | None
     machine: float | None

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Final
 
@@ -46,8 +45,11 @@ def bytes_read(pid: int) -> BytesRead | None:
     """Return `rchar` of a process by the monotonic clock; None where it is not readable."""
     before = time.monotonic()
     try:
-        with Path(f"/proc/{pid}/io").open("rb", buffering=0) as file:
-            words = (file.read(_HEAD) or b"").split()
+        file = os.open(f"/proc/{pid}/io", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            words = os.read(file, _HEAD).split()
+        finally:
+            os.close(file)
     except OSError:
         return None
     after = time.monotonic()

@@ -41,10 +41,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    sent: array[float]
+    sent: "array[float]"
     """Seconds on sockperf's clock, ascending."""
-    answered: array[float]
-    taken: array[float]
+    answered: "array[float]"
+    taken: "array[float]"
     """Seconds."""
 
 
@@ -93,15 +93,24 @@ def _offset(log: _Log, windows: Sequence[Window], margin: float) -> float:
     """Return by how much sockperf's clock is ahead of ours, in seconds.
 
     Each time without messages ends when the client was let go on, or when the machine gave it a
-    CPU again. The offset that puts such an end at the beginning of the most slices is the answer,
-    made better by the median of all that fit it.
+    CPU again. Of the offsets that put such an end at the beginning of a slice, the one with the
+    most messages within slices is right, refined by the median of all ends that fit it.
     """
     starts = array("d", (log.sent[0],))
     starts.extend(later for earlier, later in pairwise(log.sent) if later - earlier > margin)
     first, most = _TRIED
     tried = [start - window.released for window in windows[:first] for start in starts[:most]]
-    fitting = max((list(_fitting(one, starts, windows, margin)) for one in tried), key=len)
-    return median(fitting)
+    best = max(tried, key=lambda offset: _within(offset, log, windows, margin))
+    return median(_fitting(best, starts, windows, margin))
+
+
+def _within(offset: float, log: _Log, windows: Sequence[Window], margin: float) -> int:
+    """Return how many messages left within slices, if sockperf's clock is so far ahead."""
+    return sum(
+        bisect_left(log.sent, window.end + offset + margin)
+        - bisect_left(log.sent, window.released + offset - margin)
+        for window in windows
+    )
 
 
 def _fitting(

@@ -169,29 +169,22 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> Extension | Non
     found = primaries(analysis)
     open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]
     forecasts = [c.forecast_verdict or c.forecast for c in open_]
-    known = [blocks for blocks in forecasts if blocks is not None and blocks <= FAR]
+    known = [n for n in forecasts if n is not None and n <= FAR]
     needed = max([*known, plan.least if open_ else 0])
     if not open_ or not blocks or (needed <= blocks and info.status in _ENDED):
         return None
     more = max(needed - blocks, 0)
     seconds = math.ceil(info.wall / blocks * more / _TENS) * _TENS if info.wall else 0
-    options = [f"--blocks +{needed - plan.blocks}"] if needed > plan.blocks else []
-    options += _more_time(info, seconds)
     why = f"{len(open_)} of {counted(len(found), 'comparison')} undecided"
     if more:
-        blocks_needed = f"about {counted(more, 'more block')} needed"
-        why += f"; {blocks_needed}" + (f" ({units.duration(seconds)})" if seconds else "")
+        why += f"; about {counted(more, 'more block')} needed"
+        why += f" ({units.duration(seconds)})" if seconds else ""
     command = ["netbench run --resume", shlex.quote(plain(folder)) if folder else "FOLDER"]
-    return Extension(why, " ".join([*command, *options]))
-
-
-def _more_time(info: RunInfo, seconds: int) -> list[str]:
-    """Return the option that gives a run `seconds` more, where its limit leaves it less."""
-    limit = info.plan.max_time
-    if limit is None or info.wall is None or not seconds:
-        return []
-    lacking = seconds if info.status == "out-of-time" else info.wall + seconds - limit
-    return [f"--max-time +{math.ceil(lacking / _TENS) * _TENS}"] if lacking > 0 else []
+    if info.status == "out-of-time" and seconds:
+        command.append(f"--max-time +{seconds}")
+    elif info.status in _ENDED:
+        command.append(f"--blocks +{more}")
+    return Extension(why, " ".join(command))
 
 
 def _done(analysis: Analysis) -> int:

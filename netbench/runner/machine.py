@@ -198,9 +198,13 @@ class Windows:
 
     def end(self, cpus: Cpus) -> Facts:
         """Return the trial facts of all slices; `cpus` are the session's pins."""
+        self.release()
+        return self._meter.facts(self._read, cpus)
+
+    def release(self) -> None:
+        """Close the counters, whether or not anybody asks for the facts."""
         if self._opened is not None and isinstance(self._opened.cycles, Counters):
             self._opened.cycles.close()
-        return self._meter.facts(self._read, cpus)
 
 
 def _used(group: Group, files: Files) -> CpuUsage | Absent:

@@ -15,6 +15,8 @@ from netbench.topology import Call, LivePair
 
 _SERVER_GRACE: Final = 2.0
 """Seconds a server that ends by itself may take for it."""
+_LATE: Final = 0.005
+"""Seconds for which a signal through an engine's shell is waited for at least."""
 _KILLED: Final = 2.0
 """Seconds a killed tool may take to be gone."""
 
@@ -66,7 +68,7 @@ class Prepared:
         """Hold the clients; they stand still when this returns."""
         self._signal("STOP")
         if self.latency:
-            time.sleep(2 * self.latency)
+            time.sleep(max(_LATE, 2 * self.latency))
 
     def _signal(self, name: Signal) -> None:
         for part in self.parts:

@@ -105,13 +105,13 @@ def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
     """Yield the links that moved less in a slice than the tools received in it."""
     for at, hop in enumerate(hops):
         for counted, needed, way in (
-            (one.moved, one.received, "the receiver got"),
-            (one.back, one.returned, "back, the client got"),
+            (one.moved, one.received, ", the receiver got"),
+            (one.back, one.returned, " back, the client got"),
         ):
             count = counted[at] if at < len(counted) else None
             if count is not None and count < needed:
                 name = f"{hop.namespace} {hop.link}"
-                yield f"round {one.round}: {name} moved {count} bytes, {way} {needed}"
+                yield f"round {one.round}: {name} moved {count} bytes{way} {needed}"
 
 
 def _caller(path: Path, facts: PairFacts) -> EndpointFacts:

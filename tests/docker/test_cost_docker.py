@@ -17,9 +17,6 @@ from netbench.store import load
 DRIVERS = "host,bridge,bridge:user,container,macvlan"
 METRIC = "cpu_per_byte"
 SUITE = """
-[probes.tcp-throughput]
-seconds = 1
-omit = 0
 [[cell]]
 probe = "tcp-throughput"
 placement = "none"

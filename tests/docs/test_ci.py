@@ -11,7 +11,8 @@ import pytest
 import typer
 
 from netbench.analysis import Standing
-from netbench.analysis.stats import ALPHA, blocks_needed
+from netbench.analysis.boundary import Looks, first_decision
+from netbench.analysis.stats import ALPHA
 from netbench.cli import app
 from netbench.facts.registry import FACTS
 from netbench.plan import (
@@ -155,7 +156,7 @@ def test_as_many_blocks_as_are_told_are_needed() -> None:
     for span, number in zip(cells[1].split(" | "), blocks[1].split(" | "), strict=True):
         first, last = span.split(" to ")
         for m in (first, last):
-            assert blocks_needed(ALPHA / int(m)) == int(number)
+            assert first_decision(Looks(6, 40), ALPHA / int(m)) == int(number)
 
 
 def test_standings_are_told() -> None:

@@ -9,7 +9,8 @@
     ... capture.py socat 1.8.0 /bin/sh
 
 Traffic stays on the loopback of the new namespace, or on a veth pair to a second one. The commands
-are those of the probes; what a case adds is in its name. Every case is a file of standard output
+are those of the probes, run whole; what a case adds is in its name. Sessions that are held and let
+go on are made by `capture_sessions.py`. Every case is a file of standard output
 and an entry (argv, exit code, standard error) in `cases.json` beside it.
 """
 
@@ -28,36 +29,25 @@ from pathlib import Path
 from netbench.probes import (
     ControlPlane,
     TcpConnect,
+    TcpRate,
     TcpRoundTrip,
-    TcpThroughput,
     UdpRate,
     UdpRoundTrip,
 )
 
 LOCAL = "127.0.0.1"
 NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0.1"
-IPERF3 = TcpThroughput(seconds=1, omit=1, interval=0.5)
-IPERF3_LONG = TcpThroughput(seconds=3, omit=0, interval=0.5)
+IPERF3 = TcpRate(seconds=1, omit=1, interval=0.5)
+IPERF3_LONG = TcpRate(seconds=3, omit=0, interval=0.5)
 IPERF3_MORE = (
-    ("paced", TcpThroughput(seconds=1, omit=1, streams=2, rate="200M", interval=0.5), LOCAL),
-    (
-        "bidirectional-parallel",
-        TcpThroughput(seconds=1, omit=1, streams=2, bidirectional=True, interval=0.5),
-        LOCAL,
-    ),
+    ("paced", TcpRate(seconds=1, omit=1, streams=2, rate="200M", interval=0.5), LOCAL),
     ("udp-rate", UdpRate(rate="20M"), FAR),
     ("udp-burst", UdpRate(rate="20M", volume=500_000), FAR),
     ("udp-flooded", UdpRate(rate="100G", volume=2**26), FAR),
     ("udp-too-long", UdpRate(rate="20M", length=2000, dont_fragment=True), FAR),
 )
 """Cases of the probes' own parameters; FAR lies behind a link of MTU 1500."""
-SOCKPERF = TcpRoundTrip(seconds=1)
-SOCKPERF_LONG = TcpRoundTrip(seconds=3)
-UDP = UdpRoundTrip(seconds=1)
-UDP_LARGE = UdpRoundTrip(seconds=1, size=65472)
-UDP_LONG = UdpRoundTrip(seconds=3)
-NETPERF = TcpConnect(connections=2000)
-TCP_STREAM = ("netperf", "-4", "-t", "TCP_STREAM", "-l", "1", "-P", "0", "-j")
+SOCKPERF, UDP, NETPERF = TcpRoundTrip(), UdpRoundTrip(), TcpConnect()
 PORTS = count(20001)
 
 
@@ -123,7 +113,7 @@ class Capture:
 
 def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
     def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
-        return (*IPERF3.client_argv(address, port, None), *more)
+        return (*unpaced(IPERF3.client_argv(address, port, None)), *more)
 
     plain = {
         "ok": (),
@@ -131,6 +121,7 @@ def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
         "parallel": ("-P", "2"),
         "reverse": ("-R",),
         "bidirectional": ("--bidir",),
+        "bidirectional-parallel": ("--bidir", "-P", "2"),
         "udp": ("-u", "-b", "10M"),
         "unknown-congestion-control": ("-C", "nosuch"),
     }
@@ -155,10 +146,11 @@ def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
     for name, sign in (("server-killed", signal.SIGKILL), ("server-terminated", signal.SIGTERM)):
         port = next(PORTS)
         with capture.server(IPERF3.server_argv(LOCAL, port)) as server:
-            capture.interrupt(name, IPERF3_LONG.client_argv(LOCAL, port, None), server, sign)
+            argv = unpaced(IPERF3_LONG.client_argv(LOCAL, port, None))
+            capture.interrupt(name, argv, server, sign)
     port = next(PORTS)
     with capture.server(IPERF3.server_argv(LOCAL, port)):
-        argv = IPERF3_LONG.client_argv(LOCAL, port, None)
+        argv = unpaced(IPERF3_LONG.client_argv(LOCAL, port, None))
         capture.interrupt("client-terminated", argv, None, signal.SIGTERM)
     port = next(PORTS)
     with capture.server(IPERF3.server_argv(LOCAL, port)):
@@ -168,29 +160,23 @@ def iperf3(capture: Capture, far: tuple[str, ...]) -> None:
         first.communicate(timeout=10)
 
 
-def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
-    def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
-        return (*unlogged(SOCKPERF.client_argv(address, port, None)), *more)
+def unpaced(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return iperf3's command without its rate."""
+    return argv[: argv.index("-b")]
 
+
+def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
+    def client(port: int, *more: str, address: str = LOCAL, seconds: float = 1) -> tuple[str, ...]:
+        return (*unlogged(SOCKPERF.session_argv(address, port, None, seconds)), *more)
+
+    del far
     for name, argv in {
-        "logged": (*SOCKPERF.client_argv(LOCAL, 20503, None), "--mps", "1000"),
         "ok": client(20500),
-        "few-observations": client(20501, "--mps", "100"),
         "half-round-trip": tuple(part for part in client(20502) if part != "--full-rtt"),
     }.items():
         port = int(argv[argv.index("-p") + 1])
         with capture.server(SOCKPERF.server_argv(LOCAL, port)):
             capture.run(name, argv)
-    port = next(PORTS)
-    with capture.server(SOCKPERF.server_argv(FAR, port), far):
-        capture.run("veth", client(port, address=FAR))
-    with capture.server(SOCKPERF.server_argv(LOCAL, port)):
-        held = capture.spawn(client(port))
-        time.sleep(0.3)
-        held.send_signal(signal.SIGSTOP)
-        time.sleep(3)
-        held.send_signal(signal.SIGCONT)
-        capture.keep("held", client(port), held)
     capture.run("refused", client(next(PORTS)))
     capture.run("network-unreachable", client(next(PORTS), address=NOWHERE))
     capture.run("no-route-to-host", client(next(PORTS), address=NOBODY))
@@ -201,12 +187,10 @@ def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
     ):
         port = next(PORTS)
         with capture.server(SOCKPERF.server_argv(LOCAL, port)):
-            argv = unlogged(SOCKPERF_LONG.client_argv(LOCAL, port, None))
-            capture.interrupt(name, argv, None, sign)
+            capture.interrupt(name, client(port, seconds=3), None, sign)
     port = next(PORTS)
     with capture.server(SOCKPERF.server_argv(LOCAL, port)) as server:
-        argv = unlogged(SOCKPERF_LONG.client_argv(LOCAL, port, None))
-        capture.interrupt("server-killed", argv, server, signal.SIGKILL)
+        capture.interrupt("server-killed", client(port, seconds=3), server, signal.SIGKILL)
     port = next(PORTS)
     with mute(port):
         capture.run("no-answer", client(port))
@@ -214,59 +198,35 @@ def sockperf(capture: Capture, far: tuple[str, ...]) -> None:
 
 def unlogged(argv: tuple[str, ...]) -> tuple[str, ...]:
     """Return sockperf's command without its log, which holds megabytes."""
-    return argv[: argv.index("--full-log")] if "--full-log" in argv else argv
+    return argv[: argv.index("--full-log")]
 
 
 def sockperf_udp(capture: Capture, far: tuple[str, ...]) -> None:
-    def client(port: int, *more: str, address: str = LOCAL) -> tuple[str, ...]:
-        return (*unlogged(UDP.client_argv(address, port, None)), *more)
+    def client(address: str = LOCAL) -> tuple[str, ...]:
+        return unlogged(UDP.session_argv(address, next(PORTS), None, 1))
 
-    for name, argv in {
-        "ok": client(20500),
-        "large": unlogged(UDP_LARGE.client_argv(LOCAL, 20501, None)),
-        "logged": (*UDP.client_argv(LOCAL, 20502, None), "--mps", "1000"),
-    }.items():
-        port = int(argv[argv.index("-p") + 1])
-        with capture.server(UDP.server_argv(LOCAL, port)):
-            capture.run(name, argv)
-    port = next(PORTS)
-    with capture.server(UDP.server_argv(FAR, port), far):
-        capture.run("veth", client(port, address=FAR))
-    capture.run("refused", client(next(PORTS)))
-    capture.run("network-unreachable", client(next(PORTS), address=NOWHERE))
-    capture.run("no-route-to-host", client(next(PORTS), address=NOBODY))
-    for name, seconds in (("lost-early", 2.2), ("lost", 2.9), ("lost-late", 4.6)):
-        port = next(PORTS)
-        with capture.server(UDP.server_argv(LOCAL, port)) as server:
-            argv = unlogged(UDP_LONG.client_argv(LOCAL, port, None))
-            lost = capture.spawn(argv)
-            time.sleep(seconds)
-            server.kill()
-            capture.keep(name, argv, lost)
+    del far
+    capture.run("refused", client())
+    capture.run("network-unreachable", client(NOWHERE))
+    capture.run("no-route-to-host", client(NOBODY))
 
 
 def netperf(capture: Capture, far: tuple[str, ...]) -> None:
     def client(port: int, address: str = FAR) -> tuple[str, ...]:
-        return NETPERF.client_argv(address, port, None)
+        return NETPERF.session_argv(address, port, None, 10)
 
     port = next(PORTS)
     with capture.server(NETPERF.server_argv(FAR, port), far):
-        capture.run("ok", client(port))
-        capture.run("unknown-selector", (*client(port)[:-1], client(port)[-1] + ",NO_SUCH"))
-        capture.run("stream", (*TCP_STREAM, "-H", FAR, "-p", str(port), "--", *client(port)[-2:]))
-        capture.run("timed", tuple("1" if word == "-2000" else word for word in client(port)))
         capture.run("usage", tuple("NONE" if word == "TCP_CRR" else word for word in client(port)))
     capture.run("refused", client(next(PORTS)))
     capture.run("network-unreachable", client(next(PORTS), NOWHERE))
     capture.run("no-route-to-host", client(next(PORTS), NOBODY))
-    long = TcpConnect(connections=1_000_000)
-    for name, sign in (("server-killed", signal.SIGKILL), ("client-terminated", signal.SIGTERM)):
-        port = next(PORTS)
-        with capture.server(NETPERF.server_argv(FAR, port), far) as server:
-            process = capture.spawn(long.client_argv(FAR, port, None))
-            time.sleep(0.5)
-            (server if name == "server-killed" else process).send_signal(sign)
-            capture.keep(name, long.client_argv(FAR, port, None), process)
+    port = next(PORTS)
+    with capture.server(NETPERF.server_argv(FAR, port), far) as server:
+        process = capture.spawn(client(port))
+        time.sleep(0.5)
+        server.kill()
+        capture.keep("server-killed", client(port), process)
 
 
 def socat(capture: Capture, far: tuple[str, ...]) -> None:

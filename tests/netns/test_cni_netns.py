@@ -124,12 +124,14 @@ def traces(engine: NetnsEngine) -> tuple[str, ...]:
         ("ip", "-br", "-4", "addr"),
         ("ip", "route"),
         ("iptables-save",),
-        ("nft", "list", "ruleset"),
+        ("nft", "--stateless", "list", "ruleset"),
     )
     return tuple(
-        engine.run(place, argv, timeout=10).stdout
+        line.partition(" [")[0]  # iptables-save tells the packets of each chain
         for place in (engine.host(), engine.lan().client)
         for argv in looks
+        for line in engine.run(place, argv, timeout=10).stdout.splitlines()
+        if not line.startswith("#")  # iptables-save tells the time
     )
 
 

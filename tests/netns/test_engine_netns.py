@@ -477,6 +477,9 @@ def move(engine: NetnsEngine, count: int) -> None:
     world = engine.host()
     text(engine, world, "ip", "link", "add", "br9", "type", "bridge")
     text(engine, world, "ip", "link", "set", "br9", "up")
+    # No rule accepts what crosses this bridge, so it must not pass the firewall.
+    setting = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+    text(engine, world, "sh", "-c", f"[ ! -e {setting} ] || echo 0 > {setting}")
     rows = text(engine, world, "ip", "-br", "link", "show", "master", "nb0").splitlines()
     for row in rows[:count]:
         name = row.partition("@")[0]

@@ -13,9 +13,9 @@ from support.program import wait_for
 
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.engines.netns.firewall import Firewall, Forward, ruleset
+from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.numbers import Numbers, SubnetPool
+from netbench.engines.netns.numbers import Numbers
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.setns import in_netns
@@ -34,13 +34,14 @@ def make(engine: NetnsEngine, name: str, network: Network, **publish: Any) -> En
     )
 
 
-def tables(engine: NetnsEngine) -> list[str]:
-    """Return the names of the nftables tables in the world."""
+def tables(engine: NetnsEngine) -> set[str]:
+    """Return family and name of the nftables tables in the world."""
     done = engine.run(engine.host(), ("nft", "-j", "list", "tables"), timeout=10)
 
     assert done.exit_code == 0, done.stderr
     items = json.loads(done.stdout)["nftables"]
-    return [item["table"]["name"] for item in items if "table" in item]
+    found = [item["table"] for item in items if "table" in item]
+    return {f"{table['family']} {table['name']}" for table in found}
 
 
 def rules(engine: NetnsEngine) -> str:
@@ -125,22 +126,21 @@ def test_it_is_made_once_whoever_asks(engine: NetnsEngine, echo: Echo) -> None:
         assert answers(engine, lan.client, address, 25009, "TCP") == "token"
 
 
-def test_without_it_the_world_stays_bare(engine: NetnsEngine) -> None:
+def test_without_it_nothing_of_ipv6_is_filtered_or_forwarded(engine: NetnsEngine) -> None:
     network = engine.create_network("net", MACVLAN)
     make(engine, "box", network)
     make(engine, "other", engine.create_network("overlay", NetworkSpec("overlay")))
 
-    assert tables(engine) == []
-    assert setting(engine.host().pid, "ipv4/ip_forward") == "0"
-    assert engine.facts()["engine.firewall"] == "none"
+    ipv4 = {"ip filter", "ip nat"}
+    assert tables(engine) == ipv4
+    assert setting(engine.host().pid, "ipv6/conf/all/forwarding") == "0"
     assert {link for link in links(engine) if not link.startswith("nbv")} == {
         *("lo", "nb0", "nblan0", "nblan1")
     }
     engine.lan()
-    assert tables(engine) == ["netbench"]
+    assert tables(engine) == ipv4 | {"ip6 filter", "ip6 nat"}
     assert setting(engine.host().pid, "ipv4/ip_forward") == "1"
     assert setting(engine.host().pid, "ipv6/conf/all/forwarding") == "1"
-    assert engine.facts()["engine.firewall"] != "none"
 
 
 def test_the_worlds_default_route_leads_there(engine: NetnsEngine) -> None:
@@ -160,8 +160,8 @@ def test_a_published_port_leads_to_its_endpoint_and_to_nothing_afterwards(
     if served == "proxy" and lacking:
         pytest.skip(lacking)
     lan = engine.lan()
-    bare = rules(engine)
     network = engine.create_network("net", BRIDGE)
+    bare = rules(engine)
     server = make(engine, "s", network, publish=PORTS, published=served)
     neighbour = make(engine, "c", network)
     echo(server, PORTS[1].number)
@@ -287,20 +287,20 @@ def test_no_address_is_tentative_and_each_family_has_its_subnet(engine: NetnsEng
     assert network.ipam.gateway6 == network.ipam.subnet6.replace("::/64", "::1")
 
 
-def test_nft_that_refuses_is_told_as_what_is_missing() -> None:
+def test_programs_that_refuse_are_told_as_what_is_missing() -> None:
     refused = Completed(("nft",), 1, "", "Error: Could not process rule\nmore", False, 0.1)
-    firewall = Firewall(lambda *_: refused)
+    firewall = Firewall(1, lambda *_: refused)
 
-    assert firewall.unavailable() == (
-        "nftables refused the world's rules: Error: Could not process rule"
-    )
+    words = "refused the world's rules: Error: Could not process rule"
+    assert firewall.unavailable() == f"iptables {words}; nftables {words}"
+    assert firewall.backend == "none"
 
 
 def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> None:
     """A world whose nft is gone by the time of publishing; the endpoint is not half-made."""
     network = engine.create_network("net", BRIDGE)
     world = engine._world  # noqa: SLF001 -- there is no other way to take nft away
-    world.firewall._lacking, world.firewall._tried = "nft not found", True  # noqa: SLF001
+    world.firewall._lacking = "nft not found"  # noqa: SLF001
     before = links(engine)
 
     with pytest.raises(Unsupported, match="nft not found"):
@@ -310,17 +310,6 @@ def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> Non
     assert engine.unsupported(recipe, Path.EAST_WEST) is None
     assert engine.unsupported(recipe, Path.NORTH_SOUTH) == "nft not found"
     assert engine.unsupported(Recipe(Attach.HOST, Attach.HOST), Path.NORTH_SOUTH) is None
-
-
-def test_the_rules_as_text() -> None:
-    pool = SubnetPool()
-    lan, net = pool.take(ipv6=True), pool.take(ipv6=False)
-    text = ruleset("netbench", [Forward(lan.gateway, 30001, net.at(2), 20001, net)], ["10.0.0.0/8"])
-
-    assert "ip daddr 198.18.0.1 tcp dport 30001 counter dnat ip to 198.18.1.2:20001" in text
-    assert "ip6 daddr 2001" not in text
-    assert "ip saddr 198.18.1.0/24 ip daddr 198.18.1.2 ct status dnat counter masquerade" in text
-    assert "ip daddr 10.0.0.0/8 accept" in text
 
 
 def test_numbers_come_back_last_and_run_out_with_a_reason() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,14 @@ from support.program import Program, records
 from support.require import require_or_skip
 
 import netbench
-from netbench.analysis.states import PREFERENCE
 from netbench.engines.netns import proxy
 from netbench.engines.netns.firewall import find_program
 from netbench.store import load
 
-CONNECTIONS = 2000
-SUITE = f"""
+SUITE = """
 [probes.udp-rr-large]
 kind = "udp-rr"
 size = 65472
-[probes.tcp-crr]
-connections = {CONNECTIONS}
 [[cell]]
 probe = "tcp-rr"
 placement = "same"
@@ -74,7 +71,7 @@ def test_closed_loops_keep_littles_law(whole: Program) -> None:
         if name.endswith(".concurrency")
     ]
 
-    assert len(told) >= 12
+    assert len(told) == 9
     assert told == pytest.approx([1] * len(told), abs=0.05)
 
 
@@ -87,18 +84,15 @@ def test_a_load_runs_beside_and_its_delay_stands_beside_the_idle_figure(whole: P
         assert record["path"]["required"] > carried / 8
 
 
-def test_the_delay_of_a_load_is_told_wherever_the_machine_stayed_in_one_state(
-    whole: Program,
-) -> None:
+def test_the_delay_of_a_load_is_told_for_every_arm_that_has_both(whole: Program) -> None:
     frame = netbench.load(whole.run_folder()).frame()
-    known = frame[frame["state"].isin(PREFERENCE)]
 
-    def places(probe: str, metric: str) -> set[tuple[object, ...]]:
-        found = known[(known["probe"] == probe) & (known["metric"] == metric)]
-        return {*zip(found["driver"], found["replica"], found["state"], strict=True)}
+    def arms(probe: str, metric: str) -> set[tuple[object, ...]]:
+        found = frame[(frame["probe"] == probe) & (frame["metric"] == metric)]
+        return {*zip(found["driver"], found["replica"], strict=True)}
 
-    both = places("tcp-rr", "rtt_p50") & places("tcp-rr-loaded", "rtt_p50")
-    assert places("tcp-rr-loaded", "buffer_delay") == both
+    both = arms("tcp-rr", "rtt_p50") & arms("tcp-rr-loaded", "rtt_p50")
+    assert arms("tcp-rr-loaded", "buffer_delay") == both
     assert {*frame[frame["metric"] == "buffer_delay"]["probe"]} <= {"tcp-rr-loaded"}
 
 
@@ -108,11 +102,37 @@ def test_datagrams_of_64_kib_travel_in_fragments(whole: Program) -> None:
         assert record["outcome"]["received"] > 65472 * 100
 
 
-def test_connections_are_as_many_as_asked_and_what_they_leave_is_told(whole: Program) -> None:
+def test_every_session_has_all_its_slices_and_each_is_proved(whole: Program) -> None:
+    for record in records(whole.run_folder()):
+        slices, hops = record["slices"], record["path"]["hops"]
+        assert [one["round"] for one in slices] == [*range(1, len(slices) + 1)]
+        assert len(slices) >= 4
+        for one in slices:
+            assert one["start"] < one["end"]
+            counted = [count for count in one["moved"] if count is not None]
+            assert len(one["moved"]) == len(hops)
+            assert min(counted) >= one["received"] > 0
+        edges = [edge for one in slices for edge in (one["start"], one["end"])]
+        assert edges == sorted(edges)
+
+
+def test_no_two_arms_are_ever_measured_at_once(whole: Program) -> None:
+    found = [
+        (one["start"], one["end"])
+        for record in records(whole.run_folder())
+        for one in record["slices"]
+    ]
+
+    ordered = sorted(found)
+    assert all(end <= start for (_, end), (start, _) in pairwise(ordered))
+
+
+def test_what_connections_leave_is_told(whole: Program) -> None:
     for record in of(whole, "tcp-crr"):
         facts = dict(record["facts"])
-        left = facts["trial.time_wait_after"] - facts["trial.time_wait_before"]
-        assert left == pytest.approx(CONNECTIONS, abs=CONNECTIONS / 10) or record["attempt"] > 1
+        made = sum(one["received"] for one in record["slices"])
+        assert facts["trial.time_wait_after"] >= 0.9 * made
+        assert facts["trial.time_wait_after"] >= facts["trial.time_wait_before"]
         assert facts["trial.connect_failures"] == 0
         assert record["pins"]["server_observed"] is not None
 

@@ -132,7 +132,8 @@ class FakeProcess:
         """Tell whether the time that its command gives it is up: sockperf's begins when woken."""
         if self.role is Role.SERVER or not self.held_once:
             return False
-        seconds = next(w for o, w in zip(self._argv, self._argv[1:], strict=False) if o in "-t-l")
+        option = "-l" if self.tool == "netperf" else "-t"
+        seconds = self._argv[self._argv.index(option) + 1]
         first = self.spans[1:] if self.tool == "sockperf" else self.spans
         return bool(first) and self.engine.clock.now() > first[0].start + float(seconds)
 

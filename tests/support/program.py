@@ -18,8 +18,7 @@ from support.schemas import DOCUMENTS, validated
 ONE_SECOND = """
 name = "one-second"
 [probes.tcp-throughput]
-seconds = 1
-omit = 0
+rounds = 4
 [[cell]]
 probe = "tcp-throughput"
 placement = "cross"

@@ -162,9 +162,9 @@ def test_a_limiter_has_its_ratio_and_its_noise() -> None:
 
 
 def test_every_campaign_is_a_run_that_can_be_planned() -> None:
-    drivers = f"{campaigns.BASELINE},{campaigns.DRIVER}"
     for kind in KINDS:
         for suite in kind.suites:
+            drivers = ",".join(campaigns.PAIRS.get(suite, campaigns.BRIDGES))
             request = parse(Options(drivers=drivers, suite=str(FOLDER / f"{suite}.toml")))
 
             assert 1 <= len(request.suite.cells) <= 2
@@ -201,6 +201,16 @@ def test_false_verdicts_are_counted_by_campaign() -> None:
     assert "| together: 2 | 1 of 2 = 50.0 %" in line
     assert "| slower 2, equivalent 2 |" in line
     assert "| 2 of 4 = 50.0 %" in line
+
+
+def test_a_block_by_hand_is_the_mean_of_before_and_after() -> None:
+    block = tables.fidelity.Block("netns", "bridge", "tcp-rr same", 1, 10.2e-6, 9e-6, 11e-6)
+
+    assert block.log_ratio == pytest.approx(math.log(10.2 / math.sqrt(99)))
+    # Three values with a deviation of 0.01: 4.303 x 0.01 / sqrt(3) to either side.
+    ratio, low, high = tables.fidelity.summary([-0.01, 0.0, 0.01])
+    assert (math.log(ratio), math.log(low)) == pytest.approx((0.0, -0.02484), abs=1e-4)
+    assert high == pytest.approx(1 / low)
 
 
 def test_only_what_is_between_markers_is_built_anew() -> None:

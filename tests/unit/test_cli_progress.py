@@ -21,7 +21,7 @@ RULING = Ruling(
 
 def test_what_is_settled_and_what_is_left_is_told_with_the_time_it_takes() -> None:
     told = ("container in tcp-rr@same (by block 23)", "overlay in tcp-rr@same")
-    told = (*told, "macvlan in tcp-rr@same (far from precise)")
+    told = (*told, "macvlan in tcp-rr@same (far from settled)")
 
     assert standing(RULING, 130.0) == [
         "settled: bridge in tcp-rr@same (decided)",
@@ -65,7 +65,7 @@ def test_plain_lines_say_at_most_where_the_plan_is_not_fixed(
         progress.show(BlockStarted(9, 12, 3))
     lines = capsys.readouterr().err.splitlines()
 
-    assert lines[0] == "block 1 of at most 12: 3 trials; left …"
+    assert lines[0] == "block 1 of at most 12: 3 records; left …"
     assert lines[1] == "  settled: bridge in tcp-rr@same (decided)"
-    assert lines[3] == "block 9 of at most 12: 3 trials; left 2 min 10 s"
-    assert lines[4] == "block 1 of 12: 3 trials; left …"
+    assert lines[3] == "block 9 of at most 12: 3 records; left 2 min 10 s"
+    assert lines[4] == "block 1 of 12: 3 records; left …"

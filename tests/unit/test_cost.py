@@ -9,7 +9,7 @@ from netbench.cgroups import CpuUsage
 from netbench.facts.cputime import TICK, CpuTimes, Machine
 from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue
-from netbench.runner.cost import SHORTEST, Reading, cost_facts, idle_rate, priced
+from netbench.runner.cost import SHORTEST, Reading, cost_facts, idle_rate, joined, priced
 from netbench.spec import Cpus
 
 NOTHING = CpuTimes(0, 0, 0, 0, 0, 0, 0, 0)
@@ -170,3 +170,67 @@ def test_without_facts_a_sample_stays_as_it_is() -> None:
     given = sample("throughput", 8e9)
 
     assert priced(given, (), ("cpu_per_byte",)) == given
+
+
+def later(reading: Reading, seconds: float) -> Reading:
+    """Return a reading taken later, in which nothing else has changed."""
+    return replace(reading, at=reading.at + seconds)
+
+
+def test_slices_add_up_to_one_window_whatever_passed_between_them() -> None:
+    """What others did between two slices is in neither."""
+    between = reading(
+        20.0,
+        CpuTimes(ticks(3.0), 0, ticks(4.0), ticks(2.0), 0, 0, 0, 0),
+        CpuTimes(ticks(1.0), 0, ticks(0.6), ticks(5.0), ticks(0.1), 0, ticks(0.6), ticks(0.2)),
+        8.9,
+        9.5,
+        cycles=9_000_000_000,
+    )
+    more = reading(
+        20.5,
+        CpuTimes(ticks(3.1), 0, ticks(4.2), ticks(2.2), 0, 0, 0, 0),
+        CpuTimes(ticks(1.0), 0, ticks(0.9), ticks(5.2), ticks(0.1), 0, ticks(0.6), ticks(0.2)),
+        9.3,
+        9.6,
+        cycles=10_000_000_000,
+    )
+    found = dict(cost_facts(*joined([(BEFORE, AFTER), (between, more)]), 0.05, CROSS))
+
+    assert found["trial.cost_window"] == pytest.approx(2.5)
+    assert found["trial.busy_user"] == pytest.approx((0.2 + 0.1) / 2.5)
+    assert found["trial.busy_system"] == pytest.approx((2.0 + 0.5) / 2.5)
+    assert found["trial.cgroup_client"] == pytest.approx((1.9 + 0.4) / 2.5)
+    assert found["trial.cgroup_client_system"] == pytest.approx((0.95 + 0.2) / 2.5)
+    assert found["trial.cgroup_server"] == pytest.approx((1.0 + 0.1) / 2.5)
+    assert isinstance(found["trial.cgroup_server_system"], Absent)
+    assert found["trial.cycles"] == pytest.approx(7_000_000_000 / 2.5)
+    assert found["trial.busy_client_cpu"] == pytest.approx((0.2 + 1.4 + 0.1 + 0.2) / 2.5)
+
+
+def test_a_single_window_is_itself() -> None:
+    assert joined([(BEFORE, AFTER)]) == (BEFORE, AFTER)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_one_edge_that_could_not_be_read_leaves_that_end_unread(lost: int) -> None:
+    edges = [BEFORE, AFTER, later(AFTER, 1.0), later(AFTER, 2.0)]
+    edges[lost] = replace(edges[lost], server=GONE, cycles=GONE)
+    found = dict(cost_facts(*joined([(edges[0], edges[1]), (edges[2], edges[3])]), 0.05, CROSS))
+
+    assert found["trial.cgroup_server"] == found["trial.cycles"] == GONE
+    assert isinstance(found["trial.cgroup_client"], float)
+
+
+def test_slices_too_short_for_a_tick_have_a_cost_together() -> None:
+    """Six slices of 60 ms are 36 ticks."""
+    step = reading(
+        10.06, CpuTimes(3, 0, 0, 3, 0, 0, 0, 0), CpuTimes(0, 0, 0, 6, 0, 0, 0, 0), 5.03, 7.0
+    )
+    one = dict(cost_facts(BEFORE, step, 0.0, CROSS))
+    six = dict(cost_facts(*joined([(BEFORE, step)] * 6), 0.0, CROSS))
+    given = sample("transactions", 1000.0)
+
+    assert priced(given, tuple(one.items()), ("cpu_per_transaction",)) == given
+    cost = priced(given, tuple(six.items()), ("cpu_per_transaction",)).value("cpu_per_transaction")
+    assert cost == pytest.approx(0.5 / 1000)

@@ -55,9 +55,9 @@ def came(completed: Completed) -> float:
     try:
         ends = [row["receiver"] for row in json.loads(completed.stdout)["end"]["streams"]]
         found = sum(end["bytes"] * 8 / (end["end"] - end["start"]) for end in ends)
-        return found if 1e6 <= found < 1e12 else 1e6
     except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
         return 1e6
+    return found if 1e6 <= found < 1e12 else 1e6
 
 
 def changed(completed: Completed, path: str, value: object) -> Completed:

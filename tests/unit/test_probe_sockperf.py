@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.golden import Case, Held, case, cases, held
+from support.sockperf_log import log_of
 
 from netbench.errors import ConfigurationError, ProbeError
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip, Window, strerror_name
@@ -166,21 +167,10 @@ def written(
         wake: whether the client is let go on once more at the end.
     """
     edges = [(window.released, window.end) for window in windows]
-    if wake and edges:
+    if wake:
         edges.append((edges[-1][1] + 0.09, edges[-1][1] + 0.12))
-    edges = [part for edge in edges for part in _parts(edge, silent)]
-    lines = ["packet, txTime(sec), rxTime(sec), rtt(usec)"]
-    sent, number = edges[0][0] if edges else 0.0, 0
-    for at, (_, end) in enumerate(edges):
-        while sent < end:
-            came = sent + rtt
-            if came > end and at + 1 < len(edges):
-                came = edges[at + 1][0]  # the answer waited for the client
-            times = f"{sent + ahead:.9f}, {came + ahead:.9f}, {(came - sent) * 1e6:.3f}"
-            lines.append(f"{number}, {times}")
-            sent, number = came + 1e-6, number + 1
-        sent = max(sent, edges[at + 1][0]) if at + 1 < len(edges) else sent
-    return "\n".join(lines)
+    parts = [part for edge in edges for part in _parts(edge, silent)]
+    return log_of(parts, ahead=ahead, rtt=rtt)
 
 
 def _parts(
@@ -253,13 +243,28 @@ def test_the_clock_is_found_although_the_log_begins_in_a_later_slice() -> None:
     assert [s.value is None for s in session(windows, log).read().slices] == [True] + [False] * 7
 
 
-def test_the_clock_is_found_although_the_log_begins_late_within_the_first_slice() -> None:
-    windows = timed(8)
+@pytest.mark.parametrize("hold", [0.15, 0.01])
+def test_the_clock_is_found_although_the_log_begins_late_within_the_first_slice(
+    hold: float,
+) -> None:
+    windows = timed(8, hold=hold)
     late = replace(windows[0], released=windows[0].released + 0.03)
     found = rounds_of(written([late, *windows[1:]]), windows)
 
     assert len(found[0].times) == pytest.approx(30, abs=2)
     assert all(len(one.times) == pytest.approx(39, abs=1) for one in found[1:])
+
+
+def test_the_clock_is_found_although_every_hold_is_as_long_as_the_others() -> None:
+    """As in a round of one arm; the first slice's beginning is missing."""
+    windows, at = [], 5.0
+    for number in range(1, 6):
+        windows.append(Window(number, 1, at, at + 0.02, at + 0.06))
+        at += 0.07
+    late = replace(windows[0], released=windows[0].released + 0.01)
+    found = rounds_of(written([late, *windows[1:]]), windows)
+
+    assert all(len(one.times) == pytest.approx(39, abs=1) for one in found)
 
 
 def test_a_slice_in_which_messages_flowed_for_less_than_half_gives_no_value() -> None:

@@ -188,9 +188,8 @@ def test_what_the_kernel_counted_and_iperf3_did_not_is_no_number(name: str) -> N
     assert server
 
     def half(document: dict[str, Any]) -> None:
-        for interval in document["intervals"]:
-            for stream in interval["streams"]:
-                stream["bytes"] //= 4
+        for row in document["end"]["streams"]:
+            row["receiver"]["bytes"] //= 4
 
     if name != "stream-reverse":
         one = replace(one, server=changed(server, half))
@@ -200,24 +199,26 @@ def test_what_the_kernel_counted_and_iperf3_did_not_is_no_number(name: str) -> N
         one.read()
 
 
-def test_an_interval_printed_twice_counts_once() -> None:
-    """What came in the session's last quarter, told ten times, does not make up for the rest."""
-    assert STREAM.server
-
-    def few(document: dict[str, Any]) -> None:
-        last = max(document["intervals"], key=lambda interval: interval["sum"]["bytes"])
-        document["intervals"] = [last] * 20
-
-    with pytest.raises(ProbeError, match="where its process read"):
-        replace(STREAM, server=changed(STREAM.server, few)).read()
-
-
 def test_a_client_that_ended_by_itself_gives_what_was_measured_until_then() -> None:
     one = held("stream-ended")
     session = one.read()
 
     assert one.client.exit_code == 0
     assert [s.value is None for s in session.slices] == [False, False, False, True]
+
+
+def test_a_server_that_complains_after_its_client_ended_has_served_it() -> None:
+    """Seen of iperf3 3.18: its timer looks at a socket that is closed by then."""
+    assert STREAM.server
+    first = '"error":\t"the client has terminated"'
+    assert STREAM.server.stdout.count(first) == 1
+    second = f'{first},\n\t"error":\t"getsockopt - Bad file descriptor"'
+    both = replace(STREAM.server, stdout=STREAM.server.stdout.replace(first, second))
+    other = replace(both, stdout=both.stdout.replace(first, '"error":\t"unable to read"'))
+
+    assert replace(STREAM, server=both).read() == STREAM.read()
+    with pytest.raises(ProbeError, match=r"^iperf3: unable to read$"):
+        replace(STREAM, server=other).read()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from support.facts import (
 from support.pairs import PAIRS, overlay_across_pair, overlay_pair, with_ipv6, with_lan
 
 from netbench.drivers import DRIVERS, Way
-from netbench.record import Address, PairFacts, PathProof, Route
+from netbench.record import Address, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path, Role
 from netbench.topology import prove, trimmed
 from netbench.topology.proof import route_to
@@ -294,3 +294,62 @@ def test_bytes_that_come_back_must_have_moved_the_other_way(name: str, path: Pat
     short = proof(min(backed) + 1)
     assert not short.held
     assert all("bytes back, the client got" in problem for problem in short.problems)
+
+
+def sliced(*counts: tuple[int, int | None], returned: int = 0) -> list[Slice]:
+    """Return slices of the bridge's five links: what was received, and what each link moved."""
+    return [
+        Slice(
+            round=number,
+            order=1,
+            start=number,
+            end=number + 0.1,
+            value=1.0,
+            received=received,
+            returned=returned,
+            moved=(moved_there, moved_there, None, moved_there, moved_there),
+            back=(moved_there, moved_there, None, moved_there, moved_there),
+        )
+        for number, (received, moved_there) in enumerate(counts, start=1)
+    ]
+
+
+def proof_in(slices: list[Slice], received: int = RECEIVED, returned: int = 0) -> PathProof:
+    """Return the proof of a session around which every link moved a hundred times as much."""
+    before = bridge_pair()
+    facts = before, moved(before, 100 * RECEIVED)
+    target = before.target or "127.0.0.1"
+    return prove(BRIDGE, EAST_WEST, target, facts, received, returned=returned, slices=slices)
+
+
+def test_each_slice_must_have_moved_what_was_received_in_it() -> None:
+    proof = proof_in(sliced((400_000, 500_000), (600_000, 700_000)))
+
+    assert proof.held
+    assert {hop.moved for hop in proof.hops if hop.counted != "none"} == {1_200_000}
+    assert {hop.rx_after - hop.rx_before for hop in proof.hops} == {100 * RECEIVED}
+
+
+def test_one_byte_too_few_in_one_slice_breaks_the_proof_and_names_the_round() -> None:
+    proof = proof_in(sliced((400_000, 900_000), (600_000, 599_999)))
+
+    assert not proof.held
+    assert len(proof.problems) == 4
+    assert proof.problems[0] == "round 2: client eth0 moved 599999 bytes, the receiver got 600000"
+
+
+def test_bytes_that_came_back_must_have_moved_in_their_slice_too() -> None:
+    short = proof_in(sliced((0, 5_000), returned=5_001), 0, returned=5_001)
+
+    assert short.problems[0] == "round 1: client eth0 moved 5000 bytes back, the client got 5001"
+    assert proof_in(sliced((0, 5_000), returned=5_000), 0, returned=5_000).held
+
+
+def test_links_that_are_read_around_the_session_only_must_have_moved_everything() -> None:
+    unread = [replace(one, moved=(), back=()) for one in sliced((RECEIVED, None))]
+
+    for slices in (unread, sliced((RECEIVED, None))):
+        proof = proof_in(slices)
+        assert proof.held
+        assert {hop.moved for hop in proof.hops if hop.counted != "none"} == {100 * RECEIVED}
+        assert not proof_in(slices, received=101 * RECEIVED).held

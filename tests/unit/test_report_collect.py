@@ -2,11 +2,11 @@ import statistics
 from collections import Counter
 from dataclasses import replace
 
-from support.synthetic import records_of, reported, run_of
+from support.synthetic import ROUNDS, records_of, reported, run_of
 
 from netbench.analysis import analyse
 from netbench.record import Failure
-from netbench.report import digest
+from netbench.report import digest, longtables
 from netbench.report.collect import LINES, ROWS
 
 
@@ -80,3 +80,20 @@ def test_a_driver_that_fails_is_not_called_isolated() -> None:
     run = reported()
 
     assert [v.driver for v in run.digest.drivers if v.isolated] == ["none"]
+
+
+def test_a_row_tells_how_many_slices_there_were_and_how_many_failed() -> None:
+    run = reported(drivers=("host", "bridge"))
+    first, second, *_ = run.records
+    lost = replace(first.slices[0], value=None, reason="the client did not stop in time")
+    records = (
+        replace(first, slices=(lost, *first.slices[1:])),
+        replace(second, slices=()),
+        *run.records[2:],
+    )
+
+    found = digest(run.analysis, records)
+    told = [row[7] for row in longtables.records(found).rows]
+
+    assert (found.rows[0].slices, found.rows[0].failed_slices) == (ROUNDS, 1)
+    assert told[:3] == [f"{ROUNDS}, 1 failed", "–", str(ROUNDS)]

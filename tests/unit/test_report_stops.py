@@ -183,7 +183,7 @@ RESUME = "netbench run --resume 'reports/a run'"
             (None, 24),
             (
                 "1 of 2 comparisons undecided; about 16 more blocks needed (5 min 20 s): "
-                f"{RESUME} --blocks +12 --max-time +320"
+                f"{RESUME} --max-time +320"
             ),
         ),
         (
@@ -199,7 +199,7 @@ RESUME = "netbench run --resume 'reports/a run'"
             (9, 12),
             (
                 "2 of 2 comparisons undecided; about 4 more blocks needed (1 min 20 s): "
-                f"{RESUME} --blocks +4 --max-time +40"
+                f"{RESUME} --blocks +4"
             ),
         ),
         (
@@ -210,7 +210,7 @@ RESUME = "netbench run --resume 'reports/a run'"
                 f"{RESUME} --blocks +1"
             ),
         ),
-        (adaptive("interrupted"), (None, 9), f"{RESUME} --max-time +10"),
+        (adaptive("interrupted"), (None, 9), f"(20 s): {RESUME}"),
         (adaptive("interrupted", max_time=None), (None, 9), f"(20 s): {RESUME}"),
         (adaptive("out-of-time"), (None, 4000), ""),
         (adaptive("out-of-time"), (None, None), ""),
@@ -247,7 +247,7 @@ def test_the_command_is_the_last_line_of_the_terminal_and_stands_in_the_summary(
         .rstrip()
         .splitlines()[-1]
         .rstrip()
-        .endswith("netbench run --resume reports/x --blocks +12 --max-time +320")
+        .endswith("netbench run --resume reports/x --max-time +320")
     )
     text = markdown(run.info, run.analysis, run.digest, "x")
-    assert "`netbench run --resume x --blocks +12 --max-time +320`" in text
+    assert "`netbench run --resume x --max-time +320`" in text

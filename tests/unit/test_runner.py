@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 from support.facts import HOST_NET, link, with_link, with_links, with_namespaces, without_link
 from support.fake_reader import FakeReader, ScriptedSentinel
+from support.fake_tools import RATE
 from support.fakes import FakeEngine
 from support.golden import case
-from support.plans import plan_of
+from support.plans import THROUGHPUT, plan_of
 from support.running import Run, failure, of, records
 
 from netbench.errors import EngineLost
 from netbench.record import Failure, PairFacts, Sample, Skip
 from netbench.runner import BlockFinished, BlockStarted, Ended, TrialFinished, TrialStarted
 from netbench.runner.events import Event
-from netbench.spec import Arm, Placement, Role
+from netbench.spec import Placement, Role
 
 
 def test_a_run_tells_what_happens_and_proves_every_path() -> None:
@@ -26,7 +27,8 @@ def test_a_run_tells_what_happens_and_proves_every_path() -> None:
     assert kinds[0] is BlockStarted
     assert kinds[-2:] == [BlockFinished, Ended]
     assert events[-1] == Ended("complete")
-    assert kinds.count(TrialStarted) == len(found) == 10
+    assert kinds.count(TrialStarted) == 2, "one probe in each of two blocks"
+    assert len(found) == 10
     assert [record.number for record in found] == list(range(1, 11))
     assert all(isinstance(record.outcome, Sample) for record in found)
     assert all(record.path and record.path.held for record in found)
@@ -49,7 +51,7 @@ def test_a_record_holds_its_evidence() -> None:
     record = run.records()[0]
 
     assert [tool.role for tool in record.tools] == [Role.CLIENT, Role.SERVER]
-    assert run.raw[record.tools[0].stdout_file] == case("iperf3", "3.18", "ok").stdout
+    assert '"interrupt - the client has terminated' in run.raw[record.tools[0].stdout_file]
     assert [end.role for end in record.endpoints] == [Role.CLIENT, Role.SERVER, Role.HOST]
     assert (record.pins.client, record.pins.server) == (0, 1)
     assert (record.pins.client_observed, record.pins.server_observed) == ("0", "0")
@@ -58,7 +60,9 @@ def test_a_record_holds_its_evidence() -> None:
     assert record.sentinel.after
     facts = dict(record.facts)
     assert facts["trial.congestion_control_client"] == "cubic"
-    assert record.clock.measuring == case("iperf3", "3.18", "ok").seconds
+    probe = THROUGHPUT
+    assert record.clock.measuring == pytest.approx(probe.rounds * probe.slice)
+    assert record.clock.seconds > record.clock.measuring
 
 
 def test_bytes_that_no_link_counted_are_no_sample() -> None:
@@ -121,8 +125,8 @@ def test_a_pair_that_changed_since_it_came_up_is_found_out(bend: object) -> None
 def test_a_link_that_changes_while_it_is_measured_is_found_out() -> None:
     def later(facts: PairFacts) -> PairFacts:
         client = facts.client.link("eth0")
-        moved = client is not None and client.counters.tx_bytes
-        return with_link(facts, "client", "eth0", mtu=9000) if moved else facts
+        measured = client is not None and client.counters.tx_bytes > 3 * RATE * THROUGHPUT.slice
+        return with_link(facts, "client", "eth0", mtu=9000) if measured else facts
 
     engine = FakeEngine()
     reader = FakeReader(engine, bend_later={"bridge": later})
@@ -171,8 +175,8 @@ def test_a_client_that_does_not_end_is_killed_and_a_failure() -> None:
     found = run.records()
     outcome = failure(found, "bridge")
 
-    assert outcome.stage == "client"
-    assert outcome.reason == "iperf3 did not end within 7 s"
+    assert outcome.stage == "output"
+    assert outcome.reason == "iperf3 had not ended after 10.0 s and was killed"
     (record,) = of(found, "bridge")
     assert (record.tools[0].timed_out, record.tools[0].exit_code) == (True, -9)
 
@@ -270,12 +274,12 @@ def test_an_isolated_server_that_does_not_listen_proves_nothing() -> None:
     assert outcome.stage == "isolation"
 
 
-THROUGHPUT = (("tcp-throughput", Placement.CROSS),)
+STREAM = (("tcp-throughput", Placement.CROSS),)
 HELD = (("tcp-rr", Placement.SAME),)
 
 
 @pytest.mark.parametrize(
-    ("kinds", "tool"), [*((THROUGHPUT, tool) for tool in range(1, 7)), (HELD, 1), (HELD, 2)]
+    ("kinds", "tool"), [*((STREAM, tool) for tool in range(1, 7)), (HELD, 1), (HELD, 2)]
 )
 def test_an_engine_that_goes_away_leaves_a_record_and_is_told(
     kinds: tuple[tuple[str, Placement], ...], tool: int
@@ -292,70 +296,19 @@ def test_an_engine_that_goes_away_leaves_a_record_and_is_told(
     assert not any(isinstance(event, Ended) for event in seen)
 
 
-def test_a_mixed_trial_runs_again_at_the_end_of_its_block() -> None:
-    """The first trial changes state once, and not when it is tried again."""
-    run = Run(plan_of("host", "bridge"), sentinel=ScriptedSentinel([50e9, 20e9]))
-    found = run.records()
-
-    assert [record.attempt for record in found] == [1, 1, 1, 2]
-    first, again = found[0], found[-1]
-    assert (again.cell, again.replica, again.position) == (
-        first.cell,
-        first.replica,
-        first.position,
-    )
-    assert all(isinstance(record.outcome, Sample) for record in found)
-
-
-def test_a_trial_that_stays_mixed_runs_again_twice_at_most() -> None:
-    """One of two arms is mixed at each try; the budget of 60 planned trials is three."""
-    steady = [50e9, 50e9]
-    values = [50e9, 20e9, *steady, 50e9, 20e9, 50e9, 20e9]
-    run = Run(plan_of("host", blocks=30), sentinel=ScriptedSentinel(values))
-    found = records(until_block_finished(run))
-
-    assert [record.attempt for record in found] == [1, 1, 2, 3]
-
-
-def test_reruns_take_no_more_than_their_share() -> None:
-    """Every trial is mixed; a twentieth of 21 planned trials allows two reruns in all."""
-    values = [50e9, 20e9] * 100
-    run = Run(plan_of("host", "bridge", blocks=7), sentinel=ScriptedSentinel(values))
-    found = run.records()
-
-    assert sum(record.attempt > 1 for record in found) == 2
-    assert sum(record.attempt == 1 for record in found) == 21
-
-
-def until_block_finished(run: Run) -> list[Event]:
-    """Return the events of the first block, then leave the run."""
-    seen: list[Event] = []
-    events = iter(run.runner)
-    for event in events:
-        seen.append(event)
-        if isinstance(event, BlockFinished):
-            break
-    close(events)
-    run.assert_nothing_is_left()
-    return seen
-
-
 def close(events: Iterator[Event]) -> None:
     events.close()  # type: ignore[attr-defined] # it is a generator
 
 
-def test_a_failed_trial_is_not_run_again_for_its_state() -> None:
-    engine = FakeEngine(output={"host": case("iperf3", "3.18", "refused")})
-    run = Run(plan_of("host"), engine, sentinel=ScriptedSentinel([50e9, 20e9] * 9))
-
-    assert [record.attempt for record in run.records()] == [1, 1]
-
-
 def test_no_block_starts_that_would_end_too_late() -> None:
-    held = (("tcp-rr", Placement.SAME),)  # a client that is held takes more than that
-    events = Run(plan_of("host", kinds=held, blocks=50, max_time=0.3)).events()
+    """A block of two arms takes seconds, of which the clock of the test makes nothing."""
+    run = Run(plan_of("host", kinds=HELD, blocks=50, max_time=9.0))
+    events = run.events()
 
-    assert [e.number for e in events if isinstance(e, BlockStarted)] == [1]
+    blocks = [event for event in events if isinstance(event, BlockFinished)]
+    took = {event.seconds for event in blocks}
+    assert 2 < max(took) < 4.5
+    assert len(blocks) == int(9.0 / max(took))
     assert events[-1] == Ended("out-of-time")
 
 
@@ -369,25 +322,3 @@ def test_a_run_that_is_left_in_the_middle_of_a_trial_is_torn_down() -> None:
     assert run.engine.endpoints
     close(events)
     run.assert_nothing_is_left()
-
-
-def test_held_clients_share_one_pause_and_are_let_go_one_by_one() -> None:
-    kinds = (("tcp-rr", Placement.SAME),)
-    engine = FakeEngine()
-    found = Run(plan_of("host", "bridge", kinds=kinds), engine).records()
-
-    assert all(isinstance(record.outcome, Sample) for record in found)
-    said = [name for name, role, *_ in engine.log if role is Role.CLIENT]
-    assert sorted(said[:6]) == ["STOP"] * 3 + ["start"] * 3
-    assert said[6:] == ["CONT"] * 3
-    released = [
-        pair for name, role, _, pair in engine.log if name == "CONT" and role is Role.CLIENT
-    ]
-    arms = {
-        "b1-host": Arm("host"),
-        "b1-host-aa": Arm("host", 1),
-        "b1-bridge": Arm("bridge"),
-    }
-    assert [arms[pair] for pair in released] == [
-        Arm(record.cell.driver, record.replica) for record in found
-    ]

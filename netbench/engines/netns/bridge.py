@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from netbench.engines.base import Network
+from netbench.engines.base import Network, Published
 from netbench.engines.netns import wiring
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.numbers import HOSTS, Addresses, Numbers, Subnets
@@ -95,13 +95,22 @@ class BridgeKind:
         del role
         own, bridge = self.join(network, holder, name, "eth0")
         try:
-            published = self._world.publish(name, own, bridge.subnets, publish)
+            published = self.publish(name, own, bridge, publish)
             if bridge.link != DEFAULT:
                 self._world.firewall.resolve(holder)
         except BaseException:
             self.detach(name)
             raise
         return Attached(own.v4, own.v6, bridge.ipam, published)
+
+    def publish(
+        self, name: str, own: Addresses, bridge: Bridge, publish: Publication
+    ) -> tuple[Published, ...]:
+        """Publish ports of an endpoint that has joined a bridge; errors as `attach`."""
+        published = self._world.publish(name, own, bridge.subnets, publish)
+        if published and publish.served != "proxy":
+            wiring.reflect(self._world.pid, self._ports[name].link)
+        return published
 
     def join(self, network: Network, holder: int, name: str, link: str) -> tuple[Addresses, Bridge]:
         """Give a namespace a link on a bridge, with the default route where there is a way out.

@@ -98,6 +98,7 @@ class NetnsEngine:
             "engine.rootless": in_user_namespace(),
             "engine.user_namespace": in_user_namespace(),
             "engine.firewall": self._world.firewall.backend,
+            "engine.security": "seccomp" if self._world.spawner.confinement.options else "none",
             "engine.bridge_nf_iptables": wiring.passes_firewall(self._world.pid),
         }
 

@@ -144,9 +144,17 @@ class NamespaceProcess:
     latency = 0.0
 
     def __init__(
-        self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
+        self,
+        holder: int,
+        argv: tuple[str, ...],
+        cpu: int | None,
+        group: Path | None,
+        confined: tuple[str, ...] = (),
     ) -> None:
-        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in a cgroup."""
+        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in a cgroup.
+
+        `confined` are options of `setpriv` that load a seccomp filter.
+        """
         most = str(MOST_OUTPUT // 512)
         bound = (
             ("sh", "-c", _BECOME, "sh", most)
@@ -154,7 +162,7 @@ class NamespaceProcess:
             else ("sh", "-c", _JOIN, str(group / "cgroup.procs"), most)
         )
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
-        die = ("setpriv", "--pdeathsig", "KILL")
+        die = ("setpriv", "--pdeathsig", "KILL", *confined)
         enter = ("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid")
         self.argv = argv
         self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait

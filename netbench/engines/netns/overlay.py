@@ -17,6 +17,7 @@ from netbench.engines.netns.holder import Holder
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.numbers import HOSTS, Numbers, Subnets
 from netbench.engines.netns.settings import SWITCH
+from netbench.engines.netns.vxlan import Tunnel, add_tunnel
 from netbench.engines.netns.world import World
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
@@ -145,9 +146,9 @@ class OverlayKind:
             (made.far, self._world.lan_end, made.far.place, outer, inner),
         ):
             wiring.add_bridge(node.place, node.bridge, mtu=made.mtu)
-            wiring.add_tunnel(
+            add_tunnel(
                 place,
-                wiring.Tunnel(node.tunnel, vxlan, _PORT, under, local, remote, made.mtu),
+                Tunnel(node.tunnel, vxlan, _PORT, under, local, remote, made.mtu),
                 into=node.place,
                 bridge=node.bridge,
             )
@@ -180,7 +181,7 @@ class OverlayKind:
             published: tuple[Published, ...] = ()
             if node is overlay.near and not overlay.spec.internal:
                 outer, bridge = self._bridges.join(self._bridges.default, holder, name, "eth1")
-                published = self._world.publish(name, outer, bridge.subnets, publish)
+                published = self._bridges.publish(name, outer, bridge, publish)
             self._world.firewall.resolve(holder)
         except BaseException:
             self.detach(name)

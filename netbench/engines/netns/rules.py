@@ -17,6 +17,8 @@ LAN_LINK: Final = "nblan"
 
 Table = Literal["filter", "nat"]
 _ISOLATED, _ISOLATING = "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2"
+_NEAR: Final = ("fe80::/10", "ff02::/16")
+"""Destinations that no router passes on, RFC 4291 §2.5.6 and §2.7."""
 _RESOLVER: Final = "127.0.0.11"
 """Where containers of user-defined networks find Docker's name server."""
 _RESOLVER_PORTS: Final = {"tcp": 40053, "udp": 41053}
@@ -136,12 +138,15 @@ def bridge_rules(link: str, subnet: str, *, internal: bool) -> tuple[Rule, ...]:
 
 
 def routed_rules(subnet: str) -> tuple[Rule, ...]:
-    """Return the rules that let everybody reach a subnet which is no bridge network's, and it the
-    LAN. They stand where Docker leaves room for the user's own.
+    """Return the rules of a subnet that is none of the engine's own bridge networks.
+
+    Everybody reaches it, and it reaches the LAN. They stand where Docker leaves room for the
+    user's rules. On a bridge with IPv6, neighbours are looked for at link-local addresses.
     """
     lan = f"{LAN_LINK}+"
+    near = _NEAR if ":" in subnet else ()
     return (
-        Rule("filter", "DOCKER-USER", "ACCEPT", dst=subnet),
+        *(Rule("filter", "DOCKER-USER", "ACCEPT", dst=other) for other in (subnet, *near)),
         Rule("filter", "DOCKER-USER", "ACCEPT", src=subnet, oif=lan),
         Rule("nat", "POSTROUTING", "MASQUERADE", src=subnet, oif=lan, last=True),
     )

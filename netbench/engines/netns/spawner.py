@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final, TypeVar
 
+from netbench.engines.netns.confinement import Confinement
 from netbench.engines.netns.holder import Holder, NamespaceProcess, begin, marks, settled
 from netbench.errors import EngineError
 from netbench.record import Completed
@@ -38,6 +39,7 @@ class Spawner:
         self._run = run
         self._owner = owner
         self._thread = Pool(max_workers=1)
+        self.confinement = Confinement()
 
     def hold(self, network_of: int | None = None) -> Holder:
         """Make namespaces, of which net is that of process `network_of` if given.
@@ -51,7 +53,8 @@ class Spawner:
         self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
     ) -> NamespaceProcess:
         """Start a tool in all namespaces of a holder, in a cgroup from its first instruction."""
-        return self._begin(lambda: NamespaceProcess(holder, argv, cpu, group))
+        confined = self.confinement.options
+        return self._begin(lambda: NamespaceProcess(holder, argv, cpu, group, confined))
 
     def program(
         self,
@@ -122,3 +125,4 @@ class Spawner:
     def close(self) -> None:
         """Let the thread end, and with it whatever still runs."""
         self._thread.shutdown()
+        self.confinement.close()

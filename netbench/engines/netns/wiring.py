@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from errno import EOPNOTSUPP
 from typing import Any, Final, TypeVar
 
@@ -162,51 +161,16 @@ def add_port(
     netlink(place, f"join {link} to the bridge {master}", work)
 
 
-@dataclass(frozen=True, slots=True)
-class Tunnel:
-    """One end of a VXLAN between two hosts."""
+def reflect(pid: int, port: str) -> None:
+    """Let a bridge's port send frames back where they came from ("hairpin mode").
 
-    link: str
-    number: int
-    """VXLAN network identifier."""
-    port: int
-    under: str
-    """Link that carries it."""
-    local: str
-    remote: str
-    mtu: int
-
-
-def add_tunnel(place: int, tunnel: Tunnel, *, into: int, bridge: str) -> None:
-    """Make a tunnel's end where its packets leave, and put it into a bridge of another namespace.
-
-    Args:
-        place: process in whose namespace its packets are sent and received.
-        tunnel: what it is.
-        into: process in whose namespace the link will be.
-        bridge: its bridge there.
+    An endpoint needs it to reach a port of its own that is published by translation.
     """
-
-    def make(route: Any) -> None:
-        route.link(
-            "add",
-            ifname=tunnel.link,
-            kind="vxlan",
-            mtu=tunnel.mtu,
-            vxlan_id=tunnel.number,
-            vxlan_port=tunnel.port,
-            vxlan_link=index_of(route, tunnel.under),
-            vxlan_local=tunnel.local,
-            vxlan_group=tunnel.remote,
-            net_ns_pid=into,
-        )
-
-    def join(route: Any) -> None:
-        index = index_of(route, tunnel.link)
-        route.link("set", index=index, master=index_of(route, bridge), state="up")
-
-    netlink(place, f"add the tunnel {tunnel.link} over {tunnel.under}", make)
-    netlink(into, f"join {tunnel.link} to the bridge {bridge}", join)
+    netlink(
+        pid,
+        f"set hairpin mode of {port}",
+        lambda route: route.brport("set", index=index_of(route, port), mode=1),
+    )
 
 
 def bring_up(

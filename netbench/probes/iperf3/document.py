@@ -85,12 +85,22 @@ def _document(done: Completed) -> Table:
     if done.timed_out:
         raise ProbeError(f"iperf3 had not ended after {done.seconds:.1f} s and was killed")
     try:
-        document = json.loads(done.stdout)
+        document = json.loads(done.stdout, object_pairs_hook=_first_error)
     except (ValueError, RecursionError) as exc:
         raise ProbeError(_unreadable(done)) from exc
     if not isinstance(document, dict):
         raise ProbeError("iperf3 printed JSON that is no result")
     return document
+
+
+def _first_error(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object with the first of its errors, which is the cause of what comes after it.
+
+    A server whose client ended may go on to tell that it cannot read a socket that it has closed.
+    """
+    found = dict(pairs)
+    errors = [value for key, value in pairs if key == "error"]
+    return {**found, "error": errors[0]} if len(errors) > 1 else found
 
 
 def read_ended(done: Completed, protocol: str, *, of_server: bool = False) -> Table:

@@ -111,6 +111,7 @@ def _contrast(one: RunContrast) -> RunContrastRow:
         "high": _number(one.high),
         "difference": _number(one.difference),
         "verdict": one.verdict,
+        "reason": one.reason,
         "blocks": min(one.left.blocks, one.right.blocks),
         "noise_floor": _number(one.noise_floor),
         "machine": _number(one.machine),

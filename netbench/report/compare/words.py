@@ -236,9 +236,7 @@ def why(contrast: RunContrast) -> str:
         return plain("; ".join(absent))
     if contrast.verdict is not Verdict.UNDECIDED:
         return ""
-    if contrast.warnings:
-        return plain(contrast.warnings[0].message)
-    return "the interval holds 1 and reaches beyond the margin"
+    return plain(contrast.reason) or "no reason was kept"
 
 
 def _confounders(names: Sequence[str]) -> list[str]:
