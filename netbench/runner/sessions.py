@@ -25,7 +25,8 @@ from netbench.topology import LivePair
 _WAKE: Final = 0.03
 """Seconds that each client works before the first round."""
 _LATE: Final = 1.0
-"""Seconds for which a client is waited for that does not work yet."""
+"""Seconds beyond its own pause for which a client is waited for that does not work yet: it may have
+been held before its pause began, where nothing shows that it is ready."""
 _AROUND: Final = 0.03
 """Seconds that a slice takes beside its own length, for forecasts."""
 _ROOM: Final = 1.5, 3.0
@@ -67,9 +68,18 @@ class SessionRunner:
         return self._settler.prepare_session(live, step, probe, factor * seconds + more)
 
     def carry_out(
-        self, sessions: Sequence[tuple[Where, Prepared]], rounds: Sequence[Sequence[Arm]]
+        self,
+        sessions: Sequence[tuple[Where, Prepared]],
+        rounds: Sequence[Sequence[Arm]],
+        following: Sequence[Prepared] = (),
     ) -> list[Record]:
         """Run the rounds and return a record of each session, whatever comes of it.
+
+        Args:
+            sessions: whose clients are held.
+            rounds: the arms of each, in their order.
+            following: sessions of the next probe. Those whose pause is over are woken once the
+                rounds are over, so that what their tools leave out at first passes meanwhile.
 
         Raises:
             EngineLost: the engine does not answer.
@@ -81,6 +91,7 @@ class SessionRunner:
             by_arm = {one.where.step.arm: one for one in running}
             for number, order in enumerate(rounds, start=1):
                 self._round(number, order, by_arm)
+            self.wake([one for one in following if one.ready <= self._clock.now()])
             after = self._close(running)
             for one in running:
                 one.finish(after.get(one.where.number))
@@ -113,7 +124,8 @@ class SessionRunner:
         """Wait until bytes move on the path: on a busy machine a client may be late."""
         hops = one.live.driver.hops(one.step.cell.path, one.live.facts)
         links = LinkBytes.of(one.live.pair, [(h.role, h.link.name) for h in hops])
-        patience = self._clock.now() + _LATE
+        pause = one.probe.pause if isinstance(one.probe, Sliced) else 0.0
+        patience = self._clock.now() + pause + _LATE
         with suppress(FactError):
             before = links.read()
             while links.read() == before and self._clock.now() < patience:

@@ -3,7 +3,7 @@
 from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, Search
-from netbench.record import Failure, Outcome, Record, Sample
+from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
 from netbench.runner.leg import run_leg
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
@@ -40,13 +40,15 @@ class TrialRunner:
         probe = self._plan.probes[step.cell.probe]
         return self._settler.prepare(live, step, _first(probe))
 
-    def carry_out(self, where: Where, prepared: Prepared) -> Record:
+    def carry_out(self, where: Where, prepared: Prepared, window: SentinelWindow) -> Record:
         """Run a prepared trial and return its record, whatever comes of it.
+
+        `window` is the sentinel's, of all trials of the probe.
 
         Raises:
             EngineLost: the engine does not answer.
         """
-        seen = Seen()
+        seen = Seen(window=window)
         outcome: Outcome
         try:
             outcome = self._run(where.number, prepared, seen)

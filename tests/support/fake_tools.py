@@ -107,9 +107,11 @@ class FakeProcess:
         return self.edges()[WARMING:]
 
     def edges(self) -> list[tuple[float, float]]:
-        """Return all times in which it was let go on, up to now."""
+        """Return all times in which it was let go on and worked, up to now."""
         now = self.engine.clock.now()
-        return [(span.start, now if span.end is None else span.end) for span in self.spans]
+        begins = self.spans[1].start + self.engine.late_by(self) if len(self.spans) > 1 else 0.0
+        first, *rest = [(one.start, now if one.end is None else one.end) for one in self.spans]
+        return [first, *((max(start, begins), max(end, begins)) for start, end in rest)]
 
     def of(self, names: object) -> bool:
         """Tell whether its pair, or its driver, is among these."""

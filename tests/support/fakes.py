@@ -90,6 +90,8 @@ class FakeEngine:
     """Pairs whose session's client ends by itself after so many slices."""
     deaf: frozenset[str] = frozenset()
     """Pairs whose tools can be neither held nor let go on."""
+    late: Mapping[str, float] = field(default_factory=dict)
+    """Pairs whose session's client works only so many seconds after it was woken."""
     latency: float = 0.0
     """Seconds within which a signal reaches a tool."""
     output: Mapping[str, Completed] = field(default_factory=dict)
@@ -160,6 +162,9 @@ class FakeEngine:
 
     def dies_after(self, process: FakeProcess) -> int | None:
         return _of(self.dies, process)
+
+    def late_by(self, process: FakeProcess) -> float:
+        return _of(self.late, process) or 0.0
 
     def standing_of(self, process: FakeProcess) -> frozenset[int]:
         """Return the rounds in which a client's links stand still."""

@@ -305,15 +305,12 @@ def test_an_engine_lost_in_a_group_leaves_records_of_all_its_arms(after: int) ->
         assert record.endpoints
 
 
-def test_sessions_of_tools_that_pause_are_prepared_before_the_blocks_first_group() -> None:
+def test_sessions_of_tools_that_pause_are_prepared_before_the_group_ahead_of_theirs() -> None:
     engine = FakeEngine()
     kinds = (*STREAM, *TRIPS)
     found = Run(three(kinds), engine).records()
 
     assert {type(record.outcome) for record in found} == {Sample}
-    started = [(tool, role) for name, role, tool, _ in engine.log if name == "start"]
-    paused = [("sockperf", Role.CLIENT)] * len(ARMS)
-    assert [one for one in started[:6] if one[1] is Role.CLIENT] == paused
     first = [name for name, *_ in engine.log].index("CONT")
     assert sum(name == "start" for name, *_ in engine.log[:first]) == 12
     for one in clients(engine, "sockperf"):
@@ -348,6 +345,24 @@ def test_slices_are_longer_where_signals_take_long(kinds: Any) -> None:
         for one in record.slices:
             assert one.end - one.start >= 18 * latency - 1e-9
     assert {len(record.slices) for record in found} == {ROUNDS}
+
+
+@pytest.mark.parametrize("late", [0.5, 2.5])
+def test_a_client_that_was_held_before_its_pause_is_waited_for(late: float) -> None:
+    """Nothing shows when a client that sends datagrams is ready; its pause then begins late."""
+    found = Run(three(TRIPS), FakeEngine(late={"bridge": late})).records()
+
+    for record in found:
+        assert sample(record).value("rtt_p50") == pytest.approx(RTT, rel=0.01)
+        assert [one.value is None for one in record.slices] == [False] * ROUNDS
+
+
+def test_a_client_that_never_works_fails_alone_and_in_time() -> None:
+    engine = FakeEngine(late={"bridge": 1e6})
+    outcome = failure(Run(three(TRIPS), engine).records(), "bridge")
+
+    assert outcome.reason == "sockperf told no single round trip"
+    assert engine.clock.now() < 1020
 
 
 def test_trials_of_probes_that_are_paced_run_whole_as_before() -> None:

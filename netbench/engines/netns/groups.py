@@ -2,9 +2,14 @@
 
 They lie in one of the run's own beneath netbench's own cgroup. Unlike the endpoint's processes they
 outlive a netbench that is killed, empty: their name tells the run and its maker.
+
+In version 1 there is one more where the controller `cpu` has a hierarchy apart from `cpuacct`: the
+scheduler then weighs endpoints as it weighs containers. In version 2 processes of our own are in
+the parent, so that `cpu` cannot be enabled beneath it.
 """
 
 import os
+import re
 import threading
 import time
 from contextlib import suppress
@@ -17,6 +22,8 @@ from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError
 
 _PREFIX: Final = "netbench-"
+_CPU: Final = "cpu"
+"""The controller that weighs groups for the scheduler."""
 _GONE: Final = 2.0
 """Seconds that killed processes may take to leave a group."""
 _AGAIN: Final = 0.005
@@ -29,57 +36,86 @@ class Groups:
         """Make nothing yet."""
         self._name = f"{_PREFIX}{run}:{owner}"
         self._lock = threading.Lock()
-        self._parent: Path | None = None
-        self._tried = False
-        self._made: dict[int, Path] = {}
+        self._parents: tuple[Path, ...] | None = None
+        self._made: dict[int, tuple[Path, ...]] = {}
 
     def make(self, holder: int) -> None:
-        """Make a group and put a holder into it; nothing where that is not allowed."""
-        parent = self._run()
-        if parent is None:
-            return
-        group = parent / str(holder)
-        try:
-            group.mkdir()
-            (group / "cgroup.procs").write_text(f"{holder}\n")
-        except OSError:
-            _remove(group)
-            return
+        """Make its groups and put a holder into them; nothing where that is not allowed."""
+        made = []
+        for parent in self._run():
+            group = parent / str(holder)
+            try:
+                group.mkdir()
+                (group / "cgroup.procs").write_text(f"{holder}\n")
+            except OSError:
+                _remove(group)
+            else:
+                made.append(group)
         with self._lock:
-            self._made[holder] = group
+            self._made[holder] = tuple(made)
 
-    def of(self, holder: int) -> Path | None:
-        """Return a holder's group, None where it has none."""
+    def of(self, holder: int) -> tuple[Path, ...]:
+        """Return a holder's groups, none where it has none."""
         with self._lock:
-            return self._made.get(holder)
+            return self._made.get(holder, ())
 
     def remove(self, holder: int) -> None:
-        """Remove a group whose holder has been killed; `close` tries again where that fails."""
-        group = self.of(holder)
-        if group is not None and _remove(group):
-            with self._lock:
-                self._made.pop(holder, None)
+        """Remove groups whose holder has been killed; `close` tries again where that fails."""
+        left = tuple(group for group in self.of(holder) if not _remove(group))
+        with self._lock:
+            self._made[holder] = left
+            if not left:
+                del self._made[holder]
 
     def close(self) -> None:
         """Remove every group, all of whose processes have been killed."""
         with self._lock:
-            left, parent = [*self._made.values()], self._parent
+            left = [group for groups in self._made.values() for group in groups]
+            parents = self._parents or ()
             self._made.clear()
-        for group in (*left, *([parent] if parent else ())):
+        for group in (*left, *parents):
             _remove(group)
 
-    def _run(self) -> Path | None:
-        """Return the run's own group, made at the first call."""
+    def _run(self) -> tuple[Path, ...]:
+        """Return the run's own groups, made at the first call."""
         with self._lock:
-            if not self._tried:
-                self._tried = True
-                try:
-                    parent = group_of("self").folder / self._name
-                    parent.mkdir()
-                    self._parent = parent
-                except (FactError, OSError):
-                    self._parent = None
-            return self._parent
+            if self._parents is None:
+                made = []
+                for folder in _own_groups():
+                    with suppress(OSError):
+                        (folder / self._name).mkdir()
+                        made.append(folder / self._name)
+                self._parents = tuple(made)
+            return self._parents
+
+
+def _own_groups() -> tuple[Path, ...]:
+    """Return netbench's own group, and that in the hierarchy of `cpu` where it is another.
+
+    What has a blank in its path is left out: a shell joins them.
+    """
+    found: list[Path] = []
+    with suppress(FactError):
+        found.append(group_of("self").folder)
+    root = _cpu_hierarchy()
+    if root is not None:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        names = [line.split(":", 2)[2] for line in lines if line.split(":", 2)[1] == _CPU]
+        found += [root / name.lstrip("/") for name in names if ".." not in name]
+    return tuple(folder for folder in found if not re.search(r"\s", str(folder)))
+
+
+def _cpu_hierarchy() -> Path | None:
+    """Return where version 1 has the controller `cpu` by itself, None where it has not."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, kind = line.partition(" - ")
+        words = kind.split()
+        if words[:1] == ["cgroup"] and words[2:]:
+            controllers = set(words[2].split(",")) - {"rw", "ro"}
+            mounted = fields.split()
+            if controllers == {_CPU} and mounted[3] == "/":
+                return Path(mounted[4])
+    return None
 
 
 def _remove(group: Path) -> bool:
@@ -101,8 +137,10 @@ def _remove(group: Path) -> bool:
 def leftover_groups(run: str | None) -> tuple[Owned, ...]:
     """Return the cgroups of one run or of all, those of a netbench that still runs included."""
     found = []
-    for mount in mounts(Path("/proc/self/mountinfo").read_text()).values():
-        for folder, names, _ in os.walk(mount.folder):
+    seen = mounts(Path("/proc/self/mountinfo").read_text()).values()
+    cpu = _cpu_hierarchy()
+    for root in (*(mount.folder for mount in seen), *([cpu] if cpu else ())):
+        for folder, names, _ in os.walk(root):
             for name in [name for name in names if name.startswith(_PREFIX)]:
                 mark, colon, owner = name.removeprefix(_PREFIX).partition(":")
                 path = Path(folder, name)

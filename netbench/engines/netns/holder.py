@@ -23,8 +23,11 @@ from netbench.record import Completed
 _BECOME = 'ulimit -c 0; ulimit -f "$1"; shift; exec "$@"'
 """Script that bounds what it may write, in blocks of 512 bytes, and becomes a tool: its output goes
 into files of ours."""
-_JOIN = 'ulimit -c 0; ulimit -f "$1"; shift; echo 0 > "$0" && exec "$@"'
-"""The same that first puts itself into a cgroup; 0 is who writes it."""
+_JOIN = (
+    'ulimit -c 0; ulimit -f "$1"; shift; for file in $0; do echo 0 > "$file" || exit; done; '
+    'exec "$@"'
+)
+"""The same that first puts itself into cgroups; 0 is who writes it. Their names have no blanks."""
 _START = 5.0
 """Seconds a holder may take to stand."""
 _POLL = 0.02
@@ -148,7 +151,7 @@ class NamespaceProcess:
         holder: int,
         argv: tuple[str, ...],
         cpu: int | None,
-        group: Path | None,
+        groups: tuple[Path, ...],
         confined: tuple[str, ...] = (),
     ) -> None:
         """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in a cgroup.
@@ -158,8 +161,8 @@ class NamespaceProcess:
         most = str(MOST_OUTPUT // 512)
         bound = (
             ("sh", "-c", _BECOME, "sh", most)
-            if group is None
-            else ("sh", "-c", _JOIN, str(group / "cgroup.procs"), most)
+            if not groups
+            else ("sh", "-c", _JOIN, " ".join(f"{one}/cgroup.procs" for one in groups), most)
         )
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
         die = ("setpriv", "--pdeathsig", "KILL", *confined)

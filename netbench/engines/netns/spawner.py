@@ -50,11 +50,11 @@ class Spawner:
         return settled(self._begin(lambda: begin(self._run, self._owner, network_of)))
 
     def tool(
-        self, holder: int, argv: tuple[str, ...], cpu: int | None, group: Path | None
+        self, holder: int, argv: tuple[str, ...], cpu: int | None, groups: tuple[Path, ...]
     ) -> NamespaceProcess:
-        """Start a tool in all namespaces of a holder, in a cgroup from its first instruction."""
+        """Start a tool in all namespaces of a holder, in cgroups from its first instruction."""
         confined = self.confinement.options
-        return self._begin(lambda: NamespaceProcess(holder, argv, cpu, group, confined))
+        return self._begin(lambda: NamespaceProcess(holder, argv, cpu, groups, confined))
 
     def program(
         self,
