@@ -50,10 +50,12 @@ def size(plan: PlanSummary, skipped: Container[Cell]) -> int:
 def looks(plan: PlanSummary, blocks: int) -> Looks:
     """Return when a contrast is judged that has this many blocks with a value.
 
-    In an adaptive plan after every block from its least number to its cap. With a fixed number of
+    In an adaptive plan after every block from its least number to its cap; one that its time ended
+    before that is judged as if it had been looked at from `MIN_BLOCKS` on. With a fixed number of
     blocks once, after all of them. More blocks than the cap are those of an extended run.
     """
     if plan.adaptive:
-        return Looks(plan.least, max(plan.cap, plan.least))
+        first = plan.least if blocks >= plan.least else min(plan.least, MIN_BLOCKS)
+        return Looks(first, max(plan.cap, plan.least))
     only = max(MIN_BLOCKS, min(blocks, plan.cap))
     return Looks(only, only)

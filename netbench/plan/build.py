@@ -58,7 +58,7 @@ class Plan:
     least: int = LEAST_BLOCKS
     """Blocks that a contrast has at least before it may be settled."""
     unhurried: int = 0
-    """Blocks that `max_time` does not prevent: a suite's own limit leaves room for `least`."""
+    """Blocks that `max_time` does not prevent: a suite's own limit leaves room for a verdict."""
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -219,5 +219,5 @@ def build(request: Request, topology: CpuTopology) -> Plan:
         adaptive=request.adaptive,
         precision=request.precision,
         least=least,
-        unhurried=0 if request.strict else least,
+        unhurried=0 if request.strict else min(least, LEAST_BLOCKS),
     )

@@ -26,6 +26,8 @@ from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
 
 _AT_ONCE: Final = 16
 """Sessions prepared at a time."""
+_AHEAD: Final = 12
+"""Sessions that may wait for their turn; those of the next probe may, however many they are."""
 _UNPINNED: Final = Cpus(None, None)
 _Started = Prepared | Failure | Skip | EngineLost
 """What came of starting a session's tools."""
@@ -60,32 +62,52 @@ class BlockRunner:
     def run(self, block: BlockPlan, live: LiveBlock) -> Iterator[Event]:
         """Run the block probe by probe.
 
-        The clients of some tools pause before they work. Those of one probe are started before the
-        probe that comes before it is measured, so that their pause passes meanwhile.
+        The clients of some tools pause before they work. They are started before an earlier probe
+        is measured, so that their pause passes meanwhile: those of the next probe, and of further
+        ones as long as they are few, for some keep much memory.
 
         Raises:
             EngineLost: after the records that saw it.
         """
         groups = block.groups
-        ahead: _Sessions = self._prepared(groups[0], live)
+        started: dict[int, _Sessions] = {}
         try:
-            self._meter.rest()
             for at, group in enumerate(groups):
-                following = groups[at + 1] if at + 1 < len(groups) else ()
-                mine, ahead = ahead, {}
-                if following and self._pauses(following[0]):
-                    ahead = self._prepared(following, live)
+                self._start_ahead(groups, at, started, live)
+                if at == 0:
+                    self._meter.rest()
+                mine = started.pop(at, {})
                 yield TrialStarted(group[0], self._course.attempts(block.number) + 1)
                 if self._sliced(group[0]):
+                    ahead = started.get(at + 1, {})
                     yield from self._sessions_of(block, group, live, mine, ahead)
                 else:
                     yield from self._trials_of(block, group, live)
-                if following and not ahead:
-                    ahead = self._prepared(following, live)
         finally:
-            for left in ahead.values():
+            for left in (one for sessions in started.values() for one in sessions.values()):
                 if isinstance(left, Prepared):
                     left.end()
+
+    def _start_ahead(
+        self,
+        groups: Sequence[Sequence[Step]],
+        at: int,
+        started: dict[int, _Sessions],
+        live: LiveBlock,
+    ) -> None:
+        """Start the sessions of a probe, and of those after it that are due."""
+        due: list[int] = []
+        count = sum(len(sessions) for sessions in started.values())
+        for number in range(at, len(groups)):
+            group = groups[number]
+            count += len(group) * (number not in started)
+            few = number <= at + 1 or count <= _AHEAD
+            wanted = number == at or (self._pauses(group[0]) and few)
+            if wanted and number not in started and self._sliced(group[0]):
+                due.append(number)
+        found = self._prepared([groups[number] for number in due], live)
+        for number in due:
+            started[number] = {step: found[step] for step in groups[number] if step in found}
 
     def _sliced(self, step: Step) -> bool:
         return isinstance(self._plan.probes[step.cell.probe], Sliced)
@@ -94,18 +116,17 @@ class BlockRunner:
         probe = self._plan.probes[step.cell.probe]
         return isinstance(probe, Sliced) and probe.pause > 0
 
-    def _prepared(self, steps: Sequence[Step], live: LiveBlock) -> _Sessions:
-        """Start server and held client of every session of a probe that can be had.
+    def _prepared(self, groups: Sequence[Sequence[Step]], live: LiveBlock) -> _Sessions:
+        """Start server and held client of every session of some probes that can be had.
 
         That the engine went away meanwhile is left to the group to record and to raise.
         """
         found: _Sessions = {}
-        if not self._sliced(steps[0]):
-            return found
         with Pool(max_workers=_AT_ONCE) as pool:
             begun = {
-                step: pool.submit(self._prepare_session, pair, step, len(steps))
-                for step in steps
+                step: pool.submit(self._prepare_session, pair, step, len(group))
+                for group in groups
+                for step in group
                 if (pair := self._up(step, live)) is not None
             }
         for step, future in begun.items():

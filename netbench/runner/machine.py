@@ -22,7 +22,7 @@ _STAT: Final = "/proc/stat"
 _ANY: Final = Cpus(None, None)
 _NO_REST: Final = Absent("no idle window came before")
 _NOT_BEGUN: Final = Absent("the window was not begun")
-_REST: Final = 0.3
+_REST: Final = 0.25
 """Seconds of an idle window."""
 _NAMES: Final = ("trial.busy", "trial.steal", "trial.load1")
 

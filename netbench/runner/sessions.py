@@ -112,25 +112,35 @@ class SessionRunner:
         waiting = [one for one in sessions if one.woken is None]
         self._clock.until(max((one.ready for one in waiting), default=0.0))
         for one in waiting:
-            one.woken = self._clock.now()
             with _met_again():
-                one.let_go()
-                self._clock.until(one.woken + _WAKE)
                 if isinstance(one.probe, Sliced) and one.probe.lead:
                     self._see_it_work(one)
-                one.hold()
+                else:
+                    self._let_work(one)
+
+    def _let_work(self, one: Prepared) -> None:
+        one.woken = self._clock.now()
+        one.let_go()
+        self._clock.until(one.woken + _WAKE)
+        one.hold()
 
     def _see_it_work(self, one: Prepared) -> None:
-        """Wait until bytes move on the path: on a busy machine a client may be late."""
+        """Let a client work until bytes move on its path: on a busy machine it may be late."""
         hops = one.live.driver.hops(one.step.cell.path, one.live.facts)
         links = LinkBytes.of(one.live.pair, [(h.role, h.link.name) for h in hops])
         pause = one.probe.pause if isinstance(one.probe, Sliced) else 0.0
         patience = self._clock.now() + pause + _LATE
-        with suppress(FactError):
+        try:
             before = links.read()
-            while links.read() == before and self._clock.now() < patience:
-                one.woken = self._clock.now()
-                self._clock.sleep(_WAKE)
+        except FactError:
+            self._let_work(one)
+            return
+        while True:
+            self._let_work(one)
+            with suppress(FactError):
+                if links.read() == before and self._clock.now() < patience:
+                    continue
+            return
 
     def _open(self, running: Sequence[LiveSession]) -> None:
         """Wake every client, and read all that a proof needs while they are held again."""

@@ -185,7 +185,7 @@ def test_without_iptables_nftables_holds_the_same_rules(engine: NetnsEngine) -> 
 
     subnets = SubnetPool().take(ipv6=False)
     firewall = Firewall(engine.host().pid, command)
-    firewall.add_bridge("nb0", subnets, internal=False)
+    firewall.add_bridge("nb0", subnets, internal=False, icc=True)
 
     assert firewall.backend == "nftables"
     assert firewall.unavailable() is None

@@ -50,8 +50,8 @@ COMMIT
 """What Docker 26.1 has with its default bridge and one more, by `iptables-save`, but the two rules
 of `nat DOCKER` that leave published ports to docker-proxy."""
 
-FIRST = bridge_rules("docker0", "172.17.0.0/16", internal=False)
-SECOND = bridge_rules("br-1", "172.18.0.0/16", internal=False)
+FIRST = bridge_rules("docker0", "172.17.0.0/16", internal=False, icc=True)
+SECOND = bridge_rules("br-1", "172.18.0.0/16", internal=False, icc=True)
 
 
 def test_the_tables_are_docker_s() -> None:
@@ -80,7 +80,7 @@ def test_a_network_is_inserted_before_the_others_and_behind_the_jumps() -> None:
 
 
 def test_an_internal_network_has_no_way_out() -> None:
-    rules = bridge_rules("br-1", "172.18.0.0/16", internal=True)
+    rules = bridge_rules("br-1", "172.18.0.0/16", internal=True, icc=True)
     lines = rule_text.delete(rules).splitlines()
 
     assert lines == [
@@ -90,6 +90,14 @@ def test_an_internal_network_has_no_way_out() -> None:
         "-D DOCKER-ISOLATION-STAGE-1 ! -d 172.18.0.0/16 -i br-1 -j DROP",
         "COMMIT",
     ]
+
+
+def test_containers_kept_apart_are_dropped_behind_all_that_is_let_through() -> None:
+    apart = bridge_rules("br-1", "172.18.0.0/16", internal=False, icc=False)
+    text = rule_text.restore(host_chains(4), [apart, FIRST])
+    forward = [line for line in text.splitlines() if line.startswith("-A FORWARD")]
+
+    assert forward[-1] == "-A FORWARD -i br-1 -o br-1 -j DROP"
 
 
 def test_a_port_is_translated_in_the_families_that_it_has() -> None:
@@ -103,7 +111,9 @@ def test_a_port_is_translated_in_the_families_that_it_has() -> None:
         "-A DOCKER -d 198.18.0.1 -p tcp -m tcp --dport 30001 -j DNAT "
         "--to-destination 198.18.1.2:20001"
     ) in lines
-    assert "-A DOCKER -d 198.18.1.2 -p udp -m udp --dport 20001 -j ACCEPT" in lines
+    assert (
+        "-A DOCKER -d 198.18.1.2 -p udp -m udp --dport 20001 -m conntrack --ctstate DNAT -j ACCEPT"
+    ) in lines
     assert (
         "-A POSTROUTING -s 198.18.1.0/24 -d 198.18.1.2 -p tcp -m tcp --dport 20001 "
         "-m conntrack --ctstate DNAT -j MASQUERADE"

@@ -28,6 +28,7 @@ class Bridge:
     mtu: int | None
     internal: bool
     isolated: bool
+    """Whether its ports are kept apart, because no rule can do it."""
     hosts: Numbers = field(default_factory=lambda: Numbers(HOSTS, "addresses of the bridge"))
 
 
@@ -77,13 +78,14 @@ class BridgeKind:
         started = time.monotonic()
         try:
             wiring.add_bridge(self._world.pid, link, addresses=gateway, mtu=spec.mtu)
-            self._world.firewall.add_bridge(link, subnets, internal=spec.internal)
+            self._world.firewall.add_bridge(link, subnets, internal=spec.internal, icc=spec.icc)
         except BaseException:
             wiring.delete_link(self._world.pid, link)
             self._world.subnets.give_back(subnets)
             raise
         took = time.monotonic() - started
-        made = Bridge(link, subnets, ipam, spec.mtu, spec.internal, isolated=not spec.icc)
+        isolated = not (spec.icc or self._world.filters_bridges)
+        made = Bridge(link, subnets, ipam, spec.mtu, spec.internal, isolated)
         with self._lock:
             self._bridges[link] = made
         return Network(link, ipam, took=took)

@@ -12,7 +12,6 @@ from typing import Final
 from netbench.engines.netns import rule_text
 from netbench.engines.netns.numbers import Subnets
 from netbench.engines.netns.rules import (
-    LAN_LINK,
     Chain,
     Forward,
     Rule,
@@ -26,8 +25,6 @@ from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import Family
-
-__all__ = ["LAN_LINK", "Firewall", "Forward"]
 
 Command = Callable[[int, tuple[str, ...], str], Completed]
 """Run a program with an input in the network namespace of a process."""
@@ -166,13 +163,22 @@ class Firewall:
                 self._backend.install(self._world, 6, host_chains(6), self._state)
                 self._families.append(6)
 
-    def add_bridge(self, link: str, subnets: Subnets, *, internal: bool) -> None:
-        """Install the rules of a bridge network, until `remove_bridge`; errors as `open_ipv6`."""
+    def add_bridge(self, link: str, subnets: Subnets, *, internal: bool, icc: bool) -> None:
+        """Install the rules of a bridge network, until `remove_bridge`; errors as `open_ipv6`.
+
+        Args:
+            link: the bridge.
+            subnets: of the network.
+            internal: whether it has no way out.
+            icc: whether its containers reach each other. Where not, IPv6 needs its rules too.
+        """
         piece: dict[Family, tuple[Rule, ...]] = {
-            4: bridge_rules(link, str(subnets.v4), internal=internal)
+            4: bridge_rules(link, str(subnets.v4), internal=internal, icc=icc)
         }
         if subnets.v6:
-            piece[6] = bridge_rules(link, str(subnets.v6), internal=internal)
+            piece[6] = bridge_rules(link, str(subnets.v6), internal=internal, icc=icc)
+            if not icc:
+                self.open_ipv6()
         self._add(f"bridge {link}", piece)
 
     def remove_bridge(self, link: str) -> None:

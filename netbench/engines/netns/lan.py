@@ -7,9 +7,10 @@ from typing import Final
 
 from netbench.engines.base import Endpoint, Lan
 from netbench.engines.netns import wiring
-from netbench.engines.netns.firewall import LAN_LINK, Firewall
+from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import Holder
 from netbench.engines.netns.numbers import SubnetPool, Subnets
+from netbench.engines.netns.rules import LAN_LINK
 from netbench.engines.netns.settings import SWITCH
 from netbench.spec import Role
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from netbench.engines.netns.firewall import Forward
+from netbench.engines.netns.rules import Forward
 from netbench.engines.netns.spawner import end
 from netbench.engines.programs import find_program
 from netbench.errors import EngineError

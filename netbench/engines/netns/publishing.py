@@ -7,9 +7,10 @@ from typing import Final
 
 from netbench.engines.base import Lan, Published
 from netbench.engines.netns import proxy
-from netbench.engines.netns.firewall import Firewall, Forward
+from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.kinds import Publication
 from netbench.engines.netns.numbers import Addresses, Numbers, Subnets
+from netbench.engines.netns.rules import Forward
 from netbench.errors import Unsupported
 
 _HOST_PORTS: Final = range(30001, 32768)

@@ -117,9 +117,17 @@ def container_chains() -> tuple[Chain, ...]:
     )
 
 
-def bridge_rules(link: str, subnet: str, *, internal: bool) -> tuple[Rule, ...]:
-    """Return the rules of a bridge network: none to other bridges, and the way out translated."""
-    within = Rule("filter", "FORWARD", "ACCEPT", iif=link, oif=link)
+def bridge_rules(link: str, subnet: str, *, internal: bool, icc: bool) -> tuple[Rule, ...]:
+    """Return the rules of a bridge network: none to other bridges, and the way out translated.
+
+    Args:
+        link: the bridge.
+        subnet: of the network.
+        internal: whether it has no way out.
+        icc: whether its containers reach each other.
+    """
+    between = "ACCEPT" if icc else "DROP"
+    within = Rule("filter", "FORWARD", between, iif=link, oif=link, last=not icc)
     if internal:
         return (
             within,
@@ -167,8 +175,9 @@ class Forward:
 def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
     """Return the rules of a published port, none where it has no addresses of the family.
 
-    Docker's own leave out the endpoint's neighbours, whom its docker-proxy serves. Here they are
-    translated too, as by an engine without docker-proxy.
+    Docker's own leave out the endpoint's neighbours by their link, since docker-proxy serves them.
+    Here they are translated too, as by an engine without docker-proxy, and what is let through is
+    what was translated.
     """
     if family == 4:  # noqa: PLR2004 -- IP version
         host, own, subnet = one.host.v4, one.to.v4, str(one.within.v4)
@@ -195,6 +204,7 @@ def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
                 dst=own,
                 protocol=protocol,
                 dport=one.port,
+                state="DNAT",
                 last=True,
             ),
             Rule(

@@ -49,6 +49,10 @@ class World:
             self.firewall = Firewall(self.pid, self._fed)
             if self.firewall.unavailable() is None:
                 wiring.forward(self.pid, ipv6=False)
+            self.filters_bridges = self.firewall.unavailable() is None and wiring.passes_firewall(
+                self.pid
+            )
+            """Whether the firewall's rules decide what passes within a bridge."""
         except BaseException:
             self._end_processes()
             raise
