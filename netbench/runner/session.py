@@ -31,7 +31,7 @@ from netbench.spec import Role
 SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
 _DRAIN: Final = 0.003
-"""Seconds after a hold in which what had been sent arrives."""
+"""Seconds after the hold of a stream in which what had been sent arrives."""
 _LATENCIES: Final = 20
 """A slice is at least so many times as long as a signal may take: where signals go through an
 engine, or over a network, slices are longer."""
@@ -119,7 +119,8 @@ class LiveSession:
             prepared.hold()
         if self.usage is not None:
             self.usage.close()
-        self.meter.clock.until(end + _DRAIN)
+        if self.probe.counted == "bytes":
+            self.meter.clock.until(end + _DRAIN)
         after = self.links.read() if self.links else {}
         counts = None if first is None or last is None else (first, last)
         self.windows.append(Window(number, place, released, start, end, counts))

@@ -239,7 +239,7 @@ def applied(text: str, diff: str) -> str:
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the code on which the steps of the two worked examples were done."""
     copy = tmp_path_factory.mktemp("extended")
-    for name in ("netbench", "tests/support", "tests/golden/iperf3"):
+    for name in ("netbench", "tests/support", "tests/golden/sessions/iperf3-3.18"):
         shutil.copytree(
             ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
@@ -281,7 +281,7 @@ def test_the_examples_do_what_they_promise_on_this_kernel(extended: Path, comman
         require_or_skip("netns", reason)
     (suite,) = shown("write-a-probe.md", "toml")
     tables = (
-        f"[probes.{name}]\nseconds = 1\nomit = 0\n" for name in ("tcp-throughput", "tcp-zerocopy")
+        f"[probes.{name}]\nrounds = 4\nslice = 0.1\n" for name in ("tcp-throughput", "tcp-zerocopy")
     )
     short = "".join((suite, *tables)).replace('placement = "cross"', 'placement = "same"')
     (extended / "zerocopy.toml").write_text(short)

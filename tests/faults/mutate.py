@@ -57,8 +57,7 @@ MUTATIONS = (
     Mutation(
         "cgroups stay",
         "netbench/engines/netns/groups.py",
-        "        for group in (*left, *([parent] if parent else ())):\n"
-        "            _remove(group)\n",
+        "        for group in (*left, *parents):\n            _remove(group)\n",
         "",
         (f"{SIGNALS}::{ENDED}[SIGINT-probe]",),
     ),
@@ -70,15 +69,29 @@ MUTATIONS = (
         ("tests/unit/test_runner.py",),
     ),
     Mutation(
+        "a client works on while others are measured",
+        "netbench/runner/session.py",
+        "        finally:\n            prepared.hold()\n",
+        "        finally:\n            pass\n",
+        ("tests/unit/test_runner_sessions.py",),
+    ),
+    Mutation(
+        "bytes of others prove a path",
+        "netbench/topology/proof.py",
+        "    problems += [problem for one in slices for problem in _short_slice(hops, one)]\n",
+        "",
+        ("tests/unit/test_runner_sessions.py",),
+    ),
+    Mutation(
         "a second signal cuts the cleaning short",
-        "netbench/topology/shield.py",
+        "netbench/interrupts.py",
         "        pending.append(number)\n",
         "        raise KeyboardInterrupt\n",
         (f"{SIGNALS}::test_a_second_signal_does_not_cut_the_cleaning_short",),
     ),
     Mutation(
         "SIGHUP kills",
-        "netbench/errors.py",
+        "netbench/interrupts.py",
         "signal.SIGTERM, signal.SIGHUP)",
         "signal.SIGTERM)",
         (f"{SIGNALS}::{ENDED}[SIGHUP-probe]",),

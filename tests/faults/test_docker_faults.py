@@ -17,6 +17,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.faults import (
+    SESSIONS,
     TRIALS,
     Bed,
     Running,
@@ -24,6 +25,7 @@ from support.faults import (
     assert_one_error,
     docker_bed_of,
     failures,
+    held,
     nothing_left,
     stages,
     trickle,
@@ -74,6 +76,24 @@ def test_a_killed_run_is_cleaned_up_after(docker_bed: Bed, stage: str) -> None:
         assert_kept(run, truncated=True)
         cleaned = docker_bed.program("clean")
         assert cleaned.code == 0, cleaned.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda value: value.name)
+def test_tools_that_are_held_go_with_the_run(docker_bed: Bed, number: Signals) -> None:
+    with nothing_left(docker_bed):
+        run = docker_bed.start(cell=SESSIONS)
+        run.until(lambda _: held(docker_bed))
+        run.signal(number)
+
+        if number is signal.SIGKILL:
+            assert run.end() == -signal.SIGKILL
+            assert_kept(run, truncated=True)
+            cleaned = docker_bed.program("clean")
+            assert cleaned.code == 0, cleaned.stderr
+        else:
+            assert run.end() == 130, run.said
+            assert_one_error(run, f"stopped by {number.name}")
+            assert_kept(run)
 
 
 @pytest.mark.parametrize("stage", ["create", "settle", "probe", "record", "teardown"])
@@ -193,13 +213,14 @@ HURT: dict[str, tuple[Callable[[docker.APIClient, str], Any], str]] = {
 """What is done to a container, and the evidence that must be told of it."""
 
 
+@pytest.mark.parametrize("cell", [trickle(3), SESSIONS], ids=["trial", "session"])
 @pytest.mark.parametrize("how", HURT)
 def test_a_container_that_is_hurt_is_a_failure_and_the_others_are_measured(
-    docker_bed: Bed, api: docker.APIClient, how: str
+    docker_bed: Bed, api: docker.APIClient, how: str, cell: str
 ) -> None:
     with nothing_left(docker_bed):
-        run = docker_bed.start(cell=trickle(3))
-        run.until(lambda _: bridged(docker_bed))
+        run = docker_bed.start(cell=cell)
+        run.until(lambda _: bridged(docker_bed) and (cell != SESSIONS or held(docker_bed)))
         hurt, words = HURT[how]
         hurt(api, server(api, run))
         code = run.end()

@@ -7,7 +7,15 @@ from contextlib import suppress
 from signal import Signals
 
 import pytest
-from support.faults import Bed, assert_kept, assert_one_error, nothing_left, stages
+from support.faults import (
+    SESSIONS,
+    Bed,
+    assert_kept,
+    assert_one_error,
+    held,
+    nothing_left,
+    stages,
+)
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TRIES = 5
@@ -58,6 +66,25 @@ def test_a_killed_run_is_cleaned_up_after(bed: Bed, stage: str) -> None:
         }
         if loaded is not None:
             assert bed.program("report", str(loaded.path)).code == 0
+
+
+@pytest.mark.cleans
+@pytest.mark.parametrize("number", [*CAUGHT, signal.SIGKILL], ids=lambda number: number.name)
+def test_tools_that_are_held_go_with_the_run(bed: Bed, number: Signals) -> None:
+    """A process that is stopped heeds no signal but SIGKILL."""
+    with nothing_left(bed):
+        run = bed.start(cell=SESSIONS)
+        run.until(lambda _: held(bed))
+        run.signal(number)
+
+        if number is signal.SIGKILL:
+            assert run.end() == -signal.SIGKILL
+            assert_kept(run, truncated=True)
+            assert bed.program("clean").code == 0
+        else:
+            assert run.end() == 130, run.said
+            assert_one_error(run, f"stopped by {number.name}")
+            assert_kept(run)
 
 
 @pytest.mark.parametrize("stage", ["probe", "teardown"])

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import TRICKLE, Ended, Program, records, tool_processes, wait_for
+from support.program import (
+    TRICKLE,
+    Ended,
+    Program,
+    is_held,
+    records,
+    tool_processes,
+    wait_for,
+)
 from support.require import require_or_skip
 
 from netbench.drivers import DRIVERS, Way
@@ -27,17 +35,17 @@ CARRYING = {
 }
 PLACED = """
 [probes.tcp-throughput]
-seconds = {seconds}
-omit = 0
+rounds = {rounds}
 [[cell]]
 probe = "tcp-throughput"
 placement = "{placement}"
 """
-ONE = PLACED.format(seconds=1, placement="cross")
-LONG = PLACED.format(seconds=3, placement="cross")
+ONE = PLACED.format(rounds=5, placement="cross")
+LONG = PLACED.format(rounds=12, placement="cross")
 CONTRAST = {
     *("driver", "baseline", "path", "probe", "placement", "metric", "unit", "ratio", "low"),
-    *("high", "difference", "verdict", "blocks", "state", "noise_floor", "warnings"),
+    *("high", "unshared", "median_ratio", "difference", "verdict", "reason", "by_sign", "blocks"),
+    *("noise_floor", "warnings"),
 }
 CELL = {
     *("driver", "path", "probe", "placement", "metric", "unit", "median", "p25", "p75"),
@@ -110,7 +118,7 @@ def test_stdout_is_one_document_with_the_fixed_fields(whole: tuple[Program, Ende
     document = json.loads(done.stdout)
     measured = CARRYING - lacking(records(program.run_folder()))
 
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert (document["engine"], document["baseline"], document["seed"]) == ("netns", "host", 7)
     assert document["exit"] == done.code
     assert program.folder / document["folder"] == program.run_folder()
@@ -258,7 +266,7 @@ def test_iperf3_killed_in_the_middle_is_a_failure_with_its_evidence(
     program: Program, mark: str
 ) -> None:
     running = program.popen("run", "--blocks", "1", "--suite", program.suite(LONG), "--json")
-    pid = wait_for(lambda: next(iter(own_clients(mark)), None))
+    pid = wait_for(lambda: let_go(own_clients(mark)))
     os.kill(pid, signal.SIGKILL)
     stdout, stderr = running.communicate(timeout=60)
 
@@ -274,6 +282,12 @@ def test_iperf3_killed_in_the_middle_is_a_failure_with_its_evidence(
     # whichever arm came first: the baseline's second one is told apart
     assert sum(cell["failures"] for cell in (*told["cells"], *told["baseline_again"])) >= 1
     assert (program.run_folder() / "report.html").exists()
+
+
+def let_go(clients: list[int]) -> int | None:
+    """Return the client of a session whose slice it is; None while not all others are held."""
+    free = [pid for pid in clients if not is_held(pid)]
+    return free[0] if len(clients) > 1 and len(free) == 1 else None
 
 
 def own_clients(mark: str) -> list[int]:
@@ -300,7 +314,7 @@ def test_a_time_limit_ends_the_run_with_what_was_measured(program: Program) -> N
 def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
     program: Program,
 ) -> None:
-    """Both bridges carry a trickle whole; how fast a flood gets through is never known to 4 %."""
+    """Both bridges carry a trickle whole; how fast a flood gets through varies much more."""
     sent = {"trickle": ("10M", 1_000_000), "flood": ("40G", 20_000_000)}
     probes = "".join(
         f'[probes.{name}]\nkind = "udp-rate"\nrate = "{rate}"\nvolume = {volume}\n'
@@ -310,7 +324,7 @@ def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
     suite = program.suite(f"blocks = {{least = 6, most = 11}}\n{probes}")
     done = program(
         *("run", "--engine", "netns", "--drivers", "bridge,bridge:user", "--json"),
-        *("--suite", suite, "--margin", "0.0001", "--precision", "0.04"),
+        *("--suite", suite, "--margin", "0.03", "--precision", "0.0001"),
         timeout=400,
     )
     run = load(program.run_folder())
@@ -318,28 +332,29 @@ def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
     for record in run.records():
         ran.setdefault(record.cell.probe, set()).add(record.block)
     (first,) = run.info.settled
-    stopped = {c["probe"]: c for c in done.json["contrasts"] if c["primary"] and c["headline"]}
+    stopped = {c["probe"]: c for c in done.json["contrasts"] if c["primary"]}
 
     assert done.code == 0, done.stderr
     assert (first.cell.driver, first.cell.probe, first.why) == (
         "bridge:user",
         "trickle",
-        "precise",
+        "decided",
     )
-    assert 8 <= first.block < 11
+    assert 6 <= first.block < 11
     assert ran["trickle"] == set(range(1, first.block + 1))
     assert ran["flood"] == set(range(1, 12))
-    assert stopped["trickle"]["stopped"] == "precise"
+    assert stopped["trickle"]["verdict"] == "equivalent"
+    assert stopped["trickle"]["stopped"] == "decided"
     assert stopped["trickle"]["stopped_after"] == first.block
     assert stopped["flood"]["stopped"] == "out-of-blocks"
-    assert "settled: bridge:user in trickle@none (precise)" in done.stderr
+    assert "settled: bridge:user in trickle@none (decided)" in done.stderr
     assert "most blocks, 11, were done" in done.json["ending"]
-    assert "precise: bridge:user in throughput by trickle unpinned" in done.json["ending"]
+    assert "decided: bridge:user in throughput by trickle unpinned" in done.json["ending"]
 
 
 @pytest.mark.alone
 def test_quiet_says_nothing_but_the_result(program: Program) -> None:
-    suite = program.suite(PLACED.format(seconds=1, placement="none"))
+    suite = program.suite(PLACED.format(rounds=4, placement="none"))
     done = program("run", "--drivers", "host", "--blocks", "1", "--suite", suite, "--quiet")
 
     assert done.code == 0

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from short import ShortRoundTrips, ShortStream
 from support.require import require_or_skip
 
 from netbench.cli import run_command_line
@@ -14,31 +13,32 @@ from netbench.cli.ground import RunOptions
 from netbench.cli.run import measure
 from netbench.engines.base import Wishes
 from netbench.plan import Options
-from netbench.probes import PROBES
 
 SUITE = """
 name = "compared"
-[probes.short-stream]
-megabytes = 100
-[probes.short-rr]
-count = 10_000
+[probes.tcp-throughput]
+rounds = 4
+slice = 0.1
+[probes.tcp-rr]
+rounds = 4
+slice = 0.05
 [[cell]]
-probe = "short-stream"
+probe = "tcp-throughput"
 placement = "same"
 [[cell]]
-probe = "short-rr"
+probe = "tcp-rr"
 placement = "same"
 """
 
 
 @pytest.fixture(scope="module")
 def folders(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Two runs of host and bridge, one after the other, of trials of a fraction of a second."""
+    """Two runs of host and bridge, one after the other, of a few short slices each."""
     del namespaces
     if os.geteuid() != 0:
         require_or_skip("root", "only the command line enters a user namespace by itself")
     parent = tmp_path_factory.mktemp("compared")
-    suite = parent / "short.toml"
+    suite = parent / "compared.toml"
     suite.write_text(SUITE)
     options = Options(drivers="host,bridge", engine="netns", suite=str(suite), blocks="6")
     wishes = RunOptions(
@@ -50,10 +50,7 @@ def folders(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
         keep=False,
         identify=False,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        for probe in (ShortStream, ShortRoundTrips):
-            patch.setitem(PROBES, probe.name, probe)
-        made = [measure(options, wishes) for _ in range(2)]
+    made = [measure(options, wishes) for _ in range(2)]
     assert [status for _, status in made] == ["complete", "complete"]
     return f"kept={made[0][0]}", f"today={made[1][0]}"
 
@@ -73,7 +70,7 @@ def test_two_runs_of_the_same_thing_are_not_called_different(
     assert code == 0, document
     assert [d["fact"] for d in document["differences"] if d["confounder"]] == []
     assert document["verdict_withheld"] is False
-    own = {"short-stream": "throughput", "short-rr": "transactions"}
+    own = {"tcp-throughput": "throughput", "tcp-rr": "transactions"}
     found = [c for c in document["contrasts"] if c["metric"] == own[c["probe"]]]
     assert {(c["driver"], c["probe"], c["basis"]) for c in found} == {
         (driver, probe, basis)

@@ -19,7 +19,7 @@ probe = "udp-rate"
 placement = "none"
 """
 WIDE = "bridge.throughput >= 0.000001 host"
-"""Unpinned there is no state of the machine, and no load on it brings such factors about."""
+"""Whatever load is on the machine, it brings no such factor about."""
 IMPOSSIBLE = "bridge.throughput >= 1000000 host"
 ANYTHING = "bridge.throughput >= 1bit/s"
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from support.dockerd import Lab
 from support.inventory import inventory
-from support.program import ONE_SECOND, Program, wait_for
+from support.program import ONE_SECOND, Program, is_held, wait_for
 from support.warm import Process
 
 from netbench.record import Failure, Record
@@ -41,14 +41,16 @@ probe = "udp-rate"
 placement = "none"
 """
 BUSY = ONE_SECOND.replace('"cross"', '"none"')
-"""Trials that keep every CPU at work."""
+"""Sessions that keep every CPU at work."""
+SESSIONS = BUSY.replace("rounds = 4", "rounds = 12")
+"""The same for seven seconds."""
 
 
 def trickle(seconds: int | None = None) -> str:
     """Return a suite whose trials take so long, by the clock; else a second, by what is sent.
 
     They load nothing, for few faults are about speed, and a busy machine may be late with them
-    where only bytes count. Unpinned: there is no sentinel, so that no trial is run again.
+    where only bytes count. Unpinned: no sentinel runs.
     """
     return _TRICKLE.format(length=f"seconds = {seconds}" if seconds else "volume = 1_250_000")
 
@@ -179,6 +181,11 @@ def stages(bed: Bed) -> dict[str, Callable[[Running], Any]]:
         "teardown": lambda run: len(run.lines()) >= TRIALS,
         "report": lambda run: run.status() not in (None, "running"),
     }
+
+
+def held(bed: Bed) -> bool:
+    """Tell whether a client is held while another one works, as in a session's rounds."""
+    return {is_held(pid) for pid in bed.tools("iperf3", "-c")} == {True, False}
 
 
 def assert_kept(run: Running, *, truncated: bool = False) -> LoadedRun | None:

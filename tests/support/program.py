@@ -24,8 +24,7 @@ probe = "tcp-throughput"
 placement = "cross"
 """
 TRICKLE = (Path(__file__).parent / "trickle.toml").read_text()
-"""Half a megabyte: whether a path carries, not how fast. Unpinned, so that nothing is read of the
-machine's state, and no trial run again for it."""
+"""Half a megabyte: whether a path carries, not how fast. Unpinned: no sentinel runs."""
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG")
 """Of what an interpreter reads in the environment when it starts."""
 _NET = "--net="
@@ -166,6 +165,14 @@ def tool_processes(name: str, mark: Sequence[str] = ()) -> list[int]:
         if Path(words[0]).name == name and all(word in words for word in mark):
             found.append(int(folder.name))
     return found
+
+
+def is_held(pid: int) -> bool:
+    """Tell whether a process is stopped by a signal."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
 
 
 def children() -> set[str]:
