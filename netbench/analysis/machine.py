@@ -10,6 +10,7 @@ from netbench.analysis.columns import Floats, groups
 from netbench.analysis.frame import Trials
 from netbench.analysis.model import QualityWarning
 from netbench.record import RunInfo
+from netbench.spec import Placement
 from netbench.units import share
 
 STEAL_LIMIT: Final = 0.01
@@ -152,6 +153,8 @@ def _blocks(numbers: set[int]) -> str:
 def _sentinel(samples: Trials) -> Iterator[QualityWarning]:
     """Yield placements that no reading tells of: nothing shows what the machine was like."""
     for (placement,), rows in groups(samples.placement):
+        if placement == Placement.NONE.value:
+            continue  # pinned to no CPU that could be read
         own = samples.at(rows)
         unread = np.isnan(own.before) & np.isnan(own.after)
         if unread.any():

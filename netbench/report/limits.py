@@ -22,11 +22,11 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
             "discipline), which a client on another machine would not."
         )
     found += _paths(info, digest)
-    if "host" in info.plan.drivers and info.engine == "docker":
-        rules = fact(info, "net.firewall_rules")
+    rules = fact(info, "net.firewall_rules")
+    if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
         found.append(
-            "host is not a machine without Docker: its lo passes the firewall hooks that the "
+            "host is not a machine without containers: its lo passes the firewall hooks that the "
             f"engine set in its own namespace ({count}). container's lo passes none of them: a "
             "difference between the two is what those hooks cost."
         )

@@ -5,11 +5,11 @@ nothing disturbs a slice but the two readings of a counter at its edges.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from netbench.errors import EngineError, EngineLost, FactError
-from netbench.facts.linkbytes import LinkBytes
+from netbench.facts.linkbytes import Bytes, LinkBytes
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced
 from netbench.record import Absent, Failure, PairFacts, Record, SentinelReading, SentinelWindow
@@ -125,22 +125,24 @@ class SessionRunner:
         one.hold()
 
     def _see_it_work(self, one: Prepared) -> None:
-        """Let a client work until bytes move on its path: on a busy machine it may be late."""
+        """Let a client work until its messages flow: on a busy machine it may be late.
+
+        A few that it sends before its pause are not meant: they have passed in the first half of
+        the moment for which it is let go on.
+        """
         hops = one.live.driver.hops(one.step.cell.path, one.live.facts)
         links = LinkBytes.of(one.live.pair, [(h.role, h.link.name) for h in hops])
         pause = one.probe.pause if isinstance(one.probe, Sliced) else 0.0
         patience = self._clock.now() + pause + _LATE
-        try:
-            before = links.read()
-        except FactError:
-            self._let_work(one)
-            return
-        while True:
-            self._let_work(one)
-            with suppress(FactError):
-                if links.read() == before and self._clock.now() < patience:
-                    continue
-            return
+        flowing = False
+        while not flowing and self._clock.now() < patience:
+            one.woken = self._clock.now()
+            one.let_go()
+            self._clock.until(one.woken + _WAKE / 2)
+            halfway = _bytes_of(links)
+            self._clock.until(one.woken + _WAKE)
+            flowing = halfway is None or _bytes_of(links) != halfway
+            one.hold()
 
     def _open(self, running: Sequence[LiveSession]) -> None:
         """Wake every client, and read all that a proof needs while they are held again."""
@@ -209,3 +211,11 @@ def _met_again() -> Iterator[None]:
         raise
     except EngineError:
         pass
+
+
+def _bytes_of(links: LinkBytes) -> Bytes | None:
+    """Return where counters stand; None where they cannot be read."""
+    try:
+        return links.read()
+    except FactError:
+        return None
