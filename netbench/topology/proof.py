@@ -8,6 +8,8 @@ from netbench.drivers import Driver, Hop
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path, Role
 
+_BUFFERED = 16 * 1024**2
+"""Bytes that the receive buffers of a client hold at most; by default TCP's grow to 6 MB each."""
 _FEW = 12
 """Links or routes of a namespace that are all kept in a record."""
 
@@ -102,16 +104,21 @@ def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
 
 
 def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
-    """Yield the links that moved less in a slice than the tools received in it."""
+    """Yield the links that moved less in a slice than the tools received in it.
+
+    A client that is held leaves its receive buffer full: so much of what it reads in a slice may
+    have crossed the links before it.
+    """
+    buffered = min(_BUFFERED, one.returned // 2)
     for at, hop in enumerate(hops):
-        for counted, needed, way in (
-            (one.moved, one.received, ", the receiver got"),
-            (one.back, one.returned, " back, the client got"),
+        for counted, needed, moved, got in (
+            (one.moved, one.received, "moved {} bytes", "the receiver got"),
+            (one.back, one.returned - buffered, "moved {} bytes back", "the client got at least"),
         ):
             count = counted[at] if at < len(counted) else None
             if count is not None and count < needed:
                 name = f"{hop.namespace} {hop.link}"
-                yield f"round {one.round}: {name} moved {count} bytes{way} {needed}"
+                yield f"round {one.round}: {name} {moved.format(count)}, {got} {needed}"
 
 
 def _caller(path: Path, facts: PairFacts) -> EndpointFacts:

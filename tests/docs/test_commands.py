@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 import typer
 from support.documented import PAGES, ROOT, blocks, commands, inline, scripts, shown
-from support.program import TRICKLE, Program, wait_for
+from support.program import TRICKLE, Program, records, wait_for
 from support.require import require_or_skip
 
 from netbench.cli import app
@@ -23,6 +23,7 @@ from netbench.engines.netns.userns import unavailable
 CLAIMS = {
     "netns": "tests/docs/test_commands.py",
     "begun": "tests/docs/test_commands.py",
+    "resumed": "tests/docs/test_commands.py",
     "quickstart": "tests/docs/test_commands.py",
     "nox": "tests/docs/test_commands.py",
     "manual": "tests/docs/test_commands.py",
@@ -42,8 +43,8 @@ placement = "same"
 """
 LACKS = re.compile(r"the kernel has no \w+ \(modprobe")
 """What netbench says of a driver that is not possible here."""
-BUSY = re.compile(r"sockperf ran [\d.]+ s where")
-"""What it says of a trial for which the machine was too busy."""
+BUSY = re.compile(r"\d+ of \d+ slices gave a number")
+"""What it says of a session for which the machine was too busy."""
 COMMANDS: dict[str, Any] = cast("Any", typer.main.get_command(app)).commands
 PROGRAM_LINE = re.compile(r"^ {4}(?:netbench|\./quickstart|nox|python|pip|docker) ", re.MULTILINE)
 
@@ -140,6 +141,30 @@ def test_what_takes_long_begins_and_can_be_stopped(shell: Program, command: str)
         end(process)
 
     assert process.returncode == 130, err
+
+
+@pytest.mark.parametrize("command", commands("resumed"))
+def test_a_run_goes_on_as_the_page_says(shell: Program, command: str) -> None:
+    before = set((shell.folder / "reports").glob("*"))
+    out, err = call(shell, "netbench run --drivers host,bridge").communicate(timeout=100)
+    (folder,) = set((shell.folder / "reports").glob("*")) - before
+    measured = len(records(folder))
+    assert measured == 3, out + err
+
+    process = call(shell, f"exec {command.replace('DIR', str(folder))}")
+    try:
+        if "--max-time" in command:  # it takes all the time that it is given
+            wait_for(lambda: len(records(folder)) > measured)
+            os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=200)
+    finally:
+        end(process)
+
+    assert process.returncode == (130 if "--max-time" in command else 0), err
+    if "--blocks +10" in command:
+        assert len(records(folder)) == 11 * measured
+    if command.endswith("DIR"):
+        assert "nothing is left" in err
 
 
 @pytest.mark.parametrize("command", commands("quickstart"))

@@ -348,7 +348,7 @@ def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
     assert stopped["trickle"]["stopped_after"] == first.block
     assert stopped["flood"]["stopped"] == "out-of-blocks"
     assert "settled: bridge:user in trickle@none (decided)" in done.stderr
-    assert "most blocks, 11, were done" in done.json["ending"]
+    assert "The block limit was reached after 11 blocks" in done.json["ending"]
     assert "decided: bridge:user in throughput by trickle unpinned" in done.json["ending"]
 
 

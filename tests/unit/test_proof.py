@@ -339,10 +339,18 @@ def test_one_byte_too_few_in_one_slice_breaks_the_proof_and_names_the_round() ->
 
 
 def test_bytes_that_came_back_must_have_moved_in_their_slice_too() -> None:
-    short = proof_in(sliced((0, 5_000), returned=5_001), 0, returned=5_001)
+    """But for what the receive buffers of a client that was held may have kept for it."""
+    buffers = 16 * 1024**2
+    came = 10 * buffers
+    short = proof_in(sliced((0, 9 * buffers - 1), returned=came), 0, returned=came)
+    little = proof_in(sliced((0, 5_000), returned=10_002), 0, returned=5_000)
 
-    assert short.problems[0] == "round 1: client eth0 moved 5000 bytes back, the client got 5001"
-    assert proof_in(sliced((0, 5_000), returned=5_000), 0, returned=5_000).held
+    assert short.problems[0] == (
+        f"round 1: client eth0 moved {9 * buffers - 1} bytes back, "
+        f"the client got at least {9 * buffers}"
+    )
+    assert not little.held, "half of it must have moved, however little it is"
+    assert proof_in(sliced((0, 5_000), returned=10_000), 0, returned=5_000).held
 
 
 def test_links_that_are_read_around_the_session_only_must_have_moved_everything() -> None:
