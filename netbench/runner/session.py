@@ -32,6 +32,9 @@ SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
 _DRAIN: Final = 0.003
 """Seconds after the hold of a stream in which what had been sent arrives."""
+_REST: Final = 0.05
+"""The same where nothing else is measured meanwhile: on a busy machine the receiver may be late,
+and what it reads only then has crossed the links before the next slice of its own."""
 _LATENCIES: Final = 20
 """A slice is at least so many times as long as a signal may take: where signals go through an
 engine, or over a network, slices are longer."""
@@ -103,6 +106,8 @@ class LiveSession:
         prepared, probe = self.prepared, self.probe
         latency = prepared.latency
         settle, length = max(SETTLE, 2 * latency), max(probe.slice, _LATENCIES * latency)
+        if self.windows and self.probe.counted == "bytes":
+            self.meter.clock.until(self.windows[-1].end + _REST)
         before = self.links.read() if self.links else {}
         if self.usage is not None:
             self.usage.open()
