@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from support.user import program_of_user
 
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.errors import EngineError
+from netbench.interrupts import ENDING
 
 # How long an example takes is the machine's affair. `pytest --hypothesis-profile long` tries more.
 settings.register_profile("short", deadline=None, max_examples=30)
@@ -42,6 +44,15 @@ def _one_cleans_at_a_time(
     with (of_all_workers / "cleans.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """Undo what a command line run in this process leaves: ignored signals, which tools inherit."""
+    former = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
+import numpy as np
+
 from netbench.probes import sockperf_text
 from netbench.probes.base import Counted, Session, Window, whole_enough
 from netbench.probes.bounds import hold, outside
 from netbench.probes.iperf3 import TcpThroughput
-from netbench.probes.sockperf_log import Round, rounds_of
+from netbench.probes.sockperf_log import Column, Round, rounds_of
 from netbench.record import Completed, FactValue, Measurement, Sample, Slice
 from netbench.record.histogram import histogram_of
 from netbench.spec import Role
@@ -137,7 +139,7 @@ class _PingPong:
         slices = tuple(self._slice(window, one) for window, one in zip(windows, found, strict=True))
         medians = whole_enough("sockperf", slices, self.rounds)
         counted = [r for r, one in zip(found, slices, strict=True) if one.value is not None]
-        times = sorted(time for one in counted for time in one.times)
+        times = np.sort(np.concatenate([one.times for one in counted]))
         busy = math.fsum(one.seconds for one in counted)
         quantiles = {q: _quantile(times, q) for q in _QUANTILES if (1 - q) * len(times) >= 1}
         middle = midmean(medians)
@@ -150,11 +152,11 @@ class _PingPong:
                         for metric, q in _METRICS.items()
                         if q in quantiles
                     ),
-                    Measurement("rtt_max", times[-1], SECONDS),
+                    Measurement("rtt_max", float(times[-1]), SECONDS),
                     Measurement("transactions", len(times) / busy, PER_SECOND),
                 ),
                 received=sum(one.received for one in slices),
-                quantiles=((0.0, times[0]), *quantiles.items(), (1.0, times[-1])),
+                quantiles=((0.0, float(times[0])), *quantiles.items(), (1.0, float(times[-1]))),
                 histogram=histogram_of(times),
                 details=tuple(_details(times, busy, report)),
             ),
@@ -172,7 +174,7 @@ class _PingPong:
             order=window.order,
             start=window.start,
             end=window.end,
-            value=None if why else _quantile(sorted(found.times), 0.5),
+            value=None if why else _quantile(np.sort(found.times), 0.5),
             received=found.replies * self.size,
             reason=why,
         )
@@ -190,15 +192,15 @@ def midmean(values: Sequence[float]) -> float:
     return math.exp(math.fsum(middle) / len(middle))
 
 
-def _quantile(ascending: Sequence[float], q: float) -> float:
+def _quantile(ascending: Column, q: float) -> float:
     """Return the smallest value that at least this share of them does not exceed."""
-    return ascending[max(0, math.ceil(q * len(ascending)) - 1)]
+    return float(ascending[max(0, math.ceil(q * len(ascending)) - 1)])
 
 
 def _details(
-    times: Sequence[float], busy: float, report: sockperf_text.Report
+    times: Column, busy: float, report: sockperf_text.Report
 ) -> Iterator[tuple[str, FactValue]]:
-    mean = math.fsum(times) / len(times)
+    mean = float(times.mean())
     yield "sockperf.observations", len(times)
     yield "sockperf.seconds", busy
     yield "sockperf.mean_rtt", mean

@@ -4,13 +4,15 @@ The log has a clock of its own. Where the client was held, no message left: such
 slices apart and, held against when we let it go on, how far the two clocks lie from each other.
 """
 
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from netbench.errors import ProbeError
 from netbench.probes.base import Window
@@ -25,13 +27,15 @@ _LONGEST: Final = 1e6
 _TRIED: Final = 3, 100
 """Slices, and times without messages, that are tried for each other: the log begins late on a busy
 machine."""
+Column = NDArray[np.float64]
+"""One value for each round trip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """What one slice holds."""
 
-    times: Sequence[float]
+    times: Column
     """Round-trip times, seconds, of the messages that left and were answered within it."""
     seconds: float
     """From the first one's leaving to the last one's answer; 0 without a message."""
@@ -41,10 +45,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    sent: "array[float]"
+    sent: Column
     """Seconds on sockperf's clock, ascending."""
-    answered: "array[float]"
-    taken: "array[float]"
+    answered: Column
+    taken: Column
     """Seconds."""
 
 
@@ -68,23 +72,17 @@ def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:
 
 
 def _read(text: str) -> _Log:
-    sent, answered, taken = array("d"), array("d"), array("d")
-    for line in text.splitlines():
-        if not line[:1].isdigit():
-            continue
-        try:
-            _, left, came, took = line.split(", ")
-            sent.append(float(left))
-            answered.append(float(came))
-            taken.append(float(took) * _MICRO)
-        except ValueError as exc:
-            raise ProbeError(f"sockperf: unreadable line of its log: {line[:80]!r}") from exc
-    if not sent:
+    lines = [line for line in text.splitlines() if line[:1].isdigit()]
+    if not lines:
         raise ProbeError("sockperf told no single round trip")
-    ascending = all(earlier <= later for earlier, later in pairwise(sent))
-    if not ascending or not all(0 < time < _LONGEST for time in taken):
+    try:
+        sent, answered, taken = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None).T[1:]
+    except ValueError as exc:
+        raise ProbeError(f"sockperf: unreadable line of its log: {exc}") from exc
+    taken = taken * _MICRO
+    if not (np.diff(sent) >= 0).all() or not ((taken > 0) & (taken < _LONGEST)).all():
         raise ProbeError("sockperf's log does not ascend, or holds round trips of no time")
-    if not all(abs(at) < _LONGEST for times in (sent, answered) for at in times):
+    if not all((np.abs(at) < _LONGEST).all() for at in (sent, answered)):
         raise ProbeError("sockperf's log holds times that no run reaches")
     return _Log(sent, answered, taken)
 
@@ -96,8 +94,8 @@ def _offset(log: _Log, windows: Sequence[Window], margin: float) -> float:
     CPU again. Of the offsets that put such an end at the beginning of a slice, the one with the
     most messages within slices is right, refined by the median of all ends that fit it.
     """
-    starts = array("d", (log.sent[0],))
-    starts.extend(later for earlier, later in pairwise(log.sent) if later - earlier > margin)
+    after_gap = np.flatnonzero(np.diff(log.sent) > margin) + 1
+    starts = log.sent[np.r_[0, after_gap]].tolist()
     first, most = _TRIED
     tried = [start - window.released for window in windows[:first] for start in starts[:most]]
     best = max(tried, key=lambda offset: _within(offset, log, windows, margin))
@@ -106,11 +104,9 @@ def _offset(log: _Log, windows: Sequence[Window], margin: float) -> float:
 
 def _within(offset: float, log: _Log, windows: Sequence[Window], margin: float) -> int:
     """Return how many messages left within slices, if sockperf's clock is so far ahead."""
-    return sum(
-        bisect_left(log.sent, window.end + offset + margin)
-        - bisect_left(log.sent, window.released + offset - margin)
-        for window in windows
-    )
+    ends = np.array([window.end for window in windows]) + offset + margin
+    starts = np.array([window.released for window in windows]) + offset - margin
+    return int((np.searchsorted(log.sent, ends) - np.searchsorted(log.sent, starts)).sum())
 
 
 def _fitting(
@@ -131,9 +127,8 @@ def _round(log: _Log, window: Window, offset: float, margin: float) -> Round:
     What had not been answered when the client was held is answered after the hold: it is left out.
     """
     edge = window.end + offset + margin
-    begun = bisect_left(log.sent, window.released + offset - margin)
-    first = bisect_left(log.sent, window.start + offset)
-    behind = bisect_left(log.sent, window.end + offset)
-    whole = [at for at in range(first, behind) if log.answered[at] <= edge]
-    seconds = log.answered[whole[-1]] - log.sent[whole[0]] if whole else 0.0
-    return Round([log.taken[at] for at in whole], seconds, max(0, behind - begun))
+    edges = np.array((window.released - margin, window.start, window.end)) + offset
+    begun, first, behind = np.searchsorted(log.sent, edges).tolist()
+    whole = first + np.flatnonzero(log.answered[first:behind] <= edge)
+    seconds = float(log.answered[whole[-1]] - log.sent[whole[0]]) if whole.size else 0.0
+    return Round(log.taken[whole], seconds, max(0, behind - begun))

@@ -7,10 +7,12 @@ is exact to the width of a bucket. The same idea, with linear steps within power
 of HdrHistogram (hdrhistogram.org).
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 Histogram = tuple[tuple[int, int], ...]
 """Pairs (bucket, count), buckets ascending, counts above 0; empty where nothing was counted."""
@@ -22,7 +24,12 @@ _UNIT: Final = 1e-9
 
 def bucket_of(seconds: float) -> int:
     """Return the bucket of a time above 0; times below a nanosecond are counted in bucket 0."""
-    return max(0, math.floor(PER_OCTAVE * math.log2(seconds / _UNIT)))
+    return int(_buckets(seconds))
+
+
+def _buckets(seconds: ArrayLike) -> NDArray[np.int64]:
+    octaves = np.log2(np.asarray(seconds, dtype=np.float64) / _UNIT)
+    return np.maximum(0, np.floor(PER_OCTAVE * octaves)).astype(np.int64)
 
 
 def edges(bucket: int) -> tuple[float, float]:
@@ -30,9 +37,10 @@ def edges(bucket: int) -> tuple[float, float]:
     return _UNIT * 2 ** (bucket / PER_OCTAVE), _UNIT * 2 ** ((bucket + 1) / PER_OCTAVE)
 
 
-def histogram_of(times: Iterable[float]) -> Histogram:
+def histogram_of(times: ArrayLike) -> Histogram:
     """Count times in seconds, all of them above 0."""
-    return tuple(sorted(Counter(map(bucket_of, times)).items()))
+    buckets, counts = np.unique(_buckets(times), return_counts=True)
+    return tuple(zip(buckets.tolist(), counts.tolist(), strict=True))
 
 
 def merge(parts: Iterable[Histogram]) -> Histogram:

@@ -29,6 +29,7 @@ class Mutation:
 
 
 SIGNALS = "tests/faults/test_signals_faults.py"
+DOCKER = "tests/faults/test_docker_faults.py"
 SYSTEM = "tests/faults/test_system_faults.py"
 ENDED = "test_a_signal_ends_a_run_in_good_order"
 MUTATIONS = (
@@ -87,7 +88,7 @@ MUTATIONS = (
         "netbench/interrupts.py",
         "        pending.append(number)\n",
         "        raise KeyboardInterrupt\n",
-        (f"{SIGNALS}::test_a_second_signal_does_not_cut_the_cleaning_short",),
+        (f"{DOCKER}::test_a_second_signal_does_not_cut_the_cleaning_short",),
     ),
     Mutation(
         "SIGHUP kills",

@@ -65,6 +65,18 @@ def test_a_signal_ends_a_run_in_good_order(docker_bed: Bed, number: Signals, sta
         assert_kept(run)
 
 
+@pytest.mark.parametrize("stage", ["probe", "teardown"])
+def test_a_second_signal_does_not_cut_the_cleaning_short(docker_bed: Bed, stage: str) -> None:
+    """Containers do not go with netbench's own process."""
+    with nothing_left(docker_bed):
+        run = docker_bed.start()
+        run.until(stages(docker_bed)[stage])
+
+        assert run.insist(signal.SIGINT) == 130, run.said
+        assert "Traceback" not in run.said
+        assert_kept(run)
+
+
 @pytest.mark.parametrize("stage", ["build", "create", "probe", "teardown"])
 def test_a_killed_run_is_cleaned_up_after(docker_bed: Bed, stage: str) -> None:
     with nothing_left(docker_bed):

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-from contextlib import suppress
 from signal import Signals
 
 import pytest
@@ -92,12 +90,7 @@ def test_a_second_signal_does_not_cut_the_cleaning_short(bed: Bed, stage: str) -
     with nothing_left(bed):
         run = bed.start()
         run.until(stages(bed)[stage])
-        run.signal(signal.SIGINT)
-        while run.process.poll() is None:
-            run.process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                run.process.wait(0.03)
 
-        assert run.process.returncode == 130, run.said
+        assert run.insist(signal.SIGINT) == 130, run.said
         assert "Traceback" not in run.said
         assert_kept(run)

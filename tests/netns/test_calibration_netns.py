@@ -11,6 +11,7 @@ from support.require import require_or_skip
 from netbench.errors import NetbenchError
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(shutil.which("tc") is None, reason="tc (iproute2) is not installed")
 def test_a_campaign_finds_the_effect_that_was_injected() -> None:
     limiter = Limiter(0.3e9, 0.5, noise=0.0)

@@ -271,4 +271,6 @@ def test_an_ordinary_user_gets_the_tools_own_time_and_is_told(
         assert isinstance(client, float)
         assert client > 0
     page = html.unescape((program.run_folder() / "report.html").read_text())
-    assert "the tools' own processes" in page
+    priced = any(outcome.value(metric) for _, outcome in found for metric in COSTS)
+    # Beside busy neighbours there may be no cost at all.
+    assert ("the tools' own processes" in page) == priced

@@ -60,9 +60,9 @@ def setting(pid: int, name: str) -> str:
 def answers(engine: NetnsEngine, client: Endpoint, address: str, port: int, kind: str) -> str:
     """Return what an echo server sent back, nothing where it was not reached."""
     wrapped = f"[{address}]" if ":" in address else address
-    script = f"echo token | socat -t1 -T1 - {kind}:{wrapped}:{port}"
-    script += ",connect-timeout=1" if kind == "TCP" else ""
-    return engine.run(client, ("sh", "-c", script), timeout=10).stdout.strip()
+    script = f"echo token | socat -t3 -T3 - {kind}:{wrapped}:{port}"
+    script += ",connect-timeout=3" if kind == "TCP" else ""
+    return engine.run(client, ("sh", "-c", script), timeout=20).stdout.strip()
 
 
 def reached(engine: NetnsEngine, *calls: tuple[Endpoint, str | None, int]) -> list[bool]:
@@ -88,7 +88,7 @@ def echo(engine: NetnsEngine) -> Iterator[Echo]:
         )
         for name in ("tcp6", "udp6"):
             seen = File(f"/proc/{server.pid}/net/{name}")
-            wait_for(partial(_listed, seen, port), within=5)
+            wait_for(partial(_listed, seen, port))
 
     yield serve
     for process in started:

@@ -22,7 +22,7 @@ from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Path, Placement
 from netbench.topology import LiveBlock, LivePair
 
-LENGTH, ROUNDS = 0.3, 4
+LENGTH, ROUNDS = 0.5, 4
 ARM = Arm("bridge")
 STREAM = TcpThroughput(rounds=ROUNDS, slice=LENGTH)
 BACK = TcpThroughput(rounds=ROUNDS, slice=LENGTH, reverse=True)

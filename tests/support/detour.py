@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from netbench.runner.clock import Clock
+from netbench.runner.session import SETTLE
 
 NEAR, FAR = "moved0", "moved1"
 
@@ -142,7 +143,7 @@ class Bending(Clock):
         seconds = moment - began
         if held and self._slices in self._after:
             self._after[self._slices]()
-        if self._length / 2 < seconds < self._length:
+        if self._length - 2 * SETTLE < seconds < self._length:
             self._slices += 1
             for share, happen in self._within.get(self._slices, ()):
                 super().until(began + share * seconds)

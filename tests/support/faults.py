@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,15 @@ class Running:
             return found
 
         return wait_for(seen, within)
+
+    def insist(self, number: signal.Signals) -> int:
+        """Send a signal again and again until the end; return the exit code."""
+        self.signal(number)
+        while self.process.poll() is None:
+            self.process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.03)
+        return self.end()
 
     def signal(self, number: signal.Signals) -> None:
         """Note which records there are, and send a signal."""

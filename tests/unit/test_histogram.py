@@ -23,7 +23,7 @@ def test_a_time_lies_between_the_edges_of_its_bucket(time: float) -> None:
 
 @given(st.lists(st.lists(TIMES)))
 def test_merging_counts_what_counting_together_does(parts: list[list[float]]) -> None:
-    together = histogram_of(time for part in parts for time in part)
+    together = histogram_of([time for part in parts for time in part])
 
     assert merge(histogram_of(part) for part in parts) == together
     assert sum(count for _, count in together) == sum(map(len, parts))

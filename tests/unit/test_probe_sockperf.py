@@ -242,7 +242,7 @@ def test_the_clock_is_found_although_the_log_begins_in_a_later_slice() -> None:
     log = written(windows[1:])
     found = rounds_of(log, windows)
 
-    assert not found[0].times
+    assert not found[0].times.size
     assert all(len(one.times) == pytest.approx(39, abs=1) for one in found[1:])
     assert [s.value is None for s in session(windows, log).read().slices] == [True] + [False] * 7
 

@@ -218,7 +218,7 @@ class TestLatency:
                 driver=driver,
                 cell=cell,
                 records=8,
-                times=histogram_of(p50 * factor * (1 + n / 20_000) for n in range(20_000)),
+                times=histogram_of([p50 * factor * (1 + n / 20_000) for n in range(20_000)]),
                 largest=p50 * factor * 2,
             )
             for driver, p50 in base.items()
