@@ -39,13 +39,13 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ControlGroup:
     """A group as a folder."""
 
     version: Version
     folder: Path
 
-    def holds(self, other: "Group") -> bool:
+    def holds(self, other: "ControlGroup") -> bool:
         """Tell whether it is the other group, or one of those above it."""
         return other.folder.is_relative_to(self.folder)
 
@@ -88,7 +88,7 @@ def names(cgroup: str) -> dict[Version, str]:
     return found
 
 
-def group_in(seen: Mapping[Version, Mount], cgroup: str) -> Group:
+def group_in(seen: Mapping[Version, Mount], cgroup: str) -> ControlGroup:
     """Return the group that a process is in.
 
     Args:
@@ -105,11 +105,11 @@ def group_in(seen: Mapping[Version, Mount], cgroup: str) -> Group:
             continue
         inside = Path(name)
         if inside.is_relative_to(mount.root):
-            return Group(version, mount.folder / inside.relative_to(mount.root))
+            return ControlGroup(version, mount.folder / inside.relative_to(mount.root))
     raise FactError(f"no mounted cgroup hierarchy shows the group {cgroup.strip()[:200]!r}")
 
 
-def group_of(pid: int | Literal["self"]) -> Group:
+def group_of(pid: int | Literal["self"]) -> ControlGroup:
     """Return the group that a process of our own /proc is in.
 
     Raises:
@@ -119,12 +119,12 @@ def group_of(pid: int | Literal["self"]) -> Group:
     return group_in(seen, _read(f"/proc/{pid}/cgroup", LOCAL))
 
 
-def files_of(group: Group) -> tuple[str, ...]:
+def files_of(group: ControlGroup) -> tuple[str, ...]:
     """Return the files that hold the CPU time of a group, the one that it must have first."""
     return tuple(str(group.folder / name) for name in _FILES[group.version])
 
 
-def usage(group: Group, files: Files = LOCAL) -> CpuUsage:
+def usage(group: ControlGroup, files: Files = LOCAL) -> CpuUsage:
     """Return the CPU time of a group and all groups in it.
 
     Raises:

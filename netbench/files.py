@@ -82,7 +82,7 @@ class Unnumbered:
         return ()
 
 
-class Taken:
+class FrozenFiles:
     """Files as they were when they were read; takes the place of `Files` for who parses them."""
 
     def __init__(self, files: Files, *paths: str) -> None:

@@ -24,7 +24,7 @@ from netbench import load as load_run
 from netbench.analysis.stats import spread
 from netbench.cli.ground import RunOptions
 from netbench.cli.run import measure
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import NetbenchError
 from netbench.plan import Options
@@ -145,7 +145,7 @@ def campaign(kind: Kind, number: int) -> Campaign:
     suite = kind.suites[number % len(kind.suites)]
     baseline, driver = PAIRS.get(suite, BRIDGES)
 
-    def opener(name: str, run: str, wishes: Wishes) -> Engine:
+    def opener(name: str, run: str, wishes: EngineOptions) -> Engine:
         engine = open_engine(name, run, wishes)
         if kind.limiter is None:
             return engine
@@ -163,7 +163,7 @@ def campaign(kind: Kind, number: int) -> Campaign:
     with tempfile.TemporaryDirectory(prefix="netbench-calibration-") as place:
         wishes = RunOptions(
             output=Path(place),
-            engine=Wishes(),
+            engine=EngineOptions(),
             parent_in_use=False,
             as_json=False,
             quiet=True,

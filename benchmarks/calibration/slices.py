@@ -19,7 +19,7 @@ from typing import Final
 from netbench import load as load_run
 from netbench.cli.ground import RunOptions
 from netbench.cli.run import measure
-from netbench.engines.base import Wishes
+from netbench.engines.base import EngineOptions
 from netbench.errors import NetbenchError
 from netbench.plan import Options
 
@@ -82,7 +82,7 @@ def part(engine: str, probe: str, placement: str, rounds: int, length: float) ->
         options = Options(drivers="host,bridge", engine=engine, suite=str(file), blocks=str(PART))
         wishes = RunOptions(
             output=Path(place),
-            engine=Wishes(),
+            engine=EngineOptions(),
             parent_in_use=False,
             as_json=False,
             quiet=True,

@@ -25,7 +25,7 @@ from by_hand import NoNumber, measure_whole
 from netbench import load as load_run
 from netbench.cli.ground import RunOptions, topology_of
 from netbench.cli.run import measure
-from netbench.engines.base import Endpoint, Engine, Process, Wishes
+from netbench.engines.base import Endpoint, Engine, Process, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, NetbenchError
 from netbench.plan import Options, build, parse
@@ -142,7 +142,7 @@ def compare(engine: str, driver: str, cell: str, blocks: int) -> list[Block]:
         suite.write_text(f'name = "{cell}"\n[[cell]]\nprobe = "{probe}"\nplacement = "{placement}"')
         options = Options(drivers=driver, engine=engine, suite=str(suite), blocks=str(blocks))
 
-        def opener(name: str, run: str, wishes: Wishes) -> Engine:
+        def opener(name: str, run: str, wishes: EngineOptions) -> Engine:
             live = open_engine(name, run, wishes)
             plan = build(parse(options), topology_of(live))
             recipe = plan.driver(driver).recipe
@@ -152,7 +152,7 @@ def compare(engine: str, driver: str, cell: str, blocks: int) -> list[Block]:
 
         wishes = RunOptions(
             output=Path(place),
-            engine=Wishes(),
+            engine=EngineOptions(),
             parent_in_use=False,
             as_json=False,
             quiet=True,

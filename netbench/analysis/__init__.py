@@ -12,7 +12,7 @@ from netbench.analysis.model import (
     QualityWarning,
     Standing,
     Stopped,
-    Tally,
+    OutcomeCounts,
     Verdict,
 )
 from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
@@ -30,7 +30,7 @@ __all__ = [
     "SentinelPoint",
     "Standing",
     "Stopped",
-    "Tally",
+    "OutcomeCounts",
     "TrialPoint",
     "Verdict",
     "analyse",

@@ -16,7 +16,7 @@ from netbench.units import RATIO, quantity, share
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BudgetCriteria:
     """What one budget is judged by in one cell."""
 
     budget: Budget
@@ -71,7 +71,7 @@ _LARGE: Final = 50.0
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class BudgetEvidence:
     """What a budget's standing is judged by; arrays are in block order."""
 
     effects: Floats
@@ -84,20 +84,20 @@ class Evidence:
     """Blocks without which nothing is decided."""
 
 
-def _too_few_blocks(_: Terms, evidence: Evidence, __: Standing) -> str | None:
+def _too_few_blocks(_: BudgetCriteria, evidence: BudgetEvidence, __: Standing) -> str | None:
     n = evidence.interval.n
     if n >= evidence.needed:
         return None
     return f"only {n} of {evidence.needed} needed blocks: run more with --blocks"
 
 
-def _undecided(_: Terms, __: Evidence, stated: Standing) -> str | None:
+def _undecided(_: BudgetCriteria, __: BudgetEvidence, stated: Standing) -> str | None:
     if stated is not Standing.UNDECIDED:
         return None
     return "the interval holds the bound: run more blocks with --blocks"
 
 
-def _null_differs(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
+def _null_differs(terms: BudgetCriteria, evidence: BudgetEvidence, _: Standing) -> str | None:
     """The interval comes as close to the bound as the baseline differs from itself."""
     far = reach(evidence.null.bounds) * (1 if terms.logarithmic else max(1.0, terms.budget.factor))
     clear = clearance(evidence.interval.bounds, terms.limit)
@@ -110,7 +110,7 @@ def _null_differs(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
     )
 
 
-def _split_values(terms: Terms, evidence: Evidence, stated: Standing) -> str | None:
+def _split_values(terms: BudgetCriteria, evidence: BudgetEvidence, stated: Standing) -> str | None:
     """Two groups of blocks as far apart as the bound, unless every block says the same."""
     if agreed(terms, evidence.effects, stated):
         return None
@@ -123,18 +123,18 @@ def _split_values(terms: Terms, evidence: Evidence, stated: Standing) -> str | N
     return f"the values fall in two groups {terms.told(gap)} apart: no single figure describes both"
 
 
-def _median_disagrees(terms: Terms, evidence: Evidence, _: Standing) -> str | None:
+def _median_disagrees(terms: BudgetCriteria, evidence: BudgetEvidence, _: Standing) -> str | None:
     if median_opposes(evidence.effects, evidence.interval.bounds, terms.limit) is None:
         return None
     return "mean and median lie on different sides of the bound"
 
 
-def agreed(terms: Terms, effects: Floats, stated: Standing) -> bool:
+def agreed(terms: BudgetCriteria, effects: Floats, stated: Standing) -> bool:
     """Tell whether every block by itself says what the interval does."""
     return all(terms.stand((effect, effect)) is stated for effect in effects)
 
 
-Gate = Callable[[Terms, Evidence, Standing], str | None]
+Gate = Callable[[BudgetCriteria, BudgetEvidence, Standing], str | None]
 
 GATES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,

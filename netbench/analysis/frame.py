@@ -97,7 +97,7 @@ class Trials:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class MetricValues:
     """One row for each record and metric, by record and metric."""
 
     row: NDArray[np.intp]
@@ -110,9 +110,9 @@ class Numbers:
         """Return the number of numbers."""
         return len(self.row)
 
-    def at(self, rows: Index) -> "Numbers":
+    def at(self, rows: Index) -> "MetricValues":
         """Return some of the numbers."""
-        return Numbers(self.row[rows], self.metric[rows], self.unit[rows], self.value[rows])
+        return MetricValues(self.row[rows], self.metric[rows], self.unit[rows], self.value[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +120,14 @@ class Frames:
     """What is kept of a run's records."""
 
     trials: Trials
-    numbers: Numbers
+    numbers: MetricValues
 
-    def cells(self, numbers: Numbers) -> tuple[Words, Words, Words]:
+    def cells(self, numbers: MetricValues) -> tuple[Words, Words, Words]:
         """Return path, probe and placement of each of these numbers."""
         trials, rows = self.trials, numbers.row
         return trials.path[rows], trials.probe[rows], trials.placement[rows]
 
-    def arms(self, numbers: Numbers) -> tuple[Words, Wholes]:
+    def arms(self, numbers: MetricValues) -> tuple[Words, Wholes]:
         """Return driver and replica of each of these numbers."""
         return self.trials.driver[numbers.row], self.trials.replica[numbers.row]
 
@@ -204,7 +204,7 @@ class Collector:
         trials = Trials(**columns).at(order)
         places = np.empty(len(order), np.intp)
         places[order] = np.arange(len(order))
-        numbers = Numbers(
+        numbers = MetricValues(
             places[np.array(self.rows, np.intp)],
             self.metrics.column(),
             self.units.column(),

@@ -224,7 +224,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class OutcomeCounts:
     """How a run's trials came out."""
 
     samples: int
@@ -259,7 +259,7 @@ class Analysis:
     """Doubts about the run as a whole."""
     measuring_share: float | None
     """Seconds of measuring over wall seconds of the run."""
-    tally: Tally
+    tally: OutcomeCounts
     budgets: tuple[BudgetResult, ...] = ()
     """Every `--require` budget in every cell that it stands for."""
     budgets_kept: bool = True

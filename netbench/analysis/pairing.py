@@ -39,7 +39,7 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class ArmValues:
     """The values of one arm, or the means of two: one for each block and attempt, in that order."""
 
     place: Wholes
@@ -74,7 +74,7 @@ class Pairs:
         return np.log(self.driver) - np.log(self.baseline)
 
 
-def arm(observed: Observed | None, driver: str, replica: int, *, positive: bool = True) -> Arm:
+def arm(observed: Observed | None, driver: str, replica: int, *, positive: bool = True) -> ArmValues:
     """Return one arm's values.
 
     Args:
@@ -93,10 +93,10 @@ def arm(observed: Observed | None, driver: str, replica: int, *, positive: bool 
     place = observed.block[rows] * _ATTEMPTS + observed.attempt[rows]
     kept, first = np.unique(place, return_index=True)
     rows = rows[first]
-    return Arm(kept, observed.value[rows])
+    return ArmValues(kept, observed.value[rows])
 
 
-def both(observed: Observed | None, driver: str, *, positive: bool = True) -> Arm:
+def both(observed: Observed | None, driver: str, *, positive: bool = True) -> ArmValues:
     """Return the mean over both arms of a driver; a driver beside the baseline has one.
 
     Geometric where values are positive, so that its logarithm is the mean of the logarithms. Where
@@ -109,10 +109,10 @@ def both(observed: Observed | None, driver: str, *, positive: bool = True) -> Ar
     value = np.concatenate((first.value, second.value))
     count = np.bincount(at, minlength=len(place))
     mean = np.bincount(at, np.log(value) if positive else value, len(place)) / count
-    return Arm(place, np.exp(mean) if positive else mean)
+    return ArmValues(place, np.exp(mean) if positive else mean)
 
 
-def joined(driver: Arm, baseline: Arm) -> Pairs:
+def joined(driver: ArmValues, baseline: ArmValues) -> Pairs:
     """Return the blocks in which both have a value.
 
     Both are of one attempt at the block; of several, the earliest that has both counts.
@@ -129,5 +129,5 @@ def joined(driver: Arm, baseline: Arm) -> Pairs:
     )
 
 
-NOTHING: Final = Arm(np.zeros(0, np.int64), np.zeros(0, np.float64))
+NOTHING: Final = ArmValues(np.zeros(0, np.int64), np.zeros(0, np.float64))
 """An arm without a value."""

@@ -11,10 +11,10 @@ from netbench.analysis import cells, family, quality, timeline
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
-    Comparison,
+    CellComparison,
     Key,
-    Target,
-    Terms,
+    ContrastTarget,
+    ContrastCriteria,
     by_key,
     targets,
 )
@@ -26,7 +26,7 @@ from netbench.analysis.model import (
     Contrast,
     QualityWarning,
     Stopped,
-    Tally,
+    OutcomeCounts,
     Verdict,
 )
 from netbench.analysis.observations import observations_of
@@ -66,7 +66,7 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
     observations = observations_of(info.plan, frames)
     primary = family.size(info.plan, observations.skipped)
     used_up = saturations(frames, info.plan)
-    terms = Terms(info.plan, ALPHA / max(primary, 1), used_up)
+    terms = ContrastCriteria(info.plan, ALPHA / max(primary, 1), used_up)
     observed = by_key(frames)
     compared = _comparisons(observed, info.plan, terms)
     moved = tuple(drifts(observed, info.plan.baseline, info.plan.margin))
@@ -93,10 +93,10 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
     )
 
 
-def _tally(trials: Trials) -> Tally:
+def _tally(trials: Trials) -> OutcomeCounts:
     counts = {kind: int(np.sum(trials.outcome.equal(kind))) for kind in ("sample", "failure")}
     by_design = int(np.sum(trials.by_design))
-    return Tally(
+    return OutcomeCounts(
         samples=counts["sample"],
         failures=counts["failure"],
         by_design=by_design,
@@ -105,8 +105,8 @@ def _tally(trials: Trials) -> Tally:
 
 
 def _comparisons(
-    observed: Mapping[Key, Observed], plan: PlanSummary, terms: Terms
-) -> dict[Key, Comparison]:
+    observed: Mapping[Key, Observed], plan: PlanSummary, terms: ContrastCriteria
+) -> dict[Key, CellComparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
     every_place = ((c.path.value, c.probe, c.placement.value) for c in plan.cells)
     places = {place: rank for rank, place in enumerate(dict.fromkeys(every_place))}
@@ -116,14 +116,14 @@ def _comparisons(
         return places.get(key[:3], len(places)), metrics.index(key.metric), key
 
     every = (key for key in observed if key.metric in metrics)
-    return {key: Comparison(key, observed[key], terms) for key in sorted(every, key=rank)}
+    return {key: CellComparison(key, observed[key], terms) for key in sorted(every, key=rank)}
 
 
 def _contrasts(
     frames: Frames,
     info: RunInfo,
-    owed: tuple[Target, ...],
-    compared: dict[Key, Comparison],
+    owed: tuple[ContrastTarget, ...],
+    compared: dict[Key, CellComparison],
     alpha: float,
 ) -> Iterator[Contrast]:
     """Yield contrasts by cell and metric, drivers in the plan's order."""
@@ -132,7 +132,7 @@ def _contrasts(
     leading = family.leading(info.plan)
     blocks = int(np.max(frames.trials.block, initial=0))
     ran = quality.ran(frames.trials)
-    targets_of: defaultdict[Key, list[Target]] = defaultdict(list)
+    targets_of: defaultdict[Key, list[ContrastTarget]] = defaultdict(list)
     for target in owed:
         targets_of[target.key].append(target)
     for key, comparison in compared.items():
@@ -157,7 +157,7 @@ def _contrasts(
             )
 
 
-def _cell(target: Target) -> Cell:
+def _cell(target: ContrastTarget) -> Cell:
     key = target.key
     return Cell(target.driver, Path(key.path), key.probe, Placement(key.placement))
 

@@ -13,7 +13,7 @@ from typing import Final
 from netbench.analysis import family
 from netbench.analysis.boundary import multiplier
 from netbench.analysis.budgets import awaited, judge_budgets
-from netbench.analysis.contrasts import Comparison, Key, Target, Terms
+from netbench.analysis.contrasts import CellComparison, Key, ContrastTarget, ContrastCriteria
 from netbench.analysis.model import Contrast, Verdict
 from netbench.analysis.observations import Observations, ObservationsSoFar, place_of
 from netbench.analysis.points import BlockDelta, in_columns
@@ -138,7 +138,7 @@ class RunningJudge:
         """Return what this block has settled, and what is left with its forecast."""
         observations = self._kept.observations()
         m = family.size(self._plan, observations.skipped)
-        terms = Terms(self._plan, ALPHA / max(m, 1))
+        terms = ContrastCriteria(self._plan, ALPHA / max(m, 1))
         needed = self._needed(observations, block)
         settled: list[Settled] = []
         left: list[Left] = []
@@ -189,18 +189,18 @@ class RunningJudge:
                 yield left
 
     def _comparison(
-        self, observations: Observations, cell: Cell, terms: Terms
-    ) -> Comparison | None:
+        self, observations: Observations, cell: Cell, terms: ContrastCriteria
+    ) -> CellComparison | None:
         """Return what there is to compare where a cell is, None where there is nothing."""
         metric = self._leading[cell.probe]
         if metric is None:
             return None
         place = place_of(cell, metric)
         observed = observations.numbers.get(place)
-        return None if observed is None else Comparison(Key(*place), observed, terms)
+        return None if observed is None else CellComparison(Key(*place), observed, terms)
 
     def _ruled(
-        self, cell: Cell, comparison: Comparison | None, alpha: float, block: int
+        self, cell: Cell, comparison: CellComparison | None, alpha: float, block: int
     ) -> "Settled | Left":
         limit = self._limits.get((cell.probe, cell.placement.value))
         if limit is not None:
@@ -211,7 +211,7 @@ class RunningJudge:
         primary = family.is_primary(
             self._plan, cell.probe, cell.placement.value, comparison.key.metric
         )
-        contrast = comparison.contrast(Target(cell.driver, comparison.key, primary))
+        contrast = comparison.contrast(ContrastTarget(cell.driver, comparison.key, primary))
         why = settles(contrast, self._plan)
         if why is not None:
             return Settled(cell, block, why)

@@ -7,7 +7,7 @@ from functools import partial
 
 from netbench.cli.output import print_json, printable, say
 from netbench.documents.lists import CleanDocument, CleanRow
-from netbench.engines.base import Engine, Owned, Wishes
+from netbench.engines.base import Engine, Owned, EngineOptions
 from netbench.engines.docker import open_docker
 from netbench.engines.folders import leftover_folders, remove_leftover_folder
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
@@ -30,7 +30,7 @@ _A_MOMENT = 0.5
 """Seconds after which an engine has made what a netbench that was killed asked it for last."""
 
 
-def clean_up(wishes: Wishes, *, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
+def clean_up(wishes: EngineOptions, *, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
     """List what is left of earlier runs and remove it; 3 where something could not be removed.
 
     What a netbench that still runs has made is listed and left, unless `force`; probe images are

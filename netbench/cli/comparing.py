@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from netbench.analysis.across.compare import Wanted, compare, measured
-from netbench.analysis.across.model import Comparison
+from netbench.analysis.across.model import RunComparison
 from netbench.cli.output import print_json, print_rich, say
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
@@ -70,7 +70,7 @@ def compare_runs(folders: Sequence[str], options: CompareOptions) -> int:
     return code
 
 
-def exit_code(result: Comparison) -> int:
+def exit_code(result: RunComparison) -> int:
     """Return 1 where a budget is not kept, 3 where something could not be compared, else 0."""
     if not result.budgets_kept:
         return NOT_KEPT

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from netbench.cli.ground import Ground
+from netbench.cli.ground import PreparedEngine
 from netbench.engines.base import PROBE_IMAGE
 from netbench.errors import ConfigurationError
 from netbench.facts.registry import FACTS
 from netbench.plan import Plan, asks_to_extend
-from netbench.record import Absent, Difference, FactValue, RunInfo
+from netbench.record import Absent, ResumeDifference, FactValue, RunInfo
 from netbench.version import version
 
 _MAY_CHANGE: Final = ("engine", "context", "image", "parent")
@@ -49,7 +49,7 @@ def option_problems(info: RunInfo, asked: Mapping[str, FactValue]) -> list[str]:
     return found
 
 
-def refuse(problems: Sequence[str], changed: Sequence[Difference], *, force: bool) -> None:
+def refuse(problems: Sequence[str], changed: Sequence[ResumeDifference], *, force: bool) -> None:
     """Raise where options are wrong or, unless forced, something has changed.
 
     Raises:
@@ -68,32 +68,32 @@ def differences(
     info: RunInfo,
     engine: str,
     plan: Plan,
-    ground: Ground,
+    ground: PreparedEngine,
     asked: Mapping[str, FactValue],
-) -> Iterator[Difference]:
+) -> Iterator[ResumeDifference]:
     """Yield what must be equal in one run and is not."""
     kept = dict(info.options)
     if engine != info.engine:
-        yield Difference("engine", info.engine, engine)
+        yield ResumeDifference("engine", info.engine, engine)
     for name in ("context", "image", "parent"):
         if name in asked and asked[name] != kept.get(name):
-            yield Difference(f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
+            yield ResumeDifference(f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
     if version() != info.version:
-        yield Difference("netbench", info.version, version())
+        yield ResumeDifference("netbench", info.version, version())
     yield from _confounders(dict(info.facts), ground.facts)
     tools = dict(info.tools)
     for name in sorted({*tools, *ground.tools}):
         if tools.get(name) != ground.tools.get(name):
-            yield Difference(name, tools.get(name, "none"), ground.tools.get(name, "none"))
+            yield ResumeDifference(name, tools.get(name, "none"), ground.tools.get(name, "none"))
     lists = dict(info.plan.conflists)
     for name, digest in plan.summary().conflists:
         if lists.get(name, digest) != digest:
-            yield Difference(name, f"sha256 {lists[name][:12]}", f"sha256 {digest[:12]}")
+            yield ResumeDifference(name, f"sha256 {lists[name][:12]}", f"sha256 {digest[:12]}")
 
 
 def _confounders(
     before: Mapping[str, FactValue], now: Mapping[str, FactValue]
-) -> Iterator[Difference]:
+) -> Iterator[ResumeDifference]:
     """Yield the registry's confounders that are known both times, and differ."""
     same_image = _same_probe_image(before, now)
     for name in sorted({*before} & {*now} & {*FACTS}):
@@ -101,7 +101,7 @@ def _confounders(
             continue
         pair = before[name], now[name]
         if pair[0] != pair[1] and not any(isinstance(value, Absent) for value in pair):
-            yield Difference(name, _plain(pair[0]), _plain(pair[1]))
+            yield ResumeDifference(name, _plain(pair[0]), _plain(pair[1]))
 
 
 def _same_probe_image(before: Mapping[str, FactValue], now: Mapping[str, FactValue]) -> bool:

@@ -11,7 +11,7 @@ from netbench.cli.output import print_json, print_rich
 from netbench.cli.tables import table
 from netbench.documents.lists import CheckRow, DoctorDocument
 from netbench.drivers import DRIVERS
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.engines.cpus import local_topology
 from netbench.errors import EngineError, EngineUnavailable
@@ -58,13 +58,13 @@ class Check:
     fix: str
 
 
-def examine(wishes: Wishes, *, as_json: bool) -> int:
+def examine(wishes: EngineOptions, *, as_json: bool) -> int:
     """Show every check; 4 where nothing can be measured, else 0.
 
     `wishes` may name the docker engine's context.
     """
     docker, _ = _engine("docker", wishes)
-    netns, kernel = _engine("netns", Wishes())
+    netns, kernel = _engine("netns", EngineOptions())
     engines = [docker, netns]
     tools = [_tool(name) for name in _PACKAGES]
     checks = [_python(), *engines, *tools, _plugins(), *kernel, _cores()]
@@ -105,7 +105,7 @@ def _python() -> Check:
     return Check("python", ok=True, needed=True, found=version, fix="")
 
 
-def _engine(kind: str, wishes: Wishes) -> tuple[Check, list[Check]]:
+def _engine(kind: str, wishes: EngineOptions) -> tuple[Check, list[Check]]:
     """Return whether an engine answers, and, tried with it, what links its kernel has."""
     name = f"engine {kind}"
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from netbench.cli.output import say
 from netbench.cli.parent import check_parent
 from netbench.drivers import Driver
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
 from netbench.interrupts import deferred_signals
 from netbench.plan import Plan
@@ -23,7 +23,7 @@ class RunOptions:
     """Options of `run` that are no part of the plan."""
 
     output: Path
-    engine: Wishes
+    engine: EngineOptions
     parent_in_use: bool
     """Whether `--parent` may be a link that the machine needs."""
     as_json: bool
@@ -35,7 +35,7 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PreparedEngine:
     """What a run stands on, read before its first trial."""
 
     helpers: tuple[str, ...]
@@ -90,7 +90,7 @@ def topology_of(engine: Engine) -> CpuTopology:
             raise
 
 
-def prepare(engine: Engine, plan: Plan, wishes: RunOptions) -> Ground:
+def prepare(engine: Engine, plan: Plan, wishes: RunOptions) -> PreparedEngine:
     """Prepare the engine and read the surroundings.
 
     Raises:
@@ -104,7 +104,7 @@ def prepare(engine: Engine, plan: Plan, wishes: RunOptions) -> Ground:
         check_parent(engine, wishes.engine.parent, in_use=wishes.parent_in_use)
         if _needs_lan(engine, plan, wishes.engine):
             helpers = (*helpers, engine.lan().done)
-        return Ground(
+        return PreparedEngine(
             helpers,
             engine.tools(),
             surroundings(engine, identify=wishes.identify),
@@ -112,7 +112,7 @@ def prepare(engine: Engine, plan: Plan, wishes: RunOptions) -> Ground:
         )
 
 
-def _needs_lan(engine: Engine, plan: Plan, wishes: Wishes) -> bool:
+def _needs_lan(engine: Engine, plan: Plan, wishes: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
 
     def here(driver: Driver, path: TrafficPath) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from netbench.cli.output import say
 from netbench.errors import ConfigurationError, RunFolderError
-from netbench.report.index import MARK, Entry, index
+from netbench.report.index import MARK, IndexEntry, index
 from netbench.store import ListedRun, list_runs, write_whole
 
 NAME: Final = "index.html"
@@ -27,7 +27,7 @@ def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
             f"--html: {path} is not netbench's, and is left as it is", hint="move it away"
         )
     entries = [
-        Entry(
+        IndexEntry(
             folder=run.path.name,
             info=run.info,
             problem=run.problem,

@@ -16,8 +16,8 @@ from netbench.cli.endpoints import (
 from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.parent import check_parent
 from netbench.documents.looks import EndpointDocument, InspectDocument
-from netbench.drivers import Driver, Way
-from netbench.engines.base import Endpoint, Engine, Wishes
+from netbench.drivers import Driver, PathClaim
+from netbench.engines.base import Endpoint, Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, EngineError, EngineUnavailable, FactError
 from netbench.facts.base import Pair
@@ -34,7 +34,7 @@ def inspect(
     drivers: str | None,
     container: str | None,
     engine: str,
-    wishes: Wishes,
+    wishes: EngineOptions,
     *,
     in_use: bool,
     as_json: bool,
@@ -81,7 +81,7 @@ def _one_driver(text: str) -> Driver:
 
 
 def _inspect_driver(
-    driver: Driver, name: str, wishes: Wishes, *, in_use: bool, as_json: bool
+    driver: Driver, name: str, wishes: EngineOptions, *, in_use: bool, as_json: bool
 ) -> int:
     engine = open_engine(name, f"inspect{secrets.token_hex(3)}", wishes)
     try:
@@ -122,7 +122,7 @@ def _bring_up(engine: Engine, driver: Driver) -> LivePair:
 
 def _has(engine: Engine, driver: Driver, path: Path) -> bool:
     """Tell whether there is a way on a path: a LAN is made only for those that need one."""
-    open_way = isinstance(driver.ways[path], Way)
+    open_way = isinstance(driver.ways[path], PathClaim)
     return open_way and engine.unsupported(driver.recipe, path) is None
 
 
@@ -148,7 +148,7 @@ def _document(engine: Engine, driver: Driver, pair: LivePair) -> InspectDocument
     }
 
 
-def _inspect_container(container: str, name: str, wishes: Wishes, *, as_json: bool) -> int:
+def _inspect_container(container: str, name: str, wishes: EngineOptions, *, as_json: bool) -> int:
     engine = open_engine(name, f"inspect{secrets.token_hex(3)}", wishes)
     try:
         _prepare(engine, as_json=as_json)

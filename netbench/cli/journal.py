@@ -7,7 +7,7 @@ from typing import Literal
 from netbench.cli.output import say
 from netbench.interrupts import deferred_signals
 from netbench.record import OtherRun, RunInfo
-from netbench.runner import BlockFinished, Ended, Event, Judged, TrialFinished
+from netbench.runner import BlockFinished, Ended, Event, BlockJudged, TrialFinished
 from netbench.store import RunFolder
 
 Status = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
@@ -32,7 +32,7 @@ class Journal:
                     self.note(f"block {number}: not removed at once: {'; '.join(left)}")
                 for run in others:
                     self._beside(run, number)
-            case Judged(_, ruling) if ruling.settled:
+            case BlockJudged(_, ruling) if ruling.settled:
                 self.info = replace(self.info, settled=(*self.info.settled, *ruling.settled))
                 with deferred_signals():
                     self.folder.finish(self.info)

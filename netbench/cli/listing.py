@@ -11,7 +11,7 @@ from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.tables import table
 from netbench.documents.lists import DriverRow, DriversDocument, RunRow, RunsDocument
 from netbench.drivers import DRIVERS, Driver, cni, plugin
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineError, EngineLost
 from netbench.interrupts import deferred_signals
@@ -20,7 +20,7 @@ from netbench.store import ListedRun
 from netbench.store import list_runs as listed_runs
 
 
-def list_drivers(engine_name: str, wishes: Wishes, *, as_json: bool) -> int:
+def list_drivers(engine_name: str, wishes: EngineOptions, *, as_json: bool) -> int:
     """Show every driver with what it is, what it isolates, and whether it can run here.
 
     Raises:

@@ -15,7 +15,7 @@ from netbench.runner import (
     BlockFinished,
     BlockStarted,
     Event,
-    Judged,
+    BlockJudged,
     TrialFinished,
     TrialStarted,
 )
@@ -38,7 +38,7 @@ class Progress(Protocol):
         ...
 
 
-class Tally:
+class ProgressCounts:
     """What progress is computed from: records so far, time left, medians so far."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
@@ -63,7 +63,7 @@ class Tally:
                 key = (measurement.metric, record.cell.placement.value, record.cell.driver)
                 self._values.setdefault(key, []).append(measurement.value)
 
-    def judged(self, event: Judged) -> None:
+    def judged(self, event: BlockJudged) -> None:
         """Take the forecast, which tells more than the plan."""
         self._total = self._done + event.trials
         self._seconds, self._judged = event.seconds, time.monotonic()
@@ -139,7 +139,7 @@ class PlainProgress:
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
         """Take the plan, `done` records of which were there before."""
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounts(plan, done)
         self._most = "at most " if plan.adaptive else ""
 
     def show(self, event: Event) -> None:
@@ -157,7 +157,7 @@ class PlainProgress:
                     )
             case BlockFinished(number, seconds, _):
                 say(f"  {seconds:.1f} s; medians: {self._tally.medians()}")
-            case Judged(_, ruling, _, seconds):
+            case BlockJudged(_, ruling, _, seconds):
                 self._tally.judged(event)
                 for line in standing(ruling, seconds):
                     say(f"  {line}")
@@ -173,7 +173,7 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounts(plan, done)
         self._most = "at most " if plan.adaptive else ""
         self._block = self._running = self._standing = ""
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
@@ -191,7 +191,7 @@ class LiveProgress:
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
                     self._print(f"{_cell(record)}: failed: {record.outcome.reason}")
-            case Judged(_, ruling, _, seconds):
+            case BlockJudged(_, ruling, _, seconds):
                 self._tally.judged(event)
                 *settled, self._standing = standing(ruling, seconds)
                 for line in settled:

@@ -15,12 +15,12 @@ from netbench.cli.journal import Status
 from netbench.cli.output import command_line, say
 from netbench.cli.reports import write_reports
 from netbench.cli.run import carry_on, judge_of, told
-from netbench.engines.base import Engine, Owned, Wishes
+from netbench.engines.base import Engine, Owned, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineError
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
 from netbench.record import FactValue, Redaction, Resumed, RunInfo
-from netbench.runner import Course
+from netbench.runner import RunState
 from netbench.runner.pace import span
 from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder, load
@@ -65,7 +65,7 @@ def go_on(
     wishes: RunOptions,
     *,
     force: bool,
-    opener: Callable[[str, str, Wishes], Engine] = open_engine,
+    opener: Callable[[str, str, EngineOptions], Engine] = open_engine,
 ) -> Status:
     """Measure what is left of a run, and what extends it; return how it ended. Errors as `resume`.
 
@@ -109,16 +109,16 @@ def go_on(
         return carry_on(engine, plan, folder, goes_on, wishes=wishes, course=course)
 
 
-def _recalled(run: LoadedRun, plan: Plan) -> tuple[Course, int]:
+def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     """Return what a run has come to, and how many of its records are set aside."""
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
-    course = Course(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
+    course = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
     return course, course.recall(run.records(), lost=info.status == "engine-lost")
 
 
 def _extended(
-    info: RunInfo, plan: Plan, course: Course, extension: Extension
+    info: RunInfo, plan: Plan, course: RunState, extension: Extension
 ) -> tuple[Plan, Resumed]:
     """Return the plan with what extends it, and what is recorded of that.
 
@@ -175,7 +175,7 @@ def _wishes(info: RunInfo, wishes: RunOptions) -> RunOptions:
 
     return replace(
         wishes,
-        engine=Wishes(
+        engine=EngineOptions(
             context=text(now.context, "context"),
             image=text(now.image, "image"),
             parent=text(now.parent, "parent"),
@@ -214,7 +214,7 @@ def _words(resumed: Resumed) -> str:
     return "; ".join(parts)
 
 
-def _to_measure(plan: Plan, course: Course) -> str:
+def _to_measure(plan: Plan, course: RunState) -> str:
     """Return what the next block holds, or why there is none."""
     steps = course.plan(course.block + 1).steps
     cells = dict.fromkeys(

@@ -12,13 +12,13 @@ from netbench.cli.journal import Journal, Status
 from netbench.cli.output import command_line, say
 from netbench.cli.progress import open_progress
 from netbench.cli.reports import write_reports
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.interrupts import deferred_signals
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import NOTE, SCHEMA, RunInfo
-from netbench.runner import Course, Judge, Runner, ceiling
+from netbench.runner import RunState, Judge, Runner, ceiling
 from netbench.store import RunFolder, check_writable
 from netbench.topology import choose_reader, choose_sentinel
 from netbench.version import version
@@ -36,7 +36,7 @@ def told(path: Path, status: Status, *, as_json: bool) -> int:
 
 
 def measure(
-    options: Options, wishes: RunOptions, opener: Callable[[str, str, Wishes], Engine] = open_engine
+    options: Options, wishes: RunOptions, opener: Callable[[str, str, EngineOptions], Engine] = open_engine
 ) -> tuple[Path, Status]:
     """Run; return the run folder and how the run ended. Errors before it are raised.
 
@@ -57,7 +57,7 @@ def measure(
     with taken_down(engine, run, keep=wishes.keep):
         plan = build(request, topology_of(engine))
         folder, info = _begin(engine, plan, run, wishes)
-        course = Course(plan, judge_of(plan, info))
+        course = RunState(plan, judge_of(plan, info))
         with folder.held():
             status = carry_on(engine, plan, folder, info, wishes=wishes, course=course)
             return folder.path, status
@@ -94,7 +94,7 @@ def carry_on(
     info: RunInfo,
     *,
     wishes: RunOptions,
-    course: Course,
+    course: RunState,
 ) -> Status:
     """Run what is left of the plan, store every record, return how it ended."""
     began = time.monotonic()

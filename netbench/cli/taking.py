@@ -24,7 +24,7 @@ _NEEDED_LATER: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class CollectedRun:
     """What was kept of the records."""
 
     collector: Collector = field(default_factory=Collector)
@@ -33,7 +33,7 @@ class Taken:
     notes: list[str] = field(default_factory=list)
     """What could not be read."""
 
-    def join(self, later: "Taken") -> None:
+    def join(self, later: "CollectedRun") -> None:
         """Take what was kept of the records behind these."""
         self.collector.join(later.collector)
         self.gathering.join(later.gathering)
@@ -46,7 +46,7 @@ class Taken:
         return run.again(self.places, numbers)
 
 
-def take(run: LoadedRun, parts: tuple[range, ...] | None = None) -> Taken:
+def take(run: LoadedRun, parts: tuple[range, ...] | None = None) -> CollectedRun:
     """Read every record of a run once; `parts` of its file, one or two, are those worth it."""
     first, *others = parts or run.parts()
     if not others:
@@ -64,8 +64,8 @@ def take(run: LoadedRun, parts: tuple[range, ...] | None = None) -> Taken:
     return taken
 
 
-def _taken(run: LoadedRun, part: range) -> Taken:
-    taken = Taken()
+def _taken(run: LoadedRun, part: range) -> CollectedRun:
+    taken = CollectedRun()
     gathered, collected = taken.gathering.take, taken.collector.take
     gc.disable()  # no record leaves a cycle, and every look for one goes through all that is kept
     try:

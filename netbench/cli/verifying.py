@@ -15,19 +15,19 @@ from netbench.documents.looks import (
     VerifyDocument,
 )
 from netbench.drivers import DRIVERS, Driver
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, EngineError, EngineLost, EngineUnavailable
 from netbench.plan import parse_drivers
 from netbench.spec import Path
 from netbench.topology import choose_reader
-from netbench.verify import NotVerified, Row, Verified, check_tools, verify_driver
+from netbench.verify import NotVerified, ReachResult, Verified, check_tools, verify_driver
 
 _BROKEN = 3
 
 
 def verify(
-    drivers: str | None, engine_name: str, wishes: Wishes, *, in_use: bool, as_json: bool
+    drivers: str | None, engine_name: str, wishes: EngineOptions, *, in_use: bool, as_json: bool
 ) -> int:
     """Verify drivers one after another, all known ones where none is named.
 
@@ -180,7 +180,7 @@ def document(
     }
 
 
-def _row(driver: Driver, row: Row) -> ReachRow:
+def _row(driver: Driver, row: ReachResult) -> ReachRow:
     return {
         "driver": driver.name,
         "from": row.source.value,

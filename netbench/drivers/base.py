@@ -35,7 +35,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PathClaim:
     """How a client reaches the service on one path."""
 
     via: Via
@@ -62,7 +62,7 @@ class Closed:
     proof: Proof
 
 
-class Place(StrEnum):
+class ReachPlace(StrEnum):
     """Where a connection of the reach matrix starts or ends."""
 
     CONTAINER = "container"
@@ -76,14 +76,14 @@ class Place(StrEnum):
     PUBLISHED = "published port"
 
 
-Reach = Mapping[tuple[Place, Place], bool]
+Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]
 """From and to: True where it promises that one reaches the other, False where it promises not."""
 
 
 def reach(*, yes: str = "", no: str = "") -> Reach:
-    """Return promises written as words such as `CONTAINER>PAIR`, by names of `Place`."""
+    """Return promises written as words such as `CONTAINER>PAIR`, by names of `ReachPlace`."""
     return {
-        (Place[word.partition(">")[0]], Place[word.partition(">")[2]]): promised
+        (ReachPlace[word.partition(">")[0]], ReachPlace[word.partition(">")[2]]): promised
         for words, promised in ((yes, True), (no, False))
         for word in words.split()
     }
@@ -106,7 +106,7 @@ class Driver:
     """What it isolates and what it leaves open, one line."""
     recipe: Recipe
     promises: tuple[Promise, ...]
-    ways: Mapping[Path, Way | Closed]
+    ways: Mapping[Path, PathClaim | Closed]
     """What becomes of every path."""
     reach: Mapping[Family, Reach] = field(default_factory=dict)
     """Who reaches whom by promise; what is not in it is not promised either way."""
@@ -118,12 +118,12 @@ class Driver:
     @property
     def isolated(self) -> bool:
         """Tell whether it carries no traffic at all."""
-        return not any(isinstance(way, Way) for way in self.ways.values())
+        return not any(isinstance(way, PathClaim) for way in self.ways.values())
 
     def hops(self, path: Path, facts: PairFacts) -> tuple[Hop, ...]:
         """Return the claimed links of one path; none where it is closed."""
         way = self.ways[path]
-        return way.hops(facts) if isinstance(way, Way) else ()
+        return way.hops(facts) if isinstance(way, PathClaim) else ()
 
 
 def host_end(end: EndpointFacts, facts: PairFacts, link: Link) -> Link | None:

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET, DEFAULT_ROUTE
-from netbench.drivers.base import Closed, Driver, Reach, Way, reach
+from netbench.drivers.base import Closed, Driver, Reach, PathClaim, reach
 from netbench.drivers.links import across_bridge, lan_to_published
 from netbench.drivers.promises import OWN_NETNS, VETH_INTO_BRIDGE
 from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _PROMISES = (OWN_NETNS, VETH_INTO_BRIDGE, ADDRESS_IN_SUBNET, DEFAULT_ROUTE)
 
-PUBLISHING: Final[Mapping[Path, Way | Closed]] = {
-    Path.EAST_WEST: Way(Via.ADDRESS, across_bridge),
-    Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_published),
-    Path.HAIRPIN: Way(Via.PUBLISHED, across_bridge),
+PUBLISHING: Final[Mapping[Path, PathClaim | Closed]] = {
+    Path.EAST_WEST: PathClaim(Via.ADDRESS, across_bridge),
+    Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
+    Path.HAIRPIN: PathClaim(Via.PUBLISHED, across_bridge),
 }
 """The ways of whoever sits on a bridge of the host's."""
 

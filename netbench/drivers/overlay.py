@@ -1,7 +1,7 @@
 """`overlay`: a network that spans hosts, its frames carried in VXLAN."""
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET
-from netbench.drivers.base import Closed, Driver, Proof, Way, reach
+from netbench.drivers.base import Closed, Driver, Proof, PathClaim, reach
 from netbench.drivers.links import across_overlay, lan_to_published
 from netbench.drivers.promises import OVERLAY_MTU, OWN_NETNS, VETH_INTO_SANDBOX
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
@@ -15,8 +15,8 @@ OVERLAY = Driver(
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=_NETWORK),
     promises=(OWN_NETNS, VETH_INTO_SANDBOX, OVERLAY_MTU, ADDRESS_IN_SUBNET),
     ways={
-        Path.EAST_WEST: Way(Via.ADDRESS, across_overlay),
-        Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_published),
+        Path.EAST_WEST: PathClaim(Via.ADDRESS, across_overlay),
+        Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
         Path.HAIRPIN: Closed(
             "a published port of an overlay is on another bridge than the overlay", Proof.PROMISES
         ),

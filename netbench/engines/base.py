@@ -25,7 +25,7 @@ FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class EngineOptions:
     """What the user says of how an engine is to be used."""
 
     context: str | None = None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netbench.errors import FactError
-from netbench.facts.base import Subject
+from netbench.facts.base import NamespaceSet
 from netbench.record import Absent, FactValue
 
 _CONNTRACK: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
@@ -25,7 +25,7 @@ Value = int | Absent
 class ConnectionWatch:
     """Watches the namespaces of one trial."""
 
-    def __init__(self, client: Subject, server: Subject, host: Subject) -> None:
+    def __init__(self, client: NamespaceSet, server: NamespaceSet, host: NamespaceSet) -> None:
         """Take whom to watch; nothing is read yet.
 
         Args:
@@ -70,7 +70,7 @@ def time_wait(sockstat: str) -> int:
     return int(found[1])
 
 
-def passive_opens(server: Subject) -> int:
+def passive_opens(server: NamespaceSet) -> int:
     """Return how many connections a namespace has accepted since it was made, RFC 4022.
 
     Raises:

@@ -33,7 +33,7 @@ CLOCK: Final = Event(1, 0)
 """PERF_COUNT_SW_CPU_CLOCK, in ns: needs no hardware."""
 
 
-class Counters:
+class CycleCounters:
     """One running counter on each CPU; `close` ends them."""
 
     def __init__(self, cpus: tuple[int, ...], event: Event = CYCLES) -> None:
@@ -67,9 +67,9 @@ class Counters:
             os.close(self._files.pop())
 
 
-def counters(cpus: tuple[int, ...]) -> Counters | Absent:
+def counters(cpus: tuple[int, ...]) -> CycleCounters | Absent:
     """Return running counters of cycles, or why there are none."""
     try:
-        return Counters(cpus)
+        return CycleCounters(cpus)
     except OSError as exc:
         return Absent(f"perf_event_open: {exc.strerror or exc}")

@@ -6,7 +6,7 @@ where the proxy carries them, and stands still where the host's kernel translate
 
 from ipaddress import ip_address
 
-from netbench.facts.base import Subject
+from netbench.facts.base import NamespaceSet
 from netbench.facts.cputime import TICK
 from netbench.facts.procfs import SocketAddress
 from netbench.facts.proxies import Proxy, find_proxies
@@ -21,7 +21,7 @@ _WORKED = 5 * TICK
 class DatagramWitness:
     """Watches one published UDP port over one trial; has the interface of `PublishedWitness`."""
 
-    def __init__(self, host: Subject, *, address: str, host_port: int, port: int) -> None:
+    def __init__(self, host: NamespaceSet, *, address: str, host_port: int, port: int) -> None:
         """Take whom to watch, in the words of `PublishedWitness`; nothing is read yet."""
         self._host = host
         self._target = SocketAddress(str(ip_address(address)), host_port)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject
+from netbench.facts.base import Pair, NamespaceSet
 from netbench.facts.procfs import net_dev
-from netbench.files import Taken
-from netbench.record import Counters
+from netbench.files import FrozenFiles
+from netbench.record import LinkCounters
 from netbench.spec import Role
 
 _DEV: Final = "dev"
 
 
-Bytes = Mapping[tuple[Role, str], Counters]
+Bytes = Mapping[tuple[Role, str], LinkCounters]
 """Counters by namespace and link."""
 
 
@@ -26,7 +26,7 @@ Bytes = Mapping[tuple[Role, str], Counters]
 class LinkBytes:
     """Reads the counters of some links of a pair, by /proc/PID/net/dev of their namespaces."""
 
-    subjects: Mapping[Role, Subject]
+    subjects: Mapping[Role, NamespaceSet]
     wanted: Sequence[tuple[Role, str]]
     """Namespace and name of each link, in the order of the path."""
 
@@ -46,11 +46,11 @@ class LinkBytes:
         Raises:
             FactError: they cannot be read, or a link is gone.
         """
-        found: dict[tuple[Role, str], Counters] = {}
+        found: dict[tuple[Role, str], LinkCounters] = {}
         if not self.wanted:
             return found
         files = next(iter(self.subjects.values())).files
-        taken = Taken(files, *(subject.near(_DEV) for subject in self.subjects.values()))
+        taken = FrozenFiles(files, *(subject.near(_DEV) for subject in self.subjects.values()))
         tables = {
             role: net_dev(subject.net_files(_DEV, taken=taken)[_DEV])
             for role, subject in self.subjects.items()

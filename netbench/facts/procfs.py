@@ -9,7 +9,7 @@ from netbench.errors import FactError
 from netbench.facts.routes import DEFAULT, DEFAULT6, leads_on
 from netbench.files import LOCAL, Files
 from netbench.files import text as text_of
-from netbench.record import Counters, Route
+from netbench.record import LinkCounters, Route
 
 ReadText = Callable[[str], str | None]
 """Return a file's text, None where it cannot be read."""
@@ -37,7 +37,7 @@ def _numbers(words: Iterable[str], base: int = 10) -> list[int]:
     raise FactError(f"unreadable number in /proc: {' '.join(given)[:80]!r}")
 
 
-def net_dev(text: str) -> dict[str, Counters]:
+def net_dev(text: str) -> dict[str, LinkCounters]:
     """Parse /proc/<pid>/net/dev into counters by link name.
 
     Raises:
@@ -51,7 +51,7 @@ def net_dev(text: str) -> dict[str, Counters]:
             raise FactError(f"unreadable line of /proc/net/dev: {line!r}")
         rx_bytes, rx_packets, _, rx_dropped = _numbers(fields[:4])
         tx_bytes, tx_packets, _, tx_dropped = _numbers(fields[8:12])
-        found[name.strip()] = Counters(
+        found[name.strip()] = LinkCounters(
             rx_bytes, tx_bytes, rx_packets, tx_packets, rx_dropped, tx_dropped
         )
     return found

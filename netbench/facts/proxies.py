@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from netbench.facts.base import Subject
+from netbench.facts.base import NamespaceSet
 from netbench.facts.cputime import TICK
 from netbench.facts.procfs import SocketAddress, cpu_ticks
 from netbench.files import Files
@@ -34,7 +34,7 @@ class Proxy:
 
 
 def find_proxies(
-    target: SocketAddress, port: int, host: Subject, protocol: Protocol = "tcp"
+    target: SocketAddress, port: int, host: NamespaceSet, protocol: Protocol = "tcp"
 ) -> tuple[Proxy, ...]:
     """Return the processes that serve a port of the engine's host.
 
@@ -69,7 +69,7 @@ def _running(files: Files) -> Iterator[tuple[int, Sequence[str]]]:
             yield pid, there[path].decode(errors="replace").split("\0")
 
 
-def _may_be_in(pid: int, host: Subject) -> bool:
+def _may_be_in(pid: int, host: NamespaceSet) -> bool:
     """Tell whether a process is in the host's network namespace, as far as we may see that."""
     if not host.here:
         return True

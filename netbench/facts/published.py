@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Final, TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.base import Subject
+from netbench.facts.base import NamespaceSet
 from netbench.facts.conntrack import Tracked, look_up, parse_conntrack
 from netbench.facts.procfs import Connection, SocketAddress, tcp_connections
 from netbench.facts.proxies import Proxy, find_proxies
@@ -30,8 +30,8 @@ class PublishedWitness:
 
     def __init__(
         self,
-        host: Subject,
-        server: Subject,
+        host: NamespaceSet,
+        server: NamespaceSet,
         *,
         address: str,
         host_port: int,
@@ -105,7 +105,7 @@ class PublishedWitness:
         all_of_them = self._connections(self._host, self._target.port)
         return tuple(one for one in all_of_them if one.local == self._target)
 
-    def _connections(self, subject: Subject, port: int) -> tuple[Connection, ...]:
+    def _connections(self, subject: NamespaceSet, port: int) -> tuple[Connection, ...]:
         """Return the established connections of a local port.
 
         Reading either file costs the kernel some 3 ms, a walk over all sockets that there are.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from netbench.drivers import Driver, Way
+from netbench.drivers import Driver, PathClaim
 from netbench.plan.suite import Suite
 from netbench.probes import UdpRate
 from netbench.spec import Path, Via
@@ -43,7 +43,7 @@ def unfit(
 def _mtu(driver: Driver, path: Path, parent: str | None) -> int | None:
     """Return the MTU of a path, None where it is closed, or known to nobody yet."""
     way, network = driver.ways[path], driver.recipe.network
-    if not isinstance(way, Way) or driver.name.partition(":")[0] in _OPEN:
+    if not isinstance(way, PathClaim) or driver.name.partition(":")[0] in _OPEN:
         return None
     if way.via is Via.LOOPBACK:
         return _LOOPBACK

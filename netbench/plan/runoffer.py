@@ -10,7 +10,7 @@ from netbench.spec import Cell
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class BudgetSubject:
     """The left side of a budget between runs."""
 
     run: str
@@ -25,7 +25,7 @@ class RunsOffer(Offer):
 
     labels: tuple[str, ...] = ()
     """Of the runs, in the order in which they were given."""
-    subjects: Mapping[str, Subject] = field(default_factory=dict)
+    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
     bounded_by: ClassVar[str] = "a run"
 
     @property
@@ -85,10 +85,10 @@ def offered_by_runs(plans: Mapping[str, PlanSummary]) -> RunsOffer:
 
 def _subjects(
     labels: Sequence[str], common: Sequence[Cell], baseline: str
-) -> Iterator[tuple[str, Subject]]:
+) -> Iterator[tuple[str, BudgetSubject]]:
     drivers = dict.fromkeys(cell.driver for cell in common)
     for prefix, run in (("", labels[-1]), *((f"{label}.", label) for label in labels)):
         for driver in drivers:
-            yield f"{prefix}{driver}", Subject(run, driver, relative=False)
+            yield f"{prefix}{driver}", BudgetSubject(run, driver, relative=False)
             if baseline and driver != baseline:
-                yield f"{prefix}{driver}/{baseline}", Subject(run, driver, relative=True)
+                yield f"{prefix}{driver}/{baseline}", BudgetSubject(run, driver, relative=True)

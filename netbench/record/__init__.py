@@ -7,7 +7,7 @@ from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
     Address,
-    Counters,
+    LinkCounters,
     EndpointFacts,
     FactValue,
     Ipam,
@@ -17,7 +17,7 @@ from netbench.record.observed import (
     Route,
 )
 from netbench.record.outcome import (
-    Clock,
+    TrialTimes,
     Failure,
     HopProof,
     Measurement,
@@ -38,7 +38,7 @@ from netbench.record.outcome import (
 from netbench.record.process import Completed
 from netbench.record.published import Direction, PublishedComparison
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
-from netbench.record.resumed import Difference, Resumed
+from netbench.record.resumed import ResumeDifference, Resumed
 from netbench.record.run import (
     SCHEMA,
     OtherRun,
@@ -59,10 +59,10 @@ __all__ = [
     "Absent",
     "Address",
     "Budget",
-    "Clock",
+    "TrialTimes",
     "Completed",
-    "Counters",
-    "Difference",
+    "LinkCounters",
+    "ResumeDifference",
     "Direction",
     "EndpointFacts",
     "FactValue",

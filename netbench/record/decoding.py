@@ -14,7 +14,7 @@ from msgspec.json import Decoder
 from netbench.record.histogram import Histogram
 from netbench.record.observed import EndpointFacts, FactValue
 from netbench.record.outcome import (
-    Clock,
+    TrialTimes,
     Failure,
     Measurement,
     Outcome,
@@ -34,7 +34,7 @@ from netbench.spec import Cell, Role
 T = TypeVar("T")
 
 
-class Tool(Struct, frozen=True, gc=False):
+class LeanTool(Struct, frozen=True, gc=False):
     """Of a process of a trial what a report counts."""
 
     role: Role
@@ -61,10 +61,10 @@ class Lean(Struct, frozen=True, gc=False):
     cell: Cell
     replica: int
     outcome: Outcome
-    clock: Clock
+    clock: TrialTimes
     pins: Pins
     sentinel: SentinelWindow
-    tools: tuple[Tool, ...]
+    tools: tuple[LeanTool, ...]
     promises: tuple[PromiseCheck, ...]
     facts: tuple[tuple[str, FactValue], ...]
     came_up: bool
@@ -88,10 +88,10 @@ class _LeanLine(Struct, gc=False):
     cell: Raw
     replica: int
     outcome: Raw
-    clock: Clock
+    clock: TrialTimes
     pins: Raw
     sentinel: SentinelWindow
-    tools: tuple[Tool, ...]
+    tools: tuple[LeanTool, ...]
     endpoints: Raw
     promises: Raw
     path: _Proof | None
@@ -118,7 +118,7 @@ class _WholeLine(Struct, gc=False):
     cell: Cell
     replica: int
     outcome: Raw
-    clock: Clock
+    clock: TrialTimes
     pins: Pins
     sentinel: SentinelWindow
     tools: tuple[ToolRun, ...]

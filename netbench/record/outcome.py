@@ -108,7 +108,7 @@ Outcome = Sample | Failure | Skip
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TrialTimes:
     """When a trial ran, on both clocks."""
 
     started: str
@@ -239,7 +239,7 @@ class Record:
     replica: int
     """1 for the baseline's second arm (A/A), else 0."""
     outcome: Outcome
-    clock: Clock
+    clock: TrialTimes
     pins: Pins
     sentinel: SentinelWindow
     tools: tuple[ToolRun, ...]
@@ -303,7 +303,7 @@ class Trial(Protocol):
     @property
     def outcome(self) -> Outcome: ...  # noqa: D102
     @property
-    def clock(self) -> Clock: ...  # noqa: D102
+    def clock(self) -> TrialTimes: ...  # noqa: D102
     @property
     def pins(self) -> Pins: ...  # noqa: D102
     @property

@@ -56,7 +56,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DriverAnswer:
     """What is said of one driver."""
 
     driver: str
@@ -65,11 +65,11 @@ class Answer:
     isolates: str
 
 
-def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Answer, ...]:
+def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAnswer, ...]:
     """Return an answer for each driver, the baseline first."""
     ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
     return tuple(
-        Answer(
+        DriverAnswer(
             driver=driver,
             baseline=driver == analysis.baseline,
             sentences=_sentences(analysis, digest.view(driver), driver),

@@ -17,13 +17,13 @@ from netbench.record import Failure, Record, Sample, Skip, Trial
 from netbench.report.cpusums import CpuTable
 from netbench.report.roundtrips import RoundTrips
 from netbench.report.searches import Searches
-from netbench.report.tallies import Driver
+from netbench.report.tallies import DriverCounts
 from netbench.report.views import (
     CommandLine,
     Digest,
-    Line,
-    Problem,
-    Row,
+    DrawnRecord,
+    FailureReason,
+    RecordRow,
 )
 from netbench.report.words import CellKey, plain
 from netbench.spec import Arm, Cell, Role
@@ -65,11 +65,11 @@ class Gathering:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.total = 0
-        self.drivers: defaultdict[str, Driver] = defaultdict(Driver)
-        self.rows: list[Row] = []
+        self.drivers: defaultdict[str, DriverCounts] = defaultdict(DriverCounts)
+        self.rows: list[RecordRow] = []
         self.commands: dict[_Command, Counter[str]] = {}
         self.commands_left = False
-        self.problems: dict[_ProblemKey, Problem] = {}
+        self.problems: dict[_ProblemKey, FailureReason] = {}
         self.how_often: Counter[_ProblemKey] = Counter()
         self.cpu = CpuTable()
         self.searches = Searches()
@@ -136,7 +136,7 @@ class Gathering:
         """
         examples, chosen = self._examples(), chosen_trials(analysis)
         shown: dict[int, Record] = {}
-        lines: list[Line] = []
+        lines: list[DrawnRecord] = []
         for record in whole:
             if record.number in examples:
                 shown[record.number] = record
@@ -174,7 +174,7 @@ def _key(record: Trial) -> CellKey:
     return CellKey(record.cell.path, record.cell.probe, record.cell.placement)
 
 
-def _row(record: Trial) -> Row:
+def _row(record: Trial) -> RecordRow:
     outcome = record.outcome
     values: tuple[tuple[str, float, str], ...] = ()
     note = ""
@@ -190,7 +190,7 @@ def _row(record: Trial) -> Row:
     pins = record.pins
     seen = [text for text in (pins.client_observed, pins.server_observed) if text is not None]
     client = next((tool for tool in record.tools if tool.role is Role.CLIENT), None)
-    return Row(
+    return RecordRow(
         number=record.number,
         block=record.block,
         position=record.position,
@@ -210,8 +210,8 @@ def _row(record: Trial) -> Row:
     )
 
 
-def _line(record: Record, sample: Sample, *, chosen: bool) -> Line:
-    return Line(
+def _line(record: Record, sample: Sample, *, chosen: bool) -> DrawnRecord:
+    return DrawnRecord(
         record=record.number,
         block=record.block,
         driver=record.cell.driver,
@@ -229,8 +229,8 @@ def _problem_key(record: Trial, outcome: Failure | Skip) -> _ProblemKey:
     return record.cell, outcome.kind, stage, outcome.reason
 
 
-def _problem(record: Trial, outcome: Failure | Skip) -> Problem:
-    return Problem(
+def _problem(record: Trial, outcome: Failure | Skip) -> FailureReason:
+    return FailureReason(
         driver=record.cell.driver,
         cell=_key(record),
         kind=outcome.kind,

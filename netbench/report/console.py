@@ -12,7 +12,7 @@ from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.doubts import doubts
 from netbench.report.judgement import shared_by, signed
 from netbench.report.literature import in_short
-from netbench.report.matrix import Entry, measures, others
+from netbench.report.matrix import MeasureEntry, measures, others
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -181,7 +181,7 @@ def _beside(info: RunInfo, analysis: Analysis) -> list["Table"]:
     return [result]
 
 
-def _entry(entry: Entry | None, *, narrow: bool) -> "Text":
+def _entry(entry: MeasureEntry | None, *, narrow: bool) -> "Text":
     from rich.text import Text as RichText  # noqa: PLC0415 - keeps `netbench --help` instant
 
     if entry is None:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from netbench.analysis.model import Analysis
 from netbench.record import METRICS, RunInfo
-from netbench.report.forest import Bar, Forest, Group, forest, label
+from netbench.report.forest import Bar, Forest, ForestGroup, forest, label
 from netbench.report.palette import BAND, INK, PAPER, QUIET, driver_colours
 from netbench.report.sentences import measure
 from netbench.report.words import SIGNS, capital, plain
@@ -90,7 +90,7 @@ def _body(found: Forest, info: RunInfo, analysis: Analysis) -> tuple[list[Markup
     return parts, bottom
 
 
-def _scene(found: Forest, group: Group, top: int, bottom: int) -> list[Markup]:
+def _scene(found: Forest, group: ForestGroup, top: int, bottom: int) -> list[Markup]:
     """Return a group's title, noise floor, margins, and the line where nothing differs."""
     metric = METRICS.get(group.metric)
     title = capital(measure(group.key, group.metric))

@@ -12,7 +12,7 @@ FIRST: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """One column."""
 
     title: str
@@ -27,7 +27,7 @@ class DataTable:
     id: str
     caption: str
     """What it holds, for readers who do not see it."""
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[tuple[str, ...], ...]
     """All that the page carries."""
     driver: int | None = None
@@ -52,7 +52,7 @@ def of_figure(figure: Figure) -> DataTable:
     return DataTable(
         id=f"data-{figure.id}",
         caption=f"Data of: {figure.title}",
-        columns=tuple(Column(header) for header in headers),
+        columns=tuple(TableColumn(header) for header in headers),
         rows=figure.rows,
         driver=headers.index("driver") if "driver" in headers else None,
         first=6,

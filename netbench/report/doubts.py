@@ -7,7 +7,7 @@ from netbench.report.words import capital, joined, key_of, plain
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class RunWarning:
     """One warning."""
 
     kind: str
@@ -23,7 +23,7 @@ class Doubt:
         return plain(f"{self.whom}: {said}" if self.whom else capital(said))
 
 
-def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
+def doubts(analysis: Analysis) -> tuple[RunWarning, ...]:
     """Return every warning once, the run's own first."""
     found: dict[tuple[str, str, str], list[Contrast]] = {}
     for warning in analysis.warnings:
@@ -33,7 +33,7 @@ def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
             words = (warning.kind, warning.message, warning.advice)
             found.setdefault(words, []).append(contrast)
     return tuple(
-        Doubt(kind, _whom(whom), message.rstrip("."), capital(advice.rstrip(".")))
+        RunWarning(kind, _whom(whom), message.rstrip("."), capital(advice.rstrip(".")))
         for (kind, message, advice), whom in found.items()
     )
 

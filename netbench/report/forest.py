@@ -33,7 +33,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ForestGroup:
     """The contrasts of one cell and metric, with their noise floor."""
 
     key: CellKey
@@ -47,7 +47,7 @@ class Group:
 class Forest:
     """All primary contrasts on one axis."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[ForestGroup, ...]
     marks: tuple[tuple[float, str], ...]
     """(percent, label)."""
     one: float
@@ -78,7 +78,7 @@ def forest(analysis: Analysis) -> Forest | None:
     edge = 1 + analysis.margin
     return Forest(
         groups=tuple(
-            Group(
+            ForestGroup(
                 key,
                 metric,
                 tuple(bar(c, low, high) for c in found if concerns(c, key, metric)),

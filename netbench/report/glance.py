@@ -22,7 +22,7 @@ MOST: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class MeasureColumn:
     """One measure."""
 
     key: CellKey
@@ -36,7 +36,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChartEntry:
     """One driver in one column."""
 
     bar: Bar | None
@@ -56,12 +56,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """One driver."""
 
     driver: str
     baseline: bool
-    entries: tuple[Entry, ...]
+    entries: tuple[ChartEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Chart:
 
     path: str
     """Empty where there is one chart for all."""
-    columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
+    columns: tuple[MeasureColumn, ...]
+    lines: tuple[ChartLine, ...]
 
 
 def charts(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Chart, ...]:
@@ -99,7 +99,7 @@ def _chart(
     columns = tuple(_column(analysis, key, metric) for key, metric in keys)
     ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
     lines = tuple(
-        Line(
+        ChartLine(
             driver,
             driver == analysis.baseline,
             tuple(_entry(analysis, digest, driver, column) for column in columns),
@@ -109,17 +109,17 @@ def _chart(
     return Chart(path, columns, tuple(line for line in lines if any(map(_says, line.entries))))
 
 
-def _says(entry: Entry) -> bool:
+def _says(entry: ChartEntry) -> bool:
     return bool(entry.bar or entry.median)
 
 
-def _column(analysis: Analysis, key: CellKey, metric: str) -> Column:
+def _column(analysis: Analysis, key: CellKey, metric: str) -> MeasureColumn:
     alike = [c for c in primaries(analysis) if c.metric == metric]
     here = [c for c in alike if key_of(c) == key]
     low, high = domain(alike, analysis.margin)
     margin = 1 + analysis.margin
     medians = [cell.p75 for cell in _cells(analysis, key, metric) if cell.p75 is not None]
-    return Column(
+    return MeasureColumn(
         key=key,
         metric=metric,
         one=percent(1, low, high),
@@ -140,7 +140,7 @@ def _cells(analysis: Analysis, key: CellKey, metric: str) -> list[CellSummary]:
     ]
 
 
-def _entry(analysis: Analysis, digest: Digest, driver: str, column: Column) -> Entry:
+def _entry(analysis: Analysis, digest: Digest, driver: str, column: MeasureColumn) -> ChartEntry:
     found = [c for c in primaries(analysis) if concerns(c, column.key, column.metric)]
     contrast = next((c for c in found if c.driver == driver), None)
     cells = _cells(analysis, column.key, column.metric)
@@ -149,7 +149,7 @@ def _entry(analysis: Analysis, digest: Digest, driver: str, column: Column) -> E
     unit = cell.unit if cell is not None else ""
     alike = [c for c in primaries(analysis) if c.metric == column.metric]
     ends = domain(alike, analysis.margin)
-    return Entry(
+    return ChartEntry(
         bar=bar(contrast, *ends) if contrast else None,
         verdict=contrast.verdict.value if contrast else "",
         judgement=judgement(contrast, analysis.margin) if contrast else "",

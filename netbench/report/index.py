@@ -21,7 +21,7 @@ _DRIVERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """A run folder as the list shows it."""
 
     folder: str
@@ -75,7 +75,7 @@ class Entry:
         )
 
 
-def index(entries: Sequence[Entry]) -> str:
+def index(entries: Sequence[IndexEntry]) -> str:
     """Return the page; it loads nothing and runs nothing."""
     environment = Environment(
         loader=PackageLoader("netbench.report", "templates"),

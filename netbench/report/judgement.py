@@ -17,7 +17,7 @@ _DIGITS: Final = 4
 _DECIDED: Final = (Verdict.FASTER, Verdict.SLOWER)
 
 
-class Judged(Protocol):
+class JudgedContrast(Protocol):
     """What a verdict is told from: a contrast within a run, or of two runs."""
 
     @property
@@ -49,7 +49,7 @@ def signed(contrast: Contrast, margin: float) -> str:
     return f"{SIGNS[contrast.verdict]} {judgement(contrast, margin)}"
 
 
-def sized(judged: Judged) -> str:
+def sized(judged: JudgedContrast) -> str:
     """Return `22 to 26 % slower` of a decided one; `at least 0.7 % slower` where one end is open.
 
     Percent are those of the metric: of throughput that is lost or won, of time that is added or
@@ -66,7 +66,7 @@ def brief(contrast: Contrast) -> str:
     return contrast.verdict.value
 
 
-def span(judged: Judged) -> str:
+def span(judged: JudgedContrast) -> str:
     """Return `22 to 26 %`, or `at least 22 %`; empty without an interval that leaves out 1."""
     ends = [end for end in (judged.low, judged.high) if end is not None and math.isfinite(end)]
     sizes = sorted(abs(end - 1) * 100 for end in ends if end > 0)

@@ -5,12 +5,12 @@ from typing import Final
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast
 from netbench.report.ceiling import USED_UP
-from netbench.report.datatable import Column, DataTable
+from netbench.report.datatable import TableColumn, DataTable
 from netbench.report.judgement import signed
 from netbench.report.sections import NamespaceView
-from netbench.report.sharing import WORDS, End
+from netbench.report.sharing import WORDS, NamespaceUse
 from netbench.report.stops import stop_words
-from netbench.report.views import Digest, Row
+from netbench.report.views import Digest, RecordRow
 from netbench.report.words import contrast_id, interval, plain
 
 _SECOND: Final = len("2026-01-14T10:15:00")
@@ -26,23 +26,23 @@ def contrasts(analysis: Analysis) -> DataTable:
         id="contrasts",
         caption="Every metric",
         columns=(
-            Column("Driver"),
-            Column("Path"),
-            Column("Probe"),
-            Column("Placement"),
-            Column("Metric"),
-            Column("Blocks", "num"),
-            Column("Ratio", "num"),
-            Column("Interval"),
-            Column("95 %, unshared"),
-            Column("Median ratio", "num"),
-            Column("Median", "num"),
-            Column(f"Of {plain(analysis.baseline)}", "num"),
-            Column("Noise floor", "num"),
-            Column("Verdict"),
-            Column("Judged"),
-            Column("Used up"),
-            Column("Stopped"),
+            TableColumn("Driver"),
+            TableColumn("Path"),
+            TableColumn("Probe"),
+            TableColumn("Placement"),
+            TableColumn("Metric"),
+            TableColumn("Blocks", "num"),
+            TableColumn("Ratio", "num"),
+            TableColumn("Interval"),
+            TableColumn("95 %, unshared"),
+            TableColumn("Median ratio", "num"),
+            TableColumn("Median", "num"),
+            TableColumn(f"Of {plain(analysis.baseline)}", "num"),
+            TableColumn("Noise floor", "num"),
+            TableColumn("Verdict"),
+            TableColumn("Judged"),
+            TableColumn("Used up"),
+            TableColumn("Stopped"),
         ),
         rows=tuple(_contrast(contrast, analysis.margin) for contrast in analysis.contrasts),
         driver=0,
@@ -85,11 +85,11 @@ def commands(digest: Digest) -> DataTable:
         id="command-lines",
         caption="Every distinct command line",
         columns=(
-            Column("Probe"),
-            Column("Role"),
-            Column("Command", "mono wrap"),
-            Column("Drivers"),
-            Column("Times", "num"),
+            TableColumn("Probe"),
+            TableColumn("Role"),
+            TableColumn("Command", "mono wrap"),
+            TableColumn("Drivers"),
+            TableColumn("Times", "num"),
         ),
         rows=tuple(
             (
@@ -107,14 +107,14 @@ def commands(digest: Digest) -> DataTable:
 def inodes(namespaces: tuple[NamespaceView, ...]) -> DataTable:
     """Return the inode of every namespace of every driver's ends."""
 
-    def end(one: End) -> str:
+    def end(one: NamespaceUse) -> str:
         number = units.MISSING if one.inode is None else str(one.inode)
         return f"{number} {WORDS[one.sharing]}"
 
     return DataTable(
         id="inodes",
         caption="Inodes of client, server and host",
-        columns=tuple(map(Column, ("Driver", "Kind", "Client", "Server", "Host"))),
+        columns=tuple(map(TableColumn, ("Driver", "Kind", "Client", "Server", "Host"))),
         rows=tuple(
             (
                 plain(own.driver),
@@ -137,21 +137,21 @@ def records(digest: Digest) -> DataTable:
         id="record-table",
         caption="Every record",
         columns=(
-            Column("No.", "num"),
-            Column("Block", "num"),
-            Column("Order", "num"),
-            Column("Driver"),
-            Column("Path"),
-            Column("Probe"),
-            Column("Placement"),
-            Column("Slices", "num"),
-            Column("Result", "note"),
-            Column("Proof"),
-            Column("CPUs seen"),
-            Column("Started (UTC)"),
-            Column("Seconds", "num"),
-            Column("Other figures"),
-            Column("Raw output", "mono"),
+            TableColumn("No.", "num"),
+            TableColumn("Block", "num"),
+            TableColumn("Order", "num"),
+            TableColumn("Driver"),
+            TableColumn("Path"),
+            TableColumn("Probe"),
+            TableColumn("Placement"),
+            TableColumn("Slices", "num"),
+            TableColumn("Result", "note"),
+            TableColumn("Proof"),
+            TableColumn("CPUs seen"),
+            TableColumn("Started (UTC)"),
+            TableColumn("Seconds", "num"),
+            TableColumn("Other figures"),
+            TableColumn("Raw output", "mono"),
         ),
         rows=tuple(_record(row) for row in digest.rows),
         driver=3,
@@ -159,14 +159,14 @@ def records(digest: Digest) -> DataTable:
     )
 
 
-def _slices(row: Row) -> str:
+def _slices(row: RecordRow) -> str:
     """Return `8`, or `8, 1 failed`; nothing of a trial that ran whole."""
     if not row.slices:
         return units.MISSING
     return f"{row.slices}, {row.failed_slices} failed" if row.failed_slices else f"{row.slices}"
 
 
-def _record(row: Row) -> tuple[str, ...]:
+def _record(row: RecordRow) -> tuple[str, ...]:
     values = [f"{plain(name)} {units.quantity(value, unit)}" for name, value, unit in row.values]
     note = values[0] if values else ""
     return (

@@ -12,7 +12,7 @@ from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.datatable import DataTable, of_figure, packed_rows
 from netbench.report.doubts import doubts
 from netbench.report.drawing import drawing
-from netbench.report.figures import Figure, Scene, chapters
+from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.static import svg
 from netbench.report.forest import forest, label
 from netbench.report.glossary import TERMS
@@ -40,7 +40,7 @@ from netbench.report.views import Digest
 def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     """Return the whole page."""
     colours = driver_colours(info.plan.drivers, analysis.baseline)
-    found = chapters(Scene(analysis, digest, colours, info.plan))
+    found = chapters(FigureData(analysis, digest, colours, info.plan))
     figures = [figure for chapter in found for figure in chapter.figures]
     tables = {figure.id: of_figure(figure) for figure in figures}
     contrasts, records = longtables.contrasts(analysis), longtables.records(digest)

@@ -5,7 +5,7 @@ from typing import Final
 
 from netbench.probes.iperf3.search import GOALS
 from netbench.record import FactValue, Sample, Trial
-from netbench.report.views import Goal, Load, Search
+from netbench.report.views import Goal, Load, SearchTrial
 from netbench.report.words import CellKey
 
 MOST: Final = 20
@@ -19,7 +19,7 @@ class Searches:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.kept: defaultdict[tuple[str, CellKey], list[Search]] = defaultdict(list)
+        self.kept: defaultdict[tuple[str, CellKey], list[SearchTrial]] = defaultdict(list)
 
     def add(self, record: Trial, sample: Sample) -> None:
         """Keep one trial, unless it is no search or the baseline's second."""
@@ -35,7 +35,7 @@ class Searches:
         if len(kept) == MOST:
             return
         kept.append(
-            Search(
+            SearchTrial(
                 driver=cell.driver,
                 cell=key,
                 record=record.number,
@@ -51,7 +51,7 @@ class Searches:
             mine = self.kept[where]
             mine += kept[: MOST - len(mine)]
 
-    def found(self) -> tuple[Search, ...]:
+    def found(self) -> tuple[SearchTrial, ...]:
         """Return the searches, one driver's of one cell together."""
         return tuple(search for kept in self.kept.values() for search in kept)
 

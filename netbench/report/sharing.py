@@ -27,7 +27,7 @@ WORDS: Final[dict[Sharing | None, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class NamespaceUse:
     """One kind of namespace of one endpoint."""
 
     inode: int | None
@@ -40,8 +40,8 @@ class NamespaceRow:
     """One kind of namespace at both ends, and the host's."""
 
     kind: str
-    client: End
-    server: End
+    client: NamespaceUse
+    server: NamespaceUse
     host: int | None
 
 
@@ -50,14 +50,14 @@ def by_role(endpoints: tuple[EndpointFacts, ...]) -> dict[Role, EndpointFacts]:
     return {end.role: end for end in endpoints}
 
 
-def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> End:
+def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> NamespaceUse:
     """Return one namespace of the endpoint `role` and who else is in it."""
     ends = by_role(endpoints)
     other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
     mine, peer, host = (
         ends[r].namespaces if r in ends else Namespaces() for r in (role, other, Role.HOST)
     )
-    return End(mine.inode(kind), mine.shared(kind, host, peer))
+    return NamespaceUse(mine.inode(kind), mine.shared(kind, host, peer))
 
 
 def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, ...]:

@@ -143,7 +143,7 @@ def _counted(contrasts: list[Contrast], of: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
+class SuggestedExtension:
     """What would decide the contrasts of a run that are undecided."""
 
     why: str
@@ -155,7 +155,7 @@ class Extension:
         return f"{self.why}: {self.command}"
 
 
-def extension(info: RunInfo, analysis: Analysis, folder: str) -> Extension | None:
+def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtension | None:
     """Return the command that extends a run until all is decided, by its forecast and its pace.
 
     None where nothing is undecided, or where more blocks than a run can have would be needed.
@@ -184,7 +184,7 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> Extension | Non
         command.append(f"--max-time +{seconds}")
     elif info.status in _ENDED:
         command.append(f"--blocks +{more}")
-    return Extension(why, " ".join(command))
+    return SuggestedExtension(why, " ".join(command))
 
 
 def _done(analysis: Analysis) -> int:

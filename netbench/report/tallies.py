@@ -14,7 +14,7 @@ _VIA: Final = "trial.published_via"
 
 
 @dataclass(slots=True)
-class Way:
+class PathCounts:
     """Running counts of one path of a driver."""
 
     paths: Counter[bool] = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class Way:
         self.example, self.proof = record.number, proof
         return True
 
-    def join(self, other: "Way") -> None:
+    def join(self, other: "PathCounts") -> None:
         """Add what another one counted of later records."""
         self.paths.update(other.paths)
         self.published.update(other.published)
@@ -67,11 +67,11 @@ class Way:
 
 
 @dataclass(slots=True)
-class Driver:
+class DriverCounts:
     """Running counts of one driver."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    ways: defaultdict[str, Way] = field(default_factory=lambda: defaultdict(Way))
+    ways: defaultdict[str, PathCounts] = field(default_factory=lambda: defaultdict(PathCounts))
     promises: dict[str, list[PromiseCheck]] = field(default_factory=dict)
     checks: Counter[tuple[str, bool]] = field(default_factory=Counter)
     last: tuple[PromiseCheck, ...] = ()
@@ -97,7 +97,7 @@ class Driver:
                 seen[0] = check
         self.last, self.times = (), 0
 
-    def join(self, other: "Driver") -> None:
+    def join(self, other: "DriverCounts") -> None:
         """Add what another one counted of later records."""
         self.count()
         other.count()
@@ -115,7 +115,7 @@ class Driver:
         self.count()
         found = sorted(self.ways.items(), key=lambda item: list(Path).index(Path(item[0])))
         ways = tuple(way.view(driver, path, whole) for path, way in found)
-        best = max((way for _, way in found), key=lambda way: way.proof, default=Way())
+        best = max((way for _, way in found), key=lambda way: way.proof, default=PathCounts())
         closed = [way.closed for way in ways if way.closed is not None]
         return DriverView(
             driver=driver,

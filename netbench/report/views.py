@@ -9,7 +9,7 @@ from netbench.spec import Role
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RecordRow:
     """A record as the table shows it."""
 
     number: int
@@ -35,7 +35,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DrawnRecord:
     """Quantiles, series and slices of one record that is drawn."""
 
     record: int
@@ -114,7 +114,7 @@ class DriverView:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FailureReason:
     """A reason why sessions or trials gave no number, and how often."""
 
     driver: str
@@ -214,7 +214,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchTrial:
     """One trial of a rate search."""
 
     driver: str
@@ -231,20 +231,20 @@ class Digest:
     """Everything of the records that a report shows."""
 
     total: int
-    rows: tuple[Row, ...]
-    lines: tuple[Line, ...]
+    rows: tuple[RecordRow, ...]
+    lines: tuple[DrawnRecord, ...]
     drivers: tuple[DriverView, ...]
     commands: tuple[CommandLine, ...]
     commands_left: bool
     """Whether there were more command lines than are kept."""
-    problems: tuple[Problem, ...]
+    problems: tuple[FailureReason, ...]
     cpu: tuple[CpuMeans, ...] = ()
     """One for each driver and cell whose trials have CPU times."""
     splits: tuple[CostSplit, ...] = ()
     """One for each driver and cell whose trials have a cost that can be split."""
     times: tuple[MergedTimes, ...] = ()
     """One for each driver and cell whose trials have histograms."""
-    searches: tuple[Search, ...] = ()
+    searches: tuple[SearchTrial, ...] = ()
     """Of each driver and cell the first ones."""
 
     def view(self, driver: str) -> DriverView | None:

@@ -1,13 +1,13 @@
 """Fold a plan over an engine and yield what happens. No printing, no files."""
 
 from netbench.runner.ceiling import ceiling
-from netbench.runner.course import Course
+from netbench.runner.course import RunState
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,
     Ended,
     Event,
-    Judged,
+    BlockJudged,
     TrialFinished,
     TrialStarted,
 )
@@ -17,11 +17,11 @@ from netbench.runner.run import Runner
 __all__ = [
     "BlockFinished",
     "BlockStarted",
-    "Course",
+    "RunState",
     "Ended",
     "Event",
     "Judge",
-    "Judged",
+    "BlockJudged",
     "Runner",
     "TrialFinished",
     "TrialStarted",

@@ -9,11 +9,11 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
 from netbench.probes import Lifecycle, Sliced
 from netbench.record import Absent, Failure, Record, SentinelReading, SentinelWindow, Skip
-from netbench.runner.course import Course
+from netbench.runner.course import RunState
 from netbench.runner.events import Event, TrialFinished, TrialStarted
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.possible import Possible
+from netbench.runner.possible import Feasibility
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Where, failure_of, never_ran
 from netbench.runner.sessions import SessionRunner
@@ -40,8 +40,8 @@ class BlockRunner:
     def __init__(
         self,
         plan: Plan,
-        possible: Possible,
-        course: Course,
+        possible: Feasibility,
+        course: RunState,
         *,
         sessions: SessionRunner,
         trials: TrialRunner,

@@ -16,7 +16,7 @@ from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.settle import TrialSetup, TrialFailed
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology import LiveBlock, LivePair
@@ -122,7 +122,7 @@ def _loopback(
     probe = TcpThroughput(rounds=_ROUNDS)
     step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    settler, recorder = Settler(engine, alone), Recorder(engine, reader, _kept_nowhere)
+    settler, recorder = TrialSetup(engine, alone), Recorder(engine, reader, _kept_nowhere)
     sessions = SessionRunner(alone, settler, recorder, MachineMeter(engine), sentinel)
     try:
         block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)

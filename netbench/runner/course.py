@@ -10,14 +10,14 @@ from typing import Final
 from netbench.plan import BlockPlan, Plan
 from netbench.record import Record, Ruling, Settled, Why
 from netbench.runner.judge import Judge
-from netbench.runner.pace import Pace, span
+from netbench.runner.pace import BlockEta, span
 from netbench.spec import Cell
 
 _STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
 """Reasons for which a settled cell needs no more blocks, however long a run is extended."""
 
 
-class Course:
+class RunState:
     """Numbers, pace and settled cells, up to the block that runs."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Course:
         self._gone: frozenset[Cell] = frozenset()
         self._cut = 0, 0
         self.spent = spent
-        self.pace = Pace()
+        self.pace = BlockEta()
         self.block = 0
         """The last block that is whole."""
         self.number = 0

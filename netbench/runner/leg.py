@@ -8,16 +8,16 @@ from netbench.errors import ProbeError
 from netbench.probes import Probe
 from netbench.record import Completed, Failure, Pins, Sample, Skip
 from netbench.runner.cost import Facts, priced
-from netbench.runner.machine import End, MachineMeter
+from netbench.runner.machine import TrialEnd, MachineMeter
 from netbench.runner.prepared import Prepared
-from netbench.runner.settle import Settler, TrialFailed, said
+from netbench.runner.settle import TrialSetup, TrialFailed, said
 
 _LOOK: Final = 0.15
 """Seconds into the run at which the tools' CPUs are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class ToolRunner:
     """What one run left."""
 
     probe: Probe
@@ -50,12 +50,12 @@ class Leg:
 
 
 def run_leg(
-    settler: Settler,
+    settler: TrialSetup,
     meter: MachineMeter,
     prepared: Prepared,
     probe: Probe,
     look: Callable[[], None],
-) -> Leg:
+) -> ToolRunner:
     """Start a client and return what is left once it has ended.
 
     Args:
@@ -74,7 +74,7 @@ def run_leg(
     facts = _steady(meter, prepared, probe, began) if client.alive() else ()
     done = prepared.wait(client, probe.deadline)
     served = None if prepared.shares else prepared.end_server()
-    return Leg(probe, done, served, pins, facts)
+    return ToolRunner(probe, done, served, pins, facts)
 
 
 def _steady(meter: MachineMeter, prepared: Prepared, probe: Probe, began: float) -> Facts:
@@ -88,8 +88,8 @@ def _steady(meter: MachineMeter, prepared: Prepared, probe: Probe, began: float)
     return meter.stop(prepared.cpus)
 
 
-def ends_of(prepared: Prepared) -> tuple[End, End]:
+def ends_of(prepared: Prepared) -> tuple[TrialEnd, TrialEnd]:
     """Return who runs at both ends: the clients, and their servers."""
     clients = tuple(part.client for part in prepared.parts if part.client is not None)
     servers = tuple(part.server for part in prepared.parts)
-    return End(prepared.call.client, clients), End(prepared.live.server, servers)
+    return TrialEnd(prepared.call.client, clients), TrialEnd(prepared.live.server, servers)

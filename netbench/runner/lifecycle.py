@@ -20,7 +20,7 @@ from netbench.probes import Birth, Lifecycle, Lived
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import SaveRaw, Seen, Where, broken, record_of
-from netbench.runner.scene import Scene
+from netbench.runner.scene import ControlPlaneTrial
 from netbench.runner.settle import EVIDENCE, TrialFailed, said
 from netbench.spec import Path, Role
 from netbench.topology import ANY, Made, call_of, subject, trimmed
@@ -60,7 +60,7 @@ class LifecycleRunner:
         seen = Seen(window=_WINDOW)
         meter = MachineMeter(self._engine)
         meter.start()
-        scene = Scene(self._engine, driver, where.step.arm, where.number)
+        scene = ControlPlaneTrial(self._engine, driver, where.step.arm, where.number)
         trial = _Trial(self._engine, self._reader, probe, scene, seen)
         outcome: Outcome
         try:
@@ -104,7 +104,7 @@ class _Trial:
     engine: Engine
     reader: Reader
     probe: Lifecycle
-    scene: Scene
+    scene: ControlPlaneTrial
     seen: Seen
     births: list[Birth] = field(default_factory=list)
     calls: list[Completed] = field(default_factory=list)

@@ -29,7 +29,7 @@ def span(records: Iterable[Record]) -> float:
     return 0.0 if began is None else max(0.0, since + seconds - began)
 
 
-class Pace:
+class BlockEta:
     """Mean seconds of a record of each place, and of what lies around the records of a block."""
 
     def __init__(self) -> None:

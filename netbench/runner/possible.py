@@ -4,7 +4,7 @@ from netbench.drivers import Closed
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, EngineLost
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, Search, Sliced, chooses
+from netbench.probes import Probe, SearchProbe, Sliced, chooses
 from netbench.record import Failure, Skip
 from netbench.runner.isolation import prove_closed
 from netbench.runner.recording import broken
@@ -12,7 +12,7 @@ from netbench.spec import Arm, Path
 from netbench.topology import LiveBlock, LivePair, NotUp
 
 
-class Possible:
+class Feasibility:
     """What of one plan can be had from one engine."""
 
     def __init__(self, plan: Plan, engine: Engine) -> None:
@@ -80,7 +80,7 @@ class Possible:
         """Return why a probe cannot run under a variant's congestion control."""
         wanted = self._plan.driver(step.arm.driver).recipe.congestion_control
         probe = self._plan.probes[step.cell.probe]
-        first = probe.following(()) if isinstance(probe, Search) else probe
+        first = probe.following(()) if isinstance(probe, SearchProbe) else probe
         if wanted is None or not isinstance(first, Probe | Sliced) or chooses(first):
             return None
         return f"{first.tool} cannot choose a congestion control, and {wanted} is asked for"

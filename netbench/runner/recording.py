@@ -17,7 +17,7 @@ from netbench.files import text
 from netbench.plan import Step
 from netbench.record import (
     Absent,
-    Clock,
+    TrialTimes,
     Completed,
     EndpointFacts,
     FactValue,
@@ -224,7 +224,7 @@ def record_of(where: Where, outcome: Outcome, seen: Seen) -> Record:
         cell=where.step.cell,
         replica=where.step.arm.replica,
         outcome=outcome,
-        clock=Clock(seen.started, seen.monotonic, seconds, seen.measuring),
+        clock=TrialTimes(seen.started, seen.monotonic, seconds, seen.measuring),
         pins=seen.pins,
         sentinel=seen.window,
         tools=seen.tools,

@@ -10,15 +10,15 @@ from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan
 from netbench.record import Ruling
 from netbench.runner.blocks import BlockRunner
-from netbench.runner.course import Course
-from netbench.runner.events import BlockFinished, BlockStarted, Ended, Event, Judged
+from netbench.runner.course import RunState
+from netbench.runner.events import BlockFinished, BlockStarted, Ended, Event, BlockJudged
 from netbench.runner.judge import Judge
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.possible import Possible
+from netbench.runner.possible import Feasibility
 from netbench.runner.recording import Recorder, SaveRaw
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import Settler
+from netbench.runner.settle import TrialSetup
 from netbench.runner.trial import TrialRunner
 from netbench.sentinel.measure import Sentinel
 from netbench.topology import LiveBlock, choose_sentinel
@@ -40,7 +40,7 @@ class Runner:
         run: str = "",
         keep: bool = False,
         judge: Judge | None = None,
-        course: Course | None = None,
+        course: RunState | None = None,
         sentinel: Sentinel | None = None,
         meter: MachineMeter | None = None,
     ) -> None:
@@ -66,9 +66,9 @@ class Runner:
         self._sentinel = sentinel or choose_sentinel(engine)
         meter = meter or MachineMeter(engine)
         self._clock = meter.clock
-        self._possible = Possible(plan, engine)
-        self._course = course or Course(plan, judge)
-        settler = Settler(engine, plan, self._clock)
+        self._possible = Feasibility(plan, engine)
+        self._course = course or RunState(plan, judge)
+        settler = TrialSetup(engine, plan, self._clock)
         recorder = Recorder(engine, reader, save_raw)
         self._blocks = BlockRunner(
             plan,
@@ -104,7 +104,7 @@ class Runner:
                     yield self._judged(ruling, number, began)
         yield Ended("complete")
 
-    def _judged(self, ruling: Ruling, number: int, began: float) -> Judged:
+    def _judged(self, ruling: Ruling, number: int, began: float) -> BlockJudged:
         """Forecast what the cells take that are not settled."""
         trials, seconds = 0, 0.0
         for later in range(number + 1, self._plan.blocks + 1):
@@ -114,7 +114,7 @@ class Runner:
             if not steps or self._too_late(later, began, needed):
                 break
             trials, seconds = trials + len(steps), needed
-        return Judged(number, ruling, trials, seconds)
+        return BlockJudged(number, ruling, trials, seconds)
 
     def _too_late(self, number: int, began: float, needed: float) -> bool:
         limit = self._plan.max_time

@@ -16,7 +16,7 @@ from netbench.spec import Arm, Attach, Role
 from netbench.topology import stems
 
 
-class Scene:
+class ControlPlaneTrial:
     """What one trial makes, as a context: leaving it removes whatever is still there."""
 
     def __init__(self, engine: Engine, driver: Driver, arm: Arm, number: int) -> None:

@@ -17,7 +17,7 @@ from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.session import LiveSession
-from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.settle import TrialSetup, TrialFailed
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Arm
 from netbench.topology import LivePair
@@ -39,7 +39,7 @@ class SessionRunner:
     def __init__(
         self,
         plan: Plan,
-        settler: Settler,
+        settler: TrialSetup,
         recorder: Recorder,
         meter: MachineMeter,
         sentinel: Sentinel,
@@ -53,7 +53,7 @@ class SessionRunner:
         self._sentinel = sentinel
 
     def prepare(self, live: LivePair, step: Step, arms: int) -> Prepared:
-        """Return a session whose client is held; errors as `Settler.prepare_session`.
+        """Return a session whose client is held; errors as `TrialSetup.prepare_session`.
 
         Args:
             live: the pair.

@@ -12,7 +12,7 @@ from netbench.errors import EngineError, EngineLost
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, Sliced, Tool
+from netbench.probes import Probe, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Skip
 from netbench.runner.clock import Clock
 from netbench.runner.prepared import Prepared
@@ -49,7 +49,7 @@ class TrialFailed(Exception):
         self.outcome = outcome
 
 
-class Settler:
+class TrialSetup:
     """Starts tools on live pairs of one engine."""
 
     def __init__(self, engine: Engine, plan: Plan, clock: Clock | None = None) -> None:
@@ -64,7 +64,7 @@ class Settler:
         """Published ports by server, in turn: many a server is started before the last ends."""
         self._lock = threading.Lock()
 
-    def prepare(self, live: LivePair, step: Step, probe: Tool) -> Prepared:
+    def prepare(self, live: LivePair, step: Step, probe: ToolProbe) -> Prepared:
         """Start the server and see it listen.
 
         Raises:

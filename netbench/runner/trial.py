@@ -2,7 +2,7 @@
 
 from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, Search
+from netbench.probes import Probe, SearchProbe
 from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
 from netbench.runner.leg import run_leg
 from netbench.runner.machine import MachineMeter
@@ -18,7 +18,7 @@ from netbench.runner.recording import (
     watch_of,
     witness_of,
 )
-from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.settle import TrialSetup, TrialFailed
 from netbench.spec import Role
 from netbench.topology import LivePair
 
@@ -27,7 +27,7 @@ class TrialRunner:
     """Runs trials on live pairs of one engine."""
 
     def __init__(
-        self, plan: Plan, settler: Settler, recorder: Recorder, meter: MachineMeter
+        self, plan: Plan, settler: TrialSetup, recorder: Recorder, meter: MachineMeter
     ) -> None:
         """Take what every trial needs."""
         self._plan = plan
@@ -36,7 +36,7 @@ class TrialRunner:
         self._meter = meter
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
-        """Return a trial that can be carried out; errors as `Settler.prepare`."""
+        """Return a trial that can be carried out; errors as `TrialSetup.prepare`."""
         probe = self._plan.probes[step.cell.probe]
         return self._settler.prepare(live, step, _first(probe))
 
@@ -81,7 +81,7 @@ class TrialRunner:
     ) -> Sample:
         """Return the numbers of one run, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
-        if not isinstance(probe, Search):
+        if not isinstance(probe, SearchProbe):
             return self._leg(number, prepared, _first(probe), seen, witness)
         following: Probe | None = _first(probe)
         samples: list[Sample] = []
@@ -126,7 +126,7 @@ def _first(probe: object) -> Probe:
     Raises:
         TrialFailed: it has no tool to run.
     """
-    first = probe.following(()) if isinstance(probe, Search) else probe
+    first = probe.following(()) if isinstance(probe, SearchProbe) else probe
     if not isinstance(first, Probe):
         raise TrialFailed(Failure("client", "the probe has no tool to run", ""))
     return first

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.drivers import Driver, Way
+from netbench.drivers import Driver, PathClaim
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.errors import EngineError
 from netbench.spec import Family, Path, Port, Protocol, Via
@@ -35,7 +35,7 @@ def ports_for(
 ) -> tuple[Port, ...]:
     """Return the ports to publish for these paths: `count`, or none where none is published."""
     ways = [driver.ways[path] for path in paths]
-    if not any(isinstance(way, Way) and way.via is Via.PUBLISHED for way in ways):
+    if not any(isinstance(way, PathClaim) and way.via is Via.PUBLISHED for way in ways):
         return ()
     return tuple(Port(_FIRST_PORT + number, protocols) for number in range(count))
 
@@ -54,7 +54,7 @@ def call_of(
         EngineError: the path is closed, or an address that it needs is not there.
     """
     way, family = driver.ways[path], driver.recipe.family
-    if not isinstance(way, Way):
+    if not isinstance(way, PathClaim):
         raise EngineError(f"{driver.name} has no path {path}: {way.reason}")
     caller = client
     outer = None

@@ -2,7 +2,7 @@
 
 from netbench.engines.base import Endpoint, Engine
 from netbench.errors import EngineError, EngineLost, FactError
-from netbench.facts.base import Reader, Subject
+from netbench.facts.base import Reader, NamespaceSet
 from netbench.facts.inside import InsideReader
 from netbench.sentinel.inside import InsideSentinel
 from netbench.sentinel.measure import Sentinel
@@ -27,7 +27,7 @@ def choose_sentinel(engine: Engine) -> Sentinel:
     return Sentinel() if ask is None else InsideSentinel(ask)
 
 
-def subject(engine: Engine, endpoint: Endpoint) -> Subject:
+def subject(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
     """Return an endpoint for a reader."""
 
     def run(argv: tuple[str, ...]) -> str:
@@ -42,7 +42,7 @@ def subject(engine: Engine, endpoint: Endpoint) -> Subject:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
         return done.stdout
 
-    return Subject(
+    return NamespaceSet(
         role=endpoint.role,
         pid=endpoint.pid,
         stands_in=endpoint.stands_in,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from netbench.drivers import Driver, Place
+from netbench.drivers import Driver, ReachPlace
 from netbench.engines.base import Endpoint, Engine, Network
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
@@ -13,8 +13,8 @@ from netbench.interrupts import deferred_signals
 from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Role
 from netbench.topology import LiveBlock, LivePair, NotUp
-from netbench.verify.matrix import Row, measure
-from netbench.verify.places import Scene, choose_ports
+from netbench.verify.matrix import ReachResult, measure
+from netbench.verify.places import ReachScene, choose_ports
 from netbench.verify.servers import echo_servers, ports_in_host
 
 _PREFIX: Final = "verify"
@@ -27,7 +27,7 @@ class Verified:
     driver: Driver
     promises: tuple[PromiseCheck, ...]
     """Each held before the connects and after them, or broken in one of the two."""
-    rows: tuple[Row, ...]
+    rows: tuple[ReachResult, ...]
     facts: PairFacts
     networks: tuple[tuple[NetworkSpec | None, Ipam], ...]
     """The pair's network and the other one: what was asked for (None for the engine's default),
@@ -119,11 +119,11 @@ def _look(
     left: list[str] = []
     with _another(engine, live, left) as beside:
         host = engine.host()
-        missing = {} if beside.endpoint else {Place.OTHER: beside.why_none}
+        missing = {} if beside.endpoint else {ReachPlace.OTHER: beside.why_none}
         if live.lan is None:
-            missing[Place.LAN] = no_lan or "there is no emulated LAN"
+            missing[ReachPlace.LAN] = no_lan or "there is no emulated LAN"
         ports = choose_ports(live, ports_in_host(engine))
-        scene = Scene(live, host, beside.endpoint, ports, missing, no_ipv6)
+        scene = ReachScene(live, host, beside.endpoint, ports, missing, no_ipv6)
         with echo_servers(engine, scene):
             rows = measure(engine, scene, _way_in(engine))
         promises = _still(reader, live)

@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from netbench.facts.base import Subject
+from netbench.facts.base import NamespaceSet
 from netbench.facts.connections import passive_opens
 from netbench.probes import (
     Count,
@@ -60,7 +60,7 @@ class Live:
     def counted(self) -> Count | None:
         """Return what the kernel has counted by now."""
         if self.probe.counted == "connections":
-            here = Subject(Role.SERVER, 1, (), lambda argv: Path(argv[-1]).read_text())
+            here = NamespaceSet(Role.SERVER, 1, (), lambda argv: Path(argv[-1]).read_text())
             return Count(time.monotonic(), passive_opens(here))
         if self.probe.counted == "nothing" or self.server is None:
             return None

@@ -11,7 +11,7 @@ from support.require import require_or_skip
 from netbench.cli import run_command_line
 from netbench.cli.ground import RunOptions
 from netbench.cli.run import measure
-from netbench.engines.base import Wishes
+from netbench.engines.base import EngineOptions
 from netbench.plan import Options
 
 SUITE = """
@@ -43,7 +43,7 @@ def folders(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     options = Options(drivers="host,bridge", engine="netns", suite=str(suite), blocks="6")
     wishes = RunOptions(
         output=parent / "reports",
-        engine=Wishes(),
+        engine=EngineOptions(),
         parent_in_use=False,
         as_json=False,
         quiet=True,

@@ -15,7 +15,7 @@ from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.numbers import Numbers
+from netbench.engines.netns.numbers import NumberPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.setns import in_netns
@@ -313,7 +313,7 @@ def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> Non
 
 
 def test_numbers_come_back_last_and_run_out_with_a_reason() -> None:
-    numbers = Numbers(range(2), "ports")
+    numbers = NumberPool(range(2), "ports")
     first = numbers.take()
     numbers.give_back(first)
 

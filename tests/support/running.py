@@ -5,7 +5,7 @@ from support.fakes import FakeEngine
 
 from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
-from netbench.runner import Course, Judge, Runner, TrialFinished
+from netbench.runner import RunState, Judge, Runner, TrialFinished
 from netbench.runner.events import Event
 from netbench.runner.machine import MachineMeter
 from netbench.spec import Role
@@ -22,7 +22,7 @@ class Run:
         sentinel: ScriptedSentinel | None = None,
         judge: Judge | None = None,
         *,
-        course: Course | None = None,
+        course: RunState | None = None,
     ) -> None:
         self.engine = engine or FakeEngine()
         self.reader = reader or FakeReader(self.engine)

@@ -40,7 +40,7 @@ from netbench.plan.conflist import load_conflist
 from netbench.plan.drivers import parse_drivers
 from netbench.plan.suite import load_suite
 from netbench.probes import PROBES
-from netbench.probes.base import Lifecycle, Probe, Search, Sliced
+from netbench.probes.base import Lifecycle, Probe, SearchProbe, Sliced
 from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
 from netbench.units import bit_rate, cpu_list
@@ -303,7 +303,7 @@ def read_file(path: Path) -> object:
 
 
 @pytest.mark.parametrize(
-    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), Search | Sliced)]
+    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), SearchProbe | Sliced)]
 )
 @given(data=st.data())
 def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataObject) -> None:

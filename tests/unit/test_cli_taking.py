@@ -5,7 +5,7 @@ from support.program import children
 from support.synthetic import run_of
 
 from netbench.analysis import Analysis, analyse
-from netbench.cli.taking import Taken, take
+from netbench.cli.taking import CollectedRun, take
 from netbench.record import Record, RunInfo
 from netbench.report import Digest, digest
 from netbench.store import RECORDS, LoadedRun, RunFolder, load
@@ -26,7 +26,7 @@ def halves(run: LoadedRun) -> tuple[range, ...]:
     return range(middle), range(middle, len(content))
 
 
-def told(run: LoadedRun, taken: Taken) -> tuple[Analysis, Digest]:
+def told(run: LoadedRun, taken: CollectedRun) -> tuple[Analysis, Digest]:
     judged = analyse(run.info, taken.collector)
     whole = taken.whole(run, taken.gathering.wanted(judged))
     return judged, taken.gathering.digest(judged, whole)

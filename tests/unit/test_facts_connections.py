@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.base import Subject
+from netbench.facts.base import NamespaceSet
 from netbench.facts.connections import (
     ConnectionWatch,
     failed_connects,
@@ -37,8 +37,8 @@ class Namespaces:
     def __init__(self, **files: list[str]) -> None:
         self.files = files
 
-    def subject(self, role: Role) -> Subject:
-        return Subject(role, 2**22 + 1, (), self.read)
+    def subject(self, role: Role) -> NamespaceSet:
+        return NamespaceSet(role, 2**22 + 1, (), self.read)
 
     def read(self, argv: tuple[str, ...]) -> str:
         name = Path(argv[-1]).name

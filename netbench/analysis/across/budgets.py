@@ -16,12 +16,12 @@ from netbench.analysis.across.differences import accepted, confounders, differen
 from netbench.analysis.across.model import Basis
 from netbench.analysis.across.samples import Drawn, Measured, absent, drawn
 from netbench.analysis.across.welch import shift, welch
-from netbench.analysis.budgetgates import Terms
+from netbench.analysis.budgetgates import BudgetCriteria
 from netbench.analysis.contrasts import Key
 from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.stats import ALPHA, Floats, Interval
-from netbench.plan.runoffer import RunsOffer, Subject
+from netbench.plan.runoffer import RunsOffer, BudgetSubject
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
 from netbench.units import percent
@@ -32,7 +32,7 @@ class _Owed:
     """One budget in one of the cells that it stands for."""
 
     budget: Budget
-    subject: Subject
+    subject: BudgetSubject
     cell: Cell
     """With the driver's own name."""
     left: Measured
@@ -75,7 +75,7 @@ def _owed(budget: Budget, offer: RunsOffer, runs: Mapping[str, Measured]) -> Ite
 
 def _judge(owed: _Owed, accept: Sequence[str], alpha: float, margin: float) -> BudgetResult:
     baseline = owed.right.run.info.plan.baseline
-    terms = Terms(owed.budget, owed.cell, baseline, alpha, margin)
+    terms = BudgetCriteria(owed.budget, owed.cell, baseline, alpha, margin)
     left, right = (
         drawn(side, owed.key, owed.cell.driver, owed.basis) for side in (owed.left, owed.right)
     )
@@ -109,7 +109,7 @@ def _judge(owed: _Owed, accept: Sequence[str], alpha: float, margin: float) -> B
     )
 
 
-def _samples(terms: Terms, left: Drawn, right: Drawn) -> tuple[Floats, Floats, float]:
+def _samples(terms: BudgetCriteria, left: Drawn, right: Drawn) -> tuple[Floats, Floats, float]:
     """Return both samples on the scale that is judged, and what the left one is multiplied by."""
     if terms.logarithmic:
         return left.effects, right.effects, 1.0
@@ -146,10 +146,10 @@ def _undecided(stated: Standing, interval: Interval) -> str:
     return "the interval holds the bound: run more blocks with --blocks"
 
 
-def _conditions(owed: _Owed, terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
+def _conditions(owed: _Owed, terms: BudgetCriteria, left: Drawn, right: Drawn, interval: Interval) -> str:
     """Return that the machine, or the baseline's two arms, differ by as much as the budget does."""
     metric, labels = METRICS[terms.budget.metric], (owed.left.run.label, owed.right.run.label)
-    judged = gates.Terms(terms.alpha, terms.margin)
+    judged = gates.RunContrastCriteria(terms.alpha, terms.margin)
     evidence = gates.evidence_of(
         metric, owed.basis, labels, (left, right), judged, baseline=terms.baseline
     )
@@ -162,7 +162,7 @@ def _conditions(owed: _Owed, terms: Terms, left: Drawn, right: Drawn, interval: 
     return ""
 
 
-def _scaled(size: float, terms: Terms, left: Drawn) -> float:
+def _scaled(size: float, terms: BudgetCriteria, left: Drawn) -> float:
     """Return the size of a log ratio on the scale that is judged."""
     if terms.logarithmic:
         return size
@@ -170,7 +170,7 @@ def _scaled(size: float, terms: Terms, left: Drawn) -> float:
     return math.expm1(size) * level
 
 
-def _spread(terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
+def _spread(terms: BudgetCriteria, left: Drawn, right: Drawn, interval: Interval) -> str:
     """Return that a run's values fall in groups, unless any two blocks say the same."""
     own, other, factor = _samples(terms, left, right)
     whole = np.subtract.outer(other, factor * own)
@@ -182,7 +182,7 @@ def _spread(terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
     return f"the values of a run fall in two groups {terms.told(gap)} apart"
 
 
-def _gap(terms: Terms, left: Drawn, right: Drawn) -> float:
+def _gap(terms: BudgetCriteria, left: Drawn, right: Drawn) -> float:
     """Return the gap between groups of a run's values on the scale that is judged; 0 for none."""
     least = math.log1p(terms.margin)
     if terms.logarithmic:
@@ -191,14 +191,14 @@ def _gap(terms: Terms, left: Drawn, right: Drawn) -> float:
     return max((group_gap(values, (np.log(values),), least) for values in positive), default=0.0)
 
 
-def _ranks(terms: Terms, left: Drawn, right: Drawn, interval: Interval) -> str:
+def _ranks(terms: BudgetCriteria, left: Drawn, right: Drawn, interval: Interval) -> str:
     own, other, factor = _samples(terms, left, right)
     if not opposed(interval.bounds, shift(own, other, factor), terms.limit):
         return ""
     return "means and ranks lie on different sides of the bound"
 
 
-def _shown(terms: Terms, interval: Interval) -> tuple[float | None, float | None, float | None]:
+def _shown(terms: BudgetCriteria, interval: Interval) -> tuple[float | None, float | None, float | None]:
     """Return mean and both ends on the scale that is shown."""
 
     def scaled(value: float | None) -> float | None:

@@ -9,8 +9,8 @@ from netbench.analysis.across.budgets import judge_between
 from netbench.analysis.across.conditions import Watcher, of_run
 from netbench.analysis.across.contrasts import contrasts, places
 from netbench.analysis.across.differences import accepted, differences
-from netbench.analysis.across.gates import Terms
-from netbench.analysis.across.model import Comparison, MachineState, Pairing, Run
+from netbench.analysis.across.gates import RunContrastCriteria
+from netbench.analysis.across.model import RunComparison, MachineState, Pairing, ComparedSide
 from netbench.analysis.across.samples import Measured
 from netbench.analysis.budgets import kept
 from netbench.analysis.columns import groups
@@ -29,7 +29,7 @@ def measured(label: str, folder: str, info: RunInfo, records: Iterable[Record]) 
     """Read a run's records once, and return what it is compared by."""
     watcher = Watcher()
     frames = framed(info, watcher.watching(records))
-    run = Run(label, folder, info, judged(info, frames))
+    run = ComparedSide(label, folder, info, judged(info, frames))
     observations = observations_of(info.plan, frames)
     sentinel = in_columns(run.analysis.sentinel, SentinelPoint)
     value = sentinel.numbers("value")
@@ -58,7 +58,7 @@ class Wanted:
     """Whether a budget that is not decided counts as kept."""
 
 
-def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> Comparison:
+def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunComparison:
     """Hold every run against the first, and budgets against whatever run they name.
 
     The primary contrasts of all pairings share the error rate of 5 %; their number follows from
@@ -67,10 +67,10 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> Comparison:
     first, *others = runs
     owed = sum(place.primary for other in others for place in places(first, other))
     margin = max(one.run.info.plan.margin for one in runs)
-    terms = Terms(ALPHA / max(owed, 1), margin)
+    terms = RunContrastCriteria(ALPHA / max(owed, 1), margin)
     offer = offered_by_runs({one.run.label: one.run.info.plan for one in runs})
     results = judge_between(wanted.budgets, offer, runs, wanted.accept, margin)
-    return Comparison(
+    return RunComparison(
         runs=tuple(one.run for one in runs),
         pairings=tuple(_pairing(first, other, wanted.accept, terms) for other in others),
         accept=wanted.accept,
@@ -83,7 +83,7 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> Comparison:
     )
 
 
-def _pairing(left: Measured, right: Measured, accept: Sequence[str], terms: Terms) -> Pairing:
+def _pairing(left: Measured, right: Measured, accept: Sequence[str], terms: RunContrastCriteria) -> Pairing:
     found = accepted(differences(left.conditions, right.conditions), accept)
     made = contrasts(left, right, found, terms)
     cells = [run.info.plan.cells for run in (left.run, right.run)]

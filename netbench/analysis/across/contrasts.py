@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from netbench.analysis import family
-from netbench.analysis.across.differences import Difference, confounders
-from netbench.analysis.across.gates import Evidence, Terms, evidence_of, judge
+from netbench.analysis.across.differences import RunDifference, confounders
+from netbench.analysis.across.gates import RunContrastEvidence, RunContrastCriteria, evidence_of, judge
 from netbench.analysis.across.model import Basis, RunContrast, Side
 from netbench.analysis.across.samples import Drawn, Measured, absent, drawn, gives
 from netbench.analysis.contrasts import Key
@@ -24,7 +24,7 @@ _ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUI
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OwedContrast:
     """One contrast that a pairing owes."""
 
     cell: Cell
@@ -39,7 +39,7 @@ class Place:
         return Key(cell.path.value, cell.probe, cell.placement.value, self.metric)
 
 
-def places(left: Measured, right: Measured) -> tuple[Place, ...]:
+def places(left: Measured, right: Measured) -> tuple[OwedContrast, ...]:
     """Return the contrasts of the cells that both runs planned, and did not both rule out.
 
     A cell's metrics are those that either run has there and that have a ratio; where neither
@@ -49,7 +49,7 @@ def places(left: Measured, right: Measured) -> tuple[Place, ...]:
     return tuple(_places(left, right))
 
 
-def _places(left: Measured, right: Measured) -> Iterator[Place]:
+def _places(left: Measured, right: Measured) -> Iterator[OwedContrast]:
     plans = left.run.info.plan, right.run.info.plan
     theirs = set(plans[0].cells) - (left.skipped & right.skipped)
     given = {
@@ -66,12 +66,12 @@ def _places(left: Measured, right: Measured) -> Iterator[Place]:
         for metric in had or filter(None, [leading.get(cell.probe)]):
             primary = all(family.is_primary(plan, *where[2:], metric) for plan in plans)
             if same_baseline and cell.driver != plans[1].baseline:
-                yield Place(cell, metric, Basis.RELATIVE, primary)
-            yield Place(cell, metric, Basis.ABSOLUTE, primary)
+                yield OwedContrast(cell, metric, Basis.RELATIVE, primary)
+            yield OwedContrast(cell, metric, Basis.ABSOLUTE, primary)
 
 
 def contrasts(
-    left: Measured, right: Measured, found: Sequence[Difference], terms: Terms
+    left: Measured, right: Measured, found: Sequence[RunDifference], terms: RunContrastCriteria
 ) -> tuple[RunContrast, ...]:
     """Return every contrast of two runs, regressions first, the largest of each kind first."""
     made = [_contrast(left, right, place, found, terms) for place in places(left, right)]
@@ -84,7 +84,7 @@ def _rank(contrast: RunContrast) -> tuple[object, ...]:
 
 
 def _contrast(
-    left: Measured, right: Measured, place: Place, found: Sequence[Difference], terms: Terms
+    left: Measured, right: Measured, place: OwedContrast, found: Sequence[RunDifference], terms: RunContrastCriteria
 ) -> RunContrast:
     cell, metric = place.cell, METRICS[place.metric]
     baseline = right.run.info.plan.baseline
@@ -118,7 +118,7 @@ def _contrast(
     return bare if withheld or not one.blocks or not other.blocks else _figured(bare, evidence)
 
 
-def _figured(bare: RunContrast, evidence: Evidence) -> RunContrast:
+def _figured(bare: RunContrast, evidence: RunContrastEvidence) -> RunContrast:
     """Return a contrast with what two samples say of it."""
     judged = judge(evidence)
     low, high = evidence.interval.bounds or (None, None)
@@ -139,7 +139,7 @@ def _exp(log: float | None) -> float | None:
     return None if log is None else math.exp(log)
 
 
-def _side(measured: Measured, place: Place, sample: Drawn) -> Side:
+def _side(measured: Measured, place: OwedContrast, sample: Drawn) -> Side:
     return Side(
         run=measured.run.label,
         blocks=sample.blocks,

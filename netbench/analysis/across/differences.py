@@ -13,7 +13,7 @@ _LINKS: Final = "path.links"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RunDifference:
     """One fact that two runs do not share."""
 
     fact: str
@@ -38,7 +38,7 @@ class Difference:
         return f"{self.fact} ({self.scope})" if str(self.scope) else self.fact
 
 
-def differences(left: Conditions, right: Conditions) -> tuple[Difference, ...]:
+def differences(left: Conditions, right: Conditions) -> tuple[RunDifference, ...]:
     """Return what differs, confounders first, then in the registry's order.
 
     A fact that only one run could read differs: that they are equal is not known. One that
@@ -64,7 +64,7 @@ def differences(left: Conditions, right: Conditions) -> tuple[Difference, ...]:
             known = declared(name)
             confounds = known is None or known.match != "varies"
             found.append(
-                Difference(name, scope, *values, confounds, known.meaning if known else "")
+                RunDifference(name, scope, *values, confounds, known.meaning if known else "")
             )
     order = list(FACTS)
     return tuple(
@@ -72,7 +72,7 @@ def differences(left: Conditions, right: Conditions) -> tuple[Difference, ...]:
     )
 
 
-def accepted(found: Iterable[Difference], patterns: Sequence[str]) -> tuple[Difference, ...]:
+def accepted(found: Iterable[RunDifference], patterns: Sequence[str]) -> tuple[RunDifference, ...]:
     """Return the differences, those whose fact a pattern names as accepted."""
     return tuple(
         replace(one, accepted=any(fnmatchcase(one.fact, pattern) for pattern in patterns))
@@ -81,8 +81,8 @@ def accepted(found: Iterable[Difference], patterns: Sequence[str]) -> tuple[Diff
 
 
 def confounders(
-    found: Iterable[Difference], drivers: Iterable[str], path: str, probe: str, placement: str
-) -> tuple[Difference, ...]:
+    found: Iterable[RunDifference], drivers: Iterable[str], path: str, probe: str, placement: str
+) -> tuple[RunDifference, ...]:
     """Return what keeps these drivers' trials in this cell from being compared."""
     names = tuple(drivers)
     return tuple(

@@ -14,9 +14,9 @@ from netbench.analysis.model import QualityWarning, Verdict
 from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval
 from netbench.analysis.verdicts import (
     DECIDED,
-    Doubt,
+    GateFinding,
     Judgement,
-    Weighed,
+    Evidence,
     holds_one,
     null_differs,
     read,
@@ -38,7 +38,7 @@ NULL_CHANCE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RunContrastCriteria:
     """What contrasts between runs are judged by."""
 
     alpha: float
@@ -47,7 +47,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence(Weighed):
+class RunContrastEvidence(Evidence):
     """All that one contrast of two runs is judged by; its effect is right over left."""
 
     basis: Basis
@@ -92,13 +92,13 @@ def evidence_of(
     basis: Basis,
     labels: tuple[str, str],
     samples: tuple[Drawn, Drawn],
-    terms: Terms,
+    terms: RunContrastCriteria,
     *,
     baseline: str,
-) -> Evidence:
+) -> RunContrastEvidence:
     """Return what two samples show, with their intervals on logarithms."""
     left, right = samples
-    return Evidence(
+    return RunContrastEvidence(
         metric=metric,
         baseline=baseline,
         basis=basis,
@@ -112,7 +112,7 @@ def evidence_of(
     )
 
 
-def judge(evidence: Evidence) -> Judgement:
+def judge(evidence: RunContrastEvidence) -> Judgement:
     """Return the verdict of a contrast of two runs with every doubt about it."""
     stated = read(evidence.interval.bounds, evidence.margin, evidence.metric)
     doubts = [doubt for gate in GATES if (doubt := gate(evidence, stated))]
@@ -151,7 +151,7 @@ def _alone(nulls: Floats, alpha: float) -> Interval:
     return interval(nulls, Looks(only, only), alpha)
 
 
-def _too_few_blocks(evidence: Evidence, _: Verdict) -> Doubt | None:
+def _too_few_blocks(evidence: RunContrastEvidence, _: Verdict) -> GateFinding | None:
     reason = too_few(evidence.left, evidence.right)
     if not reason:
         return None
@@ -165,14 +165,14 @@ def _too_few_blocks(evidence: Evidence, _: Verdict) -> Doubt | None:
         f"{found} of the {MIN_BLOCKS} blocks that a verdict needs of each run",
         "run more blocks with --blocks",
     )
-    return Doubt(warning, reason)
+    return GateFinding(warning, reason)
 
 
-def _machine_moved(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _machine_moved(evidence: RunContrastEvidence, stated: Verdict) -> GateFinding | None:
     """The machine differs by as much as the contrast does."""
     machine, moved = evidence.machine, evidence.moved
     if machine is None and evidence.basis is Basis.ABSOLUTE:
-        return Doubt(
+        return GateFinding(
             QualityWarning(
                 "machine-unknown",
                 "no sentinel reading shows whether the machine was the same in both runs",
@@ -191,16 +191,16 @@ def _machine_moved(evidence: Evidence, stated: Verdict) -> Doubt | None:
         if evidence.basis is Basis.ABSOLUTE
         else "measure both runs again, one soon after the other",
     )
-    return Doubt(warning, f"the machine differs by {percent(machine)}" if made else "")
+    return GateFinding(warning, f"the machine differs by {percent(machine)}" if made else "")
 
 
-def _null_differs(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _null_differs(evidence: RunContrastEvidence, stated: Verdict) -> GateFinding | None:
     """The A/A interval that reaches farthest of those that leave out 1."""
     found, null = max(evidence.nulls, key=lambda one: reach(one[1].bounds))
     return null_differs(evidence, stated, null, found, clearance(evidence.interval.bounds))
 
 
-def _split_values(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _split_values(evidence: RunContrastEvidence, stated: Verdict) -> GateFinding | None:
     limit = math.log1p(evidence.margin)
     gap = split_gap(evidence.left, evidence.right, limit)
     if gap <= limit:
@@ -214,10 +214,10 @@ def _split_values(evidence: Evidence, stated: Verdict) -> Doubt | None:
         "figure does not describe both",
         "look at that run's values by block for what changed between them",
     )
-    return Doubt(warning, "values fall in two groups" if made else "")
+    return GateFinding(warning, "values fall in two groups" if made else "")
 
 
-def _ranks_oppose(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _ranks_oppose(evidence: RunContrastEvidence, stated: Verdict) -> GateFinding | None:
     twin = shift(evidence.left.effects, evidence.right.effects)
     if twin is None or stated not in DECIDED or not opposed(evidence.interval.bounds, twin):
         return None
@@ -227,10 +227,10 @@ def _ranks_oppose(evidence: Evidence, stated: Verdict) -> Doubt | None:
         f"{shown(math.exp(twin[0]), math.exp(twin[1]))}",
         "look for outlying blocks, and run more blocks",
     )
-    return Doubt(warning, "mean and median disagree")
+    return GateFinding(warning, "mean and median disagree")
 
 
-Gate = Callable[[Evidence, Verdict], Doubt | None]
+Gate = Callable[[RunContrastEvidence, Verdict], GateFinding | None]
 
 GATES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.analysis.across.differences import Difference
+from netbench.analysis.across.differences import RunDifference
 from netbench.analysis.model import Analysis, BudgetResult, QualityWarning, Verdict
 from netbench.record import RunInfo
 from netbench.spec import Cell, Placement
@@ -87,7 +87,7 @@ class MachineState:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ComparedSide:
     """One run of a comparison."""
 
     label: str
@@ -100,9 +100,9 @@ class Run:
 class Pairing:
     """Two runs beside each other."""
 
-    left: Run
-    right: Run
-    differences: tuple[Difference, ...]
+    left: ComparedSide
+    right: ComparedSide
+    differences: tuple[RunDifference, ...]
     contrasts: tuple[RunContrast, ...]
     """Regressions first."""
     machine: tuple[MachineState, ...]
@@ -116,10 +116,10 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RunComparison:
     """All that can be said of several runs: each of them beside the first."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[ComparedSide, ...]
     pairings: tuple[Pairing, ...]
     accept: tuple[str, ...]
     """Facts that the user said may differ, as given."""

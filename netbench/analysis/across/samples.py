@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from netbench.analysis.across.conditions import Conditions
-from netbench.analysis.across.model import Basis, Run
+from netbench.analysis.across.model import Basis, ComparedSide
 from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.contrasts import Key
 from netbench.analysis.pairing import Observed, arm, both, joined
@@ -22,7 +22,7 @@ NONE: Final = np.array([], np.float64)
 class Measured:
     """A run, as far as it is held against another."""
 
-    run: Run
+    run: ComparedSide
     conditions: Conditions
     numbers: Mapping[Key, Observed]
     readings: Mapping[str, float]

@@ -21,7 +21,7 @@ def clean(
     What a netbench that still runs has made, and the cached probe images, stay.
     """
     from netbench.cli.cleaning import clean_up
-    from netbench.engines.base import Wishes
+    from netbench.engines.base import EngineOptions
 
-    wishes = Wishes(context=context)
+    wishes = EngineOptions(context=context)
     raise typer.Exit(clean_up(wishes, dry_run=dry_run, images=images, force=force, as_json=as_json))

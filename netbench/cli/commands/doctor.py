@@ -11,6 +11,6 @@ def doctor(context: Context = None, as_json: Json = False) -> None:
     Exit code 4 if nothing can be measured.
     """
     from netbench.cli.doctor import examine
-    from netbench.engines.base import Wishes
+    from netbench.engines.base import EngineOptions
 
-    raise typer.Exit(examine(Wishes(context=context), as_json=as_json))
+    raise typer.Exit(examine(EngineOptions(context=context), as_json=as_json))

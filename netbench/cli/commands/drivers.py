@@ -11,6 +11,6 @@ def drivers(engine: EngineName = "auto", context: Context = None, as_json: Json 
     It finds out by trying, and removes what it makes.
     """
     from netbench.cli.listing import list_drivers
-    from netbench.engines.base import Wishes
+    from netbench.engines.base import EngineOptions
 
-    raise typer.Exit(list_drivers(engine, Wishes(context=context), as_json=as_json))
+    raise typer.Exit(list_drivers(engine, EngineOptions(context=context), as_json=as_json))

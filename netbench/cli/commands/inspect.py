@@ -43,9 +43,9 @@ def inspect(
     container that is there is only read, by a helper beside it: nothing runs in it.
     """
     from netbench.cli.inspecting import inspect as look
-    from netbench.engines.base import Wishes
+    from netbench.engines.base import EngineOptions
 
-    wishes = Wishes(context=context, image=image, parent=parent, init_swarm=init_swarm)
+    wishes = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     raise typer.Exit(
         look(drivers, container, engine, wishes, in_use=parent_in_use, as_json=as_json)
     )

@@ -180,12 +180,12 @@ def run(
     """
     from netbench.cli.ground import RunOptions
     from netbench.cli.run import execute
-    from netbench.engines.base import Wishes
+    from netbench.engines.base import EngineOptions
     from netbench.plan import Options
 
     wishes = RunOptions(
         output=output,
-        engine=Wishes(context=context, image=image, parent=parent, init_swarm=init_swarm),
+        engine=EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm),
         parent_in_use=parent_in_use,
         as_json=as_json,
         quiet=quiet,

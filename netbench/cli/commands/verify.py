@@ -43,7 +43,7 @@ def verify(
     map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
     """
     from netbench.cli.verifying import verify as verify_drivers
-    from netbench.engines.base import Wishes
+    from netbench.engines.base import EngineOptions
 
-    wishes = Wishes(context=context, image=image, parent=parent, init_swarm=init_swarm)
+    wishes = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     raise typer.Exit(verify_drivers(drivers, engine, wishes, in_use=parent_in_use, as_json=as_json))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Wishes
+from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, EngineOptions
 from netbench.engines.docker import facts, machine, ownership, visit
 from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
@@ -14,7 +14,7 @@ from netbench.engines.docker.dialect import dialect_of
 from netbench.engines.docker.endpoints import (
     ROOT,
     USER,
-    Container,
+    EndpointContainer,
     Order,
     Sharing,
     address_in,
@@ -22,15 +22,15 @@ from netbench.engines.docker.endpoints import (
 )
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
-from netbench.engines.docker.kinds import Kinds
+from netbench.engines.docker.kinds import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.launchers import Launchers
 from netbench.engines.docker.maker import ImageWish, Maker
 from netbench.engines.docker.netinfo import OVERLAY, default
 from netbench.engines.docker.networks import Networks
-from netbench.engines.docker.possible import Possible
+from netbench.engines.docker.possible import EngineSupport
 from netbench.engines.docker.publish import create_published, why_not
-from netbench.engines.docker.subnets import Subnets
+from netbench.engines.docker.subnets import SubnetAllocator
 from netbench.engines.docker.swarm import Swarm
 from netbench.errors import EngineError, EngineLost
 from netbench.files import Files
@@ -49,7 +49,7 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, clients: Clients, run: str, wishes: Wishes) -> None:
+    def __init__(self, clients: Clients, run: str, wishes: EngineOptions) -> None:
         """Ask the engine what it is.
 
         Raises:
@@ -69,8 +69,8 @@ class DockerEngine:
         init = facts.component(self._version, "docker-init") is not None
         self._maker = Maker(clients, run, labels, image, init=init)
         self._hosting = EngineHost(clients, self._maker)
-        subnets = Subnets(clients, self._host_routes)
-        kinds = Kinds(self._maker)
+        subnets = SubnetAllocator(clients, self._host_routes)
+        kinds = LinkKinds(self._maker)
         self._lan = EmulatedLan(self._maker, subnets)
         self._swarm = Swarm(clients, labels, wanted=wishes.init_swarm)
         self._networks = Networks(
@@ -83,7 +83,7 @@ class DockerEngine:
             swarm=self._swarm,
             parent=wishes.parent,
         )
-        self._possible = Possible(
+        self._possible = EngineSupport(
             self._info,
             kinds,
             self._swarm,
@@ -233,7 +233,7 @@ class DockerEngine:
 
     def _publishing(
         self, order: Order, ports: tuple[Port, ...], network: Network | None
-    ) -> tuple[Container, tuple[Published, ...]]:
+    ) -> tuple[EndpointContainer, tuple[Published, ...]]:
         if not ports:
             return self._maker.create(order), ()
         lan = self.lan()

@@ -9,7 +9,7 @@ from typing import Final
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker import endpoints, procfs
 from netbench.engines.docker.client import Clients, daemon_pid
-from netbench.engines.docker.endpoints import Container, Sharing
+from netbench.engines.docker.endpoints import EndpointContainer, Sharing
 from netbench.engines.docker.maker import Maker
 from netbench.engines.docker.shell import HostShell, ShellFiles
 from netbench.errors import EngineError, EngineLost
@@ -33,7 +33,7 @@ class EngineHost:
         """Nothing is made yet."""
         self._clients = clients
         self._maker = maker
-        self._made: Container | None = None
+        self._made: EndpointContainer | None = None
         self._looked = False
         self.local = False
         """Whether the engine's machine is ours: whether its processes are in our own /proc."""
@@ -67,7 +67,7 @@ class EngineHost:
             sandbox_key=made.sandbox_key,
         )
 
-    def _find(self, made: Container, command: tuple[str, ...]) -> None:
+    def _find(self, made: EndpointContainer, command: tuple[str, ...]) -> None:
         """Find out, by looking for the container just made, whose /proc shows its processes."""
         self.local = procfs.shows(LOCAL, made.pid, made.id, command)
         if self.local:

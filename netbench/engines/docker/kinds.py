@@ -24,7 +24,7 @@ try() {{
 """
 
 
-class Kinds:
+class LinkKinds:
     """Knows what the kernel lacks after one look."""
 
     def __init__(self, maker: Maker) -> None:

@@ -21,7 +21,7 @@ from docker.errors import NotFound
 from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.script import SCRIPT
-from netbench.engines.docker.stream import Wire
+from netbench.engines.docker.stream import AttachedStream
 from netbench.errors import EngineError, EngineLost
 from netbench.threads import start_thread
 
@@ -99,7 +99,7 @@ class Launcher:
         command = ["sh", "-c", SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
         with clients.lend("start a shell in a container") as api:
             self._exec = str(api.exec_create(container, command, stdin=True, user=user)["Id"])
-            self._wire = Wire(api.exec_start(self._exec, socket=True))
+            self._wire = AttachedStream(api.exec_start(self._exec, socket=True))
         start_thread(threading.Thread(target=self._listen, name="launcher", daemon=True))
 
     def _listen(self) -> None:

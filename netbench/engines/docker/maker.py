@@ -9,7 +9,7 @@ from typing import Final
 
 from netbench.engines.docker import endpoints
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.endpoints import ROOT, Container, Order, Sharing
+from netbench.engines.docker.endpoints import ROOT, EndpointContainer, Order, Sharing
 from netbench.engines.docker.image import Image, prepare
 from netbench.engines.docker.wires import cut_wires
 
@@ -77,7 +77,7 @@ class Maker:
             init=self._init,
         )
 
-    def create(self, order: Order) -> Container:
+    def create(self, order: Order) -> EndpointContainer:
         """Create and start a container; errors as `endpoints.create`."""
         return endpoints.create(self._clients, order)
 

@@ -15,10 +15,10 @@ from netbench.engines.base import Network
 from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.dialect import Dialect
-from netbench.engines.docker.kinds import Kinds
-from netbench.engines.docker.lan import EmulatedLan, Wire
+from netbench.engines.docker.kinds import LinkKinds
+from netbench.engines.docker.lan import EmulatedLan, LanVeth
 from netbench.engines.docker.netinfo import BRIDGE, OVERLAY, allocated, remove
-from netbench.engines.docker.subnets import Subnet, Subnets
+from netbench.engines.docker.subnets import Subnet, SubnetAllocator
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.errors import EngineError, Unsupported
 from netbench.spec import NetworkSpec
@@ -49,7 +49,7 @@ class _Plan:
     spec: NetworkSpec
     subnet: Subnet
     parent: str | None = None
-    wire: Wire | None = None
+    wire: LanVeth | None = None
     """Which holds the subnet, too, unless the network is routed."""
 
     @property
@@ -76,9 +76,9 @@ class Networks:
         labels: Mapping[str, str],
         *,
         bridges: BridgeNames,
-        subnets: Subnets,
+        subnets: SubnetAllocator,
         lan: EmulatedLan,
-        kinds: Kinds,
+        kinds: LinkKinds,
         swarm: Swarm,
         parent: str | None,
     ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from netbench.engines.base import Network
-from netbench.engines.docker.kinds import Kinds
+from netbench.engines.docker.kinds import LinkKinds
 from netbench.engines.docker.netinfo import OVERLAY
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.spec import Attach, NetworkSpec, Path, Recipe
@@ -16,13 +16,13 @@ _PROXY_UNUSED: Final = (
 )
 
 
-class Possible:
+class EngineSupport:
     """Judges recipes for one engine."""
 
     def __init__(
         self,
         info: Mapping[str, Any],
-        kinds: Kinds,
+        kinds: LinkKinds,
         swarm: Swarm,
         *,
         default: Callable[[], Network | None],

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from netbench.engines.base import Published
-from netbench.engines.docker.endpoints import Container, Order
+from netbench.engines.docker.endpoints import EndpointContainer, Order
 from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.spec import Port
 
@@ -23,9 +23,9 @@ def create_published(
     order: Order,
     ports: tuple[Port, ...],
     addresses: tuple[str, ...],
-    create: Callable[[Order], Container],
+    create: Callable[[Order], EndpointContainer],
     remove: Callable[[str], None],
-) -> tuple[Container, tuple[Published, ...]]:
+) -> tuple[EndpointContainer, tuple[Published, ...]]:
     """Create a container whose ports are published, each at one number on every address.
 
     The number is one for all protocols of a port too. The engine chooses it. Engines count for
@@ -62,7 +62,7 @@ def create_published(
 def why_not(
     order: Order,
     address: str,
-    create: Callable[[Order], Container],
+    create: Callable[[Order], EndpointContainer],
     remove: Callable[[str], None],
 ) -> str | None:
     """Return why the engine publishes no port at an address of its host; None where it does.
@@ -95,7 +95,7 @@ def _names(port: Port) -> tuple[str, ...]:
 
 
 def _published(
-    made: Container, ports: tuple[Port, ...], addresses: tuple[str, ...]
+    made: EndpointContainer, ports: tuple[Port, ...], addresses: tuple[str, ...]
 ) -> tuple[Published, ...]:
     """Return the ports that have the same number on every address and for every protocol."""
     found = []

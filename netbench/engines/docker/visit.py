@@ -14,7 +14,7 @@ from netbench.engines.docker import procfs
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import (
     ROOT,
-    Container,
+    EndpointContainer,
     Order,
     Sharing,
     address_in,
@@ -34,17 +34,17 @@ NOT_SHARED: Final = ("cgroup", "ipc", "mnt", "time", "user", "uts")
 
 
 @dataclass(frozen=True, slots=True)
-class Visited:
+class ForeignContainer:
     """A container that is looked at."""
 
-    container: Container
+    container: EndpointContainer
     network: Network | None
     """The first network that it is in."""
     first: int | None
     """Its main process as its pid namespace numbers it; None where that cannot be told."""
 
 
-def look_up(clients: Clients, name: str, files: Files) -> Visited:
+def look_up(clients: Clients, name: str, files: Files) -> ForeignContainer:
     """Return a running container by its name or id; `files` are those of the engine's machine.
 
     Raises:
@@ -70,7 +70,7 @@ def look_up(clients: Clients, name: str, files: Files) -> Visited:
             if network["NetworkID"]
         ]
         network = describe(api.inspect_network(networks[0]), clients.dialect) if networks else None
-    return Visited(container, network, _first(seen, container.pid, files))
+    return ForeignContainer(container, network, _first(seen, container.pid, files))
 
 
 def _first(seen: Mapping[str, Any], pid: int, files: Files) -> int | None:
@@ -82,14 +82,14 @@ def _first(seen: Mapping[str, Any], pid: int, files: Files) -> int | None:
     return procfs.inner_pid(files, pid)
 
 
-def helper(maker: Maker, visited: Visited) -> Order:
+def helper(maker: Maker, visited: ForeignContainer) -> Order:
     """Return the order of a container that sees what the visited one's namespaces hold."""
     same = f"container:{visited.container.id}"
     order = maker.order(f"visit-{visited.container.name}", Sharing(same, pids=same), main_process())
     return replace(order, user=ROOT, capabilities=(SEE,), init=False)
 
 
-def endpoint(visited: Visited, seer: Container) -> Endpoint:
+def endpoint(visited: ForeignContainer, seer: EndpointContainer) -> Endpoint:
     """Return the visited container as an endpoint whose commands run in the helper."""
     container, network = visited.container, visited.network
     return Endpoint(
@@ -104,7 +104,7 @@ def endpoint(visited: Visited, seer: Container) -> Endpoint:
     )
 
 
-def others(visited: Visited, printed: str, *, local: bool) -> tuple[tuple[str, int | None], ...]:
+def others(visited: ForeignContainer, printed: str, *, local: bool) -> tuple[tuple[str, int | None], ...]:
     """Return the inodes of the visited container's namespaces that the helper does not share.
 
     Args:

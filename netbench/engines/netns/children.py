@@ -8,8 +8,8 @@ from typing import Any, Final
 from netbench.engines.base import Network
 from netbench.engines.netns import wiring
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.lan import Wire
-from netbench.engines.netns.numbers import HOSTS, Numbers, Subnets
+from netbench.engines.netns.lan import NetnsLanVeth
+from netbench.engines.netns.numbers import HOSTS, NumberPool, SubnetPair
 from netbench.engines.netns.world import World
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
@@ -41,14 +41,14 @@ IPVLAN: Final = Flavour("ipvlan", {"l2": 0, "l3": 1, "l3s": 2}, frozenset({"l3",
 class Parent:
     """A network: the wire that its links are children of."""
 
-    wire: Wire
+    wire: NetnsLanVeth
     spec: NetworkSpec
-    subnets: Subnets
+    subnets: SubnetPair
     """Of the endpoints."""
     routed: bool
     """Whether the endpoints' default route is their own link."""
     ipam: Ipam
-    hosts: Numbers = field(default_factory=lambda: Numbers(HOSTS, "addresses of the network"))
+    hosts: NumberPool = field(default_factory=lambda: NumberPool(HOSTS, "addresses of the network"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ChildKind:
             self._parents[wire.lan.link] = Parent(wire, spec, subnets, routed, ipam)
         return Network(wire.lan.link, ipam, wire.lan)
 
-    def _route(self, wire: Wire, subnets: Subnets) -> None:
+    def _route(self, wire: NetnsLanVeth, subnets: SubnetPair) -> None:
         """Tell the LAN's client that these subnets are behind the world's address on the wire."""
         near = wire.subnets.gateway
 
@@ -151,7 +151,7 @@ class ChildKind:
 
         wiring.netlink(self._world.outside(), f"route to {subnets.v4}", work)
 
-    def _drop(self, wire: Wire, subnets: Subnets) -> None:
+    def _drop(self, wire: NetnsLanVeth, subnets: SubnetPair) -> None:
         self._world.unwire(wire)
         if subnets is not wire.subnets:
             self._world.subnets.give_back(subnets)

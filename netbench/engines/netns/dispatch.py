@@ -30,7 +30,7 @@ _KINDS: Final[dict[str, Callable[[World, BridgeKind], Kind]]] = {
 }
 
 
-class Kinds:
+class NetworkKinds:
     """The kinds of one world, each made when it is first asked for."""
 
     def __init__(self, world: World) -> None:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned, Wishes
+from netbench.engines.base import Endpoint, Lan, Network, Owned, EngineOptions
 from netbench.engines.cpus import local_topology
 from netbench.engines.netns import proxy, wiring
-from netbench.engines.netns.dispatch import Kinds
+from netbench.engines.netns.dispatch import NetworkKinds
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Attached, Publication
@@ -26,7 +26,7 @@ from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, 
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
-_NO_WISHES: Final = Wishes()
+_NO_WISHES: Final = EngineOptions()
 _IPV6: Final = 6
 _NOTHING: Final = Attached(None, None, None)
 """What an endpoint has that is in no network."""
@@ -40,7 +40,7 @@ class NetnsEngine:
     files = LOCAL
     ask = None
 
-    def __init__(self, run: str, why: str, wishes: Wishes = _NO_WISHES) -> None:
+    def __init__(self, run: str, why: str, wishes: EngineOptions = _NO_WISHES) -> None:
         """Make the world.
 
         Args:
@@ -60,7 +60,7 @@ class NetnsEngine:
         except EngineError as exc:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
         try:
-            self._kinds = Kinds(self._world)
+            self._kinds = NetworkKinds(self._world)
         except EngineError as exc:
             self._world.close()
             raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc

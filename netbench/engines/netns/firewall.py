@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench.engines.netns import rule_text
-from netbench.engines.netns.numbers import Subnets
+from netbench.engines.netns.numbers import SubnetPair
 from netbench.engines.netns.rules import (
-    Chain,
+    RuleChain,
     Forward,
     Rule,
     bridge_rules,
@@ -43,7 +43,7 @@ class Iptables:
     command: Command
     words: str = "iptables"
 
-    def install(self, place: int, family: Family, chains: Sequence[Chain], state: Pieces) -> None:
+    def install(self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces) -> None:
         """Make the tables hold exactly these rules; errors as `run`."""
         pieces = [piece.get(family, ()) for piece in state.values()]
         self.run(place, family, rule_text.restore(chains, pieces))
@@ -81,7 +81,7 @@ class Nftables:
     command: Command
     words: str = "nftables"
 
-    def install(self, place: int, family: Family, chains: Sequence[Chain], state: Pieces) -> None:
+    def install(self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces) -> None:
         """Replace the tables; errors as `run`."""
         pieces = [piece.get(family, ()) for piece in state.values()]
         self.run(place, rule_text.ruleset(_FAMILIES[family], chains, pieces))
@@ -163,7 +163,7 @@ class Firewall:
                 self._backend.install(self._world, 6, host_chains(6), self._state)
                 self._families.append(6)
 
-    def add_bridge(self, link: str, subnets: Subnets, *, internal: bool, icc: bool) -> None:
+    def add_bridge(self, link: str, subnets: SubnetPair, *, internal: bool, icc: bool) -> None:
         """Install the rules of a bridge network, until `remove_bridge`; errors as `open_ipv6`.
 
         Args:

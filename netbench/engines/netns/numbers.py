@@ -23,7 +23,7 @@ HOSTS: Final = range(2, OUTSIDE)
 """Numbers that endpoints get."""
 
 
-class Numbers:
+class NumberPool:
     """Free numbers; those unused for longest are given out first, so that no cache knows them."""
 
     def __init__(self, numbers: Iterable[int], what: str) -> None:
@@ -59,7 +59,7 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
-class Subnets:
+class SubnetPair:
     """An IPv4 subnet and, where the network has IPv6, one of that; hosts are numbered alike."""
 
     index: int
@@ -91,22 +91,22 @@ class SubnetPool:
 
     def __init__(self) -> None:
         """Take the whole of both blocks."""
-        self._numbers = Numbers(range(2 ** (PREFIX - _POOL.prefixlen)), "subnets of 198.18.0.0/15")
+        self._numbers = NumberPool(range(2 ** (PREFIX - _POOL.prefixlen)), "subnets of 198.18.0.0/15")
         self._avoided: frozenset[IPv4Network | IPv6Network] = frozenset()
 
-    def take(self, *, ipv6: bool) -> Subnets:
-        """Return a free subnet of each family that is wanted; errors as `Numbers.take`."""
+    def take(self, *, ipv6: bool) -> SubnetPair:
+        """Return a free subnet of each family that is wanted; errors as `NumberPool.take`."""
         while True:
             index = self._numbers.take()
             v4 = IPv4Network((_POOL[index << (32 - PREFIX)], PREFIX))
             v6 = IPv6Network((_POOL6[index << (128 - PREFIX6)], PREFIX6))
             if not any(v4.overlaps(other) or v6.overlaps(other) for other in self._avoided):
-                return Subnets(index, v4, v6 if ipv6 else None)
+                return SubnetPair(index, v4, v6 if ipv6 else None)
 
     def avoid(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
         """Give out nothing from now on that overlaps these, which others number from."""
         self._avoided |= frozenset(networks)
 
-    def give_back(self, subnets: Subnets) -> None:
+    def give_back(self, subnets: SubnetPair) -> None:
         """Take them back."""
         self._numbers.give_back(subnets.index)

@@ -9,7 +9,7 @@ from netbench.engines.base import Lan, Published
 from netbench.engines.netns import proxy
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.kinds import Publication
-from netbench.engines.netns.numbers import Addresses, Numbers, Subnets
+from netbench.engines.netns.numbers import Addresses, NumberPool, SubnetPair
 from netbench.engines.netns.rules import Forward
 from netbench.errors import Unsupported
 
@@ -28,7 +28,7 @@ class Publisher:
             firewall: of the world.
             start: starts a program in the world's network namespace.
         """
-        self.numbers = Numbers(_HOST_PORTS, "ports of the host's")
+        self.numbers = NumberPool(_HOST_PORTS, "ports of the host's")
         self._lan = lan
         self._firewall = firewall
         self._start = start
@@ -37,7 +37,7 @@ class Publisher:
         self._proxies: dict[str, list[subprocess.Popen[str]]] = {}
 
     def publish(
-        self, name: str, to: Addresses, within: Subnets, publication: Publication
+        self, name: str, to: Addresses, within: SubnetPair, publication: Publication
     ) -> tuple[Published, ...]:
         """Publish an endpoint's ports until `withdraw`, over TCP and UDP.
 

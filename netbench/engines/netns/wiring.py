@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netbench.engines.netns.numbers import PREFIX, PREFIX6, Addresses, Subnets
+from netbench.engines.netns.numbers import PREFIX, PREFIX6, Addresses, SubnetPair
 from netbench.engines.netns.settings import (
     BRIDGE_NF,
     FORWARDING,
@@ -201,7 +201,7 @@ def bring_up(
 
 
 def add_wire(
-    near: tuple[int, str], far: tuple[int, str], subnets: Subnets, *, mtu: int | None
+    near: tuple[int, str], far: tuple[int, str], subnets: SubnetPair, *, mtu: int | None
 ) -> None:
     """Join two namespaces by a veth pair: the near one has the gateway's addresses.
 

@@ -12,8 +12,8 @@ from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.groups import Groups
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Publication
-from netbench.engines.netns.lan import LanSide, Wire
-from netbench.engines.netns.numbers import Addresses, SubnetPool, Subnets
+from netbench.engines.netns.lan import LanSide, NetnsLanVeth
+from netbench.engines.netns.numbers import Addresses, SubnetPool, SubnetPair
 from netbench.engines.netns.publishing import Publisher
 from netbench.engines.netns.settings import HOST
 from netbench.engines.netns.spawner import Spawner
@@ -148,19 +148,19 @@ class World:
         """Name of the LAN client's end of the veth pair that `lan_link` made."""
         return self._lan.far
 
-    def wire(self, *, ipv6: bool, mtu: int | None) -> Wire:
+    def wire(self, *, ipv6: bool, mtu: int | None) -> NetnsLanVeth:
         """Return one more veth pair to the LAN's client, with subnets of its own; errors as `lan`.
 
         The world's end is for being a parent: .1 is the world's address, .254 the client's.
         """
         return self._lan.wire(ipv6=ipv6, mtu=mtu)
 
-    def unwire(self, wire: Wire) -> None:
+    def unwire(self, wire: NetnsLanVeth) -> None:
         """Undo `wire`."""
         self._lan.remove(wire)
 
     def publish(
-        self, name: str, to: Addresses, within: Subnets, publication: Publication
+        self, name: str, to: Addresses, within: SubnetPair, publication: Publication
     ) -> tuple[Published, ...]:
         """Publish an endpoint's ports at the host's addresses on the LAN, until `withdraw`.
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from netbench.analysis.across.model import Comparison, Pairing, RunContrast
+from netbench.analysis.across.model import RunComparison, Pairing, RunContrast
 from netbench.analysis.model import Verdict
 from netbench.report.budgets import ordered
 from netbench.report.compare import words
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SIGN: Final = "–"
 
 
-def shown(comparison: Comparison) -> "Group":
+def shown(comparison: RunComparison) -> "Group":
     """Return everything, for people at a terminal."""
     from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
     from rich.text import Text  # noqa: PLC0415 - same

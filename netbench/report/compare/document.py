@@ -3,8 +3,8 @@
 import math
 from typing import Final
 
-from netbench.analysis.across.differences import Difference
-from netbench.analysis.across.model import Comparison, MachineState, Pairing, RunContrast, Side
+from netbench.analysis.across.differences import RunDifference
+from netbench.analysis.across.model import RunComparison, MachineState, Pairing, RunContrast, Side
 from netbench.analysis.model import QualityWarning
 from netbench.documents.compare import (
     CompareDocument,
@@ -22,7 +22,7 @@ from netbench.spec import Path
 SCHEMA: Final = 2
 
 
-def document(comparison: Comparison, page: str, exit_code: int) -> CompareDocument:
+def document(comparison: RunComparison, page: str, exit_code: int) -> CompareDocument:
     """Return the document; fields may be added to it, never renamed."""
     first, second, *_ = comparison.runs
     return {
@@ -62,7 +62,7 @@ def document(comparison: Comparison, page: str, exit_code: int) -> CompareDocume
     }
 
 
-def _difference(one: Difference, pairing: Pairing) -> DifferenceRow:
+def _difference(one: RunDifference, pairing: Pairing) -> DifferenceRow:
     scope = one.scope
     return {
         "fact": one.fact,

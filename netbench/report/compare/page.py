@@ -5,7 +5,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from netbench.analysis.across.model import Comparison
+from netbench.analysis.across.model import RunComparison
 from netbench.report import budgets
 from netbench.report.compare import words
 from netbench.report.compare.charts import changes, spreads
@@ -18,7 +18,7 @@ from netbench.report.words import joined
 _STYLE: Final = "templates/compare.css"
 
 
-def page(comparison: Comparison) -> str:
+def page(comparison: RunComparison) -> str:
     """Return the whole page; each run has a colour, the first that of a baseline."""
     labels = tuple(run.label for run in comparison.runs)
     style = files("netbench.report").joinpath(_STYLE).read_text(encoding="utf-8")

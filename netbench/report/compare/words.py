@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
-from netbench.analysis.across.differences import Difference
+from netbench.analysis.across.differences import RunDifference
 from netbench.analysis.across.model import (
     Basis,
-    Comparison,
+    RunComparison,
     MachineState,
     Pairing,
-    Run,
+    ComparedSide,
     RunContrast,
     Side,
 )
@@ -43,7 +43,7 @@ _FEW: Final = 3
 """Facts that a sentence names."""
 
 
-def values(difference: Difference) -> tuple[str, str]:
+def values(difference: RunDifference) -> tuple[str, str]:
     """Return both values of a fact for people; in full where they would look alike."""
     known = declared(difference.fact)
     unit = known.unit if known else ""
@@ -57,14 +57,14 @@ def _value(found: FactValue | None, unit: str) -> str:
     return "not recorded" if found is None else fact_text(found, unit)
 
 
-def grade(difference: Difference) -> str:
+def grade(difference: RunDifference) -> str:
     """Return `confounder`, `confounder, accepted` or `no confounder`."""
     if not difference.confounder:
         return "no confounder"
     return "confounder, accepted" if difference.accepted else "confounder"
 
 
-def run_line(run: Run) -> str:
+def run_line(run: ComparedSide) -> str:
     """Return a run in one line: label, folder, when, on what."""
     info = run.info
     kernel = fact(info, "kernel.release")
@@ -75,7 +75,7 @@ def run_line(run: Run) -> str:
     )
 
 
-def lead(comparison: Comparison) -> str:
+def lead(comparison: RunComparison) -> str:
     """Return what came out, in one or two sentences, regressions first."""
     return _tally([one for pairing in comparison.pairings for one in pairing.contrasts])
 
@@ -134,12 +134,12 @@ def _fact(name: str) -> str:
     return name.partition(" (")[0]
 
 
-def budgets_told(comparison: Comparison) -> str:
+def budgets_told(comparison: RunComparison) -> str:
     """Return what became of all budgets; empty where there are none."""
     return summed(comparison.budgets, allow_undecided=comparison.allow_undecided)
 
 
-def accepted_line(comparison: Comparison) -> str:
+def accepted_line(comparison: RunComparison) -> str:
     """Return what the user let differ; empty where nothing."""
     differing = [d for p in comparison.pairings for d in p.differences if d.accepted]
     if not comparison.accept:

@@ -58,7 +58,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class FigureData:
     """What figures are drawn from."""
 
     analysis: Analysis
@@ -168,7 +168,7 @@ def spans(values: Mapping[str, float], unit: str) -> str:
     return f"from {shown[low]} ({low}) to {shown[high]} ({high}), {len(values)} drivers"
 
 
-def medians(scene: Scene, key: CellKey, metric: str) -> dict[str, float]:
+def medians(scene: FigureData, key: CellKey, metric: str) -> dict[str, float]:
     """Return the median of each driver that was measured in a cell, the baseline first."""
     found = {
         cell.driver: cell.median
@@ -245,7 +245,7 @@ def layout(x: Spec, y: Spec, **more: Json) -> Spec:
     }
 
 
-def in_order(scene: Scene, keys: Iterable[CellKey]) -> list[CellKey]:
+def in_order(scene: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:
     """Return cells in the order of the verdict's table, others behind it."""
     first = [key_of(c) for c in primaries(scene.analysis)]
     return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))

@@ -8,7 +8,7 @@ from netbench.report.cpusums import REST
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -38,7 +38,7 @@ _LEFT: Final = "Drawn are cells that the run is judged by and those of a fixed r
 _SOFTIRQ: Final = "of all this, in softirq"
 
 
-def cpu_split(scene: Scene) -> tuple[Figure, ...]:
+def cpu_split(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell whose cost can be split."""
     groups: defaultdict[tuple[CellKey, str], list[CostSplit]] = defaultdict(list)
     for split in scene.digest.splits:
@@ -54,18 +54,18 @@ def cpu_split(scene: Scene) -> tuple[Figure, ...]:
     )
 
 
-def _wanted(scene: Scene, key: CellKey) -> bool:
+def _wanted(scene: FigureData, key: CellKey) -> bool:
     """Tell whether the run is judged by a cell, or its rate is fixed: then like meets like."""
     rates = {probe.name for probe in scene.plan.probes if "rate" in dict(probe.parameters)}
     return key in {key_of(c) for c in primaries(scene.analysis)} or key.probe in rates
 
 
-def _sorted(scene: Scene, splits: list[CostSplit]) -> list[CostSplit]:
+def _sorted(scene: FigureData, splits: list[CostSplit]) -> list[CostSplit]:
     order = list(scene.colours)
     return sorted(splits, key=lambda split: order.index(split.driver))
 
 
-def _figure(scene: Scene, key: CellKey, per: str, splits: list[CostSplit], note: str) -> Figure:
+def _figure(scene: FigureData, key: CellKey, per: str, splits: list[CostSplit], note: str) -> Figure:
     costs = {split.driver: sum(seconds for _, seconds in split.parts) for split in splits}
     scale, unit = scaled(costs.values(), units.SECONDS)
     names = [part for part in PARTS if any(part in dict(split.parts) for split in splits)]
@@ -127,7 +127,7 @@ def _share(seconds: float | None, cost: float) -> str:
 
 
 def _part(
-    scene: Scene, name: str, splits: list[CostSplit], places: list[Json], scale: float
+    scene: FigureData, name: str, splits: list[CostSplit], places: list[Json], scale: float
 ) -> Spec:
     values: list[Json] = []
     for split in splits:

@@ -10,7 +10,7 @@ from netbench.report.document import Json
 from netbench.report.figures.base import (
     NAMED,
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -36,7 +36,7 @@ _ENOUGH: Final = 2
 _Times = dict[str, dict[str, list[TrialPoint]]]
 
 
-def lifecycle(scene: Scene) -> tuple[Figure, ...]:
+def lifecycle(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell of the control plane."""
     groups: defaultdict[CellKey, list[TrialPoint]] = defaultdict(list)
     points = in_columns(scene.analysis.points, TrialPoint)
@@ -47,7 +47,7 @@ def lifecycle(scene: Scene) -> tuple[Figure, ...]:
     return tuple(_figure(scene, key, groups[key]) for key in in_order(scene, groups))
 
 
-def _figure(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
+def _figure(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     shown, note = thinned(points)
     scale, name = scaled((point.value for point in points), units.SECONDS)
     every, drawn = _grouped(scene, points), _grouped(scene, shown)
@@ -86,7 +86,7 @@ def _figure(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
     )
 
 
-def _grouped(scene: Scene, points: list[TrialPoint]) -> _Times:
+def _grouped(scene: FigureData, points: list[TrialPoint]) -> _Times:
     """Return the points by driver, the baseline first, and by phase."""
     found: defaultdict[str, defaultdict[str, list[TrialPoint]]]
     found = defaultdict(lambda: defaultdict(list))

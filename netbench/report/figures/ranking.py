@@ -11,7 +11,7 @@ from netbench.record import METRICS
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     chosen,
@@ -42,7 +42,7 @@ class _Flip:
     """Step at which `other` is better."""
 
 
-def ranking(scene: Scene) -> tuple[Figure, ...]:
+def ranking(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each thing alone by which cells differ."""
     keys = dict.fromkeys(
         CellKey(cell.path, cell.probe, cell.placement)
@@ -53,7 +53,7 @@ def ranking(scene: Scene) -> tuple[Figure, ...]:
     return tuple(found for found in made if found is not None)
 
 
-def _figure(scene: Scene, ladder: Ladder) -> Figure | None:
+def _figure(scene: FigureData, ladder: Ladder) -> Figure | None:
     cells = {key for _, key in ladder.steps}
     contrasts = {
         (c.driver, key_of(c)): c
@@ -78,7 +78,7 @@ _Contrasts = dict[tuple[str, CellKey], Contrast]
 _Cells = dict[tuple[str, CellKey], CellSummary]
 
 
-def _relative(scene: Scene, ladder: Ladder, contrasts: _Contrasts, medians: _Cells) -> Figure:
+def _relative(scene: FigureData, ladder: Ladder, contrasts: _Contrasts, medians: _Cells) -> Figure:
     baseline = scene.analysis.baseline
     drivers = [d for d in scene.colours if any(driver == d for driver, _ in contrasts)]
     means = {
@@ -117,7 +117,7 @@ def _relative(scene: Scene, ladder: Ladder, contrasts: _Contrasts, medians: _Cel
     )
 
 
-def _absolute(scene: Scene, ladder: Ladder, medians: _Cells) -> Figure:
+def _absolute(scene: FigureData, ladder: Ladder, medians: _Cells) -> Figure:
     drivers = [d for d in scene.colours if any((d, key) in medians for _, key in ladder.steps)]
     found = [medians[d, key] for d in drivers for _, key in ladder.steps if (d, key) in medians]
     unit = METRICS[ladder.metric].unit
@@ -224,7 +224,7 @@ def _one() -> Spec:
 
 
 def _ratios(
-    scene: Scene, ladder: Ladder, driver: str, contrasts: _Contrasts, offset: float
+    scene: FigureData, ladder: Ladder, driver: str, contrasts: _Contrasts, offset: float
 ) -> Spec:
     own = [
         (place + offset * SPREAD, contrasts[driver, key])
@@ -242,7 +242,7 @@ def _ratios(
     return spec
 
 
-def _values(scene: Scene, driver: str, own: list[tuple[int, CellSummary]], scale: float) -> Spec:
+def _values(scene: FigureData, driver: str, own: list[tuple[int, CellSummary]], scale: float) -> Spec:
     middles = [(cell.median or 0.0) / scale for _, cell in own]
     spec = _line(scene, driver, [float(place) for place, _ in own], middles)
     uppers = [(cell.p75 or 0.0) / scale for _, cell in own]
@@ -255,7 +255,7 @@ def _values(scene: Scene, driver: str, own: list[tuple[int, CellSummary]], scale
     return spec
 
 
-def _line(scene: Scene, driver: str, x: list[float], y: list[float]) -> Spec:
+def _line(scene: FigureData, driver: str, x: list[float], y: list[float]) -> Spec:
     colour = scene.colours[driver].light
     return {
         "type": "scatter",

@@ -14,7 +14,7 @@ from netbench.analysis.points import BlockDelta, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     factors_axis,
     figure,
@@ -35,7 +35,7 @@ DOTS: Final = 200
 _Entry = tuple[str, Contrast | NullContrast, Colour]
 
 
-def ratios(scene: Scene) -> tuple[Figure, ...]:
+def ratios(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     groups: defaultdict[tuple[CellKey, str], list[Contrast]] = defaultdict(list)
     for contrast in primaries(scene.analysis):
@@ -44,7 +44,7 @@ def ratios(scene: Scene) -> tuple[Figure, ...]:
     return tuple(_ratios(scene, key, found) for (key, _), found in groups.items())
 
 
-def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
+def _ratios(scene: FigureData, key: CellKey, contrasts: list[Contrast]) -> Figure:
     analysis = scene.analysis
     metric = contrasts[0].metric
     lines = _lines(scene, key, contrasts)
@@ -75,7 +75,7 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     )
 
 
-def _lines(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> list[_Entry]:
+def _lines(scene: FigureData, key: CellKey, contrasts: list[Contrast]) -> list[_Entry]:
     """Return the drivers of one cell, then the baseline's A/A contrast if there is one."""
     baseline = scene.analysis.baseline
     lines: list[_Entry] = [(c.driver, c, scene.colours[c.driver]) for c in contrasts]

@@ -9,7 +9,7 @@ from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -22,7 +22,7 @@ from netbench.report.words import PLACEMENTS
 from netbench.spec import Placement
 
 
-def sentinel(scene: Scene) -> tuple[Figure, ...]:
+def sentinel(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each placement with sentinel readings."""
     if not scene.analysis.sentinel:
         return ()

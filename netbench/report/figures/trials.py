@@ -12,7 +12,7 @@ from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -53,7 +53,7 @@ class _Frame:
         return self.number + ((block - 1 + within) / self.blocks - 0.5) * WIDTH
 
 
-def trials(scene: Scene) -> tuple[Figure, ...]:
+def trials(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(scene.analysis)}
     points = in_columns(scene.analysis.points, TrialPoint)
@@ -66,7 +66,7 @@ def trials(scene: Scene) -> tuple[Figure, ...]:
     )
 
 
-def _trials(scene: Scene, key: CellKey, points: Rows[TrialPoint]) -> Figure:
+def _trials(scene: FigureData, key: CellKey, points: Rows[TrialPoint]) -> Figure:
     shown, note = thinned(points)
     arms = sorted(
         (Arm(*name) for name, _ in groups(points.words("driver"), points.numbers("replica"))),
@@ -105,7 +105,7 @@ def _row(p: TrialPoint) -> tuple[str, ...]:
 
 
 def _column(
-    scene: Scene, points: list[TrialPoint], parts: list[_Part], arm: Arm, frame: _Frame
+    scene: FigureData, points: list[TrialPoint], parts: list[_Part], arm: Arm, frame: _Frame
 ) -> list[Spec]:
     """Return the slices and the values of one arm."""
     colour = scene.colours[arm.driver].light
@@ -129,7 +129,7 @@ def _layout(arms: list[Arm], title: str) -> Spec:
     )
 
 
-def _slices(scene: Scene, key: CellKey, metric: str) -> dict[str, list[_Part]]:
+def _slices(scene: FigureData, key: CellKey, metric: str) -> dict[str, list[_Part]]:
     """Return the slices of the sessions that are kept whole, where they measure this metric."""
     if leading(scene.plan).get(key.probe) != metric:
         return {}
@@ -183,7 +183,7 @@ def _values(driver: str, colour: str, points: list[TrialPoint], frame: _Frame) -
     }
 
 
-def _medians(scene: Scene, key: CellKey, metric: str, arms: list[Arm], scale: float) -> list[Json]:
+def _medians(scene: FigureData, key: CellKey, metric: str, arms: list[Arm], scale: float) -> list[Json]:
     found: dict[str, float | None] = {}
     for contrast in primaries(scene.analysis):
         if concerns(contrast, key, metric):
