@@ -67,7 +67,7 @@ class Run:
         reason, metric, unit, value, sentinel_before, sentinel_after, steal (share of CPU time). A
         record without a number has one row whose metric and value are missing.
         """
-        from netbench.analysis.tidy import trials  # noqa: PLC0415 - pandas is slow to import
+        from netbench.analysis.tables import trials  # noqa: PLC0415 - pandas is slow to import
 
         return trials(self.info, store.load(self.path).trials())
 
@@ -80,7 +80,7 @@ class Run:
         unshared_high (the 95 % interval of this contrast alone), noise_floor, saturated, stopped,
         warnings (kinds). An end of an interval that is unbounded is missing.
         """
-        from netbench.analysis.tidy import contrasts  # noqa: PLC0415 - pandas is slow to import
+        from netbench.analysis.tables import contrasts  # noqa: PLC0415 - pandas is slow to import
 
         return contrasts(self.info, self.analysis)
 
@@ -90,7 +90,7 @@ class Run:
         Columns: run, driver, replica, path, probe, placement, metric, unit, median, p25, p75,
         trials, failures, skips, reasons, saturated.
         """
-        from netbench.analysis.tidy import cells  # noqa: PLC0415 - pandas is slow to import
+        from netbench.analysis.tables import cells  # noqa: PLC0415 - pandas is slow to import
 
         return cells(self.info, self.analysis)
 

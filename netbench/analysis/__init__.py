@@ -15,7 +15,7 @@ from netbench.analysis.model import (
     OutcomeCounts,
     Verdict,
 )
-from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
+from netbench.analysis.series import BlockDelta, SentinelPoint, TrialPoint
 from netbench.record import RunInfo, Trial
 
 __all__ = [

@@ -22,7 +22,7 @@ import numpy as np
 from netbench.analysis.boundary import first_decision, interval
 from netbench.analysis.budgetgates import GATES, BudgetEvidence, BudgetCriteria
 from netbench.analysis.cells import NOT_REACHED
-from netbench.analysis.family import declared, looks
+from netbench.analysis.multiplicity import declared, looks
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.observations import Observations, place_of
 from netbench.analysis.pairing import Observed, arm, both, joined

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from netbench.analysis.boundary import interval
 from netbench.analysis.columns import Floats, Rows, Wholes, groups
-from netbench.analysis.family import is_primary, looks
+from netbench.analysis.multiplicity import is_primary, looks
 from netbench.analysis.frame import Frames
 from netbench.analysis.model import Contrast, NullContrast, QualityWarning
 from netbench.analysis.pairing import Observed, Pairs, arm, both, joined
-from netbench.analysis.points import BlockDelta
+from netbench.analysis.series import BlockDelta
 from netbench.analysis.saturation import METRIC, Name, saturated
 from netbench.analysis.stats import ALPHA, Interval
 from netbench.analysis.verdicts import ContrastEvidence, contains_one, judge, noise_floor

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
+from netbench.analysis.series import BlockDelta, SentinelPoint, TrialPoint
 from netbench.errors import NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis import cells, family, quality, timeline
+from netbench.analysis import cells, multiplicity, quality, timeline
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
@@ -64,7 +64,7 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
     """Return all that can be said of a run by its frames."""
     owed = targets(frames, info.plan)
     observations = observations_of(info.plan, frames)
-    primary = family.size(info.plan, observations.skipped)
+    primary = multiplicity.size(info.plan, observations.skipped)
     used_up = saturations(frames, info.plan)
     terms = ContrastCriteria(info.plan, ALPHA / max(primary, 1), used_up)
     observed = by_key(frames)
@@ -129,7 +129,7 @@ def _contrasts(
     """Yield contrasts by cell and metric, drivers in the plan's order."""
     drivers = {driver: rank for rank, driver in enumerate(info.plan.drivers)}
     left = {settled.cell: settled for settled in info.settled}
-    leading = family.leading(info.plan)
+    leading = multiplicity.leading(info.plan)
     blocks = int(np.max(frames.trials.block, initial=0))
     ran = quality.ran(frames.trials)
     targets_of: defaultdict[Key, list[ContrastTarget]] = defaultdict(list)

@@ -6,7 +6,7 @@ import numpy as np
 
 from netbench.analysis.columns import Column, Rows, Words
 from netbench.analysis.frame import Trials
-from netbench.analysis.points import SentinelPoint
+from netbench.analysis.series import SentinelPoint
 from netbench.spec import Placement
 
 

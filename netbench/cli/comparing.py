@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from netbench.analysis.across.compare import Wanted, compare, measured
-from netbench.analysis.across.model import RunComparison
+from netbench.analysis.compare.compare import Wanted, compare, measured
+from netbench.analysis.compare.model import RunComparison
 from netbench.cli.output import print_json, print_rich, say
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError

@@ -15,7 +15,7 @@ from netbench.plan import Plan
 from netbench.record import FactValue, Redaction
 from netbench.spec import CpuTopology
 from netbench.spec import Path as TrafficPath
-from netbench.topology import choose_reader, identity, surroundings
+from netbench.topology import choose_reader, identity, host_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def prepare(engine: Engine, plan: Plan, wishes: RunOptions) -> PreparedEngine:
         return PreparedEngine(
             helpers,
             engine.tools(),
-            surroundings(engine, identify=wishes.identify),
+            host_facts(engine, identify=wishes.identify),
             None if wishes.identify else identity(engine, choose_reader(engine)),
         )
 

@@ -21,7 +21,7 @@ from netbench.errors import EngineError
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
 from netbench.record import FactValue, Redaction, Resumed, RunInfo
 from netbench.runner import RunState
-from netbench.runner.pace import span
+from netbench.runner.eta import span
 from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder, load
 from netbench.units import duration

@@ -4,7 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from netbench.analysis.across.model import Basis
+from netbench.analysis.compare.model import Basis
 from netbench.analysis.model import Verdict
 from netbench.documents.run import BudgetRow, WarningRow
 from netbench.spec import Path, Placement

@@ -6,7 +6,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from netbench.analysis.model import Standing, Stopped, Verdict
-from netbench.analysis.published import Agreement
+from netbench.analysis.literature import Agreement
 from netbench.documents.lists import Status
 from netbench.record import Direction
 from netbench.spec import Path, Placement

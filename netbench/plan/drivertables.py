@@ -6,7 +6,7 @@ from typing import Any, Final
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_with, split_name
-from netbench.plan.located import Located
+from netbench.plan.toml_problems import Located
 
 _NAME: Final = "name"
 _OPTIONS: Final = "options"

@@ -36,7 +36,7 @@ from netbench.record.outcome import (
     Trial,
 )
 from netbench.record.process import Completed
-from netbench.record.published import Direction, PublishedComparison
+from netbench.record.literature import Direction, PublishedComparison
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
 from netbench.record.resumed import ResumeDifference, Resumed
 from netbench.record.run import (

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from netbench.record.budget import Budget
 from netbench.record.observed import FactValue
-from netbench.record.published import PublishedComparison
+from netbench.record.literature import PublishedComparison
 from netbench.record.resumed import Resumed
 from netbench.record.stops import Settled
 from netbench.spec import Cell

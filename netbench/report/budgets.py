@@ -3,7 +3,7 @@
 from typing import Final
 
 from netbench import units
-from netbench.analysis.across.model import RunComparison
+from netbench.analysis.compare.model import RunComparison
 from netbench.analysis.model import Analysis, BudgetResult, Standing
 from netbench.record import RunInfo
 from netbench.report.words import CellKey, counted, interval, joined, plain

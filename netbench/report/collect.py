@@ -12,12 +12,12 @@ import numpy as np
 
 from netbench.analysis.columns import groups
 from netbench.analysis.model import Analysis
-from netbench.analysis.points import TrialPoint, in_columns
+from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import Failure, Record, Sample, Skip, Trial
 from netbench.report.cpusums import CpuTable
 from netbench.report.roundtrips import RoundTrips
 from netbench.report.searches import Searches
-from netbench.report.tallies import DriverCounts
+from netbench.report.counts import DriverCounts
 from netbench.report.views import (
     CommandLine,
     Digest,

@@ -9,7 +9,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.doubts import doubts
+from netbench.report.warnings import doubts
 from netbench.report.judgement import shared_by, signed
 from netbench.report.literature import in_short
 from netbench.report.matrix import MeasureEntry, measures, others
@@ -23,7 +23,7 @@ from netbench.report.sentences import (
     uncompared,
     unmeasured,
 )
-from netbench.report.stops import ending, extension
+from netbench.report.stopping import ending, extension
 from netbench.report.views import Digest
 from netbench.report.words import (
     CellKey,

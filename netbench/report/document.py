@@ -13,8 +13,8 @@ from netbench.analysis.model import (
     NullContrast,
     QualityWarning,
 )
-from netbench.analysis.points import BlockDelta, in_columns
-from netbench.analysis.published import Beside, beside
+from netbench.analysis.series import BlockDelta, in_columns
+from netbench.analysis.literature import Beside, beside
 from netbench.documents.run import (
     BudgetRow,
     CeilingRow,
@@ -27,7 +27,7 @@ from netbench.documents.run import (
     WarningRow,
 )
 from netbench.record import RunInfo
-from netbench.report.stops import ending
+from netbench.report.stopping import ending
 from netbench.spec import Path
 
 SCHEMA: Final = 2

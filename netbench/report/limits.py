@@ -3,7 +3,7 @@
 from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report.reach import conditions
+from netbench.report.engine_host import conditions
 from netbench.report.sentences import fact
 from netbench.report.views import Digest, DriverView
 from netbench.report.words import PLACEMENTS, joined

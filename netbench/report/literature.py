@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from netbench import units
 from netbench.analysis.model import Analysis
-from netbench.analysis.published import Agreement, Beside, beside, tally
+from netbench.analysis.literature import Agreement, Beside, beside, tally
 from netbench.record import RunInfo
 from netbench.report.words import PLACEMENTS, capital, interval, joined, metric_title, plain
 from netbench.spec import Placement

@@ -9,7 +9,7 @@ from netbench.report.datatable import TableColumn, DataTable
 from netbench.report.judgement import signed
 from netbench.report.sections import NamespaceView
 from netbench.report.sharing import WORDS, NamespaceUse
-from netbench.report.stops import stop_words
+from netbench.report.stopping import stop_words
 from netbench.report.views import Digest, RecordRow
 from netbench.report.words import contrast_id, interval, plain
 

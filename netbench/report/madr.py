@@ -15,7 +15,7 @@ from netbench.drivers import DRIVERS
 from netbench.record import METRICS, RunInfo
 from netbench.report import budgets
 from netbench.report.costs import cost_rows
-from netbench.report.doubts import doubts
+from netbench.report.warnings import doubts
 from netbench.report.judgement import details, shared_by, signed
 from netbench.report.limits import limits
 from netbench.report.sections import engine_named, fact_text, host_text
@@ -34,7 +34,7 @@ from netbench.report.sentences import (
     unmeasured,
 )
 from netbench.report.sharing import network_isolation
-from netbench.report.stops import ending
+from netbench.report.stopping import ending
 from netbench.report.summary import escaped
 from netbench.report.views import Digest
 from netbench.report.words import capital, interval, joined, key_of, plain

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.family import leading
+from netbench.analysis.multiplicity import leading
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import METRICS, RunInfo
 from netbench.report.words import SIGNS, CellKey, capital, key_of, metric_title

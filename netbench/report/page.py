@@ -6,11 +6,11 @@ from markupsafe import Markup
 
 from netbench.analysis.model import Analysis
 from netbench.record import METRICS, RunInfo
-from netbench.report import answer, budgets, glance, literature, longtables, matrix, sections, words
+from netbench.report import answer, budgets, overview, literature, longtables, matrix, sections, words
 from netbench.report.ceiling import copies, loopbacks
 from netbench.report.costs import cost_notes, cost_rows
 from netbench.report.datatable import DataTable, of_figure, packed_rows
-from netbench.report.doubts import doubts
+from netbench.report.warnings import doubts
 from netbench.report.drawing import drawing
 from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.static import svg
@@ -20,7 +20,7 @@ from netbench.report.judgement import details, judgement, shared_by
 from netbench.report.limits import limits
 from netbench.report.palette import driver_colours
 from netbench.report.problems import problem_lines
-from netbench.report.reach import unread
+from netbench.report.engine_host import unread
 from netbench.report.sentences import (
     baseline_check,
     driver_sentence,
@@ -30,8 +30,8 @@ from netbench.report.sentences import (
     uncompared,
 )
 from netbench.report.sharing import MEANINGS, WORDS
-from netbench.report.shell import dark_colours, packed, packed_plotly, render
-from netbench.report.stops import ending, extension
+from netbench.report.html_env import dark_colours, packed, packed_plotly, render
+from netbench.report.stopping import ending, extension
 from netbench.report.tradeoff import measure_name, trades
 from netbench.report.validity import stamp
 from netbench.report.views import Digest
@@ -65,7 +65,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         shared=shared_by(analysis),
         judgement=judgement,
         details=details,
-        glance=glance.charts(info, analysis, digest),
+        overview=overview.charts(info, analysis, digest),
         ending=ending(info, analysis),
         extension=extension(info, analysis, ""),
         budgets_told=budgets.told(info, analysis),

@@ -10,7 +10,7 @@ from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets, literature
 from netbench.report.costs import CostRow, cost_rows
-from netbench.report.doubts import doubts
+from netbench.report.warnings import doubts
 from netbench.report.judgement import shared_by, signed
 from netbench.report.sentences import (
     baseline_check,
@@ -25,7 +25,7 @@ from netbench.report.sentences import (
     published_sentences,
     unmeasured,
 )
-from netbench.report.stops import ending, extension
+from netbench.report.stopping import ending, extension
 from netbench.report.views import Digest
 from netbench.report.words import counted, interval, joined, key_of, plain
 

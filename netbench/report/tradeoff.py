@@ -11,7 +11,7 @@ from netbench.report.ceiling import USED_UP
 from netbench.report.judgement import signed
 from netbench.report.sentences import measure, primaries
 from netbench.report.sharing import network_isolation
-from netbench.report.stops import stop_words
+from netbench.report.stopping import stop_words
 from netbench.report.views import Digest, DriverView, WayView
 from netbench.report.words import (
     CellKey,

@@ -6,7 +6,7 @@ from typing import Final
 
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report.reach import conditions
+from netbench.report.engine_host import conditions
 from netbench.report.sentences import fact, primaries
 from netbench.report.views import Digest
 from netbench.report.words import bounded, counted, joined, key_of, plain

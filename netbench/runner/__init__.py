@@ -1,7 +1,7 @@
 """Fold a plan over an engine and yield what happens. No printing, no files."""
 
 from netbench.runner.ceiling import ceiling
-from netbench.runner.course import RunState
+from netbench.runner.run_state import RunState
 from netbench.runner.events import (
     BlockFinished,
     BlockStarted,

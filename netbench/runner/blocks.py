@@ -9,15 +9,15 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
 from netbench.probes import Lifecycle, Sliced
 from netbench.record import Absent, Failure, Record, SentinelReading, SentinelWindow, Skip
-from netbench.runner.course import RunState
+from netbench.runner.run_state import RunState
 from netbench.runner.events import Event, TrialFinished, TrialStarted
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.possible import Feasibility
+from netbench.runner.feasibility import Feasibility
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Where, failure_of, never_ran
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import TrialFailed
+from netbench.runner.setup import TrialFailed
 from netbench.runner.trial import TrialRunner
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Cpus

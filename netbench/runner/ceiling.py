@@ -16,7 +16,7 @@ from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import TrialSetup, TrialFailed
+from netbench.runner.setup import TrialSetup, TrialFailed
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology import LiveBlock, LivePair

@@ -11,7 +11,7 @@ from netbench.facts.procfs import LISTEN
 from netbench.probes import strerror_name
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.record import Failure, Skip
-from netbench.runner.settle import said
+from netbench.runner.setup import said
 from netbench.spec import Attach, Role
 from netbench.topology import LivePair, own_address
 

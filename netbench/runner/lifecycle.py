@@ -20,8 +20,8 @@ from netbench.probes import Birth, Lifecycle, Lived
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import SaveRaw, Seen, Where, broken, record_of
-from netbench.runner.scene import ControlPlaneTrial
-from netbench.runner.settle import EVIDENCE, TrialFailed, said
+from netbench.runner.control_plane import ControlPlaneTrial
+from netbench.runner.setup import EVIDENCE, TrialFailed, said
 from netbench.spec import Path, Role
 from netbench.topology import ANY, Made, call_of, subject, trimmed
 

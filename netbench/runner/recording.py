@@ -12,7 +12,7 @@ from netbench.facts.base import Reader
 from netbench.facts.connections import ConnectionWatch
 from netbench.facts.datagrams import DatagramWitness
 from netbench.facts.frequency import frequency
-from netbench.facts.published import PublishedWitness
+from netbench.facts.port_mappings import PublishedWitness
 from netbench.files import text
 from netbench.plan import Step
 from netbench.record import (
@@ -35,7 +35,7 @@ from netbench.record import (
     ToolRun,
 )
 from netbench.runner.prepared import Prepared
-from netbench.runner.settle import EVIDENCE, TrialFailed
+from netbench.runner.setup import EVIDENCE, TrialFailed
 from netbench.spec import Cpus, Path, Role
 from netbench.topology import prove, trimmed
 

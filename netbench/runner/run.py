@@ -10,15 +10,15 @@ from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan
 from netbench.record import Ruling
 from netbench.runner.blocks import BlockRunner
-from netbench.runner.course import RunState
+from netbench.runner.run_state import RunState
 from netbench.runner.events import BlockFinished, BlockStarted, Ended, Event, BlockJudged
 from netbench.runner.judge import Judge
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.possible import Feasibility
+from netbench.runner.feasibility import Feasibility
 from netbench.runner.recording import Recorder, SaveRaw
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import TrialSetup
+from netbench.runner.setup import TrialSetup
 from netbench.runner.trial import TrialRunner
 from netbench.sentinel.measure import Sentinel
 from netbench.topology import LiveBlock, choose_sentinel

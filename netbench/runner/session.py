@@ -11,7 +11,7 @@ from netbench.facts.linkbytes import Bytes, LinkBytes
 from netbench.probes import Count, Session, Sliced, Window
 from netbench.record import Completed, Failure, Outcome, PairFacts, Pins, Record, Skip, Slice
 from netbench.runner.cost import priced
-from netbench.runner.leg import ends_of
+from netbench.runner.tool_runner import ends_of
 from netbench.runner.machine import MachineMeter, Windows
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
@@ -25,7 +25,7 @@ from netbench.runner.recording import (
     watch_of,
     witness_of,
 )
-from netbench.runner.settle import TrialFailed, said
+from netbench.runner.setup import TrialFailed, said
 from netbench.spec import Role
 
 SETTLE: Final = 0.02

@@ -17,7 +17,7 @@ from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.session import LiveSession
-from netbench.runner.settle import TrialSetup, TrialFailed
+from netbench.runner.setup import TrialSetup, TrialFailed
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Arm
 from netbench.topology import LivePair

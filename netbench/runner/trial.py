@@ -4,7 +4,7 @@ from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, SearchProbe
 from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
-from netbench.runner.leg import run_leg
+from netbench.runner.tool_runner import run_leg
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
@@ -18,7 +18,7 @@ from netbench.runner.recording import (
     watch_of,
     witness_of,
 )
-from netbench.runner.settle import TrialSetup, TrialFailed
+from netbench.runner.setup import TrialSetup, TrialFailed
 from netbench.spec import Role
 from netbench.topology import LivePair
 

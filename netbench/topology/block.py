@@ -15,7 +15,7 @@ from netbench.interrupts import deferred_signals
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Path, Port, Protocol, Recipe, Role
 from netbench.threads import Pool
-from netbench.topology.calls import LOOPBACK, Call, call_of, own_address, ports_for
+from netbench.topology.addressing import LOOPBACK, Call, call_of, own_address, ports_for
 from netbench.topology.readers import subject
 
 _WORKERS = 4

@@ -16,7 +16,7 @@ from support.dockerd import Lab
 
 from netbench.engines.base import Endpoint
 from netbench.engines.docker import DockerEngine, open_docker, procfs
-from netbench.engines.docker.closure import collect, find_tools
+from netbench.engines.docker.image_files import collect, find_tools
 from netbench.engines.docker.endpoints import LIFETIME
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
 from netbench.files import LocalFiles

@@ -113,7 +113,7 @@ MUTATIONS = (
     ),
     Mutation(
         "names reach the page as HTML",
-        "netbench/report/shell.py",
+        "netbench/report/html_env.py",
         "select_autoescape(default=True, default_for_string=True)",
         "False",
         ("tests/unit/test_hostile.py", "tests/unit/test_report_page.py"),

@@ -21,7 +21,7 @@ from netbench.facts.cputime import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
-from netbench.facts.published import PublishedWitness
+from netbench.facts.port_mappings import PublishedWitness
 from netbench.files import LOCAL, NOWHERE
 from netbench.record import Absent, LinkCounters, EndpointFacts, FactValue, PairFacts, Route
 from netbench.setns import in_netns

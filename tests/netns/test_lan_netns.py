@@ -15,7 +15,7 @@ from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.numbers import NumberPool
+from netbench.engines.netns.allocator import NumberPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.setns import in_netns

@@ -17,7 +17,7 @@ from netbench.record import Failure, Record, Sample
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import TrialSetup
+from netbench.runner.setup import TrialSetup
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Path, Placement
 from netbench.topology import LiveBlock, LivePair

@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec.json import encode
 from support.synthetic import Run, run_of
 
-from netbench.analysis.across.compare import measured
-from netbench.analysis.across.samples import Measured
+from netbench.analysis.compare.compare import measured
+from netbench.analysis.compare.samples import Measured
 from netbench.record import (
     EndpointFacts,
     FactValue,

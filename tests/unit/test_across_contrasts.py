@@ -6,8 +6,8 @@ from support.several import run, scaled, taken, with_facts, with_mtu, with_recor
 from support.synthetic import Run
 
 from netbench.analysis import Verdict
-from netbench.analysis.across.compare import Wanted, compare
-from netbench.analysis.across.model import Basis, RunComparison, RunContrast
+from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare.model import Basis, RunComparison, RunContrast
 from netbench.record import Failure, Record
 from netbench.spec import Placement
 

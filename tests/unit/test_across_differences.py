@@ -4,7 +4,7 @@ import pytest
 from support.several import run, taken, with_facts, with_mtu
 from support.synthetic import Run
 
-from netbench.analysis.across.differences import (
+from netbench.analysis.compare.differences import (
     RunDifference,
     accepted,
     confounders,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.campaign import Campaign, Model, noisy, renumbered
 
-from netbench.analysis import Analysis, BudgetResult, Standing, analyse, family
+from netbench.analysis import Analysis, BudgetResult, Standing, analyse, multiplicity
 from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.budgetgates import GATES, BudgetEvidence, BudgetCriteria
 from netbench.analysis.budgets import awaited, judge_budgets
@@ -340,7 +340,7 @@ def test_a_run_in_progress_is_judged_as_it_will_be_at_its_end(blocks: int) -> No
     records = campaign.records()
     expressions = ("bridge.rtt_p50 <= 1.5 host", "container.rtt_p50 <= bridge + 1us")
     info = required(campaign.info(), *expressions)
-    so_far = ObservationsSoFar(info.plan, family.leading(info.plan))
+    so_far = ObservationsSoFar(info.plan, multiplicity.leading(info.plan))
     for record in records:
         so_far.take(record)
 

@@ -16,7 +16,7 @@ from support.golden import cases, held
 from support.synthetic import run_of
 
 from netbench.cgroups import mounts, names, usage_v1, usage_v2
-from netbench.engines.docker.closure import libraries
+from netbench.engines.docker.image_files import libraries
 from netbench.engines.docker.machine import cpu_topology
 from netbench.engines.docker.subnets import routed
 from netbench.engines.netns.cni_result import read_error, read_result

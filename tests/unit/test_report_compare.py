@@ -9,8 +9,8 @@ from rich.console import Console
 from support.several import run, scaled, taken, with_facts
 from support.synthetic import Run
 
-from netbench.analysis.across.compare import Wanted, compare
-from netbench.analysis.across.model import RunComparison
+from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare.model import RunComparison
 from netbench.report.compare import html, json_document, terminal
 
 ONE, TWO = run(1), run(2)

@@ -7,7 +7,7 @@ import pytest
 from support.synthetic import ALL, ROUNDS, Reported, contrast_of, reported
 
 from netbench.analysis.model import CellSummary, Contrast, Verdict
-from netbench.analysis.points import TrialPoint
+from netbench.analysis.series import TrialPoint
 from netbench.record import Absent, Failure, Measurement, PlanSummary, ProbeSummary, Record, Sample
 from netbench.record.histogram import histogram_of
 from netbench.report import digest

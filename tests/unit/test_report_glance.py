@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from support.synthetic import Reported, contrast_of, reported
 
-from netbench.report.glance import Chart, charts
+from netbench.report.overview import Chart, charts
 from netbench.report.words import contrast_id, slug
 
 

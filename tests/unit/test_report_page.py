@@ -16,7 +16,7 @@ from support.synthetic import Reported, reported, run_of
 
 from netbench.analysis import analyse
 from netbench.record import Failure, Record
-from netbench.report import html, shell
+from netbench.report import html, html_env
 from netbench.report import page as page_module
 from netbench.report.datatable import FIRST
 
@@ -261,10 +261,10 @@ def test_templates_and_plotly_are_prepared_once_and_the_page_is_the_same(
 ) -> None:
     folder = tmp_path / "__pycache__"
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    monkeypatch.setattr(shell, "COMPILED", folder)
+    monkeypatch.setattr(html_env, "COMPILED", folder)
     for name in ("environment", "packed_plotly"):
-        monkeypatch.setattr(shell, name, getattr(shell, name).__wrapped__)
-    monkeypatch.setattr(page_module, "packed_plotly", shell.packed_plotly)
+        monkeypatch.setattr(html_env, name, getattr(html_env, name).__wrapped__)
+    monkeypatch.setattr(page_module, "packed_plotly", html_env.packed_plotly)
     run = reported()
     first = html(run.info, run.analysis, run.digest)
     kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}

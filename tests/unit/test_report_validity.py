@@ -7,7 +7,7 @@ from netbench.analysis import QualityWarning, analyse
 from netbench.record import Absent, FactValue, Failure
 from netbench.report import digest
 from netbench.report.limits import limits
-from netbench.report.reach import conditions, unread
+from netbench.report.engine_host import conditions, unread
 from netbench.report.sections import environment
 from netbench.report.validity import Stamp, Validity, stamp
 

@@ -16,7 +16,7 @@ from netbench.errors import ConfigurationError, RunFolderError
 from netbench.plan import Extension, Options, build, parse, read_extension, restore
 from netbench.record import ResumeDifference, Record, Resumed, Ruling, Settled, Why
 from netbench.runner import RunState
-from netbench.runner.pace import span
+from netbench.runner.eta import span
 from netbench.spec import Cell, CpuTopology, Placement
 from netbench.store import RunFolder, load
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, EngineOptions
-from netbench.engines.docker import facts, machine, ownership, visit
+from netbench.engines.docker import facts, machine, ownership, foreign_container
 from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.dialect import dialect_of
@@ -22,13 +22,13 @@ from netbench.engines.docker.endpoints import (
 )
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
-from netbench.engines.docker.kinds import LinkKinds
+from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.launchers import Launchers
 from netbench.engines.docker.maker import ImageWish, Maker
 from netbench.engines.docker.netinfo import OVERLAY, default
 from netbench.engines.docker.networks import Networks
-from netbench.engines.docker.possible import EngineSupport
+from netbench.engines.docker.support import EngineSupport
 from netbench.engines.docker.publish import create_published, why_not
 from netbench.engines.docker.subnets import SubnetAllocator
 from netbench.engines.docker.swarm import Swarm
@@ -254,21 +254,21 @@ class DockerEngine:
         """Remove a network, and the wire that was made for it."""
         return self._networks.remove(network)
 
-    def visit(self, name: str) -> Endpoint:
+    def foreign_container(self, name: str) -> Endpoint:
         """Look at any container of the engine, through a helper that shares its namespaces."""
         self.host()
-        visited = visit.look_up(self._clients, name, self.files)
-        seer = self._maker.create(visit.helper(self._maker, visited))
+        visited = foreign_container.look_up(self._clients, name, self.files)
+        seer = self._maker.create(foreign_container.helper(self._maker, visited))
         self._visits.add(seer.id)
-        seen = visit.endpoint(visited, seer)
+        seen = foreign_container.endpoint(visited, seer)
         try:
-            links = [f"/proc/{visited.first}/ns/{kind}" for kind in visit.NOT_SHARED]
+            links = [f"/proc/{visited.first}/ns/{kind}" for kind in foreign_container.NOT_SHARED]
             told = self.run(seen, ("readlink", *links), timeout=_QUICK) if visited.first else None
             printed = told.stdout if told else ""
         except BaseException:
             self.remove_endpoint(seen)
             raise
-        return replace(seen, stands_in=visit.others(visited, printed, local=self.local))
+        return replace(seen, stands_in=foreign_container.others(visited, printed, local=self.local))
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float

@@ -15,7 +15,7 @@ from netbench.engines.base import Network
 from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.dialect import Dialect
-from netbench.engines.docker.kinds import LinkKinds
+from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan, LanVeth
 from netbench.engines.docker.netinfo import BRIDGE, OVERLAY, allocated, remove
 from netbench.engines.docker.subnets import Subnet, SubnetAllocator

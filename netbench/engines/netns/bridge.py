@@ -8,7 +8,7 @@ from typing import Final
 from netbench.engines.base import Network, Published
 from netbench.engines.netns import wiring
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.numbers import HOSTS, Addresses, NumberPool, SubnetPair
+from netbench.engines.netns.allocator import HOSTS, Addresses, NumberPool, SubnetPair
 from netbench.engines.netns.world import World
 from netbench.errors import EngineError
 from netbench.record import Ipam

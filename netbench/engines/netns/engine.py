@@ -10,7 +10,7 @@ from typing import Final, Literal
 from netbench.engines.base import Endpoint, Lan, Network, Owned, EngineOptions
 from netbench.engines.cpus import local_topology
 from netbench.engines.netns import proxy, wiring
-from netbench.engines.netns.dispatch import NetworkKinds
+from netbench.engines.netns.network_kinds import NetworkKinds
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Attached, Publication

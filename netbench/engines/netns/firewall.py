@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench.engines.netns import rule_text
-from netbench.engines.netns.numbers import SubnetPair
+from netbench.engines.netns.allocator import SubnetPair
 from netbench.engines.netns.rules import (
     RuleChain,
     Forward,

@@ -15,7 +15,7 @@ from netbench.engines.netns import wiring
 from netbench.engines.netns.bridge import BridgeKind
 from netbench.engines.netns.holder import Holder
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.numbers import HOSTS, NumberPool, SubnetPair
+from netbench.engines.netns.allocator import HOSTS, NumberPool, SubnetPair
 from netbench.engines.netns.settings import SWITCH
 from netbench.engines.netns.vxlan import VxlanTunnel, add_tunnel
 from netbench.engines.netns.world import World

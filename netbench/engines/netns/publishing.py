@@ -9,7 +9,7 @@ from netbench.engines.base import Lan, Published
 from netbench.engines.netns import proxy
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.kinds import Publication
-from netbench.engines.netns.numbers import Addresses, NumberPool, SubnetPair
+from netbench.engines.netns.allocator import Addresses, NumberPool, SubnetPair
 from netbench.engines.netns.rules import Forward
 from netbench.errors import Unsupported
 

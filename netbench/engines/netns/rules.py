@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from netbench.engines.netns.numbers import Addresses, SubnetPair
+from netbench.engines.netns.allocator import Addresses, SubnetPair
 from netbench.spec import Family
 
 LAN_LINK: Final = "nblan"

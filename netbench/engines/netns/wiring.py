@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netbench.engines.netns.numbers import PREFIX, PREFIX6, Addresses, SubnetPair
+from netbench.engines.netns.allocator import PREFIX, PREFIX6, Addresses, SubnetPair
 from netbench.engines.netns.settings import (
     BRIDGE_NF,
     FORWARDING,

@@ -13,7 +13,7 @@ from netbench.engines.netns.groups import Groups
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Publication
 from netbench.engines.netns.lan import LanSide, NetnsLanVeth
-from netbench.engines.netns.numbers import Addresses, SubnetPool, SubnetPair
+from netbench.engines.netns.allocator import Addresses, SubnetPool, SubnetPair
 from netbench.engines.netns.publishing import Publisher
 from netbench.engines.netns.settings import HOST
 from netbench.engines.netns.spawner import Spawner

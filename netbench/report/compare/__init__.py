@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from netbench.analysis.across.model import RunComparison
+from netbench.analysis.compare.model import RunComparison
 from netbench.documents.compare import CompareDocument
 
 if TYPE_CHECKING:

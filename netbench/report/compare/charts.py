@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.across.model import RunComparison, Pairing, ComparedSide, RunContrast
-from netbench.analysis.points import TrialPoint
+from netbench.analysis.compare.model import RunComparison, Pairing, ComparedSide, RunContrast
+from netbench.analysis.series import TrialPoint
 from netbench.report.forest import CLIP, ticks
 from netbench.report.sentences import measure
 from netbench.report.words import CellKey, capital

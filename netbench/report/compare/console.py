@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from netbench.analysis.across.model import RunComparison, Pairing, RunContrast
+from netbench.analysis.compare.model import RunComparison, Pairing, RunContrast
 from netbench.analysis.model import Verdict
 from netbench.report.budgets import ordered
 from netbench.report.compare import words

@@ -3,8 +3,8 @@
 import math
 from typing import Final
 
-from netbench.analysis.across.differences import RunDifference
-from netbench.analysis.across.model import RunComparison, MachineState, Pairing, RunContrast, Side
+from netbench.analysis.compare.differences import RunDifference
+from netbench.analysis.compare.model import RunComparison, MachineState, Pairing, RunContrast, Side
 from netbench.analysis.model import QualityWarning
 from netbench.documents.compare import (
     CompareDocument,

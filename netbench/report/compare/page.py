@@ -5,14 +5,14 @@ from typing import Final
 
 from markupsafe import Markup
 
-from netbench.analysis.across.model import RunComparison
+from netbench.analysis.compare.model import RunComparison
 from netbench.report import budgets
 from netbench.report.compare import words
 from netbench.report.compare.charts import changes, spreads
 from netbench.report.palette import driver_colours
 from netbench.report.sections import engine_named, fact_text, host_text
 from netbench.report.sentences import fact
-from netbench.report.shell import render
+from netbench.report.html_env import render
 from netbench.report.words import joined
 
 _STYLE: Final = "templates/compare.css"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
-from netbench.analysis.across.differences import RunDifference
-from netbench.analysis.across.model import (
+from netbench.analysis.compare.differences import RunDifference
+from netbench.analysis.compare.model import (
     Basis,
     RunComparison,
     MachineState,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.analysis.family import leading
+from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary
 from netbench.report.words import PATHS, PLACEMENTS, CellKey
 from netbench.spec import Placement

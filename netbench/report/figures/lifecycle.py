@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
-from netbench.analysis.points import TrialPoint, in_columns
+from netbench.analysis.series import TrialPoint, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     NAMED,

@@ -10,7 +10,7 @@ import numpy as np
 from netbench import units
 from netbench.analysis.columns import Floats
 from netbench.analysis.model import Analysis, Contrast, NullContrast
-from netbench.analysis.points import BlockDelta, in_columns
+from netbench.analysis.series import BlockDelta, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,

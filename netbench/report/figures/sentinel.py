@@ -4,7 +4,7 @@ import numpy as np
 
 from netbench import units
 from netbench.analysis.columns import Rows, groups
-from netbench.analysis.points import SentinelPoint, in_columns
+from netbench.analysis.series import SentinelPoint, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,

@@ -5,8 +5,8 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.columns import Rows, groups
-from netbench.analysis.family import leading
-from netbench.analysis.points import TrialPoint, by_place, in_columns
+from netbench.analysis.multiplicity import leading
+from netbench.analysis.series import TrialPoint, by_place, in_columns
 from netbench.record import Slice
 from netbench.report.document import Json
 from netbench.report.figures.base import (

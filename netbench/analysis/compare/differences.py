@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from netbench.analysis.across.conditions import Conditions, Scope
+from netbench.analysis.compare.conditions import Conditions, Scope
 from netbench.facts.registry import FACTS, declared
 from netbench.record import Absent, FactValue
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from netbench.analysis.across import gates
-from netbench.analysis.across.differences import accepted, confounders, differences
-from netbench.analysis.across.model import Basis
-from netbench.analysis.across.samples import Drawn, Measured, absent, drawn
-from netbench.analysis.across.welch import shift, welch
+from netbench.analysis.compare import gates
+from netbench.analysis.compare.differences import accepted, confounders, differences
+from netbench.analysis.compare.model import Basis
+from netbench.analysis.compare.samples import Drawn, Measured, absent, drawn
+from netbench.analysis.compare.welch import shift, welch
 from netbench.analysis.budgetgates import BudgetCriteria
 from netbench.analysis.contrasts import Key
 from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.stats import ALPHA, Floats, Interval
-from netbench.plan.runoffer import RunsOffer, BudgetSubject
+from netbench.plan.run_budget_scope import RunsOffer, BudgetSubject
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
 from netbench.units import percent

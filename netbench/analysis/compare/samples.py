@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis.across.conditions import Conditions
-from netbench.analysis.across.model import Basis, ComparedSide
+from netbench.analysis.compare.conditions import Conditions
+from netbench.analysis.compare.model import Basis, ComparedSide
 from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.contrasts import Key
 from netbench.analysis.pairing import Observed, arm, both, joined

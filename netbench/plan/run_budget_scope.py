@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from netbench.plan.offer import Offer, canonical, offered_by
+from netbench.plan.budget_scope import Offer, canonical, offered_by
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell
 

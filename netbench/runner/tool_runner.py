@@ -10,7 +10,7 @@ from netbench.record import Completed, Failure, Pins, Sample, Skip
 from netbench.runner.cost import Facts, priced
 from netbench.runner.machine import TrialEnd, MachineMeter
 from netbench.runner.prepared import Prepared
-from netbench.runner.settle import TrialSetup, TrialFailed, said
+from netbench.runner.setup import TrialSetup, TrialFailed, said
 
 _LOOK: Final = 0.15
 """Seconds into the run at which the tools' CPUs are looked at."""

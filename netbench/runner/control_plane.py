@@ -11,7 +11,7 @@ from netbench.engines.base import Endpoint, Engine, Network
 from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.interrupts import deferred_signals
 from netbench.record import Failure, Skip
-from netbench.runner.settle import TrialFailed
+from netbench.runner.setup import TrialFailed
 from netbench.spec import Arm, Attach, Role
 from netbench.topology import stems
 

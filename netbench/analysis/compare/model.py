@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.analysis.across.differences import RunDifference
+from netbench.analysis.compare.differences import RunDifference
 from netbench.analysis.model import Analysis, BudgetResult, QualityWarning, Verdict
 from netbench.record import RunInfo
 from netbench.spec import Cell, Placement

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named
-from netbench.plan.located import Located
+from netbench.plan.toml_problems import Located
 from netbench.probes.base import AnyProbe
 from netbench.record import METRICS, Direction, PublishedComparison
 from netbench.spec import Path, Placement

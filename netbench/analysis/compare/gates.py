@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.analysis.across.model import Basis
-from netbench.analysis.across.samples import Drawn
-from netbench.analysis.across.welch import shift, welch
+from netbench.analysis.compare.model import Basis
+from netbench.analysis.compare.samples import Drawn
+from netbench.analysis.compare.welch import shift, welch
 from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import QualityWarning, Verdict

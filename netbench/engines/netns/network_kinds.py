@@ -6,7 +6,7 @@ from typing import Final
 
 from netbench.engines.base import Network
 from netbench.engines.netns.bridge import BridgeKind
-from netbench.engines.netns.children import IPVLAN, MACVLAN, ChildKind
+from netbench.engines.netns.macvlan_ipvlan import IPVLAN, MACVLAN, ChildKind
 from netbench.engines.netns.kinds import Attached, Kind, Publication
 from netbench.engines.netns.overlay import OverlayKind
 from netbench.engines.netns.world import World

@@ -8,7 +8,7 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
-from netbench.analysis.points import TrialPoint, in_columns
+from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import PlanSummary, RunInfo
 from netbench.report.sentences import primaries, subject
 from netbench.report.words import counted, joined, key_of, plain

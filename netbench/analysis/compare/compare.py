@@ -5,21 +5,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netbench.analysis.across.budgets import judge_between
-from netbench.analysis.across.conditions import Watcher, of_run
-from netbench.analysis.across.contrasts import contrasts, places
-from netbench.analysis.across.differences import accepted, differences
-from netbench.analysis.across.gates import RunContrastCriteria
-from netbench.analysis.across.model import RunComparison, MachineState, Pairing, ComparedSide
-from netbench.analysis.across.samples import Measured
+from netbench.analysis.compare.budgets import judge_between
+from netbench.analysis.compare.conditions import Watcher, of_run
+from netbench.analysis.compare.contrasts import contrasts, places
+from netbench.analysis.compare.differences import accepted, differences
+from netbench.analysis.compare.gates import RunContrastCriteria
+from netbench.analysis.compare.model import RunComparison, MachineState, Pairing, ComparedSide
+from netbench.analysis.compare.samples import Measured
 from netbench.analysis.budgets import kept
 from netbench.analysis.columns import groups
 from netbench.analysis.contrasts import by_key
 from netbench.analysis.observations import observations_of
 from netbench.analysis.pipeline import framed, judged
-from netbench.analysis.points import SentinelPoint, in_columns
+from netbench.analysis.series import SentinelPoint, in_columns
 from netbench.analysis.stats import ALPHA
-from netbench.plan.runoffer import offered_by_runs
+from netbench.plan.run_budget_scope import offered_by_runs
 from netbench.record import Budget, Record, RunInfo
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, PER_SECOND

@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis import family
-from netbench.analysis.across.differences import RunDifference, confounders
-from netbench.analysis.across.gates import RunContrastEvidence, RunContrastCriteria, evidence_of, judge
-from netbench.analysis.across.model import Basis, RunContrast, Side
-from netbench.analysis.across.samples import Drawn, Measured, absent, drawn, gives
+from netbench.analysis import multiplicity
+from netbench.analysis.compare.differences import RunDifference, confounders
+from netbench.analysis.compare.gates import RunContrastEvidence, RunContrastCriteria, evidence_of, judge
+from netbench.analysis.compare.model import Basis, RunContrast, Side
+from netbench.analysis.compare.samples import Drawn, Measured, absent, drawn, gives
 from netbench.analysis.contrasts import Key
 from netbench.analysis.model import Verdict
 from netbench.analysis.stats import Floats
@@ -58,13 +58,13 @@ def _places(left: Measured, right: Measured) -> Iterator[OwedContrast]:
         for key, seen in measured.numbers.items()
         for driver in seen.driver.seen
     }
-    leading = family.leading(plans[1])
+    leading = multiplicity.leading(plans[1])
     same_baseline = plans[0].baseline == plans[1].baseline
     for cell in (cell for cell in plans[1].cells if cell in theirs):
         where = cell.driver, cell.path.value, cell.probe, cell.placement.value
         had = [name for name, one in METRICS.items() if one.compared and (*where, name) in given]
         for metric in had or filter(None, [leading.get(cell.probe)]):
-            primary = all(family.is_primary(plan, *where[2:], metric) for plan in plans)
+            primary = all(multiplicity.is_primary(plan, *where[2:], metric) for plan in plans)
             if same_baseline and cell.driver != plans[1].baseline:
                 yield OwedContrast(cell, metric, Basis.RELATIVE, primary)
             yield OwedContrast(cell, metric, Basis.ABSOLUTE, primary)
