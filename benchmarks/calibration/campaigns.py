@@ -22,8 +22,8 @@ from injected import Limited, Limiter, Neighbour
 
 from netbench import load as load_run
 from netbench.analysis.stats import spread
-from netbench.cli.ground import RunOptions
-from netbench.cli.run import measure
+from netbench.workflow.preflight import RunOptions
+from netbench.workflow.run import measure
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import NetbenchError

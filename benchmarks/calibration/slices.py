@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from netbench import load as load_run
-from netbench.cli.ground import RunOptions
-from netbench.cli.run import measure
+from netbench.workflow.preflight import RunOptions
+from netbench.workflow.run import measure
 from netbench.engines.base import EngineOptions
 from netbench.errors import NetbenchError
 from netbench.plan import Options

@@ -23,8 +23,8 @@ from typing import Any, Final, cast
 from by_hand import NoNumber, measure_whole
 
 from netbench import load as load_run
-from netbench.cli.ground import RunOptions, topology_of
-from netbench.cli.run import measure
+from netbench.workflow.preflight import RunOptions, topology_of
+from netbench.workflow.run import measure
 from netbench.engines.base import Endpoint, Engine, Process, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, NetbenchError

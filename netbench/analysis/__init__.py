@@ -16,7 +16,7 @@ from netbench.analysis.model import (
     Verdict,
 )
 from netbench.analysis.series import BlockDelta, SentinelPoint, TrialPoint
-from netbench.record import RunInfo, Trial
+from netbench.record import Record, RunInfo
 
 __all__ = [
     "Analysis",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
+def analyse(info: RunInfo, records: Iterable[Record] | Collector) -> Analysis:
     """Judge a run by METHOD's rules.
 
     `records` is read once, in any order, and only its numbers are kept; or a collector has them.

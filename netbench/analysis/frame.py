@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netbench.analysis.columns import Flags, Floats, Index, Texts, Wholes, Words
-from netbench.record import Pins, Sample, Skip, Trial
+from netbench.record import Pins, Record, Sample, Skip
 
 MACHINE: Final = {
     "steal": "trial.steal",
@@ -145,7 +145,7 @@ class Collector:
         self.taken = 0
         self.recent: list[_Row] = []
 
-    def take(self, record: Trial) -> None:
+    def take(self, record: Record) -> None:
         """Keep one record."""
         outcome = record.outcome
         if isinstance(outcome, Sample):
@@ -167,22 +167,6 @@ class Collector:
                 for column in kept.values():
                     column.extend(next(columns))
             self.recent.clear()
-
-    def join(self, other: "Collector") -> None:
-        """Keep what another one has taken, behind what was taken here."""
-        for one in (self, other):
-            one.keep_recent()
-        for name, whole in other.wholes.items():
-            self.wholes[name].extend(whole)
-        for name, texts in other.texts.items():
-            self.texts[name].join(texts)
-        for name, floats in other.floats.items():
-            self.floats[name].extend(floats)
-        self.rows.frombytes((np.array(other.rows, np.int64) + self.taken).tobytes())
-        self.values.extend(other.values)
-        self.metrics.join(other.metrics)
-        self.units.join(other.units)
-        self.taken += other.taken
 
     def frames(self) -> Frames:
         """Return the columns of all records, and keep nothing any more."""
@@ -213,7 +197,7 @@ class Collector:
         return Frames(trials, numbers.at(np.lexsort((numbers.metric.codes, numbers.row))))
 
 
-def collect(records: Iterable[Trial]) -> Frames:
+def collect(records: Iterable[Record]) -> Frames:
     """Read every record once and return the columns; the order of `records` does not matter."""
     collector = Collector()
     for record in records:
@@ -221,7 +205,7 @@ def collect(records: Iterable[Trial]) -> Frames:
     return collector.frames()
 
 
-def _row(record: Trial) -> _Row:
+def _row(record: Record) -> _Row:
     """Return a record's values in the order of `_WHOLE`, `_TEXT` and `_FLOAT`."""
     outcome, cell, sentinel = record.outcome, record.cell, record.sentinel
     before, after = sentinel.before, sentinel.after
@@ -282,7 +266,7 @@ def _pins(pins: Pins) -> str:
     return "held" if held else "unread"
 
 
-def _machine(record: Trial) -> list[float]:
+def _machine(record: Record) -> list[float]:
     found = [_NAN] * len(MACHINE)
     for name, value in record.facts:
         place = _PLACES.get(name)

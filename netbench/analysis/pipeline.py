@@ -34,7 +34,7 @@ from netbench.analysis.pairing import Observed
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecast, forecast_verdict, settles
-from netbench.record import METRICS, PlanSummary, RunInfo, Settled, Trial
+from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
 from netbench.spec import Cell, Path, Placement
 
 _ENDINGS: Final = {
@@ -49,12 +49,12 @@ _WHOLE_CELL: Final = ("described", "no-contrast")
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
-def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
+def analyse(info: RunInfo, records: Iterable[Record] | Collector) -> Analysis:
     """Return all that can be said of a run; `netbench.analysis.analyse` has the details."""
     return judged(info, framed(info, records))
 
 
-def framed(info: RunInfo, records: Iterable[Trial] | Collector) -> Frames:
+def framed(info: RunInfo, records: Iterable[Record] | Collector) -> Frames:
     """Read every record once and return the frames."""
     frames = records.frames() if isinstance(records, Collector) else collect(records)
     return with_buffer_delay(frames, info.plan)

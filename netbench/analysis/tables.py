@@ -12,7 +12,7 @@ import pandas as pd
 from netbench.analysis.derived import with_buffer_delay
 from netbench.analysis.frame import collect
 from netbench.analysis.model import Analysis, CellSummary, Contrast
-from netbench.record import RunInfo, Trial
+from netbench.record import Record, RunInfo
 
 TEXT, NUMBER, WHOLE, FLAG = "object", "float64", "int64", "bool"
 
@@ -94,7 +94,7 @@ CELLS: Final = {
 """Columns of `cells`, with their types."""
 
 
-def trials(info: RunInfo, records: Iterable[Trial]) -> pd.DataFrame:
+def trials(info: RunInfo, records: Iterable[Record]) -> pd.DataFrame:
     """Return one row for each session or trial and metric, in the order of the records.
 
     A record that gave no number has one row: `metric`, `unit` and `value` are missing, and `reason`
@@ -102,7 +102,7 @@ def trials(info: RunInfo, records: Iterable[Trial]) -> pd.DataFrame:
     """
     started: dict[int, str] = {}
 
-    def noting() -> Iterator[Trial]:
+    def noting() -> Iterator[Record]:
         for record in records:
             started[record.number] = record.clock.started
             yield record

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from statistics import median
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from netbench import units
 from netbench.cli.output import printable, say
@@ -20,6 +20,7 @@ from netbench.runner import (
     TrialStarted,
 )
 from netbench.spec import Arm, Cell, Path
+from netbench.workflow.options import Progress, SilentObserver
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,14 +29,6 @@ _FAR = 1000
 """Blocks from which on a forecast says no number."""
 _NAMED = 4
 """Cells that are named one by one where several are left."""
-
-
-class Progress(Protocol):
-    """Shows what a run tells."""
-
-    def show(self, event: Event) -> None:
-        """Take one event."""
-        ...
 
 
 class ProgressCounts:
@@ -214,24 +207,33 @@ class LiveProgress:
         return RichText(printable("\n".join(lines)), overflow="ellipsis")
 
 
-class Silence:
-    """Shows nothing."""
+class TerminalObserver:
+    """Prints to stderr what a run does."""
 
-    def show(self, event: Event) -> None:
-        """Let it pass."""
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Show no progress where `quiet`; messages are shown all the same."""
+        self._quiet = quiet
 
+    def say(self, line: str) -> None:
+        """Print a message."""
+        say(line)
 
-@contextmanager
-def open_progress(plan: Plan, done: int, *, quiet: bool) -> Iterator[Progress]:
-    """Return the progress that fits stderr; `done` records of the plan were there before."""
-    if quiet:
-        yield Silence()
-    elif sys.stderr.isatty():
-        progress = LiveProgress(plan, done)
-        with progress.live:
-            yield progress
-    else:
-        yield PlainProgress(plan, done)
+    def inform(self, line: str) -> None:
+        """Print a line of progress."""
+        if not self._quiet:
+            say(line)
+
+    @contextmanager
+    def progress(self, plan: Plan, done: int) -> Iterator[Progress]:
+        """Yield the progress that fits stderr; `done` records of the plan exist already."""
+        if self._quiet:
+            yield SilentObserver()
+        elif sys.stderr.isatty():
+            progress = LiveProgress(plan, done)
+            with progress.live:
+                yield progress
+        else:
+            yield PlainProgress(plan, done)
 
 
 def _cell(record: Record) -> str:

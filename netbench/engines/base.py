@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from netbench.files import Files
+from netbench.system.files import Files
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from typing import Final
 
 from netbench.errors import FactError
-from netbench.files import LOCAL, Files
+from netbench.system.files import LOCAL, Files
 
 TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 """Seconds: what the kernel prints CPU time in, 10 ms nearly everywhere."""

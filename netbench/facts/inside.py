@@ -18,7 +18,7 @@ from netbench.facts.iproute import ARGV, links_and_addresses
 from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, start_ticks
 from netbench.facts.registry import OFFLOADS
 from netbench.facts.routes import in_order
-from netbench.files import NOWHERE, Files, FrozenFiles
+from netbench.system.files import NOWHERE, Files, FrozenFiles
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
@@ -28,7 +28,7 @@ from netbench.record import (
     PairFacts,
     Route,
 )
-from netbench.threads import Pool
+from netbench.system.threads import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")

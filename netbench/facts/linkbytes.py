@@ -11,7 +11,7 @@ from typing import Final
 from netbench.errors import FactError
 from netbench.facts.base import Pair, NamespaceSet
 from netbench.facts.procfs import net_dev
-from netbench.files import FrozenFiles
+from netbench.system.files import FrozenFiles
 from netbench.record import LinkCounters
 from netbench.spec import Role
 

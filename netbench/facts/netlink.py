@@ -11,7 +11,7 @@ from netbench.errors import FactError
 from netbench.facts.base import Pair, NamespaceSet, with_offloads
 from netbench.facts.rtnl import read_netns, read_offloads
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 from netbench.spec import Role
 
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {

@@ -12,7 +12,7 @@ from netbench.facts.procfs import Connection, SocketAddress, tcp_connections
 from netbench.facts.proxies import Proxy, find_proxies
 from netbench.facts.serving import FEW, Sighting, judge
 from netbench.record import Absent, FactValue
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _WITHIN = 1.0

@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from netbench.errors import FactError
 from netbench.facts.routes import DEFAULT, DEFAULT6, leads_on
-from netbench.files import LOCAL, Files
-from netbench.files import text as text_of
+from netbench.system.files import LOCAL, Files
+from netbench.system.files import text as text_of
 from netbench.record import LinkCounters, Route
 
 ReadText = Callable[[str], str | None]

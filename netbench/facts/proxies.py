@@ -8,7 +8,7 @@ from typing import Final
 from netbench.facts.base import NamespaceSet
 from netbench.facts.cputime import TICK
 from netbench.facts.procfs import SocketAddress, cpu_ticks
-from netbench.files import Files
+from netbench.system.files import Files
 from netbench.spec import Protocol
 
 _NAME: Final = "docker-proxy"

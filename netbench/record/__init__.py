@@ -33,7 +33,6 @@ from netbench.record.outcome import (
     Skip,
     Slice,
     ToolRun,
-    Trial,
 )
 from netbench.record.process import Completed
 from netbench.record.literature import Direction, PublishedComparison
@@ -99,7 +98,6 @@ __all__ = [
     "Skip",
     "Slice",
     "ToolRun",
-    "Trial",
     "Why",
     "telling",
 ]

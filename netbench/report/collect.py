@@ -13,7 +13,7 @@ import numpy as np
 from netbench.analysis.columns import groups
 from netbench.analysis.model import Analysis
 from netbench.analysis.series import TrialPoint, in_columns
-from netbench.record import Failure, Record, Sample, Skip, Trial
+from netbench.record import Failure, Record, Sample, Skip
 from netbench.report.cpusums import CpuTable
 from netbench.report.roundtrips import RoundTrips
 from netbench.report.searches import Searches
@@ -75,7 +75,7 @@ class Gathering:
         self.searches = Searches()
         self.times = RoundTrips()
 
-    def take(self, record: Trial) -> bool:
+    def take(self, record: Record) -> bool:
         """Keep what is shown of one record; tell whether it is an example, to be shown whole."""
         self.total += 1
         if len(self.rows) < ROWS:
@@ -101,23 +101,6 @@ class Gathering:
         if known is None:
             known = self.commands[key] = Counter()
         known[driver] += times
-
-    def join(self, other: "Gathering") -> None:
-        """Take what another one kept of later records."""
-        self.total += other.total
-        self.rows += other.rows[: ROWS - len(self.rows)]
-        for name, driver in other.drivers.items():
-            self.drivers[name].join(driver)
-        for key, problem in other.problems.items():
-            self.problems.setdefault(key, problem)
-        self.how_often.update(other.how_often)
-        for command, counts in other.commands.items():
-            for name, times in counts.items():
-                self._command(command, name, times)
-        self.commands_left |= other.commands_left
-        self.cpu.join(other.cpu)
-        self.searches.join(other.searches)
-        self.times.join(other.times)
 
     def wanted(self, analysis: Analysis) -> frozenset[int]:
         """Return the numbers of the records that are shown whole."""
@@ -170,11 +153,11 @@ def digest(analysis: Analysis, records: Iterable[Record]) -> Digest:
     return gathering.digest(analysis, whole)
 
 
-def _key(record: Trial) -> CellKey:
+def _key(record: Record) -> CellKey:
     return CellKey(record.cell.path, record.cell.probe, record.cell.placement)
 
 
-def _row(record: Trial) -> RecordRow:
+def _row(record: Record) -> RecordRow:
     outcome = record.outcome
     values: tuple[tuple[str, float, str], ...] = ()
     note = ""
@@ -223,13 +206,13 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> DrawnRecord:
     )
 
 
-def _problem_key(record: Trial, outcome: Failure | Skip) -> _ProblemKey:
+def _problem_key(record: Record, outcome: Failure | Skip) -> _ProblemKey:
     """Return what problems that are counted as one have in common."""
     stage = outcome.stage if isinstance(outcome, Failure) else ""
     return record.cell, outcome.kind, stage, outcome.reason
 
 
-def _problem(record: Trial, outcome: Failure | Skip) -> FailureReason:
+def _problem(record: Record, outcome: Failure | Skip) -> FailureReason:
     return FailureReason(
         driver=record.cell.driver,
         cell=_key(record),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from netbench.record import PromiseCheck, Record, Skip, Trial
+from netbench.record import PromiseCheck, Record, Skip
 from netbench.report.views import DriverView, PromiseCount, WayView
 from netbench.report.words import TRIED
 from netbench.spec import Path
@@ -26,7 +26,7 @@ class PathCounts:
     designed: int = 0
     total: int = 0
 
-    def add(self, record: Trial) -> bool:
+    def add(self, record: Record) -> bool:
         """Count one record; tell whether it shows this path better than all before."""
         self.total += 1
         if record.path_held is not None:
@@ -42,16 +42,6 @@ class PathCounts:
             return False
         self.example, self.proof = record.number, proof
         return True
-
-    def join(self, other: "PathCounts") -> None:
-        """Add what another one counted of later records."""
-        self.paths.update(other.paths)
-        self.published.update(other.published)
-        self.by_design = self.by_design or other.by_design
-        self.designed += other.designed
-        self.total += other.total
-        if other.proof > self.proof:
-            self.example, self.proof = other.example, other.proof
 
     def view(self, driver: str, path: str, whole: Mapping[int, Record]) -> WayView:
         """Return the counts as a value."""
@@ -79,7 +69,7 @@ class DriverCounts:
     times: int = 0
     """... so many times, not counted above yet."""
 
-    def add(self, record: Trial) -> bool:
+    def add(self, record: Record) -> bool:
         """Count one record; tell whether it shows its path better than all before."""
         self.outcomes[record.outcome.kind] += 1
         if record.promises is not self.last:
@@ -96,19 +86,6 @@ class DriverCounts:
             if seen[0].held and not check.held:
                 seen[0] = check
         self.last, self.times = (), 0
-
-    def join(self, other: "DriverCounts") -> None:
-        """Add what another one counted of later records."""
-        self.count()
-        other.count()
-        self.outcomes.update(other.outcomes)
-        self.checks.update(other.checks)
-        for name, (check,) in other.promises.items():
-            seen = self.promises.setdefault(name, [check])
-            if seen[0].held and not check.held:
-                seen[0] = check
-        for path, way in other.ways.items():
-            self.ways[path].join(way)
 
     def view(self, driver: str, whole: Mapping[int, Record]) -> DriverView:
         """Return the counts as a value."""
@@ -140,7 +117,7 @@ def _best_proved(closed: list[Skip]) -> Skip | None:
     return next(iter(tried or closed), None)
 
 
-def _proof(record: Trial) -> int:
+def _proof(record: Record) -> int:
     """Rank a record as an example: endpoints, then a path, then a path that held."""
     if not record.came_up:
         return 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from netbench.record import Absent, FactValue, Sample, Trial
+from netbench.record import Absent, FactValue, Record, Sample
 from netbench.report.views import CostSplit, CpuMeans
 from netbench.report.words import CellKey
 
@@ -43,13 +43,6 @@ class _Sums:
             self.total[name] += value
             self.times[name] += 1
 
-    def join(self, other: "_Sums") -> None:
-        """Add what another one has."""
-        self.trials += other.trials
-        for name, total in other.total.items():
-            self.total[name] += total
-        self.times.update(other.times)
-
     def mean(self, name: str) -> float | None:
         """Return the mean of those that were there."""
         return self.total[name] / self.times[name] if self.times[name] else None
@@ -74,13 +67,6 @@ class _CpuSums:
         self.source = source if isinstance(source, str) else self.source
         absent = [value.reason for value in read.values() if isinstance(value, Absent)]
         self.reason = self.reason or next(iter(absent), "")
-
-    def join(self, other: "_CpuSums") -> None:
-        """Add what another one has of later trials."""
-        self.whole.join(other.whole)
-        self.partial.join(other.partial)
-        self.source = other.source or self.source
-        self.reason = self.reason or other.reason
 
     def view(self, driver: str, cell: CellKey) -> CpuMeans:
         """Return the means as a value."""
@@ -121,7 +107,7 @@ class CpuTable:
         self.ways: defaultdict[tuple[str, CellKey, str], defaultdict[tuple[str, ...], _Sums]]
         self.ways = defaultdict(partial(defaultdict, _Sums))
 
-    def add(self, record: Trial, sample: Sample) -> None:
+    def add(self, record: Record, sample: Sample) -> None:
         """Add a trial, unless it has no cost or is the baseline's second."""
         if record.replica:
             return
@@ -136,14 +122,6 @@ class CpuTable:
             parts = split(facts, cost)
             if parts:
                 self.ways[cell.driver, key, PER[metric]][tuple(parts)].add(parts)
-
-    def join(self, other: "CpuTable") -> None:
-        """Add what another one has of later trials."""
-        for where, sums in other.sums.items():
-            self.sums[where].join(sums)
-        for place, ways in other.ways.items():
-            for way, parts in ways.items():
-                self.ways[place][way].join(parts)
 
     def means(self) -> tuple[CpuMeans, ...]:
         """Return the means, in the order of the records."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from netbench.record import Sample, Trial
+from netbench.record import Record, Sample
 from netbench.report.views import MergedTimes
 from netbench.report.words import CellKey
 
@@ -27,7 +27,7 @@ class RoundTrips:
         """Begin with nothing."""
         self.times: dict[tuple[str, CellKey], _Times] = {}
 
-    def add(self, record: Trial, sample: Sample) -> None:
+    def add(self, record: Record, sample: Sample) -> None:
         """Count one record, unless its tool did not tell every time."""
         if not sample.histogram or record.replica:
             return
@@ -39,14 +39,6 @@ class RoundTrips:
         for bucket, count in sample.histogram:
             counts[bucket] += count
         times.largest = max(times.largest, sample.value("rtt_max") or 0.0)
-
-    def join(self, other: "RoundTrips") -> None:
-        """Count what another one has of later records."""
-        for where, times in other.times.items():
-            own = self.times.setdefault(where, _Times())
-            own.records += times.records
-            own.counts.update(times.counts)
-            own.largest = max(own.largest, times.largest)
 
     def merged(self) -> tuple[MergedTimes, ...]:
         """Return the histograms, in the order of the records."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Final
 
 from netbench.probes.iperf3.search import GOALS
-from netbench.record import FactValue, Sample, Trial
+from netbench.record import FactValue, Record, Sample
 from netbench.report.views import Goal, Load, SearchTrial
 from netbench.report.words import CellKey
 
@@ -21,7 +21,7 @@ class Searches:
         """Begin with nothing."""
         self.kept: defaultdict[tuple[str, CellKey], list[SearchTrial]] = defaultdict(list)
 
-    def add(self, record: Trial, sample: Sample) -> None:
+    def add(self, record: Record, sample: Sample) -> None:
         """Keep one trial, unless it is no search or the baseline's second."""
         if record.replica:
             return
@@ -44,12 +44,6 @@ class Searches:
                 goals=tuple(_goal(name, sample, details) for name in GOALS),
             )
         )
-
-    def join(self, other: "Searches") -> None:
-        """Keep what another one has of later trials, as far as there is room."""
-        for where, kept in other.kept.items():
-            mine = self.kept[where]
-            mine += kept[: MOST - len(mine)]
 
     def found(self) -> tuple[SearchTrial, ...]:
         """Return the searches, one driver's of one cell together."""

@@ -122,8 +122,8 @@ def _loopback(
     probe = TcpThroughput(rounds=_ROUNDS)
     step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    settler, recorder = TrialSetup(engine, alone), Recorder(engine, reader, _kept_nowhere)
-    sessions = SessionRunner(alone, settler, recorder, MachineMeter(engine), sentinel)
+    setup, recorder = TrialSetup(engine, alone), Recorder(engine, reader, _kept_nowhere)
+    sessions = SessionRunner(alone, setup, recorder, MachineMeter(engine), sentinel)
     try:
         block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)
         with block as live:
@@ -135,8 +135,6 @@ def _loopback(
             (record,) = sessions.carry_out([(where, prepared)], [[arm]] * _ROUNDS)
     except TrialFailed as exc:
         return Absent(exc.outcome.reason)
-    except EngineLost:
-        raise
     except (EngineError, FactError) as exc:
         return Absent(str(exc))
     return _rate(record, probe)

@@ -8,8 +8,8 @@ from typing import Self
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Network
-from netbench.errors import EngineError, EngineLost, Unsupported
-from netbench.interrupts import deferred_signals
+from netbench.errors import ENGINE_FAILURES, EngineError, Unsupported
+from netbench.system.interrupts import deferred_signals
 from netbench.record import Failure, Skip
 from netbench.runner.setup import TrialFailed
 from netbench.spec import Arm, Attach, Role
@@ -52,7 +52,7 @@ class ControlPlaneTrial:
     def _noting(self, name: str) -> Iterator[None]:
         try:
             yield
-        except EngineError as exc:
+        except ENGINE_FAILURES as exc:
             self.left.append(f"{name}: {exc}")
 
     def make_network(self) -> float | None:
@@ -103,8 +103,6 @@ def _making() -> Iterator[None]:
     """Turn an engine's refusal into the outcome of the trial."""
     try:
         yield
-    except EngineLost:
-        raise
     except Unsupported as exc:
         raise TrialFailed(Skip(str(exc))) from exc
     except EngineError as exc:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from netbench.cgroups import CpuUsage
+from netbench.system.cgroups import CpuUsage
 from netbench.facts.cputime import TICK, Machine
 from netbench.record import Absent, FactValue, Measurement, Sample
 from netbench.spec import Cpus

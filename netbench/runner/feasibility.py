@@ -91,8 +91,6 @@ class Feasibility:
         if key not in self._proofs:
             try:
                 self._proofs[key] = prove_closed(self._engine, pair, way)
-            except EngineLost:
-                raise
             except EngineError as exc:
                 self._proofs[key] = Failure("isolation", str(exc), "")
         return self._proofs[key]

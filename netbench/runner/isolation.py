@@ -105,8 +105,6 @@ def _second_is_refused(engine: Engine, live: LivePair, way: Closed) -> Skip | Fa
         second = engine.create_endpoint(
             name, Role.CLIENT, Attach.NETWORK, network=live.network, peer=None, cpus=()
         )
-    except EngineLost:
-        raise
     except EngineError as exc:
         return Skip(way.reason, f"a second endpoint was refused: {exc}", by_design=True)
     engine.remove_endpoint(second)

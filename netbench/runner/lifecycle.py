@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine
-from netbench.errors import EngineError, EngineLost, FactError, ProbeError
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, FactError, ProbeError
 from netbench.facts.base import Reader, ports_in_use
 from netbench.probes import Birth, Lifecycle, Lived
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
@@ -23,7 +23,7 @@ from netbench.runner.recording import SaveRaw, Seen, Where, broken, record_of
 from netbench.runner.control_plane import ControlPlaneTrial
 from netbench.runner.setup import EVIDENCE, TrialFailed, said
 from netbench.spec import Path, Role
-from netbench.topology import ANY, Made, call_of, subject, trimmed
+from netbench.topology import ANY, Made, call_of, namespaces_of, trimmed
 
 _PORTS: Final = range(31001, 32000)
 """Not those of trials with tools, and below the usual ephemeral range, 32768 and up."""
@@ -68,8 +68,6 @@ class LifecycleRunner:
                 outcome = trial.run() if self._engine.local else _ELSEWHERE
         except TrialFailed as exc:
             outcome = exc.outcome
-        except EngineLost:
-            raise
         except (EngineError, FactError) as exc:
             outcome = Failure("engine", str(exc), "")
         seen.facts = meter.stop()
@@ -135,7 +133,7 @@ class _Trial:
         """Have an endpoint answer, itself first; yield the command that calls it."""
         driver = self.scene.driver
         call = call_of(driver, Path.EAST_WEST, answerer, answerer, None)
-        used = ports_in_use(subject(self.engine, answerer), None)
+        used = ports_in_use(namespaces_of(self.engine, answerer), None)
         port = next(port for port in _PORTS if port not in used)
         shared = ip_address(call.bind).is_loopback
         bind = call.bind if shared else ANY[driver.recipe.family]
@@ -147,7 +145,7 @@ class _Trial:
             self._answered(self._call(answerer, calling), "server")
             yield calling
         finally:
-            with suppress(EngineError):
+            with suppress(*ENGINE_FAILURES):
                 server.signal("KILL")
                 server.wait(_KILLED)
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.cgroups import CpuUsage, ControlGroup, Mount, Version, files_of, group_in, mounts, usage
+from netbench.system.cgroups import CpuUsage, ControlGroup, Mount, Version, files_of, group_in, mounts, usage
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
 from netbench.facts.cputime import TICK, Machine, machine, process_time, threads, tick
 from netbench.facts.cycles import CycleCounters, counters
-from netbench.files import Files, FrozenFiles, text
+from netbench.system.files import Files, FrozenFiles, text
 from netbench.record import Absent
 from netbench.runner.clock import Clock
 from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate, joined

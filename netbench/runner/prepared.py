@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from netbench.engines.base import Process, Signal
-from netbench.errors import EngineError
+from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Step
 from netbench.probes import ToolProbe
 from netbench.record import Completed
@@ -97,6 +97,6 @@ class Prepared:
             self.load.end()
         for process in (self.client, self.server):
             if process is not None and process not in self._ended:
-                with suppress(EngineError):
+                with suppress(*ENGINE_FAILURES):
                     process.signal("KILL")
                     self.wait(process, _KILLED)

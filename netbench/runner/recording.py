@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
 from netbench.facts.connections import ConnectionWatch
 from netbench.facts.datagrams import DatagramWitness
 from netbench.facts.frequency import frequency
 from netbench.facts.port_mappings import PublishedWitness
-from netbench.files import text
+from netbench.system.files import text
 from netbench.plan import Step
 from netbench.record import (
     Absent,
@@ -198,13 +198,7 @@ def broken(checks: tuple[PromiseCheck, ...]) -> Failure:
 
 
 def failure_of(error: EngineError | FactError | TrialFailed) -> Failure | Skip:
-    """Return the outcome that an error is.
-
-    Raises:
-        EngineLost: it is that.
-    """
-    if isinstance(error, EngineLost):
-        raise error
+    """Return the outcome that an error is."""
     return error.outcome if isinstance(error, TrialFailed) else Failure("engine", str(error), "")
 
 

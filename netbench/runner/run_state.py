@@ -42,7 +42,7 @@ class RunState:
         self._gone: frozenset[Cell] = frozenset()
         self._cut = 0, 0
         self.spent = spent
-        self.pace = BlockEta()
+        self.eta = BlockEta()
         self.block = 0
         """The last block that is whole."""
         self.number = 0
@@ -71,13 +71,13 @@ class RunState:
 
     def take(self, record: Record) -> None:
         """Take one record of the block that runs."""
-        self.pace.take(record)
+        self.eta.take(record)
         if self._judge is not None:
             self._judge.take(record)
 
     def close(self, block: BlockPlan, seconds: float) -> Ruling | None:
         """Take a block that is whole; return what it has settled, None where nobody judges."""
-        self.pace.close(block.steps, seconds)
+        self.eta.close(block.steps, seconds)
         self.block = block.number
         ruling = None
         if self._judge is not None:

@@ -4,11 +4,11 @@ All clients but one are held. What must be read of a session is read while it is
 nothing disturbs a slice but the two readings of a counter at its edges.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.errors import EngineError, FactError
 from netbench.facts.linkbytes import Bytes, LinkBytes
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced
@@ -39,14 +39,14 @@ class SessionRunner:
     def __init__(
         self,
         plan: Plan,
-        settler: TrialSetup,
+        setup: TrialSetup,
         recorder: Recorder,
         meter: MachineMeter,
         sentinel: Sentinel,
     ) -> None:
         """Take what every session needs."""
         self._plan = plan
-        self._settler = settler
+        self._setup = setup
         self._recorder = recorder
         self._meter = meter
         self._clock = meter.clock
@@ -65,7 +65,7 @@ class SessionRunner:
             raise TrialFailed(Failure("client", f"{probe.name} has no sessions", ""))
         factor, more = _ROOM
         seconds = arms * (probe.rounds * (probe.slice + _AROUND) + 0.2) + 2 * probe.lead
-        return self._settler.prepare_session(live, step, probe, factor * seconds + more)
+        return self._setup.prepare_session(live, step, probe, factor * seconds + more)
 
     def carry_out(
         self,
@@ -112,7 +112,7 @@ class SessionRunner:
         waiting = [one for one in sessions if one.woken is None]
         self._clock.until(max((one.ready for one in waiting), default=0.0))
         for one in waiting:
-            with _met_again():
+            with suppress(EngineError):  # its first slice meets the reason again
                 if isinstance(one.probe, Sliced) and one.probe.lead:
                     self._see_it_work(one)
                 else:
@@ -200,17 +200,6 @@ class SessionRunner:
         if isinstance(found, Absent):
             return method, None, found.reason
         return method, found, ""
-
-
-@contextmanager
-def _met_again() -> Iterator[None]:
-    """Pass over what an engine cannot do with a client: its first slice meets it again."""
-    try:
-        yield
-    except EngineLost:
-        raise
-    except EngineError:
-        pass
 
 
 def _bytes_of(links: LinkBytes) -> Bytes | None:

@@ -166,8 +166,6 @@ class TrialSetup:
     ) -> Process:
         try:
             return self._engine.start(endpoint, argv, cpu=cpu, limit=_LIMIT)
-        except EngineLost:
-            raise
         except EngineError as exc:
             failure = (
                 Failure("client", str(exc), " ".join(argv))

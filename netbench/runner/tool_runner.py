@@ -50,7 +50,7 @@ class ToolRunner:
 
 
 def run_leg(
-    settler: TrialSetup,
+    setup: TrialSetup,
     meter: MachineMeter,
     prepared: Prepared,
     probe: Probe,
@@ -59,13 +59,13 @@ def run_leg(
     """Start a client and return what is left once it has ended.
 
     Args:
-        settler: starts it.
+        setup: starts it.
         meter: reads the machine meanwhile.
         prepared: whose server listens.
         probe: what the client runs.
         look: called once while both tools run.
     """
-    client = settler.start(prepared, probe)
+    client = setup.start(prepared, probe)
     began = meter.clock.now()
     meter.clock.until(began + _LOOK)
     look()

@@ -27,18 +27,18 @@ class TrialRunner:
     """Runs trials on live pairs of one engine."""
 
     def __init__(
-        self, plan: Plan, settler: TrialSetup, recorder: Recorder, meter: MachineMeter
+        self, plan: Plan, setup: TrialSetup, recorder: Recorder, meter: MachineMeter
     ) -> None:
         """Take what every trial needs."""
         self._plan = plan
-        self._settler = settler
+        self._setup = setup
         self._recorder = recorder
         self._meter = meter
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
         """Return a trial that can be carried out; errors as `TrialSetup.prepare`."""
         probe = self._plan.probes[step.cell.probe]
-        return self._settler.prepare(live, step, _first(probe))
+        return self._setup.prepare(live, step, _first(probe))
 
     def carry_out(self, where: Where, prepared: Prepared, window: SentinelWindow) -> Record:
         """Run a prepared trial and return its record, whatever comes of it.
@@ -109,7 +109,7 @@ class TrialRunner:
             seen.frequency = self._recorder.frequency(prepared.cpus)
 
         try:
-            leg = run_leg(self._settler, self._meter, prepared, probe, look)
+            leg = run_leg(self._setup, self._meter, prepared, probe, look)
         finally:
             prepared.end()
         seen.measuring += leg.client.seconds

@@ -2,11 +2,8 @@
 
 from netbench.topology.block import LiveBlock, LivePair, Made, NotUp, stems
 from netbench.topology.addressing import ANY, Call, call_of, own_address
-from netbench.topology.identity import identity
-from netbench.topology.parent import parent_problems
 from netbench.topology.proof import prove, trimmed
-from netbench.topology.readers import choose_reader, choose_sentinel, subject
-from netbench.topology.host_facts import surroundings
+from netbench.topology.readers import choose_reader, choose_sentinel, namespaces_of
 
 __all__ = [
     "ANY",
@@ -18,12 +15,9 @@ __all__ = [
     "call_of",
     "choose_reader",
     "choose_sentinel",
-    "identity",
     "own_address",
-    "parent_problems",
     "prove",
+    "namespaces_of",
     "stems",
-    "subject",
-    "surroundings",
     "trimmed",
 ]

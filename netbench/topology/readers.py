@@ -6,7 +6,7 @@ from netbench.facts.base import Reader, NamespaceSet
 from netbench.facts.inside import InsideReader
 from netbench.sentinel.inside import InsideSentinel
 from netbench.sentinel.measure import Sentinel
-from netbench.setns import may_enter
+from netbench.system.setns import may_enter
 
 _TIMEOUT = 10.0
 """Seconds for one read-only command in an endpoint."""
@@ -27,14 +27,12 @@ def choose_sentinel(engine: Engine) -> Sentinel:
     return Sentinel() if ask is None else InsideSentinel(ask)
 
 
-def subject(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
+def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
     """Return an endpoint for a reader."""
 
     def run(argv: tuple[str, ...]) -> str:
         try:
             done = engine.run(endpoint, argv, timeout=_TIMEOUT)
-        except EngineLost:
-            raise
         except EngineError as exc:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {exc}") from exc
         if done.exit_code != 0:

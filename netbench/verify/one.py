@@ -7,9 +7,9 @@ from typing import Final
 
 from netbench.drivers import Driver, ReachPlace
 from netbench.engines.base import Endpoint, Engine, Network
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, FactError
 from netbench.facts.base import Reader
-from netbench.interrupts import deferred_signals
+from netbench.system.interrupts import deferred_signals
 from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Role
 from netbench.topology import LiveBlock, LivePair, NotUp
@@ -68,8 +68,6 @@ def verify_driver(engine: Engine, reader: Reader, driver: Driver) -> Verified | 
     no_lan = engine.unsupported(driver.recipe, Path.NORTH_SOUTH)
     try:
         return _tried(engine, reader, driver, no_lan)
-    except EngineLost:
-        raise
     except (EngineError, FactError) as exc:
         return NotVerified(driver, exc.message, impossible=False)
 
@@ -171,7 +169,7 @@ def _another(engine: Engine, live: LivePair, left: list[str]) -> Iterator[_Besid
                     engine.remove_endpoint(made.endpoint)
                 if made.network is not None:
                     engine.remove_network(made.network)
-            except EngineError as exc:
+            except ENGINE_FAILURES as exc:
                 left.append(f"the other network: {exc.message}")
 
 
@@ -185,8 +183,6 @@ def _make_another(engine: Engine, live: LivePair, spec: NetworkSpec, made: _Besi
         made.endpoint = engine.create_endpoint(
             f"{name}-c", Role.CLIENT, Attach.NETWORK, network=made.network, peer=None, cpus=()
         )
-    except EngineLost:
-        raise
     except EngineError as exc:
         made.why_none = made.failed = f"another network could not be had: {exc.message}"
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from netbench.drivers import ReachPlace
 from netbench.engines.base import Endpoint, Engine, Process
-from netbench.errors import EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.facts.procfs import LISTEN, tcp_ports
-from netbench.interrupts import deferred_signals
-from netbench.threads import Pool
+from netbench.system.interrupts import deferred_signals
+from netbench.system.threads import Pool
 from netbench.verify.connects import PROTOCOLS, Protocol
 from netbench.verify.places import SOURCES, ReachScene
 
@@ -104,7 +104,7 @@ def check_tools(engine: Engine) -> None:
         EngineUnavailable: they have not; the hint installs it.
     """
     for argv in (("socat", "-V"), ("sh", "-c", ":")):
-        with suppress(EngineError):
+        with suppress(*ENGINE_FAILURES):
             if engine.run(engine.host(), argv, timeout=30).exit_code == 0:
                 continue
         raise EngineUnavailable(
@@ -151,7 +151,7 @@ def _end(started: Sequence[tuple[Socket, Process]]) -> None:
 
 
 def _kill(process: Process) -> None:
-    with suppress(EngineError):
+    with suppress(*ENGINE_FAILURES):
         process.signal("KILL")
         process.wait(2.0)
 

@@ -19,7 +19,7 @@ from netbench.engines.docker import DockerEngine, open_docker, procfs
 from netbench.engines.docker.image_files import collect, find_tools
 from netbench.engines.docker.endpoints import LIFETIME
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
-from netbench.files import LocalFiles
+from netbench.system.files import LocalFiles
 from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as SpecPath

@@ -85,14 +85,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a second signal cuts the cleaning short",
-        "netbench/interrupts.py",
+        "netbench/system/interrupts.py",
         "        pending.append(number)\n",
         "        raise KeyboardInterrupt\n",
         (f"{DOCKER}::test_a_second_signal_does_not_cut_the_cleaning_short",),
     ),
     Mutation(
         "SIGHUP kills",
-        "netbench/interrupts.py",
+        "netbench/system/interrupts.py",
         "signal.SIGTERM, signal.SIGHUP)",
         "signal.SIGTERM)",
         (f"{SIGNALS}::{ENDED}[SIGHUP-probe]",),

@@ -26,7 +26,7 @@ from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.base import Pair, NamespaceSet
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
-from netbench.files import NOWHERE
+from netbench.system.files import NOWHERE
 from netbench.record import PairFacts
 from netbench.spec import Arm
 from netbench.spec import Path as Direction

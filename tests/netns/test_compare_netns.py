@@ -9,8 +9,8 @@ import pytest
 from support.require import require_or_skip
 
 from netbench.cli import run_command_line
-from netbench.cli.ground import RunOptions
-from netbench.cli.run import measure
+from netbench.workflow.preflight import RunOptions
+from netbench.workflow.run import measure
 from netbench.engines.base import EngineOptions
 from netbench.plan import Options
 

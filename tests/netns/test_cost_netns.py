@@ -15,7 +15,7 @@ import pytest
 from support.program import Program, wait_for
 from support.require import require_or_skip
 
-from netbench.cgroups import group_of, usage
+from netbench.system.cgroups import group_of, usage
 from netbench.engines.base import Endpoint
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group

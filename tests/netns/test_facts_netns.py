@@ -22,9 +22,9 @@ from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
 from netbench.facts.port_mappings import PublishedWitness
-from netbench.files import LOCAL, NOWHERE
+from netbench.system.files import LOCAL, NOWHERE
 from netbench.record import Absent, LinkCounters, EndpointFacts, FactValue, PairFacts, Route
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 from netbench.spec import Role
 
 HOST, HOST6, OUTSIDE, OUTSIDE6 = "198.18.1.1", "2001:2:0:1::1", "198.18.1.254", "2001:2:0:1::fe"

@@ -18,7 +18,7 @@ from netbench.engines.netns.holder import NamespaceProcess
 from netbench.engines.netns.allocator import NumberPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 from netbench.spec import Attach, NetworkSpec, Path, Port, Recipe, Role
 
 BRIDGE = NetworkSpec("bridge", ipv6=True)

@@ -47,11 +47,11 @@ def measured(engine: NetnsEngine, probe: Sliced, bend: Bend) -> Record:
     plan.probes[probe.name] = probe  # type: ignore[index] # it is a dict
     with bridged(engine) as pair:
         clock = bend(pair, engine.host().pid)
-        settler = TrialSetup(engine, plan, clock)
+        setup = TrialSetup(engine, plan, clock)
         recorder = Recorder(engine, NetlinkReader(), lambda *_: "")
         with Sentinel() as sentinel:
             meter = MachineMeter(engine, clock)
-            sessions = SessionRunner(plan, settler, recorder, meter, sentinel)
+            sessions = SessionRunner(plan, setup, recorder, meter, sentinel)
             prepared = sessions.prepare(pair, step, 1)
             (record,) = sessions.carry_out([(Where(1, 1, 1, step), prepared)], [[ARM]] * ROUNDS)
     return record

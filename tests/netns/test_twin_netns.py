@@ -14,7 +14,7 @@ from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.allocator import SubnetPool
 from netbench.record import Completed
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 from netbench.spec import Attach, NetworkSpec, Role
 
 Box = Callable[[str, NetworkSpec | None], Endpoint]

@@ -32,7 +32,7 @@ from support.plans import STEMS, driver_of, plan_of
 from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Signal
 from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.facts.procfs import ESTABLISHED, LISTEN
-from netbench.files import LOCAL
+from netbench.system.files import LOCAL
 from netbench.plan.drivers import driver_named
 from netbench.record import Completed, EndpointFacts, FactValue, Ipam
 from netbench.spec import (

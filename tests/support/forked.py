@@ -60,7 +60,7 @@ def be(call: Call) -> NoReturn:
         os.chdir(call.folder)
         _redirect(call)
         if call.netns:
-            importlib.import_module("netbench.setns").enter(call.netns)
+            importlib.import_module("netbench.system.setns").enter(call.netns)
         program = importlib.import_module("netbench.__main__")
         sys.argv = [program.__file__ or "", *call.argv]
         try:

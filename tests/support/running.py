@@ -22,7 +22,7 @@ class Run:
         sentinel: ScriptedSentinel | None = None,
         judge: Judge | None = None,
         *,
-        course: RunState | None = None,
+        state: RunState | None = None,
     ) -> None:
         self.engine = engine or FakeEngine()
         self.reader = reader or FakeReader(self.engine)
@@ -33,7 +33,7 @@ class Run:
             self.reader,
             save_raw=self.save,
             judge=judge,
-            course=course,
+            state=state,
             sentinel=sentinel or ScriptedSentinel(),
             meter=MachineMeter(self.engine, self.engine.clock),
         )

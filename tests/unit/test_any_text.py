@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.golden import cases, held
 from support.synthetic import run_of
 
-from netbench.cgroups import mounts, names, usage_v1, usage_v2
+from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
 from netbench.engines.docker.image_files import libraries
 from netbench.engines.docker.machine import cpu_topology
 from netbench.engines.docker.subnets import routed

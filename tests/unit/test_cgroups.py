@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from netbench.cgroups import CpuUsage, ControlGroup, group_in, mounts, usage, usage_v1, usage_v2
+from netbench.system.cgroups import CpuUsage, ControlGroup, group_in, mounts, usage, usage_v1, usage_v2
 from netbench.errors import FactError
 
 V1 = """\

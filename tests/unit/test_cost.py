@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from support.campaign import sample
 
-from netbench.cgroups import CpuUsage
+from netbench.system.cgroups import CpuUsage
 from netbench.facts.cputime import TICK, CpuTimes, Machine
 from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue

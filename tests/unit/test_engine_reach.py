@@ -13,7 +13,7 @@ from netbench.engines.docker.endpoints import address_in
 from netbench.engines.docker.facts import architecture, engine_facts
 from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import ConfigurationError, EngineUnavailable
-from netbench.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, text
+from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, text
 from netbench.record import Absent, Ipam
 
 TARGET = EngineAddress("unix:///run/docker.sock", "DOCKER_HOST")

@@ -15,7 +15,7 @@ from netbench.errors import FactError
 from netbench.facts.base import Pair, NamespaceSet
 from netbench.facts.inside import InsideReader
 from netbench.facts.registry import FACTS, OFFLOADS
-from netbench.files import LOCAL
+from netbench.system.files import LOCAL
 from netbench.record import EndpointFacts, Link, PairFacts
 from netbench.spec import Path as Way
 from netbench.spec import Role

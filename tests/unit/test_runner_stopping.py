@@ -100,10 +100,10 @@ def test_a_run_ends_when_nothing_is_left() -> None:
 def test_an_extended_run_measures_settled_cells_again_where_nothing_else_is_left() -> None:
     plan = plan_of("host", "bridge", blocks=4)
     before = records(Run(plan, judge=Script({2: (cell("bridge"),)})).events())
-    course = RunState(plan, Script({2: (cell("bridge"),)}))
-    course.recall(before, lost=False)
-    course.reopen()
-    events = Run(plan, course=course).events()
+    state = RunState(plan, Script({2: (cell("bridge"),)}))
+    state.recall(before, lost=False)
+    state.reopen()
+    events = Run(plan, state=state).events()
 
     assert {record.block for record in before} == {1, 2}
     assert {block: len(cells) for block, cells in ran(events).items()} == {3: 3, 4: 3}

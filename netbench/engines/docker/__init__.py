@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.docker.client import Clients, resolve
 from netbench.engines.docker.engine import DockerEngine
-from netbench.errors import EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 
 NO_WISHES = EngineOptions()
 
@@ -27,7 +27,7 @@ def open_docker(
     clients = Clients(resolve(environment, wishes.context))
     try:
         return DockerEngine(clients, run, wishes)
-    except EngineError as error:
+    except ENGINE_FAILURES as error:
         clients.close()
         raise EngineUnavailable(error.message, hint=error.hint) from error
     except BaseException:

@@ -25,7 +25,7 @@ from netbench.engines.docker.netinfo import BRIDGE
 from netbench.engines.docker.subnets import BLOCK, BLOCK6
 from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError, FactError
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")

@@ -33,7 +33,7 @@ from netbench.engines.docker.publish import create_published, why_not
 from netbench.engines.docker.subnets import SubnetAllocator
 from netbench.engines.docker.swarm import Swarm
 from netbench.errors import EngineError, EngineLost
-from netbench.files import Files
+from netbench.system.files import Files
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 

@@ -12,8 +12,8 @@ from netbench.engines import native
 from netbench.engines.base import FLOODED, BytesRead, Signal
 from netbench.engines.docker import procfs
 from netbench.engines.docker.launcher import Job, Launcher
-from netbench.errors import EngineError
-from netbench.files import LOCAL, NOWHERE, Files
+from netbench.errors import ENGINE_FAILURES
+from netbench.system.files import LOCAL, NOWHERE, Files
 from netbench.record import Completed
 
 _GRACE: Final = 10.0
@@ -122,7 +122,7 @@ class DockerProcess:
         if self._launch.processes is not LOCAL or self._reached is False:
             return None
         tool = None
-        with suppress(EngineError):  # the shell serves where the engine does not tell
+        with suppress(*ENGINE_FAILURES):  # the shell serves where the engine does not tell
             tool = self.pid()
         if self._reached is None and self.alive():
             self._reached = tool is not None and native.may_signal(tool)

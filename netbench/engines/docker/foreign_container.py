@@ -24,7 +24,7 @@ from netbench.engines.docker.endpoints import (
 from netbench.engines.docker.maker import Maker
 from netbench.engines.docker.netinfo import describe
 from netbench.errors import EngineError
-from netbench.files import Files
+from netbench.system.files import Files
 from netbench.spec import Role
 
 SEE: Final = "SYS_PTRACE"

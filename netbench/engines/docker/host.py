@@ -13,8 +13,8 @@ from netbench.engines.docker.endpoints import EndpointContainer, Sharing
 from netbench.engines.docker.maker import Maker
 from netbench.engines.docker.shell import HostShell, ShellFiles
 from netbench.errors import EngineError, EngineLost
-from netbench.files import LOCAL, NOWHERE, Files, Unnumbered
-from netbench.setns import may_enter
+from netbench.system.files import LOCAL, NOWHERE, Files, Unnumbered
+from netbench.system.setns import may_enter
 from netbench.spec import Role
 
 ROOTS_FILES: Final = ("/proc/net/nf_conntrack",)
@@ -50,8 +50,6 @@ class EngineHost:
         order = self._maker.order("host", Sharing("host", host=True), command)
         try:
             made = self._maker.create(order)
-        except EngineLost:
-            raise
         except EngineError:
             made = self._maker.create(replace(order, sharing=Sharing("host")))
         self._made = made
@@ -119,8 +117,6 @@ class EngineHost:
         sharing = Sharing("none", pids="host")
         try:
             seen = self._maker.once("look", sharing, ("readlink", link), capability=_SEE)
-        except EngineLost:
-            raise
         except EngineError:
             return None
         self._looked = True

@@ -22,8 +22,8 @@ from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.script import SCRIPT
 from netbench.engines.docker.stream import AttachedStream
-from netbench.errors import EngineError, EngineLost
-from netbench.threads import start_thread
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost
+from netbench.system.threads import start_thread
 
 _ANSWERS: Final = 10.0
 """Seconds that the shell may take to answer."""
@@ -274,7 +274,7 @@ class Launcher:
     def out_of_memory(self) -> bool:
         """Tell whether the kernel has killed something in the container for lack of memory."""
         deadline = time.monotonic() + _NEWS
-        with suppress(EngineError):
+        with suppress(*ENGINE_FAILURES):
             while time.monotonic() < deadline:
                 with self._clients.lend("look at a container") as api:
                     if api.inspect_container(self._container)["State"].get("OOMKilled"):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from netbench.files import Files, FrozenFiles, text
+from netbench.system.files import Files, FrozenFiles, text
 
 _BECOMES: Final = 2.0
 """Seconds that a container's first process may take to become its command."""

@@ -71,8 +71,6 @@ def why_not(
     """
     try:
         made, _ = create_published(order, (_ANY,), (address,), create, remove)
-    except EngineLost:
-        raise
     except EngineError as error:
         return _ELSEWHERE if _NO_ADDRESS in error.message else error.message
     remove(made.id)

@@ -96,7 +96,7 @@ class HostShell:
 
 
 class ShellFiles:
-    """The files that a shell reads; `netbench.files.Files`."""
+    """The files that a shell reads; `netbench.system.files.Files`."""
 
     def __init__(self, shell: HostShell) -> None:
         """Take the shell."""

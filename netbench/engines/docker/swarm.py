@@ -103,8 +103,6 @@ class Swarm:
                     swarm_spec=api.create_swarm_spec(labels=labels),
                 )
                 _await_networks(api)
-        except EngineLost:
-            raise
         except EngineError as error:
             raise Unsupported(error.message) from error
 
@@ -133,8 +131,6 @@ def found(clients: Clients) -> tuple[str, dict[str, str]] | None:
     try:
         with clients.lend("look at the swarm") as api:
             swarm = api.inspect_swarm()
-    except EngineLost:
-        raise
     except EngineError:
         return None
     return str(swarm["ID"]), dict(swarm["Spec"].get("Labels") or {})

@@ -20,7 +20,7 @@ from netbench.engines.netns.userns import in_user_namespace
 from netbench.engines.netns.world import World
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
-from netbench.files import LOCAL
+from netbench.system.files import LOCAL
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from netbench.cgroups import group_of, mounts
+from netbench.system.cgroups import group_of, mounts
 from netbench.engines.base import Owned
 from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError

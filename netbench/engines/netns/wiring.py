@@ -18,7 +18,7 @@ from netbench.engines.netns.settings import (
     write_settings,
 )
 from netbench.errors import EngineError, FactError, Unsupported
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _NODAD: Final = 0x02

@@ -1,50 +1,27 @@
-"""A run folder read back, by everything that judges or draws it; `netbench.store` writes it."""
+"""A run folder read back, by everything that judges or draws it; `netbench.store.writing` writes it."""
 
 import json
-import os
-import sys
-from array import array
-from collections.abc import Iterator
-from contextlib import suppress
+import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from msgspec.json import Decoder
 
 from netbench.errors import RunFolderError
 from netbench.record import SCHEMA, Record, Resumed, RunInfo
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from netbench.record.decoding import Lean
-
-T = TypeVar("T", Record, "Lean")
+T = TypeVar("T")
 
 RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
 SUMMARY: Final = "summary.json"
 _MUCH: Final = 1 << 20
 """Bytes of the records that are read at a time."""
-_LARGE: Final = 1 << 25
-"""Bytes of records from which a second process saves more than it takes."""
-_FIRST: Final = 0.46
-"""Share of them that the first one takes: it has more to do while the second one is at work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where records stand in the records' file."""
-
-    numbers: "array[int]" = field(default_factory=lambda: array("q"))
-    """Of the records."""
-    offsets: "array[int]" = field(default_factory=lambda: array("q"))
-    """Bytes from the file's beginning."""
-
-    def of(self, numbers: "Collection[int]") -> Iterator[int]:
-        """Yield the places of some records, in the order of the file."""
-        wanted = frozenset(numbers)
-        both = zip(self.numbers, self.offsets, strict=True)
-        return (place for number, place in both if number in wanted)
+_NUMBER: Final = re.compile(rb'{"number":([0-9]+),')
+"""How a line of the records begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,81 +31,41 @@ class LoadedRun:
     path: Path
     info: RunInfo
     notes: list[str] = field(default_factory=list)
-    """What could not be read of the records; whole once `records()` or `trials()` is exhausted."""
+    """What could not be read of the records; complete once `records()` is exhausted."""
 
     def records(self) -> Iterator[Record]:
         """Yield every readable record in the order it was written, one at a time.
 
         Left out are those of a block that was cut off and, when the run was resumed, measured anew.
         """
-        from netbench.record.decoding import record_of  # noqa: PLC0415 - not every command reads
-
-        for _, record in self._readable(record_of):
-            yield record
-
-    def trials(self, places: "Places | None" = None, part: range | None = None) -> "Iterator[Lean]":
-        """Yield the same, each without its links and routes.
-
-        Args:
-            places: takes each record's place in the file, for `again`.
-            part: of the file, as `parts` gives it; None for all of it.
-        """
-        from netbench.record.decoding import lean_of  # noqa: PLC0415 - as above
-
-        for place, record in self._readable(lean_of, part):
-            if places is not None:
-                places.numbers.append(record.number)
-                places.offsets.append(place)
-            yield record
-
-    def again(self, places: "Places", numbers: "Collection[int]") -> Iterator[Record]:
-        """Yield some of the records whole, by their numbers; those that are readable so."""
-        from netbench.record.decoding import record_of  # noqa: PLC0415 - as above
-
-        if not numbers:  # nor need there be a file
-            return
-        with (self.path / RECORDS).open("rb") as file:
-            for place in places.of(numbers):
-                file.seek(place)
-                with suppress(ValueError):
-                    yield record_of(file.readline())
-
-    def parts(self) -> tuple[range, ...]:
-        """Return the parts of the records' file that are worth a process each, in bytes."""
-        path = self.path / RECORDS
-        try:
-            size = path.stat().st_size
-            if size < _LARGE or len(os.sched_getaffinity(0)) == 1:
-                return (range(size),)
-            with path.open("rb") as file:
-                file.seek(int(size * _FIRST))
-                file.readline()
-                return range(file.tell()), range(file.tell(), size)
-        except OSError:  # told when they are read
-            return (range(sys.maxsize),)
-
-    def _readable(
-        self, reader: "Callable[[bytes], T]", part: range | None = None
-    ) -> Iterator[tuple[int, T]]:
-        """Yield each record with its place in the file."""
         self.notes.clear()
-        resumed, part = self.info.resumed, range(sys.maxsize) if part is None else part
-        place = part.start
+        for number, line in self._lines():
+            try:
+                record = _decoded(Record, line)
+            except ValueError as exc:
+                self.notes.append(_unreadable_line(number, line, exc))
+            else:
+                if not _set_aside(record, self.info.resumed):
+                    yield record
+
+    def selected(self, numbers: Container[int]) -> Iterator[Record]:
+        """Yield the readable records with these numbers, without decoding the others."""
+        for _, line in self._lines():
+            found = _NUMBER.match(line)
+            if found is None or int(found[1]) not in numbers:
+                continue
+            try:
+                record = _decoded(Record, line)
+            except ValueError:
+                continue
+            if not _set_aside(record, self.info.resumed):
+                yield record
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield each line of the records with its number, from 1."""
         try:
             with (self.path / RECORDS).open("rb", buffering=_MUCH) as file:
-                file.seek(place)
-                for number, line in enumerate(file, start=1):
-                    if place >= part.stop:
-                        return
-                    try:
-                        record = reader(line)
-                    except ValueError as exc:
-                        before = _lines(self.path / RECORDS, part.start)
-                        self.notes.append(_unreadable_line(before + number, line, exc))
-                    else:
-                        if not resumed or not _set_aside(record, resumed):
-                            yield place, record
-                    place += len(line)
+                yield from enumerate(file, start=1)
         except FileNotFoundError:
             self.notes.append(f"no {RECORDS}: the run was ended before its first trial")
         except OSError as exc:
@@ -168,11 +105,9 @@ def load(path: Path) -> LoadedRun:
         raise RunFolderError(f"{path} {what}", hint=hint) from exc
     except OSError as exc:
         raise RunFolderError(f"{path / RUN} is unreadable: {exc.strerror}") from exc
-    from netbench.record.decoding import run_info_of  # noqa: PLC0415 - not every command reads
-
     _check_schema(path / RUN, text)
     try:
-        return LoadedRun(path, run_info_of(text))
+        return LoadedRun(path, _decoded(RunInfo, text))
     except ValueError as exc:
         raise RunFolderError(f"{path / RUN} is damaged: {_reason(exc)}", hint=hint) from exc
 
@@ -205,14 +140,25 @@ def _check_schema(path: Path, text: bytes) -> None:
         )
 
 
-def _set_aside(record: "Record | Lean", resumed: tuple[Resumed, ...]) -> bool:
+@cache
+def _decoder(kind: type[T]) -> Decoder[T]:
+    return Decoder(kind)
+
+
+def _decoded(kind: type[T], text: bytes) -> T:
+    """Return a value with every field checked.
+
+    Raises:
+        ValueError: which field is not what it should be, or that the text is no JSON.
+    """
+    try:
+        return _decoder(kind).decode(text)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def _set_aside(record: Record, resumed: tuple[Resumed, ...]) -> bool:
     return any(one.sets_aside(record.block, record.number) for one in resumed)
-
-
-def _lines(path: Path, end: int) -> int:
-    """Return how many lines there are before a place in a file."""
-    with path.open("rb") as file:
-        return sum(file.read(min(_MUCH, end - at)).count(b"\n") for at in range(0, end, _MUCH))
 
 
 def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:

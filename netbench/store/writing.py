@@ -1,4 +1,4 @@
-"""The run folder: written as records come; `netbench.loading` reads it back.
+"""A run folder, written as records come; `netbench.store.reading` reads it back.
 
     <UTC time>-<drivers>/   run.json  records.jsonl  raw/  report.html  summary.md  .csv  .json
 
@@ -12,41 +12,19 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryFile
 from typing import Final, Self
 
+from msgspec import to_builtins
+
 from netbench.errors import RunFolderError, RunFolderLost
-from netbench.loading import (
-    RECORDS,
-    RUN,
-    SUMMARY,
-    ListedRun,
-    LoadedRun,
-    Places,
-    list_runs,
-    load,
-)
 from netbench.record import Record, Redaction, RunInfo
 from netbench.spec import Role
-
-__all__ = [
-    "RAW",
-    "RECORDS",
-    "RUN",
-    "SUMMARY",
-    "ListedRun",
-    "LoadedRun",
-    "Places",
-    "RunFolder",
-    "check_writable",
-    "list_runs",
-    "load",
-    "write_whole",
-]
+from netbench.store.reading import RECORDS, RUN
 
 RAW: Final = "raw"
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
@@ -277,9 +255,13 @@ def _why(path: Path, error: OSError) -> str:
 def _encode(value: Record | RunInfo, redaction: Redaction, indent: int | None = None) -> bytes:
     """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode."""
     separators = (",", ":") if indent is None else (",", ": ")
-    document = redaction.value(asdict(value)) if redaction else asdict(value)
+    document = to_builtins(value)
     text = json.dumps(
-        document, allow_nan=False, ensure_ascii=False, indent=indent, separators=separators
+        redaction.value(document) if redaction else document,
+        allow_nan=False,
+        ensure_ascii=False,
+        indent=indent,
+        separators=separators,
     )
     return text.encode("utf-8", "replace")
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
-from netbench.interrupts import deferred_signals
+from netbench.system.interrupts import deferred_signals
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,15 +1,15 @@
-"""What is not as it was when a run began: its options, its engine, its machine, its tools."""
+"""What has changed since a run began: its options, its engine, its machine, its tools."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from netbench.cli.ground import PreparedEngine
 from netbench.engines.base import PROBE_IMAGE
 from netbench.errors import ConfigurationError
 from netbench.facts.registry import FACTS
 from netbench.plan import Plan, asks_to_extend
 from netbench.record import Absent, ResumeDifference, FactValue, RunInfo
 from netbench.version import version
+from netbench.workflow.preflight import PreparedEngine
 
 _MAY_CHANGE: Final = ("engine", "context", "image", "parent")
 """Options that `--force` may change. All others make the plan, which stays as it is."""
@@ -45,7 +45,7 @@ def option_problems(info: RunInfo, asked: Mapping[str, FactValue]) -> list[str]:
         same = name == "drivers" and _plain(now) == ",".join(plan.drivers)
         if _plain(now) != _plain(before) and not same:
             advice = f"; {_EXTENDED_BY[name]}" if name in _EXTENDED_BY else ""
-            found.append(f"--{Difference(name, _plain(before), _plain(now))}{advice}")
+            found.append(f"--{ResumeDifference(name, _plain(before), _plain(now))}{advice}")
     return found
 
 
@@ -68,7 +68,7 @@ def differences(
     info: RunInfo,
     engine: str,
     plan: Plan,
-    ground: PreparedEngine,
+    prepared: PreparedEngine,
     asked: Mapping[str, FactValue],
 ) -> Iterator[ResumeDifference]:
     """Yield what must be equal in one run and is not."""
@@ -80,11 +80,11 @@ def differences(
             yield ResumeDifference(f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
     if version() != info.version:
         yield ResumeDifference("netbench", info.version, version())
-    yield from _confounders(dict(info.facts), ground.facts)
+    yield from _confounders(dict(info.facts), prepared.facts)
     tools = dict(info.tools)
-    for name in sorted({*tools, *ground.tools}):
-        if tools.get(name) != ground.tools.get(name):
-            yield ResumeDifference(name, tools.get(name, "none"), ground.tools.get(name, "none"))
+    for name in sorted({*tools, *prepared.tools}):
+        if tools.get(name) != prepared.tools.get(name):
+            yield ResumeDifference(name, tools.get(name, "none"), prepared.tools.get(name, "none"))
     lists = dict(info.plan.conflists)
     for name, digest in plan.summary().conflists:
         if lists.get(name, digest) != digest:

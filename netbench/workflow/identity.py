@@ -17,7 +17,7 @@ from netbench.errors import FactError
 from netbench.facts.base import Pair, Reader
 from netbench.record import NO_HOST, NO_USER, EndpointFacts, Link, Redaction, telling
 from netbench.spec import Role
-from netbench.topology.readers import subject
+from netbench.topology.readers import namespaces_of
 
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
 _OURS: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))
@@ -43,7 +43,7 @@ def identity(engine: Engine, reader: Reader) -> Redaction:
     Raises:
         FactError: the links of the engine's host cannot be read.
     """
-    host = subject(engine, engine.host())
+    host = namespaces_of(engine, engine.host())
     pair = Pair(replace(host, role=Role.CLIENT), replace(host, role=Role.SERVER), host, None, None)
     (facts,) = reader.read([pair])
     if isinstance(facts, FactError):

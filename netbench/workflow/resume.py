@@ -1,4 +1,4 @@
-"""`netbench run --resume`: go on with a run that was cut off, or extend one that ended."""
+"""Resuming: go on with a run that was cut off, or extend one that ended."""
 
 import math
 import shlex
@@ -9,15 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from netbench.cli.differences import differences, option_problems, refuse
-from netbench.cli.ground import RunOptions, prepare, taken_down, topology_of
-from netbench.cli.journal import Status
-from netbench.cli.output import command_line, say
-from netbench.cli.reports import write_reports
-from netbench.cli.run import carry_on, judge_of, told
 from netbench.engines.base import Engine, Owned, EngineOptions
 from netbench.engines.choose import open_engine
-from netbench.errors import EngineError
+from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
 from netbench.record import FactValue, Redaction, Resumed, RunInfo
 from netbench.runner import RunState
@@ -26,6 +20,11 @@ from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder, load
 from netbench.units import duration
 from netbench.version import version
+from netbench.workflow.journal import Status
+from netbench.workflow.options import Observer, RunOptions, SilentObserver
+from netbench.workflow.preflight import prepare, taken_down, topology_of
+from netbench.workflow.resume_checks import differences, option_problems, refuse
+from netbench.workflow.run import Opener, carry_on, judge_of
 
 _FINISHED: Final = ("complete", "out-of-time")
 _NAMED: Final = 6
@@ -34,91 +33,90 @@ _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 
 
-def resume(path: Path, wishes: RunOptions, *, force: bool) -> int:
-    """Go on with a run or extend it, report, and return the exit code.
+def nothing_to_do(run: LoadedRun, asked: Mapping[str, FactValue]) -> bool:
+    """Tell whether a run has ended and nothing that was asked for extends it.
 
-    A finished run that is not extended is only reported.
+    Raises:
+        ConfigurationError: it has, and options were given that are not the run's.
+    """
+    if run.info.status not in _FINISHED or any(asks_to_extend(*one) for one in asked.items()):
+        return False
+    refuse(option_problems(run.info, asked), (), force=False)
+    return True
+
+
+def resume(
+    run: LoadedRun,
+    options: RunOptions,
+    observer: Observer | None = None,
+    *,
+    force: bool = False,
+    opener: Opener = open_engine,
+) -> Status:
+    """Measure what is left of a run, and what extends it; return how it ended.
 
     Args:
-        path: of the run folder.
-        wishes: what was asked for beside `--resume`.
+        run: as it was read.
+        options: `asked` holds what was given beside the folder: `blocks` of `+N` and `max-time`
+            of `+S` extend the run.
+        observer: follows it.
         force: go on although the machine is not as it was.
+        opener: opens the engine; for callers with an engine of their own.
 
     Raises:
         ConfigurationError: with everything that is not as it was when the run began.
         EngineUnavailable: nothing can be measured.
-        RunFolderError: it is no run folder, another netbench measures into it, or it is read-only.
+        RunFolderError: another netbench measures into it, or it is read-only.
     """
-    run = load(path)
-    asked = dict(wishes.asked)
-    if run.info.status in _FINISHED and not any(asks_to_extend(*one) for one in asked.items()):
-        refuse(option_problems(run.info, asked), (), force=force)
-        say(f"netbench: nothing is left to measure in {path}: the run is {run.info.status}")
-        line = f"netbench run --resume {shlex.quote(str(path))} --blocks +10"
-        say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
-        return write_reports(path, as_json=wishes.as_json)
-    return told(path, go_on(run, wishes, force=force), as_json=wishes.as_json)
-
-
-def go_on(
-    run: LoadedRun,
-    wishes: RunOptions,
-    *,
-    force: bool,
-    opener: Callable[[str, str, EngineOptions], Engine] = open_engine,
-) -> Status:
-    """Measure what is left of a run, and what extends it; return how it ended. Errors as `resume`.
-
-    Args:
-        run: the run.
-        wishes: what was asked for beside `--resume`; `--blocks +N` and `--max-time +S` extend.
-        force: go on although the machine is not as it was.
-        opener: returns an engine of a kind, for a run's id; for those who bring their own.
-    """
-    info, asked = run.info, dict(wishes.asked)
-    engine = opener(_engine(info, asked), info.id, _wishes(info, wishes).engine)
-    wishes = _wishes(info, wishes)
-    with taken_down(engine, info.id, keep=wishes.keep), RunFolder(run.path).held():
-        _sweep_dead(engine, info.id)
+    observer = observer or SilentObserver()
+    info, asked = run.info, dict(options.asked)
+    options = _merged(info, options)
+    engine = opener(_engine(info, asked), info.id, options.engine)
+    with taken_down(engine, info.id, observer, keep=options.keep), RunFolder(run.path).held():
+        _remove_dead(engine, info.id)
         plan = restore(info.plan, topology_of(engine))
-        ground = prepare(engine, plan, wishes)
-        redaction = ground.redaction or Redaction()
+        prepared = prepare(engine, plan, options, observer)
+        redaction = prepared.redaction or Redaction()
         folder = RunFolder(run.path, redaction)
         asked = {name: _as_kept(value, redaction) for name, value in asked.items()}
-        facts = {name: _as_kept(value, redaction) for name, value in ground.facts.items()}
-        changed = tuple(differences(info, engine.name, plan, replace(ground, facts=facts), asked))
+        facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
+        changed = tuple(differences(info, engine.name, plan, replace(prepared, facts=facts), asked))
         problems = option_problems(info, asked)
         extension = read_extension(asked, problems)
         refuse(problems, changed, force=force)
-        course, set_aside = _recalled(run, plan)
-        plan, resumed = _extended(info, plan, course, extension)
+        state, set_aside = _recalled(run, plan)
+        plan, resumed = _extended(info, plan, state, extension, options.command)
         resumed = replace(resumed, set_aside=set_aside, differences=changed)
-        folder.mend(course.number)
-        say(f"netbench: {_words(resumed)}; {_to_measure(plan, course)}")
+        folder.mend(state.number)
+        observer.say(f"netbench: {_words(resumed)}; {_to_measure(plan, state)}")
         goes_on = replace(
             info,
             plan=plan.summary(),
             status="running",
             finished=None,
             wall=None,
-            settled=course.settled,
+            settled=state.settled,
             notes=(*info.notes, _words(resumed)),
             resumed=(*info.resumed, resumed),
         )
         folder.finish(goes_on)
-        return carry_on(engine, plan, folder, goes_on, wishes=wishes, course=course)
+        return carry_on(engine, plan, folder, goes_on, observer, state, keep=options.keep)
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     """Return what a run has come to, and how many of its records are set aside."""
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
-    course = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
-    return course, course.recall(run.records(), lost=info.status == "engine-lost")
+    state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
+    return state, state.recall(run.records(), lost=info.status == "engine-lost")
 
 
 def _extended(
-    info: RunInfo, plan: Plan, course: RunState, extension: Extension
+    info: RunInfo,
+    plan: Plan,
+    state: RunState,
+    extension: Extension,
+    command: tuple[str, ...],
 ) -> tuple[Plan, Resumed]:
     """Return the plan with what extends it, and what is recorded of that.
 
@@ -128,22 +126,22 @@ def _extended(
     """
     resumed = Resumed(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command_line(),
+        command=command,
         version=version(),
-        block=course.block + 1,
-        number=course.number + 1,
+        block=state.block + 1,
+        number=state.number + 1,
         set_aside=0,
-        spent=course.spent,
+        spent=state.spent,
         extended_blocks=extension.blocks,
         extended_time=extension.seconds,
     )
     if not extension:
         return plan, resumed
-    nothing_left = not course.plan(course.block + 1).steps
+    nothing_left = not state.plan(state.block + 1).steps
     if nothing_left:
-        course.reopen()
-    base = course.block if nothing_left or _limited_by_time_alone(info) else plan.blocks
-    plan = extension.of(plan, blocks=base, spent=course.spent)
+        state.reopen()
+    base = state.block if nothing_left or _limited_by_time_alone(info) else plan.blocks
+    plan = extension.of(plan, blocks=base, spent=state.spent)
     return plan, replace(resumed, reopened=nothing_left)
 
 
@@ -165,24 +163,24 @@ def _engine(info: RunInfo, asked: Mapping[str, FactValue]) -> str:
     return info.engine if wanted == "auto" else wanted
 
 
-def _wishes(info: RunInfo, wishes: RunOptions) -> RunOptions:
+def _merged(info: RunInfo, options: RunOptions) -> RunOptions:
     """Return what is asked for now, over what was asked for when the run began."""
-    kept, now = dict(info.options), wishes.engine
+    kept, now = dict(info.options), options.engine
 
     def text(given: str | None, name: str) -> str | None:
         value = kept.get(name)
         return given or (value if isinstance(value, str) else None)
 
     return replace(
-        wishes,
+        options,
         engine=EngineOptions(
             context=text(now.context, "context"),
             image=text(now.image, "image"),
             parent=text(now.parent, "parent"),
             init_swarm=now.init_swarm or kept.get("init-swarm") is True,
         ),
-        parent_in_use=wishes.parent_in_use or kept.get("parent-in-use") is True,
-        identify=wishes.identify or kept.get("identify") is True,
+        parent_in_use=options.parent_in_use or kept.get("parent-in-use") is True,
+        identify=options.identify or kept.get("identify") is True,
     )
 
 
@@ -214,17 +212,17 @@ def _words(resumed: Resumed) -> str:
     return "; ".join(parts)
 
 
-def _to_measure(plan: Plan, course: RunState) -> str:
+def _to_measure(plan: Plan, state: RunState) -> str:
     """Return what the next block holds, or why there is none."""
-    steps = course.plan(course.block + 1).steps
+    steps = state.plan(state.block + 1).steps
     cells = dict.fromkeys(
         step.cell for step in steps if len(plan.drivers) == 1 or step.cell.driver != plan.baseline
     )
     every = sum(len(plan.drivers) == 1 or cell.driver != plan.baseline for cell in plan.cells)
-    if not cells or course.block >= plan.blocks:
+    if not cells or state.block >= plan.blocks:
         return "nothing is left to measure"
-    block, left = course.pace.longest(steps), (plan.max_time or math.inf) - course.spent
-    if left < block and course.block >= plan.unhurried:
+    block, left = state.eta.longest(steps), (plan.max_time or math.inf) - state.spent
+    if left < block and state.block >= plan.unhurried:
         return f"a block takes up to {duration(block)}, and {duration(max(0.0, left))} are left"
     return f"to measure: {'all cells' if len(cells) == every else _named(cells)}"
 
@@ -236,11 +234,11 @@ def _named(cells: Iterable[Cell]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _sweep_dead(engine: Engine, run: str) -> None:
+def _remove_dead(engine: Engine, run: str) -> None:
     """Remove what the run left on its engine when it was killed."""
     for _ in range(2):
         for thing in _dead(engine, run):
-            with suppress(EngineError):
+            with suppress(*ENGINE_FAILURES):
                 engine.remove_owned(thing)
 
 
@@ -248,5 +246,5 @@ def _dead(engine: Engine, run: str) -> list[Owned]:
     """Return what is to be swept; nothing where the engine does not tell."""
     try:
         return [x for x in engine.owned(run) if not x.live and x.kind in _DEAD]
-    except EngineError:
+    except ENGINE_FAILURES:
         return []

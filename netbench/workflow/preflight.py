@@ -1,42 +1,27 @@
-"""What a run stands on: its engine, prepared and read before the first trial, and given back."""
+"""Before the first trial: the engine prepared and its host read; afterwards: all of it removed."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from netbench.cli.output import say
-from netbench.cli.parent import check_parent
 from netbench.drivers import Driver
 from netbench.engines.base import Engine, EngineOptions
-from netbench.errors import EngineError, EngineLost, EngineUnavailable
-from netbench.interrupts import deferred_signals
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, EngineUnavailable
+from netbench.system.interrupts import deferred_signals
 from netbench.plan import Plan
 from netbench.record import FactValue, Redaction
 from netbench.spec import CpuTopology
 from netbench.spec import Path as TrafficPath
-from netbench.topology import choose_reader, identity, host_facts
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """Options of `run` that are no part of the plan."""
-
-    output: Path
-    engine: EngineOptions
-    parent_in_use: bool
-    """Whether `--parent` may be a link that the machine needs."""
-    as_json: bool
-    quiet: bool
-    keep: bool
-    identify: bool
-    asked: tuple[tuple[str, FactValue], ...] = ()
-    """Everything that was asked for, by the option's name: what `--resume` must find again."""
+from netbench.topology import choose_reader
+from netbench.workflow.host_facts import read_host_facts
+from netbench.workflow.identity import identity
+from netbench.workflow.options import Observer, RunOptions
+from netbench.workflow.parent import check_parent
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedEngine:
-    """What a run stands on, read before its first trial."""
+    """What was read of an engine before the first trial."""
 
     helpers: tuple[str, ...]
     tools: Mapping[str, str]
@@ -46,13 +31,15 @@ class PreparedEngine:
 
 
 @contextmanager
-def taken_down(engine: Engine, run: str, *, keep: bool = False) -> Iterator[None]:
+def taken_down(
+    engine: Engine, run: str, observer: Observer, *, keep: bool = False
+) -> Iterator[None]:
     """Leave nothing of a run on its engine, whatever happens, unless asked to."""
     try:
         yield
     finally:
         with deferred_signals():
-            _sweep(engine, run, keep=keep)
+            _remove_leftovers(engine, run, observer, keep=keep)
             if not keep:
                 engine.close()
 
@@ -67,8 +54,6 @@ def needed() -> Iterator[None]:
     """
     try:
         yield
-    except EngineLost:
-        raise
     except EngineError as exc:
         raise EngineUnavailable(exc.message, hint=exc.hint) from exc
 
@@ -83,36 +68,35 @@ def topology_of(engine: Engine) -> CpuTopology:
     with needed():
         try:
             return engine.cpu_topology()
-        except EngineLost:
-            raise
         except EngineError:
             engine.prepare()  # knows better what is missing
             raise
 
 
-def prepare(engine: Engine, plan: Plan, wishes: RunOptions) -> PreparedEngine:
-    """Prepare the engine and read the surroundings.
+def prepare(
+    engine: Engine, plan: Plan, options: RunOptions, observer: Observer
+) -> PreparedEngine:
+    """Prepare the engine and read its host.
 
     Raises:
         EngineUnavailable: nothing can be measured on it.
         EngineLost: it went away meanwhile.
     """
-    if not wishes.quiet:
-        say(f"engine: {engine.name} ({engine.why})")
+    observer.inform(f"engine: {engine.name} ({engine.why})")
     with needed():
         helpers = engine.prepare()
-        check_parent(engine, wishes.engine.parent, in_use=wishes.parent_in_use)
-        if _needs_lan(engine, plan, wishes.engine):
+        check_parent(engine, options.engine.parent, in_use=options.parent_in_use)
+        if _needs_lan(engine, plan, options.engine):
             helpers = (*helpers, engine.lan().done)
         return PreparedEngine(
             helpers,
             engine.tools(),
-            host_facts(engine, identify=wishes.identify),
-            None if wishes.identify else identity(engine, choose_reader(engine)),
+            read_host_facts(engine, identify=options.identify),
+            None if options.identify else identity(engine, choose_reader(engine)),
         )
 
 
-def _needs_lan(engine: Engine, plan: Plan, wishes: EngineOptions) -> bool:
+def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
 
     def here(driver: Driver, path: TrafficPath) -> bool:
@@ -122,19 +106,19 @@ def _needs_lan(engine: Engine, plan: Plan, wishes: EngineOptions) -> bool:
     outer = [path for path in plan.paths if path is not east_west]
     beneath = [d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan]
     return any(here(driver, path) for driver in plan.drivers for path in outer) or (
-        wishes.parent is None and any(here(driver, east_west) for driver in beneath)
+        options.parent is None and any(here(driver, east_west) for driver in beneath)
     )
 
 
-def _sweep(engine: Engine, run: str, *, keep: bool) -> None:
+def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
     """Remove whatever still carries this run's label."""
     if keep:
-        say(f"netbench: --keep: left as it is; `netbench clean` removes what carries run {run}")
+        observer.say(f"netbench: --keep: left as it is; `netbench clean` removes what carries run {run}")
         return
     try:
         for thing in engine.owned(run):
             if thing.kind in ("container", "network"):
                 engine.remove_owned(thing)
-    except EngineError as exc:
-        say(f"netbench: leftovers could not be removed: {exc.message}")
-        say("  fix: `netbench clean` once the engine is back")
+    except ENGINE_FAILURES as exc:
+        observer.say(f"netbench: leftovers could not be removed: {exc.message}")
+        observer.say("  fix: `netbench clean` once the engine is back")

@@ -1,24 +1,25 @@
-"""What a run has come to, in its folder as it comes."""
+"""The run folder, kept up to date with every event of a run."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from netbench.cli.output import say
-from netbench.interrupts import deferred_signals
+from netbench.system.interrupts import deferred_signals
 from netbench.record import OtherRun, RunInfo
 from netbench.runner import BlockFinished, Ended, Event, BlockJudged, TrialFinished
 from netbench.store import RunFolder
+from netbench.workflow.options import Observer
 
 Status = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
 
 
 @dataclass(slots=True)
 class Journal:
-    """What a run has come to, in its folder as it comes."""
+    """Writes every event of a run to its folder."""
 
     folder: RunFolder
     info: RunInfo
+    observer: Observer
     status: Status = "interrupted"
 
     def take(self, event: Event) -> None:
@@ -49,7 +50,7 @@ class Journal:
         """Note that another netbench was at work."""
         seen = {other.id: other.blocks for other in self.info.others}
         if run not in seen:
-            say(f"netbench: another netbench (run {run}) is at work here: each disturbs the other")
+            self.observer.say(f"netbench: another netbench (run {run}) is at work here: each disturbs the other")
         seen[run] = (*seen.get(run, ()), block)
         others = tuple(OtherRun(run, blocks) for run, blocks in seen.items())
         self.info = replace(self.info, others=others)

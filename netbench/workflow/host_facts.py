@@ -9,15 +9,15 @@ from netbench.facts.cputime import tick
 from netbench.facts.firewall import firewall_facts
 from netbench.facts.host import FILES, host_facts
 from netbench.facts.procfs import read_local
-from netbench.files import text
+from netbench.system.files import text
 from netbench.record import Absent, FactValue
-from netbench.setns import in_netns, may_enter
+from netbench.system.setns import in_netns, may_enter
 
 _NET = "/proc/sys/net/"
 """These files show the network namespace of whoever reads them."""
 
 
-def surroundings(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:
+def read_host_facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:
     """Return the host's, kernel's and engine's facts by registry name."""
     host = engine.host()
     firewall: Mapping[str, FactValue]

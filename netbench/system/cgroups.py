@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from netbench.errors import FactError
-from netbench.files import LOCAL, Files
-from netbench.files import text as text_of
+from netbench.system.files import LOCAL, Files
+from netbench.system.files import text as text_of
 
 Version = Literal[1, 2]
 _VERSIONS: Final[tuple[Version, ...]] = (1, 2)
