@@ -1,7 +1,7 @@
 """Reports: what the analysis says, as text. Pure functions, values in, text out.
 
 Each takes the run's records once, in order, or the `Digest` of an earlier pass over them: where
-several forms are written, `digest(analysis, records)` once and hand it to each. A `Gathering` takes
+several forms are written, `digest(analysis, records)` once and hand it to each. A `DigestCollector` takes
 records before they are judged, in the pass that the analysis needs anyway.
 """
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from netbench.analysis.model import Analysis
 from netbench.record import Record, RunInfo
-from netbench.report.collect import Gathering, digest
-from netbench.report.views import Digest
+from netbench.analysis.digest import DigestCollector, digest
+from netbench.analysis.digest_model import Digest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +25,7 @@ DECISION: Final = "decision.md"
 __all__ = [
     "DECISION",
     "Digest",
-    "Gathering",
+    "DigestCollector",
     "budgets_told",
     "csv",
     "csv_of",

@@ -8,22 +8,12 @@ from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.drivers import DRIVERS
 from netbench.probes import TcpThroughput
 from netbench.record import RunInfo
-from netbench.report.cpusums import PER
+from netbench.analysis.cpu_sums import PER
 from netbench.report.judgement import judgement, signed
 from netbench.report.sentences import PLAIN, SUBJECTS, attempts, primaries, trouble
-from netbench.report.views import Digest, DriverView
-from netbench.report.words import (
-    PLACEMENTS,
-    SIGNS,
-    CellKey,
-    bounded,
-    capital,
-    counted,
-    joined,
-    key_of,
-    metric_title,
-    plain,
-)
+from netbench.analysis.digest_model import Digest, DriverView
+from netbench.report.words import SIGNS, bounded, capital, counted, joined, key_of, metric_title
+from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
 from netbench.spec import Path
 
 _WHOLE_FROM: Final = 10

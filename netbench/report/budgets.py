@@ -6,7 +6,8 @@ from netbench import units
 from netbench.analysis.compare.model import RunComparison
 from netbench.analysis.model import Analysis, BudgetResult, Standing
 from netbench.record import RunInfo
-from netbench.report.words import CellKey, counted, interval, joined, plain
+from netbench.report.words import counted, interval, joined
+from netbench.analysis.cell_key import CellKey, plain
 
 SIGNS: Final[dict[Standing, str]] = {
     Standing.NOT_MET: "✗",

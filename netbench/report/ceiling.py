@@ -6,7 +6,8 @@ from typing import Final
 from netbench import units
 from netbench.analysis.model import Analysis, Ceiling, Loopback
 from netbench.record import RunInfo
-from netbench.report.words import PLACEMENTS, capital, joined, plain
+from netbench.report.words import capital, joined
+from netbench.analysis.cell_key import PLACEMENTS, plain
 
 USED_UP: Final = {
     "client": "client's CPU full",

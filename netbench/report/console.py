@@ -24,15 +24,9 @@ from netbench.report.sentences import (
     unmeasured,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.views import Digest
-from netbench.report.words import (
-    CellKey,
-    concerns,
-    interval,
-    key_of,
-    metric_title,
-    plain,
-)
+from netbench.analysis.digest_model import Digest
+from netbench.report.words import concerns, interval, key_of, metric_title
+from netbench.analysis.cell_key import CellKey, plain
 
 if TYPE_CHECKING:
     from rich.console import Group

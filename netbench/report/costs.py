@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from netbench import units
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import Absent, RunInfo
-from netbench.report.cpusums import PER
+from netbench.analysis.cpu_sums import PER
 from netbench.report.sentences import fact
-from netbench.report.views import CpuMeans, Digest
-from netbench.report.words import CellKey, concerns, interval, plain
+from netbench.analysis.digest_model import CpuMeans, Digest
+from netbench.report.words import concerns, interval
+from netbench.analysis.cell_key import CellKey, plain
 
 
 @dataclass(frozen=True, slots=True)

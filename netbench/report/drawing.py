@@ -13,8 +13,9 @@ from markupsafe import Markup
 from netbench import units
 from netbench.record import EndpointFacts, HopProof, Link
 from netbench.report.sharing import by_role
-from netbench.report.views import WayView
-from netbench.report.words import TRIED, joined, plain, shortened
+from netbench.analysis.digest_model import WayView
+from netbench.report.words import joined, shortened
+from netbench.analysis.cell_key import TRIED, plain
 from netbench.spec import Path, Role
 
 WHERE: Final = {Role.LAN.value: "LAN", Role.SANDBOX.value: "overlay"}

@@ -7,7 +7,8 @@ from typing import Final
 
 from netbench.record import Absent, RunInfo
 from netbench.report.sentences import fact
-from netbench.report.words import joined, plain
+from netbench.report.words import joined
+from netbench.analysis.cell_key import plain
 
 _NO_NETWORK: Final = "a user-mode network that the engine does not name"
 

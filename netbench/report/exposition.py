@@ -20,7 +20,7 @@ from netbench import units
 from netbench.analysis.model import Analysis, CellSummary, Contrast, Standing, Verdict
 from netbench.record import METRICS, RunInfo
 from netbench.report.sentences import fact
-from netbench.report.words import plain
+from netbench.analysis.cell_key import plain
 
 UNITS: Final = {
     units.BITS_PER_SECOND: "bits_per_second",

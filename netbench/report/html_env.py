@@ -93,7 +93,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "quantity": units.quantity,
-        "plain": words.plain,
+        "plain": plain,
         "capital": words.capital,
     }
     made.globals |= {"signs": words.SIGNS, "units": units, "interval": words.interval}

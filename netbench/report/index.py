@@ -12,7 +12,8 @@ from netbench import units
 from netbench.record import RunInfo
 from netbench.report.sections import engine_named, fact_text, host_text
 from netbench.report.sentences import fact
-from netbench.report.words import counted, plain
+from netbench.report.words import counted
+from netbench.analysis.cell_key import plain
 
 MARK: Final = '<meta name="generator" content="netbench runs">'
 """What tells a page of ours from one that happens to have the same name."""

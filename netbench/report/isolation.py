@@ -3,7 +3,7 @@
 from typing import Final
 
 from netbench.report.sharing import namespace_rows, network_isolation
-from netbench.report.views import DriverView
+from netbench.analysis.digest_model import DriverView
 from netbench.report.words import joined
 
 NOTHING: Final = "nothing gets across"

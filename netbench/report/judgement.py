@@ -6,7 +6,8 @@ from typing import Final, Protocol
 
 from netbench import units
 from netbench.analysis.model import Analysis, Contrast, Verdict
-from netbench.report.words import SIGNS, counted, interval, plain
+from netbench.report.words import SIGNS, counted, interval
+from netbench.analysis.cell_key import plain
 
 CONFIDENCE: Final = 95
 """Percent, of all intervals of the primary contrasts together, and of each unshared one."""

@@ -5,8 +5,9 @@ from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report.engine_host import conditions
 from netbench.report.sentences import fact
-from netbench.report.views import Digest, DriverView
-from netbench.report.words import PLACEMENTS, joined
+from netbench.analysis.digest_model import Digest, DriverView
+from netbench.report.words import joined
+from netbench.analysis.cell_key import PLACEMENTS
 from netbench.spec import Path
 
 

@@ -6,7 +6,8 @@ from netbench import units
 from netbench.analysis.model import Analysis
 from netbench.analysis.literature import Agreement, Beside, beside, tally
 from netbench.record import RunInfo
-from netbench.report.words import PLACEMENTS, capital, interval, joined, metric_title, plain
+from netbench.report.words import capital, interval, joined, metric_title
+from netbench.analysis.cell_key import PLACEMENTS, plain
 from netbench.spec import Placement
 
 

@@ -10,8 +10,9 @@ from netbench.report.judgement import signed
 from netbench.report.sections import NamespaceView
 from netbench.report.sharing import WORDS, NamespaceUse
 from netbench.report.stopping import stop_words
-from netbench.report.views import Digest, RecordRow
-from netbench.report.words import contrast_id, interval, plain
+from netbench.analysis.digest_model import Digest, RecordRow
+from netbench.report.words import contrast_id, interval
+from netbench.analysis.cell_key import plain
 
 _SECOND: Final = len("2026-01-14T10:15:00")
 _PROOFS: Final = {True: "✓ held", False: "✗ not held", None: units.MISSING}

@@ -36,8 +36,9 @@ from netbench.report.sentences import (
 from netbench.report.sharing import network_isolation
 from netbench.report.stopping import ending
 from netbench.report.summary import escaped
-from netbench.report.views import Digest
-from netbench.report.words import capital, interval, joined, key_of, plain
+from netbench.analysis.digest_model import Digest
+from netbench.report.words import capital, interval, joined, key_of
+from netbench.analysis.cell_key import plain
 
 FIGURE: Final = "decision.svg"
 """The figure's name beside the record."""

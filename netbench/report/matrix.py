@@ -7,7 +7,8 @@ from netbench import units
 from netbench.analysis.multiplicity import leading
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import METRICS, RunInfo
-from netbench.report.words import SIGNS, CellKey, capital, key_of, metric_title
+from netbench.report.words import SIGNS, capital, key_of, metric_title
+from netbench.analysis.cell_key import CellKey
 
 BESIDE: Final = (
     *("rtt_p99", "buffer_delay", "loss", "pdr01", "pdr05", "cpu_per_byte", "cpu_per_transaction"),

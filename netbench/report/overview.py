@@ -14,8 +14,9 @@ from netbench.record import RunInfo
 from netbench.report.forest import Bar, bar, domain, floor, percent, ticks
 from netbench.report.judgement import brief, judgement
 from netbench.report.sentences import primaries
-from netbench.report.views import Digest
-from netbench.report.words import SIGNS, CellKey, concerns, contrast_id, key_of
+from netbench.analysis.digest_model import Digest
+from netbench.report.words import SIGNS, concerns, contrast_id, key_of
+from netbench.analysis.cell_key import CellKey
 
 MOST: Final = 6
 """Columns of one chart; more of them are spread over a chart for each path."""

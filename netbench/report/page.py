@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
+from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis
 from netbench.record import METRICS, RunInfo
 from netbench.report import answer, budgets, overview, literature, longtables, matrix, sections, words
@@ -34,7 +35,7 @@ from netbench.report.html_env import dark_colours, packed, packed_plotly, render
 from netbench.report.stopping import ending, extension
 from netbench.report.tradeoff import measure_name, trades
 from netbench.report.validity import stamp
-from netbench.report.views import Digest
+from netbench.analysis.digest_model import Digest
 
 
 def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
@@ -119,15 +120,15 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
 
 def _question(info: RunInfo, analysis: Analysis) -> str:
     """Return what the run was made to answer."""
-    others = [words.plain(d) for d in info.plan.drivers if d != analysis.baseline]
+    others = [plain(d) for d in info.plan.drivers if d != analysis.baseline]
     if not others:
-        return f"What does {words.plain(analysis.baseline)} cost, and what does it isolate?"
+        return f"What does {plain(analysis.baseline)} cost, and what does it isolate?"
     if len(others) > _NAMED:
         return f"What do {len(others) + 1} network drivers cost, and what do they isolate?"
     one = len(others) == 1
     return (
         f"What {'does' if one else 'do'} {words.joined(others)} cost against "
-        f"{words.plain(analysis.baseline)}, and what {'does it' if one else 'do they'} isolate?"
+        f"{plain(analysis.baseline)}, and what {'does it' if one else 'do they'} isolate?"
     )
 
 

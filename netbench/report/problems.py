@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netbench.record import RunInfo
-from netbench.report.views import Digest, FailureReason
-from netbench.report.words import CellKey, joined, plain
+from netbench.analysis.digest_model import Digest, FailureReason
+from netbench.report.words import joined
+from netbench.analysis.cell_key import CellKey, plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,8 @@ from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.sentences import fact
 from netbench.report.sharing import NamespaceRow, namespace_rows
-from netbench.report.views import Digest, DriverView, WayView
-from netbench.report.words import (
-    PLACEMENTS,
-    plain,
-)
+from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.analysis.cell_key import PLACEMENTS, plain
 
 _MINUTE: Final = 60
 _COUNTED_BYTES: Final = 100_000

@@ -8,18 +8,9 @@ from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
 from netbench.record import METRICS, FactValue, RunInfo
 from netbench.report.judgement import brief, details, judgement
 from netbench.report.sharing import network_isolation
-from netbench.report.views import Digest, DriverView, WayView
-from netbench.report.words import (
-    TRIED,
-    CellKey,
-    bounded,
-    capital,
-    counted,
-    interval,
-    joined,
-    key_of,
-    plain,
-)
+from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.report.words import bounded, capital, counted, interval, joined, key_of
+from netbench.analysis.cell_key import TRIED, CellKey, plain
 
 SUBJECTS: Final = {
     "throughput": "throughput",

@@ -5,7 +5,7 @@ from typing import Final
 
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
 from netbench.record.observed import Sharing
-from netbench.report.views import DriverView
+from netbench.analysis.digest_model import DriverView
 from netbench.spec import Role
 
 MEANINGS: Final[dict[str, str]] = {

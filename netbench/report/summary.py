@@ -26,8 +26,9 @@ from netbench.report.sentences import (
     unmeasured,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.views import Digest
-from netbench.report.words import counted, interval, joined, key_of, plain
+from netbench.analysis.digest_model import Digest
+from netbench.report.words import counted, interval, joined, key_of
+from netbench.analysis.cell_key import plain
 
 ROWS: Final = 20
 """Contrasts in the table; beyond that only those with a verdict."""

@@ -5,7 +5,7 @@ import io
 from typing import Final
 
 from netbench.analysis.model import Analysis, CellSummary, Contrast
-from netbench.report.words import plain
+from netbench.analysis.cell_key import plain
 
 FIELDS: Final = (
     "driver",

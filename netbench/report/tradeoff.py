@@ -12,17 +12,9 @@ from netbench.report.judgement import signed
 from netbench.report.sentences import measure, primaries
 from netbench.report.sharing import network_isolation
 from netbench.report.stopping import stop_words
-from netbench.report.views import Digest, DriverView, WayView
-from netbench.report.words import (
-    CellKey,
-    capital,
-    concerns,
-    contrast_id,
-    interval,
-    joined,
-    key_of,
-    plain,
-)
+from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.report.words import capital, concerns, contrast_id, interval, joined, key_of
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.spec import Path
 
 WAYS: Final[dict[str, str]] = {

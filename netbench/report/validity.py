@@ -8,8 +8,9 @@ from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report.engine_host import conditions
 from netbench.report.sentences import fact, primaries
-from netbench.report.views import Digest
-from netbench.report.words import bounded, counted, joined, key_of, plain
+from netbench.analysis.digest_model import Digest
+from netbench.report.words import bounded, counted, joined, key_of
+from netbench.analysis.cell_key import plain
 
 QUIET_GOVERNOR: Final = "performance"
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from netbench.analysis.model import Analysis, Contrast
-from netbench.report.words import capital, joined, key_of, plain
+from netbench.report.words import capital, joined, key_of
+from netbench.analysis.cell_key import plain
 
 
 @dataclass(frozen=True, slots=True)

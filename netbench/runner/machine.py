@@ -8,7 +8,7 @@ from netbench.system.cgroups import CpuUsage, ControlGroup, Mount, Version, file
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
 from netbench.facts.cputime import TICK, Machine, machine, process_time, threads, tick
-from netbench.facts.cycles import CycleCounters, counters
+from netbench.watch.cycles import CycleCounters, counters
 from netbench.system.files import Files, FrozenFiles, text
 from netbench.record import Absent
 from netbench.runner.clock import Clock

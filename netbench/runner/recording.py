@@ -9,10 +9,10 @@ from typing import Final
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
-from netbench.facts.connections import ConnectionWatch
-from netbench.facts.datagrams import DatagramWitness
+from netbench.watch.connections import ConnectionWatch
+from netbench.watch.datagrams import DatagramWatch
 from netbench.facts.frequency import frequency
-from netbench.facts.port_mappings import PublishedWitness
+from netbench.watch.ports import PortWatch
 from netbench.system.files import text
 from netbench.plan import Step
 from netbench.record import (
@@ -45,7 +45,7 @@ _UNPINNED: Final = Pins(None, None, None, None)
 NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
 SaveRaw = Callable[[int, Role, str, int], str]
 """Store the raw output of a record's tool, counted by role from 0; return its path there."""
-Witness = PublishedWitness | DatagramWitness
+Watch = PortWatch | DatagramWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,15 @@ class Recorder:
         return frequency((cpus.client, cpus.server), lambda path: text(files, path))
 
 
-def witness_of(prepared: Prepared) -> Witness | None:
+def port_watch_of(prepared: Prepared) -> Watch | None:
     """Return what watches how a published port is served; None where none is."""
     if prepared.call.published is None:
         return None
     host, server = prepared.live.pair.host, prepared.live.pair.server
     target, outside, port = prepared.call.target, prepared.outside, prepared.port
     if "tcp" in prepared.probe.protocols:
-        return PublishedWitness(host, server, address=target, host_port=outside, port=port)
-    return DatagramWitness(host, address=target, host_port=outside, port=port)
+        return PortWatch(host, server, address=target, host_port=outside, port=port)
+    return DatagramWatch(host, address=target, host_port=outside, port=port)
 
 
 def watch_of(prepared: Prepared) -> ConnectionWatch | None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from netbench.errors import EngineError, FactError
-from netbench.facts.linkbytes import Bytes, LinkBytes
+from netbench.watch.link_bytes import Bytes, LinkBytes
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced
 from netbench.record import Absent, Failure, PairFacts, Record, SentinelReading, SentinelWindow

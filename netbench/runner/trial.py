@@ -4,19 +4,19 @@ from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, SearchProbe
 from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
-from netbench.runner.tool_runner import run_leg
+from netbench.runner.tools_run import run_tools
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
     Recorder,
     Seen,
     Where,
-    Witness,
+    Watch,
     congestion,
     failure_of,
     record_of,
     watch_of,
-    witness_of,
+    port_watch_of,
 )
 from netbench.runner.setup import TrialSetup, TrialFailed
 from netbench.spec import Role
@@ -60,36 +60,36 @@ class TrialRunner:
 
     def _run(self, number: int, prepared: Prepared, seen: Seen) -> Outcome:
         before = self._recorder.again(prepared, seen)
-        witness, watch = witness_of(prepared), watch_of(prepared)
-        if witness is not None:
-            witness.start()
+        port_watch, connection_watch = port_watch_of(prepared), watch_of(prepared)
+        if port_watch is not None:
+            port_watch.start()
         try:
-            sample = self._numbers(number, prepared, seen, witness)
+            sample = self._numbers(number, prepared, seen, port_watch)
         finally:
-            seen.facts = (*seen.facts, *(watch.stop() if watch else ()))
+            seen.facts = (*seen.facts, *(connection_watch.stop() if connection_watch else ()))
         after = self._recorder.again(prepared, seen)
         seen.facts = (
             *seen.facts,
             ("trial.frequency", seen.frequency),
             *congestion(after),
-            *(witness.stop() if witness else ()),
+            *(port_watch.stop() if port_watch else ()),
         )
         return self._recorder.proved(prepared, sample, (before, after), seen)
 
     def _numbers(
-        self, number: int, prepared: Prepared, seen: Seen, witness: Witness | None
+        self, number: int, prepared: Prepared, seen: Seen, port_watch: Watch | None
     ) -> Sample:
         """Return the numbers of one run, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
         if not isinstance(probe, SearchProbe):
-            return self._leg(number, prepared, _first(probe), seen, witness)
+            return self._leg(number, prepared, _first(probe), seen, port_watch)
         following: Probe | None = _first(probe)
         samples: list[Sample] = []
         try:
             while following is not None:
                 leg = prepared.sharing(following)
                 # The way of one run is that of all: a look at each would outlast the short ones.
-                looking = None if samples else witness
+                looking = None if samples else port_watch
                 samples.append(self._leg(number, leg, following, seen, looking))
                 following = probe.following(samples)
             return probe.conclude(samples)
@@ -99,17 +99,17 @@ class TrialRunner:
             self._recorder.note(number, seen, Role.SERVER, prepared.end_server())
 
     def _leg(
-        self, number: int, prepared: Prepared, probe: Probe, seen: Seen, witness: Witness | None
+        self, number: int, prepared: Prepared, probe: Probe, seen: Seen, port_watch: Watch | None
     ) -> Sample:
         """Run the tools once, note what they left, return their numbers."""
 
         def look() -> None:
-            if witness is not None:
-                witness.look()
+            if port_watch is not None:
+                port_watch.look()
             seen.frequency = self._recorder.frequency(prepared.cpus)
 
         try:
-            leg = run_leg(self._setup, self._meter, prepared, probe, look)
+            leg = run_tools(self._setup, self._meter, prepared, probe, look)
         finally:
             prepared.end()
         seen.measuring += leg.client.seconds

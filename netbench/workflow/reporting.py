@@ -10,7 +10,7 @@ from netbench.analysis import Analysis, Collector, analyse
 from netbench.errors import NOT_KEPT, ConfigurationError, Interrupted, RunFolderError
 from netbench.plan import offered_by, read_budgets
 from netbench.record import RunInfo
-from netbench.report import DECISION, Digest, Gathering
+from netbench.report import DECISION, Digest, DigestCollector
 from netbench.report.index import MARK, IndexEntry, index
 from netbench.store import (
     SUMMARY,
@@ -92,7 +92,7 @@ def report_run(
 
 def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
     """Return what can be said of a run, and what a report shows of its records."""
-    collector, gathering = Collector(), Gathering()
+    collector, gathering = Collector(), DigestCollector()
     for record in run.records():
         collector.take(record)
         gathering.take(record)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from netbench.facts.base import NamespaceSet
-from netbench.facts.connections import passive_opens
+from netbench.watch.connections import passive_opens
 from netbench.probes import (
     Count,
     Sliced,

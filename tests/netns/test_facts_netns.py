@@ -21,7 +21,7 @@ from netbench.facts.cputime import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
-from netbench.facts.port_mappings import PublishedWitness
+from netbench.watch.ports import PortWatch
 from netbench.system.files import LOCAL, NOWHERE
 from netbench.record import Absent, LinkCounters, EndpointFacts, FactValue, PairFacts, Route
 from netbench.system.setns import in_netns
@@ -378,7 +378,7 @@ def connected(
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     outside, inside = ports
     server = server or world.server
-    witness = PublishedWitness(
+    witness = PortWatch(
         change(world.host.subject),
         server.subject,
         address=target,
@@ -559,7 +559,7 @@ def test_sockets_suffice_where_conntrack_is_closed(nat: World) -> None:
 
 
 def test_no_connection_is_no_way(nat: World) -> None:
-    witness = PublishedWitness(
+    witness = PortWatch(
         nat.host.subject,
         nat.server.subject,
         address=HOST,

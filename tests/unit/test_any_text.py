@@ -27,7 +27,7 @@ from netbench.errors import (
     ProbeError,
     RunFolderError,
 )
-from netbench.facts.connections import failed_connects, time_wait
+from netbench.watch.connections import failed_connects, time_wait
 from netbench.facts.conntrack import parse_conntrack
 from netbench.facts.cputime import machine
 from netbench.facts.firewall import ruleset

@@ -6,7 +6,7 @@ import pytest
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet
-from netbench.facts.connections import (
+from netbench.watch.connections import (
     ConnectionWatch,
     failed_connects,
     passive_opens,

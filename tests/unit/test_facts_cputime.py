@@ -9,7 +9,7 @@ import pytest
 
 from netbench.errors import FactError
 from netbench.facts.cputime import TICK, CpuTimes, machine, process_time
-from netbench.facts.cycles import CLOCK, CycleCounters, Event, counters
+from netbench.watch.cycles import CLOCK, CycleCounters, Event, counters
 from netbench.record import Absent
 
 STAT = (Path(__file__).parent.parent / "golden" / "procfs" / "stat.txt").read_text()

@@ -6,7 +6,7 @@ import pytest
 
 from netbench.errors import FactError
 from netbench.facts.base import Pair, NamespaceSet
-from netbench.facts.linkbytes import LinkBytes
+from netbench.watch.link_bytes import LinkBytes
 from netbench.record import LinkCounters
 from netbench.spec import Role
 

@@ -7,7 +7,7 @@ from support.synthetic import ROUNDS, records_of, reported, run_of
 from netbench.analysis import analyse
 from netbench.record import Failure
 from netbench.report import digest, longtables
-from netbench.report.collect import LINES, ROWS
+from netbench.analysis.digest import LINES, ROWS
 
 
 def test_one_pass_over_a_stream_is_enough() -> None:

@@ -10,7 +10,7 @@ from netbench.analysis import analyse
 from netbench.record import Absent, FactValue, Measurement, Record, RunInfo, Sample
 from netbench.report import digest, html, terminal
 from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.views import Digest
+from netbench.analysis.digest_model import Digest
 
 RUN = reported()
 TICKS: tuple[tuple[str, FactValue], ...] = (

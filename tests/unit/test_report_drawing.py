@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.synthetic import reported
 
 from netbench.report.drawing import drawing
-from netbench.report.views import WayView
+from netbench.analysis.digest_model import WayView
 
 RUN = reported()
 

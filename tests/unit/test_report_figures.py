@@ -11,7 +11,7 @@ from netbench.analysis.series import TrialPoint
 from netbench.record import Absent, Failure, Measurement, PlanSummary, ProbeSummary, Record, Sample
 from netbench.record.histogram import histogram_of
 from netbench.report import digest
-from netbench.report.cpusums import split
+from netbench.analysis.cpu_sums import split
 from netbench.report.document import Json
 from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.base import DRIVERS, POINTS, TABLE, Spec, chosen, spans
@@ -27,8 +27,8 @@ from netbench.report.figures.static import svg
 from netbench.report.figures.tradeoff import tradeoff
 from netbench.report.figures.trials import trials
 from netbench.report.palette import driver_colours
-from netbench.report.views import CostSplit, Goal, Load, MergedTimes, SearchTrial
-from netbench.report.words import CellKey
+from netbench.analysis.digest_model import CostSplit, Goal, Load, MergedTimes, SearchTrial
+from netbench.analysis.cell_key import CellKey
 from netbench.spec import Placement
 
 CROSS, SAME = Placement.CROSS, Placement.SAME

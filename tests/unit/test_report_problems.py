@@ -3,8 +3,8 @@ from dataclasses import replace
 from support.synthetic import reported
 
 from netbench.report.problems import problem_lines
-from netbench.report.views import FailureReason
-from netbench.report.words import CellKey
+from netbench.analysis.digest_model import FailureReason
+from netbench.analysis.cell_key import CellKey
 from netbench.spec import Placement
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.synthetic import contrast_of, reported
 
 from netbench.report import csv
-from netbench.report.words import plain
+from netbench.analysis.cell_key import plain
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 ANALYSIS = reported().analysis

@@ -11,7 +11,8 @@ from netbench.analysis.compare.model import RunComparison, Pairing, ComparedSide
 from netbench.analysis.series import TrialPoint
 from netbench.report.forest import CLIP, ticks
 from netbench.report.sentences import measure
-from netbench.report.words import CellKey, capital
+from netbench.report.words import capital
+from netbench.analysis.cell_key import CellKey
 from netbench.spec import Cell, Path
 
 _PAD: Final = 0.06

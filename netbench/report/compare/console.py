@@ -7,7 +7,8 @@ from netbench.analysis.model import Verdict
 from netbench.report.budgets import ordered
 from netbench.report.compare import words
 from netbench.report.console import STYLES, budget_lines, plain_table
-from netbench.report.words import SIGNS, plain
+from netbench.report.words import SIGNS
+from netbench.analysis.cell_key import plain
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType

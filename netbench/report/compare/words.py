@@ -21,15 +21,8 @@ from netbench.report.budgets import summed
 from netbench.report.judgement import sized
 from netbench.report.sections import engine_named, fact_text
 from netbench.report.sentences import SUBJECTS, fact, measure
-from netbench.report.words import (
-    CellKey,
-    capital,
-    counted,
-    interval,
-    joined,
-    metric_title,
-    plain,
-)
+from netbench.report.words import capital, counted, interval, joined, metric_title
+from netbench.analysis.cell_key import CellKey, plain
 
 HONEST: Final = (
     "Two runs are two days of one machine. Intervals hold the variance within the runs; how much a "

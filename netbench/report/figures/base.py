@@ -15,8 +15,9 @@ from netbench.report.document import Json
 from netbench.report.forest import ticks
 from netbench.report.palette import BAND, INK, LINE, QUIET, Colour
 from netbench.report.sentences import primaries
-from netbench.report.views import Digest
-from netbench.report.words import CellKey, key_of, plain, shortened
+from netbench.analysis.digest_model import Digest
+from netbench.report.words import key_of, shortened
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.spec import Placement
 
 POINTS: Final = 1_500

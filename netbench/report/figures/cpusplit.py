@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
-from netbench.report.cpusums import REST
+from netbench.analysis.cpu_sums import REST
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
@@ -21,8 +21,9 @@ from netbench.report.figures.base import (
 )
 from netbench.report.palette import PAPER, QUIET
 from netbench.report.sentences import primaries
-from netbench.report.views import CostSplit
-from netbench.report.words import CellKey, joined, key_of
+from netbench.analysis.digest_model import CostSplit
+from netbench.report.words import joined, key_of
+from netbench.analysis.cell_key import CellKey
 
 PARTS: Final = {
     "client": 1.0,

@@ -7,7 +7,7 @@ from typing import Final
 
 from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary
-from netbench.report.words import PATHS, PLACEMENTS, CellKey
+from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey
 from netbench.spec import Placement
 
 PLACEMENT: Final = "placement"

@@ -25,8 +25,9 @@ from netbench.report.figures.base import (
     spans,
 )
 from netbench.report.palette import QUIET
-from netbench.report.views import DrawnRecord, MergedTimes
-from netbench.report.words import CellKey, counted
+from netbench.analysis.digest_model import DrawnRecord, MergedTimes
+from netbench.report.words import counted
+from netbench.analysis.cell_key import CellKey
 
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 READ: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)

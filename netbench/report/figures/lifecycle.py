@@ -23,7 +23,8 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.palette import QUIET
-from netbench.report.words import CellKey, capital, counted
+from netbench.report.words import capital, counted
+from netbench.analysis.cell_key import CellKey
 
 PHASES: Final = {
     "create_time": ("network created", "square", 0.24),

@@ -25,8 +25,9 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.palette import QUIET
-from netbench.report.views import Goal, Load, SearchTrial
-from netbench.report.words import CellKey, counted
+from netbench.analysis.digest_model import Goal, Load, SearchTrial
+from netbench.report.words import counted
+from netbench.analysis.cell_key import CellKey
 
 MARKS: Final = {
     "ndr": ("without loss", "circle", 0.24),

@@ -24,7 +24,8 @@ from netbench.report.figures.base import (
 from netbench.report.figures.ladders import Ladder, ladders
 from netbench.report.forest import CLIP
 from netbench.report.palette import QUIET
-from netbench.report.words import CellKey, capital, counted, interval, key_of
+from netbench.report.words import capital, counted, interval, key_of
+from netbench.analysis.cell_key import CellKey
 
 SPREAD: Final = 0.5
 """Share of a step that the drivers' marks are spread over."""

@@ -27,7 +27,8 @@ from netbench.report.figures.base import (
 from netbench.report.judgement import shared_by
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import NAMED, measure, primaries
-from netbench.report.words import CellKey, capital, interval, joined, key_of
+from netbench.report.words import capital, interval, joined, key_of
+from netbench.analysis.cell_key import CellKey
 
 DOTS: Final = 200
 """Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""

@@ -18,7 +18,7 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.palette import INK, QUIET
-from netbench.report.words import PLACEMENTS
+from netbench.analysis.cell_key import PLACEMENTS
 from netbench.spec import Placement
 
 

@@ -19,8 +19,9 @@ from netbench.report.figures.base import (
     placed,
     scaled,
 )
-from netbench.report.views import DrawnRecord
-from netbench.report.words import CellKey, joined
+from netbench.analysis.digest_model import DrawnRecord
+from netbench.report.words import joined
+from netbench.analysis.cell_key import CellKey
 
 
 def series(scene: FigureData) -> tuple[Figure, ...]:

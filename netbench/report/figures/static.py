@@ -30,7 +30,8 @@ from netbench.report.palette import (
     QUIET,
     Colour,
 )
-from netbench.report.words import plain, shortened
+from netbench.report.words import shortened
+from netbench.analysis.cell_key import plain
 
 WIDTH: Final = 700
 LETTER: Final = 6.9

@@ -24,15 +24,8 @@ from netbench.report.isolation import LEVELS, NOTHING, level, namespaces
 from netbench.report.judgement import brief
 from netbench.report.palette import BAND, INK, QUIET
 from netbench.report.sentences import measure, primaries
-from netbench.report.words import (
-    PATHS,
-    CellKey,
-    capital,
-    interval,
-    joined,
-    key_of,
-    plain,
-)
+from netbench.report.words import capital, interval, joined, key_of
+from netbench.analysis.cell_key import PATHS, CellKey, plain
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 """Markers of the measures, in their order."""

@@ -24,7 +24,8 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.sentences import finding, primaries
-from netbench.report.words import CellKey, concerns, metric_title
+from netbench.report.words import concerns, metric_title
+from netbench.analysis.cell_key import CellKey
 from netbench.spec import Arm
 
 LABELS: Final = 24

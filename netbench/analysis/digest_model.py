@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netbench.record import Histogram, Record, SeriesPoint, Skip, Slice
-from netbench.report.words import CellKey
+from netbench.analysis.cell_key import CellKey
 from netbench.spec import Role
 
 

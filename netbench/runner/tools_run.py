@@ -17,7 +17,7 @@ _LOOK: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class ToolRunner:
+class ToolsResult:
     """What one run left."""
 
     probe: Probe
@@ -49,13 +49,13 @@ class ToolRunner:
         return priced(sample, self.facts, probe.metrics)
 
 
-def run_leg(
+def run_tools(
     setup: TrialSetup,
     meter: MachineMeter,
     prepared: Prepared,
     probe: Probe,
     look: Callable[[], None],
-) -> ToolRunner:
+) -> ToolsResult:
     """Start a client and return what is left once it has ended.
 
     Args:
@@ -74,7 +74,7 @@ def run_leg(
     facts = _steady(meter, prepared, probe, began) if client.alive() else ()
     done = prepared.wait(client, probe.deadline)
     served = None if prepared.shares else prepared.end_server()
-    return ToolRunner(probe, done, served, pins, facts)
+    return ToolsResult(probe, done, served, pins, facts)
 
 
 def _steady(meter: MachineMeter, prepared: Prepared, probe: Probe, began: float) -> Facts:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from netbench.facts.base import NamespaceSet
 from netbench.facts.cputime import TICK
 from netbench.facts.procfs import SocketAddress
-from netbench.facts.proxies import Proxy, find_proxies
+from netbench.watch.proxies import Proxy, find_proxies
 from netbench.record import Absent, FactValue
 
 _UNSEEN = Absent("the processes of the engine's host are not to be seen")
@@ -18,7 +18,7 @@ _WORKED = 5 * TICK
 """Seconds of CPU time that a proxy uses only where a trial's datagrams go through it."""
 
 
-class DatagramWitness:
+class DatagramWatch:
     """Watches one published UDP port over one trial; has the interface of `PublishedWitness`."""
 
     def __init__(self, host: NamespaceSet, *, address: str, host_port: int, port: int) -> None:

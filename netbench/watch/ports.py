@@ -9,8 +9,8 @@ from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet
 from netbench.facts.conntrack import Tracked, look_up, parse_conntrack
 from netbench.facts.procfs import Connection, SocketAddress, tcp_connections
-from netbench.facts.proxies import Proxy, find_proxies
-from netbench.facts.serving import FEW, Sighting, judge
+from netbench.watch.proxies import Proxy, find_proxies
+from netbench.watch.port_verdict import FEW, PortReading, judge
 from netbench.record import Absent, FactValue
 from netbench.system.setns import in_netns
 
@@ -25,7 +25,7 @@ _MANY: Final = 50_000
 """Tracked connections that are read as text at most, some 10 MB."""
 
 
-class PublishedWitness:
+class PortWatch:
     """Watches one published port over one trial."""
 
     def __init__(
@@ -82,7 +82,7 @@ class PublishedWitness:
             self._tracked = _tried(self._table)
         proxy = self._proxy_cpu()
         via, evidence = judge(
-            Sighting(
+            PortReading(
                 target=self._target,
                 at_server=self._at_server,
                 at_host=self._at_host,

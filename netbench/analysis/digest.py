@@ -14,18 +14,18 @@ from netbench.analysis.columns import groups
 from netbench.analysis.model import Analysis
 from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import Failure, Record, Sample, Skip
-from netbench.report.cpusums import CpuTable
-from netbench.report.roundtrips import RoundTrips
-from netbench.report.searches import Searches
-from netbench.report.counts import DriverCounts
-from netbench.report.views import (
+from netbench.analysis.cpu_sums import CpuTable
+from netbench.analysis.round_trips import RoundTrips
+from netbench.analysis.rate_searches import Searches
+from netbench.analysis.driver_counts import DriverCounts
+from netbench.analysis.digest_model import (
     CommandLine,
     Digest,
     DrawnRecord,
     FailureReason,
     RecordRow,
 )
-from netbench.report.words import CellKey, plain
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.spec import Arm, Cell, Role
 
 ROWS: Final = 2_000
@@ -59,7 +59,7 @@ def chosen_trials(analysis: Analysis) -> dict[int, bool]:
     return chosen
 
 
-class Gathering:
+class DigestCollector:
     """What one pass over the records has kept of them so far, before anything is judged."""
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class Gathering:
 
 def digest(analysis: Analysis, records: Iterable[Record]) -> Digest:
     """Read every record once and keep what a report shows."""
-    gathering, chosen = Gathering(), chosen_trials(analysis)
+    gathering, chosen = DigestCollector(), chosen_trials(analysis)
     whole = [record for record in records if gathering.take(record) or record.number in chosen]
     return gathering.digest(analysis, whole)
 

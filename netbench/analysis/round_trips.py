@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from netbench.record import Record, Sample
-from netbench.report.views import MergedTimes
-from netbench.report.words import CellKey
+from netbench.analysis.digest_model import MergedTimes
+from netbench.analysis.cell_key import CellKey
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ _WORKED: Final = 5 * TICK
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class PortReading:
     """What was seen of a published port during one trial; a text says why something was not."""
 
     target: SocketAddress
@@ -45,15 +45,15 @@ class Sighting:
         )
 
 
-def judge(seen: Sighting) -> tuple[ServedBy | Absent, str]:
+def judge(seen: PortReading) -> tuple[ServedBy | Absent, str]:
     """Return which way the port was served, and the evidence in words.
 
     Returns:
         `Absent` as the way, where evidence is missing or contradicts itself.
     """
-    opinions = {witness: ask(seen) for witness, ask in _WITNESSES.items()}
+    opinions = {watch: ask(seen) for watch, ask in _WITNESSES.items()}
     evidence = "; ".join(words for _, words in opinions.values())
-    votes = {witness: ways for witness, (ways, _) in opinions.items() if ways}
+    votes = {watch: ways for watch, (ways, _) in opinions.items() if ways}
     ways = frozenset().union(*votes.values())
     if not ways:
         return Absent("nothing shows which way the port was served"), evidence
@@ -67,7 +67,7 @@ _Opinion = tuple[frozenset[ServedBy], str]
 _NONE: Final[frozenset[ServedBy]] = frozenset()
 
 
-def _sockets(seen: Sighting) -> _Opinion:
+def _sockets(seen: PortReading) -> _Opinion:
     if isinstance(seen.at_server, str):
         return _NONE, f"the server's sockets were not read: {seen.at_server}"
     if not seen.at_server:
@@ -82,7 +82,7 @@ def _sockets(seen: Sighting) -> _Opinion:
     return frozenset({"nat"}), f"{theirs}, the host no socket of {seen.target}"
 
 
-def _conntrack(seen: Sighting) -> _Opinion:
+def _conntrack(seen: PortReading) -> _Opinion:
     if isinstance(seen.tracked, str):
         return _NONE, f"conntrack was not read: {seen.tracked}"
     if not seen.tracked:
@@ -96,14 +96,14 @@ def _conntrack(seen: Sighting) -> _Opinion:
     return frozenset(ways), f"conntrack has {_quoted(seen.tracked)}"
 
 
-def _cpu(seen: Sighting) -> _Opinion:
+def _cpu(seen: PortReading) -> _Opinion:
     if isinstance(seen.proxy, str):
         return _NONE, seen.proxy
     ways: frozenset[ServedBy] = frozenset({"proxy"}) if seen.proxy >= _WORKED else _NONE
     return ways, f"the proxy process used {seen.proxy:.2f} s of CPU time"
 
 
-_WITNESSES: Final[Mapping[str, Callable[[Sighting], _Opinion]]] = {
+_WITNESSES: Final[Mapping[str, Callable[[PortReading], _Opinion]]] = {
     "sockets": _sockets,
     "conntrack": _conntrack,
     "CPU time": _cpu,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from netbench.record import PromiseCheck, Record, Skip
-from netbench.report.views import DriverView, PromiseCount, WayView
-from netbench.report.words import TRIED
+from netbench.analysis.digest_model import DriverView, PromiseCount, WayView
+from netbench.analysis.cell_key import TRIED
 from netbench.spec import Path
 
 _VIA: Final = "trial.published_via"

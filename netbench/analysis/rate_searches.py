@@ -5,8 +5,8 @@ from typing import Final
 
 from netbench.probes.iperf3.search import GOALS
 from netbench.record import FactValue, Record, Sample
-from netbench.report.views import Goal, Load, SearchTrial
-from netbench.report.words import CellKey
+from netbench.analysis.digest_model import Goal, Load, SearchTrial
+from netbench.analysis.cell_key import CellKey
 
 MOST: Final = 20
 """Searches of one driver in one cell that are drawn."""

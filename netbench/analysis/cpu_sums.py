@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final
 
 from netbench.record import Absent, FactValue, Record, Sample
-from netbench.report.views import CostSplit, CpuMeans
-from netbench.report.words import CellKey
+from netbench.analysis.digest_model import CostSplit, CpuMeans
+from netbench.analysis.cell_key import CellKey
 
 PER: Final = {"cpu_per_byte": "byte", "cpu_per_transaction": "transaction"}
 """Cost metrics, and what each is divided by."""
