@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netbench import store
 from netbench.analysis import Analysis, analyse
@@ -109,7 +109,7 @@ def load(path: str | PathLike[str]) -> Run:
     return Run(folder, store.load(folder).info)
 
 
-def measure(options: RunOptions | None = None, **plan: str) -> Run:
+def measure(options: RunOptions | None = None, **plan: Any) -> Run:
     """Measure as `netbench run` does, without a word, and return the run; no report is written.
 
     Args:

@@ -19,6 +19,24 @@ def options_of(driver: str) -> dict[str, str]:
     return {key: value for key, equals, value in (w.partition("=") for w in words) if equals}
 
 
+VXLAN_HEADERS: Final = 50
+"""Bytes that VXLAN adds to an inner IPv4 packet: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3."""
+USUAL_MTU: Final = 1500
+"""MTU of links that nobody gave one, of bridges and of the emulated LAN."""
+
+
+PUBLISHED_PORTS: Final = range(20001, 20101)
+"""Ports of containers that are published."""
+REACH_PORTS: Final = range(20101, 21000)
+"""Ports of the echo servers of a reach matrix."""
+TOOL_PORTS: Final = range(21001, 31000)
+"""Ports of the servers of sessions and trials."""
+HOST_PORTS: Final = range(30001, 32768)
+"""Ports of the host's that the netns engine publishes at."""
+CONTROL_PORTS: Final = range(31001, 32000)
+"""Ports of the services that control plane trials wait for."""
+
+
 class Attach(StrEnum):
     """How an endpoint gets its network namespace."""
 

@@ -22,12 +22,12 @@ from injected import Limited, Limiter, Neighbour
 
 from netbench import load as load_run
 from netbench.analysis.stats import spread
-from netbench.workflow.preflight import RunOptions
-from netbench.workflow.run import measure
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import NetbenchError
 from netbench.plan import Options
+from netbench.workflow.options import RunOptions
+from netbench.workflow.run import measure
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "campaigns.jsonl"
@@ -163,15 +163,9 @@ def campaign(kind: Kind, number: int) -> Campaign:
     with tempfile.TemporaryDirectory(prefix="netbench-calibration-") as place:
         wishes = RunOptions(
             output=Path(place),
-            engine=EngineOptions(),
-            parent_in_use=False,
-            as_json=False,
-            quiet=True,
-            keep=False,
-            identify=False,
         )
         with Neighbour(seed) if kind.neighbour else nullcontext():
-            path, status = measure(options, wishes, opener)
+            path, status = measure(options, wishes, opener=opener)
         if status != "complete":
             raise NetbenchError(f"{seed}: {status}")
         found, failures = told(path)

@@ -23,15 +23,16 @@ from typing import Any, Final, cast
 from by_hand import NoNumber, measure_whole
 
 from netbench import load as load_run
-from netbench.workflow.preflight import RunOptions, topology_of
-from netbench.workflow.run import measure
-from netbench.engines.base import Endpoint, Engine, Process, EngineOptions
+from netbench.engines.base import Endpoint, Engine, EngineOptions, Process
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, NetbenchError
 from netbench.plan import Options, build, parse
 from netbench.record import Sample
 from netbench.spec import Cpus, Placement, Role
 from netbench.topology.block import target_of
+from netbench.workflow.options import RunOptions
+from netbench.workflow.preflight import topology_of
+from netbench.workflow.run import measure
 
 CELLS: Final = {
     "tcp-throughput cross": ("tcp-throughput", "cross"),
@@ -152,14 +153,8 @@ def compare(engine: str, driver: str, cell: str, blocks: int) -> list[Block]:
 
         wishes = RunOptions(
             output=Path(place),
-            engine=EngineOptions(),
-            parent_in_use=False,
-            as_json=False,
-            quiet=True,
-            keep=False,
-            identify=False,
         )
-        path, _ = measure(options, wishes, opener)
+        path, _ = measure(options, wishes, opener=opener)
         return joined(made[0], cell, path)
 
 

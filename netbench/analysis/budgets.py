@@ -19,13 +19,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from netbench.analysis.block_pairs import Observed, arm, both, joined
 from netbench.analysis.boundary import first_decision, interval
-from netbench.analysis.budgetgates import GATES, BudgetEvidence, BudgetCriteria
+from netbench.analysis.budget_gates import GATES, BudgetCriteria, BudgetEvidence
 from netbench.analysis.cells import NOT_REACHED
-from netbench.analysis.multiplicity import declared, looks
 from netbench.analysis.model import BudgetResult, Standing
+from netbench.analysis.multiplicity import declared, looks
 from netbench.analysis.observations import Observations, place_of
-from netbench.analysis.pairing import Observed, arm, both, joined
 from netbench.analysis.stats import ALPHA, Interval
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
@@ -130,7 +130,9 @@ def _evidence(terms: BudgetCriteria, plan: PlanSummary, seen: Observed | None) -
     )
 
 
-def _shown(terms: BudgetCriteria, found: Interval) -> tuple[float | None, float | None, float | None]:
+def _shown(
+    terms: BudgetCriteria, found: Interval
+) -> tuple[float | None, float | None, float | None]:
     """Return mean and both ends on the scale that is shown."""
 
     def scaled(value: float | None) -> float | None:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netbench.analysis.block_pairs import Observed, Pairs, arm, both, joined
 from netbench.analysis.boundary import interval
 from netbench.analysis.columns import Floats, Rows, Wholes, groups
-from netbench.analysis.multiplicity import is_primary, looks
 from netbench.analysis.frame import Frames
 from netbench.analysis.model import Contrast, NullContrast, QualityWarning
-from netbench.analysis.pairing import Observed, Pairs, arm, both, joined
-from netbench.analysis.series import BlockDelta
+from netbench.analysis.multiplicity import is_primary, looks
 from netbench.analysis.saturation import METRIC, Name, saturated
+from netbench.analysis.series import BlockDelta
 from netbench.analysis.stats import ALPHA, Interval
 from netbench.analysis.verdicts import ContrastEvidence, contains_one, judge, noise_floor
 from netbench.record import METRICS, Metric, PlanSummary
@@ -139,7 +139,9 @@ class CellComparison:
             deltas=self._nulls,
         )
 
-    def contrast(self, target: ContrastTarget, missing: tuple[QualityWarning, ...] = ()) -> Contrast:
+    def contrast(
+        self, target: ContrastTarget, missing: tuple[QualityWarning, ...] = ()
+    ) -> Contrast:
         """Return a driver's contrast; `missing` tells of blocks that it has no value of."""
         pairs = self.pairs(target.driver)
         evidence = self._evidence(target, pairs)

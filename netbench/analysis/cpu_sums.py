@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from netbench.record import Absent, FactValue, Record, Sample
-from netbench.analysis.digest_model import CostSplit, CpuMeans
 from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import CostSplit, CpuMeans
+from netbench.record import Absent, FactValue, Record, Sample
 
 PER: Final = {"cpu_per_byte": "byte", "cpu_per_transaction": "transaction"}
 """Cost metrics, and what each is divided by."""

@@ -10,14 +10,9 @@ from typing import Final, assert_never
 
 import numpy as np
 
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.columns import groups
-from netbench.analysis.model import Analysis
-from netbench.analysis.series import TrialPoint, in_columns
-from netbench.record import Failure, Record, Sample, Skip
 from netbench.analysis.cpu_sums import CpuTable
-from netbench.analysis.round_trips import RoundTrips
-from netbench.analysis.rate_searches import Searches
-from netbench.analysis.driver_counts import DriverCounts
 from netbench.analysis.digest_model import (
     CommandLine,
     Digest,
@@ -25,7 +20,12 @@ from netbench.analysis.digest_model import (
     FailureReason,
     RecordRow,
 )
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.driver_counts import DriverCounts
+from netbench.analysis.model import Analysis
+from netbench.analysis.rate_searches import Searches
+from netbench.analysis.round_trips import RoundTrips
+from netbench.analysis.series import TrialPoint, in_columns
+from netbench.record import Failure, Record, Sample, Skip
 from netbench.spec import Arm, Cell, Role
 
 ROWS: Final = 2_000

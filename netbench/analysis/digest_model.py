@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netbench.record import Histogram, Record, SeriesPoint, Skip, Slice
 from netbench.analysis.cell_key import CellKey
+from netbench.record import Histogram, Record, SeriesPoint, Skip, Slice
 from netbench.spec import Role
 
 

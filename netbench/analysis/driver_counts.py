@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from netbench.record import PromiseCheck, Record, Skip
-from netbench.analysis.digest_model import DriverView, PromiseCount, WayView
 from netbench.analysis.cell_key import TRIED
+from netbench.analysis.digest_model import DriverView, PromiseCount, WayView
+from netbench.record import PromiseCheck, Record, Skip
 from netbench.spec import Path
 
 _VIA: Final = "trial.published_via"

@@ -196,6 +196,14 @@ class CellSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Efficiency:
+    """A driver's rate between containers over that of loopback."""
+
+    driver: str
+    efficiency: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loopback:
     """What one stream over loopback carries, and what drivers reach of it."""
 
@@ -204,8 +212,7 @@ class Loopback:
     """bit/s."""
     source: str
     """Where it comes from, in words."""
-    efficiencies: tuple[tuple[str, float], ...]
-    """Driver, and its rate between containers over this one."""
+    efficiencies: tuple[Efficiency, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from netbench.analysis.block_pairs import Observed
 from netbench.analysis.columns import Texts, groups
 from netbench.analysis.contrasts import observed_in
 from netbench.analysis.frame import Frames
-from netbench.analysis.pairing import Observed
 from netbench.record import PlanSummary, Record, Sample, Skip
 from netbench.spec import Cell, Path, Placement
 

@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 
 from netbench.analysis import cells, multiplicity, quality, timeline
+from netbench.analysis.block_pairs import Observed
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
     CellComparison,
-    Key,
-    ContrastTarget,
     ContrastCriteria,
+    ContrastTarget,
+    Key,
     by_key,
     targets,
 )
@@ -24,13 +25,12 @@ from netbench.analysis.frame import Collector, Frames, Trials, collect
 from netbench.analysis.model import (
     Analysis,
     Contrast,
+    OutcomeCounts,
     QualityWarning,
     Stopped,
-    OutcomeCounts,
     Verdict,
 )
 from netbench.analysis.observations import observations_of
-from netbench.analysis.pairing import Observed
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecast, forecast_verdict, settles

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from typing import Final
 
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import Goal, Load, SearchTrial
 from netbench.probes.iperf3.search import GOALS
 from netbench.record import FactValue, Record, Sample
-from netbench.analysis.digest_model import Goal, Load, SearchTrial
-from netbench.analysis.cell_key import CellKey
 
 MOST: Final = 20
 """Searches of one driver in one cell that are drawn."""

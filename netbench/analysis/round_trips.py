@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from netbench.record import Record, Sample
-from netbench.analysis.digest_model import MergedTimes
 from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import MergedTimes
+from netbench.record import Record, Sample
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 from netbench.analysis import multiplicity
 from netbench.analysis.boundary import multiplier
 from netbench.analysis.budgets import awaited, judge_budgets
-from netbench.analysis.contrasts import CellComparison, Key, ContrastTarget, ContrastCriteria
+from netbench.analysis.contrasts import CellComparison, ContrastCriteria, ContrastTarget, Key
 from netbench.analysis.model import Contrast, Verdict
 from netbench.analysis.observations import Observations, ObservationsSoFar, place_of
 from netbench.analysis.series import BlockDelta, in_columns

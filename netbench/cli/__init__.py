@@ -4,11 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from importlib import import_module
+from types import FrameType
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -41,22 +40,21 @@ _SETTINGS = {
 class _Commands(TyperGroup):
     """Loads a command when it is called: `netbench --help` is instant."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help text."""
         del ctx
         return [*COMMANDS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load one command."""
-        del ctx
         if cmd_name not in COMMANDS:
-            return None
+            return super().get_command(ctx, cmd_name)
         module = import_module(f"netbench.cli.commands.{cmd_name}")
         single = _typer()
         single.command(cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, without loading them."""
         del ctx
         with formatter.section("Commands"):

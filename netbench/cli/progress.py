@@ -13,9 +13,9 @@ from netbench.plan import Plan
 from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample, Settled
 from netbench.runner import (
     BlockFinished,
+    BlockJudged,
     BlockStarted,
     Event,
-    BlockJudged,
     TrialFinished,
     TrialStarted,
 )

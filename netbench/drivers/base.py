@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from netbench.record import EndpointFacts, Link, PairFacts, PromiseCheck
 from netbench.spec import Family, NetworkSpec, Path, Recipe, Role, Via
@@ -76,6 +76,30 @@ class ReachPlace(StrEnum):
     PUBLISHED = "published port"
 
 
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """What a reader must know of a driver's figures that were measured on one machine."""
+
+    badge: str
+    """In a few words, to stand beside a number."""
+    text: str
+    """In a sentence without its subject, the driver."""
+    unless_kind: str = ""
+    """It does not apply where a link of this kind was proved to carry the bytes."""
+
+
+OVER_LOOPBACK: Final = Caveat(
+    "over loopback, MTU 65536",
+    "on one machine this traffic takes lo (MTU 65536, no queueing discipline), which a client on "
+    "another machine would not.",
+)
+NO_NETWORK_CARD: Final = Caveat(
+    "no network card",
+    "from container to container the kernel hands frames over beneath the parent, so no network "
+    "card, switch or port security was involved.",
+)
+
+
 Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]
 """From and to: True where it promises that one reaches the other, False where it promises not."""
 
@@ -114,6 +138,8 @@ class Driver:
     """The variant options it takes; `-o` stands for options of the engine's own."""
     other: NetworkSpec | None = None
     """Another network of its kind, for the reach matrix; None where it has none."""
+    caveats: tuple[Caveat, ...] = ()
+    """Of its figures between containers."""
 
     @property
     def isolated(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET, DEFAULT_ROUTE
-from netbench.drivers.base import Closed, Driver, Reach, PathClaim, reach
+from netbench.drivers.base import Closed, Driver, PathClaim, Reach, reach
 from netbench.drivers.links import across_bridge, lan_to_published
 from netbench.drivers.promises import OWN_NETNS, VETH_INTO_BRIDGE
 from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via

@@ -3,7 +3,7 @@
 import hashlib
 from ipaddress import ip_address, ip_network
 
-from netbench.drivers.base import Closed, Driver, Promise, Proof, PathClaim
+from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
 from netbench.drivers.links import ends_only, lan_to_end
 from netbench.drivers.promises import LINK_APPEARS, OWN_NETNS
 from netbench.record import PairFacts

@@ -1,6 +1,6 @@
 """`container`: the network namespace of the pair's other container."""
 
-from netbench.drivers.base import Driver, PathClaim
+from netbench.drivers.base import OVER_LOOPBACK, Driver, PathClaim
 from netbench.drivers.bridge import PUBLISHING, REACH
 from netbench.drivers.links import over_loopback
 from netbench.drivers.promises import OWN_OTHERS, PAIR_NETNS
@@ -16,4 +16,5 @@ CONTAINER = Driver(
     reach=REACH,
     options=frozenset({"family", "cc", "published"}),
     other=NetworkSpec("bridge"),
+    caveats=(OVER_LOOPBACK,),
 )

@@ -1,6 +1,6 @@
 """`host`: the namespace of the engine's host itself."""
 
-from netbench.drivers.base import Closed, Driver, Proof, PathClaim, everywhere, reach
+from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, everywhere, reach
 from netbench.drivers.links import lan_to_host, over_loopback
 from netbench.drivers.promises import HOST_LINKS, HOST_NETNS
 from netbench.spec import Attach, Path, Recipe, Via
@@ -23,4 +23,5 @@ HOST = Driver(
         )
     ),
     options=frozenset({"family", "cc"}),
+    caveats=(OVER_LOOPBACK,),
 )

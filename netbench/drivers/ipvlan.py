@@ -3,7 +3,7 @@
 from typing import Final
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET, DEFAULT_ROUTE, ROUTED_BY_DEVICE
-from netbench.drivers.base import Driver, Promise, PathClaim, everywhere, reach
+from netbench.drivers.base import NO_NETWORK_CARD, Driver, PathClaim, Promise, everywhere, reach
 from netbench.drivers.links import between_children, lan_to_child
 from netbench.drivers.macvlan import NO_PORT, OPTIONS
 from netbench.drivers.promises import OWN_NETNS, PARENT_MAC, child_of_parent
@@ -42,6 +42,7 @@ def _ipvlan(mode: str, isolates: str, route: Promise, *, bridged: bool) -> Drive
         reach=everywhere(promised),
         options=OPTIONS,
         other=network,
+        caveats=(NO_NETWORK_CARD,),
     )
 
 

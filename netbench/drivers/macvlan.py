@@ -3,7 +3,7 @@
 from typing import Final
 
 from netbench.drivers.addressing import address_in_subnet, default_route
-from netbench.drivers.base import Closed, Driver, Proof, Reach, PathClaim, everywhere, reach
+from netbench.drivers.base import NO_NETWORK_CARD, Closed, Driver, PathClaim, Proof, Reach, everywhere, reach
 from netbench.drivers.links import between_children, lan_to_child
 from netbench.drivers.promises import OWN_NETNS, child_of_parent, own_mac
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
@@ -42,6 +42,7 @@ def _macvlan(
         reach=everywhere(promised),
         options=OPTIONS,
         other=network,
+        caveats=(NO_NETWORK_CARD,),
     )
 
 

@@ -1,7 +1,7 @@
 """`overlay`: a network that spans hosts, its frames carried in VXLAN."""
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET
-from netbench.drivers.base import Closed, Driver, Proof, PathClaim, reach
+from netbench.drivers.base import Caveat, Closed, Driver, PathClaim, Proof, reach
 from netbench.drivers.links import across_overlay, lan_to_published
 from netbench.drivers.promises import OVERLAY_MTU, OWN_NETNS, VETH_INTO_SANDBOX
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
@@ -30,4 +30,12 @@ OVERLAY = Driver(
     },
     options=frozenset({"mtu", "family", "cc", "internal", "encrypted", "-o"}),
     other=_NETWORK,
+    caveats=(
+        Caveat(
+            "VXLAN not crossed",
+            "VXLAN not crossed. Both ends were on one node, where an overlay is a bridge; between "
+            "nodes each frame is wrapped, sent and unwrapped as well.",
+            unless_kind="vxlan",
+        ),
+    ),
 )

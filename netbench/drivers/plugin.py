@@ -1,6 +1,6 @@
 """`plugin:NAME`: any network plug-in that the engine lists, recorded as it is found."""
 
-from netbench.drivers.base import Closed, Driver, Proof, PathClaim
+from netbench.drivers.base import Closed, Driver, PathClaim, Proof
 from netbench.drivers.links import ends_only, lan_to_end
 from netbench.drivers.promises import LINK_APPEARS, OWN_NETNS
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from netbench.drivers.addressing import NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, default_route
-from netbench.drivers.base import Closed, Driver, ReachPlace, Promise, Proof, PathClaim, reach
+from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof, ReachPlace, reach
 from netbench.drivers.promises import mtu_is
 from netbench.errors import ConfigurationError
 from netbench.spec import Attach, NetworkSpec, Path, Recipe
@@ -150,7 +150,9 @@ def _without_default_route(promises: tuple[Promise, ...]) -> tuple[Promise, ...]
     )
 
 
-def _promising(driver: Driver, no: str, unsaid: Callable[[tuple[ReachPlace, ReachPlace]], bool]) -> Driver:
+def _promising(
+    driver: Driver, no: str, unsaid: Callable[[tuple[ReachPlace, ReachPlace]], bool]
+) -> Driver:
     """Return a driver that promises no reach between some places, and nothing between others."""
     shut = reach(no=no)
     promised = {

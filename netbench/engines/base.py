@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from netbench.system.files import Files
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import Files
 
 Signal = Literal["STOP", "CONT", "TERM", "ALRM", "KILL"]
 PROBE_IMAGE: Final = "netbench-probe"

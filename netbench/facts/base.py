@@ -7,10 +7,10 @@ from typing import Protocol
 from netbench.errors import FactError
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
-from netbench.system.files import NOWHERE, Files
 from netbench.record import Ipam, Link, PairFacts
 from netbench.spec import Protocol as Transport
 from netbench.spec import Role
+from netbench.system.files import NOWHERE, Files
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from netbench.errors import FactError
-from netbench.record import Address, LinkCounters, Link
+from netbench.record import Address, Link, LinkCounters
 
 ARGV = ("ip", "-j", "-d", "-s", "addr", "show")
 """The command whose rows are parsed here."""

@@ -8,11 +8,11 @@ from typing import Final
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, NamespaceSet, with_offloads
+from netbench.facts.base import NamespaceSet, Pair, with_offloads
 from netbench.facts.rtnl import read_netns, read_offloads
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts
-from netbench.system.setns import in_netns
 from netbench.spec import Role
+from netbench.system.setns import in_netns
 
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.CLIENT: (Role.HOST,),

@@ -13,7 +13,7 @@ from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 from netbench.facts.procfs import read_local
 from netbench.facts.registry import OFFLOADS
 from netbench.facts.routes import DEFAULT, DEFAULT6, in_order, leads_on
-from netbench.record import Address, LinkCounters, Link, Route
+from netbench.record import Address, Link, LinkCounters, Route
 
 _IFF_UP = 1
 _IFF_LOWER_UP = 1 << 16

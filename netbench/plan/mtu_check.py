@@ -6,13 +6,9 @@ from typing import Final
 from netbench.drivers import Driver, PathClaim
 from netbench.plan.suite import Suite
 from netbench.probes import UdpRate
-from netbench.spec import Path, Via
+from netbench.spec import Path, USUAL_MTU, VXLAN_HEADERS, Via
 
 _LOOPBACK: Final = 65536
-_USUAL: Final = 1500
-"""MTU of links that nobody gave one, of bridges and of the emulated LAN."""
-_OVERLAY: Final = 1450
-"""What VXLAN's headers leave of it."""
 _OPEN: Final = ("cni", "plugin")
 """Kinds of network whose links' MTU is for others to say."""
 
@@ -48,8 +44,8 @@ def _mtu(driver: Driver, path: Path, parent: str | None) -> int | None:
     if way.via is Via.LOOPBACK:
         return _LOOPBACK
     if network is None:
-        return _USUAL
+        return USUAL_MTU
     if network.mtu is None and network.on_lan and parent:
         return None
-    own = network.mtu or (_OVERLAY if network.driver == "overlay" else _USUAL)
-    return own if way.via is Via.ADDRESS else min(own, _USUAL)
+    own = network.mtu or (USUAL_MTU - VXLAN_HEADERS if network.driver == "overlay" else USUAL_MTU)
+    return own if way.via is Via.ADDRESS else min(own, USUAL_MTU)

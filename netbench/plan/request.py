@@ -6,10 +6,10 @@ from typing import Final
 
 from netbench.drivers import Driver, PathClaim, no_congestion_control
 from netbench.errors import ConfigurationError
+from netbench.plan.budget_scope import offered
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, parse_drivers
 from netbench.plan.mtu_check import unfit
-from netbench.plan.budget_scope import offered
 from netbench.plan.suite import MOST_BLOCKS, Suite, load_suite
 from netbench.record import Budget
 from netbench.spec import Cell, Path, Placement

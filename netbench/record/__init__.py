@@ -2,22 +2,22 @@
 
 from netbench.record.budget import Budget
 from netbench.record.histogram import Histogram
+from netbench.record.literature import Direction, PublishedComparison
 from netbench.record.metrics import METRICS, Metric
 from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
     Address,
-    LinkCounters,
     EndpointFacts,
     FactValue,
     Ipam,
     Link,
+    LinkCounters,
     Namespaces,
     PairFacts,
     Route,
 )
 from netbench.record.outcome import (
-    TrialTimes,
     Failure,
     HopProof,
     Measurement,
@@ -33,11 +33,11 @@ from netbench.record.outcome import (
     Skip,
     Slice,
     ToolRun,
+    TrialTimes,
 )
 from netbench.record.process import Completed
-from netbench.record.literature import Direction, PublishedComparison
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
-from netbench.record.resumed import ResumeDifference, Resumed
+from netbench.record.resumed import Resumed, ResumeDifference
 from netbench.record.run import (
     SCHEMA,
     OtherRun,
@@ -46,7 +46,7 @@ from netbench.record.run import (
     ProbeSummary,
     RunInfo,
 )
-from netbench.record.stops import Left, Ruling, Settled, Why
+from netbench.record.stopping import Left, Ruling, Settled, Why
 
 __all__ = [
     "METRICS",
@@ -58,10 +58,7 @@ __all__ = [
     "Absent",
     "Address",
     "Budget",
-    "TrialTimes",
     "Completed",
-    "LinkCounters",
-    "ResumeDifference",
     "Direction",
     "EndpointFacts",
     "FactValue",
@@ -71,6 +68,7 @@ __all__ = [
     "Ipam",
     "Left",
     "Link",
+    "LinkCounters",
     "Measurement",
     "Metric",
     "Namespaces",
@@ -86,6 +84,7 @@ __all__ = [
     "PublishedComparison",
     "Record",
     "Redaction",
+    "ResumeDifference",
     "Resumed",
     "Route",
     "Ruling",
@@ -98,6 +97,7 @@ __all__ = [
     "Skip",
     "Slice",
     "ToolRun",
+    "TrialTimes",
     "Why",
     "telling",
 ]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.record.budget import Budget
-from netbench.record.observed import FactValue
 from netbench.record.literature import PublishedComparison
+from netbench.record.observed import FactValue
 from netbench.record.resumed import Resumed
-from netbench.record.stops import Settled
+from netbench.record.stopping import Settled
 from netbench.spec import Cell
 
 SCHEMA: Final = 2

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
+from netbench.analysis.cpu_sums import PER
+from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.drivers import DRIVERS
 from netbench.probes import TcpThroughput
 from netbench.record import RunInfo
-from netbench.analysis.cpu_sums import PER
-from netbench.report.judgement import judgement, signed
+from netbench.report.labels import SIGNS, bounded, capital, counted, joined, key_of, metric_title
 from netbench.report.sentences import PLAIN, SUBJECTS, attempts, primaries, trouble
-from netbench.analysis.digest_model import Digest, DriverView
-from netbench.report.words import SIGNS, bounded, capital, counted, joined, key_of, metric_title
-from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
+from netbench.report.verdict_text import judgement, signed
 from netbench.spec import Path
 
 _WHOLE_FROM: Final = 10

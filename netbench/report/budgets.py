@@ -3,11 +3,11 @@
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.compare.model import RunComparison
 from netbench.analysis.model import Analysis, BudgetResult, Standing
 from netbench.record import RunInfo
-from netbench.report.words import counted, interval, joined
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.report.labels import counted, interval, joined
 
 SIGNS: Final[dict[Standing, str]] = {
     Standing.NOT_MET: "✗",

@@ -4,13 +4,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, BudgetResult, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.warnings import doubts
-from netbench.report.judgement import shared_by, signed
+from netbench.report.labels import concerns, interval, key_of, metric_title
 from netbench.report.literature import in_short
 from netbench.report.matrix import MeasureEntry, measures, others
 from netbench.report.sentences import (
@@ -24,9 +25,8 @@ from netbench.report.sentences import (
     unmeasured,
 )
 from netbench.report.stopping import ending, extension
-from netbench.analysis.digest_model import Digest
-from netbench.report.words import concerns, interval, key_of, metric_title
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.report.verdict_text import shared_by, signed
+from netbench.report.warnings import doubts
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.record import Absent, RunInfo
-from netbench.report.sentences import fact
-from netbench.report.words import joined
 from netbench.analysis.cell_key import plain
+from netbench.record import Absent, RunInfo
+from netbench.report.labels import joined
+from netbench.report.sentences import fact
 
 _NO_NETWORK: Final = "a user-mode network that the engine does not name"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.model import Analysis, Contrast
-from netbench.report.words import concerns, interval, key_of
 from netbench.analysis.cell_key import CellKey
+from netbench.analysis.model import Analysis, Contrast
+from netbench.report.labels import concerns, interval, key_of
 
 MARKS: Final = (
     *(0.1, 0.2, 0.33, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),

@@ -5,28 +5,18 @@ import gzip
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
-from importlib.resources import as_file, files
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
-from jinja2 import (
-    Environment,
-    FileSystemBytecodeCache,
-    PackageLoader,
-    StrictUndefined,
-    select_autoescape,
-)
-from jinja2.bccache import Bucket
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from netbench import units
-from netbench.report import words
+from netbench.analysis.cell_key import plain
+from netbench.report import labels
 from netbench.report.document import Json
 from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour
 
@@ -44,7 +34,6 @@ _DIGITS: Final = np.frombuffer(
 """The letter of each digit."""
 _INDENT: Final = re.compile(r"\n\s+")
 _FOLDER: Final = "templates"
-COMPILED: Final = Path(__file__).parent / _FOLDER / "__pycache__"
 
 
 def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
@@ -68,18 +57,6 @@ def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
     )
 
 
-class _Compiled(FileSystemBytecodeCache):
-    """Templates compiled once, beside them as Python keeps its modules: it takes half a second."""
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep one, where whoever runs may, and wants Python to."""
-        if sys.dont_write_bytecode:
-            return
-        with suppress(OSError):
-            Path(self.directory).mkdir(exist_ok=True)
-            super().dump_bytecode(bucket)
-
-
 @cache
 def environment() -> Environment:
     """Return the environment of all templates: everything is escaped unless it says otherwise."""
@@ -87,16 +64,15 @@ def environment() -> Environment:
         loader=PackageLoader("netbench.report", _FOLDER),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
-        bytecode_cache=_Compiled(str(COMPILED)),
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters |= {
         "quantity": units.quantity,
         "plain": plain,
-        "capital": words.capital,
+        "capital": labels.capital,
     }
-    made.globals |= {"signs": words.SIGNS, "units": units, "interval": words.interval}
+    made.globals |= {"signs": labels.SIGNS, "units": units, "interval": labels.interval}
     return made
 
 
@@ -108,26 +84,8 @@ def packed(content: Json) -> str:
 
 @cache
 def packed_plotly() -> str:
-    """Return plotly.min.js, packed; the same text every time, kept as compiled templates are."""
-    with as_file(files("plotly").joinpath("package_data", "plotly.min.js")) as source:
-        seen = source.stat()
-        kept = COMPILED / f"plotly-{seen.st_size}-{seen.st_mtime_ns}.packed"
-        with suppress(OSError):
-            return kept.read_text(encoding="ascii")
-        text = _packed(source.read_bytes())
-    _keep(kept, text)
-    return text
-
-
-def _keep(path: Path, text: str) -> None:
-    """Write a file whole or not at all, where whoever runs may and wants Python to keep things."""
-    if sys.dont_write_bytecode:
-        return
-    with suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent, encoding="ascii", delete=False) as file:
-            file.write(text)
-        Path(file.name).replace(path)
+    """Return plotly.min.js, packed."""
+    return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
 
 
 def dark_colours() -> dict[str, Json]:
@@ -137,16 +95,16 @@ def dark_colours() -> dict[str, Json]:
 
 def _packed(content: bytes) -> str:
     """Return gzip in base85, six percent shorter than base64, without the letters of markup."""
-    return _base85(gzip.compress(content, compresslevel=9, mtime=0))
+    return _base85(gzip.compress(content, compresslevel=6, mtime=0))
 
 
 def _base85(content: bytes) -> str:
     """Return base85 as `base64.b85encode` does, with `MARKUP`; that one takes half a second."""
     padding = -len(content) % 4
-    words = np.frombuffer(content + bytes(padding), ">u4").astype(np.uint32)
-    digits = np.empty((len(words), 5), np.uint8)
+    labels = np.frombuffer(content + bytes(padding), ">u4").astype(np.uint32)
+    digits = np.empty((len(labels), 5), np.uint8)
     for place in reversed(range(5)):
-        words, digits[:, place] = np.divmod(words, 85)
+        labels, digits[:, place] = np.divmod(labels, 85)
     return _DIGITS[digits].tobytes()[: 5 * len(digits) - padding].decode("ascii")
 
 

@@ -9,11 +9,11 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from netbench import units
+from netbench.analysis.cell_key import plain
 from netbench.record import RunInfo
+from netbench.report.labels import counted
 from netbench.report.sections import engine_named, fact_text, host_text
 from netbench.report.sentences import fact
-from netbench.report.words import counted
-from netbench.analysis.cell_key import plain
 
 MARK: Final = '<meta name="generator" content="netbench runs">'
 """What tells a page of ours from one that happens to have the same name."""

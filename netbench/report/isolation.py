@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from netbench.report.sharing import namespace_rows, network_isolation
 from netbench.analysis.digest_model import DriverView
-from netbench.report.words import joined
+from netbench.report.labels import joined
+from netbench.report.sharing import namespace_rows, network_isolation
 
 NOTHING: Final = "nothing gets across"
 LEVELS: Final = (

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from netbench import units
-from netbench.analysis.model import Analysis
-from netbench.analysis.literature import Agreement, Beside, beside, tally
-from netbench.record import RunInfo
-from netbench.report.words import capital, interval, joined, metric_title
 from netbench.analysis.cell_key import PLACEMENTS, plain
+from netbench.analysis.literature import Agreement, Beside, beside, tally
+from netbench.analysis.model import Analysis
+from netbench.record import RunInfo
+from netbench.report.labels import capital, interval, joined, metric_title
 from netbench.spec import Placement
 
 

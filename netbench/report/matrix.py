@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.multiplicity import leading
-from netbench.analysis.model import Analysis, CellSummary, Contrast
-from netbench.record import METRICS, RunInfo
-from netbench.report.words import SIGNS, capital, key_of, metric_title
 from netbench.analysis.cell_key import CellKey
+from netbench.analysis.model import Analysis, CellSummary, Contrast
+from netbench.analysis.multiplicity import leading
+from netbench.record import METRICS, RunInfo
+from netbench.report.labels import SIGNS, capital, key_of, metric_title
 
 BESIDE: Final = (
     *("rtt_p99", "buffer_delay", "loss", "pdr01", "pdr05", "cpu_per_byte", "cpu_per_transaction"),

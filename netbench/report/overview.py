@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import RunInfo
 from netbench.report.forest import Bar, bar, domain, floor, percent, ticks
-from netbench.report.judgement import brief, judgement
+from netbench.report.labels import SIGNS, concerns, contrast_id, key_of
 from netbench.report.sentences import primaries
-from netbench.analysis.digest_model import Digest
-from netbench.report.words import SIGNS, concerns, contrast_id, key_of
-from netbench.analysis.cell_key import CellKey
+from netbench.report.verdict_text import brief, judgement
 
 MOST: Final = 6
 """Columns of one chart; more of them are spread over a chart for each path."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netbench.record import RunInfo
-from netbench.analysis.digest_model import Digest, FailureReason
-from netbench.report.words import joined
 from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest, FailureReason
+from netbench.record import RunInfo
+from netbench.report.labels import joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from netbench.analysis.digest_model import DriverView
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
 from netbench.record.observed import Sharing
-from netbench.analysis.digest_model import DriverView
 from netbench.spec import Role
 
 MEANINGS: Final[dict[str, str]] = {

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
 from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import PlanSummary, RunInfo
+from netbench.report.labels import counted, joined, key_of
 from netbench.report.sentences import primaries, subject
-from netbench.report.words import counted, joined, key_of
-from netbench.analysis.cell_key import plain
 
 WORDS: Final[dict[Stopped, str]] = {
     Stopped.PRECISE: "precise",

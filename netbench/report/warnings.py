@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from netbench.analysis.model import Analysis, Contrast
-from netbench.report.words import capital, joined, key_of
 from netbench.analysis.cell_key import plain
+from netbench.analysis.model import Analysis, Contrast
+from netbench.report.labels import capital, joined, key_of
 
 
 @dataclass(frozen=True, slots=True)

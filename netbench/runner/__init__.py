@@ -1,27 +1,27 @@
 """Fold a plan over an engine and yield what happens. No printing, no files."""
 
 from netbench.runner.ceiling import ceiling
-from netbench.runner.run_state import RunState
 from netbench.runner.events import (
     BlockFinished,
+    BlockJudged,
     BlockStarted,
     Ended,
     Event,
-    BlockJudged,
     TrialFinished,
     TrialStarted,
 )
 from netbench.runner.judge import Judge
 from netbench.runner.run import Runner
+from netbench.runner.run_state import RunState
 
 __all__ = [
     "BlockFinished",
+    "BlockJudged",
     "BlockStarted",
-    "RunState",
     "Ended",
     "Event",
     "Judge",
-    "BlockJudged",
+    "RunState",
     "Runner",
     "TrialFinished",
     "TrialStarted",

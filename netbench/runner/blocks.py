@@ -9,13 +9,13 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
 from netbench.probes import Lifecycle, Sliced
 from netbench.record import Absent, Failure, Record, SentinelReading, SentinelWindow, Skip
-from netbench.runner.run_state import RunState
 from netbench.runner.events import Event, TrialFinished, TrialStarted
+from netbench.runner.feasibility import Feasibility
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.feasibility import Feasibility
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Where, failure_of, never_ran
+from netbench.runner.run_state import RunState
 from netbench.runner.sessions import SessionRunner
 from netbench.runner.setup import TrialFailed
 from netbench.runner.trial import TrialRunner
@@ -203,7 +203,9 @@ class BlockRunner:
 
     def _ruled_out(self, step: Step, live: LiveBlock) -> Failure | Skip:
         pair = live.pairs.get(step.arm)
-        return self._feasibility.ruled_out(step, pair) or Failure("create", "the pair is not up", "")
+        return self._feasibility.ruled_out(step, pair) or Failure(
+            "create", "the pair is not up", ""
+        )
 
     def _trials_of(
         self, block: BlockPlan, group: Sequence[Step], live: LiveBlock

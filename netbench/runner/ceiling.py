@@ -7,7 +7,7 @@ from typing import Final
 
 from netbench.drivers import DRIVERS
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
 from netbench.facts.procfs import read_local
 from netbench.plan import Plan, Step
@@ -16,7 +16,7 @@ from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.setup import TrialSetup, TrialFailed
+from netbench.runner.setup import TrialFailed, TrialSetup
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology import LiveBlock, LivePair

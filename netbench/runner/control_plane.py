@@ -9,10 +9,10 @@ from typing import Self
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Network
 from netbench.errors import ENGINE_FAILURES, EngineError, Unsupported
-from netbench.system.interrupts import deferred_signals
 from netbench.record import Failure, Skip
 from netbench.runner.setup import TrialFailed
 from netbench.spec import Arm, Attach, Role
+from netbench.system.interrupts import deferred_signals
 from netbench.topology import stems
 
 

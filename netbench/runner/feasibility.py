@@ -2,7 +2,7 @@
 
 from netbench.drivers import Closed
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, SearchProbe, Sliced, chooses
 from netbench.record import Failure, Skip

@@ -5,7 +5,7 @@ from typing import Final
 
 from netbench.drivers import Closed, Proof
 from netbench.engines.base import Endpoint, Engine, Process
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import LISTEN
 from netbench.probes import strerror_name

@@ -4,16 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.system.cgroups import CpuUsage, ControlGroup, Mount, Version, files_of, group_in, mounts, usage
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
-from netbench.facts.cputime import TICK, Machine, machine, process_time, threads, tick
-from netbench.watch.cycles import CycleCounters, counters
-from netbench.system.files import Files, FrozenFiles, text
+from netbench.facts.cpu_time import TICK, Machine, machine, process_time, threads, tick
 from netbench.record import Absent
 from netbench.runner.clock import Clock
 from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate, joined
 from netbench.spec import Cpus
+from netbench.system.cgroups import (
+    ControlGroup,
+    CpuUsage,
+    Mount,
+    Version,
+    files_of,
+    group_in,
+    mounts,
+    usage,
+)
+from netbench.system.files import Files, FrozenFiles, text
+from netbench.watch.cycles import CycleCounters, counters
 
 _UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
 _NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")
@@ -125,7 +134,9 @@ class MachineMeter:
         """Return one edge of a window."""
         return self._reading(opened.ends, opened.cycles)
 
-    def _groups(self, client: TrialEnd, server: TrialEnd) -> tuple[ControlGroup, ControlGroup] | Absent:
+    def _groups(
+        self, client: TrialEnd, server: TrialEnd
+    ) -> tuple[ControlGroup, ControlGroup] | Absent:
         """Return both ends' cgroups, where they are nobody else's."""
         try:
             one, other = (self._group(str(end.endpoint.pid)) for end in (client, server))
@@ -143,7 +154,9 @@ class MachineMeter:
             raise FactError(f"{path} is not readable")
         return group_in(self._mounts, found)
 
-    def _reading(self, ends: _Ends | None, counted: CycleCounters | Absent | None = None) -> Reading:
+    def _reading(
+        self, ends: _Ends | None, counted: CycleCounters | Absent | None = None
+    ) -> Reading:
         groups = () if ends is None or isinstance(ends.groups, Absent) else ends.groups
         tools = (ends.client.pids(), ends.server.pids()) if ends and not groups else ((), ())
         of_groups = (path for group in groups for path in files_of(group))

@@ -9,15 +9,10 @@ from typing import Final
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
-from netbench.watch.connections import ConnectionWatch
-from netbench.watch.datagrams import DatagramWatch
 from netbench.facts.frequency import frequency
-from netbench.watch.ports import PortWatch
-from netbench.system.files import text
 from netbench.plan import Step
 from netbench.record import (
     Absent,
-    TrialTimes,
     Completed,
     EndpointFacts,
     FactValue,
@@ -33,11 +28,16 @@ from netbench.record import (
     Skip,
     Slice,
     ToolRun,
+    TrialTimes,
 )
 from netbench.runner.prepared import Prepared
 from netbench.runner.setup import EVIDENCE, TrialFailed
 from netbench.spec import Cpus, Path, Role
+from netbench.system.files import text
 from netbench.topology import prove, trimmed
+from netbench.watch.connections import ConnectionWatch
+from netbench.watch.datagrams import DatagramWatch
+from netbench.watch.ports import PortWatch
 
 _LOOKS: Final = 2
 """At facts that break a promise: others' links come and go on the host while it is being read."""

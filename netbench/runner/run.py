@@ -10,13 +10,13 @@ from netbench.facts.base import Reader
 from netbench.plan import BlockPlan, Plan
 from netbench.record import Ruling
 from netbench.runner.blocks import BlockRunner
-from netbench.runner.run_state import RunState
-from netbench.runner.events import BlockFinished, BlockStarted, Ended, Event, BlockJudged
+from netbench.runner.events import BlockFinished, BlockJudged, BlockStarted, Ended, Event
+from netbench.runner.feasibility import Feasibility
 from netbench.runner.judge import Judge
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.feasibility import Feasibility
 from netbench.runner.recording import Recorder, SaveRaw
+from netbench.runner.run_state import RunState
 from netbench.runner.sessions import SessionRunner
 from netbench.runner.setup import TrialSetup
 from netbench.runner.trial import TrialRunner
@@ -128,7 +128,11 @@ class Runner:
         live = LiveBlock(
             self._engine,
             self._reader,
-            [(arm, self._plan.driver(arm.driver)) for arm in block.arms if self._feasibility.has(arm)],
+            [
+                (arm, self._plan.driver(arm.driver))
+                for arm in block.arms
+                if self._feasibility.has(arm)
+            ],
             prefix=f"b{block.number}",
             cpus=self._plan.run_cpus,
             paths=self._feasibility.paths,

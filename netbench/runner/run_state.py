@@ -9,8 +9,8 @@ from typing import Final
 
 from netbench.plan import BlockPlan, Plan
 from netbench.record import Record, Ruling, Settled, Why
-from netbench.runner.judge import Judge
 from netbench.runner.eta import BlockEta, span
+from netbench.runner.judge import Judge
 from netbench.spec import Cell
 
 _STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")

@@ -5,28 +5,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec.structs import replace as changed
+
 from netbench.errors import EngineError, FactError, ProbeError
-from netbench.watch.connections import ConnectionWatch, passive_opens
-from netbench.watch.link_bytes import Bytes, LinkBytes
 from netbench.probes import Count, Session, Sliced, Window
 from netbench.record import Completed, Failure, Outcome, PairFacts, Pins, Record, Skip, Slice
 from netbench.runner.cost import priced
-from netbench.runner.tools_run import ends_of
 from netbench.runner.machine import MachineMeter, Windows
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
     Recorder,
     Seen,
-    Where,
     Watch,
+    Where,
     congestion,
     failure_of,
+    port_watch_of,
     record_of,
     watch_of,
-    port_watch_of,
 )
 from netbench.runner.setup import TrialFailed, said
+from netbench.runner.tools_run import ends_of
 from netbench.spec import Role
+from netbench.watch.connections import ConnectionWatch, passive_opens
+from netbench.watch.link_bytes import Bytes, LinkBytes
 
 SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
@@ -258,7 +260,7 @@ def _under(load: Session, session: Session) -> Session:
         )
         for own, other in zip(session.slices, load.slices, strict=True)
     )
-    sample = replace(
+    sample = changed(
         session.sample,
         received=session.sample.received + load.sample.received,
         returned=session.sample.returned + load.sample.returned,

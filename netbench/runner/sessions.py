@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Final
 
 from netbench.errors import EngineError, FactError
-from netbench.watch.link_bytes import Bytes, LinkBytes
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced
 from netbench.record import Absent, Failure, PairFacts, Record, SentinelReading, SentinelWindow
@@ -17,10 +16,11 @@ from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.session import LiveSession
-from netbench.runner.setup import TrialSetup, TrialFailed
+from netbench.runner.setup import TrialFailed, TrialSetup
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Arm
 from netbench.topology import LivePair
+from netbench.watch.link_bytes import Bytes, LinkBytes
 
 _WAKE: Final = 0.03
 """Seconds that each client works before the first round."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from netbench.engines.base import Endpoint, Engine, Process, Published
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
@@ -16,7 +16,7 @@ from netbench.probes import Probe, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Skip
 from netbench.runner.clock import Clock
 from netbench.runner.prepared import Prepared
-from netbench.spec import Protocol, Role
+from netbench.spec import Protocol, Role, TOOL_PORTS
 from netbench.topology import Call, LivePair
 
 _LISTEN_WITHIN = 15.0
@@ -30,8 +30,6 @@ _WARM_UP_UNSEEN = 0.6
 """The same from its start, where no connection shows."""
 _MARGIN = 0.1
 """Seconds beyond a held client's own pause before it is let go on."""
-_PORTS = range(21001, 31000)
-"""Below the usual ephemeral range, 32768 and up."""
 _SECOND_PORT: Final = (
     "{tool} needs a second port of the server's, at the number that the server tells its client; "
     "a published port has another number outside"
@@ -58,8 +56,8 @@ class TrialSetup:
         self._engine = engine
         self._plan = plan
         # Two runs at once in one host's namespace would else always want the same ports.
-        first = secrets.randbelow(len(_PORTS))
-        self._ports: Iterator[int] = itertools.cycle((*_PORTS[first:], *_PORTS[:first]))
+        first = secrets.randbelow(len(TOOL_PORTS))
+        self._ports: Iterator[int] = itertools.cycle((*TOOL_PORTS[first:], *TOOL_PORTS[:first]))
         self._around: dict[str, Iterator[Published]] = {}
         """Published ports by server, in turn: many a server is started before the last ends."""
         self._lock = threading.Lock()

@@ -8,9 +8,9 @@ from netbench.errors import ProbeError
 from netbench.probes import Probe
 from netbench.record import Completed, Failure, Pins, Sample, Skip
 from netbench.runner.cost import Facts, priced
-from netbench.runner.machine import TrialEnd, MachineMeter
+from netbench.runner.machine import MachineMeter, TrialEnd
 from netbench.runner.prepared import Prepared
-from netbench.runner.setup import TrialSetup, TrialFailed, said
+from netbench.runner.setup import TrialFailed, TrialSetup, said
 
 _LOOK: Final = 0.15
 """Seconds into the run at which the tools' CPUs are looked at."""

@@ -4,21 +4,21 @@ from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, SearchProbe
 from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
-from netbench.runner.tools_run import run_tools
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
     Recorder,
     Seen,
-    Where,
     Watch,
+    Where,
     congestion,
     failure_of,
+    port_watch_of,
     record_of,
     watch_of,
-    port_watch_of,
 )
-from netbench.runner.setup import TrialSetup, TrialFailed
+from netbench.runner.setup import TrialFailed, TrialSetup
+from netbench.runner.tools_run import run_tools
 from netbench.spec import Role
 from netbench.topology import LivePair
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
 from netbench.record import Absent, SentinelReading
 from netbench.sentinel.measure import SECONDS, Sentinel
 

@@ -1,14 +1,13 @@
-"""A run folder read back, by everything that judges or draws it; `netbench.store.writing` writes it."""
+"""A run folder read back; `netbench.store.writing` writes it."""
 
 import json
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from msgspec.json import Decoder
+from msgspec.json import decode
 
 from netbench.errors import RunFolderError
 from netbench.record import SCHEMA, Record, Resumed, RunInfo
@@ -140,11 +139,6 @@ def _check_schema(path: Path, text: bytes) -> None:
         )
 
 
-@cache
-def _decoder(kind: type[T]) -> Decoder[T]:
-    return Decoder(kind)
-
-
 def _decoded(kind: type[T], text: bytes) -> T:
     """Return a value with every field checked.
 
@@ -152,7 +146,7 @@ def _decoded(kind: type[T], text: bytes) -> T:
         ValueError: which field is not what it should be, or that the text is no JSON.
     """
     try:
-        return _decoder(kind).decode(text)
+        return decode(text, type=kind)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
 

@@ -1,7 +1,7 @@
 """Live pairs: made from a driver's recipe, proved by facts, always torn down."""
 
-from netbench.topology.block import LiveBlock, LivePair, Made, NotUp, stems
 from netbench.topology.addressing import ANY, Call, call_of, own_address
+from netbench.topology.block import LiveBlock, LivePair, Made, NotUp, stems
 from netbench.topology.proof import prove, trimmed
 from netbench.topology.readers import choose_reader, choose_sentinel, namespaces_of
 
@@ -15,9 +15,9 @@ __all__ = [
     "call_of",
     "choose_reader",
     "choose_sentinel",
+    "namespaces_of",
     "own_address",
     "prove",
-    "namespaces_of",
     "stems",
     "trimmed",
 ]

@@ -7,11 +7,10 @@ from typing import Final
 from netbench.drivers import Driver, PathClaim
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.errors import EngineError
-from netbench.spec import Family, Path, Port, Protocol, Via
+from netbench.spec import Family, PUBLISHED_PORTS, Path, Port, Protocol, Via
 
 LOOPBACK: Final[dict[Family, str]] = {4: "127.0.0.1", 6: "::1"}
 ANY: Final[dict[Family, str]] = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- in an endpoint's namespace
-_FIRST_PORT: Final = 20001
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def ports_for(
     ways = [driver.ways[path] for path in paths]
     if not any(isinstance(way, PathClaim) and way.via is Via.PUBLISHED for way in ways):
         return ()
-    return tuple(Port(_FIRST_PORT + number, protocols) for number in range(count))
+    return tuple(Port(PUBLISHED_PORTS[number], protocols) for number in range(count))
 
 
 def own_address(endpoint: Endpoint, family: Family) -> str | None:

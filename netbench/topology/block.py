@@ -9,11 +9,11 @@ from typing import Self
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, FactError, Unsupported
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
 from netbench.facts.base import Pair, Reader
-from netbench.system.interrupts import deferred_signals
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Path, Port, Protocol, Recipe, Role
+from netbench.system.interrupts import deferred_signals
 from netbench.system.threads import Pool
 from netbench.topology.addressing import LOOPBACK, Call, call_of, own_address, ports_for
 from netbench.topology.readers import namespaces_of
@@ -255,7 +255,9 @@ class Made:
             host=namespaces_of(engine, host),
             target=target_of(self.driver.recipe, self.server),
             ipam=self.server.ipam,
-            lan=namespaces_of(engine, replace(self.lan.client, role=Role.LAN)) if self.lan else None,
+            lan=namespaces_of(engine, replace(self.lan.client, role=Role.LAN))
+            if self.lan
+            else None,
             sandbox=namespaces_of(engine, sandbox) if sandbox else None,
             uplink=self.lan.link if self.lan else None,
         )

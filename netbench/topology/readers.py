@@ -1,8 +1,8 @@
 """Which reader and which sentinel serve an engine, and endpoints as readers want them."""
 
 from netbench.engines.base import Endpoint, Engine
-from netbench.errors import EngineError, EngineLost, FactError
-from netbench.facts.base import Reader, NamespaceSet
+from netbench.errors import EngineError, FactError
+from netbench.facts.base import NamespaceSet, Reader
 from netbench.facts.inside import InsideReader
 from netbench.sentinel.inside import InsideSentinel
 from netbench.sentinel.measure import Sentinel

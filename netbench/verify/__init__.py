@@ -1,13 +1,13 @@
 """What drivers promise, held against what is so: promises by facts, reach by real connects."""
 
-from netbench.verify.connects import ConnectResult, ConnectAttempt, Protocol
+from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol
 from netbench.verify.matrix import ReachResult
 from netbench.verify.one import NotVerified, Verified, verify_driver
 from netbench.verify.servers import check_tools
 
 __all__ = [
-    "ConnectResult",
     "ConnectAttempt",
+    "ConnectResult",
     "NotVerified",
     "Protocol",
     "ReachResult",

@@ -94,7 +94,9 @@ def script(attempts: Sequence[ConnectAttempt], patience: int) -> str:
     return "\n".join([_HEAD, *calls, _TAIL])
 
 
-def answers(text: str, attempts: Sequence[ConnectAttempt], patience: int) -> tuple[ConnectResult, ...]:
+def answers(
+    text: str, attempts: Sequence[ConnectAttempt], patience: int
+) -> tuple[ConnectResult, ...]:
     """Return what became of each connect of a script, from its output."""
     lines = re.findall(rf"^({_WORD}\d+) (\d+)(?: (.*))?$", text, re.MULTILINE)
     found = {word: (int(code), said) for word, code, said in lines}
@@ -113,7 +115,9 @@ def took(text: str) -> float | None:
     return float(found[2]) - float(found[1]) if found else None
 
 
-def _answer(attempt: ConnectAttempt, word: str, line: tuple[int, str] | None, patience: int) -> ConnectResult:
+def _answer(
+    attempt: ConnectAttempt, word: str, line: tuple[int, str] | None, patience: int
+) -> ConnectResult:
     if line is None:
         return ConnectResult(None, "the script ended without a word of it")
     code, said = line

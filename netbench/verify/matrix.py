@@ -8,7 +8,7 @@ from netbench.drivers import Driver, ReachPlace
 from netbench.engines.base import Engine
 from netbench.spec import Family
 from netbench.system.threads import Pool
-from netbench.verify.connects import ConnectResult, ConnectAttempt, Protocol, answers, script, took
+from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol, answers, script, took
 from netbench.verify.places import SOURCES, TARGETS, ReachScene
 
 Promised = Literal["reach", "no-reach", "unspecified"]
@@ -150,4 +150,6 @@ def _row(one: _Wanted, answer: ConnectResult | None, beyond: str) -> ReachResult
         measured = "reach" if answer.reached else "no-reach"
         notes = [f" ({note})" for note in (one.goal.note, beyond) if note]
         evidence = f"{one.goal}: {answer.said}{''.join(notes)}"
-    return ReachResult(one.source, one.target, one.protocol, one.family, one.promised, measured, evidence)
+    return ReachResult(
+        one.source, one.target, one.protocol, one.family, one.promised, measured, evidence
+    )

@@ -7,11 +7,11 @@ from typing import Final
 
 from netbench.drivers import Driver, ReachPlace
 from netbench.engines.base import Endpoint, Engine, Network
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, FactError
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError
 from netbench.facts.base import Reader
-from netbench.system.interrupts import deferred_signals
 from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Role
+from netbench.system.interrupts import deferred_signals
 from netbench.topology import LiveBlock, LivePair, NotUp
 from netbench.verify.matrix import ReachResult, measure
 from netbench.verify.places import ReachScene, choose_ports

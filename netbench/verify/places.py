@@ -7,11 +7,17 @@ from typing import Final
 from netbench.drivers import Closed, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import EndpointFacts
-from netbench.spec import Attach, Family, Path
+from netbench.spec import Attach, Family, Path, REACH_PORTS
 from netbench.topology import LivePair
 from netbench.verify.connects import FAMILIES, PROTOCOLS, ConnectAttempt, Protocol
 
-SOURCES: Final = (ReachPlace.CONTAINER, ReachPlace.PAIR, ReachPlace.OTHER, ReachPlace.HOST, ReachPlace.LAN)
+SOURCES: Final = (
+    ReachPlace.CONTAINER,
+    ReachPlace.PAIR,
+    ReachPlace.OTHER,
+    ReachPlace.HOST,
+    ReachPlace.LAN,
+)
 """Where connects start, in the order they are shown."""
 TARGETS: Final = (
     *(ReachPlace.PAIR, ReachPlace.OTHER, ReachPlace.HOST),
@@ -19,8 +25,6 @@ TARGETS: Final = (
 )
 """Where connects end, in the order they are shown."""
 _LOOPBACK: Final[Mapping[Family, str]] = {4: "127.0.0.1", 6: "::1"}
-_PORTS: Final = range(20101, 21000)
-"""Of echo servers; below what is published starts, and the usual ephemeral range."""
 
 Wanted = tuple[Protocol, Family]
 Goals = Mapping[Wanted, ConnectAttempt | str]
@@ -162,7 +166,7 @@ def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[ReachPlace, in
         live: the pair; what its server publishes is fixed already.
         used: ports that the host's namespace has in use.
     """
-    free = (port for port in _PORTS if port not in used)
+    free = (port for port in REACH_PORTS if port not in used)
     chosen = {place: next(free) for place in SOURCES}
     if live.server.published:
         chosen[ReachPlace.PUBLISHED] = live.server.published[0].port.number

@@ -7,10 +7,10 @@ where the proxy carries them, and stands still where the host's kernel translate
 from ipaddress import ip_address
 
 from netbench.facts.base import NamespaceSet
-from netbench.facts.cputime import TICK
+from netbench.facts.cpu_time import TICK
 from netbench.facts.procfs import SocketAddress
-from netbench.watch.proxies import Proxy, find_proxies
 from netbench.record import Absent, FactValue
+from netbench.watch.proxies import Proxy, find_proxies
 
 _UNSEEN = Absent("the processes of the engine's host are not to be seen")
 _ENDED = Absent("the proxy process ended during the trial")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, NamespaceSet
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.procfs import net_dev
-from netbench.system.files import FrozenFiles
 from netbench.record import LinkCounters
 from netbench.spec import Role
+from netbench.system.files import FrozenFiles
 
 _DEV: Final = "dev"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.facts.conntrack import Tracked
-from netbench.facts.cputime import TICK
+from netbench.facts.cpu_time import TICK
 from netbench.facts.procfs import Connection, SocketAddress
 from netbench.record import Absent
 

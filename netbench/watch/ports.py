@@ -9,10 +9,10 @@ from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet
 from netbench.facts.conntrack import Tracked, look_up, parse_conntrack
 from netbench.facts.procfs import Connection, SocketAddress, tcp_connections
-from netbench.watch.proxies import Proxy, find_proxies
-from netbench.watch.port_verdict import FEW, PortReading, judge
 from netbench.record import Absent, FactValue
 from netbench.system.setns import in_netns
+from netbench.watch.port_verdict import FEW, PortReading, judge
+from netbench.watch.proxies import Proxy, find_proxies
 
 _T = TypeVar("_T")
 _WITHIN = 1.0

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from netbench.facts.base import NamespaceSet
-from netbench.facts.cputime import TICK
+from netbench.facts.cpu_time import TICK
 from netbench.facts.procfs import SocketAddress, cpu_ticks
-from netbench.system.files import Files
 from netbench.spec import Protocol
+from netbench.system.files import Files
 
 _NAME: Final = "docker-proxy"
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on

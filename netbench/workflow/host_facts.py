@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from netbench.engines.base import Engine
 from netbench.errors import EngineError
-from netbench.facts.cputime import tick
+from netbench.facts.cpu_time import tick
 from netbench.facts.firewall import firewall_facts
 from netbench.facts.host import FILES, host_facts
 from netbench.facts.procfs import read_local
-from netbench.system.files import text
 from netbench.record import Absent, FactValue
+from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter
 
 _NET = "/proc/sys/net/"

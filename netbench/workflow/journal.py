@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from netbench.system.interrupts import deferred_signals
 from netbench.record import OtherRun, RunInfo
-from netbench.runner import BlockFinished, Ended, Event, BlockJudged, TrialFinished
+from netbench.runner import BlockFinished, BlockJudged, Ended, Event, TrialFinished
 from netbench.store import RunFolder
+from netbench.system.interrupts import deferred_signals
 from netbench.workflow.options import Observer
 
 Status = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
@@ -50,7 +50,9 @@ class Journal:
         """Note that another netbench was at work."""
         seen = {other.id: other.blocks for other in self.info.others}
         if run not in seen:
-            self.observer.say(f"netbench: another netbench (run {run}) is at work here: each disturbs the other")
+            self.observer.say(
+                f"netbench: another netbench (run {run}) is at work here: each disturbs the other"
+            )
         seen[run] = (*seen.get(run, ()), block)
         others = tuple(OtherRun(run, blocks) for run, blocks in seen.items())
         self.info = replace(self.info, others=others)

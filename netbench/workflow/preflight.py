@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from netbench.drivers import Driver
 from netbench.engines.base import Engine, EngineOptions
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, EngineUnavailable
-from netbench.system.interrupts import deferred_signals
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import FactValue, Redaction
 from netbench.spec import CpuTopology
 from netbench.spec import Path as TrafficPath
+from netbench.system.interrupts import deferred_signals
 from netbench.topology import choose_reader
 from netbench.workflow.host_facts import read_host_facts
 from netbench.workflow.identity import identity
@@ -73,9 +73,7 @@ def topology_of(engine: Engine) -> CpuTopology:
             raise
 
 
-def prepare(
-    engine: Engine, plan: Plan, options: RunOptions, observer: Observer
-) -> PreparedEngine:
+def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer) -> PreparedEngine:
     """Prepare the engine and read its host.
 
     Raises:
@@ -113,7 +111,9 @@ def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
 def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
     """Remove whatever still carries this run's label."""
     if keep:
-        observer.say(f"netbench: --keep: left as it is; `netbench clean` removes what carries run {run}")
+        observer.say(
+            f"netbench: --keep: left as it is; `netbench clean` removes what carries run {run}"
+        )
         return
     try:
         for thing in engine.owned(run):

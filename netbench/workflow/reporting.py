@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from netbench import report
 from netbench.analysis import Analysis, Collector, analyse
@@ -23,9 +23,6 @@ from netbench.store import (
     write_whole,
 )
 
-if TYPE_CHECKING:
-    from netbench.documents.run import RunDocument
-
 INDEX: Final = "index.html"
 _HEAD: Final = 2000
 """Bytes at the beginning of a page that hold its mark."""
@@ -40,7 +37,7 @@ class ReportedRun:
     digest: Digest
     page: Path
     """report.html."""
-    document: "RunDocument"
+    document: dict[str, Any]
     """What `--json` prints."""
     exit_code: int
     notes: tuple[str, ...]

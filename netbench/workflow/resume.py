@@ -1,15 +1,13 @@
 """Resuming: go on with a run that was cut off, or extend one that ended."""
 
 import math
-import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from netbench.engines.base import Engine, Owned, EngineOptions
+from netbench.engines.base import Engine, EngineOptions, Owned
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
@@ -17,7 +15,7 @@ from netbench.record import FactValue, Redaction, Resumed, RunInfo
 from netbench.runner import RunState
 from netbench.runner.eta import span
 from netbench.spec import Cell
-from netbench.store import LoadedRun, RunFolder, load
+from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration
 from netbench.version import version
 from netbench.workflow.journal import Status
@@ -100,7 +98,9 @@ def resume(
             resumed=(*info.resumed, resumed),
         )
         folder.finish(goes_on)
-        return carry_on(engine, plan, folder, goes_on, observer, state, keep=options.keep)
+        return carry_on(
+            engine, plan, folder, goes_on, observer=observer, state=state, keep=options.keep
+        )
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:

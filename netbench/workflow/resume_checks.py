@@ -7,7 +7,7 @@ from netbench.engines.base import PROBE_IMAGE
 from netbench.errors import ConfigurationError
 from netbench.facts.registry import FACTS
 from netbench.plan import Plan, asks_to_extend
-from netbench.record import Absent, ResumeDifference, FactValue, RunInfo
+from netbench.record import Absent, FactValue, ResumeDifference, RunInfo
 from netbench.version import version
 from netbench.workflow.preflight import PreparedEngine
 
@@ -77,7 +77,9 @@ def differences(
         yield ResumeDifference("engine", info.engine, engine)
     for name in ("context", "image", "parent"):
         if name in asked and asked[name] != kept.get(name):
-            yield ResumeDifference(f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
+            yield ResumeDifference(
+                f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name])
+            )
     if version() != info.version:
         yield ResumeDifference("netbench", info.version, version())
     yield from _confounders(dict(info.facts), prepared.facts)

@@ -10,17 +10,16 @@ from pathlib import Path
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
-from netbench.system.interrupts import deferred_signals
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import NOTE, SCHEMA, RunInfo
-from netbench.runner import RunState, Judge, Runner, ceiling
+from netbench.runner import Judge, Runner, RunState, ceiling
 from netbench.store import RunFolder, check_writable
+from netbench.system.interrupts import deferred_signals
 from netbench.topology import choose_reader, choose_sentinel
 from netbench.version import version
 from netbench.workflow.journal import Journal, Status
 from netbench.workflow.options import Observer, RunOptions, SilentObserver
 from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
-
 
 Opener = Callable[[str, str, EngineOptions], Engine]
 """Returns an engine of a kind, for the id of a run."""
@@ -55,7 +54,9 @@ def measure(
         folder, info = _begin(engine, plan, run, options, observer)
         state = RunState(plan, judge_of(plan, info))
         with folder.held():
-            status = carry_on(engine, plan, folder, info, observer, state, keep=options.keep)
+            status = carry_on(
+                engine, plan, folder, info, observer=observer, state=state, keep=options.keep
+            )
             return folder.path, status
 
 
@@ -90,9 +91,9 @@ def carry_on(
     plan: Plan,
     folder: RunFolder,
     info: RunInfo,
+    *,
     observer: Observer,
     state: RunState,
-    *,
     keep: bool,
 ) -> Status:
     """Run what is left of the plan, store every record, return how it ended."""
@@ -117,7 +118,9 @@ def carry_on(
                 progress.show(event)
     except Interrupted as exc:
         journal.note(exc.message)
-        observer.say(f"netbench: {exc.message}; everything made is removed, what was measured is kept")
+        observer.say(
+            f"netbench: {exc.message}; everything made is removed, what was measured is kept"
+        )
     except EngineLost as exc:
         journal.status = "engine-lost"
         journal.note(f"the engine went away: {exc.message}")

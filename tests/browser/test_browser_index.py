@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from netbench.cli.index import write_index
 from support.axe import violations
 from support.browsing import LOOKS, Look, Site, count, named, opened, picture, requests, sideways
 from support.several import run, saved
 
-from netbench.cli.index import write_index
 from netbench.store import list_runs
 
 LONG = "plugin:" + "very_long_name/" * 12

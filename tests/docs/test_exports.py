@@ -15,7 +15,7 @@ from support.program import Program
 from netbench.analysis.tables import CELLS, CONTRASTS, TRIALS
 from netbench.api import Run
 from netbench.documents.schemas import DOCUMENTS
-from netbench.report.exposition import openmetrics
+from netbench.report.openmetrics_text import openmetrics
 from netbench.store import load
 
 ROOT = Path(__file__).parent.parent.parent

@@ -23,13 +23,13 @@ from netbench.drivers import DRIVERS, Driver, PathClaim
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.docker import open_docker
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.facts.base import Pair, NamespaceSet
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
-from netbench.system.files import NOWHERE
 from netbench.record import PairFacts
 from netbench.spec import Arm
 from netbench.spec import Path as Direction
+from netbench.system.files import NOWHERE
 from netbench.topology import LiveBlock, LivePair
 
 _QUIET = 3.0

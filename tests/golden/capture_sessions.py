@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Final
 
 from netbench.facts.base import NamespaceSet
-from netbench.watch.connections import passive_opens
 from netbench.probes import (
     Count,
     Sliced,
@@ -33,6 +32,7 @@ from netbench.probes import (
     Window,
 )
 from netbench.spec import Role
+from netbench.watch.connections import passive_opens
 
 LOCAL: Final = "127.0.0.1"
 HOLD: Final = 0.11

@@ -15,15 +15,15 @@ import pytest
 from support.program import Program, wait_for
 from support.require import require_or_skip
 
-from netbench.system.cgroups import group_of, usage
 from netbench.engines.base import Endpoint
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
-from netbench.facts.cputime import TICK
+from netbench.facts.cpu_time import TICK
 from netbench.record import Absent, FactValue, Record, Sample
-from netbench.runner.machine import TrialEnd, MachineMeter
+from netbench.runner.machine import MachineMeter, TrialEnd
 from netbench.spec import Attach, Role
 from netbench.store import load
+from netbench.system.cgroups import group_of, usage
 
 COSTS = ("cpu_per_byte", "cpu_per_transaction")
 BUSY = "while :; do :; done"

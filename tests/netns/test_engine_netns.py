@@ -26,7 +26,7 @@ from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
-from netbench.record import LinkCounters, EndpointFacts, Failure, PairFacts, Sample
+from netbench.record import EndpointFacts, Failure, LinkCounters, PairFacts, Sample
 from netbench.runner import BlockFinished, Runner, TrialFinished, TrialStarted
 from netbench.spec import Arm, Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as TrafficPath

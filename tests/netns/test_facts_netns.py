@@ -16,16 +16,16 @@ from support.program import wait_for
 from support.require import require_or_skip
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, NamespaceSet, ports_in_use
-from netbench.facts.cputime import TICK
+from netbench.facts.base import NamespaceSet, Pair, ports_in_use
+from netbench.facts.cpu_time import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
-from netbench.watch.ports import PortWatch
-from netbench.system.files import LOCAL, NOWHERE
-from netbench.record import Absent, LinkCounters, EndpointFacts, FactValue, PairFacts, Route
-from netbench.system.setns import in_netns
+from netbench.record import Absent, EndpointFacts, FactValue, LinkCounters, PairFacts, Route
 from netbench.spec import Role
+from netbench.system.files import LOCAL, NOWHERE
+from netbench.system.setns import in_netns
+from netbench.watch.ports import PortWatch
 
 HOST, HOST6, OUTSIDE, OUTSIDE6 = "198.18.1.1", "2001:2:0:1::1", "198.18.1.254", "2001:2:0:1::fe"
 SERVER, SERVER6, CLIENT = "198.18.0.2", "2001:2::2", "198.18.0.3"

@@ -221,7 +221,9 @@ def test_where_nobody_comes_in_from_outside_the_rest_is_verified(
     outside = [row for row in found.rows if ReachPlace.LAN in (row.source, row.target)]
     assert {(row.measured, row.evidence) for row in outside} == {("skip", "no way in")}
     inside = [
-        row for row in found.rows if (row.source, row.target) == (ReachPlace.CONTAINER, ReachPlace.PAIR)
+        row
+        for row in found.rows
+        if (row.source, row.target) == (ReachPlace.CONTAINER, ReachPlace.PAIR)
     ]
     assert {row.measured for row in inside} == {"reach"}
 

@@ -8,7 +8,6 @@ import numpy as np
 from netbench.record import (
     METRICS,
     SCHEMA,
-    TrialTimes,
     Measurement,
     Pins,
     PlanSummary,
@@ -17,6 +16,7 @@ from netbench.record import (
     Sample,
     SentinelReading,
     SentinelWindow,
+    TrialTimes,
 )
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement

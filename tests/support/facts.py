@@ -8,10 +8,10 @@ from typing import Any
 
 from netbench.record import (
     Address,
-    LinkCounters,
     EndpointFacts,
     Ipam,
     Link,
+    LinkCounters,
     Namespaces,
     PairFacts,
     Route,

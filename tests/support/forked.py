@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 NEEDED = (
-    *("__main__", "cli.run", "cli.verifying", "cli.reports", "analysis.pipeline", "report.page"),
+    *("__main__", "cli.commands.run", "cli.commands.verify", "analysis.pipeline", "report.page"),
     *("report.console", "engines.docker", "engines.netns.engine"),
 )
 """What commands import when they need it."""

@@ -14,7 +14,7 @@ from netbench.probes import (
     TcpRoundTrip,
     TcpThroughput,
 )
-from netbench.record import TrialTimes, Measurement, Pins, Record, Sample, SentinelWindow
+from netbench.record import Measurement, Pins, Record, Sample, SentinelWindow, TrialTimes
 from netbench.spec import (
     Arm,
     Cpus,

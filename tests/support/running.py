@@ -5,7 +5,7 @@ from support.fakes import FakeEngine
 
 from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
-from netbench.runner import RunState, Judge, Runner, TrialFinished
+from netbench.runner import Judge, Runner, RunState, TrialFinished
 from netbench.runner.events import Event
 from netbench.runner.machine import MachineMeter
 from netbench.spec import Role

@@ -19,13 +19,12 @@ from netbench.record import (
     SCHEMA,
     Absent,
     Address,
-    TrialTimes,
-    LinkCounters,
     EndpointFacts,
     Failure,
     HopProof,
     Ipam,
     Link,
+    LinkCounters,
     Measurement,
     Namespaces,
     Outcome,
@@ -44,6 +43,7 @@ from netbench.record import (
     Skip,
     Slice,
     ToolRun,
+    TrialTimes,
 )
 from netbench.report import Digest, digest
 from netbench.spec import Cell, Path, Placement, Role
@@ -242,7 +242,9 @@ def _record(random: Random, cell: Cell, group: _Group, place: _Place) -> Record:
         cell=cell,
         replica=place.replica,
         outcome=outcome,
-        clock=TrialTimes(f"2026-01-14T10:{minute:02d}:00Z", group.started, group.seconds, measuring),
+        clock=TrialTimes(
+            f"2026-01-14T10:{minute:02d}:00Z", group.started, group.seconds, measuring
+        ),
         pins=_pins(cell.placement, isolated=isolated),
         sentinel=_UNREAD if isolated else group.sentinel,
         tools=() if isolated else _tools(cell, place.number),

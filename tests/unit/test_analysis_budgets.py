@@ -8,7 +8,7 @@ from support.campaign import Campaign, Model, noisy, renumbered
 
 from netbench.analysis import Analysis, BudgetResult, Standing, analyse, multiplicity
 from netbench.analysis.boundary import Looks, interval
-from netbench.analysis.budgetgates import GATES, BudgetEvidence, BudgetCriteria
+from netbench.analysis.budget_gates import GATES, BudgetCriteria, BudgetEvidence
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.observations import ObservationsSoFar
 from netbench.analysis.stats import Interval

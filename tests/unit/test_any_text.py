@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from support.golden import cases, held
 from support.synthetic import run_of
 
-from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
 from netbench.engines.docker.image_files import libraries
 from netbench.engines.docker.machine import cpu_topology
 from netbench.engines.docker.subnets import routed
@@ -27,9 +26,8 @@ from netbench.errors import (
     ProbeError,
     RunFolderError,
 )
-from netbench.watch.connections import failed_connects, time_wait
 from netbench.facts.conntrack import parse_conntrack
-from netbench.facts.cputime import machine
+from netbench.facts.cpu_time import machine
 from netbench.facts.firewall import ruleset
 from netbench.facts.host import FILES, host_facts
 from netbench.facts.inside import namespaces, offloads
@@ -43,7 +41,9 @@ from netbench.probes import PROBES
 from netbench.probes.base import Lifecycle, Probe, SearchProbe, Sliced
 from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
+from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
 from netbench.units import bit_rate, cpu_list
+from netbench.watch.connections import failed_connects, time_wait
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REPORTED = run_of(blocks=1)

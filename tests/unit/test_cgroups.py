@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from netbench.system.cgroups import CpuUsage, ControlGroup, group_in, mounts, usage, usage_v1, usage_v2
 from netbench.errors import FactError
+from netbench.system.cgroups import (
+    ControlGroup,
+    CpuUsage,
+    group_in,
+    mounts,
+    usage,
+    usage_v1,
+    usage_v2,
+)
 
 V1 = """\
 30 25 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755

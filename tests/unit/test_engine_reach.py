@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from netbench.engines.base import Network, EngineOptions
+from netbench.engines.base import EngineOptions, Network
 from netbench.engines.choose import open_engine
+from netbench.engines.docker.api_variants import DOCKER, PODMAN, dialect_of
 from netbench.engines.docker.client import EngineAddress, resolve
-from netbench.engines.docker.dialect import DOCKER, PODMAN, dialect_of
 from netbench.engines.docker.endpoints import address_in
 from netbench.engines.docker.facts import architecture, engine_facts
 from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import ConfigurationError, EngineUnavailable
-from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, text
 from netbench.record import Absent, Ipam
+from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, text
 
 TARGET = EngineAddress("unix:///run/docker.sock", "DOCKER_HOST")
 ROOTLESSKIT = {"Name": "rootlesskit", "Version": "2.0.2", "Details": {"NetworkDriver": "pasta"}}

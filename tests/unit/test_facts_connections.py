@@ -6,15 +6,15 @@ import pytest
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet
+from netbench.facts.registry import FACTS
+from netbench.record import Absent
+from netbench.spec import Role
 from netbench.watch.connections import (
     ConnectionWatch,
     failed_connects,
     passive_opens,
     time_wait,
 )
-from netbench.facts.registry import FACTS
-from netbench.record import Absent
-from netbench.spec import Role
 
 SOCKSTAT = """\
 sockets: used 2

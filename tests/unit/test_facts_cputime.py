@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.cputime import TICK, CpuTimes, machine, process_time
-from netbench.watch.cycles import CLOCK, CycleCounters, Event, counters
+from netbench.facts.cpu_time import TICK, CpuTimes, machine, process_time
 from netbench.record import Absent
+from netbench.watch.cycles import CLOCK, CycleCounters, Event, counters
 
 STAT = (Path(__file__).parent.parent / "golden" / "procfs" / "stat.txt").read_text()
 

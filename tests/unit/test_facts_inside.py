@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 
 from netbench.drivers import DRIVERS
 from netbench.errors import FactError
-from netbench.facts.base import Pair, NamespaceSet
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.inside import InsideReader
 from netbench.facts.registry import FACTS, OFFLOADS
-from netbench.system.files import LOCAL
 from netbench.record import EndpointFacts, Link, PairFacts
 from netbench.spec import Path as Way
 from netbench.spec import Role
+from netbench.system.files import LOCAL
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "facts"
 IP = "ip -j -d -s addr show"

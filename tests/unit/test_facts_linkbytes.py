@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, NamespaceSet
-from netbench.watch.link_bytes import LinkBytes
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.record import LinkCounters
 from netbench.spec import Role
+from netbench.watch.link_bytes import LinkBytes
 
 NAMES = "Inter-|   Receive |  Transmit\n face |bytes packets errs ...\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.errors import FactError
-from netbench.facts.cputime import machine
+from netbench.facts.cpu_time import machine
 from netbench.facts.procfs import (
     ESTABLISHED,
     LISTEN,

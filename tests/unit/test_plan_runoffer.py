@@ -49,7 +49,9 @@ def read(expression: str) -> tuple[tuple[Budget, ...], list[str]]:
         ),
     ],
 )
-def test_what_an_expression_means(expression: str, expected: Budget, subject: BudgetSubject) -> None:
+def test_what_an_expression_means(
+    expression: str, expected: Budget, subject: BudgetSubject
+) -> None:
     found, problems = read(expression)
 
     assert problems == []

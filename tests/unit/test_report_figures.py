@@ -4,18 +4,21 @@ from functools import cache
 
 import plotly.graph_objects as go
 import pytest
+from msgspec.structs import replace as changed
 from support.synthetic import ALL, ROUNDS, Reported, contrast_of, reported
 
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.cpu_sums import split
+from netbench.analysis.digest_model import CostSplit, Goal, Load, MergedTimes, SearchTrial
 from netbench.analysis.model import CellSummary, Contrast, Verdict
 from netbench.analysis.series import TrialPoint
 from netbench.record import Absent, Failure, Measurement, PlanSummary, ProbeSummary, Record, Sample
 from netbench.record.histogram import histogram_of
 from netbench.report import digest
-from netbench.analysis.cpu_sums import split
 from netbench.report.document import Json
 from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.base import DRIVERS, POINTS, TABLE, Spec, chosen, spans
-from netbench.report.figures.cpusplit import cpu_split
+from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.ladders import ladders
 from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
@@ -27,8 +30,6 @@ from netbench.report.figures.static import svg
 from netbench.report.figures.tradeoff import tradeoff
 from netbench.report.figures.trials import trials
 from netbench.report.palette import driver_colours
-from netbench.analysis.digest_model import CostSplit, Goal, Load, MergedTimes, SearchTrial
-from netbench.analysis.cell_key import CellKey
 from netbench.spec import Placement
 
 CROSS, SAME = Placement.CROSS, Placement.SAME
@@ -264,7 +265,7 @@ def test_without_histograms_the_median_record_is_drawn() -> None:
 def test_merged_times_leave_out_the_second_arm() -> None:
     run = reported(drivers=("host", "bridge"))
     records = [
-        replace(record, outcome=replace(record.outcome, histogram=((1000, 5),)))
+        replace(record, outcome=changed(record.outcome, histogram=((1000, 5),)))
         if isinstance(record.outcome, Sample)
         else record
         for record in run.records

@@ -11,14 +11,14 @@ from support.running import Run, records
 from support.synthetic import run_of
 
 from netbench.analysis import analyse
-from netbench.workflow.resume_checks import option_problems
 from netbench.errors import ConfigurationError, RunFolderError
 from netbench.plan import Extension, Options, build, parse, read_extension, restore
-from netbench.record import ResumeDifference, Record, Resumed, Ruling, Settled, Why
+from netbench.record import Record, Resumed, ResumeDifference, Ruling, Settled, Why
 from netbench.runner import RunState
 from netbench.runner.eta import span
 from netbench.spec import Cell, CpuTopology, Placement
 from netbench.store import RunFolder, load
+from netbench.workflow.resume_checks import option_problems
 
 TOPOLOGY = CpuTopology((0, 1), ((0,), (1,)))
 KINDS = (("tcp-throughput", Placement.CROSS), ("tcp-throughput", Placement.SAME))

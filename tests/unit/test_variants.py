@@ -9,7 +9,7 @@ from support.bends import both_ends
 from support.facts import bridge_pair, with_link
 from support.pairs import PAIRS, with_ipv6
 
-from netbench.drivers import DRIVERS, Closed, Driver, ReachPlace, Proof, PathClaim, plugin, varied
+from netbench.drivers import DRIVERS, Closed, Driver, PathClaim, Proof, ReachPlace, plugin, varied
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netbench.verify.connects import ConnectResult, ConnectAttempt, answers, script, took
+from netbench.verify.connects import ConnectAttempt, ConnectResult, answers, script, took
 
 TCP = ConnectAttempt("tcp", 4, "198.18.0.2", 20001)
 UDP = ConnectAttempt("udp", 4, "198.18.0.2", 20001)
@@ -24,13 +24,20 @@ NO_ROUTE = (
 UDP_REFUSED = f"netbench-0 1 {_STAMP} E read(5, 0x55b6d56c0000, 8192): Connection refused"
 
 SAID = [
-    pytest.param(TCP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="tcp"),
-    pytest.param(UDP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="udp"),
+    pytest.param(
+        TCP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="tcp"
+    ),
+    pytest.param(
+        UDP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="udp"
+    ),
     pytest.param(TCP, REFUSED, ConnectResult(reached=False, said="ECONNREFUSED"), id="refused"),
     pytest.param(UDP, UDP_REFUSED, ConnectResult(reached=False, said="ECONNREFUSED"), id="icmp"),
     pytest.param(TCP, NO_ROUTE, ConnectResult(reached=False, said="ENETUNREACH"), id="no route"),
     pytest.param(
-        TCP, SILENT, ConnectResult(reached=False, said="no answer within 1 s", silent=True), id="dropped"
+        TCP,
+        SILENT,
+        ConnectResult(reached=False, said="no answer within 1 s", silent=True),
+        id="dropped",
     ),
     pytest.param(
         UDP,
@@ -48,7 +55,9 @@ SAID = [
 
 
 @pytest.mark.parametrize(("attempt", "text", "expected"), SAID)
-def test_what_the_tool_says_is_an_answer(attempt: ConnectAttempt, text: str, expected: ConnectResult) -> None:
+def test_what_the_tool_says_is_an_answer(
+    attempt: ConnectAttempt, text: str, expected: ConnectResult
+) -> None:
     assert answers(f"{text}\n", [attempt], 1) == (expected,)
 
 

@@ -7,7 +7,7 @@ from support.facts import GATEWAY, bridge_pair, container_pair, host_pair, none_
 
 from netbench.drivers import DRIVERS, Driver, ReachPlace
 from netbench.engines.base import Endpoint, Lan, Published
-from netbench.facts.base import Pair, NamespaceSet
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.record import Address, Ipam, PairFacts
 from netbench.spec import Arm, Port, Role
 from netbench.topology import LivePair
@@ -66,14 +66,20 @@ def bridge() -> ReachScene:
     return scene(live(DRIVERS["bridge"], bridge_pair(), client, server))
 
 
-def goal(of: ReachScene, source: ReachPlace, target: ReachPlace, family: int = 4) -> ConnectAttempt | str:
+def goal(
+    of: ReachScene, source: ReachPlace, target: ReachPlace, family: int = 4
+) -> ConnectAttempt | str:
     goals = of.goals(source, target)
     assert goals is not None
     return next(one for (protocol, f), one in goals.items() if (protocol, f) == ("tcp", family))
 
 
 def test_every_place_but_oneself_is_called_in_both_protocols_and_families() -> None:
-    own = {(ReachPlace.OTHER, ReachPlace.OTHER), (ReachPlace.HOST, ReachPlace.HOST), (ReachPlace.LAN, ReachPlace.LAN)}
+    own = {
+        (ReachPlace.OTHER, ReachPlace.OTHER),
+        (ReachPlace.HOST, ReachPlace.HOST),
+        (ReachPlace.LAN, ReachPlace.LAN),
+    }
     for source in SOURCES:
         for target in TARGETS:
             goals = bridge().goals(source, target)
@@ -93,11 +99,21 @@ def test_containers_of_a_bridge_call_each_other_and_the_host_as_gateway() -> Non
     )
     beside = ConnectAttempt("tcp", 4, "198.18.0.3", ports[ReachPlace.CONTAINER])
     assert goal(of, ReachPlace.PAIR, ReachPlace.PAIR) == beside
-    assert goal(of, ReachPlace.LAN, ReachPlace.PAIR) == goal(of, ReachPlace.CONTAINER, ReachPlace.PAIR)
-    assert goal(of, ReachPlace.PAIR, ReachPlace.OTHER) == ConnectAttempt("tcp", 4, OTHER, ports[ReachPlace.OTHER])
-    assert goal(of, ReachPlace.PAIR, ReachPlace.HOST) == ConnectAttempt("tcp", 4, HOST_ON_LAN, ports[ReachPlace.HOST])
-    assert goal(of, ReachPlace.PAIR, ReachPlace.GATEWAY) == ConnectAttempt("tcp", 4, GATEWAY, ports[ReachPlace.HOST])
-    assert goal(of, ReachPlace.PAIR, ReachPlace.LAN) == ConnectAttempt("tcp", 4, LAN, ports[ReachPlace.LAN])
+    assert goal(of, ReachPlace.LAN, ReachPlace.PAIR) == goal(
+        of, ReachPlace.CONTAINER, ReachPlace.PAIR
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.OTHER) == ConnectAttempt(
+        "tcp", 4, OTHER, ports[ReachPlace.OTHER]
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.HOST) == ConnectAttempt(
+        "tcp", 4, HOST_ON_LAN, ports[ReachPlace.HOST]
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.GATEWAY) == ConnectAttempt(
+        "tcp", 4, GATEWAY, ports[ReachPlace.HOST]
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.LAN) == ConnectAttempt(
+        "tcp", 4, LAN, ports[ReachPlace.LAN]
+    )
 
 
 def test_a_published_port_is_called_at_the_hosts_address_by_its_protocol() -> None:
@@ -110,8 +126,13 @@ def test_a_published_port_is_called_at_the_hosts_address_by_its_protocol() -> No
 
 
 def test_a_family_without_an_address_is_a_reason_and_no_connect() -> None:
-    assert goal(bridge(), ReachPlace.CONTAINER, ReachPlace.PAIR, 6) == "the pair has no IPv6 address"
-    assert goal(bridge(), ReachPlace.CONTAINER, ReachPlace.GATEWAY, 6) == "the network has no IPv6 gateway"
+    assert (
+        goal(bridge(), ReachPlace.CONTAINER, ReachPlace.PAIR, 6) == "the pair has no IPv6 address"
+    )
+    assert (
+        goal(bridge(), ReachPlace.CONTAINER, ReachPlace.GATEWAY, 6)
+        == "the network has no IPv6 gateway"
+    )
 
 
 def test_who_is_not_there_neither_calls_nor_is_called() -> None:

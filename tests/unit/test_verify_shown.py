@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from support.facts import bridge_pair
 
+from netbench.cli.commands.verify import document, exit_code
 from netbench.cli.reach import shown, word_for
-from netbench.cli.verifying import document, exit_code
 from netbench.drivers import DRIVERS, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, PromiseCheck

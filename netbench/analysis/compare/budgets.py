@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from netbench.analysis.budget_gates import BudgetCriteria
 from netbench.analysis.compare import gates
 from netbench.analysis.compare.differences import accepted, confounders, differences
 from netbench.analysis.compare.model import Basis
 from netbench.analysis.compare.samples import Drawn, Measured, absent, drawn
 from netbench.analysis.compare.welch import shift, welch
-from netbench.analysis.budgetgates import BudgetCriteria
 from netbench.analysis.contrasts import Key
 from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.stats import ALPHA, Floats, Interval
-from netbench.plan.run_budget_scope import RunsOffer, BudgetSubject
+from netbench.plan.run_budget_scope import BudgetSubject, RunsOffer
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
 from netbench.units import percent
@@ -146,7 +146,9 @@ def _undecided(stated: Standing, interval: Interval) -> str:
     return "the interval holds the bound: run more blocks with --blocks"
 
 
-def _conditions(owed: _Owed, terms: BudgetCriteria, left: Drawn, right: Drawn, interval: Interval) -> str:
+def _conditions(
+    owed: _Owed, terms: BudgetCriteria, left: Drawn, right: Drawn, interval: Interval
+) -> str:
     """Return that the machine, or the baseline's two arms, differ by as much as the budget does."""
     metric, labels = METRICS[terms.budget.metric], (owed.left.run.label, owed.right.run.label)
     judged = gates.RunContrastCriteria(terms.alpha, terms.margin)
@@ -198,7 +200,9 @@ def _ranks(terms: BudgetCriteria, left: Drawn, right: Drawn, interval: Interval)
     return "means and ranks lie on different sides of the bound"
 
 
-def _shown(terms: BudgetCriteria, interval: Interval) -> tuple[float | None, float | None, float | None]:
+def _shown(
+    terms: BudgetCriteria, interval: Interval
+) -> tuple[float | None, float | None, float | None]:
     """Return mean and both ends on the scale that is shown."""
 
     def scaled(value: float | None) -> float | None:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netbench.analysis.budgets import kept
+from netbench.analysis.columns import groups
 from netbench.analysis.compare.budgets import judge_between
 from netbench.analysis.compare.conditions import Watcher, of_run
 from netbench.analysis.compare.contrasts import contrasts, places
 from netbench.analysis.compare.differences import accepted, differences
 from netbench.analysis.compare.gates import RunContrastCriteria
-from netbench.analysis.compare.model import RunComparison, MachineState, Pairing, ComparedSide
+from netbench.analysis.compare.model import ComparedSide, MachineState, Pairing, RunComparison
 from netbench.analysis.compare.samples import Measured
-from netbench.analysis.budgets import kept
-from netbench.analysis.columns import groups
 from netbench.analysis.contrasts import by_key
 from netbench.analysis.observations import observations_of
 from netbench.analysis.pipeline import framed, judged
@@ -83,7 +83,9 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunCompariso
     )
 
 
-def _pairing(left: Measured, right: Measured, accept: Sequence[str], terms: RunContrastCriteria) -> Pairing:
+def _pairing(
+    left: Measured, right: Measured, accept: Sequence[str], terms: RunContrastCriteria
+) -> Pairing:
     found = accepted(differences(left.conditions, right.conditions), accept)
     made = contrasts(left, right, found, terms)
     cells = [run.info.plan.cells for run in (left.run, right.run)]

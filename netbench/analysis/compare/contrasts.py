@@ -9,7 +9,12 @@ import numpy as np
 
 from netbench.analysis import multiplicity
 from netbench.analysis.compare.differences import RunDifference, confounders
-from netbench.analysis.compare.gates import RunContrastEvidence, RunContrastCriteria, evidence_of, judge
+from netbench.analysis.compare.gates import (
+    RunContrastCriteria,
+    RunContrastEvidence,
+    evidence_of,
+    judge,
+)
 from netbench.analysis.compare.model import Basis, RunContrast, Side
 from netbench.analysis.compare.samples import Drawn, Measured, absent, drawn, gives
 from netbench.analysis.contrasts import Key
@@ -84,7 +89,11 @@ def _rank(contrast: RunContrast) -> tuple[object, ...]:
 
 
 def _contrast(
-    left: Measured, right: Measured, place: OwedContrast, found: Sequence[RunDifference], terms: RunContrastCriteria
+    left: Measured,
+    right: Measured,
+    place: OwedContrast,
+    found: Sequence[RunDifference],
+    terms: RunContrastCriteria,
 ) -> RunContrast:
     cell, metric = place.cell, METRICS[place.metric]
     baseline = right.run.info.plan.baseline

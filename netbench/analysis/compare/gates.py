@@ -5,18 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.compare.model import Basis
 from netbench.analysis.compare.samples import Drawn
 from netbench.analysis.compare.welch import shift, welch
-from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import QualityWarning, Verdict
 from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval
 from netbench.analysis.verdicts import (
     DECIDED,
+    Evidence,
     GateFinding,
     Judgement,
-    Evidence,
     holds_one,
     null_differs,
     read,

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from netbench.analysis.block_pairs import Observed, arm, both, joined
+from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.compare.conditions import Conditions
 from netbench.analysis.compare.model import Basis, ComparedSide
-from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.contrasts import Key
-from netbench.analysis.pairing import Observed, arm, both, joined
 from netbench.analysis.stats import Floats
 from netbench.record import METRICS
 from netbench.spec import Cell

@@ -4,20 +4,19 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-
-from netbench.cli.output import print_json, printable, say
-from netbench.documents.lists import CleanDocument, CleanRow
-from netbench.engines.base import Engine, Owned, EngineOptions
-from netbench.engines.docker import open_docker
-from netbench.engines.folders import leftover_folders, remove_leftover_folder
-from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
-from netbench.engines.netns.leftovers import end_owned_process, owned_processes
-from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 from typing import Annotated
 
 import typer
 
 from netbench.cli.commands.options import Context, Json
+from netbench.cli.output import print_json, printable, say
+from netbench.documents.lists import CleanDocument, CleanRow
+from netbench.engines.base import Engine, EngineOptions, Owned
+from netbench.engines.docker import open_docker
+from netbench.engines.folders import leftover_folders, remove_leftover_folder
+from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
+from netbench.engines.netns.leftovers import end_owned_process, owned_processes
+from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 
 _ORDER = (
     "process",
@@ -35,7 +34,9 @@ _A_MOMENT = 0.5
 """Seconds after which an engine has made what a netbench that was killed asked it for last."""
 
 
-def clean_up(options: EngineOptions, *, dry_run: bool, images: bool, force: bool, as_json: bool) -> int:
+def clean_up(
+    options: EngineOptions, *, dry_run: bool, images: bool, force: bool, as_json: bool
+) -> int:
     """List what is left of earlier runs and remove it; 3 where something could not be removed.
 
     What a netbench that still runs has made is listed and left, unless `force`; probe images are
@@ -145,6 +146,7 @@ def _remove_folder(thing: Owned) -> str:
         return f"failed: {exc}"
     return "removed"
 
+
 def clean(
     context: Context = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False,
@@ -158,6 +160,7 @@ def clean(
 
     What a netbench that still runs has made, and the cached probe images, stay.
     """
-
     options = EngineOptions(context=context)
-    raise typer.Exit(clean_up(options, dry_run=dry_run, images=images, force=force, as_json=as_json))
+    raise typer.Exit(
+        clean_up(options, dry_run=dry_run, images=images, force=force, as_json=as_json)
+    )

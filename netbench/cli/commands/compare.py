@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from netbench.analysis.compare.compare import Wanted, measured
 from netbench.analysis.compare.compare import compare as compare_measured
 from netbench.analysis.compare.model import RunComparison
+from netbench.cli.commands.options import AllowUndecided, Json, Require, expressions
 from netbench.cli.output import print_json, print_rich, say
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
@@ -21,12 +24,6 @@ from netbench.report.compare import budgets_told, html, json_document, terminal
 from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder, load
 from netbench.units import SPELLINGS
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from netbench.cli.commands.options import AllowUndecided, Json, Require, expressions
 
 _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
@@ -205,6 +202,7 @@ def _default_page(runs: Sequence[LoadedRun]) -> Path:
     ids = [re.sub(r"[^A-Za-z0-9]+", "", run.info.id)[:20] for run in runs]
     return newest.path.resolve().parent / f"compare-{'-'.join(ids)}.html"
 
+
 def compare(
     ctx: typer.Context,
     folders: Annotated[
@@ -229,7 +227,6 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Say what differs between runs, and what changed, regressions first."""
-
     options = CompareOptions(
         accept=tuple(accept or ()),
         require=expressions(ctx, require),

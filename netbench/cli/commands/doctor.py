@@ -7,6 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path as File
 
+import typer
+
+from netbench.cli.commands.options import Context, Json
 from netbench.cli.output import print_json, print_rich
 from netbench.cli.tables import table
 from netbench.documents.lists import CheckRow, DoctorDocument
@@ -16,9 +19,6 @@ from netbench.engines.choose import open_engine
 from netbench.engines.cpus import local_topology
 from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 from netbench.spec import CNI_PATH, Path
-import typer
-
-from netbench.cli.commands.options import Context, Json
 
 _PACKAGES = {
     "iperf3": "iperf3",
@@ -175,10 +175,10 @@ def _cores() -> Check:
     fix = "" if cores > 1 else "give this machine a second core; `cross` cells are skipped"
     return Check("cores", ok=cores > 1, needed=False, found=f"{cores} usable", fix=fix)
 
+
 def doctor(context: Context = None, as_json: Json = False) -> None:
     """Check everything that is needed; say what is missing and the command that fixes it.
 
     Exit code 4 if nothing can be measured.
     """
-
     raise typer.Exit(examine(EngineOptions(context=context), as_json=as_json))

@@ -4,23 +4,20 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path as File
 from typing import Final
 
-from netbench.cli.output import print_json, print_rich, say
-from netbench.cli.tables import table
-from netbench.documents.lists import DriverRow, DriversDocument, RunRow, RunsDocument
-from netbench.drivers import DRIVERS, Driver, cni, plugin
-from netbench.engines.base import Engine, EngineOptions
-from netbench.engines.choose import open_engine
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost
-from netbench.system.interrupts import deferred_signals
-from netbench.spec import Path
-from netbench.store import ListedRun
-from netbench.store import list_runs as listed_runs
 import typer
 
 from netbench.cli.commands.options import Context, EngineName, Json
+from netbench.cli.output import print_json, print_rich, say
+from netbench.cli.tables import table
+from netbench.documents.lists import DriverRow, DriversDocument
+from netbench.drivers import DRIVERS, Driver, cni, plugin
+from netbench.engines.base import Engine, EngineOptions
+from netbench.engines.choose import open_engine
+from netbench.errors import ENGINE_FAILURES, EngineError
+from netbench.spec import Path
+from netbench.system.interrupts import deferred_signals
 
 
 def list_drivers(engine_name: str, options: EngineOptions, *, as_json: bool) -> int:
@@ -46,8 +43,8 @@ def list_drivers(engine_name: str, options: EngineOptions, *, as_json: bool) -> 
     shown = table("driver", "here", "what it is", "what it isolates", "options (@key=value)")
     for row in rows:
         here = {True: "yes", False: f"no: {row.reason}", None: row.reason}[row.possible]
-        options = ", ".join(_options(row.options))
-        shown.add_row(row.name, here, row.summary, row.isolates, options)
+        accepted = ", ".join(_options(row.options))
+        shown.add_row(row.name, here, row.summary, row.isolates, accepted)
     print_rich(shown)
     return 0
 
@@ -144,10 +141,10 @@ def _undone(engine: Engine, run: str) -> Iterator[None]:
                     with suppress(*ENGINE_FAILURES):  # another netbench may use it by now
                         engine.remove_owned(thing)
 
+
 def drivers(engine: EngineName = "auto", context: Context = None, as_json: Json = False) -> None:
     """List the drivers: which can run here, and why not.
 
     It finds out by trying, and removes what it makes.
     """
-
     raise typer.Exit(list_drivers(engine, EngineOptions(context=context), as_json=as_json))

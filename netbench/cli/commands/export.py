@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from netbench import api, report
-from netbench.cli.output import json_text, say
+from netbench.cli.output import say
 from netbench.errors import ConfigurationError
-from netbench.store import write_whole
+from netbench.store import json_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,6 +74,7 @@ def _content(run: api.Run, kind: str, table: str) -> bytes:
         case _:
             return report.openmetrics(run.info, run.analysis).encode()
 
+
 def export(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     kind: Annotated[
@@ -96,5 +96,4 @@ def export(
 
     Parquet needs pyarrow: pip install 'netbench[parquet]'.
     """
-
     raise typer.Exit(export_run(folder, kind, table, output))

@@ -14,17 +14,23 @@ from netbench.cli.endpoints import (
     veth_lines,
 )
 from netbench.cli.output import print_json, print_rich, say
-from netbench.workflow.parent import check_parent
-from netbench.documents.looks import EndpointDocument, InspectDocument
+from netbench.documents.inspect_verify import EndpointDocument, InspectDocument
 from netbench.drivers import Driver, PathClaim
 from netbench.engines.base import Endpoint, Engine, EngineOptions
 from netbench.engines.choose import open_engine
-from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable, FactError
+from netbench.errors import (
+    ENGINE_FAILURES,
+    ConfigurationError,
+    EngineError,
+    EngineUnavailable,
+    FactError,
+)
 from netbench.facts.base import Pair
 from netbench.plan import parse_drivers
 from netbench.record import PairFacts
 from netbench.spec import Arm, Path, Role
 from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader, namespaces_of
+from netbench.workflow.parent import check_parent
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -32,7 +38,7 @@ from typing import Annotated
 
 import typer
 
-from netbench.cli import completing
+from netbench.cli import completion
 from netbench.cli.commands.options import (
     Context,
     EngineName,
@@ -212,7 +218,7 @@ def _show(document: InspectDocument, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
         return
-    from rich.tree import Tree as RichTree  # noqa: PLC0415 -- rich is slow to import
+    from rich.tree import Tree as RichTree
 
     name = document["driver"] or document["container"] or ""
     root = RichTree(f"{name} ({document['engine']}, read by {document['reader']})")
@@ -250,13 +256,14 @@ def _add(branch: "Tree", title: str, lines: Sequence[str]) -> None:
         for line in lines:
             under.add(line)
 
+
 def inspect(
     drivers: Annotated[
         str | None,
         typer.Option(
             metavar="DRIVER",
             help="The driver to look at.",
-            autocompletion=completing.driver_lists,
+            autocompletion=completion.driver_lists,
         ),
     ] = None,
     container: Annotated[
@@ -276,7 +283,6 @@ def inspect(
     A pair is brought up, looked at and taken down; exit code 3 if one of its promises is broken. A
     container that is there is only read, by a helper beside it: nothing runs in it.
     """
-
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     raise typer.Exit(
         look_at(drivers, container, engine, options, in_use=parent_in_use, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netbench.cli import completing
+from netbench.cli import completion
 from netbench.cli.commands.options import (
     AllowUndecided,
     Context,
@@ -48,7 +48,7 @@ def run(
             help="Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, "
             "else host,bridge.",
             envvar="NETBENCH_DRIVERS",
-            autocompletion=completing.driver_lists,
+            autocompletion=completion.driver_lists,
         ),
     ] = None,
     baseline: Annotated[
@@ -58,7 +58,7 @@ def run(
             help="Driver to compare with; default: host if listed, else the first that carries "
             "traffic.",
             envvar="NETBENCH_BASELINE",
-            autocompletion=completing.driver_lists,
+            autocompletion=completion.driver_lists,
         ),
     ] = None,
     engine: EngineName = "auto",
@@ -69,7 +69,7 @@ def run(
             metavar="NAME",
             help="Suite by name, or a TOML file.",
             envvar="NETBENCH_SUITE",
-            autocompletion=completing.suites,
+            autocompletion=completion.suites,
         ),
     ] = "quick",
     paths: Annotated[
@@ -78,7 +78,7 @@ def run(
             metavar="LIST",
             help="Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
             envvar="NETBENCH_PATHS",
-            autocompletion=completing.path_lists,
+            autocompletion=completion.path_lists,
         ),
     ] = "east-west",
     blocks: Annotated[
@@ -129,7 +129,7 @@ def run(
             metavar="CPUS",
             help="auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
             envvar="NETBENCH_PIN",
-            autocompletion=completing.of("auto", "cross", "same", "none"),
+            autocompletion=completion.of("auto", "cross", "same", "none"),
         ),
     ] = "auto",
     cc: Annotated[

@@ -1,33 +1,21 @@
 """`netbench runs`: what has run."""
 
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path as File
-from typing import Final
-
-from netbench.cli.output import print_json, print_rich, say
-from netbench.cli.tables import table
-from netbench.documents.lists import DriverRow, DriversDocument, RunRow, RunsDocument
-from netbench.drivers import DRIVERS, Driver, cni, plugin
-from netbench.engines.base import Engine, EngineOptions
-from netbench.engines.choose import open_engine
-from netbench.errors import EngineError, EngineLost
-from netbench.system.interrupts import deferred_signals
-from netbench.spec import Path
-from netbench.store import ListedRun
-from netbench.workflow.reporting import write_index
-from netbench.store import list_runs as listed_runs
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from netbench.cli.commands.options import Json, Output
+from netbench.cli.output import print_json, print_rich, say
+from netbench.cli.tables import table
+from netbench.documents.lists import RunRow, RunsDocument
+from netbench.store import ListedRun
+from netbench.store import list_runs as listed_runs
+from netbench.workflow.reporting import write_index
 
 
-def show_runs(parent: File, *, as_json: bool, html: bool = False) -> int:
+def show_runs(parent: Path, *, as_json: bool, html: bool = False) -> int:
     """Show the run folders of a folder, newest first; with `html` on a page in that folder too.
 
     Raises:
@@ -80,6 +68,7 @@ def _run(run: ListedRun) -> RunRow:
         }
     return row
 
+
 def runs(
     output: Output = Path("reports"),
     html: Annotated[
@@ -93,5 +82,4 @@ def runs(
     The page has date, host, engine, drivers and outcome of each run, with a link to its report.
     Once it is there, each run and each report renews it.
     """
-
     raise typer.Exit(show_runs(output, html=html, as_json=as_json))

@@ -2,14 +2,25 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Annotated
 
+import typer
+
+from netbench.cli import completion
+from netbench.cli.commands.options import (
+    Context,
+    EngineName,
+    Image,
+    InitSwarm,
+    Json,
+    Parent,
+    ParentInUse,
+)
 from netbench.cli.endpoints import endpoint_document, network_document, promise_document
-from netbench.workflow.preflight import taken_down
 from netbench.cli.output import print_json, printable, say
-from netbench.workflow.parent import check_parent
 from netbench.cli.progress import TerminalObserver
 from netbench.cli.reach import shown
-from netbench.documents.looks import (
+from netbench.documents.inspect_verify import (
     DriverEndpointDocument,
     ProblemRow,
     ReachRow,
@@ -23,20 +34,8 @@ from netbench.plan import parse_drivers
 from netbench.spec import Path
 from netbench.topology import choose_reader
 from netbench.verify import NotVerified, ReachResult, Verified, check_tools, verify_driver
-from typing import Annotated
-
-import typer
-
-from netbench.cli import completing
-from netbench.cli.commands.options import (
-    Context,
-    EngineName,
-    Image,
-    InitSwarm,
-    Json,
-    Parent,
-    ParentInUse,
-)
+from netbench.workflow.parent import check_parent
+from netbench.workflow.preflight import taken_down
 
 _BROKEN = 3
 
@@ -214,6 +213,7 @@ def _endpoints(one: Verified) -> list[DriverEndpointDocument]:
         for (end, other), endpoint in zip(pair, one.endpoints, strict=True)
     ]
 
+
 def verify(
     drivers: Annotated[
         str | None,
@@ -221,7 +221,7 @@ def verify(
             metavar="LIST",
             help="Comma list of drivers; default: all.",
             envvar="NETBENCH_DRIVERS",
-            autocompletion=completing.driver_lists,
+            autocompletion=completion.driver_lists,
         ),
     ] = None,
     engine: EngineName = "auto",
@@ -240,6 +240,7 @@ def verify(
     promised; the networks with their IPAM, the namespaces by inode, the sandbox file and the veth
     map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
     """
-
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
-    raise typer.Exit(verify_drivers(drivers, engine, options, in_use=parent_in_use, as_json=as_json))
+    raise typer.Exit(
+        verify_drivers(drivers, engine, options, in_use=parent_in_use, as_json=as_json)
+    )

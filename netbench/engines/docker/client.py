@@ -20,7 +20,7 @@ from docker.errors import APIError, DockerException, InvalidVersion
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
-from netbench.engines.docker.dialect import DOCKER
+from netbench.engines.docker.api_variants import DOCKER
 from netbench.engines.docker.tunnel import SCHEME, SocketTunnel
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Unsupported
 

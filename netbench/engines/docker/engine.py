@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, EngineOptions
-from netbench.engines.docker import facts, machine, ownership, foreign_container
+from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned, Published
+from netbench.engines.docker import facts, foreign_container, machine, ownership
+from netbench.engines.docker.api_variants import dialect_of
 from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.dialect import dialect_of
+from netbench.engines.docker.container_factory import ImageWish, Maker
 from netbench.engines.docker.endpoints import (
     ROOT,
     USER,
@@ -22,20 +23,19 @@ from netbench.engines.docker.endpoints import (
 )
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
-from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.launchers import Launchers
-from netbench.engines.docker.maker import ImageWish, Maker
-from netbench.engines.docker.netinfo import OVERLAY, default
+from netbench.engines.docker.link_kinds import LinkKinds
+from netbench.engines.docker.network_info import OVERLAY, default
 from netbench.engines.docker.networks import Networks
-from netbench.engines.docker.support import EngineSupport
-from netbench.engines.docker.publish import create_published, why_not
+from netbench.engines.docker.port_publishing import create_published, why_not
 from netbench.engines.docker.subnets import SubnetAllocator
+from netbench.engines.docker.support import EngineSupport
 from netbench.engines.docker.swarm import Swarm
 from netbench.errors import EngineError, EngineLost
-from netbench.system.files import Files
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import Files
 
 _QUICK: Final = 20.0
 """Seconds that a command which only reads may take."""
@@ -68,7 +68,8 @@ class DockerEngine:
         image = ImageWish(wishes.image, facts.architecture(self._info))
         init = facts.component(self._version, "docker-init") is not None
         self._maker = Maker(clients, run, labels, image, init=init)
-        self._hosting = EngineHost(clients, self._maker)
+        self._launchers = Launchers(clients)
+        self._hosting = EngineHost(clients, self._maker, self._launchers)
         subnets = SubnetAllocator(clients, self._host_routes)
         kinds = LinkKinds(self._maker)
         self._lan = EmulatedLan(self._maker, subnets)
@@ -97,7 +98,6 @@ class DockerEngine:
         """Held while ports are published: several that seek numbers at once take each other's."""
         self._host: Endpoint | None = None
         self._visits: set[str] = set()
-        self._launchers = Launchers(clients)
         self._tools: Mapping[str, str] | None = None
         self._topology: CpuTopology | None = None
         self._publishes: str | Literal[True] | None = None
@@ -254,7 +254,7 @@ class DockerEngine:
         """Remove a network, and the wire that was made for it."""
         return self._networks.remove(network)
 
-    def foreign_container(self, name: str) -> Endpoint:
+    def visit(self, name: str) -> Endpoint:
         """Look at any container of the engine, through a helper that shares its namespaces."""
         self.host()
         visited = foreign_container.look_up(self._clients, name, self.files)
@@ -297,7 +297,7 @@ class DockerEngine:
         """Remove what the engine made for the run and let go; a lost engine goes in silence."""
         with self._lock:
             host, self._host = self._host, None
-        undo: list[Callable[[], None]] = [self._hosting.close, self._lan.close, self._swarm.undo]
+        undo: list[Callable[[], None]] = [self._lan.close, self._swarm.undo]
         if host is not None:
             undo.append(lambda: self.remove_endpoint(host))
         try:

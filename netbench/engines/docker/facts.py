@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from netbench.engines.docker.api_variants import dialect_of
 from netbench.engines.docker.client import EngineAddress
-from netbench.engines.docker.dialect import dialect_of
 from netbench.engines.docker.image import Image
 from netbench.record import Absent, FactValue
 

@@ -12,6 +12,7 @@ from docker.errors import NotFound
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker import procfs
 from netbench.engines.docker.client import Clients
+from netbench.engines.docker.container_factory import Maker
 from netbench.engines.docker.endpoints import (
     ROOT,
     EndpointContainer,
@@ -21,11 +22,10 @@ from netbench.engines.docker.endpoints import (
     as_shown,
     main_process,
 )
-from netbench.engines.docker.maker import Maker
-from netbench.engines.docker.netinfo import describe
+from netbench.engines.docker.network_info import describe
 from netbench.errors import EngineError
-from netbench.system.files import Files
 from netbench.spec import Role
+from netbench.system.files import Files
 
 SEE: Final = "SYS_PTRACE"
 """The capability that it takes to read the namespaces of another's process."""
@@ -104,7 +104,9 @@ def endpoint(visited: ForeignContainer, seer: EndpointContainer) -> Endpoint:
     )
 
 
-def others(visited: ForeignContainer, printed: str, *, local: bool) -> tuple[tuple[str, int | None], ...]:
+def others(
+    visited: ForeignContainer, printed: str, *, local: bool
+) -> tuple[tuple[str, int | None], ...]:
     """Return the inodes of the visited container's namespaces that the helper does not share.
 
     Args:

@@ -9,13 +9,14 @@ from typing import Final
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker import endpoints, procfs
 from netbench.engines.docker.client import Clients, daemon_pid
+from netbench.engines.docker.container_factory import Maker
 from netbench.engines.docker.endpoints import EndpointContainer, Sharing
-from netbench.engines.docker.maker import Maker
+from netbench.engines.docker.launchers import Launchers
 from netbench.engines.docker.shell import HostShell, ShellFiles
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
+from netbench.spec import Role
 from netbench.system.files import LOCAL, NOWHERE, Files, Unnumbered
 from netbench.system.setns import may_enter
-from netbench.spec import Role
 
 ROOTS_FILES: Final = ("/proc/net/nf_conntrack",)
 """Files of the host that only root may read, if without any capability."""
@@ -29,8 +30,9 @@ _SHELL: Final = (
 class EngineHost:
     """Makes the host endpoint. Everything public but that is known once it is made."""
 
-    def __init__(self, clients: Clients, maker: Maker) -> None:
+    def __init__(self, clients: Clients, maker: Maker, launchers: Launchers) -> None:
         """Nothing is made yet."""
+        self._launchers = launchers
         self._clients = clients
         self._maker = maker
         self._made: EndpointContainer | None = None
@@ -71,7 +73,7 @@ class EngineHost:
         if self.local:
             self.processes = self.files = LOCAL
             return
-        self.shell = HostShell(self._clients, made.id)
+        self.shell = HostShell(self._launchers, made.id)
         files = ShellFiles(self.shell)
         if procfs.shows(files, made.pid, made.id, command):
             self.processes = self.files = files
@@ -91,11 +93,6 @@ class EngineHost:
             f"{' '.join(ROOTS_FILES)} is read as root{looked if self._looked else ''}"
             f"{_SHELL if self.shell else ''}"
         )
-
-    def close(self) -> None:
-        """Let the shell on the engine's machine end, where there is one."""
-        if self.shell is not None:
-            self.shell.close()
 
     def _daemon(self) -> int | None:
         """Return the pid of the daemon, None where it is not in our /proc."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench.engines.base import Endpoint, Lan
+from netbench.engines.docker.container_factory import HOSTS_LINKS, NET_ADMIN, Maker
 from netbench.engines.docker.endpoints import ROOT, EndpointContainer, Sharing, main_process
-from netbench.engines.docker.maker import HOSTS_LINKS, NET_ADMIN, Maker
 from netbench.engines.docker.subnets import Subnet, SubnetAllocator
-from netbench.engines.docker.wires import WIRES
+from netbench.engines.docker.veth import WIRES
 from netbench.spec import Role
 
 _NO_IPV6: Final = "no IPv6"
@@ -148,7 +148,9 @@ class EmulatedLan:
             self._maker.remove_lan(client.id)
 
 
-def _wire(client: EndpointContainer, link: str, outside: str, subnet: Subnet, *, ipv6: bool) -> LanVeth:
+def _wire(
+    client: EndpointContainer, link: str, outside: str, subnet: Subnet, *, ipv6: bool
+) -> LanVeth:
     end = Endpoint(
         id=client.id,
         name=client.name,

@@ -3,8 +3,8 @@
 import threading
 from typing import Final
 
+from netbench.engines.docker.container_factory import Maker
 from netbench.engines.docker.endpoints import Sharing
-from netbench.engines.docker.maker import Maker
 
 _MODES: Final = {
     "macvlan": ("bridge", "private", "vepa", "passthru"),

@@ -12,23 +12,21 @@ from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
+from netbench.engines.docker.api_variants import Dialect
 from netbench.engines.docker.bridges import BridgeNames
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.dialect import Dialect
-from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan, LanVeth
-from netbench.engines.docker.netinfo import BRIDGE, OVERLAY, allocated, remove
+from netbench.engines.docker.link_kinds import LinkKinds
+from netbench.engines.docker.network_info import BRIDGE, OVERLAY, allocated, remove
 from netbench.engines.docker.subnets import Subnet, SubnetAllocator
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.errors import EngineError, Unsupported
-from netbench.spec import NetworkSpec
+from netbench.spec import NetworkSpec, VXLAN_HEADERS
 
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"
 _IGNORED: Final = "is not a recognized option"
 """What Podman says of an option that it passes over."""
-_VXLAN_HEADERS: Final = 50
-"""Bytes, RFC 7348."""
 _ROUTED: Final = ("l3", "l3s")
 """Modes of ipvlan in which the host routes for the containers' own subnet."""
 
@@ -269,7 +267,7 @@ def _options(plan: _Plan, dialect: Dialect, bridge: str) -> dict[str, str]:
         found[dialect.mode.format(spec.driver)] = spec.mode
     if spec.mtu is not None:
         # An overlay takes the MTU of what lies below it, and leaves room for VXLAN's headers.
-        found[_MTU] = str(spec.mtu + (_VXLAN_HEADERS if spec.driver == OVERLAY else 0))
+        found[_MTU] = str(spec.mtu + (VXLAN_HEADERS if spec.driver == OVERLAY else 0))
     if not spec.icc:
         found[_ICC] = "false"
     return found | dict(spec.options)

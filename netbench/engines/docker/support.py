@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from netbench.engines.base import Network
 from netbench.engines.docker.link_kinds import LinkKinds
-from netbench.engines.docker.netinfo import OVERLAY
+from netbench.engines.docker.network_info import OVERLAY
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.spec import Attach, NetworkSpec, Path, Recipe
 

@@ -10,7 +10,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from netbench.engines.docker.client import Clients
-from netbench.errors import EngineError, EngineLost, Unsupported
+from netbench.errors import EngineError, Unsupported
 
 LOCAL: Final = "127.0.0.1"
 """Where our own swarm listens: no other machine can join it."""

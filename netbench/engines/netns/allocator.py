@@ -91,7 +91,9 @@ class SubnetPool:
 
     def __init__(self) -> None:
         """Take the whole of both blocks."""
-        self._numbers = NumberPool(range(2 ** (PREFIX - _POOL.prefixlen)), "subnets of 198.18.0.0/15")
+        self._numbers = NumberPool(
+            range(2 ** (PREFIX - _POOL.prefixlen)), "subnets of 198.18.0.0/15"
+        )
         self._avoided: frozenset[IPv4Network | IPv6Network] = frozenset()
 
     def take(self, *, ipv6: bool) -> SubnetPair:

@@ -7,9 +7,9 @@ from typing import Final
 
 from netbench.engines.base import Network, Published
 from netbench.engines.netns import wiring
-from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.allocator import HOSTS, Addresses, NumberPool, SubnetPair
-from netbench.engines.netns.world import World
+from netbench.engines.netns.host_namespace import World
+from netbench.engines.netns.kinds import Attached, Publication
 from netbench.errors import EngineError
 from netbench.record import Ipam
 from netbench.spec import NetworkSpec, Role

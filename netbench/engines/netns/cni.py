@@ -20,8 +20,8 @@ from netbench.engines.netns.cni_chain import (
 )
 from netbench.engines.netns.cni_result import Result
 from netbench.engines.netns.cni_traces import Gateway
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.world import World
 from netbench.errors import EngineError
 from netbench.record import Completed, Ipam
 from netbench.spec import NetworkSpec, Role

@@ -7,22 +7,22 @@ import threading
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned, EngineOptions
+from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned
 from netbench.engines.cpus import local_topology
 from netbench.engines.netns import proxy, wiring
-from netbench.engines.netns.network_kinds import NetworkKinds
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.engines.netns.holder import Holder, NamespaceProcess
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.leftovers import end_owned_process, owned_processes
+from netbench.engines.netns.network_kinds import NetworkKinds
 from netbench.engines.netns.settings import CONTAINER
 from netbench.engines.netns.userns import in_user_namespace
-from netbench.engines.netns.world import World
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
-from netbench.system.files import LOCAL
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}

@@ -12,9 +12,9 @@ from typing import Final
 from netbench.engines.netns import rule_text
 from netbench.engines.netns.allocator import SubnetPair
 from netbench.engines.netns.rules import (
-    RuleChain,
     Forward,
     Rule,
+    RuleChain,
     bridge_rules,
     container_chains,
     forward_rules,
@@ -43,7 +43,9 @@ class Iptables:
     command: Command
     words: str = "iptables"
 
-    def install(self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces) -> None:
+    def install(
+        self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces
+    ) -> None:
         """Make the tables hold exactly these rules; errors as `run`."""
         pieces = [piece.get(family, ()) for piece in state.values()]
         self.run(place, family, rule_text.restore(chains, pieces))
@@ -81,7 +83,9 @@ class Nftables:
     command: Command
     words: str = "nftables"
 
-    def install(self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces) -> None:
+    def install(
+        self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces
+    ) -> None:
         """Replace the tables; errors as `run`."""
         pieces = [piece.get(family, ()) for piece in state.values()]
         self.run(place, rule_text.ruleset(_FAMILIES[family], chains, pieces))

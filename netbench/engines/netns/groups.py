@@ -16,10 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from netbench.system.cgroups import group_of, mounts
 from netbench.engines.base import Owned
 from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError
+from netbench.system.cgroups import group_of, mounts
 
 _PREFIX: Final = "netbench-"
 _CPU: Final = "cpu"

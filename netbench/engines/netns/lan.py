@@ -7,9 +7,9 @@ from typing import Final
 
 from netbench.engines.base import Endpoint, Lan
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import SubnetPair, SubnetPool
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import Holder
-from netbench.engines.netns.allocator import SubnetPool, SubnetPair
 from netbench.engines.netns.rules import LAN_LINK
 from netbench.engines.netns.settings import SWITCH
 from netbench.spec import Role

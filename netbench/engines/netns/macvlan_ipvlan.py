@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from netbench.engines.base import Network
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import HOSTS, NumberPool, SubnetPair
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
 from netbench.engines.netns.lan import NetnsLanVeth
-from netbench.engines.netns.allocator import HOSTS, NumberPool, SubnetPair
-from netbench.engines.netns.world import World
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
 from netbench.spec import NetworkSpec, Role

@@ -6,10 +6,10 @@ from typing import Final
 
 from netbench.engines.base import Network
 from netbench.engines.netns.bridge import BridgeKind
-from netbench.engines.netns.macvlan_ipvlan import IPVLAN, MACVLAN, ChildKind
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Kind, Publication
+from netbench.engines.netns.macvlan_ipvlan import IPVLAN, MACVLAN, ChildKind
 from netbench.engines.netns.overlay import OverlayKind
-from netbench.engines.netns.world import World
 from netbench.errors import EngineError, Unsupported
 from netbench.spec import NetworkSpec, Role
 

@@ -12,21 +12,21 @@ from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Lan, Network, Published
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import HOSTS, NumberPool, SubnetPair
 from netbench.engines.netns.bridge import BridgeKind
 from netbench.engines.netns.holder import Holder
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.allocator import HOSTS, NumberPool, SubnetPair
 from netbench.engines.netns.settings import SWITCH
 from netbench.engines.netns.vxlan import VxlanTunnel, add_tunnel
-from netbench.engines.netns.world import World
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
-from netbench.spec import NetworkSpec, Role
+from netbench.spec import NetworkSpec, Role, USUAL_MTU, VXLAN_HEADERS
 
 _PORT: Final = 4789
 """RFC 7348 §5."""
-_ROOM: Final = 1450
-"""Bytes: the LAN's 1500 less VXLAN's headers, RFC 7348 §4.3."""
+_ROOM: Final = USUAL_MTU - VXLAN_HEADERS
+"""Bytes of the LAN's frames that are left."""
 _BRIDGE, _TUNNEL = "br0", "vxlan0"
 """What they are called in the sandbox."""
 _TRIED: Final = 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from netbench.engines.netns.rules import RuleChain, Rule, by_table, content
+from netbench.engines.netns.rules import Rule, RuleChain, by_table, content
 
 NFT_TABLE: Final = "netbench"
 """Start of the names of the tables that are made with nft, apart from those of iptables."""

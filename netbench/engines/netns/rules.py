@@ -111,7 +111,9 @@ def container_chains() -> tuple[RuleChain, ...]:
     answers = Rule("nat", "POSTROUTING", back, dst=_RESOLVER)
     return (
         RuleChain("nat", "OUTPUT", (asks,), hook="type nat hook output priority dstnat"),
-        RuleChain("nat", "POSTROUTING", (answers,), hook="type nat hook postrouting priority srcnat"),
+        RuleChain(
+            "nat", "POSTROUTING", (answers,), hook="type nat hook postrouting priority srcnat"
+        ),
         RuleChain("nat", to, there),
         RuleChain("nat", back, here),
     )

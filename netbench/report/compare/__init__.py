@@ -13,7 +13,7 @@ __all__ = ["budgets_told", "html", "json_document", "terminal"]
 
 def budgets_told(comparison: RunComparison) -> str:
     """Return what became of all budgets in one or two sentences; empty where there are none."""
-    from netbench.report.compare.words import budgets_told as told  # noqa: PLC0415 - when asked
+    from netbench.report.compare.labels import budgets_told as told  # noqa: PLC0415 - when asked
 
     return told(comparison)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.compare.model import RunComparison, Pairing, ComparedSide, RunContrast
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
 from netbench.analysis.series import TrialPoint
 from netbench.report.forest import CLIP, ticks
+from netbench.report.labels import capital
 from netbench.report.sentences import measure
-from netbench.report.words import capital
-from netbench.analysis.cell_key import CellKey
 from netbench.spec import Cell, Path
 
 _PAD: Final = 0.06

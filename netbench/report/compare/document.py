@@ -4,8 +4,7 @@ import math
 from typing import Final
 
 from netbench.analysis.compare.differences import RunDifference
-from netbench.analysis.compare.model import RunComparison, MachineState, Pairing, RunContrast, Side
-from netbench.analysis.model import QualityWarning
+from netbench.analysis.compare.model import MachineState, Pairing, RunComparison, RunContrast, Side
 from netbench.documents.compare import (
     CompareDocument,
     DifferenceRow,
@@ -14,9 +13,8 @@ from netbench.documents.compare import (
     SideRow,
     Value,
 )
-from netbench.documents.run import WarningRow
+from netbench.documents.run import BudgetRow
 from netbench.record import Absent, FactValue
-from netbench.report.document import budget_row
 from netbench.spec import Path
 
 SCHEMA: Final = 2
@@ -58,7 +56,7 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> CompareDoc
                 for fact in one.withheld
             )
         ),
-        "budgets": [budget_row(result) for result in comparison.budgets],
+        "budgets": [BudgetRow.of(result) for result in comparison.budgets],
     }
 
 
@@ -116,7 +114,7 @@ def _contrast(one: RunContrast) -> RunContrastRow:
         "noise_floor": _number(one.noise_floor),
         "machine": _number(one.machine),
         "withheld": list(one.withheld),
-        "warnings": _warnings(one.warnings),
+        "warnings": list(one.warnings),
     }
 
 
@@ -139,10 +137,6 @@ def _machine(state: MachineState, pairing: Pairing) -> MachineRow:
         "ratio": _number(state.ratio),
         "unit": state.unit,
     }
-
-
-def _warnings(found: tuple[QualityWarning, ...]) -> list[WarningRow]:
-    return [{"kind": w.kind, "message": w.message, "advice": w.advice} for w in found]
 
 
 def _number(value: float | None) -> float | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from netbench.report.figures.base import Figure, FigureData
-from netbench.report.figures.cpusplit import cpu_split
+from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
 from netbench.report.figures.loads import rate_search

@@ -9,15 +9,15 @@ from typing import Final, TypeVar
 import numpy as np
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import PlanSummary
 from netbench.report.document import Json
 from netbench.report.forest import ticks
+from netbench.report.labels import key_of, shortened
 from netbench.report.palette import BAND, INK, LINE, QUIET, Colour
 from netbench.report.sentences import primaries
-from netbench.analysis.digest_model import Digest
-from netbench.report.words import key_of, shortened
-from netbench.analysis.cell_key import CellKey, plain
 from netbench.spec import Placement
 
 POINTS: Final = 1_500

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.derived import idle_probes
+from netbench.analysis.digest_model import DrawnRecord, MergedTimes
 from netbench.record.histogram import edges, rank_bucket
 from netbench.report.document import Json
 from netbench.report.figures.base import (
@@ -24,10 +26,8 @@ from netbench.report.figures.base import (
     scaled,
     spans,
 )
+from netbench.report.labels import counted
 from netbench.report.palette import QUIET
-from netbench.analysis.digest_model import DrawnRecord, MergedTimes
-from netbench.report.words import counted
-from netbench.analysis.cell_key import CellKey
 
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 READ: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.series import TrialPoint, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
@@ -22,9 +23,8 @@ from netbench.report.figures.base import (
     spans,
     thinned,
 )
+from netbench.report.labels import capital, counted
 from netbench.report.palette import QUIET
-from netbench.report.words import capital, counted
-from netbench.analysis.cell_key import CellKey
 
 PHASES: Final = {
     "create_time": ("network created", "square", 0.24),

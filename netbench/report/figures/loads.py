@@ -5,6 +5,8 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import Goal, Load, SearchTrial
 from netbench.probes.iperf3.search import GOALS
 from netbench.report.document import Json
 from netbench.report.figures.base import (
@@ -24,10 +26,8 @@ from netbench.report.figures.base import (
     spans,
     thinned,
 )
+from netbench.report.labels import counted
 from netbench.report.palette import QUIET
-from netbench.analysis.digest_model import Goal, Load, SearchTrial
-from netbench.report.words import counted
-from netbench.analysis.cell_key import CellKey
 
 MARKS: Final = {
     "ndr": ("without loss", "circle", 0.24),

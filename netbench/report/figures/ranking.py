@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import CellSummary, Contrast, Verdict
 from netbench.record import METRICS
 from netbench.report.document import Json
@@ -23,9 +24,8 @@ from netbench.report.figures.base import (
 )
 from netbench.report.figures.ladders import Ladder, ladders
 from netbench.report.forest import CLIP
+from netbench.report.labels import capital, counted, interval, key_of
 from netbench.report.palette import QUIET
-from netbench.report.words import capital, counted, interval, key_of
-from netbench.analysis.cell_key import CellKey
 
 SPREAD: Final = 0.5
 """Share of a step that the drivers' marks are spread over."""
@@ -243,7 +243,9 @@ def _ratios(
     return spec
 
 
-def _values(scene: FigureData, driver: str, own: list[tuple[int, CellSummary]], scale: float) -> Spec:
+def _values(
+    scene: FigureData, driver: str, own: list[tuple[int, CellSummary]], scale: float
+) -> Spec:
     middles = [(cell.median or 0.0) / scale for _, cell in own]
     spec = _line(scene, driver, [float(place) for place, _ in own], middles)
     uppers = [(cell.p75 or 0.0) / scale for _, cell in own]

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.columns import Floats
 from netbench.analysis.model import Analysis, Contrast, NullContrast
 from netbench.analysis.series import BlockDelta, in_columns
@@ -24,11 +25,10 @@ from netbench.report.figures.base import (
     rows_axis,
     thinned,
 )
-from netbench.report.judgement import shared_by
+from netbench.report.labels import capital, interval, joined, key_of
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import NAMED, measure, primaries
-from netbench.report.words import capital, interval, joined, key_of
-from netbench.analysis.cell_key import CellKey
+from netbench.report.verdict_text import shared_by
 
 DOTS: Final = 200
 """Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS
 from netbench.analysis.columns import Rows, groups
 from netbench.analysis.series import SentinelPoint, in_columns
 from netbench.report.document import Json
@@ -18,7 +19,6 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.palette import INK, QUIET
-from netbench.analysis.cell_key import PLACEMENTS
 from netbench.spec import Placement
 
 

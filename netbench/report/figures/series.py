@@ -4,6 +4,8 @@ import statistics
 from collections import defaultdict
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import DrawnRecord
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
@@ -19,9 +21,7 @@ from netbench.report.figures.base import (
     placed,
     scaled,
 )
-from netbench.analysis.digest_model import DrawnRecord
-from netbench.report.words import joined
-from netbench.analysis.cell_key import CellKey
+from netbench.report.labels import joined
 
 
 def series(scene: FigureData) -> tuple[Figure, ...]:

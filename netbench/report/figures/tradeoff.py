@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import PATHS, CellKey, plain
 from netbench.analysis.model import Contrast, Verdict
 from netbench.record import METRICS
 from netbench.report.document import Json
@@ -21,11 +22,10 @@ from netbench.report.figures.base import (
     named,
 )
 from netbench.report.isolation import LEVELS, NOTHING, level, namespaces
-from netbench.report.judgement import brief
+from netbench.report.labels import capital, interval, joined, key_of
 from netbench.report.palette import BAND, INK, QUIET
 from netbench.report.sentences import measure, primaries
-from netbench.report.words import capital, interval, joined, key_of
-from netbench.analysis.cell_key import PATHS, CellKey, plain
+from netbench.report.verdict_text import brief
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 """Markers of the measures, in their order."""

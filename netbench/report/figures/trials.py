@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.columns import Rows, groups
 from netbench.analysis.multiplicity import leading
 from netbench.analysis.series import TrialPoint, by_place, in_columns
@@ -23,9 +24,8 @@ from netbench.report.figures.base import (
     scaled,
     thinned,
 )
+from netbench.report.labels import concerns, metric_title
 from netbench.report.sentences import finding, primaries
-from netbench.report.words import concerns, metric_title
-from netbench.analysis.cell_key import CellKey
 from netbench.spec import Arm
 
 LABELS: Final = 24
@@ -184,7 +184,9 @@ def _values(driver: str, colour: str, points: list[TrialPoint], frame: _Frame) -
     }
 
 
-def _medians(scene: FigureData, key: CellKey, metric: str, arms: list[Arm], scale: float) -> list[Json]:
+def _medians(
+    scene: FigureData, key: CellKey, metric: str, arms: list[Arm], scale: float
+) -> list[Json]:
     found: dict[str, float | None] = {}
     for contrast in primaries(scene.analysis):
         if concerns(contrast, key, metric):

@@ -74,7 +74,9 @@ class Pairs:
         return np.log(self.driver) - np.log(self.baseline)
 
 
-def arm(observed: Observed | None, driver: str, replica: int, *, positive: bool = True) -> ArmValues:
+def arm(
+    observed: Observed | None, driver: str, replica: int, *, positive: bool = True
+) -> ArmValues:
     """Return one arm's values.
 
     Args:

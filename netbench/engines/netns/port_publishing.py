@@ -1,5 +1,6 @@
 """Published ports of the world's host: numbered, and served by DNAT or by docker-proxy."""
 
+from netbench.spec import HOST_PORTS
 import subprocess
 import threading
 from collections.abc import Callable
@@ -7,14 +8,12 @@ from typing import Final
 
 from netbench.engines.base import Lan, Published
 from netbench.engines.netns import proxy
+from netbench.engines.netns.allocator import Addresses, NumberPool, SubnetPair
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.kinds import Publication
-from netbench.engines.netns.allocator import Addresses, NumberPool, SubnetPair
 from netbench.engines.netns.rules import Forward
 from netbench.errors import Unsupported
 
-_HOST_PORTS: Final = range(30001, 32768)
-"""Below the usual ephemeral range."""
 
 
 class Publisher:
@@ -28,7 +27,7 @@ class Publisher:
             firewall: of the world.
             start: starts a program in the world's network namespace.
         """
-        self.numbers = NumberPool(_HOST_PORTS, "ports of the host's")
+        self.numbers = NumberPool(HOST_PORTS, "ports of the host's")
         self._lan = lan
         self._firewall = firewall
         self._start = start

@@ -11,7 +11,7 @@ from netbench.engines.docker import endpoints
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import ROOT, EndpointContainer, Order, Sharing
 from netbench.engines.docker.image import Image, prepare
-from netbench.engines.docker.wires import cut_wires
+from netbench.engines.docker.veth import cut_wires
 
 NET_ADMIN: Final = "NET_ADMIN"
 HOSTS_LINKS: Final = Sharing("host", pids="host", users=True)

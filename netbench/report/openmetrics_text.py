@@ -17,10 +17,10 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from netbench import units
+from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, CellSummary, Contrast, Standing, Verdict
 from netbench.record import METRICS, RunInfo
 from netbench.report.sentences import fact
-from netbench.analysis.cell_key import plain
 
 UNITS: Final = {
     units.BITS_PER_SECOND: "bits_per_second",

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from netbench.engines.base import Lan, Published
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import Addresses, SubnetPair, SubnetPool
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.groups import Groups
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.kinds import Publication
 from netbench.engines.netns.lan import LanSide, NetnsLanVeth
-from netbench.engines.netns.allocator import Addresses, SubnetPool, SubnetPair
-from netbench.engines.netns.publishing import Publisher
+from netbench.engines.netns.port_publishing import Publisher
 from netbench.engines.netns.settings import HOST
 from netbench.engines.netns.spawner import Spawner
 from netbench.errors import EngineError

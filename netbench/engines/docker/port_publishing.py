@@ -6,12 +6,12 @@ from typing import Final
 
 from netbench.engines.base import Published
 from netbench.engines.docker.endpoints import EndpointContainer, Order
-from netbench.errors import EngineError, EngineLost, Unsupported
-from netbench.spec import Port
+from netbench.errors import EngineError, Unsupported
+from netbench.spec import PUBLISHED_PORTS, Port
 
 _TRIES: Final = 10
 """Others may publish on the same engine meanwhile."""
-_ANY: Final = Port(20001)
+_ANY: Final = Port(PUBLISHED_PORTS[0])
 _NO_ADDRESS: Final = "cannot assign requested address"
 _ELSEWHERE: Final = (
     "the engine publishes ports at the machine's addresses, not at those of its own host, whose "

@@ -3,16 +3,16 @@
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import plain
+from netbench.analysis.digest_model import Digest, RecordRow
 from netbench.analysis.model import Analysis, Contrast
 from netbench.report.ceiling import USED_UP
-from netbench.report.datatable import TableColumn, DataTable
-from netbench.report.judgement import signed
+from netbench.report.data_table import DataTable, TableColumn
+from netbench.report.labels import contrast_id, interval
 from netbench.report.sections import NamespaceView
 from netbench.report.sharing import WORDS, NamespaceUse
 from netbench.report.stopping import stop_words
-from netbench.analysis.digest_model import Digest, RecordRow
-from netbench.report.words import contrast_id, interval
-from netbench.analysis.cell_key import plain
+from netbench.report.verdict_text import signed
 
 _SECOND: Final = len("2026-01-14T10:15:00")
 _PROOFS: Final = {True: "✓ held", False: "✗ not held", None: units.MISSING}

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.compare.differences import RunDifference
 from netbench.analysis.compare.model import (
     Basis,
-    RunComparison,
+    ComparedSide,
     MachineState,
     Pairing,
-    ComparedSide,
+    RunComparison,
     RunContrast,
     Side,
 )
@@ -18,11 +19,10 @@ from netbench.analysis.model import Verdict
 from netbench.facts.registry import declared
 from netbench.record import FactValue
 from netbench.report.budgets import summed
-from netbench.report.judgement import sized
+from netbench.report.labels import capital, counted, interval, joined, metric_title
 from netbench.report.sections import engine_named, fact_text
 from netbench.report.sentences import SUBJECTS, fact, measure
-from netbench.report.words import capital, counted, interval, joined, metric_title
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.report.verdict_text import sized
 
 HONEST: Final = (
     "Two runs are two days of one machine. Intervals hold the variance within the runs; how much a "

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from netbench import units
-from netbench.analysis.model import Analysis, Contrast, Verdict
-from netbench.report.words import SIGNS, counted, interval
 from netbench.analysis.cell_key import plain
+from netbench.analysis.model import Analysis, Contrast, Verdict
+from netbench.report.labels import SIGNS, counted, interval
 
 CONFIDENCE: Final = 95
 """Percent, of all intervals of the primary contrasts together, and of each unshared one."""

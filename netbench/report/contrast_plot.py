@@ -7,13 +7,13 @@ from typing import Final
 
 from markupsafe import Markup
 
+from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis
 from netbench.record import METRICS, RunInfo
 from netbench.report.forest import Bar, Forest, ForestGroup, forest, label
+from netbench.report.labels import SIGNS, capital
 from netbench.report.palette import BAND, INK, PAPER, QUIET, driver_colours
 from netbench.report.sentences import measure
-from netbench.report.words import SIGNS, capital
-from netbench.analysis.cell_key import plain
 
 WIDTH: Final = 860
 LEFT: Final = 190

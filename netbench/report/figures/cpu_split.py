@@ -4,7 +4,9 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.cpu_sums import REST
+from netbench.analysis.digest_model import CostSplit
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
@@ -19,11 +21,9 @@ from netbench.report.figures.base import (
     scaled,
     spans,
 )
+from netbench.report.labels import joined, key_of
 from netbench.report.palette import PAPER, QUIET
 from netbench.report.sentences import primaries
-from netbench.analysis.digest_model import CostSplit
-from netbench.report.words import joined, key_of
-from netbench.analysis.cell_key import CellKey
 
 PARTS: Final = {
     "client": 1.0,
@@ -66,7 +66,9 @@ def _sorted(scene: FigureData, splits: list[CostSplit]) -> list[CostSplit]:
     return sorted(splits, key=lambda split: order.index(split.driver))
 
 
-def _figure(scene: FigureData, key: CellKey, per: str, splits: list[CostSplit], note: str) -> Figure:
+def _figure(
+    scene: FigureData, key: CellKey, per: str, splits: list[CostSplit], note: str
+) -> Figure:
     costs = {split.driver: sum(seconds for _, seconds in split.parts) for split in splits}
     scale, unit = scaled(costs.values(), units.SECONDS)
     names = [part for part in PARTS if any(part in dict(split.parts) for split in splits)]
