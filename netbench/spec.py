@@ -1,11 +1,9 @@
 """What we ask for: networks, endpoints, cells. Plain values; nothing here touches the system."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
-Family = Literal[4, 6]
-"""The version of IP that the traffic uses."""
 Protocol = Literal["tcp", "udp"]
 LAN_DRIVERS: Final = ("macvlan", "ipvlan")
 """Kinds of network whose links are children of a link of the host's."""
@@ -35,6 +33,13 @@ HOST_PORTS: Final = range(30001, 32768)
 """Ports of the host's that the netns engine publishes at."""
 CONTROL_PORTS: Final = range(31001, 32000)
 """Ports of the services that control plane trials wait for."""
+
+
+class Family(IntEnum):
+    """The version of IP that the traffic uses."""
+
+    V4 = 4
+    V6 = 6
 
 
 class Attach(StrEnum):
@@ -143,7 +148,7 @@ class Recipe:
     server: Attach
     network: NetworkSpec | None = None
     """The network to make, where an endpoint has `Attach.NETWORK`."""
-    family: Family = 4
+    family: Family = Family.V4
     """Whose addresses the client uses."""
     published: Literal["proxy", "nat"] | None = None
     """How published ports must be served; None leaves it to the engine."""

@@ -115,7 +115,7 @@ def reach(*, yes: str = "", no: str = "") -> Reach:
 
 def everywhere(promised: Reach) -> Mapping[Family, Reach]:
     """Return a promise that is the same for IPv4 and IPv6."""
-    return {4: promised, 6: promised}
+    return {Family.V4: promised, Family.V6: promised}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ PUBLISHING: Final[Mapping[Path, PathClaim | Closed]] = {
 """The ways of whoever sits on a bridge of the host's."""
 
 REACH: Final[Mapping[Family, Reach]] = {
-    4: reach(
+    Family.V4: reach(
         yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST PAIR>HOST CONTAINER>GATEWAY PAIR>GATEWAY "
         "CONTAINER>LAN PAIR>LAN HOST>PAIR HOST>GATEWAY CONTAINER>PUBLISHED HOST>PUBLISHED "
         "LAN>PUBLISHED",
         no="CONTAINER>OTHER PAIR>OTHER OTHER>PAIR",
     ),
-    6: reach(yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>GATEWAY PAIR>GATEWAY HOST>PAIR"),
+    Family.V6: reach(yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>GATEWAY PAIR>GATEWAY HOST>PAIR"),
 }
 """IPv6 between bridges, and beyond the host, is filtered and translated by some engines only."""
 

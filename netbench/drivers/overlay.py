@@ -4,7 +4,7 @@ from netbench.drivers.addressing import ADDRESS_IN_SUBNET
 from netbench.drivers.base import Caveat, Closed, Driver, PathClaim, Proof, reach
 from netbench.drivers.links import across_overlay, lan_to_published
 from netbench.drivers.promises import OVERLAY_MTU, OWN_NETNS, VETH_INTO_SANDBOX
-from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _NETWORK = NetworkSpec("overlay")
 
@@ -22,11 +22,11 @@ OVERLAY = Driver(
         ),
     },
     reach={
-        4: reach(
+        Family.V4: reach(
             yes="CONTAINER>PAIR PAIR>PAIR LAN>PUBLISHED",
             no="CONTAINER>OTHER PAIR>OTHER OTHER>PAIR HOST>PAIR LAN>PAIR",
         ),
-        6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
+        Family.V6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
     },
     options=frozenset({"mtu", "family", "cc", "internal", "encrypted", "-o"}),
     other=_NETWORK,

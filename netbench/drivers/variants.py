@@ -9,7 +9,7 @@ from netbench.drivers.addressing import NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, defa
 from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof, ReachPlace, reach
 from netbench.drivers.promises import mtu_is
 from netbench.errors import ConfigurationError
-from netbench.spec import Attach, NetworkSpec, Path, Recipe
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe
 
 _SMALLEST, _LARGEST = 68, 65535
 """The least MTU of IPv4, RFC 791, and the most that a link takes."""
@@ -108,10 +108,10 @@ def _family(driver: Driver, value: str) -> Driver:
 
 def _of_family_6(recipe: Recipe) -> Recipe:
     if Attach.PEER not in (recipe.client, recipe.server):
-        return replace(recipe, family=6)
+        return replace(recipe, family=Family.V6)
     # The engine's default network rarely has IPv6, and without it a container may have no ::1.
     bridge = NetworkSpec("bridge", ipv6=True)
-    return replace(recipe, family=6, server=Attach.NETWORK, network=bridge)
+    return replace(recipe, family=Family.V6, server=Attach.NETWORK, network=bridge)
 
 
 def _icc(driver: Driver, value: str) -> Driver:

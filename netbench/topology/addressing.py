@@ -9,8 +9,8 @@ from netbench.engines.base import Endpoint, Lan, Published
 from netbench.errors import EngineError
 from netbench.spec import Family, PUBLISHED_PORTS, Path, Port, Protocol, Via
 
-LOOPBACK: Final[dict[Family, str]] = {4: "127.0.0.1", 6: "::1"}
-ANY: Final[dict[Family, str]] = {4: "0.0.0.0", 6: "::"}  # noqa: S104 -- in an endpoint's namespace
+LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
+ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def ports_for(
 
 def own_address(endpoint: Endpoint, family: Family) -> str | None:
     """Return an endpoint's own address of one family; None where it has none."""
-    return endpoint.address if family == 4 else endpoint.address6  # noqa: PLR2004 -- IP version
+    return endpoint.address if family == Family.V4 else endpoint.address6
 
 
 def call_of(
@@ -59,7 +59,7 @@ def call_of(
     outer = None
     if lan is not None:
         caller = lan.client if path is Path.NORTH_SOUTH else client
-        outer = lan.host if family == 4 else lan.host6  # noqa: PLR2004 -- IP version
+        outer = lan.host if family == Family.V4 else lan.host6
     elif path is Path.NORTH_SOUTH or way.via in {Via.HOST, Via.PUBLISHED}:
         raise EngineError(f"{driver.name}: there is no emulated LAN for the path {path}")
     own = own_address(server, family)

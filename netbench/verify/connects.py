@@ -15,7 +15,7 @@ from netbench.spec import Family
 
 Protocol = Literal["tcp", "udp"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
-FAMILIES: Final[tuple[Family, ...]] = (4, 6)
+FAMILIES: Final = tuple(Family)
 
 _WORD: Final = "netbench-"
 """Start of the word that an echo server must send back; its number follows."""

@@ -24,7 +24,7 @@ TARGETS: Final = (
     *(ReachPlace.GATEWAY, ReachPlace.LAN, ReachPlace.PUBLISHED),
 )
 """Where connects end, in the order they are shown."""
-_LOOPBACK: Final[Mapping[Family, str]] = {4: "127.0.0.1", 6: "::1"}
+_LOOPBACK: Final[Mapping[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 
 Wanted = tuple[Protocol, Family]
 Goals = Mapping[Wanted, ConnectAttempt | str]
@@ -87,7 +87,7 @@ class ReachScene:
         """Return whose address the network's gateway is, with it; or why nobody answers there."""
         facts = self.live.facts
         ipam = facts.ipam
-        address = None if ipam is None else {4: ipam.gateway, 6: ipam.gateway6}[family]
+        address = None if ipam is None else {Family.V4: ipam.gateway, Family.V6: ipam.gateway6}[family]
         if address is None:
             return f"the network has no IPv{family} gateway"
         for place, end in ((ReachPlace.HOST, facts.host), (ReachPlace.LAN, facts.lan)):
@@ -176,9 +176,9 @@ def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[ReachPlace, in
 def _known(address: str | None, address6: str | None) -> Mapping[Family, str]:
     found: dict[Family, str] = {}
     if address is not None:
-        found[4] = address
+        found[Family.V4] = address
     if address6 is not None:
-        found[6] = address6
+        found[Family.V6] = address6
     return found
 
 

@@ -7,9 +7,8 @@ from netbench.engines.base import Network
 from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.network_info import OVERLAY
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
-from netbench.spec import Attach, NetworkSpec, Path, Recipe
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe
 
-_IPV6: Final = 6
 _PROXY_UNUSED: Final = (
     "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
     "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
@@ -67,7 +66,7 @@ class EngineSupport:
         network = self._default()
         if network is None:
             return "the engine has no default bridge network"
-        if recipe.family == _IPV6 and (network.ipam is None or network.ipam.subnet6 is None):
+        if recipe.family == Family.V6 and (network.ipam is None or network.ipam.subnet6 is None):
             return (
                 "the engine's default bridge has no IPv6 (`ipv6` and `fixed-cidr-v6` in its "
                 "daemon.json); a network made for the run has: bridge:user@family=6"
@@ -97,7 +96,7 @@ class EngineSupport:
         on_lan = recipe.network is not None and recipe.network.on_lan
         if self._parent and on_lan:
             return f"there is no emulated LAN, nor a client on it, behind the parent {self._parent}"
-        if recipe.family == _IPV6 and not on_lan and not self._ipv6():
+        if recipe.family == Family.V6 and not on_lan and not self._ipv6():
             return (
                 "links that are made on the engine's host have no IPv6 there: "
                 "sysctl net.ipv6.conf.default.disable_ipv6=0"
@@ -107,5 +106,5 @@ class EngineSupport:
             if unpublished:
                 return unpublished
         # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
-        through_proxy = recipe.published == "proxy" and recipe.family != _IPV6
+        through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
         return _PROXY_UNUSED if through_proxy and path is Path.NORTH_SOUTH else None

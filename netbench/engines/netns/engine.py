@@ -21,13 +21,12 @@ from netbench.engines.netns.userns import in_user_namespace
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
 from netbench.record import Completed, FactValue
-from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _NO_WISHES: Final = EngineOptions()
-_IPV6: Final = 6
 _NOTHING: Final = Attached(None, None, None)
 """What an endpoint has that is in no network."""
 
@@ -122,7 +121,7 @@ class NetnsEngine:
         """Try what the recipe and the path need."""
         spec = recipe.network
         lacking = self._kinds.unsupported(spec) if spec else None
-        if lacking is None and recipe.family == _IPV6:
+        if lacking is None and recipe.family == Family.V6:
             lacking = self._world.no_ipv6
         if lacking is not None or path is Path.EAST_WEST or not self._publishes(recipe):
             return lacking

@@ -30,7 +30,7 @@ Command = Callable[[int, tuple[str, ...], str], Completed]
 """Run a program with an input in the network namespace of a process."""
 _WAIT: Final = ("--wait", "5")
 """iptables-legacy has one lock for all; seconds to wait for it."""
-_FAMILIES: Final[dict[Family, str]] = {4: "ip", 6: "ip6"}
+_FAMILIES: Final[dict[Family, str]] = {Family.V4: "ip", Family.V6: "ip6"}
 
 Pieces = dict[str, dict[Family, tuple[Rule, ...]]]
 """The rules of each network, port and subnet, the oldest first."""
@@ -177,7 +177,7 @@ class Firewall:
             icc: whether its containers reach each other. Where not, IPv6 needs its rules too.
         """
         piece: dict[Family, tuple[Rule, ...]] = {
-            4: bridge_rules(link, str(subnets.v4), internal=internal, icc=icc)
+            Family.V4: bridge_rules(link, str(subnets.v4), internal=internal, icc=icc)
         }
         if subnets.v6:
             piece[6] = bridge_rules(link, str(subnets.v6), internal=internal, icc=icc)
@@ -191,7 +191,7 @@ class Firewall:
 
     def publish(self, name: str, forwards: tuple[Forward, ...]) -> None:
         """Translate ports of the host's to an endpoint's, until `withdraw`; errors as above."""
-        families: tuple[Family, ...] = (4, 6)
+        families: tuple[Family, ...] = (Family.V4, Family.V6)
         self._add(
             f"ports {name}",
             {x: tuple(y for one in forwards for y in forward_rules(one, x)) for x in families},
@@ -209,8 +209,8 @@ class Firewall:
         self._add(
             f"subnets {network}",
             {
-                4: tuple(rule for subnet in v4 for rule in routed_rules(subnet)),
-                6: tuple(rule for subnet in v6 for rule in routed_rules(subnet)),
+                Family.V4: tuple(rule for subnet in v4 for rule in routed_rules(subnet)),
+                Family.V6: tuple(rule for subnet in v6 for rule in routed_rules(subnet)),
             },
         )
 

@@ -89,7 +89,7 @@ _CHAINS: Final = (
 
 def host_chains(family: Family) -> tuple[RuleChain, ...]:
     """Return the chains of the engine's host."""
-    if family == 4:  # noqa: PLR2004 -- IP version
+    if family == Family.V4:
         return _CHAINS
     own = replace(_FROM_HOST, dst="! ::1/128")
     return tuple(replace(one, head=(own,)) if one.name == "OUTPUT" else one for one in _CHAINS)
@@ -181,7 +181,7 @@ def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
     Here they are translated too, as by an engine without docker-proxy, and what is let through is
     what was translated.
     """
-    if family == 4:  # noqa: PLR2004 -- IP version
+    if family == Family.V4:
         host, own, subnet = one.host.v4, one.to.v4, str(one.within.v4)
         to = f"{own}:{one.port}"
     elif one.host.v6 and one.to.v6:
