@@ -4,6 +4,8 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from netbench.spec import Family
+
 Shared = Literal["own", "host", "pair"]
 
 
@@ -135,7 +137,7 @@ ReachRow = TypedDict(
         "from": str,
         "to": str,
         "protocol": Literal["tcp", "udp"],
-        "family": Literal[4, 6],
+        "family": Family,
         "promised": Literal["reach", "no-reach", "unspecified"],
         "measured": Literal["reach", "no-reach", "skip"],
         "evidence": str,

@@ -102,8 +102,9 @@ def _field_texts(kind: type) -> Mapping[str, str]:
     assert isinstance(tree, ast.ClassDef)  # noqa: S101 -- it is the source of a class
     texts = {}
     for field, below in zip(tree.body, tree.body[1:], strict=False):
-        named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             texts[field.target.id] = inspect.cleandoc(str(below.value.value))
     return texts
 

@@ -3,7 +3,16 @@
 from typing import Final
 
 from netbench.drivers.addressing import address_in_subnet, default_route
-from netbench.drivers.base import NO_NETWORK_CARD, Closed, Driver, PathClaim, Proof, Reach, everywhere, reach
+from netbench.drivers.base import (
+    NO_NETWORK_CARD,
+    Closed,
+    Driver,
+    PathClaim,
+    Proof,
+    Reach,
+    everywhere,
+    reach,
+)
 from netbench.drivers.links import between_children, lan_to_child
 from netbench.drivers.promises import OWN_NETNS, child_of_parent, own_mac
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from netbench.spec import VXLAN_HEADERS
 from netbench.drivers.base import Promise, host_end, other_end
 from netbench.drivers.links import parent_of
 from netbench.record import EndpointFacts, Link, PairFacts
-
+from netbench.spec import VXLAN_HEADERS
 
 
 def both_ends(facts: PairFacts, *, alone: bool = False) -> tuple[EndpointFacts, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 from netbench.drivers import Driver, PathClaim
 from netbench.plan.suite import Suite
 from netbench.probes import UdpRate
-from netbench.spec import Path, USUAL_MTU, VXLAN_HEADERS, Via
+from netbench.spec import USUAL_MTU, VXLAN_HEADERS, Path, Via
 
 _LOOPBACK: Final = 65536
 _OPEN: Final = ("cni", "plugin")

@@ -16,7 +16,7 @@ from netbench.probes import Probe, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Skip
 from netbench.runner.clock import Clock
 from netbench.runner.prepared import Prepared
-from netbench.spec import Protocol, Role, TOOL_PORTS
+from netbench.spec import TOOL_PORTS, Protocol, Role
 from netbench.topology import Call, LivePair
 
 _LISTEN_WITHIN = 15.0

@@ -7,7 +7,7 @@ from typing import Final
 from netbench.drivers import Driver, PathClaim
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.errors import EngineError
-from netbench.spec import Family, PUBLISHED_PORTS, Path, Port, Protocol, Via
+from netbench.spec import PUBLISHED_PORTS, Family, Path, Port, Protocol, Via
 
 LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace

@@ -7,7 +7,7 @@ from typing import Final
 from netbench.drivers import Closed, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import EndpointFacts
-from netbench.spec import Attach, Family, Path, REACH_PORTS
+from netbench.spec import REACH_PORTS, Attach, Family, Path
 from netbench.topology import LivePair
 from netbench.verify.connects import FAMILIES, PROTOCOLS, ConnectAttempt, Protocol
 
@@ -87,7 +87,9 @@ class ReachScene:
         """Return whose address the network's gateway is, with it; or why nobody answers there."""
         facts = self.live.facts
         ipam = facts.ipam
-        address = None if ipam is None else {Family.V4: ipam.gateway, Family.V6: ipam.gateway6}[family]
+        address = (
+            None if ipam is None else {Family.V4: ipam.gateway, Family.V6: ipam.gateway6}[family]
+        )
         if address is None:
             return f"the network has no IPv{family} gateway"
         for place, end in ((ReachPlace.HOST, facts.host), (ReachPlace.LAN, facts.lan)):

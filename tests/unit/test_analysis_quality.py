@@ -41,7 +41,9 @@ def test_a_run_that_did_not_end_well_says_so(
 
 def with_congestion_control(record: Record, name: str) -> Record:
     assert isinstance(record.outcome, Sample)
-    return replace(record, outcome=with_changes(record.outcome, details=(("congestion_control", name),)))
+    return replace(
+        record, outcome=with_changes(record.outcome, details=(("congestion_control", name),))
+    )
 
 
 def test_arms_of_different_congestion_control_are_named() -> None:

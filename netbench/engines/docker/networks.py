@@ -21,7 +21,7 @@ from netbench.engines.docker.network_info import BRIDGE, OVERLAY, allocated, rem
 from netbench.engines.docker.subnets import Subnet, SubnetAllocator
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.errors import EngineError, Unsupported
-from netbench.spec import NetworkSpec, VXLAN_HEADERS
+from netbench.spec import VXLAN_HEADERS, NetworkSpec
 
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"

@@ -138,12 +138,12 @@ class Firewall:
         refused = []
         for backend in (Iptables(command), Nftables(command)):
             try:
-                backend.install(world, 4, host_chains(4), {})
+                backend.install(world, Family.V4, host_chains(Family.V4), {})
             except EngineError as exc:
                 refused.append(exc.message)
                 continue
             self._backend = backend
-            self._families = [4]
+            self._families = [Family.V4]
             return
         self._lacking = "; ".join(refused)
 
@@ -164,8 +164,8 @@ class Firewall:
         """
         with self._lock:
             if self._backend and 6 not in self._families:  # noqa: PLR2004 -- IP version
-                self._backend.install(self._world, 6, host_chains(6), self._state)
-                self._families.append(6)
+                self._backend.install(self._world, Family.V6, host_chains(Family.V6), self._state)
+                self._families.append(Family.V6)
 
     def add_bridge(self, link: str, subnets: SubnetPair, *, internal: bool, icc: bool) -> None:
         """Install the rules of a bridge network, until `remove_bridge`; errors as `open_ipv6`.
@@ -180,7 +180,7 @@ class Firewall:
             Family.V4: bridge_rules(link, str(subnets.v4), internal=internal, icc=icc)
         }
         if subnets.v6:
-            piece[6] = bridge_rules(link, str(subnets.v6), internal=internal, icc=icc)
+            piece[Family.V6] = bridge_rules(link, str(subnets.v6), internal=internal, icc=icc)
             if not icc:
                 self.open_ipv6()
         self._add(f"bridge {link}", piece)
@@ -224,7 +224,7 @@ class Firewall:
         Nothing listens there: the rules are in the way of every connection all the same.
         """
         if self._backend:
-            self._backend.install(place, 4, container_chains(), {})
+            self._backend.install(place, Family.V4, container_chains(), {})
 
     @property
     def tables(self) -> frozenset[tuple[str, str]]:

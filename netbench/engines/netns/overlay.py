@@ -21,7 +21,7 @@ from netbench.engines.netns.settings import SWITCH
 from netbench.engines.netns.vxlan import VxlanTunnel, add_tunnel
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
-from netbench.spec import NetworkSpec, Role, USUAL_MTU, VXLAN_HEADERS
+from netbench.spec import USUAL_MTU, VXLAN_HEADERS, NetworkSpec, Role
 
 _PORT: Final = 4789
 """RFC 7348 §5."""

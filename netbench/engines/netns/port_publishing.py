@@ -1,10 +1,8 @@
 """Published ports of the world's host: numbered, and served by DNAT or by docker-proxy."""
 
-from netbench.spec import HOST_PORTS
 import subprocess
 import threading
 from collections.abc import Callable
-from typing import Final
 
 from netbench.engines.base import Lan, Published
 from netbench.engines.netns import proxy
@@ -13,7 +11,7 @@ from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.kinds import Publication
 from netbench.engines.netns.rules import Forward
 from netbench.errors import Unsupported
-
+from netbench.spec import HOST_PORTS
 
 
 class Publisher:
