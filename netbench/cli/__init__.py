@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from textwrap import shorten
 from types import FrameType
 from typing import Annotated, Any
 
@@ -57,8 +58,9 @@ class _Commands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, without loading them."""
         del ctx
+        room = formatter.width - 6 - max(map(len, COMMANDS))
         with formatter.section("Commands"):
-            formatter.write_dl([*COMMANDS.items()])
+            formatter.write_dl([(name, shorten(text, room)) for name, text in COMMANDS.items()])
 
 
 def _typer(**more: Any) -> typer.Typer:

@@ -89,19 +89,24 @@ def _classes(kind: type) -> Iterator[tuple[str, type]]:
     while waiting:
         one = waiting.pop()
         waiting += get_args(one)
-        if inspect.isclass(one) and one.__module__.startswith("netbench"):
-            if one.__name__ not in found:
-                found[one.__name__] = one
-                waiting += get_type_hints(one).values()
+        ours = inspect.isclass(one) and one.__module__.startswith("netbench")
+        if ours and one.__name__ not in found:
+            found[one.__name__] = one
+            waiting += get_type_hints(one).values()
     yield from found.items()
 
 
 def _field_texts(kind: type) -> Mapping[str, str]:
     """Return the docstrings that stand below the fields of a class."""
-    (tree,) = ast.parse(inspect.cleandoc(inspect.getsource(kind))).body
-    assert isinstance(tree, ast.ClassDef)  # noqa: S101 -- it is the source of a class
+    file = Path(inspect.getfile(kind))
+    found = (
+        node
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+    )
+    body = next(found).body
     texts = {}
-    for field, below in zip(tree.body, tree.body[1:], strict=False):
+    for field, below in zip(body, body[1:], strict=False):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):

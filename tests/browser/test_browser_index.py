@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netbench.cli.index import write_index
 from support.axe import violations
 from support.browsing import LOOKS, Look, Site, count, named, opened, picture, requests, sideways
 from support.several import run, saved
 
 from netbench.store import list_runs
+from netbench.workflow.reporting import write_index
 
 LONG = "plugin:" + "very_long_name/" * 12
 

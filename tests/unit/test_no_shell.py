@@ -14,6 +14,7 @@ FORBIDDEN = {
 }
 COMPOSED = {
     "engines/docker/container_factory.py": "script",
+    "engines/docker/shell.py": "script",
     "verify/matrix.py": "script(_attempts(batches[source]), patience)",
 }
 """Scripts for containers that are put together: of link names, addresses and numbers that are

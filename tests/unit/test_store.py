@@ -221,7 +221,7 @@ def test_an_outcome_is_told_by_its_kind_wherever_that_stands(folder: RunFolder) 
 
     assert tuple(records) == RUN.records
     assert len(notes) == 2
-    assert "outcome.kind: Unknown kind 'un" in notes[0]
+    assert "outcome.kind: Invalid value 'un" in notes[0]
     assert re.search(r"outcome\.(by_design|received): Expected", notes[1])
 
 

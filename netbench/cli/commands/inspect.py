@@ -278,7 +278,7 @@ def inspect(
     init_swarm: InitSwarm = False,
     as_json: Json = False,
 ) -> None:
-    """Show namespaces, links and paths: of a driver's pair, or of a container that is there.
+    """Show namespaces, links and paths of a driver's pair, or of a container.
 
     A pair is brought up, looked at and taken down; exit code 3 if one of its promises is broken. A
     container that is there is only read, by a helper beside it: nothing runs in it.

@@ -1,9 +1,8 @@
 """Runs beside each other, as text. Pure functions, values in, text out."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netbench.analysis.compare.model import RunComparison
-from netbench.documents.compare import CompareDocument
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -32,7 +31,7 @@ def terminal(comparison: RunComparison) -> "Group":
     return shown(comparison)
 
 
-def json_document(comparison: RunComparison, page: str, exit_code: int) -> CompareDocument:
+def json_document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, Any]:
     """Return the document that `compare --json` prints."""
     from netbench.report.compare.document import document  # noqa: PLC0415 - only when asked for
 

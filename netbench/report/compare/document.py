@@ -1,10 +1,11 @@
 """The `--json` document of `compare`, schema 2."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from netbench.analysis.compare.differences import RunDifference
 from netbench.analysis.compare.model import MachineState, Pairing, RunComparison, RunContrast, Side
+from netbench.documents import plain
 from netbench.documents.compare import (
     CompareDocument,
     DifferenceRow,
@@ -20,8 +21,12 @@ from netbench.spec import Path
 SCHEMA: Final = 2
 
 
-def document(comparison: RunComparison, page: str, exit_code: int) -> CompareDocument:
+def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, Any]:
     """Return the document; fields may be added to it, never renamed."""
+    return plain(_document(comparison, page, exit_code))
+
+
+def _document(comparison: RunComparison, page: str, exit_code: int) -> CompareDocument:
     first, second, *_ = comparison.runs
     return {
         "schema": SCHEMA,
