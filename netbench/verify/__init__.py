@@ -2,7 +2,7 @@
 
 from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol
 from netbench.verify.matrix import ReachResult
-from netbench.verify.one import NotVerified, Verified, verify_driver
+from netbench.verify.driver import NotVerified, Verified, verify_driver
 from netbench.verify.servers import check_tools
 
 __all__ = [
