@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis import cells, multiplicity, quality, timeline
+from netbench.analysis import cells, machine, multiplicity, quality
 from netbench.analysis.block_pairs import Observed
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
@@ -83,7 +83,7 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
         nulls=tuple(comparison.null() for comparison in compared.values()),
         cells=cells.summarise(frames, info.plan, used_up),
         points=cells.points(frames),
-        sentinel=timeline.readings(frames.trials),
+        sentinel=machine.readings(frames.trials),
         warnings=quality.of_run(info, frames, moved, limits),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),

@@ -47,7 +47,7 @@ def _docker(run: str, wishes: EngineOptions, why: str) -> Engine:
 
 
 def _netns(run: str, wishes: EngineOptions, why: str) -> Engine:
-    from netbench.engines.netns.userns import (  # noqa: PLC0415 -- only where it is wanted
+    from netbench.engines.netns.confinement import (  # noqa: PLC0415 -- only where it is wanted
         reexec_in_user_namespace,
         unavailable,
     )

@@ -1,13 +1,16 @@
 """Signals and byte counts of a tool whose process is in our own /proc."""
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Final
 
 from netbench.engines.base import BytesRead, Signal
+from netbench.spec import CpuTopology
 
 DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
     "STOP": (SIGSTOP,),
@@ -56,3 +59,27 @@ def bytes_read(pid: int) -> BytesRead | None:
     if len(words) < 2 or words[0] != b"rchar:":  # noqa: PLR2004 - a name and a number
         return None
     return BytesRead((before + after) / 2, int(words[1]))
+
+
+SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+"""Not on every ordinary user's PATH."""
+
+
+def find_program(name: str, *folders: str) -> str | None:
+    """Return where a program of the system's is: on the PATH, or else in one of the folders."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
+
+
+def local_topology() -> CpuTopology:
+    """Return usable CPUs grouped by physical core; no groups where sysfs does not tell."""
+    usable = tuple(sorted(os.sched_getaffinity(0)))
+    cores: dict[tuple[str, str], list[int]] = {}
+    for cpu in usable:
+        folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+        try:
+            package = (folder / "physical_package_id").read_text().strip()
+            core = (folder / "core_id").read_text().strip()
+        except OSError:
+            return CpuTopology(usable)
+        cores.setdefault((package, core), []).append(cpu)
+    return CpuTopology(usable, tuple(tuple(core) for core in cores.values()))

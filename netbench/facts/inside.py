@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair, with_offloads
+from netbench.facts.base import NamespaceSet, Pair, in_order, with_offloads
 from netbench.facts.iproute import ARGV, links_and_addresses
 from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, start_ticks
 from netbench.facts.registry import OFFLOADS
-from netbench.facts.routes import in_order
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
@@ -28,7 +27,7 @@ from netbench.record import (
     Route,
 )
 from netbench.system.files import NOWHERE, Files, FrozenFiles
-from netbench.system.threads import Pool
+from netbench.system.interrupts import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from netbench.errors import FactError
-from netbench.facts.routes import DEFAULT, DEFAULT6, leads_on
+from netbench.facts.base import DEFAULT, DEFAULT6, leads_on
 from netbench.record import LinkCounters, Route
 from netbench.system.files import LOCAL, Files
 from netbench.system.files import text as text_of

@@ -2,7 +2,6 @@
 
 from netbench.record.budget import Budget
 from netbench.record.histogram import Histogram
-from netbench.record.literature import Direction, PublishedComparison
 from netbench.record.metrics import METRICS, Metric
 from netbench.record.observed import (
     NAMESPACE_KINDS,
@@ -18,6 +17,7 @@ from netbench.record.observed import (
     Route,
 )
 from netbench.record.outcome import (
+    Completed,
     Failure,
     HopProof,
     Measurement,
@@ -35,15 +35,16 @@ from netbench.record.outcome import (
     ToolRun,
     TrialTimes,
 )
-from netbench.record.process import Completed
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
 from netbench.record.resumed import Resumed, ResumeDifference
 from netbench.record.run import (
     SCHEMA,
+    Direction,
     OtherRun,
     PlacementCpus,
     PlanSummary,
     ProbeSummary,
+    PublishedComparison,
     RunInfo,
 )
 from netbench.record.stopping import Left, Ruling, Settled, Why

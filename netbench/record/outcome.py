@@ -260,3 +260,18 @@ class Record:
     def path_held(self) -> bool | None:
         """Whether its path was proved; None where there was none to prove."""
         return None if self.path is None else self.path.held
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """One process, run to its end or ended by us."""
+
+    argv: tuple[str, ...]
+    exit_code: int | None
+    """Negative for the signal that killed it, as in `subprocess`; None where nobody saw."""
+    stdout: str
+    stderr: str
+    timed_out: bool
+    """True where our deadline ended it."""
+    seconds: float
+    """Wall time from start (or release from hold) to end."""

@@ -10,9 +10,8 @@ from netbench.runner.events import (
     TrialFinished,
     TrialStarted,
 )
-from netbench.runner.judge import Judge
 from netbench.runner.run import Runner
-from netbench.runner.run_state import RunState
+from netbench.runner.run_state import Judge, RunState
 
 __all__ = [
     "BlockFinished",

@@ -21,7 +21,7 @@ from netbench.runner.setup import TrialFailed
 from netbench.runner.trial import TrialRunner
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Cpus
-from netbench.system.threads import Pool
+from netbench.system.interrupts import Pool
 from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
 
 _AT_ONCE: Final = 16

@@ -1,5 +1,6 @@
 """What the machine and both ends of a trial did while its load was steady."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +9,6 @@ from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
 from netbench.facts.cpu_time import TICK, Machine, machine, process_time, threads, tick
 from netbench.record import Absent
-from netbench.runner.clock import Clock
 from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate, joined
 from netbench.spec import Cpus
 from netbench.system.cgroups import (
@@ -23,6 +23,23 @@ from netbench.system.cgroups import (
 )
 from netbench.system.files import Files, FrozenFiles, text
 from netbench.watch.cycles import CycleCounters, counters
+
+
+class Clock:
+    """CLOCK_MONOTONIC."""
+
+    def now(self) -> float:
+        """Return the moment, in seconds."""
+        return time.monotonic()
+
+    def until(self, moment: float) -> None:
+        """Wait until a moment."""
+        time.sleep(max(0.0, moment - self.now()))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self.until(self.now() + seconds)
+
 
 _UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
 _NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")

@@ -9,7 +9,7 @@ from typing import Final
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
-from netbench.facts.frequency import frequency
+from netbench.facts.cpu_time import frequency
 from netbench.plan import Step
 from netbench.record import (
     Absent,

@@ -12,11 +12,10 @@ from netbench.record import Ruling
 from netbench.runner.blocks import BlockRunner
 from netbench.runner.events import BlockFinished, BlockJudged, BlockStarted, Ended, Event
 from netbench.runner.feasibility import Feasibility
-from netbench.runner.judge import Judge
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, SaveRaw
-from netbench.runner.run_state import RunState
+from netbench.runner.run_state import Judge, RunState
 from netbench.runner.sessions import SessionRunner
 from netbench.runner.setup import TrialSetup
 from netbench.runner.trial import TrialRunner

@@ -5,13 +5,30 @@ It grows with every record; of a run that is resumed, it is made anew from the r
 
 from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 
 from netbench.plan import BlockPlan, Plan
 from netbench.record import Record, Ruling, Settled, Why
 from netbench.runner.eta import BlockEta, span
-from netbench.runner.judge import Judge
 from netbench.spec import Cell
+
+
+class Judge(Protocol):
+    """Sees every record once and rules after every block.
+
+    What it has called settled it does not name again: those cells are not run again, unless all
+    were settled and the run was extended. The baseline's own cells stay as long as another driver's
+    are there to be compared with them.
+    """
+
+    def take(self, record: Record) -> None:
+        """Take one record of the block that runs; only its numbers need be kept."""
+        ...
+
+    def rule(self, block: int) -> Ruling:
+        """Return what this block, the last that ran, has settled, and what is left."""
+        ...
+
 
 _STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
 """Reasons for which a settled cell needs no more blocks, however long a run is extended."""

@@ -14,7 +14,7 @@ from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
 from netbench.probes import Probe, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Skip
-from netbench.runner.clock import Clock
+from netbench.runner.machine import Clock
 from netbench.runner.prepared import Prepared
 from netbench.spec import TOOL_PORTS, Protocol, Role
 from netbench.topology import Call, LivePair

@@ -2,10 +2,12 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Thread
 from types import FrameType
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a run in good order."""
@@ -34,3 +36,26 @@ def deferred_signals() -> Iterator[None]:
             signal.signal(number, handler)
         if pending:
             signal.raise_signal(pending[-1])
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Pool(ThreadPoolExecutor):
+    """A pool of threads, none of which is left half started by a signal.
+
+    An exception out of `Thread.start` makes Python forget a thread that runs, which then prints a
+    traceback of its own.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Take work, as every executor does."""
+        with deferred_signals():
+            return super().submit(fn, *args, **kwargs)
+
+
+def start_thread(thread: Thread) -> None:
+    """Start a thread wholly; see `Pool`."""
+    with deferred_signals():
+        thread.start()

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import TypeVar
 
 from netbench.errors import FactError
-from netbench.system.threads import start_thread
+from netbench.system.interrupts import start_thread
 
 _T = TypeVar("_T")
 _CLONE_NEWNET = 0x40000000

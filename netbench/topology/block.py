@@ -13,8 +13,7 @@ from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
 from netbench.facts.base import Pair, Reader
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Path, Port, Protocol, Recipe, Role
-from netbench.system.interrupts import deferred_signals
-from netbench.system.threads import Pool
+from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.addressing import LOOPBACK, Call, call_of, own_address, ports_for
 from netbench.topology.readers import namespaces_of
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from netbench.drivers import Driver, ReachPlace
 from netbench.engines.base import Engine
 from netbench.spec import Family
-from netbench.system.threads import Pool
+from netbench.system.interrupts import Pool
 from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol, answers, script, took
 from netbench.verify.places import SOURCES, TARGETS, ReachScene
 

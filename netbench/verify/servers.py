@@ -14,8 +14,7 @@ from netbench.drivers import ReachPlace
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.facts.procfs import LISTEN, tcp_ports
-from netbench.system.interrupts import deferred_signals
-from netbench.system.threads import Pool
+from netbench.system.interrupts import Pool, deferred_signals
 from netbench.verify.connects import PROTOCOLS, Protocol
 from netbench.verify.places import SOURCES, ReachScene
 

@@ -19,8 +19,8 @@ from netbench.drivers import DRIVERS, Driver, PathClaim
 from netbench.engines.base import Endpoint, EngineOptions
 from netbench.engines.choose import open_engine as choose_engine
 from netbench.engines.netns.engine import NetnsEngine
+from netbench.engines.netns.groups import end_owned_process, owned_processes
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.owner import this_process
 from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader

@@ -7,8 +7,7 @@ import pytest
 
 from netbench.engines.base import EngineOptions, Network
 from netbench.engines.choose import open_engine
-from netbench.engines.docker.api_variants import DOCKER, PODMAN, dialect_of
-from netbench.engines.docker.client import EngineAddress, resolve
+from netbench.engines.docker.client import DOCKER, PODMAN, EngineAddress, dialect_of, resolve
 from netbench.engines.docker.endpoints import address_in
 from netbench.engines.docker.facts import architecture, engine_facts
 from netbench.engines.docker.tunnel import SocketTunnel

@@ -14,8 +14,12 @@ from netbench.documents.lists import CleanDocument, CleanRow
 from netbench.engines.base import Engine, EngineOptions, Owned
 from netbench.engines.docker import open_docker
 from netbench.engines.folders import leftover_folders, remove_leftover_folder
-from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
-from netbench.engines.netns.leftovers import end_owned_process, owned_processes
+from netbench.engines.netns.groups import (
+    end_owned_process,
+    leftover_groups,
+    owned_processes,
+    remove_leftover_group,
+)
 from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 
 _ORDER = (

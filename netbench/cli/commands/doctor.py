@@ -16,7 +16,7 @@ from netbench.documents.lists import CheckRow, DoctorDocument
 from netbench.drivers import DRIVERS
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
-from netbench.engines.cpus import local_topology
+from netbench.engines.local_process import local_topology
 from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 from netbench.spec import CNI_PATH, Path
 

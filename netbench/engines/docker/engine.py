@@ -8,9 +8,8 @@ from typing import Any, Final, Literal
 
 from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned, Published
 from netbench.engines.docker import facts, foreign_container, machine, ownership
-from netbench.engines.docker.api_variants import dialect_of
 from netbench.engines.docker.bridges import BridgeNames
-from netbench.engines.docker.client import Clients
+from netbench.engines.docker.client import Clients, dialect_of
 from netbench.engines.docker.container_factory import ImageWish, Maker
 from netbench.engines.docker.endpoints import (
     ROOT,
@@ -24,7 +23,7 @@ from netbench.engines.docker.endpoints import (
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
 from netbench.engines.docker.lan import EmulatedLan
-from netbench.engines.docker.launchers import Launchers
+from netbench.engines.docker.launcher import Launchers
 from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.network_info import OVERLAY, default
 from netbench.engines.docker.networks import Networks

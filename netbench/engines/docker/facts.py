@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from netbench.engines.docker.api_variants import dialect_of
-from netbench.engines.docker.client import EngineAddress
+from netbench.engines.docker.client import EngineAddress, dialect_of
 from netbench.engines.docker.image import Image
 from netbench.record import Absent, FactValue
 

@@ -11,7 +11,7 @@ from netbench.engines.docker import endpoints, procfs
 from netbench.engines.docker.client import Clients, daemon_pid
 from netbench.engines.docker.container_factory import Maker
 from netbench.engines.docker.endpoints import EndpointContainer, Sharing
-from netbench.engines.docker.launchers import Launchers
+from netbench.engines.docker.launcher import Launchers
 from netbench.engines.docker.shell import HostShell, ShellFiles
 from netbench.errors import EngineError
 from netbench.spec import Role

@@ -8,7 +8,7 @@ from netbench.engines.docker.image_files import OTHER_WAY, REQUIRED
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import CpuTopology
-from netbench.system.threads import Pool
+from netbench.system.interrupts import Pool
 from netbench.units import cpu_list
 
 Run = Callable[[tuple[str, ...]], Completed]

@@ -8,8 +8,7 @@ from docker import APIClient
 from docker.errors import APIError
 
 from netbench.engines.base import Network
-from netbench.engines.docker.api_variants import Dialect
-from netbench.engines.docker.client import Clients
+from netbench.engines.docker.client import Clients, Dialect
 from netbench.errors import EngineError
 from netbench.record import Ipam
 

@@ -12,9 +12,8 @@ from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
-from netbench.engines.docker.api_variants import Dialect
 from netbench.engines.docker.bridges import BridgeNames
-from netbench.engines.docker.client import Clients
+from netbench.engines.docker.client import Clients, Dialect
 from netbench.engines.docker.lan import EmulatedLan, LanVeth
 from netbench.engines.docker.link_kinds import LinkKinds
 from netbench.engines.docker.network_info import BRIDGE, OVERLAY, allocated, remove

@@ -11,7 +11,7 @@ from signal import SIGKILL
 from typing import Final
 
 from netbench.engines.docker.endpoints import USER
-from netbench.engines.docker.launchers import Launchers
+from netbench.engines.docker.launcher import Launchers
 from netbench.errors import EngineError, EngineLost
 
 _PATIENCE: Final = 20.0

@@ -8,16 +8,20 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned
-from netbench.engines.cpus import local_topology
+from netbench.engines.local_process import local_topology
 from netbench.engines.netns import proxy, wiring
-from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
+from netbench.engines.netns.confinement import in_user_namespace
+from netbench.engines.netns.groups import (
+    end_owned_process,
+    leftover_groups,
+    owned_processes,
+    remove_leftover_group,
+)
 from netbench.engines.netns.holder import Holder, NamespaceProcess
 from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.netns.network_kinds import NetworkKinds
 from netbench.engines.netns.settings import CONTAINER
-from netbench.engines.netns.userns import in_user_namespace
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
 from netbench.record import Completed, FactValue

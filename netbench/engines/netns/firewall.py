@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.netns import rule_text
 from netbench.engines.netns.allocator import SubnetPair
 from netbench.engines.netns.rules import (
@@ -21,7 +22,6 @@ from netbench.engines.netns.rules import (
     host_chains,
     routed_rules,
 )
-from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import Family

@@ -21,10 +21,10 @@ from netbench.report.figures.base import (
     layout,
     named,
 )
-from netbench.report.isolation import LEVELS, NOTHING, level, namespaces
 from netbench.report.labels import capital, interval, joined, key_of
 from netbench.report.palette import BAND, INK, QUIET
 from netbench.report.sentences import measure, primaries
+from netbench.report.sharing import LEVELS, NOTHING, level, namespaces
 from netbench.report.verdict_text import brief
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
