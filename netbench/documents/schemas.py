@@ -105,7 +105,8 @@ def _field_texts(kind: type) -> Mapping[str, str]:
         for node in ast.parse(file.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef) and node.name == kind.__name__
     )
-    body = next(found).body
+    named = next(found, None)
+    body = named.body if named is not None else []  # one made by a call has no fields to read
     texts = {}
     for field, below in pairwise(body):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from netbench.errors import FactError
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
-from netbench.record import Ipam, Link, PairFacts, Route
+from netbench.record import Ipam, Link, PairFacts
 from netbench.spec import Protocol as Transport
 from netbench.spec import Role
 from netbench.system.files import NOWHERE, Files
@@ -133,25 +133,3 @@ def with_offloads(links: Iterable[Link], others: Iterable[Link]) -> tuple[str, .
         for link in links
         if link.name in ENDPOINT_LINKS or (link.index, link.peer) in peers or link.index in parents
     )
-
-
-DEFAULT: Final = "default"
-"""IPv4's default route."""
-DEFAULT6: Final = "::/0"
-_OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
-"""What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
-
-
-def leads_on(route: Route) -> bool:
-    """Tell whether an IPv6 route says something of the network, not of IPv6 alone."""
-    if route.link == "lo":
-        return False
-    return route.gateway is not None or route.destination not in _OF_EVERY_LINK
-
-
-def in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """Return routes by destination, as text; those to the same one in the kernel's order.
-
-    That order is by metric, and both netlink and /proc keep to it.
-    """
-    return tuple(sorted(routes, key=lambda route: route.destination))

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair, in_order, with_offloads
+from netbench.facts.base import NamespaceSet, Pair, with_offloads
 from netbench.facts.iproute import ARGV, links_and_addresses
-from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, start_ticks
+from netbench.facts.procfs import in_order, net_dev, net_ipv6_route, net_route, start_ticks
 from netbench.facts.registry import OFFLOADS
 from netbench.record import (
     NAMESPACE_KINDS,

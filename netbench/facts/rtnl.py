@@ -10,8 +10,7 @@ from typing import Any, ClassVar, Final
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 
-from netbench.facts.base import DEFAULT, DEFAULT6, in_order, leads_on
-from netbench.facts.procfs import read_local
+from netbench.facts.procfs import DEFAULT, DEFAULT6, in_order, leads_on, read_local
 from netbench.facts.registry import OFFLOADS
 from netbench.record import Address, Link, LinkCounters, Route
 
