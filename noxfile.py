@@ -62,6 +62,31 @@ def tests(session: nox.Session) -> None:
     pytest(session, "vm browser docs package unit faults docker engines netns", *options)
 
 
+def _kind(name: str, what: str) -> None:
+    """Add a session for one kind of test."""
+
+    def run(session: nox.Session) -> None:
+        install(session, "test", "docs", "build")
+        pytest(session, name)
+
+    run.__doc__ = what
+    nox.session(run, name=name)
+
+
+for _name, _what in {
+    "unit": "Pure tests, in half a minute.",
+    "docs": "Pages, examples and notebooks.",
+    "package": "What would be released.",
+    "engines": "Both engines side by side.",
+    "netns": "Real namespaces.",
+    "docker": "Real Docker Engines.",
+    "faults": "Signals, kills, full disks, broken tools.",
+    "browser": "The report in a browser.",
+    "vm": "Another kernel, in a virtual machine.",
+}.items():
+    _kind(_name, _what)
+
+
 @nox.session
 def alone(session: nox.Session) -> None:
     """Tests that need the machine for themselves."""

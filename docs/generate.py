@@ -16,6 +16,7 @@ from typing import Any, cast
 import typer
 
 from netbench.cli import app
+from netbench.cli.commands import COMMANDS
 from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import METRICS
@@ -52,7 +53,7 @@ class Command:
 def commands() -> tuple[Command, ...]:
     """Return every command, in the order of `netbench --help`."""
     root: Any = cast("Any", typer.main.get_command(app))
-    return tuple(_command(name, found) for name, found in root.commands.items())
+    return tuple(_command(name, root.get_command(None, name)) for name in COMMANDS)
 
 
 def general() -> tuple[Option, ...]:

@@ -3,19 +3,15 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from os import PathLike
+    from netbench.api import Run, load, measure, resume
 
-    from netbench.api import Run
-
-__all__ = ["load"]
+__all__ = ["Run", "load", "measure", "resume"]
 
 
-def load(path: "str | PathLike[str]") -> "Run":
-    """Open a run folder: `.frame()`, `.contrasts()` and `.cells()` are pandas frames.
+def __getattr__(name: str) -> object:
+    """Import the API when it is used: `import netbench` is instant."""
+    if name not in __all__:
+        raise AttributeError(f"module 'netbench' has no attribute {name!r}")
+    from netbench import api  # noqa: PLC0415
 
-    Raises:
-        RunFolderError: missing, empty, not a run, damaged, or written by a newer schema.
-    """
-    from netbench.api import load as load_run  # noqa: PLC0415 -- `import netbench` is instant
-
-    return load_run(path)
+    return getattr(api, name)

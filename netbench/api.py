@@ -1,6 +1,9 @@
-"""netbench from Python: a run folder as typed values and as pandas frames.
+"""netbench from Python: measure, resume, and read a run folder as typed values and pandas frames.
 
 import netbench
+
+run = netbench.measure(drivers="host,bridge", blocks="12")
+netbench.resume(run.path, blocks="+10")
 
 run = netbench.load("reports/20260114T101500Z-host-bridge")
 run.frame().groupby(["driver", "metric"])["value"].median()
@@ -9,15 +12,16 @@ run.contrasts().query("primary")
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netbench import store
 from netbench.analysis import Analysis, analyse
 from netbench.record import Record, RunInfo
+from netbench.workflow.options import RunOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +55,7 @@ class Run:
     @cached_property
     def analysis(self) -> Analysis:
         """Everything that can be said of the run, as plain values."""
-        return analyse(self.info, store.load(self.path).trials())
+        return analyse(self.info, store.load(self.path).records())
 
     def records(self) -> Iterator[Record]:
         """Yield every readable record, one at a time, in the order in which they were written."""
@@ -67,9 +71,9 @@ class Run:
         reason, metric, unit, value, sentinel_before, sentinel_after, steal (share of CPU time). A
         record without a number has one row whose metric and value are missing.
         """
-        from netbench.analysis.tidy import trials  # noqa: PLC0415 - pandas is slow to import
+        from netbench.analysis.tables import trials  # noqa: PLC0415 - pandas is slow to import
 
-        return trials(self.info, store.load(self.path).trials())
+        return trials(self.info, store.load(self.path).records())
 
     def contrasts(self) -> "pd.DataFrame":
         """Return one row for each contrast with the baseline: ratio, interval, verdict.
@@ -80,7 +84,7 @@ class Run:
         unshared_high (the 95 % interval of this contrast alone), noise_floor, saturated, stopped,
         warnings (kinds). An end of an interval that is unbounded is missing.
         """
-        from netbench.analysis.tidy import contrasts  # noqa: PLC0415 - pandas is slow to import
+        from netbench.analysis.tables import contrasts  # noqa: PLC0415 - pandas is slow to import
 
         return contrasts(self.info, self.analysis)
 
@@ -90,7 +94,7 @@ class Run:
         Columns: run, driver, replica, path, probe, placement, metric, unit, median, p25, p75,
         trials, failures, skips, reasons, saturated.
         """
-        from netbench.analysis.tidy import cells  # noqa: PLC0415 - pandas is slow to import
+        from netbench.analysis.tables import cells  # noqa: PLC0415 - pandas is slow to import
 
         return cells(self.info, self.analysis)
 
@@ -103,3 +107,50 @@ def load(path: str | PathLike[str]) -> Run:
     """
     folder = Path(path)
     return Run(folder, store.load(folder).info)
+
+
+def measure(options: RunOptions | None = None, **plan: Any) -> Run:
+    """Measure as `netbench run` does, without a word, and return the run; no report is written.
+
+    Args:
+        options: how it is measured; default: into `reports/`.
+        plan: what is measured, by the names of the options of `netbench run`, as texts:
+            `drivers`, `suite`, `paths`, `blocks`, `max_time`, ...
+
+    Raises:
+        ConfigurationError: with every mistake.
+        EngineUnavailable: nothing can be measured.
+        RunFolderError: the run folder cannot be written.
+    """
+    from netbench.plan import Options  # noqa: PLC0415 - slow to import
+    from netbench.workflow.run import measure as run_plan  # noqa: PLC0415 - slow to import
+
+    path, _ = run_plan(Options(**plan), options or RunOptions())
+    return load(path)
+
+
+def resume(
+    path: str | PathLike[str],
+    options: RunOptions | None = None,
+    *,
+    blocks: str = "",
+    max_time: str = "",
+    force: bool = False,
+) -> Run:
+    """Go on with a run as `netbench run --resume` does; `blocks` of `+N` and the like extend it.
+
+    Raises:
+        ConfigurationError: with everything that is not as it was when the run began.
+        EngineUnavailable: nothing can be measured.
+        RunFolderError: the folder is no run, another netbench measures into it, or it is read-only.
+    """
+    from netbench.workflow.resume import nothing_to_do  # noqa: PLC0415 - slow to import
+    from netbench.workflow.resume import resume as go_on  # noqa: PLC0415 - slow to import
+
+    loaded = store.load(Path(path))
+    extension = {"blocks": blocks, "max-time": max_time}
+    asked = tuple((name, value) for name, value in extension.items() if value)
+    how = replace(options or RunOptions(), asked=asked)
+    if not nothing_to_do(loaded, dict(asked)):
+        go_on(loaded, how, force=force)
+    return load(path)

@@ -5,8 +5,8 @@
     ├── RunFolderError        2  a folder that is not a run, or not one this version reads
     │   └── RunFolderLost     3  it cannot be written any more; what is in it stays
     ├── EngineUnavailable     4  no engine, or no way to it
+    ├── EngineLost            3  the engine went away in the middle of a run
     ├── EngineError           3  the engine refused or failed one operation
-    │   ├── EngineLost        3  the engine went away in the middle of a run
     │   └── Unsupported       3  kernel or engine lack what is asked for; becomes a `Skip`
     ├── ProbeError            3  a tool ran and gave no usable number; becomes a `Failure`
     ├── SystemExhausted       3  the machine has no more of something: descriptors, disk, memory
@@ -85,8 +85,8 @@ class EngineError(NetbenchError):
     kind = "engine"
 
 
-class EngineLost(EngineError):
-    """The engine stopped answering in the middle of a run."""
+class EngineLost(NetbenchError):
+    """The engine stopped answering; no `EngineError`, because no caller can go on without it."""
 
     kind = "engine-lost"
 
@@ -95,6 +95,10 @@ class Unsupported(EngineError):
     """Kernel or engine lack what is asked for, found by trying; the message names it."""
 
     kind = "unsupported"
+
+
+ENGINE_FAILURES: Final = (EngineError, EngineLost)
+"""For cleaning up and for what happens before a run, where both mean the same."""
 
 
 class ProbeError(NetbenchError):

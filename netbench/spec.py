@@ -1,11 +1,9 @@
 """What we ask for: networks, endpoints, cells. Plain values; nothing here touches the system."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
-Family = Literal[4, 6]
-"""The version of IP that the traffic uses."""
 Protocol = Literal["tcp", "udp"]
 LAN_DRIVERS: Final = ("macvlan", "ipvlan")
 """Kinds of network whose links are children of a link of the host's."""
@@ -17,6 +15,31 @@ def options_of(driver: str) -> dict[str, str]:
     """Return the options in a driver's full name: `bridge@cc=bbr+family=6` has two."""
     words = driver.partition("@")[2].split("+")
     return {key: value for key, equals, value in (w.partition("=") for w in words) if equals}
+
+
+VXLAN_HEADERS: Final = 50
+"""Bytes that VXLAN adds to an inner IPv4 packet: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3."""
+USUAL_MTU: Final = 1500
+"""MTU of links that nobody gave one, of bridges and of the emulated LAN."""
+
+
+PUBLISHED_PORTS: Final = range(20001, 20101)
+"""Ports of containers that are published."""
+REACH_PORTS: Final = range(20101, 21000)
+"""Ports of the echo servers of a reach matrix."""
+TOOL_PORTS: Final = range(21001, 31000)
+"""Ports of the servers of sessions and trials."""
+HOST_PORTS: Final = range(30001, 32768)
+"""Ports of the host's that the netns engine publishes at."""
+CONTROL_PORTS: Final = range(31001, 32000)
+"""Ports of the services that control plane trials wait for."""
+
+
+class Family(IntEnum):
+    """The version of IP that the traffic uses."""
+
+    V4 = 4
+    V6 = 6
 
 
 class Attach(StrEnum):
@@ -125,7 +148,7 @@ class Recipe:
     server: Attach
     network: NetworkSpec | None = None
     """The network to make, where an endpoint has `Attach.NETWORK`."""
-    family: Family = 4
+    family: Family = Family.V4
     """Whose addresses the client uses."""
     published: Literal["proxy", "nat"] | None = None
     """How published ports must be served; None leaves it to the engine."""

@@ -20,7 +20,7 @@ from support.user import program_of_user
 
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
 from netbench.errors import EngineError
-from netbench.interrupts import ENDING
+from netbench.system.interrupts import ENDING
 
 # How long an example takes is the machine's affair. `pytest --hypothesis-profile long` tries more.
 settings.register_profile("short", deadline=None, max_examples=30)

@@ -22,12 +22,12 @@ from injected import Limited, Limiter, Neighbour
 
 from netbench import load as load_run
 from netbench.analysis.stats import spread
-from netbench.cli.ground import RunOptions
-from netbench.cli.run import measure
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import NetbenchError
 from netbench.plan import Options
+from netbench.workflow.options import RunOptions
+from netbench.workflow.run import measure
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "campaigns.jsonl"
@@ -145,7 +145,7 @@ def campaign(kind: Kind, number: int) -> Campaign:
     suite = kind.suites[number % len(kind.suites)]
     baseline, driver = PAIRS.get(suite, BRIDGES)
 
-    def opener(name: str, run: str, wishes: Wishes) -> Engine:
+    def opener(name: str, run: str, wishes: EngineOptions) -> Engine:
         engine = open_engine(name, run, wishes)
         if kind.limiter is None:
             return engine
@@ -163,15 +163,9 @@ def campaign(kind: Kind, number: int) -> Campaign:
     with tempfile.TemporaryDirectory(prefix="netbench-calibration-") as place:
         wishes = RunOptions(
             output=Path(place),
-            engine=Wishes(),
-            parent_in_use=False,
-            as_json=False,
-            quiet=True,
-            keep=False,
-            identify=False,
         )
         with Neighbour(seed) if kind.neighbour else nullcontext():
-            path, status = measure(options, wishes, opener)
+            path, status = measure(options, wishes, opener=opener)
         if status != "complete":
             raise NetbenchError(f"{seed}: {status}")
         found, failures = told(path)

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from netbench import load as load_run
-from netbench.cli.ground import RunOptions
-from netbench.cli.run import measure
-from netbench.engines.base import Wishes
 from netbench.errors import NetbenchError
 from netbench.plan import Options
+from netbench.workflow.options import RunOptions
+from netbench.workflow.run import measure
 
 RESULTS = Path(__file__).parent / "results" / "slices.jsonl"
 PART: Final = 6
@@ -82,12 +81,6 @@ def part(engine: str, probe: str, placement: str, rounds: int, length: float) ->
         options = Options(drivers="host,bridge", engine=engine, suite=str(file), blocks=str(PART))
         wishes = RunOptions(
             output=Path(place),
-            engine=Wishes(),
-            parent_in_use=False,
-            as_json=False,
-            quiet=True,
-            keep=False,
-            identify=False,
         )
         path, _ = measure(options, wishes)
         run = load_run(path)

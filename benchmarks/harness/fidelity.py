@@ -23,15 +23,16 @@ from typing import Any, Final, cast
 from by_hand import NoNumber, measure_whole
 
 from netbench import load as load_run
-from netbench.cli.ground import RunOptions, topology_of
-from netbench.cli.run import measure
-from netbench.engines.base import Endpoint, Engine, Process, Wishes
+from netbench.engines.base import Endpoint, Engine, EngineOptions, Process
 from netbench.engines.choose import open_engine
 from netbench.errors import ConfigurationError, NetbenchError
 from netbench.plan import Options, build, parse
 from netbench.record import Sample
 from netbench.spec import Cpus, Placement, Role
 from netbench.topology.block import target_of
+from netbench.workflow.options import RunOptions
+from netbench.workflow.preflight import topology_of
+from netbench.workflow.run import measure
 
 CELLS: Final = {
     "tcp-throughput cross": ("tcp-throughput", "cross"),
@@ -142,7 +143,7 @@ def compare(engine: str, driver: str, cell: str, blocks: int) -> list[Block]:
         suite.write_text(f'name = "{cell}"\n[[cell]]\nprobe = "{probe}"\nplacement = "{placement}"')
         options = Options(drivers=driver, engine=engine, suite=str(suite), blocks=str(blocks))
 
-        def opener(name: str, run: str, wishes: Wishes) -> Engine:
+        def opener(name: str, run: str, wishes: EngineOptions) -> Engine:
             live = open_engine(name, run, wishes)
             plan = build(parse(options), topology_of(live))
             recipe = plan.driver(driver).recipe
@@ -152,14 +153,8 @@ def compare(engine: str, driver: str, cell: str, blocks: int) -> list[Block]:
 
         wishes = RunOptions(
             output=Path(place),
-            engine=Wishes(),
-            parent_in_use=False,
-            as_json=False,
-            quiet=True,
-            keep=False,
-            identify=False,
         )
-        path, _ = measure(options, wishes, opener)
+        path, _ = measure(options, wishes, opener=opener)
         return joined(made[0], cell, path)
 
 

@@ -71,13 +71,12 @@ def timed(stage: str, cost: Cost) -> Iterator[None]:
 
 def stages(folder: Path, drivers: int) -> Cost:
     """Go through every stage once, as `netbench run` and `netbench report` do."""
-    from netbench import analysis, report  # noqa: PLC0415 -- measured in a process of its own
+    from netbench import report  # noqa: PLC0415 -- measured in a process of its own
     from netbench.analysis.stopping import RunningJudge  # noqa: PLC0415 -- same
-    from netbench.cli.output import json_text  # noqa: PLC0415 -- same
-    from netbench.cli.taking import take  # noqa: PLC0415 -- same
     from netbench.plan import Options, build, parse  # noqa: PLC0415 -- same
     from netbench.spec import CpuTopology  # noqa: PLC0415 -- same
-    from netbench.store import RECORDS, load  # noqa: PLC0415 -- same
+    from netbench.store import RECORDS, json_text, load  # noqa: PLC0415 -- same
+    from netbench.workflow.reporting import judge_run  # noqa: PLC0415 -- same
 
     cost = Cost(0, (folder / RECORDS).stat().st_size, {}, {}, 0)
     with timed("plan", cost):
@@ -89,13 +88,8 @@ def stages(folder: Path, drivers: int) -> Cost:
     with timed("load", cost):
         run = load(folder)
         records = sum(1 for _ in run.records())
-    with timed("take", cost):
-        taken = take(run, (range(cost.folder),))  # by one process, whose time is all there is
-    with timed("analysis", cost):
-        judged = analysis.analyse(run.info, taken.collector)
-    with timed("digest", cost):
-        wanted = taken.gathering.wanted(judged)
-        digest = taken.gathering.digest(judged, taken.whole(run, wanted))
+    with timed("judge and digest", cost):
+        judged, digest = judge_run(run, run.info)
     with timed("html", cost):
         page = report.html(run.info, judged, digest)
     (folder / "report.html").write_text(page, encoding="utf-8")
@@ -109,7 +103,7 @@ def stages(folder: Path, drivers: int) -> Cost:
         json_text(report.json_document(run.info, judged, ".", 0))
     with timed("judge", cost):
         judge = RunningJudge(run.info.plan)
-        for block, records_of_it in itertools.groupby(run.trials(), lambda record: record.block):
+        for block, records_of_it in itertools.groupby(run.records(), lambda record: record.block):
             for record in records_of_it:
                 judge.take(record)
             judge.rule(block)

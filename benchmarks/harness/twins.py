@@ -30,7 +30,7 @@ from typing import Final
 from by_hand import NoNumber
 from held_sessions import HELD, Kind, Session, open_session
 
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineError
 from netbench.plan.drivers import driver_named
@@ -210,7 +210,7 @@ def opened(kinds: tuple[str, str]) -> Iterator[dict[str, Engine]]:
     with ExitStack() as stack:
         engines: dict[str, Engine] = {}
         for kind in kinds:
-            wishes = Wishes(init_swarm=kind == "docker")
+            wishes = EngineOptions(init_swarm=kind == "docker")
             engine = open_engine(kind, f"twins{os.getpid()}x{len(engines)}", wishes)
             stack.callback(engine.close)
             engine.prepare()

@@ -9,14 +9,14 @@ from netbench.analysis.model import (
     CellSummary,
     Contrast,
     NullContrast,
+    OutcomeCounts,
     QualityWarning,
     Standing,
     Stopped,
-    Tally,
     Verdict,
 )
-from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
-from netbench.record import RunInfo, Trial
+from netbench.analysis.series import BlockDelta, SentinelPoint, TrialPoint
+from netbench.record import Record, RunInfo
 
 __all__ = [
     "Analysis",
@@ -26,18 +26,18 @@ __all__ = [
     "Collector",
     "Contrast",
     "NullContrast",
+    "OutcomeCounts",
     "QualityWarning",
     "SentinelPoint",
     "Standing",
     "Stopped",
-    "Tally",
     "TrialPoint",
     "Verdict",
     "analyse",
 ]
 
 
-def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
+def analyse(info: RunInfo, records: Iterable[Record] | Collector) -> Analysis:
     """Judge a run by METHOD's rules.
 
     `records` is read once, in any order, and only its numbers are kept; or a collector has them.

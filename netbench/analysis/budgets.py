@@ -19,13 +19,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from netbench.analysis.block_pairs import Observed, arm, both, joined
 from netbench.analysis.boundary import first_decision, interval
-from netbench.analysis.budgetgates import GATES, Evidence, Terms
+from netbench.analysis.budget_gates import GATES, BudgetCriteria, BudgetEvidence
 from netbench.analysis.cells import NOT_REACHED
-from netbench.analysis.family import declared, looks
 from netbench.analysis.model import BudgetResult, Standing
+from netbench.analysis.multiplicity import declared, looks
 from netbench.analysis.observations import Observations, place_of
-from netbench.analysis.pairing import Observed, arm, both, joined
 from netbench.analysis.stats import ALPHA, Interval
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
@@ -43,7 +43,7 @@ def judge_budgets(plan: PlanSummary, observations: Observations) -> tuple[Budget
     ]
     alpha = ALPHA / max(len(owed), 1)
     return tuple(
-        _judge(Terms(budget, cell, plan.baseline, alpha, plan.margin), plan, observations)
+        _judge(BudgetCriteria(budget, cell, plan.baseline, alpha, plan.margin), plan, observations)
         for budget, cell in owed
     )
 
@@ -83,7 +83,7 @@ def _cells(budget: Budget, plan: PlanSummary, closed: frozenset[tuple[str, str]]
     return open_ or measured
 
 
-def _judge(terms: Terms, plan: PlanSummary, observations: Observations) -> BudgetResult:
+def _judge(terms: BudgetCriteria, plan: PlanSummary, observations: Observations) -> BudgetResult:
     budget, cell = terms.budget, terms.cell
     seen = observations.numbers.get(place_of(cell, budget.metric))
     evidence = _evidence(terms, plan, seen)
@@ -107,7 +107,7 @@ def _judge(terms: Terms, plan: PlanSummary, observations: Observations) -> Budge
     )
 
 
-def _evidence(terms: Terms, plan: PlanSummary, seen: Observed | None) -> Evidence:
+def _evidence(terms: BudgetCriteria, plan: PlanSummary, seen: Observed | None) -> BudgetEvidence:
     budget, positive = terms.budget, terms.logarithmic
     own = both(seen, budget.driver, positive=positive)
     other = own if budget.reference is None else both(seen, budget.reference, positive=positive)
@@ -121,7 +121,7 @@ def _evidence(terms: Terms, plan: PlanSummary, seen: Observed | None) -> Evidenc
     first, second = (arm(seen, terms.baseline, n, positive=positive) for n in (0, 1))
     nulls = joined(second, first)
     nothing = nulls.deltas if positive else nulls.driver - nulls.baseline
-    return Evidence(
+    return BudgetEvidence(
         effects=effects,
         interval=interval(effects, looks(plan, len(effects)), terms.alpha),
         arms=tuple(named),
@@ -130,7 +130,9 @@ def _evidence(terms: Terms, plan: PlanSummary, seen: Observed | None) -> Evidenc
     )
 
 
-def _shown(terms: Terms, found: Interval) -> tuple[float | None, float | None, float | None]:
+def _shown(
+    terms: BudgetCriteria, found: Interval
+) -> tuple[float | None, float | None, float | None]:
     """Return mean and both ends on the scale that is shown."""
 
     def scaled(value: float | None) -> float | None:
@@ -140,7 +142,7 @@ def _shown(terms: Terms, found: Interval) -> tuple[float | None, float | None, f
     return scaled(found.mean), scaled(low), scaled(high)
 
 
-def _absent(terms: Terms, observations: Observations, seen: Observed | None) -> str:
+def _absent(terms: BudgetCriteria, observations: Observations, seen: Observed | None) -> str:
     """Return why there is no block to judge by."""
     metric, having = terms.budget.metric, set() if seen is None else set(seen.driver.seen)
     drivers = (terms.budget.driver, terms.budget.reference)

@@ -8,7 +8,7 @@ import numpy as np
 
 from netbench.analysis.columns import Floats, Index, Words, groups
 from netbench.analysis.frame import Frames
-from netbench.analysis.model import Ceiling, Loopback, QualityWarning
+from netbench.analysis.model import Ceiling, Efficiency, Loopback, QualityWarning
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.spec import Path, Placement
 from netbench.units import percent, quantity
@@ -87,7 +87,7 @@ def _loopbacks(rows: _Streams, measured: float | None) -> Iterator[Loopback]:
             value=limit,
             source=source,
             efficiencies=tuple(
-                (str(driver), float(np.median(own.value[reached])) / limit)
+                Efficiency(str(driver), float(np.median(own.value[reached])) / limit)
                 for (driver,), reached in groups(own.driver)
                 if driver != HOST
             ),
@@ -98,11 +98,12 @@ def beyond(found: tuple[Ceiling, ...]) -> Iterator[QualityWarning]:
     """Yield drivers that beat loopback."""
     for ceiling in found:
         for loopback in ceiling.loopbacks:
-            for driver, share in loopback.efficiencies:
+            for one in loopback.efficiencies:
+                share = one.efficiency
                 if share > BEYOND:
                     yield QualityWarning(
                         "ceiling",
-                        f"driver {driver} carries {quantity(share * loopback.value, 'bit/s')}, "
+                        f"driver {one.driver} carries {quantity(share * loopback.value, 'bit/s')}, "
                         f"{percent(share)} against loopback ({loopback.probe}, "
                         f"{ceiling.placement}; {loopback.source})",
                         "explain it before use: segment sizes, queueing or placement of work, not "

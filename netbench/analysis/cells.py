@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netbench.analysis.columns import Floats, Rows, Words, groups
-from netbench.analysis.family import declared
 from netbench.analysis.frame import Frames, Trials
 from netbench.analysis.model import CellSummary
-from netbench.analysis.points import TrialPoint
+from netbench.analysis.multiplicity import declared
 from netbench.analysis.saturation import METRIC, Name
+from netbench.analysis.series import TrialPoint
 from netbench.record import METRICS, PlanSummary
 from netbench.spec import Placement
 

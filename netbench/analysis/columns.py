@@ -93,12 +93,6 @@ class Texts:
         """Add a row for each text."""
         self.codes.extend(map(self.known.__getitem__, texts))
 
-    def join(self, other: "Texts") -> None:
-        """Add the rows of another column."""
-        codes = np.array([self.known[text] for text in other.known], np.intc)
-        if len(other.codes):
-            self.codes.frombytes(codes[np.frombuffer(other.codes, np.intc)].tobytes())
-
     def column(self) -> Words:
         """Return what there is by now."""
         names = tuple(sorted(name for name in self.known if name is not None))

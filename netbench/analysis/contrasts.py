@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netbench.analysis.block_pairs import Observed, Pairs, arm, both, joined
 from netbench.analysis.boundary import interval
 from netbench.analysis.columns import Floats, Rows, Wholes, groups
-from netbench.analysis.family import is_primary, looks
 from netbench.analysis.frame import Frames
 from netbench.analysis.model import Contrast, NullContrast, QualityWarning
-from netbench.analysis.pairing import Observed, Pairs, arm, both, joined
-from netbench.analysis.points import BlockDelta
+from netbench.analysis.multiplicity import is_primary, looks
 from netbench.analysis.saturation import METRIC, Name, saturated
+from netbench.analysis.series import BlockDelta
 from netbench.analysis.stats import ALPHA, Interval
-from netbench.analysis.verdicts import Evidence, contains_one, judge, noise_floor
+from netbench.analysis.verdicts import ContrastEvidence, contains_one, judge, noise_floor
 from netbench.record import METRICS, Metric, PlanSummary
 from netbench.spec import Placement
 
@@ -32,7 +32,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ContrastCriteria:
     """What all contrasts of a run are judged by."""
 
     plan: PlanSummary
@@ -57,7 +57,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ContrastTarget:
     """One contrast that the run owes: a driver, and where it is compared."""
 
     driver: str
@@ -71,7 +71,7 @@ class Target:
         return METRICS[self.key.metric]
 
 
-def targets(frames: Frames, plan: PlanSummary) -> tuple[Target, ...]:
+def targets(frames: Frames, plan: PlanSummary) -> tuple[ContrastTarget, ...]:
     """Return every contrast the run owes, whether or not it has blocks.
 
     Drivers that gave a sample somewhere, times the cells that neither they nor the baseline skip,
@@ -91,7 +91,7 @@ def targets(frames: Frames, plan: PlanSummary) -> tuple[Target, ...]:
     for arm_, metrics in gives.items():
         given[arm_[1:]] |= metrics
     found = [
-        Target(driver, Key(path, probe, at, metric), is_primary(plan, probe, at, metric))
+        ContrastTarget(driver, Key(path, probe, at, metric), is_primary(plan, probe, at, metric))
         for driver, path, probe, at in tried
         if driver in sampling and (baseline, path, probe, at) in tried
         for metric in given[path, probe, at]
@@ -102,10 +102,10 @@ def targets(frames: Frames, plan: PlanSummary) -> tuple[Target, ...]:
     return tuple(sorted(found, key=lambda target: (target.key, target.driver)))
 
 
-class Comparison:
+class CellComparison:
     """All blocks of one cell and metric."""
 
-    def __init__(self, key: Key, observed: Observed, terms: Terms) -> None:
+    def __init__(self, key: Key, observed: Observed, terms: ContrastCriteria) -> None:
         """`observed` holds every value of this key."""
         self.key = key
         self._terms = terms
@@ -139,7 +139,9 @@ class Comparison:
             deltas=self._nulls,
         )
 
-    def contrast(self, target: Target, missing: tuple[QualityWarning, ...] = ()) -> Contrast:
+    def contrast(
+        self, target: ContrastTarget, missing: tuple[QualityWarning, ...] = ()
+    ) -> Contrast:
         """Return a driver's contrast; `missing` tells of blocks that it has no value of."""
         pairs = self.pairs(target.driver)
         evidence = self._evidence(target, pairs)
@@ -180,9 +182,9 @@ class Comparison:
             unshared=None if alone[0] is None or alone[1] is None else (alone[0], alone[1]),
         )
 
-    def _evidence(self, target: Target, pairs: Pairs) -> Evidence:
+    def _evidence(self, target: ContrastTarget, pairs: Pairs) -> ContrastEvidence:
         deltas = pairs.deltas
-        return Evidence(
+        return ContrastEvidence(
             metric=target.metric,
             baseline=self._terms.baseline,
             interval=self._terms.interval(deltas),

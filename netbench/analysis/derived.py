@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from netbench.analysis.columns import words
-from netbench.analysis.frame import Frames, Numbers
+from netbench.analysis.frame import Frames, MetricValues
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
 from netbench.record import METRICS, PlanSummary
 
@@ -35,7 +35,7 @@ def with_buffer_delay(frames: Frames, plan: PlanSummary) -> Frames:
     if not rows:
         return frames
     numbers = frames.numbers
-    whole = Numbers(
+    whole = MetricValues(
         np.concatenate((numbers.row, np.array(rows, np.intp))),
         words([*numbers.metric.tolist(), *([BUFFER_DELAY.name] * len(rows))]),
         words([*numbers.unit.tolist(), *([BUFFER_DELAY.unit] * len(rows))]),

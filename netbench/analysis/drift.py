@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from netbench.analysis.block_pairs import Observed, both
 from netbench.analysis.contrasts import Key
 from netbench.analysis.model import QualityWarning
-from netbench.analysis.pairing import Observed, both
 from netbench.analysis.stats import Floats, correlation
 from netbench.record import METRICS
 from netbench.units import percent

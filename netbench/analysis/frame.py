@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netbench.analysis.columns import Flags, Floats, Index, Texts, Wholes, Words
-from netbench.record import Pins, Sample, Skip, Trial
+from netbench.record import Pins, Record, Sample, Skip
 
 MACHINE: Final = {
     "steal": "trial.steal",
@@ -97,7 +97,7 @@ class Trials:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class MetricValues:
     """One row for each record and metric, by record and metric."""
 
     row: NDArray[np.intp]
@@ -110,9 +110,9 @@ class Numbers:
         """Return the number of numbers."""
         return len(self.row)
 
-    def at(self, rows: Index) -> "Numbers":
+    def at(self, rows: Index) -> "MetricValues":
         """Return some of the numbers."""
-        return Numbers(self.row[rows], self.metric[rows], self.unit[rows], self.value[rows])
+        return MetricValues(self.row[rows], self.metric[rows], self.unit[rows], self.value[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +120,14 @@ class Frames:
     """What is kept of a run's records."""
 
     trials: Trials
-    numbers: Numbers
+    numbers: MetricValues
 
-    def cells(self, numbers: Numbers) -> tuple[Words, Words, Words]:
+    def cells(self, numbers: MetricValues) -> tuple[Words, Words, Words]:
         """Return path, probe and placement of each of these numbers."""
         trials, rows = self.trials, numbers.row
         return trials.path[rows], trials.probe[rows], trials.placement[rows]
 
-    def arms(self, numbers: Numbers) -> tuple[Words, Wholes]:
+    def arms(self, numbers: MetricValues) -> tuple[Words, Wholes]:
         """Return driver and replica of each of these numbers."""
         return self.trials.driver[numbers.row], self.trials.replica[numbers.row]
 
@@ -145,7 +145,7 @@ class Collector:
         self.taken = 0
         self.recent: list[_Row] = []
 
-    def take(self, record: Trial) -> None:
+    def take(self, record: Record) -> None:
         """Keep one record."""
         outcome = record.outcome
         if isinstance(outcome, Sample):
@@ -168,22 +168,6 @@ class Collector:
                     column.extend(next(columns))
             self.recent.clear()
 
-    def join(self, other: "Collector") -> None:
-        """Keep what another one has taken, behind what was taken here."""
-        for one in (self, other):
-            one.keep_recent()
-        for name, whole in other.wholes.items():
-            self.wholes[name].extend(whole)
-        for name, texts in other.texts.items():
-            self.texts[name].join(texts)
-        for name, floats in other.floats.items():
-            self.floats[name].extend(floats)
-        self.rows.frombytes((np.array(other.rows, np.int64) + self.taken).tobytes())
-        self.values.extend(other.values)
-        self.metrics.join(other.metrics)
-        self.units.join(other.units)
-        self.taken += other.taken
-
     def frames(self) -> Frames:
         """Return the columns of all records, and keep nothing any more."""
         self.keep_recent()
@@ -204,7 +188,7 @@ class Collector:
         trials = Trials(**columns).at(order)
         places = np.empty(len(order), np.intp)
         places[order] = np.arange(len(order))
-        numbers = Numbers(
+        numbers = MetricValues(
             places[np.array(self.rows, np.intp)],
             self.metrics.column(),
             self.units.column(),
@@ -213,7 +197,7 @@ class Collector:
         return Frames(trials, numbers.at(np.lexsort((numbers.metric.codes, numbers.row))))
 
 
-def collect(records: Iterable[Trial]) -> Frames:
+def collect(records: Iterable[Record]) -> Frames:
     """Read every record once and return the columns; the order of `records` does not matter."""
     collector = Collector()
     for record in records:
@@ -221,7 +205,7 @@ def collect(records: Iterable[Trial]) -> Frames:
     return collector.frames()
 
 
-def _row(record: Trial) -> _Row:
+def _row(record: Record) -> _Row:
     """Return a record's values in the order of `_WHOLE`, `_TEXT` and `_FLOAT`."""
     outcome, cell, sentinel = record.outcome, record.cell, record.sentinel
     before, after = sentinel.before, sentinel.after
@@ -282,7 +266,7 @@ def _pins(pins: Pins) -> str:
     return "held" if held else "unread"
 
 
-def _machine(record: Trial) -> list[float]:
+def _machine(record: Record) -> list[float]:
     found = [_NAN] * len(MACHINE)
     for name, value in record.facts:
         place = _PLACES.get(name)

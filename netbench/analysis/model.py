@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.analysis.points import BlockDelta, SentinelPoint, TrialPoint
+from netbench.analysis.series import BlockDelta, SentinelPoint, TrialPoint
 from netbench.errors import NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement
@@ -196,6 +196,14 @@ class CellSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Efficiency:
+    """A driver's rate between containers over that of loopback."""
+
+    driver: str
+    efficiency: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loopback:
     """What one stream over loopback carries, and what drivers reach of it."""
 
@@ -204,8 +212,7 @@ class Loopback:
     """bit/s."""
     source: str
     """Where it comes from, in words."""
-    efficiencies: tuple[tuple[str, float], ...]
-    """Driver, and its rate between containers over this one."""
+    efficiencies: tuple[Efficiency, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +231,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class OutcomeCounts:
     """How a run's trials came out."""
 
     samples: int
@@ -259,7 +266,7 @@ class Analysis:
     """Doubts about the run as a whole."""
     measuring_share: float | None
     """Seconds of measuring over wall seconds of the run."""
-    tally: Tally
+    tally: OutcomeCounts
     budgets: tuple[BudgetResult, ...] = ()
     """Every `--require` budget in every cell that it stands for."""
     budgets_kept: bool = True

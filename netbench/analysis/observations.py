@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from netbench.analysis.block_pairs import Observed
 from netbench.analysis.columns import Texts, groups
 from netbench.analysis.contrasts import observed_in
 from netbench.analysis.frame import Frames
-from netbench.analysis.pairing import Observed
-from netbench.record import PlanSummary, Sample, Skip, Trial
+from netbench.record import PlanSummary, Record, Sample, Skip
 from netbench.spec import Cell, Path, Placement
 
 Place = tuple[str, str, str, str]
@@ -88,7 +88,7 @@ class ObservationsSoFar:
         self._seen: set[Cell] = set()
         self._tried: set[Cell] = set()
 
-    def take(self, record: Trial) -> None:
+    def take(self, record: Record) -> None:
         """Take one record; its numbers are kept."""
         cell, outcome = record.cell, record.outcome
         self._seen.add(cell)
@@ -125,7 +125,7 @@ class _Kept:
         self._wholes = {name: array("q") for name in _WHOLES}
         self._values = array("d")
 
-    def add(self, record: Trial, value: float) -> None:
+    def add(self, record: Record, value: float) -> None:
         """Add one value."""
         self._drivers.append(record.cell.driver)
         wholes = (record.replica, record.block, record.attempt, record.number)

@@ -7,14 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis import cells, family, quality, timeline
+from netbench.analysis import cells, machine, multiplicity, quality
+from netbench.analysis.block_pairs import Observed
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings
 from netbench.analysis.contrasts import (
-    Comparison,
+    CellComparison,
+    ContrastCriteria,
+    ContrastTarget,
     Key,
-    Target,
-    Terms,
     by_key,
     targets,
 )
@@ -24,17 +25,16 @@ from netbench.analysis.frame import Collector, Frames, Trials, collect
 from netbench.analysis.model import (
     Analysis,
     Contrast,
+    OutcomeCounts,
     QualityWarning,
     Stopped,
-    Tally,
     Verdict,
 )
 from netbench.analysis.observations import observations_of
-from netbench.analysis.pairing import Observed
 from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecast, forecast_verdict, settles
-from netbench.record import METRICS, PlanSummary, RunInfo, Settled, Trial
+from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
 from netbench.spec import Cell, Path, Placement
 
 _ENDINGS: Final = {
@@ -49,12 +49,12 @@ _WHOLE_CELL: Final = ("described", "no-contrast")
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
-def analyse(info: RunInfo, records: Iterable[Trial] | Collector) -> Analysis:
+def analyse(info: RunInfo, records: Iterable[Record] | Collector) -> Analysis:
     """Return all that can be said of a run; `netbench.analysis.analyse` has the details."""
     return judged(info, framed(info, records))
 
 
-def framed(info: RunInfo, records: Iterable[Trial] | Collector) -> Frames:
+def framed(info: RunInfo, records: Iterable[Record] | Collector) -> Frames:
     """Read every record once and return the frames."""
     frames = records.frames() if isinstance(records, Collector) else collect(records)
     return with_buffer_delay(frames, info.plan)
@@ -64,9 +64,9 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
     """Return all that can be said of a run by its frames."""
     owed = targets(frames, info.plan)
     observations = observations_of(info.plan, frames)
-    primary = family.size(info.plan, observations.skipped)
+    primary = multiplicity.size(info.plan, observations.skipped)
     used_up = saturations(frames, info.plan)
-    terms = Terms(info.plan, ALPHA / max(primary, 1), used_up)
+    terms = ContrastCriteria(info.plan, ALPHA / max(primary, 1), used_up)
     observed = by_key(frames)
     compared = _comparisons(observed, info.plan, terms)
     moved = tuple(drifts(observed, info.plan.baseline, info.plan.margin))
@@ -83,7 +83,7 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
         nulls=tuple(comparison.null() for comparison in compared.values()),
         cells=cells.summarise(frames, info.plan, used_up),
         points=cells.points(frames),
-        sentinel=timeline.readings(frames.trials),
+        sentinel=machine.readings(frames.trials),
         warnings=quality.of_run(info, frames, moved, limits),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
@@ -93,10 +93,10 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
     )
 
 
-def _tally(trials: Trials) -> Tally:
+def _tally(trials: Trials) -> OutcomeCounts:
     counts = {kind: int(np.sum(trials.outcome.equal(kind))) for kind in ("sample", "failure")}
     by_design = int(np.sum(trials.by_design))
-    return Tally(
+    return OutcomeCounts(
         samples=counts["sample"],
         failures=counts["failure"],
         by_design=by_design,
@@ -105,8 +105,8 @@ def _tally(trials: Trials) -> Tally:
 
 
 def _comparisons(
-    observed: Mapping[Key, Observed], plan: PlanSummary, terms: Terms
-) -> dict[Key, Comparison]:
+    observed: Mapping[Key, Observed], plan: PlanSummary, terms: ContrastCriteria
+) -> dict[Key, CellComparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
     every_place = ((c.path.value, c.probe, c.placement.value) for c in plan.cells)
     places = {place: rank for rank, place in enumerate(dict.fromkeys(every_place))}
@@ -116,23 +116,23 @@ def _comparisons(
         return places.get(key[:3], len(places)), metrics.index(key.metric), key
 
     every = (key for key in observed if key.metric in metrics)
-    return {key: Comparison(key, observed[key], terms) for key in sorted(every, key=rank)}
+    return {key: CellComparison(key, observed[key], terms) for key in sorted(every, key=rank)}
 
 
 def _contrasts(
     frames: Frames,
     info: RunInfo,
-    owed: tuple[Target, ...],
-    compared: dict[Key, Comparison],
+    owed: tuple[ContrastTarget, ...],
+    compared: dict[Key, CellComparison],
     alpha: float,
 ) -> Iterator[Contrast]:
     """Yield contrasts by cell and metric, drivers in the plan's order."""
     drivers = {driver: rank for rank, driver in enumerate(info.plan.drivers)}
     left = {settled.cell: settled for settled in info.settled}
-    leading = family.leading(info.plan)
+    leading = multiplicity.leading(info.plan)
     blocks = int(np.max(frames.trials.block, initial=0))
     ran = quality.ran(frames.trials)
-    targets_of: defaultdict[Key, list[Target]] = defaultdict(list)
+    targets_of: defaultdict[Key, list[ContrastTarget]] = defaultdict(list)
     for target in owed:
         targets_of[target.key].append(target)
     for key, comparison in compared.items():
@@ -157,7 +157,7 @@ def _contrasts(
             )
 
 
-def _cell(target: Target) -> Cell:
+def _cell(target: ContrastTarget) -> Cell:
     key = target.key
     return Cell(target.driver, Path(key.path), key.probe, Placement(key.placement))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from netbench.analysis.ceiling import beyond
 from netbench.analysis.columns import Wholes, groups
-from netbench.analysis.contrasts import Comparison, Target
+from netbench.analysis.contrasts import CellComparison, ContrastTarget
 from netbench.analysis.frame import Frames, Trials
 from netbench.analysis.machine import of_machine
 from netbench.analysis.model import Ceiling, QualityWarning
@@ -96,7 +96,7 @@ def ran(trials: Trials) -> dict[tuple[str, ...], Ran]:
 
 
 def incomplete(
-    cell: Ran, target: Target, comparison: Comparison, baseline: str, until: int
+    cell: Ran, target: ContrastTarget, comparison: CellComparison, baseline: str, until: int
 ) -> tuple[QualityWarning, ...]:
     """Return a warning with the reasons where blocks gave this contrast no value.
 

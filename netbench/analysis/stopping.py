@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from netbench.analysis import family
+from netbench.analysis import multiplicity
 from netbench.analysis.boundary import multiplier
 from netbench.analysis.budgets import awaited, judge_budgets
-from netbench.analysis.contrasts import Comparison, Key, Target, Terms
+from netbench.analysis.contrasts import CellComparison, ContrastCriteria, ContrastTarget, Key
 from netbench.analysis.model import Contrast, Verdict
 from netbench.analysis.observations import Observations, ObservationsSoFar, place_of
-from netbench.analysis.points import BlockDelta, in_columns
+from netbench.analysis.series import BlockDelta, in_columns
 from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread
 from netbench.record import Left, PlanSummary, Record, Ruling, Settled, Why
 from netbench.spec import Cell, Path, Placement
@@ -98,7 +98,7 @@ def blocks_needed(deviation: float, half_width: float, alpha: float, plan: PlanS
     """
 
     def wide(n: int) -> bool:
-        width = multiplier(n, family.looks(plan, n), alpha)
+        width = multiplier(n, multiplicity.looks(plan, n), alpha)
         return width is None or width * deviation / math.sqrt(n) > half_width
 
     low, high = MIN_BLOCKS - 1, FARTHEST
@@ -125,7 +125,7 @@ class RunningJudge:
     def __init__(self, plan: PlanSummary) -> None:
         """Take the plan; nothing has run yet."""
         self._plan = plan
-        self._leading = family.leading(plan)
+        self._leading = multiplicity.leading(plan)
         self._limits = {(probe, at): most for probe, at, most in plan.limits}
         self._settled: set[Cell] = set()
         self._kept = ObservationsSoFar(plan, self._leading)
@@ -137,8 +137,8 @@ class RunningJudge:
     def rule(self, block: int) -> Ruling:
         """Return what this block has settled, and what is left with its forecast."""
         observations = self._kept.observations()
-        m = family.size(self._plan, observations.skipped)
-        terms = Terms(self._plan, ALPHA / max(m, 1))
+        m = multiplicity.size(self._plan, observations.skipped)
+        terms = ContrastCriteria(self._plan, ALPHA / max(m, 1))
         needed = self._needed(observations, block)
         settled: list[Settled] = []
         left: list[Left] = []
@@ -189,18 +189,18 @@ class RunningJudge:
                 yield left
 
     def _comparison(
-        self, observations: Observations, cell: Cell, terms: Terms
-    ) -> Comparison | None:
+        self, observations: Observations, cell: Cell, terms: ContrastCriteria
+    ) -> CellComparison | None:
         """Return what there is to compare where a cell is, None where there is nothing."""
         metric = self._leading[cell.probe]
         if metric is None:
             return None
         place = place_of(cell, metric)
         observed = observations.numbers.get(place)
-        return None if observed is None else Comparison(Key(*place), observed, terms)
+        return None if observed is None else CellComparison(Key(*place), observed, terms)
 
     def _ruled(
-        self, cell: Cell, comparison: Comparison | None, alpha: float, block: int
+        self, cell: Cell, comparison: CellComparison | None, alpha: float, block: int
     ) -> "Settled | Left":
         limit = self._limits.get((cell.probe, cell.placement.value))
         if limit is not None:
@@ -208,10 +208,10 @@ class RunningJudge:
         if comparison is None or not comparison.joins(cell.driver):
             nothing = block >= self._plan.least
             return Settled(cell, block, "no-contrast") if nothing else Left(cell, None)
-        primary = family.is_primary(
+        primary = multiplicity.is_primary(
             self._plan, cell.probe, cell.placement.value, comparison.key.metric
         )
-        contrast = comparison.contrast(Target(cell.driver, comparison.key, primary))
+        contrast = comparison.contrast(ContrastTarget(cell.driver, comparison.key, primary))
         why = settles(contrast, self._plan)
         if why is not None:
             return Settled(cell, block, why)

@@ -21,7 +21,7 @@ _CLOSE: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Evidence:
     """What every contrast is judged by, within one run and between two."""
 
     metric: Metric
@@ -35,7 +35,7 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence(Weighed):
+class ContrastEvidence(Evidence):
     """All that one contrast is judged by; arrays are in block order."""
 
     deltas: Floats
@@ -50,7 +50,7 @@ class Evidence(Weighed):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class GateFinding:
     """What a gate found."""
 
     warning: QualityWarning
@@ -105,7 +105,7 @@ def directed(sign: int, metric: Metric) -> Verdict:
     return Verdict.FASTER if (sign > 0) == (metric.better == "higher") else Verdict.SLOWER
 
 
-def judge(evidence: Evidence) -> Judgement:
+def judge(evidence: ContrastEvidence) -> Judgement:
     """Return the verdict of a contrast with every doubt about it."""
     stated = read(evidence.interval.bounds, evidence.margin, evidence.metric)
     by_sign = False
@@ -131,7 +131,7 @@ def holds_one(bounds: Bounds) -> str:
     return f"interval {low:.{digits}f} to {high:.{digits}f} holds 1"
 
 
-def differs(evidence: Weighed) -> str:
+def differs(evidence: Evidence) -> str:
     """Return in words by how much the baseline's two arms differ."""
     size = math.expm1(abs(evidence.null.mean or 0.0))
     told = share(size, 0 if size >= 0.01 else 1)  # noqa: PLR2004 -- 1 %
@@ -139,8 +139,8 @@ def differs(evidence: Weighed) -> str:
 
 
 def null_differs(
-    evidence: Weighed, stated: Verdict, null: Interval, found: str, clear: float
-) -> Doubt | None:
+    evidence: Evidence, stated: Verdict, null: Interval, found: str, clear: float
+) -> GateFinding | None:
     """Return the doubt of an A/A interval that leaves out 1, None where it holds 1.
 
     It takes back what is not clear of it: a difference whose interval comes as close to 1 as the
@@ -165,10 +165,10 @@ def null_differs(
         "something beside the driver differs between pairs: quiet the machine, check the pins "
         "and run again",
     )
-    return Doubt(warning, differs(evidence) if made else "")
+    return GateFinding(warning, differs(evidence) if made else "")
 
 
-def _open(evidence: Evidence) -> str:
+def _open(evidence: ContrastEvidence) -> str:
     """Return why a contrast that no gate took back is undecided."""
     needed, n = first_decision(evidence.looks, evidence.share), evidence.interval.n
     if n < needed:
@@ -177,11 +177,11 @@ def _open(evidence: Evidence) -> str:
     return "interval is unbounded" if bounds is None else holds_one(bounds)
 
 
-def _too_few_blocks(evidence: Evidence, _: Verdict) -> Doubt | None:
+def _too_few_blocks(evidence: ContrastEvidence, _: Verdict) -> GateFinding | None:
     needed = first_decision(evidence.looks, evidence.share)
     if evidence.interval.n >= needed:
         return None
-    return Doubt(
+    return GateFinding(
         QualityWarning(
             "too-few-blocks",
             f"{evidence.interval.n} blocks with a value of both; a verdict needs {needed}",
@@ -190,12 +190,12 @@ def _too_few_blocks(evidence: Evidence, _: Verdict) -> Doubt | None:
     )
 
 
-def _null_differs(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _null_differs(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
     found = f"{evidence.baseline} against its own second pair (A/A):"
     return null_differs(evidence, stated, evidence.null, found, clearance(evidence.interval.bounds))
 
 
-def _split_values(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _split_values(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
     """Blocks in two groups, by the ratio or by an arm's values, whose ratios differ.
 
     The gap takes a difference back if it is as large as the effect, unless all blocks agree on
@@ -215,10 +215,10 @@ def _split_values(evidence: Evidence, stated: Verdict) -> Doubt | None:
         "ratio does not describe both",
         "look at the values by block for what changed between them",
     )
-    return Doubt(warning, "values fall in two groups" if made else "")
+    return GateFinding(warning, "values fall in two groups" if made else "")
 
 
-def _median_disagrees(evidence: Evidence, stated: Verdict) -> Doubt | None:
+def _median_disagrees(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
     twin = median_opposes(evidence.deltas, evidence.interval.bounds)
     if twin is None or stated not in DECIDED:
         return None
@@ -228,14 +228,14 @@ def _median_disagrees(evidence: Evidence, stated: Verdict) -> Doubt | None:
         f"{shown(math.exp(twin[0]), math.exp(twin[1]))}",
         "look for outlying blocks, and run more blocks",
     )
-    return Doubt(warning, "mean and median disagree")
+    return GateFinding(warning, "mean and median disagree")
 
 
-def _serial_correlation(evidence: Evidence, _: Verdict) -> Doubt | None:
+def _serial_correlation(evidence: ContrastEvidence, _: Verdict) -> GateFinding | None:
     r = serial_correlation(evidence.deltas)
     if r is None:
         return None
-    return Doubt(
+    return GateFinding(
         QualityWarning(
             "autocorrelation",
             f"neighbouring blocks resemble each other: lag-1 autocorrelation {r:+.2f}",
@@ -244,7 +244,7 @@ def _serial_correlation(evidence: Evidence, _: Verdict) -> Doubt | None:
     )
 
 
-Gate = Callable[[Evidence, Verdict], Doubt | None]
+Gate = Callable[[ContrastEvidence, Verdict], GateFinding | None]
 
 GATES: Final[tuple[Gate, ...]] = (
     _too_few_blocks,

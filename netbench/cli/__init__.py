@@ -4,14 +4,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from textwrap import shorten
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from netbench.cli import shells
 from netbench.cli.commands import COMMANDS
-from netbench.cli.commands.version import version
 from netbench.cli.output import let_go, report_error
 from netbench.errors import (
     ConfigurationError,
@@ -19,7 +21,7 @@ from netbench.errors import (
     NetbenchError,
     SystemExhausted,
 )
-from netbench.interrupts import ENDING
+from netbench.system.interrupts import ENDING
 
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
@@ -30,23 +32,55 @@ _received: list[int] = []
 BUG = 70
 """Exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h."""
 
-app = typer.Typer(
-    name="netbench",
-    no_args_is_help=True,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,  # where the terminal has as many
-    },
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+_SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,  # where the terminal has as many
+}
+
+
+class _Commands(TyperGroup):
+    """Loads a command when it is called: `netbench --help` is instant."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the help text."""
+        del ctx
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load one command."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"netbench.cli.commands.{cmd_name}")
+        single = _typer()
+        single.command(cmd_name)(getattr(module, cmd_name))
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands, without loading them."""
+        del ctx
+        room = formatter.width - 6 - max(map(len, COMMANDS))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, shorten(text, room)) for name, text in COMMANDS.items()])
+
+
+def _typer(**more: Any) -> typer.Typer:
+    return typer.Typer(
+        context_settings=_SETTINGS,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion="cls" in more,
+        **more,
+    )
+
+
+app = _typer(name="netbench", no_args_is_help=True, cls=_Commands)
 shells.take_over()
-for command in COMMANDS:
-    app.command()(command)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from netbench.cli.commands.version import version  # noqa: PLC0415 -- rarely asked for
+
         version()
         raise typer.Exit
 

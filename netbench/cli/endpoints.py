@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from netbench.documents.looks import (
+from netbench.documents.inspect_verify import (
     EndpointDocument,
     HopRow,
     LinkRow,

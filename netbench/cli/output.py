@@ -4,7 +4,6 @@ Names and tool output may hold control characters, which a terminal would obey: 
 is printed passes here, and none of them gets through.
 """
 
-import math
 import os
 import re
 import sys
@@ -21,49 +20,15 @@ if TYPE_CHECKING:
 
     from netbench.documents.lists import ErrorDocument
 
-_DELETE: Final = "\x7f"
 _UNUSUAL: Final = re.compile(r"[^\n -~]")
 """What may be a control character, or turn the direction of text: everything but plain ASCII."""
 
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print the one JSON document of a `--json` command."""
+    from netbench.store.text import json_text  # noqa: PLC0415 -- `--help` needs none
+
     _put(sys.stdout, json_text(document))
-
-
-def json_text(document: Mapping[str, Any]) -> str:
-    """Return a JSON document as text; refuses numbers that are not finite."""
-    import json  # noqa: PLC0415 -- `--help` needs none
-
-    from msgspec.json import format as indented  # noqa: PLC0415 -- same
-
-    text = indented(_compact(document), indent=2).decode("utf-8", "surrogatepass")
-    if text.isascii() and _DELETE not in text:
-        return text + "\n"
-    return _UNUSUAL.sub(lambda c: _told(c[0], json.dumps(c[0])[1:-1]), text) + "\n"
-
-
-def _compact(document: Mapping[str, Any]) -> bytes:
-    import json  # noqa: PLC0415 -- as above
-
-    from msgspec.json import encode  # noqa: PLC0415 -- same
-
-    if not _finite(document):
-        raise ValueError("a number is not JSON compliant: it is not finite")
-    try:
-        return encode(document, enc_hook=list)
-    except UnicodeEncodeError:  # half a character, as tools may print it
-        text = json.dumps(document, allow_nan=False, ensure_ascii=False, default=list)
-        return text.encode("utf-8", "surrogatepass")
-
-
-def _finite(value: object) -> bool:
-    """Tell whether all numbers are; rows that are made when they are written see to theirs."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, Mapping):
-        return all(map(_finite, value.values()))
-    return not isinstance(value, list | tuple) or all(map(_finite, value))
 
 
 def print_rich(renderable: Any) -> None:

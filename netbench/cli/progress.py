@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from statistics import median
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from netbench import units
 from netbench.cli.output import printable, say
@@ -13,13 +13,14 @@ from netbench.plan import Plan
 from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample, Settled
 from netbench.runner import (
     BlockFinished,
+    BlockJudged,
     BlockStarted,
     Event,
-    Judged,
     TrialFinished,
     TrialStarted,
 )
 from netbench.spec import Arm, Cell, Path
+from netbench.workflow.options import Progress, SilentObserver
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -30,15 +31,7 @@ _NAMED = 4
 """Cells that are named one by one where several are left."""
 
 
-class Progress(Protocol):
-    """Shows what a run tells."""
-
-    def show(self, event: Event) -> None:
-        """Take one event."""
-        ...
-
-
-class Tally:
+class ProgressCounts:
     """What progress is computed from: records so far, time left, medians so far."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
@@ -63,7 +56,7 @@ class Tally:
                 key = (measurement.metric, record.cell.placement.value, record.cell.driver)
                 self._values.setdefault(key, []).append(measurement.value)
 
-    def judged(self, event: Judged) -> None:
+    def judged(self, event: BlockJudged) -> None:
         """Take the forecast, which tells more than the plan."""
         self._total = self._done + event.trials
         self._seconds, self._judged = event.seconds, time.monotonic()
@@ -139,7 +132,7 @@ class PlainProgress:
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
         """Take the plan, `done` records of which were there before."""
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounts(plan, done)
         self._most = "at most " if plan.adaptive else ""
 
     def show(self, event: Event) -> None:
@@ -157,7 +150,7 @@ class PlainProgress:
                     )
             case BlockFinished(number, seconds, _):
                 say(f"  {seconds:.1f} s; medians: {self._tally.medians()}")
-            case Judged(_, ruling, _, seconds):
+            case BlockJudged(_, ruling, _, seconds):
                 self._tally.judged(event)
                 for line in standing(ruling, seconds):
                     say(f"  {line}")
@@ -173,7 +166,7 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounts(plan, done)
         self._most = "at most " if plan.adaptive else ""
         self._block = self._running = self._standing = ""
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
@@ -191,7 +184,7 @@ class LiveProgress:
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
                     self._print(f"{_cell(record)}: failed: {record.outcome.reason}")
-            case Judged(_, ruling, _, seconds):
+            case BlockJudged(_, ruling, _, seconds):
                 self._tally.judged(event)
                 *settled, self._standing = standing(ruling, seconds)
                 for line in settled:
@@ -214,24 +207,33 @@ class LiveProgress:
         return RichText(printable("\n".join(lines)), overflow="ellipsis")
 
 
-class Silence:
-    """Shows nothing."""
+class TerminalObserver:
+    """Prints to stderr what a run does."""
 
-    def show(self, event: Event) -> None:
-        """Let it pass."""
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Show no progress where `quiet`; messages are shown all the same."""
+        self._quiet = quiet
 
+    def say(self, line: str) -> None:
+        """Print a message."""
+        say(line)
 
-@contextmanager
-def open_progress(plan: Plan, done: int, *, quiet: bool) -> Iterator[Progress]:
-    """Return the progress that fits stderr; `done` records of the plan were there before."""
-    if quiet:
-        yield Silence()
-    elif sys.stderr.isatty():
-        progress = LiveProgress(plan, done)
-        with progress.live:
-            yield progress
-    else:
-        yield PlainProgress(plan, done)
+    def inform(self, line: str) -> None:
+        """Print a line of progress."""
+        if not self._quiet:
+            say(line)
+
+    @contextmanager
+    def progress(self, plan: Plan, done: int) -> Iterator[Progress]:
+        """Yield the progress that fits stderr; `done` records of the plan exist already."""
+        if self._quiet:
+            yield SilentObserver()
+        elif sys.stderr.isatty():
+            progress = LiveProgress(plan, done)
+            with progress.live:
+                yield progress
+        else:
+            yield PlainProgress(plan, done)
 
 
 def _cell(record: Record) -> str:

@@ -10,8 +10,8 @@ from netbench.cli.endpoints import (
     network_line,
     veth_lines,
 )
-from netbench.drivers import Place
-from netbench.verify import NotVerified, Row, Verified
+from netbench.drivers import ReachPlace
+from netbench.verify import NotVerified, ReachResult, Verified
 from netbench.verify.places import SOURCES, TARGETS
 
 _WIDTH: Final = 100
@@ -57,7 +57,7 @@ def _headline(one: Verified) -> str:
     )
 
 
-def _matrix(rows: Sequence[Row]) -> list[str]:
+def _matrix(rows: Sequence[ReachResult]) -> list[str]:
     """Return a line for every place that connects start from, promises beside where they differ."""
     head = "from \\ to".ljust(_FIRST)
     lines = [(head + "".join(target.value.ljust(_CELL) for target in TARGETS)).rstrip()]
@@ -73,7 +73,7 @@ def _matrix(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _cell(rows: Sequence[Row], source: Place, target: Place) -> tuple[str, str]:
+def _cell(rows: Sequence[ReachResult], source: ReachPlace, target: ReachPlace) -> tuple[str, str]:
     """Return what was measured in a word, and the promise where it was another."""
     own = [row for row in rows if (row.source, row.target) == (source, target)]
     measured = [row for row in own if row.measured != "skip"]
@@ -102,7 +102,7 @@ def word_for(reached: frozenset[str], tried: frozenset[str]) -> str:
     return " ".join(kind for kind in _KINDS if kind in reached)
 
 
-def _kind(row: Row) -> str:
+def _kind(row: ReachResult) -> str:
     return f"{row.protocol}{row.family}"
 
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from netbench.analysis.across.model import Basis
-from netbench.analysis.model import Verdict
-from netbench.documents.run import BudgetRow, WarningRow
+from netbench.analysis.compare.model import Basis
+from netbench.analysis.model import QualityWarning, Verdict
+from netbench.documents.run import BudgetRow
 from netbench.spec import Path, Placement
 
 Value = str | int | float | bool | list[str] | None
@@ -75,7 +75,7 @@ class RunContrastRow(TypedDict):
     machine: float | None
     withheld: list[str]
     """Facts for which there is no verdict."""
-    warnings: list[WarningRow]
+    warnings: list[QualityWarning]
 
 
 class MachineRow(TypedDict):

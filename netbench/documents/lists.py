@@ -89,7 +89,7 @@ class CleanDocument(TypedDict):
     clean: list[CleanRow]
 
 
-class Problem(TypedDict):
+class ErrorRow(TypedDict):
     """What failed, why, and what fixes it."""
 
     kind: str
@@ -102,4 +102,4 @@ class ErrorDocument(TypedDict):
     """What any command with `--json` prints instead where it fails."""
 
     schema: Literal[1]
-    error: Problem
+    error: ErrorRow

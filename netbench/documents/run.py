@@ -1,127 +1,35 @@
-"""The document of `run` and `report`."""
+"""The document of `run` and `report`: the analysis itself, and what names the run."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from typing_extensions import TypedDict
-
-from netbench.analysis.model import Standing, Stopped, Verdict
-from netbench.analysis.published import Agreement
+from netbench.analysis.literature import Agreement
+from netbench.analysis.model import (
+    BudgetResult,
+    Ceiling,
+    CellSummary,
+    Contrast,
+    NullContrast,
+    QualityWarning,
+    Standing,
+)
 from netbench.documents.lists import Status
 from netbench.record import Direction
-from netbench.spec import Path, Placement
+from netbench.spec import Placement
 
 
-class WarningRow(TypedDict):
-    """A doubt about a number."""
-
-    kind: str
-    message: str
-    advice: str
-
-
-class DeltaRow(TypedDict):
-    """One block's contribution."""
-
-    block: int
-    log_ratio: float | None
-    """ln(driver) less the mean of both baseline arms' ln."""
-
-
-class ContrastRow(TypedDict):
-    """A driver against the baseline: one metric, one cell."""
-
-    driver: str
-    baseline: str
-    path: Path
-    probe: str
-    placement: Placement
-    metric: str
-    unit: str
-    primary: bool
-    """Whether the run is judged by it."""
-    ratio: float | None
-    """driver / baseline of the raw metric, the baseline being the geometric mean of its two arms;
-    null without a block."""
-    low: float | None
-    """Lower end of the interval, 95 % shared by all primary contrasts; null where unbounded."""
-    high: float | None
-    unshared: list[float | None] | None
-    """Both ends of the 95 % interval of this contrast alone; null where it is unbounded."""
-    median_ratio: float | None
-    """exp(median log ratio); null without a block."""
-    difference: float | None
-    """Median over the blocks of driver minus the baseline's mean, in `unit`."""
-    difference_low: float | None
-    """Lower end of the interval of the mean difference; null where it is unbounded."""
-    difference_high: float | None
-    driver_median: float | None
-    baseline_median: float | None
-    verdict: Verdict
-    reason: str
-    """Why it is undecided; empty where it is decided."""
-    by_sign: bool
-    """Whether it is decided by every block lying on one side alone: the interval holds 1."""
-    blocks: int
-    """Blocks with a value of the driver and of at least one of the baseline's two arms."""
-    noise_floor: float | None
-    """0.02 for 2 %; null where it is unbounded."""
-    saturated: str
-    warnings: list[WarningRow]
-    deltas: Sequence[DeltaRow]
-    stopped: Stopped
-    stopped_after: int | None
-    forecast: int | None
-    """Blocks of the run after which it would be settled; null where it is, or unknown."""
-    forecast_verdict: int | None
-    """Blocks of the run after which it would have a verdict; null where it has one, or unknown."""
-
-
-class CellRow(TypedDict):
-    """Every session or trial of one cell, in absolute figures."""
-
-    driver: str
-    path: Path
-    probe: str
-    placement: Placement
-    metric: str
-    unit: str
-    median: float | None
-    p25: float | None
-    p75: float | None
-    trials: int
-    failures: int
-    skips: int
-    reasons: list[str]
-    saturated: str
-
-
-class NullRow(TypedDict):
-    """The baseline's second arm over its first (A/A)."""
-
-    path: Path
-    probe: str
-    placement: Placement
-    metric: str
-    blocks: int
-    ratio: float | None
-    low: float | None
-    high: float | None
-    deviation: float | None
-    contains_one: bool
-    deltas: Sequence[DeltaRow]
-
-
-class BudgetCell(TypedDict):
+@dataclass(frozen=True, slots=True)
+class BudgetCell:
     """Where a budget stands."""
 
     driver: str
-    path: Path
+    path: str
     probe: str
     placement: Placement
 
 
-class BudgetRow(TypedDict):
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
     """One budget in one cell."""
 
     expression: str
@@ -130,40 +38,32 @@ class BudgetRow(TypedDict):
     unit: str
     status: Standing
     measured: float | None
-    interval: list[float | None] | None
+    interval: tuple[float, float] | None
     """Two ends; null where it is unbounded."""
     bound: float | None
     blocks: int
     reason: str
 
-
-class EfficiencyRow(TypedDict):
-    """A driver's rate over that of loopback."""
-
-    driver: str
-    efficiency: float | None
-
-
-class LoopbackRow(TypedDict):
-    """What one stream over loopback carries."""
-
-    probe: str
-    value: float | None
-    source: str
-    efficiencies: list[EfficiencyRow]
-
-
-class CeilingRow(TypedDict):
-    """What the machine can do at most on one placement's CPUs."""
-
-    placement: Placement
-    copy: float | None
-    copy_memory: float | None
-    why: str
-    loopbacks: list[LoopbackRow]
+    @classmethod
+    def of(cls, result: BudgetResult) -> "BudgetRow":
+        """Return one budget in one cell, as `run`, `report` and `compare` have it."""
+        bounded = result.low is not None and result.high is not None
+        return cls(
+            expression=str(result.budget),
+            cell=BudgetCell(result.budget.driver, result.path, result.probe, result.placement),
+            metric=result.budget.metric,
+            unit=result.unit,
+            status=result.standing,
+            measured=result.measured,
+            interval=(result.low or 0.0, result.high or 0.0) if bounded else None,
+            bound=result.bound,
+            blocks=result.blocks,
+            reason=result.reason,
+        )
 
 
-class PublishedRow(TypedDict):
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
     """What others published, beside what this run measured."""
 
     source: str
@@ -184,7 +84,8 @@ class PublishedRow(TypedDict):
     high: float | None
 
 
-class RunDocument(TypedDict):
+@dataclass(frozen=True, slots=True)
+class RunDocument:
     """What `run --json`, `report --json`, `export --format json` and summary.json hold."""
 
     schema: Literal[2]
@@ -204,12 +105,12 @@ class RunDocument(TypedDict):
     margin: float
     alpha: float | None
     measuring_share: float | None
-    contrasts: list[ContrastRow]
-    cells: list[CellRow]
-    baseline_again: list[CellRow]
+    contrasts: tuple[Contrast, ...]
+    cells: tuple[CellSummary, ...]
+    baseline_again: tuple[CellSummary, ...]
     """The baseline's second arm."""
-    nulls: list[NullRow]
-    budgets: list[BudgetRow]
-    ceilings: list[CeilingRow]
-    warnings: list[WarningRow]
-    published: list[PublishedRow]
+    nulls: tuple[NullContrast, ...]
+    budgets: tuple[BudgetRow, ...]
+    ceilings: tuple[Ceiling, ...]
+    warnings: tuple[QualityWarning, ...]
+    published: tuple[PublishedRow, ...]

@@ -1,12 +1,20 @@
-"""JSON Schemas of every `--json` document and of the run folder, made from the types."""
+"""JSON Schemas of every `--json` document and of the run folder, made from the types.
 
+`python -m netbench.documents.schemas` writes them anew.
+"""
+
+import ast
+import inspect
 import json
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter
+from msgspec.json import schema_components
 
 from netbench.documents.compare import CompareDocument
+from netbench.documents.inspect_verify import InspectDocument, VerifyDocument
 from netbench.documents.lists import (
     CleanDocument,
     DoctorDocument,
@@ -14,7 +22,6 @@ from netbench.documents.lists import (
     ErrorDocument,
     RunsDocument,
 )
-from netbench.documents.looks import InspectDocument, VerifyDocument
 from netbench.documents.run import RunDocument
 from netbench.record import SCHEMA, Record, RunInfo
 
@@ -34,6 +41,7 @@ DOCUMENTS: Final[dict[str, type]] = {
     "verify": VerifyDocument,
 }
 """What each schema describes: `record` a line of records.jsonl, `run-folder` run.json."""
+_REFERENCE: Final = "#/$defs/{name}"
 
 
 def schemas() -> dict[str, str]:
@@ -49,20 +57,17 @@ def write(folder: Path = FOLDER) -> None:
 
 
 def _version(kind: type) -> int:
-    """Return the version that a document tells of itself, else that of the run folder."""
-    told = get_type_hints(kind).get("schema")
-    return int(get_args(told)[0]) if get_origin(told) is Literal else SCHEMA
+    """Return the version that a document states, else that of the run folder."""
+    stated = get_type_hints(kind).get("schema")
+    return int(get_args(stated)[0]) if get_origin(stated) is Literal else SCHEMA
 
 
 def _schema(name: str, kind: type) -> str:
-    """Return one schema; the tuple carries the configuration down to every field."""
-    adapter: TypeAdapter[object] = TypeAdapter(
-        tuple[kind],  # type: ignore[valid-type] # a type that is a value here
-        config=ConfigDict(use_attribute_docstrings=True),
-    )
-    whole = adapter.json_schema()
-    parts = whole["$defs"]
-    (root,) = whole["prefixItems"]
+    (root,), parts = schema_components([kind], ref_template=_REFERENCE)
+    for part, source in _classes(kind):
+        for field, text in _field_texts(source).items():
+            if field in parts.get(part, {}).get("properties", {}):
+                _describe(parts[part]["properties"], field, text)
     version = _version(kind)
     content = {
         "$schema": DIALECT,
@@ -72,3 +77,44 @@ def _schema(name: str, kind: type) -> str:
         "$defs": parts,
     }
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False) + "\n"
+
+
+def _describe(properties: dict[str, Any], field: str, text: str) -> None:
+    properties[field] = {**properties[field], "description": text}
+
+
+def _classes(kind: type) -> Iterator[tuple[str, type]]:
+    """Yield every class that a type is made of, with its name."""
+    found: dict[str, type] = {}
+    waiting: list[Any] = [kind]
+    while waiting:
+        one = waiting.pop()
+        waiting += get_args(one)
+        ours = inspect.isclass(one) and one.__module__.startswith("netbench")
+        if ours and one.__name__ not in found:
+            found[one.__name__] = one
+            waiting += get_type_hints(one).values()
+    yield from found.items()
+
+
+def _field_texts(kind: type) -> Mapping[str, str]:
+    """Return the docstrings that stand below the fields of a class."""
+    file = Path(inspect.getfile(kind))
+    found = (
+        node
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+    )
+    named = next(found, None)
+    body = named.body if named is not None else []  # one made by a call has no fields to read
+    texts = {}
+    for field, below in pairwise(body):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            texts[field.target.id] = inspect.cleandoc(str(below.value.value))
+    return texts
+
+
+if __name__ == "__main__":
+    write()

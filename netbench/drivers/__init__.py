@@ -7,10 +7,10 @@ from netbench.drivers.base import (
     Closed,
     Driver,
     Hop,
-    Place,
+    PathClaim,
     Promise,
     Proof,
-    Way,
+    ReachPlace,
 )
 from netbench.drivers.bridge import BRIDGE, BRIDGE_USER
 from netbench.drivers.cni import cni
@@ -41,10 +41,10 @@ __all__ = [
     "Closed",
     "Driver",
     "Hop",
-    "Place",
+    "PathClaim",
     "Promise",
     "Proof",
-    "Way",
+    "ReachPlace",
     "cni",
     "full_name",
     "no_congestion_control",

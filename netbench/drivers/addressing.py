@@ -7,7 +7,7 @@ from netbench.drivers.promises import both_ends, listed
 from netbench.record import EndpointFacts, PairFacts
 from netbench.spec import Family
 
-_DEFAULTS = {4: "default", 6: "::/0"}
+_DEFAULTS = {Family.V4: "default", Family.V6: "::/0"}
 
 
 def address_in_subnet(*, alone: bool = False) -> Promise:
@@ -44,9 +44,9 @@ def default_route(*, alone: bool = False) -> Promise:
 
     def check(facts: PairFacts) -> tuple[bool, str]:
         ipam = facts.ipam
-        wanted: dict[Family, str | None] = {4: ipam.gateway if ipam else None}
+        wanted: dict[Family, str | None] = {Family.V4: ipam.gateway if ipam else None}
         if ipam and ipam.gateway6:
-            wanted[6] = ipam.gateway6
+            wanted[Family.V6] = ipam.gateway6
         held = None not in wanted.values()
         seen = {}
         for end in both_ends(facts, alone=alone):
@@ -65,7 +65,7 @@ def _default_gateways(end: EndpointFacts, family: Family) -> list[str | None]:
 
 def _routed_by_device(facts: PairFacts) -> tuple[bool, str]:
     both = facts.ipam is not None and facts.ipam.subnet6 is not None
-    defaults = tuple(_DEFAULTS.values()) if both else (_DEFAULTS[4],)
+    defaults = tuple(_DEFAULTS.values()) if both else (_DEFAULTS[Family.V4],)
     seen = {
         end.role.value: [
             f"{r.destination} {f'via {r.gateway} ' if r.gateway else ''}dev {r.link}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from netbench.record import EndpointFacts, Link, PairFacts, PromiseCheck
 from netbench.spec import Family, NetworkSpec, Path, Recipe, Role, Via
@@ -35,7 +35,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PathClaim:
     """How a client reaches the service on one path."""
 
     via: Via
@@ -62,7 +62,7 @@ class Closed:
     proof: Proof
 
 
-class Place(StrEnum):
+class ReachPlace(StrEnum):
     """Where a connection of the reach matrix starts or ends."""
 
     CONTAINER = "container"
@@ -76,14 +76,38 @@ class Place(StrEnum):
     PUBLISHED = "published port"
 
 
-Reach = Mapping[tuple[Place, Place], bool]
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """What a reader must know of a driver's figures that were measured on one machine."""
+
+    badge: str
+    """In a few words, to stand beside a number."""
+    text: str
+    """In a sentence without its subject, the driver."""
+    unless_kind: str = ""
+    """It does not apply where a link of this kind was proved to carry the bytes."""
+
+
+OVER_LOOPBACK: Final = Caveat(
+    "over loopback, MTU 65536",
+    "on one machine this traffic takes lo (MTU 65536, no queueing discipline), which a client on "
+    "another machine would not.",
+)
+NO_NETWORK_CARD: Final = Caveat(
+    "no network card",
+    "from container to container the kernel hands frames over beneath the parent, so no network "
+    "card, switch or port security was involved.",
+)
+
+
+Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]
 """From and to: True where it promises that one reaches the other, False where it promises not."""
 
 
 def reach(*, yes: str = "", no: str = "") -> Reach:
-    """Return promises written as words such as `CONTAINER>PAIR`, by names of `Place`."""
+    """Return promises written as words such as `CONTAINER>PAIR`, by names of `ReachPlace`."""
     return {
-        (Place[word.partition(">")[0]], Place[word.partition(">")[2]]): promised
+        (ReachPlace[word.partition(">")[0]], ReachPlace[word.partition(">")[2]]): promised
         for words, promised in ((yes, True), (no, False))
         for word in words.split()
     }
@@ -91,7 +115,7 @@ def reach(*, yes: str = "", no: str = "") -> Reach:
 
 def everywhere(promised: Reach) -> Mapping[Family, Reach]:
     """Return a promise that is the same for IPv4 and IPv6."""
-    return {4: promised, 6: promised}
+    return {Family.V4: promised, Family.V6: promised}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +130,7 @@ class Driver:
     """What it isolates and what it leaves open, one line."""
     recipe: Recipe
     promises: tuple[Promise, ...]
-    ways: Mapping[Path, Way | Closed]
+    ways: Mapping[Path, PathClaim | Closed]
     """What becomes of every path."""
     reach: Mapping[Family, Reach] = field(default_factory=dict)
     """Who reaches whom by promise; what is not in it is not promised either way."""
@@ -114,16 +138,18 @@ class Driver:
     """The variant options it takes; `-o` stands for options of the engine's own."""
     other: NetworkSpec | None = None
     """Another network of its kind, for the reach matrix; None where it has none."""
+    caveats: tuple[Caveat, ...] = ()
+    """Of its figures between containers."""
 
     @property
     def isolated(self) -> bool:
         """Tell whether it carries no traffic at all."""
-        return not any(isinstance(way, Way) for way in self.ways.values())
+        return not any(isinstance(way, PathClaim) for way in self.ways.values())
 
     def hops(self, path: Path, facts: PairFacts) -> tuple[Hop, ...]:
         """Return the claimed links of one path; none where it is closed."""
         way = self.ways[path]
-        return way.hops(facts) if isinstance(way, Way) else ()
+        return way.hops(facts) if isinstance(way, PathClaim) else ()
 
 
 def host_end(end: EndpointFacts, facts: PairFacts, link: Link) -> Link | None:

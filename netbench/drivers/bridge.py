@@ -4,28 +4,28 @@ from collections.abc import Mapping
 from typing import Final
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET, DEFAULT_ROUTE
-from netbench.drivers.base import Closed, Driver, Reach, Way, reach
+from netbench.drivers.base import Closed, Driver, PathClaim, Reach, reach
 from netbench.drivers.links import across_bridge, lan_to_published
 from netbench.drivers.promises import OWN_NETNS, VETH_INTO_BRIDGE
 from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _PROMISES = (OWN_NETNS, VETH_INTO_BRIDGE, ADDRESS_IN_SUBNET, DEFAULT_ROUTE)
 
-PUBLISHING: Final[Mapping[Path, Way | Closed]] = {
-    Path.EAST_WEST: Way(Via.ADDRESS, across_bridge),
-    Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_published),
-    Path.HAIRPIN: Way(Via.PUBLISHED, across_bridge),
+PUBLISHING: Final[Mapping[Path, PathClaim | Closed]] = {
+    Path.EAST_WEST: PathClaim(Via.ADDRESS, across_bridge),
+    Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
+    Path.HAIRPIN: PathClaim(Via.PUBLISHED, across_bridge),
 }
 """The ways of whoever sits on a bridge of the host's."""
 
 REACH: Final[Mapping[Family, Reach]] = {
-    4: reach(
+    Family.V4: reach(
         yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST PAIR>HOST CONTAINER>GATEWAY PAIR>GATEWAY "
         "CONTAINER>LAN PAIR>LAN HOST>PAIR HOST>GATEWAY CONTAINER>PUBLISHED HOST>PUBLISHED "
         "LAN>PUBLISHED",
         no="CONTAINER>OTHER PAIR>OTHER OTHER>PAIR",
     ),
-    6: reach(yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>GATEWAY PAIR>GATEWAY HOST>PAIR"),
+    Family.V6: reach(yes="CONTAINER>PAIR PAIR>PAIR CONTAINER>GATEWAY PAIR>GATEWAY HOST>PAIR"),
 }
 """IPv6 between bridges, and beyond the host, is filtered and translated by some engines only."""
 

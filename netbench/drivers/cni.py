@@ -3,7 +3,7 @@
 import hashlib
 from ipaddress import ip_address, ip_network
 
-from netbench.drivers.base import Closed, Driver, Promise, Proof, Way
+from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
 from netbench.drivers.links import ends_only, lan_to_end
 from netbench.drivers.promises import LINK_APPEARS, OWN_NETNS
 from netbench.record import PairFacts
@@ -26,10 +26,10 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
         recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=network),
         promises=(OWN_NETNS, LINK_APPEARS, _as_result(text)),
         ways={
-            Path.EAST_WEST: Way(Via.ADDRESS, ends_only),
-            Path.NORTH_SOUTH: Way(Via.PUBLISHED if publishes else Via.ADDRESS, lan_to_end),
+            Path.EAST_WEST: PathClaim(Via.ADDRESS, ends_only),
+            Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED if publishes else Via.ADDRESS, lan_to_end),
             Path.HAIRPIN: (
-                Way(Via.PUBLISHED, ends_only)
+                PathClaim(Via.PUBLISHED, ends_only)
                 if publishes
                 else Closed("none of its plug-ins maps ports", Proof.PROMISES)
             ),

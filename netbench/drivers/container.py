@@ -1,6 +1,6 @@
 """`container`: the network namespace of the pair's other container."""
 
-from netbench.drivers.base import Driver, Way
+from netbench.drivers.base import OVER_LOOPBACK, Driver, PathClaim
 from netbench.drivers.bridge import PUBLISHING, REACH
 from netbench.drivers.links import over_loopback
 from netbench.drivers.promises import OWN_OTHERS, PAIR_NETNS
@@ -12,8 +12,9 @@ CONTAINER = Driver(
     isolates="as that container's network; nothing between the two, ports included",
     recipe=Recipe(client=Attach.PEER, server=Attach.DEFAULT),
     promises=(PAIR_NETNS, OWN_OTHERS),
-    ways={**PUBLISHING, Path.EAST_WEST: Way(Via.LOOPBACK, over_loopback)},
+    ways={**PUBLISHING, Path.EAST_WEST: PathClaim(Via.LOOPBACK, over_loopback)},
     reach=REACH,
     options=frozenset({"family", "cc", "published"}),
     other=NetworkSpec("bridge"),
+    caveats=(OVER_LOOPBACK,),
 )

@@ -1,6 +1,6 @@
 """`host`: the namespace of the engine's host itself."""
 
-from netbench.drivers.base import Closed, Driver, Proof, Way, everywhere, reach
+from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, everywhere, reach
 from netbench.drivers.links import lan_to_host, over_loopback
 from netbench.drivers.promises import HOST_LINKS, HOST_NETNS
 from netbench.spec import Attach, Path, Recipe, Via
@@ -12,8 +12,8 @@ HOST = Driver(
     recipe=Recipe(client=Attach.HOST, server=Attach.HOST),
     promises=(HOST_NETNS, HOST_LINKS),
     ways={
-        Path.EAST_WEST: Way(Via.LOOPBACK, over_loopback),
-        Path.NORTH_SOUTH: Way(Via.HOST, lan_to_host),
+        Path.EAST_WEST: PathClaim(Via.LOOPBACK, over_loopback),
+        Path.NORTH_SOUTH: PathClaim(Via.HOST, lan_to_host),
         Path.HAIRPIN: Closed("publishes no port: its ports are the host's", Proof.PROMISES),
     },
     reach=everywhere(
@@ -23,4 +23,5 @@ HOST = Driver(
         )
     ),
     options=frozenset({"family", "cc"}),
+    caveats=(OVER_LOOPBACK,),
 )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET, DEFAULT_ROUTE, ROUTED_BY_DEVICE
-from netbench.drivers.base import Driver, Promise, Way, everywhere, reach
+from netbench.drivers.base import NO_NETWORK_CARD, Driver, PathClaim, Promise, everywhere, reach
 from netbench.drivers.links import between_children, lan_to_child
 from netbench.drivers.macvlan import NO_PORT, OPTIONS
 from netbench.drivers.promises import OWN_NETNS, PARENT_MAC, child_of_parent
@@ -35,13 +35,14 @@ def _ipvlan(mode: str, isolates: str, route: Promise, *, bridged: bool) -> Drive
             route,
         ),
         ways={
-            Path.EAST_WEST: Way(Via.ADDRESS, between_children),
-            Path.NORTH_SOUTH: Way(Via.ADDRESS, lan_to_child),
+            Path.EAST_WEST: PathClaim(Via.ADDRESS, between_children),
+            Path.NORTH_SOUTH: PathClaim(Via.ADDRESS, lan_to_child),
             Path.HAIRPIN: NO_PORT,
         },
         reach=everywhere(promised),
         options=OPTIONS,
         other=network,
+        caveats=(NO_NETWORK_CARD,),
     )
 
 

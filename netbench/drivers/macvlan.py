@@ -3,7 +3,16 @@
 from typing import Final
 
 from netbench.drivers.addressing import address_in_subnet, default_route
-from netbench.drivers.base import Closed, Driver, Proof, Reach, Way, everywhere, reach
+from netbench.drivers.base import (
+    NO_NETWORK_CARD,
+    Closed,
+    Driver,
+    PathClaim,
+    Proof,
+    Reach,
+    everywhere,
+    reach,
+)
 from netbench.drivers.links import between_children, lan_to_child
 from netbench.drivers.promises import OWN_NETNS, child_of_parent, own_mac
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
@@ -11,14 +20,14 @@ from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
 NO_PORT: Final = Closed("publishes no port: it has addresses of its own on the LAN", Proof.PROMISES)
 OPTIONS: Final = frozenset({"mtu", "family", "cc", "internal", "-o"})
 
-_OPEN = Way(Via.ADDRESS, between_children)
+_OPEN = PathClaim(Via.ADDRESS, between_children)
 _SHUT_OFF = "CONTAINER>HOST PAIR>HOST HOST>PAIR"
 """A macvlan and its own host never see each other's frames."""
 _LAN = "CONTAINER>LAN PAIR>LAN CONTAINER>GATEWAY PAIR>GATEWAY LAN>PAIR"
 
 
 def _macvlan(
-    mode: str, isolates: str, east_west: Way | Closed, promised: Reach, client: Attach
+    mode: str, isolates: str, east_west: PathClaim | Closed, promised: Reach, client: Attach
 ) -> Driver:
     network = NetworkSpec("macvlan", mode=mode)
     alone = client is Attach.NONE
@@ -36,12 +45,13 @@ def _macvlan(
         ),
         ways={
             Path.EAST_WEST: east_west,
-            Path.NORTH_SOUTH: Way(Via.ADDRESS, lan_to_child),
+            Path.NORTH_SOUTH: PathClaim(Via.ADDRESS, lan_to_child),
             Path.HAIRPIN: NO_PORT,
         },
         reach=everywhere(promised),
         options=OPTIONS,
         other=network,
+        caveats=(NO_NETWORK_CARD,),
     )
 
 

@@ -1,10 +1,10 @@
 """`overlay`: a network that spans hosts, its frames carried in VXLAN."""
 
 from netbench.drivers.addressing import ADDRESS_IN_SUBNET
-from netbench.drivers.base import Closed, Driver, Proof, Way, reach
+from netbench.drivers.base import Caveat, Closed, Driver, PathClaim, Proof, reach
 from netbench.drivers.links import across_overlay, lan_to_published
 from netbench.drivers.promises import OVERLAY_MTU, OWN_NETNS, VETH_INTO_SANDBOX
-from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _NETWORK = NetworkSpec("overlay")
 
@@ -15,19 +15,27 @@ OVERLAY = Driver(
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=_NETWORK),
     promises=(OWN_NETNS, VETH_INTO_SANDBOX, OVERLAY_MTU, ADDRESS_IN_SUBNET),
     ways={
-        Path.EAST_WEST: Way(Via.ADDRESS, across_overlay),
-        Path.NORTH_SOUTH: Way(Via.PUBLISHED, lan_to_published),
+        Path.EAST_WEST: PathClaim(Via.ADDRESS, across_overlay),
+        Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
         Path.HAIRPIN: Closed(
             "a published port of an overlay is on another bridge than the overlay", Proof.PROMISES
         ),
     },
     reach={
-        4: reach(
+        Family.V4: reach(
             yes="CONTAINER>PAIR PAIR>PAIR LAN>PUBLISHED",
             no="CONTAINER>OTHER PAIR>OTHER OTHER>PAIR HOST>PAIR LAN>PAIR",
         ),
-        6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
+        Family.V6: reach(yes="CONTAINER>PAIR PAIR>PAIR"),
     },
     options=frozenset({"mtu", "family", "cc", "internal", "encrypted", "-o"}),
     other=_NETWORK,
+    caveats=(
+        Caveat(
+            "VXLAN not crossed",
+            "VXLAN not crossed. Both ends were on one node, where an overlay is a bridge; between "
+            "nodes each frame is wrapped, sent and unwrapped as well.",
+            unless_kind="vxlan",
+        ),
+    ),
 )

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from netbench.drivers.base import Promise, host_end, other_end
 from netbench.drivers.links import parent_of
 from netbench.record import EndpointFacts, Link, PairFacts
-
-_VXLAN_HEADERS = 50
-"""Bytes that VXLAN adds to an inner IPv4 packet: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3."""
+from netbench.spec import VXLAN_HEADERS
 
 
 def both_ends(facts: PairFacts, *, alone: bool = False) -> tuple[EndpointFacts, ...]:
@@ -199,10 +197,10 @@ def _overlay_mtu(facts: PairFacts) -> tuple[bool, str]:
     mtus = {
         end.role.value: [x.mtu for x in end.links if x.name == "eth0"] for end in both_ends(facts)
     }
-    room = largest - _VXLAN_HEADERS
+    room = largest - VXLAN_HEADERS
     held = all(found and found[0] <= room for found in mtus.values())
     text = "; ".join(f"{role} {found[0] if found else 'none'}" for role, found in mtus.items())
-    return held, f"MTU {text}; the host's links carry {largest}, less {_VXLAN_HEADERS} for VXLAN"
+    return held, f"MTU {text}; the host's links carry {largest}, less {VXLAN_HEADERS} for VXLAN"
 
 
 def _link_appears(facts: PairFacts) -> tuple[bool, str]:

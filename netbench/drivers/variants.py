@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from netbench.drivers.addressing import NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, default_route
-from netbench.drivers.base import Closed, Driver, Place, Promise, Proof, Way, reach
+from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof, ReachPlace, reach
 from netbench.drivers.promises import mtu_is
 from netbench.errors import ConfigurationError
-from netbench.spec import Attach, NetworkSpec, Path, Recipe
+from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe
 
 _SMALLEST, _LARGEST = 68, 65535
 """The least MTU of IPv4, RFC 791, and the most that a link takes."""
@@ -108,10 +108,10 @@ def _family(driver: Driver, value: str) -> Driver:
 
 def _of_family_6(recipe: Recipe) -> Recipe:
     if Attach.PEER not in (recipe.client, recipe.server):
-        return replace(recipe, family=6)
+        return replace(recipe, family=Family.V6)
     # The engine's default network rarely has IPv6, and without it a container may have no ::1.
     bridge = NetworkSpec("bridge", ipv6=True)
-    return replace(recipe, family=6, server=Attach.NETWORK, network=bridge)
+    return replace(recipe, family=Family.V6, server=Attach.NETWORK, network=bridge)
 
 
 def _icc(driver: Driver, value: str) -> Driver:
@@ -120,7 +120,7 @@ def _icc(driver: Driver, value: str) -> Driver:
     changed = _network(driver, lambda network: replace(network, icc=False))
     shut = Closed("isolated by design: the network's containers are kept apart", Proof.CONNECT)
     changed = replace(changed, ways={**changed.ways, Path.EAST_WEST: shut})
-    beside = (Place.CONTAINER, Place.PUBLISHED)
+    beside = (ReachPlace.CONTAINER, ReachPlace.PUBLISHED)
     return _promising(changed, "CONTAINER>PAIR", lambda ends: ends == beside)
 
 
@@ -129,13 +129,13 @@ def _internal(driver: Driver, value: str) -> Driver:
         return driver
     changed = _network(driver, lambda network: replace(network, internal=True))
     shut = Closed("isolated by design: an internal network has no way in or out", Proof.PROMISES)
-    ways: dict[Path, Way | Closed] = {
+    ways: dict[Path, PathClaim | Closed] = {
         Path.EAST_WEST: changed.ways[Path.EAST_WEST],
         Path.NORTH_SOUTH: shut,
         Path.HAIRPIN: shut,
     }
     changed = replace(changed, ways=ways, promises=_without_default_route(changed.promises))
-    beyond = {Place.HOST, Place.GATEWAY, Place.PUBLISHED}
+    beyond = {ReachPlace.HOST, ReachPlace.GATEWAY, ReachPlace.PUBLISHED}
     shut_off = "CONTAINER>LAN PAIR>LAN LAN>PAIR"
     return _promising(changed, shut_off, lambda ends: not beyond.isdisjoint(ends))
 
@@ -150,7 +150,9 @@ def _without_default_route(promises: tuple[Promise, ...]) -> tuple[Promise, ...]
     )
 
 
-def _promising(driver: Driver, no: str, unsaid: Callable[[tuple[Place, Place]], bool]) -> Driver:
+def _promising(
+    driver: Driver, no: str, unsaid: Callable[[tuple[ReachPlace, ReachPlace]], bool]
+) -> Driver:
     """Return a driver that promises no reach between some places, and nothing between others."""
     shut = reach(no=no)
     promised = {

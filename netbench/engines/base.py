@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from netbench.files import Files
 from netbench.record import Completed, FactValue, Ipam
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import Files
 
 Signal = Literal["STOP", "CONT", "TERM", "ALRM", "KILL"]
 PROBE_IMAGE: Final = "netbench-probe"
@@ -25,7 +25,7 @@ FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class EngineOptions:
     """What the user says of how an engine is to be used."""
 
     context: str | None = None

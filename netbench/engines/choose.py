@@ -1,13 +1,13 @@
 """Which engine serves a run (DESIGN: docker where it answers, else netns, and it says so)."""
 
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.errors import ConfigurationError, EngineUnavailable
 
-NO_WISHES = Wishes()
+NO_WISHES = EngineOptions()
 _DOCTOR = "`netbench doctor` shows what is missing and the commands that fix it"
 
 
-def open_engine(kind: str, run: str, wishes: Wishes = NO_WISHES) -> Engine:
+def open_engine(kind: str, run: str, wishes: EngineOptions = NO_WISHES) -> Engine:
     """Return an engine, ready to be prepared.
 
     For netns as an ordinary user this starts the program again in a user namespace of its own,
@@ -38,7 +38,7 @@ def open_engine(kind: str, run: str, wishes: Wishes = NO_WISHES) -> Engine:
         raise EngineUnavailable(both, hint=_DOCTOR) from exc
 
 
-def _docker(run: str, wishes: Wishes, why: str) -> Engine:
+def _docker(run: str, wishes: EngineOptions, why: str) -> Engine:
     from netbench.engines.docker import open_docker  # noqa: PLC0415 -- the SDK is slow to import
 
     engine = open_docker(run, wishes)
@@ -46,8 +46,8 @@ def _docker(run: str, wishes: Wishes, why: str) -> Engine:
     return engine
 
 
-def _netns(run: str, wishes: Wishes, why: str) -> Engine:
-    from netbench.engines.netns.userns import (  # noqa: PLC0415 -- only where it is wanted
+def _netns(run: str, wishes: EngineOptions, why: str) -> Engine:
+    from netbench.engines.netns.confinement import (  # noqa: PLC0415 -- only where it is wanted
         reexec_in_user_namespace,
         unavailable,
     )

@@ -7,14 +7,14 @@ from typing import Protocol
 from netbench.errors import FactError
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
-from netbench.files import NOWHERE, Files
 from netbench.record import Ipam, Link, PairFacts
 from netbench.spec import Protocol as Transport
 from netbench.spec import Role
+from netbench.system.files import NOWHERE, Files
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class NamespaceSet:
     """A set of namespaces to read."""
 
     role: Role
@@ -71,21 +71,21 @@ class Subject:
 class Pair:
     """A live pair and the engine's host, for a reader."""
 
-    client: Subject
-    server: Subject
-    host: Subject
+    client: NamespaceSet
+    server: NamespaceSet
+    host: NamespaceSet
     target: str | None
     """Address by which the pair's client reaches the server."""
     ipam: Ipam | None
-    lan: Subject | None = None
+    lan: NamespaceSet | None = None
     """The client on the emulated LAN, where the pair has to do with it."""
-    sandbox: Subject | None = None
+    sandbox: NamespaceSet | None = None
     """The overlay network's own namespace, where it may be entered."""
     uplink: str | None = None
     """Name of the host's link to the emulated LAN."""
 
     @property
-    def subjects(self) -> tuple[Subject, ...]:
+    def subjects(self) -> tuple[NamespaceSet, ...]:
         """Everybody that is to be read, in the order of `Role`."""
         everybody = (self.client, self.server, self.host, self.lan, self.sandbox)
         return tuple(subject for subject in everybody if subject is not None)
@@ -111,7 +111,7 @@ class Reader(Protocol):
 
 
 def ports_in_use(
-    subject: Subject, state: str | None, protocol: Transport = "tcp"
+    subject: NamespaceSet, state: str | None, protocol: Transport = "tcp"
 ) -> frozenset[int]:
     """Return local ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
     texts = subject.net_files(protocol, f"{protocol}6").values()

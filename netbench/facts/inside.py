@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject, with_offloads
+from netbench.facts.base import NamespaceSet, Pair, with_offloads
 from netbench.facts.iproute import ARGV, links_and_addresses
-from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, start_ticks
+from netbench.facts.procfs import in_order, net_dev, net_ipv6_route, net_route, start_ticks
 from netbench.facts.registry import OFFLOADS
-from netbench.facts.routes import in_order
-from netbench.files import NOWHERE, Files, Taken
 from netbench.record import (
     NAMESPACE_KINDS,
     Address,
@@ -28,7 +26,8 @@ from netbench.record import (
     PairFacts,
     Route,
 )
-from netbench.threads import Pool
+from netbench.system.files import NOWHERE, Files, FrozenFiles
+from netbench.system.interrupts import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
@@ -101,7 +100,7 @@ class InsideReader:
         """
         subjects = _subjects(pair)
         names = [s.near(name) for s in subjects for name in (*_ROUTES, "dev")]
-        taken = Taken(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
+        taken = FrozenFiles(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
         for subject in subjects:
             if start_ticks(subject.pid, taken) != self._started.get(subject.pid):
                 raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
@@ -113,7 +112,7 @@ class InsideReader:
             lan=_refresh(pair.lan, seen.lan, taken) if pair.lan and seen.lan else None,
         )
 
-    def _netns(self, subject: Subject) -> _Netns:
+    def _netns(self, subject: NamespaceSet) -> _Netns:
         links, addresses = links_and_addresses(subject.run(ARGV))
         congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
         return _Netns(links, addresses, _routes(subject.net_files(*_ROUTES)), congestion or None)
@@ -141,7 +140,7 @@ class _Everything:
             uplink=pair.uplink,
         )
 
-    def _end(self, subject: Subject) -> EndpointFacts:
+    def _end(self, subject: NamespaceSet) -> EndpointFacts:
         space = self.spaces[subject.pid]
         if isinstance(space, FactError):
             raise space
@@ -168,7 +167,7 @@ def _routes(texts: Mapping[str, str]) -> tuple[Route, ...]:
     return in_order((*net_route(routes), *net_ipv6_route(routes6 or "")))
 
 
-def _refresh(subject: Subject, seen: EndpointFacts, taken: Files) -> EndpointFacts:
+def _refresh(subject: NamespaceSet, seen: EndpointFacts, taken: Files) -> EndpointFacts:
     texts = subject.net_files("dev", *_ROUTES, taken=taken)
     if "dev" not in texts:
         raise FactError(f"/proc/net/dev of the {subject.role} is not readable")
@@ -179,10 +178,10 @@ def _refresh(subject: Subject, seen: EndpointFacts, taken: Files) -> EndpointFac
     return replace(seen, links=links, routes=_routes(texts))
 
 
-def _starts(subjects: Mapping[int, Subject]) -> dict[int, int | None]:
+def _starts(subjects: Mapping[int, NamespaceSet]) -> dict[int, int | None]:
     """Return when each process was started, in clock ticks since boot."""
     files = next((subject.files for subject in subjects.values()), NOWHERE)
-    taken = Taken(files, *(f"/proc/{pid}/stat" for pid in subjects))
+    taken = FrozenFiles(files, *(f"/proc/{pid}/stat" for pid in subjects))
     return {pid: start_ticks(pid, taken) for pid in subjects}
 
 
@@ -204,12 +203,12 @@ def _offload_names(found: _Netns, read: dict[int | None, _Netns | FactError]) ->
     return with_offloads(found.links, [link for other in others for link in other.links])
 
 
-def _subjects(pair: Pair) -> tuple[Subject, ...]:
+def _subjects(pair: Pair) -> tuple[NamespaceSet, ...]:
     """Return those that can be read from inside: an overlay's sandbox has no process."""
     return tuple(subject for subject in pair.subjects if subject is not pair.sandbox)
 
 
-def _namespaces(subject: Subject) -> Namespaces:
+def _namespaces(subject: NamespaceSet) -> Namespaces:
     paths = tuple(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)
     text = subject.run(("readlink", *paths))
     seen = namespaces(text)
@@ -224,7 +223,7 @@ def namespaces(text: str) -> Namespaces:
     return Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
 
 
-def _offloads(subject: Subject, name: str) -> tuple[str, ...] | None:
+def _offloads(subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
     """Return the offloads that are on; None where there is no ethtool, or nothing it can say."""
     try:
         return offloads(subject.run(("ethtool", "--json", "-k", name)))

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from netbench.errors import FactError
-from netbench.record import Address, Counters, Link
+from netbench.record import Address, Link, LinkCounters
 
 ARGV = ("ip", "-j", "-d", "-s", "addr", "show")
 """The command whose rows are parsed here."""
@@ -70,7 +70,7 @@ def _link(row: dict[str, Any], indices: dict[str, int]) -> Link:
         gro_max_size=_if_whole(row.get("gro_max_size")),
         tso_max_size=_if_whole(row.get("tso_max_size")),
         offloads=None,
-        counters=Counters(
+        counters=LinkCounters(
             *(
                 _whole(stats[way][what])
                 for what in ("bytes", "packets", "dropped")

@@ -8,11 +8,11 @@ from typing import Final
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject, with_offloads
+from netbench.facts.base import NamespaceSet, Pair, with_offloads
 from netbench.facts.rtnl import read_netns, read_offloads
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts
-from netbench.setns import in_netns
 from netbench.spec import Role
+from netbench.system.setns import in_netns
 
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.CLIENT: (Role.HOST,),
@@ -80,7 +80,7 @@ class NetlinkReader:
         return now
 
 
-def _read_end(pair: Pair, subject: Subject, seen: tuple[EndpointFacts, ...]) -> EndpointFacts:
+def _read_end(pair: Pair, subject: NamespaceSet, seen: tuple[EndpointFacts, ...]) -> EndpointFacts:
     """Return the facts of one set of namespaces, its links without their offloads.
 
     A network namespace that several share is read once: between two readings of one, others may
@@ -115,7 +115,7 @@ def _read_end(pair: Pair, subject: Subject, seen: tuple[EndpointFacts, ...]) -> 
     )
 
 
-def read_namespaces(subject: Subject) -> Namespaces:
+def read_namespaces(subject: NamespaceSet) -> Namespaces:
     """Return the inodes of a subject's namespaces, None for those we may not see."""
 
     def inode(kind: str) -> int | None:
@@ -128,7 +128,7 @@ def read_namespaces(subject: Subject) -> Namespaces:
     return Namespaces(**{kind: inode(kind) for kind in NAMESPACE_KINDS})
 
 
-def _where(subject: Subject) -> int | str:
+def _where(subject: NamespaceSet) -> int | str:
     return subject.netns or subject.pid
 
 

@@ -4,12 +4,34 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from netbench.errors import FactError
-from netbench.facts.routes import DEFAULT, DEFAULT6, leads_on
-from netbench.files import LOCAL, Files
-from netbench.files import text as text_of
-from netbench.record import Counters, Route
+from netbench.record import LinkCounters, Route
+from netbench.system.files import LOCAL, Files
+from netbench.system.files import text as text_of
+
+DEFAULT: Final = "default"
+"""IPv4's default route."""
+DEFAULT6: Final = "::/0"
+_OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
+"""What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
+
+
+def leads_on(route: Route) -> bool:
+    """Tell whether an IPv6 route says something of the network, not of IPv6 alone."""
+    if route.link == "lo":
+        return False
+    return route.gateway is not None or route.destination not in _OF_EVERY_LINK
+
+
+def in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Return routes by destination, as text; those to the same one in the kernel's order.
+
+    That order is by metric, and both netlink and /proc keep to it.
+    """
+    return tuple(sorted(routes, key=lambda route: route.destination))
+
 
 ReadText = Callable[[str], str | None]
 """Return a file's text, None where it cannot be read."""
@@ -37,7 +59,7 @@ def _numbers(words: Iterable[str], base: int = 10) -> list[int]:
     raise FactError(f"unreadable number in /proc: {' '.join(given)[:80]!r}")
 
 
-def net_dev(text: str) -> dict[str, Counters]:
+def net_dev(text: str) -> dict[str, LinkCounters]:
     """Parse /proc/<pid>/net/dev into counters by link name.
 
     Raises:
@@ -51,7 +73,7 @@ def net_dev(text: str) -> dict[str, Counters]:
             raise FactError(f"unreadable line of /proc/net/dev: {line!r}")
         rx_bytes, rx_packets, _, rx_dropped = _numbers(fields[:4])
         tx_bytes, tx_packets, _, tx_dropped = _numbers(fields[8:12])
-        found[name.strip()] = Counters(
+        found[name.strip()] = LinkCounters(
             rx_bytes, tx_bytes, rx_packets, tx_packets, rx_dropped, tx_dropped
         )
     return found

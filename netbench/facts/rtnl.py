@@ -10,10 +10,9 @@ from typing import Any, ClassVar, Final
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 
-from netbench.facts.procfs import read_local
+from netbench.facts.procfs import DEFAULT, DEFAULT6, in_order, leads_on, read_local
 from netbench.facts.registry import OFFLOADS
-from netbench.facts.routes import DEFAULT, DEFAULT6, in_order, leads_on
-from netbench.record import Address, Counters, Link, Route
+from netbench.record import Address, Link, LinkCounters, Route
 
 _IFF_UP = 1
 _IFF_LOWER_UP = 1 << 16
@@ -149,7 +148,7 @@ def _link(link: Any, names: dict[int, str]) -> Link:
         gro_max_size=link.get_attr("IFLA_GRO_MAX_SIZE"),
         tso_max_size=link.get_attr("IFLA_TSO_MAX_SIZE"),
         offloads=None,
-        counters=Counters(
+        counters=LinkCounters(
             stats["rx_bytes"],
             stats["tx_bytes"],
             stats["rx_packets"],

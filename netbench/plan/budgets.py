@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, cast
 
-from netbench.plan.offer import Offer, canonical, nearest
+from netbench.plan.budget_scope import Offer, canonical, nearest
 from netbench.record import METRICS, Budget
 from netbench.units import SPELLINGS
 

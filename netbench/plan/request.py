@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.drivers import Driver, Way, no_congestion_control
+from netbench.drivers import Driver, PathClaim, no_congestion_control
 from netbench.errors import ConfigurationError
+from netbench.plan.budget_scope import offered
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, parse_drivers
-from netbench.plan.fit import unfit
-from netbench.plan.offer import offered
+from netbench.plan.mtu_check import unfit
 from netbench.plan.suite import MOST_BLOCKS, Suite, load_suite
 from netbench.record import Budget
 from netbench.spec import Cell, Path, Placement
@@ -185,7 +185,7 @@ def _baseline(
 
 def _carries(driver: Driver, paths: tuple[Path, ...]) -> bool:
     """Tell whether one of these paths is open; where none is known, whether any is."""
-    return any(isinstance(driver.ways[path], Way) for path in paths or Path)
+    return any(isinstance(driver.ways[path], PathClaim) for path in paths or Path)
 
 
 def _trials(
@@ -196,7 +196,7 @@ def _trials(
         suite.probes[name].expected
         for name, path, _ in suite.kinds(paths, pin)
         for driver in drivers
-        if isinstance(driver.ways[path], Way)
+        if isinstance(driver.ways[path], PathClaim)
         for _ in range(1 + (driver.name == baseline))
     ]
     return len(trials), sum(trials)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
-from netbench.plan.drivertables import read_drivers
-from netbench.plan.located import Located
-from netbench.plan.published import read_published
+from netbench.plan.driver_tables import read_drivers
+from netbench.plan.literature import read_published
+from netbench.plan.toml_problems import Located
 from netbench.probes import PROBES
 from netbench.probes.base import AnyProbe, Lifecycle
 from netbench.record import PublishedComparison

@@ -36,7 +36,7 @@ class Described(Protocol):
         ...
 
 
-class Tool(Described, Protocol):
+class ToolProbe(Described, Protocol):
     """A client that measures against a server of its own."""
 
     server_ends: ClassVar[bool]
@@ -58,7 +58,7 @@ class Tool(Described, Protocol):
 
 
 @runtime_checkable
-class Probe(Tool, Protocol):
+class Probe(ToolProbe, Protocol):
     """A probe that is paced by a clock: one run of one tool, a trial, never held.
 
     Raises from `parse` are `ProbeError`, never anything else, whatever the text.
@@ -131,7 +131,7 @@ class Window:
 
 
 @runtime_checkable
-class Sliced(Tool, Protocol):
+class Sliced(ToolProbe, Protocol):
     """A closed loop: it pauses when its client is held, so it is measured in slices (METHOD §1)."""
 
     counted: ClassVar[Counted]
@@ -204,7 +204,7 @@ def whole_enough(name: str, slices: Sequence[Slice], rounds: int) -> tuple[float
 
 
 @runtime_checkable
-class Search(Described, Protocol):
+class SearchProbe(Described, Protocol):
     """A trial of many short runs, each chosen by what the ones before it gave.
 
     All of them have the first one's server, which therefore does not end by itself.
@@ -300,4 +300,4 @@ def chooses(probe: Probe | Sliced) -> bool:
     return len(commands) > 1 or "udp" in probe.protocols
 
 
-AnyProbe = Sliced | Probe | Search | Lifecycle
+AnyProbe = Sliced | Probe | SearchProbe | Lifecycle

@@ -7,17 +7,17 @@ from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
     Address,
-    Counters,
     EndpointFacts,
     FactValue,
     Ipam,
     Link,
+    LinkCounters,
     Namespaces,
     PairFacts,
     Route,
 )
 from netbench.record.outcome import (
-    Clock,
+    Completed,
     Failure,
     HopProof,
     Measurement,
@@ -33,21 +33,21 @@ from netbench.record.outcome import (
     Skip,
     Slice,
     ToolRun,
-    Trial,
+    TrialTimes,
 )
-from netbench.record.process import Completed
-from netbench.record.published import Direction, PublishedComparison
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
-from netbench.record.resumed import Difference, Resumed
+from netbench.record.resumed import Resumed, ResumeDifference
 from netbench.record.run import (
     SCHEMA,
+    Direction,
     OtherRun,
     PlacementCpus,
     PlanSummary,
     ProbeSummary,
+    PublishedComparison,
     RunInfo,
 )
-from netbench.record.stops import Left, Ruling, Settled, Why
+from netbench.record.stopping import Left, Ruling, Settled, Why
 
 __all__ = [
     "METRICS",
@@ -59,10 +59,7 @@ __all__ = [
     "Absent",
     "Address",
     "Budget",
-    "Clock",
     "Completed",
-    "Counters",
-    "Difference",
     "Direction",
     "EndpointFacts",
     "FactValue",
@@ -72,6 +69,7 @@ __all__ = [
     "Ipam",
     "Left",
     "Link",
+    "LinkCounters",
     "Measurement",
     "Metric",
     "Namespaces",
@@ -87,6 +85,7 @@ __all__ = [
     "PublishedComparison",
     "Record",
     "Redaction",
+    "ResumeDifference",
     "Resumed",
     "Route",
     "Ruling",
@@ -99,7 +98,7 @@ __all__ = [
     "Skip",
     "Slice",
     "ToolRun",
-    "Trial",
+    "TrialTimes",
     "Why",
     "telling",
 ]

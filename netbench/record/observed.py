@@ -62,7 +62,7 @@ class Namespaces:
 
 
 @dataclass(frozen=True, slots=True)
-class Counters:
+class LinkCounters:
     """A link's counters since its creation."""
 
     rx_bytes: int
@@ -105,7 +105,7 @@ class Link:
     """Bytes."""
     offloads: tuple[str, ...] | None
     """Names of the segmentation and checksum offloads that are on; None where unreadable."""
-    counters: Counters
+    counters: LinkCounters
     carrier: bool | None = None
     """Whether there is a link at the other end; None in facts of before it was read."""
 

@@ -1,7 +1,9 @@
 """The record of a session or a trial: `Sample | Failure | Skip`, with its evidence."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 from netbench.record.histogram import Histogram
 from netbench.record.observed import EndpointFacts, FactValue
@@ -58,8 +60,7 @@ class Slice:
     """Why there is no value; empty where there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True, tag_field="kind", tag="sample"):
     """The trial gave numbers, and its path is proved."""
 
     measurements: tuple[Measurement, ...]
@@ -75,40 +76,38 @@ class Sample:
     """What the tool says beside its numbers (congestion control, its own CPU figure, ...)."""
     returned: int = 0
     """Those of the received bytes that flowed from server to client."""
-    kind: Literal["sample"] = "sample"
+    kind: ClassVar[Literal["sample"]] = "sample"
 
     def value(self, metric: str) -> float | None:
         """Return one metric's value, None where the tool gave none."""
         return next((m.value for m in self.measurements if m.metric == metric), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True, tag_field="kind", tag="failure"):
     """The trial was tried and gave no number that could be trusted."""
 
     stage: Literal["create", "promise", "server", "client", "output", "path", "isolation", "engine"]
     reason: str
     evidence: str
     """What was seen: messages, the start of the raw output. Whole outputs lie in `raw/`."""
-    kind: Literal["failure"] = "failure"
+    kind: ClassVar[Literal["failure"]] = "failure"
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True, tag_field="kind", tag="skip"):
     """The trial is not possible, and that is the result."""
 
     reason: str
     evidence: str = ""
     by_design: bool = False
     """True where the driver's own promise rules the trial out, as `none` does throughput."""
-    kind: Literal["skip"] = "skip"
+    kind: ClassVar[Literal["skip"]] = "skip"
 
 
 Outcome = Sample | Failure | Skip
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TrialTimes:
     """When a trial ran, on both clocks."""
 
     started: str
@@ -239,7 +238,7 @@ class Record:
     replica: int
     """1 for the baseline's second arm (A/A), else 0."""
     outcome: Outcome
-    clock: Clock
+    clock: TrialTimes
     pins: Pins
     sentinel: SentinelWindow
     tools: tuple[ToolRun, ...]
@@ -263,60 +262,16 @@ class Record:
         return None if self.path is None else self.path.held
 
 
-class CountedTool(Protocol):
-    """All of a tool's process that is counted; each field is the one of `ToolRun`."""
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """One process, run to its end or ended by us."""
 
-    @property
-    def role(self) -> Role: ...  # noqa: D102 -- see above
-    @property
-    def argv(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def stdout_file(self) -> str: ...  # noqa: D102
-
-
-class CountedSlice(Protocol):
-    """All of a slice that is counted."""
-
-    @property
-    def value(self) -> float | None: ...  # noqa: D102 -- see above
-
-
-class Trial(Protocol):
-    """All of a record that a run is judged by; each field is the one of `Record`.
-
-    Not its links and routes, and its sample may be without series and quantiles: without what is
-    drawn of it and never judged.
-    """
-
-    @property
-    def number(self) -> int: ...  # noqa: D102 -- see above, as of all that follow
-    @property
-    def block(self) -> int: ...  # noqa: D102
-    @property
-    def position(self) -> int: ...  # noqa: D102
-    @property
-    def attempt(self) -> int: ...  # noqa: D102
-    @property
-    def cell(self) -> Cell: ...  # noqa: D102
-    @property
-    def replica(self) -> int: ...  # noqa: D102
-    @property
-    def outcome(self) -> Outcome: ...  # noqa: D102
-    @property
-    def clock(self) -> Clock: ...  # noqa: D102
-    @property
-    def pins(self) -> Pins: ...  # noqa: D102
-    @property
-    def sentinel(self) -> SentinelWindow: ...  # noqa: D102
-    @property
-    def tools(self) -> "tuple[CountedTool, ...]": ...  # noqa: D102
-    @property
-    def promises(self) -> tuple[PromiseCheck, ...]: ...  # noqa: D102
-    @property
-    def facts(self) -> tuple[tuple[str, FactValue], ...]: ...  # noqa: D102
-    @property
-    def slices(self) -> "tuple[CountedSlice, ...]": ...  # noqa: D102
-    @property
-    def came_up(self) -> bool: ...  # noqa: D102
-    @property
-    def path_held(self) -> bool | None: ...  # noqa: D102
+    argv: tuple[str, ...]
+    exit_code: int | None
+    """Negative for the signal that killed it, as in `subprocess`; None where nobody saw."""
+    stdout: str
+    stderr: str
+    timed_out: bool
+    """True where our deadline ended it."""
+    seconds: float
+    """Wall time from start (or release from hold) to end."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ResumeDifference:
     """What is not as it was when the run began."""
 
     what: str
@@ -35,7 +35,7 @@ class Resumed:
     """How many those are."""
     spent: float
     """Seconds that the run had taken by then, pauses left out."""
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[ResumeDifference, ...] = ()
     """What had changed since the run began, where `--force` went on all the same."""
     extended_blocks: int = 0
     """Blocks that `--blocks +N` added; 0 where it was not given."""

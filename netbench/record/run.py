@@ -5,10 +5,37 @@ from typing import Final, Literal
 
 from netbench.record.budget import Budget
 from netbench.record.observed import FactValue
-from netbench.record.published import PublishedComparison
 from netbench.record.resumed import Resumed
-from netbench.record.stops import Settled
+from netbench.record.stopping import Settled
 from netbench.spec import Cell
+
+Direction = Literal["more", "less", "same"]
+"""Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedComparison:
+    """One published comparison, and the cell that measures its counterpart."""
+
+    source: str
+    """Who and where, as text."""
+    url: str
+    driver: str
+    baseline: str
+    metric: str
+    """A metric of ours, or the nearest to what was published."""
+    direction: Direction
+    ratio: float | None
+    """driver / baseline of the raw metric; None where only a rank was published."""
+    conditions: str
+    """What it was measured on, and how that differs from one machine and two containers."""
+    path: str = ""
+    """With `probe` and `placement` the cell; all three empty where none is comparable."""
+    probe: str = ""
+    placement: str = ""
+    incomparable: str = ""
+    """Why it cannot be compared with anything that one machine measures; empty where it can."""
+
 
 SCHEMA: Final = 2
 """Version of the run folder. 1: whole trials, never released. 2: sessions with their slices."""

@@ -1,23 +1,22 @@
 """Reports: what the analysis says, as text. Pure functions, values in, text out.
 
 Each takes the run's records once, in order, or the `Digest` of an earlier pass over them: where
-several forms are written, `digest(analysis, records)` once and hand it to each. A `Gathering` takes
-records before they are judged, in the pass that the analysis needs anyway.
+several forms are written, `digest(analysis, records)` once and hand it to each. A `DigestCollector`
+takes records before they are judged, in the pass that the analysis needs anyway.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from netbench.analysis.digest import DigestCollector, digest
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import Record, RunInfo
-from netbench.report.collect import Gathering, digest
-from netbench.report.views import Digest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import Group
 
-    from netbench.documents.run import RunDocument
 
 DECISION: Final = "decision.md"
 """The decision record's name in a run folder."""
@@ -25,7 +24,7 @@ DECISION: Final = "decision.md"
 __all__ = [
     "DECISION",
     "Digest",
-    "Gathering",
+    "DigestCollector",
     "budgets_told",
     "csv",
     "csv_of",
@@ -89,12 +88,12 @@ def terminal(
 
 def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str]:
     """Return the files of a decision record by name: the record, and the figure that it shows."""
-    from netbench.report import contrastplot  # noqa: PLC0415 - only when asked for
+    from netbench.report import contrast_plot  # noqa: PLC0415 - only when asked for
     from netbench.report.madr import FIGURE  # noqa: PLC0415 - same
     from netbench.report.madr import decision as record  # noqa: PLC0415 - same
 
     return {
-        FIGURE: contrastplot.contrast_plot(info, analysis),
+        FIGURE: contrast_plot.contrast_plot(info, analysis),
         DECISION: record(info, analysis, digest),
     }
 
@@ -119,7 +118,7 @@ def parquet_of(frame: "DataFrame") -> bytes:
 
 def openmetrics(info: RunInfo, analysis: Analysis) -> str:
     """Return a run's figures as OpenMetrics text."""
-    from netbench.report.exposition import openmetrics as written  # noqa: PLC0415 - as above
+    from netbench.report.openmetrics_text import openmetrics as written  # noqa: PLC0415 - as above
 
     return written(info, analysis)
 
@@ -133,7 +132,7 @@ def lead(analysis: Analysis, digest: Digest) -> str:
 
 def json_document(
     info: RunInfo, analysis: Analysis, folder: str, exit_code: int, lead: str | None = None
-) -> "RunDocument":
+) -> dict[str, Any]:
     """Return the document that `--json` prints for `run` and `report`."""
     from netbench.report.document import document  # noqa: PLC0415 - only when asked for
 

@@ -4,26 +4,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
+from netbench.analysis.cpu_sums import PER
+from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.drivers import DRIVERS
 from netbench.probes import TcpThroughput
 from netbench.record import RunInfo
-from netbench.report.cpusums import PER
-from netbench.report.judgement import judgement, signed
+from netbench.report.labels import SIGNS, bounded, capital, counted, joined, key_of, metric_title
 from netbench.report.sentences import PLAIN, SUBJECTS, attempts, primaries, trouble
-from netbench.report.views import Digest, DriverView
-from netbench.report.words import (
-    PLACEMENTS,
-    SIGNS,
-    CellKey,
-    bounded,
-    capital,
-    counted,
-    joined,
-    key_of,
-    metric_title,
-    plain,
-)
+from netbench.report.verdict_text import judgement, signed
 from netbench.spec import Path
 
 _WHOLE_FROM: Final = 10
@@ -56,7 +46,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DriverAnswer:
     """What is said of one driver."""
 
     driver: str
@@ -65,11 +55,11 @@ class Answer:
     isolates: str
 
 
-def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Answer, ...]:
+def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAnswer, ...]:
     """Return an answer for each driver, the baseline first."""
     ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
     return tuple(
-        Answer(
+        DriverAnswer(
             driver=driver,
             baseline=driver == analysis.baseline,
             sentences=_sentences(analysis, digest.view(driver), driver),

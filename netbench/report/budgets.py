@@ -3,10 +3,11 @@
 from typing import Final
 
 from netbench import units
-from netbench.analysis.across.model import Comparison
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.compare.model import RunComparison
 from netbench.analysis.model import Analysis, BudgetResult, Standing
 from netbench.record import RunInfo
-from netbench.report.words import CellKey, counted, interval, joined, plain
+from netbench.report.labels import counted, interval, joined
 
 SIGNS: Final[dict[Standing, str]] = {
     Standing.NOT_MET: "✗",
@@ -16,7 +17,7 @@ SIGNS: Final[dict[Standing, str]] = {
 """In the order in which budgets are told."""
 
 
-def ordered(analysis: Analysis | Comparison) -> tuple[BudgetResult, ...]:
+def ordered(analysis: Analysis | RunComparison) -> tuple[BudgetResult, ...]:
     """Return the budgets that are not met first, then those not decided."""
     return tuple(
         result for standing in SIGNS for result in analysis.budgets if result.standing is standing

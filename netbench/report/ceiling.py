@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS, plain
 from netbench.analysis.model import Analysis, Ceiling, Loopback
 from netbench.record import RunInfo
-from netbench.report.words import PLACEMENTS, capital, joined, plain
+from netbench.report.labels import capital, joined
 
 USED_UP: Final = {
     "client": "client's CPU full",
@@ -53,13 +54,13 @@ class Reached:
 def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], tuple[Reached, ...]]:
     """Return the drivers that have a share of any loopback, and every probe's shares."""
     found = [(ceiling, each) for ceiling in analysis.ceilings for each in ceiling.loopbacks]
-    seen = {driver for _, each in found for driver, _ in each.efficiencies}
+    seen = {one.driver for _, each in found for one in each.efficiencies}
     drivers = tuple(driver for driver in info.plan.drivers if driver in seen)
     return drivers, tuple(_reached(ceiling, each, drivers) for ceiling, each in found)
 
 
 def _reached(ceiling: Ceiling, loopback: Loopback, drivers: tuple[str, ...]) -> Reached:
-    shares = dict(loopback.efficiencies)
+    shares = {one.driver: one.efficiency for one in loopback.efficiencies}
     return Reached(
         probe=plain(loopback.probe),
         placement=PLACEMENTS[ceiling.placement],
@@ -88,7 +89,7 @@ def _loopback(loopback: Loopback) -> str:
     rate = units.quantity(loopback.value, units.BITS_PER_SECOND)
     told = f"loopback carries {rate} in {plain(loopback.probe)} ({loopback.source})"
     reached = [
-        f"{plain(driver)} reaches {units.share(share, 0)} of it"
-        for driver, share in loopback.efficiencies
+        f"{plain(one.driver)} reaches {units.share(one.efficiency, 0)} of it"
+        for one in loopback.efficiencies
     ]
     return "; ".join((told, joined(reached))) if reached else told

@@ -4,15 +4,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, BudgetResult, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.ceiling import ceiling_sentences
 from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.doubts import doubts
-from netbench.report.judgement import shared_by, signed
+from netbench.report.labels import concerns, interval, key_of, metric_title
 from netbench.report.literature import in_short
-from netbench.report.matrix import Entry, measures, others
+from netbench.report.matrix import MeasureEntry, measures, others
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -23,16 +24,9 @@ from netbench.report.sentences import (
     uncompared,
     unmeasured,
 )
-from netbench.report.stops import ending, extension
-from netbench.report.views import Digest
-from netbench.report.words import (
-    CellKey,
-    concerns,
-    interval,
-    key_of,
-    metric_title,
-    plain,
-)
+from netbench.report.stopping import ending, extension
+from netbench.report.verdict_text import shared_by, signed
+from netbench.report.warnings import doubts
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -181,7 +175,7 @@ def _beside(info: RunInfo, analysis: Analysis) -> list["Table"]:
     return [result]
 
 
-def _entry(entry: Entry | None, *, narrow: bool) -> "Text":
+def _entry(entry: MeasureEntry | None, *, narrow: bool) -> "Text":
     from rich.text import Text as RichText  # noqa: PLC0415 - keeps `netbench --help` instant
 
     if entry is None:

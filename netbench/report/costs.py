@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.cpu_sums import PER
+from netbench.analysis.digest_model import CpuMeans, Digest
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import Absent, RunInfo
-from netbench.report.cpusums import PER
+from netbench.report.labels import concerns, interval
 from netbench.report.sentences import fact
-from netbench.report.views import CpuMeans, Digest
-from netbench.report.words import CellKey, concerns, interval, plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from typing import Final
 from markupsafe import Markup
 
 from netbench import units
+from netbench.analysis.cell_key import TRIED, plain
+from netbench.analysis.digest_model import WayView
 from netbench.record import EndpointFacts, HopProof, Link
+from netbench.report.labels import joined, shortened
 from netbench.report.sharing import by_role
-from netbench.report.views import WayView
-from netbench.report.words import TRIED, joined, plain, shortened
 from netbench.spec import Path, Role
 
 WHERE: Final = {Role.LAN.value: "LAN", Role.SANDBOX.value: "overlay"}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import Analysis, Contrast
-from netbench.report.words import CellKey, concerns, interval, key_of
+from netbench.report.labels import concerns, interval, key_of
 
 MARKS: Final = (
     *(0.1, 0.2, 0.33, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),
@@ -33,7 +34,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ForestGroup:
     """The contrasts of one cell and metric, with their noise floor."""
 
     key: CellKey
@@ -47,7 +48,7 @@ class Group:
 class Forest:
     """All primary contrasts on one axis."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[ForestGroup, ...]
     marks: tuple[tuple[float, str], ...]
     """(percent, label)."""
     one: float
@@ -78,7 +79,7 @@ def forest(analysis: Analysis) -> Forest | None:
     edge = 1 + analysis.margin
     return Forest(
         groups=tuple(
-            Group(
+            ForestGroup(
                 key,
                 metric,
                 tuple(bar(c, low, high) for c in found if concerns(c, key, metric)),

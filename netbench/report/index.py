@@ -9,10 +9,11 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from netbench import units
+from netbench.analysis.cell_key import plain
 from netbench.record import RunInfo
+from netbench.report.labels import counted
 from netbench.report.sections import engine_named, fact_text, host_text
 from netbench.report.sentences import fact
-from netbench.report.words import counted, plain
 
 MARK: Final = '<meta name="generator" content="netbench runs">'
 """What tells a page of ours from one that happens to have the same name."""
@@ -21,7 +22,7 @@ _DRIVERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """A run folder as the list shows it."""
 
     folder: str
@@ -75,7 +76,7 @@ class Entry:
         )
 
 
-def index(entries: Sequence[Entry]) -> str:
+def index(entries: Sequence[IndexEntry]) -> str:
     """Return the page; it loads nothing and runs nothing."""
     environment = Environment(
         loader=PackageLoader("netbench.report", "templates"),

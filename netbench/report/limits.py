@@ -1,12 +1,14 @@
 """The honest limits that apply to one run, in words."""
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS
+from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis
+from netbench.drivers import DRIVERS, full_name
 from netbench.record import RunInfo
-from netbench.report.reach import conditions
+from netbench.report.engine_host import conditions
+from netbench.report.labels import joined
 from netbench.report.sentences import fact
-from netbench.report.views import Digest, DriverView
-from netbench.report.words import PLACEMENTS, joined
 from netbench.spec import Path
 
 
@@ -15,13 +17,12 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     found = [
         "The tools share the machine with what they measure; nothing here crossed a network card."
     ]
-    local = [d for d in ("host", "container") if d in info.plan.drivers]
-    if local:
+    found += [f"{joined(names)}: {text}" for text, names in _caveats(info, digest).items()]
+    if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
         found.append(
-            f"{' and '.join(local)}: on one machine this traffic takes lo (MTU 65536, no queueing "
-            "discipline), which a client on another machine would not."
+            "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
+            "veth pair; a real one adds its cards, cables and switches to every driver alike."
         )
-    found += _paths(info, digest)
     rules = fact(info, "net.firewall_rules")
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
@@ -49,30 +50,18 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     return (*found, *info.notes)
 
 
-def _paths(info: RunInfo, digest: Digest) -> list[str]:
-    """Return what a reader must know of the paths that were measured."""
-    found = []
-    children = [d for d in info.plan.drivers if d.startswith(("macvlan", "ipvlan"))]
-    if children:
-        found.append(
-            f"{joined(children)}: from container to container the kernel hands frames over beneath "
-            "the parent, so no network card, switch or port security was involved."
-        )
-    if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
-        found.append(
-            "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
-            "veth pair; a real one adds its cards, cables and switches to every driver alike."
-        )
-    found += [
-        f"{view.driver}: VXLAN not crossed. Both ends were on one node, where an overlay is a "
-        "bridge; between nodes each frame is wrapped, sent and unwrapped as well."
-        for view in digest.drivers
-        if view.driver.startswith("overlay") and not _tunnelled(view)
-    ]
+def _caveats(info: RunInfo, digest: Digest) -> dict[str, list[str]]:
+    """Return the texts of the drivers' own caveats that apply, with the drivers of each."""
+    found: dict[str, list[str]] = {}
+    for name in info.plan.drivers:
+        driver, view = DRIVERS.get(full_name(name.partition("@")[0])), digest.view(name)
+        for caveat in driver.caveats if driver is not None else ():
+            if view is None or not _carried(view, caveat.unless_kind):
+                found.setdefault(caveat.text, []).append(name)
     return found
 
 
-def _tunnelled(view: DriverView) -> bool:
-    """Tell whether a counted link of a proved path was a VXLAN."""
+def _carried(view: DriverView, kind: str) -> bool:
+    """Tell whether a counted link of this kind is part of a proved path."""
     paths = [way.example.path for way in view.ways if way.example and way.example.path]
-    return any(h.kind == "vxlan" and h.counted != "none" for path in paths for h in path.hops)
+    return any(hop.kind == kind and hop.counted != "none" for path in paths for hop in path.hops)

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS, plain
+from netbench.analysis.literature import Agreement, Beside, beside, tally
 from netbench.analysis.model import Analysis
-from netbench.analysis.published import Agreement, Beside, beside, tally
 from netbench.record import RunInfo
-from netbench.report.words import PLACEMENTS, capital, interval, joined, metric_title, plain
+from netbench.report.labels import capital, interval, joined, metric_title
 from netbench.spec import Placement
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PublishedLine:
     """One published comparison as it is shown."""
 
     source: str
@@ -39,7 +40,7 @@ class Line:
         )
 
 
-def lines(info: RunInfo, analysis: Analysis) -> tuple[Line, ...]:
+def lines(info: RunInfo, analysis: Analysis) -> tuple[PublishedLine, ...]:
     """Return a line for each comparison of the run's suite, in its order."""
     return tuple(_line(one) for one in beside(info.plan, analysis))
 
@@ -53,10 +54,10 @@ def in_short(info: RunInfo, analysis: Analysis) -> str:
     return f"Published directions: {joined(counts)}; other machines, so no verdict on their figures"
 
 
-def _line(one: Beside) -> Line:
+def _line(one: Beside) -> PublishedLine:
     told, contrast = one.published, one.contrast
     ratio = f"{units.ratio(contrast.ratio)} {_interval(one)}" if contrast else ""
-    return Line(
+    return PublishedLine(
         source=plain(told.source),
         url=plain(told.url),
         what=plain(f"{told.driver} against {told.baseline}: {metric_title(told.metric)}"),

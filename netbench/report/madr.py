@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.drivers import DRIVERS
 from netbench.record import METRICS, RunInfo
 from netbench.report import budgets
 from netbench.report.costs import cost_rows
-from netbench.report.doubts import doubts
-from netbench.report.judgement import details, shared_by, signed
+from netbench.report.labels import capital, interval, joined, key_of
 from netbench.report.limits import limits
 from netbench.report.sections import engine_named, fact_text, host_text
 from netbench.report.sentences import (
@@ -34,10 +35,10 @@ from netbench.report.sentences import (
     unmeasured,
 )
 from netbench.report.sharing import network_isolation
-from netbench.report.stops import ending
+from netbench.report.stopping import ending
 from netbench.report.summary import escaped
-from netbench.report.views import Digest
-from netbench.report.words import capital, interval, joined, key_of, plain
+from netbench.report.verdict_text import details, shared_by, signed
+from netbench.report.warnings import doubts
 
 FIGURE: Final = "decision.svg"
 """The figure's name beside the record."""

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.family import leading
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import Analysis, CellSummary, Contrast
+from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, RunInfo
-from netbench.report.words import SIGNS, CellKey, capital, key_of, metric_title
+from netbench.report.labels import SIGNS, capital, key_of, metric_title
 
 BESIDE: Final = (
     *("rtt_p99", "buffer_delay", "loss", "pdr01", "pdr05", "cpu_per_byte", "cpu_per_transaction"),
@@ -17,7 +18,7 @@ BESIDE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MeasureEntry:
     """One driver's figure of one measure."""
 
     value: str
@@ -37,7 +38,7 @@ class Measure:
     title: str
     baseline: str
     """The baseline's median."""
-    entries: tuple[Entry | None, ...]
+    entries: tuple[MeasureEntry | None, ...]
     """In the order of `others`; None where the driver has nothing there."""
 
 
@@ -81,16 +82,16 @@ def _median(cell: CellSummary | None) -> str:
     return shown(cell.metric, cell.median, cell.unit)
 
 
-def _entry(cell: CellSummary | None, contrast: Contrast | None) -> Entry | None:
+def _entry(cell: CellSummary | None, contrast: Contrast | None) -> MeasureEntry | None:
     if cell is None or not cell.trials:
         return None
     value = shown(cell.metric, cell.median, cell.unit)
     if contrast is None or contrast.ratio is None:
-        return Entry(value, "", "", "")
+        return MeasureEntry(value, "", "", "")
     ratio = units.ratio(contrast.ratio)
     if contrast.low is not None or contrast.high is not None:
         ratio = f"{ratio} {units.interval(contrast.low, contrast.high)}"
-    return Entry(value, contrast.verdict.value, SIGNS[contrast.verdict], ratio)
+    return MeasureEntry(value, contrast.verdict.value, SIGNS[contrast.verdict], ratio)
 
 
 def shown(metric: str, value: float | None, unit: str) -> str:

@@ -4,23 +4,33 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
+from netbench.analysis.cell_key import plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import METRICS, RunInfo
-from netbench.report import answer, budgets, glance, literature, longtables, matrix, sections, words
+from netbench.report import (
+    answer,
+    budgets,
+    labels,
+    literature,
+    long_tables,
+    matrix,
+    overview,
+    sections,
+)
 from netbench.report.ceiling import copies, loopbacks
 from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.datatable import DataTable, of_figure, packed_rows
-from netbench.report.doubts import doubts
+from netbench.report.data_table import DataTable, of_figure, packed_rows
 from netbench.report.drawing import drawing
-from netbench.report.figures import Figure, Scene, chapters
+from netbench.report.engine_host import unread
+from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.static import svg
 from netbench.report.forest import forest, label
 from netbench.report.glossary import TERMS
-from netbench.report.judgement import details, judgement, shared_by
+from netbench.report.html_env import dark_colours, packed, packed_plotly, render
 from netbench.report.limits import limits
 from netbench.report.palette import driver_colours
 from netbench.report.problems import problem_lines
-from netbench.report.reach import unread
 from netbench.report.sentences import (
     baseline_check,
     driver_sentence,
@@ -30,22 +40,22 @@ from netbench.report.sentences import (
     uncompared,
 )
 from netbench.report.sharing import MEANINGS, WORDS
-from netbench.report.shell import dark_colours, packed, packed_plotly, render
-from netbench.report.stops import ending, extension
+from netbench.report.stopping import ending, extension
 from netbench.report.tradeoff import measure_name, trades
 from netbench.report.validity import stamp
-from netbench.report.views import Digest
+from netbench.report.verdict_text import details, judgement, shared_by
+from netbench.report.warnings import doubts
 
 
 def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     """Return the whole page."""
     colours = driver_colours(info.plan.drivers, analysis.baseline)
-    found = chapters(Scene(analysis, digest, colours, info.plan))
+    found = chapters(FigureData(analysis, digest, colours, info.plan))
     figures = [figure for chapter in found for figure in chapter.figures]
     tables = {figure.id: of_figure(figure) for figure in figures}
-    contrasts, records = longtables.contrasts(analysis), longtables.records(digest)
+    contrasts, records = long_tables.contrasts(analysis), long_tables.records(digest)
     namespaces = sections.namespaces(info, digest)
-    inodes, commands = longtables.inodes(namespaces), longtables.commands(digest)
+    inodes, commands = long_tables.inodes(namespaces), long_tables.commands(digest)
     return render(
         "page.html.j2",
         colours,
@@ -65,7 +75,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         shared=shared_by(analysis),
         judgement=judgement,
         details=details,
-        glance=glance.charts(info, analysis, digest),
+        overview=overview.charts(info, analysis, digest),
         ending=ending(info, analysis),
         extension=extension(info, analysis, ""),
         budgets_told=budgets.told(info, analysis),
@@ -76,7 +86,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         measure_name=measure_name,
         forest=forest(analysis),
         bar_label=label,
-        contrast_id=words.contrast_id,
+        contrast_id=labels.contrast_id,
         beside=matrix.measures(info, analysis),
         others=matrix.others(info, analysis),
         contrasts=contrasts,
@@ -89,7 +99,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         tables=tables,
         stills={figure.id: svg(figure.spec, figure.title) for figure in figures},
         aa=sections.aa_rows(analysis),
-        key_of=words.key_of,
+        key_of=labels.key_of,
         costs=cost_rows(analysis, digest),
         cost_notes=cost_notes(info, digest),
         literature=literature.lines(info, analysis),
@@ -119,15 +129,15 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
 
 def _question(info: RunInfo, analysis: Analysis) -> str:
     """Return what the run was made to answer."""
-    others = [words.plain(d) for d in info.plan.drivers if d != analysis.baseline]
+    others = [plain(d) for d in info.plan.drivers if d != analysis.baseline]
     if not others:
-        return f"What does {words.plain(analysis.baseline)} cost, and what does it isolate?"
+        return f"What does {plain(analysis.baseline)} cost, and what does it isolate?"
     if len(others) > _NAMED:
         return f"What do {len(others) + 1} network drivers cost, and what do they isolate?"
     one = len(others) == 1
     return (
-        f"What {'does' if one else 'do'} {words.joined(others)} cost against "
-        f"{words.plain(analysis.baseline)}, and what {'does it' if one else 'do they'} isolate?"
+        f"What {'does' if one else 'do'} {labels.joined(others)} cost against "
+        f"{plain(analysis.baseline)}, and what {'does it' if one else 'do they'} isolate?"
     )
 
 

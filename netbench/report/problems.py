@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest, FailureReason
 from netbench.record import RunInfo
-from netbench.report.views import Digest, Problem
-from netbench.report.words import CellKey, joined, plain
+from netbench.report.labels import joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class ProblemLine:
 
 def problem_lines(info: RunInfo, digest: Digest) -> tuple[ProblemLine, ...]:
     """Return every reason, drivers in the plan's order."""
-    found: dict[tuple[str, ...], list[Problem]] = {}
+    found: dict[tuple[str, ...], list[FailureReason]] = {}
     for problem in digest.problems:
         same = (problem.driver, problem.kind, problem.stage, problem.reason, problem.evidence)
         found.setdefault(same, []).append(problem)
@@ -33,7 +34,7 @@ def problem_lines(info: RunInfo, digest: Digest) -> tuple[ProblemLine, ...]:
     return tuple(sorted(lines, key=lambda line: order.get(line.driver, len(order))))
 
 
-def _line(info: RunInfo, problems: Sequence[Problem]) -> ProblemLine:
+def _line(info: RunInfo, problems: Sequence[FailureReason]) -> ProblemLine:
     first = problems[0]
     planned = {
         CellKey(cell.path, cell.probe, cell.placement)

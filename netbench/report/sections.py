@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS, plain
+from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, NullContrast
 from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, HopProof, Link, RunInfo
 from netbench.report.sentences import fact
 from netbench.report.sharing import NamespaceRow, namespace_rows
-from netbench.report.views import Digest, DriverView, WayView
-from netbench.report.words import (
-    PLACEMENTS,
-    plain,
-)
 
 _MINUTE: Final = 60
 _COUNTED_BYTES: Final = 100_000

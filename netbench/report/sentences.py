@@ -3,23 +3,14 @@
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import TRIED, CellKey, plain
+from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
 from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
 from netbench.record import METRICS, FactValue, RunInfo
-from netbench.report.judgement import brief, details, judgement
+from netbench.report.labels import bounded, capital, counted, interval, joined, key_of
 from netbench.report.sharing import network_isolation
-from netbench.report.views import Digest, DriverView, WayView
-from netbench.report.words import (
-    TRIED,
-    CellKey,
-    bounded,
-    capital,
-    counted,
-    interval,
-    joined,
-    key_of,
-    plain,
-)
+from netbench.report.verdict_text import brief, details, judgement
 
 SUBJECTS: Final = {
     "throughput": "throughput",

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from netbench.analysis.digest_model import DriverView
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
 from netbench.record.observed import Sharing
-from netbench.report.views import DriverView
+from netbench.report.labels import joined
 from netbench.spec import Role
 
 MEANINGS: Final[dict[str, str]] = {
@@ -27,7 +28,7 @@ WORDS: Final[dict[Sharing | None, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class NamespaceUse:
     """One kind of namespace of one endpoint."""
 
     inode: int | None
@@ -40,8 +41,8 @@ class NamespaceRow:
     """One kind of namespace at both ends, and the host's."""
 
     kind: str
-    client: End
-    server: End
+    client: NamespaceUse
+    server: NamespaceUse
     host: int | None
 
 
@@ -50,14 +51,14 @@ def by_role(endpoints: tuple[EndpointFacts, ...]) -> dict[Role, EndpointFacts]:
     return {end.role: end for end in endpoints}
 
 
-def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> End:
+def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> NamespaceUse:
     """Return one namespace of the endpoint `role` and who else is in it."""
     ends = by_role(endpoints)
     other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
     mine, peer, host = (
         ends[r].namespaces if r in ends else Namespaces() for r in (role, other, Role.HOST)
     )
-    return End(mine.inode(kind), mine.shared(kind, host, peer))
+    return NamespaceUse(mine.inode(kind), mine.shared(kind, host, peer))
 
 
 def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, ...]:
@@ -87,3 +88,33 @@ def network_isolation(view: DriverView | None) -> str:
     if found == {"pair"}:
         return "one network namespace for the pair"
     return "network namespace not read"
+
+
+NOTHING: Final = "nothing gets across"
+LEVELS: Final = (
+    NOTHING,
+    "own network namespace",
+    "one network namespace for the pair",
+    "host's network namespace",
+    "network namespace not read",
+)
+"""What separates a driver's ends, the most first."""
+
+
+def level(view: DriverView | None, path: str) -> str:
+    """Return which of `LEVELS` a driver has on one path."""
+    closed = view is not None and any(
+        way.path == path and way.closed is not None for way in view.ways
+    )
+    return NOTHING if closed else network_isolation(view)
+
+
+def namespaces(view: DriverView | None) -> str:
+    """Return which namespaces the server's end has of its own, and which it shares."""
+    endpoints = view.example.endpoints if view and view.example else ()
+    rows = namespace_rows(endpoints)
+    if not rows:
+        return "not read"
+    own = [row.kind for row in rows if row.server.sharing == "own"]
+    shared = [row.kind for row in rows if row.server.sharing in {"host", "pair"}]
+    return f"{len(own)} of {len(rows)}: {joined(own) or 'none'}; shared: {joined(shared) or 'none'}"

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets, literature
 from netbench.report.costs import CostRow, cost_rows
-from netbench.report.doubts import doubts
-from netbench.report.judgement import shared_by, signed
+from netbench.report.labels import counted, interval, joined, key_of
 from netbench.report.sentences import (
     baseline_check,
     closed_sentences,
@@ -25,9 +26,9 @@ from netbench.report.sentences import (
     published_sentences,
     unmeasured,
 )
-from netbench.report.stops import ending, extension
-from netbench.report.views import Digest
-from netbench.report.words import counted, interval, joined, key_of, plain
+from netbench.report.stopping import ending, extension
+from netbench.report.verdict_text import shared_by, signed
+from netbench.report.warnings import doubts
 
 ROWS: Final = 20
 """Contrasts in the table; beyond that only those with a verdict."""

@@ -4,8 +4,8 @@ import csv
 import io
 from typing import Final
 
+from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, CellSummary, Contrast
-from netbench.report.words import plain
 
 FIELDS: Final = (
     "driver",

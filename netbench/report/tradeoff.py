@@ -4,25 +4,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, Contrast
 from netbench.record import RunInfo
 from netbench.report.answer import isolated, isolates
 from netbench.report.ceiling import USED_UP
-from netbench.report.judgement import signed
+from netbench.report.labels import capital, concerns, contrast_id, interval, joined, key_of
 from netbench.report.sentences import measure, primaries
 from netbench.report.sharing import network_isolation
-from netbench.report.stops import stop_words
-from netbench.report.views import Digest, DriverView, WayView
-from netbench.report.words import (
-    CellKey,
-    capital,
-    concerns,
-    contrast_id,
-    interval,
-    joined,
-    key_of,
-    plain,
-)
+from netbench.report.stopping import stop_words
+from netbench.report.verdict_text import signed
 from netbench.spec import Path
 
 WAYS: Final[dict[str, str]] = {

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from netbench.analysis.cell_key import plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report.reach import conditions
+from netbench.report.engine_host import conditions
+from netbench.report.labels import bounded, counted, joined, key_of
 from netbench.report.sentences import fact, primaries
-from netbench.report.views import Digest
-from netbench.report.words import bounded, counted, joined, key_of, plain
 
 QUIET_GOVERNOR: Final = "performance"
 

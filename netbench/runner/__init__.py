@@ -1,27 +1,26 @@
 """Fold a plan over an engine and yield what happens. No printing, no files."""
 
 from netbench.runner.ceiling import ceiling
-from netbench.runner.course import Course
 from netbench.runner.events import (
     BlockFinished,
+    BlockJudged,
     BlockStarted,
     Ended,
     Event,
-    Judged,
     TrialFinished,
     TrialStarted,
 )
-from netbench.runner.judge import Judge
 from netbench.runner.run import Runner
+from netbench.runner.run_state import Judge, RunState
 
 __all__ = [
     "BlockFinished",
+    "BlockJudged",
     "BlockStarted",
-    "Course",
     "Ended",
     "Event",
     "Judge",
-    "Judged",
+    "RunState",
     "Runner",
     "TrialFinished",
     "TrialStarted",

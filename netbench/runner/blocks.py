@@ -9,19 +9,19 @@ from netbench.errors import EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
 from netbench.probes import Lifecycle, Sliced
 from netbench.record import Absent, Failure, Record, SentinelReading, SentinelWindow, Skip
-from netbench.runner.course import Course
 from netbench.runner.events import Event, TrialFinished, TrialStarted
+from netbench.runner.feasibility import Feasibility
 from netbench.runner.lifecycle import LifecycleRunner
 from netbench.runner.machine import MachineMeter
-from netbench.runner.possible import Possible
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Where, failure_of, never_ran
+from netbench.runner.run_state import RunState
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import TrialFailed
+from netbench.runner.setup import TrialFailed
 from netbench.runner.trial import TrialRunner
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Cpus
-from netbench.threads import Pool
+from netbench.system.interrupts import Pool
 from netbench.topology import LiveBlock, LivePair, NotUp, trimmed
 
 _AT_ONCE: Final = 16
@@ -40,8 +40,8 @@ class BlockRunner:
     def __init__(
         self,
         plan: Plan,
-        possible: Possible,
-        course: Course,
+        feasibility: Feasibility,
+        state: RunState,
         *,
         sessions: SessionRunner,
         trials: TrialRunner,
@@ -51,8 +51,8 @@ class BlockRunner:
     ) -> None:
         """Take what runs each kind of probe."""
         self._plan = plan
-        self._possible = possible
-        self._course = course
+        self._feasibility = feasibility
+        self._state = state
         self._sessions = sessions
         self._trials = trials
         self._lifecycles = lifecycles
@@ -77,7 +77,7 @@ class BlockRunner:
                 if at == 0:
                     self._meter.rest()
                 mine = started.pop(at, {})
-                yield TrialStarted(group[0], self._course.attempts(block.number) + 1)
+                yield TrialStarted(group[0], self._state.attempts(block.number) + 1)
                 if self._sliced(group[0]):
                     ahead = started.get(at + 1, {})
                     yield from self._sessions_of(block, group, live, mine, ahead)
@@ -142,7 +142,7 @@ class BlockRunner:
         if not isinstance(pair, LivePair):
             return None
         with suppress(EngineLost):
-            return pair if self._possible.ruled_out(step, pair) is None else None
+            return pair if self._feasibility.ruled_out(step, pair) is None else None
         return None
 
     def _prepare_session(self, pair: LivePair, step: Step, arms: int) -> Prepared | Failure | Skip:
@@ -185,7 +185,7 @@ class BlockRunner:
             raise
         for where in wheres:
             record = _with_facts(records[where.number], _pair(live, where))
-            self._course.take(record)
+            self._state.take(record)
             yield TrialFinished(record)
 
     def _without(self, where: Where, live: LiveBlock, prepared: Mapping[Step, _Started]) -> Record:
@@ -203,7 +203,9 @@ class BlockRunner:
 
     def _ruled_out(self, step: Step, live: LiveBlock) -> Failure | Skip:
         pair = live.pairs.get(step.arm)
-        return self._possible.ruled_out(step, pair) or Failure("create", "the pair is not up", "")
+        return self._feasibility.ruled_out(step, pair) or Failure(
+            "create", "the pair is not up", ""
+        )
 
     def _trials_of(
         self, block: BlockPlan, group: Sequence[Step], live: LiveBlock
@@ -223,12 +225,12 @@ class BlockRunner:
                 yield TrialFinished(_with_facts(never_ran(where, lost), pair))
                 raise
             record = _with_facts(record, pair)
-            self._course.take(record)
+            self._state.take(record)
             yield TrialFinished(record)
 
     def _trial(self, where: Where, pair: LivePair | NotUp | None, window: SentinelWindow) -> Record:
         """Return the record of one trial."""
-        ruled_out = self._possible.ruled_out(where.step, pair)
+        ruled_out = self._feasibility.ruled_out(where.step, pair)
         if ruled_out is not None:
             return never_ran(where, ruled_out)
         if not isinstance(pair, LivePair):
@@ -244,9 +246,9 @@ class BlockRunner:
         return self._trials.carry_out(where, prepared, window)
 
     def _where(self, block: BlockPlan, step: Step) -> Where:
-        self._course.number += 1
-        attempt = self._course.attempts(block.number) + 1
-        return Where(self._course.number, block.number, attempt, step)
+        self._state.number += 1
+        attempt = self._state.attempts(block.number) + 1
+        return Where(self._state.number, block.number, attempt, step)
 
 
 def _pair(live: LiveBlock, where: Where) -> LivePair | NotUp | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from netbench.drivers import DRIVERS
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
 from netbench.facts.procfs import read_local
 from netbench.plan import Plan, Step
@@ -16,7 +16,7 @@ from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.setup import TrialFailed, TrialSetup
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology import LiveBlock, LivePair
@@ -122,8 +122,8 @@ def _loopback(
     probe = TcpThroughput(rounds=_ROUNDS)
     step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    settler, recorder = Settler(engine, alone), Recorder(engine, reader, _kept_nowhere)
-    sessions = SessionRunner(alone, settler, recorder, MachineMeter(engine), sentinel)
+    setup, recorder = TrialSetup(engine, alone), Recorder(engine, reader, _kept_nowhere)
+    sessions = SessionRunner(alone, setup, recorder, MachineMeter(engine), sentinel)
     try:
         block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)
         with block as live:
@@ -135,8 +135,6 @@ def _loopback(
             (record,) = sessions.carry_out([(where, prepared)], [[arm]] * _ROUNDS)
     except TrialFailed as exc:
         return Absent(exc.outcome.reason)
-    except EngineLost:
-        raise
     except (EngineError, FactError) as exc:
         return Absent(str(exc))
     return _rate(record, probe)

@@ -6,13 +6,15 @@ so that neither what the engine does to start a tool nor a tool's own warm-up is
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from netbench.cgroups import CpuUsage
-from netbench.facts.cputime import TICK, Machine
+from msgspec.structs import replace as changed
+
+from netbench.facts.cpu_time import TICK, Machine
 from netbench.record import Absent, FactValue, Measurement, Sample
 from netbench.spec import Cpus
+from netbench.system.cgroups import CpuUsage
 from netbench.units import SECONDS
 
 Facts = tuple[tuple[str, FactValue], ...]
@@ -188,7 +190,7 @@ def priced(sample: Sample, facts: Facts, declared: tuple[str, ...]) -> Sample:
         if isinstance(cycles, float) and bits and "cpu_per_byte" in declared
         else ()
     )
-    return replace(
+    return changed(
         sample,
         measurements=(*sample.measurements, *costs),
         details=(*sample.details, *details),

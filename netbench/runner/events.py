@@ -45,7 +45,7 @@ class BlockFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class BlockJudged:
     """A block has been judged: cells that are settled are run no more."""
 
     block: int
@@ -63,4 +63,4 @@ class Ended:
     status: Literal["complete", "out-of-time"]
 
 
-Event = BlockStarted | TrialStarted | TrialFinished | BlockFinished | Judged | Ended
+Event = BlockStarted | TrialStarted | TrialFinished | BlockFinished | BlockJudged | Ended

@@ -5,13 +5,13 @@ from typing import Final
 
 from netbench.drivers import Closed, Proof
 from netbench.engines.base import Endpoint, Engine, Process
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import LISTEN
 from netbench.probes import strerror_name
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.record import Failure, Skip
-from netbench.runner.settle import said
+from netbench.runner.setup import said
 from netbench.spec import Attach, Role
 from netbench.topology import LivePair, own_address
 
@@ -105,8 +105,6 @@ def _second_is_refused(engine: Engine, live: LivePair, way: Closed) -> Skip | Fa
         second = engine.create_endpoint(
             name, Role.CLIENT, Attach.NETWORK, network=live.network, peer=None, cpus=()
         )
-    except EngineLost:
-        raise
     except EngineError as exc:
         return Skip(way.reason, f"a second endpoint was refused: {exc}", by_design=True)
     engine.remove_endpoint(second)

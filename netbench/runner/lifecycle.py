@@ -8,25 +8,25 @@ No sentinel runs, because the engine works on whatever CPUs the kernel gives it.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, Literal
 
+from msgspec.structs import replace as changed
+
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine
-from netbench.errors import EngineError, EngineLost, FactError, ProbeError
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError
 from netbench.facts.base import Reader, ports_in_use
 from netbench.probes import Birth, Lifecycle, Lived
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
+from netbench.runner.control_plane import ControlPlaneTrial
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import SaveRaw, Seen, Where, broken, record_of
-from netbench.runner.scene import Scene
-from netbench.runner.settle import EVIDENCE, TrialFailed, said
-from netbench.spec import Path, Role
-from netbench.topology import ANY, Made, call_of, subject, trimmed
+from netbench.runner.setup import EVIDENCE, TrialFailed, said
+from netbench.spec import CONTROL_PORTS, Path, Role
+from netbench.topology import ANY, Made, call_of, namespaces_of, trimmed
 
-_PORTS: Final = range(31001, 32000)
-"""Not those of trials with tools, and below the usual ephemeral range, 32768 and up."""
 _KILLED: Final = 2.0
 """Seconds a killed tool may take to be gone."""
 _BEYOND: Final = 30.0
@@ -60,7 +60,7 @@ class LifecycleRunner:
         seen = Seen(window=_WINDOW)
         meter = MachineMeter(self._engine)
         meter.start()
-        scene = Scene(self._engine, driver, where.step.arm, where.number)
+        scene = ControlPlaneTrial(self._engine, driver, where.step.arm, where.number)
         trial = _Trial(self._engine, self._reader, probe, scene, seen)
         outcome: Outcome
         try:
@@ -68,8 +68,6 @@ class LifecycleRunner:
                 outcome = trial.run() if self._engine.local else _ELSEWHERE
         except TrialFailed as exc:
             outcome = exc.outcome
-        except EngineLost:
-            raise
         except (EngineError, FactError) as exc:
             outcome = Failure("engine", str(exc), "")
         seen.facts = meter.stop()
@@ -104,7 +102,7 @@ class _Trial:
     engine: Engine
     reader: Reader
     probe: Lifecycle
-    scene: Scene
+    scene: ControlPlaneTrial
     seen: Seen
     births: list[Birth] = field(default_factory=list)
     calls: list[Completed] = field(default_factory=list)
@@ -135,8 +133,8 @@ class _Trial:
         """Have an endpoint answer, itself first; yield the command that calls it."""
         driver = self.scene.driver
         call = call_of(driver, Path.EAST_WEST, answerer, answerer, None)
-        used = ports_in_use(subject(self.engine, answerer), None)
-        port = next(port for port in _PORTS if port not in used)
+        used = ports_in_use(namespaces_of(self.engine, answerer), None)
+        port = next(port for port in CONTROL_PORTS if port not in used)
         shared = ip_address(call.bind).is_loopback
         bind = call.bind if shared else ANY[driver.recipe.family]
         limit = self.probe.deadline + self.probe.patience + _BEYOND
@@ -147,7 +145,7 @@ class _Trial:
             self._answered(self._call(answerer, calling), "server")
             yield calling
         finally:
-            with suppress(EngineError):
+            with suppress(*ENGINE_FAILURES):
                 server.signal("KILL")
                 server.wait(_KILLED)
 
@@ -227,4 +225,4 @@ class _Trial:
             return outcome
         seconds = ", ".join(f"{birth.answered - birth.asked:.4f}" for birth in self.births)
         told = f"answered before that, seconds after each request: {seconds}"
-        return replace(outcome, evidence="; ".join(filter(None, (outcome.evidence, told))))
+        return changed(outcome, evidence="; ".join(filter(None, (outcome.evidence, told))))

@@ -1,19 +1,45 @@
 """What the machine and both ends of a trial did while its load was steady."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.cgroups import CpuUsage, Group, Mount, Version, files_of, group_in, mounts, usage
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
-from netbench.facts.cputime import TICK, Machine, machine, process_time, threads, tick
-from netbench.facts.cycles import Counters, counters
-from netbench.files import Files, Taken, text
+from netbench.facts.cpu_time import TICK, Machine, machine, process_time, threads, tick
 from netbench.record import Absent
-from netbench.runner.clock import Clock
 from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate, joined
 from netbench.spec import Cpus
+from netbench.system.cgroups import (
+    ControlGroup,
+    CpuUsage,
+    Mount,
+    Version,
+    files_of,
+    group_in,
+    mounts,
+    usage,
+)
+from netbench.system.files import Files, FrozenFiles, text
+from netbench.watch.cycles import CycleCounters, counters
+
+
+class Clock:
+    """CLOCK_MONOTONIC."""
+
+    def now(self) -> float:
+        """Return the moment, in seconds."""
+        return time.monotonic()
+
+    def until(self, moment: float) -> None:
+        """Wait until a moment."""
+        time.sleep(max(0.0, moment - self.now()))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self.until(self.now() + seconds)
+
 
 _UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
 _NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")
@@ -28,7 +54,7 @@ _NAMES: Final = ("trial.busy", "trial.steal", "trial.load1")
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class TrialEnd:
     """One end of a trial."""
 
     endpoint: Endpoint
@@ -51,9 +77,9 @@ class End:
 class _Ends:
     """Both ends, and the groups that are theirs alone."""
 
-    client: End
-    server: End
-    groups: tuple[Group, Group] | Absent
+    client: TrialEnd
+    server: TrialEnd
+    groups: tuple[ControlGroup, ControlGroup] | Absent
 
 
 class MachineMeter:
@@ -69,7 +95,7 @@ class MachineMeter:
         self._idle: float | Absent = _NO_REST
         self._mounts: Mapping[Version, Mount] = {}
         self._ends: _Ends | None = None
-        self._cycles: Counters | Absent = _NOBODY
+        self._cycles: CycleCounters | Absent = _NOBODY
         self._before: Reading | None = None
 
     def rest(self) -> None:
@@ -80,11 +106,11 @@ class MachineMeter:
         self.clock.until(before.at + _REST)
         self._idle = idle_rate(before, self._reading(None))
 
-    def windows(self, ends: tuple[End, End]) -> "Windows":
+    def windows(self, ends: tuple[TrialEnd, TrialEnd]) -> "Windows":
         """Return what adds up the slices of a session whose tools run at these ends."""
         return Windows(self, ends)
 
-    def start(self, ends: tuple[End, End] | None = None) -> None:
+    def start(self, ends: tuple[TrialEnd, TrialEnd] | None = None) -> None:
         """Note where the counters stand; client and server are `ends`, where tools run at all."""
         if self._unread:
             return
@@ -99,7 +125,7 @@ class MachineMeter:
             return self.facts((), cpus)
         after = self._reading(self._ends)
         facts = self.facts(((self._before, after),), cpus)
-        if isinstance(self._cycles, Counters):
+        if isinstance(self._cycles, CycleCounters):
             self._cycles.close()
         self._before = None
         return facts
@@ -113,7 +139,7 @@ class MachineMeter:
         unread = Absent("/proc/loadavg is not readable")
         return (*facts, ("trial.load1", float(load[0]) if load else unread))
 
-    def begin(self, ends: tuple[End, End]) -> "_Opened | None":
+    def begin(self, ends: tuple[TrialEnd, TrialEnd]) -> "_Opened | None":
         """Return what the windows of a session are read by; None where nothing is readable."""
         if self._unread:
             return None
@@ -125,7 +151,9 @@ class MachineMeter:
         """Return one edge of a window."""
         return self._reading(opened.ends, opened.cycles)
 
-    def _groups(self, client: End, server: End) -> tuple[Group, Group] | Absent:
+    def _groups(
+        self, client: TrialEnd, server: TrialEnd
+    ) -> tuple[ControlGroup, ControlGroup] | Absent:
         """Return both ends' cgroups, where they are nobody else's."""
         try:
             one, other = (self._group(str(end.endpoint.pid)) for end in (client, server))
@@ -136,22 +164,24 @@ class MachineMeter:
             return Absent("the endpoints have no cgroups of their own")
         return one, other
 
-    def _group(self, pid: str) -> Group:
+    def _group(self, pid: str) -> ControlGroup:
         path = f"/proc/{pid}/cgroup"
         found = text(self._files, path)
         if found is None:
             raise FactError(f"{path} is not readable")
         return group_in(self._mounts, found)
 
-    def _reading(self, ends: _Ends | None, counted: Counters | Absent | None = None) -> Reading:
+    def _reading(
+        self, ends: _Ends | None, counted: CycleCounters | Absent | None = None
+    ) -> Reading:
         groups = () if ends is None or isinstance(ends.groups, Absent) else ends.groups
         tools = (ends.client.pids(), ends.server.pids()) if ends and not groups else ((), ())
         of_groups = (path for group in groups for path in files_of(group))
         of_tools = (threads(pid) for pids in tools for pid in pids)
         counted = self._cycles if counted is None else counted
-        cycles = counted.read() if isinstance(counted, Counters) else counted
+        cycles = counted.read() if isinstance(counted, CycleCounters) else counted
         begun = self.clock.now()
-        taken = Taken(self._files, _STAT, *of_groups, *of_tools)
+        taken = FrozenFiles(self._files, _STAT, *of_groups, *of_tools)
         # Where another machine is asked, the answer is of some moment between question and answer.
         at = (begun + self.clock.now()) / 2
         seen = _machine(taken)
@@ -170,7 +200,7 @@ class _Opened:
     """What the windows of one session are read by."""
 
     ends: _Ends
-    cycles: Counters | Absent
+    cycles: CycleCounters | Absent
 
 
 class Windows:
@@ -179,7 +209,7 @@ class Windows:
     Ticks of 10 ms are coarse in a slice; over the rounds they add up.
     """
 
-    def __init__(self, meter: MachineMeter, ends: tuple[End, End]) -> None:
+    def __init__(self, meter: MachineMeter, ends: tuple[TrialEnd, TrialEnd]) -> None:
         """Open the counters; nothing is added up yet."""
         self._meter = meter
         self._opened = meter.begin(ends)
@@ -203,11 +233,11 @@ class Windows:
 
     def release(self) -> None:
         """Close the counters, whether or not anybody asks for the facts."""
-        if self._opened is not None and isinstance(self._opened.cycles, Counters):
+        if self._opened is not None and isinstance(self._opened.cycles, CycleCounters):
             self._opened.cycles.close()
 
 
-def _used(group: Group, files: Files) -> CpuUsage | Absent:
+def _used(group: ControlGroup, files: Files) -> CpuUsage | Absent:
     try:
         return usage(group, files)
     except FactError as exc:

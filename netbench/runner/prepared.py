@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from netbench.engines.base import Process, Signal
-from netbench.errors import EngineError
+from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Step
-from netbench.probes import Tool
+from netbench.probes import ToolProbe
 from netbench.record import Completed
 from netbench.spec import Cpus
 from netbench.topology import Call, LivePair
@@ -27,7 +27,7 @@ class Prepared:
 
     live: LivePair
     step: Step
-    probe: Tool
+    probe: ToolProbe
     cpus: Cpus
     call: Call
     port: int
@@ -46,7 +46,7 @@ class Prepared:
     """Whether its server serves other runs too: then it is not this one's to end."""
     _ended: list[Process] = field(default_factory=list)
 
-    def sharing(self, probe: Tool) -> "Prepared":
+    def sharing(self, probe: ToolProbe) -> "Prepared":
         """Return one of many runs on this one's server."""
         return replace(self, probe=probe, client=None, shares=True, _ended=[self.server])
 
@@ -97,6 +97,6 @@ class Prepared:
             self.load.end()
         for process in (self.client, self.server):
             if process is not None and process not in self._ended:
-                with suppress(EngineError):
+                with suppress(*ENGINE_FAILURES):
                     process.signal("KILL")
                     self.wait(process, _KILLED)

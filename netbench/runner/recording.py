@@ -7,17 +7,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, EngineLost, FactError
+from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
-from netbench.facts.connections import ConnectionWatch
-from netbench.facts.datagrams import DatagramWitness
-from netbench.facts.frequency import frequency
-from netbench.facts.published import PublishedWitness
-from netbench.files import text
+from netbench.facts.cpu_time import frequency
 from netbench.plan import Step
 from netbench.record import (
     Absent,
-    Clock,
     Completed,
     EndpointFacts,
     FactValue,
@@ -33,11 +28,16 @@ from netbench.record import (
     Skip,
     Slice,
     ToolRun,
+    TrialTimes,
 )
 from netbench.runner.prepared import Prepared
-from netbench.runner.settle import EVIDENCE, TrialFailed
+from netbench.runner.setup import EVIDENCE, TrialFailed
 from netbench.spec import Cpus, Path, Role
+from netbench.system.files import text
 from netbench.topology import prove, trimmed
+from netbench.watch.connections import ConnectionWatch
+from netbench.watch.datagrams import DatagramWatch
+from netbench.watch.ports import PortWatch
 
 _LOOKS: Final = 2
 """At facts that break a promise: others' links come and go on the host while it is being read."""
@@ -45,7 +45,7 @@ _UNPINNED: Final = Pins(None, None, None, None)
 NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
 SaveRaw = Callable[[int, Role, str, int], str]
 """Store the raw output of a record's tool, counted by role from 0; return its path there."""
-Witness = PublishedWitness | DatagramWitness
+Watch = PortWatch | DatagramWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,15 @@ class Recorder:
         return frequency((cpus.client, cpus.server), lambda path: text(files, path))
 
 
-def witness_of(prepared: Prepared) -> Witness | None:
+def port_watch_of(prepared: Prepared) -> Watch | None:
     """Return what watches how a published port is served; None where none is."""
     if prepared.call.published is None:
         return None
     host, server = prepared.live.pair.host, prepared.live.pair.server
     target, outside, port = prepared.call.target, prepared.outside, prepared.port
     if "tcp" in prepared.probe.protocols:
-        return PublishedWitness(host, server, address=target, host_port=outside, port=port)
-    return DatagramWitness(host, address=target, host_port=outside, port=port)
+        return PortWatch(host, server, address=target, host_port=outside, port=port)
+    return DatagramWatch(host, address=target, host_port=outside, port=port)
 
 
 def watch_of(prepared: Prepared) -> ConnectionWatch | None:
@@ -198,13 +198,7 @@ def broken(checks: tuple[PromiseCheck, ...]) -> Failure:
 
 
 def failure_of(error: EngineError | FactError | TrialFailed) -> Failure | Skip:
-    """Return the outcome that an error is.
-
-    Raises:
-        EngineLost: it is that.
-    """
-    if isinstance(error, EngineLost):
-        raise error
+    """Return the outcome that an error is."""
     return error.outcome if isinstance(error, TrialFailed) else Failure("engine", str(error), "")
 
 
@@ -224,7 +218,7 @@ def record_of(where: Where, outcome: Outcome, seen: Seen) -> Record:
         cell=where.step.cell,
         replica=where.step.arm.replica,
         outcome=outcome,
-        clock=Clock(seen.started, seen.monotonic, seconds, seen.measuring),
+        clock=TrialTimes(seen.started, seen.monotonic, seconds, seen.measuring),
         pins=seen.pins,
         sentinel=seen.window,
         tools=seen.tools,

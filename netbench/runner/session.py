@@ -5,28 +5,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec.structs import replace as changed
+
 from netbench.errors import EngineError, FactError, ProbeError
-from netbench.facts.connections import ConnectionWatch, passive_opens
-from netbench.facts.linkbytes import Bytes, LinkBytes
 from netbench.probes import Count, Session, Sliced, Window
 from netbench.record import Completed, Failure, Outcome, PairFacts, Pins, Record, Skip, Slice
 from netbench.runner.cost import priced
-from netbench.runner.leg import ends_of
 from netbench.runner.machine import MachineMeter, Windows
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
     Recorder,
     Seen,
+    Watch,
     Where,
-    Witness,
     congestion,
     failure_of,
+    port_watch_of,
     record_of,
     watch_of,
-    witness_of,
 )
-from netbench.runner.settle import TrialFailed, said
+from netbench.runner.setup import TrialFailed, said
+from netbench.runner.tools_run import ends_of
 from netbench.spec import Role
+from netbench.watch.connections import ConnectionWatch, passive_opens
+from netbench.watch.link_bytes import Bytes, LinkBytes
 
 SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
@@ -61,8 +63,8 @@ class LiveSession:
     hops: tuple[tuple[Role, str, str], ...] = ()
     """Namespace, link and counted direction of each hop."""
     usage: Windows | None = None
-    witness: Witness | None = None
-    watch: ConnectionWatch | None = None
+    port_watch: Watch | None = None
+    connection_watch: ConnectionWatch | None = None
     windows: list[Window] = field(default_factory=list)
     moved: list[Links] = field(default_factory=list)
 
@@ -93,11 +95,11 @@ class LiveSession:
         counted = ((role, name) for role, name, way in self.hops if way != "none")
         self.links = LinkBytes.of(prepared.live.pair, counted)
         self.usage = self.meter.windows(ends_of(prepared))
-        self.watch = watch_of(prepared)
-        self.witness = witness_of(prepared)
-        if self.witness is not None:
-            self.witness.start()
-            self.witness.look()
+        self.connection_watch = watch_of(prepared)
+        self.port_watch = port_watch_of(prepared)
+        if self.port_watch is not None:
+            self.port_watch.start()
+            self.port_watch.look()
         client = prepared.client.cpus() if prepared.client is not None else None
         self.seen.pins = Pins(cpus.client, cpus.server, client, prepared.server.cpus())
 
@@ -169,8 +171,8 @@ class LiveSession:
                 *usage,
                 ("trial.frequency", seen.frequency),
                 *(congestion(after) if after is not None else ()),
-                *(self.witness.stop() if self.witness is not None else ()),
-                *(self.watch.stop() if self.watch is not None else ()),
+                *(self.port_watch.stop() if self.port_watch is not None else ()),
+                *(self.connection_watch.stop() if self.connection_watch is not None else ()),
             )
             seen.slices = tuple(
                 _with_links(found, moved)
@@ -258,7 +260,7 @@ def _under(load: Session, session: Session) -> Session:
         )
         for own, other in zip(session.slices, load.slices, strict=True)
     )
-    sample = replace(
+    sample = changed(
         session.sample,
         received=session.sample.received + load.sample.received,
         returned=session.sample.returned + load.sample.returned,

@@ -4,12 +4,11 @@ All clients but one are held. What must be read of a session is read while it is
 nothing disturbs a slice but the two readings of a counter at its edges.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from netbench.errors import EngineError, EngineLost, FactError
-from netbench.facts.linkbytes import Bytes, LinkBytes
+from netbench.errors import EngineError, FactError
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced
 from netbench.record import Absent, Failure, PairFacts, Record, SentinelReading, SentinelWindow
@@ -17,10 +16,11 @@ from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.session import LiveSession
-from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.setup import TrialFailed, TrialSetup
 from netbench.sentinel.measure import Method, Sentinel, method_for
 from netbench.spec import Arm
 from netbench.topology import LivePair
+from netbench.watch.link_bytes import Bytes, LinkBytes
 
 _WAKE: Final = 0.03
 """Seconds that each client works before the first round."""
@@ -39,21 +39,21 @@ class SessionRunner:
     def __init__(
         self,
         plan: Plan,
-        settler: Settler,
+        setup: TrialSetup,
         recorder: Recorder,
         meter: MachineMeter,
         sentinel: Sentinel,
     ) -> None:
         """Take what every session needs."""
         self._plan = plan
-        self._settler = settler
+        self._setup = setup
         self._recorder = recorder
         self._meter = meter
         self._clock = meter.clock
         self._sentinel = sentinel
 
     def prepare(self, live: LivePair, step: Step, arms: int) -> Prepared:
-        """Return a session whose client is held; errors as `Settler.prepare_session`.
+        """Return a session whose client is held; errors as `TrialSetup.prepare_session`.
 
         Args:
             live: the pair.
@@ -65,7 +65,7 @@ class SessionRunner:
             raise TrialFailed(Failure("client", f"{probe.name} has no sessions", ""))
         factor, more = _ROOM
         seconds = arms * (probe.rounds * (probe.slice + _AROUND) + 0.2) + 2 * probe.lead
-        return self._settler.prepare_session(live, step, probe, factor * seconds + more)
+        return self._setup.prepare_session(live, step, probe, factor * seconds + more)
 
     def carry_out(
         self,
@@ -112,7 +112,7 @@ class SessionRunner:
         waiting = [one for one in sessions if one.woken is None]
         self._clock.until(max((one.ready for one in waiting), default=0.0))
         for one in waiting:
-            with _met_again():
+            with suppress(EngineError):  # its first slice meets the reason again
                 if isinstance(one.probe, Sliced) and one.probe.lead:
                     self._see_it_work(one)
                 else:
@@ -200,17 +200,6 @@ class SessionRunner:
         if isinstance(found, Absent):
             return method, None, found.reason
         return method, found, ""
-
-
-@contextmanager
-def _met_again() -> Iterator[None]:
-    """Pass over what an engine cannot do with a client: its first slice meets it again."""
-    try:
-        yield
-    except EngineLost:
-        raise
-    except EngineError:
-        pass
 
 
 def _bytes_of(links: LinkBytes) -> Bytes | None:

@@ -2,23 +2,23 @@
 
 from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, Search
+from netbench.probes import Probe, SearchProbe
 from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
-from netbench.runner.leg import run_leg
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
 from netbench.runner.recording import (
     Recorder,
     Seen,
+    Watch,
     Where,
-    Witness,
     congestion,
     failure_of,
+    port_watch_of,
     record_of,
     watch_of,
-    witness_of,
 )
-from netbench.runner.settle import Settler, TrialFailed
+from netbench.runner.setup import TrialFailed, TrialSetup
+from netbench.runner.tools_run import run_tools
 from netbench.spec import Role
 from netbench.topology import LivePair
 
@@ -27,18 +27,18 @@ class TrialRunner:
     """Runs trials on live pairs of one engine."""
 
     def __init__(
-        self, plan: Plan, settler: Settler, recorder: Recorder, meter: MachineMeter
+        self, plan: Plan, setup: TrialSetup, recorder: Recorder, meter: MachineMeter
     ) -> None:
         """Take what every trial needs."""
         self._plan = plan
-        self._settler = settler
+        self._setup = setup
         self._recorder = recorder
         self._meter = meter
 
     def prepare(self, live: LivePair, step: Step) -> Prepared:
-        """Return a trial that can be carried out; errors as `Settler.prepare`."""
+        """Return a trial that can be carried out; errors as `TrialSetup.prepare`."""
         probe = self._plan.probes[step.cell.probe]
-        return self._settler.prepare(live, step, _first(probe))
+        return self._setup.prepare(live, step, _first(probe))
 
     def carry_out(self, where: Where, prepared: Prepared, window: SentinelWindow) -> Record:
         """Run a prepared trial and return its record, whatever comes of it.
@@ -60,36 +60,36 @@ class TrialRunner:
 
     def _run(self, number: int, prepared: Prepared, seen: Seen) -> Outcome:
         before = self._recorder.again(prepared, seen)
-        witness, watch = witness_of(prepared), watch_of(prepared)
-        if witness is not None:
-            witness.start()
+        port_watch, connection_watch = port_watch_of(prepared), watch_of(prepared)
+        if port_watch is not None:
+            port_watch.start()
         try:
-            sample = self._numbers(number, prepared, seen, witness)
+            sample = self._numbers(number, prepared, seen, port_watch)
         finally:
-            seen.facts = (*seen.facts, *(watch.stop() if watch else ()))
+            seen.facts = (*seen.facts, *(connection_watch.stop() if connection_watch else ()))
         after = self._recorder.again(prepared, seen)
         seen.facts = (
             *seen.facts,
             ("trial.frequency", seen.frequency),
             *congestion(after),
-            *(witness.stop() if witness else ()),
+            *(port_watch.stop() if port_watch else ()),
         )
         return self._recorder.proved(prepared, sample, (before, after), seen)
 
     def _numbers(
-        self, number: int, prepared: Prepared, seen: Seen, witness: Witness | None
+        self, number: int, prepared: Prepared, seen: Seen, port_watch: Watch | None
     ) -> Sample:
         """Return the numbers of one run, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
-        if not isinstance(probe, Search):
-            return self._leg(number, prepared, _first(probe), seen, witness)
+        if not isinstance(probe, SearchProbe):
+            return self._leg(number, prepared, _first(probe), seen, port_watch)
         following: Probe | None = _first(probe)
         samples: list[Sample] = []
         try:
             while following is not None:
                 leg = prepared.sharing(following)
                 # The way of one run is that of all: a look at each would outlast the short ones.
-                looking = None if samples else witness
+                looking = None if samples else port_watch
                 samples.append(self._leg(number, leg, following, seen, looking))
                 following = probe.following(samples)
             return probe.conclude(samples)
@@ -99,17 +99,17 @@ class TrialRunner:
             self._recorder.note(number, seen, Role.SERVER, prepared.end_server())
 
     def _leg(
-        self, number: int, prepared: Prepared, probe: Probe, seen: Seen, witness: Witness | None
+        self, number: int, prepared: Prepared, probe: Probe, seen: Seen, port_watch: Watch | None
     ) -> Sample:
         """Run the tools once, note what they left, return their numbers."""
 
         def look() -> None:
-            if witness is not None:
-                witness.look()
+            if port_watch is not None:
+                port_watch.look()
             seen.frequency = self._recorder.frequency(prepared.cpus)
 
         try:
-            leg = run_leg(self._settler, self._meter, prepared, probe, look)
+            leg = run_tools(self._setup, self._meter, prepared, probe, look)
         finally:
             prepared.end()
         seen.measuring += leg.client.seconds
@@ -126,7 +126,7 @@ def _first(probe: object) -> Probe:
     Raises:
         TrialFailed: it has no tool to run.
     """
-    first = probe.following(()) if isinstance(probe, Search) else probe
+    first = probe.following(()) if isinstance(probe, SearchProbe) else probe
     if not isinstance(first, Probe):
         raise TrialFailed(Failure("client", "the probe has no tool to run", ""))
     return first

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal
 
-from netbench.errors import EngineError, EngineLost
+from netbench.errors import EngineError
 from netbench.record import Absent, SentinelReading
 from netbench.sentinel.measure import SECONDS, Sentinel
 
@@ -53,8 +53,6 @@ class InsideSentinel(Sentinel):
         begun = time.monotonic()
         try:
             said = self._ask(script, _PATIENCE)
-        except EngineLost:
-            raise
         except EngineError as exc:
             return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {exc.message}")
         at = (begun + time.monotonic()) / 2

@@ -1,12 +1,9 @@
 """Live pairs: made from a driver's recipe, proved by facts, always torn down."""
 
+from netbench.topology.addressing import ANY, Call, call_of, own_address
 from netbench.topology.block import LiveBlock, LivePair, Made, NotUp, stems
-from netbench.topology.calls import ANY, Call, call_of, own_address
-from netbench.topology.identity import identity
-from netbench.topology.parent import parent_problems
 from netbench.topology.proof import prove, trimmed
-from netbench.topology.readers import choose_reader, choose_sentinel, subject
-from netbench.topology.surroundings import surroundings
+from netbench.topology.readers import choose_reader, choose_sentinel, namespaces_of
 
 __all__ = [
     "ANY",
@@ -18,12 +15,9 @@ __all__ = [
     "call_of",
     "choose_reader",
     "choose_sentinel",
-    "identity",
+    "namespaces_of",
     "own_address",
-    "parent_problems",
     "prove",
     "stems",
-    "subject",
-    "surroundings",
     "trimmed",
 ]

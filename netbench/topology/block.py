@@ -9,14 +9,13 @@ from typing import Self
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
-from netbench.errors import EngineError, EngineLost, FactError, Unsupported
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
 from netbench.facts.base import Pair, Reader
-from netbench.interrupts import deferred_signals
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Path, Port, Protocol, Recipe, Role
-from netbench.threads import Pool
-from netbench.topology.calls import LOOPBACK, Call, call_of, own_address, ports_for
-from netbench.topology.readers import subject
+from netbench.system.interrupts import Pool, deferred_signals
+from netbench.topology.addressing import LOOPBACK, Call, call_of, own_address, ports_for
+from netbench.topology.readers import namespaces_of
 
 _WORKERS = 4
 """Pairs made at a time: the engine works for each, and there may be two cores."""
@@ -156,8 +155,6 @@ class LiveBlock:
         arm, driver = given
         try:
             return self._attempt_pair(arm, driver, self._stems[arm])
-        except EngineLost:
-            raise
         except (EngineError, FactError) as exc:
             return NotUp(arm, str(exc), impossible=isinstance(exc, Unsupported))
 
@@ -233,7 +230,7 @@ class LiveBlock:
     def _attempt(self, remove: Callable[[], object], name: str) -> None:
         try:
             remove()
-        except EngineError as exc:
+        except ENGINE_FAILURES as exc:
             self.left.append(f"{name}: {exc}")
 
 
@@ -252,13 +249,15 @@ class Made:
         """Return everybody that is to be read."""
         sandbox = self.network.sandbox if self.network else None
         return Pair(
-            client=subject(engine, self.client),
-            server=subject(engine, self.server),
-            host=subject(engine, host),
+            client=namespaces_of(engine, self.client),
+            server=namespaces_of(engine, self.server),
+            host=namespaces_of(engine, host),
             target=target_of(self.driver.recipe, self.server),
             ipam=self.server.ipam,
-            lan=subject(engine, replace(self.lan.client, role=Role.LAN)) if self.lan else None,
-            sandbox=subject(engine, sandbox) if sandbox else None,
+            lan=namespaces_of(engine, replace(self.lan.client, role=Role.LAN))
+            if self.lan
+            else None,
+            sandbox=namespaces_of(engine, sandbox) if sandbox else None,
             uplink=self.lan.link if self.lan else None,
         )
 

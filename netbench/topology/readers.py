@@ -1,12 +1,12 @@
 """Which reader and which sentinel serve an engine, and endpoints as readers want them."""
 
 from netbench.engines.base import Endpoint, Engine
-from netbench.errors import EngineError, EngineLost, FactError
-from netbench.facts.base import Reader, Subject
+from netbench.errors import EngineError, FactError
+from netbench.facts.base import NamespaceSet, Reader
 from netbench.facts.inside import InsideReader
 from netbench.sentinel.inside import InsideSentinel
 from netbench.sentinel.measure import Sentinel
-from netbench.setns import may_enter
+from netbench.system.setns import may_enter
 
 _TIMEOUT = 10.0
 """Seconds for one read-only command in an endpoint."""
@@ -27,14 +27,12 @@ def choose_sentinel(engine: Engine) -> Sentinel:
     return Sentinel() if ask is None else InsideSentinel(ask)
 
 
-def subject(engine: Engine, endpoint: Endpoint) -> Subject:
+def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
     """Return an endpoint for a reader."""
 
     def run(argv: tuple[str, ...]) -> str:
         try:
             done = engine.run(endpoint, argv, timeout=_TIMEOUT)
-        except EngineLost:
-            raise
         except EngineError as exc:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {exc}") from exc
         if done.exit_code != 0:
@@ -42,7 +40,7 @@ def subject(engine: Engine, endpoint: Endpoint) -> Subject:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
         return done.stdout
 
-    return Subject(
+    return NamespaceSet(
         role=endpoint.role,
         pid=endpoint.pid,
         stands_in=endpoint.stands_in,

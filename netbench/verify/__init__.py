@@ -1,16 +1,16 @@
 """What drivers promise, held against what is so: promises by facts, reach by real connects."""
 
-from netbench.verify.connects import Answer, Attempt, Protocol
-from netbench.verify.matrix import Row
-from netbench.verify.one import NotVerified, Verified, verify_driver
+from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol
+from netbench.verify.driver import NotVerified, Verified, verify_driver
+from netbench.verify.matrix import ReachResult
 from netbench.verify.servers import check_tools
 
 __all__ = [
-    "Answer",
-    "Attempt",
+    "ConnectAttempt",
+    "ConnectResult",
     "NotVerified",
     "Protocol",
-    "Row",
+    "ReachResult",
     "Verified",
     "check_tools",
     "verify_driver",

@@ -15,7 +15,7 @@ from netbench.spec import Family
 
 Protocol = Literal["tcp", "udp"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
-FAMILIES: Final[tuple[Family, ...]] = (4, 6)
+FAMILIES: Final = tuple(Family)
 
 _WORD: Final = "netbench-"
 """Start of the word that an echo server must send back; its number follows."""
@@ -46,7 +46,7 @@ echo "{_CLOCK} $began $ended"
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ConnectAttempt:
     """One connect."""
 
     protocol: Protocol
@@ -71,7 +71,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConnectResult:
     """What became of a connect."""
 
     reached: bool | None
@@ -81,7 +81,7 @@ class Answer:
     """Whether nothing came back at all, not even an error."""
 
 
-def script(attempts: Sequence[Attempt], patience: int) -> str:
+def script(attempts: Sequence[ConnectAttempt], patience: int) -> str:
     """Return a shell script that makes every connect in the background and waits for all.
 
     It prints one line for each: its word, the exit code, what socat printed; and how long all of
@@ -94,7 +94,9 @@ def script(attempts: Sequence[Attempt], patience: int) -> str:
     return "\n".join([_HEAD, *calls, _TAIL])
 
 
-def answers(text: str, attempts: Sequence[Attempt], patience: int) -> tuple[Answer, ...]:
+def answers(
+    text: str, attempts: Sequence[ConnectAttempt], patience: int
+) -> tuple[ConnectResult, ...]:
     """Return what became of each connect of a script, from its output."""
     lines = re.findall(rf"^({_WORD}\d+) (\d+)(?: (.*))?$", text, re.MULTILINE)
     found = {word: (int(code), said) for word, code, said in lines}
@@ -113,19 +115,21 @@ def took(text: str) -> float | None:
     return float(found[2]) - float(found[1]) if found else None
 
 
-def _answer(attempt: Attempt, word: str, line: tuple[int, str] | None, patience: int) -> Answer:
+def _answer(
+    attempt: ConnectAttempt, word: str, line: tuple[int, str] | None, patience: int
+) -> ConnectResult:
     if line is None:
-        return Answer(None, "the script ended without a word of it")
+        return ConnectResult(None, "the script ended without a word of it")
     code, said = line
     if word in said.split():
-        return Answer(reached=True, said="answered")
+        return ConnectResult(reached=True, said="answered")
     if "Connection timed out" in said:  # of our own bound; socat names EINPROGRESS after it
-        return Answer(reached=False, said=f"no answer within {patience} s", silent=True)
+        return ConnectResult(reached=False, said=f"no answer within {patience} s", silent=True)
     if code == 0 and not said:
         connected = "connected, but " if attempt.protocol == "tcp" else ""
         said = f"{connected}no answer within {patience} s"
-        return Answer(reached=False, said=said, silent=True)
+        return ConnectResult(reached=False, said=said, silent=True)
     errno = strerror_name(said)
     if errno in _CLOSED and code not in _NOT_FOUND:
-        return Answer(reached=False, said=str(errno))
-    return Answer(None, f"socat failed: {said[:200]}")
+        return ConnectResult(reached=False, said=str(errno))
+    return ConnectResult(None, f"socat failed: {said[:200]}")

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from netbench.drivers import Driver, Place
+from netbench.drivers import Driver, ReachPlace
 from netbench.engines.base import Engine
 from netbench.spec import Family
-from netbench.threads import Pool
-from netbench.verify.connects import Answer, Attempt, Protocol, answers, script, took
-from netbench.verify.places import SOURCES, TARGETS, Scene
+from netbench.system.interrupts import Pool
+from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol, answers, script, took
+from netbench.verify.places import SOURCES, TARGETS, ReachScene
 
 Promised = Literal["reach", "no-reach", "unspecified"]
 Measured = Literal["reach", "no-reach", "skip"]
@@ -24,11 +24,11 @@ _LONGEST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReachResult:
     """One connect of the matrix."""
 
-    source: Place
-    target: Place
+    source: ReachPlace
+    target: ReachPlace
     protocol: Protocol
     family: Family
     promised: Promised
@@ -45,15 +45,15 @@ class Row:
 class _Wanted:
     """A connect to make, or the reason why there is none."""
 
-    source: Place
-    target: Place
+    source: ReachPlace
+    target: ReachPlace
     protocol: Protocol
     family: Family
     promised: Promised
-    goal: Attempt | str
+    goal: ConnectAttempt | str
 
 
-def measure(engine: Engine, scene: Scene, note: str) -> tuple[Row, ...]:
+def measure(engine: Engine, scene: ReachScene, note: str) -> tuple[ReachResult, ...]:
     """Return every row of the matrix; the echo servers listen by now.
 
     Silence shows nothing on a machine that is busy. What is silent is tried again, with more
@@ -68,8 +68,8 @@ def measure(engine: Engine, scene: Scene, note: str) -> tuple[Row, ...]:
         EngineError: a script could not be run at all.
     """
     wanted = _everything(scene)
-    unsure = [one for one in wanted if isinstance(one.goal, Attempt)]
-    found: dict[_Wanted, Answer] = {}
+    unsure = [one for one in wanted if isinstance(one.goal, ConnectAttempt)]
+    found: dict[_Wanted, ConnectResult] = {}
     for number, patience in enumerate(_PATIENCE):
         answered, busy = _ask(engine, scene, unsure, patience)
         found |= answered
@@ -81,13 +81,13 @@ def measure(engine: Engine, scene: Scene, note: str) -> tuple[Row, ...]:
     return tuple(_row(one, found.get(one), _beyond(scene, one, note)) for one in wanted)
 
 
-def promised(driver: Driver, source: Place, target: Place, family: Family) -> Promised:
+def promised(driver: Driver, source: ReachPlace, target: ReachPlace, family: Family) -> Promised:
     """Return what a driver promises of one place and another."""
     word = driver.reach.get(family, {}).get((source, target))
     return "unspecified" if word is None else "reach" if word else "no-reach"
 
 
-def _everything(scene: Scene) -> list[_Wanted]:
+def _everything(scene: ReachScene) -> list[_Wanted]:
     driver = scene.live.driver
     return [
         _Wanted(source, target, protocol, family, promised(driver, source, target, family), goal)
@@ -98,8 +98,8 @@ def _everything(scene: Scene) -> list[_Wanted]:
 
 
 def _ask(
-    engine: Engine, scene: Scene, wanted: Sequence[_Wanted], patience: int
-) -> tuple[Mapping[_Wanted, Answer], bool]:
+    engine: Engine, scene: ReachScene, wanted: Sequence[_Wanted], patience: int
+) -> tuple[Mapping[_Wanted, ConnectResult], bool]:
     """Make connects, those of one place by one script, all places at a time.
 
     Returns:
@@ -110,14 +110,14 @@ def _ask(
         for source in dict.fromkeys(one.source for one in wanted)
     }
 
-    def run(source: Place) -> str:
+    def run(source: ReachPlace) -> str:
         endpoint = scene.endpoint(source)
         argv = ("sh", "-c", script(_attempts(batches[source]), patience))
         return engine.run(endpoint, argv, timeout=_LONGEST).stdout if endpoint else ""
 
     with Pool(max_workers=len(SOURCES)) as pool:
         printed = list(pool.map(run, batches))
-    found: dict[_Wanted, Answer] = {}
+    found: dict[_Wanted, ConnectResult] = {}
     busy = False
     for batch, text in zip(batches.values(), printed, strict=True):
         found |= zip(batch, answers(text, _attempts(batch), patience), strict=True)
@@ -126,20 +126,20 @@ def _ask(
     return found, busy
 
 
-def _attempts(batch: Sequence[_Wanted]) -> list[Attempt]:
-    return [one.goal for one in batch if isinstance(one.goal, Attempt)]
+def _attempts(batch: Sequence[_Wanted]) -> list[ConnectAttempt]:
+    return [one.goal for one in batch if isinstance(one.goal, ConnectAttempt)]
 
 
-def _beyond(scene: Scene, one: _Wanted, note: str) -> str:
+def _beyond(scene: ReachScene, one: _Wanted, note: str) -> str:
     """Return what decides about a connect from the LAN to a container behind a bridge."""
     network = scene.live.driver.recipe.network
     bridged = network is None or network.driver == "bridge"
-    inside = (Place.PAIR, Place.OTHER)
-    behind = one.source is Place.LAN and one.target in inside and not scene.in_host(one.target)
+    inside = (ReachPlace.PAIR, ReachPlace.OTHER)
+    behind = one.source is ReachPlace.LAN and one.target in inside and not scene.in_host(one.target)
     return note if behind and bridged else ""
 
 
-def _row(one: _Wanted, answer: Answer | None, beyond: str) -> Row:
+def _row(one: _Wanted, answer: ConnectResult | None, beyond: str) -> ReachResult:
     measured: Measured
     if isinstance(one.goal, str):
         measured, evidence = "skip", one.goal
@@ -150,4 +150,6 @@ def _row(one: _Wanted, answer: Answer | None, beyond: str) -> Row:
         measured = "reach" if answer.reached else "no-reach"
         notes = [f" ({note})" for note in (one.goal.note, beyond) if note]
         evidence = f"{one.goal}: {answer.said}{''.join(notes)}"
-    return Row(one.source, one.target, one.protocol, one.family, one.promised, measured, evidence)
+    return ReachResult(
+        one.source, one.target, one.protocol, one.family, one.promised, measured, evidence
+    )

@@ -10,14 +10,13 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
-from netbench.drivers import Place
+from netbench.drivers import ReachPlace
 from netbench.engines.base import Endpoint, Engine, Process
-from netbench.errors import EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.facts.procfs import LISTEN, tcp_ports
-from netbench.interrupts import deferred_signals
-from netbench.threads import Pool
+from netbench.system.interrupts import Pool, deferred_signals
 from netbench.verify.connects import PROTOCOLS, Protocol
-from netbench.verify.places import SOURCES, Scene
+from netbench.verify.places import SOURCES, ReachScene
 
 _WITHIN: Final = 20.0
 """Seconds in which every server must listen, and every IPv6 address have passed its check."""
@@ -70,7 +69,7 @@ class Socket:
         return ("socat", f"-T{_IDLE}", ",".join([listen, *options]), "PIPE")
 
 
-def sockets(scene: Scene, place: Place) -> tuple[Socket, ...]:
+def sockets(scene: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     """Return what must listen in a place.
 
     A container of its own listens on every address: what is published arrives at others than
@@ -80,7 +79,7 @@ def sockets(scene: Scene, place: Place) -> tuple[Socket, ...]:
     """
     addresses, numbers = scene.listens(place), _numbers(scene, place)
     binds: Sequence[str | None] = (None,)
-    if place is Place.LAN or scene.in_host(place):
+    if place is ReachPlace.LAN or scene.in_host(place):
         binds = sorted(addresses)
     dual = binds == (None,) and any(":" in address for address in addresses)
     return tuple(
@@ -91,9 +90,9 @@ def sockets(scene: Scene, place: Place) -> tuple[Socket, ...]:
     )
 
 
-def _numbers(scene: Scene, place: Place) -> tuple[int, ...]:
+def _numbers(scene: ReachScene, place: ReachPlace) -> tuple[int, ...]:
     """Return the ports that are served in a place."""
-    also = (Place.PUBLISHED,) if place is Place.PAIR else ()
+    also = (ReachPlace.PUBLISHED,) if place is ReachPlace.PAIR else ()
     return tuple(scene.ports[one] for one in (place, *also) if one in scene.ports)
 
 
@@ -104,7 +103,7 @@ def check_tools(engine: Engine) -> None:
         EngineUnavailable: they have not; the hint installs it.
     """
     for argv in (("socat", "-V"), ("sh", "-c", ":")):
-        with suppress(EngineError):
+        with suppress(*ENGINE_FAILURES):
             if engine.run(engine.host(), argv, timeout=30).exit_code == 0:
                 continue
         raise EngineUnavailable(
@@ -114,7 +113,7 @@ def check_tools(engine: Engine) -> None:
 
 
 @contextmanager
-def echo_servers(engine: Engine, scene: Scene) -> Iterator[None]:
+def echo_servers(engine: Engine, scene: ReachScene) -> Iterator[None]:
     """Have echo servers listen in every place; ended when the context is left.
 
     Raises:
@@ -135,7 +134,7 @@ def echo_servers(engine: Engine, scene: Scene) -> Iterator[None]:
 
 
 def _start(
-    engine: Engine, scene: Scene, started: list[tuple[Socket, Process]], place: Place
+    engine: Engine, scene: ReachScene, started: list[tuple[Socket, Process]], place: ReachPlace
 ) -> None:
     endpoint = scene.endpoint(place)
     if endpoint is None:
@@ -151,7 +150,7 @@ def _end(started: Sequence[tuple[Socket, Process]]) -> None:
 
 
 def _kill(process: Process) -> None:
-    with suppress(EngineError):
+    with suppress(*ENGINE_FAILURES):
         process.signal("KILL")
         process.wait(2.0)
 
@@ -169,14 +168,14 @@ def _until(problem: Callable[[], str | None]) -> None:
         time.sleep(_POLL)
 
 
-def _unsure(engine: Engine, scene: Scene, place: Place) -> str | None:
+def _unsure(engine: Engine, scene: ReachScene, place: ReachPlace) -> str | None:
     """Return what is wrong with the addresses of a place."""
     found = tentative(_net_files(engine, scene, place).get("if_inet6", ""), scene.listens(place))
     return f"the address {found[0]} of the {place} is still tentative" if found else None
 
 
 def _missing(
-    engine: Engine, scene: Scene, place: Place, started: list[tuple[Socket, Process]]
+    engine: Engine, scene: ReachScene, place: ReachPlace, started: list[tuple[Socket, Process]]
 ) -> str | None:
     """Return which servers of a place do not listen yet.
 
@@ -192,7 +191,7 @@ def _missing(
     return None
 
 
-def _see_them_run(place: Place, port: int, started: list[tuple[Socket, Process]]) -> None:
+def _see_them_run(place: ReachPlace, port: int, started: list[tuple[Socket, Process]]) -> None:
     for one in started:
         socket, process = one
         if socket.port == port and not process.alive():
@@ -229,7 +228,7 @@ def tentative(text: str, addresses: Iterable[str]) -> list[str]:
     ]
 
 
-def _net_files(engine: Engine, scene: Scene, place: Place) -> Mapping[str, str]:
+def _net_files(engine: Engine, scene: ReachScene, place: ReachPlace) -> Mapping[str, str]:
     """Return a place's lists of sockets and of IPv6 addresses, those that are there."""
     endpoint = scene.endpoint(place)
     return _read(engine, endpoint) if endpoint else {}

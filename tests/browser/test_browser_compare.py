@@ -22,7 +22,7 @@ from support.browsing import (
 )
 from support.several import run, scaled, taken, with_mtu
 
-from netbench.analysis.across.compare import Wanted, compare
+from netbench.analysis.compare.compare import Wanted, compare
 from netbench.plan import offered_by_runs, read_budgets
 from netbench.report.compare import html
 

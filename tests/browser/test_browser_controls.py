@@ -53,7 +53,7 @@ def test_drivers_are_filtered_everywhere_and_the_address_keeps_it(browser: Any, 
     again = opened(browser, site.address + fragment(live))
 
     assert texts(again, ".answers dt bdi") == ["host", "none", "bridge"]
-    assert texts(again, ".glance tbody th") == ["host", "bridge"]
+    assert texts(again, ".overview tbody th") == ["host", "bridge"]
     again.execute_script("document.querySelector('#ratios').scrollIntoView()")
     until(again, "return document.querySelector('[data-figure^=ratios] .main-svg') !== null")
     names = again.execute_script(
@@ -77,9 +77,9 @@ def test_a_metric_is_filtered(browser: Any, site: Site) -> None:
 
 def test_charts_switch_to_absolute_figures(browser: Any, site: Site) -> None:
     live = opened(browser, site.address)
-    relative = texts(live, ".glance tbody td")
+    relative = texts(live, ".overview tbody td")
     click(live, "#view [value=absolute]")
-    absolute = texts(live, ".glance tbody td")
+    absolute = texts(live, ".overview tbody td")
 
     assert fragment(live) == "#?scale=absolute"
     assert any("slower" in text or "less" in text or "µs" in text for text in relative)
@@ -89,7 +89,7 @@ def test_charts_switch_to_absolute_figures(browser: Any, site: Site) -> None:
 def test_a_link_leads_to_each_contrast(browser: Any, site: Site) -> None:
     live = opened(browser, f"{site.address}#{CONTRAST}")
     ids = live.execute_script(
-        "return [...document.querySelectorAll('.glance a')].map((a) => a.hash.slice(1))"
+        "return [...document.querySelectorAll('.overview a')].map((a) => a.hash.slice(1))"
         ".filter((id) => !document.getElementById(id))"
     )
 

@@ -9,8 +9,8 @@ from support.axe import violations
 from support.browsing import LOOKS, Look, Site, count, named, opened, picture, requests, sideways
 from support.several import run, saved
 
-from netbench.cli.index import write_index
 from netbench.store import list_runs
+from netbench.workflow.reporting import write_index
 
 LONG = "plugin:" + "very_long_name/" * 12
 

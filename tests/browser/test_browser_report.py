@@ -26,7 +26,7 @@ from support.synthetic import reported
 
 from netbench.record import Absent
 from netbench.report import html
-from netbench.report.datatable import FIRST
+from netbench.report.data_table import FIRST
 
 HOSTILE = "<img src=x onerror='window.owned=1'></script><script>window.owned=1</script>"
 LONG = "plugin:" + "very_long_name/" * 12
@@ -117,7 +117,7 @@ def test_without_scripts_every_figure_is_a_picture_and_tables_stand(
     assert sideways(live) <= 0
     assert texts(live, ".lead")[0].startswith("Against host, ")
     assert len(texts(live, ".answers .told")) == 5
-    assert count(live, ".glance tbody .dot") == 9
+    assert count(live, ".overview tbody .dot") == 9
     assert count(live, ".forest .dot") == 9
     assert count(live, "svg.path") == 5
     assert shown(live, "figure.plotted > .still") == 13

@@ -6,7 +6,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 
-from netbench.engines.base import Wishes
+from netbench.engines.base import EngineOptions
 from netbench.engines.docker import DockerEngine
 from netbench.engines.docker.client import Clients, resolve
 
@@ -27,7 +27,7 @@ def open_engine(lab: Lab) -> Iterator[Callable[..., DockerEngine]]:
     with contextlib.ExitStack() as stack:
 
         def opened(run: str, **wishes: Any) -> DockerEngine:
-            engine = DockerEngine(Clients(resolve(lab.environment)), run, Wishes(**wishes))
+            engine = DockerEngine(Clients(resolve(lab.environment)), run, EngineOptions(**wishes))
             stack.callback(engine.close)
             stack.callback(sweep, engine, run)
             return engine

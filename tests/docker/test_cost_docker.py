@@ -8,11 +8,11 @@ from support.docker_parts import make
 from support.dockerd import Lab
 from support.program import Program
 
-from netbench.cgroups import group_of, usage
 from netbench.engines.docker import DockerEngine
 from netbench.record import Record, Sample
 from netbench.spec import Attach
 from netbench.store import load
+from netbench.system.cgroups import group_of, usage
 
 DRIVERS = "host,bridge,bridge:user,container,macvlan"
 METRIC = "cpu_per_byte"

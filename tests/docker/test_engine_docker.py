@@ -16,13 +16,13 @@ from support.dockerd import Lab
 
 from netbench.engines.base import Endpoint
 from netbench.engines.docker import DockerEngine, open_docker, procfs
-from netbench.engines.docker.closure import collect, find_tools
 from netbench.engines.docker.endpoints import LIFETIME
+from netbench.engines.docker.image_files import collect, find_tools
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
-from netbench.files import LocalFiles
 from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as SpecPath
+from netbench.system.files import LocalFiles
 
 NOBODY_IN_PARTICULAR = 65532
 

@@ -22,7 +22,7 @@ from support.verified import (
     seen,
 )
 
-from netbench.drivers import DRIVERS, Place
+from netbench.drivers import DRIVERS, ReachPlace
 from netbench.drivers.base import everywhere, reach
 from netbench.engines.docker import DockerEngine
 from netbench.record import NAMESPACE_KINDS
@@ -144,8 +144,8 @@ def test_a_driver_that_promises_what_is_not_so_is_caught(engine: DockerEngine) -
     assert isinstance(found, Verified)
     wrong = [row for row in found.rows if row.mismatch]
     assert {(row.source, row.target, row.measured) for row in wrong} == {
-        (Place.CONTAINER, Place.OTHER, "no-reach"),
-        (Place.CONTAINER, Place.PAIR, "reach"),
+        (ReachPlace.CONTAINER, ReachPlace.OTHER, "no-reach"),
+        (ReachPlace.CONTAINER, ReachPlace.PAIR, "reach"),
     }
     assert len(wrong) == found.mismatches == 4
 

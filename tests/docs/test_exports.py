@@ -12,10 +12,10 @@ from nbclient import NotebookClient
 from support.documented import commands
 from support.program import Program
 
-from netbench.analysis.tidy import CELLS, CONTRASTS, TRIALS
+from netbench.analysis.tables import CELLS, CONTRASTS, TRIALS
 from netbench.api import Run
 from netbench.documents.schemas import DOCUMENTS
-from netbench.report.exposition import openmetrics
+from netbench.report.openmetrics_text import openmetrics
 from netbench.store import load
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,7 +11,7 @@ from support.faults import MARK, Bed, docker_bed_of
 from support.program import Program
 from support.require import require_or_skip
 
-from netbench.engines.netns.userns import unavailable
+from netbench.engines.netns.confinement import unavailable
 
 
 @pytest.fixture(scope="session")

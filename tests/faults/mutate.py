@@ -35,7 +35,7 @@ ENDED = "test_a_signal_ends_a_run_in_good_order"
 MUTATIONS = (
     Mutation(
         "a record is not synchronised",
-        "netbench/store.py",
+        "netbench/store/writing.py",
         "                    _write_all(file.fileno(), line)\n"
         "                    os.fsync(file.fileno())\n",
         "                    _write_all(file.fileno(), line)\n",
@@ -43,14 +43,14 @@ MUTATIONS = (
     ),
     Mutation(
         "run.json is not flushed before it is synchronised",
-        "netbench/store.py",
+        "netbench/store/writing.py",
         "file.flush()\n",
         "pass\n",
         (f"{SYSTEM}::test_a_record_is_on_disk_before_anything_else_happens",),
     ),
     Mutation(
         "a line that does not fit stays",
-        "netbench/store.py",
+        "netbench/store/writing.py",
         "                        file.truncate(length)\n",
         "                        pass\n",
         ("tests/unit/test_store.py",),
@@ -85,21 +85,21 @@ MUTATIONS = (
     ),
     Mutation(
         "a second signal cuts the cleaning short",
-        "netbench/interrupts.py",
+        "netbench/system/interrupts.py",
         "        pending.append(number)\n",
         "        raise KeyboardInterrupt\n",
         (f"{DOCKER}::test_a_second_signal_does_not_cut_the_cleaning_short",),
     ),
     Mutation(
         "SIGHUP kills",
-        "netbench/interrupts.py",
+        "netbench/system/interrupts.py",
         "signal.SIGTERM, signal.SIGHUP)",
         "signal.SIGTERM)",
         (f"{SIGNALS}::{ENDED}[SIGHUP-probe]",),
     ),
     Mutation(
         "a torn line is written on to",
-        "netbench/store.py",
+        "netbench/store/writing.py",
         'file.truncate(sum(len(line) for line in file if line.endswith(b"\\n")))',
         "pass",
         ("tests/unit/test_resume.py",),
@@ -113,7 +113,7 @@ MUTATIONS = (
     ),
     Mutation(
         "names reach the page as HTML",
-        "netbench/report/shell.py",
+        "netbench/report/html_env.py",
         "select_autoescape(default=True, default_for_string=True)",
         "False",
         ("tests/unit/test_hostile.py", "tests/unit/test_report_page.py"),

@@ -19,17 +19,17 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support.dockerd import Lab
 
-from netbench.drivers import DRIVERS, Driver, Way
-from netbench.engines.base import Engine, Wishes
+from netbench.drivers import DRIVERS, Driver, PathClaim
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.docker import open_docker
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.facts.base import Pair, Subject
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
-from netbench.files import NOWHERE
 from netbench.record import PairFacts
 from netbench.spec import Arm
 from netbench.spec import Path as Direction
+from netbench.system.files import NOWHERE
 from netbench.topology import LiveBlock, LivePair
 
 _QUIET = 3.0
@@ -50,7 +50,7 @@ def engine(kind: str) -> Iterator[Engine]:
         return
     lab = Lab.start()
     try:
-        made = open_docker("golden", Wishes(init_swarm=True), lab.environment)
+        made = open_docker("golden", EngineOptions(init_swarm=True), lab.environment)
         made.prepare()
         try:
             yield made
@@ -60,7 +60,7 @@ def engine(kind: str) -> Iterator[Engine]:
         lab.stop()
 
 
-def recorded(subject: Subject, said: dict[str, str]) -> Subject:
+def recorded(subject: NamespaceSet, said: dict[str, str]) -> NamespaceSet:
     """Return a subject that notes what it is asked and what it answers, all of it as it is."""
 
     def run(argv: tuple[str, ...]) -> str:
@@ -96,7 +96,7 @@ def capture(kind: str, folder: Path, names: Sequence[str]) -> None:
 def look(live_engine: Engine, driver: Driver) -> dict[str, object]:
     """Return what both readers see of a driver's pair, with a LAN where the driver uses it."""
     arm = Arm(driver.name)
-    outside = isinstance(driver.ways[Direction.NORTH_SOUTH], Way)
+    outside = isinstance(driver.ways[Direction.NORTH_SOUTH], PathClaim)
     paths = tuple(Direction)[: 2 if outside else 1]
     block = LiveBlock(
         live_engine, NetlinkReader(), [(arm, driver)], prefix="golden", cpus=(), paths=paths
@@ -119,7 +119,7 @@ def look(live_engine: Engine, driver: Driver) -> dict[str, object]:
 def noted(pair: Pair, said: dict[str, dict[str, str]]) -> Pair:
     """Return a pair whose subjects note what they are asked."""
 
-    def one(subject: Subject) -> Subject:
+    def one(subject: NamespaceSet) -> NamespaceSet:
         return recorded(subject, said[subject.role.value])
 
     return replace(

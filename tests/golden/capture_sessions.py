@@ -21,8 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from netbench.facts.base import Subject
-from netbench.facts.connections import passive_opens
+from netbench.facts.base import NamespaceSet
 from netbench.probes import (
     Count,
     Sliced,
@@ -33,6 +32,7 @@ from netbench.probes import (
     Window,
 )
 from netbench.spec import Role
+from netbench.watch.connections import passive_opens
 
 LOCAL: Final = "127.0.0.1"
 HOLD: Final = 0.11
@@ -60,7 +60,7 @@ class Live:
     def counted(self) -> Count | None:
         """Return what the kernel has counted by now."""
         if self.probe.counted == "connections":
-            here = Subject(Role.SERVER, 1, (), lambda argv: Path(argv[-1]).read_text())
+            here = NamespaceSet(Role.SERVER, 1, (), lambda argv: Path(argv[-1]).read_text())
             return Count(time.monotonic(), passive_opens(here))
         if self.probe.counted == "nothing" or self.server is None:
             return None

@@ -24,14 +24,14 @@ from support.program import (
 )
 from support.require import require_or_skip
 
-from netbench.drivers import DRIVERS, Way
+from netbench.drivers import DRIVERS, PathClaim
 from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Path as TrafficPath
 from netbench.store import load
 
 ALL = ",".join(DRIVERS)
 CARRYING = {
-    name for name, one in DRIVERS.items() if isinstance(one.ways[TrafficPath.EAST_WEST], Way)
+    name for name, one in DRIVERS.items() if isinstance(one.ways[TrafficPath.EAST_WEST], PathClaim)
 }
 PLACED = """
 [probes.tcp-throughput]

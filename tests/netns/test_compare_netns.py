@@ -9,10 +9,9 @@ import pytest
 from support.require import require_or_skip
 
 from netbench.cli import run_command_line
-from netbench.cli.ground import RunOptions
-from netbench.cli.run import measure
-from netbench.engines.base import Wishes
 from netbench.plan import Options
+from netbench.workflow.options import RunOptions
+from netbench.workflow.run import measure
 
 SUITE = """
 name = "compared"
@@ -43,12 +42,6 @@ def folders(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     options = Options(drivers="host,bridge", engine="netns", suite=str(suite), blocks="6")
     wishes = RunOptions(
         output=parent / "reports",
-        engine=Wishes(),
-        parent_in_use=False,
-        as_json=False,
-        quiet=True,
-        keep=False,
-        identify=False,
     )
     made = [measure(options, wishes) for _ in range(2)]
     assert [status for _, status in made] == ["complete", "complete"]

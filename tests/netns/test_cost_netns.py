@@ -15,15 +15,15 @@ import pytest
 from support.program import Program, wait_for
 from support.require import require_or_skip
 
-from netbench.cgroups import group_of, usage
 from netbench.engines.base import Endpoint
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
-from netbench.facts.cputime import TICK
+from netbench.facts.cpu_time import TICK
 from netbench.record import Absent, FactValue, Record, Sample
-from netbench.runner.machine import End, MachineMeter
+from netbench.runner.machine import MachineMeter, TrialEnd
 from netbench.spec import Attach, Role
 from netbench.store import load
+from netbench.system.cgroups import group_of, usage
 
 COSTS = ("cpu_per_byte", "cpu_per_transaction")
 BUSY = "while :; do :; done"
@@ -59,7 +59,7 @@ def pair(engine: NetnsEngine) -> tuple[Endpoint, Endpoint]:
 
 
 def measured(
-    engine: NetnsEngine, client: End, server: End, seconds: float = 0.5
+    engine: NetnsEngine, client: TrialEnd, server: TrialEnd, seconds: float = 0.5
 ) -> dict[str, FactValue]:
     meter = MachineMeter(engine)
     meter.rest()
@@ -103,7 +103,7 @@ def test_work_is_charged_to_the_end_that_did_it(
 def test_the_parts_add_up(engine: NetnsEngine, pair: tuple[Endpoint, Endpoint]) -> None:
     client, server = pair
     tools = [engine.start(end, ("sh", "-c", BUSY), cpu=None, limit=30) for end in pair]
-    found = measured(engine, End(client, (tools[0],)), End(server, (tools[1],)))
+    found = measured(engine, TrialEnd(client, (tools[0],)), TrialEnd(server, (tools[1],)))
     for tool in tools:
         tool.signal("KILL")
         tool.wait(5)
@@ -135,7 +135,7 @@ def test_without_a_group_the_tools_themselves_are_read_and_that_is_said(
     busy = engine.start(client, ("sh", "-c", BUSY), cpu=None, limit=30)
     idle = engine.start(client, ("sleep", "30"), cpu=None, limit=30)
     wait_for(lambda: busy.pid() is not None and idle.pid() is not None)
-    found = measured(engine, End(client, (busy,)), End(client, (idle,)))
+    found = measured(engine, TrialEnd(client, (busy,)), TrialEnd(client, (idle,)))
     for tool in (busy, idle):
         tool.signal("KILL")
         tool.wait(5)

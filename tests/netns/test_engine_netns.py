@@ -15,18 +15,18 @@ import pytest
 from support.fakes import plan_of
 from support.program import wait_for
 
-from netbench.drivers import DRIVERS, Driver, Way
-from netbench.engines.base import Endpoint, Wishes
+from netbench.drivers import DRIVERS, Driver, PathClaim
+from netbench.engines.base import Endpoint, EngineOptions
 from netbench.engines.choose import open_engine as choose_engine
 from netbench.engines.netns.engine import NetnsEngine
+from netbench.engines.netns.groups import end_owned_process, owned_processes
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.leftovers import end_owned_process, owned_processes
 from netbench.engines.owner import this_process
 from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
-from netbench.record import Counters, EndpointFacts, Failure, PairFacts, Sample
+from netbench.record import EndpointFacts, Failure, LinkCounters, PairFacts, Sample
 from netbench.runner import BlockFinished, Runner, TrialFinished, TrialStarted
 from netbench.spec import Arm, Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as TrafficPath
@@ -108,7 +108,7 @@ def test_every_driver_is_what_it_promises_all_brought_up_together(engine: NetnsE
     assert len(pairs) >= 10
     for arm, pair in pairs.items():
         assert pair.broken == (), arm
-        carries = isinstance(pair.driver.ways[EAST_WEST], Way)
+        carries = isinstance(pair.driver.ways[EAST_WEST], PathClaim)
         assert bool(pair.driver.hops(EAST_WEST, pair.facts)) == carries
     assert live.left == []
 
@@ -139,7 +139,7 @@ def without_unread(end: EndpointFacts, seen: EndpointFacts) -> EndpointFacts:
 
 def still(end: EndpointFacts) -> EndpointFacts:
     """Return facts without what moves by itself, and without what only netlink can tell."""
-    links = tuple(replace(x, counters=Counters(0, 0, 0, 0, 0, 0)) for x in end.links)
+    links = tuple(replace(x, counters=LinkCounters(0, 0, 0, 0, 0, 0)) for x in end.links)
     kept = tuple(sorted((a for a in end.addresses if ":" not in a.address), key=repr))
     routes = tuple(sorted(end.routes, key=repr))
     return replace(end, links=links, addresses=kept, routes=routes, nsids=())
@@ -430,7 +430,7 @@ def test_there_are_no_named_containers(engine: NetnsEngine) -> None:
 
 def test_a_real_parent_is_refused_before_anything_is_made() -> None:
     with pytest.raises(ConfigurationError, match="--parent needs the docker engine"):
-        choose_engine("netns", "run", Wishes(parent="eth0"))
+        choose_engine("netns", "run", EngineOptions(parent="eth0"))
 
 
 def test_removing_twice_is_harmless(engine: NetnsEngine) -> None:

@@ -16,16 +16,16 @@ from support.program import wait_for
 from support.require import require_or_skip
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject, ports_in_use
-from netbench.facts.cputime import TICK
+from netbench.facts.base import NamespaceSet, Pair, ports_in_use
+from netbench.facts.cpu_time import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.facts.procfs import LISTEN
-from netbench.facts.published import PublishedWitness
-from netbench.files import LOCAL, NOWHERE
-from netbench.record import Absent, Counters, EndpointFacts, FactValue, PairFacts, Route
-from netbench.setns import in_netns
+from netbench.record import Absent, EndpointFacts, FactValue, LinkCounters, PairFacts, Route
 from netbench.spec import Role
+from netbench.system.files import LOCAL, NOWHERE
+from netbench.system.setns import in_netns
+from netbench.watch.ports import PortWatch
 
 HOST, HOST6, OUTSIDE, OUTSIDE6 = "198.18.1.1", "2001:2:0:1::1", "198.18.1.254", "2001:2:0:1::fe"
 SERVER, SERVER6, CLIENT = "198.18.0.2", "2001:2::2", "198.18.0.3"
@@ -54,14 +54,14 @@ class Space:
             self.run("ip", *line.split())
 
     @property
-    def subject(self) -> Subject:
+    def subject(self) -> NamespaceSet:
         def run(argv: tuple[str, ...]) -> str:
             if argv[0] == "readlink":  # of the holder, not of whoever looks
                 paths = [path.replace("self", str(self.pid)) for path in argv[1:]]
                 return "\n".join(str(Path(path).readlink()) for path in paths) + "\n"
             return self.run(*argv)
 
-        return Subject(self.role, self.pid, (), run, files=LOCAL, here=True)
+        return NamespaceSet(self.role, self.pid, (), run, files=LOCAL, here=True)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def read(pair: Pair) -> tuple[PairFacts, PairFacts]:
 def still(end: EndpointFacts | None) -> EndpointFacts:
     """Return facts without what IPv6's announcements move between two readings, or netlink's."""
     assert end
-    zero = Counters(0, 0, 0, 0, 0, 0)
+    zero = LinkCounters(0, 0, 0, 0, 0, 0)
     return replace(end, links=tuple(replace(x, counters=zero) for x in end.links), nsids=())
 
 
@@ -270,7 +270,7 @@ def overlay(world: World, hold: Callable[[Role], Space]) -> tuple[World, Space]:
     return world, sandbox
 
 
-def in_file(space: Space) -> Subject:
+def in_file(space: Space) -> NamespaceSet:
     """Return a namespace that a file names, with a process that is not in it."""
     return replace(space.subject, pid=os.getpid(), netns=f"/proc/{space.pid}/ns/net")
 
@@ -372,13 +372,13 @@ def connected(
     server: Space | None = None,
     ports: tuple[int, int] = (HOST_PORT, PORT),
     load: int = 0,
-    change: Callable[[Subject], Subject] = lambda host: host,
+    change: Callable[[NamespaceSet], NamespaceSet] = lambda host: host,
 ) -> Way:
     """Connect, look and return the facts; `load` chunks go over it meanwhile."""
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     outside, inside = ports
     server = server or world.server
-    witness = PublishedWitness(
+    witness = PortWatch(
         change(world.host.subject),
         server.subject,
         address=target,
@@ -544,7 +544,7 @@ def test_an_engine_elsewhere_is_asked_by_commands_alone(nat: World) -> None:
 
 
 def test_sockets_suffice_where_conntrack_is_closed(nat: World) -> None:
-    def closed(host: Subject) -> Subject:
+    def closed(host: NamespaceSet) -> NamespaceSet:
         def run(argv: tuple[str, ...]) -> str:
             if "nf_conntrack" in argv[-1]:
                 raise FactError("/proc/net/nf_conntrack: Permission denied")
@@ -559,7 +559,7 @@ def test_sockets_suffice_where_conntrack_is_closed(nat: World) -> None:
 
 
 def test_no_connection_is_no_way(nat: World) -> None:
-    witness = PublishedWitness(
+    witness = PortWatch(
         nat.host.subject,
         nat.server.subject,
         address=HOST,

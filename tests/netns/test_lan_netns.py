@@ -12,14 +12,14 @@ import pytest
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint, Network
+from netbench.engines.netns.allocator import NumberPool
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.numbers import Numbers
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
-from netbench.setns import in_netns
 from netbench.spec import Attach, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.setns import in_netns
 
 BRIDGE = NetworkSpec("bridge", ipv6=True)
 MACVLAN = NetworkSpec("macvlan", mode="bridge")
@@ -313,7 +313,7 @@ def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> Non
 
 
 def test_numbers_come_back_last_and_run_out_with_a_reason() -> None:
-    numbers = Numbers(range(2), "ports")
+    numbers = NumberPool(range(2), "ports")
     first = numbers.take()
     numbers.give_back(first)
 

@@ -17,7 +17,7 @@ from netbench.record import Failure, Record, Sample
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder, Where
 from netbench.runner.sessions import SessionRunner
-from netbench.runner.settle import Settler
+from netbench.runner.setup import TrialSetup
 from netbench.sentinel.measure import Sentinel
 from netbench.spec import Arm, Cell, Path, Placement
 from netbench.topology import LiveBlock, LivePair
@@ -47,11 +47,11 @@ def measured(engine: NetnsEngine, probe: Sliced, bend: Bend) -> Record:
     plan.probes[probe.name] = probe  # type: ignore[index] # it is a dict
     with bridged(engine) as pair:
         clock = bend(pair, engine.host().pid)
-        settler = Settler(engine, plan, clock)
+        setup = TrialSetup(engine, plan, clock)
         recorder = Recorder(engine, NetlinkReader(), lambda *_: "")
         with Sentinel() as sentinel:
             meter = MachineMeter(engine, clock)
-            sessions = SessionRunner(plan, settler, recorder, meter, sentinel)
+            sessions = SessionRunner(plan, setup, recorder, meter, sentinel)
             prepared = sessions.prepare(pair, step, 1)
             (record,) = sessions.carry_out([(Where(1, 1, 1, step), prepared)], [[ARM]] * ROUNDS)
     return record

@@ -7,7 +7,7 @@ from pathlib import Path as File
 import pytest
 from support.program import wait_for
 
-from netbench.drivers import DRIVERS, Closed, Driver, Way
+from netbench.drivers import DRIVERS, Closed, Driver, PathClaim
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
@@ -104,7 +104,7 @@ def test_open_paths_carry_and_closed_ones_do_not(engine: NetnsEngine, name: str)
         pair = live_pair(block, arm)
         assert pair.broken == ()
         for path, way in pair.driver.ways.items():
-            if isinstance(way, Way):
+            if isinstance(way, PathClaim):
                 proof = carried(engine, pair, path)
                 assert proof.held, (path, proof)
             else:
@@ -117,7 +117,7 @@ def publishing() -> list[Driver]:
     return [
         driver
         for driver in DRIVERS.values()
-        if isinstance(way := driver.ways[Path.NORTH_SOUTH], Way) and way.via is Via.PUBLISHED
+        if isinstance(way := driver.ways[Path.NORTH_SOUTH], PathClaim) and way.via is Via.PUBLISHED
     ]
 
 

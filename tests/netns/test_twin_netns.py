@@ -10,12 +10,12 @@ from support.dockerd import Lab
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint
+from netbench.engines.netns.allocator import SubnetPool
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
-from netbench.engines.netns.numbers import SubnetPool
 from netbench.record import Completed
-from netbench.setns import in_netns
 from netbench.spec import Attach, NetworkSpec, Role
+from netbench.system.setns import in_netns
 
 Box = Callable[[str, NetworkSpec | None], Endpoint]
 BRIDGE = NetworkSpec("bridge")

@@ -22,7 +22,7 @@ from support.verified import (
     measured,
 )
 
-from netbench.drivers import DRIVERS, Place
+from netbench.drivers import DRIVERS, ReachPlace
 from netbench.drivers.base import everywhere, reach
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.spec import Path, Recipe
@@ -125,8 +125,8 @@ def test_a_driver_that_promises_what_is_not_so_is_caught(engine: NetnsEngine) ->
     assert isinstance(found, Verified)
     wrong = [row for row in found.rows if row.mismatch]
     assert {(row.source, row.target, row.measured) for row in wrong} == {
-        (Place.CONTAINER, Place.OTHER, "no-reach"),
-        (Place.CONTAINER, Place.PAIR, "reach"),
+        (ReachPlace.CONTAINER, ReachPlace.OTHER, "no-reach"),
+        (ReachPlace.CONTAINER, ReachPlace.PAIR, "reach"),
     }
     assert len(wrong) == found.mismatches == 8
 
@@ -218,10 +218,12 @@ def test_where_nobody_comes_in_from_outside_the_rest_is_verified(
 
     assert isinstance(found, Verified)
     assert found.mismatches == 0
-    outside = [row for row in found.rows if Place.LAN in (row.source, row.target)]
+    outside = [row for row in found.rows if ReachPlace.LAN in (row.source, row.target)]
     assert {(row.measured, row.evidence) for row in outside} == {("skip", "no way in")}
     inside = [
-        row for row in found.rows if (row.source, row.target) == (Place.CONTAINER, Place.PAIR)
+        row
+        for row in found.rows
+        if (row.source, row.target) == (ReachPlace.CONTAINER, ReachPlace.PAIR)
     ]
     assert {row.measured for row in inside} == {"reach"}
 

@@ -8,7 +8,6 @@ import numpy as np
 from netbench.record import (
     METRICS,
     SCHEMA,
-    Clock,
     Measurement,
     Pins,
     PlanSummary,
@@ -17,6 +16,7 @@ from netbench.record import (
     Sample,
     SentinelReading,
     SentinelWindow,
+    TrialTimes,
 )
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement
@@ -103,7 +103,7 @@ class Campaign:
             cell=Cell(driver, Path.EAST_WEST, self.probe, self.placement),
             replica=replica,
             outcome=sample(self.metric, given) if isinstance(given, float) else given,
-            clock=Clock("2025-01-01T00:00:00Z", 10.0 * number, 5.0, 2.0),
+            clock=TrialTimes("2025-01-01T00:00:00Z", 10.0 * number, 5.0, 2.0),
             pins=Pins(0, 1, "0", "1"),
             sentinel=window(before, after, at=10.0 * number),
             tools=(),

@@ -2,7 +2,7 @@
 
 import threading
 
-from netbench.runner.clock import Clock
+from netbench.runner.machine import Clock
 
 
 class FakeClock(Clock):

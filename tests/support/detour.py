@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from netbench.runner.clock import Clock
+from netbench.runner.machine import Clock
 from netbench.runner.session import SETTLE
 
 NEAR, FAR = "moved0", "moved1"

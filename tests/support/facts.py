@@ -8,10 +8,10 @@ from typing import Any
 
 from netbench.record import (
     Address,
-    Counters,
     EndpointFacts,
     Ipam,
     Link,
+    LinkCounters,
     Namespaces,
     PairFacts,
     Route,
@@ -47,7 +47,7 @@ def link(name: str, index: int, **changes: Any) -> Link:
         gro_max_size=65536,
         tso_max_size=None,
         offloads=("rx-gro", "tx-tcp-segmentation"),
-        counters=Counters(0, 0, 0, 0, 0, 0),
+        counters=LinkCounters(0, 0, 0, 0, 0, 0),
     )
     return replace(plain, **changes)
 
@@ -203,5 +203,5 @@ def moved(facts: PairFacts, count: int, *, but: tuple[str, str] | None = None) -
     return facts
 
 
-def _more(counters: Counters, count: int) -> Counters:
+def _more(counters: LinkCounters, count: int) -> LinkCounters:
     return replace(counters, rx_bytes=counters.rx_bytes + count, tx_bytes=counters.tx_bytes + count)

@@ -32,7 +32,6 @@ from support.plans import STEMS, driver_of, plan_of
 from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Signal
 from netbench.errors import EngineError, EngineLost, Unsupported
 from netbench.facts.procfs import ESTABLISHED, LISTEN
-from netbench.files import LOCAL
 from netbench.plan.drivers import driver_named
 from netbench.record import Completed, EndpointFacts, FactValue, Ipam
 from netbench.spec import (
@@ -44,6 +43,7 @@ from netbench.spec import (
     Recipe,
     Role,
 )
+from netbench.system.files import LOCAL
 
 __all__ = ["FakeEngine", "FakeProcess", "pair_of", "plan_of"]
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 NEEDED = (
-    *("__main__", "cli.run", "cli.verifying", "cli.reports", "analysis.pipeline", "report.page"),
+    *("__main__", "cli.commands.run", "cli.commands.verify", "analysis.pipeline", "report.page"),
     *("report.console", "engines.docker", "engines.netns.engine"),
 )
 """What commands import when they need it."""
@@ -60,7 +60,7 @@ def be(call: Call) -> NoReturn:
         os.chdir(call.folder)
         _redirect(call)
         if call.netns:
-            importlib.import_module("netbench.setns").enter(call.netns)
+            importlib.import_module("netbench.system.setns").enter(call.netns)
         program = importlib.import_module("netbench.__main__")
         sys.argv = [program.__file__ or "", *call.argv]
         try:

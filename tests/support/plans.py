@@ -14,7 +14,7 @@ from netbench.probes import (
     TcpRoundTrip,
     TcpThroughput,
 )
-from netbench.record import Clock, Measurement, Pins, Record, Sample, SentinelWindow
+from netbench.record import Measurement, Pins, Record, Sample, SentinelWindow, TrialTimes
 from netbench.spec import (
     Arm,
     Cpus,
@@ -89,7 +89,7 @@ def record_of(step: Step, block: int, number: int, *, attempt: int = 1) -> Recor
         cell=step.cell,
         replica=step.arm.replica,
         outcome=Sample((Measurement("throughput", 1.0, "bit/s"),), received=1),
-        clock=Clock("2026-01-14T10:15:00+00:00", began, seconds=0.1, measuring=0.1),
+        clock=TrialTimes("2026-01-14T10:15:00+00:00", began, seconds=0.1, measuring=0.1),
         pins=Pins(None, None, None, None),
         sentinel=SentinelWindow("none", None, None),
         tools=(),

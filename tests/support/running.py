@@ -5,7 +5,7 @@ from support.fakes import FakeEngine
 
 from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
-from netbench.runner import Course, Judge, Runner, TrialFinished
+from netbench.runner import Judge, Runner, RunState, TrialFinished
 from netbench.runner.events import Event
 from netbench.runner.machine import MachineMeter
 from netbench.spec import Role
@@ -22,7 +22,7 @@ class Run:
         sentinel: ScriptedSentinel | None = None,
         judge: Judge | None = None,
         *,
-        course: Course | None = None,
+        state: RunState | None = None,
     ) -> None:
         self.engine = engine or FakeEngine()
         self.reader = reader or FakeReader(self.engine)
@@ -33,7 +33,7 @@ class Run:
             self.reader,
             save_raw=self.save,
             judge=judge,
-            course=course,
+            state=state,
             sentinel=sentinel or ScriptedSentinel(),
             meter=MachineMeter(self.engine, self.engine.clock),
         )

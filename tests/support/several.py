@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from msgspec.json import encode
+from msgspec.structs import replace as changed
 from support.synthetic import Run, run_of
 
-from netbench.analysis.across.compare import measured
-from netbench.analysis.across.samples import Measured
+from netbench.analysis.compare.compare import measured
+from netbench.analysis.compare.samples import Measured
 from netbench.record import (
     EndpointFacts,
     FactValue,
@@ -58,7 +59,7 @@ def scaled(made: Run, factor: float, driver: str | None = None, *, machine: floa
         if not isinstance(outcome, Sample) or driver not in {None, record.cell.driver}:
             return record
         values = tuple(replace(m, value=m.value * factor) for m in outcome.measurements)
-        return replace(record, outcome=replace(outcome, measurements=values))
+        return replace(record, outcome=changed(outcome, measurements=values))
 
     return with_records(made, change)
 

@@ -19,13 +19,12 @@ from netbench.record import (
     SCHEMA,
     Absent,
     Address,
-    Clock,
-    Counters,
     EndpointFacts,
     Failure,
     HopProof,
     Ipam,
     Link,
+    LinkCounters,
     Measurement,
     Namespaces,
     Outcome,
@@ -44,6 +43,7 @@ from netbench.record import (
     Skip,
     Slice,
     ToolRun,
+    TrialTimes,
 )
 from netbench.report import Digest, digest
 from netbench.spec import Cell, Path, Placement, Role
@@ -242,7 +242,9 @@ def _record(random: Random, cell: Cell, group: _Group, place: _Place) -> Record:
         cell=cell,
         replica=place.replica,
         outcome=outcome,
-        clock=Clock(f"2026-01-14T10:{minute:02d}:00Z", group.started, group.seconds, measuring),
+        clock=TrialTimes(
+            f"2026-01-14T10:{minute:02d}:00Z", group.started, group.seconds, measuring
+        ),
         pins=_pins(cell.placement, isolated=isolated),
         sentinel=_UNREAD if isolated else group.sentinel,
         tools=() if isolated else _tools(cell, place.number),
@@ -459,7 +461,7 @@ def link_of(name: str, index: int, kind: str | None, **changes: object) -> Link:
         gro_max_size=65536,
         tso_max_size=524280,
         offloads=("tx-checksum-ip-generic", "tx-tcp-segmentation", "rx-gro"),
-        counters=Counters(8_400_000_000, 8_400_000_000, 160_000, 160_000, 0, 0),
+        counters=LinkCounters(8_400_000_000, 8_400_000_000, 160_000, 160_000, 0, 0),
     )
     return replace(link, **changes)  # type: ignore[arg-type] # field values by name, for tests
 

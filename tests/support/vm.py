@@ -47,7 +47,7 @@ _CACHING: Final = f'#!/bin/sh\nexec {_VIRTIOFSD} --cache always "$@"\n'
 """Without it the guest reads every program anew, and translates it anew, each time it runs."""
 _PREPARE_PAGES: Final = """
 import sys
-from netbench.report.shell import environment, packed_plotly
+from netbench.report.html_env import environment, packed_plotly
 sys.dont_write_bytecode = False
 packed_plotly()
 for name in environment().list_templates(extensions=["j2"]):

@@ -3,8 +3,8 @@ from support.several import run, scaled, taken, with_facts
 from support.synthetic import Run
 
 from netbench.analysis import BudgetResult, Standing
-from netbench.analysis.across.compare import Wanted, compare
-from netbench.analysis.across.model import Comparison
+from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare.model import RunComparison
 from netbench.plan import offered_by_runs, read_budgets
 
 ONE, TWO = run(1, blocks=12), run(2, blocks=12)
@@ -12,7 +12,7 @@ ONE, TWO = run(1, blocks=12), run(2, blocks=12)
 
 def judged(
     right: Run, *require: str, accept: tuple[str, ...] = (), allow: bool = False
-) -> Comparison:
+) -> RunComparison:
     problems: list[str] = []
     plans = {"kept": ONE.info.plan, "today": right.info.plan}
     budgets = read_budgets(require, offered_by_runs(plans), problems)

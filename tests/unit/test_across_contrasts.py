@@ -6,26 +6,26 @@ from support.several import run, scaled, taken, with_facts, with_mtu, with_recor
 from support.synthetic import Run
 
 from netbench.analysis import Verdict
-from netbench.analysis.across.compare import Wanted, compare
-from netbench.analysis.across.model import Basis, Comparison, RunContrast
+from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare.model import Basis, RunComparison, RunContrast
 from netbench.record import Failure, Record
 from netbench.spec import Placement
 
 ONE, TWO = run(1), run(2)
 
 
-def beside(*runs: Run, accept: tuple[str, ...] = ()) -> Comparison:
+def beside(*runs: Run, accept: tuple[str, ...] = ()) -> RunComparison:
     labels = ("kept", "today", "third")
     return compare(
         [taken(one, label) for one, label in zip(runs, labels, strict=False)], Wanted(accept)
     )
 
 
-def primary(comparison: Comparison) -> list[RunContrast]:
+def primary(comparison: RunComparison) -> list[RunContrast]:
     return [one for pairing in comparison.pairings for one in pairing.contrasts if one.primary]
 
 
-def of(comparison: Comparison, driver: str, basis: Basis) -> list[RunContrast]:
+def of(comparison: RunComparison, driver: str, basis: Basis) -> list[RunContrast]:
     return [o for o in primary(comparison) if (o.driver, o.basis) == (driver, basis)]
 
 

@@ -4,8 +4,8 @@ import pytest
 from support.several import run, taken, with_facts, with_mtu
 from support.synthetic import Run
 
-from netbench.analysis.across.differences import (
-    Difference,
+from netbench.analysis.compare.differences import (
+    RunDifference,
     accepted,
     confounders,
     differences,
@@ -15,7 +15,7 @@ from netbench.record import Absent, FactValue, ProbeSummary
 ONE = run(1)
 
 
-def found(left: Run, right: Run) -> dict[str, Difference]:
+def found(left: Run, right: Run) -> dict[str, RunDifference]:
     sides = (taken(side, "x").conditions for side in (left, right))
     return {str(one): one for one in differences(*sides)}
 

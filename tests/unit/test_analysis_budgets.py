@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.campaign import Campaign, Model, noisy, renumbered
 
-from netbench.analysis import Analysis, BudgetResult, Standing, analyse, family
+from netbench.analysis import Analysis, BudgetResult, Standing, analyse, multiplicity
 from netbench.analysis.boundary import Looks, interval
-from netbench.analysis.budgetgates import GATES, Evidence, Terms
+from netbench.analysis.budget_gates import GATES, BudgetCriteria, BudgetEvidence
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.observations import ObservationsSoFar
 from netbench.analysis.stats import Interval
@@ -204,11 +204,11 @@ def test_a_wide_noise_floor_withholds_nothing() -> None:
 def test_a_median_on_the_other_side_of_the_bound_leaves_it_open() -> None:
     effects = 0.03 + np.resize([0.001, -0.001, 0.0005], 24)
     effects[[2, 7, 12, 17, 22]] = -0.3, -0.6, -0.9, -1.2, -0.45
-    evidence = Evidence(
+    evidence = BudgetEvidence(
         effects, Interval(24, -0.12, 0.3, 0.08), (), Interval(0, None, None, None), 6
     )
     budget = read_budgets(["bridge.rtt_p50 <= 1 host"], offered_by(rtt({}).info().plan), [])[0]
-    terms = Terms(budget, rtt({}).info().plan.cells[1], "host", 0.05, 0.05)
+    terms = BudgetCriteria(budget, rtt({}).info().plan.cells[1], "host", 0.05, 0.05)
     stated = terms.stand(evidence.interval.bounds)
     found = [reason for gate in GATES if (reason := gate(terms, evidence, stated))]
 
@@ -340,7 +340,7 @@ def test_a_run_in_progress_is_judged_as_it_will_be_at_its_end(blocks: int) -> No
     records = campaign.records()
     expressions = ("bridge.rtt_p50 <= 1.5 host", "container.rtt_p50 <= bridge + 1us")
     info = required(campaign.info(), *expressions)
-    so_far = ObservationsSoFar(info.plan, family.leading(info.plan))
+    so_far = ObservationsSoFar(info.plan, multiplicity.leading(info.plan))
     for record in records:
         so_far.take(record)
 

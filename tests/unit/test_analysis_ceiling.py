@@ -4,6 +4,7 @@ import pytest
 from support.campaign import Campaign, noisy
 
 from netbench.analysis import Analysis, Contrast, analyse
+from netbench.analysis.model import Efficiency
 from netbench.record import Absent, FactValue, ProbeSummary, Record
 from netbench.report.ceiling import ceiling_sentences, copies, loopbacks
 from netbench.spec import Placement
@@ -28,7 +29,7 @@ def test_the_host_arm_is_the_loopback_of_its_own_probe() -> None:
         *("tcp-throughput", "the host driver's, median of 16 values"),
     )
     assert loopback.value == pytest.approx(20e9, rel=0.02)
-    assert loopback.efficiencies == (("bridge", pytest.approx(0.78, rel=0.02)),)
+    assert loopback.efficiencies == (Efficiency("bridge", pytest.approx(0.78, rel=0.02)),)
 
 
 NO_HOST = Campaign(noisy({"macvlan": 1.3}), drivers=("bridge", "macvlan"), baseline="bridge")
@@ -40,7 +41,9 @@ def test_without_a_host_arm_it_is_what_was_measured_once() -> None:
 
     assert loopback.value == 22e9
     assert "measured once" in loopback.source
-    assert dict(loopback.efficiencies)["macvlan"] == pytest.approx(26 / 22, rel=0.02)
+    assert {e.driver: e.efficiency for e in loopback.efficiencies}["macvlan"] == pytest.approx(
+        26 / 22, rel=0.02
+    )
     (beyond,) = [w for w in analysis.warnings if w.kind == "ceiling"]
     assert "driver macvlan carries 2" in beyond.message
 

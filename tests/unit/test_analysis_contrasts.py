@@ -11,7 +11,7 @@ from support.campaign import Campaign, noisy, renumbered, sample
 
 from netbench.analysis import Analysis, Contrast, Verdict, analyse
 from netbench.analysis.boundary import Looks
-from netbench.analysis.family import looks
+from netbench.analysis.multiplicity import looks
 from netbench.record import Failure, Record, RunInfo, Skip
 from netbench.record.outcome import Outcome
 from netbench.spec import Placement

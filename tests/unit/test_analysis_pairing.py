@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netbench.analysis.block_pairs import Observed, arm, both, joined
 from netbench.analysis.columns import words
-from netbench.analysis.pairing import Observed, arm, both, joined
 
 Seen = tuple[str, int, int, int, float]
 """Driver, replica, block, attempt, value."""

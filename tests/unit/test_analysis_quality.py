@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace as with_changes
 from support.campaign import Campaign, noisy, sample, window
 
 from netbench.analysis import Analysis, QualityWarning, analyse
@@ -40,7 +41,9 @@ def test_a_run_that_did_not_end_well_says_so(
 
 def with_congestion_control(record: Record, name: str) -> Record:
     assert isinstance(record.outcome, Sample)
-    return replace(record, outcome=replace(record.outcome, details=(("congestion_control", name),)))
+    return replace(
+        record, outcome=with_changes(record.outcome, details=(("congestion_control", name),))
+    )
 
 
 def test_arms_of_different_congestion_control_are_named() -> None:
@@ -151,7 +154,7 @@ def test_a_closed_loop_that_breaks_littles_law_is_doubted(tool: str) -> None:
         assert isinstance(record.outcome, Sample)
         found = 0.93 if record.number == 5 else 0.96
         details = ((f"{tool}.concurrency", found),)
-        return replace(record, outcome=replace(record.outcome, details=details))
+        return replace(record, outcome=with_changes(record.outcome, details=details))
 
     message = warning(changed(with_concurrency), "little").message
 
@@ -191,7 +194,7 @@ def test_unknown_retransmits_are_told_and_never_zero() -> None:
         assert isinstance(record.outcome, Sample)
         known = record.outcome.measurements[:1] if record.block == 1 else None
         return (
-            replace(record, outcome=replace(record.outcome, measurements=known))
+            replace(record, outcome=with_changes(record.outcome, measurements=known))
             if known
             else (replace(record, outcome=sample("throughput", 20e9, retransmits=7.0)))
         )

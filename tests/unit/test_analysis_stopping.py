@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as changed
 from support.campaign import Campaign, noisy, renumbered
 
 from netbench.analysis import Analysis, Stopped, Verdict, analyse
@@ -321,7 +322,7 @@ def test_what_had_not_left_stopped_with_the_run(status: str, adaptive: bool, wor
 def test_other_metrics_of_a_cell_leave_with_its_leading_one() -> None:
     campaign = Campaign(noisy({"bridge": 1.3}), metric="rtt_p50", probe="tcp-rr", adaptive=True)
     records = [
-        replace(r, outcome=replace(r.outcome, measurements=(m, replace(m, metric="rtt_p99"))))
+        replace(r, outcome=changed(r.outcome, measurements=(m, replace(m, metric="rtt_p99"))))
         for r in campaign.records()
         for m in r.outcome.measurements[:1]
     ]

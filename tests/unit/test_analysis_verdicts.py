@@ -7,7 +7,7 @@ import pytest
 from netbench.analysis import Verdict
 from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.stats import Floats
-from netbench.analysis.verdicts import Evidence, Judgement, judge, read
+from netbench.analysis.verdicts import ContrastEvidence, Judgement, judge, read
 from netbench.record import METRICS
 
 NOISE = np.array([0.010, -0.012, 0.004, -0.006, 0.011, -0.009, 0.002, 0.001])
@@ -22,10 +22,10 @@ def once(n: int) -> Looks:
 
 def evidence(
     deltas: Floats, null: Floats = NOISE, *, metric: str = "throughput", share: float = ALPHA
-) -> Evidence:
+) -> ContrastEvidence:
     """A contrast with these log ratios over a quiet baseline."""
     baselines = 20e9 * np.exp(np.resize(NOISE, len(deltas)))
-    return Evidence(
+    return ContrastEvidence(
         metric=METRICS[metric],
         baseline="host",
         interval=interval(deltas, once(len(deltas)), share),

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from support.golden import cases, held
 from support.synthetic import run_of
 
-from netbench.cgroups import mounts, names, usage_v1, usage_v2
-from netbench.engines.docker.closure import libraries
+from netbench.engines.docker.image_files import libraries
 from netbench.engines.docker.machine import cpu_topology
 from netbench.engines.docker.subnets import routed
 from netbench.engines.netns.cni_result import read_error, read_result
@@ -27,9 +26,8 @@ from netbench.errors import (
     ProbeError,
     RunFolderError,
 )
-from netbench.facts.connections import failed_connects, time_wait
 from netbench.facts.conntrack import parse_conntrack
-from netbench.facts.cputime import machine
+from netbench.facts.cpu_time import machine
 from netbench.facts.firewall import ruleset
 from netbench.facts.host import FILES, host_facts
 from netbench.facts.inside import namespaces, offloads
@@ -40,10 +38,12 @@ from netbench.plan.conflist import load_conflist
 from netbench.plan.drivers import parse_drivers
 from netbench.plan.suite import load_suite
 from netbench.probes import PROBES
-from netbench.probes.base import Lifecycle, Probe, Search, Sliced
+from netbench.probes.base import Lifecycle, Probe, SearchProbe, Sliced
 from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
+from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
 from netbench.units import bit_rate, cpu_list
+from netbench.watch.connections import failed_connects, time_wait
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REPORTED = run_of(blocks=1)
@@ -303,7 +303,7 @@ def read_file(path: Path) -> object:
 
 
 @pytest.mark.parametrize(
-    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), Search | Sliced)]
+    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), SearchProbe | Sliced)]
 )
 @given(data=st.data())
 def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataObject) -> None:

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from netbench.cgroups import CpuUsage, Group, group_in, mounts, usage, usage_v1, usage_v2
 from netbench.errors import FactError
+from netbench.system.cgroups import (
+    ControlGroup,
+    CpuUsage,
+    group_in,
+    mounts,
+    usage,
+    usage_v1,
+    usage_v2,
+)
 
 V1 = """\
 30 25 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755
@@ -36,7 +44,7 @@ SYSTEMD_V2 = "0::/system.slice/docker-abcd.scope\n"
 def test_the_folder_of_a_processs_group(
     mountinfo: str, cgroup: str, version: int, folder: str
 ) -> None:
-    assert group_in(mounts(mountinfo), cgroup) == Group(version, Path(folder))  # type: ignore[arg-type] # 1 or 2
+    assert group_in(mounts(mountinfo), cgroup) == ControlGroup(version, Path(folder))  # type: ignore[arg-type] # 1 or 2
 
 
 @pytest.mark.parametrize(
@@ -56,12 +64,12 @@ def test_a_group_that_no_mount_shows_is_not_guessed(mountinfo: str, cgroup: str)
 
 
 def test_whether_one_group_holds_another() -> None:
-    outer, inner = Group(1, Path("/c/run")), Group(1, Path("/c/run/1"))
+    outer, inner = ControlGroup(1, Path("/c/run")), ControlGroup(1, Path("/c/run/1"))
 
     assert outer.holds(inner)
     assert outer.holds(outer)
     assert not inner.holds(outer)
-    assert not Group(1, Path("/c/run/10")).holds(inner)
+    assert not ControlGroup(1, Path("/c/run/10")).holds(inner)
 
 
 def test_version_1_counts_nanoseconds() -> None:
@@ -85,4 +93,4 @@ def test_no_usage_is_an_error_never_a_zero(text: str) -> None:
 def test_a_group_that_is_gone_says_so(tmp_path: Path) -> None:
     for version in (1, 2):
         with pytest.raises(FactError, match=r"gone.* is not readable"):
-            usage(Group(version, tmp_path / "gone"))  # type: ignore[arg-type] # 1 or 2
+            usage(ControlGroup(version, tmp_path / "gone"))  # type: ignore[arg-type] # 1 or 2

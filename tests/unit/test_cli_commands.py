@@ -6,7 +6,7 @@ from netbench.cli import run_command_line
 from netbench.cli.commands import COMMANDS
 from netbench.version import version
 
-NAMES = [command.__name__ for command in COMMANDS]
+NAMES = [*COMMANDS]
 
 
 def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -29,6 +29,15 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert printed(capsys, "--help") == text
     assert listed == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_list_says_of_a_command_what_the_command_says_itself(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    own = " ".join(printed(capsys, name, "--help").split())
+
+    assert COMMANDS[name] in own
 
 
 def test_the_version_is_asked_for_either_way(capsys: pytest.CaptureFixture[str]) -> None:

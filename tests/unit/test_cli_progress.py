@@ -5,7 +5,7 @@ from support.plans import plan_of
 
 from netbench.cli.progress import PlainProgress, standing
 from netbench.record import Left, Ruling, Settled
-from netbench.runner import BlockStarted, Judged
+from netbench.runner import BlockJudged, BlockStarted
 from netbench.spec import Cell, Path, Placement
 
 
@@ -61,7 +61,7 @@ def test_plain_lines_say_at_most_where_the_plan_is_not_fixed(
     for adaptive in (True, False):
         progress = PlainProgress(plan_of("host", "bridge", blocks=12, adaptive=adaptive))
         progress.show(BlockStarted(1, 12, 3))
-        progress.show(Judged(8, RULING, 12, 130.0))
+        progress.show(BlockJudged(8, RULING, 12, 130.0))
         progress.show(BlockStarted(9, 12, 3))
     lines = capsys.readouterr().err.splitlines()
 

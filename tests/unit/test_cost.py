@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from support.campaign import sample
 
-from netbench.cgroups import CpuUsage
-from netbench.facts.cputime import TICK, CpuTimes, Machine
+from netbench.facts.cpu_time import TICK, CpuTimes, Machine
 from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue
 from netbench.runner.cost import SHORTEST, Reading, cost_facts, idle_rate, joined, priced
 from netbench.spec import Cpus
+from netbench.system.cgroups import CpuUsage
 
 NOTHING = CpuTimes(0, 0, 0, 0, 0, 0, 0, 0)
 GONE = Absent("gone")

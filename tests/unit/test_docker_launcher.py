@@ -16,7 +16,7 @@ from typing import BinaryIO
 import pytest
 from support.program import wait_for
 
-from netbench.engines.docker.client import Clients, Target
+from netbench.engines.docker.client import Clients, EngineAddress
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.launcher import Launcher
 
@@ -105,7 +105,7 @@ def shells(tmp_path: Path) -> Iterator[Shells]:
 @pytest.fixture
 def launch(shells: Shells, tmp_path: Path) -> Iterator[Callable[[], Launcher]]:
     del shells
-    clients = Clients(Target(f"unix://{tmp_path}/engine.sock", "test"))
+    clients = Clients(EngineAddress(f"unix://{tmp_path}/engine.sock", "test"))
     yield lambda: Launcher(clients, "container", "65534:65534")
     clients.close()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbench.engines.docker.closure import libraries
+from netbench.engines.docker.image_files import libraries
 from netbench.engines.docker.subnets import BLOCK, BLOCK6, free_subnets, free_subnets6, routed
 from netbench.errors import EngineError
 from netbench.units import cpu_list

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netbench.engines.docker.client import Clients, Target
-from netbench.engines.docker.stream import Wire
+from netbench.engines.docker.client import Clients, EngineAddress
+from netbench.engines.docker.stream import AttachedStream
 
 VERSION = {"ApiVersion": "1.45"}
 ENDED = {"Running": False, "ExitCode": 3, "Pid": 0}
@@ -56,7 +56,7 @@ def clients(tmp_path: Path) -> Iterator[Clients]:
         listener.bind(str(path))
         listener.listen()
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        opened = Clients(Target(f"unix://{path}", "test"))
+        opened = Clients(EngineAddress(f"unix://{path}", "test"))
         yield opened
         opened.close()
         listener.shutdown(socket.SHUT_RDWR)
@@ -64,6 +64,6 @@ def clients(tmp_path: Path) -> Iterator[Clients]:
 
 def test_output_that_comes_with_the_answers_head_is_not_lost(clients: Clients) -> None:
     with clients.lend("listen") as api:
-        wire = Wire(api.exec_start("made", socket=True))
+        wire = AttachedStream(api.exec_start("made", socket=True))
 
     assert list(wire.frames()) == [(1, b"first "), (2, b"warning"), (1, b"last")]

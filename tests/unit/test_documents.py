@@ -8,17 +8,16 @@ from jsonschema import Draft202012Validator
 from support.schemas import validated
 from support.synthetic import reported, run_of
 
-from netbench.cli.listing import runs_document
-from netbench.cli.output import json_text
+from netbench.cli.commands.runs import runs_document
 from netbench.documents.schemas import DOCUMENTS, FOLDER, schemas
 from netbench.report import json_document
-from netbench.store import RECORDS, RUN, RunFolder, list_runs
+from netbench.store import RECORDS, RUN, RunFolder, json_text, list_runs
 
 
 def test_the_files_are_those_that_the_types_make() -> None:
     kept = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
 
-    assert kept == schemas(), "write them anew: python -m netbench.documents"
+    assert kept == schemas(), "write them anew: python -m netbench.documents.schemas"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

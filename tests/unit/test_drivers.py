@@ -39,7 +39,7 @@ from support.pairs import (
     with_lan,
 )
 
-from netbench.drivers import DRIVERS, Closed, Driver, Way, cni, plugin, unknown
+from netbench.drivers import DRIVERS, Closed, Driver, PathClaim, cni, plugin, unknown
 from netbench.record import Address, PairFacts, Route
 from netbench.spec import Path as NetPath
 from netbench.spec import Via
@@ -212,7 +212,7 @@ def test_a_conflist_without_a_port_map_publishes_nothing() -> None:
     ways = cni("x.conflist", "{}", publishes=False).ways
 
     assert isinstance(ways[NetPath.HAIRPIN], Closed)
-    assert isinstance(ways[NetPath.NORTH_SOUTH], Way)
+    assert isinstance(ways[NetPath.NORTH_SOUTH], PathClaim)
     assert ways[NetPath.NORTH_SOUTH].via is Via.ADDRESS
 
 

@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from netbench.engines.base import Network, Wishes
+from netbench.engines.base import EngineOptions, Network
 from netbench.engines.choose import open_engine
-from netbench.engines.docker.client import Target, resolve
-from netbench.engines.docker.dialect import DOCKER, PODMAN, dialect_of
+from netbench.engines.docker.client import DOCKER, PODMAN, EngineAddress, dialect_of, resolve
 from netbench.engines.docker.endpoints import address_in
 from netbench.engines.docker.facts import architecture, engine_facts
-from netbench.engines.docker.tunnel import Tunnel
+from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import ConfigurationError, EngineUnavailable
-from netbench.files import LOCAL, NOWHERE, Taken, Unnumbered, text
 from netbench.record import Absent, Ipam
+from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, text
 
-TARGET = Target("unix:///run/docker.sock", "DOCKER_HOST")
+TARGET = EngineAddress("unix:///run/docker.sock", "DOCKER_HOST")
 ROOTLESSKIT = {"Name": "rootlesskit", "Version": "2.0.2", "Details": {"NetworkDriver": "pasta"}}
 
 
@@ -35,7 +34,7 @@ def facts(info: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
 )
 def test_a_url_that_ssh_cannot_take_is_refused_before_anything_runs(url: str, words: str) -> None:
     with pytest.raises(EngineUnavailable, match=words) as caught:
-        Tunnel(url)
+        SocketTunnel(url)
     assert "secret" not in caught.value.message
     assert "ssh://[USER@]HOST" in caught.value.hint
 
@@ -54,12 +53,12 @@ def test_an_unknown_context_is_no_reason_to_take_another_engine(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
 
     with pytest.raises(EngineUnavailable, match="'nosuch' does not exist"):
-        open_engine(kind, "test", Wishes(context="nosuch"))
+        open_engine(kind, "test", EngineOptions(context="nosuch"))
 
 
 def test_what_needs_docker_is_told_all_at_once_to_who_asks_for_netns() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        open_engine("netns", "test", Wishes(context="far", parent="eth1"))
+        open_engine("netns", "test", EngineOptions(context="far", parent="eth1"))
     assert len(caught.value.problems) == 2
 
 
@@ -111,7 +110,7 @@ def test_an_address_is_found_by_id_by_name_or_because_it_is_the_only_one() -> No
 def test_files_that_were_taken_are_those_of_then(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_text("then")
-    taken = Taken(LOCAL, f"{tmp_path}/*", f"{tmp_path}/none")
+    taken = FrozenFiles(LOCAL, f"{tmp_path}/*", f"{tmp_path}/none")
     (tmp_path / "a").write_text("now")
 
     assert dict(taken.read(f"{tmp_path}/*")) == {f"{tmp_path}/{n}": b"then" for n in ("a", "b")}

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.base import Subject
-from netbench.facts.connections import (
+from netbench.facts.base import NamespaceSet
+from netbench.facts.registry import FACTS
+from netbench.record import Absent
+from netbench.spec import Role
+from netbench.watch.connections import (
     ConnectionWatch,
     failed_connects,
     passive_opens,
     time_wait,
 )
-from netbench.facts.registry import FACTS
-from netbench.record import Absent
-from netbench.spec import Role
 
 SOCKSTAT = """\
 sockets: used 2
@@ -37,8 +37,8 @@ class Namespaces:
     def __init__(self, **files: list[str]) -> None:
         self.files = files
 
-    def subject(self, role: Role) -> Subject:
-        return Subject(role, 2**22 + 1, (), self.read)
+    def subject(self, role: Role) -> NamespaceSet:
+        return NamespaceSet(role, 2**22 + 1, (), self.read)
 
     def read(self, argv: tuple[str, ...]) -> str:
         name = Path(argv[-1]).name

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.cputime import TICK, CpuTimes, machine, process_time
-from netbench.facts.cycles import CLOCK, Counters, Event, counters
+from netbench.facts.cpu_time import TICK, CpuTimes, machine, process_time
 from netbench.record import Absent
+from netbench.watch.cycles import CLOCK, CycleCounters, Event, counters
 
 STAT = (Path(__file__).parent.parent / "golden" / "procfs" / "stat.txt").read_text()
 
@@ -74,7 +74,7 @@ def test_counters_count_or_say_why_not() -> None:
     """The clock needs no hardware; where even that is refused, it is for want of a right."""
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     try:
-        running = Counters(cpus, CLOCK)
+        running = CycleCounters(cpus, CLOCK)
     except OSError as exc:
         assert isinstance(exc, PermissionError)  # noqa: PT017 - both ends of the test hold
         assert isinstance(counters(cpus), Absent)
@@ -90,6 +90,6 @@ def test_counters_count_or_say_why_not() -> None:
 def test_an_event_that_is_not_there_leaves_nothing_open() -> None:
     before = len([*Path("/proc/self/fd").iterdir()])
     with pytest.raises(OSError, match=r"."):
-        Counters((0,), Event(250, 0))
+        CycleCounters((0,), Event(250, 0))
 
     assert len([*Path("/proc/self/fd").iterdir()]) == before

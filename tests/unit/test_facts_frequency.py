@@ -1,6 +1,6 @@
 import pytest
 
-from netbench.facts.frequency import frequency
+from netbench.facts.cpu_time import frequency
 from netbench.record import Absent
 
 FILES = {

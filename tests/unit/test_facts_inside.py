@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 
 from netbench.drivers import DRIVERS
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.inside import InsideReader
 from netbench.facts.registry import FACTS, OFFLOADS
-from netbench.files import LOCAL
 from netbench.record import EndpointFacts, Link, PairFacts
 from netbench.spec import Path as Way
 from netbench.spec import Role
+from netbench.system.files import LOCAL
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "facts"
 IP = "ip -j -d -s addr show"
@@ -47,7 +47,7 @@ def golden(engine: str, driver: str) -> tuple[PairFacts, Answers]:
 def replayed(facts: PairFacts, answers: Answers) -> Pair:
     """Return the pair as it answered when it was captured."""
 
-    def subject(role: Role, end: EndpointFacts) -> Subject:
+    def subject(role: Role, end: EndpointFacts) -> NamespaceSet:
         def run(argv: tuple[str, ...]) -> str:
             # A namespace that both ends share was asked in one of them.
             shared = [role.value] + [
@@ -60,7 +60,7 @@ def replayed(facts: PairFacts, answers: Answers) -> Pair:
                     return answers[name][" ".join(argv)]
             raise FactError(f"`{' '.join(argv)}`: No such file or directory")
 
-        return Subject(role, end.pid, (), run)
+        return NamespaceSet(role, end.pid, (), run)
 
     return Pair(
         subject(Role.CLIENT, facts.client),

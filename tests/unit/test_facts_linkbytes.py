@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, Subject
-from netbench.facts.linkbytes import LinkBytes
-from netbench.record import Counters
+from netbench.facts.base import NamespaceSet, Pair
+from netbench.record import LinkCounters
 from netbench.spec import Role
+from netbench.watch.link_bytes import LinkBytes
 
 NAMES = "Inter-|   Receive |  Transmit\n face |bytes packets errs ...\n"
 
@@ -38,8 +38,8 @@ def pair(proc: Proc, sandbox: bool = False) -> Pair:
         raise FactError(f"cannot run {argv}")
 
     roles = {Role.CLIENT: 11, Role.SERVER: 12, Role.HOST: 1}
-    ends = [Subject(role, pid, (), refused, files=proc) for role, pid in roles.items()]
-    over = Subject(Role.SANDBOX, 1, (), refused, netns="/run/netns/1-x", files=proc)
+    ends = [NamespaceSet(role, pid, (), refused, files=proc) for role, pid in roles.items()]
+    over = NamespaceSet(Role.SANDBOX, 1, (), refused, netns="/run/netns/1-x", files=proc)
     return Pair(*ends, None, None, sandbox=over if sandbox else None)
 
 
@@ -53,9 +53,9 @@ def test_the_counters_of_the_paths_links_are_read_at_one_moment() -> None:
     found = LinkBytes.of(pair(proc), LINKS).read()
 
     assert found == {
-        (Role.CLIENT, "eth0"): Counters(5, 6, 1, 2, 0, 0),
-        (Role.HOST, "veth1"): Counters(9, 10, 1, 2, 0, 0),
-        (Role.SERVER, "eth0"): Counters(7, 8, 1, 2, 0, 0),
+        (Role.CLIENT, "eth0"): LinkCounters(5, 6, 1, 2, 0, 0),
+        (Role.HOST, "veth1"): LinkCounters(9, 10, 1, 2, 0, 0),
+        (Role.SERVER, "eth0"): LinkCounters(7, 8, 1, 2, 0, 0),
     }
     assert [sorted(paths) for paths in proc.asked] == [
         ["/proc/1/net/dev", "/proc/11/net/dev", "/proc/12/net/dev"]

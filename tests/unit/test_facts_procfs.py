@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.errors import FactError
-from netbench.facts.cputime import machine
+from netbench.facts.cpu_time import machine
 from netbench.facts.procfs import (
     ESTABLISHED,
     LISTEN,
@@ -23,7 +23,7 @@ from netbench.facts.procfs import (
     tcp_connections,
     tcp_ports,
 )
-from netbench.record import Counters, Route
+from netbench.record import LinkCounters, Route
 
 NONE = "00000000000000000000000000000000"
 ROUTES6 = f"""\
@@ -54,14 +54,14 @@ def golden(name: str) -> str:
 
 def test_counters_of_every_link() -> None:
     assert net_dev(golden("dev")) == {
-        "lo": Counters(1216006, 1216006, 106, 106, 0, 0),
-        "peer0": Counters(516, 516, 6, 6, 0, 0),
-        "eth0": Counters(516, 516, 6, 6, 0, 0),
+        "lo": LinkCounters(1216006, 1216006, 106, 106, 0, 0),
+        "peer0": LinkCounters(516, 516, 6, 6, 0, 0),
+        "eth0": LinkCounters(516, 516, 6, 6, 0, 0),
     }
 
 
 def test_a_fresh_namespace_has_loopback_alone_and_no_routes() -> None:
-    assert net_dev(golden("dev-alone")) == {"lo": Counters(0, 0, 0, 0, 0, 0)}
+    assert net_dev(golden("dev-alone")) == {"lo": LinkCounters(0, 0, 0, 0, 0, 0)}
     assert net_route(golden("route-none")) == ()
 
 
@@ -72,7 +72,7 @@ Inter-|   Receive                                                |  Transmit
 eth0.7:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
 """
     assert net_dev(text) == {
-        "eth0.7": Counters(
+        "eth0.7": LinkCounters(
             rx_bytes=1, tx_bytes=9, rx_packets=2, tx_packets=10, rx_dropped=4, tx_dropped=12
         )
     }

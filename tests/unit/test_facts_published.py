@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from netbench.errors import FactError
 from netbench.facts.conntrack import Tracked, parse_conntrack
 from netbench.facts.procfs import Connection, SocketAddress
-from netbench.facts.serving import Sighting, judge
 from netbench.record import Absent
+from netbench.watch.port_verdict import PortReading, judge
 
 TARGET = SocketAddress("198.18.1.1", 30001)
 SERVER = SocketAddress("198.18.0.2", 20001)
@@ -19,21 +19,21 @@ GATEWAY = SocketAddress("198.18.0.1", 51000)
 CLIENT = SocketAddress("198.18.1.254", 40000)
 NO_PROXY = "no proxy process serves the port"
 
-NAT = Sighting(
+NAT = PortReading(
     target=TARGET,
     at_server=(Connection(SERVER, CLIENT),),
     at_host=(),
     tracked=(Tracked(CLIENT, TARGET, SERVER, CLIENT),),
     proxy=NO_PROXY,
 )
-PROXY = Sighting(
+PROXY = PortReading(
     target=TARGET,
     at_server=(Connection(SERVER, GATEWAY),),
     at_host=(Connection(TARGET, CLIENT),),
     tracked=(Tracked(CLIENT, TARGET, TARGET, CLIENT),),
     proxy=0.31,
 )
-STRAIGHT = Sighting(
+STRAIGHT = PortReading(
     target=TARGET,
     at_server=(Connection(TARGET, CLIENT),),
     at_host=(Connection(TARGET, CLIENT),),
@@ -43,12 +43,12 @@ STRAIGHT = Sighting(
 
 
 @pytest.mark.parametrize(("seen", "way"), [(NAT, "nat"), (PROXY, "proxy"), (STRAIGHT, "straight")])
-def test_each_way_shows_in_what_is_seen_of_it(seen: Sighting, way: str) -> None:
+def test_each_way_shows_in_what_is_seen_of_it(seen: PortReading, way: str) -> None:
     assert judge(seen)[0] == way
 
 
 @pytest.mark.parametrize(("seen", "way"), [(NAT, "nat"), (PROXY, "proxy"), (STRAIGHT, "straight")])
-def test_sockets_alone_suffice(seen: Sighting, way: str) -> None:
+def test_sockets_alone_suffice(seen: PortReading, way: str) -> None:
     alone = replace(seen, tracked="Permission denied", proxy="not visible")
     found, evidence = judge(alone)
 
@@ -86,7 +86,7 @@ def test_an_idle_proxy_says_nothing() -> None:
         ),
     ],
 )
-def test_what_contradicts_itself_is_no_way(seen: Sighting, said: str) -> None:
+def test_what_contradicts_itself_is_no_way(seen: PortReading, said: str) -> None:
     way, _ = judge(seen)
 
     assert isinstance(way, Absent)

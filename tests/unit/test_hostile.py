@@ -22,13 +22,14 @@ from support.synthetic import reported
 import netbench
 from netbench import report
 from netbench.analysis import Analysis, analyse
-from netbench.cli.comparing import CompareOptions, compare_runs
-from netbench.cli.listing import list_runs
+from netbench.cli.commands.compare import CompareOptions, compare_runs
+from netbench.cli.commands.runs import show_runs
 from netbench.cli.output import print_json, print_rich
-from netbench.cli.reports import write_reports
+from netbench.cli.result import show_run
 from netbench.record import RunInfo
 from netbench.report import Digest
 from netbench.store import load
+from netbench.workflow.reporting import report_run
 
 FORMULA = tuple("=+-@\t\r")
 
@@ -174,7 +175,7 @@ def test_an_index_of_attacks_links_to_reports_alone(
     name = '"><script>alert(1)<!-- %2e%2e &amp; \x1b[31m'.replace("/", "")
     shutil.copytree(attacked.folder, tmp_path / name)
     (tmp_path / name / "report.html").touch()
-    list_runs(tmp_path, as_json=False, html=True)
+    show_runs(tmp_path, as_json=False, html=True)
 
     assert uncontrolled(capsys.readouterr().out) == ""
     text = (tmp_path / "index.html").read_text()
@@ -228,8 +229,8 @@ def test_a_terminal_obeys_none_of_it(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", colour)
 
-    write_reports(attacked.folder, as_json=False)
-    list_runs(attacked.folder.parent, as_json=False)
+    show_run(attacked.folder, report_run(attacked.folder), as_json=False)
+    show_runs(attacked.folder.parent, as_json=False)
 
     out, err = capsys.readouterr()
     assert MARK in out
@@ -240,7 +241,7 @@ def test_a_terminal_obeys_none_of_it(
 def test_documents_hold_every_name_letter_by_letter(
     attacked: Attacked, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = write_reports(attacked.folder, as_json=True)
+    code = show_run(attacked.folder, report_run(attacked.folder), as_json=True)
     shown = capsys.readouterr().out
     document = json.loads(shown)
 
@@ -251,7 +252,7 @@ def test_documents_hold_every_name_letter_by_letter(
     }
     assert uncontrolled(shown) == ""
 
-    list_runs(attacked.folder.parent, as_json=True)
+    show_runs(attacked.folder.parent, as_json=True)
     assert json.loads(capsys.readouterr().out)["runs"][0]["drivers"]
 
 

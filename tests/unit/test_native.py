@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 from support.program import wait_for
 
-from netbench.engines import native
+from netbench.engines import local_process
 
 _BYTES = 1 << 20
 _READER = ("head", "-c", str(_BYTES), "/dev/zero")
@@ -29,33 +29,33 @@ def state(pid: int) -> str:
 
 def test_a_process_is_held_and_let_go_on(sleeper: subprocess.Popen[bytes]) -> None:
     for _ in range(20):
-        native.deliver(sleeper.pid, "STOP")
+        local_process.deliver(sleeper.pid, "STOP")
         wait_for(lambda: state(sleeper.pid) == "T")
-        native.deliver(sleeper.pid, "CONT")
+        local_process.deliver(sleeper.pid, "CONT")
         wait_for(lambda: state(sleeper.pid) == "S")
 
 
 @pytest.mark.parametrize("name", ["TERM", "ALRM", "KILL"])
 def test_a_held_process_ends_by_what_it_is_sent(
-    sleeper: subprocess.Popen[bytes], name: native.Signal
+    sleeper: subprocess.Popen[bytes], name: local_process.Signal
 ) -> None:
-    native.deliver(sleeper.pid, "STOP")
-    native.deliver(sleeper.pid, name)
+    local_process.deliver(sleeper.pid, "STOP")
+    local_process.deliver(sleeper.pid, name)
 
     assert sleeper.wait(10) == -signal.Signals[f"SIG{name}"]
-    native.deliver(sleeper.pid, name)
+    local_process.deliver(sleeper.pid, name)
 
 
 def test_what_a_process_has_read_is_counted_within_a_tenth_of_a_millisecond() -> None:
     with subprocess.Popen(("cat",), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader:
         assert reader.stdin is not None
-        first = native.bytes_read(reader.pid)
+        first = local_process.bytes_read(reader.pid)
         assert first is not None
         reader.stdin.write(bytes(_BYTES))
         reader.stdin.flush()
 
         def grown() -> bool:
-            now = native.bytes_read(reader.pid)
+            now = local_process.bytes_read(reader.pid)
             return now is not None and now.total >= first.total + _BYTES and now.at > first.at
 
         wait_for(grown)
@@ -65,7 +65,7 @@ def test_what_a_process_has_read_is_counted_within_a_tenth_of_a_millisecond() ->
 
 def _seconds(pid: int) -> float:
     before = time.perf_counter()
-    native.bytes_read(pid)
+    local_process.bytes_read(pid)
     return time.perf_counter() - before
 
 
@@ -73,9 +73,9 @@ def test_nothing_is_told_of_a_process_that_is_gone() -> None:
     ended = subprocess.Popen(_READER, stdout=subprocess.DEVNULL)
     ended.wait()
 
-    assert native.bytes_read(ended.pid) is None
-    assert not native.may_signal(ended.pid)
+    assert local_process.bytes_read(ended.pid) is None
+    assert not local_process.may_signal(ended.pid)
 
 
 def test_our_own_processes_may_be_signalled() -> None:
-    assert native.may_signal(os.getpid())
+    assert local_process.may_signal(os.getpid())

@@ -1,7 +1,7 @@
 """The firewall rules of the netns engine as text, against what a Docker Engine's tables hold."""
 
 from netbench.engines.netns import rule_text
-from netbench.engines.netns.numbers import SubnetPool
+from netbench.engines.netns.allocator import SubnetPool
 from netbench.engines.netns.rules import (
     Forward,
     bridge_rules,

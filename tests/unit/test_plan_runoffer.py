@@ -4,7 +4,7 @@ import pytest
 from support.several import run
 
 from netbench.plan import offered_by_runs, read_budgets
-from netbench.plan.runoffer import Subject
+from netbench.plan.run_budget_scope import BudgetSubject
 from netbench.record import Budget
 
 PLAN = run(1).info.plan
@@ -22,17 +22,17 @@ def read(expression: str) -> tuple[tuple[Budget, ...], list[str]]:
         (
             "bridge.throughput >= 0.95 kept",
             Budget("bridge", "throughput", (), ">=", "kept", 0.95, 0.0),
-            Subject("today", "bridge", relative=False),
+            BudgetSubject("today", "bridge", relative=False),
         ),
         (
             "bridge/host.rtt_p50@same <= 1.05 kept",
             Budget("bridge/host", "rtt_p50", ("same",), "<=", "kept", 1.05, 0.0),
-            Subject("today", "bridge", relative=True),
+            BudgetSubject("today", "bridge", relative=True),
         ),
         (
             "kept.bridge.rtt_p99 <= today+20us",
             Budget("kept.bridge", "rtt_p99", (), "<=", "today", 1.0, 2e-05),
-            Subject("kept", "bridge", relative=False),
+            BudgetSubject("kept", "bridge", relative=False),
         ),
         (
             "today.bridge/host.throughput@tcp-throughput@cross >= kept",
@@ -45,11 +45,13 @@ def read(expression: str) -> tuple[tuple[Budget, ...], list[str]]:
                 1.0,
                 0.0,
             ),
-            Subject("today", "bridge", relative=True),
+            BudgetSubject("today", "bridge", relative=True),
         ),
     ],
 )
-def test_what_an_expression_means(expression: str, expected: Budget, subject: Subject) -> None:
+def test_what_an_expression_means(
+    expression: str, expected: Budget, subject: BudgetSubject
+) -> None:
     found, problems = read(expression)
 
     assert problems == []

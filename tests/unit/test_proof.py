@@ -14,7 +14,7 @@ from support.facts import (
 )
 from support.pairs import PAIRS, overlay_across_pair, overlay_pair, with_ipv6, with_lan
 
-from netbench.drivers import DRIVERS, Way
+from netbench.drivers import DRIVERS, PathClaim
 from netbench.record import Address, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path, Role
 from netbench.topology import prove, trimmed
@@ -28,7 +28,7 @@ WAYS = [
     (driver.name, path)
     for driver in DRIVERS.values()
     for path, way in driver.ways.items()
-    if isinstance(way, Way)
+    if isinstance(way, PathClaim)
 ]
 
 

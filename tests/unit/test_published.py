@@ -9,7 +9,7 @@ from rich.console import Console
 from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Contrast, Verdict
-from netbench.analysis.published import Agreement, Beside, beside
+from netbench.analysis.literature import Agreement, Beside, beside
 from netbench.plan import Options, build, load_suite, parse
 from netbench.record import METRICS, PublishedComparison
 from netbench.report import html, json_document, markdown, terminal

@@ -5,10 +5,10 @@ import pytest
 from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Contrast, Verdict
-from netbench.report.answer import Answer, answers
+from netbench.report.answer import DriverAnswer, answers
 
 
-def text(answer: Answer) -> str:
+def text(answer: DriverAnswer) -> str:
     return " ".join(
         f"{sentence.opening} {clause.strong} {clause.rest}"
         for sentence in answer.sentences
@@ -16,7 +16,7 @@ def text(answer: Answer) -> str:
     )
 
 
-def found(driver: str) -> Answer:
+def found(driver: str) -> DriverAnswer:
     run = reported()
     return next(a for a in answers(run.info, run.analysis, run.digest) if a.driver == driver)
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from support.synthetic import ROUNDS, records_of, reported, run_of
 
 from netbench.analysis import analyse
+from netbench.analysis.digest import LINES, ROWS
 from netbench.record import Failure
-from netbench.report import digest, longtables
-from netbench.report.collect import LINES, ROWS
+from netbench.report import digest, long_tables
 
 
 def test_one_pass_over_a_stream_is_enough() -> None:
@@ -93,7 +93,7 @@ def test_a_row_tells_how_many_slices_there_were_and_how_many_failed() -> None:
     )
 
     found = digest(run.analysis, records)
-    told = [row[7] for row in longtables.records(found).rows]
+    told = [row[7] for row in long_tables.records(found).rows]
 
     assert (found.rows[0].slices, found.rows[0].failed_slices) == (ROUNDS, 1)
     assert told[:3] == [f"{ROUNDS}, 1 failed", "–", str(ROUNDS)]

@@ -9,19 +9,19 @@ from rich.console import Console
 from support.several import run, scaled, taken, with_facts
 from support.synthetic import Run
 
-from netbench.analysis.across.compare import Wanted, compare
-from netbench.analysis.across.model import Comparison
+from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare.model import RunComparison
 from netbench.report.compare import html, json_document, terminal
 
 ONE, TWO = run(1), run(2)
 HOSTILE = '<img src=x onerror="alert(1)">\x1b[31m'
 
 
-def beside(left: Run, right: Run, accept: tuple[str, ...] = ()) -> Comparison:
+def beside(left: Run, right: Run, accept: tuple[str, ...] = ()) -> RunComparison:
     return compare([taken(left, "kept"), taken(right, "today")], Wanted(accept))
 
 
-def printed(comparison: Comparison) -> str:
+def printed(comparison: RunComparison) -> str:
     stream = io.StringIO()
     Console(file=stream, width=200, color_system=None).print(terminal(comparison))
     return stream.getvalue()
@@ -32,11 +32,11 @@ def text(page: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def slower() -> Comparison:
+def slower() -> RunComparison:
     return beside(ONE, with_facts(scaled(TWO, 1.4, "bridge"), host__uptime=1.5))
 
 
-def test_the_document_has_what_is_fixed(slower: Comparison) -> None:
+def test_the_document_has_what_is_fixed(slower: RunComparison) -> None:
     document = json.loads(json.dumps(json_document(slower, "page.html", 0), allow_nan=False))
 
     assert document["schema"] == 2
@@ -59,7 +59,7 @@ def test_the_document_says_what_withholds() -> None:
     assert document["withheld_by"] == ["kernel.release"]
 
 
-def test_a_terminal_says_what_differs_then_regressions_first(slower: Comparison) -> None:
+def test_a_terminal_says_what_differs_then_regressions_first(slower: RunComparison) -> None:
     said = printed(slower)
 
     order = ("kept: reports/kept", "contrasts:", "What differs", "host.uptime", "regressions first")
@@ -83,7 +83,7 @@ def test_what_is_accepted_is_printed_wherever_the_result_is() -> None:
     assert "confounder, accepted" in text(html(comparison))
 
 
-def test_the_page_tells_all_and_loads_nothing(slower: Comparison) -> None:
+def test_the_page_tells_all_and_loads_nothing(slower: RunComparison) -> None:
     page = html(slower)
     said = text(page)
 

@@ -3,14 +3,15 @@
 import io
 from dataclasses import replace
 
+from msgspec.structs import replace as changed
 from rich.console import Console
 from support.synthetic import reported
 
 from netbench.analysis import analyse
+from netbench.analysis.digest_model import Digest
 from netbench.record import Absent, FactValue, Measurement, Record, RunInfo, Sample
 from netbench.report import digest, html, terminal
 from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.views import Digest
 
 RUN = reported()
 TICKS: tuple[tuple[str, FactValue], ...] = (
@@ -38,7 +39,7 @@ def with_cost(record: Record, *, client: float = 1.0, **other: FactValue) -> Rec
         "trial.cost_resolution": 0.01 / 1.7,
         "trial.cgroup_source": "cgroup",
     } | {f"trial.{name}": value for name, value in other.items()}
-    sample = replace(record.outcome, measurements=(*record.outcome.measurements, cost))
+    sample = changed(record.outcome, measurements=(*record.outcome.measurements, cost))
     return replace(record, outcome=sample, facts=tuple(known.items()))
 
 

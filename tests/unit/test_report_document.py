@@ -3,8 +3,8 @@ from dataclasses import replace
 
 from support.synthetic import contrast_of, reported
 
-from netbench.cli.output import json_text
 from netbench.report import json_document
+from netbench.store import json_text
 
 CONTRAST = {
     *("driver", "baseline", "path", "probe", "placement", "metric", "unit", "ratio", "low"),

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import reported
 
+from netbench.analysis.digest_model import WayView
 from netbench.report.drawing import drawing
-from netbench.report.views import WayView
 
 RUN = reported()
 

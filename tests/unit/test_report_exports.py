@@ -19,7 +19,7 @@ from support.synthetic import Run, contrast_of, reported, run_of
 import netbench
 from netbench import report
 from netbench.analysis import Verdict
-from netbench.analysis.tidy import CELLS, CONTRASTS, TRIALS, trials
+from netbench.analysis.tables import CELLS, CONTRASTS, TRIALS, trials
 from netbench.errors import RunFolderError
 from netbench.record import Failure, Record, Skip
 from netbench.store import RunFolder

@@ -4,18 +4,21 @@ from functools import cache
 
 import plotly.graph_objects as go
 import pytest
+from msgspec.structs import replace as changed
 from support.synthetic import ALL, ROUNDS, Reported, contrast_of, reported
 
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.cpu_sums import split
+from netbench.analysis.digest_model import CostSplit, Goal, Load, MergedTimes, SearchTrial
 from netbench.analysis.model import CellSummary, Contrast, Verdict
-from netbench.analysis.points import TrialPoint
+from netbench.analysis.series import TrialPoint
 from netbench.record import Absent, Failure, Measurement, PlanSummary, ProbeSummary, Record, Sample
 from netbench.record.histogram import histogram_of
 from netbench.report import digest
-from netbench.report.cpusums import split
 from netbench.report.document import Json
-from netbench.report.figures import Figure, Scene, chapters
+from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.base import DRIVERS, POINTS, TABLE, Spec, chosen, spans
-from netbench.report.figures.cpusplit import cpu_split
+from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.ladders import ladders
 from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
@@ -27,8 +30,6 @@ from netbench.report.figures.static import svg
 from netbench.report.figures.tradeoff import tradeoff
 from netbench.report.figures.trials import trials
 from netbench.report.palette import driver_colours
-from netbench.report.views import CostSplit, Goal, Load, MergedTimes, Search
-from netbench.report.words import CellKey
 from netbench.spec import Placement
 
 CROSS, SAME = Placement.CROSS, Placement.SAME
@@ -57,11 +58,11 @@ def plan_of(run: Reported) -> PlanSummary:
     return replace(run.info.plan, probes=PROBES)
 
 
-def scene_of(run: Reported, **parts: object) -> Scene:
+def scene_of(run: Reported, **parts: object) -> FigureData:
     """Return a run's scene, with parts of its digest replaced."""
     found = replace(run.digest, **parts)  # type: ignore[arg-type] # field values by name, for tests
     colours = driver_colours(run.info.plan.drivers, run.info.plan.baseline)
-    return Scene(run.analysis, found, colours, plan_of(run))
+    return FigureData(run.analysis, found, colours, plan_of(run))
 
 
 def cell_of(driver: str, key: CellKey, metric: str, value: float, unit: str = "s") -> CellSummary:
@@ -126,7 +127,7 @@ def test_failures_alone_give_no_figure_of_values() -> None:
     assert {chapter.id for chapter in chapters(scene)} <= {"machine"}
 
 
-def multiplied(run: Reported, times: int) -> Scene:
+def multiplied(run: Reported, times: int) -> FigureData:
     """Return a run's scene in which its second driver stands under many names, a bit apart."""
     one = run.info.plan.drivers[1]
     names = [f"{one}@mtu={1400 + n}" for n in range(times)]
@@ -264,7 +265,7 @@ def test_without_histograms_the_median_record_is_drawn() -> None:
 def test_merged_times_leave_out_the_second_arm() -> None:
     run = reported(drivers=("host", "bridge"))
     records = [
-        replace(record, outcome=replace(record.outcome, histogram=((1000, 5),)))
+        replace(record, outcome=changed(record.outcome, histogram=((1000, 5),)))
         if isinstance(record.outcome, Sample)
         else record
         for record in run.records
@@ -280,13 +281,13 @@ def test_merged_times_leave_out_the_second_arm() -> None:
 
 class TestRateSearch:
     @staticmethod
-    def search(driver: str, rate: float, upper: float | None) -> Search:
+    def search(driver: str, rate: float, upper: float | None) -> SearchTrial:
         goals = tuple(
             Goal(name, loss, rate * (1 + loss), upper, "found")
             for name, loss in (("ndr", 0.0), ("pdr01", 0.001), ("pdr05", 0.005))
         )
         loads = (Load(10e9, 2e9, 0.4), Load(rate, rate, 0.0))
-        return Search(driver, SEARCH, 7, 1, loads, goals)
+        return SearchTrial(driver, SEARCH, 7, 1, loads, goals)
 
     def figures(self) -> tuple[Figure, Figure]:
         run = reported(drivers=("host", "bridge"))

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 from support.synthetic import Reported, contrast_of, reported
 
-from netbench.report.glance import Chart, charts
-from netbench.report.words import contrast_id, slug
+from netbench.report.labels import contrast_id, slug
+from netbench.report.overview import Chart, charts
 
 
 def of(run: Reported) -> tuple[Chart, ...]:

@@ -3,8 +3,8 @@ from dataclasses import replace
 from support.synthetic import reported
 
 from netbench.record import ProbeSummary
+from netbench.report.labels import SIGNS
 from netbench.report.matrix import measures, others, shown
-from netbench.report.words import SIGNS
 
 RUN = reported()
 

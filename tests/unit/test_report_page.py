@@ -3,11 +3,9 @@ import gzip
 import hashlib
 import json
 import re
-import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -16,9 +14,8 @@ from support.synthetic import Reported, reported, run_of
 
 from netbench.analysis import analyse
 from netbench.record import Failure, Record
-from netbench.report import html, shell
-from netbench.report import page as page_module
-from netbench.report.datatable import FIRST
+from netbench.report import html
+from netbench.report.data_table import FIRST
 
 HOSTILE = "<script>alert(1)</script>"
 VOID = {"meta", "link", "input", "br", "img", "wbr"}
@@ -254,23 +251,3 @@ def test_one_driver_or_one_block_still_has_a_whole_page(
     assert "Not comparable." in text
     assert "Gbit/s" in text
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
-
-
-def test_templates_and_plotly_are_prepared_once_and_the_page_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "__pycache__"
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    monkeypatch.setattr(shell, "COMPILED", folder)
-    for name in ("environment", "packed_plotly"):
-        monkeypatch.setattr(shell, name, getattr(shell, name).__wrapped__)
-    monkeypatch.setattr(page_module, "packed_plotly", shell.packed_plotly)
-    run = reported()
-    first = html(run.info, run.analysis, run.digest)
-    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    second = html(run.info, run.analysis, run.digest)
-
-    assert len(kept) > 5
-    assert [path.suffix for path in kept].count(".packed") == 1
-    assert first == second
-    assert kept == {path: path.stat().st_mtime_ns for path in folder.iterdir()}

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 from support.synthetic import reported
 
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import FailureReason
 from netbench.report.problems import problem_lines
-from netbench.report.views import Problem
-from netbench.report.words import CellKey
 from netbench.spec import Placement
 
 
@@ -29,8 +29,10 @@ def test_what_differs_stands_apart_in_the_order_of_the_plan() -> None:
         CellKey("east-west", "udp-rr", Placement.SAME),
         CellKey("north-south", "tcp-rr", Placement.CROSS),
     ]
-    found = [Problem("container", cell, "failure", "server", "gone", "a", 2) for cell in cells]
-    other = Problem("bridge", cells[0], "failure", "server", "gone", "b", 1)
+    found = [
+        FailureReason("container", cell, "failure", "server", "gone", "a", 2) for cell in cells
+    ]
+    other = FailureReason("bridge", cells[0], "failure", "server", "gone", "b", 1)
     digest = replace(run.digest, problems=(*found, other))
 
     first, second = problem_lines(run.info, digest)

@@ -3,8 +3,9 @@ from dataclasses import replace
 from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Contrast, Verdict
+from netbench.analysis.cell_key import plain
 from netbench.report import sentences
-from netbench.report.words import joined, key_of, plain
+from netbench.report.labels import joined, key_of
 from netbench.spec import Placement
 
 RTT = {"metric": "rtt_p50", "unit": "s", "probe": "tcp-rr", "placement": Placement.SAME}

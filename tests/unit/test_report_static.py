@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.synthetic import ALL, reported
 
 from netbench.report.document import Json
-from netbench.report.figures import Scene, chapters
+from netbench.report.figures import FigureData, chapters
 from netbench.report.figures.base import Figure, Spec, axis, layout, named
 from netbench.report.figures.static import WIDTH, document, svg
 from netbench.report.palette import driver_colours
@@ -19,7 +19,7 @@ MOST = 45_000
 
 def figures() -> list[Figure]:
     run = reported()
-    scene = Scene(run.analysis, run.digest, driver_colours(ALL, "host"), run.info.plan)
+    scene = FigureData(run.analysis, run.digest, driver_colours(ALL, "host"), run.info.plan)
     return [figure for chapter in chapters(scene) for figure in chapter.figures]
 
 

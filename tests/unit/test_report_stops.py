@@ -7,7 +7,7 @@ from support.synthetic import Reported, contrast_of, reported
 
 from netbench.analysis import Contrast, Stopped, Verdict
 from netbench.record import RunInfo
-from netbench.report import html, json_document, markdown, stops, terminal
+from netbench.report import html, json_document, markdown, stopping, terminal
 
 
 def adaptive(status: str = "complete", **changes: object) -> RunInfo:
@@ -17,7 +17,7 @@ def adaptive(status: str = "complete", **changes: object) -> RunInfo:
 
 
 def ending(info: RunInfo, *contrasts: Contrast) -> str:
-    return stops.ending(info, replace(reported().analysis, contrasts=contrasts))
+    return stopping.ending(info, replace(reported().analysis, contrasts=contrasts))
 
 
 TIMED = "The time limit of 2 min 50 s was reached"
@@ -101,7 +101,7 @@ def test_a_forecast_beyond_any_run_names_no_number() -> None:
 def test_every_stop_has_a_word(stopped: Stopped) -> None:
     contrast = contrast_of(stopped=stopped, stopped_after=8)
 
-    assert stops.stop_words(contrast).endswith(" after block 8")
+    assert stopping.stop_words(contrast).endswith(" after block 8")
 
 
 def told() -> Reported:
@@ -160,7 +160,7 @@ def test_many_contrasts_are_counted_and_not_named(
 
 def extension(info: RunInfo, *contrasts: Contrast) -> str:
     analysis = replace(reported().analysis, contrasts=contrasts)
-    found = stops.extension(info, analysis, "reports/a run")
+    found = stopping.extension(info, analysis, "reports/a run")
     return str(found) if found else ""
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import contrast_of, reported
 
+from netbench.analysis.cell_key import plain
 from netbench.report import csv
-from netbench.report.words import plain
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 ANALYSIS = reported().analysis

@@ -6,8 +6,8 @@ from support.synthetic import Reported, reported, run_of
 from netbench.analysis import QualityWarning, analyse
 from netbench.record import Absent, FactValue, Failure
 from netbench.report import digest
+from netbench.report.engine_host import conditions, unread
 from netbench.report.limits import limits
-from netbench.report.reach import conditions, unread
 from netbench.report.sections import environment
 from netbench.report.validity import Stamp, Validity, stamp
 

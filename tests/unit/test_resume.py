@@ -11,14 +11,14 @@ from support.running import Run, records
 from support.synthetic import run_of
 
 from netbench.analysis import analyse
-from netbench.cli.differences import option_problems
 from netbench.errors import ConfigurationError, RunFolderError
 from netbench.plan import Extension, Options, build, parse, read_extension, restore
-from netbench.record import Difference, Record, Resumed, Ruling, Settled, Why
-from netbench.runner import Course
-from netbench.runner.pace import span
+from netbench.record import Record, Resumed, ResumeDifference, Ruling, Settled, Why
+from netbench.runner import RunState
+from netbench.runner.eta import span
 from netbench.spec import Cell, CpuTopology, Placement
 from netbench.store import RunFolder, load
+from netbench.workflow.resume_checks import option_problems
 
 TOPOLOGY = CpuTopology((0, 1), ((0,), (1,)))
 KINDS = (("tcp-throughput", Placement.CROSS), ("tcp-throughput", Placement.SAME))
@@ -33,34 +33,34 @@ def place(record: Record) -> Place:
     return record.block, record.cell, record.replica
 
 
-def measured(course: Course, blocks: int = 3) -> list[Record]:
+def measured(state: RunState, blocks: int = 3) -> list[Record]:
     """Return the records of what a course still plans, to a number of blocks."""
     found: list[Record] = []
-    for number in range(course.block + 1, blocks + 1):
-        block = course.plan(number)
+    for number in range(state.block + 1, blocks + 1):
+        block = state.plan(number)
         for step in block.steps:
-            course.number += 1
-            attempt = 1 + course.attempts(number)
-            record = record_of(step, number, course.number, attempt=attempt)
-            course.take(record)
+            state.number += 1
+            attempt = 1 + state.attempts(number)
+            record = record_of(step, number, state.number, attempt=attempt)
+            state.take(record)
             found.append(record)
         if not block.steps:
             break
-        course.close(block, 1.0)
+        state.close(block, 1.0)
     return found
 
 
 @pytest.fixture(scope="module")
 def whole() -> tuple[Record, ...]:
     """The records of the run as it would have been."""
-    return tuple(measured(Course(PLAN)))
+    return tuple(measured(RunState(PLAN)))
 
 
-def gone_on(kept: Sequence[Record], *, lost: bool = False) -> tuple[list[Record], int, Course]:
+def gone_on(kept: Sequence[Record], *, lost: bool = False) -> tuple[list[Record], int, RunState]:
     """Return what is measured after these records, and how many of them do not count."""
-    course = Course(PLAN)
-    aside = course.recall(kept, lost=lost)
-    return measured(course), aside, course
+    state = RunState(PLAN)
+    aside = state.recall(kept, lost=lost)
+    return measured(state), aside, state
 
 
 @pytest.mark.parametrize("cut", range(3 * PER_BLOCK + 1))
@@ -99,10 +99,10 @@ def test_the_block_in_which_the_engine_went_away_is_measured_anew(
 
 
 def test_a_run_of_which_every_block_is_there_has_nothing_left(whole: tuple[Record, ...]) -> None:
-    anew, aside, course = gone_on(whole)
+    anew, aside, state = gone_on(whole)
 
     assert (anew, aside) == ([], 0)
-    assert (course.block, course.number, course.done) == (3, len(whole), len(whole))
+    assert (state.block, state.number, state.done) == (3, len(whole), len(whole))
 
 
 class Script:
@@ -131,12 +131,12 @@ SAME_LEAVES: Leaving = (1, Placement.SAME, "decided")
 @pytest.mark.parametrize("cut", [6, 7, 9, 12])
 def test_what_had_left_stays_away_and_the_judge_has_seen_what_counts(cut: int) -> None:
     first = Script(SAME_LEAVES)
-    uncut = measured(Course(PLAN, first))
+    uncut = measured(RunState(PLAN, first))
     judge = Script(SAME_LEAVES)
-    course = Course(PLAN, judge)
-    aside = course.recall(uncut[:cut], lost=False)
-    settled = course.settled
-    anew = measured(course)
+    state = RunState(PLAN, judge)
+    aside = state.recall(uncut[:cut], lost=False)
+    settled = state.settled
+    anew = measured(state)
 
     assert [place(r) for r in (*uncut[: cut - aside], *anew)] == [place(r) for r in uncut]
     assert [place(r) for r in judge.taken] == [place(r) for r in first.taken]
@@ -146,18 +146,18 @@ def test_what_had_left_stays_away_and_the_judge_has_seen_what_counts(cut: int) -
 
 
 def test_time_spent_before_counts_towards_the_limit(whole: tuple[Record, ...]) -> None:
-    course = Course(replace(PLAN, max_time=1000.0), spent=999.9)
-    course.recall(whole[:PER_BLOCK], lost=False)
-    late = Run(replace(PLAN, max_time=1000.0), course=course)
-    course.pace.close(PLAN.block(1).steps, 60.0)
+    state = RunState(replace(PLAN, max_time=1000.0), spent=999.9)
+    state.recall(whole[:PER_BLOCK], lost=False)
+    late = Run(replace(PLAN, max_time=1000.0), state=state)
+    state.eta.close(PLAN.block(1).steps, 60.0)
 
     assert records(late.events()) == []
 
 
 def test_cells_that_had_not_settled_go_on_alone_in_an_extended_run() -> None:
-    course = Course(PLAN, Script(SAME_LEAVES))
-    course.recall(measured(Course(PLAN, Script(SAME_LEAVES))), lost=False)
-    more = measured(course, blocks=5)
+    state = RunState(PLAN, Script(SAME_LEAVES))
+    state.recall(measured(RunState(PLAN, Script(SAME_LEAVES))), lost=False)
+    more = measured(state, blocks=5)
 
     assert {record.block for record in more} == {4, 5}
     assert {record.cell.placement for record in more} == {Placement.CROSS}
@@ -171,18 +171,18 @@ EVERY_CELL_LEAVES: tuple[Leaving, ...] = (
 
 def test_settled_cells_come_back_and_stay_through_any_further_cut() -> None:
     """A run whose cells had all settled by block 2, extended by three blocks, and cut off there."""
-    before = measured(Course(PLAN, Script(*EVERY_CELL_LEAVES)))
-    course = Course(PLAN, Script(*EVERY_CELL_LEAVES))
-    course.recall(before, lost=False)
-    assert measured(course, blocks=9) == []
-    course.reopen()
-    more = measured(course, blocks=5)
+    before = measured(RunState(PLAN, Script(*EVERY_CELL_LEAVES)))
+    state = RunState(PLAN, Script(*EVERY_CELL_LEAVES))
+    state.recall(before, lost=False)
+    assert measured(state, blocks=9) == []
+    state.reopen()
+    more = measured(state, blocks=5)
 
     assert {record.block for record in before} == {1, 2}
-    assert {one.block for one in course.settled} == {1, 2}
+    assert {one.block for one in state.settled} == {1, 2}
     assert Counter(record.block for record in more) == dict.fromkeys((3, 4, 5), PER_BLOCK)
     for cut in range(len(more) + 1):
-        again = Course(PLAN, Script(*EVERY_CELL_LEAVES), reopened={3})
+        again = RunState(PLAN, Script(*EVERY_CELL_LEAVES), reopened={3})
         aside = again.recall([*before, *more[:cut]], lost=False)
         anew = measured(again, blocks=5)
         assert aside == cut % PER_BLOCK
@@ -203,11 +203,11 @@ def test_settled_cells_come_back_and_stay_through_any_further_cut() -> None:
 def test_cells_without_a_contrast_come_back_only_where_there_is_no_other(
     settles: tuple[Leaving, ...], back: set[Placement]
 ) -> None:
-    course = Course(PLAN, Script(*settles))
-    measured(course)
-    course.reopen()
+    state = RunState(PLAN, Script(*settles))
+    measured(state)
+    state.reopen()
 
-    assert {step.cell.placement for step in course.plan(2).steps} == back
+    assert {step.cell.placement for step in state.plan(2).steps} == back
 
 
 def test_an_extension_counts_blocks_and_seconds_from_what_is_there() -> None:
@@ -341,7 +341,7 @@ def test_everything_that_cannot_be_carried_out_is_told_at_once() -> None:
 RUN = run_of(blocks=2)
 
 
-def resumed_at(block: int, number: int, *differences: Difference) -> Resumed:
+def resumed_at(block: int, number: int, *differences: ResumeDifference) -> Resumed:
     return Resumed(
         "2026-01-01T00:00:00+00:00", ("netbench",), "1", block, number, 1, 9.0, differences
     )
@@ -391,7 +391,7 @@ def test_two_cannot_measure_into_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_forced_break_is_a_warning_that_names_what_changed() -> None:
-    changed = Difference("kernel.release", "6.1.0", "6.12.1")
+    changed = ResumeDifference("kernel.release", "6.1.0", "6.12.1")
     info = replace(RUN.info, resumed=(resumed_at(2, 99, changed),))
     kinds = {w.kind: w.message for w in analyse(info, RUN.records).warnings}
     calm = replace(RUN.info, resumed=(resumed_at(2, 99),))

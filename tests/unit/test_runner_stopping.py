@@ -6,7 +6,7 @@ from support.plans import plan_of
 from support.running import Run, records
 
 from netbench.record import Left, Record, Ruling, Settled
-from netbench.runner import BlockStarted, Course, Ended, Judged
+from netbench.runner import BlockJudged, BlockStarted, Ended, RunState
 from netbench.runner.events import Event
 from netbench.spec import Cell, Path, Placement
 
@@ -100,10 +100,10 @@ def test_a_run_ends_when_nothing_is_left() -> None:
 def test_an_extended_run_measures_settled_cells_again_where_nothing_else_is_left() -> None:
     plan = plan_of("host", "bridge", blocks=4)
     before = records(Run(plan, judge=Script({2: (cell("bridge"),)})).events())
-    course = Course(plan, Script({2: (cell("bridge"),)}))
-    course.recall(before, lost=False)
-    course.reopen()
-    events = Run(plan, course=course).events()
+    state = RunState(plan, Script({2: (cell("bridge"),)}))
+    state.recall(before, lost=False)
+    state.reopen()
+    events = Run(plan, state=state).events()
 
     assert {record.block for record in before} == {1, 2}
     assert {block: len(cells) for block, cells in ran(events).items()} == {3: 3, 4: 3}
@@ -120,7 +120,7 @@ def test_without_a_judge_every_block_holds_every_cell() -> None:
     events = Run(plan_of("host", "bridge", blocks=3)).events()
 
     assert {len(cells) for cells in ran(events).values()} == {3}
-    assert not [event for event in events if isinstance(event, Judged)]
+    assert not [event for event in events if isinstance(event, BlockJudged)]
 
 
 def test_what_is_still_to_come_follows_the_forecasts() -> None:
@@ -129,8 +129,8 @@ def test_what_is_still_to_come_follows_the_forecasts() -> None:
     plan = plan_of("host", "bridge", "container", blocks=5)
     events = Run(plan, judge=Script({}, left)).events()
 
-    assert [e.trials for e in events if isinstance(e, Judged)] == [14, 10, 6, 3, 0]
-    assert all(e.seconds > 0 for e in events[:-2] if isinstance(e, Judged))
+    assert [e.trials for e in events if isinstance(e, BlockJudged)] == [14, 10, 6, 3, 0]
+    assert all(e.seconds > 0 for e in events[:-2] if isinstance(e, BlockJudged))
 
 
 def test_a_limit_of_the_suite_leaves_room_for_the_least_blocks() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from netbench.threads import Pool, start_thread
+from netbench.system.interrupts import Pool, start_thread
 
 STARTS = {"start_new_thread", "start_joinable_thread"}
 """What makes a thread, by Python's release."""

@@ -9,7 +9,7 @@ from support.bends import both_ends
 from support.facts import bridge_pair, with_link
 from support.pairs import PAIRS, with_ipv6
 
-from netbench.drivers import DRIVERS, Closed, Driver, Place, Proof, Way, plugin, varied
+from netbench.drivers import DRIVERS, Closed, Driver, PathClaim, Proof, ReachPlace, plugin, varied
 from netbench.errors import ConfigurationError
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts
@@ -249,26 +249,26 @@ def test_containers_kept_apart_close_the_path_between_them() -> None:
     assert way.proof is Proof.CONNECT
     assert driver.ways[Path.NORTH_SOUTH] == USER.ways[Path.NORTH_SOUTH]
     assert driver.recipe.network == NetworkSpec("bridge", icc=False)
-    assert driver.reach[4][Place.CONTAINER, Place.PAIR] is False
-    assert driver.reach[4][Place.PAIR, Place.PAIR] is True
-    assert driver.reach[4][Place.LAN, Place.PUBLISHED] is True
-    assert (Place.CONTAINER, Place.PUBLISHED) not in driver.reach[4]
-    assert driver.reach[6][Place.CONTAINER, Place.PAIR] is False
+    assert driver.reach[4][ReachPlace.CONTAINER, ReachPlace.PAIR] is False
+    assert driver.reach[4][ReachPlace.PAIR, ReachPlace.PAIR] is True
+    assert driver.reach[4][ReachPlace.LAN, ReachPlace.PUBLISHED] is True
+    assert (ReachPlace.CONTAINER, ReachPlace.PUBLISHED) not in driver.reach[4]
+    assert driver.reach[6][ReachPlace.CONTAINER, ReachPlace.PAIR] is False
 
 
 def test_an_internal_network_has_no_way_in_or_out() -> None:
     driver = driver_named("bridge:user@internal=true")
 
-    assert isinstance(driver.ways[Path.EAST_WEST], Way)
+    assert isinstance(driver.ways[Path.EAST_WEST], PathClaim)
     for path in (Path.NORTH_SOUTH, Path.HAIRPIN):
         way = driver.ways[path]
         assert isinstance(way, Closed)
         assert way.proof is Proof.PROMISES
     assert driver.recipe.network == NetworkSpec("bridge", internal=True)
     assert texts(driver) == [NO_ROUTE if text == ROUTE else text for text in texts(USER)]
-    assert driver.reach[4][Place.CONTAINER, Place.LAN] is False
-    assert driver.reach[4][Place.CONTAINER, Place.PAIR] is True
-    assert not [ends for ends in driver.reach[4] if Place.PUBLISHED in ends]
+    assert driver.reach[4][ReachPlace.CONTAINER, ReachPlace.LAN] is False
+    assert driver.reach[4][ReachPlace.CONTAINER, ReachPlace.PAIR] is True
+    assert not [ends for ends in driver.reach[4] if ReachPlace.PUBLISHED in ends]
 
 
 @pytest.mark.parametrize("destination", ["default", "::/0"])
@@ -338,13 +338,13 @@ def test_no_reach_is_promised_that_a_way_denies(text: str) -> None:
     east_west, outside = driver.ways[Path.EAST_WEST], driver.ways[Path.NORTH_SOUTH]
     for promised in driver.reach.values():
         denied = isinstance(east_west, Closed)
-        assert promised.get((Place.CONTAINER, Place.PAIR)) is not denied
+        assert promised.get((ReachPlace.CONTAINER, ReachPlace.PAIR)) is not denied
         if isinstance(outside, Closed):
-            assert promised.get((Place.LAN, Place.PUBLISHED)) is not True
-            assert promised.get((Place.LAN, Place.PAIR)) is not True
+            assert promised.get((ReachPlace.LAN, ReachPlace.PUBLISHED)) is not True
+            assert promised.get((ReachPlace.LAN, ReachPlace.PAIR)) is not True
         else:
-            goals = (Place.PAIR, Place.PUBLISHED)
-            assert any(promised.get((Place.LAN, goal)) is not False for goal in goals)
+            goals = (ReachPlace.PAIR, ReachPlace.PUBLISHED)
+            assert any(promised.get((ReachPlace.LAN, goal)) is not False for goal in goals)
 
 
 def test_variants_of_one_driver_differ_in_their_names() -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from netbench.verify.connects import Answer, Attempt, answers, script, took
+from netbench.verify.connects import ConnectAttempt, ConnectResult, answers, script, took
 
-TCP = Attempt("tcp", 4, "198.18.0.2", 20001)
-UDP = Attempt("udp", 4, "198.18.0.2", 20001)
-SIX = Attempt("tcp", 6, "2001:2::2", 20001)
+TCP = ConnectAttempt("tcp", 4, "198.18.0.2", 20001)
+UDP = ConnectAttempt("udp", 4, "198.18.0.2", 20001)
+SIX = ConnectAttempt("tcp", 6, "2001:2::2", 20001)
 
 _STAMP = "2026/11/24 15:27:10 socat[15259]"
 REFUSED = (
@@ -24,31 +24,40 @@ NO_ROUTE = (
 UDP_REFUSED = f"netbench-0 1 {_STAMP} E read(5, 0x55b6d56c0000, 8192): Connection refused"
 
 SAID = [
-    pytest.param(TCP, "netbench-0 0 netbench-0", Answer(reached=True, said="answered"), id="tcp"),
-    pytest.param(UDP, "netbench-0 0 netbench-0", Answer(reached=True, said="answered"), id="udp"),
-    pytest.param(TCP, REFUSED, Answer(reached=False, said="ECONNREFUSED"), id="refused"),
-    pytest.param(UDP, UDP_REFUSED, Answer(reached=False, said="ECONNREFUSED"), id="icmp"),
-    pytest.param(TCP, NO_ROUTE, Answer(reached=False, said="ENETUNREACH"), id="no route"),
     pytest.param(
-        TCP, SILENT, Answer(reached=False, said="no answer within 1 s", silent=True), id="dropped"
+        TCP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="tcp"
+    ),
+    pytest.param(
+        UDP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="udp"
+    ),
+    pytest.param(TCP, REFUSED, ConnectResult(reached=False, said="ECONNREFUSED"), id="refused"),
+    pytest.param(UDP, UDP_REFUSED, ConnectResult(reached=False, said="ECONNREFUSED"), id="icmp"),
+    pytest.param(TCP, NO_ROUTE, ConnectResult(reached=False, said="ENETUNREACH"), id="no route"),
+    pytest.param(
+        TCP,
+        SILENT,
+        ConnectResult(reached=False, said="no answer within 1 s", silent=True),
+        id="dropped",
     ),
     pytest.param(
         UDP,
         "netbench-0 0",
-        Answer(reached=False, said="no answer within 1 s", silent=True),
+        ConnectResult(reached=False, said="no answer within 1 s", silent=True),
         id="udp dropped",
     ),
     pytest.param(
         TCP,
         "netbench-0 0 ",
-        Answer(reached=False, said="connected, but no answer within 1 s", silent=True),
+        ConnectResult(reached=False, said="connected, but no answer within 1 s", silent=True),
         id="a proxy answers, the server behind it does not",
     ),
 ]
 
 
 @pytest.mark.parametrize(("attempt", "text", "expected"), SAID)
-def test_what_the_tool_says_is_an_answer(attempt: Attempt, text: str, expected: Answer) -> None:
+def test_what_the_tool_says_is_an_answer(
+    attempt: ConnectAttempt, text: str, expected: ConnectResult
+) -> None:
     assert answers(f"{text}\n", [attempt], 1) == (expected,)
 
 
@@ -95,5 +104,5 @@ def test_a_script_tells_how_long_it_took() -> None:
     text = "netbench-0 0 netbench-0\nnetbench-clock 5586.31 5587.44\n"
 
     assert took(text) == pytest.approx(1.13)
-    assert answers(text, [TCP], 1) == (Answer(reached=True, said="answered"),)
+    assert answers(text, [TCP], 1) == (ConnectResult(reached=True, said="answered"),)
     assert took("netbench-0 0 netbench-0\n") is None

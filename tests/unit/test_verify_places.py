@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from support.facts import GATEWAY, bridge_pair, container_pair, host_pair, none_pair
 
-from netbench.drivers import DRIVERS, Driver, Place
+from netbench.drivers import DRIVERS, Driver, ReachPlace
 from netbench.engines.base import Endpoint, Lan, Published
-from netbench.facts.base import Pair, Subject
+from netbench.facts.base import NamespaceSet, Pair
 from netbench.record import Address, Ipam, PairFacts
 from netbench.spec import Arm, Port, Role
 from netbench.topology import LivePair
-from netbench.verify.connects import FAMILIES, PROTOCOLS, Attempt
-from netbench.verify.places import SOURCES, TARGETS, Scene, choose_ports
+from netbench.verify.connects import FAMILIES, PROTOCOLS, ConnectAttempt
+from netbench.verify.places import SOURCES, TARGETS, ReachScene, choose_ports
 from netbench.verify.servers import Socket, listeners, sockets, tentative
 
 HOST_ON_LAN, LAN = "198.18.9.1", "198.18.9.254"
@@ -29,7 +29,7 @@ def endpoint(role: Role, address: str | None, address6: str | None = None) -> En
 
 def live(driver: Driver, facts: PairFacts, client: Endpoint, server: Endpoint) -> LivePair:
     """A pair of which nobody will run anything, on a LAN that the host has .1 on."""
-    subject = Subject(Role.HOST, 1, (), nobody)
+    subject = NamespaceSet(Role.HOST, 1, (), nobody)
     outside = endpoint(Role.LAN, LAN, "2001:2:9::fe")
     lan = Lan(outside, "nblan0", HOST_ON_LAN, "2001:2:9::1")
     lan_end = replace(
@@ -49,31 +49,37 @@ def live(driver: Driver, facts: PairFacts, client: Endpoint, server: Endpoint) -
     )
 
 
-def scene(pair: LivePair, *, other: bool = True) -> Scene:
-    return Scene(
+def scene(pair: LivePair, *, other: bool = True) -> ReachScene:
+    return ReachScene(
         live=pair,
         host=endpoint(Role.HOST, None),
         other=endpoint(Role.CLIENT, OTHER) if other else None,
         ports=choose_ports(pair, frozenset()),
-        missing={} if other else {Place.OTHER: "it has none"},
+        missing={} if other else {ReachPlace.OTHER: "it has none"},
     )
 
 
-def bridge() -> Scene:
+def bridge() -> ReachScene:
     published = (Published(Port(20001, ("tcp", "udp")), 30001),)
     server = replace(endpoint(Role.SERVER, "198.18.0.2"), published=published)
     client = endpoint(Role.CLIENT, "198.18.0.3")
     return scene(live(DRIVERS["bridge"], bridge_pair(), client, server))
 
 
-def goal(of: Scene, source: Place, target: Place, family: int = 4) -> Attempt | str:
+def goal(
+    of: ReachScene, source: ReachPlace, target: ReachPlace, family: int = 4
+) -> ConnectAttempt | str:
     goals = of.goals(source, target)
     assert goals is not None
     return next(one for (protocol, f), one in goals.items() if (protocol, f) == ("tcp", family))
 
 
 def test_every_place_but_oneself_is_called_in_both_protocols_and_families() -> None:
-    own = {(Place.OTHER, Place.OTHER), (Place.HOST, Place.HOST), (Place.LAN, Place.LAN)}
+    own = {
+        (ReachPlace.OTHER, ReachPlace.OTHER),
+        (ReachPlace.HOST, ReachPlace.HOST),
+        (ReachPlace.LAN, ReachPlace.LAN),
+    }
     for source in SOURCES:
         for target in TARGETS:
             goals = bridge().goals(source, target)
@@ -88,61 +94,76 @@ def test_containers_of_a_bridge_call_each_other_and_the_host_as_gateway() -> Non
     of = bridge()
     ports = of.ports
 
-    assert goal(of, Place.CONTAINER, Place.PAIR) == Attempt(
-        "tcp", 4, "198.18.0.2", ports[Place.PAIR]
+    assert goal(of, ReachPlace.CONTAINER, ReachPlace.PAIR) == ConnectAttempt(
+        "tcp", 4, "198.18.0.2", ports[ReachPlace.PAIR]
     )
-    beside = Attempt("tcp", 4, "198.18.0.3", ports[Place.CONTAINER])
-    assert goal(of, Place.PAIR, Place.PAIR) == beside
-    assert goal(of, Place.LAN, Place.PAIR) == goal(of, Place.CONTAINER, Place.PAIR)
-    assert goal(of, Place.PAIR, Place.OTHER) == Attempt("tcp", 4, OTHER, ports[Place.OTHER])
-    assert goal(of, Place.PAIR, Place.HOST) == Attempt("tcp", 4, HOST_ON_LAN, ports[Place.HOST])
-    assert goal(of, Place.PAIR, Place.GATEWAY) == Attempt("tcp", 4, GATEWAY, ports[Place.HOST])
-    assert goal(of, Place.PAIR, Place.LAN) == Attempt("tcp", 4, LAN, ports[Place.LAN])
+    beside = ConnectAttempt("tcp", 4, "198.18.0.3", ports[ReachPlace.CONTAINER])
+    assert goal(of, ReachPlace.PAIR, ReachPlace.PAIR) == beside
+    assert goal(of, ReachPlace.LAN, ReachPlace.PAIR) == goal(
+        of, ReachPlace.CONTAINER, ReachPlace.PAIR
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.OTHER) == ConnectAttempt(
+        "tcp", 4, OTHER, ports[ReachPlace.OTHER]
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.HOST) == ConnectAttempt(
+        "tcp", 4, HOST_ON_LAN, ports[ReachPlace.HOST]
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.GATEWAY) == ConnectAttempt(
+        "tcp", 4, GATEWAY, ports[ReachPlace.HOST]
+    )
+    assert goal(of, ReachPlace.PAIR, ReachPlace.LAN) == ConnectAttempt(
+        "tcp", 4, LAN, ports[ReachPlace.LAN]
+    )
 
 
 def test_a_published_port_is_called_at_the_hosts_address_by_its_protocol() -> None:
-    goals = bridge().goals(Place.LAN, Place.PUBLISHED)
+    goals = bridge().goals(ReachPlace.LAN, ReachPlace.PUBLISHED)
 
     assert goals is not None
-    assert goals["tcp", 4] == Attempt("tcp", 4, HOST_ON_LAN, 30001)
-    assert goals["udp", 4] == Attempt("udp", 4, HOST_ON_LAN, 30001)
+    assert goals["tcp", 4] == ConnectAttempt("tcp", 4, HOST_ON_LAN, 30001)
+    assert goals["udp", 4] == ConnectAttempt("udp", 4, HOST_ON_LAN, 30001)
     assert goals["tcp", 6] == "the pair has no IPv6 address"
 
 
 def test_a_family_without_an_address_is_a_reason_and_no_connect() -> None:
-    assert goal(bridge(), Place.CONTAINER, Place.PAIR, 6) == "the pair has no IPv6 address"
-    assert goal(bridge(), Place.CONTAINER, Place.GATEWAY, 6) == "the network has no IPv6 gateway"
+    assert (
+        goal(bridge(), ReachPlace.CONTAINER, ReachPlace.PAIR, 6) == "the pair has no IPv6 address"
+    )
+    assert (
+        goal(bridge(), ReachPlace.CONTAINER, ReachPlace.GATEWAY, 6)
+        == "the network has no IPv6 gateway"
+    )
 
 
 def test_who_is_not_there_neither_calls_nor_is_called() -> None:
     alone = scene(bridge().live, other=False)
 
-    assert goal(alone, Place.OTHER, Place.PAIR) == "it has none"
-    assert goal(alone, Place.CONTAINER, Place.OTHER) == "it has none"
-    assert alone.endpoint(Place.OTHER) is None
+    assert goal(alone, ReachPlace.OTHER, ReachPlace.PAIR) == "it has none"
+    assert goal(alone, ReachPlace.CONTAINER, ReachPlace.OTHER) == "it has none"
+    assert alone.endpoint(ReachPlace.OTHER) is None
 
 
 def test_where_nothing_has_an_address_its_loopback_is_called() -> None:
     ends = (endpoint(Role.CLIENT, None), endpoint(Role.SERVER, None))
     of = scene(live(DRIVERS["none"], none_pair(), *ends), other=False)
 
-    called = goal(of, Place.CONTAINER, Place.PAIR)
-    assert isinstance(called, Attempt)
+    called = goal(of, ReachPlace.CONTAINER, ReachPlace.PAIR)
+    assert isinstance(called, ConnectAttempt)
     assert called.address == "127.0.0.1"
     assert "no address" in called.note
-    assert goal(of, Place.CONTAINER, Place.HOST) == Attempt(
-        "tcp", 4, HOST_ON_LAN, of.ports[Place.HOST]
+    assert goal(of, ReachPlace.CONTAINER, ReachPlace.HOST) == ConnectAttempt(
+        "tcp", 4, HOST_ON_LAN, of.ports[ReachPlace.HOST]
     )
-    assert isinstance(goal(of, Place.LAN, Place.PUBLISHED), str)
+    assert isinstance(goal(of, ReachPlace.LAN, ReachPlace.PUBLISHED), str)
 
 
 def test_in_the_hosts_namespace_everybody_has_the_hosts_address_and_a_port_of_its_own() -> None:
     ends = (endpoint(Role.CLIENT, None), endpoint(Role.SERVER, None))
     of = scene(live(DRIVERS["host"], host_pair(), *ends), other=False)
 
-    called = [goal(of, Place.LAN, Place.PAIR), goal(of, Place.PAIR, Place.PAIR)]
-    called.append(goal(of, Place.LAN, Place.HOST))
-    attempts = [one for one in called if isinstance(one, Attempt)]
+    called = [goal(of, ReachPlace.LAN, ReachPlace.PAIR), goal(of, ReachPlace.PAIR, ReachPlace.PAIR)]
+    called.append(goal(of, ReachPlace.LAN, ReachPlace.HOST))
+    attempts = [one for one in called if isinstance(one, ConnectAttempt)]
     assert [one.address for one in attempts] == [HOST_ON_LAN] * 3
     assert len({one.port for one in attempts}) == 3
 
@@ -151,9 +172,9 @@ def test_who_shares_the_pairs_namespace_is_called_by_its_address() -> None:
     client, server = endpoint(Role.CLIENT, None), endpoint(Role.SERVER, "198.18.0.2")
     of = scene(live(DRIVERS["container"], container_pair(), client, server))
 
-    called = goal(of, Place.PAIR, Place.PAIR)
-    assert called == Attempt("tcp", 4, "198.18.0.2", of.ports[Place.CONTAINER])
-    assert of.ports[Place.CONTAINER] != of.ports[Place.PAIR]
+    called = goal(of, ReachPlace.PAIR, ReachPlace.PAIR)
+    assert called == ConnectAttempt("tcp", 4, "198.18.0.2", of.ports[ReachPlace.CONTAINER])
+    assert of.ports[ReachPlace.CONTAINER] != of.ports[ReachPlace.PAIR]
 
 
 def test_the_gateway_of_a_network_on_the_lan_is_the_outside_client() -> None:
@@ -161,9 +182,9 @@ def test_the_gateway_of_a_network_on_the_lan_is_the_outside_client() -> None:
     ends = (endpoint(Role.CLIENT, "198.18.9.2"), endpoint(Role.SERVER, "198.18.9.3"))
     of = scene(live(DRIVERS["macvlan:bridge"], facts, *ends))
 
-    called = Attempt("tcp", 4, LAN, of.ports[Place.LAN])
-    assert goal(of, Place.CONTAINER, Place.GATEWAY) == called
-    assert goal(of, Place.LAN, Place.PUBLISHED) == (
+    called = ConnectAttempt("tcp", 4, LAN, of.ports[ReachPlace.LAN])
+    assert goal(of, ReachPlace.CONTAINER, ReachPlace.GATEWAY) == called
+    assert goal(of, ReachPlace.LAN, ReachPlace.PUBLISHED) == (
         "publishes no port: it has addresses of its own on the LAN"
     )
 
@@ -173,7 +194,7 @@ def test_a_gateway_of_somebody_elses_is_not_called() -> None:
     ends = (endpoint(Role.CLIENT, "198.18.0.2"), endpoint(Role.SERVER, "198.18.0.3"))
     of = scene(live(DRIVERS["overlay"], facts, *ends))
 
-    called = goal(of, Place.CONTAINER, Place.GATEWAY)
+    called = goal(of, ReachPlace.CONTAINER, ReachPlace.GATEWAY)
     assert isinstance(called, str)
     assert "198.18.0.77 is no address of the host's" in called
 
@@ -183,16 +204,16 @@ def test_ports_that_the_host_uses_are_left_alone() -> None:
 
     ports = choose_ports(bridge().live, used)
 
-    assert ports[Place.PUBLISHED] == 20001
+    assert ports[ReachPlace.PUBLISHED] == 20001
     assert not used & set(ports.values())
     assert len(set(ports.values())) == len(ports) == len(SOURCES) + 1
 
 
 def test_servers_in_the_host_listen_on_the_addresses_that_are_called_and_no_other() -> None:
     of = bridge()
-    port = of.ports[Place.HOST]
+    port = of.ports[ReachPlace.HOST]
 
-    found = sockets(of, Place.HOST)
+    found = sockets(of, ReachPlace.HOST)
 
     assert {(one.protocol, one.bind) for one in found} == {
         *(("tcp", HOST_ON_LAN), ("tcp", GATEWAY), ("tcp", "2001:2:9::1")),
@@ -203,9 +224,9 @@ def test_servers_in_the_host_listen_on_the_addresses_that_are_called_and_no_othe
 
 def test_a_container_listens_on_all_of_its_own_addresses_and_on_what_it_publishes() -> None:
     of = bridge()
-    own = of.ports[Place.PAIR]
+    own = of.ports[ReachPlace.PAIR]
 
-    assert sockets(of, Place.PAIR) == (
+    assert sockets(of, ReachPlace.PAIR) == (
         *(Socket("tcp", own, None), Socket("udp", own, None)),
         *(Socket("tcp", 20001, None), Socket("udp", 20001, None)),
     )

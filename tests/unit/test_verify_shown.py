@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from support.facts import bridge_pair
 
+from netbench.cli.commands.verify import document, exit_code
 from netbench.cli.reach import shown, word_for
-from netbench.cli.verifying import document, exit_code
-from netbench.drivers import DRIVERS, Place
+from netbench.drivers import DRIVERS, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, PromiseCheck
 from netbench.spec import Role
-from netbench.verify import NotVerified, Row, Verified
+from netbench.verify import NotVerified, ReachResult, Verified
 from netbench.verify.matrix import Measured, Promised
 
 BRIDGE = DRIVERS["bridge"]
@@ -25,15 +25,15 @@ FAILED = NotVerified(DRIVERS["overlay"], "the pair did not start", impossible=Fa
 def row(
     promised: Promised,
     measured: Measured,
-    source: Place = Place.CONTAINER,
-    target: Place = Place.PAIR,
+    source: ReachPlace = ReachPlace.CONTAINER,
+    target: ReachPlace = ReachPlace.PAIR,
     **changes: Any,
-) -> Row:
-    plain = Row(source, target, "tcp", 4, promised, measured, "tcp 198.18.0.2:20001: said")
+) -> ReachResult:
+    plain = ReachResult(source, target, "tcp", 4, promised, measured, "tcp 198.18.0.2:20001: said")
     return replace(plain, **changes)
 
 
-def verified(*rows: Row, promises: tuple[PromiseCheck, ...] = (HELD,)) -> Verified:
+def verified(*rows: ReachResult, promises: tuple[PromiseCheck, ...] = (HELD,)) -> Verified:
     facts = bridge_pair()
     assert facts.ipam
     ends = [
@@ -100,9 +100,9 @@ def test_the_matrix_has_a_line_a_place_and_promises_where_they_differ() -> None:
         verified(
             row("reach", "reach"),
             row("reach", "no-reach", protocol="udp"),
-            row("no-reach", "no-reach", target=Place.OTHER),
-            row("unspecified", "reach", source=Place.LAN),
-            row("no-reach", "skip", source=Place.OTHER),
+            row("no-reach", "no-reach", target=ReachPlace.OTHER),
+            row("unspecified", "reach", source=ReachPlace.LAN),
+            row("no-reach", "skip", source=ReachPlace.OTHER),
         )
     ).splitlines()
 

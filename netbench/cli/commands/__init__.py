@@ -1,33 +1,18 @@
-"""What each command takes and says of itself, one file a command; `COMMANDS` has them in order.
+"""The commands, one file each. `COMMANDS` has them in order, with what `--help` says of each."""
 
-Each imports what it needs when it runs, so that `netbench --help` is instant.
-"""
-
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final
 
-from netbench.cli.commands.clean import clean
-from netbench.cli.commands.compare import compare
-from netbench.cli.commands.doctor import doctor
-from netbench.cli.commands.drivers import drivers
-from netbench.cli.commands.export import export
-from netbench.cli.commands.inspect import inspect
-from netbench.cli.commands.report import report
-from netbench.cli.commands.run import run
-from netbench.cli.commands.runs import runs
-from netbench.cli.commands.verify import verify
-from netbench.cli.commands.version import version
-
-COMMANDS: Final[tuple[Callable[..., None], ...]] = (
-    run,
-    report,
-    export,
-    compare,
-    verify,
-    inspect,
-    drivers,
-    doctor,
-    runs,
-    clean,
-    version,
-)
+COMMANDS: Final[Mapping[str, str]] = {
+    "run": "Measure drivers against a baseline, prove each path, write a report.",
+    "report": "Write report.html and summary.md, .csv and .json anew from a run folder alone.",
+    "export": "Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.",
+    "compare": "Say what differs between runs, and what changed, regressions first.",
+    "verify": "Check what drivers promise, and who reaches whom by real connects.",
+    "inspect": "Show namespaces, links and paths of a driver's pair, or of a container.",
+    "drivers": "List the drivers: which can run here, and why not.",
+    "doctor": "Check everything that is needed; say what is missing and the command that fixes it.",
+    "runs": "List the run folders, the newest first.",
+    "clean": "List, then remove, what netbench left: only what carries its label.",
+    "version": "Print netbench's version.",
+}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from netbench.cli import completing
+from netbench.cli import completion
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print exactly one JSON document.", envvar="NETBENCH_JSON")
@@ -18,7 +18,7 @@ EngineName = Annotated[
         metavar="NAME",
         help="auto, docker or netns.",
         envvar="NETBENCH_ENGINE",
-        autocompletion=completing.of("auto", "docker", "netns"),
+        autocompletion=completion.of("auto", "docker", "netns"),
     ),
 ]
 Context = Annotated[

@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 from netbench.cli.commands.options import AllowUndecided, Json, Require, expressions
+from netbench.cli.output import say
+from netbench.cli.result import show_run
+from netbench.report import DECISION
+from netbench.workflow.reporting import report_run
 
 
 def report(
@@ -23,14 +27,12 @@ def report(
     A decision record has MADR's sections, with its outcome left to its author; one that is there is
     never overwritten.
     """
-    from netbench.cli.reports import write_reports
-
-    raise typer.Exit(
-        write_reports(
-            folder,
-            as_json=as_json,
-            require=expressions(ctx, require),
-            allow_undecided=allow_undecided,
-            adr=adr,
-        )
+    reported = report_run(
+        folder,
+        require=expressions(ctx, require),
+        allow_undecided=allow_undecided,
+        adr=adr,
     )
+    if adr:
+        say(f"netbench: decision record: {folder / DECISION}; its outcome is yours to write")
+    raise typer.Exit(show_run(folder, reported, as_json=as_json))

@@ -1,12 +1,13 @@
 """`netbench run` and its options."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from netbench.cli import completing
+from netbench.cli import completion
 from netbench.cli.commands.options import (
     AllowUndecided,
     Context,
@@ -20,7 +21,19 @@ from netbench.cli.commands.options import (
     Require,
     expressions,
 )
-from netbench.errors import ConfigurationError
+from netbench.cli.output import command_line, say
+from netbench.cli.progress import TerminalObserver
+from netbench.cli.result import show_run
+from netbench.engines.base import EngineOptions
+from netbench.errors import ConfigurationError, EngineLost, Interrupted
+from netbench.plan import Options
+from netbench.store import load
+from netbench.workflow.journal import Status
+from netbench.workflow.options import RunOptions
+from netbench.workflow.reporting import report_run
+from netbench.workflow.resume import nothing_to_do
+from netbench.workflow.resume import resume as resume_run
+from netbench.workflow.run import measure
 
 _HOW_TO_RUN = ("output", "resume", "force", "as_json", "quiet", "keep")
 """Options of `run` that change nothing in what is measured."""
@@ -35,7 +48,7 @@ def run(
             help="Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, "
             "else host,bridge.",
             envvar="NETBENCH_DRIVERS",
-            autocompletion=completing.driver_lists,
+            autocompletion=completion.driver_lists,
         ),
     ] = None,
     baseline: Annotated[
@@ -45,7 +58,7 @@ def run(
             help="Driver to compare with; default: host if listed, else the first that carries "
             "traffic.",
             envvar="NETBENCH_BASELINE",
-            autocompletion=completing.driver_lists,
+            autocompletion=completion.driver_lists,
         ),
     ] = None,
     engine: EngineName = "auto",
@@ -56,7 +69,7 @@ def run(
             metavar="NAME",
             help="Suite by name, or a TOML file.",
             envvar="NETBENCH_SUITE",
-            autocompletion=completing.suites,
+            autocompletion=completion.suites,
         ),
     ] = "quick",
     paths: Annotated[
@@ -65,7 +78,7 @@ def run(
             metavar="LIST",
             help="Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
             envvar="NETBENCH_PATHS",
-            autocompletion=completing.path_lists,
+            autocompletion=completion.path_lists,
         ),
     ] = "east-west",
     blocks: Annotated[
@@ -116,7 +129,7 @@ def run(
             metavar="CPUS",
             help="auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
             envvar="NETBENCH_PIN",
-            autocompletion=completing.of("auto", "cross", "same", "none"),
+            autocompletion=completion.of("auto", "cross", "same", "none"),
         ),
     ] = "auto",
     cc: Annotated[
@@ -178,28 +191,21 @@ def run(
     Every option can be set by an environment variable: `NETBENCH_MAX_TIME=60` is `--max-time 60`.
     What other commands share with `run` can be set so there, too.
     """
-    from netbench.cli.ground import RunOptions
-    from netbench.cli.run import execute
-    from netbench.engines.base import Wishes
-    from netbench.plan import Options
-
-    wishes = RunOptions(
+    how = RunOptions(
         output=output,
-        engine=Wishes(context=context, image=image, parent=parent, init_swarm=init_swarm),
+        engine=EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm),
         parent_in_use=parent_in_use,
-        as_json=as_json,
-        quiet=quiet,
         keep=keep,
         identify=identify,
         asked=_asked(ctx, require, everything=resume is None),
+        command=command_line(),
     )
+    observer = TerminalObserver(quiet=quiet)
     if resume is not None:
-        from netbench.cli.resuming import resume as go_on_with
-
-        raise typer.Exit(go_on_with(resume, wishes, force=force))
+        raise typer.Exit(_resume(resume, how, observer, force=force, as_json=as_json))
     if force:
-        raise ConfigurationError("--force needs --resume DIR: it is about a run that is there")
-    options = Options(
+        raise ConfigurationError("--force needs --resume DIR: it is about a run that exists")
+    what = Options(
         drivers=drivers,
         baseline=baseline,
         engine=engine,
@@ -216,7 +222,26 @@ def run(
         require=expressions(ctx, require),
         allow_undecided=allow_undecided,
     )
-    raise typer.Exit(execute(options, wishes))
+    path, status = measure(what, how, observer)
+    raise typer.Exit(_report(path, status, as_json=as_json))
+
+
+def _resume(
+    path: Path, how: RunOptions, observer: TerminalObserver, *, force: bool, as_json: bool
+) -> int:
+    """Go on with a run or extend it, and report it; one that is finished is only reported."""
+    loaded = load(path)
+    if not nothing_to_do(loaded, dict(how.asked)):
+        return _report(path, resume_run(loaded, how, observer, force=force), as_json=as_json)
+    say(f"netbench: nothing is left to measure in {path}: the run is {loaded.info.status}")
+    line = f"netbench run --resume {shlex.quote(str(path))} --blocks +10"
+    say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
+    return show_run(path, report_run(path), as_json=as_json)
+
+
+def _report(path: Path, status: Status, *, as_json: bool) -> int:
+    fixed = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
+    return show_run(path, report_run(path, exit_code=fixed.get(status)), as_json=as_json)
 
 
 def _asked(

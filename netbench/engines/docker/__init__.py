@@ -3,18 +3,18 @@
 import os
 from collections.abc import Mapping
 
-from netbench.engines.base import Engine, Wishes
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.docker.client import Clients, resolve
 from netbench.engines.docker.engine import DockerEngine
-from netbench.errors import EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 
-NO_WISHES = Wishes()
+NO_WISHES = EngineOptions()
 
 __all__ = ["DockerEngine", "open_docker"]
 
 
 def open_docker(
-    run: str, wishes: Wishes = NO_WISHES, environment: Mapping[str, str] = os.environ
+    run: str, wishes: EngineOptions = NO_WISHES, environment: Mapping[str, str] = os.environ
 ) -> Engine:
     """Return the engine that a context, DOCKER_HOST or the current docker context names.
 
@@ -27,7 +27,7 @@ def open_docker(
     clients = Clients(resolve(environment, wishes.context))
     try:
         return DockerEngine(clients, run, wishes)
-    except EngineError as error:
+    except ENGINE_FAILURES as error:
         clients.close()
         raise EngineUnavailable(error.message, hint=error.hint) from error
     except BaseException:

@@ -21,11 +21,11 @@ from ipaddress import ip_interface
 from typing import Final, TypeVar
 
 from netbench.engines.docker.client import Clients, daemon_pid
-from netbench.engines.docker.netinfo import BRIDGE
+from netbench.engines.docker.network_info import BRIDGE
 from netbench.engines.docker.subnets import BLOCK, BLOCK6
-from netbench.engines.programs import SYSTEM, find_program
+from netbench.engines.local_process import SYSTEM, find_program
 from netbench.errors import EngineError, FactError
-from netbench.setns import in_netns
+from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")

@@ -20,8 +20,7 @@ from docker.errors import APIError, DockerException, InvalidVersion
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
-from netbench.engines.docker.dialect import DOCKER
-from netbench.engines.docker.tunnel import SCHEME, Tunnel
+from netbench.engines.docker.tunnel import SCHEME, SocketTunnel
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Unsupported
 
 ANSWER_SECONDS: Final = 60
@@ -31,7 +30,7 @@ _START = "start it: sudo systemctl start docker; or measure without Docker: --en
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class EngineAddress:
     """Where the engine is."""
 
     url: str
@@ -51,7 +50,7 @@ class Target:
         return self.url.startswith(f"{SCHEME}://")
 
 
-def resolve(environment: Mapping[str, str], context: str | None = None) -> Target:
+def resolve(environment: Mapping[str, str], context: str | None = None) -> EngineAddress:
     """Return the engine that the docker command would use.
 
     The context that is named, else DOCKER_HOST, else the environment's or the current context.
@@ -69,13 +68,13 @@ def resolve(environment: Mapping[str, str], context: str | None = None) -> Targe
             hint="check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY",
         ) from error
     if url := given.get("base_url"):
-        return Target(url, "DOCKER_HOST", given.get("tls") or None)
+        return EngineAddress(url, "DOCKER_HOST", given.get("tls") or None)
     return _from_context(environment.get("DOCKER_CONTEXT") or get_current_context_name())
 
 
-def _from_context(name: str) -> Target:
+def _from_context(name: str) -> EngineAddress:
     if name == "default":
-        return Target(DEFAULT_UNIX_SOCKET.removeprefix("http+"), "context default")
+        return EngineAddress(DEFAULT_UNIX_SOCKET.removeprefix("http+"), "context default")
     # The SDK itself falls back to the default socket in silence where the context is unknown.
     hint = "list contexts: docker context ls; choose one: docker context use NAME"
     try:
@@ -88,7 +87,7 @@ def _from_context(name: str) -> Target:
         raise EngineUnavailable(
             f"docker context {name!r} does not exist, or names no engine", hint=hint
         )
-    return Target(context.Host, f"context {name}", context.TLSConfig)
+    return EngineAddress(context.Host, f"context {name}", context.TLSConfig)
 
 
 class _Client(APIClient):
@@ -106,17 +105,17 @@ class _Client(APIClient):
         return super().merge_environment_settings(url, proxies, stream, own, cert)
 
 
-class Way:
+class EngineTransport:
     """The way to an engine, which every client takes."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: EngineAddress) -> None:
         """Open it.
 
         Raises:
             EngineUnavailable: there is none; says why and what helps.
         """
         self._target = target
-        self._tunnel = Tunnel(target.url) if target.by_ssh else None
+        self._tunnel = SocketTunnel(target.url) if target.by_ssh else None
 
     def client(self, version: str | None = None) -> APIClient:
         """Return a client of the engine that speaks this API version, or the engine's own."""
@@ -151,7 +150,7 @@ class Way:
             self._tunnel.close()
 
 
-def _behind_ssh(target: Target, why: str) -> EngineUnavailable:
+def _behind_ssh(target: EngineAddress, why: str) -> EngineUnavailable:
     return EngineUnavailable(
         f"no Docker Engine answers behind {target.url} ({target.origin}): {why}",
         hint="the user there must be permitted to use the engine's socket, and the SSH server must "
@@ -159,7 +158,7 @@ def _behind_ssh(target: Target, why: str) -> EngineUnavailable:
     )
 
 
-def _unavailable(target: Target, error: Exception) -> EngineUnavailable:
+def _unavailable(target: EngineAddress, error: Exception) -> EngineUnavailable:
     place = str(target.socket or target.url)
     by = f" ({target.origin})"
     causes = tuple(_causes(error))
@@ -227,12 +226,12 @@ def daemon_pid(path: Path) -> int | None:
 class Clients:
     """Clients of one engine, lent to one thread at a time: a session is not thread-safe."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: EngineAddress) -> None:
         """Connect once, to know that the engine is there and which version it speaks."""
         self.target = target
         self.dialect = DOCKER
         """Of the engine; whoever asks it what it is notes another one here."""
-        self._way = Way(target)
+        self._way = EngineTransport(target)
         try:
             first = self._way.first()
         except BaseException:
@@ -285,3 +284,28 @@ class Clients:
             while True:
                 self._idle.get_nowait().close()
         self._way.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What an engine calls things, and what it passes over in silence."""
+
+    name: str
+    """Of the engine: `docker`, `podman`."""
+    mode: str
+    """Option of a network that holds the mode of macvlan and ipvlan, with `{}` for the driver."""
+    bridge: str | None
+    """Name of a network's bridge, with `{}` for the start of the network's id; None where only the
+    bridge itself tells."""
+    reserves: bool
+    """Whether addresses can be kept from containers one by one; else by a range alone."""
+
+
+DOCKER: Final = Dialect("docker", mode="{}_mode", bridge="br-{}", reserves=True)
+PODMAN: Final = Dialect("podman", mode="mode", bridge=None, reserves=False)
+
+
+def dialect_of(version: Mapping[str, Any]) -> Dialect:
+    """Return the dialect of an engine by its answer to `/version`."""
+    names = [str(part["Name"]) for part in version.get("Components") or ()]
+    return PODMAN if any("podman" in name.lower() for name in names) else DOCKER

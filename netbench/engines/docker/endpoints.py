@@ -27,7 +27,7 @@ _LACKING: Final = ("not supported", "unknown device type")
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class EndpointContainer:
     """A running container, as far as we look at it."""
 
     id: str
@@ -92,7 +92,7 @@ def main_process(seconds: int = LIFETIME) -> tuple[str, ...]:
     return ("sleep", str(seconds))
 
 
-def create(clients: Clients, order: Order) -> Container:
+def create(clients: Clients, order: Order) -> EndpointContainer:
     """Create and start a container; nothing half-made is left.
 
     Raises:
@@ -180,11 +180,11 @@ def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
     )
 
 
-def as_shown(seen: Mapping[str, Any]) -> Container:
+def as_shown(seen: Mapping[str, Any]) -> EndpointContainer:
     """Return a container as the engine's inspection shows it."""
     settings = seen["NetworkSettings"]
     networks = settings["Networks"] or {}
-    return Container(
+    return EndpointContainer(
         id=str(seen["Id"]),
         name=str(seen["Name"]).lstrip("/"),
         pid=int(seen["State"]["Pid"]),

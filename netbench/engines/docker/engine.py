@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned, Published, Wishes
-from netbench.engines.docker import facts, machine, ownership, visit
+from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned, Published
+from netbench.engines.docker import facts, foreign_container, machine, ownership
 from netbench.engines.docker.bridges import BridgeNames
-from netbench.engines.docker.client import Clients
-from netbench.engines.docker.dialect import dialect_of
+from netbench.engines.docker.client import Clients, dialect_of
+from netbench.engines.docker.container_factory import ImageWish, Maker
 from netbench.engines.docker.endpoints import (
     ROOT,
     USER,
-    Container,
+    EndpointContainer,
     Order,
     Sharing,
     address_in,
@@ -22,20 +22,19 @@ from netbench.engines.docker.endpoints import (
 )
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.host import ROOTS_FILES, EngineHost
-from netbench.engines.docker.kinds import Kinds
 from netbench.engines.docker.lan import EmulatedLan
-from netbench.engines.docker.launchers import Launchers
-from netbench.engines.docker.maker import ImageWish, Maker
-from netbench.engines.docker.netinfo import OVERLAY, default
+from netbench.engines.docker.launcher import Launchers
+from netbench.engines.docker.link_kinds import LinkKinds
+from netbench.engines.docker.network_info import OVERLAY, default
 from netbench.engines.docker.networks import Networks
-from netbench.engines.docker.possible import Possible
-from netbench.engines.docker.publish import create_published, why_not
-from netbench.engines.docker.subnets import Subnets
+from netbench.engines.docker.port_publishing import create_published, why_not
+from netbench.engines.docker.subnets import SubnetAllocator
+from netbench.engines.docker.support import EngineSupport
 from netbench.engines.docker.swarm import Swarm
 from netbench.errors import EngineError, EngineLost
-from netbench.files import Files
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import Files
 
 _QUICK: Final = 20.0
 """Seconds that a command which only reads may take."""
@@ -49,7 +48,7 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, clients: Clients, run: str, wishes: Wishes) -> None:
+    def __init__(self, clients: Clients, run: str, wishes: EngineOptions) -> None:
         """Ask the engine what it is.
 
         Raises:
@@ -68,9 +67,10 @@ class DockerEngine:
         image = ImageWish(wishes.image, facts.architecture(self._info))
         init = facts.component(self._version, "docker-init") is not None
         self._maker = Maker(clients, run, labels, image, init=init)
-        self._hosting = EngineHost(clients, self._maker)
-        subnets = Subnets(clients, self._host_routes)
-        kinds = Kinds(self._maker)
+        self._launchers = Launchers(clients)
+        self._hosting = EngineHost(clients, self._maker, self._launchers)
+        subnets = SubnetAllocator(clients, self._host_routes)
+        kinds = LinkKinds(self._maker)
         self._lan = EmulatedLan(self._maker, subnets)
         self._swarm = Swarm(clients, labels, wanted=wishes.init_swarm)
         self._networks = Networks(
@@ -83,7 +83,7 @@ class DockerEngine:
             swarm=self._swarm,
             parent=wishes.parent,
         )
-        self._possible = Possible(
+        self._possible = EngineSupport(
             self._info,
             kinds,
             self._swarm,
@@ -97,7 +97,6 @@ class DockerEngine:
         """Held while ports are published: several that seek numbers at once take each other's."""
         self._host: Endpoint | None = None
         self._visits: set[str] = set()
-        self._launchers = Launchers(clients)
         self._tools: Mapping[str, str] | None = None
         self._topology: CpuTopology | None = None
         self._publishes: str | Literal[True] | None = None
@@ -233,7 +232,7 @@ class DockerEngine:
 
     def _publishing(
         self, order: Order, ports: tuple[Port, ...], network: Network | None
-    ) -> tuple[Container, tuple[Published, ...]]:
+    ) -> tuple[EndpointContainer, tuple[Published, ...]]:
         if not ports:
             return self._maker.create(order), ()
         lan = self.lan()
@@ -257,18 +256,18 @@ class DockerEngine:
     def visit(self, name: str) -> Endpoint:
         """Look at any container of the engine, through a helper that shares its namespaces."""
         self.host()
-        visited = visit.look_up(self._clients, name, self.files)
-        seer = self._maker.create(visit.helper(self._maker, visited))
+        visited = foreign_container.look_up(self._clients, name, self.files)
+        seer = self._maker.create(foreign_container.helper(self._maker, visited))
         self._visits.add(seer.id)
-        seen = visit.endpoint(visited, seer)
+        seen = foreign_container.endpoint(visited, seer)
         try:
-            links = [f"/proc/{visited.first}/ns/{kind}" for kind in visit.NOT_SHARED]
+            links = [f"/proc/{visited.first}/ns/{kind}" for kind in foreign_container.NOT_SHARED]
             told = self.run(seen, ("readlink", *links), timeout=_QUICK) if visited.first else None
             printed = told.stdout if told else ""
         except BaseException:
             self.remove_endpoint(seen)
             raise
-        return replace(seen, stands_in=visit.others(visited, printed, local=self.local))
+        return replace(seen, stands_in=foreign_container.others(visited, printed, local=self.local))
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -297,7 +296,7 @@ class DockerEngine:
         """Remove what the engine made for the run and let go; a lost engine goes in silence."""
         with self._lock:
             host, self._host = self._host, None
-        undo: list[Callable[[], None]] = [self._hosting.close, self._lan.close, self._swarm.undo]
+        undo: list[Callable[[], None]] = [self._lan.close, self._swarm.undo]
         if host is not None:
             undo.append(lambda: self.remove_endpoint(host))
         try:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from signal import SIGKILL, SIGXFSZ
 from typing import Final
 
-from netbench.engines import native
+from netbench.engines import local_process
 from netbench.engines.base import FLOODED, BytesRead, Signal
 from netbench.engines.docker import procfs
 from netbench.engines.docker.launcher import Job, Launcher
-from netbench.errors import EngineError
-from netbench.files import LOCAL, NOWHERE, Files
+from netbench.errors import ENGINE_FAILURES
 from netbench.record import Completed
+from netbench.system.files import LOCAL, NOWHERE, Files
 
 _GRACE: Final = 10.0
 """Seconds that a killed tool may take to be gone."""
@@ -96,9 +96,9 @@ class DockerProcess:
             self._ours = self._ours or name == "KILL"
             tool = self._within_reach()
             if tool is None:
-                self._launcher.send(self._job, native.DELIVERED[name])
+                self._launcher.send(self._job, local_process.DELIVERED[name])
             elif procfs.runs(LOCAL, tool, self.argv):  # else it ended and nobody has told us yet
-                native.deliver(tool, name)
+                local_process.deliver(tool, name)
         if name == "CONT":
             self._released = time.monotonic()
 
@@ -112,20 +112,20 @@ class DockerProcess:
         """Return what the tool has read: from /proc where we may, else by the shell."""
         tool = self._within_reach()
         if self._readable is None and self.alive():  # kept, as each way has a clock of its own
-            self._readable = tool is not None and native.bytes_read(tool) is not None
+            self._readable = tool is not None and local_process.bytes_read(tool) is not None
         if tool is None or not self._readable:
             return self._launcher.bytes_read(self._job)
-        return native.bytes_read(tool) if procfs.runs(LOCAL, tool, self.argv) else None
+        return local_process.bytes_read(tool) if procfs.runs(LOCAL, tool, self.argv) else None
 
     def _within_reach(self) -> int | None:
         """Return the pid of a running tool that is ours to signal, None for every other."""
         if self._launch.processes is not LOCAL or self._reached is False:
             return None
         tool = None
-        with suppress(EngineError):  # the shell serves where the engine does not tell
+        with suppress(*ENGINE_FAILURES):  # the shell serves where the engine does not tell
             tool = self.pid()
         if self._reached is None and self.alive():
-            self._reached = tool is not None and native.may_signal(tool)
+            self._reached = tool is not None and local_process.may_signal(tool)
         return tool if self._reached else None
 
     def pid(self) -> int | None:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from netbench.engines.docker.client import Target
-from netbench.engines.docker.dialect import dialect_of
+from netbench.engines.docker.client import EngineAddress, dialect_of
 from netbench.engines.docker.image import Image
 from netbench.record import Absent, FactValue
 
@@ -27,7 +26,7 @@ def is_rootful(info: Mapping[str, Any]) -> bool:
 
 
 def engine_facts(
-    info: Mapping[str, Any], version: Mapping[str, Any], target: Target
+    info: Mapping[str, Any], version: Mapping[str, Any], target: EngineAddress
 ) -> dict[str, FactValue]:
     """Return the facts in the answers of `/info` and `/version`."""
     security = tuple(map(str, info.get("SecurityOptions") or ()))

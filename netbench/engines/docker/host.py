@@ -9,13 +9,14 @@ from typing import Final
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker import endpoints, procfs
 from netbench.engines.docker.client import Clients, daemon_pid
-from netbench.engines.docker.endpoints import Container, Sharing
-from netbench.engines.docker.maker import Maker
+from netbench.engines.docker.container_factory import Maker
+from netbench.engines.docker.endpoints import EndpointContainer, Sharing
+from netbench.engines.docker.launcher import Launchers
 from netbench.engines.docker.shell import HostShell, ShellFiles
-from netbench.errors import EngineError, EngineLost
-from netbench.files import LOCAL, NOWHERE, Files, Unnumbered
-from netbench.setns import may_enter
+from netbench.errors import EngineError
 from netbench.spec import Role
+from netbench.system.files import LOCAL, NOWHERE, Files, Unnumbered
+from netbench.system.setns import may_enter
 
 ROOTS_FILES: Final = ("/proc/net/nf_conntrack",)
 """Files of the host that only root may read, if without any capability."""
@@ -29,11 +30,12 @@ _SHELL: Final = (
 class EngineHost:
     """Makes the host endpoint. Everything public but that is known once it is made."""
 
-    def __init__(self, clients: Clients, maker: Maker) -> None:
+    def __init__(self, clients: Clients, maker: Maker, launchers: Launchers) -> None:
         """Nothing is made yet."""
+        self._launchers = launchers
         self._clients = clients
         self._maker = maker
-        self._made: Container | None = None
+        self._made: EndpointContainer | None = None
         self._looked = False
         self.local = False
         """Whether the engine's machine is ours: whether its processes are in our own /proc."""
@@ -50,8 +52,6 @@ class EngineHost:
         order = self._maker.order("host", Sharing("host", host=True), command)
         try:
             made = self._maker.create(order)
-        except EngineLost:
-            raise
         except EngineError:
             made = self._maker.create(replace(order, sharing=Sharing("host")))
         self._made = made
@@ -67,13 +67,13 @@ class EngineHost:
             sandbox_key=made.sandbox_key,
         )
 
-    def _find(self, made: Container, command: tuple[str, ...]) -> None:
+    def _find(self, made: EndpointContainer, command: tuple[str, ...]) -> None:
         """Find out, by looking for the container just made, whose /proc shows its processes."""
         self.local = procfs.shows(LOCAL, made.pid, made.id, command)
         if self.local:
             self.processes = self.files = LOCAL
             return
-        self.shell = HostShell(self._clients, made.id)
+        self.shell = HostShell(self._launchers, made.id)
         files = ShellFiles(self.shell)
         if procfs.shows(files, made.pid, made.id, command):
             self.processes = self.files = files
@@ -93,11 +93,6 @@ class EngineHost:
             f"{' '.join(ROOTS_FILES)} is read as root{looked if self._looked else ''}"
             f"{_SHELL if self.shell else ''}"
         )
-
-    def close(self) -> None:
-        """Let the shell on the engine's machine end, where there is one."""
-        if self.shell is not None:
-            self.shell.close()
 
     def _daemon(self) -> int | None:
         """Return the pid of the daemon, None where it is not in our /proc."""
@@ -119,8 +114,6 @@ class EngineHost:
         sharing = Sharing("none", pids="host")
         try:
             seen = self._maker.once("look", sharing, ("readlink", link), capability=_SEE)
-        except EngineLost:
-            raise
         except EngineError:
             return None
         self._looked = True

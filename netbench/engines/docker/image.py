@@ -14,7 +14,7 @@ from docker.errors import ImageNotFound
 
 from netbench.engines.base import PROBE_IMAGE
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.closure import collect, find_tools
+from netbench.engines.docker.image_files import collect, find_tools
 from netbench.engines.docker.ownership import IMAGE
 from netbench.errors import EngineError
 

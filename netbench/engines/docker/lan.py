@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench.engines.base import Endpoint, Lan
-from netbench.engines.docker.endpoints import ROOT, Container, Sharing, main_process
-from netbench.engines.docker.maker import HOSTS_LINKS, NET_ADMIN, Maker
-from netbench.engines.docker.subnets import Subnet, Subnets
-from netbench.engines.docker.wires import WIRES
+from netbench.engines.docker.container_factory import HOSTS_LINKS, NET_ADMIN, Maker
+from netbench.engines.docker.endpoints import ROOT, EndpointContainer, Sharing, main_process
+from netbench.engines.docker.subnets import Subnet, SubnetAllocator
+from netbench.engines.docker.veth import WIRES
 from netbench.spec import Role
 
 _NO_IPV6: Final = "no IPv6"
@@ -25,7 +25,7 @@ _NO_ROUTER: Final = {"net.ipv4.ip_forward": "0"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class LanVeth:
     """A veth pair between the host and the LAN client, with an address at each end."""
 
     lan: Lan
@@ -37,15 +37,15 @@ class Wire:
 class EmulatedLan:
     """Makes the LAN at its first use; safe to use from several threads."""
 
-    def __init__(self, maker: Maker, subnets: Subnets) -> None:
+    def __init__(self, maker: Maker, subnets: SubnetAllocator) -> None:
         """Nothing is made yet; names of the host's links are unique to this object."""
         self._maker = maker
         self._subnets = subnets
         self._stem = f"nb{secrets.token_hex(3)}l"
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._client: Container | None = None
-        self._first: Wire | None = None
+        self._client: EndpointContainer | None = None
+        self._first: LanVeth | None = None
 
     def get(self) -> Lan:
         """Return the LAN by its first wire.
@@ -62,7 +62,7 @@ class EmulatedLan:
                     raise
             return self._first.lan
 
-    def _begin(self) -> Wire:
+    def _begin(self) -> LanVeth:
         order = self._maker.order("lan", Sharing("none", users=True), main_process())
         # The first process is root's, without any capability, so that root's `ip` may open the
         # namespace to move a link into it: for another user's it would need CAP_SYS_PTRACE too.
@@ -72,7 +72,7 @@ class EmulatedLan:
         wire = self._join(self._client, None, default=True)
         return replace(wire, lan=replace(wire.lan, done=_done(self._client, wire)))
 
-    def wire(self, mtu: int | None) -> Wire:
+    def wire(self, mtu: int | None) -> LanVeth:
         """Make one more wire; errors as `get`.
 
         Args:
@@ -83,7 +83,7 @@ class EmulatedLan:
         assert client is not None  # noqa: S101 -- `get` has made it
         return self._join(client, mtu, default=False)
 
-    def _join(self, client: Container, mtu: int | None, *, default: bool) -> Wire:
+    def _join(self, client: EndpointContainer, mtu: int | None, *, default: bool) -> LanVeth:
         number = next(self._numbers)
         subnet = self._subnets.take()
         link, outside = f"{self._stem}{number}", f"lan{number}"
@@ -110,13 +110,13 @@ class EmulatedLan:
             raise
         return _wire(client, link, outside, subnet, ipv6=_NO_IPV6 not in said)
 
-    def _inside(self, client: Container, *commands: str) -> str:
+    def _inside(self, client: EndpointContainer, *commands: str) -> str:
         """Change links and routes in the LAN client's network namespace."""
         return self._maker.links(
             "lan-links", Sharing(f"container:{client.id}", users=True), commands
         )
 
-    def lead(self, wire: Wire, subnet: Subnet) -> None:
+    def lead(self, wire: LanVeth, subnet: Subnet) -> None:
         """Lead the LAN client's packets for a subnet over a wire to the host."""
         commands = [f"ip route add {subnet.v4} via {wire.lan.host} dev {wire.outside}"]
         if wire.lan.host6:
@@ -131,7 +131,7 @@ class EmulatedLan:
             script = (f"ip link show dev {link} >/dev/null 2>&1 || exit 0", f"ip link del {link}")
             self._maker.links("cut", HOSTS_LINKS, script)
 
-    def drop(self, wire: Wire) -> None:
+    def drop(self, wire: LanVeth) -> None:
         """Remove a wire and give its subnet back."""
         self.cut(wire.lan.link)
         self._subnets.give_back(wire.subnet)
@@ -148,7 +148,9 @@ class EmulatedLan:
             self._maker.remove_lan(client.id)
 
 
-def _wire(client: Container, link: str, outside: str, subnet: Subnet, *, ipv6: bool) -> Wire:
+def _wire(
+    client: EndpointContainer, link: str, outside: str, subnet: Subnet, *, ipv6: bool
+) -> LanVeth:
     end = Endpoint(
         id=client.id,
         name=client.name,
@@ -159,7 +161,7 @@ def _wire(client: Container, link: str, outside: str, subnet: Subnet, *, ipv6: b
         address6=subnet.outside6 if ipv6 else None,
         sandbox_key=client.sandbox_key,
     )
-    return Wire(Lan(end, link, subnet.host, subnet.host6 if ipv6 else None), subnet, outside)
+    return LanVeth(Lan(end, link, subnet.host, subnet.host6 if ipv6 else None), subnet, outside)
 
 
 def _addressed(link: str, address: str, address6: str) -> tuple[str, ...]:
@@ -174,7 +176,7 @@ def _addressed(link: str, address: str, address6: str) -> tuple[str, ...]:
     )
 
 
-def _done(client: Container, wire: Wire) -> str:
+def _done(client: EndpointContainer, wire: LanVeth) -> str:
     lan = wire.lan
     addresses = " and ".join(filter(None, (lan.host, lan.host6)))
     also = "" if lan.host6 else "; the host takes no IPv6 address"

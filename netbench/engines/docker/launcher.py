@@ -21,9 +21,9 @@ from docker.errors import NotFound
 from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.script import SCRIPT
-from netbench.engines.docker.stream import Wire
-from netbench.errors import EngineError, EngineLost
-from netbench.threads import start_thread
+from netbench.engines.docker.stream import AttachedStream
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost
+from netbench.system.interrupts import start_thread
 
 _ANSWERS: Final = 10.0
 """Seconds that the shell may take to answer."""
@@ -99,7 +99,7 @@ class Launcher:
         command = ["sh", "-c", SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
         with clients.lend("start a shell in a container") as api:
             self._exec = str(api.exec_create(container, command, stdin=True, user=user)["Id"])
-            self._wire = Wire(api.exec_start(self._exec, socket=True))
+            self._wire = AttachedStream(api.exec_start(self._exec, socket=True))
         start_thread(threading.Thread(target=self._listen, name="launcher", daemon=True))
 
     def _listen(self) -> None:
@@ -274,7 +274,7 @@ class Launcher:
     def out_of_memory(self) -> bool:
         """Tell whether the kernel has killed something in the container for lack of memory."""
         deadline = time.monotonic() + _NEWS
-        with suppress(EngineError):
+        with suppress(*ENGINE_FAILURES):
             while time.monotonic() < deadline:
                 with self._clients.lend("look at a container") as api:
                     if api.inspect_container(self._container)["State"].get("OOMKilled"):
@@ -288,3 +288,31 @@ def _message(order: str, words: tuple[str, ...]) -> bytes:
     for word in words:
         lines += [str(word.count("\n") + 1), word]
     return "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
+
+
+class Launchers:
+    """The shells of a run, each started when first needed; safe to use from several threads."""
+
+    def __init__(self, clients: Clients) -> None:
+        """None is started yet."""
+        self._clients = clients
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._made: dict[tuple[str, str], Launcher] = {}
+
+    def of(self, container: str, user: str) -> Launcher:
+        """Return the shell in a container as a user; errors as those of `Launcher`."""
+        with self._lock:
+            lock = self._locks.setdefault(container, threading.Lock())
+        with lock:
+            found = self._made.get((container, user))
+            if found is None or found.gone:
+                found = self._made[container, user] = Launcher(self._clients, container, user)
+            return found
+
+    def forget(self, container: str) -> None:
+        """Forget the shells of a container that is about to be removed; they end with it."""
+        with self._lock:
+            self._locks.pop(container, None)
+            for key in [key for key in self._made if key[0] == container]:
+                del self._made[key]

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from netbench.engines.docker.closure import OTHER_WAY, REQUIRED
+from netbench.engines.docker.image_files import OTHER_WAY, REQUIRED
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import CpuTopology
-from netbench.threads import Pool
+from netbench.system.interrupts import Pool
 from netbench.units import cpu_list
 
 Run = Callable[[tuple[str, ...]], Completed]

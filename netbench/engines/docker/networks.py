@@ -13,22 +13,19 @@ from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
 from netbench.engines.docker.bridges import BridgeNames
-from netbench.engines.docker.client import Clients
-from netbench.engines.docker.dialect import Dialect
-from netbench.engines.docker.kinds import Kinds
-from netbench.engines.docker.lan import EmulatedLan, Wire
-from netbench.engines.docker.netinfo import BRIDGE, OVERLAY, allocated, remove
-from netbench.engines.docker.subnets import Subnet, Subnets
+from netbench.engines.docker.client import Clients, Dialect
+from netbench.engines.docker.lan import EmulatedLan, LanVeth
+from netbench.engines.docker.link_kinds import LinkKinds
+from netbench.engines.docker.network_info import BRIDGE, OVERLAY, allocated, remove
+from netbench.engines.docker.subnets import Subnet, SubnetAllocator
 from netbench.engines.docker.swarm import NO_IPV6, Swarm
 from netbench.errors import EngineError, Unsupported
-from netbench.spec import NetworkSpec
+from netbench.spec import VXLAN_HEADERS, NetworkSpec
 
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"
 _IGNORED: Final = "is not a recognized option"
 """What Podman says of an option that it passes over."""
-_VXLAN_HEADERS: Final = 50
-"""Bytes, RFC 7348."""
 _ROUTED: Final = ("l3", "l3s")
 """Modes of ipvlan in which the host routes for the containers' own subnet."""
 
@@ -49,7 +46,7 @@ class _Plan:
     spec: NetworkSpec
     subnet: Subnet
     parent: str | None = None
-    wire: Wire | None = None
+    wire: LanVeth | None = None
     """Which holds the subnet, too, unless the network is routed."""
 
     @property
@@ -76,9 +73,9 @@ class Networks:
         labels: Mapping[str, str],
         *,
         bridges: BridgeNames,
-        subnets: Subnets,
+        subnets: SubnetAllocator,
         lan: EmulatedLan,
-        kinds: Kinds,
+        kinds: LinkKinds,
         swarm: Swarm,
         parent: str | None,
     ) -> None:
@@ -269,7 +266,7 @@ def _options(plan: _Plan, dialect: Dialect, bridge: str) -> dict[str, str]:
         found[dialect.mode.format(spec.driver)] = spec.mode
     if spec.mtu is not None:
         # An overlay takes the MTU of what lies below it, and leaves room for VXLAN's headers.
-        found[_MTU] = str(spec.mtu + (_VXLAN_HEADERS if spec.driver == OVERLAY else 0))
+        found[_MTU] = str(spec.mtu + (VXLAN_HEADERS if spec.driver == OVERLAY else 0))
     if not spec.icc:
         found[_ICC] = "false"
     return found | dict(spec.options)

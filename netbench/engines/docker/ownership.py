@@ -6,9 +6,9 @@ from typing import Any, Final, Literal
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
-from netbench.engines.docker import bridges, endpoints, netinfo, swarm
+from netbench.engines.docker import bridges, endpoints, network_info, swarm
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.wires import cut_wires
+from netbench.engines.docker.veth import cut_wires
 from netbench.engines.owner import maker_lives, this_process
 
 RUN: Final = "netbench.run"
@@ -108,7 +108,7 @@ def remove(clients: Clients, thing: Owned) -> None:
     with clients.lend(f"remove {thing.kind} {thing.name}") as api:
         try:
             if thing.kind == "network":
-                netinfo.remove(api, thing.id)
+                network_info.remove(api, thing.id)
             else:
                 api.remove_image(thing.id)
         except NotFound:

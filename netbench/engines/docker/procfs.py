@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from netbench.files import Files, Taken, text
+from netbench.system.files import Files, FrozenFiles, text
 
 _BECOMES: Final = 2.0
 """Seconds that a container's first process may take to become its command."""
@@ -38,9 +38,9 @@ def find(files: Files, shell: int, bound: str, argv: tuple[str, ...]) -> int | N
     The shell has a child for each tool, that child has the `timeout`, and this has the tool.
     """
     bounded = _children(files, _children(files, (shell,)))
-    taken = Taken(files, *(f"/proc/{pid}/cmdline" for pid in bounded))
+    taken = FrozenFiles(files, *(f"/proc/{pid}/cmdline" for pid in bounded))
     tools = _children(files, [pid for pid in bounded if bound in command(taken, pid)])
-    taken = Taken(files, *(f"/proc/{pid}/cmdline" for pid in tools))
+    taken = FrozenFiles(files, *(f"/proc/{pid}/cmdline" for pid in tools))
     return next((pid for pid in tools if runs(taken, pid, argv)), None)
 
 

@@ -17,7 +17,7 @@ _HEAD: Final = struct.Struct(">BxxxL")
 _PIECE: Final = 65536
 
 
-class Wire:
+class AttachedStream:
     """Both directions at once: one thread may read while others write."""
 
     def __init__(self, stream: Any) -> None:

@@ -86,7 +86,7 @@ def pools(networks: Iterable[Mapping[str, Any]]) -> Iterator[IPv4Network | IPv6N
             yield ip_network(pool["Subnet"], strict=False)
 
 
-class Subnets:
+class SubnetAllocator:
     """Hands subnets out, each to one at a time; safe to use from several threads."""
 
     def __init__(self, clients: Clients, host_routes: Callable[[], Iterable[str]]) -> None:

@@ -10,7 +10,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from netbench.engines.docker.client import Clients
-from netbench.errors import EngineError, EngineLost, Unsupported
+from netbench.errors import EngineError, Unsupported
 
 LOCAL: Final = "127.0.0.1"
 """Where our own swarm listens: no other machine can join it."""
@@ -103,8 +103,6 @@ class Swarm:
                     swarm_spec=api.create_swarm_spec(labels=labels),
                 )
                 _await_networks(api)
-        except EngineLost:
-            raise
         except EngineError as error:
             raise Unsupported(error.message) from error
 
@@ -133,8 +131,6 @@ def found(clients: Clients) -> tuple[str, dict[str, str]] | None:
     try:
         with clients.lend("look at the swarm") as api:
             swarm = api.inspect_swarm()
-    except EngineLost:
-        raise
     except EngineError:
         return None
     return str(swarm["ID"]), dict(swarm["Spec"].get("Labels") or {})

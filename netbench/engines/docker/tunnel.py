@@ -37,7 +37,7 @@ _WRITTEN: Final = "write ssh://[USER@]HOST[:PORT][/PATH/OF/SOCKET]"
 _HINT: Final = "try it: ssh {} true; it must come through with a key, without a question"
 
 
-class Tunnel:
+class SocketTunnel:
     """A socket in a folder of our own, as long as it is open."""
 
     def __init__(self, url: str) -> None:

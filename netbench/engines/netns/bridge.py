@@ -7,9 +7,9 @@ from typing import Final
 
 from netbench.engines.base import Network, Published
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import HOSTS, Addresses, NumberPool, SubnetPair
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.numbers import HOSTS, Addresses, Numbers, Subnets
-from netbench.engines.netns.world import World
 from netbench.errors import EngineError
 from netbench.record import Ipam
 from netbench.spec import NetworkSpec, Role
@@ -23,13 +23,13 @@ class Bridge:
     """A bridge that exists."""
 
     link: str
-    subnets: Subnets
+    subnets: SubnetPair
     ipam: Ipam
     mtu: int | None
     internal: bool
     isolated: bool
     """Whether its ports are kept apart, because no rule can do it."""
-    hosts: Numbers = field(default_factory=lambda: Numbers(HOSTS, "addresses of the bridge"))
+    hosts: NumberPool = field(default_factory=lambda: NumberPool(HOSTS, "addresses of the bridge"))
 
 
 @dataclass(frozen=True, slots=True)

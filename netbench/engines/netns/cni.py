@@ -12,16 +12,16 @@ from netbench.engines.folders import make_folder, remove_folder
 from netbench.engines.netns import cni_traces
 from netbench.engines.netns.cni_chain import (
     Attachment,
-    Chain,
-    Container,
+    PluginChain,
+    PluginTarget,
     has_children,
     read_chain,
     subnets_of,
 )
 from netbench.engines.netns.cni_result import Result
 from netbench.engines.netns.cni_traces import Gateway
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.world import World
 from netbench.errors import EngineError
 from netbench.record import Completed, Ipam
 from netbench.spec import NetworkSpec, Role
@@ -36,7 +36,7 @@ _SYSTEM: Final = "/usr/sbin:/sbin"
 class _Net:
     """A network: a list, and what its plug-ins have made so far."""
 
-    chain: Chain
+    chain: PluginChain
     lan: Lan | None
     """The LAN, where the containers' links are children of the link to it."""
     links: set[str]
@@ -99,7 +99,7 @@ class CniKind:
             self._nets[name] = _Net(chain, lan, set(chain.bridges))
         return Network(name, None, lan)
 
-    def _check_masters(self, chain: Chain, lan: Lan) -> None:
+    def _check_masters(self, chain: PluginChain, lan: Lan) -> None:
         links = cni_traces.kinds_of_links(self._world.pid)
         for master in chain.masters:
             if master not in links:
@@ -151,7 +151,7 @@ class CniKind:
             lan = self._world.lan()
             hosts = (lan.host, *((lan.host6,) if lan.host6 else ()))
         ident = f"netbench-{self._world.run}-{self._world.number()}"
-        attachment = Attachment(net.chain, Container(ident, holder, ports, hosts), self._call)
+        attachment = Attachment(net.chain, PluginTarget(ident, holder, ports, hosts), self._call)
         joined = _Joined(net, attachment, attachment.add())
         net.links.update(joined.result.host_links)
         self._joined[name] = joined

@@ -45,7 +45,7 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class PluginChain:
     """A network configuration list, ready to be run."""
 
     name: str
@@ -68,7 +68,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class PluginTarget:
     """What a chain is run for."""
 
     id: str
@@ -109,7 +109,7 @@ def _listed(given: Json) -> list[Json]:
     return given if isinstance(given, list) else []
 
 
-def read_chain(text: str, *, folder: str, master: str) -> Chain:
+def read_chain(text: str, *, folder: str, master: str) -> PluginChain:
     """Return a checked list's chain, with its files in a folder of ours.
 
     Args:
@@ -120,7 +120,7 @@ def read_chain(text: str, *, folder: str, master: str) -> Chain:
     """
     found = json.loads(text)
     plugins = tuple(_plugin(given, folder, master) for given in found["plugins"])
-    return Chain(found["name"], found["cniVersion"], plugins)
+    return PluginChain(found["name"], found["cniVersion"], plugins)
 
 
 def _plugin(given: Mapping[str, Json], folder: str, master: str) -> Plugin:
@@ -142,8 +142,8 @@ def _plugin(given: Mapping[str, Json], folder: str, master: str) -> Plugin:
 class Attachment:
     """A container's place in a network: its chain, with what runs the plug-ins."""
 
-    chain: Chain
-    container: Container
+    chain: PluginChain
+    container: PluginTarget
     call: Call
 
     def add(self) -> Result:
@@ -231,7 +231,7 @@ class Attachment:
         return json.dumps(config)
 
 
-def _mappings(container: Container) -> list[Json]:
+def _mappings(container: PluginTarget) -> list[Json]:
     return [
         {
             "hostPort": published.host_port,

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Final
 
+from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.netns import wiring
 from netbench.engines.netns.cni_result import Result
 from netbench.engines.netns.firewall import Firewall
-from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 

@@ -7,27 +7,30 @@ import threading
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned, Wishes
-from netbench.engines.cpus import local_topology
+from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned
+from netbench.engines.local_process import local_topology
 from netbench.engines.netns import proxy, wiring
-from netbench.engines.netns.dispatch import Kinds
-from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
+from netbench.engines.netns.confinement import in_user_namespace
+from netbench.engines.netns.groups import (
+    end_owned_process,
+    leftover_groups,
+    owned_processes,
+    remove_leftover_group,
+)
 from netbench.engines.netns.holder import Holder, NamespaceProcess
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.leftovers import end_owned_process, owned_processes
+from netbench.engines.netns.network_kinds import NetworkKinds
 from netbench.engines.netns.settings import CONTAINER
-from netbench.engines.netns.userns import in_user_namespace
-from netbench.engines.netns.world import World
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError, EngineUnavailable
-from netbench.files import LOCAL
 from netbench.record import Completed, FactValue
-from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
-_NO_WISHES: Final = Wishes()
-_IPV6: Final = 6
+_NO_WISHES: Final = EngineOptions()
 _NOTHING: Final = Attached(None, None, None)
 """What an endpoint has that is in no network."""
 
@@ -40,7 +43,7 @@ class NetnsEngine:
     files = LOCAL
     ask = None
 
-    def __init__(self, run: str, why: str, wishes: Wishes = _NO_WISHES) -> None:
+    def __init__(self, run: str, why: str, wishes: EngineOptions = _NO_WISHES) -> None:
         """Make the world.
 
         Args:
@@ -60,7 +63,7 @@ class NetnsEngine:
         except EngineError as exc:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
         try:
-            self._kinds = Kinds(self._world)
+            self._kinds = NetworkKinds(self._world)
         except EngineError as exc:
             self._world.close()
             raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
@@ -122,7 +125,7 @@ class NetnsEngine:
         """Try what the recipe and the path need."""
         spec = recipe.network
         lacking = self._kinds.unsupported(spec) if spec else None
-        if lacking is None and recipe.family == _IPV6:
+        if lacking is None and recipe.family == Family.V6:
             lacking = self._world.no_ipv6
         if lacking is not None or path is Path.EAST_WEST or not self._publishes(recipe):
             return lacking

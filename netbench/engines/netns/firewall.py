@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.netns import rule_text
-from netbench.engines.netns.numbers import Subnets
+from netbench.engines.netns.allocator import SubnetPair
 from netbench.engines.netns.rules import (
-    Chain,
     Forward,
     Rule,
+    RuleChain,
     bridge_rules,
     container_chains,
     forward_rules,
     host_chains,
     routed_rules,
 )
-from netbench.engines.programs import SYSTEM, find_program
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import Family
@@ -30,7 +30,7 @@ Command = Callable[[int, tuple[str, ...], str], Completed]
 """Run a program with an input in the network namespace of a process."""
 _WAIT: Final = ("--wait", "5")
 """iptables-legacy has one lock for all; seconds to wait for it."""
-_FAMILIES: Final[dict[Family, str]] = {4: "ip", 6: "ip6"}
+_FAMILIES: Final[dict[Family, str]] = {Family.V4: "ip", Family.V6: "ip6"}
 
 Pieces = dict[str, dict[Family, tuple[Rule, ...]]]
 """The rules of each network, port and subnet, the oldest first."""
@@ -43,7 +43,9 @@ class Iptables:
     command: Command
     words: str = "iptables"
 
-    def install(self, place: int, family: Family, chains: Sequence[Chain], state: Pieces) -> None:
+    def install(
+        self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces
+    ) -> None:
         """Make the tables hold exactly these rules; errors as `run`."""
         pieces = [piece.get(family, ()) for piece in state.values()]
         self.run(place, family, rule_text.restore(chains, pieces))
@@ -81,7 +83,9 @@ class Nftables:
     command: Command
     words: str = "nftables"
 
-    def install(self, place: int, family: Family, chains: Sequence[Chain], state: Pieces) -> None:
+    def install(
+        self, place: int, family: Family, chains: Sequence[RuleChain], state: Pieces
+    ) -> None:
         """Replace the tables; errors as `run`."""
         pieces = [piece.get(family, ()) for piece in state.values()]
         self.run(place, rule_text.ruleset(_FAMILIES[family], chains, pieces))
@@ -134,12 +138,12 @@ class Firewall:
         refused = []
         for backend in (Iptables(command), Nftables(command)):
             try:
-                backend.install(world, 4, host_chains(4), {})
+                backend.install(world, Family.V4, host_chains(Family.V4), {})
             except EngineError as exc:
                 refused.append(exc.message)
                 continue
             self._backend = backend
-            self._families = [4]
+            self._families = [Family.V4]
             return
         self._lacking = "; ".join(refused)
 
@@ -160,10 +164,10 @@ class Firewall:
         """
         with self._lock:
             if self._backend and 6 not in self._families:  # noqa: PLR2004 -- IP version
-                self._backend.install(self._world, 6, host_chains(6), self._state)
-                self._families.append(6)
+                self._backend.install(self._world, Family.V6, host_chains(Family.V6), self._state)
+                self._families.append(Family.V6)
 
-    def add_bridge(self, link: str, subnets: Subnets, *, internal: bool, icc: bool) -> None:
+    def add_bridge(self, link: str, subnets: SubnetPair, *, internal: bool, icc: bool) -> None:
         """Install the rules of a bridge network, until `remove_bridge`; errors as `open_ipv6`.
 
         Args:
@@ -173,10 +177,10 @@ class Firewall:
             icc: whether its containers reach each other. Where not, IPv6 needs its rules too.
         """
         piece: dict[Family, tuple[Rule, ...]] = {
-            4: bridge_rules(link, str(subnets.v4), internal=internal, icc=icc)
+            Family.V4: bridge_rules(link, str(subnets.v4), internal=internal, icc=icc)
         }
         if subnets.v6:
-            piece[6] = bridge_rules(link, str(subnets.v6), internal=internal, icc=icc)
+            piece[Family.V6] = bridge_rules(link, str(subnets.v6), internal=internal, icc=icc)
             if not icc:
                 self.open_ipv6()
         self._add(f"bridge {link}", piece)
@@ -187,7 +191,7 @@ class Firewall:
 
     def publish(self, name: str, forwards: tuple[Forward, ...]) -> None:
         """Translate ports of the host's to an endpoint's, until `withdraw`; errors as above."""
-        families: tuple[Family, ...] = (4, 6)
+        families: tuple[Family, ...] = (Family.V4, Family.V6)
         self._add(
             f"ports {name}",
             {x: tuple(y for one in forwards for y in forward_rules(one, x)) for x in families},
@@ -205,8 +209,8 @@ class Firewall:
         self._add(
             f"subnets {network}",
             {
-                4: tuple(rule for subnet in v4 for rule in routed_rules(subnet)),
-                6: tuple(rule for subnet in v6 for rule in routed_rules(subnet)),
+                Family.V4: tuple(rule for subnet in v4 for rule in routed_rules(subnet)),
+                Family.V6: tuple(rule for subnet in v6 for rule in routed_rules(subnet)),
             },
         )
 
@@ -220,7 +224,7 @@ class Firewall:
         Nothing listens there: the rules are in the way of every connection all the same.
         """
         if self._backend:
-            self._backend.install(place, 4, container_chains(), {})
+            self._backend.install(place, Family.V4, container_chains(), {})
 
     @property
     def tables(self) -> frozenset[tuple[str, str]]:

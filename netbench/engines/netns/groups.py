@@ -8,18 +8,20 @@ scheduler then weighs endpoints as it weighs containers. In version 2 processes 
 the parent, so that `cpu` cannot be enabled beneath it.
 """
 
+import contextlib
 import os
 import re
+import signal
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from netbench.cgroups import group_of, mounts
 from netbench.engines.base import Owned
 from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError
+from netbench.system.cgroups import group_of, mounts
 
 _PREFIX: Final = "netbench-"
 _CPU: Final = "cpu"
@@ -174,3 +176,27 @@ def remove_leftover_group(thing: Owned) -> None:
                 _remove(inner)
     if not _remove(group):
         raise EngineError(f"something still runs in the cgroup {group}")
+
+
+def owned_processes(run: str | None) -> tuple[Owned, ...]:
+    """Return the processes that carry `NETBENCH_RUN`, of one run or of all."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "environ").read_bytes().split(b"\0")
+            name = (folder / "comm").read_text().strip()
+        except OSError:
+            continue
+        values = dict(word.decode(errors="replace").partition("=")[::2] for word in words)
+        mark = values.get("NETBENCH_RUN")
+        if mark and run in (None, mark):
+            live = maker_lives(values.get("NETBENCH_OWNER", "")) is not False
+            found.append(Owned("process", folder.name, name, mark, live))
+    return tuple(found)
+
+
+def end_owned_process(thing: Owned) -> None:
+    """Kill a leftover, if it still is what it was."""
+    if any(thing.id == found.id for found in owned_processes(thing.run)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(thing.id), signal.SIGKILL)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from netbench.engines import native
+from netbench.engines import local_process
 from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
 from netbench.errors import EngineError
 from netbench.record import Completed
@@ -204,12 +204,12 @@ class NamespaceProcess:
             time.sleep(0.001)
         if tool is not None:
             self._held = self._held or name == "STOP"
-            native.deliver(tool, name)
+            local_process.deliver(tool, name)
 
     def bytes_read(self) -> BytesRead | None:
         """Return what the tool has read."""
         tool = self.pid()
-        return None if tool is None else native.bytes_read(tool)
+        return None if tool is None else local_process.bytes_read(tool)
 
     def cpus(self) -> str | None:
         """Return the tool's `Cpus_allowed_list`."""

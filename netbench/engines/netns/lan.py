@@ -7,9 +7,9 @@ from typing import Final
 
 from netbench.engines.base import Endpoint, Lan
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import SubnetPair, SubnetPool
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import Holder
-from netbench.engines.netns.numbers import SubnetPool, Subnets
 from netbench.engines.netns.rules import LAN_LINK
 from netbench.engines.netns.settings import SWITCH
 from netbench.spec import Role
@@ -21,11 +21,11 @@ _FORWARDED: Final = "the world forwards to it and from it by the engine's firewa
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class NetnsLanVeth:
     """A veth pair from the world to the LAN's client: .1 is the world's, .254 the client's."""
 
     lan: Lan
-    subnets: Subnets
+    subnets: SubnetPair
     far: str
     """Name of the client's end."""
 
@@ -58,7 +58,7 @@ class LanSide:
         self._ipv6 = ipv6
         self._lock = threading.RLock()
         self._client: Holder | None = None
-        self._first: Wire | None = None
+        self._first: NetnsLanVeth | None = None
         self._wires = 0
         self._forwards = False
 
@@ -102,19 +102,19 @@ class LanSide:
         """Name of the client's end of the veth pair that is routed."""
         return f"{_FAR}0"
 
-    def wire(self, *, ipv6: bool, mtu: int | None) -> Wire:
+    def wire(self, *, ipv6: bool, mtu: int | None) -> NetnsLanVeth:
         """Return one more wire, on which nothing is routed."""
         with self._lock:
             self._wires += 1
             number = self._wires
         return self._connect(number, ipv6=ipv6, mtu=mtu)
 
-    def remove(self, wire: Wire) -> None:
+    def remove(self, wire: NetnsLanVeth) -> None:
         """Remove a wire; nothing where it is gone."""
         wiring.delete_link(self._world, wire.lan.link)
         self._subnets.give_back(wire.subnets)
 
-    def _connect(self, number: int, *, ipv6: bool, mtu: int | None) -> Wire:
+    def _connect(self, number: int, *, ipv6: bool, mtu: int | None) -> NetnsLanVeth:
         client = self.client()
         subnets = self._subnets.take(ipv6=ipv6)
         near, far = f"{LAN_LINK}{number}", f"{_FAR}{number}"
@@ -127,9 +127,9 @@ class LanSide:
         inner, outer = subnets.gateway, subnets.outside
         end = Endpoint("lan", "lan", Role.LAN, client, outer.v4, None, address6=outer.v6)
         done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
-        return Wire(Lan(end, near, inner.v4, inner.v6, done), subnets, far)
+        return NetnsLanVeth(Lan(end, near, inner.v4, inner.v6, done), subnets, far)
 
-    def _route(self, wire: Wire) -> None:
+    def _route(self, wire: NetnsLanVeth) -> None:
         inner, outer = wire.subnets.gateway, wire.subnets.outside
         wiring.netlink(self.client(), "route the LAN", lambda r: wiring.add_default(r, inner))
         wiring.netlink(self._world, "route to the LAN", lambda r: wiring.add_default(r, outer))

@@ -12,21 +12,21 @@ from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Lan, Network, Published
 from netbench.engines.netns import wiring
+from netbench.engines.netns.allocator import HOSTS, NumberPool, SubnetPair
 from netbench.engines.netns.bridge import BridgeKind
 from netbench.engines.netns.holder import Holder
+from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.numbers import HOSTS, Numbers, Subnets
 from netbench.engines.netns.settings import SWITCH
-from netbench.engines.netns.vxlan import Tunnel, add_tunnel
-from netbench.engines.netns.world import World
+from netbench.engines.netns.vxlan import VxlanTunnel, add_tunnel
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
-from netbench.spec import NetworkSpec, Role
+from netbench.spec import USUAL_MTU, VXLAN_HEADERS, NetworkSpec, Role
 
 _PORT: Final = 4789
 """RFC 7348 §5."""
-_ROOM: Final = 1450
-"""Bytes: the LAN's 1500 less VXLAN's headers, RFC 7348 §4.3."""
+_ROOM: Final = USUAL_MTU - VXLAN_HEADERS
+"""Bytes of the LAN's frames that are left."""
 _BRIDGE, _TUNNEL = "br0", "vxlan0"
 """What they are called in the sandbox."""
 _TRIED: Final = 1
@@ -52,9 +52,9 @@ class Overlay:
     far: _Node
     spec: NetworkSpec
     mtu: int
-    subnets: Subnets
+    subnets: SubnetPair
     ipam: Ipam
-    hosts: Numbers = field(default_factory=lambda: Numbers(HOSTS, "addresses of the overlay"))
+    hosts: NumberPool = field(default_factory=lambda: NumberPool(HOSTS, "addresses of the overlay"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class OverlayKind:
         self._world = world
         self._bridges = bridges
         self._lock = threading.Lock()
-        self._ids = Numbers(range(_TRIED + 1, 1 << 12), "VXLAN identifiers")
+        self._ids = NumberPool(range(_TRIED + 1, 1 << 12), "VXLAN identifiers")
         self._tried = False
         self._lacking: str | None = None
         self._overlays: dict[str, Overlay] = {}
@@ -148,7 +148,7 @@ class OverlayKind:
             wiring.add_bridge(node.place, node.bridge, mtu=made.mtu)
             add_tunnel(
                 place,
-                Tunnel(node.tunnel, vxlan, _PORT, under, local, remote, made.mtu),
+                VxlanTunnel(node.tunnel, vxlan, _PORT, under, local, remote, made.mtu),
                 into=node.place,
                 bridge=node.bridge,
             )

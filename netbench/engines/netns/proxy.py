@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from netbench.engines.local_process import find_program
 from netbench.engines.netns.rules import Forward
 from netbench.engines.netns.spawner import end
-from netbench.engines.programs import find_program
 from netbench.errors import EngineError
 
 _PROGRAM: Final = "docker-proxy"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from netbench.engines.netns.rules import Chain, Rule, by_table, content
+from netbench.engines.netns.rules import Rule, RuleChain, by_table, content
 
 NFT_TABLE: Final = "netbench"
 """Start of the names of the tables that are made with nft, apart from those of iptables."""
@@ -15,7 +15,7 @@ _VERDICTS: Final = {
 }
 
 
-def restore(chains: Sequence[Chain], pieces: Sequence[tuple[Rule, ...]]) -> str:
+def restore(chains: Sequence[RuleChain], pieces: Sequence[tuple[Rule, ...]]) -> str:
     """Return what makes the tables hold exactly this, for `iptables-restore`.
 
     Args:
@@ -32,7 +32,7 @@ def restore(chains: Sequence[Chain], pieces: Sequence[tuple[Rule, ...]]) -> str:
     return "\n".join((*lines, ""))
 
 
-def insert(chains: Sequence[Chain], piece: Iterable[Rule]) -> str:
+def insert(chains: Sequence[RuleChain], piece: Iterable[Rule]) -> str:
     """Return what adds rules as Docker does, for `iptables-restore --noflush`.
 
     They go to the start of their chain. What stands at the start already, whatever is before or
@@ -86,7 +86,7 @@ def _words(rule: Rule) -> str:
     return " ".join(words)
 
 
-def ruleset(family: str, chains: Sequence[Chain], pieces: Sequence[tuple[Rule, ...]]) -> str:
+def ruleset(family: str, chains: Sequence[RuleChain], pieces: Sequence[tuple[Rule, ...]]) -> str:
     """Return what replaces our tables of one family by this, for `nft -f`.
 
     Args:
@@ -110,7 +110,7 @@ def ruleset(family: str, chains: Sequence[Chain], pieces: Sequence[tuple[Rule, .
     return "".join(texts)
 
 
-def _nft_chain(family: str, chain: Chain, rules: Iterable[Rule]) -> str:
+def _nft_chain(family: str, chain: RuleChain, rules: Iterable[Rule]) -> str:
     hook = f"    {chain.hook}; policy {chain.policy.lower()};\n" if chain.hook else ""
     lines = "".join(f"    {_nft_words(family, rule)}\n" for rule in rules)
     return f"  chain {chain.name} {{\n{hook}{lines}  }}\n"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from netbench.engines.netns.numbers import Addresses, Subnets
+from netbench.engines.netns.allocator import Addresses, SubnetPair
 from netbench.spec import Family
 
 LAN_LINK: Final = "nblan"
@@ -51,7 +51,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class RuleChain:
     """A chain, with the rules that are there before any network."""
 
     table: Table
@@ -70,32 +70,32 @@ _FORWARD: Final = (
 _TO_HOST: Final = Rule("nat", "PREROUTING", "DOCKER", local=True)
 _FROM_HOST: Final = Rule("nat", "OUTPUT", "DOCKER", dst="! 127.0.0.0/8", local=True)
 _CHAINS: Final = (
-    Chain(*("nat", "PREROUTING"), (_TO_HOST,), hook="type nat hook prerouting priority dstnat"),
-    Chain(*("nat", "OUTPUT"), (_FROM_HOST,), hook="type nat hook output priority dstnat"),
-    Chain("nat", "POSTROUTING", hook="type nat hook postrouting priority srcnat"),
-    Chain("nat", "DOCKER"),
-    Chain(
+    RuleChain(*("nat", "PREROUTING"), (_TO_HOST,), hook="type nat hook prerouting priority dstnat"),
+    RuleChain(*("nat", "OUTPUT"), (_FROM_HOST,), hook="type nat hook output priority dstnat"),
+    RuleChain("nat", "POSTROUTING", hook="type nat hook postrouting priority srcnat"),
+    RuleChain("nat", "DOCKER"),
+    RuleChain(
         *("filter", "FORWARD"),
         _FORWARD,
         hook="type filter hook forward priority filter",
         policy="DROP",
     ),
-    Chain("filter", "DOCKER"),
-    Chain("filter", _ISOLATED, tail=(Rule("filter", _ISOLATED, "RETURN"),)),
-    Chain("filter", _ISOLATING, tail=(Rule("filter", _ISOLATING, "RETURN"),)),
-    Chain("filter", "DOCKER-USER", tail=(Rule("filter", "DOCKER-USER", "RETURN"),)),
+    RuleChain("filter", "DOCKER"),
+    RuleChain("filter", _ISOLATED, tail=(Rule("filter", _ISOLATED, "RETURN"),)),
+    RuleChain("filter", _ISOLATING, tail=(Rule("filter", _ISOLATING, "RETURN"),)),
+    RuleChain("filter", "DOCKER-USER", tail=(Rule("filter", "DOCKER-USER", "RETURN"),)),
 )
 
 
-def host_chains(family: Family) -> tuple[Chain, ...]:
+def host_chains(family: Family) -> tuple[RuleChain, ...]:
     """Return the chains of the engine's host."""
-    if family == 4:  # noqa: PLR2004 -- IP version
+    if family == Family.V4:
         return _CHAINS
     own = replace(_FROM_HOST, dst="! ::1/128")
     return tuple(replace(one, head=(own,)) if one.name == "OUTPUT" else one for one in _CHAINS)
 
 
-def container_chains() -> tuple[Chain, ...]:
+def container_chains() -> tuple[RuleChain, ...]:
     """Return the chains in a container of a user-defined network: the way to the name server."""
     to, back = "DOCKER_OUTPUT", "DOCKER_POSTROUTING"
     ports = _RESOLVER_PORTS.items()
@@ -110,10 +110,12 @@ def container_chains() -> tuple[Chain, ...]:
     asks = Rule("nat", "OUTPUT", to, dst=_RESOLVER)
     answers = Rule("nat", "POSTROUTING", back, dst=_RESOLVER)
     return (
-        Chain("nat", "OUTPUT", (asks,), hook="type nat hook output priority dstnat"),
-        Chain("nat", "POSTROUTING", (answers,), hook="type nat hook postrouting priority srcnat"),
-        Chain("nat", to, there),
-        Chain("nat", back, here),
+        RuleChain("nat", "OUTPUT", (asks,), hook="type nat hook output priority dstnat"),
+        RuleChain(
+            "nat", "POSTROUTING", (answers,), hook="type nat hook postrouting priority srcnat"
+        ),
+        RuleChain("nat", to, there),
+        RuleChain("nat", back, here),
     )
 
 
@@ -168,7 +170,7 @@ class Forward:
     host_port: int
     to: Addresses
     port: int
-    within: Subnets
+    within: SubnetPair
     """Subnets of the endpoint. Neighbours must come from the gateway, or be answered directly."""
 
 
@@ -179,7 +181,7 @@ def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
     Here they are translated too, as by an engine without docker-proxy, and what is let through is
     what was translated.
     """
-    if family == 4:  # noqa: PLR2004 -- IP version
+    if family == Family.V4:
         host, own, subnet = one.host.v4, one.to.v4, str(one.within.v4)
         to = f"{own}:{one.port}"
     elif one.host.v6 and one.to.v6:
@@ -228,7 +230,7 @@ def by_table(rules: Iterable[Rule]) -> Mapping[Table, list[Rule]]:
     return found
 
 
-def content(chain: Chain, pieces: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...]:
+def content(chain: RuleChain, pieces: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...]:
     """Return everything in a chain: the newest network first, as Docker inserts them."""
     own = [[rule for rule in piece if _in(chain, rule)] for piece in pieces]
     first = [rule for piece in reversed(own) for rule in piece if not rule.last]
@@ -236,5 +238,5 @@ def content(chain: Chain, pieces: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...
     return (*chain.head, *first, *last, *chain.tail)
 
 
-def _in(chain: Chain, rule: Rule) -> bool:
+def _in(chain: RuleChain, rule: Rule) -> bool:
     return (rule.table, rule.chain) == (chain.table, chain.name)

@@ -5,6 +5,8 @@ from errno import EACCES, EINVAL, ENOENT, EPERM
 from pathlib import Path
 from typing import Final
 
+from netbench.spec import Family
+
 READY: Final = {"net/ipv6/conf/default/accept_dad": "0"}
 """A link forwards no IPv6 while its own link-local address is being tried for duplicates, which
 takes a second or two; and those tries would fall into the first trial."""
@@ -26,7 +28,7 @@ CONTAINER: Final = {
     "net/ipv4/ping_group_range": "0 2147483647",
 }
 """Settings of an endpoint, as a Docker Engine makes them."""
-FORWARDING: Final = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+FORWARDING: Final = {Family.V4: "net/ipv4/ip_forward", Family.V6: "net/ipv6/conf/all/forwarding"}
 """Settings that make a namespace a router, for each IP version."""
 BRIDGE_NF: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 """Whether bridged frames pass iptables; there where the kernel has br_netfilter."""

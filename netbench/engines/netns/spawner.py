@@ -14,7 +14,7 @@ from netbench.engines.netns.confinement import Confinement
 from netbench.engines.netns.holder import Holder, NamespaceProcess, begin, marks, settled
 from netbench.errors import EngineError
 from netbench.record import Completed
-from netbench.threads import Pool
+from netbench.system.interrupts import Pool
 
 _Started = TypeVar("_Started")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})

@@ -7,7 +7,7 @@ from netbench.engines.netns import wiring
 
 
 @dataclass(frozen=True, slots=True)
-class Tunnel:
+class VxlanTunnel:
     """One end of a VXLAN between two hosts."""
 
     link: str
@@ -21,7 +21,7 @@ class Tunnel:
     mtu: int
 
 
-def add_tunnel(place: int, tunnel: Tunnel, *, into: int, bridge: str) -> None:
+def add_tunnel(place: int, tunnel: VxlanTunnel, *, into: int, bridge: str) -> None:
     """Make a tunnel's end where its packets leave, and put it into a bridge of another namespace.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netbench.engines.netns.numbers import PREFIX, PREFIX6, Addresses, Subnets
+from netbench.engines.netns.allocator import PREFIX, PREFIX6, Addresses, SubnetPair
 from netbench.engines.netns.settings import (
     BRIDGE_NF,
     FORWARDING,
@@ -18,7 +18,8 @@ from netbench.engines.netns.settings import (
     write_settings,
 )
 from netbench.errors import EngineError, FactError, Unsupported
-from netbench.setns import in_netns
+from netbench.spec import Family
+from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _NODAD: Final = 0x02
@@ -27,7 +28,7 @@ _ENOTSUPP: Final = 524
 """The kernel's own, include/linux/errno.h: a mode that it was built without."""
 _LOOPBACK: Final = 1
 """LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
-_ANYWHERE: Final = {4: "0.0.0.0/0", 6: "::/0"}
+_ANYWHERE: Final = {Family.V4: "0.0.0.0/0", Family.V6: "::/0"}
 QUEUE: Final = 0
 """Packets in the queue of a link, as a Docker Engine has it; no such link has a queue anyway."""
 
@@ -103,16 +104,16 @@ def add_addresses(route: Any, index: int, own: Addresses) -> None:
 
 def add_default(route: Any, gateway: Addresses) -> None:
     """Add the default routes by a gateway."""
-    route.route("add", dst=_ANYWHERE[4], gateway=gateway.v4)
+    route.route("add", dst=_ANYWHERE[Family.V4], gateway=gateway.v4)
     if gateway.v6:
-        route.route("add", dst=_ANYWHERE[6], gateway=gateway.v6)
+        route.route("add", dst=_ANYWHERE[Family.V6], gateway=gateway.v6)
 
 
 def add_default_by_link(route: Any, index: int, *, ipv6: bool) -> None:
     """Add default routes that are a link itself."""
-    route.route("add", dst=_ANYWHERE[4], oif=index)
+    route.route("add", dst=_ANYWHERE[Family.V4], oif=index)
     if ipv6:
-        route.route("add", dst=_ANYWHERE[6], oif=index)
+        route.route("add", dst=_ANYWHERE[Family.V6], oif=index)
 
 
 def add_bridge(
@@ -201,7 +202,7 @@ def bring_up(
 
 
 def add_wire(
-    near: tuple[int, str], far: tuple[int, str], subnets: Subnets, *, mtu: int | None
+    near: tuple[int, str], far: tuple[int, str], subnets: SubnetPair, *, mtu: int | None
 ) -> None:
     """Join two namespaces by a veth pair: the near one has the gateway's addresses.
 
@@ -235,7 +236,7 @@ def forward(pid: int, *, ipv6: bool) -> None:
     Raises:
         EngineError: the namespace is gone.
     """
-    settings = {FORWARDING[family]: "1" for family in ((4, 6) if ipv6 else (4,))}
+    settings = {FORWARDING[family]: "1" for family in (Family if ipv6 else (Family.V4,))}
     netlink(pid, "forward", lambda _: write_settings(settings))
 
 

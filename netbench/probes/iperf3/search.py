@@ -8,7 +8,7 @@ from netbench.errors import ProbeError
 from netbench.probes.bounds import hold, no_rate, outside
 from netbench.probes.iperf3.document import server_argv
 from netbench.probes.iperf3.udp import UdpRate
-from netbench.probes.lossratio import Bounds, Limits, LoadTrial, bounds, next_load
+from netbench.probes.loss_ratio import Bounds, Limits, LoadTrial, bounds, next_load
 from netbench.record import FactValue, Measurement, Sample
 from netbench.spec import Protocol
 from netbench.units import BITS_PER_SECOND, bit_rate

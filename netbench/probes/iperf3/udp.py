@@ -41,7 +41,7 @@ _LARGEST: Final = 65507
 """The most that IPv4 takes, RFC 768 and RFC 791."""
 _RECEIVER_SINCE: Final = (3, 11)
 """Older versions print the sender's bytes alone."""
-_HEADERS: Final[dict[Family, int]] = {4: 28, 6: 48}
+_HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
 """Bytes of IP and UDP."""
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.across.model import Comparison, Pairing, Run, RunContrast
-from netbench.analysis.points import TrialPoint
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
+from netbench.analysis.series import TrialPoint
 from netbench.report.forest import CLIP, ticks
+from netbench.report.labels import capital
 from netbench.report.sentences import measure
-from netbench.report.words import CellKey, capital
 from netbench.spec import Cell, Path
 
 _PAD: Final = 0.06
@@ -44,7 +45,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SpreadRow:
     """One driver in one run: the value of every block."""
 
     driver: str
@@ -62,12 +63,12 @@ class Spread:
     """One measure: the values of every driver in every run, on one axis."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[SpreadRow, ...]
     low: str
     high: str
 
 
-def changes(comparison: Comparison, pairing: Pairing) -> Changes | None:
+def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
     """Return the primary contrasts of a pairing; None where none of them has a ratio."""
     everything = [
         one for each in comparison.pairings for one in each.contrasts if one.primary and one.ratio
@@ -102,7 +103,7 @@ def changes(comparison: Comparison, pairing: Pairing) -> Changes | None:
     )
 
 
-def spreads(comparison: Comparison) -> tuple[Spread, ...]:
+def spreads(comparison: RunComparison) -> tuple[Spread, ...]:
     """Return every value of the measures that runs are judged by, in the cells in common."""
     judged = dict.fromkeys(
         (CellKey(one.path, one.probe, one.placement), one.metric)
@@ -119,7 +120,7 @@ def spreads(comparison: Comparison) -> tuple[Spread, ...]:
 _Points = dict[tuple[CellKey, str], dict[str, list[TrialPoint]]]
 
 
-def _points(run: Run, common: Iterable[Cell]) -> _Points:
+def _points(run: ComparedSide, common: Iterable[Cell]) -> _Points:
     found: defaultdict[tuple[CellKey, str], dict[str, list[TrialPoint]]] = defaultdict(dict)
     cells = frozenset(common)
     for point in run.analysis.points:
@@ -131,7 +132,7 @@ def _points(run: Run, common: Iterable[Cell]) -> _Points:
 
 
 def _spread(
-    comparison: Comparison, points: list[_Points], key: CellKey, metric: str
+    comparison: RunComparison, points: list[_Points], key: CellKey, metric: str
 ) -> Spread | None:
     here = [each.get((key, metric), {}) for each in points]
     values = [p.value for drivers in here for found in drivers.values() for p in found]
@@ -147,7 +148,7 @@ def _spread(
             if found:
                 middle = (found[(len(found) - 1) // 2] + found[len(found) // 2]) / 2
                 rows.append(
-                    Row(
+                    SpreadRow(
                         driver=driver,
                         run=index,
                         label=run.label,

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Final
 
-from netbench.analysis.across.model import Comparison, Pairing, RunContrast
+from netbench.analysis.cell_key import plain
+from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.analysis.model import Verdict
 from netbench.report.budgets import ordered
-from netbench.report.compare import words
+from netbench.report.compare import labels
 from netbench.report.console import STYLES, budget_lines, plain_table
-from netbench.report.words import SIGNS, plain
+from netbench.report.labels import SIGNS
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -15,19 +16,19 @@ if TYPE_CHECKING:
 _SIGN: Final = "–"
 
 
-def shown(comparison: Comparison) -> "Group":
+def shown(comparison: RunComparison) -> "Group":
     """Return everything, for people at a terminal."""
     from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
     from rich.text import Text  # noqa: PLC0415 - same
 
-    parts: list[RenderableType] = [Text(words.run_line(run)) for run in comparison.runs]
-    parts.append(Text(f"\n{words.lead(comparison)}", style="bold"))
-    said = words.accepted_line(comparison)
+    parts: list[RenderableType] = [Text(labels.run_line(run)) for run in comparison.runs]
+    parts.append(Text(f"\n{labels.lead(comparison)}", style="bold"))
+    said = labels.accepted_line(comparison)
     parts += [Text(said, style="yellow")] if said else []
     for pairing in comparison.pairings:
         parts += _pairing(pairing, comparison.margin)
-    parts += budget_lines(words.budgets_told(comparison), ordered(comparison))
-    parts.append(Text(f"\n{words.HONEST}", style="dim"))
+    parts += budget_lines(labels.budgets_told(comparison), ordered(comparison))
+    parts.append(Text(f"\n{labels.HONEST}", style="dim"))
     return Group(*parts)
 
 
@@ -35,8 +36,8 @@ def _pairing(pairing: Pairing, margin: float) -> list["RenderableType"]:
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     parts: list[RenderableType] = [_differences(pairing)]
-    parts += [Text(plain(words.machine_line(s, pairing)), style="dim") for s in pairing.machine]
-    parts += [Text(line, style="dim") for line in words.cells_line(pairing)]
+    parts += [Text(plain(labels.machine_line(s, pairing)), style="dim") for s in pairing.machine]
+    parts += [Text(line, style="dim") for line in labels.cells_line(pairing)]
     primary = [one for one in pairing.contrasts if one.primary]
     parts += [_contrasts(pairing, primary, margin)] if primary else []
     parts += _reasons(primary)
@@ -62,8 +63,8 @@ def _differences(pairing: Pairing) -> "RenderableType":
         result.add_row(
             Text(one.fact),
             Text(plain(str(one.scope))),
-            *map(Text, words.values(one)),
-            words.grade(one) if one.confounder else "",
+            *map(Text, labels.values(one)),
+            labels.grade(one) if one.confounder else "",
             style="yellow" if one.withholds else "" if one.confounder else "dim",
         )
     return result
@@ -85,12 +86,12 @@ def _contrasts(
     for one in found:
         sign = _SIGN if one.withheld else SIGNS[one.verdict]
         result.add_row(
-            Text(words.place(one)),
-            Text(words.subject(one)),
-            words.level(one.left, one),
-            words.level(one.right, one),
-            Text(words.figures(one)),
-            Text(f"{sign} {words.verdict(one, margin)}", style=STYLES[one.verdict]),
+            Text(labels.place(one)),
+            Text(labels.subject(one)),
+            labels.level(one.left, one),
+            labels.level(one.right, one),
+            Text(labels.figures(one)),
+            Text(f"{sign} {labels.verdict(one, margin)}", style=STYLES[one.verdict]),
         )
     return result
 
@@ -100,7 +101,7 @@ def _reasons(found: list[RunContrast]) -> list["RenderableType"]:
     from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
 
     told = [
-        (words.why(one), f"{words.subject(one)} in {words.measured(one)}")
+        (labels.why(one), f"{labels.subject(one)} in {labels.measured(one)}")
         for one in found
         if one.withheld
     ]

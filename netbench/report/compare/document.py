@@ -1,11 +1,11 @@
 """The `--json` document of `compare`, schema 2."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
-from netbench.analysis.across.differences import Difference
-from netbench.analysis.across.model import Comparison, MachineState, Pairing, RunContrast, Side
-from netbench.analysis.model import QualityWarning
+from netbench.analysis.compare.differences import RunDifference
+from netbench.analysis.compare.model import MachineState, Pairing, RunComparison, RunContrast, Side
+from netbench.documents import plain
 from netbench.documents.compare import (
     CompareDocument,
     DifferenceRow,
@@ -14,16 +14,19 @@ from netbench.documents.compare import (
     SideRow,
     Value,
 )
-from netbench.documents.run import WarningRow
+from netbench.documents.run import BudgetRow
 from netbench.record import Absent, FactValue
-from netbench.report.document import budget_row
 from netbench.spec import Path
 
 SCHEMA: Final = 2
 
 
-def document(comparison: Comparison, page: str, exit_code: int) -> CompareDocument:
+def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, Any]:
     """Return the document; fields may be added to it, never renamed."""
+    return plain(_document(comparison, page, exit_code))
+
+
+def _document(comparison: RunComparison, page: str, exit_code: int) -> CompareDocument:
     first, second, *_ = comparison.runs
     return {
         "schema": SCHEMA,
@@ -58,11 +61,11 @@ def document(comparison: Comparison, page: str, exit_code: int) -> CompareDocume
                 for fact in one.withheld
             )
         ),
-        "budgets": [budget_row(result) for result in comparison.budgets],
+        "budgets": [BudgetRow.of(result) for result in comparison.budgets],
     }
 
 
-def _difference(one: Difference, pairing: Pairing) -> DifferenceRow:
+def _difference(one: RunDifference, pairing: Pairing) -> DifferenceRow:
     scope = one.scope
     return {
         "fact": one.fact,
@@ -116,7 +119,7 @@ def _contrast(one: RunContrast) -> RunContrastRow:
         "noise_floor": _number(one.noise_floor),
         "machine": _number(one.machine),
         "withheld": list(one.withheld),
-        "warnings": _warnings(one.warnings),
+        "warnings": list(one.warnings),
     }
 
 
@@ -139,10 +142,6 @@ def _machine(state: MachineState, pairing: Pairing) -> MachineRow:
         "ratio": _number(state.ratio),
         "unit": state.unit,
     }
-
-
-def _warnings(found: tuple[QualityWarning, ...]) -> list[WarningRow]:
-    return [{"kind": w.kind, "message": w.message, "advice": w.advice} for w in found]
 
 
 def _number(value: float | None) -> float | None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from netbench.report.figures.base import Figure, Scene
-from netbench.report.figures.cpusplit import cpu_split
+from netbench.report.figures.base import Figure, FigureData
+from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
 from netbench.report.figures.loads import rate_search
@@ -14,7 +14,7 @@ from netbench.report.figures.series import series
 from netbench.report.figures.tradeoff import tradeoff
 from netbench.report.figures.trials import trials
 
-__all__ = ["Chapter", "Figure", "Scene", "chapters"]
+__all__ = ["Chapter", "Figure", "FigureData", "chapters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Chapter:
     figures: tuple[Figure, ...]
 
 
-def chapters(scene: Scene) -> tuple[Chapter, ...]:
+def chapters(scene: FigureData) -> tuple[Chapter, ...]:
     """Return every figure that the run has data for."""
     found = (
         Chapter("tradeoff", "Isolation against cost", tradeoff(scene)),

@@ -9,14 +9,15 @@ from typing import Final, TypeVar
 import numpy as np
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import PlanSummary
 from netbench.report.document import Json
 from netbench.report.forest import ticks
+from netbench.report.labels import key_of, shortened
 from netbench.report.palette import BAND, INK, LINE, QUIET, Colour
 from netbench.report.sentences import primaries
-from netbench.report.views import Digest
-from netbench.report.words import CellKey, key_of, plain, shortened
 from netbench.spec import Placement
 
 POINTS: Final = 1_500
@@ -58,7 +59,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class FigureData:
     """What figures are drawn from."""
 
     analysis: Analysis
@@ -168,7 +169,7 @@ def spans(values: Mapping[str, float], unit: str) -> str:
     return f"from {shown[low]} ({low}) to {shown[high]} ({high}), {len(values)} drivers"
 
 
-def medians(scene: Scene, key: CellKey, metric: str) -> dict[str, float]:
+def medians(scene: FigureData, key: CellKey, metric: str) -> dict[str, float]:
     """Return the median of each driver that was measured in a cell, the baseline first."""
     found = {
         cell.driver: cell.median
@@ -245,7 +246,7 @@ def layout(x: Spec, y: Spec, **more: Json) -> Spec:
     }
 
 
-def in_order(scene: Scene, keys: Iterable[CellKey]) -> list[CellKey]:
+def in_order(scene: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:
     """Return cells in the order of the verdict's table, others behind it."""
     first = [key_of(c) for c in primaries(scene.analysis)]
     return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.analysis.family import leading
+from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey
+from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary
-from netbench.report.words import PATHS, PLACEMENTS, CellKey
 from netbench.spec import Placement
 
 PLACEMENT: Final = "placement"

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.derived import idle_probes
+from netbench.analysis.digest_model import DrawnRecord, MergedTimes
 from netbench.record.histogram import edges, rank_bucket
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     chosen,
@@ -24,9 +26,8 @@ from netbench.report.figures.base import (
     scaled,
     spans,
 )
+from netbench.report.labels import counted
 from netbench.report.palette import QUIET
-from netbench.report.views import Line, MergedTimes
-from netbench.report.words import CellKey, counted
 
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 READ: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -56,7 +57,7 @@ class _Curve:
     largest: float | None
 
 
-def curves(scene: Scene) -> tuple[Figure, ...]:
+def curves(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell with round-trip times, that under load with its idle one."""
     found = _curves(scene)
     idle = idle_probes(scene.plan)
@@ -71,7 +72,7 @@ def curves(scene: Scene) -> tuple[Figure, ...]:
     )
 
 
-def _curves(scene: Scene) -> dict[CellKey, list[_Curve]]:
+def _curves(scene: FigureData) -> dict[CellKey, list[_Curve]]:
     """Return the curves of each cell: of all records together, else of the median one."""
     loaded = idle_probes(scene.plan)
     found: dict[CellKey, dict[str, _Curve]] = {}
@@ -88,7 +89,7 @@ def _curves(scene: Scene) -> dict[CellKey, list[_Curve]]:
     }
 
 
-def _of_line(line: Line, *, loaded: bool) -> _Curve:
+def _of_line(line: DrawnRecord, *, loaded: bool) -> _Curve:
     at = dict(line.quantiles)
     return _Curve(
         driver=line.driver,
@@ -135,7 +136,7 @@ def _spaced(points: Iterable[tuple[float, float]]) -> Iterable[tuple[float, floa
             last = x, y
 
 
-def _figure(scene: Scene, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Figure:
+def _figure(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Figure:
     every = [*idle, *loaded]
     own = medians(scene, key, "rtt_p99")
     values = {curve.driver: own.get(curve.driver, 0.0) for curve in every}
@@ -212,7 +213,7 @@ def _row(curve: _Curve) -> tuple[str, ...]:
     )
 
 
-def _trace(scene: Scene, curve: _Curve, scale: float, *, legend: bool) -> Spec:
+def _trace(scene: FigureData, curve: _Curve, scale: float, *, legend: bool) -> Spec:
     colour = scene.colours[curve.driver].light
     return {
         "type": "scatter",
@@ -228,7 +229,7 @@ def _trace(scene: Scene, curve: _Curve, scale: float, *, legend: bool) -> Spec:
     }
 
 
-def _thin(scene: Scene, key: CellKey, driver: str, scale: float) -> Spec:
+def _thin(scene: FigureData, key: CellKey, driver: str, scale: float) -> Spec:
     """Return all single records of a driver that are kept, as one trace with gaps."""
     x: list[Json] = []
     y: list[Json] = []

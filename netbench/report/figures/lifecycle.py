@@ -5,12 +5,13 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
-from netbench.analysis.points import TrialPoint, in_columns
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.series import TrialPoint, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     NAMED,
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -22,8 +23,8 @@ from netbench.report.figures.base import (
     spans,
     thinned,
 )
+from netbench.report.labels import capital, counted
 from netbench.report.palette import QUIET
-from netbench.report.words import CellKey, capital, counted
 
 PHASES: Final = {
     "create_time": ("network created", "square", 0.24),
@@ -36,7 +37,7 @@ _ENOUGH: Final = 2
 _Times = dict[str, dict[str, list[TrialPoint]]]
 
 
-def lifecycle(scene: Scene) -> tuple[Figure, ...]:
+def lifecycle(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell of the control plane."""
     groups: defaultdict[CellKey, list[TrialPoint]] = defaultdict(list)
     points = in_columns(scene.analysis.points, TrialPoint)
@@ -47,7 +48,7 @@ def lifecycle(scene: Scene) -> tuple[Figure, ...]:
     return tuple(_figure(scene, key, groups[key]) for key in in_order(scene, groups))
 
 
-def _figure(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
+def _figure(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     shown, note = thinned(points)
     scale, name = scaled((point.value for point in points), units.SECONDS)
     every, drawn = _grouped(scene, points), _grouped(scene, shown)
@@ -86,7 +87,7 @@ def _figure(scene: Scene, key: CellKey, points: list[TrialPoint]) -> Figure:
     )
 
 
-def _grouped(scene: Scene, points: list[TrialPoint]) -> _Times:
+def _grouped(scene: FigureData, points: list[TrialPoint]) -> _Times:
     """Return the points by driver, the baseline first, and by phase."""
     found: defaultdict[str, defaultdict[str, list[TrialPoint]]]
     found = defaultdict(lambda: defaultdict(list))

@@ -5,11 +5,13 @@ from collections import defaultdict
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import Goal, Load, SearchTrial
 from netbench.probes.iperf3.search import GOALS
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     chosen,
@@ -24,9 +26,8 @@ from netbench.report.figures.base import (
     spans,
     thinned,
 )
+from netbench.report.labels import counted
 from netbench.report.palette import QUIET
-from netbench.report.views import Goal, Load, Search
-from netbench.report.words import CellKey, counted
 
 MARKS: Final = {
     "ndr": ("without loss", "circle", 0.24),
@@ -39,9 +40,9 @@ FLOOR: Final = 0.003
 _TICKS: Final = {FLOOR: "none", 0.01: "0.01", 0.1: "0.1", 1.0: "1", 10.0: "10", 100.0: "100"}
 
 
-def rate_search(scene: Scene) -> tuple[Figure, ...]:
+def rate_search(scene: FigureData) -> tuple[Figure, ...]:
     """Return two figures for each cell with searches: the loads that were tried, and the rates."""
-    groups: defaultdict[CellKey, list[Search]] = defaultdict(list)
+    groups: defaultdict[CellKey, list[SearchTrial]] = defaultdict(list)
     for search in scene.digest.searches:
         groups[search.cell].append(search)
     return tuple(
@@ -51,7 +52,7 @@ def rate_search(scene: Scene) -> tuple[Figure, ...]:
     )
 
 
-def _tried(scene: Scene, key: CellKey, searches: list[Search]) -> Figure:
+def _tried(scene: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figure:
     loads: dict[str, list[Load]] = {driver: [] for driver in scene.colours}
     for search in searches:
         loads[search.driver] += search.loads
@@ -107,7 +108,7 @@ def _axes(name: str) -> Spec:
     )
 
 
-def _points(scene: Scene, driver: str, loads: list[Load], scale: float) -> Spec:
+def _points(scene: FigureData, driver: str, loads: list[Load], scale: float) -> Spec:
     colour = scene.colours[driver].light
     return {
         "type": "scatter",
@@ -134,7 +135,7 @@ def _lost(loss: float) -> str:
     return "nothing" if not loss else f"{units.significant(loss * 100, 2)} %"
 
 
-def _load_row(search: Search, load: Load) -> tuple[str, ...]:
+def _load_row(search: SearchTrial, load: Load) -> tuple[str, ...]:
     return (
         search.driver,
         str(search.record),
@@ -145,7 +146,7 @@ def _load_row(search: Search, load: Load) -> tuple[str, ...]:
     )
 
 
-def _rates(scene: Scene, key: CellKey, searches: list[Search]) -> Figure:
+def _rates(scene: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figure:
     goals: dict[str, dict[str, list[Goal]]] = {driver: {} for driver in scene.colours}
     for search in searches:
         for goal in search.goals:
@@ -215,7 +216,7 @@ def _rate(metric: str, goals: list[Goal], row: int, colour: str, scale: float) -
     return spec
 
 
-def _goal_row(search: Search, goal: Goal) -> tuple[str, ...]:
+def _goal_row(search: SearchTrial, goal: Goal) -> tuple[str, ...]:
     return (
         search.driver,
         str(search.record),

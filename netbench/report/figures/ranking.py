@@ -6,12 +6,13 @@ from itertools import permutations
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import CellSummary, Contrast, Verdict
 from netbench.record import METRICS
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     chosen,
@@ -23,8 +24,8 @@ from netbench.report.figures.base import (
 )
 from netbench.report.figures.ladders import Ladder, ladders
 from netbench.report.forest import CLIP
+from netbench.report.labels import capital, counted, interval, key_of
 from netbench.report.palette import QUIET
-from netbench.report.words import CellKey, capital, counted, interval, key_of
 
 SPREAD: Final = 0.5
 """Share of a step that the drivers' marks are spread over."""
@@ -42,7 +43,7 @@ class _Flip:
     """Step at which `other` is better."""
 
 
-def ranking(scene: Scene) -> tuple[Figure, ...]:
+def ranking(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each thing alone by which cells differ."""
     keys = dict.fromkeys(
         CellKey(cell.path, cell.probe, cell.placement)
@@ -53,7 +54,7 @@ def ranking(scene: Scene) -> tuple[Figure, ...]:
     return tuple(found for found in made if found is not None)
 
 
-def _figure(scene: Scene, ladder: Ladder) -> Figure | None:
+def _figure(scene: FigureData, ladder: Ladder) -> Figure | None:
     cells = {key for _, key in ladder.steps}
     contrasts = {
         (c.driver, key_of(c)): c
@@ -78,7 +79,7 @@ _Contrasts = dict[tuple[str, CellKey], Contrast]
 _Cells = dict[tuple[str, CellKey], CellSummary]
 
 
-def _relative(scene: Scene, ladder: Ladder, contrasts: _Contrasts, medians: _Cells) -> Figure:
+def _relative(scene: FigureData, ladder: Ladder, contrasts: _Contrasts, medians: _Cells) -> Figure:
     baseline = scene.analysis.baseline
     drivers = [d for d in scene.colours if any(driver == d for driver, _ in contrasts)]
     means = {
@@ -117,7 +118,7 @@ def _relative(scene: Scene, ladder: Ladder, contrasts: _Contrasts, medians: _Cel
     )
 
 
-def _absolute(scene: Scene, ladder: Ladder, medians: _Cells) -> Figure:
+def _absolute(scene: FigureData, ladder: Ladder, medians: _Cells) -> Figure:
     drivers = [d for d in scene.colours if any((d, key) in medians for _, key in ladder.steps)]
     found = [medians[d, key] for d in drivers for _, key in ladder.steps if (d, key) in medians]
     unit = METRICS[ladder.metric].unit
@@ -224,7 +225,7 @@ def _one() -> Spec:
 
 
 def _ratios(
-    scene: Scene, ladder: Ladder, driver: str, contrasts: _Contrasts, offset: float
+    scene: FigureData, ladder: Ladder, driver: str, contrasts: _Contrasts, offset: float
 ) -> Spec:
     own = [
         (place + offset * SPREAD, contrasts[driver, key])
@@ -242,7 +243,9 @@ def _ratios(
     return spec
 
 
-def _values(scene: Scene, driver: str, own: list[tuple[int, CellSummary]], scale: float) -> Spec:
+def _values(
+    scene: FigureData, driver: str, own: list[tuple[int, CellSummary]], scale: float
+) -> Spec:
     middles = [(cell.median or 0.0) / scale for _, cell in own]
     spec = _line(scene, driver, [float(place) for place, _ in own], middles)
     uppers = [(cell.p75 or 0.0) / scale for _, cell in own]
@@ -255,7 +258,7 @@ def _values(scene: Scene, driver: str, own: list[tuple[int, CellSummary]], scale
     return spec
 
 
-def _line(scene: Scene, driver: str, x: list[float], y: list[float]) -> Spec:
+def _line(scene: FigureData, driver: str, x: list[float], y: list[float]) -> Spec:
     colour = scene.colours[driver].light
     return {
         "type": "scatter",

@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.columns import Floats
 from netbench.analysis.model import Analysis, Contrast, NullContrast
-from netbench.analysis.points import BlockDelta, in_columns
+from netbench.analysis.series import BlockDelta, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     factors_axis,
     figure,
@@ -24,10 +25,10 @@ from netbench.report.figures.base import (
     rows_axis,
     thinned,
 )
-from netbench.report.judgement import shared_by
+from netbench.report.labels import capital, interval, joined, key_of
 from netbench.report.palette import BAND, QUIET, Colour
 from netbench.report.sentences import NAMED, measure, primaries
-from netbench.report.words import CellKey, capital, interval, joined, key_of
+from netbench.report.verdict_text import shared_by
 
 DOTS: Final = 200
 """Blocks of one driver that are drawn and listed; beyond it every k-th is drawn."""
@@ -35,7 +36,7 @@ DOTS: Final = 200
 _Entry = tuple[str, Contrast | NullContrast, Colour]
 
 
-def ratios(scene: Scene) -> tuple[Figure, ...]:
+def ratios(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     groups: defaultdict[tuple[CellKey, str], list[Contrast]] = defaultdict(list)
     for contrast in primaries(scene.analysis):
@@ -44,7 +45,7 @@ def ratios(scene: Scene) -> tuple[Figure, ...]:
     return tuple(_ratios(scene, key, found) for (key, _), found in groups.items())
 
 
-def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
+def _ratios(scene: FigureData, key: CellKey, contrasts: list[Contrast]) -> Figure:
     analysis = scene.analysis
     metric = contrasts[0].metric
     lines = _lines(scene, key, contrasts)
@@ -75,7 +76,7 @@ def _ratios(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> Figure:
     )
 
 
-def _lines(scene: Scene, key: CellKey, contrasts: list[Contrast]) -> list[_Entry]:
+def _lines(scene: FigureData, key: CellKey, contrasts: list[Contrast]) -> list[_Entry]:
     """Return the drivers of one cell, then the baseline's A/A contrast if there is one."""
     baseline = scene.analysis.baseline
     lines: list[_Entry] = [(c.driver, c, scene.colours[c.driver]) for c in contrasts]

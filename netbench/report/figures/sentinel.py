@@ -3,13 +3,14 @@
 import numpy as np
 
 from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS
 from netbench.analysis.columns import Rows, groups
-from netbench.analysis.points import SentinelPoint, in_columns
+from netbench.analysis.series import SentinelPoint, in_columns
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -18,11 +19,10 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.palette import INK, QUIET
-from netbench.report.words import PLACEMENTS
 from netbench.spec import Placement
 
 
-def sentinel(scene: Scene) -> tuple[Figure, ...]:
+def sentinel(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each placement with sentinel readings."""
     if not scene.analysis.sentinel:
         return ()

@@ -4,10 +4,12 @@ import statistics
 from collections import defaultdict
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import DrawnRecord
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     chosen,
@@ -19,20 +21,19 @@ from netbench.report.figures.base import (
     placed,
     scaled,
 )
-from netbench.report.views import Line
-from netbench.report.words import CellKey, joined
+from netbench.report.labels import joined
 
 
-def series(scene: Scene) -> tuple[Figure, ...]:
+def series(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure of throughput over time for each cell that has it."""
-    groups: defaultdict[CellKey, list[Line]] = defaultdict(list)
+    groups: defaultdict[CellKey, list[DrawnRecord]] = defaultdict(list)
     for line in scene.digest.lines:
         if line.series:
             groups[line.cell].append(line)
     return tuple(_figure(scene, key, groups[key]) for key in in_order(scene, groups))
 
 
-def _figure(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
+def _figure(scene: FigureData, key: CellKey, lines: list[DrawnRecord]) -> Figure:
     values = medians(scene, key, "throughput")
     have = {line.driver for line in lines}
     drivers, note = chosen(
@@ -63,7 +64,7 @@ def _figure(scene: Scene, key: CellKey, lines: list[Line]) -> Figure:
     )
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: DrawnRecord) -> tuple[str, ...]:
     drift = _drift(line)
     return (
         line.driver,
@@ -75,7 +76,7 @@ def _row(line: Line) -> tuple[str, ...]:
     )
 
 
-def _drift(line: Line) -> float | None:
+def _drift(line: DrawnRecord) -> float | None:
     """Return the mean of a record's second half over that of its first; None without one."""
     values = [point.value for point in line.series]
     half = len(values) // 2
@@ -84,7 +85,7 @@ def _drift(line: Line) -> float | None:
     return statistics.fmean(values[-half:]) / statistics.fmean(values[:half])
 
 
-def _title(key: CellKey, lines: list[Line]) -> str:
+def _title(key: CellKey, lines: list[DrawnRecord]) -> str:
     """Return how far the strong lines drift from their first half to their second."""
     what = f"Throughput of {key.probe} {key.place}"
     drifts = {line.driver: drift for line in lines if line.chosen and (drift := _drift(line))}
@@ -98,7 +99,7 @@ def _title(key: CellKey, lines: list[Line]) -> str:
     return f"{what}: from the first half to the second it changes by {' to '.join(span)}"
 
 
-def _thin(scene: Scene, driver: str, lines: list[Line], scale: float) -> Spec:
+def _thin(scene: FigureData, driver: str, lines: list[DrawnRecord], scale: float) -> Spec:
     """Return the other records of a driver as one trace with gaps."""
     x: list[Json] = []
     y: list[Json] = []
@@ -120,7 +121,7 @@ def _thin(scene: Scene, driver: str, lines: list[Line], scale: float) -> Spec:
     }
 
 
-def _strong(scene: Scene, line: Line, scale: float) -> Spec:
+def _strong(scene: FigureData, line: DrawnRecord, scale: float) -> Spec:
     colour = scene.colours[line.driver].light
     return {
         "type": "scatter",
@@ -135,5 +136,5 @@ def _strong(scene: Scene, line: Line, scale: float) -> Spec:
     }
 
 
-def _middles(line: Line) -> list[float]:
+def _middles(line: DrawnRecord) -> list[float]:
     return [(point.start + point.end) / 2 for point in line.series]

@@ -16,10 +16,12 @@ from typing import Final
 
 from markupsafe import Markup
 
+from netbench.analysis.cell_key import plain
 from netbench.report.figures.base import Spec
 from netbench.report.figures.marks import drawn, fill, markers, n, seen, stroke
 from netbench.report.figures.picture import Axis, Note, Picture, Trace, read, readable
 from netbench.report.figures.scales import Scale, limits, marks, thinned_marks
+from netbench.report.labels import shortened
 from netbench.report.palette import (
     BAND,
     BASELINE,
@@ -30,7 +32,6 @@ from netbench.report.palette import (
     QUIET,
     Colour,
 )
-from netbench.report.words import plain, shortened
 
 WIDTH: Final = 700
 LETTER: Final = 6.9

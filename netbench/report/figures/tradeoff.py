@@ -7,12 +7,13 @@ from itertools import groupby
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import PATHS, CellKey, plain
 from netbench.analysis.model import Contrast, Verdict
 from netbench.record import METRICS
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     factors_axis,
@@ -20,19 +21,11 @@ from netbench.report.figures.base import (
     layout,
     named,
 )
-from netbench.report.isolation import LEVELS, NOTHING, level, namespaces
-from netbench.report.judgement import brief
+from netbench.report.labels import capital, interval, joined, key_of
 from netbench.report.palette import BAND, INK, QUIET
 from netbench.report.sentences import measure, primaries
-from netbench.report.words import (
-    PATHS,
-    CellKey,
-    capital,
-    interval,
-    joined,
-    key_of,
-    plain,
-)
+from netbench.report.sharing import LEVELS, NOTHING, level, namespaces
+from netbench.report.verdict_text import brief
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 """Markers of the measures, in their order."""
@@ -54,13 +47,13 @@ class _Line:
     contrasts: tuple[Contrast, ...]
 
 
-def tradeoff(scene: Scene) -> tuple[Figure, ...]:
+def tradeoff(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each path on which drivers were compared."""
     paths = dict.fromkeys(contrast.path for contrast in primaries(scene.analysis))
     return tuple(_figure(scene, path) for path in paths)
 
 
-def _figure(scene: Scene, path: str) -> Figure:
+def _figure(scene: FigureData, path: str) -> Figure:
     baseline = scene.analysis.baseline
     found = [c for c in primaries(scene.analysis) if c.path == path]
     measures = list(dict.fromkeys((key_of(c), c.metric) for c in found))
@@ -86,7 +79,7 @@ def _figure(scene: Scene, path: str) -> Figure:
     )
 
 
-def _lines(scene: Scene, path: str, found: list[Contrast]) -> list[_Line]:
+def _lines(scene: FigureData, path: str, found: list[Contrast]) -> list[_Line]:
     """Return the drivers, the most separated first, within a group the cheapest first."""
     lines = []
     for driver in scene.colours:
@@ -170,7 +163,7 @@ def _rows(lines: list[_Line]) -> dict[str, float]:
     return rows
 
 
-def _layout(scene: Scene, lines: list[_Line], rows: dict[str, float]) -> Spec:
+def _layout(scene: FigureData, lines: list[_Line], rows: dict[str, float]) -> Spec:
     low, high = _reach(lines, scene.analysis.margin)
     top = max(rows.values()) + 1.5
     notes: list[Json] = []
@@ -201,7 +194,7 @@ def _layout(scene: Scene, lines: list[_Line], rows: dict[str, float]) -> Spec:
     )
 
 
-def _why(scene: Scene, line: _Line) -> str:
+def _why(scene: FigureData, line: _Line) -> str:
     if line.driver == scene.analysis.baseline:
         return "the baseline"
     return "closed by design" if line.level == NOTHING else "no figure to compare"
@@ -259,7 +252,7 @@ def _reach(lines: list[_Line], margin: float) -> tuple[float, float]:
     return min(seen) - pad, max(seen) + pad
 
 
-def _trace(scene: Scene, line: _Line, measures: list[tuple[CellKey, str]], row: float) -> Spec:
+def _trace(scene: FigureData, line: _Line, measures: list[tuple[CellKey, str]], row: float) -> Spec:
     colour = scene.colours[line.driver].light
     found = [c for c in line.contrasts if c.ratio]
     places = [measures.index((key_of(c), c.metric)) for c in found]

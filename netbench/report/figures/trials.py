@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.columns import Rows, groups
-from netbench.analysis.family import leading
-from netbench.analysis.points import TrialPoint, by_place, in_columns
+from netbench.analysis.multiplicity import leading
+from netbench.analysis.series import TrialPoint, by_place, in_columns
 from netbench.record import Slice
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,
     Figure,
-    Scene,
+    FigureData,
     Spec,
     axis,
     figure,
@@ -23,8 +24,8 @@ from netbench.report.figures.base import (
     scaled,
     thinned,
 )
+from netbench.report.labels import concerns, metric_title
 from netbench.report.sentences import finding, primaries
-from netbench.report.words import CellKey, concerns, metric_title
 from netbench.spec import Arm
 
 LABELS: Final = 24
@@ -53,7 +54,7 @@ class _Frame:
         return self.number + ((block - 1 + within) / self.blocks - 0.5) * WIDTH
 
 
-def trials(scene: Scene) -> tuple[Figure, ...]:
+def trials(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(scene.analysis)}
     points = in_columns(scene.analysis.points, TrialPoint)
@@ -66,7 +67,7 @@ def trials(scene: Scene) -> tuple[Figure, ...]:
     )
 
 
-def _trials(scene: Scene, key: CellKey, points: Rows[TrialPoint]) -> Figure:
+def _trials(scene: FigureData, key: CellKey, points: Rows[TrialPoint]) -> Figure:
     shown, note = thinned(points)
     arms = sorted(
         (Arm(*name) for name, _ in groups(points.words("driver"), points.numbers("replica"))),
@@ -105,7 +106,7 @@ def _row(p: TrialPoint) -> tuple[str, ...]:
 
 
 def _column(
-    scene: Scene, points: list[TrialPoint], parts: list[_Part], arm: Arm, frame: _Frame
+    scene: FigureData, points: list[TrialPoint], parts: list[_Part], arm: Arm, frame: _Frame
 ) -> list[Spec]:
     """Return the slices and the values of one arm."""
     colour = scene.colours[arm.driver].light
@@ -129,7 +130,7 @@ def _layout(arms: list[Arm], title: str) -> Spec:
     )
 
 
-def _slices(scene: Scene, key: CellKey, metric: str) -> dict[str, list[_Part]]:
+def _slices(scene: FigureData, key: CellKey, metric: str) -> dict[str, list[_Part]]:
     """Return the slices of the sessions that are kept whole, where they measure this metric."""
     if leading(scene.plan).get(key.probe) != metric:
         return {}
@@ -183,7 +184,9 @@ def _values(driver: str, colour: str, points: list[TrialPoint], frame: _Frame) -
     }
 
 
-def _medians(scene: Scene, key: CellKey, metric: str, arms: list[Arm], scale: float) -> list[Json]:
+def _medians(
+    scene: FigureData, key: CellKey, metric: str, arms: list[Arm], scale: float
+) -> list[Json]:
     found: dict[str, float | None] = {}
     for contrast in primaries(scene.analysis):
         if concerns(contrast, key, metric):

@@ -1,0 +1,135 @@
+"""What is said of several runs, as plain values: the only thing that `compare` shows."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netbench.analysis.compare.differences import RunDifference
+from netbench.analysis.model import Analysis, BudgetResult, QualityWarning, Verdict
+from netbench.record import RunInfo
+from netbench.spec import Cell, Placement
+
+
+class Basis(StrEnum):
+    """What of a cell is held against the same of the other run."""
+
+    RELATIVE = "relative"
+    """The driver's ratio to the baseline of its own run, in which the machine cancels."""
+    ABSOLUTE = "absolute"
+    """The driver's own figure, machine and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run's part in a contrast."""
+
+    run: str
+    """Its label."""
+    blocks: int
+    level: float | None
+    """Geometric mean over the blocks: of the ratio to the baseline, or of the figure itself."""
+    median: float | None
+    """Of the driver's values, in the metric's unit, whatever the basis."""
+    measured: bool
+    """Whether the driver gave the metric there."""
+    reason: str
+    """Why there is no figure; empty where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContrast:
+    """One driver in one cell and metric: what the right run says of it beside the left one."""
+
+    left: Side
+    right: Side
+    basis: Basis
+    driver: str
+    baseline: str
+    """Of both runs, or of the right one where they differ."""
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+    unit: str
+    primary: bool
+    ratio: float | None
+    """Right over left; None where it is withheld, or where a side has no figure."""
+    low: float | None
+    high: float | None
+    difference: float | None
+    """Right minus left of the medians, in `unit`; None as for `ratio`."""
+    verdict: Verdict
+    """Of the right run: `slower` is a regression."""
+    noise_floor: float | None
+    """By how much the baseline's A/A ratios of both runs may differ, 0.02 for 2 %."""
+    machine: float | None
+    """The sentinel's median reading on this placement, right over left; None without one."""
+    withheld: tuple[str, ...]
+    """Facts that differ and keep this from being compared."""
+    warnings: tuple[QualityWarning, ...]
+    reason: str = ""
+    """Why it is undecided, in about five words; empty where it is decided or withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """What the sentinel says of the machine in two runs, on one placement's CPUs."""
+
+    placement: Placement
+    left: float
+    """Median reading of the whole run."""
+    right: float
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        """Right over left."""
+        return self.right / self.left
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSide:
+    """One run of a comparison."""
+
+    label: str
+    folder: str
+    info: RunInfo
+    analysis: Analysis
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two runs beside each other."""
+
+    left: ComparedSide
+    right: ComparedSide
+    differences: tuple[RunDifference, ...]
+    contrasts: tuple[RunContrast, ...]
+    """Regressions first."""
+    machine: tuple[MachineState, ...]
+    only_left: tuple[Cell, ...]
+    only_right: tuple[Cell, ...]
+
+    @property
+    def withheld(self) -> bool:
+        """Whether a verdict is withheld, because a confounder differs."""
+        return any(contrast.withheld for contrast in self.contrasts)
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """All that can be said of several runs: each of them beside the first."""
+
+    runs: tuple[ComparedSide, ...]
+    pairings: tuple[Pairing, ...]
+    accept: tuple[str, ...]
+    """Facts that the user said may differ, as given."""
+    alpha: float
+    """Each contrast's share of the error rate."""
+    contrasts: int
+    """How many share it."""
+    margin: float
+    """Relative effect that matters: the widest of the runs' margins."""
+    budgets: tuple[BudgetResult, ...]
+    """Every `--require` budget in every cell that it stands for."""
+    budgets_kept: bool
+    allow_undecided: bool

@@ -1,0 +1,85 @@
+"""Signals and byte counts of a tool whose process is in our own /proc."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from typing import Final
+
+from netbench.engines.base import BytesRead, Signal
+from netbench.spec import CpuTopology
+
+DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
+    "STOP": (SIGSTOP,),
+    "CONT": (SIGCONT,),
+    "TERM": (SIGTERM, SIGCONT),
+    "ALRM": (SIGALRM, SIGCONT),
+    "KILL": (SIGKILL,),
+}
+"""The kernel's signals for each of ours: a stopped process handles TERM or ALRM once continued."""
+_HEAD: Final = 64
+"""Bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`."""
+
+
+def deliver(pid: int, name: Signal) -> None:
+    """Send a signal; does nothing if the process has ended.
+
+    Raises:
+        PermissionError: the process is not ours to signal.
+    """
+    with suppress(ProcessLookupError):
+        for number in DELIVERED[name]:
+            os.kill(pid, number)
+
+
+def may_signal(pid: int) -> bool:
+    """Tell whether a process is there and ours to signal."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def bytes_read(pid: int) -> BytesRead | None:
+    """Return `rchar` of a process by the monotonic clock; None where it is not readable."""
+    before = time.monotonic()
+    try:
+        file = os.open(f"/proc/{pid}/io", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            words = os.read(file, _HEAD).split()
+        finally:
+            os.close(file)
+    except OSError:
+        return None
+    after = time.monotonic()
+    if len(words) < 2 or words[0] != b"rchar:":  # noqa: PLR2004 - a name and a number
+        return None
+    return BytesRead((before + after) / 2, int(words[1]))
+
+
+SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+"""Not on every ordinary user's PATH."""
+
+
+def find_program(name: str, *folders: str) -> str | None:
+    """Return where a program of the system's is: on the PATH, or else in one of the folders."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
+
+
+def local_topology() -> CpuTopology:
+    """Return usable CPUs grouped by physical core; no groups where sysfs does not tell."""
+    usable = tuple(sorted(os.sched_getaffinity(0)))
+    cores: dict[tuple[str, str], list[int]] = {}
+    for cpu in usable:
+        folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+        try:
+            package = (folder / "physical_package_id").read_text().strip()
+            core = (folder / "core_id").read_text().strip()
+        except OSError:
+            return CpuTopology(usable)
+        cores.setdefault((package, core), []).append(cpu)
+    return CpuTopology(usable, tuple(tuple(core) for core in cores.values()))

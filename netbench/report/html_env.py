@@ -1,0 +1,123 @@
+"""What every HTML page is made in: templates, one policy that forbids the network, packed data."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from netbench import units
+from netbench.analysis.cell_key import plain
+from netbench.report import labels
+from netbench.report.document import Json
+from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour
+
+PALETTE: Final = (BASELINE, *DRIVERS)
+"""Colours as the style sheet numbers them: `.d0` is the baseline's."""
+MARKUP: Final = str.maketrans("<>&", ",.:")
+"""Letters of base85 that mean something in HTML, and the unused ones that stand for them."""
+_DIGITS: Final = np.frombuffer(
+    b"".join(base64.b85encode(bytes(3) + bytes([n]))[-1:] for n in range(85))
+    .decode("ascii")
+    .translate(MARKUP)
+    .encode("ascii"),
+    np.uint8,
+)
+"""The letter of each digit."""
+_INDENT: Final = re.compile(r"\n\s+")
+_FOLDER: Final = "templates"
+
+
+def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
+    """Return a page from a template that extends `base.html.j2`.
+
+    `colours` are those of the drivers, or of whatever else is told apart by colour.
+    """
+    script = _asset("page.js")
+    classes = {name: f"d{PALETTE.index(colour)}" for name, colour in colours.items()}
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            csp=_policy(script),
+            css=Markup(_asset("page.css")),  # noqa: S704 - the project's own file
+            script=Markup(script),  # noqa: S704 - the project's own file
+            palette=PALETTE,
+            classes=classes,
+            **values,
+        )
+    )
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of all templates: everything is escaped unless it says otherwise."""
+    made = Environment(
+        loader=PackageLoader("netbench.report", _FOLDER),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "quantity": units.quantity,
+        "plain": plain,
+        "capital": labels.capital,
+    }
+    made.globals |= {"signs": labels.SIGNS, "units": units, "interval": labels.interval}
+    return made
+
+
+def packed(content: Json) -> str:
+    """Return JSON, packed so that no text in it can be markup; the page's script unfolds it."""
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _packed(text.encode())
+
+
+@cache
+def packed_plotly() -> str:
+    """Return plotly.min.js, packed."""
+    return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
+
+
+def dark_colours() -> dict[str, Json]:
+    """Return what each colour of a light page becomes on a dark one."""
+    return {colour.light: colour.dark for colour in THEMED}
+
+
+def _packed(content: bytes) -> str:
+    """Return gzip in base85, six percent shorter than base64, without the letters of markup."""
+    return _base85(gzip.compress(content, compresslevel=6, mtime=0))
+
+
+def _base85(content: bytes) -> str:
+    """Return base85 as `base64.b85encode` does, with `MARKUP`; that one takes half a second."""
+    padding = -len(content) % 4
+    labels = np.frombuffer(content + bytes(padding), ">u4").astype(np.uint32)
+    digits = np.empty((len(labels), 5), np.uint8)
+    for place in reversed(range(5)):
+        labels, digits[:, place] = np.divmod(labels, 85)
+    return _DIGITS[digits].tobytes()[: 5 * len(digits) - padding].decode("ascii")
+
+
+def _asset(name: str) -> str:
+    """Return a file of the templates, without what indents its lines."""
+    text = files("netbench.report").joinpath(_FOLDER, name).read_text(encoding="utf-8")
+    return _INDENT.sub("\n", text)
+
+
+def _policy(script: str) -> str:
+    """Return a policy that runs this one script and what it unpacks, and loads nothing."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' blob:; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,193 @@
+"""Why a run ended and why each of its contrasts stopped, in words."""
+
+import math
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from netbench import units
+from netbench.analysis.cell_key import plain
+from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
+from netbench.analysis.series import TrialPoint, in_columns
+from netbench.record import PlanSummary, RunInfo
+from netbench.report.labels import counted, joined, key_of
+from netbench.report.sentences import primaries, subject
+
+WORDS: Final[dict[Stopped, str]] = {
+    Stopped.PRECISE: "precise",
+    Stopped.DECIDED: "decided",
+    Stopped.DESCRIBED: "described in the first blocks",
+    Stopped.NO_CONTRAST: "without numbers",
+    Stopped.LEADING: "ended with its cell",
+    Stopped.FOR_BUDGET: "settled, kept for a budget",
+    Stopped.OUT_OF_TIME: "out of time",
+    Stopped.OUT_OF_BLOCKS: "out of blocks",
+    Stopped.FIXED_PLAN: "fixed plan",
+    Stopped.INTERRUPTED: "interrupted",
+    Stopped.ENGINE_LOST: "engine lost",
+    Stopped.UNFINISHED: "unfinished",
+}
+SETTLED: Final = (
+    Stopped.PRECISE,
+    Stopped.DECIDED,
+    Stopped.FOR_BUDGET,
+    Stopped.DESCRIBED,
+    Stopped.NO_CONTRAST,
+)
+_NAMED: Final = 4
+"""Contrasts that are named one by one; each tells for itself too."""
+_LONGER: Final = 1.05
+"""Times a limit from which on it is told that a run took longer."""
+_ENDED: Final = ("complete", "out-of-time")
+_TENS: Final = 10
+"""Seconds that a forecast of time is rounded up to."""
+FAR: Final = 1000
+"""Blocks from which on a forecast names no number."""
+
+
+def stop_words(contrast: Contrast) -> str:
+    """Return `decided after block 8`, or `out of time, about 23 blocks needed`."""
+    word = WORDS[contrast.stopped]
+    if contrast.stopped_after is not None:
+        return f"{word} after block {contrast.stopped_after}"
+    return f"{word}, {_needed(contrast.forecast)}" if contrast.forecast is not None else word
+
+
+def ending(info: RunInfo, analysis: Analysis) -> str:
+    """Return why the run ended, what was settled by then and what was not, in a few sentences."""
+    plan = info.plan
+    blocks = _done(analysis)
+    found = primaries(analysis)
+    if not plan.adaptive:
+        how = "as was asked" if blocks == plan.blocks else f"of {plan.blocks}"
+        return f"Fixed plan: {counted(blocks, 'block')} {how}, every cell in each."
+    open_ = [c for c in found if c.stopped not in SETTLED]
+    timed = Stopped.OUT_OF_TIME if info.status == "out-of-time" else Stopped.OUT_OF_BLOCKS
+    why = "Nothing was left to settle"
+    if open_:
+        why = _why(open_[0].stopped, plan)
+    elif any(c.stopped is Stopped.FOR_BUDGET for c in found):
+        why = _why(timed, plan)
+    parts = [f"{why} after {counted(blocks, 'block')}{_longer(info, blocks)}"]
+    parts += [
+        f"{WORDS[word]}: {_named(group, found)}"
+        for word in SETTLED
+        if (group := [c for c in found if c.stopped is word])
+    ]
+    if open_:
+        few = len(open_) <= _NAMED
+        parts.append(f"not settled: {_named(open_, found) if few else _counted(open_, len(found))}")
+    return f"{'; '.join(parts)}."
+
+
+def _why(stopped: Stopped, plan: PlanSummary) -> str:
+    match stopped:
+        case Stopped.OUT_OF_TIME:
+            limit = "" if plan.max_time is None else f" of {units.duration(plan.max_time)}"
+            return f"The time limit{limit} was reached"
+        case Stopped.OUT_OF_BLOCKS:
+            return "The block limit was reached"
+        case Stopped.FOR_BUDGET:
+            return "A budget was not decided"
+        case Stopped.INTERRUPTED:
+            return "The run was interrupted"
+        case Stopped.ENGINE_LOST:
+            return "The engine stopped answering"
+        case _:
+            return "The run has not ended"
+
+
+def _longer(info: RunInfo, blocks: int) -> str:
+    """Return how long the least blocks took where that was more than the suite's own limit."""
+    limit, wall = info.plan.max_time, info.wall
+    if info.status != "out-of-time" or blocks != info.plan.unhurried:
+        return ""
+    if limit is None or wall is None or wall <= _LONGER * limit:
+        return ""
+    return f", the least that a verdict needs, which took {units.duration(wall)}"
+
+
+def _needed(blocks: int) -> str:
+    return f"more than {FAR} blocks needed" if blocks > FAR else f"about {blocks} blocks needed"
+
+
+def _named(contrasts: list[Contrast], of: Iterable[Contrast]) -> str:
+    """Return `bridge in throughput on two cores and median round trip on one core`.
+
+    A metric that several probes of the run measure is told with its probe.
+    """
+    probes: dict[str, set[str]] = {}
+    for contrast in of:
+        probes.setdefault(contrast.metric, set()).add(contrast.probe)
+    cells: dict[str, list[str]] = {}
+    for contrast in contrasts:
+        by = f" by {contrast.probe}" if len(probes[contrast.metric]) > 1 else ""
+        cell = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
+        if contrast.stopped not in SETTLED and contrast.forecast is not None:
+            cell += f" ({_needed(contrast.forecast)})"
+        cells.setdefault(contrast.driver, []).append(cell)
+    return ", ".join(f"{driver} in {joined(where)}" for driver, where in cells.items())
+
+
+def _counted(contrasts: list[Contrast], of: int) -> str:
+    """Return `12 of 15 contrasts, 11 to 790 blocks needed`."""
+    text = f"{len(contrasts)} of {of} contrasts"
+    known = [c.forecast for c in contrasts if c.forecast is not None]
+    if not known:
+        return text
+    fewest, most = min(known), max(known)
+    if fewest > FAR:
+        return f"{text}, more than {FAR} blocks needed for each"
+    upper = f"more than {FAR}" if most > FAR else f"{most}"
+    return f"{text}, {fewest} to {upper} blocks needed"
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedExtension:
+    """What would decide the contrasts of a run that are undecided."""
+
+    why: str
+    """`1 of 3 comparisons undecided; about 12 more blocks needed (2 min)`."""
+    command: str
+
+    def __str__(self) -> str:
+        """Return both on one line."""
+        return f"{self.why}: {self.command}"
+
+
+def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtension | None:
+    """Return the command that extends a run until all is decided, by its forecast and its pace.
+
+    None where nothing is undecided, or where more blocks than a run can have would be needed.
+
+    Args:
+        info: of the run.
+        analysis: of its records.
+        folder: of the run, as it is named in the command; empty for a placeholder.
+    """
+    blocks, plan = _done(analysis), info.plan
+    found = primaries(analysis)
+    open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]
+    forecasts = [c.forecast_verdict or c.forecast for c in open_]
+    known = [n for n in forecasts if n is not None and n <= FAR]
+    needed = max([*known, plan.least if open_ else 0])
+    if not open_ or not blocks or (needed <= blocks and info.status in _ENDED):
+        return None
+    more = max(needed - blocks, 0)
+    seconds = math.ceil(info.wall / blocks * more / _TENS) * _TENS if info.wall else 0
+    why = f"{len(open_)} of {counted(len(found), 'comparison')} undecided"
+    if more:
+        why += f"; about {counted(more, 'more block')} needed"
+        why += f" ({units.duration(seconds)})" if seconds else ""
+    command = ["netbench run --resume", shlex.quote(plain(folder)) if folder else "FOLDER"]
+    if info.status == "out-of-time" and seconds:
+        command.append(f"--max-time +{seconds}")
+    elif info.status in _ENDED:
+        command.append(f"--blocks +{more}")
+    return SuggestedExtension(why, " ".join(command))
+
+
+def _done(analysis: Analysis) -> int:
+    """Return the last block that gave a value."""
+    return int(in_columns(analysis.points, TrialPoint).numbers("block").max(initial=0))

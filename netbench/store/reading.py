@@ -1,0 +1,191 @@
+"""A run folder read back; `netbench.store.writing` writes it."""
+
+import json
+import re
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from msgspec.json import decode
+
+from netbench.errors import RunFolderError
+from netbench.record import SCHEMA, Record, Resumed, RunInfo
+
+T = TypeVar("T")
+
+RUN: Final = "run.json"
+RECORDS: Final = "records.jsonl"
+SUMMARY: Final = "summary.json"
+_MUCH: Final = 1 << 20
+"""Bytes of the records that are read at a time."""
+_NUMBER: Final = re.compile(rb'{"number":([0-9]+),')
+"""How a line of the records begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A run read back."""
+
+    path: Path
+    info: RunInfo
+    notes: list[str] = field(default_factory=list)
+    """What could not be read of the records; complete once `records()` is exhausted."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield every readable record in the order it was written, one at a time.
+
+        Left out are those of a block that was cut off and, when the run was resumed, measured anew.
+        """
+        self.notes.clear()
+        for number, line in self._lines():
+            try:
+                record = _decoded(Record, line)
+            except ValueError as exc:
+                self.notes.append(_unreadable_line(number, line, exc))
+            else:
+                if not _set_aside(record, self.info.resumed):
+                    yield record
+
+    def selected(self, numbers: Container[int]) -> Iterator[Record]:
+        """Yield the readable records with these numbers, without decoding the others."""
+        for _, line in self._lines():
+            found = _NUMBER.match(line)
+            if found is None or int(found[1]) not in numbers:
+                continue
+            try:
+                record = _decoded(Record, line)
+            except ValueError:
+                continue
+            if not _set_aside(record, self.info.resumed):
+                yield record
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield each line of the records with its number, from 1."""
+        try:
+            with (self.path / RECORDS).open("rb", buffering=_MUCH) as file:
+                yield from enumerate(file, start=1)
+        except FileNotFoundError:
+            self.notes.append(f"no {RECORDS}: the run was ended before its first trial")
+        except OSError as exc:
+            self.notes.append(f"{RECORDS} could not be read to its end: {exc.strerror}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One folder of `list_runs`."""
+
+    path: Path
+    info: RunInfo | None
+    records: int
+    """Lines of `records.jsonl`; 0 before the first trial has ended."""
+    problem: str
+    """Why `info` is None, else empty."""
+    lead: str | None = None
+    """The outcome in one sentence, as its last report told it; None where there is none."""
+
+
+def load(path: Path) -> LoadedRun:
+    """Open a run folder to read it.
+
+    Raises:
+        RunFolderError: missing, empty, not a run, damaged, or written by another schema.
+    """
+    hint = "`netbench runs` lists the run folders there are"
+    if not path.exists():
+        raise RunFolderError(f"{path} does not exist", hint=hint)
+    if not path.is_dir():
+        raise RunFolderError(f"{path} is a file, not a run folder", hint=hint)
+    try:
+        text = (path / RUN).read_bytes()
+    except FileNotFoundError as exc:
+        empty = not any(path.iterdir())
+        what = "is empty" if empty else f"is not a run folder: it holds no {RUN}"
+        raise RunFolderError(f"{path} {what}", hint=hint) from exc
+    except OSError as exc:
+        raise RunFolderError(f"{path / RUN} is unreadable: {exc.strerror}") from exc
+    _check_schema(path / RUN, text)
+    try:
+        return LoadedRun(path, _decoded(RunInfo, text))
+    except ValueError as exc:
+        raise RunFolderError(f"{path / RUN} is damaged: {_reason(exc)}", hint=hint) from exc
+
+
+def list_runs(parent: Path) -> tuple[ListedRun, ...]:
+    """Return every run folder in `parent`, the newest first; nothing where there is no parent."""
+    if not parent.is_dir():
+        return ()
+    found = [_listed(path.parent) for path in parent.glob(f"*/{RUN}")]
+    return tuple(sorted(found, key=lambda run: run.path.name, reverse=True))
+
+
+def _check_schema(path: Path, text: bytes) -> None:
+    """Raise unless this is a `run.json` of a version that this code reads."""
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise RunFolderError(f"{path} is damaged: {exc}") from exc
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise RunFolderError(f"{path} is not netbench's: it names no schema version")
+    if schema < SCHEMA:
+        raise RunFolderError(
+            f"{path} was written by netbench's unreleased schema {schema}; measure again"
+        )
+    if schema > SCHEMA:
+        raise RunFolderError(
+            f"{path} was written by schema {schema}; this netbench reads {SCHEMA}",
+            hint="upgrade netbench to read it",
+        )
+
+
+def _decoded(kind: type[T], text: bytes) -> T:
+    """Return a value with every field checked.
+
+    Raises:
+        ValueError: which field is not what it should be, or that the text is no JSON.
+    """
+    try:
+        return decode(text, type=kind)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def _set_aside(record: Record, resumed: tuple[Resumed, ...]) -> bool:
+    return any(one.sets_aside(record.block, record.number) for one in resumed)
+
+
+def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:
+    if not line.endswith(b"\n"):
+        return f"{RECORDS}: the last line ({number}) is cut short; the run was ended while writing"
+    return f"{RECORDS}: line {number} is unreadable: {_reason(error)}"
+
+
+def _reason(error: ValueError) -> str:
+    """Return the complaint as it is told here: which field and what."""
+    what, _, where = str(error).partition(" - at ")
+    field = where.strip("`").removeprefix("$").removeprefix(".")
+    return f"{field}: {what}" if field else what
+
+
+def _listed(path: Path) -> ListedRun:
+    try:
+        info, problem = load(path).info, ""
+    except RunFolderError as exc:
+        info, problem = None, exc.message
+    try:
+        with (path / RECORDS).open("rb") as file:
+            lines = sum(1 for _ in file)
+    except OSError:
+        lines = 0
+    return ListedRun(path, info, lines, problem, _lead(path))
+
+
+def _lead(path: Path) -> str | None:
+    """Return the outcome that the run's last report told; None where that cannot be read."""
+    try:
+        document: Any = json.loads((path / SUMMARY).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    lead = document.get("lead") if isinstance(document, dict) else None
+    return lead if isinstance(lead, str) else None

@@ -1,0 +1,271 @@
+"""A run folder, written as records come; `netbench.store.reading` reads it back.
+
+    <UTC time>-<drivers>/   run.json  records.jsonl  raw/  report.html  summary.md  .csv  .json
+
+`docs/schema.md` documents it field by field. Schema versions: 1, whole trials, never released;
+2, sessions with their slices.
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryFile
+from typing import Final, Self
+
+from msgspec import to_builtins
+
+from netbench.errors import RunFolderError, RunFolderLost
+from netbench.record import Record, Redaction, RunInfo
+from netbench.spec import Role
+from netbench.store.reading import RECORDS, RUN
+
+RAW: Final = "raw"
+_LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
+_NAME_LIMIT: Final = 70
+"""Characters of the drivers that a folder's name holds."""
+_DRIVER_LIMIT: Final = 40
+"""Characters of one driver in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of a run that is being measured."""
+
+    path: Path
+    redaction: Redaction = field(default_factory=Redaction)
+    """What is replaced in all that a run itself writes: records, raw output, `run.json`."""
+
+    @classmethod
+    def create(
+        cls,
+        parent: Path,
+        drivers: tuple[str, ...],
+        info: RunInfo,
+        redaction: Redaction | None = None,
+    ) -> Self:
+        """Make a new folder under `parent` and write `run.json`.
+
+        Without a `redaction` names and addresses of the site stay in it, so that it is for its
+        owner's eyes alone (mode 0700); else its mode is what the umask leaves.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        stamp = datetime.fromisoformat(info.created).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        name = "-".join([stamp, *_labels(drivers)])
+        folder = None
+        try:
+            mode = 0o700 if redaction is None else 0o777
+            folder = cls(_new_folder(parent, name, mode), redaction or Redaction())
+            (folder.path / RAW).mkdir()
+            folder.finish(info)
+        except (OSError, RunFolderLost) as exc:
+            if folder is not None:
+                rmtree(folder.path, ignore_errors=True)
+            what = exc.message if isinstance(exc, RunFolderLost) else _why(parent, exc)
+            raise RunFolderError(what, hint="name another folder with --output") from exc
+        return folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only netbench that measures into this folder, until context or process ends.
+
+        Raises:
+            RunFolderError: another one does.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with suppress(OSError):  # not every file system has locks
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as exc:
+                    raise RunFolderError(
+                        f"{self.path} is being measured into by another netbench",
+                        hint="wait until that has ended",
+                    ) from exc
+            yield
+        finally:
+            os.close(descriptor)
+
+    def mend(self, last: int) -> None:
+        """Make ready for what comes after record `last`: drop what a killed run left half-done.
+
+        That is a line cut short at the end of the records, and raw output of trials without one.
+
+        Raises:
+            RunFolderLost: it cannot be written.
+        """
+        path = self.path / RECORDS
+        try:
+            if path.exists():
+                with path.open("r+b") as file:
+                    file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+            for raw in (self.path / RAW).iterdir():
+                number = raw.name.partition("-")[0]
+                if number.isdecimal() and int(number) > last:
+                    raw.unlink()
+        except OSError as exc:
+            raise _unwritable(path, exc) from exc
+
+    def append(self, record: Record) -> None:
+        """Add one record, on disk when this returns; a line that does not fit is taken back.
+
+        Raises:
+            RunFolderLost: it cannot be written.
+            ValueError: a number in it is not finite.
+        """
+        line = _encode(record, self.redaction) + b"\n"
+        path = self.path / RECORDS
+        try:
+            with path.open("ab", buffering=0) as file:
+                length = file.tell()
+                try:
+                    _write_all(file.fileno(), line)
+                    os.fsync(file.fileno())
+                except OSError:
+                    with suppress(OSError):
+                        file.truncate(length)
+                    raise
+        except OSError as exc:
+            raise _unwritable(path, exc) from exc
+
+    def save_raw(self, number: int, role: Role, text: str, turn: int = 0) -> str:
+        """Keep a tool's whole output; return its path in the folder, empty where there is none.
+
+        `turn` counts the tools of one role in one record, from 0.
+
+        Raises:
+            RunFolderLost: it cannot be written.
+        """
+        if not text:
+            return ""
+        name = f"{RAW}/{number:05d}-{role.value}{f'-{turn + 1}' if turn else ''}.txt"
+        try:
+            content = self.redaction.text(text).encode("utf-8", "surrogateescape")
+            (self.path / name).write_bytes(content)
+        except OSError as exc:
+            raise _unwritable(self.path / name, exc) from exc
+        return name
+
+    def finish(self, info: RunInfo) -> None:
+        """Write `run.json` anew; readers see the old one or the new one, never a part.
+
+        Raises:
+            RunFolderLost: it cannot be written.
+            ValueError: a number in it is not finite.
+        """
+        command = tuple(map(self.redaction.text, info.command))
+        told = replace(info, command=command)
+        self.write(RUN, _encode(told, self.redaction, indent=2).decode() + "\n")
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file (`report.html`, `summary.md`, `summary.csv`) whole, and return its path.
+
+        Raises:
+            RunFolderLost: it cannot be written.
+        """
+        try:
+            return write_whole(self.path / name, text.encode("utf-8", "replace"))
+        except RunFolderError as exc:
+            raise RunFolderLost(exc.message, hint=_LATER) from exc
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file and return its path; readers see the old one or the new one, never a part.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as exc:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise RunFolderError(_why(path, exc), hint="make room, or name another place") from exc
+    return path
+
+
+def check_writable(parent: Path) -> str | None:
+    """Return why no run folder can be made under `parent`, None where one can; leaves nothing.
+
+    Found by trying: permission bits say nothing to root, and nothing of file systems like /proc.
+    """
+    existing = parent.absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        return f"{existing} is not a directory"
+    try:
+        with TemporaryFile(dir=existing):
+            return None
+    except OSError as exc:
+        return f"{existing} cannot be written: {exc.strerror}"
+
+
+def _labels(drivers: tuple[str, ...]) -> list[str]:
+    """Return drivers as parts of a folder's name: as many as fit, then how many more there are."""
+    found = [label for driver in drivers if (label := _label(driver))]
+    kept = len(found)
+    while kept > 1 and len("-".join(found[:kept])) > _NAME_LIMIT:
+        kept -= 1
+    more = len(found) - kept
+    return [*found[:kept], *([f"and-{more}-more"] if more else [])]
+
+
+def _label(driver: str) -> str:
+    """Return `cni-net` for `cni:/etc/cni/net.conflist`: a file's name, not the way to it."""
+    short = re.sub(r"[^:@+=]*/", "", driver).removesuffix(".conflist")
+    safe = re.sub(r"[^A-Za-z0-9_.]+", "-", short).strip("-.")
+    return safe[:_DRIVER_LIMIT].rstrip("-.")
+
+
+def _new_folder(parent: Path, name: str, mode: int) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    tries = 1
+    while True:
+        path = parent / (name if tries == 1 else f"{name}-{tries}")
+        try:
+            path.mkdir(mode)
+        except FileExistsError:
+            tries += 1
+        else:
+            return path
+
+
+def _unwritable(path: Path, error: OSError) -> RunFolderLost:
+    return RunFolderLost(_why(path, error), hint=_LATER)
+
+
+def _why(path: Path, error: OSError) -> str:
+    return f"{path} cannot be written: {error.strerror or error}"
+
+
+def _encode(value: Record | RunInfo, redaction: Redaction, indent: int | None = None) -> bytes:
+    """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    document = to_builtins(value)
+    text = json.dumps(
+        redaction.value(document) if redaction else document,
+        allow_nan=False,
+        ensure_ascii=False,
+        indent=indent,
+        separators=separators,
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]

@@ -1,0 +1,1 @@
+"""The operating system underneath: namespaces, control groups, files, signals and threads."""

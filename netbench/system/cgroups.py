@@ -1,0 +1,168 @@
+"""Control groups: which one a process is in, and the CPU time that a group has used.
+
+Version 1 keeps CPU time in the hierarchy of the controller cpuacct, in ns
+(Documentation/admin-guide/cgroup-v1/cpuacct.rst); version 2 in `cpu.stat` of every group, in µs,
+whether or not the controller cpu is on (Documentation/admin-guide/cgroup-v2.rst).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from netbench.errors import FactError
+from netbench.system.files import LOCAL, Files
+from netbench.system.files import text as text_of
+
+Version = Literal[1, 2]
+_VERSIONS: Final[tuple[Version, ...]] = (1, 2)
+"""In the order they are asked: a hybrid system keeps all of its groups in version 1 alone."""
+_FILES: Final[Mapping[Version, tuple[str, ...]]] = {
+    1: ("cpuacct.usage", "cpuacct.usage_sys"),
+    2: ("cpu.stat",),
+}
+_NANO: Final = 1e9
+_DIGITS: Final = 20
+"""Of a counter of 64 bits."""
+_MICRO: Final = 1e6
+"""In a second."""
+_CONTROLLER: Final = "cpuacct"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where a hierarchy that keeps CPU time can be seen."""
+
+    folder: Path
+    root: str
+    """The group that the folder shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlGroup:
+    """A group as a folder."""
+
+    version: Version
+    folder: Path
+
+    def holds(self, other: "ControlGroup") -> bool:
+        """Tell whether it is the other group, or one of those above it."""
+        return other.folder.is_relative_to(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUsage:
+    """CPU time that a group has used since it was made, in seconds."""
+
+    total: float
+    system: float | None
+    """In the kernel, as far as the kernel samples it; None where it does not tell."""
+
+
+def mounts(mountinfo: str) -> dict[Version, Mount]:
+    """Parse /proc/<pid>/mountinfo into the mounts that show CPU time, by version."""
+    found: dict[Version, Mount] = {}
+    for line in mountinfo.splitlines():
+        fields, dash, rest = line.partition(" - ")
+        words, kinds = fields.split(), rest.split()
+        if not dash or len(words) < 5 or len(kinds) < 3:  # noqa: PLR2004 - proc(5), mountinfo
+            continue
+        mount = Mount(Path(words[4].replace("\\040", " ")), words[3])
+        if kinds[0] == "cgroup2":
+            found.setdefault(2, mount)
+        elif kinds[0] == "cgroup" and _CONTROLLER in kinds[2].split(","):
+            found.setdefault(1, mount)
+    return found
+
+
+def names(cgroup: str) -> dict[Version, str]:
+    """Parse /proc/<pid>/cgroup into the names of the process's groups, by version."""
+    found: dict[Version, str] = {}
+    for line in cgroup.splitlines():
+        number, _, rest = line.partition(":")
+        controllers, colon, name = rest.partition(":")
+        if colon and _CONTROLLER in controllers.split(","):
+            found[1] = name
+        elif colon and (number, controllers) == ("0", ""):
+            found[2] = name
+    return found
+
+
+def group_in(seen: Mapping[Version, Mount], cgroup: str) -> ControlGroup:
+    """Return the group that a process is in.
+
+    Args:
+        seen: the mounts of this process.
+        cgroup: text of the other's /proc/<pid>/cgroup.
+
+    Raises:
+        FactError: no mount shows it.
+    """
+    named = names(cgroup)
+    for version in _VERSIONS:
+        mount, name = seen.get(version), named.get(version)
+        if mount is None or name is None or ".." in name.split("/"):
+            continue
+        inside = Path(name)
+        if inside.is_relative_to(mount.root):
+            return ControlGroup(version, mount.folder / inside.relative_to(mount.root))
+    raise FactError(f"no mounted cgroup hierarchy shows the group {cgroup.strip()[:200]!r}")
+
+
+def group_of(pid: int | Literal["self"]) -> ControlGroup:
+    """Return the group that a process of our own /proc is in.
+
+    Raises:
+        FactError: the process is gone, or its group is not to be seen.
+    """
+    seen = mounts(_read("/proc/self/mountinfo", LOCAL))
+    return group_in(seen, _read(f"/proc/{pid}/cgroup", LOCAL))
+
+
+def files_of(group: ControlGroup) -> tuple[str, ...]:
+    """Return the files that hold the CPU time of a group, the one that it must have first."""
+    return tuple(str(group.folder / name) for name in _FILES[group.version])
+
+
+def usage(group: ControlGroup, files: Files = LOCAL) -> CpuUsage:
+    """Return the CPU time of a group and all groups in it.
+
+    Raises:
+        FactError: it is gone, or not ours to read.
+    """
+    total, *system = files_of(group)
+    if not system:
+        return usage_v2(_read(total, files))
+    return usage_v1(_read(total, files), text_of(files, system[0]))
+
+
+def usage_v1(total: str, system: str | None) -> CpuUsage:
+    """Parse cpuacct.usage and, where the kernel has it, cpuacct.usage_sys; errors as `usage`."""
+    return CpuUsage(
+        total=_number(total, "cpuacct.usage") / _NANO,
+        system=None if system is None else _number(system, "cpuacct.usage_sys") / _NANO,
+    )
+
+
+def usage_v2(stat: str) -> CpuUsage:
+    """Parse cpu.stat; errors as `usage`."""
+    values = dict(line.partition(" ")[::2] for line in stat.splitlines())
+    system = values.get("system_usec")
+    return CpuUsage(
+        total=_number(values.get("usage_usec", ""), "cpu.stat") / _MICRO,
+        system=None if system is None else _number(system, "cpu.stat") / _MICRO,
+    )
+
+
+def _number(text: str, name: str) -> int:
+    word = text.strip()
+    if not (word.isascii() and word.isdecimal() and len(word) <= _DIGITS):
+        raise FactError(f"{name} reads {word[:60]!r}")
+    return int(word)
+
+
+def _read(path: str, files: Files) -> str:
+    found = text_of(files, path)
+    if found is None:
+        raise FactError(f"{path} is not readable")
+    return found

@@ -1,0 +1,1 @@
+"""Watchers: what is read again and again while a session or a trial runs."""

@@ -1,0 +1,159 @@
+"""From a run folder to its reports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from netbench import report
+from netbench.analysis import Analysis, Collector, analyse
+from netbench.errors import NOT_KEPT, ConfigurationError, Interrupted, RunFolderError
+from netbench.plan import offered_by, read_budgets
+from netbench.record import RunInfo
+from netbench.report import DECISION, Digest, DigestCollector
+from netbench.report.index import MARK, IndexEntry, index
+from netbench.store import (
+    SUMMARY,
+    ListedRun,
+    LoadedRun,
+    RunFolder,
+    json_text,
+    list_runs,
+    load,
+    write_whole,
+)
+
+INDEX: Final = "index.html"
+_HEAD: Final = 2000
+"""Bytes at the beginning of a page that hold its mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRun:
+    """A run that was judged, and whose reports are written."""
+
+    info: RunInfo
+    analysis: Analysis
+    digest: Digest
+    page: Path
+    """report.html."""
+    document: dict[str, Any]
+    """What `--json` prints."""
+    exit_code: int
+    notes: tuple[str, ...]
+    """What could not be read or written."""
+
+
+def report_run(
+    path: Path,
+    *,
+    exit_code: int | None = None,
+    require: tuple[str, ...] = (),
+    allow_undecided: bool = False,
+    adr: bool = False,
+) -> ReportedRun:
+    """Judge a run, write report.html and the summaries into its folder, and return all of it.
+
+    Args:
+        path: of the run folder.
+        exit_code: to return unless a budget is not kept; None for the one the records call for.
+        require: budgets to judge by instead of the run's own.
+        allow_undecided: let budgets that are not decided pass, as the run itself may.
+        adr: write a decision record too, for its author to go on with.
+
+    Raises:
+        ConfigurationError: with everything that is wrong with the budgets, or there is a decision
+            record already.
+        RunFolderError: the folder cannot be read or written.
+    """
+    run = load(path)
+    if adr:
+        _refuse_to_overwrite(path / DECISION)
+    info = _budgeted(run.info, require, allow_undecided=allow_undecided)
+    analysis, digest = judge_run(run, info)
+    code = analysis.exit_code if exit_code is None else exit_code
+    if not analysis.budgets_kept and code != Interrupted.exit_code:
+        code = NOT_KEPT
+    folder = RunFolder(path)
+    document = report.json_document(info, analysis, ".", code, report.lead(analysis, digest))
+    page = folder.write("report.html", report.html(info, analysis, digest))
+    folder.write("summary.md", report.markdown(info, analysis, digest, path.absolute().name))
+    folder.write("summary.csv", report.csv(analysis))
+    folder.write(SUMMARY, json_text(document))
+    if adr:
+        for name, text in report.decision(info, analysis, digest).items():
+            folder.write(name, text)
+    notes = (*run.notes, *_renew_index(path.absolute().parent))
+    return ReportedRun(info, analysis, digest, page, document, code, notes)
+
+
+def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
+    """Return what can be said of a run, and what a report shows of its records."""
+    collector, gathering = Collector(), DigestCollector()
+    for record in run.records():
+        collector.take(record)
+        gathering.take(record)
+    analysis = analyse(info, collector)
+    return analysis, gathering.digest(analysis, run.selected(gathering.wanted(analysis)))
+
+
+def _refuse_to_overwrite(path: Path) -> None:
+    """Raise where a decision record exists: an author may have gone on with it."""
+    if path.exists():
+        raise ConfigurationError(
+            f"--adr: {path} exists already, and may hold its author's words",
+            hint="move it away, or remove it",
+        )
+
+
+def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
+    """Return a run with these budgets in place of its own, where there are any."""
+    problems: list[str] = []
+    budgets = read_budgets(require, offered_by(info.plan), problems)
+    if problems:
+        raise ConfigurationError(*problems)
+    allowed = allow_undecided or info.plan.allow_undecided
+    plan = replace(info.plan, require=budgets or info.plan.require, allow_undecided=allowed)
+    return replace(info, plan=plan)
+
+
+def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
+    """Write the page of a folder of runs and return its path.
+
+    Raises:
+        ConfigurationError: a page of that name exists that is not netbench's.
+        RunFolderError: it cannot be written.
+    """
+    path = parent / INDEX
+    if path.exists() and not _is_index(path):
+        raise ConfigurationError(
+            f"--html: {path} is not netbench's, and is left as it is", hint="move it away"
+        )
+    entries = [
+        IndexEntry(
+            folder=run.path.name,
+            info=run.info,
+            problem=run.problem,
+            records=run.records,
+            lead=run.lead,
+            reported=(run.path / "report.html").is_file(),
+        )
+        for run in found
+    ]
+    return write_whole(path, index(entries).encode("utf-8", "replace"))
+
+
+def _renew_index(parent: Path) -> tuple[str, ...]:
+    """Write the page anew where netbench wrote one; return why that was not possible."""
+    path = parent / INDEX
+    try:
+        if path.is_file() and _is_index(path):
+            write_index(parent, list_runs(parent))
+    except (OSError, RunFolderError) as exc:
+        return (f"{path} could not be renewed: {exc}",)
+    return ()
+
+
+def _is_index(path: Path) -> bool:
+    with path.open("rb") as file:
+        return MARK.encode() in file.read(_HEAD)

@@ -1,0 +1,141 @@
+"""A run: from options to a run folder, whatever happens in between."""
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from netbench.engines.base import Engine, EngineOptions
+from netbench.engines.choose import open_engine
+from netbench.errors import EngineLost, Interrupted
+from netbench.plan import Options, Plan, build, parse
+from netbench.record import NOTE, SCHEMA, RunInfo
+from netbench.runner import Judge, Runner, RunState, ceiling
+from netbench.store import RunFolder, check_writable
+from netbench.system.interrupts import deferred_signals
+from netbench.topology import choose_reader, choose_sentinel
+from netbench.version import version
+from netbench.workflow.journal import Journal, Status
+from netbench.workflow.options import Observer, RunOptions, SilentObserver
+from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
+
+Opener = Callable[[str, str, EngineOptions], Engine]
+"""Returns an engine of a kind, for the id of a run."""
+
+
+def measure(
+    plan_options: Options,
+    options: RunOptions,
+    observer: Observer | None = None,
+    opener: Opener = open_engine,
+) -> tuple[Path, Status]:
+    """Run; return the run folder and how the run ended. Errors before it are raised.
+
+    Args:
+        plan_options: what is measured.
+        options: how.
+        observer: follows it.
+        opener: opens the engine; for callers with an engine of their own.
+
+    Raises:
+        ConfigurationError: with every mistake.
+        EngineUnavailable: nothing can be measured.
+        RunFolderError: the run folder cannot be written any more.
+    """
+    observer = observer or SilentObserver()
+    unwritable = check_writable(options.output)
+    request = parse(plan_options, *([f"--output: {unwritable}"] if unwritable else []))
+    run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
+    engine = opener(request.engine, run, options.engine)
+    with taken_down(engine, run, observer, keep=options.keep):
+        plan = build(request, topology_of(engine))
+        folder, info = _begin(engine, plan, run, options, observer)
+        state = RunState(plan, judge_of(plan, info))
+        with folder.held():
+            status = carry_on(
+                engine, plan, folder, info, observer=observer, state=state, keep=options.keep
+            )
+            return folder.path, status
+
+
+def _begin(
+    engine: Engine, plan: Plan, run: str, options: RunOptions, observer: Observer
+) -> tuple[RunFolder, RunInfo]:
+    """Prepare everything and open the run folder; errors as `prepare`."""
+    prepared = prepare(engine, plan, options, observer)
+    with needed(), choose_sentinel(engine) as sentinel:
+        limits = ceiling(engine, choose_reader(engine), plan, sentinel)
+    info = RunInfo(
+        schema=SCHEMA,
+        id=run,
+        version=version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=options.command,
+        engine=engine.name,
+        engine_why=engine.why,
+        plan=plan.summary(),
+        tools=tuple(sorted(prepared.tools.items())),
+        facts=tuple(sorted({**prepared.facts, **limits}.items())),
+        helpers=prepared.helpers,
+        notes=() if options.identify else (NOTE,),
+        options=options.asked,
+    )
+    drivers = tuple(driver.name for driver in plan.drivers)
+    return RunFolder.create(options.output, drivers, info, prepared.redaction), info
+
+
+def carry_on(
+    engine: Engine,
+    plan: Plan,
+    folder: RunFolder,
+    info: RunInfo,
+    *,
+    observer: Observer,
+    state: RunState,
+    keep: bool,
+) -> Status:
+    """Run what is left of the plan, store every record, return how it ended."""
+    began = time.monotonic()
+    journal = Journal(folder, info, observer)
+    runner = Runner(
+        plan,
+        engine,
+        choose_reader(engine),
+        save_raw=folder.save_raw,
+        run=info.id,
+        keep=keep,
+        state=state,
+    )
+    try:
+        with (
+            observer.progress(plan, state.done) as progress,
+            closing(iter(runner)) as events,
+        ):
+            for event in events:
+                journal.take(event)
+                progress.show(event)
+    except Interrupted as exc:
+        journal.note(exc.message)
+        observer.say(
+            f"netbench: {exc.message}; everything made is removed, what was measured is kept"
+        )
+    except EngineLost as exc:
+        journal.status = "engine-lost"
+        journal.note(f"the engine went away: {exc.message}")
+        observer.say(f"netbench: the engine went away: {exc.message}")
+        observer.say("  fix: once it is back, `netbench clean` removes what it still holds")
+    finally:
+        with deferred_signals():
+            journal.close(state.spent + time.monotonic() - began)
+    return journal.status
+
+
+def judge_of(plan: Plan, info: RunInfo) -> Judge | None:
+    """Return who says which cells leave; None where all of them stay."""
+    if not plan.adaptive:
+        return None
+    from netbench.analysis.stopping import RunningJudge  # noqa: PLC0415 -- scipy is slow to import
+
+    return RunningJudge(info.plan)
