@@ -31,8 +31,8 @@ from netbench.units import SPELLINGS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "ci.md").read_text()
-COMMANDS: Any = cast("Any", typer.main.get_command(app)).commands
-RUN, COMPARE = COMMANDS["run"], COMMANDS["compare"]
+NETBENCH: Any = cast("Any", typer.main.get_command(app))
+RUN, COMPARE = (NETBENCH.get_command(None, name) for name in ("run", "compare"))
 DRIVERS = "host,bridge,bridge:user@mtu=9000"
 
 

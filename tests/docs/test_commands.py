@@ -45,7 +45,10 @@ LACKS = re.compile(r"the kernel has no \w+ \(modprobe")
 """What netbench says of a driver that is not possible here."""
 BUSY = re.compile(r"\d+ of \d+ slices gave a number")
 """What it says of a session for which the machine was too busy."""
-COMMANDS: dict[str, Any] = cast("Any", typer.main.get_command(app)).commands
+NETBENCH: Any = cast("Any", typer.main.get_command(app))
+COMMANDS: dict[str, Any] = {
+    name: NETBENCH.get_command(None, name) for name in NETBENCH.list_commands(None)
+}
 PROGRAM_LINE = re.compile(r"^ {4}(?:netbench|\./quickstart|nox|python|pip|docker) ", re.MULTILINE)
 
 

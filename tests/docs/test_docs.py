@@ -44,7 +44,10 @@ CONCEPTS, SCHEMA, CLI, DRIVERS_PAGE, SUITES, WRITE_A_DRIVER, WRITE_A_PROBE = (
 )
 EVERY_DRIVER = (*DRIVERS.values(), plugin("NAME"), cni("CONFLIST", "", publishes=True))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMANDS: dict[str, Any] = cast("Any", typer.main.get_command(app)).commands
+NETBENCH: Any = cast("Any", typer.main.get_command(app))
+COMMANDS: dict[str, Any] = {
+    name: NETBENCH.get_command(None, name) for name in NETBENCH.list_commands(None)
+}
 OPTIONS = [
     (name, option)
     for name, command in COMMANDS.items()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from msgspec import convert
 from support.bends import (
     BENDS,
     BY_DEVICE,
@@ -111,7 +111,7 @@ CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
 
 def golden(engine: str, stem: str) -> PairFacts:
     text = (GOLDEN / engine / f"{stem}.json").read_text(encoding="utf-8")
-    return TypeAdapter(PairFacts).validate_python(json.loads(text)["netlink"])
+    return convert(json.loads(text)["netlink"], PairFacts)
 
 
 def claim(driver: str, facts: PairFacts, path: NetPath = NetPath.EAST_WEST) -> Claim:

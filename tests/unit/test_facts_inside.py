@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from pydantic import TypeAdapter
+from msgspec import convert
 
 from netbench.drivers import DRIVERS
 from netbench.errors import FactError
@@ -41,7 +41,7 @@ CASES = [
 def golden(engine: str, driver: str) -> tuple[PairFacts, Answers]:
     file = golden_file(engine, driver)
     document = json.loads(file.read_text(encoding="utf-8"))
-    return TypeAdapter(PairFacts).validate_python(document["netlink"]), document["inside"]
+    return convert(document["netlink"], PairFacts), document["inside"]
 
 
 def replayed(facts: PairFacts, answers: Answers) -> Pair:
