@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,10 @@ def code_map() -> str:
 
 
 def main() -> None:
-    """Write the map into the page."""
+    """Write the map into the page; with `--print` only print it."""
+    if "--print" in sys.argv:
+        sys.stdout.write(code_map())
+        return
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(_MAP.sub(code_map().replace("\\", r"\\"), page), encoding="utf-8")
 

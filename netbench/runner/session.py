@@ -34,9 +34,8 @@ SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
 _DRAIN: Final = 0.003
 """Seconds after the hold of a stream in which what had been sent arrives."""
-_REST: Final = 0.05
-"""The same where nothing else is measured meanwhile: on a busy machine the receiver may be late,
-and what it reads only then has crossed the links before the next slice of its own."""
+_PATIENCE: Final = 1.0
+"""Seconds that a receiver may take to read what was sent before a slice."""
 _LATENCIES: Final = 20
 """A slice is at least so many times as long as a signal may take: where signals go through an
 engine, or over a network, slices are longer."""
@@ -108,8 +107,8 @@ class LiveSession:
         prepared, probe = self.prepared, self.probe
         latency = prepared.latency
         settle, length = max(SETTLE, 2 * latency), max(probe.slice, _LATENCIES * latency)
-        if self.windows and self.probe.counted == "bytes":
-            self.meter.clock.until(self.windows[-1].end + _REST)
+        if self.probe.counted == "bytes":
+            self._come_to_rest()
         before = self.links.read() if self.links else {}
         if self.usage is not None:
             self.usage.open()
@@ -133,6 +132,20 @@ class LiveSession:
         self.windows.append(Window(number, place, released, start, end, counts))
         self.moved.append(tuple(_moved(hop, before, after) for hop in self.hops))
         self.seen.measuring += end - released
+
+    def _come_to_rest(self) -> None:
+        """Wait until the receivers have read what the last slice sent.
+
+        On a busy machine they may be late, and what they read then has crossed the links before.
+        """
+        clock = self.meter.clock
+        deadline, last = clock.now() + _PATIENCE, self._count()
+        while last is not None and clock.now() < deadline:
+            clock.until(clock.now() + _DRAIN)
+            found = self._count()
+            if found is None or (found.server, found.client) == (last.server, last.client):
+                return
+            last = found
 
     def _count(self) -> Count | None:
         """Return what the kernel has counted by now; None where it cannot be read."""

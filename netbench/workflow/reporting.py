@@ -101,7 +101,7 @@ def _refuse_to_overwrite(path: Path) -> None:
     """Raise where a decision record exists: an author may have gone on with it."""
     if path.exists():
         raise ConfigurationError(
-            f"--adr: {path} exists already, and may hold its author's words",
+            f"--adr: {path} is there already, and may hold its author's words",
             hint="move it away, or remove it",
         )
 

@@ -179,9 +179,9 @@ def test_every_warning_is_listed() -> None:
 
 
 def test_sessions_are_those_of_the_noxfile() -> None:
-    there = set(
-        re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
-    )
+    text = (ROOT / "noxfile.py").read_text()
+    there = set(re.findall(r"^@nox\.session\ndef (\w+)", text, re.MULTILINE))
+    there |= set(re.findall(r'^    "(\w+)": "', text, re.MULTILINE))
 
     assert set(rows(CONTRIBUTING.partition("\n## ")[0])) - {"nox"} == there
 
@@ -190,8 +190,19 @@ def test_layers_are_those_that_the_linter_enforces() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (layers,) = [found["layers"] for found in contracts["contracts"] if found["type"] == "layers"]
 
-    drawn = section(CONTRIBUTING, "Layers").split("```")[1].splitlines()[1:]
-    assert [re.split(r" {2,}", line)[0] for line in drawn] == layers
+    drawn = section(CONTRIBUTING, "Map of the code").split("```text")[1].split("```")[0]
+    assert [re.split(r" {2,}", line)[0] for line in drawn.strip().splitlines()] == layers
+
+
+def test_the_map_of_the_code_is_made_from_the_imports() -> None:
+    made = subprocess.run(
+        (sys.executable, "docs/code_map.py", "--print"),
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert f"```mermaid\n{made.stdout}```" in CONTRIBUTING, "python docs/code_map.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -97,9 +97,9 @@ def test_the_other_ways_of_naming_it_lead_there_too(away: Away, keys: Path, tmp_
 
 OPENED = """
 import sys, time
-from netbench.engines.docker.tunnel import Tunnel
+from netbench.engines.docker.tunnel import SocketTunnel
 
-way = Tunnel(sys.argv[1])
+way = SocketTunnel(sys.argv[1])
 print(way.socket.parent, flush=True)
 time.sleep(60)
 """

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import pytest
 from support.program import wait_for
 
+from netbench.engines.base import BytesRead
 from netbench.engines.docker.client import Clients, EngineAddress
 from netbench.engines.docker.exec import DockerProcess, start
 from netbench.engines.docker.launcher import Launcher
@@ -121,17 +122,22 @@ def reader(launch: Callable[[], Launcher]) -> Iterator[DockerProcess]:
 
 def test_a_tool_is_counted_while_it_runs_and_not_while_it_is_held(reader: DockerProcess) -> None:
     first = wait_for(reader.bytes_read)
-    second = reader.bytes_read()
-    assert second is not None
-    assert second.total > first.total
+
+    def later() -> BytesRead | None:
+        found = reader.bytes_read()
+        return found if found is not None and found.total > first.total else None
+
+    second = wait_for(later)
     assert 0 < second.at - first.at < 10
     assert abs(second.at - time.time()) < 10
 
     reader.signal("STOP")
-    third, fourth = reader.bytes_read(), reader.bytes_read()
-    assert third is not None
-    assert fourth is not None
-    assert third.total == fourth.total
+
+    def at_rest() -> tuple[BytesRead, BytesRead] | None:
+        one, other = reader.bytes_read(), reader.bytes_read()
+        return (one, other) if one and other and one.total == other.total else None
+
+    third, fourth = wait_for(at_rest)
     assert third.at < fourth.at
 
 
