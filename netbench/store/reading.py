@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from msgspec.json import decode
+from msgspec.json import Decoder
 
 from netbench.errors import RunFolderError
 from netbench.record import SCHEMA, Record, Resumed, RunInfo
@@ -19,6 +19,8 @@ RECORDS: Final = "records.jsonl"
 SUMMARY: Final = "summary.json"
 _MUCH: Final = 1 << 20
 """Bytes of the records that are read at a time."""
+_INFO: Final = Decoder(RunInfo)
+_RECORD: Final = Decoder(Record)
 _NUMBER: Final = re.compile(rb'{"number":([0-9]+),')
 """How a line of the records begins."""
 
@@ -40,7 +42,7 @@ class LoadedRun:
         self.notes.clear()
         for number, line in self._lines():
             try:
-                record = _decoded(Record, line)
+                record = _decoded(_RECORD, line)
             except ValueError as exc:
                 self.notes.append(_unreadable_line(number, line, exc))
             else:
@@ -54,7 +56,7 @@ class LoadedRun:
             if found is None or int(found[1]) not in numbers:
                 continue
             try:
-                record = _decoded(Record, line)
+                record = _decoded(_RECORD, line)
             except ValueError:
                 continue
             if not _set_aside(record, self.info.resumed):
@@ -106,7 +108,7 @@ def load(path: Path) -> LoadedRun:
         raise RunFolderError(f"{path / RUN} is unreadable: {exc.strerror}") from exc
     _check_schema(path / RUN, text)
     try:
-        return LoadedRun(path, _decoded(RunInfo, text))
+        return LoadedRun(path, _decoded(_INFO, text))
     except ValueError as exc:
         raise RunFolderError(f"{path / RUN} is damaged: {_reason(exc)}", hint=hint) from exc
 
@@ -139,14 +141,14 @@ def _check_schema(path: Path, text: bytes) -> None:
         )
 
 
-def _decoded(kind: type[T], text: bytes) -> T:
+def _decoded(decoder: "Decoder[T]", text: bytes) -> T:
     """Return a value with every field checked.
 
     Raises:
         ValueError: which field is not what it should be, or that the text is no JSON.
     """
     try:
-        return decode(text, type=kind)
+        return decoder.decode(text)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
 

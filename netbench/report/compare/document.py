@@ -1,6 +1,5 @@
 """The `--json` document of `compare`, schema 2."""
 
-import math
 from typing import Any, Final
 
 from netbench.analysis.compare.differences import RunDifference
@@ -39,7 +38,7 @@ def _document(comparison: RunComparison, page: str, exit_code: int) -> CompareDo
         "page": page,
         "exit": exit_code,
         "accepted": list(comparison.accept),
-        "alpha": _number(comparison.alpha),
+        "alpha": comparison.alpha,
         "margin": comparison.margin,
         "differences": [
             _difference(one, pairing)
@@ -90,8 +89,6 @@ def _value(value: FactValue | None) -> Value:
             return None
         case tuple():
             return list(value)
-        case float():
-            return _number(value)
         case _:
             return value
 
@@ -109,15 +106,15 @@ def _contrast(one: RunContrast) -> RunContrastRow:
         "basis": one.basis,
         "left": _side(one.left),
         "right": _side(one.right),
-        "ratio": _number(one.ratio),
-        "low": _number(one.low),
-        "high": _number(one.high),
-        "difference": _number(one.difference),
+        "ratio": one.ratio,
+        "low": one.low,
+        "high": one.high,
+        "difference": one.difference,
         "verdict": one.verdict,
         "reason": one.reason,
         "blocks": min(one.left.blocks, one.right.blocks),
-        "noise_floor": _number(one.noise_floor),
-        "machine": _number(one.machine),
+        "noise_floor": one.noise_floor,
+        "machine": one.machine,
         "withheld": list(one.withheld),
         "warnings": list(one.warnings),
     }
@@ -127,8 +124,8 @@ def _side(side: Side) -> SideRow:
     return {
         "run": side.run,
         "blocks": side.blocks,
-        "level": _number(side.level),
-        "median": _number(side.median),
+        "level": side.level,
+        "median": side.median,
         "reason": side.reason,
     }
 
@@ -137,13 +134,8 @@ def _machine(state: MachineState, pairing: Pairing) -> MachineRow:
     return {
         "run": pairing.right.label,
         "placement": state.placement,
-        "left": _number(state.left),
-        "right": _number(state.right),
-        "ratio": _number(state.ratio),
+        "left": state.left,
+        "right": state.right,
+        "ratio": state.ratio,
         "unit": state.unit,
     }
-
-
-def _number(value: float | None) -> float | None:
-    """Return the value where JSON has a number for it."""
-    return value if value is not None and math.isfinite(value) else None
