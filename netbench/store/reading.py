@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -49,8 +49,10 @@ class LoadedRun:
                 if not _set_aside(record, self.info.resumed):
                     yield record
 
-    def selected(self, numbers: Container[int]) -> Iterator[Record]:
+    def selected(self, numbers: Collection[int]) -> Iterator[Record]:
         """Yield the readable records with these numbers, without decoding the others."""
+        if not numbers:  # nor need there be a file
+            return
         for _, line in self._lines():
             found = _NUMBER.match(line)
             if found is None or int(found[1]) not in numbers:

@@ -202,6 +202,14 @@ def test_selected_records_are_read_whole_in_the_order_of_the_file(folder: RunFol
     assert list(load(folder.path).selected(wanted)) == [RUN.records[n] for n in (1, 3, 7)]
 
 
+def test_a_run_without_records_says_so_once(folder: RunFolder) -> None:
+    (folder.path / "records.jsonl").unlink()
+    run = load(folder.path)
+
+    assert [*run.records(), *run.selected(())] == []
+    assert len(run.notes) == 1
+
+
 def test_an_outcome_is_told_by_its_kind_wherever_that_stands(folder: RunFolder) -> None:
     path = folder.path / "records.jsonl"
     moved = []
