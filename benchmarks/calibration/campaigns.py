@@ -63,7 +63,7 @@ class Kind:
 
 
 def _limited(title: str, name: str, suite: str, limiter: Limiter, truth: float) -> Kind:
-    return Kind(name, title, 20, (suite,), limiter=limiter, truth=truth)
+    return Kind(name, title, 15, (suite,), limiter=limiter, truth=truth)
 
 
 KINDS: Final = (
