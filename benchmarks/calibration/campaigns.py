@@ -67,8 +67,8 @@ def _limited(title: str, name: str, suite: str, limiter: Limiter, truth: float) 
 
 
 KINDS: Final = (
-    Kind("quiet", "identical drivers, machine left alone", 110),
-    Kind("neighbour", "identical drivers, beside a busy neighbour", 110, neighbour=True),
+    Kind("quiet", "identical drivers, machine left alone", 100),
+    Kind("neighbour", "identical drivers, beside a busy neighbour", 100, neighbour=True),
     _limited("rate of 90 %", "rate-0.90", "limited", Limiter(500e6, 0.9), 0.9),
     _limited("rate of 97 %", "rate-0.97", "limited", Limiter(500e6, 0.97), 0.97),
     _limited(
