@@ -1,13 +1,38 @@
-"""`cni:CONFLIST`: whatever a CNI network configuration list makes, recorded as it is found."""
+"""`plugin:NAME` and `cni:CONFLIST`: whatever a plug-in makes, recorded as it is found."""
 
 import hashlib
-from ipaddress import ip_address, ip_network
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
 from netbench.drivers.links import ends_only, lan_to_end
-from netbench.drivers.promises import LINK_APPEARS, OWN_NETNS
+from netbench.drivers.promises import (
+    LINK_APPEARS,
+    OWN_NETNS,
+    by_end,
+    eth0_addresses,
+    listed,
+    within,
+)
 from netbench.record import PairFacts
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
+
+
+def plugin(name: str) -> Driver:
+    """Return the driver for a plug-in by the name that the engine lists it under."""
+    network = NetworkSpec(name)
+    return Driver(
+        name=f"plugin:{name}",
+        summary=f"the engine's network plug-in {name}",
+        isolates="as the plug-in does: see what was measured",
+        recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=network),
+        promises=(OWN_NETNS, LINK_APPEARS),
+        ways={
+            Path.EAST_WEST: PathClaim(Via.ADDRESS, ends_only),
+            Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_end),
+            Path.HAIRPIN: Closed("what a plug-in publishes is its own affair", Proof.PROMISES),
+        },
+        options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
+        other=network,
+    )
 
 
 def cni(name: str, text: str, *, publishes: bool) -> Driver:
@@ -39,7 +64,7 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
 
 
 def _as_result(text: str) -> Promise:
-    """The addresses in the namespaces are those that the plug-ins' result tells of.
+    """Return the promise that both ends have the addresses of the plug-ins' result.
 
     The evidence names the list by a digest of its text: a file may change from run to run.
     """
@@ -49,16 +74,12 @@ def _as_result(text: str) -> Promise:
         if facts.ipam is None:
             return True, f"list of sha256 {digest}: the result has no IPv4 address"
         subnets = [s for s in (facts.ipam.subnet, facts.ipam.subnet6) if s]
-        held = True
-        seen = []
-        for end in (facts.client, facts.server):
-            own = [a.address for a in end.addresses if a.link == "eth0"]
-            for subnet in subnets:
-                held = held and any(ip_address(a) in ip_network(subnet) for a in own)
-            seen.append(f"{end.role} eth0 {', '.join(own) or 'none'}")
+        found = by_end(facts, eth0_addresses)
+        held = all(any(within(a, s) for a in own) for own in found.values() for s in subnets)
         gateways = [g for g in (facts.ipam.gateway, facts.ipam.gateway6) if g]
         told = f"{', '.join(subnets)}, gateway {', '.join(gateways) or 'none'}"
         made = f"list {facts.ipam.network!r} of sha256 {digest}: the result has {told}"
-        return held, "; ".join([made, *seen])
+        seen = {f"{role} eth0": own for role, own in found.items()}
+        return held, f"{made}; {listed(seen)}"
 
     return Promise("eth0 has addresses as the plug-ins' result tells", check)
