@@ -1,4 +1,4 @@
-"""iperf3's JSON, as a client printed it (versions 3.7 to 3.22).
+"""iperf3's commands, and its JSON (versions 3.7 to 3.22).
 
 The exit code proves nothing: some releases end with 0 after a failure, and 3.9 leaves the reason
 out of the JSON. A trial counts only if the process ended well, the JSON is whole and names no
@@ -6,18 +6,29 @@ error, and the receiver counted bytes over about the time that was asked for.
 """
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from netbench.errors import ProbeError
-from netbench.record import Completed, FactValue
+from netbench.record import Completed, FactValue, Measurement
+from netbench.spec import Role
+from netbench.units import BITS_PER_SECOND, COUNT, quantity
 
-STRAY: Final = 0.5
+STREAMS: Final = 128
+"""What iperf3 takes at most."""
+GRACE: Final = 5.0
+"""Seconds allowed for connecting and for exchanging results, after which a test has failed: a path
+that goes dead, or a lost datagram of UDP's handshake, leaves both ends waiting for long."""
+EDGE: Final = 0.2
+"""Seconds at the start of a measured window that CPU time is not read in, because the client takes
+a moment to connect, and half at its end."""
+_STRAY: Final = 0.5
 """Relative stray of the measured window from the time asked for; rates use the window itself.
 
 A receiver drains what is still queued: on a loaded machine 2.7 s were seen for 2 s asked for."""
-KEPT: Final = 0.05
+_KEPT: Final = 0.05
 """Relative stray of a stream from the rate that it was to keep."""
 _LARGEST: Final = 2**63
 """Larger counts are a wrapped -1: `retransmits` of 1.8446744073709552e19 means unknown."""
@@ -26,8 +37,13 @@ _SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}
 """The first version that knows an option, by iperf3's release notes."""
 _VERSION: Final = re.compile(r"iperf (\d{1,4})\.(\d{1,4})")
 
-_CLIENT_ENDED: Final = "the client has terminated"
-"""What both ends say where the client took SIGTERM."""
+_STOPPED: Final = {
+    Role.CLIENT: "interrupt - the client has terminated",
+    Role.SERVER: "the client has terminated",
+}
+"""What each end says, as an error, where the client took SIGTERM."""
+_START: Final = {Role.CLIENT: "connecting_to", Role.SERVER: "accepted_connection"}
+"""Key that each end's output has."""
 
 Table = Mapping[str, Any]
 """A JSON object of the tool, before it is read."""
@@ -42,6 +58,24 @@ def server_argv(address: str, port: int, *, once: bool = True) -> tuple[str, ...
 def client_argv(address: str, port: int) -> tuple[str, ...]:
     """Return the start of a client's command."""
     return ("iperf3", "-J", "-c", address, "-p", str(port))
+
+
+def stream_argv(
+    streams: int, *, reverse: bool, both: bool, rate: float | None, control: str | None
+) -> Iterator[str]:
+    """Yield the options of a TCP client; `rate` is that of all streams of a direction together."""
+    yield from ("-P", str(streams)) if streams > 1 else ()
+    yield from ("-R",) if reverse else ()
+    yield from ("--bidir",) if both else ()
+    yield from ("-b", str(round(rate / streams))) if rate else ()
+    yield from ("-C", control) if control else ()
+
+
+def conflicts(*, reverse: bool, both: bool) -> Iterable[str]:
+    """Return what is wrong with two directions together."""
+    if reverse is True and both is True:
+        return ("`reverse` and `bidirectional` exclude each other: keep one",)
+    return ()
 
 
 def lacks_option(done: Completed) -> str | None:
@@ -62,20 +96,31 @@ def version_of(done: Completed) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def read(client: Completed, protocol: str) -> Table:
-    """Return the JSON of a client that succeeded, by its exit code and its own word.
+def read(
+    done: Completed, protocol: str, role: Role = Role.CLIENT, *, stopped: bool = False
+) -> Table:
+    """Return the JSON of one end of a test that succeeded, by its exit code and its own word.
+
+    Args:
+        done: what the end left.
+        protocol: `TCP` or `UDP`.
+        role: whose it is.
+        stopped: whether the client was ended by SIGTERM, which both ends report as an error, in
+            the same words in every version; any other error is one.
 
     Raises:
-        ProbeError: it did not, or it is no client's of this protocol, `TCP` or `UDP`.
+        ProbeError: it failed, or the output is not that of such an end.
     """
-    document = _document(client)
-    if "error" in document:
-        raise ProbeError(f"iperf3: {_words(str(document['error']))}")
-    if client.exit_code != 0:
-        raise ProbeError(f"iperf3 {_ending(client)}: {_words(client.stderr) or 'no reason given'}")
+    document = _document(done)
+    error = _words(str(document.get("error", "")))
+    expected = stopped and error.startswith(_STOPPED[role])
+    if "error" in document and not expected:
+        raise ProbeError(f"iperf3: {error}")
+    if done.exit_code != 0 and not (expected and done.exit_code and done.exit_code > 0):
+        raise ProbeError(f"iperf3 {_ending(done)}: {_words(done.stderr) or 'no reason given'}")
     start = table(document, "start")
-    if "connecting_to" not in start:
-        raise ProbeError("iperf3's output is not a client's")
+    if _START[role] not in start:
+        raise ProbeError(f"iperf3's output is not a {role}'s")
     if table(start, "test_start").get("protocol") != protocol:
         raise ProbeError(f"iperf3's output is not that of a {protocol} test")
     return document
@@ -103,29 +148,6 @@ def _first_error(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return {**found, "error": errors[0]} if len(errors) > 1 else found
 
 
-def read_ended(done: Completed, protocol: str, *, of_server: bool = False) -> Table:
-    """Return the JSON of one end of a session that we ended by SIGTERM to its client.
-
-    Its end is told as an error, by every version in the same words; any other error is one.
-
-    Raises:
-        ProbeError: the session failed, or the output is not that of such an end.
-    """
-    document = _document(done)
-    error = _words(str(document.get("error", "")))
-    expected = _CLIENT_ENDED if of_server else f"interrupt - {_CLIENT_ENDED}"
-    if error and not error.startswith(expected):
-        raise ProbeError(f"iperf3: {error}")
-    if done.exit_code is None or done.exit_code < 0 or (done.exit_code and not error):
-        raise ProbeError(f"iperf3 {_ending(done)}: {_words(done.stderr) or 'no reason given'}")
-    start = table(document, "start")
-    if ("accepted_connection" if of_server else "connecting_to") not in start:
-        raise ProbeError(f"iperf3's output is not a {'server' if of_server else 'client'}'s")
-    if table(start, "test_start").get("protocol") != protocol:
-        raise ProbeError(f"iperf3's output is not that of a {protocol} test")
-    return document
-
-
 def _unreadable(client: Completed) -> str:
     said = _words(client.stderr)
     what = "no output" if not client.stdout.strip() else "output that is not whole JSON"
@@ -146,12 +168,33 @@ def _words(text: str) -> str:
     return line.removeprefix("iperf3: ").removeprefix("error - ")[:300]
 
 
-def hold_window(document: Table, seconds: float) -> None:
+def check_window(document: Table, seconds: float) -> None:
     """Raise where sender or receiver did not count over about the time that was asked for."""
     for side in ("sum_sent", "sum_received"):
         window = number(table(document, "end", side).get("seconds"))
-        if window is None or abs(window - seconds) > STRAY * seconds:
+        if window is None or abs(window - seconds) > _STRAY * seconds:
             raise ProbeError(f"iperf3: `{side}` covers {window} s where {seconds} s were asked for")
+
+
+def check_rate(wanted: float, found: float, words: str) -> None:
+    """Raise where a rate was not kept, in bit/s: the trial is not one at that rate."""
+    if abs(found / wanted - 1) > _KEPT:
+        asked, came = (quantity(rate, BITS_PER_SECOND) for rate in (wanted, found))
+        raise ProbeError(f"iperf3: {words.format(asked=asked, came=came)}")
+
+
+def measurements(throughput: float, retransmits: float | None) -> tuple[Measurement, ...]:
+    """Return a TCP test's numbers."""
+    found = (Measurement("throughput", throughput, BITS_PER_SECOND),)
+    if retransmits is None:
+        return found
+    return (*found, Measurement("retransmits", retransmits, COUNT))
+
+
+def total(counts: Iterable[float | None]) -> float | None:
+    """Return the sum of some counts, None where one is unknown."""
+    known = list(counts)
+    return None if None in known else math.fsum(count for count in known if count is not None)
 
 
 def details(document: Table) -> Iterator[tuple[str, FactValue]]:

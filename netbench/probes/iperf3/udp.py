@@ -3,16 +3,18 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.bounds import hold, no_flag, no_rate, outside
+from netbench.probes.base import Probe, Span
 from netbench.probes.iperf3.document import (
-    KEPT,
+    EDGE,
+    GRACE,
     Table,
+    check_rate,
+    check_window,
     client_argv,
     details,
-    hold_window,
     lacks_option,
     number,
     read,
@@ -23,22 +25,15 @@ from netbench.probes.iperf3.document import (
 )
 from netbench.record import Completed, FactValue, Measurement, Sample
 from netbench.spec import Family, Protocol
-from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate, quantity
+from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate
 
-_GRACE: Final = 5.0
-"""Seconds allowed for connecting and for exchanging results.
-
-A lost datagram of the handshake leaves both ends waiting for 30 s: that is a failure by then."""
-_EDGE: Final = 0.2
-"""Seconds at the start of the test that CPU time is not read in, and half at its end."""
 _PATIENCE: Final = 60.0
 """How many times as long as at its rate a burst may take: the sender may fall short of it."""
 _EXCESS: Final = 0.01
 """By how much the receiver may have seen more than the sender counted: the sender's last datagrams
 can leave after its count is read."""
-_SMALLEST: Final = 16
-_LARGEST: Final = 65507
-"""The most that IPv4 takes, RFC 768 and RFC 791."""
+LENGTHS: Final = Span(16, 65_507)
+"""Bytes of a datagram that iperf3 takes; the most that IPv4 does, RFC 768 and RFC 791."""
 _RECEIVER_SINCE: Final = (3, 11)
 """Older versions print the sender's bytes alone."""
 _HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
@@ -46,38 +41,27 @@ _HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
 
 
 @dataclass(frozen=True, slots=True)
-class UdpRate:
+class UdpRate(Probe):
     """Datagrams sent at a rate: how much arrives, how much is lost, how evenly it comes."""
 
     name: ClassVar[str] = "udp-rate"
     summary: ClassVar[str] = "UDP at a given rate: throughput, loss and jitter (iperf3)"
     tool: ClassVar[str] = "iperf3"
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
+    metrics: ClassVar[tuple[str, ...]] = ("throughput", "loss", "jitter", "cpu_per_byte")
     server_ends: ClassVar[bool] = True
-    second_port: ClassVar[bool] = False
 
-    seconds: int = 1
+    seconds: Annotated[int, Span(1, 86_400)] = 1
     """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
     ends count the same datagrams."""
     rate: str = "1G"
     """Bit/s of payload that the client sends."""
-    length: int = 1400
+    length: Annotated[int, LENGTHS] = 1400
     """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
     dont_fragment: bool = False
     """Forbid fragments (IPv4)."""
-    volume: int | None = None
+    volume: Annotated[int | None, Span(1, 2**50)] = None
     """Bytes to send in place of `seconds`: for trials shorter than a second."""
-
-    def __post_init__(self) -> None:
-        """Refuse what iperf3 itself would refuse, or silently change."""
-        hold(
-            self.name,
-            outside("seconds", self.seconds, 1, 86_400, whole=True),
-            no_rate("rate", self.rate),
-            outside("length", self.length, _SMALLEST, _LARGEST, whole=True),
-            no_flag("dont_fragment", self.dont_fragment),
-            None if self.volume is None else outside("volume", self.volume, 1, 2**50, whole=True),
-        )
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return a server for one test."""
@@ -99,11 +83,6 @@ class UdpRate:
         return (*argv, "-t", str(self.seconds))
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """What iperf3's receiver counts."""
-        return ("throughput", "loss", "jitter", "cpu_per_byte")
-
-    @property
     def expected(self) -> float:
         """Seconds."""
         if self.volume is not None:
@@ -112,15 +91,13 @@ class UdpRate:
 
     @property
     def steady(self) -> tuple[float, float]:
-        """The test without its edges: the client takes a moment to connect."""
-        if self.volume is not None:
-            return 0.0, 0.0  # nobody knows beforehand when it ends
-        return _EDGE, self.seconds - _EDGE / 2
+        """The test without its edges; empty where its end is not known beforehand."""
+        return (EDGE, self.seconds - EDGE / 2) if self.volume is None else (0.0, 0.0)
 
     @property
     def deadline(self) -> float:
         """Seconds; iperf3 has no deadline of its own."""
-        return _GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
+        return GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
 
     def unfit(self, mtu: int, family: Family) -> str | None:
         """Return why no datagram passes links of this MTU whole, None where they pass.
@@ -152,9 +129,12 @@ class UdpRate:
         """
         document = read(client, "UDP")
         count = _count(document, self.length)
+        wanted = bit_rate(self.rate)
         if self.volume is None:
-            hold_window(document, self.seconds)
-            self._hold_rate(count.sent_rate)
+            check_window(document, self.seconds)
+            words = "{asked} were to be sent, and the sender sent {came}"
+            check_rate(wanted, count.sent_rate, words)
+        given = ("iperf3.rate", wanted)
         return Sample(
             measurements=(
                 Measurement("throughput", count.throughput, BITS_PER_SECOND),
@@ -162,26 +142,8 @@ class UdpRate:
                 Measurement("jitter", count.jitter, SECONDS),
             ),
             received=count.received,
-            details=(*details(document), *self._details(document, count)),
+            details=(*details(document), given, *count.details(), *_disorder(document)),
         )
-
-    def _hold_rate(self, sent: float) -> None:
-        """Raise where the sender did not keep the rate: the trial is not one at that rate."""
-        wanted = bit_rate(self.rate)
-        if abs(sent / wanted - 1) > KEPT:
-            asked, came = (quantity(value, BITS_PER_SECOND) for value in (wanted, sent))
-            raise ProbeError(f"iperf3: {asked} were to be sent, and the sender sent {came}")
-
-    def _details(self, document: Table, count: "_Count") -> Iterator[tuple[str, FactValue]]:
-        yield "iperf3.rate", bit_rate(self.rate)
-        yield "iperf3.sent_rate", count.sent_rate
-        yield "iperf3.packets", count.packets
-        yield "iperf3.lost_packets", count.lost
-        yield "iperf3.unseen_packets", count.unseen
-        streams = rows(table(document, "end"), "streams")
-        disorder = number(table(streams[0], "udp").get("out_of_order")) if streams else None
-        if disorder is not None:
-            yield "iperf3.out_of_order", int(disorder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +171,20 @@ class _Count:
     def loss(self) -> float:
         """Datagrams lost over datagrams sent."""
         return (self.lost + max(0, self.unseen - self.held)) / self.packets
+
+    def details(self) -> Iterator[tuple[str, FactValue]]:
+        """Yield what stands beside the numbers."""
+        yield "iperf3.sent_rate", self.sent_rate
+        yield "iperf3.packets", self.packets
+        yield "iperf3.lost_packets", self.lost
+        yield "iperf3.unseen_packets", self.unseen
+
+
+def _disorder(document: Table) -> Iterator[tuple[str, FactValue]]:
+    streams = rows(table(document, "end"), "streams")
+    disorder = number(table(streams[0], "udp").get("out_of_order")) if streams else None
+    if disorder is not None:
+        yield "iperf3.out_of_order", int(disorder)
 
 
 def _count(document: Table, length: int) -> _Count:
