@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from netbench.plan.build import Plan
+from netbench.plan.model import Plan
 from netbench.plan.request import EXTENDS
 from netbench.plan.suite import MOST_BLOCKS
 from netbench.record import FactValue

@@ -1,7 +1,9 @@
-"""Options as the user wrote them, checked all together."""
+"""Options as the user wrote them, checked all together, and the plan that they ask for."""
 
 import math
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench.drivers import Driver, PathClaim, no_congestion_control
@@ -9,19 +11,20 @@ from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import offered
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, parse_drivers
-from netbench.plan.mtu_check import unfit
-from netbench.plan.suite import MOST_BLOCKS, Suite, load_suite
+from netbench.plan.model import DEFAULT_PRECISION, Plan, cells_of, place
+from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
+from netbench.probes import UdpRate
 from netbench.record import Budget
-from netbench.spec import Cell, Path, Placement
+from netbench.spec import USUAL_MTU, VXLAN_HEADERS, CpuTopology, Path, Placement, Via
 
 ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
 DEFAULT_MARGIN: Final = 0.05
-DEFAULT_PRECISION: Final = 0.03
 EXTENDS: Final = "+"
 """Sign before a number of `--blocks` or `--max-time` that extends a run."""
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
+_LOOPBACK_MTU: Final = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,26 +53,42 @@ class Options:
 class Request:
     """Options that are right in themselves."""
 
-    drivers: tuple[Driver, ...]
-    baseline: str
     engine: str
-    suite: Suite
-    paths: tuple[Path, ...]
-    blocks: int
-    """Exactly, or at most where `adaptive`."""
-    adaptive: bool
-    """Whether cells leave once they are settled: unless `--blocks` fixes the plan."""
-    max_time: float | None
-    strict: bool
-    """Whether `max_time` is the user's own; a suite's leaves room for the least blocks."""
-    precision: float
-    margin: float
-    seed: int | None
     pin: str
     """`auto`, `cross`, `same`, `none`, or CPUs as in `0,1`."""
-    cc: str | None
-    require: tuple[Budget, ...]
-    allow_undecided: bool
+    suite: Suite
+    plan: Plan
+    """Without the CPUs, which are the machine's to give."""
+
+
+def build(request: Request, topology: CpuTopology) -> Plan:
+    """Return the plan for a machine.
+
+    Raises:
+        ConfigurationError: `--pin` names CPUs that are not usable.
+    """
+    plan, suite = request.plan, request.suite
+    pinned = frozenset(at for name, _, at in plan.kinds if not suite.is_engines(name))
+    cpus, impossible, problems = place(request.pin, pinned, topology)
+    if problems:
+        raise ConfigurationError(*problems)
+    return replace(plan, cpus=cpus, impossible=impossible)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What is compared, and where; as far as it could be read."""
+
+    suite: Suite | None
+    drivers: tuple[Driver, ...]
+    baseline: str
+    paths: tuple[Path, ...]
+    pin: str
+
+    @property
+    def kinds(self) -> tuple[tuple[str, Path, Placement], ...]:
+        """Probe, path and placement of every cell of a driver."""
+        return self.suite.kinds(self.paths, self.pin) if self.suite else ()
 
 
 def parse(options: Options, *more_problems: str) -> Request:
@@ -83,75 +102,56 @@ def parse(options: Options, *more_problems: str) -> Request:
         ConfigurationError: with every problem, in the order of the options.
     """
     problems: list[str] = []
+    compared, sound = _compared(options, problems)
+    bounds = _bounds(options, compared, problems)
+    problems += [*_pin(options.pin), *_cc(options.cc), *_unfit(compared, options.parent)]
+    problems += _parent(options.parent, compared.drivers)
+    require = _require(options.require, compared if sound else None, problems)
+    problems += more_problems
+    suite = compared.suite
+    if problems or suite is None:
+        raise ConfigurationError(*problems)
+    most = suite.most if bounds.blocks is None else bounds.blocks
+    least, adaptive = min(most, suite.least), bounds.blocks is None
+    plan = Plan(
+        suite=suite.name,
+        drivers=compared.drivers,
+        baseline=compared.baseline,
+        kinds=compared.kinds,
+        probes=suite.probes,
+        secondary=frozenset((n, suite.placed(options.pin, n, at)) for n, at in suite.secondary),
+        limits=_limits(suite, options.pin, require),
+        blocks=most,
+        cap=most,
+        max_time=suite.max_time if bounds.max_time is None and adaptive else bounds.max_time,
+        seed=secrets.randbits(32) if bounds.seed is None else bounds.seed,
+        margin=bounds.margin,
+        cpus={},
+        impossible={},
+        cc=options.cc or None,
+        require=require,
+        allow_undecided=options.allow_undecided,
+        published=suite.published,
+        adaptive=adaptive,
+        precision=bounds.precision,
+        least=least,
+        unhurried=min(least, LEAST_BLOCKS) if bounds.max_time is None else 0,
+    )
+    return Request(options.engine, options.pin, suite, plan)
+
+
+def _compared(options: Options, problems: list[str]) -> tuple[_Compared, bool]:
+    """Return what is compared, and whether drivers, baseline and paths are right."""
     later: list[str] = []
     suite, suite_problems = load_suite(options.suite)
     paths = _paths(options.paths, later)
     drivers = _drivers(options.drivers, suite, problems)
     baseline = _baseline(options.baseline, drivers, paths, problems) if drivers else ""
-    known = None if problems or later else suite
+    sound = not problems and not later
     if options.engine not in ENGINES:
         problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
     problems += [*suite_problems, *later]
-    blocks_text = _no_extension("--blocks", options.blocks, problems)
-    blocks = _integer("--blocks", blocks_text, None, (1, MOST_BLOCKS), problems)
-    max_time_text = _no_extension("--max-time", options.max_time, problems)
-    max_time = _number("--max-time", max_time_text, None, problems)
-    if max_time is not None and suite is not None:
-        trials = _trials(drivers, baseline, suite, paths, options.pin)
-        too_short = _below_a_block(max_time, trials, suite.least)
-        problems += [too_short] if too_short else []
-    precision = _number("--precision", options.precision, DEFAULT_PRECISION, problems)
-    margin = _number("--margin", options.margin, DEFAULT_MARGIN, problems)
-    seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
-    _pin(options.pin, problems)
-    if options.cc and (problem := no_congestion_control(options.cc)):
-        problems.append(f"--cc: {problem}")
-    if suite is not None:
-        problems += unfit(suite, drivers, paths, options.parent)
-    _parent(options.parent, drivers, problems)
-    require = _require(options, known, drivers, (baseline, paths), problems)
-    problems += more_problems
-    if problems or suite is None or precision is None or margin is None:
-        raise ConfigurationError(*problems)
-    return Request(
-        drivers=drivers,
-        baseline=baseline,
-        engine=options.engine,
-        suite=suite,
-        paths=paths,
-        blocks=suite.most if blocks is None else blocks,
-        adaptive=blocks is None,
-        max_time=suite.max_time if max_time is None and blocks is None else max_time,
-        strict=max_time is not None,
-        precision=precision,
-        margin=margin,
-        seed=seed,
-        pin=options.pin,
-        cc=options.cc or None,
-        require=require,
-        allow_undecided=options.allow_undecided,
-    )
-
-
-def _require(
-    options: Options,
-    suite: Suite | None,
-    drivers: tuple[Driver, ...],
-    compared: tuple[str, tuple[Path, ...]],
-    problems: list[str],
-) -> tuple[Budget, ...]:
-    """Return the budgets; without a suite only their form is checked."""
-    if suite is None:
-        return read_budgets(options.require, None, problems)
-    baseline, paths = compared
-    cells = tuple(
-        Cell(driver.name, path, probe, placement)
-        for driver in drivers
-        for probe, path, placement in suite.kinds(paths, options.pin)
-    )
-    metrics = {name: probe.metrics for name, probe in suite.probes.items()}
-    offer = offered(cells, metrics, baseline, drivers)
-    return read_budgets(options.require, offer, problems)
+    return _Compared(suite, drivers, baseline, paths, options.pin), sound
 
 
 def _drivers(text: str | None, suite: Suite | None, problems: list[str]) -> tuple[Driver, ...]:
@@ -188,47 +188,6 @@ def _carries(driver: Driver, paths: tuple[Path, ...]) -> bool:
     return any(isinstance(driver.ways[path], PathClaim) for path in paths or Path)
 
 
-def _trials(
-    drivers: tuple[Driver, ...], baseline: str, suite: Suite, paths: tuple[Path, ...], pin: str
-) -> tuple[int, float]:
-    """Return how many sessions and trials one block has, and the seconds they take end to end."""
-    trials = [
-        suite.probes[name].expected
-        for name, path, _ in suite.kinds(paths, pin)
-        for driver in drivers
-        if isinstance(driver.ways[path], PathClaim)
-        for _ in range(1 + (driver.name == baseline))
-    ]
-    return len(trials), sum(trials)
-
-
-def _below_a_block(limit: float, trials: tuple[int, float], least: int) -> str | None:
-    """Return what is wrong with a limit that not even one block fits into."""
-    count, seconds = trials
-    block = seconds + _BRING_UP
-    if limit >= block:
-        return None
-    return (
-        f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for {count} "
-        f"measurements; a verdict needs at least {least} blocks: give --max-time "
-        f"{math.ceil(least * block)} or more, or fewer drivers or cells"
-    )
-
-
-def _parent(name: str | None, drivers: tuple[Driver, ...], problems: list[str]) -> None:
-    """Note what is wrong with the parent as far as the drivers show; links are looked at later."""
-    if name is None:
-        return
-    if not name.strip():
-        problems.append("--parent is empty; it takes the name of a link, such as eth1")
-    children = [d.name for d in drivers if d.recipe.network and d.recipe.network.on_lan]
-    if len(children) > 1:
-        problems.append(
-            f"--parent: {', '.join(children)} cannot share it: a link carries one kind of child "
-            "network at a time, and the engine refuses a second network on it; name one of them"
-        )
-
-
 def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
     found: list[Path] = []
     for name in (part.strip() for part in text.split(",") if part.strip()):
@@ -243,54 +202,160 @@ def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _no_extension(option: str, text: str | None, problems: list[str]) -> str | None:
-    """Return the text of an option; of one that would extend a run note that there is none."""
-    if text is None or not text.strip().startswith(EXTENDS):
-        return text
-    problems.append(f"{option} {text} extends a run that is there: name its folder by --resume DIR")
-    return None
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """The options that are numbers; None where they are not given."""
+
+    blocks: int | None
+    max_time: float | None
+    precision: float
+    margin: float
+    seed: int | None
+
+
+def _bounds(options: Options, compared: _Compared, problems: list[str]) -> _Bounds:
+    return _Bounds(
+        blocks=_integer("--blocks", options.blocks, (1, MOST_BLOCKS), problems),
+        max_time=_max_time(options.max_time, compared, problems),
+        precision=_number("--precision", options.precision, problems) or DEFAULT_PRECISION,
+        margin=_number("--margin", options.margin, problems) or DEFAULT_MARGIN,
+        seed=_integer("--seed", options.seed, (0, 2**63 - 1), problems),
+    )
+
+
+def _extends(option: str, text: str, problems: list[str]) -> bool:
+    """Tell whether an option would extend a run, and note that there is none."""
+    extends = text.strip().startswith(EXTENDS) and option in ("--blocks", "--max-time")
+    if extends:
+        where = "extends a run that is there: name its folder by --resume DIR"
+        problems.append(f"{option} {text} {where}")
+    return extends
 
 
 def _integer(
-    option: str,
-    text: str | None,
-    default: int | None,
-    bounds: tuple[int, int],
-    problems: list[str],
+    option: str, text: str | None, bounds: tuple[int, int], problems: list[str]
 ) -> int | None:
-    if text is None:
-        return default
+    if text is None or _extends(option, text, problems):
+        return None
     try:
         value = int(text)
     except ValueError:
         value = None
     if value is None or not bounds[0] <= value <= bounds[1]:
-        problems.append(
-            f"{option} must be a whole number from {bounds[0]} to {bounds[1]}, not {text!r}"
-        )
-        return default
+        span = f"from {bounds[0]} to {bounds[1]}"
+        problems.append(f"{option} must be a whole number {span}, not {text!r}")
+        return None
     return value
 
 
-def _number(
-    option: str, text: str | None, default: float | None, problems: list[str]
-) -> float | None:
-    if text is None:
-        return default
+def _number(option: str, text: str | None, problems: list[str]) -> float | None:
+    if text is None or _extends(option, text, problems):
+        return None
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        problems.append(f"{option} must be a number above 0, not {text!r}")
-        return default
-    return value
+    if math.isfinite(value) and value > 0:
+        return value
+    problems.append(f"{option} must be a number above 0, not {text!r}")
+    return None
 
 
-def _pin(text: str, problems: list[str]) -> None:
+def _max_time(text: str | None, compared: _Compared, problems: list[str]) -> float | None:
+    """Return the limit, noting also one that not even one block fits into."""
+    limit, suite = _number("--max-time", text, problems), compared.suite
+    if limit is None or suite is None:
+        return limit
+    trials = [
+        suite.probes[name].expected
+        for name, path, _ in compared.kinds
+        for driver in compared.drivers
+        if isinstance(driver.ways[path], PathClaim)
+        for _ in range(1 + (driver.name == compared.baseline))
+    ]
+    block = sum(trials) + _BRING_UP
+    if limit < block:
+        problems.append(
+            f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for "
+            f"{len(trials)} measurements; a verdict needs at least {suite.least} blocks: give "
+            f"--max-time {math.ceil(suite.least * block)} or more, or fewer drivers or cells"
+        )
+    return limit
+
+
+def _pin(text: str) -> Iterator[str]:
     words = text.split(",")
-    if text in ("auto", *Placement):
-        return
-    if not all(word.strip().isdecimal() for word in words) or len(words) > 2:  # noqa: PLR2004 -- client and server
+    numbers = all(word.strip().isdecimal() for word in words)
+    if text not in ("auto", *Placement) and not (numbers and len(words) in (1, 2)):
         offered = ", ".join(("auto", *Placement))
-        problems.append(f"--pin must be {offered}, or CPUs CLIENT,SERVER as in 2,3; not {text!r}")
+        yield f"--pin must be {offered}, or CPUs CLIENT,SERVER as in 2,3; not {text!r}"
+
+
+def _cc(name: str | None) -> Iterator[str]:
+    if name and (problem := no_congestion_control(name)):
+        yield f"--cc: {problem}"
+
+
+def _unfit(compared: _Compared, parent: str | None) -> Iterator[str]:
+    """Yield every probe whose datagrams cannot pass a path; `parent` is a link of unknown MTU."""
+    probes = compared.suite.probes if compared.suite else {}
+    for name, path in dict.fromkeys((name, path) for name, path, _ in compared.kinds):
+        probe = probes[name]
+        for driver in compared.drivers if isinstance(probe, UdpRate) else ():
+            mtu = _mtu(driver, path, parent)
+            problem = probe.unfit(mtu, driver.recipe.family) if mtu else None
+            if problem:
+                yield f"probes.{name}: {problem} (driver {driver.name}, {path})"
+
+
+def _mtu(driver: Driver, path: Path, parent: str | None) -> int | None:
+    """Return the MTU of a path, None where it is closed, or is another program's to choose."""
+    way, network = driver.ways[path], driver.recipe.network
+    if not isinstance(way, PathClaim) or driver.name.partition(":")[0] in ("cni", "plugin"):
+        return None
+    if way.via is Via.LOOPBACK:
+        return _LOOPBACK_MTU
+    if network is None:
+        return USUAL_MTU
+    if network.mtu is None and network.on_lan and parent:
+        return None
+    own = network.mtu or (USUAL_MTU - VXLAN_HEADERS if network.driver == "overlay" else USUAL_MTU)
+    return own if way.via is Via.ADDRESS else min(own, USUAL_MTU)
+
+
+def _parent(name: str | None, drivers: tuple[Driver, ...]) -> Iterator[str]:
+    """Yield what is wrong with the parent as far as the drivers show; links are read later."""
+    if name is None:
+        return
+    if not name.strip():
+        yield "--parent is empty; it takes the name of a link, such as eth1"
+    children = [d.name for d in drivers if d.recipe.network and d.recipe.network.on_lan]
+    if len(children) > 1:
+        yield (
+            f"--parent: {', '.join(children)} cannot share it: a link carries one kind of child "
+            "network at a time, and the engine refuses a second network on it; name one of them"
+        )
+
+
+def _require(
+    expressions: tuple[str, ...], compared: _Compared | None, problems: list[str]
+) -> tuple[Budget, ...]:
+    """Return the budgets; where it is not known what is compared, only their form is checked."""
+    if compared is None or compared.suite is None:
+        return read_budgets(expressions, None, problems)
+    cells = cells_of(compared.drivers, compared.kinds)
+    metrics = {name: probe.metrics for name, probe in compared.suite.probes.items()}
+    offer = offered(cells, metrics, compared.baseline, compared.drivers)
+    return read_budgets(expressions, offer, problems)
+
+
+def _limits(
+    suite: Suite, pin: str, require: tuple[Budget, ...]
+) -> dict[tuple[str, Placement], int]:
+    """Return in how many blocks cells run that only describe; a budget needs its cells in all."""
+    budgeted = {budget.metric for budget in require}
+    return {
+        (name, suite.placed(pin, name, placement)): most
+        for (name, placement), most in suite.limits.items()
+        if budgeted.isdisjoint(suite.probes[name].metrics)
+    }

@@ -34,8 +34,7 @@ from netbench.facts.inside import namespaces, offloads
 from netbench.facts.iproute import links_and_addresses
 from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, tcp_connections, tcp_ports
 from netbench.plan.budgets import read_budgets
-from netbench.plan.conflist import load_conflist
-from netbench.plan.drivers import parse_drivers
+from netbench.plan.drivers import load_conflist, parse_drivers
 from netbench.plan.suite import load_suite
 from netbench.probes import PROBES, ControlPlane, Probe, Sliced, UdpSearch
 from netbench.record import Completed

@@ -7,33 +7,14 @@ from typing import Annotated, ClassVar
 
 from netbench.errors import ProbeError
 from netbench.probes.base import Probe, Span
-from netbench.probes.iperf3.document import (
-    EDGE,
-    GRACE,
-    STREAMS,
-    Table,
-    check_rate,
-    check_window,
-    client_argv,
-    conflicts,
-    details,
-    lacks_option,
-    measurements,
-    number,
-    optional,
-    read,
-    rows,
-    server_argv,
-    stream_argv,
-    table,
-    total,
-)
+from netbench.probes.iperf3 import document as iperf3
+from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Sample, SeriesPoint
 from netbench.units import bit_rate
 
 
 @dataclass(frozen=True, slots=True)
-class TcpRate(Probe):
+class TcpRate(iperf3.Iperf3, Probe):
     """Bytes that TCP delivers at a rate that every driver reaches: costs are compared there.
 
     For a time and not for a number of bytes: iperf3 (3.16 and later) sees that they have gone only
@@ -42,9 +23,7 @@ class TcpRate(Probe):
 
     name: ClassVar[str] = "tcp-rate"
     summary: ClassVar[str] = "TCP at a rate that is kept to (iperf3)"
-    tool: ClassVar[str] = "iperf3"
     metrics: ClassVar[tuple[str, ...]] = ("throughput", "retransmits", "cpu_per_byte")
-    server_ends: ClassVar[bool] = True
 
     seconds: Annotated[int, Span(1, 86_400)] = 2
     """Length of the measured window."""
@@ -52,7 +31,7 @@ class TcpRate(Probe):
     """Seconds before it that do not count."""
     interval: Annotated[float, Span(0.1, 60)] = 0.1
     """Seconds between two points of the series."""
-    streams: Annotated[int, Span(1, STREAMS)] = 1
+    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1
     """Parallel connections."""
     reverse: bool = False
     """The server sends."""
@@ -63,17 +42,13 @@ class TcpRate(Probe):
 
     def conflicts(self) -> Iterable[str]:
         """Return that only one of two options may be given."""
-        return conflicts(reverse=self.reverse, both=self.bidirectional)
-
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return a server for one test."""
-        return server_argv(address, port)
+        return iperf3.conflicts(reverse=self.reverse, both=self.bidirectional)
 
     def client_argv(
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
         """Return the client's command."""
-        ways = stream_argv(
+        ways = iperf3.stream_argv(
             self.streams,
             reverse=self.reverse,
             both=self.bidirectional,
@@ -81,7 +56,7 @@ class TcpRate(Probe):
             control=congestion_control,
         )
         times = ("-t", str(self.seconds), "-O", str(self.omit), "-i", f"{self.interval:g}")
-        return (*client_argv(address, port), *times, *ways)
+        return (*iperf3.client_argv(address, port), *times, *ways)
 
     @property
     def expected(self) -> float:
@@ -91,40 +66,36 @@ class TcpRate(Probe):
     @property
     def steady(self) -> tuple[float, float]:
         """The measured window, without its edges."""
-        return self.omit + EDGE, self.expected - EDGE / 2
+        return self.omit + iperf3.EDGE, self.expected - iperf3.EDGE / 2
 
     @property
     def deadline(self) -> float:
         """Seconds; iperf3 has no deadline of its own and hangs where the path goes dead."""
-        return self.expected + GRACE
-
-    def cannot(self, done: Completed) -> str | None:
-        """Both directions at once came with iperf3 3.7."""
-        return lacks_option(done)
+        return self.expected + iperf3.GRACE
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
         """Return throughput, retransmits and the series."""
-        document = read(client, "TCP")
+        document = iperf3.read(client, "TCP")
         flows = self._flows(document)
-        check_window(document, self.seconds)
+        iperf3.check_window(document, self.seconds)
         totals = _added(document, flows) if self.bidirectional else _packaged(client.stdout)
         wanted = bit_rate(self.rate)
-        ways = 2 if self.bidirectional else 1
-        check_rate(ways * wanted, totals.throughput, "{asked} were to be kept to, and {came} came")
+        words = "{asked} were to be kept to, and {came} came"
+        iperf3.check_rate(wanted * (1 + self.bidirectional), totals.throughput, words)
         returned = sum(flow.received for flow in flows if not flow.forward)
         given = (*totals.shares, ("iperf3.rate", wanted))
         return Sample(
-            measurements=measurements(totals.throughput, totals.retransmits),
+            measurements=iperf3.measurements(totals.throughput, totals.retransmits),
             received=sum(flow.received for flow in flows),
             returned=returned,
             series=tuple(_series(document, both=self.bidirectional)),
-            details=(*details(document), *given, *_connection(document)),
+            details=(*iperf3.details(document), *given, *_connection(document)),
         )
 
     def _flows(self, document: Table) -> "tuple[_Flow, ...]":
         """Return the streams, after holding the result against what was asked."""
-        flows = tuple(_flow(row) for row in rows(table(document, "end"), "streams"))
-        test = table(document, "start", "test_start")
+        flows = tuple(_flow(row) for row in document.table("end").rows("streams"))
+        test = document.table("start", "test_start")
         ways = {flow.forward for flow in flows}
         wanted = {True, False} if self.bidirectional else {not self.reverse}
         count = self.streams * len(wanted)
@@ -159,14 +130,14 @@ class _Totals:
 
 
 def _flow(row: Table) -> _Flow:
-    sender, receiver = optional(row, "sender"), optional(row, "receiver")
-    start, end = number(receiver.get("start")), number(receiver.get("end"))
+    sender, receiver = row.part("sender"), row.part("receiver")
+    start, end = receiver.number("start"), receiver.number("end")
     if start is None or end is None or end <= start:
         raise ProbeError("iperf3: a stream without a window")
-    received = number(receiver.get("bytes"))
+    received = receiver.number("bytes")
     if received is None:
         raise ProbeError("iperf3: a stream without a count of bytes")
-    retransmits = number(sender.get("retransmits"))
+    retransmits = sender.number("retransmits")
     rate = int(received) * 8 / (end - start)
     return _Flow(bool(receiver.get("sender")), int(received), rate, retransmits)
 
@@ -177,14 +148,14 @@ def _packaged(text: str) -> _Totals:
 
     try:
         result = TestResult(text)
-        throughput = number(result.received_bps)
+        throughput = iperf3.number(result.received_bps)
         received = result.json["end"]["sum_received"]
         rate = received["bytes"] * 8 / received["seconds"]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
         raise ProbeError(f"iperf3: unreadable result: {exc!r}") from exc
     if not throughput or not math.isclose(throughput, rate, rel_tol=0.01):
         raise ProbeError(f"iperf3: {throughput} bit/s is not what its bytes and seconds give")
-    return _Totals(throughput, number(result.retransmits))
+    return _Totals(throughput, iperf3.number(result.retransmits))
 
 
 def _added(document: Table, flows: tuple[_Flow, ...]) -> _Totals:
@@ -196,10 +167,10 @@ def _added(document: Table, flows: tuple[_Flow, ...]) -> _Totals:
         f"iperf3.{name}": math.fsum(flow.rate for flow in flows if flow.forward is way)
         for way, name in ((True, "forward"), (False, "reverse"))
     }
-    told = number(table(document, "end", "sum_received").get("bits_per_second"))
+    told = document.table("end", "sum_received").number("bits_per_second")
     if told is None or not any(math.isclose(told, s, rel_tol=0.01) for s in shares.values()):
         raise ProbeError(f"iperf3: {told} bit/s is not what the bytes of its streams give")
-    retransmits = total(flow.retransmits for flow in flows)
+    retransmits = iperf3.total(flow.retransmits for flow in flows)
     return _Totals(math.fsum(shares.values()), retransmits, tuple(shares.items()))
 
 
@@ -211,12 +182,12 @@ def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
     twice; `end` and `bytes` are right in all.
     """
     before = 0.0
-    for interval in rows(document, "intervals"):
-        whole = optional(interval, "sum")
+    for interval in document.rows("intervals"):
+        whole = interval.part("sum")
         if not whole or whole.get("omitted"):
             continue
-        parts = rows(interval, "streams") if both else [whole]
-        end, moved = number(whole.get("end")), total(number(part.get("bytes")) for part in parts)
+        parts = interval.rows("streams") if both else [whole]
+        end, moved = whole.number("end"), iperf3.total(part.number("bytes") for part in parts)
         if end is not None and parts and moved is not None and end > before:
             yield SeriesPoint(before, end, moved * 8 / (end - before))
             before = end
@@ -224,16 +195,16 @@ def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
 
 def _connection(document: Table) -> Iterator[tuple[str, FactValue]]:
     """Yield what TCP knows of the connection; only one stream has one such answer."""
-    streams = rows(table(document, "end"), "streams")
+    streams = document.table("end").rows("streams")
     if len(streams) != 1:
         return
-    sender = optional(streams[0], "sender")
+    sender = streams[0].part("sender")
     for name in ("min_rtt", "mean_rtt", "max_rtt"):
-        if value := number(sender.get(name)):
+        if value := sender.number(name):
             yield f"iperf3.{name}", value / 1e6
-    if value := number(sender.get("max_snd_cwnd")):
+    if value := sender.number("max_snd_cwnd"):
         yield "iperf3.max_snd_cwnd", int(value)
-    last = (rows(document, "intervals") or [{}])[-1]
-    of_one = rows(last, "streams")
-    if of_one and (value := number(of_one[0].get("pmtu"))):
-        yield "iperf3.pmtu", int(value)
+    for last in document.rows("intervals")[-1:]:
+        for one in last.rows("streams")[:1]:
+            if value := one.number("pmtu"):
+                yield "iperf3.pmtu", int(value)

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
 from netbench.probes.base import AnyProbe, Span, is_rate
-from netbench.probes.iperf3.document import server_argv
 from netbench.probes.iperf3.udp import LENGTHS, UdpRate
 from netbench.record import FactValue, Measurement, Sample
 from netbench.spec import Protocol
@@ -172,10 +171,6 @@ class UdpBurst(UdpRate):
     """A short trial of a search, whose trials have one server: UDP leaves nothing behind in it."""
 
     server_ends: ClassVar[bool] = False
-
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return a server for all trials of a search."""
-        return server_argv(address, port, once=False)
 
 
 @dataclass(frozen=True, slots=True)

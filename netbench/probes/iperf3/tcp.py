@@ -14,23 +14,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
 from netbench.probes.base import Counted, Session, Sliced, Span, Window
-from netbench.probes.iperf3.document import (
-    STREAMS,
-    Table,
-    client_argv,
-    conflicts,
-    details,
-    lacks_option,
-    measurements,
-    number,
-    optional,
-    read,
-    rows,
-    server_argv,
-    stream_argv,
-    table,
-    total,
-)
+from netbench.probes.iperf3 import document as iperf3
+from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Sample, SeriesPoint, Slice
 from netbench.spec import Role
 
@@ -40,20 +25,18 @@ _TRUSTED: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class TcpThroughput(Sliced):
+class TcpThroughput(iperf3.Iperf3, Sliced):
     """Bytes that TCP delivers, counted at the receiver."""
 
     name: ClassVar[str] = "tcp-throughput"
     summary: ClassVar[str] = "TCP throughput at the receiver, in slices (iperf3)"
-    tool: ClassVar[str] = "iperf3"
     metrics: ClassVar[tuple[str, ...]] = ("throughput", "retransmits", "cpu_per_byte")
-    server_ends: ClassVar[bool] = True
     counted: ClassVar[Counted] = "bytes"
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "TERM"
 
     slice: Annotated[float, Span(0.05, 60)] = 0.2
     """Seconds of each."""
-    streams: Annotated[int, Span(1, STREAMS)] = 1
+    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1
     """Parallel connections."""
     reverse: bool = False
     """The server sends."""
@@ -62,24 +45,31 @@ class TcpThroughput(Sliced):
 
     def conflicts(self) -> Iterable[str]:
         """Return that only one of two options may be given."""
-        return conflicts(reverse=self.reverse, both=self.bidirectional)
+        return iperf3.conflicts(reverse=self.reverse, both=self.bidirectional)
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return a server for one session."""
-        return (*server_argv(address, port), "-i", "0.1")
+        return (*iperf3.Iperf3.server_argv(self, address, port), "-i", "0.1")
 
     def session_argv(
         self, address: str, port: int, congestion_control: str | None, seconds: float
     ) -> tuple[str, ...]:
         """Return the client's command; it is ended before its time is up."""
-        ways = stream_argv(
+        ways = iperf3.stream_argv(
             self.streams,
             reverse=self.reverse,
             both=self.bidirectional,
             rate=None,
             control=congestion_control,
         )
-        return (*client_argv(address, port), "-t", str(math.ceil(seconds)), "-i", "0.1", *ways)
+        return (
+            *iperf3.client_argv(address, port),
+            "-t",
+            str(math.ceil(seconds)),
+            "-i",
+            "0.1",
+            *ways,
+        )
 
     @property
     def receivers(self) -> tuple[Role, ...]:
@@ -90,28 +80,24 @@ class TcpThroughput(Sliced):
     def _returns(self) -> bool:
         return self.reverse or self.bidirectional
 
-    def cannot(self, done: Completed) -> str | None:
-        """Both directions at once came with iperf3 3.7."""
-        return lacks_option(done)
-
     def read_session(
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return throughput, retransmits and the slices."""
-        theirs = read(client, "TCP", stopped=True)
+        theirs = iperf3.read(client, "TCP", stopped=True)
         if server is None:
             raise ProbeError("iperf3's server did not end with its client")
-        ours = read(server, "TCP", Role.SERVER, stopped=True)
+        ours = iperf3.read(server, "TCP", Role.SERVER, stopped=True)
         slices = tuple(self._slice(window) for window in windows)
         throughput = geometric_mean(self.values_of(slices))
         self._hold_together(theirs, ours, windows)
         # Of the whole session, pauses included.
         senders = [theirs] * (not self.reverse) + [ours] * self._returns
-        retransmits = total(_sent_again(document) for document in senders)
+        retransmits = iperf3.total(_sent_again(document) for document in senders)
         returned = sum(one.returned for one in slices)
         return Session(
             Sample(
-                measurements=measurements(throughput, retransmits),
+                measurements=iperf3.measurements(throughput, retransmits),
                 received=sum(one.received for one in slices) + returned,
                 returned=returned,
                 series=_series(slices),
@@ -152,8 +138,8 @@ class TcpThroughput(Sliced):
 
 
 def _sent_again(document: Table) -> float | None:
-    sums = (optional(table(document, "end"), f"sum_sent{way}") for way in ("", "_bidir_reverse"))
-    counts = (number(found.get("retransmits")) for found in sums)
+    sums = (document.table("end").part(f"sum_sent{way}") for way in ("", "_bidir_reverse"))
+    counts = (found.number("retransmits") for found in sums)
     return next((count for count in counts if count is not None), None)
 
 
@@ -162,8 +148,8 @@ def _received(document: Table) -> float:
 
     Its totals, not its intervals: on a busy machine iperf3 loses a percent between those.
     """
-    ends = (optional(row, "receiver") for row in rows(table(document, "end"), "streams"))
-    return math.fsum(number(end.get("bytes")) or 0.0 for end in ends if end.get("sender") is False)
+    ends = (row.part("receiver") for row in document.table("end").rows("streams"))
+    return math.fsum(end.number("bytes") or 0.0 for end in ends if end.get("sender") is False)
 
 
 def _series(slices: Sequence[Slice]) -> tuple[SeriesPoint, ...]:
@@ -180,7 +166,7 @@ def _details(
     sender: Table, slices: Sequence[Slice], *, both: bool
 ) -> Iterator[tuple[str, FactValue]]:
     """Yield what stands beside the numbers, and what each direction carried where there are two."""
-    yield from details(sender)
+    yield from iperf3.details(sender)
     if both:
         whole = [one for one in slices if one.value is not None]
         for name, count in (("forward", "received"), ("reverse", "returned")):

@@ -7,22 +7,8 @@ from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
 from netbench.probes.base import Probe, Span
-from netbench.probes.iperf3.document import (
-    EDGE,
-    GRACE,
-    Table,
-    check_rate,
-    check_window,
-    client_argv,
-    details,
-    lacks_option,
-    number,
-    read,
-    rows,
-    server_argv,
-    table,
-    version_of,
-)
+from netbench.probes.iperf3 import document as iperf3
+from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Measurement, Sample
 from netbench.spec import Family, Protocol
 from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate
@@ -41,15 +27,13 @@ _HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
 
 
 @dataclass(frozen=True, slots=True)
-class UdpRate(Probe):
+class UdpRate(iperf3.Iperf3, Probe):
     """Datagrams sent at a rate: how much arrives, how much is lost, how evenly it comes."""
 
     name: ClassVar[str] = "udp-rate"
     summary: ClassVar[str] = "UDP at a given rate: throughput, loss and jitter (iperf3)"
-    tool: ClassVar[str] = "iperf3"
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
     metrics: ClassVar[tuple[str, ...]] = ("throughput", "loss", "jitter", "cpu_per_byte")
-    server_ends: ClassVar[bool] = True
 
     seconds: Annotated[int, Span(1, 86_400)] = 1
     """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
@@ -63,10 +47,6 @@ class UdpRate(Probe):
     volume: Annotated[int | None, Span(1, 2**50)] = None
     """Bytes to send in place of `seconds`: for trials shorter than a second."""
 
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return a server for one test."""
-        return server_argv(address, port)
-
     def client_argv(
         self,
         address: str,
@@ -74,7 +54,7 @@ class UdpRate(Probe):
         congestion_control: str | None,  # noqa: ARG002 - UDP has none
     ) -> tuple[str, ...]:
         """Return the client's command."""
-        argv = (*client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
+        argv = (*iperf3.client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
         argv += ("-l", str(self.length))
         argv += ("--dont-fragment",) if self.dont_fragment else ()
         if self.volume is not None:
@@ -92,12 +72,12 @@ class UdpRate(Probe):
     @property
     def steady(self) -> tuple[float, float]:
         """The test without its edges; empty where its end is not known beforehand."""
-        return (EDGE, self.seconds - EDGE / 2) if self.volume is None else (0.0, 0.0)
+        return (iperf3.EDGE, self.seconds - iperf3.EDGE / 2) if self.volume is None else (0.0, 0.0)
 
     @property
     def deadline(self) -> float:
         """Seconds; iperf3 has no deadline of its own."""
-        return GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
+        return iperf3.GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
 
     def unfit(self, mtu: int, family: Family) -> str | None:
         """Return why no datagram passes links of this MTU whole, None where they pass.
@@ -114,11 +94,11 @@ class UdpRate(Probe):
 
     def cannot(self, done: Completed) -> str | None:
         """Forbidding fragments came with iperf3 3.10, the receiver's own bytes with 3.11."""
-        version = version_of(done)
+        version = iperf3.version_of(done)
         if version is not None and version < _RECEIVER_SINCE:
             told = ".".join(map(str, version))
             return f"iperf3 {told} does not tell how much UDP the receiver got; 3.11 and later do"
-        return lacks_option(done)
+        return iperf3.Iperf3.cannot(self, done)
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
         """Return the receiver's throughput, loss and jitter.
@@ -127,13 +107,13 @@ class UdpRate(Probe):
         loss when a later datagram comes. What was sent last and never came is lost as well, but
         for as much as its socket may have held when the test ended.
         """
-        document = read(client, "UDP")
+        document = iperf3.read(client, "UDP")
         count = _count(document, self.length)
         wanted = bit_rate(self.rate)
         if self.volume is None:
-            check_window(document, self.seconds)
+            iperf3.check_window(document, self.seconds)
             words = "{asked} were to be sent, and the sender sent {came}"
-            check_rate(wanted, count.sent_rate, words)
+            iperf3.check_rate(wanted, count.sent_rate, words)
         given = ("iperf3.rate", wanted)
         return Sample(
             measurements=(
@@ -142,7 +122,7 @@ class UdpRate(Probe):
                 Measurement("jitter", count.jitter, SECONDS),
             ),
             received=count.received,
-            details=(*details(document), given, *count.details(), *_disorder(document)),
+            details=(*iperf3.details(document), given, *_details(document, count)),
         )
 
 
@@ -172,30 +152,27 @@ class _Count:
         """Datagrams lost over datagrams sent."""
         return (self.lost + max(0, self.unseen - self.held)) / self.packets
 
-    def details(self) -> Iterator[tuple[str, FactValue]]:
-        """Yield what stands beside the numbers."""
-        yield "iperf3.sent_rate", self.sent_rate
-        yield "iperf3.packets", self.packets
-        yield "iperf3.lost_packets", self.lost
-        yield "iperf3.unseen_packets", self.unseen
 
-
-def _disorder(document: Table) -> Iterator[tuple[str, FactValue]]:
-    streams = rows(table(document, "end"), "streams")
-    disorder = number(table(streams[0], "udp").get("out_of_order")) if streams else None
+def _details(document: Table, count: _Count) -> Iterator[tuple[str, FactValue]]:
+    yield "iperf3.sent_rate", count.sent_rate
+    yield "iperf3.packets", count.packets
+    yield "iperf3.lost_packets", count.lost
+    yield "iperf3.unseen_packets", count.unseen
+    streams = document.table("end").rows("streams")
+    disorder = streams[0].table("udp").number("out_of_order") if streams else None
     if disorder is not None:
         yield "iperf3.out_of_order", int(disorder)
 
 
 def _count(document: Table, length: int) -> _Count:
     """Return the counts of both ends for datagrams of `length` bytes."""
-    sent, got = (table(document, "end", side) for side in ("sum_sent", "sum_received"))
-    bytes_sent, window = number(sent.get("bytes")), number(sent.get("seconds"))
-    received, seconds = number(got.get("bytes")), number(got.get("seconds"))
+    sent, got = (document.table("end", side) for side in ("sum_sent", "sum_received"))
+    bytes_sent, window = sent.number("bytes"), sent.number("seconds")
+    received, seconds = got.number("bytes"), got.number("seconds")
     if not received or not bytes_sent:
         raise ProbeError("iperf3: the receiver counted no datagram")
-    lost, jitter = number(got.get("lost_packets")), number(got.get("jitter_ms"))
-    told = number(got.get("bits_per_second"))
+    lost, jitter = got.number("lost_packets"), got.number("jitter_ms")
+    told = got.number("bits_per_second")
     if not window or not seconds or lost is None or jitter is None:
         raise ProbeError("iperf3: `sum_received` lacks losses, jitter or its window")
     rate = received * 8 / seconds
@@ -204,7 +181,7 @@ def _count(document: Table, length: int) -> _Count:
     if seen > (1 + _EXCESS) * packets or told is None or not math.isclose(told, rate, rel_tol=0.01):
         what = f"{told} bit/s, {arrived} datagrams got and {lost:.0f} lost of {packets}"
         raise ProbeError(f"iperf3: {what} cannot be")
-    buffer = number(table(document, "start").get("rcvbuf_actual")) or 0.0
+    buffer = document.table("start").number("rcvbuf_actual") or 0.0
     return _Count(
         sent_rate=bytes_sent * 8 / window,
         received=int(received),
