@@ -154,9 +154,8 @@ class Driver:
 def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
     """Return the end of an endpoint's veth that lies in `place`, or None where it is not there.
 
-    The two ends must name each other by index, and, where the id by which `place` calls the
-    endpoint's namespace is known, the far end must carry that id: indices alone repeat from
-    namespace to namespace.
+    The ends name each other by index, and the far one by the id of the near one's namespace too:
+    indices alone repeat from namespace to namespace.
     """
     other = place.by_index(link.peer)
     if other is None or other.kind != "veth" or other.peer != link.index:

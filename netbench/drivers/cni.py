@@ -36,13 +36,7 @@ def plugin(name: str) -> Driver:
 
 
 def cni(name: str, text: str, *, publishes: bool) -> Driver:
-    """Return the driver for a configuration list.
-
-    Args:
-        name: what comes after `cni:`.
-        text: the list itself, JSON that was checked.
-        publishes: whether one of its plug-ins maps ports.
-    """
+    """Return the driver `cni:NAME` for a list, JSON that was checked, which may map ports."""
     network = NetworkSpec("cni", conflist=text)
     return Driver(
         name=f"cni:{name}",
@@ -64,10 +58,7 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
 
 
 def _as_result(text: str) -> Promise:
-    """Return the promise that both ends have the addresses of the plug-ins' result.
-
-    The evidence names the list by a digest of its text: a file may change from run to run.
-    """
+    """Return the promise that both ends have addresses of the result; a list's file may change."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def check(facts: PairFacts) -> tuple[bool, str]:

@@ -102,10 +102,7 @@ def between_children(facts: PairFacts) -> Hops:
 
 
 def across_overlay(facts: PairFacts) -> Hops:
-    """Return the links of an overlay: within one sandbox, or from node to node by VXLAN.
-
-    Where the sandbox may not be read, only the two ends of the path are known.
-    """
+    """Return the links of an overlay: in a sandbox, from node to node, or both ends if unread."""
     ends, sandbox, lan = ends_only(facts), facts.sandbox, facts.lan
     if sandbox is None or not ends:
         return ends
@@ -129,11 +126,7 @@ def _vxlan(place: EndpointFacts, bridge: Hop) -> Link | None:
 
 
 def parent_of(end: EndpointFacts, facts: PairFacts) -> Link | None:
-    """Return the host's link whose child an endpoint's eth0 is.
-
-    The child names its parent by index, and by the id under which its own namespace knows the
-    parent's.
-    """
+    """Return the host's link whose child an endpoint's eth0 is, by index and namespace id."""
     child = end.link("eth0")
     if child is None or child.parent is None or not known_as(end, Role.HOST, child.peer_nsid):
         return None

@@ -25,8 +25,7 @@ _NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
 def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
     """Return a driver with its options, named after them.
 
-    Raises:
-        ConfigurationError: with every option that is unknown, or has no such value.
+    Raises ConfigurationError with every option that is unknown, or has no such value.
     """
     problems = [p for key, value in given.items() if (p := _problem(driver, key, value))]
     if given.get("family") == "6" and not problems and int(given.get("mtu", "1500")) < _LEAST_IPV6:
@@ -64,10 +63,7 @@ def _problem(driver: Driver, key: str, value: str) -> str | None:
 
 
 def no_congestion_control(name: str) -> str | None:
-    """Return why this cannot be the name of a congestion control, None where it can.
-
-    Whether the kernel has it, and lets the tool choose it, shows when the tool tries.
-    """
+    """Return why this cannot be a congestion control's name; whether there is one shows later."""
     if _WORD.fullmatch(name):
         return None
     return f"cc must be the name of a congestion control, such as cubic, not {name!r}"

@@ -43,12 +43,9 @@ _ANOTHER_MU: Final = ("\u03bc", "\u00b5")
 def read_budgets(
     expressions: Iterable[str], offer: Offer | None, problems: list[str]
 ) -> tuple[Budget, ...]:
-    """Return every budget once, noting everything that is wrong, each with its place.
+    """Return every budget once; without an offer, what the run measures, only forms are checked.
 
-    Args:
-        expressions: as users wrote them.
-        offer: what the run measures; None where that is not known, and only the form is checked.
-        problems: taken by reference; each is a message, the expression, and a caret below it.
+    Each problem is added as a message, the expression, and a caret below the place.
     """
     readers = (_Reader(expression, offer, problems) for expression in expressions)
     return tuple(dict.fromkeys(budget for reader in readers for budget in reader.budgets()))

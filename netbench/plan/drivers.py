@@ -10,15 +10,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from netbench.drivers import DRIVERS, Driver, cni, full_name, plugin, unknown, varied
+from netbench.drivers import (
+    DRIVERS,
+    Driver,
+    PathClaim,
+    cni,
+    full_name,
+    plugin,
+    unknown,
+    varied,
+)
 from netbench.errors import ConfigurationError
-from netbench.spec import CNI_PATH
+from netbench.spec import CNI_PATH, USUAL_MTU, VXLAN_HEADERS, Via
+from netbench.spec import Path as TrafficPath
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """Network names, CNI specification 1.0 §1."""
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)\.\d+")
 _OLDEST: Final = (0, 3)
 """The first version in which plug-ins hand results on; older results have another shape."""
+_LOOPBACK_MTU: Final = 65536
 _PACKAGE: Final = "apt-get install containernetworking-plugins"
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -43,10 +54,9 @@ def parse_drivers(text: str, problems: list[str]) -> tuple[Driver, ...]:
 
 
 def driver_named(text: str) -> Driver:
-    """Return the driver that `NAME[:MODE][@key=value[+key=value]]` names.
+    """Return the driver of `NAME[:MODE][@key=value[+key=value]]`.
 
-    Raises:
-        ConfigurationError: with everything that is wrong with it.
+    Raises ConfigurationError with everything that is wrong with it.
     """
     return driver_with(*split_name(text))
 
@@ -84,14 +94,26 @@ def driver_with(name: str, options: Mapping[str, str]) -> Driver:
     return varied(DRIVERS[full_name(name)], options)
 
 
+def mtu_of(driver: Driver, path: TrafficPath, parent: str | None) -> int | None:
+    """Return a path's MTU; None where it is closed, or its `parent` or a plug-in decides it."""
+    way, network = driver.ways[path], driver.recipe.network
+    if not isinstance(way, PathClaim) or driver.name.partition(":")[0] in ("cni", "plugin"):
+        return None
+    if way.via is Via.LOOPBACK:
+        return _LOOPBACK_MTU
+    if network is None:
+        return USUAL_MTU
+    if network.mtu is None and network.on_lan and parent:
+        return None
+    own = network.mtu or (USUAL_MTU - VXLAN_HEADERS if network.driver == "overlay" else USUAL_MTU)
+    return own if way.via is Via.ADDRESS else min(own, USUAL_MTU)
+
+
 def load_conflist(path: str) -> tuple[str, bool]:
     """Return a list's text, and whether one of its plug-ins maps ports.
 
     A single configuration, `.conf`, becomes a list of one. The text is JSON with sorted keys: the
-    same for every way of writing the same list.
-
-    Raises:
-        ConfigurationError: with everything that is wrong with it, each with the file's name.
+    same for every way of writing the same list. Raises ConfigurationError with every problem.
     """
     if not path:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
 """The plan: everything that will be tried, made exact for one machine or read back from a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 from netbench.drivers import Driver
@@ -20,10 +20,11 @@ from netbench.record import (
 )
 from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
 
+DEFAULT_MARGIN = 0.05
 DEFAULT_PRECISION = 0.03
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that will be tried, fixed before anything is created."""
 
@@ -35,7 +36,7 @@ class Plan:
     probes: dict[str, AnyProbe]
     secondary: frozenset[tuple[str, Placement]]
     """Cells that the run is not judged by."""
-    limits: Mapping[tuple[str, Placement], int]
+    limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
     """In how many blocks, the first ones, cells run that only describe."""
     blocks: int
     """At most, where `adaptive`."""
@@ -43,11 +44,11 @@ class Plan:
     """Blocks that were declared when the run began; an extension leaves it as it is."""
     max_time: float | None
     seed: int
-    margin: float
-    cpus: dict[Placement, Cpus]
-    impossible: dict[Placement, str]
+    margin: float = DEFAULT_MARGIN
+    cpus: Mapping[Placement, Cpus] = field(default_factory=dict)
+    impossible: Mapping[Placement, str] = field(default_factory=dict)
     """Placements this machine cannot give, with the reason."""
-    cc: str | None
+    cc: str | None = None
     require: tuple[Budget, ...] = ()
     allow_undecided: bool = False
     published: tuple[PublishedComparison, ...] = ()
@@ -174,7 +175,7 @@ def _numbers(cpus: Mapping[Placement, Cpus]) -> tuple[int, ...]:
 
 def parameters(probe: AnyProbe) -> tuple[tuple[str, FactValue], ...]:
     """Return a probe's parameters as the suite may give them; what is left open is left out."""
-    given = ((field.name, getattr(probe, field.name)) for field in fields(probe))
+    given = ((one.name, getattr(probe, one.name)) for one in fields(probe))
     return tuple((name, value) for name, value in given if value is not None)
 
 
@@ -212,8 +213,7 @@ def place(
 def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
     """Return the plan as a run's folder has it: fixed before the first trial, or extended since.
 
-    Raises:
-        ConfigurationError: this machine or this netbench cannot carry it out; with every reason.
+    Raises ConfigurationError with every reason why it cannot be carried out here.
     """
     problems: list[str] = []
     drivers = _drivers(kept, problems)

@@ -2,29 +2,27 @@
 
 import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from netbench.drivers import Driver, PathClaim, no_congestion_control
 from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import offered
 from netbench.plan.budgets import read_budgets
-from netbench.plan.drivers import driver_named, parse_drivers
-from netbench.plan.model import DEFAULT_PRECISION, Plan, cells_of, place
+from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
+from netbench.plan.extend import asks_to_extend, positive, whole_number
+from netbench.plan.model import DEFAULT_MARGIN, DEFAULT_PRECISION, Plan, cells_of, place
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
 from netbench.record import Budget
-from netbench.spec import USUAL_MTU, VXLAN_HEADERS, CpuTopology, Path, Placement, Via
+from netbench.spec import CpuTopology, Path, Placement
 
+T = TypeVar("T")
 ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
-DEFAULT_MARGIN: Final = 0.05
-EXTENDS: Final = "+"
-"""Sign before a number of `--blocks` or `--max-time` that extends a run."""
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
-_LOOPBACK_MTU: Final = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +60,7 @@ class Request:
 
 
 def build(request: Request, topology: CpuTopology) -> Plan:
-    """Return the plan for a machine.
-
-    Raises:
-        ConfigurationError: `--pin` names CPUs that are not usable.
-    """
+    """Return the plan for a machine; ConfigurationError where `--pin` names unusable CPUs."""
     plan, suite = request.plan, request.suite
     pinned = frozenset(at for name, _, at in plan.kinds if not suite.is_engines(name))
     cpus, impossible, problems = place(request.pin, pinned, topology)
@@ -94,50 +88,61 @@ class _Compared:
 def parse(options: Options, *more_problems: str) -> Request:
     """Return the request.
 
-    Args:
-        options: as the user wrote them.
-        more_problems: found elsewhere (an output that cannot be written), to be told together.
-
-    Raises:
-        ConfigurationError: with every problem, in the order of the options.
+    Raises ConfigurationError with every problem in the order of the options, then those that were
+    found elsewhere.
     """
     problems: list[str] = []
     compared, sound = _compared(options, problems)
-    bounds = _bounds(options, compared, problems)
+    blocks = _integer("blocks", options.blocks, 1, MOST_BLOCKS, problems)
+    max_time = _number("max-time", options.max_time, problems)
+    problems += _too_short(max_time, compared)
+    precision = _number("precision", options.precision, problems)
+    margin = _number("margin", options.margin, problems)
+    seed = _integer("seed", options.seed, 0, 2**63 - 1, problems)
     problems += [*_pin(options.pin), *_cc(options.cc), *_unfit(compared, options.parent)]
     problems += _parent(options.parent, compared.drivers)
     require = _require(options.require, compared if sound else None, problems)
     problems += more_problems
-    suite = compared.suite
-    if problems or suite is None:
+    if problems or compared.suite is None:
         raise ConfigurationError(*problems)
-    most = suite.most if bounds.blocks is None else bounds.blocks
-    least, adaptive = min(most, suite.least), bounds.blocks is None
-    plan = Plan(
+    plan = replace(
+        _planned(compared, compared.suite, blocks, max_time, seed),
+        limits=_limits(compared.suite, options.pin, require),
+        margin=margin or DEFAULT_MARGIN,
+        cc=options.cc or None,
+        require=require,
+        allow_undecided=options.allow_undecided,
+        precision=precision or DEFAULT_PRECISION,
+    )
+    return Request(options.engine, options.pin, compared.suite, plan)
+
+
+def _planned(
+    compared: _Compared,
+    suite: Suite,
+    blocks: int | None,
+    max_time: float | None,
+    seed: int | None,
+) -> Plan:
+    """Return the plan as far as it is given by what is compared, and for how long."""
+    most = suite.most if blocks is None else blocks
+    least = min(most, suite.least)
+    return Plan(
         suite=suite.name,
         drivers=compared.drivers,
         baseline=compared.baseline,
         kinds=compared.kinds,
         probes=suite.probes,
-        secondary=frozenset((n, suite.placed(options.pin, n, at)) for n, at in suite.secondary),
-        limits=_limits(suite, options.pin, require),
+        secondary=frozenset((n, suite.placed(compared.pin, n, at)) for n, at in suite.secondary),
         blocks=most,
         cap=most,
-        max_time=suite.max_time if bounds.max_time is None and adaptive else bounds.max_time,
-        seed=secrets.randbits(32) if bounds.seed is None else bounds.seed,
-        margin=bounds.margin,
-        cpus={},
-        impossible={},
-        cc=options.cc or None,
-        require=require,
-        allow_undecided=options.allow_undecided,
+        max_time=suite.max_time if max_time is None and blocks is None else max_time,
+        seed=secrets.randbits(32) if seed is None else seed,
         published=suite.published,
-        adaptive=adaptive,
-        precision=bounds.precision,
+        adaptive=blocks is None,
         least=least,
-        unhurried=min(least, LEAST_BLOCKS) if bounds.max_time is None else 0,
+        unhurried=min(least, LEAST_BLOCKS) if max_time is None else 0,
     )
-    return Request(options.engine, options.pin, suite, plan)
 
 
 def _compared(options: Options, problems: list[str]) -> tuple[_Compared, bool]:
@@ -202,70 +207,36 @@ def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """The options that are numbers; None where they are not given."""
-
-    blocks: int | None
-    max_time: float | None
-    precision: float
-    margin: float
-    seed: int | None
-
-
-def _bounds(options: Options, compared: _Compared, problems: list[str]) -> _Bounds:
-    return _Bounds(
-        blocks=_integer("--blocks", options.blocks, (1, MOST_BLOCKS), problems),
-        max_time=_max_time(options.max_time, compared, problems),
-        precision=_number("--precision", options.precision, problems) or DEFAULT_PRECISION,
-        margin=_number("--margin", options.margin, problems) or DEFAULT_MARGIN,
-        seed=_integer("--seed", options.seed, (0, 2**63 - 1), problems),
-    )
-
-
-def _extends(option: str, text: str, problems: list[str]) -> bool:
-    """Tell whether an option would extend a run, and note that there is none."""
-    extends = text.strip().startswith(EXTENDS) and option in ("--blocks", "--max-time")
-    if extends:
+def _value(
+    option: str, text: str | None, read: Callable[[str], T | None], wanted: str, problems: list[str]
+) -> T | None:
+    """Return an option's value, noting a text that is none, or would extend a run."""
+    if text is None:
+        return None
+    if asks_to_extend(option, text):
         where = "extends a run that is there: name its folder by --resume DIR"
-        problems.append(f"{option} {text} {where}")
-    return extends
-
-
-def _integer(
-    option: str, text: str | None, bounds: tuple[int, int], problems: list[str]
-) -> int | None:
-    if text is None or _extends(option, text, problems):
+        problems.append(f"--{option} {text} {where}")
         return None
-    try:
-        value = int(text)
-    except ValueError:
-        value = None
-    if value is None or not bounds[0] <= value <= bounds[1]:
-        span = f"from {bounds[0]} to {bounds[1]}"
-        problems.append(f"{option} must be a whole number {span}, not {text!r}")
-        return None
+    value = read(text)
+    if value is None:
+        problems.append(f"--{option} must be {wanted}, not {text!r}")
     return value
 
 
+def _integer(option: str, text: str | None, low: int, high: int, problems: list[str]) -> int | None:
+    wanted = f"a whole number from {low} to {high}"
+    return _value(option, text, lambda given: whole_number(given, low, high), wanted, problems)
+
+
 def _number(option: str, text: str | None, problems: list[str]) -> float | None:
-    if text is None or _extends(option, text, problems):
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isfinite(value) and value > 0:
-        return value
-    problems.append(f"{option} must be a number above 0, not {text!r}")
-    return None
+    return _value(option, text, positive, "a number above 0", problems)
 
 
-def _max_time(text: str | None, compared: _Compared, problems: list[str]) -> float | None:
-    """Return the limit, noting also one that not even one block fits into."""
-    limit, suite = _number("--max-time", text, problems), compared.suite
+def _too_short(limit: float | None, compared: _Compared) -> Iterator[str]:
+    """Yield what is wrong with a limit that not even one block fits into."""
+    suite = compared.suite
     if limit is None or suite is None:
-        return limit
+        return
     trials = [
         suite.probes[name].expected
         for name, path, _ in compared.kinds
@@ -275,12 +246,11 @@ def _max_time(text: str | None, compared: _Compared, problems: list[str]) -> flo
     ]
     block = sum(trials) + _BRING_UP
     if limit < block:
-        problems.append(
+        yield (
             f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for "
             f"{len(trials)} measurements; a verdict needs at least {suite.least} blocks: give "
             f"--max-time {math.ceil(suite.least * block)} or more, or fewer drivers or cells"
         )
-    return limit
 
 
 def _pin(text: str) -> Iterator[str]:
@@ -302,25 +272,10 @@ def _unfit(compared: _Compared, parent: str | None) -> Iterator[str]:
     for name, path in dict.fromkeys((name, path) for name, path, _ in compared.kinds):
         probe = probes[name]
         for driver in compared.drivers if isinstance(probe, UdpRate) else ():
-            mtu = _mtu(driver, path, parent)
+            mtu = mtu_of(driver, path, parent)
             problem = probe.unfit(mtu, driver.recipe.family) if mtu else None
             if problem:
                 yield f"probes.{name}: {problem} (driver {driver.name}, {path})"
-
-
-def _mtu(driver: Driver, path: Path, parent: str | None) -> int | None:
-    """Return the MTU of a path, None where it is closed, or is another program's to choose."""
-    way, network = driver.ways[path], driver.recipe.network
-    if not isinstance(way, PathClaim) or driver.name.partition(":")[0] in ("cni", "plugin"):
-        return None
-    if way.via is Via.LOOPBACK:
-        return _LOOPBACK_MTU
-    if network is None:
-        return USUAL_MTU
-    if network.mtu is None and network.on_lan and parent:
-        return None
-    own = network.mtu or (USUAL_MTU - VXLAN_HEADERS if network.driver == "overlay" else USUAL_MTU)
-    return own if way.via is Via.ADDRESS else min(own, USUAL_MTU)
 
 
 def _parent(name: str | None, drivers: tuple[Driver, ...]) -> Iterator[str]:

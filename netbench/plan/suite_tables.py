@@ -86,13 +86,7 @@ def _made(table: TomlTable, key: str, name: str, options: Mapping[str, str]) -> 
 def read_published(
     top: TomlTable, probes: Mapping[str, AnyProbe], cells: Collection[tuple[str, Placement]]
 ) -> tuple[PublishedComparison, ...]:
-    """Return the published comparisons of a suite, noting every problem where it stands.
-
-    Args:
-        top: the suite.
-        probes: those that it configures.
-        cells: probe and placement of those that it measures.
-    """
+    """Return the published comparisons of a suite, noting every problem where it stands."""
     found = (_Published(table).read(probes, cells) for table in top.tables("published"))
     return tuple(one for one in found if one)
 

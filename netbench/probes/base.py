@@ -70,11 +70,7 @@ class AnyProbe(ABC):
     """Names from `METRICS` it may give, the leading one first."""
 
     def __post_init__(self) -> None:
-        """Refuse what the tool would refuse, silently change, or never finish.
-
-        Raises:
-            ConfigurationError: with every problem.
-        """
+        """Refuse, with every problem, what the tool would refuse, silently change or not finish."""
         found = [_problem(f.name, getattr(self, f.name), f.type) for f in fields(self)]
         problems = [f"{self.name}: {each}" for each in (*found, *self.conflicts()) if each]
         if problems:
@@ -128,18 +124,13 @@ class Probe(ToolProbe):
     @property
     @abstractmethod
     def steady(self) -> tuple[float, float]:
-        """Seconds after the client's start between which its load is steady.
-
-        In that window the machine's CPU time is read, to be divided by the rates of the trial.
-        """
+        """Seconds after the client's start between which its load is steady: CPU time is read."""
 
     @abstractmethod
     def parse(self, client: Completed, server: Completed | None) -> Sample:
         """Return the trial's numbers; `server` is None where it never ended by itself.
 
-        Raises:
-            ProbeError: the output is not that of a successful trial, whatever the text; the
-                message has the tool's own words where there are some.
+        Raises ProbeError, with the tool's own words, for any text that is no successful trial's.
         """
 
 
@@ -238,17 +229,11 @@ class Sliced(ToolProbe):
     ) -> Session:
         """Return the session's numbers, from what its tools printed and what was counted.
 
-        Raises:
-            ProbeError: the output is not that of a session, or fewer than half of its slices are
-                whole.
+        Raises ProbeError for output of no session, or with fewer than half of the slices whole.
         """
 
     def values_of(self, slices: Sequence[Slice]) -> tuple[float, ...]:
-        """Return the values of the slices that have one.
-
-        Raises:
-            ProbeError: fewer than half of the rounds have one.
-        """
+        """Return the values of the slices, or raise ProbeError if half of the rounds have none."""
         values = tuple(one.value for one in slices if one.value is not None)
         if 2 * len(values) < self.rounds or not values:
             reasons = "; ".join(dict.fromkeys(one.reason for one in slices if one.reason))

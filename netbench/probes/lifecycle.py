@@ -99,10 +99,7 @@ class ControlPlane(AnyProbe):
         return ("socat", f"TCP{family}-LISTEN:{port},fork,reuseaddr,bind={host}", "PIPE")
 
     def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the command that sends a byte and ends once it is answered.
-
-        It tries again until the address can be used, and logs in UTC.
-        """
+        """Return the command that tries to send a byte until it is answered, and logs in UTC."""
         family, host = _socat(address)
         target = f"TCP{family}:{host}:{port},connect-timeout={_TRY}"
         again = f"retry={round(_PATIENCE / _AGAIN)},interval={_AGAIN}"
@@ -117,8 +114,7 @@ class ControlPlane(AnyProbe):
     def answered(self, done: Completed) -> float:
         """Return when the first byte was answered, seconds since 1970 by the caller's clock.
 
-        Raises:
-            ProbeError: it was not; the message says why in socat's own words.
+        Raises ProbeError, in socat's own words, where it was not.
         """
         found = _TIMED.search(done.stderr)
         if done.timed_out or done.exit_code != 0 or found is None:

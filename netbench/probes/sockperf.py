@@ -185,11 +185,7 @@ def _quantile(ascending: Column, q: float) -> float:
 
 
 def _statistics(client: Completed) -> str:
-    """Return the statistics of a run that went to its end.
-
-    Raises:
-        ProbeError: it did not; in sockperf's own words where it has some.
-    """
+    """Return the statistics of a run that went to its end; else raise ProbeError in its words."""
     if client.timed_out:
         raise ProbeError(f"sockperf had not ended after {client.seconds:.1f} s and was killed")
     text = _ANSI.sub("", client.stdout)

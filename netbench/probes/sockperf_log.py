@@ -53,15 +53,7 @@ class _Log:
 
 
 def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:
-    """Return what each slice holds.
-
-    Args:
-        text: the log.
-        windows: the session's slices in the order in which they were measured.
-
-    Raises:
-        ProbeError: it is no log, or nothing was measured.
-    """
+    """Return what each slice holds of a log, in their order; ProbeError where it is none."""
     log = _read(text)
     if not windows:
         raise ProbeError("sockperf: no slice was measured")

@@ -49,11 +49,7 @@ class Table(dict[str, Any]):
     """A JSON object of the tool, of which anything may be missing or of another type."""
 
     def table(self, *keys: str) -> "Table":
-        """Return the object at a path of keys.
-
-        Raises:
-            ProbeError: there is none.
-        """
+        """Return the object at a path of keys, or raise ProbeError where there is none."""
         found: object = self
         for key in keys:
             found = found.get(key) if isinstance(found, Table) else None
@@ -140,15 +136,8 @@ def read(
 ) -> Table:
     """Return the JSON of one end of a test that succeeded, by its exit code and its own word.
 
-    Args:
-        done: what the end left.
-        protocol: `TCP` or `UDP`.
-        role: whose it is.
-        stopped: whether the client was ended by SIGTERM, which both ends report as an error, in
-            the same words in every version; any other error is one.
-
-    Raises:
-        ProbeError: it failed, or the output is not that of such an end.
+    Where the client was `stopped` by SIGTERM, both ends report that as an error, in the same words
+    in every version. Raises ProbeError for any other, or where the output is not such an end's.
     """
     document = _document(done)
     error = _words(str(document.get("error", "")))

@@ -226,11 +226,7 @@ class UdpSearch(AnyProbe):
         return UdpBurst(rate=str(load), length=self.length, volume=max(volume, self.length))
 
     def conclude(self, samples: Sequence[Sample]) -> Sample:
-        """Return the relevant lower bound of every goal that has one.
-
-        Raises:
-            ProbeError: none has.
-        """
+        """Return the relevant lower bound of every goal that has one; ProbeError if none has."""
         trials = list(map(_trial, samples))
         found = {name: bounds(trials, goal, self._limits) for name, goal in GOALS.items()}
         measurements = tuple(
@@ -274,11 +270,7 @@ class UdpSearch(AnyProbe):
 
 
 def _trial(sample: Sample) -> LoadTrial:
-    """Return what the search learns from one run.
-
-    Raises:
-        ProbeError: it lacks a number.
-    """
+    """Return what the search learns from one run, or raise ProbeError where a number is missing."""
     said = dict(sample.details)
     load, sent = said.get("iperf3.rate"), said.get("iperf3.sent_rate")
     received, loss = sample.value("throughput"), sample.value("loss")

@@ -7,13 +7,13 @@ they have. Its own totals must bear the kernel's count out.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, geometric_mean
 from typing import Annotated, ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Counted, Session, Sliced, Span, Window
+from netbench.probes.base import Count, Counted, Session, Sliced, Span, Window
 from netbench.probes.iperf3 import document as iperf3
 from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Sample, SeriesPoint, Slice
@@ -90,7 +90,7 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         ours = iperf3.read(server, "TCP", Role.SERVER, stopped=True)
         slices = tuple(self._slice(window) for window in windows)
         throughput = geometric_mean(self.values_of(slices))
-        self._hold_together(theirs, ours, windows)
+        self._hold_together({Role.CLIENT: theirs, Role.SERVER: ours}, windows)
         # Of the whole session, pauses included.
         senders = [theirs] * (not self.reverse) + [ours] * self._returns
         retransmits = iperf3.total(_sent_again(document) for document in senders)
@@ -111,29 +111,24 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         if window.counts is None:
             return window.slice(None, reason="what iperf3 has read could not be counted")
         first, last = window.counts
-        read_by = {
-            Role.SERVER: last.server - first.server,
-            Role.CLIENT: last.client - first.client,
-        }
-        carried = {role: read_by[role] for role in self.receivers}
+        carried = self._carried(first, last)
         if last.at <= first.at or min(carried.values()) <= 0:
             return window.slice(None, reason="no bytes came")
         rate = sum(carried.values()) * _BITS / (last.at - first.at)
         return window.slice(rate, carried.get(Role.SERVER, 0), carried.get(Role.CLIENT, 0))
 
-    def _hold_together(self, client: Table, server: Table, windows: Sequence[Window]) -> None:
+    def _carried(self, first: Count, last: Count) -> dict[Role, int]:
+        """Return the bytes that each receiver has read between two moments."""
+        read = {Role.SERVER: last.server - first.server, Role.CLIENT: last.client - first.client}
+        return {role: read[role] for role in self.receivers}
+
+    def _hold_together(self, ends: Mapping[Role, Table], windows: Sequence[Window]) -> None:
         """Raise where iperf3 says that it has read less than the kernel counted."""
         counts = [window.counts for window in windows if window.counts]
-        first, last = counts[0][0], counts[-1][1]
-        counted = {
-            Role.SERVER: (server, last.server - first.server),
-            Role.CLIENT: (client, last.client - first.client),
-        }
-        for role in self.receivers:
-            document, read_by = counted[role]
-            told = _received(document)
-            if told < _TRUSTED * read_by:
-                said = f"received {told:.0f} bytes where its process read {read_by}"
+        for role, read in self._carried(counts[0][0], counts[-1][1]).items():
+            told = _received(ends[role])
+            if told < _TRUSTED * read:
+                said = f"received {told:.0f} bytes where its process read {read}"
                 raise ProbeError(f"iperf3 says that it {said}")
 
 

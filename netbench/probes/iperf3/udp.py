@@ -101,94 +101,66 @@ class UdpRate(iperf3.Iperf3, Probe):
         return iperf3.Iperf3.cannot(self, done)
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
-        """Return the receiver's throughput, loss and jitter.
+        """Return the receiver's throughput, loss and jitter (RFC 1889 §6.3.1).
 
         `end.sum` is left alone: its bytes are the sender's whatever was lost. The receiver sees a
         loss when a later datagram comes. What was sent last and never came is lost as well, but
         for as much as its socket may have held when the test ended.
         """
         document = iperf3.read(client, "UDP")
-        count = _count(document, self.length)
-        wanted = bit_rate(self.rate)
+        sent, got = (document.table("end", side) for side in ("sum_sent", "sum_received"))
+        wanted, sent_rate, throughput = bit_rate(self.rate), _rate(sent), _rate(got)
+        told, jitter = got.number("bits_per_second"), got.number("jitter_ms")
+        if told is None or jitter is None or not math.isclose(told, throughput, rel_tol=0.01):
+            raise ProbeError(f"iperf3: {told} bit/s with a jitter of {jitter} ms cannot be")
         if self.volume is None:
-            iperf3.check_window(document, self.seconds)
             words = "{asked} were to be sent, and the sender sent {came}"
-            iperf3.check_rate(wanted, count.sent_rate, words)
-        given = ("iperf3.rate", wanted)
+            iperf3.check_window(document, self.seconds)
+            iperf3.check_rate(wanted, sent_rate, words)
+        packets, lost, unseen = self._datagrams(sent, got)
+        held = int((document.table("start").number("rcvbuf_actual") or 0.0) / self.length)
+        loss = (lost + max(0, unseen - held)) / packets
         return Sample(
             measurements=(
-                Measurement("throughput", count.throughput, BITS_PER_SECOND),
-                Measurement("loss", count.loss, RATIO),
-                Measurement("jitter", count.jitter, SECONDS),
+                Measurement("throughput", throughput, BITS_PER_SECOND),
+                Measurement("loss", loss, RATIO),
+                Measurement("jitter", jitter / 1e3, SECONDS),
             ),
-            received=count.received,
-            details=(*iperf3.details(document), given, *_details(document, count)),
+            received=int(got.number("bytes") or 0.0),
+            details=(
+                *iperf3.details(document),
+                ("iperf3.rate", wanted),
+                ("iperf3.sent_rate", sent_rate),
+                ("iperf3.packets", packets),
+                ("iperf3.lost_packets", lost),
+                ("iperf3.unseen_packets", unseen),
+                *_disorder(document),
+            ),
         )
 
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """What the two ends counted."""
-
-    sent_rate: float
-    """bit/s."""
-    received: int
-    """Bytes."""
-    throughput: float
-    """bit/s, by the receiver."""
-    packets: int
-    """Datagrams sent."""
-    lost: int
-    """Datagrams that the receiver missed before later ones."""
-    unseen: int
-    """Datagrams after the last that it got."""
-    held: int
-    """Datagrams that its socket may hold."""
-    jitter: float
-    """Seconds, RFC 1889 §6.3.1."""
-
-    @property
-    def loss(self) -> float:
-        """Datagrams lost over datagrams sent."""
-        return (self.lost + max(0, self.unseen - self.held)) / self.packets
+    def _datagrams(self, sent: Table, got: Table) -> tuple[int, int, int]:
+        """Return how many were sent, missed before later ones, and not seen after the last."""
+        packets, arrived = (int((end.number("bytes") or 0.0) / self.length) for end in (sent, got))
+        lost = got.number("lost_packets")
+        if lost is None or arrived + int(lost) > (1 + _EXCESS) * packets:
+            raise ProbeError(
+                f"iperf3: {arrived} datagrams got and {lost} lost of {packets} cannot be"
+            )
+        seen = arrived + int(lost)
+        return max(packets, seen), int(lost), max(0, packets - seen)
 
 
-def _details(document: Table, count: _Count) -> Iterator[tuple[str, FactValue]]:
-    yield "iperf3.sent_rate", count.sent_rate
-    yield "iperf3.packets", count.packets
-    yield "iperf3.lost_packets", count.lost
-    yield "iperf3.unseen_packets", count.unseen
-    streams = document.table("end").rows("streams")
-    disorder = streams[0].table("udp").number("out_of_order") if streams else None
-    if disorder is not None:
-        yield "iperf3.out_of_order", int(disorder)
-
-
-def _count(document: Table, length: int) -> _Count:
-    """Return the counts of both ends for datagrams of `length` bytes."""
-    sent, got = (document.table("end", side) for side in ("sum_sent", "sum_received"))
-    bytes_sent, window = sent.number("bytes"), sent.number("seconds")
-    received, seconds = got.number("bytes"), got.number("seconds")
-    if not received or not bytes_sent:
+def _rate(end: Table) -> float:
+    """Return bit/s by what one end counted."""
+    count, seconds = end.number("bytes"), end.number("seconds")
+    if not count:
         raise ProbeError("iperf3: the receiver counted no datagram")
-    lost, jitter = got.number("lost_packets"), got.number("jitter_ms")
-    told = got.number("bits_per_second")
-    if not window or not seconds or lost is None or jitter is None:
-        raise ProbeError("iperf3: `sum_received` lacks losses, jitter or its window")
-    rate = received * 8 / seconds
-    packets, arrived = int(bytes_sent / length), int(received / length)
-    seen = arrived + int(lost)
-    if seen > (1 + _EXCESS) * packets or told is None or not math.isclose(told, rate, rel_tol=0.01):
-        what = f"{told} bit/s, {arrived} datagrams got and {lost:.0f} lost of {packets}"
-        raise ProbeError(f"iperf3: {what} cannot be")
-    buffer = document.table("start").number("rcvbuf_actual") or 0.0
-    return _Count(
-        sent_rate=bytes_sent * 8 / window,
-        received=int(received),
-        throughput=rate,
-        packets=max(packets, seen),
-        lost=int(lost),
-        unseen=max(0, packets - seen),
-        held=int(buffer / length),
-        jitter=jitter / 1e3,
-    )
+    if not seconds:
+        raise ProbeError("iperf3: a count of datagrams lacks its window")
+    return count * 8 / seconds
+
+
+def _disorder(document: Table) -> Iterator[tuple[str, FactValue]]:
+    for stream in document.table("end").rows("streams")[:1]:
+        if (disorder := stream.table("udp").number("out_of_order")) is not None:
+            yield "iperf3.out_of_order", int(disorder)
