@@ -93,13 +93,26 @@ class Bounds:
         return self.upper <= self.lower * (1 + limits.width)
 
 
+def _classes(trials: Sequence[LoadTrial], goal: float, most: int) -> dict[int, str]:
+    """Return what each load is, ascending: `lower`, `upper`, or `open` to the trials still due.
+
+    The first trial only explores.
+    """
+    found = {}
+    for load in sorted({trial.load for trial in trials[1:]}):
+        missed = [trial.exceeds(goal) for trial in trials[1:] if trial.load == load]
+        due = max(0, most - len(missed))
+        kept = "lower" if sum(missed) + due <= _EXCEED * most else "open"
+        found[load] = "upper" if sum(missed) > _EXCEED * most else kept
+    return found
+
+
 def bounds(trials: Sequence[LoadTrial], goal: float, limits: Limits) -> Bounds:
-    """Return the relevant bounds of a goal after all trials but the first, which only explores."""
-    loads = sorted({trial.load for trial in trials[1:]})
-    classes = {load: _class(trials, load, goal, limits.trials) for load in loads}
-    upper = min((load for load in loads if classes[load] == "upper"), default=None)
+    """Return the relevant bounds of a goal."""
+    classes = _classes(trials, goal, limits.trials)
+    upper = next((load for load, found in classes.items() if found == "upper"), None)
     beneath = math.inf if upper is None else upper
-    lowers = (load for load in loads if classes[load] == "lower" and load < beneath)
+    lowers = (load for load, found in classes.items() if found == "lower" and load < beneath)
     return Bounds(max(lowers, default=None), upper)
 
 
@@ -109,56 +122,31 @@ def next_load(trials: Sequence[LoadTrial], goals: Sequence[float], limits: Limit
         return limits.cap
     if len(trials) >= limits.most:
         return None
-    for goal in goals:
-        load = _towards(trials, goal, limits)
-        if load is not None:
-            return load
-    return None
-
-
-def _class(trials: Sequence[LoadTrial], load: int, goal: float, most: int) -> str:
-    """Return `lower`, `upper` or `open`: what no outcome of the trials still due can change."""
-    missed = [trial.exceeds(goal) for trial in trials[1:] if trial.load == load]
-    due = max(0, most - len(missed))
-    if sum(missed) > _EXCEED * most:
-        return "upper"
-    return "lower" if sum(missed) + due <= _EXCEED * most else "open"
+    loads = (_towards(trials, goal, limits) for goal in goals)
+    return next((load for load in loads if load is not None), None)
 
 
 def _towards(trials: Sequence[LoadTrial], goal: float, limits: Limits) -> int | None:
     """Return the load that tells most about one goal, None where it is reached."""
-    found = bounds(trials, goal, limits)
-    first = trials[0]
-    if found.upper is None and first.exceeds(goal):
-        found = Bounds(found.lower, limits.cap)  # one trial there is enough to look below
-    if found.narrow(limits):
+    classes, found = _classes(trials, goal, limits.trials), bounds(trials, goal, limits)
+    first, lower, upper = trials[0], found.lower, found.upper
+    if upper is None and first.exceeds(goal):
+        upper = limits.cap  # one trial there is enough to look below
+    if Bounds(lower, upper).narrow(limits):
         return None
-    begun = _begun(trials, goal, found, limits)
-    if begun is not None:
-        return begun
-    if found.lower is not None:
-        # Without an upper bound nothing was lost at the cap.
-        return limits.cap if found.upper is None else round(math.sqrt(found.lower * found.upper))
-    if found.upper is None:
-        return limits.cap
-    if found.upper == limits.cap:
+    low, high = lower or 0, limits.cap + 1 if upper is None else upper
+    for load, kind in classes.items():
+        if kind == "open" and low < load < high:
+            return load
+    if upper is None:
+        return limits.cap  # nothing was lost there
+    if lower is not None:
+        return round(math.sqrt(lower * upper))
+    if upper == limits.cap:
         return _within(min(first.sent, first.received), limits)
-    return _within(found.upper / _step(trials, goal, limits), limits)
-
-
-def _begun(trials: Sequence[LoadTrial], goal: float, found: Bounds, limits: Limits) -> int | None:
-    """Return a load between the bounds that was tried and is not classified yet."""
-    low = found.lower or 0
-    high = limits.cap + 1 if found.upper is None else found.upper
-    between = sorted({trial.load for trial in trials[1:] if low < trial.load < high})
-    return next((x for x in between if _class(trials, x, goal, limits.trials) == "open"), None)
-
-
-def _step(trials: Sequence[LoadTrial], goal: float, limits: Limits) -> float:
-    """Return by how much to go down: the further, the more loads have missed the goal."""
-    tried = {trial.load for trial in trials[1:]}
-    missed = sum(_class(trials, load, goal, limits.trials) == "upper" for load in tried)
-    return float((1 + limits.width) ** (2**missed))
+    # The further down, the more loads have missed the goal.
+    missed = list(classes.values()).count("upper")
+    return _within(upper / (1 + limits.width) ** (2**missed), limits)
 
 
 def _within(load: float, limits: Limits) -> int:
