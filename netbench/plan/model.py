@@ -211,16 +211,13 @@ def place(
 
 
 def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
-    """Return the plan as a run's folder has it: fixed before the first trial, or extended since.
-
-    Raises ConfigurationError with every reason why it cannot be carried out here.
-    """
+    """Return the plan that a run's folder keeps; ConfigurationError where it is impossible here."""
     problems: list[str] = []
     drivers = _drivers(kept, problems)
     probes = _probes(kept, problems)
     own = [cell for cell in kept.cells if cell.driver == kept.drivers[0]]
     cpus = {Placement(p.placement): Cpus(p.client, p.server) for p in kept.placements}
-    lost = [cpu for cpu in _numbers(cpus) if cpu not in topology.usable]
+    lost = (cpu for cpu in _numbers(cpus) if cpu not in topology.usable)
     problems += [f"CPU {cpu} of the plan is not usable now" for cpu in lost]
     missing = frozenset(cell.placement for cell in own) - cpus.keys()
     if problems:
