@@ -81,7 +81,6 @@ class Caveat:
     """What a reader must know of a driver's figures that were measured on one machine."""
 
     badge: str
-    """A few words beside a number."""
     text: str
     """A sentence without its subject, the driver."""
     unless_kind: str = ""
@@ -124,13 +123,11 @@ class Driver:
     name: str
     """As users write it, with mode and variant: `bridge:user@mtu=9000`."""
     summary: str
-    """What it is, one line."""
     isolates: str
     """What it isolates and what it leaves open, one line."""
     recipe: Recipe
     promises: tuple[Promise, ...]
     ways: Mapping[Path, PathClaim | Closed]
-    """What becomes of every path."""
     reach: Mapping[Family, Reach] = field(default_factory=dict)
     """Who reaches whom by promise; what is not in it is not promised either way."""
     options: frozenset[str] = frozenset()

@@ -22,7 +22,6 @@ class Offer:
 
     cells: tuple[Cell, ...]
     metrics: Mapping[str, tuple[str, ...]]
-    """What each probe may give."""
     baseline: str
     """The driver whose second arm is the A/A of every cell."""
     closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)

@@ -52,7 +52,6 @@ class Plan:
     require: tuple[Budget, ...] = ()
     allow_undecided: bool = False
     published: tuple[PublishedComparison, ...] = ()
-    """What others measured, as the suite has it."""
     adaptive: bool = False
     """Whether cells leave once they are settled."""
     precision: float = DEFAULT_PRECISION

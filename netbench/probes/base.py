@@ -61,7 +61,6 @@ class AnyProbe(ABC):
     name: ClassVar[str]
     """Its kind, `tcp-throughput`: the key in `PROBES`."""
     summary: ClassVar[str]
-    """One line for people."""
     tool: ClassVar[str]
     """The program that every endpoint needs."""
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
@@ -148,7 +147,6 @@ class Count:
     server: int
     """Bytes that the server has read, or connections that its namespace has accepted."""
     client: int = 0
-    """Bytes that the client has read."""
 
 
 @dataclass(frozen=True, slots=True)

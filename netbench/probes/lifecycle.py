@@ -61,7 +61,6 @@ class Lived:
     """The network's making by the engine; None where the driver has none that is made."""
     births: tuple[Birth, ...]
     removals: tuple[float, ...]
-    """Of each endpoint."""
     removed: float | None
     """The network's removal; None as for `created`."""
 

@@ -72,9 +72,8 @@ class Limits:
     width: float
     """Relative width of the bounds at which a goal is reached."""
     trials: int
-    """Of one load, where the first of them disagree."""
+    """Of one load, where the first of them disagree; `most` in all."""
     most: int
-    """Trials in all."""
 
 
 @dataclass(frozen=True, slots=True)
