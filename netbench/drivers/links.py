@@ -32,7 +32,6 @@ def across_bridge(facts: PairFacts) -> Hops:
 
 
 def _across(place: EndpointFacts, facts: PairFacts) -> Hops:
-    """Return the links of a pair whose veths both end in one bridge of a namespace."""
     entering = _into_bridge(place, facts)
     leaving = _out_of_bridge(place, facts, facts.server.link("eth0"))
     if not entering or not leaving or entering[-1] != leaving[0]:
@@ -120,7 +119,6 @@ def across_overlay(facts: PairFacts) -> Hops:
 
 
 def _vxlan(place: EndpointFacts, bridge: Hop) -> Link | None:
-    """Return the VXLAN link that is a port of a bridge."""
     found = (x for x in place.links if x.kind == "vxlan" and x.master == bridge.link.name)
     return next(found, None)
 

@@ -72,7 +72,6 @@ def _child(
 
 
 def _of_server(promise: Promise) -> Promise:
-    """Return a promise that the server keeps, alone on its network."""
     return Promise(promise.text, lambda facts: promise.check(replace(facts, client=facts.server)))
 
 

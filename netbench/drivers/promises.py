@@ -251,7 +251,6 @@ def _default_route(facts: PairFacts) -> Evidence:
 
 
 def _routes(end: EndpointFacts, destinations: Iterable[str]) -> list[Route]:
-    """Return the routes to each of some destinations, in their order."""
     return [route for to in destinations for route in end.routes if route.destination == to]
 
 

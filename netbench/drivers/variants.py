@@ -40,7 +40,6 @@ def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
 
 
 def _problem(driver: Driver, key: str, value: str) -> str | None:
-    """Return what is wrong with one option, None where nothing is."""
     engines = "-o" in driver.options and ("." in key or driver.name.startswith("plugin:"))
     if key not in driver.options and not (engines and key not in _CHANGES):
         if driver.recipe.client is Attach.DEFAULT and (key in _NETWORKS or "." in key):

@@ -244,7 +244,6 @@ class _Reader:
         return value
 
     def _skip(self, at: int, end: int) -> int:
-        """Return the position of the next character that is no blank, at most `end`."""
         while at < end and self._text[at].isspace():
             at += 1
         return at
@@ -262,6 +261,5 @@ def _value(number: str, scale: Decimal) -> float | None:
 
 
 def _spellings(metric: str | None) -> str:
-    """Return the units that a metric's quantities may have."""
     words = SPELLINGS[METRICS[metric].unit] if metric else {}
     return ", ".join(word or "none" for word in words if word.isascii())

@@ -130,7 +130,6 @@ def load_conflist(path: str) -> tuple[str, bool]:
 
 
 def _read(path: str) -> dict[str, Json]:
-    """Return the list of a file."""
     file = Path(path).expanduser()
     if file.exists() and not file.is_file():
         raise ConfigurationError(f"{path}: is not a file; cni: takes a network configuration list")

@@ -105,7 +105,6 @@ class _Parser:
         return self._suite.drivers or parse_drivers(DEFAULT_DRIVERS, self._problems)
 
     def _reference(self) -> str:
-        """Return the baseline."""
         names, text = [driver.name for driver in self._drivers], self._options.baseline
         if text is None:
             carrying = [driver.name for driver in self._drivers if self._carries(driver)]
@@ -254,7 +253,6 @@ class _Parser:
 
 
 def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:
-    """Return the paths of a comma list, and what is wrong with it."""
     found: list[Path] = []
     problems = [] if text.strip(" ,") else [f"--paths is empty; known: {', '.join(Path)}"]
     for name in (part.strip() for part in text.split(",") if part.strip()):

@@ -113,7 +113,6 @@ def load_suite(name: str) -> tuple[Suite | None, list[str]]:
 
 
 def _suite(top: TomlTable, stem: str) -> Suite:
-    """Return a parsed file as a suite, noting every problem where it stands."""
     top.check_keys(_TOP)
     probes = _probes(top.inner("probes"))
     cells = _cells(top, probes)
@@ -134,7 +133,6 @@ def _suite(top: TomlTable, stem: str) -> Suite:
 
 
 def _blocks(top: TomlTable) -> tuple[int, int]:
-    """Return the bounds of an adaptive run."""
     wanted = "must be a table such as {least = 6, most = 40}"
     bounds = {"least": LEAST_BLOCKS, "most": DEFAULT_MOST}
     given = top.take("blocks", {}, dict, wanted)

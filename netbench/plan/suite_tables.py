@@ -38,7 +38,6 @@ def read_drivers(top: TomlTable) -> tuple[Driver, ...]:
 
 
 def _driver(table: TomlTable) -> Driver | None:
-    """Return the driver of a table, None where something is wrong with it."""
     text = table.take("name", None, str, "must be that of a driver")
     if text is None:
         return None
@@ -92,8 +91,6 @@ def read_published(
 
 
 class _Published:
-    """Reads one table."""
-
     def __init__(self, table: TomlTable) -> None:
         self._table = table
         self._note = table.note
@@ -149,7 +146,6 @@ class _Published:
         return found
 
     def _why(self) -> str:
-        """Return why it cannot be compared, empty where it can."""
         self._take("comparable", True, bool, "is true or false")
         why: str = self._take("why", "", str, "is text")
         if bool(why) is self._table.values.get("comparable", True):
@@ -163,7 +159,6 @@ class _Published:
         cells: Collection[tuple[str, Placement]],
         metric: str | None,
     ) -> dict[str, Any]:
-        """Return where its counterpart is measured."""
         path, probe, placement = (self._table.values.get(key) for key in _CELL)
         self._take("path", None, list(Path).__contains__, f"must be one of {', '.join(Path)}")
         if (probe, placement) not in cells:

@@ -28,7 +28,6 @@ class TomlFile:
         self.problems.append(f"{self._path}:{self._line(table, key, occurrence)}: {problem}")
 
     def _line(self, table: str, key: str, occurrence: int) -> int:
-        """Return the line of a key in its table, of the table's header where it is not there."""
         own = [at for at, name in self._headers if name == table]
         start = own[min(occurrence, len(own)) - 1] if own else 0
         end = next((at for at in own if at > start), len(self._lines))

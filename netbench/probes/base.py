@@ -36,7 +36,6 @@ def is_rate(value: object) -> bool:
 
 
 def _problem(name: str, value: object, kind: Any) -> str | None:
-    """Return what is wrong with a parameter's value, None where nothing is."""
     if kind is bool:
         return None if isinstance(value, bool) else f"`{name}` is true or false, not {value!r}"
     if kind is str:

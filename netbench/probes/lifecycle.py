@@ -161,5 +161,4 @@ class ControlPlane(AnyProbe):
 
 
 def _socat(address: str) -> tuple[int, str]:
-    """Return an address's family and how socat takes it."""
     return (6, f"[{address}]") if ":" in address else (4, address)

@@ -109,8 +109,6 @@ class TcpRate(iperf3.Iperf3, Probe):
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """One stream."""
-
     forward: bool
     """Whether the client sends."""
     received: int

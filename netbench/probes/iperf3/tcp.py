@@ -107,7 +107,6 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         )
 
     def _slice(self, window: Window) -> Slice:
-        """Return one slice by what was counted at its edges."""
         if window.counts is None:
             return window.slice(None, reason="what iperf3 has read could not be counted")
         first, last = window.counts
@@ -118,7 +117,6 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         return window.slice(rate, carried.get(Role.SERVER, 0), carried.get(Role.CLIENT, 0))
 
     def _carried(self, first: Count, last: Count) -> dict[Role, int]:
-        """Return the bytes that each receiver has read between two moments."""
         read = {Role.SERVER: last.server - first.server, Role.CLIENT: last.client - first.client}
         return {role: read[role] for role in self.receivers}
 
@@ -148,7 +146,6 @@ def _received(document: Table) -> float:
 
 
 def _series(slices: Sequence[Slice]) -> tuple[SeriesPoint, ...]:
-    """Return the slices as a series, in seconds since the first one began."""
     zero = slices[0].start
     return tuple(
         SeriesPoint(one.start - zero, one.end - zero, one.value)

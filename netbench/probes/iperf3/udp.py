@@ -151,7 +151,6 @@ class UdpRate(iperf3.Iperf3, Probe):
 
 
 def _rate(end: Table) -> float:
-    """Return bit/s by what one end counted."""
     count, seconds = end.number("bytes"), end.number("seconds")
     if not count:
         raise ProbeError("iperf3: the receiver counted no datagram")
