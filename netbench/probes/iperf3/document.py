@@ -18,6 +18,7 @@ from netbench.units import BITS_PER_SECOND, COUNT, quantity
 
 STREAMS: Final = 128
 """What iperf3 takes at most."""
+ONE_WAY: Final = "`reverse` and `bidirectional` exclude each other: keep one"
 GRACE: Final = 5.0
 """Seconds allowed for connecting and for exchanging results, after which a test has failed: a path
 that goes dead, or a lost datagram of UDP's handshake, leaves both ends waiting for long."""
@@ -102,24 +103,6 @@ class Iperf3:
 def client_argv(address: str, port: int) -> tuple[str, ...]:
     """Return the start of a client's command."""
     return ("iperf3", "-J", "-c", address, "-p", str(port))
-
-
-def stream_argv(
-    streams: int, *, reverse: bool, both: bool, rate: float | None, control: str | None
-) -> Iterator[str]:
-    """Yield the options of a TCP client; `rate` is that of all streams of a direction together."""
-    yield from ("-P", str(streams)) if streams > 1 else ()
-    yield from ("-R",) if reverse else ()
-    yield from ("--bidir",) if both else ()
-    yield from ("-b", str(round(rate / streams))) if rate else ()
-    yield from ("-C", control) if control else ()
-
-
-def conflicts(*, reverse: bool, both: bool) -> Iterable[str]:
-    """Return what is wrong with two directions together."""
-    if reverse is True and both is True:
-        return ("`reverse` and `bidirectional` exclude each other: keep one",)
-    return ()
 
 
 def version_of(done: Completed) -> tuple[int, int] | None:

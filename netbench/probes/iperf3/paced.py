@@ -41,22 +41,21 @@ class TcpRate(iperf3.Iperf3, Probe):
     """Bit/s that each direction keeps to, all its streams together."""
 
     def conflicts(self) -> Iterable[str]:
-        """Return that only one of two options may be given."""
-        return iperf3.conflicts(reverse=self.reverse, both=self.bidirectional)
+        """Yield that only one of two options may be given."""
+        if self.reverse is True and self.bidirectional is True:
+            yield iperf3.ONE_WAY
 
     def client_argv(
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
         """Return the client's command."""
-        ways = iperf3.stream_argv(
-            self.streams,
-            reverse=self.reverse,
-            both=self.bidirectional,
-            rate=bit_rate(self.rate),
-            control=congestion_control,
-        )
-        times = ("-t", str(self.seconds), "-O", str(self.omit), "-i", f"{self.interval:g}")
-        return (*iperf3.client_argv(address, port), *times, *ways)
+        argv = (*iperf3.client_argv(address, port), "-t", str(self.seconds), "-O", str(self.omit))
+        argv += ("-i", f"{self.interval:g}")
+        argv += ("-P", str(self.streams)) if self.streams > 1 else ()
+        argv += ("-R",) if self.reverse else ()
+        argv += ("--bidir",) if self.bidirectional else ()
+        argv += ("-b", str(round(bit_rate(self.rate) / self.streams)))
+        return argv if congestion_control is None else (*argv, "-C", congestion_control)
 
     @property
     def expected(self) -> float:

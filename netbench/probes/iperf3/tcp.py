@@ -44,8 +44,9 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
     """Both send at once; the throughput is the sum of both directions."""
 
     def conflicts(self) -> Iterable[str]:
-        """Return that only one of two options may be given."""
-        return iperf3.conflicts(reverse=self.reverse, both=self.bidirectional)
+        """Yield that only one of two options may be given."""
+        if self.reverse is True and self.bidirectional is True:
+            yield iperf3.ONE_WAY
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return a server for one session."""
@@ -55,21 +56,11 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         self, address: str, port: int, congestion_control: str | None, seconds: float
     ) -> tuple[str, ...]:
         """Return the client's command; it is ended before its time is up."""
-        ways = iperf3.stream_argv(
-            self.streams,
-            reverse=self.reverse,
-            both=self.bidirectional,
-            rate=None,
-            control=congestion_control,
-        )
-        return (
-            *iperf3.client_argv(address, port),
-            "-t",
-            str(math.ceil(seconds)),
-            "-i",
-            "0.1",
-            *ways,
-        )
+        argv = (*iperf3.client_argv(address, port), "-t", str(math.ceil(seconds)), "-i", "0.1")
+        argv += ("-P", str(self.streams)) if self.streams > 1 else ()
+        argv += ("-R",) if self.reverse else ()
+        argv += ("--bidir",) if self.bidirectional else ()
+        return argv if congestion_control is None else (*argv, "-C", congestion_control)
 
     @property
     def receivers(self) -> tuple[Role, ...]:
