@@ -1,7 +1,7 @@
 """TCP at a rate by iperf3, run whole: what is paced by a clock catches up after a pause."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -77,14 +77,20 @@ class TcpRate(iperf3.Iperf3, Probe):
         document = iperf3.read(client, "TCP")
         flows = self._flows(document)
         iperf3.check_window(document, self.seconds)
-        totals = _added(document, flows) if self.bidirectional else _packaged(client.stdout)
+        shares = {
+            f"iperf3.{name}": math.fsum(flow.rate for flow in flows if flow.forward is way)
+            for way, name in ((True, "forward"), (False, "reverse"))
+            if self.bidirectional
+        }
+        totals = _added(document, flows, shares.values()) if shares else _packaged(client.stdout)
+        throughput, retransmits = totals
         wanted = bit_rate(self.rate)
         words = "{asked} were to be kept to, and {came} came"
-        iperf3.check_rate(wanted * (1 + self.bidirectional), totals.throughput, words)
+        iperf3.check_rate(wanted * (1 + self.bidirectional), throughput, words)
         returned = sum(flow.received for flow in flows if not flow.forward)
-        given = (*totals.shares, ("iperf3.rate", wanted))
+        given = (*shares.items(), ("iperf3.rate", wanted))
         return Sample(
-            measurements=iperf3.measurements(totals.throughput, totals.retransmits),
+            measurements=iperf3.measurements(throughput, retransmits),
             received=sum(flow.received for flow in flows),
             returned=returned,
             series=tuple(_series(document, both=self.bidirectional)),
@@ -117,13 +123,8 @@ class _Flow:
     retransmits: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Totals:
-    throughput: float
-    """bit/s, by the receivers."""
-    retransmits: float | None
-    shares: tuple[tuple[str, FactValue], ...] = ()
-    """bit/s of each direction, where there are two."""
+_Totals = tuple[float, float | None]
+"""bit/s by the receivers, and retransmits where they are known."""
 
 
 def _flow(row: Table) -> _Flow:
@@ -152,23 +153,18 @@ def _packaged(text: str) -> _Totals:
         raise ProbeError(f"iperf3: unreadable result: {exc!r}") from exc
     if not throughput or not math.isclose(throughput, rate, rel_tol=0.01):
         raise ProbeError(f"iperf3: {throughput} bit/s is not what its bytes and seconds give")
-    return _Totals(throughput, iperf3.number(result.retransmits))
+    return throughput, iperf3.number(result.retransmits)
 
 
-def _added(document: Table, flows: tuple[_Flow, ...]) -> _Totals:
-    """Return the totals of two directions, stream by stream.
+def _added(document: Table, flows: Iterable[_Flow], shares: Collection[float]) -> _Totals:
+    """Return the totals of two directions, given bit/s of each.
 
     The package reads one direction alone, and before 3.11 both have the same names in the sums.
     """
-    shares = {
-        f"iperf3.{name}": math.fsum(flow.rate for flow in flows if flow.forward is way)
-        for way, name in ((True, "forward"), (False, "reverse"))
-    }
     told = document.table("end", "sum_received").number("bits_per_second")
-    if told is None or not any(math.isclose(told, s, rel_tol=0.01) for s in shares.values()):
+    if told is None or not any(math.isclose(told, share, rel_tol=0.01) for share in shares):
         raise ProbeError(f"iperf3: {told} bit/s is not what the bytes of its streams give")
-    retransmits = iperf3.total(flow.retransmits for flow in flows)
-    return _Totals(math.fsum(shares.values()), retransmits, tuple(shares.items()))
+    return math.fsum(shares), iperf3.total(flow.retransmits for flow in flows)
 
 
 def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
