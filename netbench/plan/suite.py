@@ -196,12 +196,12 @@ def _cells(
         table.check_keys(_CELL)
         wanted = f"must be one of {', '.join(probes)}"
         name = table.take("probe", None, lambda v: v in list(probes), wanted)
-        if name is None:
-            continue
-        cell = name, _placement(table, engine=isinstance(probes[name], ControlPlane))
-        if cell in found and table.right:
-            table.note_repeated(" ".join(cell))
-        found[cell] = _weight(table)
+        placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
+        weight = _weight(table)
+        if (name, placement) in found and table.right:
+            table.note_repeated(f"{name} {placement}")
+        if name is not None:
+            found[name, placement] = weight
     return found
 
 
