@@ -1,26 +1,14 @@
-"""The drivers: one file each, one line each in the table."""
+"""The drivers: each described in a file of its family, and one entry in the table."""
 
 from difflib import get_close_matches
 from typing import Final
 
-from netbench.drivers.base import (
-    Closed,
-    Driver,
-    Hop,
-    PathClaim,
-    Promise,
-    Proof,
-    ReachPlace,
-)
-from netbench.drivers.bridge import BRIDGE, BRIDGE_USER
-from netbench.drivers.cni import cni
-from netbench.drivers.container import CONTAINER
-from netbench.drivers.host import HOST
-from netbench.drivers.ipvlan import IPVLANS
-from netbench.drivers.macvlan import MACVLANS
-from netbench.drivers.none import NONE
+from netbench.drivers.base import Closed, Driver, Hop, PathClaim, Proof, ReachPlace
+from netbench.drivers.bridge import BRIDGE, BRIDGE_USER, CONTAINER
+from netbench.drivers.cni import cni, plugin
+from netbench.drivers.host import HOST, NONE
+from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
-from netbench.drivers.plugin import plugin
 from netbench.drivers.variants import no_congestion_control, varied
 
 DRIVERS: Final[dict[str, Driver]] = {
@@ -42,7 +30,6 @@ __all__ = [
     "Driver",
     "Hop",
     "PathClaim",
-    "Promise",
     "Proof",
     "ReachPlace",
     "cni",

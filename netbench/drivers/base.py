@@ -81,9 +81,8 @@ class Caveat:
     """What a reader must know of a driver's figures that were measured on one machine."""
 
     badge: str
-    """In a few words, to stand beside a number."""
     text: str
-    """In a sentence without its subject, the driver."""
+    """A sentence without its subject, the driver."""
     unless_kind: str = ""
     """It does not apply where a link of this kind was proved to carry the bytes."""
 
@@ -98,7 +97,6 @@ NO_NETWORK_CARD: Final = Caveat(
     "from container to container the kernel hands frames over beneath the parent, so no network "
     "card, switch or port security was involved.",
 )
-
 
 Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]
 """From and to: True where it promises that one reaches the other, False where it promises not."""
@@ -125,13 +123,11 @@ class Driver:
     name: str
     """As users write it, with mode and variant: `bridge:user@mtu=9000`."""
     summary: str
-    """What it is, one line."""
     isolates: str
     """What it isolates and what it leaves open, one line."""
     recipe: Recipe
     promises: tuple[Promise, ...]
     ways: Mapping[Path, PathClaim | Closed]
-    """What becomes of every path."""
     reach: Mapping[Family, Reach] = field(default_factory=dict)
     """Who reaches whom by promise; what is not in it is not promised either way."""
     options: frozenset[str] = frozenset()
@@ -152,22 +148,18 @@ class Driver:
         return way.hops(facts) if isinstance(way, PathClaim) else ()
 
 
-def host_end(end: EndpointFacts, facts: PairFacts, link: Link) -> Link | None:
-    """Return the host's end of an endpoint's veth, or None where it is not there.
-
-    The two ends must name each other by index, and, where the reader knows the id by which
-    the host's namespace calls the endpoint's, the host's end must carry that id: indices alone
-    repeat from namespace to namespace.
-    """
-    return other_end(end, facts.host, link)
-
-
 def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
-    """Return the end of an endpoint's veth that lies in `place`, as `host_end` does."""
+    """Return the end of an endpoint's veth that lies in `place`, or None where it is not there.
+
+    The ends name each other by index, and the far one by the id of the near one's namespace too:
+    indices alone repeat from namespace to namespace.
+    """
     other = place.by_index(link.peer)
     if other is None or other.kind != "veth" or other.peer != link.index:
         return None
-    if other.peer_nsid is None:
-        return None
-    known = dict(place.nsids).get(end.role.value)
-    return other if known is None or known == other.peer_nsid else None
+    return other if known_as(place, end.role, other.peer_nsid) else None
+
+
+def known_as(place: EndpointFacts, role: Role, nsid: int | None) -> bool:
+    """Tell whether a namespace may know another one by this id; none means its own."""
+    return nsid is not None and dict(place.nsids).get(role.value) in (None, nsid)

@@ -1,23 +1,42 @@
-"""`cni:CONFLIST`: whatever a CNI network configuration list makes, recorded as it is found."""
+"""`plugin:NAME` and `cni:CONFLIST`: whatever a plug-in makes, recorded as it is found."""
 
 import hashlib
-from ipaddress import ip_address, ip_network
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
 from netbench.drivers.links import ends_only, lan_to_end
-from netbench.drivers.promises import LINK_APPEARS, OWN_NETNS
+from netbench.drivers.promises import (
+    LINK_APPEARS,
+    OWN_NETNS,
+    by_end,
+    eth0_addresses,
+    listed,
+    within,
+)
 from netbench.record import PairFacts
 from netbench.spec import Attach, NetworkSpec, Path, Recipe, Via
 
 
-def cni(name: str, text: str, *, publishes: bool) -> Driver:
-    """Return the driver for a configuration list.
+def plugin(name: str) -> Driver:
+    """Return the driver for a plug-in by the name that the engine lists it under."""
+    network = NetworkSpec(name)
+    return Driver(
+        name=f"plugin:{name}",
+        summary=f"the engine's network plug-in {name}",
+        isolates="as the plug-in does: see what was measured",
+        recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=network),
+        promises=(OWN_NETNS, LINK_APPEARS),
+        ways={
+            Path.EAST_WEST: PathClaim(Via.ADDRESS, ends_only),
+            Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_end),
+            Path.HAIRPIN: Closed("what a plug-in publishes is its own affair", Proof.PROMISES),
+        },
+        options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
+        other=network,
+    )
 
-    Args:
-        name: what comes after `cni:`.
-        text: the list itself, JSON that was checked.
-        publishes: whether one of its plug-ins maps ports.
-    """
+
+def cni(name: str, text: str, *, publishes: bool) -> Driver:
+    """Return the driver `cni:NAME` for a list, JSON that was checked, which may map ports."""
     network = NetworkSpec("cni", conflist=text)
     return Driver(
         name=f"cni:{name}",
@@ -39,26 +58,19 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
 
 
 def _as_result(text: str) -> Promise:
-    """The addresses in the namespaces are those that the plug-ins' result tells of.
-
-    The evidence names the list by a digest of its text: a file may change from run to run.
-    """
+    """Return the promise that both ends have addresses of the result; a list's file may change."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def check(facts: PairFacts) -> tuple[bool, str]:
         if facts.ipam is None:
             return True, f"list of sha256 {digest}: the result has no IPv4 address"
         subnets = [s for s in (facts.ipam.subnet, facts.ipam.subnet6) if s]
-        held = True
-        seen = []
-        for end in (facts.client, facts.server):
-            own = [a.address for a in end.addresses if a.link == "eth0"]
-            for subnet in subnets:
-                held = held and any(ip_address(a) in ip_network(subnet) for a in own)
-            seen.append(f"{end.role} eth0 {', '.join(own) or 'none'}")
+        found = by_end(facts, eth0_addresses)
+        held = all(any(within(a, s) for a in own) for own in found.values() for s in subnets)
         gateways = [g for g in (facts.ipam.gateway, facts.ipam.gateway6) if g]
         told = f"{', '.join(subnets)}, gateway {', '.join(gateways) or 'none'}"
         made = f"list {facts.ipam.network!r} of sha256 {digest}: the result has {told}"
-        return held, "; ".join([made, *seen])
+        seen = {f"{role} eth0": own for role, own in found.items()}
+        return held, f"{made}; {listed(seen)}"
 
     return Promise("eth0 has addresses as the plug-ins' result tells", check)

@@ -1,9 +1,25 @@
-"""`host`: the namespace of the engine's host itself."""
+"""`none` and `host`: a network namespace with nothing but loopback, and that of the host itself."""
 
 from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, everywhere, reach
 from netbench.drivers.links import lan_to_host, over_loopback
-from netbench.drivers.promises import HOST_LINKS, HOST_NETNS
+from netbench.drivers.promises import HOST_LINKS, HOST_NETNS, NO_ROUTES, ONLY_LOOPBACK, OWN_NETNS
 from netbench.spec import Attach, Path, Recipe, Via
+
+NONE = Driver(
+    name="none",
+    summary="own network namespace with only lo, no routes",
+    isolates="everything: not even its pair can be reached",
+    recipe=Recipe(client=Attach.NONE, server=Attach.NONE),
+    promises=(OWN_NETNS, ONLY_LOOPBACK, NO_ROUTES),
+    ways={
+        Path.EAST_WEST: Closed("isolated by design", Proof.CONNECT),
+        Path.NORTH_SOUTH: Closed("isolated by design: it has no address", Proof.PROMISES),
+        Path.HAIRPIN: Closed("isolated by design: it publishes no port", Proof.PROMISES),
+    },
+    reach=everywhere(
+        reach(no="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST CONTAINER>LAN PAIR>HOST PAIR>LAN")
+    ),
+)
 
 HOST = Driver(
     name="host",

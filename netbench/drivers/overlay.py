@@ -1,9 +1,13 @@
 """`overlay`: a network that spans hosts, its frames carried in VXLAN."""
 
-from netbench.drivers.addressing import ADDRESS_IN_SUBNET
 from netbench.drivers.base import Caveat, Closed, Driver, PathClaim, Proof, reach
 from netbench.drivers.links import across_overlay, lan_to_published
-from netbench.drivers.promises import OVERLAY_MTU, OWN_NETNS, VETH_INTO_SANDBOX
+from netbench.drivers.promises import (
+    ADDRESS_IN_SUBNET,
+    OVERLAY_MTU,
+    OWN_NETNS,
+    VETH_INTO_SANDBOX,
+)
 from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _NETWORK = NetworkSpec("overlay")

@@ -1,20 +1,31 @@
-"""Promises of namespaces and links, each checked on facts alone."""
+"""What drivers promise of namespaces, links, addresses and routes, each checked on facts alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from operator import not_
+from typing import TypeVar
 
-from netbench.drivers.base import Promise, host_end, other_end
+from netbench.drivers.base import Promise, other_end
 from netbench.drivers.links import parent_of
-from netbench.record import EndpointFacts, Link, PairFacts
-from netbench.spec import VXLAN_HEADERS
+from netbench.record import EndpointFacts, Link, PairFacts, Route
+from netbench.spec import VXLAN_HEADERS, Role
+
+T = TypeVar("T")
+Evidence = tuple[bool, str]
+"""Whether a promise holds, and what shows it."""
+
+_DEFAULT, _DEFAULT6 = "default", "::/0"
+"""Destinations of the default routes of IPv4 and IPv6."""
 
 
-def both_ends(facts: PairFacts, *, alone: bool = False) -> tuple[EndpointFacts, ...]:
-    """Return client and server; the server alone, where it has no pair on its network."""
-    return (facts.server,) if alone else (facts.client, facts.server)
+def both_ends(facts: PairFacts) -> tuple[EndpointFacts, ...]:
+    """Return client and server, once where one end stands for both."""
+    return (facts.server,) if facts.client is facts.server else (facts.client, facts.server)
 
 
-def _inodes(*ends: EndpointFacts) -> str:
-    return ", ".join(f"{end.role} net:[{end.namespaces.net}]" for end in ends)
+def by_end(facts: PairFacts, read: Callable[[EndpointFacts], T]) -> dict[str, T]:
+    """Return what is read of client and server, by role."""
+    return {end.role.value: read(end) for end in both_ends(facts)}
 
 
 def listed(found: Mapping[str, Sequence[str | None]]) -> str:
@@ -24,25 +35,34 @@ def listed(found: Mapping[str, Sequence[str | None]]) -> str:
     )
 
 
-def _own_netns(facts: PairFacts) -> tuple[bool, str]:
-    ends = (facts.client, facts.server, facts.host)
-    inodes = [end.namespaces.net for end in ends]
-    return None not in inodes and len(set(inodes)) == len(inodes), _inodes(*ends)
+def at_each_end(
+    text: str,
+    noun: str,
+    read: Callable[[EndpointFacts], list[str]],
+    right: Callable[[list[str]], bool],
+) -> Promise:
+    """Return a promise of what is read of client and server, each by itself."""
+
+    def check(facts: PairFacts) -> Evidence:
+        found = by_end(facts, read)
+        return all(right(own) for own in found.values()), f"{noun}: {listed(found)}"
+
+    return Promise(text, check)
 
 
-def _host_netns(facts: PairFacts) -> tuple[bool, str]:
-    inodes = {end.namespaces.net for end in (facts.client, facts.server, facts.host)}
-    held = len(inodes) == 1 and None not in inodes
-    return held, _inodes(facts.client, facts.server, facts.host)
+def _namespaces(text: str, right: Callable[[int | None, int | None, int | None], bool]) -> Promise:
+    """Return a promise of the network namespaces of client, server and host, by their inodes."""
+
+    def check(facts: PairFacts) -> Evidence:
+        ends = (facts.client, facts.server, facts.host)
+        client, server, host = (end.namespaces.net for end in ends)
+        held = None not in (client, server) and right(client, server, host)
+        return held, ", ".join(f"{end.role} net:[{end.namespaces.net}]" for end in ends)
+
+    return Promise(text, check)
 
 
-def _pair_netns(facts: PairFacts) -> tuple[bool, str]:
-    client, server, host = (end.namespaces.net for end in (facts.client, facts.server, facts.host))
-    held = client is not None and client == server != host
-    return held, _inodes(facts.client, facts.server, facts.host)
-
-
-def _own_others(facts: PairFacts) -> tuple[bool, str]:
+def _own_others(facts: PairFacts) -> Evidence:
     pairs = {
         kind: (facts.client.namespaces.inode(kind), facts.server.namespaces.inode(kind))
         for kind in ("ipc", "mnt", "pid", "uts")
@@ -51,37 +71,27 @@ def _own_others(facts: PairFacts) -> tuple[bool, str]:
     return held, ", ".join(f"{kind} {a} and {b}" for kind, (a, b) in pairs.items())
 
 
-def _only_loopback(facts: PairFacts) -> tuple[bool, str]:
-    names = {end.role.value: [link.name for link in end.links] for end in both_ends(facts)}
-    return all(links == ["lo"] for links in names.values()), f"links: {listed(names)}"
+def _host_links(facts: PairFacts) -> Evidence:
+    found = [{(x.index, x.name) for x in end.links} for end in (facts.host, *both_ends(facts))]
+    names = [name for _, name in sorted(found[0])]
+    held = bool(names) and all(own == found[0] for own in found)
+    return held, f"{len(names)} links: {', '.join(names[:12])}"
 
 
-def _host_links(facts: PairFacts) -> tuple[bool, str]:
-    def identity(end: EndpointFacts) -> list[tuple[int, str]]:
-        return sorted((link.index, link.name) for link in end.links)
-
-    expected = identity(facts.host)
-    held = bool(expected) and all(identity(end) == expected for end in both_ends(facts))
-    return held, f"{len(expected)} links: {', '.join(name for _, name in expected[:12])}"
-
-
-def _veth_into_bridge(facts: PairFacts) -> tuple[bool, str]:
+def _veth_into_bridge(facts: PairFacts) -> Evidence:
     seen = []
-    masters = set()
-    held = True
+    bridges = set()
     for end in both_ends(facts):
         link = end.link("eth0")
-        other = host_end(end, facts, link) if link and link.kind == "veth" else None
-        master = facts.host.link(other.master) if other and other.master else None
-        held = held and master is not None and master.kind == "bridge"
-        masters.add(master.name if master else None)
-        seen.append(
-            f"{end.role} {_veth(link)} -> {_port(other)} -> {master.name if master else '?'}"
-        )
-    if facts.ipam and facts.ipam.bridge:
-        held = held and masters == {facts.ipam.bridge}
-        seen.append(f"the engine names the bridge {facts.ipam.bridge}")
-    return held and len(masters) == 1, "; ".join(seen)
+        port = other_end(end, facts.host, link) if link and link.kind == "veth" else None
+        master = facts.host.link(port.master) if port and port.master else None
+        bridges.add(master.name if master and master.kind == "bridge" else None)
+        name = master.name if master else "?"
+        seen.append(f"{end.role} {_veth(link)} -> {_port(port)} -> {name}")
+    wanted = facts.ipam.bridge if facts.ipam else None
+    seen += [f"the engine names the bridge {wanted}"] if wanted else []
+    held = len(bridges) == 1 and None not in bridges and (not wanted or wanted in bridges)
+    return held, "; ".join(seen)
 
 
 def _veth(link: Link | None) -> str:
@@ -94,15 +104,15 @@ def _port(link: Link | None) -> str:
     return f"{link.name} (index {link.index}, netnsid {link.peer_nsid})"
 
 
-def child_of_parent(kind: str, mode: str, *, alone: bool = False) -> Promise:
+def child_of_parent(kind: str, mode: str) -> Promise:
     """eth0 is a link of that kind and mode, and its parent is the host's link that was meant."""
 
-    def check(facts: PairFacts) -> tuple[bool, str]:
+    def check(facts: PairFacts) -> Evidence:
         wanted = facts.ipam.parent if facts.ipam else None
         held = True
         seen = []
         parents = set()
-        for end in both_ends(facts, alone=alone):
+        for end in both_ends(facts):
             child, parent = end.link("eth0"), parent_of(end, facts)
             right = child is not None and (child.kind, child.mode) == (kind, mode)
             held = held and right and parent is not None and wanted in (None, parent.name)
@@ -116,130 +126,193 @@ def child_of_parent(kind: str, mode: str, *, alone: bool = False) -> Promise:
     return Promise(f"eth0 is a {kind} in mode {mode}, child of the host's parent link", check)
 
 
-def own_mac(*, alone: bool = False) -> Promise:
-    """eth0 has a MAC address that neither its parent nor the other end has; not in passthru."""
+def _macs(text: str, *, shared: bool) -> Promise:
+    """Return a promise of the MAC addresses of eth0 and of its parent: one, or each its own."""
 
-    def check(facts: PairFacts) -> tuple[bool, str]:
-        macs = _macs(both_ends(facts, alone=alone), facts)
-        held = None not in macs.values() and len(set(macs.values())) == len(macs)
-        if alone:
-            held = len(set(macs.values())) == 1 and None not in macs.values()
-        return held, listed({name: [mac] for name, mac in macs.items()})
+    def check(facts: PairFacts) -> Evidence:
+        found: dict[str, str | None] = {}
+        for end in both_ends(facts):
+            child, parent = end.link("eth0"), parent_of(end, facts)
+            found[end.role.value] = child.mac if child else None
+            found["parent"] = parent.mac if parent else None
+        held = None not in found.values()
+        held = held and len(set(found.values())) == (1 if shared else len(found))
+        return held, listed({name: [mac] for name, mac in found.items()})
 
-    return Promise(
-        "it has its parent's MAC address" if alone else "each has a MAC address of its own", check
-    )
-
-
-def _parent_mac(facts: PairFacts) -> tuple[bool, str]:
-    macs = _macs(both_ends(facts), facts)
-    held = None not in macs.values() and len(set(macs.values())) == 1
-    return held, listed({name: [mac] for name, mac in macs.items()})
+    return Promise(text, check)
 
 
-def _macs(ends: Iterable[EndpointFacts], facts: PairFacts) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for end in ends:
-        child, parent = end.link("eth0"), parent_of(end, facts)
-        found[end.role.value] = child.mac if child else None
-        found["parent"] = parent.mac if parent else None
-    return found
-
-
-def _veth_into_sandbox(facts: PairFacts) -> tuple[bool, str]:
+def _veth_into_sandbox(facts: PairFacts) -> Evidence:
     if facts.sandbox is None:
         return _sandbox_from_outside(facts)
     seen = []
-    masters = set()
+    bridges = set()
     for end in both_ends(facts):
         place, port = _sandbox_end(end, facts)
+        bridge = port.master if port else None
+        bridges.add((place, bridge))
         seen.append(f"{end.role} {_veth(end.link('eth0'))} -> {place} {_port(port)}")
-        master = port.master if port else None
-        masters.add((place, master))
-        seen.append(f"in {master}" if master else "in no bridge")
-    held = len({place for place, _ in masters}) == len(masters)
-    for place, master in sorted(masters, key=str):
-        space = facts.sandbox if place == "sandbox" else facts.lan
-        links = [x for x in space.links if x.kind == "vxlan"] if space and master else []
-        tunnel = next((x for x in links if x.master == master), None)
+        seen.append(f"in {bridge}" if bridge else "in no bridge")
+    held = len({place for place, _ in bridges}) == len(bridges)
+    for place, bridge in sorted(bridges, key=str):
+        space = facts.end(place)
+        links = space.links if space and bridge else ()
+        tunnel = next((x for x in links if (x.kind, x.master) == ("vxlan", bridge)), None)
         held = held and tunnel is not None
-        seen.append(f"{place} {tunnel.name} is a vxlan in {master}" if tunnel else "no vxlan there")
+        seen.append(f"{place} {tunnel.name} is a vxlan in {bridge}" if tunnel else "no vxlan there")
     return held, "; ".join(seen)
 
 
-def _sandbox_end(end: EndpointFacts, facts: PairFacts) -> tuple[str, Link | None]:
+def _sandbox_end(end: EndpointFacts, facts: PairFacts) -> tuple[Role, Link | None]:
     """Return where an overlay endpoint's veth ends: in the sandbox, or on the other node."""
     link = end.link("eth0")
     for place in (facts.sandbox, facts.lan):
-        found = other_end(end, place, link) if place and link else None
-        if place and found:
-            return place.role.value, found
-    return "sandbox", None
+        if place and link and (found := other_end(end, place, link)):
+            return place.role, found
+    return Role.SANDBOX, None
 
 
-def _sandbox_from_outside(facts: PairFacts) -> tuple[bool, str]:
+def _sandbox_from_outside(facts: PairFacts) -> Evidence:
     """Judge by what shows without the right to enter the sandbox."""
     held = facts.ipam is not None and facts.ipam.vxlan is not None
     seen = []
     for end in both_ends(facts):
         link = end.link("eth0")
         veth = link is not None and link.kind == "veth" and link.peer_nsid is not None
-        held = held and veth and link is not None and host_end(end, facts, link) is None
+        held = held and veth and link is not None and other_end(end, facts.host, link) is None
         seen.append(f"{end.role} {_veth(link)}, whose peer is not in the host's namespace")
     number = facts.ipam.vxlan if facts.ipam else None
     seen.append(f"the engine gives the network VXLAN id {number}; its sandbox is for root to read")
     return held, "; ".join(seen)
 
 
-def _overlay_mtu(facts: PairFacts) -> tuple[bool, str]:
+def _overlay_mtu(facts: PairFacts) -> Evidence:
     uplinks = [x for x in facts.host.links if facts.uplink in (None, x.name) and x.name != "lo"]
     largest = max((x.mtu for x in uplinks), default=0)
-    mtus = {
-        end.role.value: [x.mtu for x in end.links if x.name == "eth0"] for end in both_ends(facts)
-    }
-    room = largest - VXLAN_HEADERS
-    held = all(found and found[0] <= room for found in mtus.values())
-    text = "; ".join(f"{role} {found[0] if found else 'none'}" for role, found in mtus.items())
-    return held, f"MTU {text}; the host's links carry {largest}, less {VXLAN_HEADERS} for VXLAN"
+    found = _mtus(facts)
+    held = all(own and int(own[0]) <= largest - VXLAN_HEADERS for own in found.values())
+    room = f"the host's links carry {largest}, less {VXLAN_HEADERS} for VXLAN"
+    return held, f"MTU {listed(found)}; {room}"
 
 
-def _link_appears(facts: PairFacts) -> tuple[bool, str]:
-    found = {
-        end.role.value: [
-            f"{x.name} ({x.kind or 'no kind'}, {x.mac})" for x in end.links if x.name != "lo"
-        ]
-        for end in both_ends(facts)
-    }
-    held = all(any(x.name == "eth0" for x in end.links) for end in both_ends(facts))
-    return held, f"links: {listed(found)}"
+def _mtus(facts: PairFacts) -> dict[str, list[str]]:
+    return by_end(facts, lambda end: [str(x.mtu) for x in end.links if x.name == "eth0"])
 
 
 def mtu_is(wanted: int) -> Promise:
     """eth0 of both ends has the MTU that was asked for."""
 
-    def check(facts: PairFacts) -> tuple[bool, str]:
-        found = {
-            end.role.value: [str(x.mtu) for x in end.links if x.name == "eth0"]
-            for end in both_ends(facts)
-        }
+    def check(facts: PairFacts) -> Evidence:
+        found = _mtus(facts)
         held = all(own in ([str(wanted)], []) for own in found.values()) and any(found.values())
         return held, f"MTU of eth0: {listed(found)}; asked for: {wanted}"
 
     return Promise(f"eth0 has MTU {wanted}", check)
 
 
-OWN_NETNS = Promise("client, server and host have three network namespaces", _own_netns)
-HOST_NETNS = Promise("both ends are in the engine host's network namespace", _host_netns)
-PAIR_NETNS = Promise("client and server share one network namespace, not the host's", _pair_netns)
+def eth0_addresses(end: EndpointFacts) -> list[str]:
+    """Return the addresses of an endpoint's eth0."""
+    return [a.address for a in end.addresses if a.link == "eth0"]
+
+
+def within(address: str, subnet: str) -> bool:
+    """Tell whether an address lies in a subnet; one of the other family does not."""
+    return ip_address(address) in ip_network(subnet)
+
+
+def _address_in_subnet(facts: PairFacts) -> Evidence:
+    """Judge all addresses but those that links give themselves, fe80::."""
+    if facts.ipam is None:
+        return False, "the engine reports no subnet"
+    subnets = [s for s in (facts.ipam.subnet, facts.ipam.subnet6) if s]
+    found = by_end(
+        facts, lambda end: [a for a in eth0_addresses(end) if not ip_address(a).is_link_local]
+    )
+    held = all(any(within(a, s) for s in subnets) for own in found.values() for a in own)
+    held = held and all(any(within(a, s) for a in own) for own in found.values() for s in subnets)
+    noun = "subnet is" if len(subnets) == 1 else "subnets are"
+    return held, f"{listed(found)}; the {noun} {' and '.join(subnets)}"
+
+
+def _default_route(facts: PairFacts) -> Evidence:
+    """Judge the one default route of each family that has a gateway."""
+    ipam = facts.ipam
+    wanted = {_DEFAULT: ipam.gateway if ipam else None}
+    if ipam and ipam.gateway6:
+        wanted[_DEFAULT6] = ipam.gateway6
+    found = by_end(facts, lambda end: _routes(end, wanted))
+    seen = {role: [route.gateway for route in own] for role, own in found.items()}
+    held = None not in wanted.values() and all(
+        [(route.destination, route.gateway) for route in own] == [*wanted.items()]
+        for own in found.values()
+    )
+    gateways = " and ".join(map(str, wanted.values()))
+    return held, f"default by {listed(seen)}; the network's gateway is {gateways}"
+
+
+def _routes(end: EndpointFacts, destinations: Iterable[str]) -> list[Route]:
+    return [route for to in destinations for route in end.routes if route.destination == to]
+
+
+def _routed_by_device(facts: PairFacts) -> Evidence:
+    both = facts.ipam is not None and facts.ipam.subnet6 is not None
+    wanted = (_DEFAULT, _DEFAULT6) if both else (_DEFAULT,)
+    found = by_end(facts, lambda end: [_told(route) for route in _routes(end, wanted)])
+    return all(own == [f"{to} dev eth0" for to in wanted] for own in found.values()), listed(found)
+
+
+def _told(route: Route) -> str:
+    via = f"via {route.gateway} " if route.gateway else ""
+    return f"{route.destination} {via}dev {route.link}"
+
+
+OWN_NETNS = _namespaces(
+    "client, server and host have three network namespaces",
+    lambda client, server, host: client != server and host not in (client, server, None),
+)
+HOST_NETNS = _namespaces(
+    "both ends are in the engine host's network namespace",
+    lambda client, server, host: client == server == host,
+)
+PAIR_NETNS = _namespaces(
+    "client and server share one network namespace, not the host's",
+    lambda client, server, host: client == server != host,
+)
 OWN_OTHERS = Promise("ipc, mnt, pid and uts namespaces are not shared in the pair", _own_others)
-ONLY_LOOPBACK = Promise("the only interface is lo", _only_loopback)
+ONLY_LOOPBACK = at_each_end(
+    "the only interface is lo",
+    "links",
+    lambda end: [link.name for link in end.links],
+    lambda names: names == ["lo"],
+)
 HOST_LINKS = Promise("the interfaces are the host's", _host_links)
+LINK_APPEARS = at_each_end(
+    "a link appears: eth0",
+    "links",
+    lambda end: [f"{x.name} ({x.kind or 'no kind'}, {x.mac})" for x in end.links if x.name != "lo"],
+    lambda links: any(link.startswith("eth0 ") for link in links),
+)
 VETH_INTO_BRIDGE = Promise(
     "eth0 is a veth whose peer is in the host's namespace, a port of one bridge", _veth_into_bridge
 )
-PARENT_MAC = Promise("each has its parent's MAC address", _parent_mac)
 VETH_INTO_SANDBOX = Promise(
     "eth0 is a veth into a namespace that holds the network's VXLAN link", _veth_into_sandbox
 )
+OWN_MAC = _macs("each has a MAC address of its own", shared=False)
+PARENT_MAC = _macs("each has its parent's MAC address", shared=True)
 OVERLAY_MTU = Promise("the MTU leaves room for VXLAN's headers", _overlay_mtu)
-LINK_APPEARS = Promise("a link appears: eth0", _link_appears)
+ADDRESS_IN_SUBNET = Promise("addresses lie in the network's IPAM subnet", _address_in_subnet)
+DEFAULT_ROUTE = Promise("the default route is the network's gateway", _default_route)
+ROUTED_BY_DEVICE = Promise("the default route is eth0 itself, by no gateway", _routed_by_device)
+NO_ROUTES = at_each_end(
+    "there is no route",
+    "routes",
+    lambda end: [route.destination for route in end.routes],
+    not_,
+)
+NO_DEFAULT_ROUTE = at_each_end(
+    "there is no default route",
+    "default routes",
+    lambda end: [route.destination for route in _routes(end, (_DEFAULT, _DEFAULT6))],
+    not_,
+)

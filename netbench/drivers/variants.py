@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from netbench.drivers.addressing import NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, default_route
-from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof, ReachPlace, reach
-from netbench.drivers.promises import mtu_is
+from netbench.drivers.base import Closed, Driver, PathClaim, Proof, ReachPlace, reach
+from netbench.drivers.promises import DEFAULT_ROUTE, NO_DEFAULT_ROUTE, ROUTED_BY_DEVICE, mtu_is
 from netbench.errors import ConfigurationError
-from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe
+from netbench.spec import Attach, Family, NetworkSpec, Path
 
 _SMALLEST, _LARGEST = 68, 65535
 """The least MTU of IPv4, RFC 791, and the most that a link takes."""
@@ -19,7 +18,6 @@ _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")
 """One spelling for each number: a variant is known by its text."""
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")
 """Names of congestion controls; the kernel takes 15 characters (TCP_CA_NAME_MAX)."""
-_FLAGS: Final = {"true": True, "false": False}
 _NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
 """Options of a network that is made for the run."""
 
@@ -27,8 +25,7 @@ _NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
 def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
     """Return a driver with its options, named after them.
 
-    Raises:
-        ConfigurationError: with every option that is unknown, or has no such value.
+    Raises ConfigurationError with every option that is unknown, or has no such value.
     """
     problems = [p for key, value in given.items() if (p := _problem(driver, key, value))]
     if given.get("family") == "6" and not problems and int(given.get("mtu", "1500")) < _LEAST_IPV6:
@@ -43,7 +40,6 @@ def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
 
 
 def _problem(driver: Driver, key: str, value: str) -> str | None:
-    """Return what is wrong with one option, None where nothing is."""
     engines = "-o" in driver.options and ("." in key or driver.name.startswith("plugin:"))
     if key not in driver.options and not (engines and key not in _CHANGES):
         if driver.recipe.client is Attach.DEFAULT and (key in _NETWORKS or "." in key):
@@ -66,10 +62,7 @@ def _problem(driver: Driver, key: str, value: str) -> str | None:
 
 
 def no_congestion_control(name: str) -> str | None:
-    """Return why this cannot be the name of a congestion control, None where it can.
-
-    Whether the kernel has it, and lets the tool choose it, shows when the tool tries.
-    """
+    """Return why this cannot be a congestion control's name; whether there is one shows later."""
     if _WORD.fullmatch(name):
         return None
     return f"cc must be the name of a congestion control, such as cubic, not {name!r}"
@@ -77,8 +70,8 @@ def no_congestion_control(name: str) -> str | None:
 
 _VALUES: Final = {
     "family": ("4", "6"),
-    "icc": tuple(_FLAGS),
-    "internal": tuple(_FLAGS),
+    "icc": ("true", "false"),
+    "internal": ("true", "false"),
     "published": ("proxy", "nat"),
     "encrypted": ("true",),
 }
@@ -94,28 +87,24 @@ def _network(driver: Driver, change: Callable[[NetworkSpec], NetworkSpec]) -> Dr
 
 
 def _mtu(driver: Driver, value: str) -> Driver:
-    size = int(value)
-    changed = _network(driver, lambda network: replace(network, mtu=size))
-    return replace(changed, promises=(*changed.promises, mtu_is(size)))
+    changed = _network(driver, lambda network: replace(network, mtu=int(value)))
+    return replace(changed, promises=(*changed.promises, mtu_is(int(value))))
 
 
 def _family(driver: Driver, value: str) -> Driver:
     if value == "4":
         return driver
     changed = _network(driver, lambda network: replace(network, ipv6=True))
-    return replace(changed, recipe=_of_family_6(changed.recipe))
-
-
-def _of_family_6(recipe: Recipe) -> Recipe:
-    if Attach.PEER not in (recipe.client, recipe.server):
-        return replace(recipe, family=Family.V6)
-    # The engine's default network rarely has IPv6, and without it a container may have no ::1.
-    bridge = NetworkSpec("bridge", ipv6=True)
-    return replace(recipe, family=Family.V6, server=Attach.NETWORK, network=bridge)
+    recipe = replace(changed.recipe, family=Family.V6)
+    if Attach.PEER in (recipe.client, recipe.server):
+        # The engine's default network rarely has IPv6; without it a container may have no ::1.
+        bridge = NetworkSpec("bridge", ipv6=True)
+        recipe = replace(recipe, server=Attach.NETWORK, network=bridge)
+    return replace(changed, recipe=recipe)
 
 
 def _icc(driver: Driver, value: str) -> Driver:
-    if _FLAGS[value]:
+    if value == "true":
         return driver
     changed = _network(driver, lambda network: replace(network, icc=False))
     shut = Closed("isolated by design: the network's containers are kept apart", Proof.CONNECT)
@@ -125,29 +114,21 @@ def _icc(driver: Driver, value: str) -> Driver:
 
 
 def _internal(driver: Driver, value: str) -> Driver:
-    if not _FLAGS[value]:
+    if value == "false":
         return driver
     changed = _network(driver, lambda network: replace(network, internal=True))
     shut = Closed("isolated by design: an internal network has no way in or out", Proof.PROMISES)
-    ways: dict[Path, PathClaim | Closed] = {
-        Path.EAST_WEST: changed.ways[Path.EAST_WEST],
-        Path.NORTH_SOUTH: shut,
-        Path.HAIRPIN: shut,
-    }
-    changed = replace(changed, ways=ways, promises=_without_default_route(changed.promises))
+    ways: dict[Path, PathClaim | Closed] = dict.fromkeys(Path, shut)
+    ways[Path.EAST_WEST] = changed.ways[Path.EAST_WEST]
+    promises = tuple(
+        NO_DEFAULT_ROUTE if promise.text == DEFAULT_ROUTE.text else promise
+        for promise in changed.promises
+        if promise is not ROUTED_BY_DEVICE  # engines differ in that
+    )
+    changed = replace(changed, ways=ways, promises=promises)
     beyond = {ReachPlace.HOST, ReachPlace.GATEWAY, ReachPlace.PUBLISHED}
     shut_off = "CONTAINER>LAN PAIR>LAN LAN>PAIR"
     return _promising(changed, shut_off, lambda ends: not beyond.isdisjoint(ends))
-
-
-def _without_default_route(promises: tuple[Promise, ...]) -> tuple[Promise, ...]:
-    """Return promises of an internal network: whether ipvlan routes by its link is left open."""
-    usual = default_route().text
-    return tuple(
-        NO_DEFAULT_ROUTE if promise.text == usual else promise
-        for promise in promises
-        if promise is not ROUTED_BY_DEVICE
-    )
 
 
 def _promising(
@@ -163,9 +144,8 @@ def _promising(
 
 
 def _published(driver: Driver, value: str) -> Driver:
-    return replace(
-        driver, recipe=replace(driver.recipe, published="proxy" if value == "proxy" else "nat")
-    )
+    recipe = replace(driver.recipe, published="proxy" if value == "proxy" else "nat")
+    return replace(driver, recipe=recipe)
 
 
 def _cc(driver: Driver, value: str) -> Driver:
@@ -173,9 +153,8 @@ def _cc(driver: Driver, value: str) -> Driver:
 
 
 def _option(driver: Driver, key: str, value: str) -> Driver:
-    return _network(
-        driver, lambda network: replace(network, options=(*network.options, (key, value)))
-    )
+    given = ((key, value),)
+    return _network(driver, lambda network: replace(network, options=network.options + given))
 
 
 _CHANGES: Final[Mapping[str, Callable[[Driver, str], Driver]]] = {

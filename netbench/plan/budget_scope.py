@@ -1,7 +1,7 @@
-"""What a run measures, as far as a budget may speak of it: drivers, cells and their metrics."""
+"""What a budget may speak of: drivers, cells and metrics of one run, or of several together."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import ClassVar
 
@@ -22,8 +22,8 @@ class Offer:
 
     cells: tuple[Cell, ...]
     metrics: Mapping[str, tuple[str, ...]]
-    """What each probe may give."""
     baseline: str
+    """The driver whose second arm is the A/A of every cell."""
     closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
     """Paths that a driver rules out by design, with the reason."""
     bounded_by: ClassVar[str] = "a driver"
@@ -51,10 +51,8 @@ class Offer:
     @property
     def words(self) -> tuple[str, ...]:
         """Everything that tells a driver's cells apart: placements, paths, probes."""
-        cells = self.cells
-        placements = (cell.placement.value for cell in cells)
-        paths = (cell.path.value for cell in cells)
-        return tuple(dict.fromkeys((*placements, *paths, *(cell.probe for cell in cells))))
+        facets = zip(*((c.placement.value, c.path.value, c.probe) for c in self.cells), strict=True)
+        return tuple(dict.fromkeys(word for facet in facets for word in facet))
 
     def mismatch(self, budget: Budget) -> str | None:
         """Return why a budget stands for no cell, with what it could stand for; else None."""
@@ -65,7 +63,8 @@ class Offer:
             return f"no probe of this run measures {budget.metric}; measured: {', '.join(given)}"
         covered = [cell for cell in having if budget.covers(cell)]
         if not covered:
-            shown = [f"{budget.driver}.{budget.metric}@{_words(cell)}" for cell in having]
+            left = f"{budget.driver}.{budget.metric}"
+            shown = [f"{left}@{c.probe}@{c.placement}@{c.path}" for c in having]
             more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
             return f"no cell fits; there are: {', '.join(shown[:_LISTED])}{more}"
         reasons = [self._closed(budget, cell) for cell in covered]
@@ -82,38 +81,27 @@ class Offer:
         return None
 
 
-def _words(cell: Cell) -> str:
-    return f"{cell.probe}@{cell.placement.value}@{cell.path.value}"
-
-
 def offered(
     cells: tuple[Cell, ...],
-    probes: Mapping[str, tuple[str, ...]],
+    metrics: Mapping[str, tuple[str, ...]],
     baseline: str,
-    drivers: Iterable[Driver] = (),
+    drivers: Iterable[Driver],
 ) -> Offer:
-    """Return the offer of a run.
-
-    Args:
-        cells: of the run.
-        probes: what each of its probes declares to measure.
-        baseline: the driver whose second arm is the A/A of every cell.
-        drivers: those of the run, to know the paths that they rule out.
-    """
+    """Return the offer of a run, whose drivers tell which paths they rule out."""
     closed = {
         (driver.name, path): way.reason
         for driver in drivers
         for path, way in driver.ways.items()
         if isinstance(way, Closed)
     }
-    return Offer(cells, probes, baseline, closed)
+    return Offer(cells, metrics, baseline, closed)
 
 
 def offered_by(plan: PlanSummary) -> Offer:
     """Return the offer of a recorded run; which paths are closed, its records tell."""
-    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
+    kinds = {kind: probe.metrics for kind, probe in PROBES.items()}
     given = kinds | {probe.name: probe.metrics for probe in plan.probes}
-    return offered(plan.cells, given, plan.baseline)
+    return Offer(plan.cells, given, plan.baseline)
 
 
 def canonical(driver: str) -> str:
@@ -132,3 +120,88 @@ def nearest(word: str, known: Iterable[str]) -> str:
     same = [other for other in words if other.casefold() == word.casefold()]
     found = same or get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSubject:
+    """The left side of a budget between runs."""
+
+    run: str
+    driver: str
+    relative: bool
+    """Whether it is the driver's ratio to the baseline of its own run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsOffer(Offer):
+    """The cells that runs have in common; a cell's driver is a subject, `kept.bridge/host`."""
+
+    labels: tuple[str, ...] = ()
+    """Of the runs, in the order in which they were given."""
+    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
+    bounded_by: ClassVar[str] = "a run"
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What a bound is taken from: another run."""
+        return self.labels
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What an error names: the drivers, as they stand without a run or a baseline."""
+        return tuple(dict.fromkeys(subject.driver for subject in self.subjects.values()))
+
+    def subject(self, text: str) -> str:
+        """Return `[RUN.]DRIVER[/BASELINE]` with the driver's full name."""
+        run, dot, rest = text.partition(".")
+        prefix = f"{run}." if dot and run in self.labels else ""
+        driver = rest if prefix else text
+        suffix = f"/{self.baseline}" if driver.endswith(f"/{self.baseline}") else ""
+        return f"{prefix}{canonical(driver.removesuffix(suffix))}{suffix}"
+
+    def mismatch(self, budget: Budget) -> str | None:
+        """Return why a budget stands for no cell of two runs; else None."""
+        subject = self.subjects[budget.driver]
+        if budget.reference is None:
+            others = ", ".join(label for label in self.labels if label != subject.run)
+            return (
+                f"the bound must name a run ({others}), as in 0.95 {self.labels[0]}; "
+                "`netbench report` holds one run against bounds of its own"
+            )
+        if budget.reference == subject.run:
+            return f"run {subject.run} cannot be its own bound: name another run"
+        if subject.relative and budget.offset:
+            return "a ratio to the baseline is bounded by a factor of the other run's alone"
+        return Offer.mismatch(self, budget)
+
+
+def offered_by_runs(plans: Mapping[str, PlanSummary]) -> RunsOffer:
+    """Return the offer of recorded runs by label; the last one is bounded where none is named."""
+    labels = tuple(plans)
+    offers = [offered_by(plan) for plan in plans.values()]
+    last = offers[-1]
+    baseline = last.baseline if len({offer.baseline for offer in offers}) == 1 else ""
+    common = [cell for cell in last.cells if all(cell in offer.cells for offer in offers)]
+    metrics = {
+        probe: tuple(m for m in given if all(m in o.metrics.get(probe, ()) for o in offers))
+        for probe, given in last.metrics.items()
+    }
+    subjects = dict(_subjects(labels, common, baseline))
+    cells = tuple(
+        replace(cell, driver=name)
+        for name, subject in subjects.items()
+        for cell in common
+        if cell.driver == subject.driver
+    )
+    return RunsOffer(cells, metrics, baseline, {}, labels, subjects)
+
+
+def _subjects(
+    labels: Sequence[str], common: Sequence[Cell], baseline: str
+) -> Iterator[tuple[str, BudgetSubject]]:
+    drivers = dict.fromkeys(cell.driver for cell in common)
+    for prefix, run in (("", labels[-1]), *((f"{label}.", label) for label in labels)):
+        for driver in drivers:
+            yield f"{prefix}{driver}", BudgetSubject(run, driver, relative=False)
+            if baseline and driver != baseline:
+                yield f"{prefix}{driver}/{baseline}", BudgetSubject(run, driver, relative=True)

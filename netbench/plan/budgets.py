@@ -19,10 +19,10 @@ between all parts; a sign right after a driver's name needs one where the name g
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal, cast
+from typing import Final
 
 from netbench.plan.budget_scope import Offer, canonical, nearest
 from netbench.record import METRICS, Budget
@@ -43,18 +43,12 @@ _ANOTHER_MU: Final = ("\u03bc", "\u00b5")
 def read_budgets(
     expressions: Iterable[str], offer: Offer | None, problems: list[str]
 ) -> tuple[Budget, ...]:
-    """Return every budget once, noting everything that is wrong, each with its place.
+    """Return every budget once; without an offer, what the run measures, only forms are checked.
 
-    Args:
-        expressions: as users wrote them.
-        offer: what the run measures; None where that is not known, and only the form is checked.
-        problems: taken by reference; each is a message, the expression, and a caret below it.
+    Each problem is added as a message, the expression, and a caret below the place.
     """
-    found: dict[Budget, None] = {}
-    for expression in expressions:
-        reader = _Reader(expression, offer, problems)
-        found |= dict.fromkeys(reader.budgets())
-    return tuple(found)
+    readers = (_Reader(expression, offer, problems) for expression in expressions)
+    return tuple(dict.fromkeys(budget for reader in readers for budget in reader.budgets()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +57,11 @@ class _Left:
 
     driver: str | None
     metric: str | None
-    words: tuple[str, ...] | None
+    words: tuple[str | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """The right side, of which nothing is wrong."""
-
-    reference: str | None
-    factor: float
-    offset: float
+_Bound = tuple[str | None, float, float]
+"""The right side, of which nothing is wrong: reference, factor and offset of a `Budget`."""
 
 
 class _Reader:
@@ -81,9 +70,11 @@ class _Reader:
     def __init__(self, text: str, offer: Offer | None, problems: list[str]) -> None:
         self._text = text.replace(*_ANOTHER_MU)
         self._offer = offer
+        self._drivers = offer.drivers if offer else None
+        self._references = offer.references if offer else None
         self._problems = problems
 
-    def budgets(self) -> Iterable[Budget]:
+    def budgets(self) -> Iterator[Budget]:
         """Yield the budgets that are right."""
         parts = [m for m in _BUDGET.finditer(self._text) if m[0].strip()]
         if not parts:
@@ -109,16 +100,11 @@ class _Reader:
             return None
         left = self._left(start, relation.start())
         bound = self._bound(relation.end(), end, left)
-        if None in (left.driver, left.metric, left.words) or bound is None:
+        if left.driver is None or left.metric is None or bound is None:
             return None
+        words = tuple(word for word in left.words if word is not None)
         return Budget(
-            driver=cast("str", left.driver),
-            metric=cast("str", left.metric),
-            words=cast("tuple[str, ...]", left.words),
-            relation=cast("Literal['<=', '>=']", relation[0]),
-            reference=bound.reference,
-            factor=bound.factor,
-            offset=bound.offset,
+            left.driver, left.metric, words, "<=" if relation[0] == "<=" else ">=", *bound
         )
 
     def _left(self, start: int, end: int) -> _Left:
@@ -127,58 +113,45 @@ class _Reader:
         dots = [dot.start() for dot in re.finditer(r"\.", text)]
         if not dots:
             self._note(start + len(text), "expected DRIVER.METRIC, as in bridge.throughput")
-            return _Left(None, None, None)
-        drivers = self._offer.drivers if self._offer else ()
+            return _Left(None, None)
 
         def likely(dot: int) -> tuple[bool, bool, int]:
             metric = text[dot + 1 :].partition("@")[0].strip()
-            return self._subject(text[:dot].strip()) in drivers, metric in METRICS, dot
+            known = self._subject(text[:dot].strip()) in (self._drivers or ())
+            return known, metric in METRICS, dot
 
         dot = max(dots, key=likely)
+        driver = self._driver(text[:dot].strip(), start)
         metric, *words = text[dot + 1 :].split("@")
         at = start + dot + 1
-        driver = self._driver(text[:dot].strip(), start)
-        found = self._metric(metric, at)
+        found = self._one_of("metric", metric, at, METRICS)
+        known = self._offer.words if self._offer else None
         narrowed = []
-        for word in words:
-            at += len(metric) + 1
-            metric = word
-            narrowed.append(self._word(word, at))
-        known = tuple(word for word in narrowed if word is not None)
-        return _Left(driver, found, known if len(known) == len(narrowed) else None)
+        for before, word in zip((metric, *words), words, strict=False):
+            at += len(before) + 1
+            narrowed.append(self._one_of("placement, path or probe", word, at, known))
+        return _Left(driver, found, tuple(narrowed))
 
     def _subject(self, text: str) -> str:
         return self._offer.subject(text) if self._offer else canonical(text)
 
     def _driver(self, text: str, at: int) -> str | None:
         """Return the driver of that name, noting one that the run has not."""
-        name, drivers = self._subject(text), self._offer.drivers if self._offer else None
-        if name and (drivers is None or name in drivers):
+        name = self._subject(text)
+        if name and (self._drivers is None or name in self._drivers):
             return name
-        known = (
-            f"the run has {', '.join(self._offer.named)}"
-            if self._offer
-            else "expected the name of a driver"
-        )
-        self._note(at, f"no driver {text!r}: {known}{nearest(text, drivers or ())}")
+        named = f"the run has {', '.join(self._offer.named)}" if self._offer else ""
+        known = named or "expected the name of a driver"
+        self._note(at, f"no driver {text!r}: {known}{nearest(text, self._drivers or ())}")
         return None
 
-    def _metric(self, text: str, at: int) -> str | None:
+    def _one_of(self, what: str, text: str, at: int, known: Collection[str] | None) -> str | None:
+        """Return a known name, noting another one; where `known` is None, any name."""
         name = text.strip()
-        if name in METRICS:
+        if name and (known is None or name in known):
             return name
-        near = nearest(name, METRICS) or f"; known: {', '.join(METRICS)}"
-        self._note(self._skip(at, at + len(text)), f"no metric {name!r}{near}")
-        return None
-
-    def _word(self, text: str, at: int) -> str | None:
-        name = text.strip()
-        if name and (self._offer is None or name in self._offer.words):
-            return name
-        words = self._offer.words if self._offer else ()
-        near = nearest(name, words) or (f"; known: {', '.join(words)}" if words else "")
-        what = "no placement, path or probe"
-        self._note(self._skip(at, at + len(text)), f"{what} {name!r}{near}")
+        near = nearest(name, known or ()) or (f"; known: {', '.join(known)}" if known else "")
+        self._note(self._skip(at, at + len(text)), f"no {what} {name!r}{near}")
         return None
 
     def _bound(self, start: int, end: int, left: _Left) -> _Bound | None:
@@ -194,9 +167,9 @@ class _Reader:
             if offset <= 0 and left.metric and METRICS[left.metric].compared:
                 self._note(at, f"a bound of {left.metric} must be above 0")
                 return None
-            return _Bound(None, 1.0, offset)
+            return None, 1.0, offset
         factor = _value(number[0], Decimal(1)) if number else 1.0
-        if factor is None or factor == 0:
+        if not factor:
             self._note(at, "a factor must be above 0, and finite")
             return None
         if word is None:
@@ -212,37 +185,37 @@ class _Reader:
         reference = self._reference(name, word.start(), left, scaled=scaled)
         at = self._skip(word.start() + len(name), end)
         if at == end:
-            return _Bound(reference, factor, 0.0) if reference else None
+            return (reference, factor, 0.0) if reference else None
         sign = self._text[at]
         if sign not in "+-":
             self._note(at, "expected + or - and a quantity, or the end of the budget")
             return None
-        number = _NUMBER.match(self._text, self._skip(at + 1, end), end)
+        at = self._skip(at + 1, end)
+        number = _NUMBER.match(self._text, at, end)
         if number is None:
-            self._note(self._skip(at + 1, end), f"expected a quantity after {sign}, such as 20us")
+            self._note(at, f"expected a quantity after {sign}, such as 20us")
             return None
         offset = self._quantity(number, end, left.metric)
         if offset is None or reference is None:
             return None
-        return _Bound(reference, factor, offset if sign == "+" else -offset)
+        return reference, factor, offset if sign == "+" else -offset
 
     def _leading_driver(self, word: str) -> str:
         """Return the driver that a word begins with: `host` of `host+20us`; else all of it."""
-        drivers = self._offer.references if self._offer else ()
         cuts = [len(word), *(m.start() for m in re.finditer(r"[+-]", word))]
-        found = [word[:cut] for cut in cuts if canonical(word[:cut]) in drivers]
-        return max(found, key=len, default=word)
+        known = self._references or ()
+        return max((word[:n] for n in cuts if canonical(word[:n]) in known), key=len, default=word)
 
     def _reference(self, name: str, at: int, left: _Left, *, scaled: bool) -> str | None:
-        reference, drivers = canonical(name), self._offer.references if self._offer else None
-        if drivers is not None and reference not in drivers:
+        reference, known = canonical(name), self._references
+        if self._offer and known is not None and reference not in known:
             units = _spellings(left.metric) if scaled else ""
-            what = self._offer.bounded_by if self._offer else "a driver"
+            what = self._offer.bounded_by
             expected = f"a unit of {left.metric} ({units}) or {what}" if units else what
-            near = nearest(name, (*drivers, *units.split(", ")))
-            if canonical(name.rpartition(".")[0]) in drivers:
+            near = nearest(name, (*known, *units.split(", ")))
+            if canonical(name.rpartition(".")[0]) in known:
                 near = "; both sides are of one metric, which stands on the left alone"
-            self._note(at, f"expected {expected} ({', '.join(drivers)}), not {name!r}{near}")
+            self._note(at, f"expected {expected} ({', '.join(known)}), not {name!r}{near}")
             return None
         if reference == left.driver:
             self._note(at, f"{reference} cannot be its own bound: name another driver")
@@ -261,11 +234,9 @@ class _Reader:
             return None
         scale = SPELLINGS[METRICS[metric].unit].get(unit)
         if scale is None:
-            hint = (
-                ": a share of a driver's value is a factor, as in 1.05 host" if unit == "%" else ""
-            )
-            got = repr(unit) if unit else "none"
-            self._note(at, f"expected a unit of {metric} ({_spellings(metric)}), not {got}{hint}")
+            percent = ": a share of a driver's value is a factor, as in 1.05 host"
+            got = f"{unit!r}{percent if unit == '%' else ''}" if unit else "none"
+            self._note(at, f"expected a unit of {metric} ({_spellings(metric)}), not {got}")
             return None
         value = _value(number[0], scale)
         if value is None:
@@ -273,7 +244,6 @@ class _Reader:
         return value
 
     def _skip(self, at: int, end: int) -> int:
-        """Return the position of the next character that is no blank, at most `end`."""
         while at < end and self._text[at].isspace():
             at += 1
         return at
@@ -291,6 +261,5 @@ def _value(number: str, scale: Decimal) -> float | None:
 
 
 def _spellings(metric: str | None) -> str:
-    """Return the units that a metric's quantities may have."""
     words = SPELLINGS[METRICS[metric].unit] if metric else {}
     return ", ".join(word or "none" for word in words if word.isascii())

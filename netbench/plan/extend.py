@@ -5,13 +5,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from netbench.plan.build import Plan
-from netbench.plan.request import EXTENDS
+from netbench.plan.model import Plan
 from netbench.plan.suite import MOST_BLOCKS
 from netbench.record import FactValue
 
-EXTENDING: Final = ("blocks", "max-time")
-"""Options that extend a run where their value begins with `+`."""
+EXTENDS: Final = "+"
+"""Sign before a number of an option that extends a run."""
+EXTENDING: Final = {
+    "blocks": f"--blocks +N takes a whole number from 1 to {MOST_BLOCKS}",
+    "max-time": "--max-time +S takes seconds above 0",
+}
+"""Options that extend a run, and what they take."""
+
+
+def whole_number(text: str, low: int, high: int) -> int | None:
+    """Return a whole number between two bounds, those included; None for any other text."""
+    try:
+        value = int(text)
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
+
+
+def positive(text: str) -> float | None:
+    """Return a finite number above 0; None for any other text."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +50,7 @@ class Extension:
         return bool(self.blocks or self.seconds)
 
     def of(self, plan: Plan, *, blocks: int, spent: float) -> Plan:
-        """Return the plan as it is extended; the declared cap stays.
-
-        Args:
-            plan: of the run.
-            blocks: from which the added ones are counted.
-            spent: seconds that the run has taken.
-        """
+        """Return a plan with so much more than the blocks and seconds `spent`; its cap stays."""
         return replace(
             plan,
             blocks=blocks + (self.blocks or MOST_BLOCKS),
@@ -49,38 +65,14 @@ def asks_to_extend(option: str, value: FactValue) -> bool:
 
 
 def read_extension(asked: Mapping[str, FactValue], problems: list[str]) -> Extension:
-    """Return what is to be added to a run, noting every value that cannot be.
-
-    Args:
-        asked: options as the user gave them, by name without dashes.
-        problems: taken by reference.
-    """
-    texts = {
-        option: str(asked[option]).strip().removeprefix(EXTENDS)
-        for option in EXTENDING
-        if option in asked and asks_to_extend(option, asked[option])
-    }
-    return Extension(
-        _blocks(texts["blocks"], problems) if "blocks" in texts else 0,
-        _seconds(texts["max-time"], problems) if "max-time" in texts else 0.0,
-    )
-
-
-def _blocks(text: str, problems: list[str]) -> int:
-    if text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_BLOCKS:
-        return int(text)
-    problems.append(
-        f"--blocks +N takes a whole number from 1 to {MOST_BLOCKS}, not {EXTENDS + text!r}"
-    )
-    return 0
-
-
-def _seconds(text: str, problems: list[str]) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isfinite(value) and value > 0 and not text.startswith(EXTENDS):
-        return value
-    problems.append(f"--max-time +S takes seconds above 0, not {EXTENDS + text!r}")
-    return 0.0
+    """Return what the options, by name without dashes, add to a run; notes what cannot be."""
+    found: dict[str, float] = {}
+    for option, wanted in EXTENDING.items():
+        if option in asked and asks_to_extend(option, asked[option]):
+            text = str(asked[option]).strip().removeprefix(EXTENDS)
+            value = whole_number(text, 1, MOST_BLOCKS) if option == "blocks" else positive(text)
+            if value is None or text.startswith(EXTENDS):
+                problems.append(f"{wanted}, not {EXTENDS + text!r}")
+            else:
+                found[option] = value
+    return Extension(int(found.get("blocks", 0)), found.get("max-time", 0.0))

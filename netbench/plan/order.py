@@ -75,14 +75,9 @@ def block_plan(
 ) -> BlockPlan:
     """Return a block: probe by probe in random order, and within each every arm back to back.
 
-    Args:
-        number: of the block.
-        seed: of the run; with the number it fixes the order.
-        arms: all pairs, the baseline's second among them.
-        kinds: probe, path and placement of the cells.
-        pausing: probes whose clients pause before they measure. They come after the others, so
-            that the pause passes while those run; arms are compared within a probe only, so the
-            order of probes favours none.
+    The seed of the run and the block's number fix the order. Probes of `pausing` clients come last,
+    so that their pause passes while the others run; arms are compared within a probe only, so the
+    order of probes favours none.
     """
     random = Random(f"{seed}:{number}")  # noqa: S311 -- an order, not a secret
 
@@ -104,15 +99,9 @@ def round_order(
 ) -> tuple[tuple[Arm, ...], ...]:
     """Return the order of the arms in each round of one place of a block.
 
-    Each order is drawn at random. With more than two arms, the arm that was last in a round is not
-    first in the next one: its two slices would follow each other without a gap.
-
-    Args:
-        seed: of the run; with block and place it fixes the orders.
-        block: number of the block.
-        place: path, probe and placement.
-        rounds: how many orders to return.
-        arms: all arms of the place, in any order that is the same each time.
+    Each order is drawn at random, by the seed of the run. With more than two arms, the arm that was
+    last in a round is not first in the next one: its two slices would follow each other without a
+    gap. `arms` is in any order that is the same each time.
     """
     random = Random(f"{seed}:{block}:{':'.join(place)}")  # noqa: S311 -- an order, not a secret
     orders: list[tuple[Arm, ...]] = []

@@ -1,25 +1,26 @@
-"""Options as the user wrote them, checked all together."""
+"""Options as the user wrote them, checked all together, and the plan that they ask for."""
 
 import math
-from dataclasses import dataclass
-from typing import Final
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from netbench.drivers import Driver, PathClaim, no_congestion_control
 from netbench.errors import ConfigurationError
-from netbench.plan.budget_scope import offered
+from netbench.plan.budget_scope import Offer, offered
 from netbench.plan.budgets import read_budgets
-from netbench.plan.drivers import driver_named, parse_drivers
-from netbench.plan.mtu_check import unfit
-from netbench.plan.suite import MOST_BLOCKS, Suite, load_suite
+from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
+from netbench.plan.extend import asks_to_extend, positive, whole_number
+from netbench.plan.model import DEFAULT_MARGIN, DEFAULT_PRECISION, Plan, cells_of, place
+from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
+from netbench.probes import UdpRate
 from netbench.record import Budget
-from netbench.spec import Cell, Path, Placement
+from netbench.spec import CpuTopology, Path, Placement
 
+T = TypeVar("T")
 ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
-DEFAULT_MARGIN: Final = 0.05
-DEFAULT_PRECISION: Final = 0.03
-EXTENDS: Final = "+"
-"""Sign before a number of `--blocks` or `--max-time` that extends a run."""
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
 
@@ -50,187 +51,210 @@ class Options:
 class Request:
     """Options that are right in themselves."""
 
-    drivers: tuple[Driver, ...]
-    baseline: str
     engine: str
-    suite: Suite
-    paths: tuple[Path, ...]
-    blocks: int
-    """Exactly, or at most where `adaptive`."""
-    adaptive: bool
-    """Whether cells leave once they are settled: unless `--blocks` fixes the plan."""
-    max_time: float | None
-    strict: bool
-    """Whether `max_time` is the user's own; a suite's leaves room for the least blocks."""
-    precision: float
-    margin: float
-    seed: int | None
     pin: str
     """`auto`, `cross`, `same`, `none`, or CPUs as in `0,1`."""
-    cc: str | None
-    require: tuple[Budget, ...]
-    allow_undecided: bool
+    suite: Suite
+    plan: Plan
+    """Without the CPUs, which are the machine's to give."""
+
+
+def build(request: Request, topology: CpuTopology) -> Plan:
+    """Return the plan for a machine; ConfigurationError where `--pin` names unusable CPUs."""
+    plan, suite = request.plan, request.suite
+    pinned = frozenset(at for name, _, at in plan.kinds if not suite.is_engines(name))
+    cpus, impossible, problems = place(request.pin, pinned, topology)
+    if problems:
+        raise ConfigurationError(*problems)
+    return replace(plan, cpus=cpus, impossible=impossible)
 
 
 def parse(options: Options, *more_problems: str) -> Request:
     """Return the request.
 
-    Args:
-        options: as the user wrote them.
-        more_problems: found elsewhere (an output that cannot be written), to be told together.
-
-    Raises:
-        ConfigurationError: with every problem, in the order of the options.
+    Raises ConfigurationError with every problem in the order of the options, then those that were
+    found elsewhere.
     """
-    problems: list[str] = []
-    later: list[str] = []
-    suite, suite_problems = load_suite(options.suite)
-    paths = _paths(options.paths, later)
-    drivers = _drivers(options.drivers, suite, problems)
-    baseline = _baseline(options.baseline, drivers, paths, problems) if drivers else ""
-    known = None if problems or later else suite
-    if options.engine not in ENGINES:
-        problems.append(f"--engine must be one of {', '.join(ENGINES)}, not {options.engine!r}")
-    problems += [*suite_problems, *later]
-    blocks_text = _no_extension("--blocks", options.blocks, problems)
-    blocks = _integer("--blocks", blocks_text, None, (1, MOST_BLOCKS), problems)
-    max_time_text = _no_extension("--max-time", options.max_time, problems)
-    max_time = _number("--max-time", max_time_text, None, problems)
-    if max_time is not None and suite is not None:
-        trials = _trials(drivers, baseline, suite, paths, options.pin)
-        too_short = _below_a_block(max_time, trials, suite.least)
-        problems += [too_short] if too_short else []
-    precision = _number("--precision", options.precision, DEFAULT_PRECISION, problems)
-    margin = _number("--margin", options.margin, DEFAULT_MARGIN, problems)
-    seed = _integer("--seed", options.seed, None, (0, 2**63 - 1), problems)
-    _pin(options.pin, problems)
-    if options.cc and (problem := no_congestion_control(options.cc)):
-        problems.append(f"--cc: {problem}")
-    if suite is not None:
-        problems += unfit(suite, drivers, paths, options.parent)
-    _parent(options.parent, drivers, problems)
-    require = _require(options, known, drivers, (baseline, paths), problems)
-    problems += more_problems
-    if problems or suite is None or precision is None or margin is None:
-        raise ConfigurationError(*problems)
-    return Request(
-        drivers=drivers,
-        baseline=baseline,
-        engine=options.engine,
-        suite=suite,
-        paths=paths,
-        blocks=suite.most if blocks is None else blocks,
-        adaptive=blocks is None,
-        max_time=suite.max_time if max_time is None and blocks is None else max_time,
-        strict=max_time is not None,
-        precision=precision,
-        margin=margin,
-        seed=seed,
-        pin=options.pin,
-        cc=options.cc or None,
-        require=require,
-        allow_undecided=options.allow_undecided,
-    )
+    return _Parser(options).request(more_problems)
 
 
-def _require(
-    options: Options,
-    suite: Suite | None,
-    drivers: tuple[Driver, ...],
-    compared: tuple[str, tuple[Path, ...]],
-    problems: list[str],
-) -> tuple[Budget, ...]:
-    """Return the budgets; without a suite only their form is checked."""
-    if suite is None:
-        return read_budgets(options.require, None, problems)
-    baseline, paths = compared
-    cells = tuple(
-        Cell(driver.name, path, probe, placement)
-        for driver in drivers
-        for probe, path, placement in suite.kinds(paths, options.pin)
-    )
-    metrics = {name: probe.metrics for name, probe in suite.probes.items()}
-    offer = offered(cells, metrics, baseline, drivers)
-    return read_budgets(options.require, offer, problems)
+class _Parser:
+    """Reads the options of one request; every problem is noted."""
 
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._problems: list[str] = []
+        self._suite, suite_problems = load_suite(options.suite)
+        self._paths, path_problems = _paths(options.paths)
+        self._drivers = self._compared()
+        self._baseline = self._reference() if self._drivers else ""
+        self._sound = not self._problems and not path_problems
+        """Whether it is known what is compared, and on which paths."""
+        if options.engine not in ENGINES:
+            offered = ", ".join(ENGINES)
+            self._problems.append(f"--engine must be one of {offered}, not {options.engine!r}")
+        self._problems += [*suite_problems, *path_problems]
+        self._kinds = self._suite.kinds(self._paths, options.pin) if self._suite else ()
 
-def _drivers(text: str | None, suite: Suite | None, problems: list[str]) -> tuple[Driver, ...]:
-    """Return the drivers that are named, else the suite's; none where the suite is unreadable."""
-    if text is not None:
-        return parse_drivers(text, problems)
-    if suite is None:
-        return ()
-    return suite.drivers or parse_drivers(DEFAULT_DRIVERS, problems)
+    def _compared(self) -> tuple[Driver, ...]:
+        """Return the drivers that are named, else the suite's; none where that is unreadable."""
+        if self._options.drivers is not None:
+            return parse_drivers(self._options.drivers, self._problems)
+        if self._suite is None:
+            return ()
+        return self._suite.drivers or parse_drivers(DEFAULT_DRIVERS, self._problems)
 
+    def _reference(self) -> str:
+        names, text = [driver.name for driver in self._drivers], self._options.baseline
+        if text is None:
+            carrying = [driver.name for driver in self._drivers if self._carries(driver)]
+            return "host" if "host" in names else next(iter(carrying or names))
+        try:
+            wanted = driver_named(text)
+        except ConfigurationError as exc:
+            self._problems += [f"--baseline: {problem}" for problem in exc.problems]
+            return text
+        if wanted.name not in names:
+            among = f"is not among the drivers ({', '.join(names)})"
+            self._problems.append(f"--baseline {text!r} {among}")
+        elif not self._carries(wanted):
+            which = "" if wanted.isolated else f" {' or '.join(self._paths)}"
+            self._problems.append(f"--baseline {text!r} carries no{which} traffic to compare with")
+        return wanted.name
 
-def _baseline(
-    text: str | None, drivers: tuple[Driver, ...], paths: tuple[Path, ...], problems: list[str]
-) -> str:
-    names = [driver.name for driver in drivers]
-    if text is None:
-        carrying = [driver.name for driver in drivers if _carries(driver, paths)]
-        return "host" if "host" in names else next(iter(carrying or names))
-    try:
-        wanted = driver_named(text)
-    except ConfigurationError as exc:
-        problems += [f"--baseline: {problem}" for problem in exc.problems]
-        return text
-    if wanted.name not in names:
-        problems.append(f"--baseline {text!r} is not among the drivers ({', '.join(names)})")
-    elif not _carries(wanted, paths):
-        which = "" if wanted.isolated else f" {' or '.join(paths)}"
-        problems.append(f"--baseline {text!r} carries no{which} traffic to compare with")
-    return wanted.name
+    def _carries(self, driver: Driver) -> bool:
+        """Tell whether one of the paths is open; where none is known, whether any is."""
+        return any(isinstance(driver.ways[path], PathClaim) for path in self._paths or Path)
 
+    def request(self, more_problems: tuple[str, ...]) -> Request:
+        """Return the request; errors as `parse`."""
+        given = self._options
+        blocks = self._integer("blocks", given.blocks, 1, MOST_BLOCKS)
+        max_time = self._number("max-time", given.max_time)
+        self._problems += self._too_short(max_time)
+        precision = self._number("precision", given.precision)
+        margin = self._number("margin", given.margin)
+        seed = self._integer("seed", given.seed, 0, 2**63 - 1)
+        self._problems += [*_pin(given.pin), *_cc(given.cc), *self._unfit(), *self._parent()]
+        require = read_budgets(given.require, self._offer(), self._problems)
+        self._problems += more_problems
+        if self._problems or self._suite is None:
+            raise ConfigurationError(*self._problems)
+        plan = replace(
+            self._planned(self._suite, blocks, max_time),
+            limits=_limits(self._suite, given.pin, require),
+            seed=secrets.randbits(32) if seed is None else seed,
+            margin=margin or DEFAULT_MARGIN,
+            cc=given.cc or None,
+            require=require,
+            allow_undecided=given.allow_undecided,
+            precision=precision or DEFAULT_PRECISION,
+        )
+        return Request(given.engine, given.pin, self._suite, plan)
 
-def _carries(driver: Driver, paths: tuple[Path, ...]) -> bool:
-    """Tell whether one of these paths is open; where none is known, whether any is."""
-    return any(isinstance(driver.ways[path], PathClaim) for path in paths or Path)
-
-
-def _trials(
-    drivers: tuple[Driver, ...], baseline: str, suite: Suite, paths: tuple[Path, ...], pin: str
-) -> tuple[int, float]:
-    """Return how many sessions and trials one block has, and the seconds they take end to end."""
-    trials = [
-        suite.probes[name].expected
-        for name, path, _ in suite.kinds(paths, pin)
-        for driver in drivers
-        if isinstance(driver.ways[path], PathClaim)
-        for _ in range(1 + (driver.name == baseline))
-    ]
-    return len(trials), sum(trials)
-
-
-def _below_a_block(limit: float, trials: tuple[int, float], least: int) -> str | None:
-    """Return what is wrong with a limit that not even one block fits into."""
-    count, seconds = trials
-    block = seconds + _BRING_UP
-    if limit >= block:
-        return None
-    return (
-        f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for {count} "
-        f"measurements; a verdict needs at least {least} blocks: give --max-time "
-        f"{math.ceil(least * block)} or more, or fewer drivers or cells"
-    )
-
-
-def _parent(name: str | None, drivers: tuple[Driver, ...], problems: list[str]) -> None:
-    """Note what is wrong with the parent as far as the drivers show; links are looked at later."""
-    if name is None:
-        return
-    if not name.strip():
-        problems.append("--parent is empty; it takes the name of a link, such as eth1")
-    children = [d.name for d in drivers if d.recipe.network and d.recipe.network.on_lan]
-    if len(children) > 1:
-        problems.append(
-            f"--parent: {', '.join(children)} cannot share it: a link carries one kind of child "
-            "network at a time, and the engine refuses a second network on it; name one of them"
+    def _planned(self, suite: Suite, blocks: int | None, max_time: float | None) -> Plan:
+        """Return the plan as far as it is given by what is compared, and for how long."""
+        pin, most = self._options.pin, suite.most if blocks is None else blocks
+        least = min(most, suite.least)
+        return Plan(
+            suite=suite.name,
+            drivers=self._drivers,
+            baseline=self._baseline,
+            kinds=self._kinds,
+            probes=suite.probes,
+            secondary=frozenset((n, suite.placed(pin, n, at)) for n, at in suite.secondary),
+            blocks=most,
+            cap=most,
+            max_time=suite.max_time if max_time is None and blocks is None else max_time,
+            seed=0,
+            published=suite.published,
+            adaptive=blocks is None,
+            least=least,
+            unhurried=min(least, LEAST_BLOCKS) if max_time is None else 0,
         )
 
+    def _value(
+        self, option: str, text: str | None, read: Callable[[str], T | None], wanted: str
+    ) -> T | None:
+        """Return an option's value, noting a text that is none, or would extend a run."""
+        if text is None:
+            return None
+        if asks_to_extend(option, text):
+            where = "extends a run that is there: name its folder by --resume DIR"
+            self._problems.append(f"--{option} {text} {where}")
+            return None
+        value = read(text)
+        if value is None:
+            self._problems.append(f"--{option} must be {wanted}, not {text!r}")
+        return value
 
-def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
+    def _integer(self, option: str, text: str | None, low: int, high: int) -> int | None:
+        wanted = f"a whole number from {low} to {high}"
+        return self._value(option, text, lambda given: whole_number(given, low, high), wanted)
+
+    def _number(self, option: str, text: str | None) -> float | None:
+        return self._value(option, text, positive, "a number above 0")
+
+    def _too_short(self, limit: float | None) -> Iterator[str]:
+        """Yield what is wrong with a limit that not even one block fits into."""
+        if limit is None or self._suite is None:
+            return
+        trials = [
+            self._suite.probes[name].expected
+            for name, path, _ in self._kinds
+            for driver in self._drivers
+            if isinstance(driver.ways[path], PathClaim)
+            for _ in range(1 + (driver.name == self._baseline))
+        ]
+        block, least = sum(trials) + _BRING_UP, self._suite.least
+        if limit < block:
+            yield (
+                f"--max-time {limit:g} is less than one block takes, about {block:.0f} s for "
+                f"{len(trials)} measurements; a verdict needs at least {least} blocks: give "
+                f"--max-time {math.ceil(least * block)} or more, or fewer drivers or cells"
+            )
+
+    def _unfit(self) -> Iterator[str]:
+        """Yield every probe whose datagrams cannot pass a path."""
+        probes = self._suite.probes if self._suite else {}
+        for name, path in dict.fromkeys((name, path) for name, path, _ in self._kinds):
+            probe = probes[name]
+            if not isinstance(probe, UdpRate):
+                continue
+            for driver in self._drivers:
+                mtu = mtu_of(driver, path, self._options.parent)
+                problem = probe.unfit(mtu, driver.recipe.family) if mtu else None
+                if problem:
+                    yield f"probes.{name}: {problem} (driver {driver.name}, {path})"
+
+    def _parent(self) -> Iterator[str]:
+        """Yield what is wrong with the parent as far as the drivers show; links are read later."""
+        name = self._options.parent
+        if name is None:
+            return
+        if not name.strip():
+            yield "--parent is empty; it takes the name of a link, such as eth1"
+        networks = ((driver.name, driver.recipe.network) for driver in self._drivers)
+        children = [driver for driver, network in networks if network and network.on_lan]
+        if len(children) > 1:
+            yield (
+                f"--parent: {', '.join(children)} cannot share it: a link carries one kind of "
+                "child network at a time, and the engine refuses a second network on it; name one "
+                "of them"
+            )
+
+    def _offer(self) -> Offer | None:
+        """Return what budgets may speak of; None where that is not known."""
+        if not self._sound or self._suite is None:
+            return None
+        cells = cells_of(self._drivers, self._kinds)
+        metrics = {name: probe.metrics for name, probe in self._suite.probes.items()}
+        return offered(cells, metrics, self._baseline, self._drivers)
+
+
+def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:
     found: list[Path] = []
+    problems = [] if text.strip(" ,") else [f"--paths is empty; known: {', '.join(Path)}"]
     for name in (part.strip() for part in text.split(",") if part.strip()):
         if name not in list(Path):
             problems.append(f"--paths: unknown path {name!r}; known: {', '.join(Path)}")
@@ -238,59 +262,29 @@ def _paths(text: str, problems: list[str]) -> tuple[Path, ...]:
             problems.append(f"--paths lists {name!r} twice")
         else:
             found.append(Path(name))
-    if not text.strip(" ,"):
-        problems.append(f"--paths is empty; known: {', '.join(Path)}")
-    return tuple(found)
+    return tuple(found), problems
 
 
-def _no_extension(option: str, text: str | None, problems: list[str]) -> str | None:
-    """Return the text of an option; of one that would extend a run note that there is none."""
-    if text is None or not text.strip().startswith(EXTENDS):
-        return text
-    problems.append(f"{option} {text} extends a run that is there: name its folder by --resume DIR")
-    return None
-
-
-def _integer(
-    option: str,
-    text: str | None,
-    default: int | None,
-    bounds: tuple[int, int],
-    problems: list[str],
-) -> int | None:
-    if text is None:
-        return default
-    try:
-        value = int(text)
-    except ValueError:
-        value = None
-    if value is None or not bounds[0] <= value <= bounds[1]:
-        problems.append(
-            f"{option} must be a whole number from {bounds[0]} to {bounds[1]}, not {text!r}"
-        )
-        return default
-    return value
-
-
-def _number(
-    option: str, text: str | None, default: float | None, problems: list[str]
-) -> float | None:
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        problems.append(f"{option} must be a number above 0, not {text!r}")
-        return default
-    return value
-
-
-def _pin(text: str, problems: list[str]) -> None:
+def _pin(text: str) -> Iterator[str]:
     words = text.split(",")
-    if text in ("auto", *Placement):
-        return
-    if not all(word.strip().isdecimal() for word in words) or len(words) > 2:  # noqa: PLR2004 -- client and server
+    numbers = all(word.strip().isdecimal() for word in words)
+    if text not in ("auto", *Placement) and not (numbers and len(words) in (1, 2)):
         offered = ", ".join(("auto", *Placement))
-        problems.append(f"--pin must be {offered}, or CPUs CLIENT,SERVER as in 2,3; not {text!r}")
+        yield f"--pin must be {offered}, or CPUs CLIENT,SERVER as in 2,3; not {text!r}"
+
+
+def _cc(name: str | None) -> Iterator[str]:
+    if name and (problem := no_congestion_control(name)):
+        yield f"--cc: {problem}"
+
+
+def _limits(
+    suite: Suite, pin: str, require: tuple[Budget, ...]
+) -> dict[tuple[str, Placement], int]:
+    """Return in how many blocks cells run that only describe; a budget needs its cells in all."""
+    budgeted = {budget.metric for budget in require}
+    return {
+        (name, suite.placed(pin, name, placement)): most
+        for (name, placement), most in suite.limits.items()
+        if budgeted.isdisjoint(suite.probes[name].metrics)
+    }

@@ -1,20 +1,17 @@
 """Suites: which probes, with which parameters, in which placements, on which drivers. TOML."""
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
-from netbench.plan.driver_tables import read_drivers
-from netbench.plan.literature import read_published
-from netbench.plan.toml_problems import Located
-from netbench.probes import PROBES
-from netbench.probes.base import AnyProbe, Lifecycle
+from netbench.plan.suite_tables import read_drivers, read_published
+from netbench.plan.toml_tables import TomlFile, TomlTable, is_positive, whole
+from netbench.probes import PROBES, AnyProbe, ControlPlane
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
@@ -32,10 +29,6 @@ _KIND = "kind"
 """Key of a probe's table that names what it is a configuration of, where its own name does not."""
 _PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 """What a configuration of a probe may be called: it stands in file names and on command lines."""
-
-
-_Cell = tuple[str, Placement]
-_Cells = tuple[tuple[_Cell, ...], frozenset[_Cell], dict[_Cell, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class Suite:
 
     def is_engines(self, probe: str) -> bool:
         """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
-        return isinstance(self.probes[probe], Lifecycle)
+        return isinstance(self.probes[probe], ControlPlane)
 
     def placed(self, pin: str, probe: str, placement: Placement) -> Placement:
         """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
@@ -114,182 +107,119 @@ def load_suite(name: str) -> tuple[Suite | None, list[str]]:
         raw = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as exc:
         return None, [f"{path}: {exc}"]
-    file = Located(path, text)
-    suite = _Reader(file).suite(raw, path.stem)
+    file = TomlFile(path, text)
+    suite = _suite(TomlTable(file, raw), path.stem)
     return (None, file.problems) if file.problems else (suite, [])
 
 
-class _Reader:
-    """Checks a parsed file, noting every problem where it stands."""
+def _suite(top: TomlTable, stem: str) -> Suite:
+    top.check_keys(_TOP)
+    probes = _probes(top.inner("probes"))
+    cells = _cells(top, probes)
+    least, most = _blocks(top)
+    return Suite(
+        name=top.take("name", stem, str, "must be text"),
+        title=top.take("title", "", str, "must be text"),
+        probes=probes,
+        cells=tuple(cells),
+        secondary=frozenset(cell for cell, (primary, _) in cells.items() if not primary),
+        limits={cell: limit for cell, (_, limit) in cells.items() if limit is not None},
+        drivers=read_drivers(top),
+        published=read_published(top, probes, tuple(cells)),
+        least=least,
+        most=most,
+        max_time=_max_time(top),
+    )
 
-    def __init__(self, file: Located) -> None:
-        self._file = file
 
-    def suite(self, raw: dict[str, Any], stem: str) -> Suite:
-        self._file.unknown(raw, _TOP, "", "")
-        probes = self._probes(raw.get("probes", {}))
-        cells, secondary, limits = self._cells(raw.get("cell", []), probes)
-        drivers = read_drivers(raw.get("driver", []), self._file)
-        published = read_published(raw.get("published", []), self._file, probes, cells)
-        name, title = raw.get("name", stem), raw.get("title", "")
-        for key, value in (("name", name), ("title", title)):
-            if not isinstance(value, str):
-                self._file.note("", key, f"{key} must be text")
-        least, most = self._blocks(raw.get("blocks", {}))
-        max_time = self._max_time(raw.get("max_time"))
-        return Suite(
-            name=str(name),
-            title=str(title),
-            probes=probes,
-            cells=cells,
-            secondary=secondary,
-            limits=limits,
-            drivers=drivers,
-            published=published,
-            least=least,
-            most=most,
-            max_time=max_time,
-        )
+def _blocks(top: TomlTable) -> tuple[int, int]:
+    wanted = "must be a table such as {least = 6, most = 40}"
+    bounds = {"least": LEAST_BLOCKS, "most": DEFAULT_MOST}
+    given = top.take("blocks", {}, dict, wanted)
+    for key in sorted(given.keys() - bounds.keys()):
+        top.note("blocks", f"blocks: unknown key {key!r}; known: {', '.join(bounds)}")
+    least, most = (given.get(key, usual) for key, usual in bounds.items())
+    if not whole(LEAST_BLOCKS, MOST_BLOCKS)(most):
+        span = f"from {LEAST_BLOCKS} to {MOST_BLOCKS}"
+        top.note("blocks", f"blocks: most is a whole number {span}, not {most!r}")
+    elif not whole(LEAST_BLOCKS, most)(least):
+        span = f"from {LEAST_BLOCKS} to most, {most}"
+        top.note("blocks", f"blocks: least is a whole number {span}, not {least!r}")
+    return least, most
 
-    def _blocks(self, raw: Any) -> tuple[int, int]:
-        """Return the bounds of an adaptive run."""
-        bounds = {"least": LEAST_BLOCKS, "most": DEFAULT_MOST}
-        if not isinstance(raw, dict):
-            self._file.note("", "blocks", "blocks must be a table such as {least = 6, most = 40}")
-            return LEAST_BLOCKS, DEFAULT_MOST
-        for key in sorted(raw.keys() - bounds.keys()):
-            self._file.note("", "blocks", f"blocks: unknown key {key!r}; known: least, most")
-        bounds |= {key: raw[key] for key in bounds if key in raw}
-        least, most = bounds["least"], bounds["most"]
-        if not (type(most) is int and LEAST_BLOCKS <= most <= MOST_BLOCKS):
-            span = f"from {LEAST_BLOCKS} to {MOST_BLOCKS}"
-            self._file.note("", "blocks", f"blocks: most is a whole number {span}, not {most!r}")
-        elif not (type(least) is int and LEAST_BLOCKS <= least <= most):
-            span = f"from {LEAST_BLOCKS} to most, {most}"
-            self._file.note("", "blocks", f"blocks: least is a whole number {span}, not {least!r}")
-        return least, most
 
-    def _max_time(self, raw: Any) -> float | None:
-        if raw is None:
-            return None
-        if type(raw) not in (int, float) or not (math.isfinite(raw) and raw > 0):
-            self._file.note("", "max_time", f"max_time is a number of seconds above 0, not {raw!r}")
-            return None
-        return float(raw)
+def _max_time(top: TomlTable) -> float | None:
+    given = top.take(
+        "max_time", None, lambda v: v is None or is_positive(v), "is a number of seconds above 0"
+    )
+    return None if given is None else float(given)
 
-    def _probes(self, raw: Any) -> dict[str, AnyProbe]:
-        probes: dict[str, AnyProbe] = {}
-        if not isinstance(raw, dict):
-            self._file.note("", "probes", "probes must be a table")
-            raw = {}
-        for name, table in raw.items():
-            parameters = dict(table) if isinstance(table, dict) else table
-            kind = parameters.pop(_KIND, name) if isinstance(parameters, dict) else name
-            probe_class = PROBES.get(kind) if isinstance(kind, str) else None
-            if probe_class is None:
-                what = f"unknown probe {kind!r}"
-                known = f"known: {', '.join(PROBES)}"
-                self._file.note("probes", name, f"{what}; {known} (or give its {_KIND!r})")
-            elif not _PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
-                problem = f"{name!r} cannot be the name of a {kind} probe of the suite's own"
-                self._file.note("probes", name, problem)
-            else:
-                self._probe(name, probe_class, parameters, probes)
-        for name, probe_class in PROBES.items():
-            probes.setdefault(name, probe_class())
-        return probes
 
-    def _probe(
-        self, name: str, probe_class: Any, parameters: Any, probes: dict[str, AnyProbe]
-    ) -> None:
-        known = {field.name for field in fields(probe_class)}
-        table = f"probes.{name}"
-        if not isinstance(parameters, dict):
-            self._file.note("probes", name, f"{table} must be a table")
-            return
-        self._file.unknown(parameters, known, table, f"{table}: ")
-        good = {key: value for key, value in parameters.items() if key in known}
-        try:
-            probes[name] = probe_class(**good)
-        except ConfigurationError as exc:
-            for problem in exc.problems:
-                key = next((k for k in good if f"`{k}`" in problem), "")
-                self._file.note(*((table, key) if key else ("probes", name)), f"probes.{problem}")
+def _probes(table: TomlTable) -> dict[str, AnyProbe]:
+    """Return every probe as configured, and those that are not as they are by themselves."""
+    probes: dict[str, AnyProbe] = {}
+    for name, values in table.values.items():
+        kind = values.get(_KIND, name) if isinstance(values, dict) else name
+        probe_class = PROBES.get(kind) if isinstance(kind, str) else None
+        if probe_class is None:
+            known = f"known: {', '.join(PROBES)}"
+            table.note(name, f"unknown probe {kind!r}; {known} (or give its {_KIND!r})")
+        elif not _PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
+            table.note(name, f"{name!r} cannot be the name of a {kind} probe of the suite's own")
+        elif probe := _probe(probe_class, table.inner(name)):
+            probes[name] = probe
+    return probes | {name: kind() for name, kind in PROBES.items() if name not in probes}
 
-    def _cells(self, raw: Any, probes: dict[str, AnyProbe]) -> "_Cells":
-        """Return the cells, those among them that are secondary, and the limits of blocks."""
-        cells: list[_Cell] = []
-        secondary: set[_Cell] = set()
-        limits: dict[_Cell, int] = {}
-        if not isinstance(raw, list) or not raw:
-            self._file.note(
-                "", "cell", "a suite needs at least one [[cell]] with probe and placement"
-            )
-            raw = []
-        for number, cell in enumerate(raw, start=1):
-            where = f"cell {number}"
-            if not isinstance(cell, dict):
-                self._file.note("", "cell", f"{where} must be a table")
-                continue
-            self._file.unknown(cell, _CELL, "cell", f"{where}: ", number)
-            name = self._cell_probe(cell, number, probes)
-            engines = name is not None and isinstance(probes[name], Lifecycle)
-            placement = self._cell_placement(cell, number, engines=engines)
-            if name is None or placement is None:
-                continue
-            found = name, placement
-            if found in cells:
-                self._file.note("", "cell", f"{where} stands twice: {name} {placement}", number)
-            cells.append(found)
-            primary, limit = self._cell_weight(cell, number)
-            if not primary:
-                secondary.add(found)
-            if limit is not None:
-                limits[found] = limit
-        return tuple(cells), frozenset(secondary), limits
 
-    def _cell_weight(self, cell: dict[str, Any], number: int) -> tuple[bool, int | None]:
-        """Return whether the run is judged by a cell, and in how many blocks it runs at most."""
-        where, primary, limit = f"cell {number}", cell.get("primary", True), cell.get("blocks")
-        if not isinstance(primary, bool):
-            self._file.note("cell", "primary", f"{where}: primary is true or false", number)
-            primary = True
-        if limit is None:
-            return primary, None
-        if type(limit) is not int or not 1 <= limit <= MOST_BLOCKS:
-            span = f"from 1 to {MOST_BLOCKS}"
-            problem = f"{where}: blocks is a whole number {span}, not {limit!r}"
-            self._file.note("cell", "blocks", problem, number)
-        elif primary:
-            problem = f"{where}: blocks limits cells with primary = false; a verdict needs them all"
-            self._file.note("cell", "blocks", problem, number)
-        else:
-            return primary, limit
-        return primary, None
-
-    def _cell_probe(
-        self, cell: dict[str, Any], number: int, probes: dict[str, AnyProbe]
-    ) -> str | None:
-        name = cell.get("probe")
-        if isinstance(name, str) and name in probes:
-            return name
-        problem = f"cell {number}: probe must be one of {', '.join(probes)}, not {name!r}"
-        self._file.note("cell", "probe", problem, number)
+def _probe(probe_class: type[AnyProbe], table: TomlTable) -> AnyProbe | None:
+    known = {field.name for field in fields(probe_class)}
+    table.values = {key: value for key, value in table.values.items() if key != _KIND}
+    table.check_keys(known)
+    given = {key: value for key, value in table.values.items() if key in known}
+    try:
+        return probe_class(**given)
+    except ConfigurationError as exc:
+        for problem in exc.problems:
+            key = next((key for key in given if f"`{key}`" in problem), "")
+            table.note(key, problem.removeprefix(f"{probe_class.name}: "))
         return None
 
-    def _cell_placement(
-        self, cell: dict[str, Any], number: int, *, engines: bool
-    ) -> Placement | None:
-        """Return a cell's placement; `engines` where its trials are of the engine itself."""
-        value = cell.get("placement", Placement.NONE if engines else "cross")
-        if engines and value != Placement.NONE:
-            problem = f"cell {number}: placement is none: the engine's own work cannot be pinned"
-            self._file.note("cell", "placement", problem, number)
-            return None
-        try:
-            return Placement(value)
-        except ValueError:
-            offered = ", ".join(Placement)
-            problem = f"cell {number}: placement must be one of {offered}, not {value!r}"
-            self._file.note("cell", "placement", problem, number)
-            return None
+
+def _cells(
+    top: TomlTable, probes: Mapping[str, AnyProbe]
+) -> dict[tuple[str, Placement], tuple[bool, int | None]]:
+    """Return whether the run is judged by each cell, and in how many blocks it runs at most."""
+    found: dict[tuple[str, Placement], tuple[bool, int | None]] = {}
+    if not top.values.get("cell"):
+        top.note("cell", "a suite needs at least one [[cell]] with probe and placement")
+    for table in top.tables("cell"):
+        table.check_keys(_CELL)
+        wanted = f"must be one of {', '.join(probes)}"
+        name = table.take("probe", None, lambda v: v in list(probes), wanted)
+        placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
+        weight = _weight(table)
+        if (name, placement) in found and table.right:
+            table.note_repeated(f"{name} {placement}")
+        if name is not None:
+            found[name, placement] = weight
+    return found
+
+
+def _placement(table: TomlTable, *, engine: bool) -> Placement:
+    """Return a cell's placement; `engine` where its trials are of the engine itself."""
+    if engine:
+        wanted = "is none: the engine's own work cannot be pinned"
+        table.take("placement", Placement.NONE, [Placement.NONE].__contains__, wanted)
+        return Placement.NONE
+    wanted = f"must be one of {', '.join(Placement)}"
+    usual = Placement.CROSS
+    return Placement(table.take("placement", usual, list(Placement).__contains__, wanted))
+
+
+def _weight(table: TomlTable) -> tuple[bool, int | None]:
+    primary = table.take("primary", True, bool, "is true or false")
+    wanted = f"is a whole number from 1 to {MOST_BLOCKS}"
+    limit = table.take("blocks", None, lambda v: v is None or whole(1, MOST_BLOCKS)(v), wanted)
+    if limit is not None and primary:
+        table.note("blocks", "blocks limits cells with primary = false; a verdict needs them all")
+    return primary, limit

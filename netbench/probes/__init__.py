@@ -4,12 +4,8 @@ from typing import Final
 
 from netbench.probes.base import (
     AnyProbe,
-    Birth,
     Count,
-    Lifecycle,
-    Lived,
     Probe,
-    SearchProbe,
     Session,
     Sliced,
     ToolProbe,
@@ -17,7 +13,7 @@ from netbench.probes.base import (
     chooses,
 )
 from netbench.probes.iperf3 import TcpRate, TcpThroughput, UdpRate, UdpSearch
-from netbench.probes.lifecycle import ControlPlane
+from netbench.probes.lifecycle import Birth, ControlPlane, Lived
 from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
 from netbench.probes.strerror import strerror_name
@@ -44,11 +40,9 @@ __all__ = [
     "Birth",
     "ControlPlane",
     "Count",
-    "Lifecycle",
     "Lived",
     "LoadedRoundTrip",
     "Probe",
-    "SearchProbe",
     "Session",
     "Sliced",
     "TcpConnect",

@@ -1,98 +1,135 @@
-"""The protocols of probes: one tool with one configuration. Argv in, text in, numbers out.
+"""The kinds of probes: one tool with one configuration. Argv in, text in, numbers out.
 
-Every probe is a frozen dataclass of parameters, and pure, so that golden files test it whole.
+Every probe is a frozen dataclass of parameters that derives from one of the kinds. None touches
+the system, so golden files test each of them whole.
 """
 
-from collections.abc import Sequence
-from dataclasses import Field, dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
-from netbench.errors import ProbeError
+from netbench.errors import ConfigurationError, ProbeError
 from netbench.record import Completed, Sample, Slice
-from netbench.spec import Role
+from netbench.spec import Protocol, Role
+from netbench.units import bit_rate
+
+_LOWEST: Final = 1e3
+_HIGHEST: Final = 1e12
+"""Bit/s. Without a rate a sender floods its own path and measures what it loses there."""
 
 
-class Described(Protocol):
-    """What every kind of probe tells of itself."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The values of a number, as in `Annotated[int, Span(1, 9)]`; both bounds are allowed."""
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    low: float
+    high: float
+
+
+def is_rate(value: object) -> bool:
+    """Tell whether a text is a rate in bit/s that a sender may keep to."""
+    try:
+        return isinstance(value, str) and _LOWEST <= bit_rate(value) <= _HIGHEST
+    except ValueError:
+        return False
+
+
+def _problem(name: str, value: object, kind: Any) -> str | None:
+    if kind is bool:
+        return None if isinstance(value, bool) else f"`{name}` is true or false, not {value!r}"
+    if kind is str:
+        limits = f"from {_LOWEST / 1e3:g}K to {_HIGHEST / 1e12:g}T"
+        what = f'a rate in bit/s {limits}, written as "250M" or "1G"'
+        return None if is_rate(value) else f"`{name}` is {what}, not {value!r}"
+    number, span = get_args(kind)
+    right = isinstance(value, (int | float) if number is float else number)
+    if right and not isinstance(value, bool) and (value is None or span.low <= value <= span.high):
+        return None
+    what = "a number" if number is float else "a whole number"
+    return f"`{name}` is {what} from {span.low:g} to {span.high:g}, not {value!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class AnyProbe(ABC):
+    """One tool with its settings.
+
+    A parameter is `bool`, `str` for a rate in bit/s, or a number annotated with its `Span`.
+    """
+
     name: ClassVar[str]
-    """Key in `PROBES`, `tcp-throughput`: its kind."""
+    """Its kind, `tcp-throughput`: the key in `PROBES`."""
     summary: ClassVar[str]
-    """One line for people."""
     tool: ClassVar[str]
-    """The binary it needs in every endpoint; empty where it needs none."""
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]]
+    """The program that every endpoint needs."""
+    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
     """What a published port must carry for it, that of readiness first."""
+    metrics: ClassVar[tuple[str, ...]]
+    """Names from `METRICS` it may give, the leading one first."""
+
+    def __post_init__(self) -> None:
+        """Refuse, with every problem, what the tool would refuse, silently change or not finish."""
+        found = [_problem(f.name, getattr(self, f.name), f.type) for f in fields(self)]
+        problems = [f"{self.name}: {each}" for each in (*found, *self.conflicts()) if each]
+        if problems:
+            raise ConfigurationError(*problems)
+
+    def conflicts(self) -> Iterable[str]:
+        """Return what is wrong with values together, be they right or not one by one."""
+        return ()
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names from `METRICS` it may give, the leading one first."""
-        ...
-
-    @property
+    @abstractmethod
     def expected(self) -> float:
-        """Seconds that one trial takes by itself, settling aside; for forecasts."""
-        ...
+        """Seconds that one session or trial takes by itself, without settling; for forecasts."""
 
 
-class ToolProbe(Described, Protocol):
+class ToolProbe(AnyProbe):
     """A client that measures against a server of its own."""
 
-    server_ends: ClassVar[bool]
+    __slots__ = ()
+    server_ends: ClassVar[bool] = False
     """Whether the server ends by itself after one client."""
+    second_port: ClassVar[bool] = False
+    """Whether the client also connects to a port that the server chooses: a published port cannot
+    offer that, its number is another one outside."""
 
-    second_port: ClassVar[bool]
-    """Whether the client also connects to a port that the server chooses and tells it of.
-
-    Through a published port it cannot: the number is another one outside.
-    """
-
+    @abstractmethod
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command; it is ready once it listens on `port`."""
-        ...
 
+    @abstractmethod
     def cannot(self, done: Completed) -> str | None:
         """Return what a tool that ended at once says it cannot do, None where it is a failure."""
-        ...
 
 
-@runtime_checkable
-class Probe(ToolProbe, Protocol):
-    """A probe that is paced by a clock: one run of one tool, a trial, never held.
+class Probe(ToolProbe):
+    """A probe that is paced by a clock: one run of one tool, a trial, never held."""
 
-    Raises from `parse` are `ProbeError`, never anything else, whatever the text.
-    """
+    __slots__ = ()
 
+    @abstractmethod
     def client_argv(
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
         """Return the client's command; `congestion_control` None leaves the system's own."""
-        ...
 
     @property
+    @abstractmethod
     def deadline(self) -> float:
-        """Seconds after which a client that has not ended is killed, from its start."""
-        ...
+        """Seconds from its start after which a client that has not ended is killed."""
 
     @property
+    @abstractmethod
     def steady(self) -> tuple[float, float]:
-        """Seconds after the client's start between which its load is steady.
+        """Seconds after the client's start between which its load is steady: CPU time is read."""
 
-        In that window the machine's CPU time is read, to be divided by the rates of the trial.
-        """
-        ...
-
+    @abstractmethod
     def parse(self, client: Completed, server: Completed | None) -> Sample:
-        """Return the trial's numbers.
+        """Return the trial's numbers; `server` is None where it never ended by itself.
 
-        `server` is None where it never ended by itself.
-
-        Raises:
-            ProbeError: the output is not that of a successful trial; the message says what is
-                wrong in the tool's own words where it has some.
+        Raises ProbeError, with the tool's own words, for any text that is no successful trial's.
         """
-        ...
 
 
 Counted = Literal["bytes", "connections", "nothing"]
@@ -109,7 +146,6 @@ class Count:
     server: int
     """Bytes that the server has read, or connections that its namespace has accepted."""
     client: int = 0
-    """Bytes that the client has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,56 +165,12 @@ class Window:
     counts: tuple[Count, Count] | None = None
     """Between which the slice counts; None where nothing is counted, or it could not be read."""
 
-
-@runtime_checkable
-class Sliced(ToolProbe, Protocol):
-    """A closed loop: it pauses when its client is held, so it is measured in slices (METHOD §1)."""
-
-    counted: ClassVar[Counted]
-    pause: ClassVar[float]
-    """Seconds the client idles between connecting and measuring, by its own design; 0 for none."""
-    lead: ClassVar[float]
-    """Seconds from its first work to the first moment that its log tells of, and as many from the
-    last one to its end."""
-    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
-    """The signal that ends the client, so that it prints what it has."""
-
-    @property
-    def receivers(self) -> tuple[Role, ...]:
-        """Whose reading is counted, where bytes are: the server's, the client's, or both's."""
-        ...
-
-    @property
-    def rounds(self) -> int:
-        """Slices of one session."""
-        ...
-
-    @property
-    def slice(self) -> float:
-        """Seconds of one slice, the first 20 ms that do not count among them."""
-        ...
-
-    @property
-    def load(self) -> "Sliced | None":
-        """What runs beside it, let go on and held with it; None for nothing."""
-        ...
-
-    def session_argv(
-        self, address: str, port: int, congestion_control: str | None, seconds: float
-    ) -> tuple[str, ...]:
-        """Return the client's command for a session that takes at most so long, pauses included."""
-        ...
-
-    def read_session(
-        self, client: Completed, server: Completed | None, windows: Sequence[Window]
-    ) -> "Session":
-        """Return the session's numbers, from what its tools printed and what was counted.
-
-        Raises:
-            ProbeError: the output is not that of a session, or fewer than half of its slices are
-                whole.
-        """
-        ...
+    def slice(
+        self, value: float | None, received: int = 0, returned: int = 0, *, reason: str = ""
+    ) -> Slice:
+        """Return what the session did in it."""
+        edges = (self.round, self.order, self.start, self.end)
+        return Slice(*edges, value, received, returned, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,106 +181,63 @@ class Session:
     slices: tuple[Slice, ...]
 
 
-def whole_enough(name: str, slices: Sequence[Slice], rounds: int) -> tuple[float, ...]:
-    """Return the values of the slices that have one.
-
-    Raises:
-        ProbeError: fewer than half of the rounds have one.
-    """
-    values = tuple(one.value for one in slices if one.value is not None)
-    if 2 * len(values) < rounds or not values:
-        reasons = "; ".join(dict.fromkeys(one.reason for one in slices if one.reason))
-        told = f": {reasons}" if reasons else ""
-        raise ProbeError(f"{name}: {len(values)} of {rounds} slices gave a number{told}")
-    return values
-
-
-@runtime_checkable
-class SearchProbe(Described, Protocol):
-    """A trial of many short runs, each chosen by what the ones before it gave.
-
-    All of them have the first one's server, which therefore does not end by itself.
-    """
-
-    def following(self, legs: Sequence[Sample]) -> Probe | None:
-        """Return the next run, None where nothing is left to be learnt."""
-        ...
-
-    def conclude(self, legs: Sequence[Sample]) -> Sample:
-        """Return the trial's numbers.
-
-        Raises:
-            ProbeError: the runs do not bear a result.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Birth:
-    """One endpoint's beginning, in seconds since the trial's first one was asked for."""
+class Sliced(ToolProbe):
+    """A closed loop: it pauses when its client is held, so it is measured in slices (METHOD §1)."""
 
-    asked: float
-    made: float
-    """When the engine said that it runs."""
-    answered: float
-    """When its first byte came back to it."""
+    counted: ClassVar[Counted] = "nothing"
+    pause: ClassVar[float] = 0.0
+    """Seconds the client idles between connecting and measuring, by its own design."""
+    lead: ClassVar[float] = 0.0
+    """Seconds from its first work to the first moment that its log tells of, and as many from the
+    last one to its end."""
+    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
+    """The signal that ends the client, so that it prints what it has."""
 
-
-@dataclass(frozen=True, slots=True)
-class Lived:
-    """What the clock said of one trial of a `Lifecycle`; seconds."""
-
-    created: float | None
-    """The network's making by the engine; None where the driver has none that is made."""
-    births: tuple[Birth, ...]
-    removals: tuple[float, ...]
-    """Of each endpoint."""
-    removed: float | None
-    """The network's removal; None as for `created`."""
-
-
-@runtime_checkable
-class Lifecycle(Described, Protocol):
-    """A trial of the engine itself: networks and endpoints made and removed against the clock."""
+    rounds: Annotated[int, Span(2, 1000)] = 8
+    """Slices of a session."""
+    slice: Annotated[float, Span(0.05, 10)] = 0.2
+    """Seconds of each."""
 
     @property
-    def endpoints(self) -> int:
-        """How many are made one after another, beside the one that answers them."""
-        ...
+    def expected(self) -> float:
+        """Seconds of measuring."""
+        return self.rounds * self.slice
 
     @property
-    def deadline(self) -> float:
-        """Seconds after which no further endpoint is made."""
-        ...
+    def receivers(self) -> tuple[Role, ...]:
+        """Whose reading is counted, where bytes are: the server's, the client's, or both's."""
+        return ()
 
     @property
-    def patience(self) -> float:
-        """Seconds after which a call that has not ended is killed."""
-        ...
+    def load(self) -> "Sliced | None":
+        """What runs beside it, let go on and held with it; None for nothing."""
+        return None
 
-    def answerer_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the command of the endpoint that is there first: it sends bytes back."""
-        ...
+    @abstractmethod
+    def session_argv(
+        self, address: str, port: int, congestion_control: str | None, seconds: float
+    ) -> tuple[str, ...]:
+        """Return the client's command for a session that takes at most so long, pauses included."""
 
-    def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the command that tells when a first byte has come back, tried until it does."""
-        ...
+    @abstractmethod
+    def read_session(
+        self, client: Completed, server: Completed | None, windows: Sequence[Window]
+    ) -> Session:
+        """Return the session's numbers, from what its tools printed and what was counted.
 
-    def cannot(self, done: Completed) -> str | None:
-        """Return what endpoints lack for a call, None where it is a failure."""
-        ...
-
-    def answered(self, done: Completed) -> float:
-        """Return when a call's byte came back, seconds since 1970 by the clock of its machine.
-
-        Raises:
-            ProbeError: it did not.
+        Raises ProbeError for output of no session, or with fewer than half of the slices whole.
         """
-        ...
 
-    def conclude(self, lived: Lived) -> Sample:
-        """Return the trial's numbers."""
-        ...
+    def values_of(self, slices: Sequence[Slice]) -> tuple[float, ...]:
+        """Return the values of the slices, or raise ProbeError if half of the rounds have none."""
+        values = tuple(one.value for one in slices if one.value is not None)
+        if 2 * len(values) < self.rounds or not values:
+            reasons = "; ".join(dict.fromkeys(one.reason for one in slices if one.reason))
+            told = f": {reasons}" if reasons else ""
+            gave = f"{len(values)} of {self.rounds} slices gave a number"
+            raise ProbeError(f"{self.tool}: {gave}{told}")
+        return values
 
 
 def chooses(probe: Probe | Sliced) -> bool:
@@ -298,6 +247,3 @@ def chooses(probe: Probe | Sliced) -> bool:
     else:
         commands = {probe.client_argv("127.0.0.1", 1, name) for name in (None, "reno")}
     return len(commands) > 1 or "udp" in probe.protocols
-
-
-AnyProbe = Sliced | Probe | SearchProbe | Lifecycle

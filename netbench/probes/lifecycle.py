@@ -2,20 +2,20 @@
 
 What is timed is the engine. socat only shows when a new endpoint's network works: it sends a byte
 to an endpoint that is already there, and its own log says, in microseconds, when the answer came.
-So nothing that the engine needs to tell us of that moment is part of the figure. The new endpoint
-calls, and not the one that waits for it: a neighbour that is called before it is there is asked
-for again once a second only (ARP, RFC 1122 2.3.2.1), and seconds would be all that showed.
+So nothing that the engine needs to report that moment is part of the figure. The new endpoint
+calls, not the one that waits for it: a neighbour that is called before it is there is asked for
+again once a second only (ARP, RFC 1122 2.3.2.1), and seconds would be all that showed.
 """
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Lived
-from netbench.probes.bounds import hold, outside
+from netbench.probes.base import AnyProbe, Span
+from netbench.probes.strerror import NOT_FOUND
 from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
 from netbench.units import SECONDS
 
@@ -40,31 +40,42 @@ _TIMED: Final = re.compile(
     re.MULTILINE,
 )
 _ERROR: Final = re.compile(r"^\S+ \S+ \S+ E (.*)$", re.MULTILINE)
-_NOT_FOUND: Final = (126, 127)
-"""Exit codes by which a shell or an engine says that it could not run a tool."""
-_OWN_NETWORK: Final = "the driver has no network that is made for the endpoints"
 
 
 @dataclass(frozen=True, slots=True)
-class ControlPlane:
+class Birth:
+    """One endpoint's beginning, in seconds since the trial's first one was asked for."""
+
+    asked: float
+    made: float
+    """When the engine said that it runs."""
+    answered: float
+    """When its first byte came back to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What the clock said of one trial; seconds."""
+
+    created: float | None
+    """The network's making by the engine; None where the driver has none that is made."""
+    births: tuple[Birth, ...]
+    removals: tuple[float, ...]
+    removed: float | None
+    """The network's removal; None as for `created`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane(AnyProbe):
     """Endpoints made one after another on a network of the trial's own, then removed."""
 
     name: ClassVar[str] = "control-plane"
     summary: ClassVar[str] = "time to create a network, start endpoints and remove both (socat)"
     tool: ClassVar[str] = "socat"
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
+    metrics: ClassVar[tuple[str, ...]] = ("start_time", "create_time", "remove_time")
 
-    endpoints: int = 1
+    endpoints: Annotated[int, Span(1, _MOST)] = 1
     """Made one after another, beside the one that answers them."""
-
-    def __post_init__(self) -> None:
-        """Refuse more than a network holds."""
-        hold(self.name, outside("endpoints", self.endpoints, 1, _MOST, whole=True))
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Seconds; `create_time` only where the driver has a network that is made."""
-        return "start_time", "create_time", "remove_time"
 
     @property
     def expected(self) -> float:
@@ -83,33 +94,26 @@ class ControlPlane:
 
     def answerer_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the command that sends every byte back; it runs until it is ended."""
-        bound = f"bind=[{address}]" if ":" in address else f"bind={address}"
-        return ("socat", f"TCP{_family(address)}-LISTEN:{port},fork,reuseaddr,{bound}", "PIPE")
+        family, host = _socat(address)
+        return ("socat", f"TCP{family}-LISTEN:{port},fork,reuseaddr,bind={host}", "PIPE")
 
     def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the command that sends a byte and ends once it is answered.
-
-        It tries again until the address can be used, and logs in UTC.
-        """
-        host = f"[{address}]" if ":" in address else address
-        target = f"TCP{_family(address)}:{host}:{port},connect-timeout={_TRY}"
+        """Return the command that tries to send a byte until it is answered, and logs in UTC."""
+        family, host = _socat(address)
+        target = f"TCP{family}:{host}:{port},connect-timeout={_TRY}"
         again = f"retry={round(_PATIENCE / _AGAIN)},interval={_AGAIN}"
         socat = ("socat", "-d", "-d", "-d", "-lu", f"-t{_PATIENCE}", f"-T{_PATIENCE}", "-")
         return ("sh", "-c", _CALL, *socat, f"{target},{again}")
 
     def cannot(self, done: Completed) -> str | None:
         """Return what endpoints lack for it, None where that is not why a call failed."""
-        if done.exit_code in _NOT_FOUND:
-            return (
-                "socat does not run in the endpoints; install socat, or name an image that has it"
-            )
-        return None
+        lacks = "socat does not run in the endpoints; install socat, or name an image that has it"
+        return lacks if done.exit_code in NOT_FOUND else None
 
     def answered(self, done: Completed) -> float:
         """Return when the first byte was answered, seconds since 1970 by the caller's clock.
 
-        Raises:
-            ProbeError: it was not; the message says why in socat's own words.
+        Raises ProbeError, in socat's own words, where it was not.
         """
         found = _TIMED.search(done.stderr)
         if done.timed_out or done.exit_code != 0 or found is None:
@@ -123,15 +127,12 @@ class ControlPlane:
     def conclude(self, lived: Lived) -> Sample:
         """Return the medians over the trial's endpoints; the series has every one of them.
 
-        `remove_time` is an endpoint's removal and, where one was made, the network's.
+        `create_time` only where a network was made; `remove_time` is an endpoint's removal and,
+        where there is one, the network's.
         """
         starts = [birth.answered - birth.asked for birth in lived.births]
         removal = median(lived.removals)
-        found = {
-            "start_time": median(starts),
-            "create_time": lived.created,
-            "remove_time": removal + (lived.removed or 0.0),
-        }
+        found = (median(starts), lived.created, removal + (lived.removed or 0.0))
         details: dict[str, FactValue] = {
             "lifecycle.endpoints": len(starts),
             "lifecycle.first_start": starts[0],
@@ -142,21 +143,22 @@ class ControlPlane:
         if lived.removed is not None:
             details["lifecycle.network_removal"] = lived.removed
         if lived.created is None:
-            details["lifecycle.no_create_time"] = _OWN_NETWORK
+            reason = "the driver has no network that is made for the endpoints"
+            details["lifecycle.no_create_time"] = reason
         return Sample(
             measurements=tuple(
                 Measurement(metric, value, SECONDS)
-                for metric, value in found.items()
+                for metric, value in zip(self.metrics, found, strict=True)
                 if value is not None
             ),
             received=len(starts),
             series=tuple(
-                SeriesPoint(birth.asked, birth.answered, birth.answered - birth.asked)
-                for birth in lived.births
+                SeriesPoint(birth.asked, birth.answered, start)
+                for birth, start in zip(lived.births, starts, strict=True)
             ),
             details=tuple(details.items()),
         )
 
 
-def _family(address: str) -> int:
-    return 6 if ":" in address else 4
+def _socat(address: str) -> tuple[int, str]:
+    return (6, f"[{address}]") if ":" in address else (4, address)

@@ -6,73 +6,83 @@ left and when its reply came; what lies between a slice's edges makes the slice,
 trip that was under way when the client was held is left out. TCP sends again what was lost, which
 shows as a long round trip. Over UDP nobody does: sockperf waits for a lost datagram for good, and
 the slices after it give no number.
+
+Exit code 0 proves nothing: sockperf (3.6 and 3.7) ends so after a refused connection and after a
+wrong option too. A session counts only if the whole block of statistics is there.
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from statistics import geometric_mean
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 
-from netbench.probes import sockperf_text
-from netbench.probes.base import Counted, Session, Window, whole_enough
-from netbench.probes.bounds import hold, outside
+from netbench.errors import ProbeError
+from netbench.probes.base import Counted, Session, Sliced, Span, Window
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.probes.sockperf_log import Column, Round, rounds_of
+from netbench.probes.strerror import complaint
 from netbench.record import Completed, FactValue, Measurement, Sample, Slice
 from netbench.record.histogram import histogram_of
-from netbench.spec import Role
+from netbench.spec import Protocol
 from netbench.units import PER_SECOND, SECONDS
 
-_PAUSE: Final = 2.0
-"""Seconds that sockperf sleeps between its warm-up messages and the test."""
-_LEAD: Final = 0.45
-"""Seconds: sockperf leaves the first 0.4 s of the test out of its log, and the last 0.05 s."""
 _LOG: Final = ("--full-log", "/dev/stderr")
 """Where every round trip is told, at the end of the run. Nothing else is written there; roots are
 read-only, and standard output holds the statistics, which would be mixed up with it."""
-_SMALLEST: Final = 14
-"""Bytes of sockperf's own header."""
-_LARGEST: Final = 65472
-"""Bytes of its longest message, which one UDP datagram holds."""
 _SILENT: Final = 0.5
 """Share of a slice that may be spent without a message: in waiting for a lost datagram, or, on a
 machine that is much too busy, for a CPU."""
 _QUANTILES: Final = (0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 _METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}
 """Percentiles of all round trips of a session."""
+_FIGURES: Final = ("rtt_p50", *_METRICS, "rtt_max", "transactions")
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
+_INVALID: Final = re.compile(r"Invalid address: (\S+)$", re.MULTILINE)
+_STATISTICS: Final = ("[Total Run] RunTime=", "[Valid Duration] RunTime=", "====> avg-rtt=")
+"""Parts of what sockperf prints at the end of a whole run, which `_END` closes."""
+_END: Final = re.compile(
+    r"Total [1-9]\d{0,14} observations;[\s\S]*---> percentile 50\.000 = [\s\S]*"
+    r"---> <MIN> observation = +\d{1,12}\.\d{3}$",
+    re.MULTILINE,
+)
+_ANOMALIES: Final = re.compile(
+    r"# dropped messages = (\d{1,15}); # duplicated messages = (\d{1,15}); "
+    r"# out-of-order messages = (\d{1,15})$",
+    re.MULTILINE,
+)
+_LOSSES: Final = ("dropped", "duplicated", "out_of_order")
+_CAUSES: Final = (
+    "ERROR:",
+    "No messages were received",
+    "No valid observations found",
+    "Test end before test start",
+    "Invalid",
+    "interrupted by user",
+    "Latency is",
+)
+"""Words of the line that says why there are no statistics, or too few."""
 
 
 @dataclass(frozen=True, slots=True)
-class _PingPong:
+class _PingPong(Sliced):
     """What is the same over both protocols."""
 
-    name: ClassVar[str]
     tool: ClassVar[str] = "sockperf"
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]]
-    server_ends: ClassVar[bool] = False
-    second_port: ClassVar[bool] = False
-    counted: ClassVar[Counted] = "nothing"
-    pause: ClassVar[float] = _PAUSE
-    lead: ClassVar[float] = _LEAD
+    metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "cpu_per_transaction")
+    pause: ClassVar[float] = 2.0
+    """sockperf sleeps between its warm-up messages and the test."""
+    lead: ClassVar[float] = 0.45
+    """sockperf leaves the first 0.4 s of the test out of its log, and the last 0.05 s."""
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "ALRM"
 
-    rounds: int = 8
-    """Slices of a session."""
-    slice: float = 0.1
+    slice: Annotated[float, Span(0.04, 10)] = 0.1
     """Seconds of each."""
-    size: int = 14
+    size: Annotated[int, Span(14, 65_472)] = 14
     """Bytes of a message."""
-
-    def __post_init__(self) -> None:
-        """Refuse what sockperf would answer with its usage text and exit code 0."""
-        hold(
-            self.name,
-            outside("rounds", self.rounds, 2, 1000, whole=True),
-            outside("slice", self.slice, 0.04, 10, whole=False),
-            outside("size", self.size, _SMALLEST, _LARGEST, whole=True),
-        )
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command; it runs until it is ended."""
@@ -95,32 +105,12 @@ class _PingPong:
     def _protocol(self) -> tuple[str, ...]:
         return ("--tcp",) if "tcp" in self.protocols else ()
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Round-trip times, and how many there were a second."""
-        return ("rtt_p50", *_METRICS, "rtt_max", "transactions", "cpu_per_transaction")
-
-    @property
-    def expected(self) -> float:
-        """Seconds of measuring."""
-        return self.rounds * self.slice
-
-    @property
-    def receivers(self) -> tuple[Role, ...]:
-        """Nobody: no bytes are counted."""
-        return ()
-
-    @property
-    def load(self) -> TcpThroughput | None:
-        """Nothing runs beside it."""
-        return None
-
     def cannot(self, done: Completed) -> str | None:
         """IPv6 came with sockperf 3.8; a version without it says that the address is invalid."""
-        refused = sockperf_text.refused_address(done)
-        if refused is None or ":" not in refused:
+        refused = _INVALID.search(_ANSI.sub("", f"{done.stdout}\n{done.stderr}"))
+        if refused is None or ":" not in refused[1]:
             return None
-        return f"this sockperf takes no IPv6 address ({refused}); 3.8 and later do"
+        return f"this sockperf takes no IPv6 address ({refused[1]}); 3.8 and later do"
 
     def read_session(
         self,
@@ -134,15 +124,14 @@ class _PingPong:
         round trips that the slices hold. One is left out where fewer than one observation lies
         beyond it: p99 needs 100 observations and p99.9 needs 1000.
         """
-        report = sockperf_text.read(client)
+        text = _statistics(client)
         found = rounds_of(client.stderr, windows)
         slices = tuple(self._slice(window, one) for window, one in zip(windows, found, strict=True))
-        medians = whole_enough("sockperf", slices, self.rounds)
+        middle = midmean(self.values_of(slices))
         counted = [r for r, one in zip(found, slices, strict=True) if one.value is not None]
         times = np.sort(np.concatenate([one.times for one in counted]))
         busy = math.fsum(one.seconds for one in counted)
         quantiles = {q: _quantile(times, q) for q in _QUANTILES if (1 - q) * len(times) >= 1}
-        middle = midmean(medians)
         return Session(
             Sample(
                 measurements=(
@@ -158,7 +147,7 @@ class _PingPong:
                 received=sum(one.received for one in slices),
                 quantiles=((0.0, float(times[0])), *quantiles.items(), (1.0, float(times[-1]))),
                 histogram=histogram_of(times),
-                details=tuple(_details(times, busy, report)),
+                details=tuple(_details(times, busy, text)),
             ),
             slices,
         )
@@ -166,18 +155,11 @@ class _PingPong:
     def _slice(self, window: Window, found: Round) -> Slice:
         """Return one slice; its value is the median of its round trips."""
         length = window.end - window.start
-        why = ""
+        received = found.replies * self.size
         if found.seconds < (1 - _SILENT) * length:
             why = f"messages flowed for {found.seconds:.3f} of {length:.3f} s"
-        return Slice(
-            round=window.round,
-            order=window.order,
-            start=window.start,
-            end=window.end,
-            value=None if why else _quantile(np.sort(found.times), 0.5),
-            received=found.replies * self.size,
-            reason=why,
-        )
+            return window.slice(None, received, reason=why)
+        return window.slice(_quantile(np.sort(found.times), 0.5), received)
 
 
 def midmean(values: Sequence[float]) -> float:
@@ -186,10 +168,8 @@ def midmean(values: Sequence[float]) -> float:
     The interquartile mean of their logarithms. A slice in which the machine was busy with something
     else does not move it, and it varies less than the median, which leaves out more of the rest.
     """
-    logs = sorted(map(math.log, values))
-    cut = len(logs) // 4
-    middle = logs[cut : len(logs) - cut]
-    return math.exp(math.fsum(middle) / len(middle))
+    cut = len(values) // 4
+    return geometric_mean(sorted(values)[cut : len(values) - cut])
 
 
 def _quantile(ascending: Column, q: float) -> float:
@@ -197,17 +177,30 @@ def _quantile(ascending: Column, q: float) -> float:
     return float(ascending[max(0, math.ceil(q * len(ascending)) - 1)])
 
 
-def _details(
-    times: Column, busy: float, report: sockperf_text.Report
-) -> Iterator[tuple[str, FactValue]]:
+def _statistics(client: Completed) -> str:
+    """Return the statistics of a run that went to its end; else raise ProbeError in its words."""
+    if client.timed_out:
+        raise ProbeError(f"sockperf had not ended after {client.seconds:.1f} s and was killed")
+    text = _ANSI.sub("", client.stdout)
+    stopped = client.exit_code != 0 or "interrupted by user" in text or "ERROR" in text
+    if stopped or not all(part in text for part in _STATISTICS) or not _END.search(text):
+        lines = (line.strip() for line in text.splitlines())
+        said = next((line for line in lines if any(word in line for word in _CAUSES)), "")
+        said = said[said.find("ERROR:") :] if "ERROR:" in said else said.removeprefix("sockperf: ")
+        said = said or "its statistics are missing or cut short"
+        raise ProbeError(complaint("sockperf", client, said))
+    return text
+
+
+def _details(times: Column, busy: float, text: str) -> Iterator[tuple[str, FactValue]]:
     mean = float(times.mean())
     yield "sockperf.observations", len(times)
     yield "sockperf.seconds", busy
     yield "sockperf.mean_rtt", mean
     yield "sockperf.concurrency", len(times) / busy * mean
-    if report.anomalies is not None:
-        names = ("dropped", "duplicated", "out_of_order")
-        yield from zip((f"sockperf.{name}" for name in names), report.anomalies, strict=True)
+    if anomalies := _ANOMALIES.search(text):
+        for name, count in zip(_LOSSES, anomalies.groups(), strict=True):
+            yield f"sockperf.{name}", int(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +209,6 @@ class TcpRoundTrip(_PingPong):
 
     name: ClassVar[str] = "tcp-rr"
     summary: ClassVar[str] = "TCP round-trip time, one message at a time (sockperf)"
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,28 +217,24 @@ class UdpRoundTrip(_PingPong):
 
     name: ClassVar[str] = "udp-rr"
     summary: ClassVar[str] = "UDP round-trip time, one datagram at a time (sockperf)"
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("udp",)
+    protocols: ClassVar[tuple[Protocol, ...]] = ("udp",)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedRoundTrip(_PingPong):
     """Round trips over one TCP connection while another fills the path, on the same CPUs.
 
-    Both are let go on and held together, so that they are one session.
+    Both are let go on and held together, so that they are one session. What the load adds is a
+    metric of its own; CPU time is that of both and so left out.
     """
 
     name: ClassVar[str] = "tcp-rr-loaded"
     summary: ClassVar[str] = "TCP round-trip time beside one full stream (sockperf and iperf3)"
-    protocols: ClassVar[tuple[Literal["tcp", "udp"], ...]] = ("tcp",)
+    metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")
     counted: ClassVar[Counted] = "bytes"
 
-    slice: float = 0.2
+    slice: Annotated[float, Span(0.04, 10)] = 0.2
     """Seconds of each."""
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """As without a load, with what the load adds; CPU time is that of both and so left out."""
-        return ("rtt_p50", *_METRICS, "rtt_max", "transactions", "buffer_delay")
 
     @property
     def load(self) -> TcpThroughput:

@@ -4,11 +4,9 @@ The log has a clock of its own. Where the client was held, no message left: such
 slices apart and, held against when we let it go on, how far the two clocks lie from each other.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -19,8 +17,6 @@ from netbench.probes.base import Window
 
 _GAP: Final = 0.4
 """Share of the shortest hold from which a time without messages counts as one."""
-_NEAR: Final = 0.25
-"""Share of the shortest hold by which a slice may begin later than its client was let go on."""
 _MICRO: Final = 1e-6
 _LONGEST: Final = 1e6
 """Seconds: a log's clock begins when sockperf starts, so larger times are none."""
@@ -43,31 +39,18 @@ class Round:
     """Answers in the whole time that the client was let go on for."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Log:
-    sent: Column
-    """Seconds on sockperf's clock, ascending."""
-    answered: Column
-    taken: Column
-    """Seconds."""
+_Log = tuple[Column, Column, Column]
+"""Seconds by sockperf's clock: when messages left, ascending, and were answered; time taken."""
 
 
 def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:
-    """Return what each slice holds.
-
-    Args:
-        text: the log.
-        windows: the session's slices in the order in which they were measured.
-
-    Raises:
-        ProbeError: it is no log, or nothing was measured.
-    """
+    """Return what each slice holds of a log, in their order; ProbeError where it is none."""
     log = _read(text)
     if not windows:
         raise ProbeError("sockperf: no slice was measured")
     holds = [later.released - earlier.end for earlier, later in pairwise(windows)]
     margin = _GAP * min(holds, default=1.0)
-    offset = _offset(log, windows, margin)
+    offset = _offset(log[0], windows, margin)
     return tuple(_round(log, window, offset, margin) for window in windows)
 
 
@@ -84,41 +67,32 @@ def _read(text: str) -> _Log:
         raise ProbeError("sockperf's log does not ascend, or holds round trips of no time")
     if not all((np.abs(at) < _LONGEST).all() for at in (sent, answered)):
         raise ProbeError("sockperf's log holds times that no run reaches")
-    return _Log(sent, answered, taken)
+    return sent, answered, taken
 
 
-def _offset(log: _Log, windows: Sequence[Window], margin: float) -> float:
-    """Return by how much sockperf's clock is ahead of ours, in seconds.
+def _offset(sent: Column, windows: Sequence[Window], margin: float) -> float:
+    """Return by how many seconds sockperf's clock is ahead of CLOCK_MONOTONIC.
 
     Each time without messages ends when the client was let go on, or when the machine gave it a
     CPU again. Of the offsets that put such an end at the beginning of a slice, the one with the
     most messages within slices is right, refined by the median of all ends that fit it.
     """
-    after_gap = np.flatnonzero(np.diff(log.sent) > margin) + 1
-    starts = log.sent[np.r_[0, after_gap]].tolist()
+    after_gap = np.flatnonzero(np.diff(sent) > margin) + 1
+    starts = sent[np.r_[0, after_gap]]
+    released = np.array([window.released for window in windows])
     first, most = _TRIED
-    tried = [start - window.released for window in windows[:first] for start in starts[:most]]
-    best = max(tried, key=lambda offset: _within(offset, log, windows, margin))
-    return median(_fitting(best, starts, windows, margin))
+    tried = (starts[:most, None] - released[:first]).T.ravel().tolist()
+    best = max(tried, key=lambda offset: _within(offset, sent, windows, margin))
+    near = starts[np.abs(starts[:, None] - released - best).argmin(axis=0)]
+    fitting = np.abs(near - released - best) <= margin
+    return float(np.median((near - released)[fitting]))
 
 
-def _within(offset: float, log: _Log, windows: Sequence[Window], margin: float) -> int:
+def _within(offset: float, sent: Column, windows: Sequence[Window], margin: float) -> int:
     """Return how many messages left within slices, if sockperf's clock is so far ahead."""
     ends = np.array([window.end for window in windows]) + offset + margin
     starts = np.array([window.released for window in windows]) + offset - margin
-    return int((np.searchsorted(log.sent, ends) - np.searchsorted(log.sent, starts)).sum())
-
-
-def _fitting(
-    offset: float, starts: Sequence[float], windows: Sequence[Window], margin: float
-) -> Iterator[float]:
-    """Yield the offset of each slice's own beginning, where one lies near to the offset."""
-    for window in windows:
-        wanted = window.released + offset
-        at = bisect_left(starts, wanted)
-        near = min(starts[max(0, at - 1) : at + 1], key=lambda start: abs(start - wanted))
-        if abs(near - wanted) <= margin:
-            yield near - window.released
+    return int((np.searchsorted(sent, ends) - np.searchsorted(sent, starts)).sum())
 
 
 def _round(log: _Log, window: Window, offset: float, margin: float) -> Round:
@@ -126,9 +100,10 @@ def _round(log: _Log, window: Window, offset: float, margin: float) -> Round:
 
     What had not been answered when the client was held is answered after the hold: it is left out.
     """
+    sent, answered, taken = log
     edge = window.end + offset + margin
     edges = np.array((window.released - margin, window.start, window.end)) + offset
-    begun, first, behind = np.searchsorted(log.sent, edges).tolist()
-    whole = first + np.flatnonzero(log.answered[first:behind] <= edge)
-    seconds = float(log.answered[whole[-1]] - log.sent[whole[0]]) if whole.size else 0.0
-    return Round(log.taken[whole], seconds, max(0, behind - begun))
+    begun, first, behind = np.searchsorted(sent, edges).tolist()
+    whole = first + np.flatnonzero(answered[first:behind] <= edge)
+    seconds = float(answered[whole[-1]] - sent[whole[0]]) if whole.size else 0.0
+    return Round(taken[whole], seconds, max(0, behind - begun))

@@ -1,10 +1,14 @@
-"""Which errno a tool means when it prints the system's words for it."""
+"""What a tool that failed says, and which errno it means by the system's words."""
 
 import errno
 import os
 import re
 from typing import Final
 
+from netbench.record import Completed
+
+NOT_FOUND: Final = (126, 127)
+"""Exit codes by which a shell or an engine says that it could not run a tool."""
 _MUSL: Final = {
     "Network unreachable": "ENETUNREACH",
     "Host is unreachable": "EHOSTUNREACH",
@@ -14,7 +18,6 @@ _MUSL: Final = {
     "Address in use": "EADDRINUSE",
 }
 """musl's wording where it differs: tools in images that are not glibc's."""
-
 _WORDS: Final = {os.strerror(code): name for code, name in errno.errorcode.items()} | _MUSL
 _NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
 
@@ -31,3 +34,10 @@ def strerror_name(text: str) -> str | None:
     found = [(text.rfind(words), len(words), name) for words, name in _WORDS.items()]
     position, _, name = max(found)
     return name if position >= 0 else None
+
+
+def complaint(tool: str, done: Completed, said: str) -> str:
+    """Return `netperf (exit code 1): WORDS [ECONNREFUSED]` for what a tool said."""
+    code = "unseen" if done.exit_code is None else str(done.exit_code)
+    name = strerror_name(said)
+    return f"{tool} (exit code {code}): {said[:300]}" + (f" [{name}]" if name else "")

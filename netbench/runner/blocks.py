@@ -7,7 +7,7 @@ from typing import Final
 
 from netbench.errors import EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
-from netbench.probes import Lifecycle, Sliced
+from netbench.probes import ControlPlane, Sliced
 from netbench.record import Absent, Failure, Record, SentinelReading, SentinelWindow, Skip
 from netbench.runner.events import Event, TrialFinished, TrialStarted
 from netbench.runner.feasibility import Feasibility
@@ -236,7 +236,7 @@ class BlockRunner:
         if not isinstance(pair, LivePair):
             return never_ran(where, Failure("create", "the pair is not up", ""))
         probe = self._plan.probes[where.step.cell.probe]
-        if isinstance(probe, Lifecycle):
+        if isinstance(probe, ControlPlane):
             driver = self._plan.driver(where.step.arm.driver)
             return self._lifecycles.carry_out(where, driver, probe)
         try:

@@ -4,7 +4,7 @@ from netbench.drivers import Closed
 from netbench.engines.base import Engine
 from netbench.errors import EngineError
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, SearchProbe, Sliced, chooses
+from netbench.probes import Probe, Sliced, UdpSearch, chooses
 from netbench.record import Failure, Skip
 from netbench.runner.isolation import prove_closed
 from netbench.runner.recording import broken
@@ -80,7 +80,7 @@ class Feasibility:
         """Return why a probe cannot run under a variant's congestion control."""
         wanted = self._plan.driver(step.arm.driver).recipe.congestion_control
         probe = self._plan.probes[step.cell.probe]
-        first = probe.following(()) if isinstance(probe, SearchProbe) else probe
+        first = probe.following(()) if isinstance(probe, UdpSearch) else probe
         if wanted is None or not isinstance(first, Probe | Sliced) or chooses(first):
             return None
         return f"{first.tool} cannot choose a congestion control, and {wanted} is asked for"

@@ -18,7 +18,7 @@ from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError
 from netbench.facts.base import Reader, ports_in_use
-from netbench.probes import Birth, Lifecycle, Lived
+from netbench.probes import Birth, ControlPlane, Lived
 from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
 from netbench.runner.control_plane import ControlPlaneTrial
 from netbench.runner.machine import MachineMeter
@@ -51,7 +51,7 @@ class LifecycleRunner:
         self._reader = reader
         self._save_raw = save_raw
 
-    def carry_out(self, where: Where, driver: Driver, probe: Lifecycle) -> Record:
+    def carry_out(self, where: Where, driver: Driver, probe: ControlPlane) -> Record:
         """Run a trial and return its record, whatever comes of it.
 
         Raises:
@@ -101,7 +101,7 @@ class _Trial:
 
     engine: Engine
     reader: Reader
-    probe: Lifecycle
+    probe: ControlPlane
     scene: ControlPlaneTrial
     seen: Seen
     births: list[Birth] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from netbench.errors import EngineError, FactError, ProbeError
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, SearchProbe
+from netbench.probes import Probe, UdpSearch
 from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import Prepared
@@ -81,7 +81,7 @@ class TrialRunner:
     ) -> Sample:
         """Return the numbers of one run, or of as many as a search takes."""
         probe = self._plan.probes[prepared.step.cell.probe]
-        if not isinstance(probe, SearchProbe):
+        if not isinstance(probe, UdpSearch):
             return self._leg(number, prepared, _first(probe), seen, port_watch)
         following: Probe | None = _first(probe)
         samples: list[Sample] = []
@@ -126,7 +126,7 @@ def _first(probe: object) -> Probe:
     Raises:
         TrialFailed: it has no tool to run.
     """
-    first = probe.following(()) if isinstance(probe, SearchProbe) else probe
+    first = probe.following(()) if isinstance(probe, UdpSearch) else probe
     if not isinstance(first, Probe):
         raise TrialFailed(Failure("client", "the probe has no tool to run", ""))
     return first

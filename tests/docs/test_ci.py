@@ -15,15 +15,8 @@ from netbench.analysis.boundary import Looks, first_decision
 from netbench.analysis.stats import ALPHA
 from netbench.cli import app
 from netbench.facts.registry import FACTS
-from netbench.plan import (
-    Options,
-    RunsOffer,
-    budgets,
-    build,
-    offered_by_runs,
-    parse,
-    read_budgets,
-)
+from netbench.plan import Options, budgets, build, offered_by_runs, parse, read_budgets
+from netbench.plan.budget_scope import RunsOffer
 from netbench.plan.suite import load_suite
 from netbench.record import METRICS
 from netbench.spec import CpuTopology
@@ -59,7 +52,7 @@ def commands(text: str, name: str = "run") -> list[list[str]]:
 def test_every_expression_is_read(expression: str) -> None:
     request = parse(Options(drivers=DRIVERS, paths="east-west,north-south", require=(expression,)))
 
-    assert len(request.require) == expression.count(";") + 1
+    assert len(request.plan.require) == expression.count(";") + 1
 
 
 @pytest.mark.parametrize("name", ["workflow", "shell"])
@@ -75,7 +68,7 @@ def test_every_command_is_a_request_that_is_right(name: str) -> None:
             require=tuple(given["require"]),
         )
     )
-    assert len(request.require) >= 2
+    assert len(request.plan.require) >= 2
 
 
 def between() -> RunsOffer:

@@ -34,11 +34,9 @@ from netbench.facts.inside import namespaces, offloads
 from netbench.facts.iproute import links_and_addresses
 from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, tcp_connections, tcp_ports
 from netbench.plan.budgets import read_budgets
-from netbench.plan.conflist import load_conflist
-from netbench.plan.drivers import parse_drivers
+from netbench.plan.drivers import load_conflist, parse_drivers
 from netbench.plan.suite import load_suite
-from netbench.probes import PROBES
-from netbench.probes.base import Lifecycle, Probe, SearchProbe, Sliced
+from netbench.probes import PROBES, ControlPlane, Probe, Sliced, UdpSearch
 from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
 from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
@@ -303,7 +301,7 @@ def read_file(path: Path) -> object:
 
 
 @pytest.mark.parametrize(
-    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), SearchProbe | Sliced)]
+    "kind", [name for name, kind in PROBES.items() if not isinstance(kind(), UdpSearch | Sliced)]
 )
 @given(data=st.data())
 def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataObject) -> None:
@@ -316,7 +314,7 @@ def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataOb
     done = dataclasses.replace(seen, stdout=text, stderr=errors, exit_code=0)
 
     try:
-        if isinstance(probe, Lifecycle):
+        if isinstance(probe, ControlPlane):
             assert_sound(probe.answered(done))
         elif isinstance(probe, Probe):
             probe.cannot(done)

@@ -9,8 +9,7 @@ from support.facts import bridge_pair
 
 from netbench.drivers import Closed
 from netbench.errors import ConfigurationError
-from netbench.plan.conflist import load_conflist
-from netbench.plan.drivers import driver_named
+from netbench.plan.drivers import driver_named, load_conflist
 from netbench.record import Ipam
 from netbench.spec import CNI_PATH
 

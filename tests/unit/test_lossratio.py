@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbench.probes.loss_ratio import Limits, LoadTrial, bounds, next_load
+from netbench.probes.iperf3.search import Limits, LoadTrial, bounds, next_load
 
 GOALS = (0.0, 0.001, 0.005)
 LIMITS = Limits(lowest=10_000_000, cap=10_000_000_000, width=0.1, trials=3, most=200)

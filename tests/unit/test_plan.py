@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from netbench.drivers import DRIVERS
 from netbench.errors import ConfigurationError
 from netbench.plan import Options, Plan, build, load_suite, parse, round_order
-from netbench.plan.placement import place
+from netbench.plan.model import place
 from netbench.probes import PROBES, TcpRoundTrip, TcpThroughput
 from netbench.record import PlacementCpus
 from netbench.spec import Arm, Cpus, CpuTopology, NetworkSpec, Placement
@@ -162,26 +162,26 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_options() -> None:
 def test_the_baseline_is_host_or_the_first_that_carries_traffic(
     drivers: str, baseline: str
 ) -> None:
-    assert parse(Options(drivers=drivers)).baseline == baseline
+    assert parse(Options(drivers=drivers)).plan.baseline == baseline
 
 
 def test_what_carries_traffic_depends_on_the_paths() -> None:
     drivers = "none,macvlan:private,bridge"
 
-    assert parse(Options(drivers=drivers)).baseline == "bridge"
-    outer = parse(Options(drivers=drivers, paths="north-south"))
+    assert parse(Options(drivers=drivers)).plan.baseline == "bridge"
+    outer = parse(Options(drivers=drivers, paths="north-south")).plan
     assert (outer.baseline, outer.paths) == ("macvlan:private", (Way.NORTH_SOUTH,))
 
 
 def test_a_baseline_is_named_as_freely_as_the_drivers() -> None:
     drivers = "macvlan,macvlan:bridge@family=6+mtu=1400"
-    request = parse(Options(drivers=drivers, baseline="macvlan@mtu=1400+family=6"))
+    plan = parse(Options(drivers=drivers, baseline="macvlan@mtu=1400+family=6")).plan
 
-    assert [driver.name for driver in request.drivers] == [
+    assert [driver.name for driver in plan.drivers] == [
         "macvlan:bridge",
         "macvlan:bridge@family=6+mtu=1400",
     ]
-    assert request.baseline == "macvlan:bridge@family=6+mtu=1400"
+    assert plan.baseline == "macvlan:bridge@family=6+mtu=1400"
 
 
 def test_a_variant_is_a_driver_of_its_own_in_every_cell_and_arm() -> None:
@@ -199,7 +199,7 @@ def test_a_variant_is_a_driver_of_its_own_in_every_cell_and_arm() -> None:
 def test_a_parent_serves_one_child_network_beside_whatever_else_is_listed() -> None:
     request = parse(Options(drivers="host,bridge:user,macvlan:vepa@mtu=1400", parent="eth1"))
 
-    assert [driver.name for driver in request.drivers][-1] == "macvlan:vepa@mtu=1400"
+    assert [driver.name for driver in request.plan.drivers][-1] == "macvlan:vepa@mtu=1400"
 
 
 def test_options_as_given_make_the_request() -> None:
@@ -218,11 +218,12 @@ def test_options_as_given_make_the_request() -> None:
         )
     )
 
-    assert [driver.name for driver in request.drivers] == ["host", "bridge:user"]
-    assert (request.baseline, request.engine, request.cc) == ("bridge:user", "netns", "cubic")
-    assert (request.blocks, request.max_time, request.margin) == (12, 90.5, 0.1)
-    assert (request.adaptive, request.strict, request.precision) == (False, True, 0.02)
-    assert (request.seed, request.pin, request.paths) == (7, "1,0", (Way.EAST_WEST,))
+    plan = request.plan
+    assert [driver.name for driver in plan.drivers] == ["host", "bridge:user"]
+    assert (plan.baseline, request.engine, plan.cc) == ("bridge:user", "netns", "cubic")
+    assert (plan.blocks, plan.max_time, plan.margin) == (12, 90.5, 0.1)
+    assert (plan.adaptive, plan.unhurried, plan.precision) == (False, 0, 0.02)
+    assert (plan.seed, request.pin, plan.paths) == (7, "1,0", (Way.EAST_WEST,))
 
 
 def test_what_is_not_given_has_the_documented_default() -> None:
@@ -956,7 +957,7 @@ def test_datagrams_that_pass_no_link_whole_are_refused_beforehand(
 def test_the_mtu_of_a_parent_is_not_known_beforehand(tmp_path: Path) -> None:
     suite = suite_file(tmp_path, DATAGRAMS)
 
-    assert parse(Options(drivers="macvlan", suite=suite, parent="eth1")).drivers
+    assert parse(Options(drivers="macvlan", suite=suite, parent="eth1")).plan.drivers
     with pytest.raises(ConfigurationError, match="driver macvlan:bridge, east-west"):
         parse(Options(drivers="macvlan", suite=suite))
 

@@ -266,7 +266,7 @@ def test_one_open_path_is_enough() -> None:
         )
     )
 
-    assert len(request.require) == 1
+    assert len(request.plan.require) == 1
 
 
 def test_pins_that_change_the_placement_change_what_fits() -> None:

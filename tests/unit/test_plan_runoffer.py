@@ -4,7 +4,7 @@ import pytest
 from support.several import run
 
 from netbench.plan import offered_by_runs, read_budgets
-from netbench.plan.run_budget_scope import BudgetSubject
+from netbench.plan.budget_scope import BudgetSubject
 from netbench.record import Budget
 
 PLAN = run(1).info.plan

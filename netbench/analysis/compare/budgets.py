@@ -21,7 +21,7 @@ from netbench.analysis.contrasts import Key
 from netbench.analysis.gates import clearance, group_gap, opposed, reach
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.stats import ALPHA, Floats, Interval
-from netbench.plan.run_budget_scope import BudgetSubject, RunsOffer
+from netbench.plan.budget_scope import BudgetSubject, RunsOffer
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell
 from netbench.units import percent

@@ -19,7 +19,7 @@ from netbench.analysis.observations import observations_of
 from netbench.analysis.pipeline import framed, judged
 from netbench.analysis.series import SentinelPoint, in_columns
 from netbench.analysis.stats import ALPHA
-from netbench.plan.run_budget_scope import offered_by_runs
+from netbench.plan.budget_scope import offered_by_runs
 from netbench.record import Budget, Record, RunInfo
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, PER_SECOND

@@ -1,39 +1,20 @@
 """TCP at a rate by iperf3, run whole: what is paced by a clock catches up after a pause."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar
 
 from netbench.errors import ProbeError
-from netbench.probes.bounds import hold, no_flag, no_rate, outside
-from netbench.probes.iperf3.document import (
-    KEPT,
-    Table,
-    client_argv,
-    details,
-    hold_window,
-    lacks_option,
-    number,
-    optional,
-    read,
-    rows,
-    server_argv,
-    table,
-)
-from netbench.probes.iperf3.tcp import STREAMS
-from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
-from netbench.spec import Protocol
-from netbench.units import BITS_PER_SECOND, COUNT, bit_rate, quantity
-
-_GRACE: Final = 5.0
-"""Seconds allowed for connecting and for exchanging results."""
-_EDGE: Final = 0.2
-"""Seconds at the start of the measured window that CPU time is not read in, and half at its end."""
+from netbench.probes.base import Probe, Span
+from netbench.probes.iperf3 import document as iperf3
+from netbench.probes.iperf3.document import Table
+from netbench.record import Completed, FactValue, Sample, SeriesPoint
+from netbench.units import bit_rate
 
 
 @dataclass(frozen=True, slots=True)
-class TcpRate:
+class TcpRate(iperf3.Iperf3, Probe):
     """Bytes that TCP delivers at a rate that every driver reaches: costs are compared there.
 
     For a time and not for a number of bytes: iperf3 (3.16 and later) sees that they have gone only
@@ -42,18 +23,15 @@ class TcpRate:
 
     name: ClassVar[str] = "tcp-rate"
     summary: ClassVar[str] = "TCP at a rate that is kept to (iperf3)"
-    tool: ClassVar[str] = "iperf3"
-    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
-    server_ends: ClassVar[bool] = True
-    second_port: ClassVar[bool] = False
+    metrics: ClassVar[tuple[str, ...]] = ("throughput", "retransmits", "cpu_per_byte")
 
-    seconds: int = 2
+    seconds: Annotated[int, Span(1, 86_400)] = 2
     """Length of the measured window."""
-    omit: int = 1
+    omit: Annotated[int, Span(0, 600)] = 1
     """Seconds before it that do not count."""
-    interval: float = 0.1
+    interval: Annotated[float, Span(0.1, 60)] = 0.1
     """Seconds between two points of the series."""
-    streams: int = 1
+    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1
     """Parallel connections."""
     reverse: bool = False
     """The server sends."""
@@ -62,30 +40,16 @@ class TcpRate:
     rate: str = "1G"
     """Bit/s that each direction keeps to, all its streams together."""
 
-    def __post_init__(self) -> None:
-        """Refuse what iperf3 itself would refuse, or silently change."""
-        both = self.reverse is True and self.bidirectional is True
-        hold(
-            self.name,
-            outside("seconds", self.seconds, 1, 86_400, whole=True),
-            outside("omit", self.omit, 0, 600, whole=True),
-            outside("interval", self.interval, 0.1, 60, whole=False),
-            outside("streams", self.streams, 1, STREAMS, whole=True),
-            no_flag("reverse", self.reverse),
-            no_flag("bidirectional", self.bidirectional),
-            "`reverse` and `bidirectional` exclude each other: keep one" if both else None,
-            no_rate("rate", self.rate),
-        )
-
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return a server for one test."""
-        return server_argv(address, port)
+    def conflicts(self) -> Iterable[str]:
+        """Yield that only one of two options may be given."""
+        if self.reverse is True and self.bidirectional is True:
+            yield iperf3.ONE_WAY
 
     def client_argv(
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
         """Return the client's command."""
-        argv = (*client_argv(address, port), "-t", str(self.seconds), "-O", str(self.omit))
+        argv = (*iperf3.client_argv(address, port), "-t", str(self.seconds), "-O", str(self.omit))
         argv += ("-i", f"{self.interval:g}")
         argv += ("-P", str(self.streams)) if self.streams > 1 else ()
         argv += ("-R",) if self.reverse else ()
@@ -94,53 +58,49 @@ class TcpRate:
         return argv if congestion_control is None else (*argv, "-C", congestion_control)
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """What iperf3's receiver and sender count."""
-        return ("throughput", "retransmits", "cpu_per_byte")
-
-    @property
     def expected(self) -> float:
         """Seconds."""
         return self.omit + self.seconds
 
     @property
     def steady(self) -> tuple[float, float]:
-        """The measured window, without its edges: the client takes a moment to connect."""
-        return self.omit + _EDGE, self.omit + self.seconds - _EDGE / 2
+        """The measured window, without its edges."""
+        return self.omit + iperf3.EDGE, self.expected - iperf3.EDGE / 2
 
     @property
     def deadline(self) -> float:
         """Seconds; iperf3 has no deadline of its own and hangs where the path goes dead."""
-        return self.expected + _GRACE
-
-    def cannot(self, done: Completed) -> str | None:
-        """Both directions at once came with iperf3 3.7."""
-        return lacks_option(done)
+        return self.expected + iperf3.GRACE
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
         """Return throughput, retransmits and the series."""
-        document = read(client, "TCP")
+        document = iperf3.read(client, "TCP")
         flows = self._flows(document)
-        hold_window(document, self.seconds)
-        totals = _added(document, flows) if self.bidirectional else _packaged(client.stdout)
-        self._hold_rate(totals.throughput)
-        measurements = [Measurement("throughput", totals.throughput, BITS_PER_SECOND)]
-        if totals.retransmits is not None:
-            measurements.append(Measurement("retransmits", totals.retransmits, COUNT))
-        forward = sum(flow.received for flow in flows if flow.forward)
-        back = sum(flow.received for flow in flows if not flow.forward)
+        iperf3.check_window(document, self.seconds)
+        shares = {
+            f"iperf3.{name}": math.fsum(flow.rate for flow in flows if flow.forward is way)
+            for way, name in ((True, "forward"), (False, "reverse"))
+            if self.bidirectional
+        }
+        totals = _added(document, flows, shares.values()) if shares else _packaged(client.stdout)
+        throughput, retransmits = totals
+        wanted = bit_rate(self.rate)
+        words = "{asked} were to be kept to, and {came} came"
+        iperf3.check_rate(wanted * (1 + self.bidirectional), throughput, words)
+        returned = sum(flow.received for flow in flows if not flow.forward)
+        given = (*shares.items(), ("iperf3.rate", wanted))
         return Sample(
-            measurements=tuple(measurements),
-            received=forward + back,
-            returned=back,
+            measurements=iperf3.measurements(throughput, retransmits),
+            received=sum(flow.received for flow in flows),
+            returned=returned,
             series=tuple(_series(document, both=self.bidirectional)),
-            details=(*details(document), *self._shares(totals), *_connection(document)),
+            details=(*iperf3.details(document), *given, *_connection(document)),
         )
 
     def _flows(self, document: Table) -> "tuple[_Flow, ...]":
         """Return the streams, after holding the result against what was asked."""
-        flows = tuple(_flow(row) for row in rows(table(document, "end"), "streams"))
-        test = table(document, "start", "test_start")
+        flows = tuple(_flow(row) for row in document.table("end").rows("streams"))
+        test = document.table("start", "test_start")
         ways = {flow.forward for flow in flows}
         wanted = {True, False} if self.bidirectional else {not self.reverse}
         count = self.streams * len(wanted)
@@ -151,51 +111,33 @@ class TcpRate:
             raise ProbeError("iperf3: the receiver counted no bytes")
         return flows
 
-    def _hold_rate(self, throughput: float) -> None:
-        """Raise where the streams did not keep their rate: the trial is not one at that rate."""
-        wanted = bit_rate(self.rate) * (2 if self.bidirectional else 1)
-        if abs(throughput / wanted - 1) > KEPT:
-            asked, came = (quantity(value, BITS_PER_SECOND) for value in (wanted, throughput))
-            raise ProbeError(f"iperf3: {asked} were to be kept to, and {came} came")
-
-    def _shares(self, totals: "_Totals") -> Iterator[tuple[str, FactValue]]:
-        """Yield what each direction carried where there are two, and what was to be kept to."""
-        yield from totals.shares
-        yield "iperf3.rate", bit_rate(self.rate)
-
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """One stream."""
-
     forward: bool
     """Whether the client sends."""
     received: int
     """Bytes, by its receiver."""
-    seconds: float
-    """The receiver's window."""
+    rate: float
+    """bit/s over the receiver's window."""
     retransmits: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Totals:
-    throughput: float
-    """bit/s, by the receivers."""
-    retransmits: float | None
-    shares: tuple[tuple[str, FactValue], ...] = ()
-    """bit/s of each direction, where there are two."""
+_Totals = tuple[float, float | None]
+"""bit/s by the receivers, and retransmits where they are known."""
 
 
 def _flow(row: Table) -> _Flow:
-    sender, receiver = optional(row, "sender"), optional(row, "receiver")
-    start, end = number(receiver.get("start")), number(receiver.get("end"))
+    sender, receiver = row.part("sender"), row.part("receiver")
+    start, end = receiver.number("start"), receiver.number("end")
     if start is None or end is None or end <= start:
         raise ProbeError("iperf3: a stream without a window")
-    received = number(receiver.get("bytes"))
+    received = receiver.number("bytes")
     if received is None:
         raise ProbeError("iperf3: a stream without a count of bytes")
-    forward = bool(receiver.get("sender"))
-    return _Flow(forward, int(received), end - start, number(sender.get("retransmits")))
+    retransmits = sender.number("retransmits")
+    rate = int(received) * 8 / (end - start)
+    return _Flow(bool(receiver.get("sender")), int(received), rate, retransmits)
 
 
 def _packaged(text: str) -> _Totals:
@@ -204,33 +146,25 @@ def _packaged(text: str) -> _Totals:
 
     try:
         result = TestResult(text)
-        throughput = number(result.received_bps)
-        total = result.json["end"]["sum_received"]
-        rate = total["bytes"] * 8 / total["seconds"]
+        throughput = iperf3.number(result.received_bps)
+        received = result.json["end"]["sum_received"]
+        rate = received["bytes"] * 8 / received["seconds"]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
         raise ProbeError(f"iperf3: unreadable result: {exc!r}") from exc
     if not throughput or not math.isclose(throughput, rate, rel_tol=0.01):
         raise ProbeError(f"iperf3: {throughput} bit/s is not what its bytes and seconds give")
-    return _Totals(throughput, number(result.retransmits))
+    return throughput, iperf3.number(result.retransmits)
 
 
-def _added(document: Table, flows: tuple[_Flow, ...]) -> _Totals:
-    """Return the totals of two directions, stream by stream.
+def _added(document: Table, flows: Iterable[_Flow], shares: Collection[float]) -> _Totals:
+    """Return the totals of two directions, given bit/s of each.
 
     The package reads one direction alone, and before 3.11 both have the same names in the sums.
     """
-    names = {True: "iperf3.forward", False: "iperf3.reverse"}
-    shares = {
-        name: math.fsum(flow.received * 8 / flow.seconds for flow in flows if flow.forward is way)
-        for way, name in names.items()
-    }
-    told = number(table(document, "end", "sum_received").get("bits_per_second"))
-    if told is None or not any(math.isclose(told, s, rel_tol=0.01) for s in shares.values()):
+    told = document.table("end", "sum_received").number("bits_per_second")
+    if told is None or not any(math.isclose(told, share, rel_tol=0.01) for share in shares):
         raise ProbeError(f"iperf3: {told} bit/s is not what the bytes of its streams give")
-    counts = [flow.retransmits for flow in flows]
-    known = [count for count in counts if count is not None]
-    retransmits = math.fsum(known) if len(known) == len(counts) else None
-    return _Totals(math.fsum(shares.values()), retransmits, tuple(shares.items()))
+    return math.fsum(shares), iperf3.total(flow.retransmits for flow in flows)
 
 
 def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
@@ -241,31 +175,29 @@ def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
     twice; `end` and `bytes` are right in all.
     """
     before = 0.0
-    for interval in rows(document, "intervals"):
-        total = interval.get("sum")
-        if not isinstance(total, dict) or total.get("omitted"):
+    for interval in document.rows("intervals"):
+        whole = interval.part("sum")
+        if not whole or whole.get("omitted"):
             continue
-        parts = rows(interval, "streams") if both else [total]
-        counts = [number(part.get("bytes")) for part in parts]
-        end, known = number(total.get("end")), [count for count in counts if count is not None]
-        if end is None or not known or len(known) < len(counts) or end <= before:
-            continue
-        yield SeriesPoint(before, end, math.fsum(known) * 8 / (end - before))
-        before = end
+        parts = interval.rows("streams") if both else [whole]
+        end, moved = whole.number("end"), iperf3.total(part.number("bytes") for part in parts)
+        if end is not None and parts and moved is not None and end > before:
+            yield SeriesPoint(before, end, moved * 8 / (end - before))
+            before = end
 
 
 def _connection(document: Table) -> Iterator[tuple[str, FactValue]]:
     """Yield what TCP knows of the connection; only one stream has one such answer."""
-    streams = rows(table(document, "end"), "streams")
+    streams = document.table("end").rows("streams")
     if len(streams) != 1:
         return
-    sender = optional(streams[0], "sender")
+    sender = streams[0].part("sender")
     for name in ("min_rtt", "mean_rtt", "max_rtt"):
-        if value := number(sender.get(name)):
+        if value := sender.number(name):
             yield f"iperf3.{name}", value / 1e6
-    if value := number(sender.get("max_snd_cwnd")):
+    if value := sender.number("max_snd_cwnd"):
         yield "iperf3.max_snd_cwnd", int(value)
-    last = (rows(document, "intervals") or [{}])[-1]
-    of_one = rows(last, "streams")
-    if of_one and (value := number(of_one[0].get("pmtu"))):
-        yield "iperf3.pmtu", int(value)
+    for last in document.rows("intervals")[-1:]:
+        for one in last.rows("streams")[:1]:
+            if value := one.number("pmtu"):
+                yield "iperf3.pmtu", int(value)

@@ -3,42 +3,23 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.bounds import hold, no_flag, no_rate, outside
-from netbench.probes.iperf3.document import (
-    KEPT,
-    Table,
-    client_argv,
-    details,
-    hold_window,
-    lacks_option,
-    number,
-    read,
-    rows,
-    server_argv,
-    table,
-    version_of,
-)
+from netbench.probes.base import Probe, Span
+from netbench.probes.iperf3 import document as iperf3
+from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Measurement, Sample
 from netbench.spec import Family, Protocol
-from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate, quantity
+from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate
 
-_GRACE: Final = 5.0
-"""Seconds allowed for connecting and for exchanging results.
-
-A lost datagram of the handshake leaves both ends waiting for 30 s: that is a failure by then."""
-_EDGE: Final = 0.2
-"""Seconds at the start of the test that CPU time is not read in, and half at its end."""
 _PATIENCE: Final = 60.0
 """How many times as long as at its rate a burst may take: the sender may fall short of it."""
 _EXCESS: Final = 0.01
 """By how much the receiver may have seen more than the sender counted: the sender's last datagrams
 can leave after its count is read."""
-_SMALLEST: Final = 16
-_LARGEST: Final = 65507
-"""The most that IPv4 takes, RFC 768 and RFC 791."""
+LENGTHS: Final = Span(16, 65_507)
+"""Bytes of a datagram that iperf3 takes; the most that IPv4 does, RFC 768 and RFC 791."""
 _RECEIVER_SINCE: Final = (3, 11)
 """Older versions print the sender's bytes alone."""
 _HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
@@ -46,42 +27,25 @@ _HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
 
 
 @dataclass(frozen=True, slots=True)
-class UdpRate:
+class UdpRate(iperf3.Iperf3, Probe):
     """Datagrams sent at a rate: how much arrives, how much is lost, how evenly it comes."""
 
     name: ClassVar[str] = "udp-rate"
     summary: ClassVar[str] = "UDP at a given rate: throughput, loss and jitter (iperf3)"
-    tool: ClassVar[str] = "iperf3"
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
-    server_ends: ClassVar[bool] = True
-    second_port: ClassVar[bool] = False
+    metrics: ClassVar[tuple[str, ...]] = ("throughput", "loss", "jitter", "cpu_per_byte")
 
-    seconds: int = 1
+    seconds: Annotated[int, Span(1, 86_400)] = 1
     """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
     ends count the same datagrams."""
     rate: str = "1G"
     """Bit/s of payload that the client sends."""
-    length: int = 1400
+    length: Annotated[int, LENGTHS] = 1400
     """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
     dont_fragment: bool = False
     """Forbid fragments (IPv4)."""
-    volume: int | None = None
+    volume: Annotated[int | None, Span(1, 2**50)] = None
     """Bytes to send in place of `seconds`: for trials shorter than a second."""
-
-    def __post_init__(self) -> None:
-        """Refuse what iperf3 itself would refuse, or silently change."""
-        hold(
-            self.name,
-            outside("seconds", self.seconds, 1, 86_400, whole=True),
-            no_rate("rate", self.rate),
-            outside("length", self.length, _SMALLEST, _LARGEST, whole=True),
-            no_flag("dont_fragment", self.dont_fragment),
-            None if self.volume is None else outside("volume", self.volume, 1, 2**50, whole=True),
-        )
-
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return a server for one test."""
-        return server_argv(address, port)
 
     def client_argv(
         self,
@@ -90,18 +54,13 @@ class UdpRate:
         congestion_control: str | None,  # noqa: ARG002 - UDP has none
     ) -> tuple[str, ...]:
         """Return the client's command."""
-        argv = (*client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
+        argv = (*iperf3.client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
         argv += ("-l", str(self.length))
         argv += ("--dont-fragment",) if self.dont_fragment else ()
         if self.volume is not None:
             # iperf3 looks whether the bytes have gone only when an interval ends.
             return (*argv, "-n", str(self.volume), "-i", "0.1")
         return (*argv, "-t", str(self.seconds))
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """What iperf3's receiver counts."""
-        return ("throughput", "loss", "jitter", "cpu_per_byte")
 
     @property
     def expected(self) -> float:
@@ -112,15 +71,13 @@ class UdpRate:
 
     @property
     def steady(self) -> tuple[float, float]:
-        """The test without its edges: the client takes a moment to connect."""
-        if self.volume is not None:
-            return 0.0, 0.0  # nobody knows beforehand when it ends
-        return _EDGE, self.seconds - _EDGE / 2
+        """The test without its edges; empty where its end is not known beforehand."""
+        return (iperf3.EDGE, self.seconds - iperf3.EDGE / 2) if self.volume is None else (0.0, 0.0)
 
     @property
     def deadline(self) -> float:
         """Seconds; iperf3 has no deadline of its own."""
-        return _GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
+        return iperf3.GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
 
     def unfit(self, mtu: int, family: Family) -> str | None:
         """Return why no datagram passes links of this MTU whole, None where they pass.
@@ -137,105 +94,72 @@ class UdpRate:
 
     def cannot(self, done: Completed) -> str | None:
         """Forbidding fragments came with iperf3 3.10, the receiver's own bytes with 3.11."""
-        version = version_of(done)
+        version = iperf3.version_of(done)
         if version is not None and version < _RECEIVER_SINCE:
             told = ".".join(map(str, version))
             return f"iperf3 {told} does not tell how much UDP the receiver got; 3.11 and later do"
-        return lacks_option(done)
+        return iperf3.Iperf3.cannot(self, done)
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
-        """Return the receiver's throughput, loss and jitter.
+        """Return the receiver's throughput, loss and jitter (RFC 1889 §6.3.1).
 
         `end.sum` is left alone: its bytes are the sender's whatever was lost. The receiver sees a
         loss when a later datagram comes. What was sent last and never came is lost as well, but
         for as much as its socket may have held when the test ended.
         """
-        document = read(client, "UDP")
-        count = _count(document, self.length)
+        document = iperf3.read(client, "UDP")
+        sent, got = (document.table("end", side) for side in ("sum_sent", "sum_received"))
+        wanted, sent_rate, throughput = bit_rate(self.rate), _rate(sent), _rate(got)
+        told, jitter = got.number("bits_per_second"), got.number("jitter_ms")
+        if told is None or jitter is None or not math.isclose(told, throughput, rel_tol=0.01):
+            raise ProbeError(f"iperf3: {told} bit/s with a jitter of {jitter} ms cannot be")
         if self.volume is None:
-            hold_window(document, self.seconds)
-            self._hold_rate(count.sent_rate)
+            words = "{asked} were to be sent, and the sender sent {came}"
+            iperf3.check_window(document, self.seconds)
+            iperf3.check_rate(wanted, sent_rate, words)
+        packets, lost, unseen = self._datagrams(sent, got)
+        held = int((document.table("start").number("rcvbuf_actual") or 0.0) / self.length)
+        loss = (lost + max(0, unseen - held)) / packets
         return Sample(
             measurements=(
-                Measurement("throughput", count.throughput, BITS_PER_SECOND),
-                Measurement("loss", count.loss, RATIO),
-                Measurement("jitter", count.jitter, SECONDS),
+                Measurement("throughput", throughput, BITS_PER_SECOND),
+                Measurement("loss", loss, RATIO),
+                Measurement("jitter", jitter / 1e3, SECONDS),
             ),
-            received=count.received,
-            details=(*details(document), *self._details(document, count)),
+            received=int(got.number("bytes") or 0.0),
+            details=(
+                *iperf3.details(document),
+                ("iperf3.rate", wanted),
+                ("iperf3.sent_rate", sent_rate),
+                ("iperf3.packets", packets),
+                ("iperf3.lost_packets", lost),
+                ("iperf3.unseen_packets", unseen),
+                *_disorder(document),
+            ),
         )
 
-    def _hold_rate(self, sent: float) -> None:
-        """Raise where the sender did not keep the rate: the trial is not one at that rate."""
-        wanted = bit_rate(self.rate)
-        if abs(sent / wanted - 1) > KEPT:
-            asked, came = (quantity(value, BITS_PER_SECOND) for value in (wanted, sent))
-            raise ProbeError(f"iperf3: {asked} were to be sent, and the sender sent {came}")
-
-    def _details(self, document: Table, count: "_Count") -> Iterator[tuple[str, FactValue]]:
-        yield "iperf3.rate", bit_rate(self.rate)
-        yield "iperf3.sent_rate", count.sent_rate
-        yield "iperf3.packets", count.packets
-        yield "iperf3.lost_packets", count.lost
-        yield "iperf3.unseen_packets", count.unseen
-        streams = rows(table(document, "end"), "streams")
-        disorder = number(table(streams[0], "udp").get("out_of_order")) if streams else None
-        if disorder is not None:
-            yield "iperf3.out_of_order", int(disorder)
+    def _datagrams(self, sent: Table, got: Table) -> tuple[int, int, int]:
+        """Return how many were sent, missed before later ones, and not seen after the last."""
+        packets, arrived = (int((end.number("bytes") or 0.0) / self.length) for end in (sent, got))
+        lost = got.number("lost_packets")
+        if lost is None or arrived + int(lost) > (1 + _EXCESS) * packets:
+            raise ProbeError(
+                f"iperf3: {arrived} datagrams got and {lost} lost of {packets} cannot be"
+            )
+        seen = arrived + int(lost)
+        return max(packets, seen), int(lost), max(0, packets - seen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """What the two ends counted."""
-
-    sent_rate: float
-    """bit/s."""
-    received: int
-    """Bytes."""
-    throughput: float
-    """bit/s, by the receiver."""
-    packets: int
-    """Datagrams sent."""
-    lost: int
-    """Datagrams that the receiver missed before later ones."""
-    unseen: int
-    """Datagrams after the last that it got."""
-    held: int
-    """Datagrams that its socket may hold."""
-    jitter: float
-    """Seconds, RFC 1889 §6.3.1."""
-
-    @property
-    def loss(self) -> float:
-        """Datagrams lost over datagrams sent."""
-        return (self.lost + max(0, self.unseen - self.held)) / self.packets
-
-
-def _count(document: Table, length: int) -> _Count:
-    """Return the counts of both ends for datagrams of `length` bytes."""
-    sent, got = (table(document, "end", side) for side in ("sum_sent", "sum_received"))
-    bytes_sent, window = number(sent.get("bytes")), number(sent.get("seconds"))
-    received, seconds = number(got.get("bytes")), number(got.get("seconds"))
-    if not received or not bytes_sent:
+def _rate(end: Table) -> float:
+    count, seconds = end.number("bytes"), end.number("seconds")
+    if not count:
         raise ProbeError("iperf3: the receiver counted no datagram")
-    lost, jitter = number(got.get("lost_packets")), number(got.get("jitter_ms"))
-    told = number(got.get("bits_per_second"))
-    if not window or not seconds or lost is None or jitter is None:
-        raise ProbeError("iperf3: `sum_received` lacks losses, jitter or its window")
-    rate = received * 8 / seconds
-    packets, arrived = int(bytes_sent / length), int(received / length)
-    seen = arrived + int(lost)
-    if seen > (1 + _EXCESS) * packets or told is None or not math.isclose(told, rate, rel_tol=0.01):
-        what = f"{told} bit/s, {arrived} datagrams got and {lost:.0f} lost of {packets}"
-        raise ProbeError(f"iperf3: {what} cannot be")
-    buffer = number(table(document, "start").get("rcvbuf_actual")) or 0.0
-    return _Count(
-        sent_rate=bytes_sent * 8 / window,
-        received=int(received),
-        throughput=rate,
-        packets=max(packets, seen),
-        lost=int(lost),
-        unseen=max(0, packets - seen),
-        held=int(buffer / length),
-        jitter=jitter / 1e3,
-    )
+    if not seconds:
+        raise ProbeError("iperf3: a count of datagrams lacks its window")
+    return count * 8 / seconds
+
+
+def _disorder(document: Table) -> Iterator[tuple[str, FactValue]]:
+    for stream in document.table("end").rows("streams")[:1]:
+        if (disorder := stream.table("udp").number("out_of_order")) is not None:
+            yield "iperf3.out_of_order", int(disorder)

@@ -1,0 +1,275 @@
+"""The plan: everything that will be tried, made exact for one machine or read back from a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+
+from netbench.drivers import Driver
+from netbench.errors import ConfigurationError
+from netbench.plan.drivers import driver_named
+from netbench.plan.order import BlockPlan, block_plan
+from netbench.plan.suite import LEAST_BLOCKS
+from netbench.probes import PROBES, AnyProbe, Sliced
+from netbench.record import (
+    Budget,
+    FactValue,
+    PlacementCpus,
+    PlanSummary,
+    ProbeSummary,
+    PublishedComparison,
+)
+from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protocol
+
+DEFAULT_MARGIN = 0.05
+DEFAULT_PRECISION = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that will be tried, fixed before anything is created."""
+
+    suite: str
+    drivers: tuple[Driver, ...]
+    baseline: str
+    kinds: tuple[tuple[str, Path, Placement], ...]
+    """Probe, path and placement of every cell of a driver."""
+    probes: dict[str, AnyProbe]
+    secondary: frozenset[tuple[str, Placement]]
+    """Cells that the run is not judged by."""
+    limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
+    """In how many blocks, the first ones, cells run that only describe."""
+    blocks: int
+    """At most, where `adaptive`."""
+    cap: int
+    """Blocks that were declared when the run began; an extension leaves it as it is."""
+    max_time: float | None
+    seed: int
+    margin: float = DEFAULT_MARGIN
+    cpus: Mapping[Placement, Cpus] = field(default_factory=dict)
+    impossible: Mapping[Placement, str] = field(default_factory=dict)
+    """Placements this machine cannot give, with the reason."""
+    cc: str | None = None
+    require: tuple[Budget, ...] = ()
+    allow_undecided: bool = False
+    published: tuple[PublishedComparison, ...] = ()
+    adaptive: bool = False
+    """Whether cells leave once they are settled."""
+    precision: float = DEFAULT_PRECISION
+    least: int = LEAST_BLOCKS
+    """Blocks that a contrast has at least before it may be settled."""
+    unhurried: int = 0
+    """Blocks that `max_time` does not prevent: a suite's own limit leaves room for a verdict."""
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """One arm a driver, and the baseline's second."""
+        return (*(Arm(driver.name) for driver in self.drivers), Arm(self.baseline, 1))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every path that is measured."""
+        return tuple(dict.fromkeys(path for _, path, _ in self.kinds))
+
+    @property
+    def _used(self) -> list[AnyProbe]:
+        """The probe of every cell of a driver, then the loads beside them."""
+        used = [self.probes[name] for name, _, _ in self.kinds]
+        return used + [p.load for p in used if isinstance(p, Sliced) and p.load is not None]
+
+    @property
+    def servers(self) -> int:
+        """How many servers the cells of one driver start in a block, loads' included."""
+        return len(self._used)
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """What some probe, or the load beside it, needs of a published port."""
+        return tuple(dict.fromkeys(each for probe in self._used for each in probe.protocols))
+
+    def driver(self, name: str) -> Driver:
+        """Return the driver of that name."""
+        return next(driver for driver in self.drivers if driver.name == name)
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell."""
+        return cells_of(self.drivers, self.kinds)
+
+    @property
+    def run_cpus(self) -> tuple[int, ...]:
+        """CPUs that some trial is pinned to; empty where one is unpinned."""
+        return () if Placement.NONE in self.cpus else _numbers(self.cpus)
+
+    def block(self, number: int) -> BlockPlan:
+        """Return one block in its seeded order."""
+        pausing = frozenset(
+            name
+            for name, probe in self.probes.items()
+            if isinstance(probe, Sliced) and probe.pause > 0
+        )
+        kinds = tuple(
+            (name, path, at)
+            for name, path, at in self.kinds
+            if number <= self.limits.get((name, at), number)
+        )
+        return block_plan(number, self.seed, self.arms, kinds, pausing)
+
+    def summary(self) -> PlanSummary:
+        """Return what `run.json` keeps of it."""
+        measured = dict.fromkeys((name, placement) for name, _, placement in self.kinds)
+        probes = {name: self.probes[name] for name, _ in measured}
+        return PlanSummary(
+            suite=self.suite,
+            drivers=tuple(driver.name for driver in self.drivers),
+            baseline=self.baseline,
+            cells=self.cells,
+            blocks=self.blocks,
+            cap=self.cap,
+            max_time=self.max_time,
+            seed=self.seed,
+            margin=self.margin,
+            placements=tuple(
+                PlacementCpus(placement.value, pair.client, pair.server)
+                for placement, pair in sorted(self.cpus.items())
+            ),
+            congestion_control=self.cc,
+            probes=tuple(
+                ProbeSummary(name, probe.name, probe.metrics, parameters(probe))
+                for name, probe in probes.items()
+            ),
+            secondary=tuple(
+                (name, at.value) for name, at in measured if (name, at) in self.secondary
+            ),
+            limits=tuple((name, at.value, most) for (name, at), most in self.limits.items()),
+            require=self.require,
+            allow_undecided=self.allow_undecided,
+            published=self.published,
+            adaptive=self.adaptive,
+            precision=self.precision,
+            least=self.least,
+            unhurried=self.unhurried,
+            conflists=tuple(
+                (driver.name, sha256(network.conflist.encode()).hexdigest())
+                for driver in self.drivers
+                if (network := driver.recipe.network) and network.conflist
+            ),
+        )
+
+
+def cells_of(
+    drivers: tuple[Driver, ...], kinds: tuple[tuple[str, Path, Placement], ...]
+) -> tuple[Cell, ...]:
+    """Return every cell of some drivers."""
+    return tuple(
+        Cell(driver.name, path, probe, placement)
+        for driver in drivers
+        for probe, path, placement in kinds
+    )
+
+
+def _numbers(cpus: Mapping[Placement, Cpus]) -> tuple[int, ...]:
+    used = {cpu for pair in cpus.values() for cpu in (pair.client, pair.server)}
+    return tuple(sorted(cpu for cpu in used if cpu is not None))
+
+
+def parameters(probe: AnyProbe) -> tuple[tuple[str, FactValue], ...]:
+    """Return a probe's parameters as the suite may give them; what is left open is left out."""
+    given = ((one.name, getattr(probe, one.name)) for one in fields(probe))
+    return tuple((name, value) for name, value in given if value is not None)
+
+
+def place(
+    pin: str, wanted: frozenset[Placement], topology: CpuTopology
+) -> tuple[dict[Placement, Cpus], dict[Placement, str], list[str]]:
+    """Return CPUs by placement, why some are impossible here, and problems of `--pin`.
+
+    Two physical cores for `cross`, the last ones, so that the first, which serves most
+    interrupts, is left to them where there are more than two.
+    """
+    impossible: dict[Placement, str] = {}
+    problems: list[str] = []
+    if pin.replace(",", "").replace(" ", "").isdecimal():
+        given = [int(word) for word in pin.split(",")]
+        client, server = given[0], given[-1]
+        missing = ", ".join(str(cpu) for cpu in given if cpu not in topology.usable)
+        if missing:
+            usable = ", ".join(map(str, topology.usable))
+            problems.append(f"--pin: CPU {missing} is not usable; usable: {usable}")
+        if client == server and Placement.CROSS in wanted:
+            problems.append(f"--pin {client} names one CPU, and the suite has cells on two cores")
+    else:
+        cores = topology.cores or tuple((cpu,) for cpu in topology.usable)
+        client, server = cores[-2:][0][0], cores[-1][0]
+        if client == server:
+            reason = "there is one usable physical core: no two to pin to"
+            impossible[Placement.CROSS] = reason
+    found = {Placement.NONE: Cpus(None, None), Placement.SAME: Cpus(server, server)}
+    if client != server:
+        found[Placement.CROSS] = Cpus(client, server)
+    return {at: found[at] for at in wanted if at in found}, impossible, problems
+
+
+def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
+    """Return the plan that a run's folder keeps; ConfigurationError where it is impossible here."""
+    problems: list[str] = []
+    drivers = _drivers(kept, problems)
+    probes = _probes(kept, problems)
+    own = [cell for cell in kept.cells if cell.driver == kept.drivers[0]]
+    cpus = {Placement(p.placement): Cpus(p.client, p.server) for p in kept.placements}
+    lost = (cpu for cpu in _numbers(cpus) if cpu not in topology.usable)
+    problems += [f"CPU {cpu} of the plan is not usable now" for cpu in lost]
+    missing = frozenset(cell.placement for cell in own) - cpus.keys()
+    if problems:
+        raise ConfigurationError(*problems, hint="start a new run")
+    _, impossible, _ = place("auto", missing, topology)
+    reason = "this machine did not offer it when the run began"
+    return Plan(
+        suite=kept.suite,
+        drivers=drivers,
+        baseline=kept.baseline,
+        kinds=tuple((cell.probe, cell.path, cell.placement) for cell in own),
+        probes=probes,
+        secondary=frozenset((name, Placement(at)) for name, at in kept.secondary),
+        limits={(name, Placement(at)): most for name, at, most in kept.limits},
+        blocks=kept.blocks,
+        cap=kept.cap,
+        max_time=kept.max_time,
+        seed=kept.seed,
+        margin=kept.margin,
+        cpus=cpus,
+        impossible={placement: impossible.get(placement, reason) for placement in missing},
+        cc=kept.congestion_control,
+        require=kept.require,
+        allow_undecided=kept.allow_undecided,
+        published=kept.published,
+        adaptive=kept.adaptive,
+        precision=kept.precision,
+        least=kept.least,
+        unhurried=kept.unhurried,
+    )
+
+
+def _drivers(kept: PlanSummary, problems: list[str]) -> tuple[Driver, ...]:
+    found = []
+    for name in kept.drivers:
+        try:
+            found.append(driver_named(name))
+        except ConfigurationError as exc:
+            problems += exc.problems
+    return tuple(found)
+
+
+def _probes(kept: PlanSummary, problems: list[str]) -> dict[str, AnyProbe]:
+    found: dict[str, AnyProbe] = {}
+    for probe in kept.probes:
+        kind = PROBES.get(probe.kind)
+        if kind is None:
+            problems.append(f"this netbench has no probe {probe.kind!r}")
+            continue
+        try:
+            found[probe.name] = kind(**dict(probe.parameters))
+        except (ConfigurationError, TypeError) as exc:
+            problems.append(f"this netbench cannot make the probe {probe.name!r}: {exc}")
+    unknown = sorted({cell.probe for cell in kept.cells} - {probe.name for probe in kept.probes})
+    problems += [f"the folder does not say how {name!r} was configured" for name in unknown]
+    return found
