@@ -33,11 +33,7 @@ class NumberPool:
         self._what = what
 
     def take(self, undo: ExitStack) -> int:
-        """Lend a number until `undo` unwinds.
-
-        Raises:
-            EngineError: none is free.
-        """
+        """Lend a number until `undo` unwinds; raises EngineError if none is free."""
         try:
             number = self._free.popleft()
         except IndexError:

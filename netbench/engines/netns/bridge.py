@@ -23,11 +23,7 @@ class BridgeNetwork:
     def __init__(
         self, world: World, name: str, spec: NetworkSpec, undo: ExitStack, *, link: str = ""
     ) -> None:
-        """Make a bridge called `link`, with the rules that a Docker Engine has for it.
-
-        Raises:
-            EngineError: the kernel or the firewall refused.
-        """
+        """Make a bridge called `link` with a Docker Engine's rules; EngineError if refused."""
         self._world = world
         self._spec = spec
         self._isolated = not (spec.icc or world.filters_bridges)

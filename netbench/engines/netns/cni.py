@@ -81,11 +81,7 @@ class CniRuntime:
         return wiring.netlink(self.world.pid, "list the world's links", work)
 
     def change_gateways(self, command: str, gateways: Iterable[Interface]) -> None:
-        """Add to the LAN's client the addresses that containers have their gateway at, or delete.
-
-        Raises:
-            EngineError: the kernel refused.
-        """
+        """Add or delete addresses of the LAN's client that are containers' gateways."""
 
         def work(route: Any) -> None:
             index = wiring.index_of(route, LAN_END)
@@ -208,11 +204,7 @@ class CniNetwork:
         return result
 
     def _check_overlap(self, result: Result) -> None:
-        """See that a network's subnets are not the world's own as well.
-
-        Raises:
-            EngineError: one is; with both.
-        """
+        """Raise EngineError if one of the network's subnets is the world's own as well."""
 
         def work(route: Any) -> dict[str, str]:
             names = {link["index"]: str(link.get("ifname")) for link in route.get_links()}

@@ -55,11 +55,7 @@ class Result:
 
 
 def read_result(text: str) -> Result:
-    """Return the result that a plug-in printed.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return the result that a plug-in printed; raises ValueError if it is none."""
     try:
         found = json.loads(text)
         links = [link["name"] for link in found.get("interfaces", []) if not link.get("sandbox")]
@@ -211,11 +207,7 @@ class Attachment:
         return result
 
     def delete(self, result: Result) -> None:
-        """Run the plug-ins in reverse to undo what they made.
-
-        Raises:
-            EngineError: with what each of those said that failed; all of them were run.
-        """
+        """Run DEL for the whole chain, then raise EngineError with the messages of failures."""
         problems = tuple(self._undo(result))
         if problems:
             raise EngineError("; ".join(problems))

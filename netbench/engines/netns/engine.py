@@ -42,8 +42,7 @@ class LiveNetwork(Protocol):
 
     @property
     def network(self) -> Network:
-        """What the engine's user sees of it."""
-        ...
+        """As the callers of the engine know it."""
 
     def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
         """Give an endpoint `eth0` in the network, and publish its ports.
@@ -57,9 +56,8 @@ class LiveNetwork(Protocol):
             The endpoint with what it got.
 
         Raises:
-            EngineError: the kernel refused; `Unsupported` where it lacks the means.
+            EngineError: the kernel refused; `Unsupported` if it lacks the means.
         """
-        ...
 
 
 class NetnsEngine:

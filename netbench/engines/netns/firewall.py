@@ -63,11 +63,7 @@ class Firewall:
         return self._lacking
 
     def open_ipv6(self) -> None:
-        """Install the same rules for IPv6, once.
-
-        Raises:
-            EngineError: the program that makes them refused, or is gone.
-        """
+        """Install the same rules for IPv6, once; raises EngineError if the program refuses."""
         with self._lock:
             if self._families and Family.V6 not in self._families:
                 self._install_state(Family.V6)

@@ -152,11 +152,7 @@ def _ours(path: Path) -> bool:
 
 
 def remove_leftover_group(thing: Owned) -> None:
-    """Remove a leftover with the groups in it, if it still is what it was.
-
-    Raises:
-        EngineError: something still runs in it.
-    """
+    """Remove a leftover, if it still is what it was; EngineError if something runs in it."""
     if all(thing.id != found.id for found in leftover_groups(thing.run)):
         return
     group = Path(thing.id)

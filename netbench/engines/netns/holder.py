@@ -36,10 +36,7 @@ _CPUS: Final = "Cpus_allowed_list:"
 
 
 def unshare(environment: Mapping[str, str], network_of: int | None) -> subprocess.Popen[bytes]:
-    """Start a holder; net is that of process `network_of` if given.
-
-    The calling thread has to outlive it.
-    """
+    """Start a holder, from a thread that outlives it; net is that of `network_of` if given."""
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
@@ -60,11 +57,7 @@ def unshare(environment: Mapping[str, str], network_of: int | None) -> subproces
 
 
 def inner_process(holder: subprocess.Popen[bytes]) -> int:
-    """Wait until a holder's namespaces stand; return the process inside, as numbered outside.
-
-    Raises:
-        EngineError: the kernel refused.
-    """
+    """Wait for the process inside, return its number outside; EngineError if refused."""
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         if holder.poll() is not None:
@@ -213,11 +206,7 @@ class NamespaceProcess:
         return Completed(self.argv, code, out, err, timed_out, seconds)
 
     def _await_end(self, timeout: float) -> int:
-        """Return the exit code; `nsenter` is continued as soon as the tool has ended.
-
-        Raises:
-            TimeoutExpired: it has not ended within `timeout` seconds.
-        """
+        """Return the exit code, or raise TimeoutExpired; `nsenter` goes on when the tool ends."""
         deadline = time.monotonic() + timeout
         while self._held and self._process.poll() is None:
             if self._over():  # again and again: it may have been about to stop itself

@@ -104,10 +104,7 @@ class World:
             return self._client
 
     def lan_link(self) -> Lan:
-        """Return the emulated LAN as a link with routes over it; errors as `lan`.
-
-        Nothing is forwarded to it or from it before somebody asks for `lan`.
-        """
+        """Return the LAN as a link with routes over it, before anything is forwarded."""
         with self._lock:
             if self._first_wire is None:
                 with ExitStack() as undo:
@@ -121,11 +118,7 @@ class World:
             return self._first_wire.lan
 
     def lan(self) -> Lan:
-        """Return the emulated LAN, with the world forwarding to it and from it; made once.
-
-        Raises:
-            EngineError: it cannot be made.
-        """
+        """Return the LAN, with the world forwarding to it and from it; EngineError if refused."""
         with self._lock:
             linked = self.lan_link()
             if self.firewall.unavailable() is not None:

@@ -40,11 +40,7 @@ class ChildNetwork:
     """
 
     def __init__(self, world: World, name: str, spec: NetworkSpec, undo: ExitStack) -> None:
-        """Make the wire.
-
-        Raises:
-            EngineError: the kernel refused.
-        """
+        """Make the wire; EngineError if refused."""
         self._world = world
         self._spec = spec
         self._routed = spec.mode in _ROUTED
@@ -65,11 +61,7 @@ class ChildNetwork:
         self.network = Network(wire.lan.link, ipam, wire.lan)
 
     def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
-        """Make a link beneath the parent, in the endpoint's namespace.
-
-        Raises:
-            EngineError: the kernel refused.
-        """
+        """Make a link beneath the parent, in the endpoint's namespace."""
         del publication
         spec, parent, holder = self._spec, self.network.id, endpoint.pid
         own = self._subnets.host(undo)

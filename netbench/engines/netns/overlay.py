@@ -54,11 +54,7 @@ class OverlayNetwork:
     def __init__(
         self, world: World, name: str, spec: NetworkSpec, undo: ExitStack, default: BridgeNetwork
     ) -> None:
-        """Make both nodes; the endpoints of the world's have their way out by the default bridge.
-
-        Raises:
-            EngineError: the kernel refused.
-        """
+        """Make both nodes; the near one's endpoints have their way out by the default bridge."""
         lan, other = world.lan_link(), world.outside()
         started = time.monotonic()
         self._world, self._spec, self._default = world, spec, default
@@ -102,11 +98,7 @@ class OverlayNetwork:
         wiring.join(node.place, node.tunnel, node.bridge)
 
     def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
-        """Join an endpoint to its node's bridge: a client to the LAN's, others to the world's.
-
-        Raises:
-            EngineError: the kernel refused, or what publishes ports.
-        """
+        """Join an endpoint to its node's bridge: a client to the LAN's, others to the world's."""
         node = self._far if endpoint.role is Role.CLIENT else self._near
         port = f"nbv{self._world.number()}"
         own = self._subnets.host(undo)

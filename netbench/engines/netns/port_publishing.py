@@ -85,11 +85,7 @@ def publish(
 
 
 def _start_proxies(world: World, forwards: Iterable[Forward], undo: ExitStack) -> None:
-    """Start a proxy for each port, protocol and family, and see all of them listen.
-
-    Raises:
-        EngineError: one does not.
-    """
+    """Start a proxy for each port, protocol and family; EngineError if one does not listen."""
     program = find_program(_PROXY, *_FOLDERS) or _PROXY
     started = []
     for one in forwards:

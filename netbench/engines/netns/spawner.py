@@ -114,11 +114,7 @@ class Spawner:
                 stream.close()
 
     def _begin(self, start: Callable[[], _Started]) -> _Started:
-        """Start a process in the thread that outlives it.
-
-        Raises:
-            EngineError: the system has no more descriptors, processes or memory for it.
-        """
+        """Start a process in the thread that outlives it; EngineError if the system has no more."""
         try:
             return self._thread.submit(start).result()
         except OSError as exc:

@@ -78,11 +78,7 @@ def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
 
 
 def index_of(route: Any, name: str) -> int:
-    """Return the index of a link.
-
-    Raises:
-        EngineError: there is none of that name.
-    """
+    """Return the index of a link; raises EngineError if there is none of that name."""
     found = route.link_lookup(ifname=name)
     if not found:
         raise EngineError(f"link {name} is gone")
@@ -90,14 +86,9 @@ def index_of(route: Any, name: str) -> int:
 
 
 def make_ready(pid: int, settings: Mapping[str, str]) -> None:
-    """Prepare a new namespace: `lo` up, and links ready as soon as they are up.
+    """Prepare the new namespace of a process: `lo` up, and links ready as soon as they are up.
 
-    Args:
-        pid: of the process whose namespace it is.
-        settings: of it: `SWITCH`, `HOST` or `CONTAINER`.
-
-    Raises:
-        EngineError: the kernel refused.
+    `settings` are `SWITCH`, `HOST` or `CONTAINER`. Errors as `netlink`.
     """
 
     def work(route: Any) -> None:
@@ -108,7 +99,7 @@ def make_ready(pid: int, settings: Mapping[str, str]) -> None:
 
 
 def forward(pid: int, *families: Family) -> None:
-    """Make the namespace of a process a router; errors as `make_ready`."""
+    """Make the namespace of a process a router; errors as `netlink`."""
     settings = {_FORWARDING[family]: "1" for family in families}
     netlink(pid, "forward", lambda _: _write_settings(settings))
 
@@ -127,16 +118,12 @@ def _write_settings(settings: Mapping[str, str]) -> None:
 
 
 def passes_firewall(pid: int) -> bool:
-    """Tell whether bridged frames pass iptables in the namespace of a process.
+    """Tell whether bridged frames pass iptables in the namespace of a process; errors as above."""
 
-    Raises:
-        EngineError: the namespace is gone.
-    """
-    return netlink(
-        pid,
-        f"read {_BRIDGE_NF.name}",
-        lambda _: _BRIDGE_NF.exists() and _BRIDGE_NF.read_text().strip() == "1",
-    )
+    def work(_: Any) -> bool:
+        return _BRIDGE_NF.exists() and _BRIDGE_NF.read_text().strip() == "1"
+
+    return netlink(pid, f"read {_BRIDGE_NF.name}", work)
 
 
 def change_address(route: Any, command: str, index: int, address: str, prefix: int) -> None:
@@ -145,9 +132,7 @@ def change_address(route: Any, command: str, index: int, address: str, prefix: i
     route.addr(command, index=index, address=address, prefixlen=prefix, **flags)
 
 
-def _raise_link(
-    route: Any, index: int, own: Addresses | None = None, master: str | None = None
-) -> None:
+def _raise_link(route: Any, index: int, own: Addresses | None = None, master: str = "") -> None:
     for family, prefix in PREFIX.items():
         address = own.of(family) if own else None
         if address:
@@ -164,9 +149,7 @@ def add_routes(route: Any, gateway: Addresses, to: SubnetPair | None = None) -> 
             route.route("add", dst=subnet, gateway=gateway.of(family))
 
 
-def add_bridge(
-    pid: int, name: str, *, own: Addresses | None = None, mtu: int | None = None
-) -> None:
+def add_bridge(pid: int, name: str, own: Addresses | None = None, mtu: int | None = None) -> None:
     """Make a bridge with its own addresses, if any, and bring it up; errors as `netlink`."""
 
     def work(route: Any) -> None:
@@ -182,7 +165,7 @@ def add_veth(
     *,
     mtu: int | None,
     own: Addresses | None = None,
-    master: str | None = None,
+    master: str = "",
     isolated: bool = False,
 ) -> None:
     """Join two namespaces by a veth pair, bring up its near end; errors as `netlink`.
@@ -213,11 +196,11 @@ def add_veth(
 
 def join(pid: int, name: str, master: str) -> None:
     """Make a link a port of a bridge and bring it up; errors as `netlink`."""
-    netlink(
-        pid,
-        f"join {name} to the bridge {master}",
-        lambda route: _raise_link(route, index_of(route, name), master=master),
-    )
+
+    def work(route: Any) -> None:
+        _raise_link(route, index_of(route, name), master=master)
+
+    netlink(pid, f"join {name} to the bridge {master}", work)
 
 
 def reflect(pid: int, port: str) -> None:
@@ -225,11 +208,11 @@ def reflect(pid: int, port: str) -> None:
 
     An endpoint needs it to reach a port of its own that is published by translation.
     """
-    netlink(
-        pid,
-        f"set hairpin mode of {port}",
-        lambda route: route.brport("set", index=index_of(route, port), mode=1),
-    )
+
+    def work(route: Any) -> None:
+        route.brport("set", index=index_of(route, port), mode=1)
+
+    netlink(pid, f"set hairpin mode of {port}", work)
 
 
 def bring_up(
@@ -260,11 +243,7 @@ def bring_up(
 
 
 def delete_link(pid: int, name: str) -> None:
-    """Remove a link of a namespace with its peer; does nothing if one of them is gone.
-
-    Raises:
-        EngineError: the kernel refused.
-    """
+    """Remove a link of a namespace with its peer, if it is there; EngineError if refused."""
 
     def work() -> None:
         with IPRoute() as route:
