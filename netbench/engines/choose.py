@@ -65,4 +65,4 @@ def _netns(run: str, wishes: EngineOptions, why: str) -> Engine:
     reexec_in_user_namespace()
     from netbench.engines.netns.engine import NetnsEngine  # noqa: PLC0415 -- pyroute2 is slow
 
-    return NetnsEngine(run, why, wishes)
+    return NetnsEngine(run, why)

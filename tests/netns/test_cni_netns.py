@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.folders import leftover_folders, remove_leftover_folder
 from netbench.engines.netns.engine import NetnsEngine
+from netbench.engines.netns.port_publishing import Publication
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError
 from netbench.facts.inside import InsideReader
@@ -458,9 +459,8 @@ def test_no_plugin_runs_for_a_container_whose_namespace_is_gone(
 
 
 def attach_to(engine: NetnsEngine, network: Network, pid: int) -> None:
-    from netbench.engines.netns.kinds import Publication  # noqa: PLC0415
-
-    engine._kinds.attach(network, pid, "box", Role.SERVER, Publication())  # noqa: SLF001
+    live, _ = engine._networks[network.id]  # noqa: SLF001 -- for a namespace that is not held
+    live.attach(Endpoint("box", "box", Role.SERVER, pid, None, None), Publication(), ExitStack())
 
 
 def test_the_folder_of_a_run_goes_with_its_engine(

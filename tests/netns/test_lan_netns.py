@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from itertools import product
 from pathlib import Path as File
@@ -314,12 +315,12 @@ def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> Non
 
 def test_numbers_come_back_last_and_run_out_with_a_reason() -> None:
     numbers = NumberPool(range(2), "ports")
-    first = numbers.take()
-    numbers.give_back(first)
+    with ExitStack() as undo:
+        first = numbers.take(undo)
 
-    assert [numbers.take(), numbers.take()] == [1, first]
+    assert [numbers.take(undo), numbers.take(undo)] == [1, first]
     with pytest.raises(EngineError, match="all 2 ports are in use"):
-        numbers.take()
+        numbers.take(undo)
 
 
 def test_everything_ends_with_the_engine(engine: NetnsEngine, run_id: str) -> None:

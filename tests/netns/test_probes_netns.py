@@ -11,8 +11,8 @@ from support.program import Program, records
 from support.require import require_or_skip
 
 import netbench
-from netbench.engines.netns import proxy
-from netbench.engines.netns.firewall import find_program
+from netbench.engines.local_process import find_program
+from netbench.engines.netns.port_publishing import proxy_unavailable
 from netbench.store import load
 
 SUITE = """
@@ -172,7 +172,7 @@ def test_how_datagrams_pass_a_published_port_shows_in_the_proxys_cpu_time(
     namespaces: None, tmp_path: Path
 ) -> None:
     del namespaces
-    if proxy.unavailable() or find_program("nft") is None:
+    if proxy_unavailable() or find_program("nft") is None:
         require_or_skip("netns", "needs docker-proxy (package docker.io) and nft (nftables)")
     program = Program(tmp_path, environment={"NETBENCH_ENGINE": "netns"})
     suite = program.suite('[[cell]]\nprobe = "udp-rr"\nplacement = "same"\n')

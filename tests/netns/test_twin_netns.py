@@ -10,11 +10,11 @@ from support.dockerd import Lab
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint
-from netbench.engines.netns.allocator import SubnetPool
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
+from netbench.engines.netns.rules import bridge_rules
 from netbench.record import Completed
-from netbench.spec import Attach, NetworkSpec, Role
+from netbench.spec import Attach, Family, NetworkSpec, Role
 from netbench.system.setns import in_netns
 
 Box = Callable[[str, NetworkSpec | None], Endpoint]
@@ -183,9 +183,9 @@ def test_without_iptables_nftables_holds_the_same_rules(engine: NetnsEngine) -> 
             return Completed(argv, 1, "", "not here", False, 0.0)
         return world.spawner.command(place, argv, stdin=text)
 
-    subnets = SubnetPool().take(ipv6=False)
     firewall = Firewall(engine.host().pid, command)
-    firewall.add_bridge("nb0", subnets, internal=False, icc=True)
+    rules = bridge_rules("nb0", "198.18.0.0/24", internal=False, icc=True)
+    firewall.add("bridge nb0", {Family.V4: rules})
 
     assert firewall.backend == "nftables"
     assert firewall.unavailable() is None
@@ -194,5 +194,5 @@ def test_without_iptables_nftables_holds_the_same_rules(engine: NetnsEngine) -> 
     for chain, rules in found.items():
         if chain.startswith(("ip filter ", "ip nat ")):
             assert found[chain.replace("ip ", "ip netbench-", 1)] == rules
-    firewall.remove_bridge("nb0")
+    firewall.drop("bridge nb0")
     assert '"nb0"' not in ruleset(engine, engine.host()).partition("table ip netbench-nat")[2]

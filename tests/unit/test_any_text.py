@@ -18,7 +18,7 @@ from support.synthetic import run_of
 from netbench.engines.docker.image_files import libraries
 from netbench.engines.docker.machine import cpu_topology
 from netbench.engines.docker.subnets import routed
-from netbench.engines.netns.cni_result import read_error, read_result
+from netbench.engines.netns.cni_chain import read_error, read_result
 from netbench.errors import (
     ConfigurationError,
     EngineError,

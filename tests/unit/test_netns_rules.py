@@ -1,5 +1,7 @@
 """The firewall rules of the netns engine as text, against what a Docker Engine's tables hold."""
 
+from contextlib import ExitStack
+
 from netbench.engines.netns import rule_text
 from netbench.engines.netns.allocator import SubnetPool
 from netbench.engines.netns.rules import (
@@ -102,7 +104,7 @@ def test_containers_kept_apart_are_dropped_behind_all_that_is_let_through() -> N
 
 def test_a_port_is_translated_in_the_families_that_it_has() -> None:
     pool = SubnetPool()
-    lan, net = pool.take(ipv6=True), pool.take(ipv6=False)
+    lan, net = pool.take(ExitStack(), ipv6=True), pool.take(ExitStack(), ipv6=False)
     one = Forward(lan.gateway, 30001, net.at(2), 20001, net)
     lines = rule_text.insert(host_chains(4), forward_rules(one, 4)).splitlines()
 

@@ -1,53 +1,45 @@
-"""Numbers that are given out and come back: subnets, hosts in them, ports of the host."""
+"""Subnets, hosts in them and ports of the host, lent until a stack of undo steps unwinds."""
 
-import threading
 from collections import deque
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from netbench.errors import EngineError
+from netbench.record import Ipam
+from netbench.spec import Family
 
 _POOL: Final = IPv4Network("198.18.0.0/15")
 """RFC 2544's block for benchmarks."""
 _POOL6: Final = IPv6Network("2001:2::/48")
 """RFC 5180's block for benchmarks."""
-PREFIX, PREFIX6 = 24, 64
-"""Lengths of every subnet's prefix."""
-GATEWAY: Final = 1
-"""Number of the world's own address in a subnet."""
-OUTSIDE: Final = 254
-"""Number of the LAN client's address in a subnet that it is on."""
-HOSTS: Final = range(2, OUTSIDE)
-"""Numbers that endpoints get."""
+PREFIX: Final = {Family.V4: 24, Family.V6: 64}
+"""Prefix lengths of every subnet."""
+_GATEWAY: Final = 1
+"""Host number of the world's own address in a subnet."""
+_OUTSIDE: Final = 254
+"""Host number of the LAN client's address in a subnet that it is on."""
 
 
 class NumberPool:
-    """Free numbers; those unused for longest are given out first, so that no cache knows them."""
+    """Free numbers; those unused for longest are lent first, so that no cache knows them."""
 
     def __init__(self, numbers: Iterable[int], what: str) -> None:
         """Take the numbers, and what they stand for, in the plural."""
         self._free = deque(numbers)
         self._count = len(self._free)
         self._what = what
-        self._lock = threading.Lock()
 
-    def take(self) -> int:
-        """Return a free number.
-
-        Raises:
-            EngineError: none is free.
-        """
-        with self._lock:
-            if not self._free:
-                raise EngineError(f"all {self._count} {self._what} are in use")
-            return self._free.popleft()
-
-    def give_back(self, number: int) -> None:
-        """Take one back."""
-        with self._lock:
-            self._free.append(number)
+    def take(self, undo: ExitStack) -> int:
+        """Lend a number until `undo` unwinds; raises EngineError if none is free."""
+        try:
+            number = self._free.popleft()
+        except IndexError:
+            raise EngineError(f"all {self._count} {self._what} are in use") from None
+        undo.callback(self._free.append, number)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +49,62 @@ class Addresses:
     v4: str
     v6: str | None
 
+    def of(self, family: Family) -> str | None:
+        """Return the address of a family."""
+        return self.v4 if family == Family.V4 else self.v6
+
 
 @dataclass(frozen=True, slots=True)
 class SubnetPair:
     """An IPv4 subnet and, where the network has IPv6, one of that; hosts are numbered alike."""
 
-    index: int
     v4: IPv4Network
     v6: IPv6Network | None
+    hosts: NumberPool
 
     def at(self, number: int) -> Addresses:
         """Return the addresses of a host by its number."""
         return Addresses(str(self.v4[number]), str(self.v6[number]) if self.v6 else None)
 
+    def host(self, undo: ExitStack) -> Addresses:
+        """Lend a host's addresses until `undo` unwinds; errors as `NumberPool.take`."""
+        return self.at(self.hosts.take(undo))
+
+    def of(self, family: Family) -> str | None:
+        """Return the subnet of a family as CIDR."""
+        found = self.v4 if family == Family.V4 else self.v6
+        return str(found) if found else None
+
     @property
     def gateway(self) -> Addresses:
         """The world's own addresses."""
-        return self.at(GATEWAY)
+        return self.at(_GATEWAY)
 
     @property
     def outside(self) -> Addresses:
         """The LAN client's addresses."""
-        return self.at(OUTSIDE)
+        return self.at(_OUTSIDE)
 
-    @property
-    def text6(self) -> str | None:
-        """The IPv6 subnet as CIDR."""
-        return str(self.v6) if self.v6 else None
+    def ipam(
+        self,
+        network: str,
+        gateway: Addresses | None,
+        *,
+        bridge: str | None = None,
+        parent: str | None = None,
+        vxlan: int | None = None,
+    ) -> Ipam:
+        """Return what is known of a network that is numbered from this pair."""
+        return Ipam(
+            network=network,
+            subnet=str(self.v4),
+            gateway=gateway.v4 if gateway else None,
+            bridge=bridge,
+            subnet6=self.of(Family.V6),
+            gateway6=gateway.v6 if gateway else None,
+            parent=parent,
+            vxlan=vxlan,
+        )
 
 
 class SubnetPool:
@@ -91,24 +112,21 @@ class SubnetPool:
 
     def __init__(self) -> None:
         """Take the whole of both blocks."""
-        self._numbers = NumberPool(
-            range(2 ** (PREFIX - _POOL.prefixlen)), "subnets of 198.18.0.0/15"
-        )
+        count = 2 ** (PREFIX[Family.V4] - _POOL.prefixlen)
+        self._numbers = NumberPool(range(count), "subnets of 198.18.0.0/15")
         self._avoided: frozenset[IPv4Network | IPv6Network] = frozenset()
 
-    def take(self, *, ipv6: bool) -> SubnetPair:
-        """Return a free subnet of each family that is wanted; errors as `NumberPool.take`."""
+    def take(self, undo: ExitStack, *, ipv6: bool) -> SubnetPair:
+        """Lend a subnet of each family that is wanted; errors as `NumberPool.take`."""
+        prefix, prefix6 = PREFIX[Family.V4], PREFIX[Family.V6]
         while True:
-            index = self._numbers.take()
-            v4 = IPv4Network((_POOL[index << (32 - PREFIX)], PREFIX))
-            v6 = IPv6Network((_POOL6[index << (128 - PREFIX6)], PREFIX6))
+            index = self._numbers.take(undo)
+            v4 = IPv4Network((_POOL[index << (32 - prefix)], prefix))
+            v6 = IPv6Network((_POOL6[index << (128 - prefix6)], prefix6))
             if not any(v4.overlaps(other) or v6.overlaps(other) for other in self._avoided):
-                return SubnetPair(index, v4, v6 if ipv6 else None)
+                hosts = NumberPool(range(_GATEWAY + 1, _OUTSIDE), f"addresses of {v4}")
+                return SubnetPair(v4, v6 if ipv6 else None, hosts)
 
     def avoid(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
-        """Give out nothing from now on that overlaps these, which others number from."""
+        """Lend nothing from now on that overlaps these, which others number from."""
         self._avoided |= frozenset(networks)
-
-    def give_back(self, subnets: SubnetPair) -> None:
-        """Take them back."""
-        self._numbers.give_back(subnets.index)

@@ -2,59 +2,42 @@
 
 import os
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from netbench.engines.base import Lan, Network, Published
+from netbench.engines.base import Endpoint, Network, Published
 from netbench.engines.folders import make_folder, remove_folder
-from netbench.engines.netns import cni_traces
+from netbench.engines.local_process import SYSTEM, find_program
+from netbench.engines.netns import wiring
 from netbench.engines.netns.cni_chain import (
     Attachment,
-    PluginChain,
-    PluginTarget,
+    Interface,
+    Result,
     has_children,
     read_chain,
     subnets_of,
 )
-from netbench.engines.netns.cni_result import Result
-from netbench.engines.netns.cni_traces import Gateway
-from netbench.engines.netns.host_namespace import World
-from netbench.engines.netns.kinds import Attached, Publication
+from netbench.engines.netns.host_namespace import LAN_END, World
+from netbench.engines.netns.port_publishing import Publication
+from netbench.engines.netns.rules import routed_rules
 from netbench.errors import EngineError
 from netbench.record import Completed, Ipam
-from netbench.spec import NetworkSpec, Role
+from netbench.spec import Family, NetworkSpec
 
 _TIMEOUT: Final = 20.0
 """Seconds one plug-in may take; the slowest seen took 0.2."""
-_SYSTEM: Final = "/usr/sbin:/sbin"
+_PATH: Final = "/usr/sbin:/sbin"
 """Where plug-ins find iptables; not on every ordinary user's PATH."""
+_OURS: Final = ("lo", "nb")
+"""Starts of the names of links that no plug-in made."""
 
 
-@dataclass(slots=True)
-class _Net:
-    """A network: a list, and what its plug-ins have made so far."""
-
-    chain: PluginChain
-    lan: Lan | None
-    """The LAN, where the containers' links are children of the link to it."""
-    links: set[str]
-    """Links of the world's that the plug-ins made, or may have made."""
-    subnets: set[str] = field(default_factory=set)
-    gateways: set[Gateway] = field(default_factory=set)
-    """Addresses that the LAN's client has for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    net: _Net
-    attachment: Attachment
-    result: Result
-
-
-class CniKind:
-    """Networks of CNI configuration lists. One plug-in runs at a time.
+class CniRuntime:
+    """What the CNI networks of one world share. One plug-in runs at a time.
 
     Two networks of one list are one network to its plug-ins: the same bridge, and addresses from
     one store. That store is a folder of the run's own whatever the list says: a benchmark must
@@ -63,186 +46,232 @@ class CniKind:
 
     def __init__(self, world: World) -> None:
         """Make nothing yet."""
-        self._world = world
-        self._lock = threading.RLock()
+        self.world = world
+        self.lock = threading.RLock()
+        self.networks: set[CniNetwork] = set()
         self._folder: Path | None = None
-        self._nets: dict[str, _Net] = {}
-        self._joined: dict[str, _Joined] = {}
-        self._ports: dict[str, list[Published]] = {}
 
-    def unsupported(self, spec: NetworkSpec) -> str | None:
-        """Leave it to the plug-ins, which tell what they lack when they are run."""
-        del spec
-        return None
+    def folder(self) -> str:
+        """Return the folder for the files of plug-ins, made at the first call."""
+        with self.lock:
+            if self._folder is None:
+                self._folder = make_folder("cni", self.world.run)
+            return str(self._folder)
 
-    def publishes(self, spec: NetworkSpec) -> bool:
-        """Tell that the world publishes nothing: a plug-in does."""
-        del spec
-        return False
+    def call(self, program: str, environment: Mapping[str, str], text: str) -> Completed:
+        """Run a plug-in in the world's network namespace, bounded in time."""
+        path = f"{os.environ.get('PATH', '')}:{_PATH}"
+        return self.world.spawner.command(
+            self.world.pid,
+            (program,),
+            text,
+            environment={**environment, "PATH": path},
+            timeout=_TIMEOUT,
+        )
 
-    def create(self, name: str, spec: NetworkSpec) -> Network:
-        """Read the list; its plug-ins make what they make when the first container comes.
+    def kinds_of_links(self) -> dict[str, str | None]:
+        """Return the links of the world, each with its kind."""
+
+        def work(route: Any) -> dict[str, str | None]:
+            return {
+                str(link.get("ifname")): link.get(("linkinfo", "kind"))
+                for link in route.get_links()
+            }
+
+        return wiring.netlink(self.world.pid, "list the world's links", work)
+
+    def change_gateways(self, command: str, gateways: Iterable[Interface]) -> None:
+        """Add or delete addresses of the LAN's client that are containers' gateways."""
+
+        def work(route: Any) -> None:
+            index = wiring.index_of(route, LAN_END)
+            for gateway in gateways:
+                prefix = gateway.network.prefixlen
+                wiring.change_address(route, command, index, str(gateway.ip), prefix)
+
+        what = f"{command} gateway addresses of the LAN's client"
+        wiring.netlink(self.world.outside(), what, work)
+
+    def remove_rules(self) -> None:
+        """Remove the chains that portmap and firewall plug-ins leave empty.
+
+        They would cost every later pair of the run something. The engine's own tables are made
+        anew; all others in the world were made by plug-ins, and are removed where there is nft.
+
+        Raises:
+            EngineError: iptables or nftables refused.
+        """
+        world = self.world
+        world.firewall.restore()
+        program = find_program("nft", *SYSTEM)
+        if program is None:
+            return
+        listed = world.spawner.command(world.pid, (program, "list", "tables"))
+        for line in listed.stdout.splitlines():
+            match line.split():
+                case ["table", family, name] if (family, name) not in world.firewall.tables:
+                    argv = (program, "delete", "table", family, name)
+                    done = world.spawner.command(world.pid, argv)
+                    if done.exit_code != 0:
+                        raise EngineError(
+                            f"{line} of CNI plug-ins could not be removed: {done.stderr}"
+                        )
+
+    def close(self) -> None:
+        """Remove the folder."""
+        with self.lock:
+            if self._folder:
+                remove_folder(self._folder)
+                self._folder = None
+
+
+class CniNetwork:
+    """A network of a configuration list; its plug-ins make it when the first container comes."""
+
+    def __init__(self, runtime: CniRuntime, name: str, spec: NetworkSpec, undo: ExitStack) -> None:
+        """Read the list.
 
         Raises:
             EngineError: it names a master that is not there.
         """
+        self._runtime = runtime
+        self._world = runtime.world
         self._world.subnets.avoid(subnets_of(spec.conflist))
         lan = self._world.lan() if has_children(spec.conflist) else None
-        with self._lock:
-            if self._folder is None:
-                self._folder = make_folder("cni", self._world.run)
-            chain = read_chain(
-                spec.conflist, folder=str(self._folder), master=lan.link if lan else ""
-            )
-            if lan:
-                self._check_masters(chain, lan)
-            self._nets[name] = _Net(chain, lan, set(chain.bridges))
-        return Network(name, None, lan)
-
-    def _check_masters(self, chain: PluginChain, lan: Lan) -> None:
-        links = cni_traces.kinds_of_links(self._world.pid)
-        for master in chain.masters:
-            if master not in links:
+        self.network = Network(name, None, lan)
+        link = lan.link if lan else ""
+        self._chain = read_chain(spec.conflist, folder=runtime.folder(), master=link)
+        present = runtime.kinds_of_links() if lan else {}
+        for master in self._chain.masters:
+            if master not in present:
                 raise EngineError(
-                    f"CNI network {chain.name!r}: the world of the netns engine has no link "
-                    f"{master!r} to be the master; its link to the LAN is {lan.link!r}: "
+                    f"CNI network {self._chain.name!r}: the world of the netns engine has no link "
+                    f"{master!r} to be the master; its link to the LAN is {link!r}: "
                     "leave `master` out, and it is that one"
                 )
+        self.links = set(self._chain.bridges)
+        """Links of the world's that the plug-ins made, or may have made."""
+        self.gateways: set[Interface] = set()
+        """Addresses that the LAN's client has for it."""
+        self._subnets: set[str] = set()
+        self._rules = f"subnets {name}"
+        """What the firewall calls its rules."""
+        with runtime.lock:
+            runtime.networks.add(self)
+        undo.callback(self._remove)
 
-    def attach(
-        self, network: Network, holder: int, name: str, role: Role, publish: Publication
-    ) -> Attached:
-        """Run the plug-ins' ADD.
+    def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
+        """Run the plug-ins' ADD; `undo` gets their DEL.
 
         Raises:
             EngineError: the container has no namespace of its own, or a plug-in failed; nothing
                 is left then. `Unsupported` where the kernel lacks what the plug-in needs.
         """
-        del role
-        net = self._nets.get(network.id)
-        if net is None:
-            raise EngineError(f"the network {network.id} is gone")
-        self._check_namespace(holder)
-        try:
-            ports = self._take_ports(name, publish)
-            with self._lock:
-                joined = self._add(net, holder, name, ports)
-                self._connect(network.id, net, joined.result)
-                ipam = self._ipam(net, joined.result)
-        except BaseException:
-            self.detach(name)
-            raise
-        own = [joined.result.address(version) for version in (4, 6)]
-        v4, v6 = (str(one.ip) if one else None for one in own)
-        return Attached(v4, v6, ipam, ports)
+        self._check_namespace(endpoint.pid)
+        ports = tuple(Published(port, self._world.ports.take(undo)) for port in publication.ports)
+        with self._runtime.lock:
+            result = self._add(endpoint.pid, ports, undo)
+            self.links.update(result.host_links)
+            self._check_overlap(result)
+            self._connect(result)
+            ipam = self._ipam(result)
+        v4, v6 = (str(one.ip) if one else None for one in map(result.address, Family))
+        return replace(endpoint, address=v4, address6=v6, ipam=ipam, published=ports)
 
     def _check_namespace(self, holder: int) -> None:
         """A plug-in that is given a namespace which is not there leaves its bridge behind."""
         try:
-            ours, theirs = (Path(f"/proc/{pid}/ns/net").stat() for pid in (self._world.pid, holder))
+            spaces = [Path(f"/proc/{pid}/ns/net").stat() for pid in (self._world.pid, holder)]
         except OSError as exc:
             raise EngineError(f"the container's network namespace is gone: {exc}") from exc
-        if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino):
+        if os.path.samestat(*spaces):
             raise EngineError("the container has no network namespace of its own")
 
-    def _add(self, net: _Net, holder: int, name: str, ports: tuple[Published, ...]) -> _Joined:
+    def _add(self, holder: int, ports: tuple[Published, ...], undo: ExitStack) -> Result:
         hosts: tuple[str, ...] = ()
         if ports:
             lan = self._world.lan()
             hosts = (lan.host, *((lan.host6,) if lan.host6 else ()))
         ident = f"netbench-{self._world.run}-{self._world.number()}"
-        attachment = Attachment(net.chain, PluginTarget(ident, holder, ports, hosts), self._call)
-        joined = _Joined(net, attachment, attachment.add())
-        net.links.update(joined.result.host_links)
-        self._joined[name] = joined
-        return joined
+        attachment = Attachment(self._chain, ident, holder, ports, hosts, self._runtime.call)
+        result = attachment.add()
 
-    def _call(self, program: str, environment: Mapping[str, str], text: str) -> Completed:
-        path = f"{os.environ.get('PATH', '')}:{_SYSTEM}"
-        return self._world.command(
-            (program,),
-            stdin=text,
-            environment={**environment, "PATH": path},
-            timeout=_TIMEOUT,
-        )
+        def delete() -> None:
+            with self._runtime.lock:
+                attachment.delete(result)
 
-    def _connect(self, network: str, net: _Net, result: Result) -> None:
-        """Let the LAN reach the container: by its own link, or through the world.
+        undo.callback(delete)
+        return result
 
-        Raises:
-            EngineError: its addresses are from a subnet that the world has already.
-        """
-        cni_traces.check_overlap(self._world.pid, net.chain.name, result)
-        if net.lan:
-            for gateway in result.gateways:
-                if not any(gateway in other.gateways for other in self._nets.values()):
-                    cni_traces.add_gateway(net.lan.client.pid, self._world.lan_end, gateway)
-                net.gateways.add(gateway)
-            return
+    def _check_overlap(self, result: Result) -> None:
+        """Raise EngineError if one of the network's subnets is the world's own as well."""
+
+        def work(route: Any) -> dict[str, str]:
+            names = {link["index"]: str(link.get("ifname")) for link in route.get_links()}
+            return {
+                f"{address.get('address')}/{address['prefixlen']}": names.get(address["index"], "")
+                for address in route.get_addr()
+            }
+
+        found = wiring.netlink(self._world.pid, "list the world's addresses", work)
+        for text, link in found.items():
+            own = ip_interface(text).network
+            for subnet in (address.network for address in result.addresses):
+                if link.startswith(_OURS) and own.overlaps(subnet):
+                    raise EngineError(
+                        f"CNI network {self._chain.name!r} has the subnet {subnet}, which overlaps "
+                        f"{own} of the world's {link}: give it another in its `ipam`"
+                    )
+
+    def _connect(self, result: Result) -> None:
+        """Let the LAN reach the container: by its own link, or through the world."""
+        runtime = self._runtime
+        for gateway in result.gateways if self.network.lan else ():
+            if not any(gateway in network.gateways for network in runtime.networks):
+                runtime.change_gateways("add", [gateway])
+            self.gateways.add(gateway)
         found = {str(address.network) for address in result.addresses}
-        if not found <= net.subnets:
-            net.subnets |= found
-            self._world.allow(network, *sorted(net.subnets))
+        if self.network.lan is None and not found <= self._subnets:
+            self._subnets |= found
+            rules = {
+                family: [
+                    rule
+                    for subnet in sorted(self._subnets)
+                    if (":" in subnet) == (family == Family.V6)
+                    for rule in routed_rules(subnet)
+                ]
+                for family in Family
+            }
+            self._world.firewall.add(self._rules, rules)
 
-    def _ipam(self, net: _Net, result: Result) -> Ipam | None:
-        """Return what the result says of the network; None where it has no IPv4 address."""
+    def _ipam(self, result: Result) -> Ipam | None:
+        """Return what the result says of the network, or None if it has no IPv4 address."""
         v4, v6 = result.address(4), result.address(6)
         if v4 is None:
             return None
-        kinds = cni_traces.kinds_of_links(self._world.pid)
+        kinds = self._runtime.kinds_of_links()
         bridges = (link for link in result.host_links if kinds.get(link) == "bridge")
         return Ipam(
-            network=net.chain.name,
+            network=self._chain.name,
             subnet=str(v4.network),
             gateway=result.gateway(4),
             bridge=next(bridges, None),
             subnet6=str(v6.network) if v6 else None,
             gateway6=result.gateway(6),
-            parent=next(iter(net.chain.masters), None),
+            parent=next(iter(self._chain.masters), None),
         )
 
-    def _take_ports(self, name: str, publish: Publication) -> tuple[Published, ...]:
-        taken: list[Published] = []
-        with self._lock:
-            self._ports[name] = taken
-        taken += (Published(port, self._world.take_host_port()) for port in publish.ports)
-        return tuple(taken)
-
-    def detach(self, name: str) -> None:
-        """Run the plug-ins' DEL, in reverse.
-
-        Raises:
-            EngineError: with what each plug-in said that failed; all of them were run.
-        """
-        with self._lock:
-            joined = self._joined.pop(name, None)
-            ports = self._ports.pop(name, [])
-            try:
-                if joined:
-                    joined.attachment.delete(joined.result)
-            finally:
-                for published in ports:
-                    self._world.give_back_host_port(published.host_port)
-
-    def remove(self, network: Network) -> None:
+    def _remove(self) -> None:
         """Remove what DEL leaves by design: bridges, gateways, chains of rules that are empty."""
-        with self._lock:
-            net = self._nets.pop(network.id, None)
-            if net is None:
-                return
-            others = list(self._nets.values())
-            self._world.disallow(network.id)
-            for link in net.links.difference(*(other.links for other in others)):
-                cni_traces.remove_link(self._world.pid, link)
-            if net.lan:
-                own = net.gateways.difference(*(other.gateways for other in others))
-                cni_traces.remove_gateways(net.lan.client.pid, self._world.lan_end, own)
+        runtime, others = self._runtime, self._runtime.networks
+        with runtime.lock:
+            others.discard(self)
+            self._world.firewall.drop(self._rules)
+            for link in self.links.difference(*(other.links for other in others)):
+                if not link.startswith(_OURS):
+                    wiring.delete_link(self._world.pid, link)
+            if self.network.lan:
+                own = self.gateways.difference(*(other.gateways for other in others))
+                runtime.change_gateways("del", own)
             if not others:
-                cni_traces.remove_rules(self._world.command, self._world.firewall)
-
-    def close(self) -> None:
-        """Remove the run's folder."""
-        with self._lock:
-            if self._folder:
-                remove_folder(self._folder)
-                self._folder = None
+                runtime.remove_rules()

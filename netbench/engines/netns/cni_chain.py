@@ -1,4 +1,4 @@
-"""A chain of CNI plug-ins run for one container: ADD in order, DEL in reverse (CNI 1.0 §2-§4)."""
+"""A chain of CNI plug-ins run for one container: ADD in order, DEL in reverse (CNI 1.0 §2-§5)."""
 
 import json
 import os
@@ -6,27 +6,87 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import (
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+)
 from typing import Final, Literal
 
 from netbench.engines.base import Published
-from netbench.engines.netns.cni_result import Result, read_error, read_result
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.spec import CNI_PATH
 
-IFNAME: Final = "eth0"
-"""What the container's link is called."""
 _CHILDREN: Final = ("macvlan", "ipvlan")
 """Plug-ins whose links are children of a `master`."""
-_BRIDGE: Final = "cni0"
-"""What the bridge plug-in calls its bridge, where the list does not say."""
-_STORES: Final = {"tuning": "tuning"}
-"""Plug-ins with files of their own in `dataDir`, and the folder for them."""
 _LACKING: Final = ("operation not supported", "unknown device type")
 """What plug-ins say where the kernel has no such links."""
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Interface = IPv4Interface | IPv6Interface
+Call = Callable[[str, Mapping[str, str], str], Completed]
+"""Run a program with these variables of its environment and this input, bounded in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the plug-ins of a chain have made for one container so far."""
+
+    text: str
+    """The plug-in's own JSON, handed to the next one as it is."""
+    host_links: tuple[str, ...]
+    """Links that they made outside the container, in their order."""
+    addresses: tuple[Interface, ...]
+    gateways: tuple[Interface, ...]
+    """Gateways with the prefix of the address that they stand beside."""
+
+    def address(self, version: int) -> Interface | None:
+        """Return the first address of a version of IP."""
+        return next((a for a in self.addresses if a.version == version), None)
+
+    def gateway(self, version: int) -> str | None:
+        """Return the first gateway of a version of IP, without its prefix."""
+        found = (str(g.ip) for g in self.gateways if g.version == version)
+        return next(found, None)
+
+
+def read_result(text: str) -> Result:
+    """Return the result that a plug-in printed; raises ValueError if it is none."""
+    try:
+        found = json.loads(text)
+        links = [link["name"] for link in found.get("interfaces", []) if not link.get("sandbox")]
+        pairs = [(ip["address"], ip.get("gateway")) for ip in found.get("ips", [])]
+        addresses = tuple(ip_interface(address) for address, _ in pairs)
+        gateways = tuple(
+            ip_interface(f"{gateway}/{address.partition('/')[2]}")
+            for address, gateway in pairs
+            if gateway
+        )
+    except (AttributeError, KeyError, TypeError, RecursionError) as exc:
+        raise ValueError(f"no CNI result: {exc!r}") from exc
+    return Result(text, tuple(map(str, links)), addresses, gateways)
+
+
+def read_error(done: Completed) -> str:
+    """Return why a plug-in failed, in its own words and with its code.
+
+    Errors are JSON on standard output; a plug-in that crashed leaves what it may.
+    """
+    if done.timed_out:
+        return f"did not end within {done.seconds:.0f} s"
+    try:
+        found = json.loads(done.stdout)
+        words = [str(found[key]).strip() for key in ("msg", "details") if found.get(key)]
+        if words:
+            return f"code {found.get('code')}: {': '.join(words)}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    said = " ".join(f"{done.stdout} {done.stderr}".split())[:300] or "no message"
+    return f"exit code {done.exit_code}: {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +97,6 @@ class Plugin:
     config: Mapping[str, Json]
     """As the list has it; what the runtime adds is added for each call."""
     maps_ports: bool
-
-    @property
-    def master(self) -> str | None:
-        """The link whose child it makes; None where it makes none."""
-        return str(self.config["master"]) if self.type in _CHILDREN else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +110,13 @@ class PluginChain:
     @property
     def masters(self) -> tuple[str, ...]:
         """Links whose children its plug-ins make."""
-        return tuple(plugin.master for plugin in self.plugins if plugin.master is not None)
+        return tuple(str(one.config["master"]) for one in self.plugins if one.type in _CHILDREN)
 
     @property
     def bridges(self) -> tuple[str, ...]:
         """Bridges that its plug-ins make for all containers alike, and leave."""
-        return tuple(
-            str(plugin.config.get("bridge") or _BRIDGE)
-            for plugin in self.plugins
-            if plugin.type == "bridge"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PluginTarget:
-    """What a chain is run for."""
-
-    id: str
-    pid: int
-    ports: tuple[Published, ...]
-    hosts: tuple[str, ...]
-    """The host's addresses at which the ports are published."""
-
-    @property
-    def netns(self) -> str:
-        """Path of its network namespace."""
-        return f"/proc/{self.pid}/ns/net"
-
-
-Call = Callable[[str, Mapping[str, str], str], Completed]
-"""Run a program with these variables of its environment and this input, bounded in time."""
+        bridges = (one.config for one in self.plugins if one.type == "bridge")
+        return tuple(str(config.get("bridge") or "cni0") for config in bridges)
 
 
 def has_children(text: str) -> bool:
@@ -95,7 +127,7 @@ def has_children(text: str) -> bool:
 def subnets_of(text: str) -> Iterator[IPv4Network | IPv6Network]:
     """Yield the subnets that a list's host-local sections number containers from.
 
-    What is no subnet is left to the plug-in to tell.
+    What is no subnet is left to the plug-in to refuse.
     """
     for plugin in json.loads(text)["plugins"]:
         ipam = plugin.get("ipam", {})
@@ -110,7 +142,7 @@ def _listed(given: Json) -> list[Json]:
 
 
 def read_chain(text: str, *, folder: str, master: str) -> PluginChain:
-    """Return a checked list's chain, with its files in a folder of ours.
+    """Return a checked list's chain, with its files in another folder.
 
     Args:
         text: of the list.
@@ -129,8 +161,8 @@ def _plugin(given: Mapping[str, Json], folder: str, master: str) -> Plugin:
     ipam = config.get("ipam")
     if isinstance(ipam, dict) and ipam.get("type") == "host-local":
         config["ipam"] = {**ipam, "dataDir": f"{folder}/ipam"}
-    if kind in _STORES:
-        config["dataDir"] = f"{folder}/{_STORES[kind]}"
+    if kind == "tuning":
+        config["dataDir"] = f"{folder}/tuning"
     if kind in _CHILDREN:
         config["master"] = config.get("master") or master
     capabilities = given.get("capabilities")
@@ -143,7 +175,12 @@ class Attachment:
     """A container's place in a network: its chain, with what runs the plug-ins."""
 
     chain: PluginChain
-    container: PluginTarget
+    id: str
+    """The container's."""
+    pid: int
+    ports: tuple[Published, ...]
+    hosts: tuple[str, ...]
+    """The host's addresses at which the ports are published."""
     call: Call
 
     def add(self) -> Result:
@@ -170,11 +207,7 @@ class Attachment:
         return result
 
     def delete(self, result: Result) -> None:
-        """Run the plug-ins in reverse to undo what they made.
-
-        Raises:
-            EngineError: with what each of those said that failed; all of them were run.
-        """
+        """Run DEL for the whole chain, then raise EngineError with the messages of failures."""
         problems = tuple(self._undo(result))
         if problems:
             raise EngineError("; ".join(problems))
@@ -214,9 +247,9 @@ class Attachment:
             raise EngineError(f"{self._name(plugin)}: {command}: no such program in {path}")
         environment = {
             "CNI_COMMAND": command,
-            "CNI_CONTAINERID": self.container.id,
-            "CNI_NETNS": self.container.netns,
-            "CNI_IFNAME": IFNAME,
+            "CNI_CONTAINERID": self.id,
+            "CNI_NETNS": f"/proc/{self.pid}/ns/net",
+            "CNI_IFNAME": "eth0",
             "CNI_PATH": path,
         }
         return self.call(program, environment, self._config(plugin, result))
@@ -226,20 +259,17 @@ class Attachment:
         config = {**plugin.config, "name": self.chain.name, "cniVersion": self.chain.version}
         if result is not None:
             config["prevResult"] = json.loads(result.text)
-        if plugin.maps_ports and self.container.ports:
-            config["runtimeConfig"] = {"portMappings": _mappings(self.container)}
+        if plugin.maps_ports and self.ports:
+            mappings: list[Json] = [
+                {
+                    "hostPort": published.host_port,
+                    "containerPort": published.port.number,
+                    "protocol": protocol,
+                    "hostIP": host,
+                }
+                for published in self.ports
+                for protocol in published.port.protocols
+                for host in self.hosts
+            ]
+            config["runtimeConfig"] = {"portMappings": mappings}
         return json.dumps(config)
-
-
-def _mappings(container: PluginTarget) -> list[Json]:
-    return [
-        {
-            "hostPort": published.host_port,
-            "containerPort": published.port.number,
-            "protocol": protocol,
-            "hostIP": host,
-        }
-        for published in container.ports
-        for protocol in published.port.protocols
-        for host in container.hosts
-    ]

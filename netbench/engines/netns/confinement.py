@@ -1,8 +1,9 @@
-"""A seccomp filter for tools that allows everything and costs what that of a container costs.
+"""What tools are confined by: a seccomp filter, and a user namespace where we are not root.
 
 A Docker Engine runs containers under a filter. Where every system call of a kind is allowed, the
 kernel keeps that in a bitmap and does not run the filter (kernel/seccomp.c,
 `seccomp_cache_check_allow`), so that any filter costs the same, a few tens of ns for each call.
+That of tools here allows everything and costs what that of a container costs.
 """
 
 import os
@@ -16,16 +17,17 @@ _RETURN: Final = 0x06
 """BPF_RET | BPF_K, linux/bpf_common.h."""
 _ALLOW: Final = 0x7FFF0000
 """SECCOMP_RET_ALLOW, linux/seccomp.h."""
-_PROGRAM: Final = struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW)
+_IN_USER_NAMESPACE: Final = "NETBENCH_IN_USER_NAMESPACE"
+_UTILITIES: Final = ("unshare", "nsenter", "setpriv", "taskset", "sleep")
 
 
 class Confinement:
-    """The filter, as options of `setpriv`; none where it cannot load one (util-linux < 2.41)."""
+    """The filter, as options of `setpriv`; none if it cannot load one (util-linux < 2.41)."""
 
     def __init__(self) -> None:
         """Try it."""
         self._file = os.memfd_create("netbench-seccomp")
-        os.write(self._file, _PROGRAM)
+        os.write(self._file, struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW))
         wanted = ("--seccomp-filter", f"/proc/{os.getpid()}/fd/{self._file}")
         tried = subprocess.run(
             ("setpriv", *wanted, "true"), capture_output=True, timeout=10, check=False
@@ -40,12 +42,8 @@ class Confinement:
             self._file = -1
 
 
-_IN_USER_NAMESPACE = "NETBENCH_IN_USER_NAMESPACE"
-_UTILITIES = ("unshare", "nsenter", "setpriv", "taskset", "sleep")
-
-
 def unavailable() -> str | None:
-    """Return why this engine cannot work for this user, None where it can; found by trying."""
+    """Return why this engine cannot work for this user, or None if it can; found by trying."""
     missing = [name for name in _UTILITIES if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} not found (util-linux, coreutils)"

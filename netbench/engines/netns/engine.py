@@ -3,13 +3,16 @@
 import os
 import shutil
 import subprocess
-import threading
+import time
 from collections.abc import Mapping
-from typing import Final, Literal
+from contextlib import ExitStack
+from typing import Final, Literal, Protocol
 
-from netbench.engines.base import Endpoint, EngineOptions, Lan, Network, Owned
+from netbench.engines.base import Endpoint, Lan, Network, Owned
 from netbench.engines.local_process import local_topology
-from netbench.engines.netns import proxy, wiring
+from netbench.engines.netns import macvlan_ipvlan, overlay, port_publishing, wiring
+from netbench.engines.netns.bridge import DEFAULT, BridgeNetwork
+from netbench.engines.netns.cni import CniNetwork, CniRuntime
 from netbench.engines.netns.confinement import in_user_namespace
 from netbench.engines.netns.groups import (
     end_owned_process,
@@ -17,22 +20,44 @@ from netbench.engines.netns.groups import (
     owned_processes,
     remove_leftover_group,
 )
-from netbench.engines.netns.holder import Holder, NamespaceProcess
+from netbench.engines.netns.holder import NamespaceProcess
 from netbench.engines.netns.host_namespace import World
-from netbench.engines.netns.kinds import Attached, Publication
-from netbench.engines.netns.network_kinds import NetworkKinds
-from netbench.engines.netns.settings import CONTAINER
-from netbench.engines.owner import this_process
-from netbench.errors import EngineError, EngineUnavailable
+from netbench.engines.netns.macvlan_ipvlan import ChildNetwork
+from netbench.engines.netns.overlay import OverlayNetwork
+from netbench.engines.netns.port_publishing import Publication
+from netbench.errors import EngineError, EngineUnavailable, Unsupported
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
-_NO_WISHES: Final = EngineOptions()
-_NOTHING: Final = Attached(None, None, None)
-"""What an endpoint has that is in no network."""
+_DRIVERS: Final = ("bridge", "macvlan", "ipvlan", "overlay", "cni")
+_PUBLISHING: Final = ("bridge", "overlay")
+"""Drivers whose ports the world publishes. Those of CNI are published by a plug-in."""
+
+
+class LiveNetwork(Protocol):
+    """A network that exists. It is attached to from several threads at once."""
+
+    @property
+    def network(self) -> Network:
+        """As the callers of the engine know it."""
+
+    def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
+        """Give an endpoint `eth0` in the network, and publish its ports.
+
+        Args:
+            endpoint: without addresses; its `lo` is up.
+            publication: the ports that lead to it.
+            undo: gets the steps that undo it, to be taken before the endpoint's holder ends.
+
+        Returns:
+            The endpoint with what it got.
+
+        Raises:
+            EngineError: the kernel refused; `Unsupported` if it lacks the means.
+        """
 
 
 class NetnsEngine:
@@ -43,27 +68,29 @@ class NetnsEngine:
     files = LOCAL
     ask = None
 
-    def __init__(self, run: str, why: str, wishes: EngineOptions = _NO_WISHES) -> None:
+    def __init__(self, run: str, why: str) -> None:
         """Make the world.
 
         Args:
             run: id of the run, which marks every process.
             why: this engine was chosen, in words.
-            wishes: of the user; this engine has no use for any of them.
 
         Raises:
             EngineUnavailable: the kernel refuses namespaces to this user.
         """
-        del wishes
         self.why = why
-        self._lock = threading.Lock()
-        self._holders: dict[str, Holder] = {}
+        self._endpoints: dict[str, ExitStack] = {}
+        """What undoes each endpoint."""
+        self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}
+        """Each network, and what undoes it."""
         try:
-            self._world = World(run, this_process())
+            self._world = World(run)
         except EngineError as exc:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
+        self._cni = CniRuntime(self._world)
         try:
-            self._kinds = NetworkKinds(self._world)
+            spec = NetworkSpec("bridge", ipv6=self._world.no_ipv6 is None)
+            self._default = BridgeNetwork(self._world, "bridge", spec, ExitStack(), link=DEFAULT)
         except EngineError as exc:
             self._world.close()
             raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
@@ -72,7 +99,7 @@ class NetnsEngine:
             raise
 
     def prepare(self) -> tuple[str, ...]:
-        """Check that the tools are on PATH; tell what differs from the network of Docker."""
+        """Check that the tools are on PATH; return what differs from the network of Docker."""
         missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
         if missing:
             names = " ".join(missing)
@@ -124,19 +151,27 @@ class NetnsEngine:
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Try what the recipe and the path need."""
         spec = recipe.network
-        lacking = self._kinds.unsupported(spec) if spec else None
+        lacking = self._lacks(spec) if spec else None
         if lacking is None and recipe.family == Family.V6:
             lacking = self._world.no_ipv6
-        if lacking is not None or path is Path.EAST_WEST or not self._publishes(recipe):
+        if spec:
+            publishes = spec.driver in _PUBLISHING and not spec.internal
+        else:
+            publishes = recipe.server is Attach.DEFAULT
+        if lacking is not None or path is Path.EAST_WEST or not publishes:
             return lacking
-        if recipe.published == "proxy":
-            return proxy.unavailable()
-        return self._world.firewall.unavailable()
+        return port_publishing.unavailable(self._world.firewall, recipe.published)
 
-    def _publishes(self, recipe: Recipe) -> bool:
-        if recipe.network:
-            return self._kinds.publishes(recipe.network)
-        return recipe.server is Attach.DEFAULT
+    def _lacks(self, spec: NetworkSpec) -> str | None:
+        """Return why a network cannot be made here, or None if it can."""
+        if spec.driver not in _DRIVERS:
+            return f"plugin:{spec.driver} needs a Docker Engine: the netns engine has no plug-ins"
+        if spec.options:
+            named = ", ".join(f"{key}={value}" for key, value in spec.options)
+            return f"the netns engine knows no options of an engine's own ({named})"
+        if spec.on_lan:
+            return macvlan_ipvlan.unsupported(self._world, spec)
+        return overlay.unsupported(self._world, spec) if spec.driver == "overlay" else None
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
@@ -155,7 +190,24 @@ class NetnsEngine:
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network."""
-        return self._kinds.create(name, spec)
+        lacking = self._lacks(spec)
+        if lacking:
+            raise Unsupported(lacking)
+        with ExitStack() as undo:
+            made = self._make(name, spec, undo)
+            self._networks[made.network.id] = (made, undo.pop_all())
+        return made.network
+
+    def _make(self, name: str, spec: NetworkSpec, undo: ExitStack) -> LiveNetwork:
+        match spec.driver:
+            case "bridge":
+                return BridgeNetwork(self._world, name, spec, undo)
+            case "overlay":
+                return OverlayNetwork(self._world, name, spec, undo, self._default)
+            case "cni":
+                return CniNetwork(self._cni, name, spec, undo)
+            case _:
+                return ChildNetwork(self._world, name, spec, undo)
 
     def create_endpoint(
         self,
@@ -172,52 +224,48 @@ class NetnsEngine:
         """Make namespaces and wire them."""
         del cpus  # tools are pinned one by one; there is no cgroup to confine
         shared = {Attach.HOST: self._world.pid, Attach.PEER: peer.pid if peer else None}
-        holder = self._world.hold(shared.get(attach))
-        try:
+        with ExitStack() as undo:
+            holder = self._world.spawner.hold(shared.get(attach))
+            undo.callback(self._world.spawner.release, holder)
+            endpoint = Endpoint(name, name, role, holder, None, None)
             if attach not in shared:
-                wiring.make_ready(holder.pid, CONTAINER)
-            joined = {Attach.DEFAULT: self._kinds.bridges.default, Attach.NETWORK: network}
-            into = joined.get(attach)
-            got = _NOTHING
-            if into:
-                wanted = Publication(publish, published)
-                got = self._kinds.attach(into, holder.pid, name, role, wanted)
-        except BaseException:
-            self._world.release(holder)
-            raise
-        with self._lock:
-            self._holders[name] = holder
-        return Endpoint(
-            id=name,
-            name=name,
-            role=role,
-            pid=holder.pid,
-            address=got.address,
-            ipam=got.ipam,
-            address6=got.address6,
-            published=got.published,
-        )
+                wiring.make_ready(holder, wiring.CONTAINER)
+            joined = self._joined(attach, network)
+            if joined:
+                endpoint = joined.attach(endpoint, Publication(publish, published), undo)
+            self._endpoints[name] = undo.pop_all()
+        return endpoint
+
+    def _joined(self, attach: Attach, network: Network | None) -> LiveNetwork | None:
+        """Return the network that an endpoint is attached to."""
+        if attach is Attach.DEFAULT:
+            return self._default
+        if attach is not Attach.NETWORK or network is None:
+            return None
+        if network.id not in self._networks:
+            raise EngineError(f"the network {network.id} is gone")
+        return self._networks[network.id][0]
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """End its processes; its namespaces and links go with them."""
-        try:
-            self._kinds.detach(endpoint.id)
-        finally:
-            with self._lock:
-                holder = self._holders.pop(endpoint.id, None)
-            if holder:
-                self._world.release(holder)
+        undo = self._endpoints.pop(endpoint.id, None)
+        if undo:
+            undo.close()
 
     def remove_network(self, network: Network) -> float | None:
         """Remove it."""
-        return self._kinds.remove(network)
+        _, undo = self._networks.pop(network.id, (None, None))
+        started = time.monotonic()
+        if undo:
+            undo.close()
+        return time.monotonic() - started if undo and network.took is not None else None
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
     ) -> NamespaceProcess:
         """Start a tool in the endpoint's namespaces."""
         del limit  # it ends with the holder
-        return self._world.tool(endpoint.pid, argv, cpu)
+        return self._world.spawner.tool(endpoint.pid, argv, cpu)
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a command to its end."""
@@ -237,6 +285,6 @@ class NetnsEngine:
     def close(self) -> None:
         """End the world."""
         try:
-            self._kinds.close()
+            self._cni.close()
         finally:
             self._world.close()

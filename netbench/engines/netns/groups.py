@@ -1,14 +1,13 @@
-"""A cgroup for each endpoint, so that its CPU time is told apart; none where we may not make any.
+"""A cgroup for each endpoint, which counts its CPU time; none if this user may not make any.
 
-They lie in one of the run's own beneath netbench's own cgroup. Unlike the endpoint's processes they
-outlive a netbench that is killed, empty: their name tells the run and its maker.
+They lie in a cgroup of the run beneath netbench's own. Unlike the endpoint's processes they outlive
+a netbench that is killed, empty: their name contains the run and its maker.
 
 In version 1 there is one more where the controller `cpu` has a hierarchy apart from `cpuacct`: the
-scheduler then weighs endpoints as it weighs containers. In version 2 processes of our own are in
-the parent, so that `cpu` cannot be enabled beneath it.
+scheduler then weighs endpoints as it weighs containers. In version 2 netbench's own processes are
+in the parent, so that `cpu` cannot be enabled beneath it.
 """
 
-import contextlib
 import os
 import re
 import signal
@@ -28,7 +27,6 @@ _CPU: Final = "cpu"
 """The controller that weighs groups for the scheduler."""
 _GONE: Final = 2.0
 """Seconds that killed processes may take to leave a group."""
-_AGAIN: Final = 0.005
 
 
 class Groups:
@@ -39,47 +37,11 @@ class Groups:
         self._name = f"{_PREFIX}{run}:{owner}"
         self._lock = threading.Lock()
         self._parents: tuple[Path, ...] | None = None
+        """The run's own groups, made when they are first needed."""
         self._made: dict[int, tuple[Path, ...]] = {}
 
     def make(self, holder: int) -> None:
-        """Make its groups and put a holder into them; nothing where that is not allowed."""
-        made = []
-        for parent in self._run():
-            group = parent / str(holder)
-            try:
-                group.mkdir()
-                (group / "cgroup.procs").write_text(f"{holder}\n")
-            except OSError:
-                _remove(group)
-            else:
-                made.append(group)
-        with self._lock:
-            self._made[holder] = tuple(made)
-
-    def of(self, holder: int) -> tuple[Path, ...]:
-        """Return a holder's groups, none where it has none."""
-        with self._lock:
-            return self._made.get(holder, ())
-
-    def remove(self, holder: int) -> None:
-        """Remove groups whose holder has been killed; `close` tries again where that fails."""
-        left = tuple(group for group in self.of(holder) if not _remove(group))
-        with self._lock:
-            self._made[holder] = left
-            if not left:
-                del self._made[holder]
-
-    def close(self) -> None:
-        """Remove every group, all of whose processes have been killed."""
-        with self._lock:
-            left = [group for groups in self._made.values() for group in groups]
-            parents = self._parents or ()
-            self._made.clear()
-        for group in (*left, *parents):
-            _remove(group)
-
-    def _run(self) -> tuple[Path, ...]:
-        """Return the run's own groups, made at the first call."""
+        """Make its groups and put a holder into them, as far as that is allowed."""
         with self._lock:
             if self._parents is None:
                 made = []
@@ -88,7 +50,35 @@ class Groups:
                         (folder / self._name).mkdir()
                         made.append(folder / self._name)
                 self._parents = tuple(made)
-            return self._parents
+        groups = [parent / str(holder) for parent in self._parents]
+        self._made[holder] = tuple(group for group in groups if _made(group, holder))
+
+    def of(self, holder: int) -> tuple[Path, ...]:
+        """Return a holder's groups."""
+        return self._made.get(holder, ())
+
+    def remove(self, holder: int) -> None:
+        """Remove groups whose holder has been killed; `close` tries again where that fails."""
+        self._made[holder] = tuple(group for group in self.of(holder) if not _remove(group))
+
+    def close(self) -> None:
+        """Remove every group, all of whose processes have been killed."""
+        left = [group for groups in self._made.values() for group in groups]
+        parents = self._parents or ()
+        self._made.clear()
+        for group in (*left, *parents):
+            _remove(group)
+
+
+def _made(group: Path, holder: int) -> bool:
+    """Make a group with a holder in it; return whether that was allowed."""
+    try:
+        group.mkdir()
+        (group / "cgroup.procs").write_text(f"{holder}\n")
+    except OSError:
+        _remove(group)
+        return False
+    return True
 
 
 def _own_groups() -> tuple[Path, ...]:
@@ -108,7 +98,7 @@ def _own_groups() -> tuple[Path, ...]:
 
 
 def _cpu_hierarchy() -> Path | None:
-    """Return where version 1 has the controller `cpu` by itself, None where it has not."""
+    """Return where version 1 has the controller `cpu` by itself, or None."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, kind = line.partition(" - ")
         words = kind.split()
@@ -121,7 +111,7 @@ def _cpu_hierarchy() -> Path | None:
 
 
 def _remove(group: Path) -> bool:
-    """Remove a group once its processes are gone; tell whether it is."""
+    """Remove a group once its processes are gone; return whether it is."""
     deadline = time.monotonic() + _GONE
     while True:
         try:
@@ -131,7 +121,7 @@ def _remove(group: Path) -> bool:
         except OSError:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(_AGAIN)
+            time.sleep(0.005)
         else:
             return True
 
@@ -162,11 +152,7 @@ def _ours(path: Path) -> bool:
 
 
 def remove_leftover_group(thing: Owned) -> None:
-    """Remove a leftover with the groups in it, if it still is what it was.
-
-    Raises:
-        EngineError: something still runs in it.
-    """
+    """Remove a leftover, if it still is what it was; EngineError if something runs in it."""
     if all(thing.id != found.id for found in leftover_groups(thing.run)):
         return
     group = Path(thing.id)
@@ -198,5 +184,5 @@ def owned_processes(run: str | None) -> tuple[Owned, ...]:
 def end_owned_process(thing: Owned) -> None:
     """Kill a leftover, if it still is what it was."""
     if any(thing.id == found.id for found in owned_processes(thing.run)):
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(int(thing.id), signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Anonymous namespaces held open by a process that dies with us, and tools run in them.
+"""Anonymous namespaces held open by a process that dies with netbench, and tools run in them.
 
-A holder is `sleep` as process 1 of its own PID namespace: when it dies, by us or because we
-died (parent-death signal), the kernel ends every process in there and the namespaces vanish.
+A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or because
+netbench died (parent-death signal), the kernel ends every process in there, and the namespaces go.
 Nothing is ever named under /run.
 """
 
@@ -10,124 +10,78 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Final
 
 from netbench.engines import local_process
 from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
 from netbench.errors import EngineError
 from netbench.record import Completed
 
-_BECOME = 'ulimit -c 0; ulimit -f "$1"; shift; exec "$@"'
-"""Script that bounds what it may write, in blocks of 512 bytes, and becomes a tool: its output goes
-into files of ours."""
-_JOIN = (
+_BECOME: Final = (
     'ulimit -c 0; ulimit -f "$1"; shift; for file in $0; do echo 0 > "$file" || exit; done; '
     'exec "$@"'
 )
-"""The same that first puts itself into cgroups; 0 is who writes it. Their names have no blanks."""
-_START = 5.0
+"""Script that limits the files it writes, in blocks of 512 bytes, joins cgroups and becomes a tool.
+0 stands for the process that writes it. The names of cgroups have no blanks."""
+_START: Final = 5.0
 """Seconds a holder may take to stand."""
-_POLL = 0.02
+_POLL: Final = 0.02
 """Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
-_ENDED = ("Z", "X", None)
-"""States of a process that has ended (proc_pid_stat(5)); None where it is gone altogether."""
+_ENDED: Final = ("Z", "X", None)
+"""States of a process that has ended (proc_pid_stat(5)); None if it is gone altogether."""
+_CPUS: Final = "Cpus_allowed_list:"
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A set of namespaces."""
-
-    process: subprocess.Popen[bytes]
-    """The `unshare` that waits for `pid`."""
-    pid: int
-    """The process inside, as numbered outside."""
-
-    def close(self) -> None:
-        """End everything that runs in there."""
-        self.process.kill()
-        self.process.wait()
-
-
-def begin(run: str, owner: str, network_of: int | None) -> subprocess.Popen[bytes]:
-    """Start a holder, in a thread that outlives it; `settled` waits for it."""
+def unshare(environment: Mapping[str, str], network_of: int | None) -> subprocess.Popen[bytes]:
+    """Start a holder, from a thread that outlives it; net is that of `network_of` if given."""
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
     joined = ["nsenter", f"--net=/proc/{network_of}/ns/net"] if network_of else []
-    argv = [
-        *("setpriv", "--pdeathsig", "KILL"),
-        *joined,
-        *("unshare", *own, *(() if network_of else ("--net",))),
-        *("sleep", "infinity"),
-    ]
     return subprocess.Popen(
-        argv,
+        [
+            *("setpriv", "--pdeathsig", "KILL"),
+            *joined,
+            *("unshare", *own, *(() if network_of else ("--net",))),
+            *("sleep", "infinity"),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, **marks(run, owner)},
+        env=environment,
         start_new_session=True,
     )
 
 
-def marks(run: str, owner: str) -> dict[str, str]:
-    """Return the environment by which leftovers are found."""
-    return {"NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
-
-
-def settled(process: subprocess.Popen[bytes]) -> Holder:
-    """Wait until a holder's namespaces stand: net, ipc, uts, mnt and pid.
-
-    Raises:
-        EngineError: the kernel refused.
-    """
-    try:
-        return Holder(process, _wait_for_child(process, "sleep"))
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        if process.stderr:
-            process.stderr.close()
-
-
-def _wait_for_child(process: subprocess.Popen[bytes], name: str) -> int:
+def inner_process(holder: subprocess.Popen[bytes]) -> int:
+    """Wait for the process inside, return its number outside; EngineError if refused."""
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-            raise EngineError(f"namespaces refused: {said or f'exit code {process.returncode}'}")
-        child = only_child(process.pid)
-        if child is not None and _comm(child) == name:
+        if holder.poll() is not None:
+            said = holder.stderr.read().decode(errors="replace").strip() if holder.stderr else ""
+            raise EngineError(f"namespaces refused: {said or f'exit code {holder.returncode}'}")
+        child = _only_child(holder.pid)
+        if child is not None and "(sleep)" in (_stat(child) or ""):
             return child
         time.sleep(0.001)
     raise EngineError(f"a namespace holder did not start within {_START:.0f} s")
 
 
-def only_child(pid: int) -> int | None:
-    """Return the first child of a process, None where it has none."""
+def _only_child(pid: int) -> int | None:
     try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return None
-    return int(text.split()[0]) if text.split() else None
+    return int(found[0]) if found else None
 
 
-def _comm(pid: int) -> str | None:
+def _stat(pid: int) -> str | None:
+    """Return proc_pid_stat(5) of a process, or None if it is gone."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return None
-
-
-def _state(pid: int) -> str | None:
-    """Return a process's state letter, None where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
 
@@ -135,13 +89,13 @@ def _state(pid: int) -> str | None:
 class NamespaceProcess:
     """A tool in a holder's namespaces; implements `engines.base.Process`.
 
-    It needs no bound of its own: it ends with the holder, which ends with us. The `nsenter` that
-    waits for it outside may be stopped then, and has a parent-death signal of its own, so the
-    thread that starts a tool has to outlive it.
+    It needs no time limit of its own: it ends with the holder, which ends with netbench. The
+    `nsenter` that waits for it outside may be stopped then, and has a parent-death signal of its
+    own, so the thread that starts a tool has to outlive it.
 
     `nsenter` stops itself when it sees the tool stopped, and sends the tool SIGCONT when it is
     continued itself. So all signals but KILL go to the tool alone, and `nsenter`, once stopped, is
-    continued only after the tool has ended: until then we look for the tool's end ourselves.
+    continued only after the tool has ended: until then the tool's own state is read.
     """
 
     latency = 0.0
@@ -152,21 +106,14 @@ class NamespaceProcess:
         argv: tuple[str, ...],
         cpu: int | None,
         groups: tuple[Path, ...],
-        confined: tuple[str, ...] = (),
+        confined: tuple[str, ...],
     ) -> None:
-        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in a cgroup.
+        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in cgroups.
 
         `confined` are options of `setpriv` that load a seccomp filter.
         """
-        most = str(MOST_OUTPUT // 512)
-        bound = (
-            ("sh", "-c", _BECOME, "sh", most)
-            if not groups
-            else ("sh", "-c", _JOIN, " ".join(f"{one}/cgroup.procs" for one in groups), most)
-        )
+        files = " ".join(f"{group}/cgroup.procs" for group in groups)
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
-        die = ("setpriv", "--pdeathsig", "KILL", *confined)
-        enter = ("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid")
         self.argv = argv
         self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
@@ -175,7 +122,13 @@ class NamespaceProcess:
         """Whether the tool was ever stopped, so that `nsenter` may be."""
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            (*bound, *die, *enter, *pin, *argv),
+            (
+                *("sh", "-c", _BECOME, files, str(MOST_OUTPUT // 512)),
+                *("setpriv", "--pdeathsig", "KILL", *confined),
+                *("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid"),
+                *pin,
+                *argv,
+            ),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
@@ -187,8 +140,11 @@ class NamespaceProcess:
         return self._process.poll() is None and not self._over()
 
     def _over(self) -> bool:
-        """Tell whether a tool that was held has ended, which a stopped `nsenter` does not tell."""
-        return self._held and self._tool is not None and _state(self._tool) in _ENDED
+        """Tell whether a tool that was held has ended, which a stopped `nsenter` does not show."""
+        if not self._held or self._tool is None:
+            return False
+        stat = _stat(self._tool)
+        return (stat.rpartition(")")[2].split()[0] if stat else None) in _ENDED
 
     def signal(self, name: Signal) -> None:
         """Send a signal to the tool; KILL to the `nsenter` that waits for it too."""
@@ -218,15 +174,14 @@ class NamespaceProcess:
             text = Path(f"/proc/{child}/status").read_text() if child else ""
         except OSError:
             return None
-        lines = [x for x in text.splitlines() if x.startswith("Cpus_allowed_list:")]
-        return lines[0].split()[1] if lines else None
+        return next((x.split()[1] for x in text.splitlines() if x.startswith(_CPUS)), None)
 
     def pid(self) -> int | None:
-        """Return the tool's number out here, None where it has ended."""
+        """Return the tool's process number outside, or None if it has ended."""
         if not self.alive():
             return None
         if self._tool is None:
-            self._tool = only_child(self._process.pid)
+            self._tool = _only_child(self._process.pid)
         return self._tool
 
     def wait(self, timeout: float) -> Completed:
@@ -251,11 +206,7 @@ class NamespaceProcess:
         return Completed(self.argv, code, out, err, timed_out, seconds)
 
     def _await_end(self, timeout: float) -> int:
-        """Return the exit code; `nsenter` is let go on as soon as the tool has ended.
-
-        Raises:
-            TimeoutExpired: it has not ended within `timeout` seconds.
-        """
+        """Return the exit code, or raise TimeoutExpired; `nsenter` goes on when the tool ends."""
         deadline = time.monotonic() + timeout
         while self._held and self._process.poll() is None:
             if self._over():  # again and again: it may have been about to stop itself

@@ -1,226 +1,188 @@
-"""What the kinds of network of one engine share: the host's namespace, numbers, LAN and ports."""
+"""The world of one engine: a host's network namespace, and the emulated LAN outside of it."""
 
 import itertools
+import os
 import threading
-from collections.abc import Mapping
-from types import MappingProxyType
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from errno import EOPNOTSUPP
+from functools import partial
 from typing import Any, Final
 
-from netbench.engines.base import Lan, Published
+from netbench.engines.base import Endpoint, Lan
 from netbench.engines.netns import wiring
-from netbench.engines.netns.allocator import Addresses, SubnetPair, SubnetPool
+from netbench.engines.netns.allocator import NumberPool, SubnetPair, SubnetPool
 from netbench.engines.netns.firewall import Firewall
-from netbench.engines.netns.groups import Groups
-from netbench.engines.netns.holder import Holder, NamespaceProcess
-from netbench.engines.netns.kinds import Publication
-from netbench.engines.netns.lan import LanSide, NetnsLanVeth
-from netbench.engines.netns.port_publishing import Publisher
-from netbench.engines.netns.settings import HOST
+from netbench.engines.netns.rules import LAN_LINK
 from netbench.engines.netns.spawner import Spawner
-from netbench.errors import EngineError
-from netbench.record import Completed
+from netbench.errors import EngineError, Unsupported
+from netbench.spec import HOST_PORTS, Family, Role
 
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_FAR: Final = "lan"
+"""Start of the name of the client's end of every link from the world to the LAN."""
+LAN_END: Final = f"{_FAR}0"
+"""The one that is routed."""
 _SOME_ADDRESS6: Final = "2001:2:0:ffff::1"
+_FORWARDED: Final = "the world forwards to it and from it by the engine's firewall rules"
+
+
+@dataclass(frozen=True, slots=True)
+class NetnsLanVeth:
+    """A veth pair from the world to the LAN's client: .1 is the world's, .254 the client's."""
+
+    lan: Lan
+    subnets: SubnetPair
 
 
 class World:
-    """The network namespace of a host, with what was made in it and around it."""
+    """A host's namespace with what was made in it and around it; all ends with `close`.
 
-    def __init__(self, run: str, owner: str) -> None:
+    What networks and endpoints make in it they undo by an `ExitStack` of their own.
+    """
+
+    def __init__(self, run: str) -> None:
         """Make the namespace.
 
         Raises:
             EngineError: the kernel refuses namespaces to this user.
         """
         self.run = run
-        self.owner = owner
-        self.spawner = Spawner(run, owner)
-        self._groups = Groups(run, owner)
+        self.spawner = Spawner(run)
         self.subnets = SubnetPool()
+        self.ports = NumberPool(HOST_PORTS, "ports of the host's")
+        self.vxlans = NumberPool(range(2, 1 << 12), "VXLAN identifiers")
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._holders: dict[int, Holder] = {}
-        self._no_ipv6: str | None = None
-        self._ipv6_tried = False
+        self._lock = threading.RLock()
+        self._lacking: dict[tuple[str | int, ...], str | None] = {}
+        """Why the kernel makes no links of a kind, by the kind and its settings."""
+        self._client: int | None = None
+        self._first_wire: NetnsLanVeth | None = None
+        self._wire_numbers = itertools.count(1)
+        self._forwards = False
         try:
-            self.pid = self.hold().pid
-            wiring.make_ready(self.pid, HOST)
-            self.firewall = Firewall(self.pid, self._fed)
-            if self.firewall.unavailable() is None:
-                wiring.forward(self.pid, ipv6=False)
-            self.filters_bridges = self.firewall.unavailable() is None and wiring.passes_firewall(
-                self.pid
-            )
+            self.pid = self.spawner.hold()
+            wiring.make_ready(self.pid, wiring.HOST)
+            self.firewall = Firewall(self.pid, self.spawner.command)
+            has_rules = self.firewall.unavailable() is None
+            if has_rules:
+                wiring.forward(self.pid, Family.V4)
+            self.filters_bridges = has_rules and wiring.passes_firewall(self.pid)
             """Whether the firewall's rules decide what passes within a bridge."""
+            self.no_ipv6 = _lacks_ipv6(self.pid)
+            """Why the kernel has no IPv6, or None if it has."""
         except BaseException:
-            self._end_processes()
+            self.spawner.close()
             raise
-        self._lan = LanSide(
-            self.pid,
-            self.hold,
-            self.subnets,
-            self.firewall,
-            ipv6=lambda: self.no_ipv6 is None,
-        )
-        self._publisher = Publisher(
-            self.lan, self.firewall, lambda argv: self.spawner.program(self.pid, argv)
-        )
-
-    @property
-    def no_ipv6(self) -> str | None:
-        """Why the kernel has no IPv6, None where it has; found by trying, once."""
-        with self._lock:
-            if not self._ipv6_tried:
-                self._no_ipv6 = _try_ipv6(self.pid)
-                self._ipv6_tried = True
-            return self._no_ipv6
 
     def number(self) -> int:
         """Return a number that no other name of a link has in it."""
         return next(self._numbers)
 
-    def hold(self, network_of: int | None = None) -> Holder:
-        """Make namespaces that end with the world at the latest, net being that of `network_of`.
+    def lacks(self, kind: str, **settings: str | int) -> str | None:
+        """Return why the kernel makes no such links, or None if it does; found by trying, once.
+
+        Args:
+            kind: of the link, made beneath a veth pair.
+            **settings: of the link, in the words of pyroute2.
 
         Raises:
-            EngineError: the kernel refused.
+            EngineError: what was made for it cannot be removed.
         """
-        holder = self.spawner.hold(network_of)
-        self._groups.make(holder.pid)
+        key = (kind, *settings.values())
         with self._lock:
-            self._holders[holder.pid] = holder
-        return holder
-
-    def release(self, holder: Holder) -> None:
-        """End a holder with everything in it."""
-        with self._lock:
-            self._holders.pop(holder.pid, None)
-        holder.close()
-        self._groups.remove(holder.pid)
-
-    def tool(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> NamespaceProcess:
-        """Start a tool in all namespaces of a holder, and in its cgroup where it has one."""
-        return self.spawner.tool(holder, argv, cpu, self._groups.of(holder))
-
-    def command(
-        self,
-        argv: tuple[str, ...],
-        *,
-        stdin: str = "",
-        environment: Mapping[str, str] = _NOTHING,
-        timeout: float = 10.0,
-    ) -> Completed:
-        """Run a program of the host's in the world's network namespace to its end.
-
-        Mounts and process numbers are ours, so a path like /proc/PID/ns/net means to it what it
-        means to us. `environment` adds to ours. A program that is missing ends with code 127, one
-        that takes longer than `timeout` seconds is killed.
-        """
-        return self.spawner.command(
-            self.pid, argv, stdin=stdin, environment=environment, timeout=timeout
-        )
-
-    def _fed(self, place: int, argv: tuple[str, ...], text: str) -> Completed:
-        return self.spawner.command(place, argv, stdin=text)
-
-    def lan_link(self) -> Lan:
-        """Return the emulated LAN for whoever needs no more than the link to it; errors as `lan`.
-
-        Nothing is forwarded to it or from it before somebody asks for `lan`.
-        """
-        return self._lan.link()
-
-    def lan(self) -> Lan:
-        """Return the emulated LAN, with the world forwarding to it; made at the first call.
-
-        Raises:
-            EngineError: it cannot be made.
-        """
-        return self._lan.lan()
+            if key not in self._lacking:
+                self._lacking[key] = _try(self.pid, f"nbt{self.number()}", kind, settings)
+            return self._lacking[key]
 
     def outside(self) -> int:
         """Return the process that holds the namespace of the LAN's client; errors as `lan`."""
-        return self._lan.client()
+        with self._lock:
+            if self._client is None:
+                client = self.spawner.hold()
+                wiring.make_ready(client, wiring.SWITCH)
+                self._client = client
+            return self._client
 
-    @property
-    def lan_end(self) -> str:
-        """Name of the LAN client's end of the veth pair that `lan_link` made."""
-        return self._lan.far
+    def lan_link(self) -> Lan:
+        """Return the LAN as a link with routes over it, before anything is forwarded."""
+        with self._lock:
+            if self._first_wire is None:
+                with ExitStack() as undo:
+                    wire = self._connect(0, undo, ipv6=self.no_ipv6 is None, mtu=None)
+                    inner, outer = wire.subnets.gateway, wire.subnets.outside
+                    for pid, gateway in ((self.outside(), inner), (self.pid, outer)):
+                        add_routes = partial(wiring.add_routes, gateway=gateway)
+                        wiring.netlink(pid, "route the LAN", add_routes)
+                    undo.pop_all()
+                self._first_wire = wire
+            return self._first_wire.lan
 
-    def wire(self, *, ipv6: bool, mtu: int | None) -> NetnsLanVeth:
-        """Return one more veth pair to the LAN's client, with subnets of its own; errors as `lan`.
+    def lan(self) -> Lan:
+        """Return the LAN, with the world forwarding to it and from it; EngineError if refused."""
+        with self._lock:
+            linked = self.lan_link()
+            if self.firewall.unavailable() is not None:
+                return linked
+            if not self._forwards:
+                wiring.forward(self.pid, *Family)
+                if self.no_ipv6 is None:
+                    self.firewall.open_ipv6()
+                self._forwards = True
+            return replace(linked, done=f"{linked.done}; {_FORWARDED}")
 
-        The world's end is for being a parent: .1 is the world's address, .254 the client's.
+    def wire(self, undo: ExitStack, *, ipv6: bool, mtu: int | None) -> NetnsLanVeth:
+        """Make one more veth pair to the LAN's client, with subnets of its own; errors as `lan`.
+
+        The world's end is for being a parent; nothing is routed over it.
         """
-        return self._lan.wire(ipv6=ipv6, mtu=mtu)
+        return self._connect(next(self._wire_numbers), undo, ipv6=ipv6, mtu=mtu)
 
-    def unwire(self, wire: NetnsLanVeth) -> None:
-        """Undo `wire`."""
-        self._lan.remove(wire)
-
-    def publish(
-        self, name: str, to: Addresses, within: SubnetPair, publication: Publication
-    ) -> tuple[Published, ...]:
-        """Publish an endpoint's ports at the host's addresses on the LAN, until `withdraw`.
-
-        Args:
-            name: of the endpoint.
-            to: its addresses.
-            within: the subnets of its network.
-            publication: what is wanted.
-
-        Raises:
-            EngineError: something refused; `Unsupported` where the means are missing.
-        """
-        return self._publisher.publish(name, to, within, publication)
-
-    def withdraw(self, name: str) -> None:
-        """Undo `publish`; nothing where nothing was published."""
-        self._publisher.withdraw(name)
-
-    def take_host_port(self) -> int:
-        """Return a port of the host's that nothing else is published at."""
-        return self._publisher.numbers.take()
-
-    def give_back_host_port(self, number: int) -> None:
-        """Return it."""
-        self._publisher.numbers.give_back(number)
-
-    def allow(self, network: str, *subnets: str) -> None:
-        """Let the LAN and all others reach subnets of a network, until `disallow`.
-
-        Without it the world forwards from outside what it translated, and answers, alone.
-        """
-        self.firewall.allow(network, subnets)
-
-    def disallow(self, network: str) -> None:
-        """Undo `allow`; nothing where nothing was allowed."""
-        self.firewall.disallow(network)
+    def _connect(
+        self, number: int, undo: ExitStack, *, ipv6: bool, mtu: int | None
+    ) -> NetnsLanVeth:
+        client = self.outside()
+        subnets = self.subnets.take(undo, ipv6=ipv6)
+        near, far = f"{LAN_LINK}{number}", f"{_FAR}{number}"
+        inner, outer = subnets.gateway, subnets.outside
+        undo.callback(wiring.delete_link, self.pid, near)
+        wiring.add_veth((self.pid, near), (client, far), mtu=mtu, own=inner)
+        wiring.bring_up(client, far, outer, None)
+        end = Endpoint("lan", "lan", Role.LAN, client, outer.v4, None, address6=outer.v6)
+        done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
+        return NetnsLanVeth(Lan(end, near, inner.v4, inner.v6, done), subnets)
 
     def close(self) -> None:
         """End every process, and with them all namespaces and links."""
-        self._publisher.close()
-        self._end_processes()
-
-    def _end_processes(self) -> None:
-        with self._lock:
-            holders = list(self._holders.values())
-            self._holders.clear()
-        for holder in reversed(holders):
-            holder.close()
         self.spawner.close()
-        self._groups.close()
 
 
-def _try_ipv6(pid: int) -> str | None:
+def _lacks_ipv6(pid: int) -> str | None:
     def work(route: Any) -> None:
-        address = {"index": wiring.index_of(route, "lo"), "address": _SOME_ADDRESS6}
-        route.addr("add", **address, prefixlen=128)
-        route.addr("del", **address, prefixlen=128)
+        for command in ("add", "del"):
+            wiring.change_address(route, command, wiring.LOOPBACK, _SOME_ADDRESS6, 128)
 
     try:
         wiring.netlink(pid, "the kernel has no IPv6 (modprobe ipv6)", work)
     except EngineError as exc:
         return exc.message
+    return None
+
+
+def _try(pid: int, name: str, kind: str, settings: dict[str, str | int]) -> str | None:
+    parent, child = f"{name}p", f"{name}c"
+
+    def work(route: Any) -> None:
+        route.link("add", ifname=parent, kind="veth", peer={"ifname": f"{name}q"})
+        beneath = wiring.index_of(route, parent)
+        route.link("add", ifname=child, kind=kind, link=beneath, **settings)
+
+    try:
+        wiring.netlink(pid, f"try a link of kind {kind}", work)
+    except Unsupported:
+        return f"the kernel has no {kind} (modprobe {kind}): {os.strerror(EOPNOTSUPP)}"
+    except EngineError as exc:
+        return exc.message
+    finally:
+        wiring.delete_link(pid, child)
+        wiring.delete_link(pid, parent)
     return None

@@ -1,96 +1,122 @@
-"""Published ports of the world's host: numbered, and served by DNAT or by docker-proxy."""
+"""Published ports of the world's host, served by DNAT or by docker-proxy."""
 
+import selectors
 import subprocess
-import threading
-from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from netbench.engines.base import Lan, Published
-from netbench.engines.netns import proxy
-from netbench.engines.netns.allocator import Addresses, NumberPool, SubnetPair
+from netbench.engines.base import Published
+from netbench.engines.local_process import find_program
+from netbench.engines.netns.allocator import Addresses, SubnetPair
 from netbench.engines.netns.firewall import Firewall
-from netbench.engines.netns.kinds import Publication
-from netbench.engines.netns.rules import Forward
-from netbench.errors import Unsupported
-from netbench.spec import HOST_PORTS
+from netbench.engines.netns.host_namespace import World
+from netbench.engines.netns.rules import Forward, forward_rules
+from netbench.errors import EngineError, Unsupported
+from netbench.spec import Family, Port
+
+_PROXY: Final = "docker-proxy"
+_FOLDERS: Final = ("/usr/bin", "/usr/sbin", "/usr/libexec/docker", "/usr/lib/docker")
+"""Where distributions keep it; few of these are on everybody's PATH."""
+_WITHIN: Final = 5.0
+"""Seconds a proxy may take to listen."""
+_REPORT_ON_OUTPUT: Final = ("sh", "-c", 'exec "$0" "$@" 3>&1')
+"""docker-proxy writes to file descriptor 3 whether it listens: `0`, or `1` and why not."""
 
 
-class Publisher:
-    """Publishes ports of endpoints at the host's addresses on the LAN."""
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Ports of an endpoint's own to publish at the host's addresses on the LAN."""
 
-    def __init__(self, lan: Callable[[], Lan], firewall: Firewall, start: proxy.Start) -> None:
-        """Take what it works with.
+    ports: tuple[Port, ...] = ()
+    served: Literal["proxy", "nat"] | None = None
+    """How they must be served; None for DNAT."""
 
-        Args:
-            lan: returns the LAN.
-            firewall: of the world.
-            start: starts a program in the world's network namespace.
-        """
-        self.numbers = NumberPool(HOST_PORTS, "ports of the host's")
-        self._lan = lan
-        self._firewall = firewall
-        self._start = start
-        self._lock = threading.Lock()
-        self._numbered: dict[str, list[int]] = {}
-        self._proxies: dict[str, list[subprocess.Popen[str]]] = {}
 
-    def publish(
-        self, name: str, to: Addresses, within: SubnetPair, publication: Publication
-    ) -> tuple[Published, ...]:
-        """Publish an endpoint's ports until `withdraw`, over TCP and UDP.
+def unavailable(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> str | None:
+    """Return why ports cannot be published in this way, or None if they can."""
+    return proxy_unavailable() if served == "proxy" else firewall.unavailable()
 
-        Args:
-            name: of the endpoint.
-            to: its addresses.
-            within: the subnets of its network.
-            publication: what is wanted.
 
-        Raises:
-            EngineError: something refused; `Unsupported` where the means are missing.
-        """
-        if not publication.ports:
-            return ()
-        lan = self._lan()
-        host = Addresses(lan.host, lan.host6)
-        given = [self.numbers.take() for _ in publication.ports]
-        with self._lock:
-            self._numbered[name] = given
-        forwards = tuple(
-            Forward(host, number, to, port.number, within)
-            for number, port in zip(given, publication.ports, strict=True)
+def proxy_unavailable() -> str | None:
+    """Return why there can be no proxies, or None if there can."""
+    if find_program(_PROXY, *_FOLDERS):
+        return None
+    return f"published=proxy needs {_PROXY} (package docker.io)"
+
+
+def publish(
+    world: World,
+    own: Addresses,
+    within: SubnetPair,
+    publication: Publication,
+    undo: ExitStack,
+) -> tuple[Published, ...]:
+    """Publish an endpoint's ports over TCP and UDP until `undo` unwinds.
+
+    Args:
+        world: whose LAN, firewall and processes serve them.
+        own: the endpoint's addresses.
+        within: the subnets of its network.
+        publication: what is wanted.
+        undo: gets the steps that undo it.
+
+    Raises:
+        EngineError: the kernel or a program refused; `Unsupported` where the means are missing.
+    """
+    if not publication.ports:
+        return ()
+    lan = world.lan()
+    lacking = unavailable(world.firewall, publication.served)
+    if lacking:
+        raise Unsupported(lacking)
+    host = Addresses(lan.host, lan.host6)
+    published = tuple(Published(port, world.ports.take(undo)) for port in publication.ports)
+    forwards = [Forward(host, one.host_port, own, one.port.number, within) for one in published]
+    if publication.served == "proxy":
+        _start_proxies(world, forwards, undo)
+    else:
+        name = f"ports {own.v4}"
+        undo.callback(world.firewall.drop, name)
+        rules = {x: [rule for one in forwards for rule in forward_rules(one, x)] for x in Family}
+        world.firewall.add(name, rules)
+    return published
+
+
+def _start_proxies(world: World, forwards: Iterable[Forward], undo: ExitStack) -> None:
+    """Start a proxy for each port, protocol and family; EngineError if one does not listen."""
+    program = find_program(_PROXY, *_FOLDERS) or _PROXY
+    started = []
+    for one in forwards:
+        for argv in _arguments(one):
+            process = world.spawner.program(world.pid, (*_REPORT_ON_OUTPUT, program, *argv))
+            undo.callback(world.spawner.end, process)
+            started.append(process)
+    for process in started:
+        _see_it_listen(process)
+
+
+def _arguments(one: Forward) -> list[tuple[str, ...]]:
+    pairs = [(one.host.of(family), one.to.of(family)) for family in Family]
+    return [
+        (
+            *("-proto", protocol, "-host-ip", host, "-host-port", str(one.host_port)),
+            *("-container-ip", address, "-container-port", str(one.port)),
         )
-        try:
-            self._serve(name, forwards, by_proxy=publication.served == "proxy")
-        except BaseException:
-            self.withdraw(name)
-            raise
-        return tuple(
-            Published(port, number) for number, port in zip(given, publication.ports, strict=True)
-        )
+        for host, address in pairs
+        if host and address
+        for protocol in ("tcp", "udp")
+    ]
 
-    def _serve(self, name: str, forwards: tuple[Forward, ...], *, by_proxy: bool) -> None:
-        lacking = proxy.unavailable() if by_proxy else self._firewall.unavailable()
-        if lacking:
-            raise Unsupported(lacking)
-        if by_proxy:
-            started = proxy.start_proxies(forwards, self._start)
-            with self._lock:
-                self._proxies[name] = started
-        else:
-            self._firewall.publish(name, forwards)
 
-    def withdraw(self, name: str) -> None:
-        """Undo `publish`; nothing where it is undone already."""
-        with self._lock:
-            numbers = self._numbered.pop(name, [])
-            started = self._proxies.pop(name, [])
-        proxy.end_proxies(started)
-        self._firewall.withdraw(name)
-        for number in numbers:
-            self.numbers.give_back(number)
-
-    def close(self) -> None:
-        """End every proxy."""
-        with self._lock:
-            left = [process for group in self._proxies.values() for process in group]
-            self._proxies.clear()
-        proxy.end_proxies(left)
+def _see_it_listen(process: subprocess.Popen[str]) -> None:
+    output = process.stdout
+    said = ""
+    with selectors.DefaultSelector() as selector:
+        if output is not None and selector.register(output, selectors.EVENT_READ):
+            said = output.readline().strip() if selector.select(_WITHIN) else "no answer"
+        if said == "0":
+            return
+        why = output.readline().strip() if output is not None and said == "1" else said
+    raise EngineError(f"{_PROXY} does not serve the port: {why or 'it ended'}")

@@ -1,12 +1,11 @@
-"""The firewall rules that a Docker Engine installs for its networks, as data and as text. Pure.
+"""The firewall rules that a Docker Engine installs for its networks, as data. Pure.
 
-They are those of Docker 26 with iptables: read from a daemon with `nft list ruleset`. Each rule is
-rendered for `iptables-restore`, the program that such an engine calls too, and for `nft`, which
-serves where there is no iptables. docs/engines.md tells where the two sets differ.
+They are those of Docker 26 with iptables: read from a daemon with `nft list ruleset`.
+docs/engines.md lists where the two sets differ.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal
 
 from netbench.engines.netns.allocator import Addresses, SubnetPair
@@ -63,56 +62,50 @@ class RuleChain:
     policy: Literal["ACCEPT", "DROP"] = "ACCEPT"
 
 
-_FORWARD: Final = (
-    Rule("filter", "FORWARD", "DOCKER-USER"),
-    Rule("filter", "FORWARD", _ISOLATED),
-)
+_OUTPUT: Final = "type nat hook output priority dstnat"
+_POSTROUTING: Final = "type nat hook postrouting priority srcnat"
 _TO_HOST: Final = Rule("nat", "PREROUTING", "DOCKER", local=True)
 _FROM_HOST: Final = Rule("nat", "OUTPUT", "DOCKER", dst="! 127.0.0.0/8", local=True)
-_CHAINS: Final = (
-    RuleChain(*("nat", "PREROUTING"), (_TO_HOST,), hook="type nat hook prerouting priority dstnat"),
-    RuleChain(*("nat", "OUTPUT"), (_FROM_HOST,), hook="type nat hook output priority dstnat"),
-    RuleChain("nat", "POSTROUTING", hook="type nat hook postrouting priority srcnat"),
-    RuleChain("nat", "DOCKER"),
-    RuleChain(
-        *("filter", "FORWARD"),
-        _FORWARD,
-        hook="type filter hook forward priority filter",
-        policy="DROP",
-    ),
-    RuleChain("filter", "DOCKER"),
-    RuleChain("filter", _ISOLATED, tail=(Rule("filter", _ISOLATED, "RETURN"),)),
-    RuleChain("filter", _ISOLATING, tail=(Rule("filter", _ISOLATING, "RETURN"),)),
-    RuleChain("filter", "DOCKER-USER", tail=(Rule("filter", "DOCKER-USER", "RETURN"),)),
-)
+_FORWARD: Final = tuple(Rule("filter", "FORWARD", to) for to in ("DOCKER-USER", _ISOLATED))
 
 
 def host_chains(family: Family) -> tuple[RuleChain, ...]:
     """Return the chains of the engine's host."""
-    if family == Family.V4:
-        return _CHAINS
-    own = replace(_FROM_HOST, dst="! ::1/128")
-    return tuple(replace(one, head=(own,)) if one.name == "OUTPUT" else one for one in _CHAINS)
+    own = _FROM_HOST if family == Family.V4 else replace(_FROM_HOST, dst="! ::1/128")
+    forward = "type filter hook forward priority filter"
+    return (
+        RuleChain(
+            "nat", "PREROUTING", (_TO_HOST,), hook="type nat hook prerouting priority dstnat"
+        ),
+        RuleChain("nat", "OUTPUT", (own,), hook=_OUTPUT),
+        RuleChain("nat", "POSTROUTING", hook=_POSTROUTING),
+        RuleChain("nat", "DOCKER"),
+        RuleChain("filter", "FORWARD", _FORWARD, hook=forward, policy="DROP"),
+        RuleChain("filter", "DOCKER"),
+        *(
+            RuleChain("filter", name, tail=(Rule("filter", name, "RETURN"),))
+            for name in (_ISOLATED, _ISOLATING, "DOCKER-USER")
+        ),
+    )
 
 
 def container_chains() -> tuple[RuleChain, ...]:
     """Return the chains in a container of a user-defined network: the way to the name server."""
     to, back = "DOCKER_OUTPUT", "DOCKER_POSTROUTING"
-    ports = _RESOLVER_PORTS.items()
     there = tuple(
         Rule("nat", to, "DNAT", dst=_RESOLVER, protocol=p, dport=53, to=f"{_RESOLVER}:{port}")
-        for p, port in ports
+        for p, port in _RESOLVER_PORTS.items()
     )
     here = tuple(
         Rule("nat", back, "SNAT", src=_RESOLVER, protocol=p, sport=port, to=":53")
-        for p, port in ports
+        for p, port in _RESOLVER_PORTS.items()
     )
-    asks = Rule("nat", "OUTPUT", to, dst=_RESOLVER)
-    answers = Rule("nat", "POSTROUTING", back, dst=_RESOLVER)
     return (
-        RuleChain("nat", "OUTPUT", (asks,), hook="type nat hook output priority dstnat"),
+        RuleChain("nat", "OUTPUT", (Rule("nat", "OUTPUT", to, dst=_RESOLVER),), hook=_OUTPUT),
         RuleChain(
-            "nat", "POSTROUTING", (answers,), hook="type nat hook postrouting priority srcnat"
+            *("nat", "POSTROUTING"),
+            (Rule("nat", "POSTROUTING", back, dst=_RESOLVER),),
+            hook=_POSTROUTING,
         ),
         RuleChain("nat", to, there),
         RuleChain("nat", back, here),
@@ -175,68 +168,23 @@ class Forward:
 
 
 def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
-    """Return the rules of a published port, none where it has no addresses of the family.
+    """Return the rules of a published port, none if it has no addresses of the family.
 
     Docker's own leave out the endpoint's neighbours by their link, since docker-proxy serves them.
     Here they are translated too, as by an engine without docker-proxy, and what is let through is
     what was translated.
     """
-    if family == Family.V4:
-        host, own, subnet = one.host.v4, one.to.v4, str(one.within.v4)
-        to = f"{own}:{one.port}"
-    elif one.host.v6 and one.to.v6:
-        host, own, subnet = one.host.v6, one.to.v6, str(one.within.v6)
-        to = f"[{own}]:{one.port}"
-    else:
+    host, own, subnet = one.host.of(family), one.to.of(family), one.within.of(family)
+    if not (host and own and subnet):
         return ()
-    return tuple(
-        rule
-        for protocol in ("tcp", "udp")
-        for rule in (
-            Rule(
-                *("nat", "DOCKER", "DNAT"),
-                dst=host,
-                protocol=protocol,
-                dport=one.host_port,
-                to=to,
-                last=True,
-            ),
-            Rule(
-                *("filter", "DOCKER", "ACCEPT"),
-                dst=own,
-                protocol=protocol,
-                dport=one.port,
-                state="DNAT",
-                last=True,
-            ),
-            Rule(
-                *("nat", "POSTROUTING", "MASQUERADE"),
-                src=subnet,
-                dst=own,
-                protocol=protocol,
-                dport=one.port,
-                state="DNAT",
-                last=True,
-            ),
+    to = f"[{own}]:{one.port}" if family == Family.V6 else f"{own}:{one.port}"
+    found: list[Rule] = []
+    for protocol in ("tcp", "udp"):
+        add = partial(Rule, protocol=protocol, last=True)
+        translated = partial(add, dst=own, dport=one.port, state="DNAT")
+        found += (
+            add("nat", "DOCKER", "DNAT", dst=host, dport=one.host_port, to=to),
+            translated("filter", "DOCKER", "ACCEPT"),
+            translated("nat", "POSTROUTING", "MASQUERADE", src=subnet),
         )
-    )
-
-
-def by_table(rules: Iterable[Rule]) -> Mapping[Table, list[Rule]]:
-    """Return the rules of each table that has some, in their order."""
-    found: dict[Table, list[Rule]] = {}
-    for rule in rules:
-        found.setdefault(rule.table, []).append(rule)
-    return found
-
-
-def content(chain: RuleChain, pieces: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...]:
-    """Return everything in a chain: the newest network first, as Docker inserts them."""
-    own = [[rule for rule in piece if _in(chain, rule)] for piece in pieces]
-    first = [rule for piece in reversed(own) for rule in piece if not rule.last]
-    last = [rule for piece in own for rule in piece if rule.last]
-    return (*chain.head, *first, *last, *chain.tail)
-
-
-def _in(chain: RuleChain, rule: Rule) -> bool:
-    return (rule.table, rule.chain) == (chain.table, chain.name)
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""Processes of one engine, each of which ends with us."""
+"""Processes of one engine, each of which ends with netbench."""
 
 import contextlib
 import os
@@ -6,25 +6,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Final, TypeVar
+from typing import Final, TypeVar
 
 from netbench.engines.netns.confinement import Confinement
-from netbench.engines.netns.holder import Holder, NamespaceProcess, begin, marks, settled
+from netbench.engines.netns.groups import Groups
+from netbench.engines.netns.holder import NamespaceProcess, inner_process, unshare
+from netbench.engines.owner import this_process
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.system.interrupts import Pool
 
 _Started = TypeVar("_Started")
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """Kill a program with its children, which lead a session of their own."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 class Spawner:
@@ -34,26 +28,50 @@ class Spawner:
     PR_SET_PDEATHSIG.
     """
 
-    def __init__(self, run: str, owner: str) -> None:
-        """Take what marks every process as this run's."""
-        self._run = run
-        self._owner = owner
+    def __init__(self, run: str) -> None:
+        """Take the id of the run, which marks every process so that leftovers are found."""
+        owner = this_process()
+        self._marks = {"NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
+        self._groups = Groups(run, owner)
+        self._holders: dict[int, subprocess.Popen[bytes]] = {}
+        self._programs: set[subprocess.Popen[str]] = set()
         self._thread = Pool(max_workers=1)
         self.confinement = Confinement()
 
-    def hold(self, network_of: int | None = None) -> Holder:
+    def hold(self, network_of: int | None = None) -> int:
         """Make namespaces, of which net is that of process `network_of` if given.
+
+        Returns:
+            A process in them; they last until `release` or `close`.
 
         Raises:
             EngineError: the kernel refused.
         """
-        return settled(self._begin(lambda: begin(self._run, self._owner, network_of)))
+        process = self._begin(lambda: unshare({**os.environ, **self._marks}, network_of))
+        try:
+            holder = inner_process(process)
+            self._groups.make(holder)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            if process.stderr:
+                process.stderr.close()
+        self._holders[holder] = process
+        return holder
 
-    def tool(
-        self, holder: int, argv: tuple[str, ...], cpu: int | None, groups: tuple[Path, ...]
-    ) -> NamespaceProcess:
-        """Start a tool in all namespaces of a holder, in cgroups from its first instruction."""
-        confined = self.confinement.options
+    def release(self, holder: int) -> None:
+        """End a holder with everything in it, once."""
+        process = self._holders.pop(holder, None)
+        if process:
+            process.kill()
+            process.wait()
+            self._groups.remove(holder)
+
+    def tool(self, holder: int, argv: tuple[str, ...], cpu: int | None) -> NamespaceProcess:
+        """Start a tool in all namespaces of a holder, in its cgroups from its first instruction."""
+        groups, confined = self._groups.of(holder), self.confinement.options
         return self._begin(lambda: NamespaceProcess(holder, argv, cpu, groups, confined))
 
     def program(
@@ -61,16 +79,15 @@ class Spawner:
         place: int,
         argv: tuple[str, ...],
         *,
-        stdin: int | IO[str] = subprocess.DEVNULL,
+        stdin: int = subprocess.DEVNULL,
         environment: Mapping[str, str] = _NOTHING,
     ) -> subprocess.Popen[str]:
         """Start a program of the host's in the network namespace of a process, in no other of it.
 
-        Its process numbers are ours, so paths such as /proc/PID/ns/net mean to it what they mean
-        to us. Output goes to two pipes.
+        It has netbench's process numbers, so paths such as /proc/PID/ns/net mean the same to it.
+        Output goes to two pipes. It runs until `end` or `close`.
         """
         enter = ("setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/proc/{place}/ns/net")
-        env = {**os.environ, **marks(self._run, self._owner), **environment}
 
         def start() -> subprocess.Popen[str]:
             return subprocess.Popen(
@@ -78,20 +95,26 @@ class Spawner:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=env,
+                env={**os.environ, **self._marks, **environment},
                 text=True,
                 errors="replace",
                 start_new_session=True,
             )
 
-        return self._begin(start)
+        process = self._begin(start)
+        self._programs.add(process)
+        return process
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """Kill a program with its children, which lead a session of their own."""
+        self._programs.discard(process)
+        _kill(process)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
 
     def _begin(self, start: Callable[[], _Started]) -> _Started:
-        """Start a process in the thread that outlives it.
-
-        Raises:
-            EngineError: the system has no more descriptors, processes or memory for it.
-        """
+        """Start a process in the thread that outlives it; EngineError if the system has no more."""
         try:
             return self._thread.submit(start).result()
         except OSError as exc:
@@ -101,12 +124,15 @@ class Spawner:
         self,
         place: int,
         argv: tuple[str, ...],
-        *,
         stdin: str = "",
+        *,
         environment: Mapping[str, str] = _NOTHING,
         timeout: float = 10.0,
     ) -> Completed:
-        """Run such a program to its end; a missing one ends with code 127."""
+        """Run such a program to its end, for `timeout` seconds at most.
+
+        `environment` is added to netbench's. A missing program ends with code 127.
+        """
         began = time.monotonic()
         process = self.program(place, argv, stdin=subprocess.PIPE, environment=environment)
         timed_out = False
@@ -114,15 +140,28 @@ class Spawner:
             out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             timed_out = True
-            end(process)
+            _kill(process)
             out, err = process.communicate()
-        except BaseException:
-            end(process)
-            raise
+        finally:
+            self.end(process)
         seconds = time.monotonic() - began
         return Completed(argv, process.returncode, out, err, timed_out, seconds)
 
     def close(self) -> None:
-        """Let the thread end, and with it whatever still runs."""
+        """End everything that still runs, and the thread."""
+        for process in tuple(self._programs):
+            self.end(process)
+        for holder in reversed(tuple(self._holders.values())):
+            holder.kill()
+            holder.wait()
+        self._holders.clear()
         self._thread.shutdown()
         self.confinement.close()
+        self._groups.close()
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,36 +1,54 @@
-"""Links, addresses and routes of the netns engine, by netlink."""
+"""Links, addresses, routes and settings of network namespaces, by netlink and /proc/sys."""
 
 import os
 from collections.abc import Callable, Mapping
-from errno import EOPNOTSUPP
+from contextlib import suppress
+from errno import EACCES, EINVAL, ENOENT, EOPNOTSUPP, EPERM
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netbench.engines.netns.allocator import PREFIX, PREFIX6, Addresses, SubnetPair
-from netbench.engines.netns.settings import (
-    BRIDGE_NF,
-    FORWARDING,
-    READY,
-    enabled,
-    without_ipv6,
-    write_settings,
-)
+from netbench.engines.netns.allocator import PREFIX, Addresses, SubnetPair
 from netbench.errors import EngineError, FactError, Unsupported
 from netbench.spec import Family
 from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _NODAD: Final = 0x02
-"""IFA_F_NODAD: the address is ours alone, so it serves at once instead of after a second."""
+"""IFA_F_NODAD: no other host has the address, so it serves at once instead of after a second."""
 _ENOTSUPP: Final = 524
 """The kernel's own, include/linux/errno.h: a mode that it was built without."""
-_LOOPBACK: Final = 1
+LOOPBACK: Final = 1
 """LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
 _ANYWHERE: Final = {Family.V4: "0.0.0.0/0", Family.V6: "::/0"}
 QUEUE: Final = 0
 """Packets in the queue of a link, as a Docker Engine has it; no such link has a queue anyway."""
+
+_READY: Final = {"net/ipv6/conf/default/accept_dad": "0"}
+"""A link forwards no IPv6 while its own link-local address is being tried for duplicates, which
+takes a second or two; and those tries would fall into the first trial."""
+SWITCH: Final = {
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+}
+"""Settings of a namespace with bridges. A published port leads back into the bridge that its client
+is on: without this the client would be sent straight to an address that expects nothing from it."""
+HOST: Final = {
+    **SWITCH,
+    "net/bridge/bridge-nf-call-iptables": "1",
+    "net/bridge/bridge-nf-call-ip6tables": "1",
+}
+"""Settings of the host: as a Docker Engine does, have bridged frames pass its firewall."""
+CONTAINER: Final = {
+    "net/ipv4/ip_unprivileged_port_start": "0",
+    "net/ipv4/ping_group_range": "0 2147483647",
+}
+"""Settings of an endpoint, as a Docker Engine makes them."""
+_FORWARDING: Final = {Family.V4: "net/ipv4/ip_forward", Family.V6: "net/ipv6/conf/all/forwarding"}
+_BRIDGE_NF: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+"""Whether bridged frames pass iptables; there where the kernel has br_netfilter."""
 
 
 def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
@@ -42,7 +60,7 @@ def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
         work: gets an open `IPRoute`.
 
     Raises:
-        EngineError: the kernel refused; `Unsupported` where it knows nothing of the kind.
+        EngineError: the kernel refused; `Unsupported` if it has no such kind of link.
     """
 
     def inside() -> _T:
@@ -59,107 +77,130 @@ def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
         raise EngineError(f"{what}: {exc}") from exc
 
 
-def kernel_lacks(kind: str, refused: Unsupported) -> str:
-    """Return that the kernel has no such links, in its own words and with what may bring them."""
-    words = refused.message.rpartition(": ")[2]
-    return f"the kernel has no {kind} (modprobe {kind}): {words}"
-
-
 def index_of(route: Any, name: str) -> int:
-    """Return the index of a link.
-
-    Raises:
-        EngineError: there is none of that name.
-    """
+    """Return the index of a link; raises EngineError if there is none of that name."""
     found = route.link_lookup(ifname=name)
     if not found:
         raise EngineError(f"link {name} is gone")
     return int(found[0])
 
 
-def make_ready(pid: int, wanted: Mapping[str, str]) -> None:
-    """Prepare a new namespace: `lo` up, and links to come ready as soon as they are up.
+def make_ready(pid: int, settings: Mapping[str, str]) -> None:
+    """Prepare the new namespace of a process: `lo` up, and links ready as soon as they are up.
 
-    Args:
-        pid: of the process whose namespace it is.
-        wanted: its settings: `SWITCH`, `HOST` or `CONTAINER` of settings.py.
-
-    Raises:
-        EngineError: the kernel refused.
+    `settings` are `SWITCH`, `HOST` or `CONTAINER`. Errors as `netlink`.
     """
 
     def work(route: Any) -> None:
-        write_settings({**READY, **wanted})
-        route.link("set", index=_LOOPBACK, state="up")
+        _write_settings({**_READY, **settings})
+        route.link("set", index=LOOPBACK, state="up")
 
     netlink(pid, "prepare a network namespace", work)
 
 
-def add_addresses(route: Any, index: int, own: Addresses) -> None:
-    """Give a link its addresses."""
-    route.addr("add", index=index, address=own.v4, prefixlen=PREFIX)
-    if own.v6:
-        route.addr("add", index=index, address=own.v6, prefixlen=PREFIX6, flags=_NODAD)
+def forward(pid: int, *families: Family) -> None:
+    """Make the namespace of a process a router; errors as `netlink`."""
+    settings = {_FORWARDING[family]: "1" for family in families}
+    netlink(pid, "forward", lambda _: _write_settings(settings))
 
 
-def add_default(route: Any, gateway: Addresses) -> None:
-    """Add the default routes by a gateway."""
-    route.route("add", dst=_ANYWHERE[Family.V4], gateway=gateway.v4)
-    if gateway.v6:
-        route.route("add", dst=_ANYWHERE[Family.V6], gateway=gateway.v6)
+def _write_settings(settings: Mapping[str, str]) -> None:
+    """Write files of /proc/sys as the calling thread's network namespace sees them.
+
+    Skips those that the kernel does not have, and those that a user namespace may not set.
+    """
+    for name, value in settings.items():
+        try:
+            Path("/proc/sys", name).write_text(value)
+        except OSError as exc:
+            if exc.errno not in {EACCES, EINVAL, ENOENT, EPERM}:
+                raise
 
 
-def add_default_by_link(route: Any, index: int, *, ipv6: bool) -> None:
-    """Add default routes that are a link itself."""
-    route.route("add", dst=_ANYWHERE[Family.V4], oif=index)
-    if ipv6:
-        route.route("add", dst=_ANYWHERE[Family.V6], oif=index)
+def passes_firewall(pid: int) -> bool:
+    """Tell whether bridged frames pass iptables in the namespace of a process; errors as above."""
+
+    def work(_: Any) -> bool:
+        return _BRIDGE_NF.exists() and _BRIDGE_NF.read_text().strip() == "1"
+
+    return netlink(pid, f"read {_BRIDGE_NF.name}", work)
 
 
-def add_bridge(
-    pid: int, name: str, *, addresses: Addresses | None = None, mtu: int | None = None
-) -> None:
-    """Make a bridge, with its gateway addresses where it has some."""
+def change_address(route: Any, command: str, index: int, address: str, prefix: int) -> None:
+    """Add an address to a link, or delete it from there."""
+    flags = {"flags": _NODAD} if ":" in address else {}
+    route.addr(command, index=index, address=address, prefixlen=prefix, **flags)
+
+
+def _raise_link(route: Any, index: int, own: Addresses | None = None, master: str = "") -> None:
+    for family, prefix in PREFIX.items():
+        address = own.of(family) if own else None
+        if address:
+            change_address(route, "add", index, address, prefix)
+    port = {"master": index_of(route, master)} if master else {}
+    route.link("set", index=index, state="up", **port)
+
+
+def add_routes(route: Any, gateway: Addresses, to: SubnetPair | None = None) -> None:
+    """Add the routes to subnets by a gateway, or the default ones, for each family of both."""
+    for family, anywhere in _ANYWHERE.items():
+        subnet = to.of(family) if to else anywhere
+        if subnet and gateway.of(family):
+            route.route("add", dst=subnet, gateway=gateway.of(family))
+
+
+def add_bridge(pid: int, name: str, own: Addresses | None = None, mtu: int | None = None) -> None:
+    """Make a bridge with its own addresses, if any, and bring it up; errors as `netlink`."""
 
     def work(route: Any) -> None:
-        route.link("add", ifname=name, kind="bridge", txqlen=QUEUE, **_mtu(mtu))
-        index = index_of(route, name)
-        if addresses:
-            add_addresses(route, index, addresses)
-        route.link("set", index=index, state="up")
+        route.link("add", ifname=name, kind="bridge", txqlen=QUEUE, mtu=mtu)
+        _raise_link(route, index_of(route, name), own)
 
     netlink(pid, f"add the bridge {name}", work)
 
 
-def add_port(
-    bridge: tuple[int, str],
-    port: str,
+def add_veth(
+    near: tuple[int, str],
     far: tuple[int, str],
     *,
-    mtu: int | None = None,
+    mtu: int | None,
+    own: Addresses | None = None,
+    master: str = "",
     isolated: bool = False,
 ) -> None:
-    """Join a namespace to a bridge by a veth pair; the far end is left down.
+    """Join two namespaces by a veth pair, bring up its near end; errors as `netlink`.
 
     Args:
-        bridge: a process in its namespace, and its name.
-        port: name of the near end.
-        far: a process in the namespace of the far end, and its name there.
+        near: a process in the one namespace, and the link's name there.
+        far: the same of the other.
         mtu: of both ends, None for the kernel's.
+        own: addresses of the near end.
+        master: the bridge that the near end is a port of.
         isolated: whether the port exchanges no frames with others that are isolated too.
     """
-    place, master = bridge
+    place, name = near
     holder, link = far
+    wanted = {"mtu": mtu, "txqlen": QUEUE if master else None}
+    both = {setting: value for setting, value in wanted.items() if value is not None}
 
     def work(route: Any) -> None:
-        peer = {"ifname": link, "net_ns_pid": holder, "txqlen": QUEUE, **_mtu(mtu)}
-        route.link("add", ifname=port, kind="veth", peer=peer, txqlen=QUEUE, **_mtu(mtu))
-        index = index_of(route, port)
-        route.link("set", index=index, master=index_of(route, master), state="up")
+        peer = {"ifname": link, "net_ns_pid": holder, **both}
+        route.link("add", ifname=name, kind="veth", peer=peer, **both)
+        index = index_of(route, name)
+        _raise_link(route, index, own, master)
         if isolated:
             route.brport("set", index=index, isolated=1)
 
-    netlink(place, f"join {link} to the bridge {master}", work)
+    netlink(place, f"add the veth pair {name}", work)
+
+
+def join(pid: int, name: str, master: str) -> None:
+    """Make a link a port of a bridge and bring it up; errors as `netlink`."""
+
+    def work(route: Any) -> None:
+        _raise_link(route, index_of(route, name), master=master)
+
+    netlink(pid, f"join {name} to the bridge {master}", work)
 
 
 def reflect(pid: int, port: str) -> None:
@@ -167,103 +208,50 @@ def reflect(pid: int, port: str) -> None:
 
     An endpoint needs it to reach a port of its own that is published by translation.
     """
-    netlink(
-        pid,
-        f"set hairpin mode of {port}",
-        lambda route: route.brport("set", index=index_of(route, port), mode=1),
-    )
+
+    def work(route: Any) -> None:
+        route.brport("set", index=index_of(route, port), mode=1)
+
+    netlink(pid, f"set hairpin mode of {port}", work)
 
 
 def bring_up(
-    pid: int, link: str, own: Addresses, gateway: Addresses | None, *, by_link: bool = False
+    pid: int, name: str, own: Addresses, gateway: Addresses | None, *, by_link: bool = False
 ) -> None:
-    """Give an endpoint's link its addresses, and its default route.
+    """Give an endpoint's link its addresses, and its default route; errors as `netlink`.
 
     Args:
         pid: of the endpoint.
-        link: its name.
-        own: its addresses.
+        name: of the link.
+        own: its addresses. Without one of IPv6 the link gets not even a link-local one.
         gateway: of the default route, None for no such route.
-        by_link: whether the default route is the link itself instead.
+        by_link: whether the default route is the link itself.
     """
 
     def work(route: Any) -> None:
-        index = index_of(route, link)
+        index = index_of(route, name)
         if own.v6 is None:
-            write_settings(without_ipv6(link))
-        add_addresses(route, index, own)
-        route.link("set", index=index, state="up")
-        if by_link:
-            add_default_by_link(route, index, ipv6=own.v6 is not None)
-        elif gateway:
-            add_default(route, gateway)
+            _write_settings({f"net/ipv6/conf/{name}/disable_ipv6": "1"})
+        _raise_link(route, index, own)
+        for family, anywhere in _ANYWHERE.items():
+            if by_link and own.of(family):
+                route.route("add", dst=anywhere, oif=index)
+        if gateway:
+            add_routes(route, gateway)
 
-    netlink(pid, f"bring up {link}", work)
-
-
-def add_wire(
-    near: tuple[int, str], far: tuple[int, str], subnets: SubnetPair, *, mtu: int | None
-) -> None:
-    """Join two namespaces by a veth pair: the near one has the gateway's addresses.
-
-    Args:
-        near: a process in the one namespace, and the link's name there.
-        far: the same of the other.
-        subnets: of the addresses.
-        mtu: of both ends, None for the kernel's.
-    """
-    place, link = near
-    other, far_link = far
-
-    def here(route: Any) -> None:
-        peer = {"ifname": far_link, "net_ns_pid": other, **_mtu(mtu)}
-        route.link("add", ifname=link, kind="veth", peer=peer, **_mtu(mtu))
-        index = index_of(route, link)
-        add_addresses(route, index, subnets.gateway)
-        route.link("set", index=index, state="up")
-
-    netlink(place, f"add the veth pair {link}", here)
-    bring_up(other, far_link, subnets.outside, None)
-
-
-def forward(pid: int, *, ipv6: bool) -> None:
-    """Have a namespace forward packets between its links.
-
-    Args:
-        pid: of the process whose namespace it is.
-        ipv6: whether those of IPv6 too.
-
-    Raises:
-        EngineError: the namespace is gone.
-    """
-    settings = {FORWARDING[family]: "1" for family in (Family if ipv6 else (Family.V4,))}
-    netlink(pid, "forward", lambda _: write_settings(settings))
-
-
-def passes_firewall(pid: int) -> bool:
-    """Tell whether bridged frames pass iptables in the namespace of a process.
-
-    Raises:
-        EngineError: the namespace is gone.
-    """
-    return netlink(pid, f"read {BRIDGE_NF.name}", lambda _: enabled(BRIDGE_NF))
+    netlink(pid, f"bring up {name}", work)
 
 
 def delete_link(pid: int, name: str) -> None:
-    """Remove a link of a namespace with its peer; nothing where link or namespace are gone."""
+    """Remove a link of a namespace with its peer, if it is there; EngineError if refused."""
 
     def work() -> None:
         with IPRoute() as route:
             for index in route.link_lookup(ifname=name):
                 route.link("del", index=index)
 
-    try:
-        in_netns(pid, work)
-    except FactError:
-        return
-    except NetlinkError as exc:
-        raise EngineError(f"remove the link {name}: {os.strerror(exc.code)}") from exc
-
-
-def _mtu(mtu: int | None) -> dict[str, int]:
-    return {} if mtu is None else {"mtu": mtu}
+    with suppress(FactError):
+        try:
+            in_netns(pid, work)
+        except NetlinkError as exc:
+            raise EngineError(f"remove the link {name}: {os.strerror(exc.code)}") from exc
