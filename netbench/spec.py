@@ -5,8 +5,6 @@ from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
-LAN_DRIVERS: Final = ("macvlan", "ipvlan")
-"""Kinds of network whose links are children of a link of the host's."""
 CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
 """Folders of CNI plug-ins, where the environment's CNI_PATH names no others."""
 
@@ -127,8 +125,8 @@ class NetworkSpec:
 
     @property
     def on_lan(self) -> bool:
-        """Tell whether its links are children of a link to the LAN."""
-        return self.driver in LAN_DRIVERS
+        """Whether its links are children of a link to the LAN."""
+        return self.driver in ("macvlan", "ipvlan")
 
 
 @dataclass(frozen=True, slots=True)

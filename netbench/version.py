@@ -5,7 +5,6 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 _UNKNOWN = "0+unknown"
-"""Where neither a package's metadata nor git tells."""
 
 
 @cache
@@ -28,16 +27,8 @@ def described(checkout: Path) -> str | None:
     """
     import subprocess  # noqa: PLC0415
 
-    argv = (
-        "git",
-        "--no-optional-locks",
-        "describe",
-        "--tags",
-        "--long",
-        "--always",
-        "--dirty=.dirty",
-        "--match=v[0-9]*",
-    )
+    options = ("--tags", "--long", "--always", "--dirty=.dirty", "--match=v[0-9]*")
+    argv = ("git", "--no-optional-locks", "describe", *options)
     try:
         done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -1,8 +1,7 @@
 """What we saw: the outcome of a trial, with the facts that stand behind it."""
 
-from netbench.record.budget import Budget
 from netbench.record.histogram import Histogram
-from netbench.record.metrics import METRICS, Metric
+from netbench.record.metrics import METRICS, Budget, Metric
 from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
@@ -36,18 +35,24 @@ from netbench.record.outcome import (
     TrialTimes,
 )
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
-from netbench.record.resumed import Resumed, ResumeDifference
 from netbench.record.run import (
     SCHEMA,
     Direction,
+    Ending,
+    Left,
     OtherRun,
     PlacementCpus,
     PlanSummary,
     ProbeSummary,
     PublishedComparison,
+    Resumed,
+    ResumeDifference,
+    Ruling,
     RunInfo,
+    Settled,
+    Status,
+    Why,
 )
-from netbench.record.stopping import Left, Ruling, Settled, Why
 
 __all__ = [
     "METRICS",
@@ -61,6 +66,7 @@ __all__ = [
     "Budget",
     "Completed",
     "Direction",
+    "Ending",
     "EndpointFacts",
     "FactValue",
     "Failure",
@@ -97,6 +103,7 @@ __all__ = [
     "Settled",
     "Skip",
     "Slice",
+    "Status",
     "ToolRun",
     "TrialTimes",
     "Why",

@@ -201,17 +201,8 @@ class PairFacts:
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""
-        match role:
-            case Role.CLIENT:
-                return self.client
-            case Role.SERVER:
-                return self.server
-            case Role.HOST:
-                return self.host
-            case Role.LAN:
-                return self.lan
-            case Role.SANDBOX:
-                return self.sandbox
+        found: EndpointFacts | None = getattr(self, role.value)
+        return found
 
     @property
     def ends(self) -> tuple[EndpointFacts, ...]:

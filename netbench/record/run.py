@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from netbench.record.budget import Budget
+from netbench.record.metrics import Budget
 from netbench.record.observed import FactValue
-from netbench.record.resumed import Resumed
-from netbench.record.stopping import Settled
 from netbench.spec import Cell
 
 Direction = Literal["more", "less", "same"]
 """Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""
+Ending = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
+Status = Literal["running"] | Ending
+Why = Literal["precise", "decided", "described", "no-contrast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,89 @@ class OtherRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A cell whose leading metric's contrast needs no more blocks: it has left the run."""
+
+    cell: Cell
+    block: int
+    """The last block it ran in; a run that was extended may have measured it again since."""
+    why: Why
+    """`precise`: the interval is as narrow as was asked for. `decided`: a verdict stands.
+    `described`: it only describes, and has run in as many blocks as its suite says.
+    `no-contrast`: there is nothing to compare, or one side never gave a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A cell that goes on."""
+
+    cell: Cell
+    blocks: int | None
+    """Blocks of the run after which its contrast would be precise, by the spread so far; None
+    where nothing can be said yet. A verdict may settle it sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What is settled after a block, and what is left."""
+
+    settled: tuple[Settled, ...]
+    """By this block; earlier ones are not told again."""
+    left: tuple[Left, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeDifference:
+    """What is not as it was when the run began."""
+
+    what: str
+    """A fact's name, or that of a tool or an option."""
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        """Return `kernel.release: 6.1.0 when the run began, 6.12.1 now`."""
+        return f"{self.what}: {self.before} when the run began, {self.now} now"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """One `--resume`."""
+
+    at: str
+    """UTC, ISO 8601."""
+    command: tuple[str, ...]
+    version: str
+    """netbench's version."""
+    block: int
+    """The first block that was measured from then on."""
+    number: int
+    """The number of its first record. Earlier records of that block are set aside: it was cut off,
+    and what belongs to one block is measured within minutes, over pairs brought up together."""
+    set_aside: int
+    """How many those are."""
+    spent: float
+    """Seconds that the run had taken by then, pauses left out."""
+    differences: tuple[ResumeDifference, ...] = ()
+    """What had changed since the run began, where `--force` went on all the same."""
+    extended_blocks: int = 0
+    """Blocks that `--blocks +N` added; 0 where it was not given."""
+    extended_time: float = 0.0
+    """Seconds that `--max-time +S` added; 0 where it was not given."""
+    reopened: bool = False
+    """Whether cells that had settled were measured again, because nothing else was left."""
+
+    @property
+    def extends(self) -> bool:
+        """Whether the run was extended, and not only resumed."""
+        return bool(self.extended_blocks or self.extended_time)
+
+    def sets_aside(self, block: int, number: int) -> bool:
+        """Tell whether a record counts no more, because its block was measured anew."""
+        return block == self.block and number < self.number
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """The content of `run.json`."""
 
@@ -141,7 +225,7 @@ class RunInfo:
     """Host-, kernel- and engine-level facts of the registry."""
     helpers: tuple[str, ...] = ()
     """What netbench made beside the pairs, and with which rights, in words."""
-    status: Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"] = "running"
+    status: Status = "running"
     finished: str | None = None
     wall: float | None = None
     """Seconds from the first creation to the last removal; the pause before a `--resume` is none

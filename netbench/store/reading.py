@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from msgspec.json import Decoder
 
 from netbench.errors import RunFolderError
-from netbench.record import SCHEMA, Record, Resumed, RunInfo
+from netbench.record import SCHEMA, Record, RunInfo
 
 T = TypeVar("T")
 
@@ -40,28 +40,25 @@ class LoadedRun:
         Left out are those of a block that was cut off and, when the run was resumed, measured anew.
         """
         self.notes.clear()
-        for number, line in self._lines():
-            try:
-                record = _decoded(_RECORD, line)
-            except ValueError as exc:
-                self.notes.append(_unreadable_line(number, line, exc))
-            else:
-                if not _set_aside(record, self.info.resumed):
-                    yield record
+        yield from self._read(None)
 
     def selected(self, numbers: Collection[int]) -> Iterator[Record]:
         """Yield the readable records with these numbers, without decoding the others."""
-        if not numbers:  # nor need there be a file
-            return
-        for _, line in self._lines():
+        if numbers:  # else there need not be a file
+            yield from self._read(numbers)
+
+    def _read(self, numbers: Collection[int] | None) -> Iterator[Record]:
+        for place, line in self._lines():
             found = _NUMBER.match(line)
-            if found is None or int(found[1]) not in numbers:
+            if numbers is not None and (found is None or int(found[1]) not in numbers):
                 continue
             try:
                 record = _decoded(_RECORD, line)
-            except ValueError:
+            except ValueError as exc:
+                if numbers is None:
+                    self.notes.append(_unreadable_line(place, line, exc))
                 continue
-            if not _set_aside(record, self.info.resumed):
+            if not any(one.sets_aside(record.block, record.number) for one in self.info.resumed):
                 yield record
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
@@ -153,10 +150,6 @@ def _decoded(decoder: "Decoder[T]", text: bytes) -> T:
         return decoder.decode(text)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
-
-
-def _set_aside(record: Record, resumed: tuple[Resumed, ...]) -> bool:
-    return any(one.sets_aside(record.block, record.number) for one in resumed)
 
 
 def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:

@@ -20,6 +20,7 @@ from tempfile import TemporaryFile
 from typing import Final, Self
 
 from msgspec import to_builtins
+from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
@@ -162,8 +163,8 @@ class RunFolder:
             ValueError: a number in it is not finite.
         """
         command = tuple(map(self.redaction.text, info.command))
-        told = replace(info, command=command)
-        self.write(RUN, _encode(told, self.redaction, indent=2).decode() + "\n")
+        line = _encode(replace(info, command=command), self.redaction)
+        self.write(RUN, indented(line, indent=2).decode() + "\n")
 
     def write(self, name: str, text: str) -> Path:
         """Write a file (`report.html`, `summary.md`, `summary.csv`) whole, and return its path.
@@ -252,16 +253,14 @@ def _why(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or error}"
 
 
-def _encode(value: Record | RunInfo, redaction: Redaction, indent: int | None = None) -> bytes:
+def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
     """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode."""
-    separators = (",", ":") if indent is None else (",", ": ")
     document = to_builtins(value)
     text = json.dumps(
         redaction.value(document) if redaction else document,
         allow_nan=False,
         ensure_ascii=False,
-        indent=indent,
-        separators=separators,
+        separators=(",", ":"),
     )
     return text.encode("utf-8", "replace")
 
