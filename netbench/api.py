@@ -144,13 +144,10 @@ def resume(
         EngineUnavailable: nothing can be measured.
         RunFolderError: the folder is no run, another netbench measures into it, or it is read-only.
     """
-    from netbench.workflow.resume import nothing_to_do  # noqa: PLC0415 - slow to import
     from netbench.workflow.resume import resume as go_on  # noqa: PLC0415 - slow to import
 
-    loaded = store.load(Path(path))
     extension = {"blocks": blocks, "max-time": max_time}
     asked = tuple((name, value) for name, value in extension.items() if value)
     how = replace(options or RunOptions(), asked=asked)
-    if not nothing_to_do(loaded, dict(asked)):
-        go_on(loaded, how, force=force)
+    go_on(store.load(Path(path)), how, force=force)
     return load(path)

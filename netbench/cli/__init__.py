@@ -1,4 +1,4 @@
-"""The command line: parse, wire, print, map errors to exit codes. No decisions."""
+"""The command line: parse, call, print, turn errors into exit codes. No decisions."""
 
 import os
 import signal
@@ -12,21 +12,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from netbench.cli import shells
+from netbench.cli import completion
 from netbench.cli.commands import COMMANDS
 from netbench.cli.output import let_go, report_error
-from netbench.errors import (
-    ConfigurationError,
-    Interrupted,
-    NetbenchError,
-    SystemExhausted,
-)
+from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemExhausted
 from netbench.system.interrupts import ENDING
 
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
 _SOON = 0.01
-"""Seconds until a signal comes again that was lost."""
+"""Seconds until a signal that was lost is raised again."""
 _received: list[int] = []
 """The last signal."""
 BUG = 70
@@ -48,8 +43,9 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load one command."""
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, cmd_name)
+        if found is not None or cmd_name not in COMMANDS:
+            return found
         module = import_module(f"netbench.cli.commands.{cmd_name}")
         single = _typer()
         single.command(cmd_name)(getattr(module, cmd_name))
@@ -74,14 +70,20 @@ def _typer(**more: Any) -> typer.Typer:
 
 
 app = _typer(name="netbench", no_args_is_help=True, cls=_Commands)
-shells.take_over()
+completion.take_over()
 
 
-def _version(wanted: bool) -> None:
+@app.command("version")
+def _version() -> None:
+    """Print netbench's version."""
+    from netbench.version import version  # noqa: PLC0415 -- rarely asked for
+
+    sys.stdout.write(f"netbench {version()}\n")
+
+
+def _version_option(wanted: bool) -> None:
     if wanted:
-        from netbench.cli.commands.version import version  # noqa: PLC0415 -- rarely asked for
-
-        version()
+        _version()
         raise typer.Exit
 
 
@@ -89,7 +91,9 @@ def _version(wanted: bool) -> None:
 def _netbench(
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_version_option, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Measure what a container network driver costs, and prove what it isolates."""
@@ -129,7 +133,7 @@ def run_command_line(argv: Sequence[str]) -> int:
 
 
 def end_deaf() -> None:
-    """Let no signal disturb what is left: a few words, and the exit code."""
+    """Ignore signals while printing the last lines and exiting."""
     for number in (*ENDING, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
@@ -153,7 +157,7 @@ def _come_again(_: int, __: FrameType | None) -> None:
 
 
 def unheard(lost: "sys.UnraisableHookArgs") -> None:
-    """Have a signal come again whose exception Python dropped, as it does where objects end.
+    """Raise a signal again whose exception Python dropped, as it does in finalizers.
 
     It is a `sys.unraisablehook`, from which nothing can be raised either.
     """

@@ -1,15 +1,10 @@
-"""What `verify` shows of a driver: the reach matrix and the promises, in 100 columns. Pure."""
+"""What `verify` shows of a driver, in 100 columns; `inspect` shares networks and links with it."""
 
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
-from netbench.cli.endpoints import (
-    endpoint_document,
-    network_document,
-    network_line,
-    veth_lines,
-)
+from netbench.documents.inspect_verify import EndpointDocument, NetworkRow
 from netbench.drivers import ReachPlace
 from netbench.verify import NotVerified, ReachResult, Verified
 from netbench.verify.places import SOURCES, TARGETS
@@ -59,18 +54,18 @@ def _headline(one: Verified) -> str:
 
 def _matrix(rows: Sequence[ReachResult]) -> list[str]:
     """Return a line for every place that connects start from, promises beside where they differ."""
-    head = "from \\ to".ljust(_FIRST)
-    lines = [(head + "".join(target.value.ljust(_CELL) for target in TARGETS)).rstrip()]
+    lines = [_columns("from \\ to", [target.value for target in TARGETS])]
     for source in SOURCES:
         cells = [_cell(rows, source, target) for target in TARGETS]
-        if all(first == "-" for first, _ in cells):
-            continue
-        firsts = "".join(first.ljust(_CELL) for first, _ in cells)
-        lines.append((source.value.ljust(_FIRST) + firsts).rstrip())
-        if any(second for _, second in cells):
-            seconds = "".join(second.ljust(_CELL) for _, second in cells)
-            lines.append((" " * _FIRST + seconds).rstrip())
+        if any(measured != "-" for measured, _ in cells):
+            lines.append(_columns(source.value, [measured for measured, _ in cells]))
+        if any(promised for _, promised in cells):
+            lines.append(_columns("", [promised for _, promised in cells]))
     return lines
+
+
+def _columns(first: str, cells: Sequence[str]) -> str:
+    return (first.ljust(_FIRST) + "".join(cell.ljust(_CELL) for cell in cells)).rstrip()
 
 
 def _cell(rows: Sequence[ReachResult], source: ReachPlace, target: ReachPlace) -> tuple[str, str]:
@@ -110,22 +105,44 @@ def _surroundings(one: Verified) -> list[str]:
     """Return what readers of articles check by eye: networks, namespaces, where links lead."""
     lines = []
     for spec, ipam in one.networks:
-        network = network_document(one.driver.name, spec, ipam)
+        network = NetworkRow.of(one.driver.name, spec, ipam)
         lines += _wrapped(f"network {network_line(network)}", "  ")
-    facts = one.facts
-    pair = ((facts.client, facts.server), (facts.server, facts.client))
-    for (end, other), endpoint in zip(pair, one.endpoints, strict=True):
-        document = endpoint_document(end, other, facts, endpoint)
+    for end in EndpointDocument.of_pair(one.facts, *one.endpoints):
         spaces = ", ".join(
-            f"{kind} {space['inode'] or 'unreadable'} {space['shared'] or 'unknown'}"
-            for kind, space in document["namespaces"].items()
+            f"{kind} {space.inode or 'unreadable'} {space.shared or 'unknown'}"
+            for kind, space in end.namespaces.items()
         )
         lines += _wrapped(f"{end.role} namespaces: {spaces}", "  ")
-        lines += [line for words in veth_lines(document) for line in _wrapped(words, " " * 9)]
-        if endpoint.sandbox_key:
-            lines += _wrapped(f"sandbox key {endpoint.sandbox_key}", " " * 9)
+        lines += [line for words in veth_lines(end) for line in _wrapped(words, " " * 9)]
+        if end.sandbox_key:
+            lines += _wrapped(f"sandbox key {end.sandbox_key}", " " * 9)
     return lines
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
+def network_line(network: NetworkRow) -> str:
+    """Return a network in words."""
+    parts = [f"{network.kind}{f' {network.mode}' if network.mode else ''}"]
+    nets = ((network.subnet, network.gateway), (network.subnet6, network.gateway6))
+    parts += [f"{subnet} by {gateway or 'no gateway'}" for subnet, gateway in nets if subnet]
+    more = {"bridge": network.bridge, "parent": network.parent, "vxlan": network.vxlan}
+    parts += [f"{key} {value}" for key, value in more.items() if value]
+    return f"{network.name}: {', '.join(parts)}"
+
+
+def veth_lines(endpoint: EndpointDocument) -> list[str]:
+    """Return where an endpoint's links lead, in words."""
+    lines = [
+        f"{row.link} (index {row.index}) <-> {row.namespace} {row.peer} "
+        f"(index {row.peer_index}){f' in {row.bridge}' if row.bridge else ''}"
+        for row in endpoint.veth
+    ]
+    return lines + [
+        f"{link.name} (index {link.index}) is {link.kind} {link.mode} of host "
+        f"{link.parent_name} (index {link.parent})"
+        for link in endpoint.links
+        if link.parent_name
+    ]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from typing_extensions import TypedDict
+from msgspec import Struct
 
 from netbench.analysis.compare.model import Basis
 from netbench.analysis.model import QualityWarning, Verdict
@@ -12,7 +12,7 @@ from netbench.spec import Path, Placement
 Value = str | int | float | bool | list[str] | None
 
 
-class ComparedRun(TypedDict):
+class ComparedRun(Struct, frozen=True):
     """One of the runs."""
 
     label: str
@@ -20,7 +20,7 @@ class ComparedRun(TypedDict):
     engine: str
 
 
-class DifferenceRow(TypedDict):
+class DifferenceRow(Struct, frozen=True):
     """A fact in which two runs differ."""
 
     fact: str
@@ -39,7 +39,7 @@ class DifferenceRow(TypedDict):
     link: str
 
 
-class SideRow(TypedDict):
+class SideRow(Struct, frozen=True):
     """What one run has of a contrast."""
 
     run: str
@@ -49,7 +49,7 @@ class SideRow(TypedDict):
     reason: str
 
 
-class RunContrastRow(TypedDict):
+class RunContrastRow(Struct, frozen=True):
     """One driver in two runs: one metric, one cell."""
 
     driver: str
@@ -78,7 +78,7 @@ class RunContrastRow(TypedDict):
     warnings: list[QualityWarning]
 
 
-class MachineRow(TypedDict):
+class MachineRow(Struct, frozen=True):
     """What the sentinel read in both runs."""
 
     run: str
@@ -89,7 +89,7 @@ class MachineRow(TypedDict):
     unit: str
 
 
-class CompareDocument(TypedDict):
+class CompareDocument(Struct, frozen=True):
     """What `compare --json` prints."""
 
     schema: Literal[2]

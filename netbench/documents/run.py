@@ -13,8 +13,7 @@ from netbench.analysis.model import (
     QualityWarning,
     Standing,
 )
-from netbench.documents.lists import Status
-from netbench.record import Direction
+from netbench.record import Direction, Status
 from netbench.spec import Placement
 
 

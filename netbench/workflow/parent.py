@@ -2,16 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
 from netbench.engines.base import Engine
-from netbench.errors import ConfigurationError, FactError
-from netbench.facts.base import Pair
+from netbench.errors import ConfigurationError
 from netbench.record import EndpointFacts, Link
-from netbench.spec import Role
-from netbench.topology import choose_reader, namespaces_of
+from netbench.workflow.host_facts import facts_of
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
 """Kinds of link that are themselves children of another."""
@@ -37,19 +34,10 @@ def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
     if name is None:
         return
     login = _login() if engine.local else None
-    problems = parent_problems(_host_facts(engine), name, in_use=in_use, login=login)
+    host = facts_of(engine, engine.host()).host
+    problems = parent_problems(host, name, in_use=in_use, login=login)
     if problems:
         raise ConfigurationError(*(f"--parent: {problem}" for problem in problems))
-
-
-def _host_facts(engine: Engine) -> EndpointFacts:
-    """Return the engine's host as a reader sees it: readers read pairs, so it is both ends too."""
-    host = namespaces_of(engine, engine.host())
-    client, server = replace(host, role=Role.CLIENT), replace(host, role=Role.SERVER)
-    (facts,) = choose_reader(engine).read([Pair(client, server, host, target=None, ipam=None)])
-    if isinstance(facts, FactError):
-        raise facts
-    return facts.host
 
 
 def _login() -> str | None:

@@ -12,9 +12,7 @@ from netbench.record import FactValue, Redaction
 from netbench.spec import CpuTopology
 from netbench.spec import Path as TrafficPath
 from netbench.system.interrupts import deferred_signals
-from netbench.topology import choose_reader
-from netbench.workflow.host_facts import read_host_facts
-from netbench.workflow.identity import identity
+from netbench.workflow.host_facts import identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
 from netbench.workflow.parent import check_parent
 
@@ -90,7 +88,7 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
             helpers,
             engine.tools(),
             read_host_facts(engine, identify=options.identify),
-            None if options.identify else identity(engine, choose_reader(engine)),
+            None if options.identify else identity(engine),
         )
 
 

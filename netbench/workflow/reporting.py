@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from netbench import report
 from netbench.analysis import Analysis, Collector, analyse
-from netbench.errors import NOT_KEPT, ConfigurationError, Interrupted, RunFolderError
+from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
 from netbench.plan import offered_by, read_budgets
-from netbench.record import RunInfo
+from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest, DigestCollector
 from netbench.report.index import MARK, IndexEntry, index
 from netbench.store import (
@@ -24,6 +24,8 @@ from netbench.store import (
 )
 
 INDEX: Final = "index.html"
+_CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
+"""Exit codes of runs that did not come to their end, unless a budget is not kept."""
 _HEAD: Final = 2000
 """Bytes at the beginning of a page that hold its mark."""
 
@@ -47,7 +49,7 @@ class ReportedRun:
 def report_run(
     path: Path,
     *,
-    exit_code: int | None = None,
+    ending: Ending | None = None,
     require: tuple[str, ...] = (),
     allow_undecided: bool = False,
     adr: bool = False,
@@ -56,7 +58,7 @@ def report_run(
 
     Args:
         path: of the run folder.
-        exit_code: to return unless a budget is not kept; None for the one the records call for.
+        ending: of the run that has just been measured; None for one that is only reported.
         require: budgets to judge by instead of the run's own.
         allow_undecided: let budgets that are not decided pass, as the run itself may.
         adr: write a decision record too, for its author to go on with.
@@ -71,7 +73,7 @@ def report_run(
         _refuse_to_overwrite(path / DECISION)
     info = _budgeted(run.info, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
-    code = analysis.exit_code if exit_code is None else exit_code
+    code = _CUT_OFF.get(ending or "", analysis.exit_code)
     if not analysis.budgets_kept and code != Interrupted.exit_code:
         code = NOT_KEPT
     folder = RunFolder(path)

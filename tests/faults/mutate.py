@@ -106,9 +106,9 @@ MUTATIONS = (
     ),
     Mutation(
         "control characters reach the terminal",
-        "netbench/cli/output.py",
-        "return character if character.isprintable() else escape",
-        "return character or escape",
+        "netbench/units.py",
+        "return character if character.isprintable() else escape(character)",
+        "return character or escape(character)",
         ("tests/unit/test_cli_output.py", "tests/unit/test_hostile.py"),
     ),
     Mutation(

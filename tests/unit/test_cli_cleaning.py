@@ -7,7 +7,7 @@ import pytest
 from support.fakes import FakeEngine
 
 from netbench.cli.commands import clean as cleaning
-from netbench.engines.base import EngineOptions, Owned
+from netbench.engines.base import Owned
 from netbench.errors import EngineError
 
 FIRST = Owned("network", "1", "left", "killed", live=False)
@@ -49,9 +49,7 @@ def cleaned(
     monkeypatch: pytest.MonkeyPatch, engine: Engine, *, dry_run: bool = False
 ) -> tuple[int, list[Owned]]:
     monkeypatch.setattr(cleaning, "open_docker", lambda *_: engine)
-    code = cleaning.clean_up(
-        EngineOptions(), dry_run=dry_run, images=False, force=False, as_json=False
-    )
+    code = cleaning.clean(dry_run=dry_run)
     assert next(engine.looks, None) is None, "it was looked at as often as there was something"
     return code, engine.removed
 

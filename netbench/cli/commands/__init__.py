@@ -1,7 +1,12 @@
-"""The commands, one file each. `COMMANDS` has them in order, with what `--help` says of each."""
+"""The commands, one file each, and the options that several of them have."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from netbench.cli import completion
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Measure drivers against a baseline, prove each path, write a report.",
@@ -16,3 +21,97 @@ COMMANDS: Final[Mapping[str, str]] = {
     "clean": "List, then remove, what netbench left: only what carries its label.",
     "version": "Print netbench's version.",
 }
+"""In the order of the help text, with what that says of each."""
+
+
+def setting(
+    name: str,
+    metavar: str | None,
+    meaning: str,
+    offer: Callable[[str], list[str]] | None = None,
+    callback: Callable[..., Any] | None = None,
+) -> Any:
+    """Declare an option that an environment variable sets, too: NETBENCH_MAX_TIME for `max-time`.
+
+    Args:
+        name: of the option, without dashes.
+        metavar: what stands for its value in the help text; None for a flag.
+        meaning: the help text.
+        offer: returns what a shell completes an incomplete value to.
+        callback: as typer has it.
+    """
+    return typer.Option(
+        f"--{name}",
+        metavar=metavar,
+        help=meaning,
+        envvar=f"NETBENCH_{name.replace('-', '_').upper()}",
+        autocompletion=offer,
+        callback=callback,
+    )
+
+
+def _expressions(
+    ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None
+) -> list[str]:
+    """Return what was given; a variable's value is one expression, whatever blanks are in it."""
+    source = ctx.get_parameter_source(str(param.name))
+    joined = source is not None and source.name == "ENVIRONMENT"
+    return [" ".join(value or ())] if joined else list(value or ())
+
+
+Json = Annotated[bool, setting("json", None, "Print exactly one JSON document.")]
+EngineName = Annotated[
+    str,
+    setting("engine", "NAME", "auto, docker or netns.", completion.of("auto", "docker", "netns")),
+]
+Context = Annotated[
+    str | None,
+    setting(
+        "context",
+        "NAME",
+        "Docker context that names the engine; default: DOCKER_HOST, else the current one.",
+    ),
+]
+Image = Annotated[
+    str | None,
+    setting(
+        "image",
+        "REF",
+        "Image of docker endpoints: a reference, or `build`; default: the host's own tools.",
+    ),
+]
+Parent = Annotated[
+    str | None,
+    setting(
+        "parent", "IFACE", "Real link that macvlan and ipvlan use, instead of an emulated LAN."
+    ),
+]
+ParentInUse = Annotated[
+    bool,
+    setting(
+        "parent-in-use",
+        None,
+        "Take --parent even where it carries the default route or your own login.",
+    ),
+]
+InitSwarm = Annotated[
+    bool,
+    setting(
+        "init-swarm",
+        None,
+        "Make the engine a swarm of one node for overlay networks, and undo it.",
+    ),
+]
+Require = Annotated[
+    list[str] | None,
+    setting(
+        "require",
+        "EXPR",
+        "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by `,`.",
+        callback=_expressions,
+    ),
+]
+AllowUndecided = Annotated[
+    bool, setting("allow-undecided", None, "Let a budget pass that is not decided.")
+]
+Output = Annotated[Path, setting("output", "DIR", "Folder that holds the run folders.")]

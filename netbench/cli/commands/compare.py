@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from netbench.analysis.compare.compare import Wanted, measured
 from netbench.analysis.compare.compare import compare as compare_measured
 from netbench.analysis.compare.model import RunComparison
-from netbench.cli.commands.options import AllowUndecided, Json, Require, expressions
+from netbench.cli.commands import AllowUndecided, Json, Require
 from netbench.cli.output import print_json, print_rich, say
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
@@ -32,39 +31,45 @@ _MOST: Final = 26
 """Runs at most: each has a letter."""
 _NAMED: Final = 6
 """Cells of a run that an error names."""
-_NOT_POSSIBLE: Final = 3
+_NOT_COMPARED: Final = 3
+"""Exit code where something could not be compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """What `compare` was asked for, beside the folders."""
-
-    accept: tuple[str, ...]
-    require: tuple[str, ...]
-    allow_undecided: bool
-    output: Path | None
-    as_json: bool
-
-
-def compare_runs(folders: Sequence[str], options: CompareOptions) -> int:
-    """Compare, write the page, show the result and return the exit code.
-
-    Raises:
-        ConfigurationError: with everything that is wrong.
-        RunFolderError: a folder cannot be read, or the page not be written.
-    """
-    runs = _loaded(folders, _accept_problems(options.accept))
+def compare(
+    folders: Annotated[
+        list[str],
+        typer.Argument(help="Run folders, the one to compare with first; or LABEL=FOLDER."),
+    ],
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACT",
+            help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
+        ),
+    ] = None,
+    require: Require = None,
+    allow_undecided: AllowUndecided = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The page; default: compare-*.html beside the newest run."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Say what differs between runs, and what changed, regressions first."""
+    runs = _loaded(folders, _accept_problems(accept or ()))
     _check_common(runs)
-    budgets = _budgets(runs, options.require)
+    wanted = Wanted(tuple(accept or ()), _budgets(runs, require or ()), allow_undecided)
     taken = [measured(label, str(run.path), run.info, run.records()) for label, run in runs.items()]
     for run in runs.values():
         for note in run.notes:
             say(f"netbench: {run.path}: {note}")
-    result = compare_measured(taken, Wanted(options.accept, budgets, options.allow_undecided))
-    target = options.output or _default_page(list(runs.values()))
+    result = compare_measured(taken, wanted)
+    target = output or _default_page(list(runs.values()))
     page = RunFolder(target.parent).write(target.name, html(result))
-    code = exit_code(result)
-    if options.as_json:
+    code = _exit_code(result)
+    if as_json:
         print_json(json_document(result, str(page), code))
     else:
         print_rich(terminal(result))
@@ -74,7 +79,7 @@ def compare_runs(folders: Sequence[str], options: CompareOptions) -> int:
     return code
 
 
-def exit_code(result: RunComparison) -> int:
+def _exit_code(result: RunComparison) -> int:
     """Return 1 where a budget is not kept, 3 where something could not be compared, else 0."""
     if not result.budgets_kept:
         return NOT_KEPT
@@ -84,7 +89,7 @@ def exit_code(result: RunComparison) -> int:
         for one in pairing.contrasts
         if one.primary
     )
-    return _NOT_POSSIBLE if missing else 0
+    return _NOT_COMPARED if missing else 0
 
 
 def _loaded(folders: Sequence[str], problems: list[str]) -> dict[str, LoadedRun]:
@@ -160,11 +165,7 @@ def _near(pattern: str) -> str:
 
 
 def _check_common(runs: Mapping[str, LoadedRun]) -> None:
-    """Raise where a run has no cell in common with the first, telling which each has.
-
-    Raises:
-        ConfigurationError: with every such run.
-    """
+    """Raise `ConfigurationError` where a run has no cell in common with the first."""
     first, *others = ((label, run.info.plan.cells) for label, run in runs.items())
     problems = [
         f"{first[0]} and {label} have no cell in common: {first[0]} has {_cells(first[1])}; "
@@ -177,11 +178,7 @@ def _check_common(runs: Mapping[str, LoadedRun]) -> None:
 
 
 def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
-    """Return the budgets between the runs.
-
-    Raises:
-        ConfigurationError: with everything that is wrong with them.
-    """
+    """Return the budgets between the runs; raise with everything that is wrong with them."""
     problems: list[str] = []
     offer = offered_by_runs({label: run.info.plan for label, run in runs.items()})
     found = read_budgets(require, offer, problems)
@@ -201,37 +198,3 @@ def _default_page(runs: Sequence[LoadedRun]) -> Path:
     newest = max(runs, key=lambda run: run.info.created)
     ids = [re.sub(r"[^A-Za-z0-9]+", "", run.info.id)[:20] for run in runs]
     return newest.path.resolve().parent / f"compare-{'-'.join(ids)}.html"
-
-
-def compare(
-    ctx: typer.Context,
-    folders: Annotated[
-        list[str],
-        typer.Argument(help="Run folders, the one to compare with first; or LABEL=FOLDER."),
-    ],
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FACT",
-            help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
-        ),
-    ] = None,
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The page; default: compare-*.html beside the newest run."
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Say what differs between runs, and what changed, regressions first."""
-    options = CompareOptions(
-        accept=tuple(accept or ()),
-        require=expressions(ctx, require),
-        allow_undecided=allow_undecided,
-        output=output,
-        as_json=as_json,
-    )
-    raise typer.Exit(compare_runs(folders, options))

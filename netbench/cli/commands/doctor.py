@@ -4,15 +4,11 @@ import os
 import secrets
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path as File
 
-import typer
-
-from netbench.cli.commands.options import Context, Json
-from netbench.cli.output import print_json, print_rich
-from netbench.cli.tables import table
-from netbench.documents.lists import CheckRow, DoctorDocument
+from netbench.cli.commands import Context, Json
+from netbench.cli.output import print_json, print_rich, table
+from netbench.documents import CheckRow, DoctorDocument
 from netbench.drivers import DRIVERS
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
@@ -50,135 +46,92 @@ _KERNEL = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2", "vxlan": "overlay
 _PROBES = ("iperf3", "sockperf")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
+def doctor(context: Context = None, as_json: Json = False) -> int:
+    """Check everything that is needed; say what is missing and the command that fixes it.
 
-    name: str
-    ok: bool
-    needed: bool
-    found: str
-    fix: str
-
-
-def examine(options: EngineOptions, *, as_json: bool) -> int:
-    """Show every check; 4 where nothing can be measured, else 0.
-
-    `options` may name the docker engine's context.
+    Exit code 4 if nothing can be measured.
     """
-    docker, _ = _engine("docker", options)
+    docker, _ = _engine("docker", EngineOptions(context=context))
     netns, kernel = _engine("netns", EngineOptions())
-    engines = [docker, netns]
     tools = [_tool(name) for name in _PACKAGES]
-    checks = [_python(), *engines, *tools, _plugins(), *kernel, _cores()]
+    version = ".".join(map(str, sys.version_info[:3]))
+    python = CheckRow("python", ok=True, needed=True, found=version, fix="")
+    checks = [python, docker, netns, *tools, _plugins(), *kernel, _cores()]
     probes_here = all(check.ok for check in tools if check.name in _PROBES)
-    measurable = any(check.ok for check in engines) and probes_here
+    measurable = (docker.ok or netns.ok) and probes_here
     if as_json:
-        print_json(_document(checks, measurable=measurable))
+        print_json(DoctorDocument(1, measurable, checks))
     else:
-        _show(checks, measurable=measurable)
+        shown = table("", "check", "found", "fix")
+        for check in checks:
+            mark = "ok" if check.ok else "MISSING" if check.needed else "optional"
+            shown.add_row(mark, check.name, check.found, check.fix)
+        print_rich(shown)
+        print_rich("netbench can measure here" if measurable else "nothing can be measured here")
     return 0 if measurable else EngineUnavailable.exit_code
 
 
-def _document(checks: list[Check], *, measurable: bool) -> DoctorDocument:
-    rows: list[CheckRow] = [
-        {
-            "name": check.name,
-            "ok": check.ok,
-            "needed": check.needed,
-            "found": check.found,
-            "fix": check.fix,
-        }
-        for check in checks
-    ]
-    return {"schema": 1, "measurable": measurable, "doctor": rows}
-
-
-def _show(checks: list[Check], *, measurable: bool) -> None:
-    shown = table("", "check", "found", "fix")
-    for check in checks:
-        mark = "ok" if check.ok else "MISSING" if check.needed else "optional"
-        shown.add_row(mark, check.name, check.found, check.fix)
-    print_rich(shown)
-    print_rich("netbench can measure here" if measurable else "nothing can be measured here")
-
-
-def _python() -> Check:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Check("python", ok=True, needed=True, found=version, fix="")
-
-
-def _engine(kind: str, options: EngineOptions) -> tuple[Check, list[Check]]:
+def _engine(kind: str, options: EngineOptions) -> tuple[CheckRow, list[CheckRow]]:
     """Return whether an engine answers, and, tried with it, what links its kernel has."""
     name = f"engine {kind}"
     try:
         engine = open_engine(kind, f"doctor{secrets.token_hex(3)}", options)
     except EngineUnavailable as exc:
-        missing = Check(name, ok=False, needed=False, found=exc.message, fix=exc.hint)
         untried = f"not tried: the {kind} engine cannot be used"
-        kernel = [_link(link, untried, fix=exc.hint) for link in _KERNEL]
-        return missing, kernel
+        return _missing(name, exc.message, exc.hint), [
+            _missing(f"kernel {link}", untried, exc.hint) for link in _KERNEL
+        ]
     try:
         facts = engine.facts()
         found = f"{facts.get('engine.name', kind)} {facts.get('engine.version', '')}".strip()
         kernel = [_tried(engine, link) for link in _KERNEL] if kind == "netns" else []
     finally:
         engine.close()
-    return Check(name, ok=True, needed=False, found=found, fix=""), kernel
+    return CheckRow(name, ok=True, needed=False, found=found, fix=""), kernel
 
 
-def _tried(engine: Engine, link: str) -> Check:
+def _tried(engine: Engine, link: str) -> CheckRow:
     try:
         reason = engine.unsupported(DRIVERS[_KERNEL[link]].recipe, Path.EAST_WEST)
     except ENGINE_FAILURES as exc:
         reason = exc.message
     if reason is None:
-        return Check(f"kernel {link}", ok=True, needed=False, found="tried: works", fix="")
+        return CheckRow(f"kernel {link}", ok=True, needed=False, found="tried: works", fix="")
     module = f"modprobe {link}; where there is no such module, a kernel that has it"
-    return _link(link, reason, fix=module)
+    return _missing(f"kernel {link}", reason, module)
 
 
-def _link(link: str, reason: str, *, fix: str) -> Check:
-    return Check(f"kernel {link}", ok=False, needed=False, found=reason, fix=fix)
+def _missing(name: str, found: str, fix: str) -> CheckRow:
+    return CheckRow(name, ok=False, needed=False, found=found, fix=fix)
 
 
-def _tool(name: str) -> Check:
+def _tool(name: str) -> CheckRow:
     folders = os.environ.get("PATH", "") + (f":{_FOLDERS}" if name in _OPTIONAL else "")
     path = shutil.which(name, path=folders)
-    if path:
-        return Check(name, ok=True, needed=name not in _OPTIONAL, found=path, fix="")
-    return Check(
+    return CheckRow(
         name,
-        ok=False,
+        ok=path is not None,
         needed=name not in _OPTIONAL,
-        found=_OPTIONAL.get(name, "not on PATH"),
-        fix=f"apt-get install {_PACKAGES[name]}",
+        found=path or _OPTIONAL.get(name, "not on PATH"),
+        fix="" if path else f"apt-get install {_PACKAGES[name]}",
     )
 
 
-def _plugins() -> Check:
+def _plugins() -> CheckRow:
     """Look for the folders that `cni:` takes plug-ins from."""
     folders = (os.environ.get("CNI_PATH") or CNI_PATH).split(":")
     found = [folder for folder in folders if folder and (File(folder) / "bridge").is_file()]
-    return Check(
+    if found:
+        return CheckRow("CNI plug-ins", ok=True, needed=False, found=", ".join(found), fix="")
+    return _missing(
         "CNI plug-ins",
-        ok=bool(found),
-        needed=False,
-        found=", ".join(found) or f"none in {', '.join(folders)}: no cni: driver",
-        fix="" if found else "apt-get install containernetworking-plugins, or set CNI_PATH",
+        f"none in {', '.join(folders)}: no cni: driver",
+        "apt-get install containernetworking-plugins, or set CNI_PATH",
     )
 
 
-def _cores() -> Check:
+def _cores() -> CheckRow:
     topology = local_topology()
     cores = len(topology.cores) or len(topology.usable)
     fix = "" if cores > 1 else "give this machine a second core; `cross` cells are skipped"
-    return Check("cores", ok=cores > 1, needed=False, found=f"{cores} usable", fix=fix)
-
-
-def doctor(context: Context = None, as_json: Json = False) -> None:
-    """Check everything that is needed; say what is missing and the command that fixes it.
-
-    Exit code 4 if nothing can be measured.
-    """
-    raise typer.Exit(examine(EngineOptions(context=context), as_json=as_json))
+    return CheckRow("cores", ok=cores > 1, needed=False, found=f"{cores} usable", fix=fix)

@@ -1,72 +1,15 @@
 """`netbench runs`: what has run."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from netbench.cli.commands.options import Json, Output
-from netbench.cli.output import print_json, print_rich, say
-from netbench.cli.tables import table
-from netbench.documents.lists import RunRow, RunsDocument
-from netbench.store import ListedRun
-from netbench.store import list_runs as listed_runs
+from netbench.cli.commands import Json, Output
+from netbench.cli.output import print_json, print_rich, say, table
+from netbench.documents import RunRow, RunsDocument
+from netbench.store import ListedRun, list_runs
 from netbench.workflow.reporting import write_index
-
-
-def show_runs(parent: Path, *, as_json: bool, html: bool = False) -> int:
-    """Show the run folders of a folder, newest first; with `html` on a page in that folder too.
-
-    Raises:
-        ConfigurationError: there is a page of that name that is not netbench's.
-        RunFolderError: the page cannot be written.
-    """
-    found = listed_runs(parent)
-    if html:
-        say(f"netbench: index: {write_index(parent, found)}")
-    if as_json:
-        print_json(runs_document(found))
-        return 0
-    if not found:
-        say(f"netbench: no runs in {parent}; `netbench run` makes one")
-        return 0
-    shown = table("folder", "created", "engine", "drivers", "blocks", "records", "status")
-    for run in found:
-        info = run.info
-        if info is None:
-            shown.add_row(run.path.name, "", "", "", "", "", run.problem)
-            continue
-        drivers = ",".join(info.plan.drivers)
-        cells = (info.created, info.engine, drivers, str(info.plan.blocks), str(run.records))
-        shown.add_row(run.path.name, *cells, info.status)
-    print_rich(shown)
-    return 0
-
-
-def runs_document(found: Sequence[ListedRun]) -> RunsDocument:
-    """Return what `runs --json` prints."""
-    return {"schema": 1, "runs": [_run(run) for run in found]}
-
-
-def _run(run: ListedRun) -> RunRow:
-    row: RunRow = {
-        "folder": str(run.path),
-        "records": run.records,
-        "problem": run.problem,
-    }
-    if run.info is not None:
-        row |= {
-            "created": run.info.created,
-            "engine": run.info.engine,
-            "drivers": list(run.info.plan.drivers),
-            "baseline": run.info.plan.baseline,
-            "suite": run.info.plan.suite,
-            "blocks": run.info.plan.blocks,
-            "status": run.info.status,
-            "lead": run.lead,
-        }
-    return row
 
 
 def runs(
@@ -82,4 +25,38 @@ def runs(
     The page has date, host, engine, drivers and outcome of each run, with a link to its report.
     Once it is there, each run and each report renews it.
     """
-    raise typer.Exit(show_runs(output, html=html, as_json=as_json))
+    found = list_runs(output)
+    if html:
+        say(f"netbench: index: {write_index(output, found)}")
+    if as_json:
+        print_json(RunsDocument(1, [_row(run) for run in found]))
+        return
+    if not found:
+        say(f"netbench: no runs in {output}; `netbench run` makes one")
+        return
+    shown = table("folder", "created", "engine", "drivers", "blocks", "records", "status")
+    for run in found:
+        info = run.info
+        if info is None:
+            shown.add_row(run.path.name, "", "", "", "", "", run.problem)
+            continue
+        drivers = ",".join(info.plan.drivers)
+        cells = (info.created, info.engine, drivers, str(info.plan.blocks), str(run.records))
+        shown.add_row(run.path.name, *cells, info.status)
+    print_rich(shown)
+
+
+def _row(run: ListedRun) -> RunRow:
+    info, readable = run.info, dict[str, Any]()
+    if info is not None:
+        readable = {
+            "created": info.created,
+            "engine": info.engine,
+            "drivers": list(info.plan.drivers),
+            "baseline": info.plan.baseline,
+            "suite": info.plan.suite,
+            "blocks": info.plan.blocks,
+            "status": info.status,
+            "lead": run.lead,
+        }
+    return RunRow(str(run.path), run.records, run.problem, **readable)

@@ -4,10 +4,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
-
 from netbench.cli import completion
-from netbench.cli.commands.options import (
+from netbench.cli.commands import (
     Context,
     EngineName,
     Image,
@@ -15,15 +13,18 @@ from netbench.cli.commands.options import (
     Json,
     Parent,
     ParentInUse,
+    setting,
 )
-from netbench.cli.endpoints import endpoint_document, network_document, promise_document
 from netbench.cli.output import print_json, printable, say
 from netbench.cli.progress import TerminalObserver
 from netbench.cli.reach import shown
 from netbench.documents.inspect_verify import (
     DriverEndpointDocument,
+    DriverPromiseRow,
+    NetworkRow,
     ProblemRow,
     ReachRow,
+    SkippedRow,
     VerifyDocument,
 )
 from netbench.drivers import DRIVERS, Driver
@@ -33,58 +34,54 @@ from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, En
 from netbench.plan import parse_drivers
 from netbench.spec import Path
 from netbench.topology import choose_reader
-from netbench.verify import NotVerified, ReachResult, Verified, check_tools, verify_driver
+from netbench.verify import NotVerified, Verified, check_tools, verify_driver
 from netbench.workflow.parent import check_parent
 from netbench.workflow.preflight import taken_down
 
 _BROKEN = 3
 
 
-def verify_drivers(
-    drivers: str | None, engine_name: str, options: EngineOptions, *, in_use: bool, as_json: bool
+def verify(
+    drivers: Annotated[
+        str | None,
+        setting("drivers", "LIST", "Comma list of drivers; default: all.", completion.driver_lists),
+    ] = None,
+    engine: EngineName = "auto",
+    context: Context = None,
+    image: Image = None,
+    parent: Parent = None,
+    parent_in_use: ParentInUse = False,
+    init_swarm: InitSwarm = False,
+    as_json: Json = False,
 ) -> int:
-    """Verify drivers one after another, all known ones where none is named.
+    """Check what drivers promise, and who reaches whom by real connects.
 
-    Args:
-        drivers: comma list, None for all that are known.
-        engine_name: auto, docker or netns.
-        options: of the user for the engine.
-        in_use: whether a named parent may be one that carries the default route.
-        as_json: print one JSON document.
-
-    Returns:
-        As `exit_code`.
-
-    Raises:
-        ConfigurationError: with every mistake in the list, or what speaks against the parent.
-        EngineUnavailable: there is no engine, or endpoints have no tool to connect with.
+    For each driver: every promise, held or broken, with its evidence; a matrix of TCP and UDP
+    connects over IPv4 and IPv6 from the container, its pair, a container on another network, the
+    host and the LAN to each other, to the gateway and to a published port, measured beside
+    promised; the networks with their IPAM, the namespaces by inode, the sandbox file and the veth
+    map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
     """
-    chosen = _chosen(drivers)
+    options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
+    problems: list[str] = []
+    chosen = tuple(DRIVERS.values()) if drivers is None else parse_drivers(drivers, problems)
+    if problems:
+        raise ConfigurationError(*problems)
     run = f"verify{secrets.token_hex(3)}"
-    engine = open_engine(engine_name, run, options)
-    with taken_down(engine, run, TerminalObserver()):
-        say(f"engine: {engine.name} ({engine.why})")
-        _prepare(engine)
-        check_parent(engine, options.parent, in_use=in_use)
-        found = _verified(engine, chosen)
-        version = str(engine.facts().get("engine.version", ""))
+    live = open_engine(engine, run, options)
+    with taken_down(live, run, TerminalObserver()):
+        say(f"engine: {live.name} ({live.why})")
+        _prepare(live)
+        check_parent(live, parent, in_use=parent_in_use)
+        found = _verified(live, chosen)
+        version = str(live.facts().get("engine.version", ""))
     code = exit_code(found, named=drivers is not None)
     if as_json:
-        print_json(document(engine.name, version, found, code))
+        print_json(document(live.name, version, found, code))
     else:
         for one in found:
             print(printable(shown(one)))
     return code
-
-
-def _chosen(text: str | None) -> tuple[Driver, ...]:
-    if text is None:
-        return tuple(DRIVERS.values())
-    problems: list[str] = []
-    drivers = parse_drivers(text, problems)
-    if problems:
-        raise ConfigurationError(*problems)
-    return drivers
 
 
 def _prepare(engine: Engine) -> None:
@@ -129,16 +126,9 @@ def _outcome(seen: Verified | NotVerified) -> str:
 
 
 def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
-    """Return how the program ends.
+    """Return 4 where no driver could be looked at, 3 where anything is not as promised, else 0.
 
-    Args:
-        found: what was seen of each driver.
-        named: whether the user asked for these drivers by name.
-
-    Returns:
-        3 where a promise is broken, a connect goes otherwise than promised, something did not
-        come up, or a driver that was named is not possible here; 4 where no driver could be
-        looked at; else 0.
+    A driver that is not possible here counts only if it is among those `named` by the user.
     """
     absent = [one for one in found if isinstance(one, NotVerified)]
     if len(absent) == len(found):
@@ -152,95 +142,39 @@ def _mismatches(found: Sequence[Verified | NotVerified]) -> int:
 
 
 def _problems(found: Sequence[Verified | NotVerified]) -> list[ProblemRow]:
-    return [
-        {"driver": one.driver.name, "problem": problem}
-        for one in found
-        if isinstance(one, Verified)
-        for problem in one.problems
-    ]
+    seen = [one for one in found if isinstance(one, Verified)]
+    return [ProblemRow(one.driver.name, problem) for one in seen for problem in one.problems]
 
 
 def document(
     engine: str, version: str, found: Sequence[Verified | NotVerified], code: int
 ) -> VerifyDocument:
     """Return the one document of `verify --json`."""
-    seen = [one for one in found if isinstance(one, Verified)]
-    return {
-        "schema": 1,
-        "engine": engine,
-        "engine_version": version or None,
-        "promises": [
-            {"driver": one.driver.name, **promise_document(check)}
-            for one in seen
+    seen = [(one.driver.name, one) for one in found if isinstance(one, Verified)]
+    return VerifyDocument(
+        schema=1,
+        engine=engine,
+        engine_version=version or None,
+        promises=[
+            DriverPromiseRow(check.promise, check.held, check.evidence, name)
+            for name, one in seen
             for check in one.promises
         ],
-        "rows": [_row(one.driver, row) for one in seen for row in one.rows],
-        "networks": [
-            network_document(one.driver.name, spec, ipam)
-            for one in seen
-            for spec, ipam in one.networks
+        rows=[ReachRow.of(name, row) for name, one in seen for row in one.rows],
+        networks=[
+            NetworkRow.of(name, spec, ipam) for name, one in seen for spec, ipam in one.networks
         ],
-        "endpoints": [row for one in seen for row in _endpoints(one)],
-        "skipped": [
-            {"driver": one.driver.name, "reason": one.reason, "impossible": one.impossible}
+        endpoints=[
+            row
+            for name, one in seen
+            for row in DriverEndpointDocument.of_pair(one.facts, *one.endpoints, driver=name)
+        ],
+        skipped=[
+            SkippedRow(one.driver.name, one.reason, one.impossible)
             for one in found
             if isinstance(one, NotVerified)
         ],
-        "problems": _problems(found),
-        "mismatches": _mismatches(found),
-        "exit": code,
-    }
-
-
-def _row(driver: Driver, row: ReachResult) -> ReachRow:
-    return {
-        "driver": driver.name,
-        "from": row.source.value,
-        "to": row.target.value,
-        "protocol": row.protocol,
-        "family": row.family,
-        "promised": row.promised,
-        "measured": row.measured,
-        "evidence": row.evidence,
-    }
-
-
-def _endpoints(one: Verified) -> list[DriverEndpointDocument]:
-    facts = one.facts
-    pair = ((facts.client, facts.server), (facts.server, facts.client))
-    return [
-        {"driver": one.driver.name, **endpoint_document(end, other, facts, endpoint)}
-        for (end, other), endpoint in zip(pair, one.endpoints, strict=True)
-    ]
-
-
-def verify(
-    drivers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Comma list of drivers; default: all.",
-            envvar="NETBENCH_DRIVERS",
-            autocompletion=completion.driver_lists,
-        ),
-    ] = None,
-    engine: EngineName = "auto",
-    context: Context = None,
-    image: Image = None,
-    parent: Parent = None,
-    parent_in_use: ParentInUse = False,
-    init_swarm: InitSwarm = False,
-    as_json: Json = False,
-) -> None:
-    """Check what drivers promise, and who reaches whom by real connects.
-
-    For each driver: every promise, held or broken, with its evidence; a matrix of TCP and UDP
-    connects over IPv4 and IPv6 from the container, its pair, a container on another network, the
-    host and the LAN to each other, to the gateway and to a published port, measured beside
-    promised; the networks with their IPAM, the namespaces by inode, the sandbox file and the veth
-    map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
-    """
-    options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
-    raise typer.Exit(
-        verify_drivers(drivers, engine, options, in_use=parent_in_use, as_json=as_json)
+        problems=_problems(found),
+        mismatches=_mismatches(found),
+        exit=code,
     )
