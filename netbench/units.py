@@ -41,17 +41,13 @@ _CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 MISSING: Final = "–"
 """Shown where there is no value; never a zero."""
-_UNUSUAL: Final = re.compile(r"[^\n -~]")
-"""What may be a control character, or turn the direction of text: everything but plain ASCII."""
 
 
 def escaped(text: str, escape: Callable[[str], str]) -> str:
     """Return a text with each character that is not printable escaped; line ends stay."""
-    return _UNUSUAL.sub(lambda found: _harmless(found[0], escape), text)
-
-
-def _harmless(character: str, escape: Callable[[str], str]) -> str:
-    return character if character.isprintable() else escape(character)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else escape(c) for c in text)
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from netbench.runner import (
     TrialStarted,
 )
 from netbench.spec import Arm, Cell, Path
-from netbench.workflow.options import Progress, SilentObserver
+from netbench.workflow.options import Observer
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -39,53 +40,48 @@ class ProgressCounts:
         blocks = plan.least if plan.adaptive else plan.blocks
         self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
         self._seen: set[tuple[int, int]] = set()
-        """Blocks and positions of which there is a record; another attempt adds none."""
-        self._seconds: float | None = None
-        """Still to come, counted from the last judgement."""
-        self._judged = 0.0
+        """Blocks and positions with a record; another attempt adds none."""
         self._began = time.monotonic()
-        self._values: dict[tuple[str, str, str], list[float]] = {}
+        self._end: float | None = None
+        """When the run ends by the last forecast, on the same clock."""
+        self._values: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
-        """Take one record; another attempt at a block adds none to those that are done."""
+        """Count one record."""
         self._seen.add((record.block, record.position))
         if not isinstance(record.outcome, Sample) or record.replica:
             return
         for measurement in record.outcome.measurements:
             if METRICS[measurement.metric].primary:
                 key = (measurement.metric, record.cell.placement.value, record.cell.driver)
-                self._values.setdefault(key, []).append(measurement.value)
+                self._values[key].append(measurement.value)
 
     def judged(self, event: BlockJudged) -> None:
         """Take the forecast, which tells more than the plan."""
-        self._total = self._done + event.trials
-        self._seconds, self._judged = event.seconds, time.monotonic()
-
-    @property
-    def _done(self) -> int:
-        return len(self._seen)
+        self._total = len(self._seen) + event.trials
+        self._end = time.monotonic() + event.seconds
 
     @property
     def left(self) -> str:
         """Time left, by the forecast where there is one, else by the pace so far."""
-        if self._seconds is not None:
-            return units.duration(max(0.0, self._seconds - (time.monotonic() - self._judged)))
-        if not self._done:
+        now, done = time.monotonic(), len(self._seen)
+        if self._end is not None:
+            return units.duration(max(0.0, self._end - now))
+        if not done:
             return "…"
-        pace = (time.monotonic() - self._began) / self._done
-        return units.duration(pace * max(0, self._total - self._done))
+        return units.duration((now - self._began) / done * max(0, self._total - done))
 
     @property
     def share(self) -> float:
         """Share of the planned records that are done."""
-        return min(1.0, self._done / self._total) if self._total else 1.0
+        return min(1.0, len(self._seen) / self._total) if self._total else 1.0
 
     def medians(self) -> str:
         """Return running medians by metric, placement and driver, on one line."""
-        parts: dict[str, list[str]] = {}
+        parts: defaultdict[str, list[str]] = defaultdict(list)
         for (metric, placement, driver), values in sorted(self._values.items()):
             shown = units.quantity(median(values), METRICS[metric].unit)
-            parts.setdefault(f"{metric}@{placement}", []).append(f"{driver} {shown}")
+            parts[f"{metric}@{placement}"].append(f"{driver} {shown}")
         return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
 
 
@@ -102,12 +98,12 @@ def standing(ruling: Ruling, seconds: float) -> list[str]:
 
 def _leaving(settled: Iterable[Settled]) -> list[str]:
     """Return a line for all that leave in the same cells for the same reason."""
-    drivers: dict[tuple[str, str], list[str]] = {}
+    drivers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in settled:
-        drivers.setdefault((one.why, _place(one.cell)), []).append(one.cell.driver)
-    places: dict[tuple[str, str], list[str]] = {}
+        drivers[one.why, _place(one.cell)].append(one.cell.driver)
+    places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (why, place), names in drivers.items():
-        places.setdefault((why, ", ".join(names)), []).append(place)
+        places[why, ", ".join(names)].append(place)
     return [
         f"settled: {names} in {', '.join(where)} ({why})" for (why, names), where in places.items()
     ]
@@ -144,10 +140,8 @@ class PlainProgress:
             case TrialFinished(record):
                 self._tally.add(record)
                 if isinstance(record.outcome, Failure):
-                    say(
-                        f"  {_cell(record)}: failed ({record.outcome.stage}): "
-                        f"{record.outcome.reason}"
-                    )
+                    failed = f"failed ({record.outcome.stage}): {record.outcome.reason}"
+                    say(f"  {_cell(record)}: {failed}")
             case BlockFinished(number, seconds, _):
                 say(f"  {seconds:.1f} s; medians: {self._tally.medians()}")
             case BlockJudged(_, ruling, _, seconds):
@@ -207,7 +201,7 @@ class LiveProgress:
         return RichText(printable("\n".join(lines)), overflow="ellipsis")
 
 
-class TerminalObserver:
+class TerminalObserver(Observer):
     """Prints to stderr what a run does."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -224,16 +218,17 @@ class TerminalObserver:
             say(line)
 
     @contextmanager
-    def progress(self, plan: Plan, done: int) -> Iterator[Progress]:
-        """Yield the progress that fits stderr; `done` records of the plan exist already."""
+    def progress(self, plan: Plan, done: int) -> Iterator[Callable[[Event], None]]:
+        """Yield the progress that fits stderr."""
         if self._quiet:
-            yield SilentObserver()
+            with super().progress(plan, done) as show:
+                yield show
         elif sys.stderr.isatty():
             progress = LiveProgress(plan, done)
             with progress.live:
-                yield progress
+                yield progress.show
         else:
-            yield PlainProgress(plan, done)
+            yield PlainProgress(plan, done).show
 
 
 def _cell(record: Record) -> str:

@@ -130,7 +130,7 @@ def network_line(network: NetworkRow) -> str:
     parts += [f"{subnet} by {gateway or 'no gateway'}" for subnet, gateway in nets if subnet]
     more = {"bridge": network.bridge, "parent": network.parent, "vxlan": network.vxlan}
     parts += [f"{key} {value}" for key, value in more.items() if value]
-    return f"{network.name}: {', '.join(parts)}"
+    return f"{network.network}: {', '.join(parts)}"
 
 
 def veth_lines(endpoint: EndpointDocument) -> list[str]:

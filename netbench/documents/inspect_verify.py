@@ -1,17 +1,17 @@
 """The documents of `inspect` and `verify`: what endpoints, links and networks are."""
 
+from dataclasses import asdict
 from typing import Literal, Self
 
 from msgspec import Struct
 
-from netbench.drivers import Hop
 from netbench.drivers.base import other_end
 from netbench.drivers.links import parent_of
 from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Ipam, Link, PairFacts
 from netbench.record.observed import Sharing
 from netbench.spec import Family, NetworkSpec, Protocol
-from netbench.verify.matrix import Measured, Promised, ReachResult
+from netbench.verify.matrix import Measured, Promised
 
 
 class NamespaceCell(Struct, frozen=True):
@@ -152,16 +152,11 @@ class HopRow(Struct, frozen=True):
     kind: str | None
     mtu: int
 
-    @classmethod
-    def of(cls, hop: Hop) -> "HopRow":
-        """Return a link as a driver claims it for a path."""
-        return cls(hop.role.value, hop.link.name, hop.link.kind, hop.link.mtu)
 
-
-class NetworkRow(Struct, frozen=True):
+class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
     """A network with its address management."""
 
-    name: str
+    network: str
     driver: str
     kind: str
     mode: str | None
@@ -176,19 +171,8 @@ class NetworkRow(Struct, frozen=True):
     @classmethod
     def of(cls, driver: str, spec: NetworkSpec | None, ipam: Ipam) -> "NetworkRow":
         """Return a network; without a `spec` the engine's default one."""
-        return cls(
-            name=ipam.network,
-            driver=driver,
-            kind=spec.driver if spec else "bridge",
-            mode=spec.mode if spec else None,
-            subnet=ipam.subnet,
-            gateway=ipam.gateway,
-            subnet6=ipam.subnet6,
-            gateway6=ipam.gateway6,
-            parent=ipam.parent,
-            bridge=ipam.bridge,
-            vxlan=ipam.vxlan,
-        )
+        kind, mode = (spec.driver, spec.mode) if spec else ("bridge", None)
+        return cls(driver=driver, kind=kind, mode=mode, **asdict(ipam))
 
 
 class PromiseRow(Struct, frozen=True):
@@ -240,20 +224,6 @@ class ReachRow(Struct, frozen=True, rename={"source": "from", "target": "to"}):
     promised: Promised
     measured: Measured
     evidence: str
-
-    @classmethod
-    def of(cls, driver: str, row: ReachResult) -> "ReachRow":
-        """Return a connect of a driver's matrix."""
-        return cls(
-            driver=driver,
-            source=row.source.value,
-            target=row.target.value,
-            protocol=row.protocol,
-            family=row.family,
-            promised=row.promised,
-            measured=row.measured,
-            evidence=row.evidence,
-        )
 
 
 class SkippedRow(Struct, frozen=True):

@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from netbench.drivers import Driver
 from netbench.engines.base import Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import FactValue, Redaction
-from netbench.spec import CpuTopology
-from netbench.spec import Path as TrafficPath
+from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
 from netbench.workflow.host_facts import identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
@@ -57,12 +55,7 @@ def needed() -> Iterator[None]:
 
 
 def topology_of(engine: Engine) -> CpuTopology:
-    """Return the CPUs of an engine.
-
-    Raises:
-        EngineUnavailable: it cannot run anything; the message says what is missing.
-        EngineLost: it went away.
-    """
+    """Return the CPUs of an engine; raise as `needed` if it cannot run anything."""
     with needed():
         try:
             return engine.cpu_topology()
@@ -94,16 +87,12 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
 
 def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
-
-    def here(driver: Driver, path: TrafficPath) -> bool:
-        return engine.unsupported(driver.recipe, path) is None
-
-    east_west = TrafficPath.EAST_WEST
-    outer = [path for path in plan.paths if path is not east_west]
-    beneath = [d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan]
-    return any(here(driver, path) for driver in plan.drivers for path in outer) or (
-        options.parent is None and any(here(driver, east_west) for driver in beneath)
-    )
+    outer = [path for path in plan.paths if path is not Path.EAST_WEST]
+    wanted = [(driver, path) for driver in plan.drivers for path in outer]
+    if options.parent is None:
+        beneath = (d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan)
+        wanted += [(driver, Path.EAST_WEST) for driver in beneath]
+    return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
 
 
 def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:

@@ -58,10 +58,10 @@ def report_run(
 
     Args:
         path: of the run folder.
-        ending: of the run that has just been measured; None for one that is only reported.
-        require: budgets to judge by instead of the run's own.
-        allow_undecided: let budgets that are not decided pass, as the run itself may.
-        adr: write a decision record too, for its author to go on with.
+        ending: of a run that has just been measured.
+        require: budgets in place of the run's own.
+        allow_undecided: budgets that are not decided pass, as the run itself may let them.
+        adr: write a decision record, too.
 
     Raises:
         ConfigurationError: with everything that is wrong with the budgets, or there is a decision
@@ -69,8 +69,11 @@ def report_run(
         RunFolderError: the folder cannot be read or written.
     """
     run = load(path)
-    if adr:
-        _refuse_to_overwrite(path / DECISION)
+    if adr and (path / DECISION).exists():
+        raise ConfigurationError(
+            f"--adr: {path / DECISION} is there already, and may hold its author's words",
+            hint="move it away, or remove it",
+        )
     info = _budgeted(run.info, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
     code = _CUT_OFF.get(ending or "", analysis.exit_code)
@@ -97,15 +100,6 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
         gathering.take(record)
     analysis = analyse(info, collector)
     return analysis, gathering.digest(analysis, run.selected(gathering.wanted(analysis)))
-
-
-def _refuse_to_overwrite(path: Path) -> None:
-    """Raise where a decision record exists: an author may have gone on with it."""
-    if path.exists():
-        raise ConfigurationError(
-            f"--adr: {path} is there already, and may hold its author's words",
-            hint="move it away, or remove it",
-        )
 
 
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
@@ -146,7 +140,7 @@ def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
 
 
 def _renew_index(parent: Path) -> tuple[str, ...]:
-    """Write the page anew where netbench wrote one; return why that was not possible."""
+    """Write the page anew if netbench wrote one; return why that was not possible."""
     path = parent / INDEX
     try:
         if path.is_file() and _is_index(path):

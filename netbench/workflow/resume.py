@@ -19,7 +19,7 @@ from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration
 from netbench.version import version
-from netbench.workflow.options import Observer, RunOptions, SilentObserver
+from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import Opener, carry_on, judge_of
@@ -34,30 +34,21 @@ _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 def resume(
     run: LoadedRun,
     options: RunOptions,
-    observer: Observer | None = None,
+    observer: Observer = SILENT,
     *,
     force: bool = False,
     opener: Opener = open_engine,
 ) -> Ending | None:
-    """Measure what is left of a run, and what extends it.
+    """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
-    Args:
-        run: as it was read.
-        options: `asked` holds what was given beside the folder: `blocks` of `+N` and `max-time`
-            of `+S` extend the run.
-        observer: follows it.
-        force: go on although the machine is not as it was.
-        opener: opens the engine; for callers with an engine of their own.
-
-    Returns:
-        How it ended; None where it had ended before, and nothing extends it.
+    Returns how it ended; None where it had ended before, and nothing that is asked for extends it.
+    `force` goes on although the machine is not as it was.
 
     Raises:
         ConfigurationError: with everything that is not as it was when the run began.
         EngineUnavailable: nothing can be measured.
         RunFolderError: another netbench measures into it, or it is read-only.
     """
-    observer = observer or SilentObserver()
     info, asked = run.info, dict(options.asked)
     if info.status in _FINISHED and not any(asks_to_extend(*one) for one in asked.items()):
         refuse(option_problems(info, asked), (), force=False)

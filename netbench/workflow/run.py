@@ -28,7 +28,7 @@ from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
 from netbench.topology import choose_reader, choose_sentinel
 from netbench.version import version
-from netbench.workflow.options import Observer, RunOptions, SilentObserver
+from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
 
 Opener = Callable[[str, str, EngineOptions], Engine]
@@ -72,9 +72,8 @@ class Journal:
         """Note that another netbench was at work."""
         seen = {other.id: other.blocks for other in self.info.others}
         if run not in seen:
-            self.observer.say(
-                f"netbench: another netbench (run {run}) is at work here: each disturbs the other"
-            )
+            here = f"another netbench (run {run}) is at work here"
+            self.observer.say(f"netbench: {here}: each disturbs the other")
         seen[run] = (*seen.get(run, ()), block)
         others = tuple(OtherRun(run, blocks) for run, blocks in seen.items())
         self.info = replace(self.info, others=others)
@@ -88,23 +87,16 @@ class Journal:
 def measure(
     plan_options: Options,
     options: RunOptions,
-    observer: Observer | None = None,
+    observer: Observer = SILENT,
     opener: Opener = open_engine,
 ) -> tuple[Path, Ending]:
     """Run; return the run folder and how the run ended. Errors before it are raised.
-
-    Args:
-        plan_options: what is measured.
-        options: how.
-        observer: follows it.
-        opener: opens the engine; for callers with an engine of their own.
 
     Raises:
         ConfigurationError: with every mistake.
         EngineUnavailable: nothing can be measured.
         RunFolderError: the run folder cannot be written any more.
     """
-    observer = observer or SilentObserver()
     unwritable = check_writable(options.output)
     request = parse(plan_options, *([f"--output: {unwritable}"] if unwritable else []))
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
@@ -169,18 +161,14 @@ def carry_on(
         state=state,
     )
     try:
-        with (
-            observer.progress(plan, state.done) as progress,
-            closing(iter(runner)) as events,
-        ):
+        with observer.progress(plan, state.done) as show, closing(iter(runner)) as events:
             for event in events:
                 journal.take(event)
-                progress.show(event)
+                show(event)
     except Interrupted as exc:
         journal.note(exc.message)
-        observer.say(
-            f"netbench: {exc.message}; everything made is removed, what was measured is kept"
-        )
+        kept = "everything made is removed, what was measured is kept"
+        observer.say(f"netbench: {exc.message}; {kept}")
     except EngineLost as exc:
         journal.status = "engine-lost"
         journal.note(f"the engine went away: {exc.message}")

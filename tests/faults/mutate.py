@@ -107,8 +107,8 @@ MUTATIONS = (
     Mutation(
         "control characters reach the terminal",
         "netbench/units.py",
-        "return character if character.isprintable() else escape(character)",
-        "return character or escape(character)",
+        'c if c.isprintable() or c == "\\n" else escape(c) for c',
+        "c or escape(c) for c",
         ("tests/unit/test_cli_output.py", "tests/unit/test_hostile.py"),
     ),
     Mutation(

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
@@ -112,7 +113,7 @@ def _clean(
         action = "kept"
     else:
         action = "would go" if dry_run else _remove(engine, thing)
-    return CleanRow(thing.kind, thing.id, thing.name, thing.run, thing.live, action)
+    return CleanRow(action=action, **asdict(thing))
 
 
 def _remove(engine: Engine | None, thing: Owned) -> str:

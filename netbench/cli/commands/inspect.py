@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -115,7 +116,13 @@ def _pair(engine: Engine, driver: Driver, *, as_json: bool) -> InspectDocument:
     facts = pair.facts
     if facts.lan is not None and not as_json:
         say(engine.lan().done)
-    paths = {path: [HopRow.of(hop) for hop in driver.hops(path, facts)] for path in Path}
+    paths = {
+        path: [
+            HopRow(hop.role.value, hop.link.name, hop.link.kind, hop.link.mtu)
+            for hop in driver.hops(path, facts)
+        ]
+        for path in Path
+    }
     networks = [NetworkRow.of(driver.name, driver.recipe.network, facts.ipam)] if facts.ipam else []
     return InspectDocument(
         schema=1,
@@ -127,7 +134,7 @@ def _pair(engine: Engine, driver: Driver, *, as_json: bool) -> InspectDocument:
         path=paths[Path.EAST_WEST],
         paths={path.value: hops for path, hops in paths.items()},
         networks=networks,
-        promises=[PromiseRow(x.promise, x.held, x.evidence) for x in pair.promises],
+        promises=[PromiseRow(**asdict(check)) for check in pair.promises],
         notes=list(facts.notes),
     )
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 from netbench.cli import completion
@@ -156,11 +157,9 @@ def document(
         engine=engine,
         engine_version=version or None,
         promises=[
-            DriverPromiseRow(check.promise, check.held, check.evidence, name)
-            for name, one in seen
-            for check in one.promises
+            DriverPromiseRow(driver=name, **asdict(x)) for name, one in seen for x in one.promises
         ],
-        rows=[ReachRow.of(name, row) for name, one in seen for row in one.rows],
+        rows=[ReachRow(driver=name, **asdict(row)) for name, one in seen for row in one.rows],
         networks=[
             NetworkRow.of(name, spec, ipam) for name, one in seen for spec, ipam in one.networks
         ],
