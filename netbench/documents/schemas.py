@@ -13,13 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from msgspec.json import schema_components
 
-from netbench.documents import (
-    CleanDocument,
-    DoctorDocument,
-    DriversDocument,
-    ErrorDocument,
-    RunsDocument,
-)
+from netbench import documents
 from netbench.documents.compare import CompareDocument
 from netbench.documents.inspect_verify import InspectDocument, VerifyDocument
 from netbench.documents.run import RunDocument
@@ -28,16 +22,16 @@ from netbench.record import SCHEMA, Record, RunInfo
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 FOLDER: Final = Path(__file__).parent.parent / "schemas"
 DOCUMENTS: Final[dict[str, type]] = {
-    "clean": CleanDocument,
+    "clean": documents.CleanDocument,
     "compare": CompareDocument,
-    "doctor": DoctorDocument,
-    "drivers": DriversDocument,
-    "error": ErrorDocument,
+    "doctor": documents.DoctorDocument,
+    "drivers": documents.DriversDocument,
+    "error": documents.ErrorDocument,
     "inspect": InspectDocument,
     "record": Record,
     "run": RunDocument,
     "run-folder": RunInfo,
-    "runs": RunsDocument,
+    "runs": documents.RunsDocument,
     "verify": VerifyDocument,
 }
 """What each schema describes: `record` a line of records.jsonl, `run-folder` run.json."""

@@ -199,7 +199,7 @@ def write_whole(path: Path, content: bytes) -> Path:
 
 
 def check_writable(parent: Path) -> str | None:
-    """Return why no run folder can be made under `parent`, None where one can; leaves nothing.
+    """Return why no run folder can be made under `parent`; None if one can.
 
     Found by trying: permission bits say nothing to root, and nothing of file systems like /proc.
     """

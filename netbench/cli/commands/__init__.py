@@ -31,14 +31,9 @@ def setting(
     offer: Callable[[str], list[str]] | None = None,
     callback: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declare an option that an environment variable sets, too: NETBENCH_MAX_TIME for `max-time`.
+    """Declare an option that an environment variable sets, too: `max-time` by NETBENCH_MAX_TIME.
 
-    Args:
-        name: of the option, without dashes.
-        metavar: what stands for its value in the help text; None for a flag.
-        meaning: the help text.
-        offer: returns what a shell completes an incomplete value to.
-        callback: as typer has it.
+    A flag has no `metavar`; `offer` returns what a shell completes an incomplete value to.
     """
     return typer.Option(
         f"--{name}",

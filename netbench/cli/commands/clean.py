@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netbench.cli.commands import Context, Json
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, printable, say
 from netbench.documents import CleanDocument, CleanRow
 from netbench.engines.base import Engine, EngineOptions, Owned
@@ -33,13 +33,13 @@ _A_MOMENT = 0.5
 
 
 def clean(
-    context: Context = None,
+    context: shared.Context = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False,
     images: Annotated[bool, typer.Option("--images", help="Remove probe images too.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also what a netbench that still runs has made.")
     ] = False,
-    as_json: Json = False,
+    as_json: shared.Json = False,
 ) -> int:
     """List, then remove, what netbench left: only what carries its label.
 

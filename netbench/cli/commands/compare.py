@@ -12,7 +12,7 @@ import typer
 from netbench.analysis.compare.compare import Wanted, measured
 from netbench.analysis.compare.compare import compare as compare_measured
 from netbench.analysis.compare.model import RunComparison
-from netbench.cli.commands import AllowUndecided, Json, Require
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, say
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
@@ -47,15 +47,15 @@ def compare(
             help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
         ),
     ] = None,
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="The page; default: compare-*.html beside the newest run."
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: shared.Json = False,
 ) -> int:
     """Say what differs between runs, and what changed, regressions first."""
     runs = _loaded(folders, _accept_problems(accept or ()))

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path as File
 
-from netbench.cli.commands import Context, Json
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, table
 from netbench.documents import CheckRow, DoctorDocument
 from netbench.drivers import DRIVERS
@@ -46,7 +46,7 @@ _KERNEL = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2", "vxlan": "overlay
 _PROBES = ("iperf3", "sockperf")
 
 
-def doctor(context: Context = None, as_json: Json = False) -> int:
+def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
     """Check everything that is needed; say what is missing and the command that fixes it.
 
     Exit code 4 if nothing can be measured.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from netbench.cli.commands import Context, EngineName, Json
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, say, table
 from netbench.documents import DriverRow, DriversDocument
 from netbench.drivers import DRIVERS, Driver, cni, plugin
@@ -27,7 +27,9 @@ _OPEN: Final = (
 """Drivers whose name the user completes, each with the one engine that makes it."""
 
 
-def drivers(engine: EngineName = "auto", context: Context = None, as_json: Json = False) -> None:
+def drivers(
+    engine: shared.EngineName = "auto", context: shared.Context = None, as_json: shared.Json = False
+) -> None:
     """List the drivers: which can run here, and why not.
 
     It finds out by trying, and removes what it makes.

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import replace
 
+from netbench.cli import commands as shared
 from netbench.cli import completion
-from netbench.cli.commands import (
-    Context,
-    EngineName,
-    Image,
-    InitSwarm,
-    Json,
-    Parent,
-    ParentInUse,
-)
 from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.reach import network_line, veth_lines
 from netbench.documents.inspect_verify import (
@@ -54,13 +46,13 @@ def inspect(
         str | None,
         typer.Option(metavar="NAME", help="Name of a docker container that is there; only read."),
     ] = None,
-    engine: EngineName = "auto",
-    context: Context = None,
-    image: Image = None,
-    parent: Parent = None,
-    parent_in_use: ParentInUse = False,
-    init_swarm: InitSwarm = False,
-    as_json: Json = False,
+    engine: shared.EngineName = "auto",
+    context: shared.Context = None,
+    image: shared.Image = None,
+    parent: shared.Parent = None,
+    parent_in_use: shared.ParentInUse = False,
+    init_swarm: shared.InitSwarm = False,
+    as_json: shared.Json = False,
 ) -> int:
     """Show namespaces, links and paths of a driver's pair, or of a container.
 

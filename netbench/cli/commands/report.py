@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from netbench import report as reports
-from netbench.cli.commands import AllowUndecided, Json, Require
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, say
 from netbench.workflow.reporting import ReportedRun, report_run
 
@@ -28,12 +28,12 @@ def show_run(path: Path, reported: ReportedRun, *, as_json: bool) -> int:
 
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
     adr: Annotated[
         bool, typer.Option("--adr", help="Write a decision record too: decision.md, decision.svg.")
     ] = False,
-    as_json: Json = False,
+    as_json: shared.Json = False,
 ) -> int:
     """Write report.html and summary.md, .csv and .json anew from a run folder alone.
 

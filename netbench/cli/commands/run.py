@@ -6,20 +6,8 @@ from typing import Annotated
 
 import typer
 
+from netbench.cli import commands as shared
 from netbench.cli import completion
-from netbench.cli.commands import (
-    AllowUndecided,
-    Context,
-    EngineName,
-    Image,
-    InitSwarm,
-    Json,
-    Output,
-    Parent,
-    ParentInUse,
-    Require,
-    setting,
-)
 from netbench.cli.commands.report import show_run
 from netbench.cli.progress import TerminalObserver
 from netbench.engines.base import EngineOptions
@@ -40,7 +28,7 @@ def run(
     ctx: typer.Context,
     drivers: Annotated[
         str | None,
-        setting(
+        shared.setting(
             "drivers",
             "LIST",
             "Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, else "
@@ -50,21 +38,21 @@ def run(
     ] = None,
     baseline: Annotated[
         str | None,
-        setting(
+        shared.setting(
             "baseline",
             "DRIVER",
             "Driver to compare with; default: host if listed, else the first that carries traffic.",
             completion.driver_lists,
         ),
     ] = None,
-    engine: EngineName = "auto",
-    context: Context = None,
+    engine: shared.EngineName = "auto",
+    context: shared.Context = None,
     suite: Annotated[
-        str, setting("suite", "NAME", "Suite by name, or a TOML file.", completion.suites)
+        str, shared.setting("suite", "NAME", "Suite by name, or a TOML file.", completion.suites)
     ] = "quick",
     paths: Annotated[
         str,
-        setting(
+        shared.setting(
             "paths",
             "LIST",
             "Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
@@ -73,7 +61,7 @@ def run(
     ] = "east-west",
     blocks: Annotated[
         str | None,
-        setting(
+        shared.setting(
             "blocks",
             "N",
             "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
@@ -82,7 +70,7 @@ def run(
     ] = None,
     max_time: Annotated[
         str | None,
-        setting(
+        shared.setting(
             "max-time",
             "S",
             "Start no block that would end after this many seconds; default: the suite's. "
@@ -91,22 +79,22 @@ def run(
     ] = None,
     precision: Annotated[
         str | None,
-        setting(
+        shared.setting(
             "precision",
             "X",
             "Relative half-width of an interval that is narrow enough; default 0.03.",
         ),
     ] = None,
     margin: Annotated[
-        str | None, setting("margin", "X", "Relative effect that matters; default 0.05.")
+        str | None, shared.setting("margin", "X", "Relative effect that matters; default 0.05.")
     ] = None,
     seed: Annotated[
         str | None,
-        setting("seed", "N", "Seed of the random order; default: random, and recorded."),
+        shared.setting("seed", "N", "Seed of the random order; default: random, and recorded."),
     ] = None,
     pin: Annotated[
         str,
-        setting(
+        shared.setting(
             "pin",
             "CPUS",
             "auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
@@ -115,14 +103,14 @@ def run(
     ] = "auto",
     cc: Annotated[
         str | None,
-        setting("cc", "NAME", "TCP congestion control of iperf3; default: the system's."),
+        shared.setting("cc", "NAME", "TCP congestion control of iperf3; default: the system's."),
     ] = None,
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
-    output: Output = Path("reports"),
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
+    output: shared.Output = Path("reports"),
     resume: Annotated[
         Path | None,
-        setting(
+        shared.setting(
             "resume",
             "DIR",
             "Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
@@ -131,19 +119,19 @@ def run(
     ] = None,
     force: Annotated[
         bool,
-        setting(
+        shared.setting(
             "force", None, "Resume or extend although engine, kernel, image or tools have changed."
         ),
     ] = False,
-    image: Image = None,
-    parent: Parent = None,
-    parent_in_use: ParentInUse = False,
-    init_swarm: InitSwarm = False,
-    as_json: Json = False,
-    quiet: Annotated[bool, setting("quiet", None, "No progress.")] = False,
+    image: shared.Image = None,
+    parent: shared.Parent = None,
+    parent_in_use: shared.ParentInUse = False,
+    init_swarm: shared.InitSwarm = False,
+    as_json: shared.Json = False,
+    quiet: Annotated[bool, shared.setting("quiet", None, "No progress.")] = False,
     keep: Annotated[
         bool,
-        setting(
+        shared.setting(
             "keep",
             None,
             "Leave the last block's pairs up, to look around; `netbench clean` removes them.",
@@ -151,7 +139,7 @@ def run(
     ] = False,
     identify: Annotated[
         bool,
-        setting(
+        shared.setting(
             "identify",
             None,
             "Record names, addresses and boot parameters as they are, in a folder of mode "

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from netbench.cli.commands import Json, Output
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, say, table
 from netbench.documents import RunRow, RunsDocument
 from netbench.store import ListedRun, list_runs
@@ -13,12 +13,12 @@ from netbench.workflow.reporting import write_index
 
 
 def runs(
-    output: Output = Path("reports"),
+    output: shared.Output = Path("reports"),
     html: Annotated[
         bool,
         typer.Option("--html", help="Write index.html into that folder too; later runs renew it."),
     ] = False,
-    as_json: Json = False,
+    as_json: shared.Json = False,
 ) -> None:
     """List the run folders, the newest first.
 

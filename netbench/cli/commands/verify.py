@@ -5,17 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
+from netbench.cli import commands as shared
 from netbench.cli import completion
-from netbench.cli.commands import (
-    Context,
-    EngineName,
-    Image,
-    InitSwarm,
-    Json,
-    Parent,
-    ParentInUse,
-    setting,
-)
 from netbench.cli.output import print_json, printable, say
 from netbench.cli.progress import TerminalObserver
 from netbench.cli.reach import shown
@@ -45,15 +36,17 @@ _BROKEN = 3
 def verify(
     drivers: Annotated[
         str | None,
-        setting("drivers", "LIST", "Comma list of drivers; default: all.", completion.driver_lists),
+        shared.setting(
+            "drivers", "LIST", "Comma list of drivers; default: all.", completion.driver_lists
+        ),
     ] = None,
-    engine: EngineName = "auto",
-    context: Context = None,
-    image: Image = None,
-    parent: Parent = None,
-    parent_in_use: ParentInUse = False,
-    init_swarm: InitSwarm = False,
-    as_json: Json = False,
+    engine: shared.EngineName = "auto",
+    context: shared.Context = None,
+    image: shared.Image = None,
+    parent: shared.Parent = None,
+    parent_in_use: shared.ParentInUse = False,
+    init_swarm: shared.InitSwarm = False,
+    as_json: shared.Json = False,
 ) -> int:
     """Check what drivers promise, and who reaches whom by real connects.
 
