@@ -1,7 +1,4 @@
-"""What is read of the engine's host once a run: its facts, and what identifies the site.
-
-Names and addresses that identify the site are kept out of the run's records, by `identity`.
-"""
+"""What is read of the engine's host once a run: its facts, and what identifies the site."""
 
 import os
 import platform
@@ -161,12 +158,8 @@ def _identifies(link: Link, host: EndpointFacts) -> bool:
     if link.name == "lo" or _ENGINES.fullmatch(link.name):
         return False
     own = [ip_address(a.address) for a in host.addresses if a.link == link.name]
-    told = [a for a in own if not a.is_link_local and not _is_ours(a)]
+    told = [a for a in own if not a.is_link_local and not any(a in block for block in _OURS)]
     return bool(told) or link.kind not in _MADE
-
-
-def _is_ours(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in block for block in _OURS if block.version == address.version)
 
 
 def _addresses(link: Link, host: EndpointFacts) -> Iterator[IPv4Address | IPv6Address]:
@@ -184,9 +177,9 @@ def _addresses(link: Link, host: EndpointFacts) -> Iterator[IPv4Address | IPv6Ad
 
 
 def _stand_ins(used: Container[str]) -> tuple[Iterator[str], Iterator[str], Iterator[str]]:
-    """Return IPv4, IPv6 and MAC addresses that belong to nobody, without end.
+    """Return IPv4, IPv6 and MAC addresses reserved for documentation, without end.
 
-    Some do use addresses that are reserved for documentation: those are left out.
+    Left out are those that the site uses all the same.
     """
     v4 = (a for block in _DOCUMENTATION for a in map(str, block.hosts()) if a not in used)
     v6 = (a for number in range(1, 1 << 16) if (a := f"2001:db8::{number:x}") not in used)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -23,9 +24,7 @@ _ANYWAY: Final = "name an interface that nobody needs, or add --parent-in-use"
 
 
 def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
-    """Refuse a parent that cannot serve, or should not; quietly nothing where none is named.
-
-    The engine is prepared by then: the link is its host's, which may be another machine than ours.
+    """Refuse a parent that cannot serve, or should not, if one is named. The engine is prepared.
 
     Raises:
         ConfigurationError: with everything that speaks against the link.
@@ -51,11 +50,8 @@ def parent_problems(
 ) -> list[str]:
     """Return everything that speaks against an interface as a parent, each as one sentence.
 
-    Args:
-        host: the engine's host.
-        name: of the interface, as the user gave it.
-        in_use: whether the user allows one that carries the host's own traffic.
-        login: the host's address that the user is logged in by; None where it is not known.
+    `in_use` allows one that carries the host's own traffic; `login` is the host's address that the
+    user is logged in by.
     """
     link = host.link(name)
     instead = _instead(host, login)
@@ -63,10 +59,7 @@ def parent_problems(
         return [f"{name} is no interface of the engine's host: {instead}"]
     if link.name == "lo":
         return [f"{name} is loopback, which leads nowhere and takes no children: {instead}"]
-    problems = [*_unfit(host, link, instead)]
-    if not in_use:
-        problems += _needed(host, link, login)
-    return problems
+    return [*_unfit(host, link, instead), *(() if in_use else _needed(host, link, login))]
 
 
 def _unfit(host: EndpointFacts, link: Link, instead: str) -> Iterator[str]:
@@ -98,16 +91,11 @@ def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]
     if routes:
         via = f" by {routes[0].gateway}" if routes[0].gateway else ""
         yield f"{link.name} carries the default route{via}, and {_WHY}: {_ANYWAY}"
-    if _has(host, link, login):
-        yield f"{link.name} has {login}, the address of your own login, and {_WHY}: {_ANYWAY}"
-
-
-def _has(host: EndpointFacts, link: Link, login: str | None) -> bool:
-    try:
+    with suppress(ValueError):  # no address
         wanted = ip_address((login or "").partition("%")[0])
-    except ValueError:
-        return False
-    return any(a.link == link.name and ip_address(a.address) == wanted for a in host.addresses)
+        own = [ip_address(a.address) for a in host.addresses if a.link == link.name]
+        if wanted in own:
+            yield f"{link.name} has {login}, the address of your own login, and {_WHY}: {_ANYWAY}"
 
 
 def _instead(host: EndpointFacts, login: str | None) -> str:

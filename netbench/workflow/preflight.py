@@ -42,11 +42,9 @@ def taken_down(
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Say of an engine that fails before the first trial that nothing can be measured on it.
+    """Raise `EngineUnavailable` for an engine that fails before the first trial.
 
-    Raises:
-        EngineUnavailable: in place of its error.
-        EngineLost: it went away, which is another matter.
+    `EngineLost` stays what it is.
     """
     try:
         yield
