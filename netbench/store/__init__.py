@@ -34,11 +34,7 @@ __all__ = [
 
 
 def json_text(document: object) -> str:
-    """Return a JSON document as text without control characters.
-
-    Raises:
-        ValueError: a number in it is not finite.
-    """
+    """Return a JSON document as text without control characters, and without NaN or infinity."""
     plain = to_builtins(document, enc_hook=list)
     line = json.dumps(plain, allow_nan=False, ensure_ascii=False)
     # Half a character, as tools may print it, passes through.

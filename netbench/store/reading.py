@@ -141,11 +141,7 @@ def _check_schema(path: Path, text: bytes) -> None:
 
 
 def _decoded(decoder: "Decoder[T]", text: bytes) -> T:
-    """Return a value with every field checked.
-
-    Raises:
-        ValueError: which field is not what it should be, or that the text is no JSON.
-    """
+    """Return a value with every field checked; `ValueError` says what is wrong with which."""
     try:
         return decoder.decode(text)
     except RecursionError as exc:

@@ -56,11 +56,7 @@ _NO_MAC: Final = "00:00:00:00:00:00"
 
 
 def facts_of(engine: Engine, endpoint: Endpoint) -> PairFacts:
-    """Return the facts of one endpoint: to a reader it is both ends of a pair.
-
-    Raises:
-        FactError: it cannot be read.
-    """
+    """Return the facts of one endpoint, `FactError` if unreadable: it is both ends of a pair."""
     one = namespaces_of(engine, endpoint)
     client, server = replace(one, role=Role.CLIENT), replace(one, role=Role.SERVER)
     host = namespaces_of(engine, engine.host())
@@ -103,11 +99,7 @@ def _from_inside(engine: Engine) -> dict[str, str | None]:
 
 
 def identity(engine: Engine) -> Redaction:
-    """Return what keeps the site of a run out of its records.
-
-    Raises:
-        FactError: the links of the engine's host cannot be read.
-    """
+    """Return what keeps the site of a run out of its records."""
     host = facts_of(engine, engine.host()).host
     hosts, users = reached(engine.why)
     with suppress(FactError):

@@ -63,12 +63,7 @@ def topology_of(engine: Engine) -> CpuTopology:
 
 
 def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer) -> PreparedEngine:
-    """Prepare the engine and read its host.
-
-    Raises:
-        EngineUnavailable: nothing can be measured on it.
-        EngineLost: it went away meanwhile.
-    """
+    """Prepare the engine and read its host; errors as `needed`."""
     observer.inform(f"engine: {engine.name} ({engine.why})")
     with needed():
         helpers = engine.prepare()

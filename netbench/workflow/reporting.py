@@ -56,12 +56,8 @@ def report_run(
 ) -> ReportedRun:
     """Judge a run, write report.html and the summaries into its folder, and return all of it.
 
-    Args:
-        path: of the run folder.
-        ending: of a run that has just been measured.
-        require: budgets in place of the run's own.
-        allow_undecided: budgets that are not decided pass, as the run itself may let them.
-        adr: write a decision record, too.
+    `ending` is that of a run that has just been measured; `require` are budgets in place of the
+    run's own; `adr` asks for a decision record, too.
 
     Raises:
         ConfigurationError: with everything that is wrong with the budgets, or there is a decision
@@ -114,12 +110,7 @@ def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool)
 
 
 def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
-    """Write the page of a folder of runs and return its path.
-
-    Raises:
-        ConfigurationError: a page of that name exists that is not netbench's.
-        RunFolderError: it cannot be written.
-    """
+    """Write the page of a folder of runs and return its path; another's page is left alone."""
     path = parent / INDEX
     if path.exists() and not _is_index(path):
         raise ConfigurationError(

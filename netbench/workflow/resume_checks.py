@@ -25,12 +25,7 @@ _EXTENDED_BY: Final = {
 
 
 def option_problems(info: RunInfo, asked: Mapping[str, FactValue]) -> list[str]:
-    """Return a problem for each option that would make another plan.
-
-    Args:
-        info: of the run.
-        asked: options as the user gave them beside `--resume`, by name without dashes.
-    """
+    """Return a problem for each option, by name without dashes, that would make another plan."""
     plan = info.plan
     known: dict[str, FactValue] = {
         "drivers": ",".join(plan.drivers),
