@@ -14,9 +14,8 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from msgspec.json import schema_components
 
 from netbench import documents
-from netbench.documents.compare import CompareDocument
 from netbench.documents.inspect_verify import InspectDocument, VerifyDocument
-from netbench.documents.run import RunDocument
+from netbench.documents.run import CompareDocument, RunDocument
 from netbench.record import SCHEMA, Record, RunInfo
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -1,18 +1,31 @@
-"""Before the first trial: the engine prepared and its host read; afterwards: all of it removed."""
+"""Before the first trial: engine and `--parent` checked, host read; afterwards: all removed."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
 
 from netbench.engines.base import Engine, EngineOptions
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
-from netbench.record import FactValue, Redaction
+from netbench.record import EndpointFacts, FactValue, Link, Redaction
 from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
-from netbench.workflow.host_facts import identity, read_host_facts
+from netbench.workflow.host_facts import facts_of, identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
-from netbench.workflow.parent import check_parent
+
+_CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
+"""Kinds of link that are themselves children of another."""
+_NOT_PROPOSED: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
+"""Kinds of link that hardly lead to the network that was meant."""
+_DEFAULTS: Final = ("default", "::/0")
+_WHY: Final = (
+    "benchmarks do not belong on a network in use (RFC 6815), and a macvlan's parent goes "
+    "promiscuous and shares its switch port with every child"
+)
+_ANYWAY: Final = "name an interface that nobody needs, or add --parent-in-use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +115,93 @@ def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: boo
     except ENGINE_FAILURES as exc:
         observer.say(f"netbench: leftovers could not be removed: {exc.message}")
         observer.say("  fix: `netbench clean` once the engine is back")
+
+
+def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
+    """Refuse a parent that cannot serve, or should not, if one is named. The engine is prepared.
+
+    Raises:
+        ConfigurationError: with everything that speaks against the link.
+        FactError: the host's links cannot be read.
+    """
+    if name is None:
+        return
+    login = _login() if engine.local else None
+    host = facts_of(engine, engine.host()).host
+    problems = parent_problems(host, name, in_use=in_use, login=login)
+    if problems:
+        raise ConfigurationError(*(f"--parent: {problem}" for problem in problems))
+
+
+def _login() -> str | None:
+    """Return the address of this machine by which the user has logged in."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    return words[2] if len(words) == 4 else None  # noqa: PLR2004 -- two addresses, two ports
+
+
+def parent_problems(
+    host: EndpointFacts, name: str, *, in_use: bool, login: str | None
+) -> list[str]:
+    """Return everything that speaks against an interface as a parent, each as one sentence.
+
+    `in_use` allows one that carries the host's own traffic; `login` is the host's address that the
+    user is logged in by.
+    """
+    link = host.link(name)
+    instead = _instead(host, login)
+    if link is None:
+        return [f"{name} is no interface of the engine's host: {instead}"]
+    if link.name == "lo":
+        return [f"{name} is loopback, which leads nowhere and takes no children: {instead}"]
+    return [*_unfit(host, link, instead), *(() if in_use else _needed(host, link, login))]
+
+
+def _unfit(host: EndpointFacts, link: Link, instead: str) -> Iterator[str]:
+    """Return why a link takes no child, or none that carries traffic."""
+    name = link.name
+    if link.kind in _CHILDREN:
+        above = host.by_index(link.parent) if link.peer_nsid is None else None
+        better = f"name that parent, {above.name}" if above else instead
+        yield (
+            f"{name} is itself a {link.kind}, and the kernel would put children beside it, on its "
+            f"own parent: {better}"
+        )
+    if link.master is not None:
+        master = host.link(link.master)
+        kind = master.kind if master and master.kind else "link"
+        yield (
+            f"{name} is a port of the {kind} {link.master}, which takes every frame that arrives: "
+            f"name {link.master}, or free it with `ip link set {name} nomaster`"
+        )
+    if not link.up:
+        yield f"{name} is down, and so would be every child: `ip link set {name} up`"
+    elif link.carrier is False:
+        yield f"{name} has no carrier: nothing is up at its other end; plug it in, or name another"
+
+
+def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]:
+    """Return what the host and its user need a link for."""
+    routes = [r for r in host.routes if r.link == link.name and r.destination in _DEFAULTS]
+    if routes:
+        via = f" by {routes[0].gateway}" if routes[0].gateway else ""
+        yield f"{link.name} carries the default route{via}, and {_WHY}: {_ANYWAY}"
+    with suppress(ValueError):  # no address
+        wanted = ip_address((login or "").partition("%")[0])
+        own = [ip_address(a.address) for a in host.addresses if a.link == link.name]
+        if wanted in own:
+            yield f"{link.name} has {login}, the address of your own login, and {_WHY}: {_ANYWAY}"
+
+
+def _instead(host: EndpointFacts, login: str | None) -> str:
+    """Return which interfaces could serve, in words."""
+    free = [
+        link.name
+        for link in host.links
+        if link.name != "lo"
+        and link.kind not in _NOT_PROPOSED
+        and not any(_unfit(host, link, ""))
+        and not any(_needed(host, link, login))
+    ]
+    if not free:
+        return "it has none that is up, free and not in use, so leave --parent out"
+    return f"name one that could serve, such as {', '.join(free)}"

@@ -27,7 +27,7 @@ from netbench.plan import parse_drivers
 from netbench.spec import Arm, Path
 from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader
 from netbench.workflow.host_facts import facts_of
-from netbench.workflow.parent import check_parent
+from netbench.workflow.preflight import check_parent
 
 if TYPE_CHECKING:
     from rich.tree import Tree

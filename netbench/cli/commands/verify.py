@@ -27,8 +27,7 @@ from netbench.plan import parse_drivers
 from netbench.spec import Path
 from netbench.topology import choose_reader
 from netbench.verify import NotVerified, Verified, check_tools, verify_driver
-from netbench.workflow.parent import check_parent
-from netbench.workflow.preflight import taken_down
+from netbench.workflow.preflight import check_parent, taken_down
 
 _BROKEN = 3
 

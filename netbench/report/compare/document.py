@@ -6,7 +6,8 @@ from msgspec import convert
 
 from netbench.analysis.compare.model import RunComparison
 from netbench.documents import plain
-from netbench.documents.compare import (
+from netbench.documents.run import (
+    BudgetRow,
     CompareDocument,
     ComparedRun,
     DifferenceRow,
@@ -14,7 +15,6 @@ from netbench.documents.compare import (
     RunContrastRow,
     Value,
 )
-from netbench.documents.run import BudgetRow
 from netbench.record import Absent, FactValue
 
 SCHEMA: Final = 2
