@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from netbench.cli import completion
-from netbench.cli.commands import COMMANDS
+from netbench.cli.commands import COMMANDS, LISTS
 from netbench.cli.output import let_go, report_error
 from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemExhausted
 from netbench.system.interrupts import ENDING
@@ -46,7 +46,8 @@ class _Commands(TyperGroup):
         found = super().get_command(ctx, cmd_name)
         if found is not None or cmd_name not in COMMANDS:
             return found
-        module = import_module(f"netbench.cli.commands.{cmd_name}")
+        name = "lists" if cmd_name in LISTS else cmd_name
+        module = import_module(f"netbench.cli.commands.{name}")
         single = _typer()
         single.command(cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from support.schemas import validated
 from support.synthetic import reported, run_of
 
-from netbench.cli.commands.runs import runs
+from netbench.cli.commands.lists import runs
 from netbench.documents.schemas import DOCUMENTS, FOLDER, schemas
 from netbench.report import json_document
 from netbench.store import RECORDS, RUN, RunFolder, json_text

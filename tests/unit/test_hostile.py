@@ -23,8 +23,8 @@ import netbench
 from netbench import report
 from netbench.analysis import Analysis, analyse
 from netbench.cli import run_command_line
+from netbench.cli.commands.lists import runs
 from netbench.cli.commands.report import show_run
-from netbench.cli.commands.runs import runs
 from netbench.cli.output import print_json, print_rich
 from netbench.record import RunInfo
 from netbench.report import Digest

@@ -7,14 +7,14 @@ import pytest
 from msgspec import to_builtins
 from support.facts import bridge_pair
 
-from netbench.cli.commands.verify import document, exit_code
-from netbench.cli.reach import shown, word_for
+from netbench.cli.commands.verify import shown, word_for
 from netbench.drivers import DRIVERS, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, PromiseCheck
 from netbench.spec import Role
 from netbench.verify import NotVerified, ReachResult, Verified
 from netbench.verify.matrix import Measured, Promised
+from netbench.workflow.verify import document, exit_code
 
 BRIDGE = DRIVERS["bridge"]
 HELD = PromiseCheck("it is so", held=True, evidence="seen " * 30)

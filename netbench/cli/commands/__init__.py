@@ -1,4 +1,4 @@
-"""The commands, one file each, and the options that several of them have."""
+"""The commands, and the options that several of them have."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "version": "Print netbench's version.",
 }
 """In the order of the help text, with what that says of each."""
+LISTS: Final = ("drivers", "doctor", "runs", "clean")
+"""Those in the module `lists`; each other one is in the module of its name."""
 
 
 def setting(

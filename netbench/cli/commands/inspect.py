@@ -1,33 +1,19 @@
 """`netbench inspect`: one pair up, or one container as it is; everything about it shown."""
 
-import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from msgspec.structs import replace
 
 from netbench.cli import commands as shared
 from netbench.cli import completion
-from netbench.cli.output import print_json, print_rich, say
-from netbench.cli.reach import network_line, veth_lines
-from netbench.documents.inspect_verify import (
-    EndpointDocument,
-    HopRow,
-    InspectDocument,
-    NetworkRow,
-    PromiseRow,
-)
-from netbench.drivers import Driver, PathClaim
-from netbench.engines.base import Engine, EngineOptions
-from netbench.engines.choose import open_engine
-from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
-from netbench.plan import parse_drivers
-from netbench.spec import Arm, Path
-from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader
-from netbench.workflow.host_facts import facts_of
-from netbench.workflow.preflight import check_parent
+from netbench.cli.commands.verify import network_line, veth_lines
+from netbench.cli.output import print_json, print_rich
+from netbench.cli.progress import TerminalObserver
+from netbench.documents.inspect_verify import EndpointDocument, InspectDocument
+from netbench.engines.base import EngineOptions
+from netbench.errors import ConfigurationError
+from netbench.workflow.verify import inspect_container, inspect_driver
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -65,114 +51,17 @@ def inspect(
             f"not {'both' if drivers else 'neither'}",
             hint="netbench inspect --drivers bridge, or netbench inspect --container NAME",
         )
-    driver = None if drivers is None else _one_driver(drivers)
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
-    live = open_engine(engine, f"inspect{secrets.token_hex(3)}", options)
-    try:
-        _prepare(live, as_json=as_json)
-        if driver is None:
-            document = _container(live, str(container))
-        else:
-            check_parent(live, parent, in_use=parent_in_use)
-            document = _pair(live, driver, as_json=as_json)
-    finally:
-        live.close()
+    observer = TerminalObserver(quiet=as_json)
+    if drivers is not None:
+        document = inspect_driver(drivers, engine, options, observer, in_use=parent_in_use)
+    else:
+        document = inspect_container(str(container), engine, options, observer)
     if as_json:
         print_json(document)
     else:
         _show(document)
     return 0 if all(promise.held for promise in document.promises) else 3
-
-
-def _one_driver(text: str) -> Driver:
-    problems: list[str] = []
-    drivers = parse_drivers(text, problems)
-    if len(drivers) > 1:
-        problems.append("inspect looks at one driver at a time")
-    if problems:
-        raise ConfigurationError(*problems)
-    return drivers[0]
-
-
-def _prepare(engine: Engine, *, as_json: bool) -> None:
-    if not as_json:
-        say(f"engine: {engine.name} ({engine.why})")
-    try:
-        engine.prepare()
-    except ENGINE_FAILURES as exc:
-        raise EngineUnavailable(exc.message, hint=exc.hint) from exc
-
-
-def _pair(engine: Engine, driver: Driver, *, as_json: bool) -> InspectDocument:
-    pair = _bring_up(engine, driver)
-    facts = pair.facts
-    if facts.lan is not None and not as_json:
-        say(engine.lan().done)
-    paths = {
-        path: [
-            HopRow(hop.role.value, hop.link.name, hop.link.kind, hop.link.mtu)
-            for hop in driver.hops(path, facts)
-        ]
-        for path in Path
-    }
-    networks = [NetworkRow.of(driver.name, driver.recipe.network, facts.ipam)] if facts.ipam else []
-    return InspectDocument(
-        schema=1,
-        engine=engine.name,
-        driver=driver.name,
-        container=None,
-        reader=facts.reader,
-        endpoints=EndpointDocument.of_pair(facts, pair.client, pair.server),
-        path=paths[Path.EAST_WEST],
-        paths={path.value: hops for path, hops in paths.items()},
-        networks=networks,
-        promises=[PromiseRow(**asdict(check)) for check in pair.promises],
-        notes=list(facts.notes),
-    )
-
-
-def _bring_up(engine: Engine, driver: Driver) -> LivePair:
-    """Return a pair that was up, on every path that it has; errors as `Engine.create_endpoint`."""
-    reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
-    if reason:
-        raise EngineError(f"{driver.name} cannot run on the {engine.name} engine: {reason}")
-    others = (path for path in (Path.NORTH_SOUTH, Path.HAIRPIN) if _has(engine, driver, path))
-    paths = (Path.EAST_WEST, *others)
-    arm = Arm(driver.name)
-    reader = choose_reader(engine)
-    with LiveBlock(engine, reader, [(arm, driver)], prefix="look", paths=paths) as live:
-        pair = live.pairs[arm]
-    if isinstance(pair, NotUp):
-        raise EngineError(f"the pair did not come up: {pair.reason}")
-    return pair
-
-
-def _has(engine: Engine, driver: Driver, path: Path) -> bool:
-    """Tell whether there is a way on a path: a LAN is made only for those that need one."""
-    open_way = isinstance(driver.ways[path], PathClaim)
-    return open_way and engine.unsupported(driver.recipe, path) is None
-
-
-def _container(engine: Engine, name: str) -> InspectDocument:
-    visited = engine.visit(name)
-    try:
-        facts = facts_of(engine, visited)
-    finally:
-        engine.remove_endpoint(visited)
-    shown = EndpointDocument.of(facts.server, facts.host, facts, visited)
-    return InspectDocument(
-        schema=1,
-        engine=engine.name,
-        driver=None,
-        container=name,
-        reader=facts.reader,
-        endpoints=[replace(shown, role="container")],
-        path=[],
-        paths={},
-        networks=[NetworkRow.of("", None, visited.ipam)] if visited.ipam else [],
-        promises=[],
-        notes=list(facts.notes),
-    )
 
 
 def _show(document: InspectDocument) -> None:

@@ -1,20 +1,23 @@
-"""`netbench doctor`: everything that is needed, what is missing, and the command that fixes it."""
+"""What can run here, found by trying: engines, tools, kernel and drivers."""
 
 import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path as File
+from typing import Final
 
-from netbench.cli import commands as shared
-from netbench.cli.output import print_json, print_rich, table
-from netbench.documents import CheckRow, DoctorDocument
-from netbench.drivers import DRIVERS
+from netbench.documents import CheckRow, DoctorDocument, DriverRow, DriversDocument
+from netbench.drivers import DRIVERS, Driver, cni, plugin
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.engines.local_process import local_topology
-from netbench.errors import ENGINE_FAILURES, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.spec import CNI_PATH, Path
+from netbench.system.interrupts import deferred_signals
+from netbench.workflow.options import Observer
 
 _PACKAGES = {
     "iperf3": "iperf3",
@@ -44,14 +47,21 @@ _FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin:/usr/libexec/docker:/usr/lib/docker"
 _KERNEL = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2", "vxlan": "overlay"}
 """Kinds of link that not every kernel has, each with a driver that needs it."""
 _PROBES = ("iperf3", "sockperf")
+_OPEN: Final = (
+    ("plugin:NAME", "docker", plugin("NAME"), "where the engine lists NAME"),
+    (
+        "cni:CONFLIST",
+        "netns",
+        cni("CONFLIST", "", publishes=True),
+        "where the plug-ins that CONFLIST names are installed",
+    ),
+)
+"""Drivers whose name the user completes, each with the one engine that makes it."""
 
 
-def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
-    """Check everything that is needed; say what is missing and the command that fixes it.
-
-    Exit code 4 if nothing can be measured.
-    """
-    docker, _ = _engine("docker", EngineOptions(context=context))
+def examine(options: EngineOptions) -> DoctorDocument:
+    """Check everything that a run needs; `options` may name the docker engine's context."""
+    docker, _ = _engine("docker", options)
     netns, kernel = _engine("netns", EngineOptions())
     tools = [_tool(name) for name in _PACKAGES]
     version = ".".join(map(str, sys.version_info[:3]))
@@ -59,16 +69,7 @@ def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
     checks = [python, docker, netns, *tools, _plugins(), *kernel, _cores()]
     probes_here = all(check.ok for check in tools if check.name in _PROBES)
     measurable = (docker.ok or netns.ok) and probes_here
-    if as_json:
-        print_json(DoctorDocument(1, measurable, checks))
-    else:
-        shown = table("", "check", "found", "fix")
-        for check in checks:
-            mark = "ok" if check.ok else "MISSING" if check.needed else "optional"
-            shown.add_row(mark, check.name, check.found, check.fix)
-        print_rich(shown)
-        print_rich("netbench can measure here" if measurable else "nothing can be measured here")
-    return 0 if measurable else EngineUnavailable.exit_code
+    return DoctorDocument(1, measurable, checks)
 
 
 def _engine(kind: str, options: EngineOptions) -> tuple[CheckRow, list[CheckRow]]:
@@ -135,3 +136,58 @@ def _cores() -> CheckRow:
     cores = len(topology.cores) or len(topology.usable)
     fix = "" if cores > 1 else "give this machine a second core; `cross` cells are skipped"
     return CheckRow("cores", ok=cores > 1, needed=False, found=f"{cores} usable", fix=fix)
+
+
+def possible_drivers(kind: str, options: EngineOptions, observer: Observer) -> DriversDocument:
+    """Return every driver with what it is, and whether it can run here.
+
+    Raises:
+        EngineUnavailable: there is no engine to ask.
+        EngineLost: it went away meanwhile.
+    """
+    run = f"list{secrets.token_hex(3)}"
+    live = open_engine(kind, run, options)
+    try:
+        with _undone(live, run):
+            rows = [_tried_driver(live, driver) for driver in DRIVERS.values()]
+        observer.inform(f"engine: {live.name} ({live.why})")
+    finally:
+        live.close()
+    return DriversDocument(1, live.name, [*rows, *_open(live.name)])
+
+
+def _open(engine: str) -> Iterator[DriverRow]:
+    for name, made_by, driver, depends in _OPEN:
+        elsewhere = f"for the {made_by} engine: --engine {made_by}"
+        possible, reason = (None, depends) if engine == made_by else (False, elsewhere)
+        yield _row(driver, name, possible=possible, reason=reason)
+
+
+def _tried_driver(engine: Engine, driver: Driver) -> DriverRow:
+    """Return a driver's row; whether it can run is found by trying."""
+    try:
+        reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
+    except EngineError as exc:
+        reason = exc.message
+    return _row(driver, driver.name, possible=reason is None, reason=reason or "")
+
+
+def _row(driver: Driver, name: str, *, possible: bool | None, reason: str) -> DriverRow:
+    options = sorted(driver.options)
+    return DriverRow(name, possible, reason, driver.summary, driver.isolates, options)
+
+
+@contextmanager
+def _undone(engine: Engine, run: str) -> Iterator[None]:
+    """Remove what the engine makes to try things with, the probe image included."""
+    before = {thing.id for thing in engine.owned() if thing.kind == "image"}
+    try:
+        yield
+    finally:
+        with deferred_signals():
+            for thing in engine.owned(run):
+                engine.remove_owned(thing)
+            for thing in engine.owned():
+                if thing.kind == "image" and thing.id not in before:
+                    with suppress(*ENGINE_FAILURES):  # another netbench may use it by now
+                        engine.remove_owned(thing)

@@ -1,17 +1,12 @@
-"""`netbench clean`: what carries our label, listed, then removed. Nothing else is touched."""
+"""What carries netbench's label, found and removed. Nothing else is touched."""
 
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated
 
-import typer
-
-from netbench.cli import commands as shared
-from netbench.cli.output import print_json, printable, say
-from netbench.documents import CleanDocument, CleanRow
+from netbench.documents import CleanRow
 from netbench.engines.base import Engine, EngineOptions, Owned
 from netbench.engines.docker import open_docker
 from netbench.engines.folders import leftover_folders, remove_leftover_folder
@@ -22,6 +17,7 @@ from netbench.engines.netns.groups import (
     remove_leftover_group,
 )
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
+from netbench.workflow.options import Observer
 
 _ORDER = (
     *("process", "cgroup", "container", "network", "bridge"),
@@ -32,22 +28,20 @@ _A_MOMENT = 0.5
 """Seconds after which an engine has made what a netbench that was killed asked it for last."""
 
 
-def clean(
-    context: shared.Context = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False,
-    images: Annotated[bool, typer.Option("--images", help="Remove probe images too.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also what a netbench that still runs has made.")
-    ] = False,
-    as_json: shared.Json = False,
-) -> int:
-    """List, then remove, what netbench left: only what carries its label.
+def clean_up(
+    context: str | None, observer: Observer, *, dry_run: bool, images: bool, force: bool
+) -> list[CleanRow]:
+    """List what is left of earlier runs, and remove it unless `dry_run`.
 
-    What a netbench that still runs has made, and the cached probe images, stay.
+    What a netbench that still runs has made is left, unless `force`; probe images are a cache and
+    stay, unless `images`.
+
+    Raises:
+        EngineUnavailable: the engine of a context that was named cannot be used.
     """
     # Before the engine is opened, which may take a folder of its own.
     found = _of_this_machine()
-    engine = _engine(context)
+    engine = _engine(context, observer)
     one = partial(_clean, engine, dry_run=dry_run, images=images, force=force)
     try:
         found += engine.owned() if engine else ()
@@ -63,32 +57,22 @@ def clean(
     finally:
         if engine:
             engine.close()
-    _show([*rows.values()], as_json=as_json)
-    return 3 if any(map(_failed, rows.values())) else 0
+    return [*rows.values()]
 
 
 def _of_this_machine() -> list[Owned]:
     return [*owned_processes(None), *leftover_folders(None), *leftover_groups(None)]
 
 
-def _engine(context: str | None) -> Engine | None:
+def _engine(context: str | None, observer: Observer) -> Engine | None:
     """Return docker, None where it cannot be used and no context was named."""
     try:
         return open_docker(f"clean{secrets.token_hex(3)}", EngineOptions(context=context))
     except EngineUnavailable as exc:
         if context is not None:
             raise
-        say(f"docker: {exc.message}; only processes and folders are looked for")
+        observer.say(f"docker: {exc.message}; only processes and folders are looked for")
         return None
-
-
-def _show(rows: list[CleanRow], *, as_json: bool) -> None:
-    if as_json:
-        print_json(CleanDocument(1, rows))
-        return
-    for row in rows:
-        print(printable(f"{row.action:<9} {row.kind:<9} {row.name}  run {row.run or '-'}"))
-    say(f"{len(rows)} found" if rows else "nothing of netbench's is left")
 
 
 def _in_order(
