@@ -27,19 +27,19 @@ LISTS: Final = ("drivers", "doctor", "runs", "clean")
 
 
 def setting(
-    name: str,
-    metavar: str | None,
+    declared: str,
     meaning: str,
     offer: Callable[[str], list[str]] | None = None,
     callback: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declare an option that an environment variable sets, too: `max-time` by NETBENCH_MAX_TIME.
+    """Declare an option that a variable sets, too: NETBENCH_MAX_TIME is that of `max-time S`.
 
-    A flag has no `metavar`; `offer` returns what a shell completes an incomplete value to.
+    A flag takes no value. `offer` returns what a shell completes a value to.
     """
+    name, _, metavar = declared.partition(" ")
     return typer.Option(
         f"--{name}",
-        metavar=metavar,
+        metavar=metavar or None,
         help=meaning,
         envvar=f"NETBENCH_{name.replace('-', '_').upper()}",
         autocompletion=offer,
@@ -56,59 +56,48 @@ def _expressions(
     return [" ".join(value or ())] if joined else list(value or ())
 
 
-Json = Annotated[bool, setting("json", None, "Print exactly one JSON document.")]
+Json = Annotated[bool, setting("json", "Print exactly one JSON document.")]
 EngineName = Annotated[
     str,
-    setting("engine", "NAME", "auto, docker or netns.", completion.of("auto", "docker", "netns")),
+    setting("engine NAME", "auto, docker or netns.", completion.of("auto", "docker", "netns")),
 ]
 Context = Annotated[
     str | None,
     setting(
-        "context",
-        "NAME",
+        "context NAME",
         "Docker context that names the engine; default: DOCKER_HOST, else the current one.",
     ),
 ]
 Image = Annotated[
     str | None,
     setting(
-        "image",
-        "REF",
+        "image REF",
         "Image of docker endpoints: a reference, or `build`; default: the host's own tools.",
     ),
 ]
 Parent = Annotated[
     str | None,
-    setting(
-        "parent", "IFACE", "Real link that macvlan and ipvlan use, instead of an emulated LAN."
-    ),
+    setting("parent IFACE", "Real link that macvlan and ipvlan use, instead of an emulated LAN."),
 ]
 ParentInUse = Annotated[
     bool,
     setting(
-        "parent-in-use",
-        None,
-        "Take --parent even where it carries the default route or your own login.",
+        "parent-in-use", "Take --parent even where it carries the default route or your own login."
     ),
 ]
 InitSwarm = Annotated[
     bool,
-    setting(
-        "init-swarm",
-        None,
-        "Make the engine a swarm of one node for overlay networks, and undo it.",
-    ),
+    setting("init-swarm", "Make the engine a swarm of one node for overlay networks, and undo it."),
 ]
 Require = Annotated[
     list[str] | None,
     setting(
-        "require",
-        "EXPR",
+        "require EXPR",
         "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by `,`.",
         callback=_expressions,
     ),
 ]
 AllowUndecided = Annotated[
-    bool, setting("allow-undecided", None, "Let a budget pass that is not decided.")
+    bool, setting("allow-undecided", "Let a budget pass that is not decided.")
 ]
-Output = Annotated[Path, setting("output", "DIR", "Folder that holds the run folders.")]
+Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.")]

@@ -29,8 +29,7 @@ def run(
     drivers: Annotated[
         str | None,
         shared.setting(
-            "drivers",
-            "LIST",
+            "drivers LIST",
             "Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, else "
             "host,bridge.",
             completion.driver_lists,
@@ -39,8 +38,7 @@ def run(
     baseline: Annotated[
         str | None,
         shared.setting(
-            "baseline",
-            "DRIVER",
+            "baseline DRIVER",
             "Driver to compare with; default: host if listed, else the first that carries traffic.",
             completion.driver_lists,
         ),
@@ -48,13 +46,12 @@ def run(
     engine: shared.EngineName = "auto",
     context: shared.Context = None,
     suite: Annotated[
-        str, shared.setting("suite", "NAME", "Suite by name, or a TOML file.", completion.suites)
+        str, shared.setting("suite NAME", "Suite by name, or a TOML file.", completion.suites)
     ] = "quick",
     paths: Annotated[
         str,
         shared.setting(
-            "paths",
-            "LIST",
+            "paths LIST",
             "Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
             completion.path_lists,
         ),
@@ -62,8 +59,7 @@ def run(
     blocks: Annotated[
         str | None,
         shared.setting(
-            "blocks",
-            "N",
+            "blocks N",
             "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
             "+N, with --resume: N more.",
         ),
@@ -71,8 +67,7 @@ def run(
     max_time: Annotated[
         str | None,
         shared.setting(
-            "max-time",
-            "S",
+            "max-time S",
             "Start no block that would end after this many seconds; default: the suite's. "
             "+S, with --resume: S seconds from now on.",
         ),
@@ -80,30 +75,27 @@ def run(
     precision: Annotated[
         str | None,
         shared.setting(
-            "precision",
-            "X",
-            "Relative half-width of an interval that is narrow enough; default 0.03.",
+            "precision X", "Relative half-width of an interval that is narrow enough; default 0.03."
         ),
     ] = None,
     margin: Annotated[
-        str | None, shared.setting("margin", "X", "Relative effect that matters; default 0.05.")
+        str | None, shared.setting("margin X", "Relative effect that matters; default 0.05.")
     ] = None,
     seed: Annotated[
         str | None,
-        shared.setting("seed", "N", "Seed of the random order; default: random, and recorded."),
+        shared.setting("seed N", "Seed of the random order; default: random, and recorded."),
     ] = None,
     pin: Annotated[
         str,
         shared.setting(
-            "pin",
-            "CPUS",
+            "pin CPUS",
             "auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
             completion.of("auto", "cross", "same", "none"),
         ),
     ] = "auto",
     cc: Annotated[
         str | None,
-        shared.setting("cc", "NAME", "TCP congestion control of iperf3; default: the system's."),
+        shared.setting("cc NAME", "TCP congestion control of iperf3; default: the system's."),
     ] = None,
     require: shared.Require = None,
     allow_undecided: shared.AllowUndecided = False,
@@ -111,8 +103,7 @@ def run(
     resume: Annotated[
         Path | None,
         shared.setting(
-            "resume",
-            "DIR",
+            "resume DIR",
             "Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
             "extends it, even one that ended.",
         ),
@@ -120,7 +111,7 @@ def run(
     force: Annotated[
         bool,
         shared.setting(
-            "force", None, "Resume or extend although engine, kernel, image or tools have changed."
+            "force", "Resume or extend although engine, kernel, image or tools have changed."
         ),
     ] = False,
     image: shared.Image = None,
@@ -128,12 +119,11 @@ def run(
     parent_in_use: shared.ParentInUse = False,
     init_swarm: shared.InitSwarm = False,
     as_json: shared.Json = False,
-    quiet: Annotated[bool, shared.setting("quiet", None, "No progress.")] = False,
+    quiet: Annotated[bool, shared.setting("quiet", "No progress.")] = False,
     keep: Annotated[
         bool,
         shared.setting(
             "keep",
-            None,
             "Leave the last block's pairs up, to look around; `netbench clean` removes them.",
         ),
     ] = False,
@@ -141,7 +131,6 @@ def run(
         bool,
         shared.setting(
             "identify",
-            None,
             "Record names, addresses and boot parameters as they are, in a folder of mode "
             "0700; otherwise stand-ins are recorded.",
         ),

@@ -31,7 +31,7 @@ def verify(
     drivers: Annotated[
         str | None,
         shared.setting(
-            "drivers", "LIST", "Comma list of drivers; default: all.", completion.driver_lists
+            "drivers LIST", "Comma list of drivers; default: all.", completion.driver_lists
         ),
     ] = None,
     engine: shared.EngineName = "auto",
