@@ -79,11 +79,7 @@ def suites(incomplete: str) -> list[str]:
 
 def of(*names: str) -> Callable[[str], list[str]]:
     """Return what offers fixed names."""
-
-    def offer(incomplete: str) -> list[str]:
-        return [name for name in names if name.startswith(incomplete)]
-
-    return offer
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 def _last(incomplete: str, names: Iterable[str]) -> list[str]:

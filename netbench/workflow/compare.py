@@ -130,13 +130,9 @@ def _accept_problems(patterns: Sequence[str]) -> list[str]:
     return [
         f"--accept: no fact is named {pattern!r}{_near(pattern)}"
         for pattern in patterns
-        if not any(_meets(pattern, name) for name in FACTS)
+        # A fact of the table may itself name a family, such as `tool.*`.
+        if not any(fnmatchcase(x, pattern) or fnmatchcase(pattern, x) for x in FACTS)
     ]
-
-
-def _meets(pattern: str, name: str) -> bool:
-    """Tell whether a pattern may name a fact, or one of a family such as `tool.*`."""
-    return fnmatchcase(name, pattern) or (name.endswith("*") and fnmatchcase(pattern, name))
 
 
 def _near(pattern: str) -> str:

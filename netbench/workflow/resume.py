@@ -138,15 +138,11 @@ def _extended(
     nothing_left = not state.plan(state.block + 1).steps
     if nothing_left:
         state.reopen()
-    base = state.block if nothing_left or _limited_by_time_alone(info) else plan.blocks
+    before = [one for one in info.resumed if one.extends]
+    by_time_alone = before and not before[-1].extended_blocks
+    base = state.block if nothing_left or by_time_alone else plan.blocks
     plan = extension.of(plan, blocks=base, spent=state.spent)
     return plan, replace(resumed, reopened=nothing_left)
-
-
-def _limited_by_time_alone(info: RunInfo) -> bool:
-    """Tell whether the last extension set no number of blocks."""
-    last = next((one for one in reversed(info.resumed) if one.extends), None)
-    return last is not None and not last.extended_blocks
 
 
 def _as_kept(value: FactValue, redaction: Redaction) -> FactValue:
