@@ -21,9 +21,9 @@ def version() -> str:
 
 
 def described(checkout: Path) -> str | None:
-    """Return a checkout's tag and what came after it, None where git tells nothing.
+    """Return a checkout's tag and what came after it; None if git cannot say.
 
-    A shallow clone, or one without tags, still tells its commit: `0+unknown.g1a2b3c4`.
+    A shallow clone, or one without tags, still gives its commit: `0+unknown.g1a2b3c4`.
     """
     import subprocess  # noqa: PLC0415
 

@@ -111,13 +111,13 @@ def run_command_line(argv: Sequence[str]) -> int:
     try:
         code = app(args=list(argv), prog_name="netbench", standalone_mode=False)
     except NetbenchError as exc:
-        end_deaf()
+        ignore_signals()
         report_error(exc, as_json=as_json)
         return exc.exit_code
     except BrokenPipeError:
         let_go(sys.stdout)
         return 0
-    except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and our own defects
+    except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and defects
         refused = SystemExhausted.of(exc) if isinstance(exc, OSError) else None
         if refused is not None:
             report_error(refused, as_json=as_json)
@@ -133,7 +133,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def end_deaf() -> None:
+def ignore_signals() -> None:
     """Ignore signals while printing the last lines and exiting."""
     for number in (*ENDING, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
@@ -141,14 +141,14 @@ def end_deaf() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _received[:] = [number]
-    if _unheard_is_at_work(frame):
+    if _is_raising_again(frame):
         signal.setitimer(signal.ITIMER_REAL, _SOON)
     else:
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
 
-def _unheard_is_at_work(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code is not unheard.__code__:
+def _is_raising_again(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not raise_again.__code__:
         frame = frame.f_back
     return frame is not None
 
@@ -157,7 +157,7 @@ def _come_again(_: int, __: FrameType | None) -> None:
     signal.raise_signal(_received[0])
 
 
-def unheard(lost: "sys.UnraisableHookArgs") -> None:
+def raise_again(lost: "sys.UnraisableHookArgs") -> None:
     """Raise a signal again whose exception Python dropped, as it does in finalizers.
 
     It is a `sys.unraisablehook`, from which nothing can be raised either.

@@ -55,7 +55,7 @@ def table(*headings: str) -> "Table":
 
 
 def _put(stream: TextIO, text: str) -> None:
-    """Write at once; whoever has stopped reading, as `| head` does, misses the rest."""
+    """Write at once; what a reader that has gone, as of `| head`, would get is dropped."""
     try:
         stream.write(text)
         stream.flush()
@@ -64,7 +64,7 @@ def _put(stream: TextIO, text: str) -> None:
 
 
 def let_go(stream: TextIO) -> None:
-    """Let nobody read what is still printed here, so that nothing fails for it."""
+    """Send what is still printed here to /dev/null, so that nothing fails for it."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -72,7 +72,7 @@ def let_go(stream: TextIO) -> None:
 
 
 def say(line: str) -> None:
-    """Print one line to stderr, as far as anybody can take it: no run ends for a lost line."""
+    """Print one line to stderr; one that cannot be written is dropped, and ends no run."""
     with suppress(OSError):
         _put(sys.stderr, f"{printable(line)}\n")
 
@@ -83,7 +83,7 @@ def printable(text: str) -> str:
 
 
 def report_error(error: NetbenchError, *, as_json: bool) -> None:
-    """Tell an error: what failed and why, each problem on a line, then what fixes it."""
+    """Print an error: what failed and why, each problem on a line, then what fixes it."""
     if as_json:
         from msgspec import convert  # noqa: PLC0415 -- only when asked for
 

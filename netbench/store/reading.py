@@ -83,7 +83,7 @@ class ListedRun:
     problem: str
     """Why `info` is None, else empty."""
     lead: str | None = None
-    """The outcome in one sentence, as its last report told it; None where there is none."""
+    """The outcome in one sentence, as in its last report; None if there is none."""
 
 
 def load(path: Path) -> LoadedRun:
@@ -155,7 +155,7 @@ def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:
 
 
 def _reason(error: ValueError) -> str:
-    """Return the complaint as it is told here: which field and what."""
+    """Return what is wrong with which field."""
     what, _, where = str(error).partition(" - at ")
     field = where.strip("`").removeprefix("$").removeprefix(".")
     return f"{field}: {what}" if field else what
@@ -175,7 +175,7 @@ def _listed(path: Path) -> ListedRun:
 
 
 def _lead(path: Path) -> str | None:
-    """Return the outcome that the run's last report told; None where that cannot be read."""
+    """Return the outcome in the run's last report; None if that cannot be read."""
     try:
         document: Any = json.loads((path / SUMMARY).read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -38,8 +38,8 @@ from netbench.topology import choose_reader, namespaces_of
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
-_OURS: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))
-"""Blocks for benchmarks, which every network of ours is in."""
+_BENCHMARK: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))
+"""Blocks for benchmarks, which all of netbench's networks are in."""
 _DOCUMENTATION: Final = tuple(
     map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 )
@@ -150,8 +150,8 @@ def _identifies(link: Link, host: EndpointFacts) -> bool:
     if link.name == "lo" or _ENGINES.fullmatch(link.name):
         return False
     own = [ip_address(a.address) for a in host.addresses if a.link == link.name]
-    told = [a for a in own if not a.is_link_local and not any(a in block for block in _OURS)]
-    return bool(told) or link.kind not in _MADE
+    site = [a for a in own if not a.is_link_local and not any(a in block for block in _BENCHMARK)]
+    return bool(site) or link.kind not in _MADE
 
 
 def _addresses(link: Link, host: EndpointFacts) -> Iterator[IPv4Address | IPv6Address]:

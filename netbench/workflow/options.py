@@ -1,4 +1,4 @@
-"""How a run is measured beside its plan, and who follows it."""
+"""How a run is measured beside its plan, and what follows it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

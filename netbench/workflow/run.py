@@ -181,7 +181,7 @@ def carry_on(
 
 
 def judge_of(plan: Plan, info: RunInfo) -> Judge | None:
-    """Return who says which cells leave; None where all of them stay."""
+    """Return what says which cells leave; None if all of them stay."""
     if not plan.adaptive:
         return None
     from netbench.analysis.stopping import RunningJudge  # noqa: PLC0415 -- scipy is slow to import
