@@ -1,4 +1,4 @@
-"""A run folder, written as records come; `netbench.store.reading` reads it back.
+"""A run folder, written as records come; `netbench.store` reads it back.
 
     <UTC time>-<drivers>/   run.json  records.jsonl  raw/  report.html  summary.md  .csv  .json
 
@@ -25,8 +25,9 @@ from msgspec.json import format as indented
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
 from netbench.spec import Role
-from netbench.store.reading import RECORDS, RUN
 
+RUN: Final = "run.json"
+RECORDS: Final = "records.jsonl"
 RAW: Final = "raw"
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
 _NAME_LIMIT: Final = 70
