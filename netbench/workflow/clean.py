@@ -49,7 +49,9 @@ def clean_up(
         if not dry_run and any(row.action not in ("in use", "kept") for row in rows.values()):
             # Once more: an engine may just be removing, or making, something by itself.
             time.sleep(_A_MOMENT)
-            failed = [thing for thing in found if _failed(rows[thing.kind, thing.id])]
+            failed = [
+                thing for thing in found if rows[thing.kind, thing.id].action.startswith("failed")
+            ]
             # What lives and was not there before is the folder of the engine opened here.
             here = (x for x in _of_this_machine() if not x.live or (x.kind, x.id) in rows)
             again = _in_order([*failed, *here, *(engine.owned() if engine else ())], one)
@@ -82,10 +84,6 @@ def _in_order(
     things = {(thing.kind, thing.id): thing for thing in found}
     ordered = sorted(things.values(), key=lambda thing: _ORDER.index(thing.kind))
     return {(thing.kind, thing.id): clean_one(thing) for thing in ordered}
-
-
-def _failed(row: CleanRow) -> bool:
-    return row.action.startswith("failed")
 
 
 def _clean(

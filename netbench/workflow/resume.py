@@ -22,7 +22,7 @@ from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
-from netbench.workflow.run import Opener, carry_on, judge_of
+from netbench.workflow.run import carry_on, judge_of
 
 _FINISHED: Final = ("complete", "out-of-time")
 _NAMED: Final = 6
@@ -32,12 +32,7 @@ _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 
 
 def resume(
-    run: LoadedRun,
-    options: RunOptions,
-    observer: Observer = SILENT,
-    *,
-    force: bool = False,
-    opener: Opener = open_engine,
+    run: LoadedRun, options: RunOptions, observer: Observer = SILENT, *, force: bool = False
 ) -> Ending | None:
     """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
@@ -60,7 +55,7 @@ def resume(
         return None
     options = _merged(info, options)
     kind = str(asked.get("engine", "auto"))
-    engine = opener(info.engine if kind == "auto" else kind, info.id, options.engine)
+    engine = open_engine(info.engine if kind == "auto" else kind, info.id, options.engine)
     with taken_down(engine, info.id, observer, keep=options.keep), RunFolder(run.path).held():
         _remove_dead(engine, info.id)
         return _go_on(run, engine, options, observer, force=force)
@@ -110,11 +105,7 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
 
 
 def _extended(
-    info: RunInfo,
-    plan: Plan,
-    state: RunState,
-    extension: Extension,
-    command: tuple[str, ...],
+    info: RunInfo, plan: Plan, state: RunState, extension: Extension, command: tuple[str, ...]
 ) -> tuple[Plan, Resumed]:
     """Return the plan with what extends it, and what is recorded of that.
 

@@ -58,11 +58,7 @@ def refuse(problems: Sequence[str], changed: Sequence[ResumeDifference], *, forc
 
 
 def differences(
-    info: RunInfo,
-    engine: str,
-    plan: Plan,
-    prepared: PreparedEngine,
-    asked: Mapping[str, FactValue],
+    info: RunInfo, engine: str, plan: Plan, prepared: PreparedEngine, asked: Mapping[str, FactValue]
 ) -> tuple[ResumeDifference, ...]:
     """Return what must be equal in one run and is not."""
     kept, tools, lists = dict(info.options), dict(info.tools), dict(info.plan.conflists)

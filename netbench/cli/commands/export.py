@@ -27,8 +27,7 @@ FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
 def export(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     kind: Annotated[
-        str,
-        typer.Option("--format", metavar="NAME", help="csv, parquet, json or openmetrics."),
+        str, typer.Option("--format", metavar="NAME", help="csv, parquet, json or openmetrics.")
     ] = "csv",
     table: Annotated[
         str | None,
@@ -37,8 +36,7 @@ def export(
         ),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File to write; default: standard output."),
+        Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
     ] = None,
 ) -> None:
     """Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.

@@ -23,9 +23,7 @@ def inspect(
     drivers: Annotated[
         str | None,
         typer.Option(
-            metavar="DRIVER",
-            help="The driver to look at.",
-            autocompletion=completion.driver_lists,
+            metavar="DRIVER", help="The driver to look at.", autocompletion=completion.driver_lists
         ),
     ] = None,
     container: Annotated[
