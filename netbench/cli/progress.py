@@ -37,6 +37,7 @@ class ProgressCounts:
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
         """Start the clock; `done` records of the plan were there before."""
+        self.most = "at most " if plan.adaptive else ""
         blocks = plan.least if plan.adaptive else plan.blocks
         self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
         self._seen: set[tuple[int, int]] = set()
@@ -123,36 +124,31 @@ def _place(cell: Cell) -> str:
     return f"{cell.probe}@{cell.placement}{path}"
 
 
-class PlainProgress:
+class PlainProgress(ProgressCounts):
     """A line when a block begins and ends, and one for each failure."""
-
-    def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` records of which were there before."""
-        self._tally = ProgressCounts(plan, done)
-        self._most = "at most " if plan.adaptive else ""
 
     def show(self, event: Event) -> None:
         """Print what a log should keep."""
         match event:
             case BlockStarted(number, total, trials):
                 records = f"{trials} record{'' if trials == 1 else 's'}"
-                say(f"block {number} of {self._most}{total}: {records}; left {self._tally.left}")
+                say(f"block {number} of {self.most}{total}: {records}; left {self.left}")
             case TrialFinished(record):
-                self._tally.add(record)
+                self.add(record)
                 if isinstance(record.outcome, Failure):
                     failed = f"failed ({record.outcome.stage}): {record.outcome.reason}"
                     say(f"  {_cell(record)}: {failed}")
             case BlockFinished(number, seconds, _):
-                say(f"  {seconds:.1f} s; medians: {self._tally.medians()}")
+                say(f"  {seconds:.1f} s; medians: {self.medians()}")
             case BlockJudged(_, ruling, _, seconds):
-                self._tally.judged(event)
+                self.judged(event)
                 for line in standing(ruling, seconds):
                     say(f"  {line}")
             case _:
                 pass
 
 
-class LiveProgress:
+class LiveProgress(ProgressCounts):
     """One live region: the bar, what is running, time left, running medians."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
@@ -160,8 +156,7 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
-        self._tally = ProgressCounts(plan, done)
-        self._most = "at most " if plan.adaptive else ""
+        super().__init__(plan, done)
         self._block = self._running = self._standing = ""
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
 
@@ -169,17 +164,17 @@ class LiveProgress:
         """Redraw."""
         match event:
             case BlockStarted(number, total, _):
-                self._block = f"block {number} of {self._most}{total}"
+                self._block = f"block {number} of {self.most}{total}"
                 self._running = "bringing pairs up"
             case TrialStarted(step, attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
                 self._running = f"{_place(step.cell)}, all arms{again}"
             case TrialFinished(record):
-                self._tally.add(record)
+                self.add(record)
                 if isinstance(record.outcome, Failure):
                     self._print(f"{_cell(record)}: failed: {record.outcome.reason}")
             case BlockJudged(_, ruling, _, seconds):
-                self._tally.judged(event)
+                self.judged(event)
                 *settled, self._standing = standing(ruling, seconds)
                 for line in settled:
                     self._print(line)
@@ -194,9 +189,9 @@ class LiveProgress:
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import
 
         width = 28
-        done = round(self._tally.share * width)
+        done = round(self.share * width)
         head = f"{'━' * done}{'─' * (width - done)} {self._block} · {self._running}"
-        lines = [f"{head} · left {self._tally.left}", *self._tally.medians().split("; ")]
+        lines = [f"{head} · left {self.left}", *self.medians().split("; ")]
         lines += [self._standing] if self._standing else []
         return RichText(printable("\n".join(lines)), overflow="ellipsis")
 
