@@ -1,6 +1,5 @@
 """The documents of `run` and `report`, and of `compare`: the analysis, and what names the runs."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import Struct
@@ -23,8 +22,7 @@ from netbench.spec import Path, Placement
 Value = str | int | float | bool | list[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetCell:
+class BudgetCell(Struct, frozen=True):
     """Where a budget stands."""
 
     driver: str
@@ -33,8 +31,7 @@ class BudgetCell:
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetRow:
+class BudgetRow(Struct, frozen=True):
     """One budget in one cell."""
 
     expression: str
@@ -67,8 +64,7 @@ class BudgetRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRow:
+class PublishedRow(Struct, frozen=True):
     """What others published, beside what this run measured."""
 
     source: str
@@ -89,8 +85,7 @@ class PublishedRow:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunDocument:
+class RunDocument(Struct, frozen=True):
     """What `run --json`, `report --json`, `export --format json` and summary.json hold."""
 
     schema: Literal[2]
