@@ -201,13 +201,13 @@ class InspectDocument(Struct, frozen=True):
     notes: list[str]
 
 
-class DriverPromiseRow(PromiseRow):
+class DriverPromiseRow(PromiseRow, frozen=True):
     """One promise of one driver."""
 
     driver: str
 
 
-class DriverEndpointDocument(EndpointDocument):
+class DriverEndpointDocument(EndpointDocument, frozen=True):
     """One endpoint of one driver's pair."""
 
     driver: str

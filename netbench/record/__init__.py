@@ -83,7 +83,7 @@ __all__ = [
 Direction = Literal["more", "less", "same"]
 """Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""
 Ending = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
-Status = Literal["running"] | Ending
+Status = Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"]
 Why = Literal["precise", "decided", "described", "no-contrast"]
 
 

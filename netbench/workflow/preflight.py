@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
+from netbench.drivers import Driver
 from netbench.engines.base import Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
@@ -94,10 +95,10 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
 def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
     outer = [path for path in plan.paths if path is not Path.EAST_WEST]
-    wanted = [(driver, path) for driver in plan.drivers for path in outer]
+    wanted: list[tuple[Driver, Path]] = [(one, path) for one in plan.drivers for path in outer]
     if options.parent is None:
         beneath = (d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan)
-        wanted += [(driver, Path.EAST_WEST) for driver in beneath]
+        wanted += [(one, Path.EAST_WEST) for one in beneath]
     return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
 
 
