@@ -9,9 +9,9 @@ gc.disable()
 import sys  # noqa: E402 -- after the above
 
 try:
-    from netbench.cli import end_deaf, run_command_line, unheard
+    from netbench.cli import ignore_signals, raise_again, run_command_line
     from netbench.errors import Interrupted
-except KeyboardInterrupt:  # nothing is made yet, and nobody handles signals
+except KeyboardInterrupt:  # nothing is made yet, and no signal is handled
     sys.exit(130)
 
 gc.freeze()
@@ -20,12 +20,12 @@ gc.enable()
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.unraisablehook = unheard
+    sys.unraisablehook = raise_again
     try:
         code = run_command_line(sys.argv[1:])
-    except Interrupted as exc:  # by another signal, while the first one was told
+    except Interrupted as exc:  # another signal, while the first one was reported
         code = exc.exit_code
-    end_deaf()
+    ignore_signals()
     sys.exit(code)
 
 

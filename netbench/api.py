@@ -55,16 +55,14 @@ class Run:
     @cached_property
     def analysis(self) -> Analysis:
         """Everything that can be said of the run, as plain values."""
-        return analyse(self.info, store.load(self.path).records())
+        return analyse(self.info, self.records())
 
     def records(self) -> Iterator[Record]:
         """Yield every readable record, one at a time, in the order in which they were written."""
-        source = store.load(self.path)
-        yield from source.records()
-        vars(self)["notes"] = tuple(source.notes)  # whoever asks for them needs no other pass
+        return store.load(self.path).records()
 
     def frame(self) -> "pd.DataFrame":
-        """Return the tidy frame: one row for each session or trial and metric, in base units.
+        """Return one row for each session or trial and metric, in base units.
 
         Columns: run, record, block, position, attempt, started (UTC), driver, replica (1: the
         baseline's second arm), path, probe, placement, outcome (`sample`, `failure`, `skip`),
@@ -73,7 +71,7 @@ class Run:
         """
         from netbench.analysis.tables import trials  # noqa: PLC0415 - pandas is slow to import
 
-        return trials(self.info, store.load(self.path).records())
+        return trials(self.info, self.records())
 
     def contrasts(self) -> "pd.DataFrame":
         """Return one row for each contrast with the baseline: ratio, interval, verdict.
@@ -144,13 +142,10 @@ def resume(
         EngineUnavailable: nothing can be measured.
         RunFolderError: the folder is no run, another netbench measures into it, or it is read-only.
     """
-    from netbench.workflow.resume import nothing_to_do  # noqa: PLC0415 - slow to import
     from netbench.workflow.resume import resume as go_on  # noqa: PLC0415 - slow to import
 
-    loaded = store.load(Path(path))
     extension = {"blocks": blocks, "max-time": max_time}
     asked = tuple((name, value) for name, value in extension.items() if value)
     how = replace(options or RunOptions(), asked=asked)
-    if not nothing_to_do(loaded, dict(asked)):
-        go_on(loaded, how, force=force)
+    go_on(store.load(Path(path)), how, force=force)
     return load(path)

@@ -34,11 +34,7 @@ class NetbenchError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Every separate problem; one for most errors."""
-        return (self.message,)
+        self.problems: tuple[str, ...] = (message,)
 
 
 class ConfigurationError(NetbenchError):
@@ -50,12 +46,7 @@ class ConfigurationError(NetbenchError):
     def __init__(self, *problems: str, hint: str = "") -> None:
         """Take every problem found, in the order the user wrote them."""
         super().__init__("; ".join(problems), hint=hint)
-        self._problems = problems
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Every separate problem."""
-        return self._problems
+        self.problems = problems
 
 
 class RunFolderError(NetbenchError):
@@ -114,7 +105,7 @@ class SystemExhausted(NetbenchError):
 
     @classmethod
     def of(cls, error: OSError) -> "SystemExhausted | None":
-        """Return what an error of the system means for the user; None where it is another one."""
+        """Return the error of the system as the user is told it; None if it is of another kind."""
         hint = _EXHAUSTED.get(error.errno or 0)
         if hint is None:
             return None

@@ -5,8 +5,6 @@ from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
-LAN_DRIVERS: Final = ("macvlan", "ipvlan")
-"""Kinds of network whose links are children of a link of the host's."""
 CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
 """Folders of CNI plug-ins, where the environment's CNI_PATH names no others."""
 
@@ -20,9 +18,7 @@ def options_of(driver: str) -> dict[str, str]:
 VXLAN_HEADERS: Final = 50
 """Bytes that VXLAN adds to an inner IPv4 packet: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3."""
 USUAL_MTU: Final = 1500
-"""MTU of links that nobody gave one, of bridges and of the emulated LAN."""
-
-
+"""MTU of links that are given none, of bridges and of the emulated LAN."""
 PUBLISHED_PORTS: Final = range(20001, 20101)
 """Ports of containers that are published."""
 REACH_PORTS: Final = range(20101, 21000)
@@ -45,51 +41,38 @@ class Family(IntEnum):
 class Attach(StrEnum):
     """How an endpoint gets its network namespace."""
 
-    NONE = "none"
-    """Its own namespace with nothing but `lo`."""
-    HOST = "host"
-    """The namespace of the engine's host."""
-    DEFAULT = "default"
-    """The engine's default bridge network."""
-    NETWORK = "network"
-    """A network made for the run."""
-    PEER = "peer"
-    """The namespace of the pair's other endpoint."""
+    NONE = "none"  # its own with nothing but `lo`
+    HOST = "host"  # that of the engine's host
+    DEFAULT = "default"  # the engine's default bridge network
+    NETWORK = "network"  # a network made for the run
+    PEER = "peer"  # that of the pair's other endpoint
 
 
 class Placement(StrEnum):
     """Where client and server run relative to each other."""
 
-    CROSS = "cross"
-    """On two physical cores."""
-    SAME = "same"
-    """Both on one CPU."""
-    NONE = "none"
-    """Unpinned: the scheduler decides."""
+    CROSS = "cross"  # on two physical cores
+    SAME = "same"  # both on one CPU
+    NONE = "none"  # unpinned: the scheduler decides
 
 
 class Path(StrEnum):
     """Which way the traffic goes."""
 
-    EAST_WEST = "east-west"
-    """From container to container."""
-    NORTH_SOUTH = "north-south"
-    """From a client on the emulated LAN, by whatever way the driver exposes a service."""
-    HAIRPIN = "hairpin"
-    """From a container to a published port of the container beside it."""
+    EAST_WEST = "east-west"  # from container to container
+    NORTH_SOUTH = (
+        "north-south"  # from a client on the emulated LAN, as the driver exposes a service
+    )
+    HAIRPIN = "hairpin"  # from a container to a published port of the container beside it
 
 
 class Via(StrEnum):
     """By which address a client reaches the service."""
 
-    ADDRESS = "address"
-    """The server's own address."""
-    LOOPBACK = "loopback"
-    """Loopback of the namespace that both share."""
-    HOST = "host"
-    """The host's own address on the emulated LAN."""
-    PUBLISHED = "published"
-    """A port of the host's address on the emulated LAN, published for the server."""
+    ADDRESS = "address"  # the server's own
+    LOOPBACK = "loopback"  # of the namespace that both share
+    HOST = "host"  # the host's own address on the emulated LAN
+    PUBLISHED = "published"  # a port of that address, published for the server
 
 
 class Role(StrEnum):
@@ -98,10 +81,8 @@ class Role(StrEnum):
     CLIENT = "client"
     SERVER = "server"
     HOST = "host"
-    LAN = "lan"
-    """The client on the emulated LAN."""
-    SANDBOX = "sandbox"
-    """The namespace that an overlay network keeps its bridge and its VXLAN link in."""
+    LAN = "lan"  # the client on the emulated LAN
+    SANDBOX = "sandbox"  # where an overlay network keeps its bridge and its VXLAN link
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +96,8 @@ class NetworkSpec:
     mtu: int | None = None
     """Bytes; None leaves it to the engine."""
     ipv6: bool = False
-    """Whether it has IPv6 addresses beside its IPv4 ones."""
+    """Whether it has IPv6 addresses, too."""
     internal: bool = False
-    """Whether it has no way out."""
     icc: bool = True
     """Whether its containers may reach each other, `com.docker.network.bridge.enable_icc`."""
     options: tuple[tuple[str, str], ...] = ()
@@ -127,8 +107,8 @@ class NetworkSpec:
 
     @property
     def on_lan(self) -> bool:
-        """Tell whether its links are children of a link to the LAN."""
-        return self.driver in LAN_DRIVERS
+        """Whether its links are children of a link to the LAN."""
+        return self.driver in ("macvlan", "ipvlan")
 
 
 @dataclass(frozen=True, slots=True)

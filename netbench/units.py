@@ -1,7 +1,8 @@
-"""Quantities in base SI and how they are shown. Stored values are never scaled; only text is."""
+"""How quantities and texts are shown. Stored values are in base SI and never scaled."""
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -33,13 +34,20 @@ _WHOLE_FROM = 100
 """From here on rates are shown without decimals."""
 _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-_SMALL = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGT]?)")
 _CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 """Linux knows of fewer than 100,000 CPUs, and a longer list would not fit into memory."""
 _THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 MISSING: Final = "–"
 """Shown where there is no value; never a zero."""
+
+
+def escaped(text: str, escape: Callable[[str], str]) -> str:
+    """Return a text with each character that is not printable escaped; line ends stay."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else escape(c) for c in text)
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -54,13 +62,10 @@ def quantity(value: float | None, unit: str) -> str:
     """Return value and unit for people: `quantity(2.31e10, "bit/s")` is `23.1 Gbit/s`."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if unit == SECONDS:
-        scale, name = next(
-            ((s, n) for s, n in _SMALL if abs(value) >= s), _SMALL[-1] if value else _SMALL[0]
-        )
-        return f"{significant(value / scale)} {name}"
-    if unit in (BITS_PER_SECOND, BYTES):
-        scale, prefix = next(((s, p) for s, p in _PREFIXES if abs(value) >= s), (1.0, ""))
+    if unit in (SECONDS, BITS_PER_SECOND, BYTES):
+        scales = _SMALL if unit == SECONDS else _PREFIXES
+        smallest = scales[-1] if value else (1.0, "")
+        scale, prefix = next((one for one in scales if abs(value) >= one[0]), smallest)
         return f"{significant(value / scale)} {prefix}{unit}"
     if unit == PER_SECOND:
         return f"{value:,.0f}/s" if abs(value) >= _WHOLE_FROM else f"{significant(value)}/s"

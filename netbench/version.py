@@ -5,7 +5,6 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 _UNKNOWN = "0+unknown"
-"""Where neither a package's metadata nor git tells."""
 
 
 @cache
@@ -22,22 +21,14 @@ def version() -> str:
 
 
 def described(checkout: Path) -> str | None:
-    """Return a checkout's tag and what came after it, None where git tells nothing.
+    """Return a checkout's tag and what came after it; None if git cannot say.
 
-    A shallow clone, or one without tags, still tells its commit: `0+unknown.g1a2b3c4`.
+    A shallow clone, or one without tags, still gives its commit: `0+unknown.g1a2b3c4`.
     """
     import subprocess  # noqa: PLC0415
 
-    argv = (
-        "git",
-        "--no-optional-locks",
-        "describe",
-        "--tags",
-        "--long",
-        "--always",
-        "--dirty=.dirty",
-        "--match=v[0-9]*",
-    )
+    options = ("--tags", "--long", "--always", "--dirty=.dirty", "--match=v[0-9]*")
+    argv = ("git", "--no-optional-locks", "describe", *options)
     try:
         done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

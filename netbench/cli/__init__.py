@@ -1,4 +1,4 @@
-"""The command line: parse, wire, print, map errors to exit codes. No decisions."""
+"""The command line: parse, call, print, turn errors into exit codes. No decisions."""
 
 import os
 import signal
@@ -12,21 +12,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from netbench.cli import shells
-from netbench.cli.commands import COMMANDS
+from netbench.cli import completion
+from netbench.cli.commands import COMMANDS, LISTS
 from netbench.cli.output import let_go, report_error
-from netbench.errors import (
-    ConfigurationError,
-    Interrupted,
-    NetbenchError,
-    SystemExhausted,
-)
+from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemExhausted
 from netbench.system.interrupts import ENDING
 
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
 _SOON = 0.01
-"""Seconds until a signal comes again that was lost."""
+"""Seconds until a signal that was lost is raised again."""
 _received: list[int] = []
 """The last signal."""
 BUG = 70
@@ -48,9 +43,11 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load one command."""
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module = import_module(f"netbench.cli.commands.{cmd_name}")
+        found = super().get_command(ctx, cmd_name)
+        if found is not None or cmd_name not in COMMANDS:
+            return found
+        name = "lists" if cmd_name in LISTS else cmd_name
+        module = import_module(f"netbench.cli.commands.{name}")
         single = _typer()
         single.command(cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)
@@ -74,14 +71,20 @@ def _typer(**more: Any) -> typer.Typer:
 
 
 app = _typer(name="netbench", no_args_is_help=True, cls=_Commands)
-shells.take_over()
+completion.take_over()
 
 
-def _version(wanted: bool) -> None:
+@app.command("version")
+def _version() -> None:
+    """Print netbench's version."""
+    from netbench.version import version  # noqa: PLC0415 -- rarely asked for
+
+    sys.stdout.write(f"netbench {version()}\n")
+
+
+def _version_option(wanted: bool) -> None:
     if wanted:
-        from netbench.cli.commands.version import version  # noqa: PLC0415 -- rarely asked for
-
-        version()
+        _version()
         raise typer.Exit
 
 
@@ -89,7 +92,9 @@ def _version(wanted: bool) -> None:
 def _netbench(
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_version_option, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Measure what a container network driver costs, and prove what it isolates."""
@@ -106,13 +111,13 @@ def run_command_line(argv: Sequence[str]) -> int:
     try:
         code = app(args=list(argv), prog_name="netbench", standalone_mode=False)
     except NetbenchError as exc:
-        end_deaf()
+        ignore_signals()
         report_error(exc, as_json=as_json)
         return exc.exit_code
     except BrokenPipeError:
         let_go(sys.stdout)
         return 0
-    except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and our own defects
+    except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and defects
         refused = SystemExhausted.of(exc) if isinstance(exc, OSError) else None
         if refused is not None:
             report_error(refused, as_json=as_json)
@@ -128,22 +133,22 @@ def run_command_line(argv: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def end_deaf() -> None:
-    """Let no signal disturb what is left: a few words, and the exit code."""
+def ignore_signals() -> None:
+    """Ignore signals while printing the last lines and exiting."""
     for number in (*ENDING, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _received[:] = [number]
-    if _unheard_is_at_work(frame):
+    if _is_raising_again(frame):
         signal.setitimer(signal.ITIMER_REAL, _SOON)
     else:
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
 
-def _unheard_is_at_work(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code is not unheard.__code__:
+def _is_raising_again(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not raise_again.__code__:
         frame = frame.f_back
     return frame is not None
 
@@ -152,8 +157,8 @@ def _come_again(_: int, __: FrameType | None) -> None:
     signal.raise_signal(_received[0])
 
 
-def unheard(lost: "sys.UnraisableHookArgs") -> None:
-    """Have a signal come again whose exception Python dropped, as it does where objects end.
+def raise_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Raise a signal again whose exception Python dropped, as it does in finalizers.
 
     It is a `sys.unraisablehook`, from which nothing can be raised either.
     """

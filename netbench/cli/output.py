@@ -5,28 +5,21 @@ is printed passes here, and none of them gets through.
 """
 
 import os
-import re
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from netbench.errors import NetbenchError
+from netbench.units import escaped
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.measure import Measurement
     from rich.segment import Segment
-
-    from netbench.documents.lists import ErrorDocument
-
-_UNUSUAL: Final = re.compile(r"[^\n -~]")
-"""What may be a control character, or turn the direction of text: everything but plain ASCII."""
+    from rich.table import Table
 
 
-def print_json(document: Mapping[str, Any]) -> None:
+def print_json(document: object) -> None:
     """Print the one JSON document of a `--json` command."""
-    from netbench.store.text import json_text  # noqa: PLC0415 -- `--help` needs none
+    from netbench.store import json_text  # noqa: PLC0415 -- `--help` needs none
 
     _put(sys.stdout, json_text(document))
 
@@ -34,6 +27,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 def print_rich(renderable: Any) -> None:
     """Print a rich renderable to stdout, plain where it is no terminal; text is no markup."""
     from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
+    from rich.segment import Segments  # noqa: PLC0415 -- same
 
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
@@ -42,34 +36,26 @@ def print_rich(renderable: Any) -> None:
         if isinstance(renderable, str):
             console.print(printable(renderable), soft_wrap=True)
         else:
-            console.print(Printable(renderable))
+            console.print(Segments(map(_harmless, console.render(renderable))))
     _put(sys.stdout, captured.get())
-
-
-class Printable:
-    """A rich renderable without the control characters of its texts; rich's own stay."""
-
-    def __init__(self, renderable: Any) -> None:
-        """Take what is to be shown."""
-        self._renderable = renderable
-
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """Render it, piece by piece."""
-        yield from map(_harmless, console.render(self._renderable, options))
-
-    def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
-        """Return its own measure."""
-        from rich.measure import Measurement  # noqa: PLC0415 -- rich is slow to import
-
-        return Measurement.get(console, options, self._renderable)
 
 
 def _harmless(segment: "Segment") -> "Segment":
     return segment if segment.control else segment._replace(text=printable(segment.text))
 
 
+def table(*headings: str) -> "Table":
+    """Return an empty table without rules, whose cells wrap."""
+    from rich.table import Table  # noqa: PLC0415 -- rich is slow to import
+
+    made = Table(box=None, pad_edge=False)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
 def _put(stream: TextIO, text: str) -> None:
-    """Write at once; whoever has stopped reading, as `| head` does, misses the rest."""
+    """Write at once; what a reader that has gone, as of `| head`, would get is dropped."""
     try:
         stream.write(text)
         stream.flush()
@@ -78,46 +64,32 @@ def _put(stream: TextIO, text: str) -> None:
 
 
 def let_go(stream: TextIO) -> None:
-    """Let nobody read what is still printed here, so that nothing fails for it."""
+    """Send what is still printed here to /dev/null, so that nothing fails for it."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
-def command_line() -> tuple[str, ...]:
-    """Return how this program was called, as a run records it."""
-    return ("netbench", *sys.argv[1:])
-
-
 def say(line: str) -> None:
-    """Print one line to stderr, as far as anybody can take it: no run ends for a lost line."""
+    """Print one line to stderr; one that cannot be written is dropped, and ends no run."""
     with suppress(OSError):
         _put(sys.stderr, f"{printable(line)}\n")
 
 
 def printable(text: str) -> str:
     """Return text with its control characters spelled out, line ends apart."""
-    return _UNUSUAL.sub(lambda c: _told(c[0], f"\\x{ord(c[0]):02x}"), text)
-
-
-def _told(character: str, escape: str) -> str:
-    return character if character.isprintable() else escape
+    return escaped(text, lambda character: f"\\x{ord(character):02x}")
 
 
 def report_error(error: NetbenchError, *, as_json: bool) -> None:
-    """Tell an error: what failed and why, each problem on a line, then what fixes it."""
+    """Print an error: what failed and why, each problem on a line, then what fixes it."""
     if as_json:
-        document: ErrorDocument = {
-            "schema": 1,
-            "error": {
-                "kind": error.kind,
-                "message": error.message,
-                "hint": error.hint,
-                "problems": list(error.problems),
-            },
-        }
-        print_json(document)
+        from msgspec import convert  # noqa: PLC0415 -- only when asked for
+
+        from netbench.documents import ErrorDocument, ErrorRow  # noqa: PLC0415 -- same
+
+        print_json(ErrorDocument(1, convert(error, ErrorRow, from_attributes=True)))
     if len(error.problems) == 1:
         say(f"netbench: {error.problems[0]}")
     else:

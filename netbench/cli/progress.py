@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from netbench.runner import (
     TrialStarted,
 )
 from netbench.spec import Arm, Cell, Path
-from netbench.workflow.options import Progress, SilentObserver
+from netbench.workflow.options import Observer
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -36,56 +37,52 @@ class ProgressCounts:
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
         """Start the clock; `done` records of the plan were there before."""
+        self.most = "at most " if plan.adaptive else ""
         blocks = plan.least if plan.adaptive else plan.blocks
         self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
         self._seen: set[tuple[int, int]] = set()
-        """Blocks and positions of which there is a record; another attempt adds none."""
-        self._seconds: float | None = None
-        """Still to come, counted from the last judgement."""
-        self._judged = 0.0
+        """Blocks and positions with a record; another attempt adds none."""
         self._began = time.monotonic()
-        self._values: dict[tuple[str, str, str], list[float]] = {}
+        self._end: float | None = None
+        """When the run ends by the last forecast, on the same clock."""
+        self._values: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
-        """Take one record; another attempt at a block adds none to those that are done."""
+        """Count one record."""
         self._seen.add((record.block, record.position))
         if not isinstance(record.outcome, Sample) or record.replica:
             return
         for measurement in record.outcome.measurements:
             if METRICS[measurement.metric].primary:
                 key = (measurement.metric, record.cell.placement.value, record.cell.driver)
-                self._values.setdefault(key, []).append(measurement.value)
+                self._values[key].append(measurement.value)
 
     def judged(self, event: BlockJudged) -> None:
         """Take the forecast, which tells more than the plan."""
-        self._total = self._done + event.trials
-        self._seconds, self._judged = event.seconds, time.monotonic()
-
-    @property
-    def _done(self) -> int:
-        return len(self._seen)
+        self._total = len(self._seen) + event.trials
+        self._end = time.monotonic() + event.seconds
 
     @property
     def left(self) -> str:
         """Time left, by the forecast where there is one, else by the pace so far."""
-        if self._seconds is not None:
-            return units.duration(max(0.0, self._seconds - (time.monotonic() - self._judged)))
-        if not self._done:
+        now, done = time.monotonic(), len(self._seen)
+        if self._end is not None:
+            return units.duration(max(0.0, self._end - now))
+        if not done:
             return "…"
-        pace = (time.monotonic() - self._began) / self._done
-        return units.duration(pace * max(0, self._total - self._done))
+        return units.duration((now - self._began) / done * max(0, self._total - done))
 
     @property
     def share(self) -> float:
         """Share of the planned records that are done."""
-        return min(1.0, self._done / self._total) if self._total else 1.0
+        return min(1.0, len(self._seen) / self._total) if self._total else 1.0
 
     def medians(self) -> str:
         """Return running medians by metric, placement and driver, on one line."""
-        parts: dict[str, list[str]] = {}
+        parts: defaultdict[str, list[str]] = defaultdict(list)
         for (metric, placement, driver), values in sorted(self._values.items()):
             shown = units.quantity(median(values), METRICS[metric].unit)
-            parts.setdefault(f"{metric}@{placement}", []).append(f"{driver} {shown}")
+            parts[f"{metric}@{placement}"].append(f"{driver} {shown}")
         return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
 
 
@@ -102,12 +99,12 @@ def standing(ruling: Ruling, seconds: float) -> list[str]:
 
 def _leaving(settled: Iterable[Settled]) -> list[str]:
     """Return a line for all that leave in the same cells for the same reason."""
-    drivers: dict[tuple[str, str], list[str]] = {}
+    drivers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in settled:
-        drivers.setdefault((one.why, _place(one.cell)), []).append(one.cell.driver)
-    places: dict[tuple[str, str], list[str]] = {}
+        drivers[one.why, _place(one.cell)].append(one.cell.driver)
+    places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (why, place), names in drivers.items():
-        places.setdefault((why, ", ".join(names)), []).append(place)
+        places[why, ", ".join(names)].append(place)
     return [
         f"settled: {names} in {', '.join(where)} ({why})" for (why, names), where in places.items()
     ]
@@ -127,38 +124,31 @@ def _place(cell: Cell) -> str:
     return f"{cell.probe}@{cell.placement}{path}"
 
 
-class PlainProgress:
+class PlainProgress(ProgressCounts):
     """A line when a block begins and ends, and one for each failure."""
-
-    def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` records of which were there before."""
-        self._tally = ProgressCounts(plan, done)
-        self._most = "at most " if plan.adaptive else ""
 
     def show(self, event: Event) -> None:
         """Print what a log should keep."""
         match event:
             case BlockStarted(number, total, trials):
                 records = f"{trials} record{'' if trials == 1 else 's'}"
-                say(f"block {number} of {self._most}{total}: {records}; left {self._tally.left}")
+                say(f"block {number} of {self.most}{total}: {records}; left {self.left}")
             case TrialFinished(record):
-                self._tally.add(record)
+                self.add(record)
                 if isinstance(record.outcome, Failure):
-                    say(
-                        f"  {_cell(record)}: failed ({record.outcome.stage}): "
-                        f"{record.outcome.reason}"
-                    )
+                    failed = f"failed ({record.outcome.stage}): {record.outcome.reason}"
+                    say(f"  {_cell(record)}: {failed}")
             case BlockFinished(number, seconds, _):
-                say(f"  {seconds:.1f} s; medians: {self._tally.medians()}")
+                say(f"  {seconds:.1f} s; medians: {self.medians()}")
             case BlockJudged(_, ruling, _, seconds):
-                self._tally.judged(event)
+                self.judged(event)
                 for line in standing(ruling, seconds):
                     say(f"  {line}")
             case _:
                 pass
 
 
-class LiveProgress:
+class LiveProgress(ProgressCounts):
     """One live region: the bar, what is running, time left, running medians."""
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
@@ -166,8 +156,7 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
-        self._tally = ProgressCounts(plan, done)
-        self._most = "at most " if plan.adaptive else ""
+        super().__init__(plan, done)
         self._block = self._running = self._standing = ""
         self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
 
@@ -175,17 +164,17 @@ class LiveProgress:
         """Redraw."""
         match event:
             case BlockStarted(number, total, _):
-                self._block = f"block {number} of {self._most}{total}"
+                self._block = f"block {number} of {self.most}{total}"
                 self._running = "bringing pairs up"
             case TrialStarted(step, attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
                 self._running = f"{_place(step.cell)}, all arms{again}"
             case TrialFinished(record):
-                self._tally.add(record)
+                self.add(record)
                 if isinstance(record.outcome, Failure):
                     self._print(f"{_cell(record)}: failed: {record.outcome.reason}")
             case BlockJudged(_, ruling, _, seconds):
-                self._tally.judged(event)
+                self.judged(event)
                 *settled, self._standing = standing(ruling, seconds)
                 for line in settled:
                     self._print(line)
@@ -200,14 +189,14 @@ class LiveProgress:
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import
 
         width = 28
-        done = round(self._tally.share * width)
+        done = round(self.share * width)
         head = f"{'━' * done}{'─' * (width - done)} {self._block} · {self._running}"
-        lines = [f"{head} · left {self._tally.left}", *self._tally.medians().split("; ")]
+        lines = [f"{head} · left {self.left}", *self.medians().split("; ")]
         lines += [self._standing] if self._standing else []
         return RichText(printable("\n".join(lines)), overflow="ellipsis")
 
 
-class TerminalObserver:
+class TerminalObserver(Observer):
     """Prints to stderr what a run does."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -224,16 +213,17 @@ class TerminalObserver:
             say(line)
 
     @contextmanager
-    def progress(self, plan: Plan, done: int) -> Iterator[Progress]:
-        """Yield the progress that fits stderr; `done` records of the plan exist already."""
+    def progress(self, plan: Plan, done: int) -> Iterator[Callable[[Event], None]]:
+        """Yield the progress that fits stderr."""
         if self._quiet:
-            yield SilentObserver()
+            with super().progress(plan, done) as show:
+                yield show
         elif sys.stderr.isatty():
             progress = LiveProgress(plan, done)
             with progress.live:
-                yield progress
+                yield progress.show
         else:
-            yield PlainProgress(plan, done)
+            yield PlainProgress(plan, done).show
 
 
 def _cell(record: Record) -> str:

@@ -1,23 +1,28 @@
 """The documents of `inspect` and `verify`: what endpoints, links and networks are."""
 
-from typing import Literal
+from dataclasses import asdict
+from typing import Literal, Self
 
-from typing_extensions import TypedDict
+from msgspec import Struct
 
-from netbench.spec import Family
+from netbench.drivers.base import other_end
+from netbench.drivers.links import parent_of
+from netbench.engines.base import Endpoint
+from netbench.record import NAMESPACE_KINDS, EndpointFacts, Ipam, Link, PairFacts
+from netbench.record.observed import Sharing
+from netbench.spec import Family, NetworkSpec, Protocol
+from netbench.verify.matrix import Measured, Promised
 
-Shared = Literal["own", "host", "pair"]
 
-
-class NamespaceCell(TypedDict):
+class NamespaceCell(Struct, frozen=True):
     """One namespace of an endpoint."""
 
     inode: int | None
-    shared: Shared | None
+    shared: Sharing | None
     """Who else is in it; null where an inode that decides it could not be read."""
 
 
-class PeerRow(TypedDict):
+class PeerRow(Struct, frozen=True):
     """The other end of a veth."""
 
     namespace: str | None
@@ -25,7 +30,7 @@ class PeerRow(TypedDict):
     name: str
 
 
-class LinkRow(TypedDict):
+class LinkRow(Struct, frozen=True):
     """One link of an endpoint."""
 
     name: str
@@ -40,8 +45,26 @@ class LinkRow(TypedDict):
     mtu: int
     mac: str
 
+    @classmethod
+    def of(cls, link: Link, end: EndpointFacts, facts: PairFacts) -> "LinkRow":
+        """Return a link of one end of a pair, with its other end where that is seen."""
+        place, peer = _far_end(link, end, facts)
+        parent = parent_of(end, facts) if link.name == "eth0" else None
+        return cls(
+            name=link.name,
+            index=link.index,
+            kind=link.kind,
+            mode=link.mode,
+            parent=link.parent,
+            parent_name=parent.name if parent else None,
+            peer=PeerRow(place, peer.index, peer.name) if peer else None,
+            master=peer.master if peer else link.master,
+            mtu=link.mtu,
+            mac=link.mac,
+        )
 
-class VethRow(TypedDict):
+
+class VethRow(Struct, frozen=True):
     """A line of the veth map."""
 
     link: str
@@ -52,7 +75,7 @@ class VethRow(TypedDict):
     bridge: str | None
 
 
-class EndpointDocument(TypedDict):
+class EndpointDocument(Struct, frozen=True):
     """One endpoint."""
 
     role: str
@@ -66,8 +89,62 @@ class EndpointDocument(TypedDict):
     addresses: list[str]
     routes: list[str]
 
+    @classmethod
+    def of(
+        cls,
+        end: EndpointFacts,
+        other: EndpointFacts,
+        facts: PairFacts,
+        endpoint: Endpoint,
+        **more: str,
+    ) -> Self:
+        """Return one end of a pair: its namespaces and whose they are, its links and their ends."""
+        links = [LinkRow.of(link, end, facts) for link in end.links]
+        spaces, host, pair = end.namespaces, facts.host.namespaces, other.namespaces
+        return cls(
+            role=end.role.value,
+            pid=end.pid,
+            sandbox_key=endpoint.sandbox_key,
+            namespaces={
+                kind: NamespaceCell(spaces.inode(kind), spaces.shared(kind, host, pair))
+                for kind in NAMESPACE_KINDS
+            },
+            links=links,
+            veth=[
+                VethRow(x.name, x.index, x.peer.namespace, x.peer.name, x.peer.index, x.master)
+                for x in links
+                if x.peer
+            ],
+            addresses=[f"{a.address}/{a.prefix} dev {a.link}" for a in end.addresses],
+            routes=[
+                f"{r.destination}{f' via {r.gateway}' if r.gateway else ''} dev {r.link}"
+                for r in end.routes
+            ],
+            **more,
+        )
 
-class HopRow(TypedDict):
+    @classmethod
+    def of_pair(
+        cls, facts: PairFacts, client: Endpoint, server: Endpoint, **more: str
+    ) -> list[Self]:
+        """Return both ends of a pair."""
+        return [
+            cls.of(facts.client, facts.server, facts, client, **more),
+            cls.of(facts.server, facts.client, facts, server, **more),
+        ]
+
+
+def _far_end(link: Link, end: EndpointFacts, facts: PairFacts) -> tuple[str | None, Link | None]:
+    """Return where a veth ends, and the link that it ends in; None where it is not seen."""
+    if link.kind == "veth" and link.peer_nsid is not None:
+        for place in (facts.host, facts.sandbox, facts.lan):
+            found = other_end(end, place, link) if place else None
+            if place and found:
+                return place.role.value, found
+    return None, None
+
+
+class HopRow(Struct, frozen=True):
     """One link of a path."""
 
     namespace: str
@@ -76,10 +153,10 @@ class HopRow(TypedDict):
     mtu: int
 
 
-class NetworkRow(TypedDict):
+class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
     """A network with its address management."""
 
-    name: str
+    network: str
     driver: str
     kind: str
     mode: str | None
@@ -91,8 +168,14 @@ class NetworkRow(TypedDict):
     bridge: str | None
     vxlan: int | None
 
+    @classmethod
+    def of(cls, driver: str, spec: NetworkSpec | None, ipam: Ipam) -> "NetworkRow":
+        """Return a network; without a `spec` the engine's default one."""
+        kind, mode = (spec.driver, spec.mode) if spec else ("bridge", None)
+        return cls(driver=driver, kind=kind, mode=mode, **asdict(ipam))
 
-class PromiseRow(TypedDict):
+
+class PromiseRow(Struct, frozen=True):
     """One promise, held or broken."""
 
     promise: str
@@ -100,7 +183,7 @@ class PromiseRow(TypedDict):
     evidence: str
 
 
-class InspectDocument(TypedDict):
+class InspectDocument(Struct, frozen=True):
     """What `inspect --json` prints."""
 
     schema: Literal[1]
@@ -118,35 +201,32 @@ class InspectDocument(TypedDict):
     notes: list[str]
 
 
-class DriverPromiseRow(PromiseRow):
+class DriverPromiseRow(PromiseRow, frozen=True):
     """One promise of one driver."""
 
     driver: str
 
 
-class DriverEndpointDocument(EndpointDocument):
+class DriverEndpointDocument(EndpointDocument, frozen=True):
     """One endpoint of one driver's pair."""
 
     driver: str
 
 
-ReachRow = TypedDict(
-    "ReachRow",
-    {
-        "driver": str,
-        "from": str,
-        "to": str,
-        "protocol": Literal["tcp", "udp"],
-        "family": Family,
-        "promised": Literal["reach", "no-reach", "unspecified"],
-        "measured": Literal["reach", "no-reach", "skip"],
-        "evidence": str,
-    },
-)
-"""One connect: promised and measured."""
+class ReachRow(Struct, frozen=True, rename={"source": "from", "target": "to"}):
+    """One connect: promised and measured."""
+
+    driver: str
+    source: str
+    target: str
+    protocol: Protocol
+    family: Family
+    promised: Promised
+    measured: Measured
+    evidence: str
 
 
-class SkippedRow(TypedDict):
+class SkippedRow(Struct, frozen=True):
     """A driver that was not looked at."""
 
     driver: str
@@ -155,14 +235,14 @@ class SkippedRow(TypedDict):
     """Whether it is not possible here; else it failed."""
 
 
-class ProblemRow(TypedDict):
+class ProblemRow(Struct, frozen=True):
     """What went wrong with one driver."""
 
     driver: str
     problem: str
 
 
-class VerifyDocument(TypedDict):
+class VerifyDocument(Struct, frozen=True):
     """What `verify --json` prints."""
 
     schema: Literal[1]

@@ -1,8 +1,10 @@
-"""The document of `run` and `report`: the analysis itself, and what names the run."""
+"""The documents of `run` and `report`, and of `compare`: the analysis, and what names the runs."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
+from netbench.analysis.compare.model import Basis
 from netbench.analysis.literature import Agreement
 from netbench.analysis.model import (
     BudgetResult,
@@ -12,14 +14,15 @@ from netbench.analysis.model import (
     NullContrast,
     QualityWarning,
     Standing,
+    Verdict,
 )
-from netbench.documents.lists import Status
-from netbench.record import Direction
-from netbench.spec import Placement
+from netbench.record import Direction, Status
+from netbench.spec import Path, Placement
+
+Value = str | int | float | bool | list[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetCell:
+class BudgetCell(Struct, frozen=True):
     """Where a budget stands."""
 
     driver: str
@@ -28,8 +31,7 @@ class BudgetCell:
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetRow:
+class BudgetRow(Struct, frozen=True):
     """One budget in one cell."""
 
     expression: str
@@ -62,8 +64,7 @@ class BudgetRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRow:
+class PublishedRow(Struct, frozen=True):
     """What others published, beside what this run measured."""
 
     source: str
@@ -84,8 +85,7 @@ class PublishedRow:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunDocument:
+class RunDocument(Struct, frozen=True):
     """What `run --json`, `report --json`, `export --format json` and summary.json hold."""
 
     schema: Literal[2]
@@ -114,3 +114,100 @@ class RunDocument:
     ceilings: tuple[Ceiling, ...]
     warnings: tuple[QualityWarning, ...]
     published: tuple[PublishedRow, ...]
+
+
+class ComparedRun(Struct, frozen=True):
+    """One of the runs."""
+
+    label: str
+    folder: str
+    engine: str
+
+
+class DifferenceRow(Struct, frozen=True):
+    """A fact in which two runs differ."""
+
+    fact: str
+    left: Value
+    """null where the run does not have it."""
+    right: Value
+    confounder: bool
+    accepted: bool
+    meaning: str
+    run: str
+    """Label of the right one."""
+    driver: str | None
+    path: str | None
+    probe: str | None
+    placement: str | None
+    link: str
+
+
+class SideRow(Struct, frozen=True):
+    """What one run has of a contrast."""
+
+    run: str
+    blocks: int
+    level: float | None
+    median: float | None
+    reason: str
+
+
+class RunContrastRow(Struct, frozen=True):
+    """One driver in two runs: one metric, one cell."""
+
+    driver: str
+    baseline: str
+    path: Path
+    probe: str
+    placement: Placement
+    metric: str
+    unit: str
+    primary: bool
+    basis: Basis
+    left: SideRow
+    right: SideRow
+    ratio: float | None
+    low: float | None
+    high: float | None
+    difference: float | None
+    verdict: Verdict
+    reason: str
+    """Why it is undecided; empty where it is decided or withheld."""
+    blocks: int
+    noise_floor: float | None
+    machine: float | None
+    withheld: list[str]
+    """Facts for which there is no verdict."""
+    warnings: list[QualityWarning]
+
+
+class MachineRow(Struct, frozen=True):
+    """What the sentinel read in both runs."""
+
+    run: str
+    placement: Placement
+    left: float | None
+    right: float | None
+    ratio: float | None
+    unit: str
+
+
+class CompareDocument(Struct, frozen=True):
+    """What `compare --json` prints."""
+
+    schema: Literal[2]
+    left: str
+    right: str
+    runs: list[ComparedRun]
+    page: str
+    exit: int
+    accepted: list[str]
+    alpha: float | None
+    margin: float
+    differences: list[DifferenceRow]
+    contrasts: list[RunContrastRow]
+    machine: list[MachineRow]
+    verdict_withheld: bool
+    withheld_by: list[str]
+    budgets: list[BudgetRow]

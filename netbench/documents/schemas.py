@@ -6,42 +6,34 @@
 import ast
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from msgspec.json import schema_components
 
-from netbench.documents.compare import CompareDocument
+from netbench import documents
 from netbench.documents.inspect_verify import InspectDocument, VerifyDocument
-from netbench.documents.lists import (
-    CleanDocument,
-    DoctorDocument,
-    DriversDocument,
-    ErrorDocument,
-    RunsDocument,
-)
-from netbench.documents.run import RunDocument
+from netbench.documents.run import CompareDocument, RunDocument
 from netbench.record import SCHEMA, Record, RunInfo
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 FOLDER: Final = Path(__file__).parent.parent / "schemas"
 DOCUMENTS: Final[dict[str, type]] = {
-    "clean": CleanDocument,
+    "clean": documents.CleanDocument,
     "compare": CompareDocument,
-    "doctor": DoctorDocument,
-    "drivers": DriversDocument,
-    "error": ErrorDocument,
+    "doctor": documents.DoctorDocument,
+    "drivers": documents.DriversDocument,
+    "error": documents.ErrorDocument,
     "inspect": InspectDocument,
     "record": Record,
     "run": RunDocument,
     "run-folder": RunInfo,
-    "runs": RunsDocument,
+    "runs": documents.RunsDocument,
     "verify": VerifyDocument,
 }
 """What each schema describes: `record` a line of records.jsonl, `run-folder` run.json."""
-_REFERENCE: Final = "#/$defs/{name}"
 
 
 def schemas() -> dict[str, str]:
@@ -63,11 +55,12 @@ def _version(kind: type) -> int:
 
 
 def _schema(name: str, kind: type) -> str:
-    (root,), parts = schema_components([kind], ref_template=_REFERENCE)
-    for part, source in _classes(kind):
-        for field, text in _field_texts(source).items():
-            if field in parts.get(part, {}).get("properties", {}):
-                _describe(parts[part]["properties"], field, text)
+    (root,), parts = schema_components([kind], ref_template="#/$defs/{name}")
+    for source in _classes(kind):
+        properties = parts.get(source.__name__, {}).get("properties", {})
+        for field, text in _field_texts(source):
+            if field in properties:
+                properties[field] = {**properties[field], "description": text}
     version = _version(kind)
     content = {
         "$schema": DIALECT,
@@ -79,41 +72,28 @@ def _schema(name: str, kind: type) -> str:
     return json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False) + "\n"
 
 
-def _describe(properties: dict[str, Any], field: str, text: str) -> None:
-    properties[field] = {**properties[field], "description": text}
-
-
-def _classes(kind: type) -> Iterator[tuple[str, type]]:
-    """Yield every class that a type is made of, with its name."""
-    found: dict[str, type] = {}
+def _classes(kind: type) -> set[type]:
+    """Return every class of netbench's that a type is made of."""
+    found: set[type] = set()
     waiting: list[Any] = [kind]
     while waiting:
         one = waiting.pop()
         waiting += get_args(one)
-        ours = inspect.isclass(one) and one.__module__.startswith("netbench")
-        if ours and one.__name__ not in found:
-            found[one.__name__] = one
+        if inspect.isclass(one) and one.__module__.startswith("netbench") and one not in found:
+            found.add(one)
             waiting += get_type_hints(one).values()
-    yield from found.items()
+    return found
 
 
-def _field_texts(kind: type) -> Mapping[str, str]:
-    """Return the docstrings that stand below the fields of a class."""
-    file = Path(inspect.getfile(kind))
-    found = (
-        node
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
-    )
-    named = next(found, None)
-    body = named.body if named is not None else []  # one made by a call has no fields to read
-    texts = {}
+def _field_texts(kind: type) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a class that have a docstring below them, with it."""
+    (source,) = ast.parse(inspect.getsource(kind)).body
+    body = source.body if isinstance(source, ast.ClassDef) else []
     for field, below in pairwise(body):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            texts[field.target.id] = inspect.cleandoc(str(below.value.value))
-    return texts
+            yield field.target.id, inspect.cleandoc(str(below.value.value))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""What we saw: the outcome of a trial, with the facts that stand behind it."""
+"""What we saw: outcomes and the facts behind them; here what stands in `run.json`."""
 
-from netbench.record.budget import Budget
+from dataclasses import dataclass
+from typing import Final, Literal
+
 from netbench.record.histogram import Histogram
-from netbench.record.metrics import METRICS, Metric
+from netbench.record.metrics import METRICS, Budget, Metric
 from netbench.record.observed import (
     NAMESPACE_KINDS,
     Absent,
@@ -36,18 +38,7 @@ from netbench.record.outcome import (
     TrialTimes,
 )
 from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
-from netbench.record.resumed import Resumed, ResumeDifference
-from netbench.record.run import (
-    SCHEMA,
-    Direction,
-    OtherRun,
-    PlacementCpus,
-    PlanSummary,
-    ProbeSummary,
-    PublishedComparison,
-    RunInfo,
-)
-from netbench.record.stopping import Left, Ruling, Settled, Why
+from netbench.spec import Cell
 
 __all__ = [
     "METRICS",
@@ -55,50 +46,270 @@ __all__ = [
     "NOTE",
     "NO_HOST",
     "NO_USER",
-    "SCHEMA",
     "Absent",
     "Address",
     "Budget",
     "Completed",
-    "Direction",
     "EndpointFacts",
     "FactValue",
     "Failure",
     "Histogram",
     "HopProof",
     "Ipam",
-    "Left",
     "Link",
     "LinkCounters",
     "Measurement",
     "Metric",
     "Namespaces",
-    "OtherRun",
     "Outcome",
     "PairFacts",
     "PathProof",
     "Pins",
-    "PlacementCpus",
-    "PlanSummary",
-    "ProbeSummary",
     "PromiseCheck",
-    "PublishedComparison",
     "Record",
     "Redaction",
-    "ResumeDifference",
-    "Resumed",
     "Route",
-    "Ruling",
-    "RunInfo",
     "Sample",
     "SentinelReading",
     "SentinelWindow",
     "SeriesPoint",
-    "Settled",
     "Skip",
     "Slice",
     "ToolRun",
     "TrialTimes",
-    "Why",
     "telling",
 ]
+
+Direction = Literal["more", "less", "same"]
+"""Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""
+Ending = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
+Status = Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"]
+Why = Literal["precise", "decided", "described", "no-contrast"]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedComparison:
+    """One published comparison, and the cell that measures its counterpart."""
+
+    source: str
+    """Who and where, as text."""
+    url: str
+    driver: str
+    baseline: str
+    metric: str
+    """A metric of ours, or the nearest to what was published."""
+    direction: Direction
+    ratio: float | None
+    """driver / baseline of the raw metric; None where only a rank was published."""
+    conditions: str
+    """What it was measured on, and how that differs from one machine and two containers."""
+    path: str = ""
+    """With `probe` and `placement` the cell; all three empty where none is comparable."""
+    probe: str = ""
+    placement: str = ""
+    incomparable: str = ""
+    """Why it cannot be compared with anything that one machine measures; empty where it can."""
+
+
+SCHEMA: Final = 2
+"""Version of the run folder. 1: whole trials, never released. 2: sessions with their slices."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementCpus:
+    """The CPUs that a placement stands for in this run."""
+
+    placement: str
+    client: int | None
+    server: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSummary:
+    """A probe as the suite configured it."""
+
+    name: str
+    """As cells name it."""
+    kind: str
+    """Key of `PROBES`."""
+    metrics: tuple[str, ...]
+    """What it may give, the leading one first."""
+    parameters: tuple[tuple[str, FactValue], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """The plan as it was fixed before the first trial."""
+
+    suite: str
+    """Name of the suite."""
+    drivers: tuple[str, ...]
+    baseline: str
+    cells: tuple[Cell, ...]
+    blocks: int
+    """How many; at most, where `adaptive`."""
+    cap: int
+    """Blocks that were declared when the run began; `blocks` is more where it was extended."""
+    max_time: float | None
+    """Seconds; None for no limit."""
+    seed: int
+    margin: float
+    """Relative effect that matters, 0.05 for 5 %."""
+    placements: tuple[PlacementCpus, ...]
+    congestion_control: str | None
+    """Asked for with `--cc`; None for the system's own."""
+    probes: tuple[ProbeSummary, ...] = ()
+    """Those that the cells use."""
+    secondary: tuple[tuple[str, str], ...] = ()
+    """Probe and placement of cells that the run is not judged by: shown beside the others, with
+    no share in the error rate."""
+    limits: tuple[tuple[str, str, int], ...] = ()
+    """Probe and placement of cells that only describe, and in how many blocks, the first ones, they
+    run; all others run in every block until they are settled."""
+    require: tuple[Budget, ...] = ()
+    """Budgets asked for with `--require`."""
+    allow_undecided: bool = False
+    """Whether a budget that is not decided counts as kept."""
+    published: tuple[PublishedComparison, ...] = ()
+    """What others measured, to stand beside what this run does."""
+    adaptive: bool = False
+    """Whether cells leave once their contrast is settled; else every block holds every cell."""
+    precision: float = 0.03
+    """Relative half-width of an interval that is narrow enough, 0.03 for 3 %."""
+    least: int = 6
+    """Complete pairs that a contrast has at least before it may be settled."""
+    unhurried: int = 0
+    """Blocks that `max_time` does not prevent."""
+    conflists: tuple[tuple[str, str], ...] = ()
+    """SHA-256 of the CNI configuration list of each driver that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRun:
+    """Another netbench that measured on the same engine or machine meanwhile."""
+
+    id: str
+    blocks: tuple[int, ...]
+    """During which it was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A cell whose leading metric's contrast needs no more blocks: it has left the run."""
+
+    cell: Cell
+    block: int
+    """The last block it ran in; a run that was extended may have measured it again since."""
+    why: Why
+    """`precise`: the interval is as narrow as was asked for. `decided`: a verdict stands.
+    `described`: it only describes, and has run in as many blocks as its suite says.
+    `no-contrast`: there is nothing to compare, or one side never gave a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A cell that goes on."""
+
+    cell: Cell
+    blocks: int | None
+    """Blocks of the run after which its contrast would be precise, by the spread so far; None
+    where nothing can be said yet. A verdict may settle it sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What is settled after a block, and what is left."""
+
+    settled: tuple[Settled, ...]
+    """By this block; earlier ones are not told again."""
+    left: tuple[Left, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeDifference:
+    """What is not as it was when the run began."""
+
+    what: str
+    """A fact's name, or that of a tool or an option."""
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        """Return `kernel.release: 6.1.0 when the run began, 6.12.1 now`."""
+        return f"{self.what}: {self.before} when the run began, {self.now} now"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """One `--resume`."""
+
+    at: str
+    """UTC, ISO 8601."""
+    command: tuple[str, ...]
+    version: str
+    """netbench's version."""
+    block: int
+    """The first block that was measured from then on."""
+    number: int
+    """The number of its first record. Earlier records of that block are set aside: it was cut off,
+    and what belongs to one block is measured within minutes, over pairs brought up together."""
+    set_aside: int
+    """How many those are."""
+    spent: float
+    """Seconds that the run had taken by then, pauses left out."""
+    differences: tuple[ResumeDifference, ...] = ()
+    """What had changed since the run began, where `--force` went on all the same."""
+    extended_blocks: int = 0
+    """Blocks that `--blocks +N` added; 0 where it was not given."""
+    extended_time: float = 0.0
+    """Seconds that `--max-time +S` added; 0 where it was not given."""
+    reopened: bool = False
+    """Whether cells that had settled were measured again, because nothing else was left."""
+
+    @property
+    def extends(self) -> bool:
+        """Whether the run was extended, and not only resumed."""
+        return bool(self.extended_blocks or self.extended_time)
+
+    def sets_aside(self, block: int, number: int) -> bool:
+        """Tell whether a record counts no more, because its block was measured anew."""
+        return block == self.block and number < self.number
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The content of `run.json`."""
+
+    schema: int
+    id: str
+    """Also the value of the label `netbench.run` on everything that the run made."""
+    version: str
+    """netbench's version."""
+    created: str
+    """UTC, ISO 8601."""
+    command: tuple[str, ...]
+    engine: str
+    engine_why: str
+    """Why this engine, in words."""
+    plan: PlanSummary
+    tools: tuple[tuple[str, str], ...]
+    """Name and version of each tool, as it prints them."""
+    facts: tuple[tuple[str, FactValue], ...]
+    """Host-, kernel- and engine-level facts of the registry."""
+    helpers: tuple[str, ...] = ()
+    """What netbench made beside the pairs, and with which rights, in words."""
+    status: Status = "running"
+    finished: str | None = None
+    wall: float | None = None
+    """Seconds from the first creation to the last removal; the pause before a `--resume` is none
+    of them."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about this run as a whole."""
+    settled: tuple[Settled, ...] = ()
+    """Cells that settled before the run's end, in that order."""
+    options: tuple[tuple[str, FactValue], ...] = ()
+    """Every option that was set, by its name without dashes."""
+    resumed: tuple[Resumed, ...] = ()
+    """Each time that it was gone on with."""
+    others: tuple[OtherRun, ...] = ()
+    """Whoever measured at the same time, in the order they were seen."""

@@ -163,19 +163,16 @@ class Ipam:
     """What the engine's address management says of the pair's network."""
 
     network: str
-    """Name of the network."""
     subnet: str
-    """CIDR."""
     gateway: str | None
     bridge: str | None
-    """Name of the host's bridge for it, where the engine tells."""
+    """Name of the host's bridge for it; None if the engine does not say."""
     subnet6: str | None = None
-    """IPv6 CIDR; None where it has none."""
     gateway6: str | None = None
     parent: str | None = None
     """Name of the host's link whose children its links are."""
     vxlan: int | None = None
-    """VXLAN network identifier of an overlay, where the engine tells."""
+    """VXLAN network identifier of an overlay; None if the engine does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +183,10 @@ class PairFacts:
     server: EndpointFacts
     host: EndpointFacts
     target: str | None
-    """Address by which the pair's client reaches the server; None where there is none."""
+    """Address by which the pair's client reaches the server."""
     ipam: Ipam | None
     reader: Literal["netlink", "engine"]
-    """Which reader saw it: in process by netlink, or from inside through the engine."""
+    """In process by netlink, or from inside through the engine."""
     notes: tuple[str, ...] = field(default=())
     """What could not be read, and why."""
     lan: EndpointFacts | None = None
@@ -201,19 +198,10 @@ class PairFacts:
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""
-        match role:
-            case Role.CLIENT:
-                return self.client
-            case Role.SERVER:
-                return self.server
-            case Role.HOST:
-                return self.host
-            case Role.LAN:
-                return self.lan
-            case Role.SANDBOX:
-                return self.sandbox
+        return next((end for end in self.ends if end.role is role), None)
 
     @property
     def ends(self) -> tuple[EndpointFacts, ...]:
         """Everything that was read, in the order of `Role`."""
-        return tuple(found for role in Role if (found := self.end(role)) is not None)
+        ends = (self.client, self.server, self.host, self.lan, self.sandbox)
+        return tuple(end for end in ends if end is not None)

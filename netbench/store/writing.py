@@ -1,4 +1,4 @@
-"""A run folder, written as records come; `netbench.store.reading` reads it back.
+"""A run folder, written as records come; `netbench.store` reads it back.
 
     <UTC time>-<drivers>/   run.json  records.jsonl  raw/  report.html  summary.md  .csv  .json
 
@@ -20,12 +20,14 @@ from tempfile import TemporaryFile
 from typing import Final, Self
 
 from msgspec import to_builtins
+from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
 from netbench.spec import Role
-from netbench.store.reading import RECORDS, RUN
 
+RUN: Final = "run.json"
+RECORDS: Final = "records.jsonl"
 RAW: Final = "raw"
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
 _NAME_LIMIT: Final = 70
@@ -36,7 +38,10 @@ _DRIVER_LIMIT: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of a run that is being measured."""
+    """The folder of a run that is being measured.
+
+    What writes raises `RunFolderLost` if it cannot, `ValueError` for a number that is not finite.
+    """
 
     path: Path
     redaction: Redaction = field(default_factory=Redaction)
@@ -50,13 +55,9 @@ class RunFolder:
         info: RunInfo,
         redaction: Redaction | None = None,
     ) -> Self:
-        """Make a new folder under `parent` and write `run.json`.
+        """Make a new folder under `parent` and write `run.json`; `RunFolderError` if it cannot.
 
-        Without a `redaction` names and addresses of the site stay in it, so that it is for its
-        owner's eyes alone (mode 0700); else its mode is what the umask leaves.
-
-        Raises:
-            RunFolderError: it cannot be written.
+        Without a `redaction` names and addresses of the site stay in it, and its mode is 0700.
         """
         stamp = datetime.fromisoformat(info.created).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         name = "-".join([stamp, *_labels(drivers)])
@@ -75,11 +76,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the only netbench that measures into this folder, until context or process ends.
-
-        Raises:
-            RunFolderError: another one does.
-        """
+        """Be the only netbench that measures into this folder; `RunFolderError` if another does."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with suppress(OSError):  # not every file system has locks
@@ -98,9 +95,6 @@ class RunFolder:
         """Make ready for what comes after record `last`: drop what a killed run left half-done.
 
         That is a line cut short at the end of the records, and raw output of trials without one.
-
-        Raises:
-            RunFolderLost: it cannot be written.
         """
         path = self.path / RECORDS
         try:
@@ -115,12 +109,7 @@ class RunFolder:
             raise _unwritable(path, exc) from exc
 
     def append(self, record: Record) -> None:
-        """Add one record, on disk when this returns; a line that does not fit is taken back.
-
-        Raises:
-            RunFolderLost: it cannot be written.
-            ValueError: a number in it is not finite.
-        """
+        """Add one record, on disk when this returns; a line that does not fit is taken back."""
         line = _encode(record, self.redaction) + b"\n"
         path = self.path / RECORDS
         try:
@@ -140,9 +129,6 @@ class RunFolder:
         """Keep a tool's whole output; return its path in the folder, empty where there is none.
 
         `turn` counts the tools of one role in one record, from 0.
-
-        Raises:
-            RunFolderLost: it cannot be written.
         """
         if not text:
             return ""
@@ -155,22 +141,13 @@ class RunFolder:
         return name
 
     def finish(self, info: RunInfo) -> None:
-        """Write `run.json` anew; readers see the old one or the new one, never a part.
-
-        Raises:
-            RunFolderLost: it cannot be written.
-            ValueError: a number in it is not finite.
-        """
+        """Write `run.json` anew; readers see the old one or the new one, never a part."""
         command = tuple(map(self.redaction.text, info.command))
-        told = replace(info, command=command)
-        self.write(RUN, _encode(told, self.redaction, indent=2).decode() + "\n")
+        line = _encode(replace(info, command=command), self.redaction)
+        self.write(RUN, indented(line, indent=2).decode() + "\n")
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file (`report.html`, `summary.md`, `summary.csv`) whole, and return its path.
-
-        Raises:
-            RunFolderLost: it cannot be written.
-        """
+        """Write a file (`report.html`, `summary.md`, `summary.csv`) whole, and return its path."""
         try:
             return write_whole(self.path / name, text.encode("utf-8", "replace"))
         except RunFolderError as exc:
@@ -178,11 +155,7 @@ class RunFolder:
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file and return its path; readers see the old one or the new one, never a part.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
+    """Write a file and return its path; readers see the old one or the new one, never a part."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -198,10 +171,7 @@ def write_whole(path: Path, content: bytes) -> Path:
 
 
 def check_writable(parent: Path) -> str | None:
-    """Return why no run folder can be made under `parent`, None where one can; leaves nothing.
-
-    Found by trying: permission bits say nothing to root, and nothing of file systems like /proc.
-    """
+    """Return why no run folder can be made under `parent`, by trying; None if one can."""
     existing = parent.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
@@ -252,16 +222,14 @@ def _why(path: Path, error: OSError) -> str:
     return f"{path} cannot be written: {error.strerror or error}"
 
 
-def _encode(value: Record | RunInfo, redaction: Redaction, indent: int | None = None) -> bytes:
+def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
     """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode."""
-    separators = (",", ":") if indent is None else (",", ": ")
     document = to_builtins(value)
     text = json.dumps(
         redaction.value(document) if redaction else document,
         allow_nan=False,
         ensure_ascii=False,
-        indent=indent,
-        separators=separators,
+        separators=(",", ":"),
     )
     return text.encode("utf-8", "replace")
 

@@ -1,10 +1,10 @@
-"""How a run is measured beside its plan, and who follows it."""
+"""How a run is measured beside its plan, and what follows it."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final
 
 from netbench.engines.base import EngineOptions
 from netbench.plan import Plan
@@ -31,44 +31,20 @@ class RunOptions:
     """The command line, as the run records it."""
 
 
-class Progress(Protocol):
-    """Shows the events of a run."""
-
-    def show(self, event: Event) -> None:
-        """Take one event."""
-        ...
-
-
-class Observer(Protocol):
-    """Follows a run while it is measured."""
+class Observer:
+    """Follows a run while it is measured; this one shows nothing."""
 
     def say(self, line: str) -> None:
         """Take a message that the user must see."""
-        ...
 
     def inform(self, line: str) -> None:
         """Take a line of progress."""
-        ...
-
-    def progress(self, plan: Plan, done: int) -> AbstractContextManager[Progress]:
-        """Return what shows the run's events; `done` records of the plan exist already."""
-        ...
-
-
-class SilentObserver:
-    """Shows nothing."""
-
-    def say(self, line: str) -> None:
-        """Ignore a message."""
-
-    def inform(self, line: str) -> None:
-        """Ignore a line of progress."""
-
-    def show(self, event: Event) -> None:
-        """Ignore an event."""
 
     @contextmanager
-    def progress(self, plan: Plan, done: int) -> Iterator[Progress]:
-        """Yield itself."""
+    def progress(self, plan: Plan, done: int) -> Iterator[Callable[[Event], None]]:
+        """Yield what takes each event of the run; `done` records of the plan exist already."""
         del plan, done
-        yield self
+        yield lambda _: None
+
+
+SILENT: Final = Observer()

@@ -1,22 +1,32 @@
-"""Before the first trial: the engine prepared and its host read; afterwards: all of it removed."""
+"""Before the first trial: engine and `--parent` checked, host read; afterwards: all removed."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
 
 from netbench.drivers import Driver
 from netbench.engines.base import Engine, EngineOptions
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
-from netbench.record import FactValue, Redaction
-from netbench.spec import CpuTopology
-from netbench.spec import Path as TrafficPath
+from netbench.record import EndpointFacts, FactValue, Link, Redaction
+from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
-from netbench.topology import choose_reader
-from netbench.workflow.host_facts import read_host_facts
-from netbench.workflow.identity import identity
+from netbench.workflow.host_facts import facts_of, identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
-from netbench.workflow.parent import check_parent
+
+_CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
+"""Kinds of link that are themselves children of another."""
+_NOT_PROPOSED: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
+"""Kinds of link that hardly lead to the network that was meant."""
+_DEFAULTS: Final = ("default", "::/0")
+_WHY: Final = (
+    "benchmarks do not belong on a network in use (RFC 6815), and a macvlan's parent goes "
+    "promiscuous and shares its switch port with every child"
+)
+_ANYWAY: Final = "name an interface that nobody needs, or add --parent-in-use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +56,9 @@ def taken_down(
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Say of an engine that fails before the first trial that nothing can be measured on it.
+    """Raise `EngineUnavailable` for an engine that fails before the first trial.
 
-    Raises:
-        EngineUnavailable: in place of its error.
-        EngineLost: it went away, which is another matter.
+    `EngineLost` stays what it is.
     """
     try:
         yield
@@ -59,12 +67,7 @@ def needed() -> Iterator[None]:
 
 
 def topology_of(engine: Engine) -> CpuTopology:
-    """Return the CPUs of an engine.
-
-    Raises:
-        EngineUnavailable: it cannot run anything; the message says what is missing.
-        EngineLost: it went away.
-    """
+    """Return the CPUs of an engine; raise as `needed` if it cannot run anything."""
     with needed():
         try:
             return engine.cpu_topology()
@@ -74,12 +77,7 @@ def topology_of(engine: Engine) -> CpuTopology:
 
 
 def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer) -> PreparedEngine:
-    """Prepare the engine and read its host.
-
-    Raises:
-        EngineUnavailable: nothing can be measured on it.
-        EngineLost: it went away meanwhile.
-    """
+    """Prepare the engine and read its host; errors as `needed`."""
     observer.inform(f"engine: {engine.name} ({engine.why})")
     with needed():
         helpers = engine.prepare()
@@ -90,22 +88,18 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
             helpers,
             engine.tools(),
             read_host_facts(engine, identify=options.identify),
-            None if options.identify else identity(engine, choose_reader(engine)),
+            None if options.identify else identity(engine),
         )
 
 
 def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
-
-    def here(driver: Driver, path: TrafficPath) -> bool:
-        return engine.unsupported(driver.recipe, path) is None
-
-    east_west = TrafficPath.EAST_WEST
-    outer = [path for path in plan.paths if path is not east_west]
-    beneath = [d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan]
-    return any(here(driver, path) for driver in plan.drivers for path in outer) or (
-        options.parent is None and any(here(driver, east_west) for driver in beneath)
-    )
+    outer = [path for path in plan.paths if path is not Path.EAST_WEST]
+    wanted: list[tuple[Driver, Path]] = [(one, path) for one in plan.drivers for path in outer]
+    if options.parent is None:
+        beneath = (d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan)
+        wanted += [(one, Path.EAST_WEST) for one in beneath]
+    return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
 
 
 def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
@@ -122,3 +116,93 @@ def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: boo
     except ENGINE_FAILURES as exc:
         observer.say(f"netbench: leftovers could not be removed: {exc.message}")
         observer.say("  fix: `netbench clean` once the engine is back")
+
+
+def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
+    """Refuse a parent that cannot serve, or should not, if one is named. The engine is prepared.
+
+    Raises:
+        ConfigurationError: with everything that speaks against the link.
+        FactError: the host's links cannot be read.
+    """
+    if name is None:
+        return
+    login = _login() if engine.local else None
+    host = facts_of(engine, engine.host()).host
+    problems = parent_problems(host, name, in_use=in_use, login=login)
+    if problems:
+        raise ConfigurationError(*(f"--parent: {problem}" for problem in problems))
+
+
+def _login() -> str | None:
+    """Return the address of this machine by which the user has logged in."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    return words[2] if len(words) == 4 else None  # noqa: PLR2004 -- two addresses, two ports
+
+
+def parent_problems(
+    host: EndpointFacts, name: str, *, in_use: bool, login: str | None
+) -> list[str]:
+    """Return everything that speaks against an interface as a parent, each as one sentence.
+
+    `in_use` allows one that carries the host's own traffic; `login` is the host's address that the
+    user is logged in by.
+    """
+    link = host.link(name)
+    instead = _instead(host, login)
+    if link is None:
+        return [f"{name} is no interface of the engine's host: {instead}"]
+    if link.name == "lo":
+        return [f"{name} is loopback, which leads nowhere and takes no children: {instead}"]
+    return [*_unfit(host, link, instead), *(() if in_use else _needed(host, link, login))]
+
+
+def _unfit(host: EndpointFacts, link: Link, instead: str) -> Iterator[str]:
+    """Return why a link takes no child, or none that carries traffic."""
+    name = link.name
+    if link.kind in _CHILDREN:
+        above = host.by_index(link.parent) if link.peer_nsid is None else None
+        better = f"name that parent, {above.name}" if above else instead
+        yield (
+            f"{name} is itself a {link.kind}, and the kernel would put children beside it, on its "
+            f"own parent: {better}"
+        )
+    if link.master is not None:
+        master = host.link(link.master)
+        kind = master.kind if master and master.kind else "link"
+        yield (
+            f"{name} is a port of the {kind} {link.master}, which takes every frame that arrives: "
+            f"name {link.master}, or free it with `ip link set {name} nomaster`"
+        )
+    if not link.up:
+        yield f"{name} is down, and so would be every child: `ip link set {name} up`"
+    elif link.carrier is False:
+        yield f"{name} has no carrier: nothing is up at its other end; plug it in, or name another"
+
+
+def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]:
+    """Return what the host and its user need a link for."""
+    routes = [r for r in host.routes if r.link == link.name and r.destination in _DEFAULTS]
+    if routes:
+        via = f" by {routes[0].gateway}" if routes[0].gateway else ""
+        yield f"{link.name} carries the default route{via}, and {_WHY}: {_ANYWAY}"
+    with suppress(ValueError):  # no address
+        wanted = ip_address((login or "").partition("%")[0])
+        own = [ip_address(a.address) for a in host.addresses if a.link == link.name]
+        if wanted in own:
+            yield f"{link.name} has {login}, the address of your own login, and {_WHY}: {_ANYWAY}"
+
+
+def _instead(host: EndpointFacts, login: str | None) -> str:
+    """Return which interfaces could serve, in words."""
+    free = [
+        link.name
+        for link in host.links
+        if link.name != "lo"
+        and link.kind not in _NOT_PROPOSED
+        and not any(_unfit(host, link, ""))
+        and not any(_needed(host, link, login))
+    ]
+    if not free:
+        return "it has none that is up, free and not in use, so leave --parent out"
+    return f"name one that could serve, such as {', '.join(free)}"

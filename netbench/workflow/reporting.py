@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from netbench import report
 from netbench.analysis import Analysis, Collector, analyse
-from netbench.errors import NOT_KEPT, ConfigurationError, Interrupted, RunFolderError
+from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
 from netbench.plan import offered_by, read_budgets
-from netbench.record import RunInfo
+from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest, DigestCollector
 from netbench.report.index import MARK, IndexEntry, index
 from netbench.store import (
@@ -24,6 +24,8 @@ from netbench.store import (
 )
 
 INDEX: Final = "index.html"
+_CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
+"""Exit codes of runs that did not come to their end, unless a budget is not kept."""
 _HEAD: Final = 2000
 """Bytes at the beginning of a page that hold its mark."""
 
@@ -47,19 +49,15 @@ class ReportedRun:
 def report_run(
     path: Path,
     *,
-    exit_code: int | None = None,
+    ending: Ending | None = None,
     require: tuple[str, ...] = (),
     allow_undecided: bool = False,
     adr: bool = False,
 ) -> ReportedRun:
     """Judge a run, write report.html and the summaries into its folder, and return all of it.
 
-    Args:
-        path: of the run folder.
-        exit_code: to return unless a budget is not kept; None for the one the records call for.
-        require: budgets to judge by instead of the run's own.
-        allow_undecided: let budgets that are not decided pass, as the run itself may.
-        adr: write a decision record too, for its author to go on with.
+    `ending` is that of a run that has just been measured; `require` are budgets in place of the
+    run's own; `adr` asks for a decision record, too.
 
     Raises:
         ConfigurationError: with everything that is wrong with the budgets, or there is a decision
@@ -67,11 +65,14 @@ def report_run(
         RunFolderError: the folder cannot be read or written.
     """
     run = load(path)
-    if adr:
-        _refuse_to_overwrite(path / DECISION)
+    if adr and (path / DECISION).exists():
+        raise ConfigurationError(
+            f"--adr: {path / DECISION} is there already, and may hold its author's words",
+            hint="move it away, or remove it",
+        )
     info = _budgeted(run.info, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
-    code = analysis.exit_code if exit_code is None else exit_code
+    code = _CUT_OFF.get(ending or "", analysis.exit_code)
     if not analysis.budgets_kept and code != Interrupted.exit_code:
         code = NOT_KEPT
     folder = RunFolder(path)
@@ -97,15 +98,6 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
     return analysis, gathering.digest(analysis, run.selected(gathering.wanted(analysis)))
 
 
-def _refuse_to_overwrite(path: Path) -> None:
-    """Raise where a decision record exists: an author may have gone on with it."""
-    if path.exists():
-        raise ConfigurationError(
-            f"--adr: {path} is there already, and may hold its author's words",
-            hint="move it away, or remove it",
-        )
-
-
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
     """Return a run with these budgets in place of its own, where there are any."""
     problems: list[str] = []
@@ -118,12 +110,7 @@ def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool)
 
 
 def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
-    """Write the page of a folder of runs and return its path.
-
-    Raises:
-        ConfigurationError: a page of that name exists that is not netbench's.
-        RunFolderError: it cannot be written.
-    """
+    """Write the page of a folder of runs and return its path; another's page is left alone."""
     path = parent / INDEX
     if path.exists() and not _is_index(path):
         raise ConfigurationError(
@@ -144,7 +131,7 @@ def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
 
 
 def _renew_index(parent: Path) -> tuple[str, ...]:
-    """Write the page anew where netbench wrote one; return why that was not possible."""
+    """Write the page anew if netbench wrote one; return why that was not possible."""
     path = parent / INDEX
     try:
         if path.is_file() and _is_index(path):

@@ -1,28 +1,28 @@
 """Resuming: go on with a run that was cut off, or extend one that ended."""
 
 import math
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from netbench.engines.base import Engine, EngineOptions, Owned
+from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
-from netbench.record import FactValue, Redaction, Resumed, RunInfo
+from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
 from netbench.runner import RunState
 from netbench.runner.eta import span
 from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration
 from netbench.version import version
-from netbench.workflow.journal import Status
-from netbench.workflow.options import Observer, RunOptions, SilentObserver
+from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
-from netbench.workflow.run import Opener, carry_on, judge_of
+from netbench.workflow.run import carry_on, judge_of
 
 _FINISHED: Final = ("complete", "out-of-time")
 _NAMED: Final = 6
@@ -31,76 +31,69 @@ _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 
 
-def nothing_to_do(run: LoadedRun, asked: Mapping[str, FactValue]) -> bool:
-    """Tell whether a run has ended and nothing that was asked for extends it.
-
-    Raises:
-        ConfigurationError: it has, and options were given that are not the run's.
-    """
-    if run.info.status not in _FINISHED or any(asks_to_extend(*one) for one in asked.items()):
-        return False
-    refuse(option_problems(run.info, asked), (), force=False)
-    return True
-
-
 def resume(
-    run: LoadedRun,
-    options: RunOptions,
-    observer: Observer | None = None,
-    *,
-    force: bool = False,
-    opener: Opener = open_engine,
-) -> Status:
-    """Measure what is left of a run, and what extends it; return how it ended.
+    run: LoadedRun, options: RunOptions, observer: Observer = SILENT, *, force: bool = False
+) -> Ending | None:
+    """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
-    Args:
-        run: as it was read.
-        options: `asked` holds what was given beside the folder: `blocks` of `+N` and `max-time`
-            of `+S` extend the run.
-        observer: follows it.
-        force: go on although the machine is not as it was.
-        opener: opens the engine; for callers with an engine of their own.
+    Returns how it ended; None where it had ended before, and nothing that is asked for extends it.
+    `force` goes on although the machine is not as it was.
 
     Raises:
         ConfigurationError: with everything that is not as it was when the run began.
         EngineUnavailable: nothing can be measured.
         RunFolderError: another netbench measures into it, or it is read-only.
     """
-    observer = observer or SilentObserver()
     info, asked = run.info, dict(options.asked)
+    if info.status in _FINISHED and not any(asks_to_extend(*one) for one in asked.items()):
+        refuse(option_problems(info, asked), (), force=False)
+        observer.say(
+            f"netbench: nothing is left to measure in {run.path}: the run is {info.status}"
+        )
+        line = f"netbench run --resume {shlex.quote(str(run.path))} --blocks +10"
+        observer.say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
+        return None
     options = _merged(info, options)
-    engine = opener(_engine(info, asked), info.id, options.engine)
+    kind = str(asked.get("engine", "auto"))
+    engine = open_engine(info.engine if kind == "auto" else kind, info.id, options.engine)
     with taken_down(engine, info.id, observer, keep=options.keep), RunFolder(run.path).held():
         _remove_dead(engine, info.id)
-        plan = restore(info.plan, topology_of(engine))
-        prepared = prepare(engine, plan, options, observer)
-        redaction = prepared.redaction or Redaction()
-        folder = RunFolder(run.path, redaction)
-        asked = {name: _as_kept(value, redaction) for name, value in asked.items()}
-        facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
-        changed = tuple(differences(info, engine.name, plan, replace(prepared, facts=facts), asked))
-        problems = option_problems(info, asked)
-        extension = read_extension(asked, problems)
-        refuse(problems, changed, force=force)
-        state, set_aside = _recalled(run, plan)
-        plan, resumed = _extended(info, plan, state, extension, options.command)
-        resumed = replace(resumed, set_aside=set_aside, differences=changed)
-        folder.mend(state.number)
-        observer.say(f"netbench: {_words(resumed)}; {_to_measure(plan, state)}")
-        goes_on = replace(
-            info,
-            plan=plan.summary(),
-            status="running",
-            finished=None,
-            wall=None,
-            settled=state.settled,
-            notes=(*info.notes, _words(resumed)),
-            resumed=(*info.resumed, resumed),
-        )
-        folder.finish(goes_on)
-        return carry_on(
-            engine, plan, folder, goes_on, observer=observer, state=state, keep=options.keep
-        )
+        return _go_on(run, engine, options, observer, force=force)
+
+
+def _go_on(
+    run: LoadedRun, engine: Engine, options: RunOptions, observer: Observer, *, force: bool
+) -> Ending:
+    info = run.info
+    plan = restore(info.plan, topology_of(engine))
+    prepared = prepare(engine, plan, options, observer)
+    redaction = prepared.redaction or Redaction()
+    folder = RunFolder(run.path, redaction)
+    asked = {name: _as_kept(value, redaction) for name, value in options.asked}
+    facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
+    changed = differences(info, engine.name, plan, replace(prepared, facts=facts), asked)
+    problems = option_problems(info, asked)
+    extension = read_extension(asked, problems)
+    refuse(problems, changed, force=force)
+    state, set_aside = _recalled(run, plan)
+    plan, resumed = _extended(info, plan, state, extension, options.command)
+    resumed = replace(resumed, set_aside=set_aside, differences=changed)
+    folder.mend(state.number)
+    observer.say(f"netbench: {_words(resumed)}; {_to_measure(plan, state)}")
+    goes_on = replace(
+        info,
+        plan=plan.summary(),
+        status="running",
+        finished=None,
+        wall=None,
+        settled=state.settled,
+        notes=(*info.notes, _words(resumed)),
+        resumed=(*info.resumed, resumed),
+    )
+    folder.finish(goes_on)
+    return carry_on(
+        engine, plan, folder, goes_on, observer=observer, state=state, keep=options.keep
+    )
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
@@ -112,11 +105,7 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
 
 
 def _extended(
-    info: RunInfo,
-    plan: Plan,
-    state: RunState,
-    extension: Extension,
-    command: tuple[str, ...],
+    info: RunInfo, plan: Plan, state: RunState, extension: Extension, command: tuple[str, ...]
 ) -> tuple[Plan, Resumed]:
     """Return the plan with what extends it, and what is recorded of that.
 
@@ -140,15 +129,11 @@ def _extended(
     nothing_left = not state.plan(state.block + 1).steps
     if nothing_left:
         state.reopen()
-    base = state.block if nothing_left or _limited_by_time_alone(info) else plan.blocks
+    before = [one for one in info.resumed if one.extends]
+    by_time_alone = before and not before[-1].extended_blocks
+    base = state.block if nothing_left or by_time_alone else plan.blocks
     plan = extension.of(plan, blocks=base, spent=state.spent)
     return plan, replace(resumed, reopened=nothing_left)
-
-
-def _limited_by_time_alone(info: RunInfo) -> bool:
-    """Tell whether the last extension set no number of blocks."""
-    last = next((one for one in reversed(info.resumed) if one.extends), None)
-    return last is not None and not last.extended_blocks
 
 
 def _as_kept(value: FactValue, redaction: Redaction) -> FactValue:
@@ -156,11 +141,6 @@ def _as_kept(value: FactValue, redaction: Redaction) -> FactValue:
     if isinstance(value, tuple):
         return tuple(map(redaction.text, value))
     return redaction.text(value) if isinstance(value, str) else value
-
-
-def _engine(info: RunInfo, asked: Mapping[str, FactValue]) -> str:
-    wanted = str(asked.get("engine", "auto"))
-    return info.engine if wanted == "auto" else wanted
 
 
 def _merged(info: RunInfo, options: RunOptions) -> RunOptions:
@@ -235,16 +215,10 @@ def _named(cells: Iterable[Cell]) -> str:
 
 
 def _remove_dead(engine: Engine, run: str) -> None:
-    """Remove what the run left on its engine when it was killed."""
+    """Remove what the run left on its engine when it was killed, as far as the engine can."""
     for _ in range(2):
-        for thing in _dead(engine, run):
-            with suppress(*ENGINE_FAILURES):
-                engine.remove_owned(thing)
-
-
-def _dead(engine: Engine, run: str) -> list[Owned]:
-    """Return what is to be swept; nothing where the engine does not tell."""
-    try:
-        return [x for x in engine.owned(run) if not x.live and x.kind in _DEAD]
-    except ENGINE_FAILURES:
-        return []
+        with suppress(*ENGINE_FAILURES):
+            for thing in engine.owned(run):
+                if not thing.live and thing.kind in _DEAD:
+                    with suppress(*ENGINE_FAILURES):
+                        engine.remove_owned(thing)

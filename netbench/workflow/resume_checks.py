@@ -16,6 +16,8 @@ _MAY_CHANGE: Final = ("engine", "context", "image", "parent")
 _NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")
 """Permissions, which the run keeps or is given now."""
 _UNKNOWN: Final = "not given"
+_Compared = tuple[str, str, str]
+"""What it is, and its value before and now."""
 _EXTENDED_BY: Final = {
     "blocks": "--blocks +N adds N blocks to the run",
     "max-time": "--max-time +S adds S seconds to it",
@@ -23,12 +25,7 @@ _EXTENDED_BY: Final = {
 
 
 def option_problems(info: RunInfo, asked: Mapping[str, FactValue]) -> list[str]:
-    """Return a problem for each option that would make another plan.
-
-    Args:
-        info: of the run.
-        asked: options as the user gave them beside `--resume`, by name without dashes.
-    """
+    """Return a problem for each option, by name without dashes, that would make another plan."""
     plan = info.plan
     known: dict[str, FactValue] = {
         "drivers": ",".join(plan.drivers),
@@ -50,11 +47,7 @@ def option_problems(info: RunInfo, asked: Mapping[str, FactValue]) -> list[str]:
 
 
 def refuse(problems: Sequence[str], changed: Sequence[ResumeDifference], *, force: bool) -> None:
-    """Raise where options are wrong or, unless forced, something has changed.
-
-    Raises:
-        ConfigurationError: with all of it.
-    """
+    """Raise `ConfigurationError` if options are wrong or, unless forced, something has changed."""
     changed = () if force else changed
     if not problems and not changed:
         return
@@ -65,45 +58,40 @@ def refuse(problems: Sequence[str], changed: Sequence[ResumeDifference], *, forc
 
 
 def differences(
-    info: RunInfo,
-    engine: str,
-    plan: Plan,
-    prepared: PreparedEngine,
-    asked: Mapping[str, FactValue],
-) -> Iterator[ResumeDifference]:
-    """Yield what must be equal in one run and is not."""
-    kept = dict(info.options)
-    if engine != info.engine:
-        yield ResumeDifference("engine", info.engine, engine)
-    for name in ("context", "image", "parent"):
-        if name in asked and asked[name] != kept.get(name):
-            yield ResumeDifference(
-                f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name])
-            )
-    if version() != info.version:
-        yield ResumeDifference("netbench", info.version, version())
-    yield from _confounders(dict(info.facts), prepared.facts)
-    tools = dict(info.tools)
-    for name in sorted({*tools, *prepared.tools}):
-        if tools.get(name) != prepared.tools.get(name):
-            yield ResumeDifference(name, tools.get(name, "none"), prepared.tools.get(name, "none"))
-    lists = dict(info.plan.conflists)
-    for name, digest in plan.summary().conflists:
-        if lists.get(name, digest) != digest:
-            yield ResumeDifference(name, f"sha256 {lists[name][:12]}", f"sha256 {digest[:12]}")
+    info: RunInfo, engine: str, plan: Plan, prepared: PreparedEngine, asked: Mapping[str, FactValue]
+) -> tuple[ResumeDifference, ...]:
+    """Return what must be equal in one run and is not."""
+    kept, tools, lists = dict(info.options), dict(info.tools), dict(info.plan.conflists)
+    compared: list[_Compared] = [("engine", info.engine, engine)]
+    compared += [
+        (f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
+        for name in ("context", "image", "parent")
+        if name in asked
+    ]
+    compared += [("netbench", info.version, version())]
+    compared += _confounders(dict(info.facts), prepared.facts)
+    compared += [
+        (name, tools.get(name, "none"), prepared.tools.get(name, "none"))
+        for name in sorted({*tools, *prepared.tools})
+    ]
+    compared += [
+        (name, f"sha256 {lists[name][:12]}", f"sha256 {digest[:12]}")
+        for name, digest in plan.summary().conflists
+        if name in lists
+    ]
+    return tuple(ResumeDifference(*one) for one in compared if one[1] != one[2])
 
 
 def _confounders(
     before: Mapping[str, FactValue], now: Mapping[str, FactValue]
-) -> Iterator[ResumeDifference]:
-    """Yield the registry's confounders that are known both times, and differ."""
+) -> Iterator[_Compared]:
+    """Yield the registry's confounders that are known both times."""
     same_image = _same_probe_image(before, now)
     for name in sorted({*before} & {*now} & {*FACTS}):
         if FACTS[name].match != "confounder" or (name == "engine.image_id" and same_image):
             continue
-        pair = before[name], now[name]
-        if pair[0] != pair[1] and not any(isinstance(value, Absent) for value in pair):
-            yield ResumeDifference(name, _plain(pair[0]), _plain(pair[1]))
+        if not isinstance(before[name], Absent) and not isinstance(now[name], Absent):
+            yield name, _plain(before[name]), _plain(now[name])
 
 
 def _same_probe_image(before: Mapping[str, FactValue], now: Mapping[str, FactValue]) -> bool:

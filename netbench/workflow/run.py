@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,40 +12,91 @@ from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.plan import Options, Plan, build, parse
-from netbench.record import NOTE, SCHEMA, RunInfo
-from netbench.runner import Judge, Runner, RunState, ceiling
+from netbench.record import NOTE, SCHEMA, Ending, OtherRun, RunInfo
+from netbench.runner import (
+    BlockFinished,
+    BlockJudged,
+    Ended,
+    Event,
+    Judge,
+    Runner,
+    RunState,
+    TrialFinished,
+    ceiling,
+)
 from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
 from netbench.topology import choose_reader, choose_sentinel
 from netbench.version import version
-from netbench.workflow.journal import Journal, Status
-from netbench.workflow.options import Observer, RunOptions, SilentObserver
+from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
 
 Opener = Callable[[str, str, EngineOptions], Engine]
 """Returns an engine of a kind, for the id of a run."""
 
 
+@dataclass(slots=True)
+class Journal:
+    """Writes every event of a run to its folder."""
+
+    folder: RunFolder
+    info: RunInfo
+    observer: Observer
+    status: Ending = "interrupted"
+
+    def take(self, event: Event) -> None:
+        """Store what an event brings."""
+        match event:
+            case TrialFinished(record):
+                with deferred_signals():
+                    self.folder.append(record)
+            case BlockFinished(number, _, left, others):
+                if left:
+                    self.note(f"block {number}: not removed at once: {'; '.join(left)}")
+                for run in others:
+                    self._beside(run, number)
+            case BlockJudged(_, ruling) if ruling.settled:
+                self.info = replace(self.info, settled=(*self.info.settled, *ruling.settled))
+                with deferred_signals():
+                    self.folder.finish(self.info)
+            case Ended(status):
+                self.status = status
+            case _:
+                pass
+
+    def note(self, text: str) -> None:
+        """Add what a reader must know."""
+        self.info = replace(self.info, notes=(*self.info.notes, text))
+
+    def _beside(self, run: str, block: int) -> None:
+        """Note that another netbench was at work."""
+        seen = {other.id: other.blocks for other in self.info.others}
+        if run not in seen:
+            here = f"another netbench (run {run}) is at work here"
+            self.observer.say(f"netbench: {here}: each disturbs the other")
+        seen[run] = (*seen.get(run, ()), block)
+        others = tuple(OtherRun(run, blocks) for run, blocks in seen.items())
+        self.info = replace(self.info, others=others)
+
+    def close(self, wall: float) -> None:
+        """Write how it ended."""
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        self.folder.finish(replace(self.info, status=self.status, finished=finished, wall=wall))
+
+
 def measure(
     plan_options: Options,
     options: RunOptions,
-    observer: Observer | None = None,
+    observer: Observer = SILENT,
     opener: Opener = open_engine,
-) -> tuple[Path, Status]:
+) -> tuple[Path, Ending]:
     """Run; return the run folder and how the run ended. Errors before it are raised.
-
-    Args:
-        plan_options: what is measured.
-        options: how.
-        observer: follows it.
-        opener: opens the engine; for callers with an engine of their own.
 
     Raises:
         ConfigurationError: with every mistake.
         EngineUnavailable: nothing can be measured.
         RunFolderError: the run folder cannot be written any more.
     """
-    observer = observer or SilentObserver()
     unwritable = check_writable(options.output)
     request = parse(plan_options, *([f"--output: {unwritable}"] if unwritable else []))
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
@@ -95,7 +147,7 @@ def carry_on(
     observer: Observer,
     state: RunState,
     keep: bool,
-) -> Status:
+) -> Ending:
     """Run what is left of the plan, store every record, return how it ended."""
     began = time.monotonic()
     journal = Journal(folder, info, observer)
@@ -109,18 +161,14 @@ def carry_on(
         state=state,
     )
     try:
-        with (
-            observer.progress(plan, state.done) as progress,
-            closing(iter(runner)) as events,
-        ):
+        with observer.progress(plan, state.done) as show, closing(iter(runner)) as events:
             for event in events:
                 journal.take(event)
-                progress.show(event)
+                show(event)
     except Interrupted as exc:
         journal.note(exc.message)
-        observer.say(
-            f"netbench: {exc.message}; everything made is removed, what was measured is kept"
-        )
+        kept = "everything made is removed, what was measured is kept"
+        observer.say(f"netbench: {exc.message}; {kept}")
     except EngineLost as exc:
         journal.status = "engine-lost"
         journal.note(f"the engine went away: {exc.message}")
@@ -133,7 +181,7 @@ def carry_on(
 
 
 def judge_of(plan: Plan, info: RunInfo) -> Judge | None:
-    """Return who says which cells leave; None where all of them stay."""
+    """Return what says which cells leave; None if all of them stay."""
     if not plan.adaptive:
         return None
     from netbench.analysis.stopping import RunningJudge  # noqa: PLC0415 -- scipy is slow to import

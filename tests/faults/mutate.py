@@ -106,9 +106,9 @@ MUTATIONS = (
     ),
     Mutation(
         "control characters reach the terminal",
-        "netbench/cli/output.py",
-        "return character if character.isprintable() else escape",
-        "return character or escape",
+        "netbench/units.py",
+        'c if c.isprintable() or c == "\\n" else escape(c) for c',
+        "c or escape(c) for c",
         ("tests/unit/test_cli_output.py", "tests/unit/test_hostile.py"),
     ),
     Mutation(

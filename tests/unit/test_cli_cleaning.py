@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from support.fakes import FakeEngine
 
-from netbench.cli.commands import clean as cleaning
-from netbench.engines.base import EngineOptions, Owned
+from netbench.cli.commands.lists import clean
+from netbench.engines.base import Owned
 from netbench.errors import EngineError
+from netbench.workflow import clean as cleaning
 
 FIRST = Owned("network", "1", "left", "killed", live=False)
 LATE = Owned("container", "2", "made meanwhile", "killed", live=False)
@@ -49,9 +50,7 @@ def cleaned(
     monkeypatch: pytest.MonkeyPatch, engine: Engine, *, dry_run: bool = False
 ) -> tuple[int, list[Owned]]:
     monkeypatch.setattr(cleaning, "open_docker", lambda *_: engine)
-    code = cleaning.clean_up(
-        EngineOptions(), dry_run=dry_run, images=False, force=False, as_json=False
-    )
+    code = clean(dry_run=dry_run)
     assert next(engine.looks, None) is None, "it was looked at as often as there was something"
     return code, engine.removed
 

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from netbench.cli.output import print_json, print_rich, printable, report_error, say
-from netbench.cli.tables import table
+from netbench.cli.output import print_json, print_rich, printable, report_error, say, table
 from netbench.errors import ConfigurationError, EngineUnavailable
 
 Capture = pytest.CaptureFixture[str]

@@ -8,10 +8,10 @@ from jsonschema import Draft202012Validator
 from support.schemas import validated
 from support.synthetic import reported, run_of
 
-from netbench.cli.commands.runs import runs_document
+from netbench.cli.commands.lists import runs
 from netbench.documents.schemas import DOCUMENTS, FOLDER, schemas
 from netbench.report import json_document
-from netbench.store import RECORDS, RUN, RunFolder, json_text, list_runs
+from netbench.store import RECORDS, RUN, RunFolder, json_text
 
 
 def test_the_files_are_those_that_the_types_make() -> None:
@@ -40,7 +40,9 @@ def test_the_document_of_a_run_is_valid_and_a_damaged_one_is_not() -> None:
     assert not Draft202012Validator(_schema("run")).is_valid(document)
 
 
-def test_a_run_folder_and_the_list_of_it_are_valid(tmp_path: Path) -> None:
+def test_a_run_folder_and_the_list_of_it_are_valid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = run_of(blocks=1)
     folder = RunFolder.create(tmp_path, run.info.plan.drivers, run.info)
     for record in run.records:
@@ -51,7 +53,9 @@ def test_a_run_folder_and_the_list_of_it_are_valid(tmp_path: Path) -> None:
     validated("run-folder", json.loads((folder.path / RUN).read_text()))
     for line in (folder.path / RECORDS).read_text().splitlines():
         validated("record", json.loads(line))
-    validated("runs", json.loads(json_text(runs_document(list_runs(tmp_path)))))
+    runs(tmp_path, as_json=True)
+    document = validated("runs", json.loads(capsys.readouterr().out))
+    assert sorted(map(len, document["runs"])) == [3, 11]
 
 
 def _schema(name: str) -> object:

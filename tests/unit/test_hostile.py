@@ -22,10 +22,10 @@ from support.synthetic import reported
 import netbench
 from netbench import report
 from netbench.analysis import Analysis, analyse
-from netbench.cli.commands.compare import CompareOptions, compare_runs
-from netbench.cli.commands.runs import show_runs
+from netbench.cli import run_command_line
+from netbench.cli.commands.lists import runs
+from netbench.cli.commands.report import show_run
 from netbench.cli.output import print_json, print_rich
-from netbench.cli.result import show_run
 from netbench.record import RunInfo
 from netbench.report import Digest
 from netbench.store import load
@@ -175,7 +175,7 @@ def test_an_index_of_attacks_links_to_reports_alone(
     name = '"><script>alert(1)<!-- %2e%2e &amp; \x1b[31m'.replace("/", "")
     shutil.copytree(attacked.folder, tmp_path / name)
     (tmp_path / name / "report.html").touch()
-    show_runs(tmp_path, as_json=False, html=True)
+    runs(tmp_path, html=True)
 
     assert uncontrolled(capsys.readouterr().out) == ""
     text = (tmp_path / "index.html").read_text()
@@ -230,7 +230,7 @@ def test_a_terminal_obeys_none_of_it(
     monkeypatch.setenv("FORCE_COLOR", colour)
 
     show_run(attacked.folder, report_run(attacked.folder), as_json=False)
-    show_runs(attacked.folder.parent, as_json=False)
+    runs(attacked.folder.parent)
 
     out, err = capsys.readouterr()
     assert MARK in out
@@ -252,7 +252,7 @@ def test_documents_hold_every_name_letter_by_letter(
     }
     assert uncontrolled(shown) == ""
 
-    show_runs(attacked.folder.parent, as_json=True)
+    runs(attacked.folder.parent, as_json=True)
     assert json.loads(capsys.readouterr().out)["runs"][0]["drivers"]
 
 
@@ -267,9 +267,8 @@ def test_a_comparison_of_attacks_runs_none_and_obeys_none(
     page = tmp_path / "compare.html"
     folders = [str(attacked.folder), str(other)]
     monkeypatch.setenv("FORCE_COLOR", "1")
-    for as_json in (False, True):
-        options = CompareOptions((), (), allow_undecided=False, output=page, as_json=as_json)
-        compare_runs(folders, options)
+    for more in ((), ("--json",)):
+        run_command_line(["compare", *folders, "--output", str(page), *more])
         out, err = capsys.readouterr()
         assert MARK in out
         assert uncontrolled(out) == uncontrolled(err) == ""

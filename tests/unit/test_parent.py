@@ -5,7 +5,7 @@ from support.facts import HOST_NET, end, link
 
 from netbench.record import Address, EndpointFacts, Link, Route
 from netbench.spec import Role
-from netbench.workflow.parent import parent_problems
+from netbench.workflow.preflight import parent_problems
 
 LOGIN = "192.0.2.7"
 

@@ -20,7 +20,7 @@ from netbench.record import (
 )
 from netbench.spec import Role
 from netbench.store import RunFolder, load
-from netbench.workflow.identity import addressed, named, reached
+from netbench.workflow.host_facts import addressed, named, reached
 
 RUN = run_of(blocks=1)
 MAC = "3c:ec:ef:1a:2b:3c"

@@ -4,22 +4,28 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 from support.facts import bridge_pair
 
-from netbench.cli.commands.verify import document, exit_code
-from netbench.cli.reach import shown, word_for
+from netbench.cli.commands.verify import shown, word_for
 from netbench.drivers import DRIVERS, ReachPlace
 from netbench.engines.base import Endpoint
 from netbench.record import NAMESPACE_KINDS, PromiseCheck
 from netbench.spec import Role
 from netbench.verify import NotVerified, ReachResult, Verified
 from netbench.verify.matrix import Measured, Promised
+from netbench.workflow.verify import document, exit_code
 
 BRIDGE = DRIVERS["bridge"]
 HELD = PromiseCheck("it is so", held=True, evidence="seen " * 30)
 BROKEN = PromiseCheck("it is otherwise", held=False, evidence="eth0 is a port of nb2")
 ABSENT = NotVerified(DRIVERS["ipvlan:l2"], "the kernel has no ipvlan", impossible=True)
 FAILED = NotVerified(DRIVERS["overlay"], "the pair did not start", impossible=False)
+
+
+def documented(*arguments: Any) -> dict[str, Any]:
+    found: dict[str, Any] = to_builtins(document(*arguments))
+    return found
 
 
 def row(
@@ -126,7 +132,7 @@ def test_a_mismatch_and_a_broken_promise_stand_out_with_their_evidence() -> None
 
 def test_what_failed_meanwhile_is_told() -> None:
     assert "FAILED another network could not be had" in shown(HALF)
-    assert document("docker", "", [HALF], 3)["problems"] == [
+    assert documented("docker", "", [HALF], 3)["problems"] == [
         {"driver": "bridge", "problem": "another network could not be had"}
     ]
 
@@ -150,7 +156,7 @@ def test_networks_namespaces_and_the_veth_map_are_there_to_read() -> None:
 
 
 def test_the_document_has_the_fields_that_are_promised() -> None:
-    found = document("docker", "26.1.5", [verified(row("reach", "no-reach")), ABSENT], 3)
+    found = documented("docker", "26.1.5", [verified(row("reach", "no-reach")), ABSENT], 3)
 
     assert (found["schema"], found["engine"], found["exit"], found["mismatches"]) == (
         *(1, "docker", 3, 1),

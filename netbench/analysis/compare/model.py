@@ -69,6 +69,11 @@ class RunContrast:
     reason: str = ""
     """Why it is undecided, in about five words; empty where it is decided or withheld."""
 
+    @property
+    def blocks(self) -> int:
+        """How many both runs have."""
+        return min(self.left.blocks, self.right.blocks)
+
 
 @dataclass(frozen=True, slots=True)
 class MachineState:

@@ -1,7 +1,12 @@
-"""The commands, one file each. `COMMANDS` has them in order, with what `--help` says of each."""
+"""The commands, and the options that several of them have."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from netbench.cli import completion
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Measure drivers against a baseline, prove each path, write a report.",
@@ -16,3 +21,83 @@ COMMANDS: Final[Mapping[str, str]] = {
     "clean": "List, then remove, what netbench left: only what carries its label.",
     "version": "Print netbench's version.",
 }
+"""In the order of the help text, with what that says of each."""
+LISTS: Final = ("drivers", "doctor", "runs", "clean")
+"""Those in the module `lists`; each other one is in the module of its name."""
+
+
+def setting(
+    declared: str,
+    meaning: str,
+    offer: Callable[[str], list[str]] | None = None,
+    callback: Callable[..., Any] | None = None,
+) -> Any:
+    """Declare an option that a variable sets, too: NETBENCH_MAX_TIME is that of `max-time S`.
+
+    A flag takes no value. `offer` returns what a shell completes a value to.
+    """
+    name, _, metavar = declared.partition(" ")
+    return typer.Option(
+        f"--{name}",
+        metavar=metavar or None,
+        help=meaning,
+        envvar=f"NETBENCH_{name.replace('-', '_').upper()}",
+        autocompletion=offer,
+        callback=callback,
+    )
+
+
+def _expressions(
+    ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None
+) -> list[str]:
+    """Return what was given; a variable's value is one expression, whatever blanks are in it."""
+    source = ctx.get_parameter_source(str(param.name))
+    joined = source is not None and source.name == "ENVIRONMENT"
+    return [" ".join(value or ())] if joined else list(value or ())
+
+
+Json = Annotated[bool, setting("json", "Print exactly one JSON document.")]
+EngineName = Annotated[
+    str,
+    setting("engine NAME", "auto, docker or netns.", completion.of("auto", "docker", "netns")),
+]
+Context = Annotated[
+    str | None,
+    setting(
+        "context NAME",
+        "Docker context that names the engine; default: DOCKER_HOST, else the current one.",
+    ),
+]
+Image = Annotated[
+    str | None,
+    setting(
+        "image REF",
+        "Image of docker endpoints: a reference, or `build`; default: the host's own tools.",
+    ),
+]
+Parent = Annotated[
+    str | None,
+    setting("parent IFACE", "Real link that macvlan and ipvlan use, instead of an emulated LAN."),
+]
+ParentInUse = Annotated[
+    bool,
+    setting(
+        "parent-in-use", "Take --parent even where it carries the default route or your own login."
+    ),
+]
+InitSwarm = Annotated[
+    bool,
+    setting("init-swarm", "Make the engine a swarm of one node for overlay networks, and undo it."),
+]
+Require = Annotated[
+    list[str] | None,
+    setting(
+        "require EXPR",
+        "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by `,`.",
+        callback=_expressions,
+    ),
+]
+AllowUndecided = Annotated[
+    bool, setting("allow-undecided", "Let a budget pass that is not decided.")
+]
+Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.")]

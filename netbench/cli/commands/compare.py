@@ -1,210 +1,18 @@
 """`netbench compare`: run folders in, what differs and what changed out."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from netbench.analysis.compare.compare import Wanted, measured
-from netbench.analysis.compare.compare import compare as compare_measured
-from netbench.analysis.compare.model import RunComparison
-from netbench.cli.commands.options import AllowUndecided, Json, Require, expressions
+from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, say
-from netbench.drivers import DRIVERS, full_name
-from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
-from netbench.facts.registry import FACTS
-from netbench.plan import offered_by_runs, read_budgets
-from netbench.record import Budget
-from netbench.report.compare import budgets_told, html, json_document, terminal
-from netbench.spec import Cell
-from netbench.store import LoadedRun, RunFolder, load
-from netbench.units import SPELLINGS
-
-_LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
-_UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
-_LEAST: Final = 2
-_MOST: Final = 26
-"""Runs at most: each has a letter."""
-_NAMED: Final = 6
-"""Cells of a run that an error names."""
-_NOT_POSSIBLE: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """What `compare` was asked for, beside the folders."""
-
-    accept: tuple[str, ...]
-    require: tuple[str, ...]
-    allow_undecided: bool
-    output: Path | None
-    as_json: bool
-
-
-def compare_runs(folders: Sequence[str], options: CompareOptions) -> int:
-    """Compare, write the page, show the result and return the exit code.
-
-    Raises:
-        ConfigurationError: with everything that is wrong.
-        RunFolderError: a folder cannot be read, or the page not be written.
-    """
-    runs = _loaded(folders, _accept_problems(options.accept))
-    _check_common(runs)
-    budgets = _budgets(runs, options.require)
-    taken = [measured(label, str(run.path), run.info, run.records()) for label, run in runs.items()]
-    for run in runs.values():
-        for note in run.notes:
-            say(f"netbench: {run.path}: {note}")
-    result = compare_measured(taken, Wanted(options.accept, budgets, options.allow_undecided))
-    target = options.output or _default_page(list(runs.values()))
-    page = RunFolder(target.parent).write(target.name, html(result))
-    code = exit_code(result)
-    if options.as_json:
-        print_json(json_document(result, str(page), code))
-    else:
-        print_rich(terminal(result))
-        print_rich(f"\nreport: {page}")
-    if not result.budgets_kept:
-        say(f"netbench: budgets are not kept. {budgets_told(result)}")
-    return code
-
-
-def exit_code(result: RunComparison) -> int:
-    """Return 1 where a budget is not kept, 3 where something could not be compared, else 0."""
-    if not result.budgets_kept:
-        return NOT_KEPT
-    missing = any(
-        one.withheld or not (one.left.measured and one.right.measured)
-        for pairing in result.pairings
-        for one in pairing.contrasts
-        if one.primary
-    )
-    return _NOT_POSSIBLE if missing else 0
-
-
-def _loaded(folders: Sequence[str], problems: list[str]) -> dict[str, LoadedRun]:
-    """Return the runs by label, or raise everything that is wrong with them."""
-    named = [_split(folder) for folder in folders]
-    problems += _label_problems(named)
-    found: dict[str, LoadedRun] = {}
-    errors: list[RunFolderError] = []
-    for number, (label, path) in enumerate(named):
-        try:
-            found[label or _letter(number)] = load(path)
-        except RunFolderError as exc:
-            errors.append(exc)
-    if len(errors) == 1 and not problems:
-        raise errors[0]
-    if problems or errors:
-        hint = errors[0].hint if errors else ""
-        raise ConfigurationError(*problems, *(error.message for error in errors), hint=hint)
-    return found
-
-
-def _split(folder: str) -> tuple[str, Path]:
-    """Return label and path of `LABEL=FOLDER`; a folder that is there may have = in its name."""
-    match = _LABEL.fullmatch(folder)
-    if match is None or Path(folder).exists():
-        return "", Path(folder)
-    return match[1], Path(match[2])
-
-
-def _letter(number: int) -> str:
-    return chr(ord("A") + number)
-
-
-def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
-    """Return what is wrong with folders and labels as they were given."""
-    problems = []
-    if not _LEAST <= len(named) <= _MOST:
-        problems.append(f"compare takes {_LEAST} to {_MOST} run folders, not {len(named)}")
-    labels: dict[str, Path] = {}
-    paths: dict[Path, Path] = {}
-    for number, (given, path) in enumerate(named):
-        label = given or _letter(number)
-        if full_name(given) in DRIVERS:
-            problems.append(f"label {given!r} is a driver's name; choose another")
-        if given in _UNITS:
-            problems.append(f"label {given!r} is a unit; choose another")
-        if label in labels:
-            problems.append(f"two runs are called {label}: {labels[label]} and {path}")
-        if path.resolve() in paths:
-            problems.append(f"{path} is given twice; a run is compared with another one")
-        labels.setdefault(label, path)
-        paths.setdefault(path.resolve(), path)
-    return problems
-
-
-def _accept_problems(patterns: Sequence[str]) -> list[str]:
-    """Return what is wrong with `--accept`: names that no fact can have."""
-    return [
-        f"--accept: no fact is named {pattern!r}{_near(pattern)}"
-        for pattern in patterns
-        if not any(_meets(pattern, name) for name in FACTS)
-    ]
-
-
-def _meets(pattern: str, name: str) -> bool:
-    """Tell whether a pattern may name a fact, or one of a family such as `tool.*`."""
-    return fnmatchcase(name, pattern) or (name.endswith("*") and fnmatchcase(pattern, name))
-
-
-def _near(pattern: str) -> str:
-    found = get_close_matches(pattern, FACTS, n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else "; the table of differences names them"
-
-
-def _check_common(runs: Mapping[str, LoadedRun]) -> None:
-    """Raise where a run has no cell in common with the first, telling which each has.
-
-    Raises:
-        ConfigurationError: with every such run.
-    """
-    first, *others = ((label, run.info.plan.cells) for label, run in runs.items())
-    problems = [
-        f"{first[0]} and {label} have no cell in common: {first[0]} has {_cells(first[1])}; "
-        f"{label} has {_cells(cells)}"
-        for label, cells in others
-        if not set(first[1]) & set(cells)
-    ]
-    if problems:
-        raise ConfigurationError(*problems, hint="compare runs of the same drivers and suite")
-
-
-def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
-    """Return the budgets between the runs.
-
-    Raises:
-        ConfigurationError: with everything that is wrong with them.
-    """
-    problems: list[str] = []
-    offer = offered_by_runs({label: run.info.plan for label, run in runs.items()})
-    found = read_budgets(require, offer, problems)
-    if problems:
-        raise ConfigurationError(*problems)
-    return found
-
-
-def _cells(cells: Sequence[Cell]) -> str:
-    shown = [f"{c.driver} {c.probe}@{c.placement}@{c.path}" for c in cells]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return f"{', '.join(shown[:_NAMED]) or 'none'}{more}"
-
-
-def _default_page(runs: Sequence[LoadedRun]) -> Path:
-    """Return `compare-<id>-<id>.html` beside the newest run."""
-    newest = max(runs, key=lambda run: run.info.created)
-    ids = [re.sub(r"[^A-Za-z0-9]+", "", run.info.id)[:20] for run in runs]
-    return newest.path.resolve().parent / f"compare-{'-'.join(ids)}.html"
+from netbench.cli.progress import TerminalObserver
+from netbench.report.compare import budgets_told, json_document, terminal
+from netbench.workflow.compare import compare_folders
 
 
 def compare(
-    ctx: typer.Context,
     folders: Annotated[
         list[str],
         typer.Argument(help="Run folders, the one to compare with first; or LABEL=FOLDER."),
@@ -216,22 +24,30 @@ def compare(
             help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
         ),
     ] = None,
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="The page; default: compare-*.html beside the newest run."
         ),
     ] = None,
-    as_json: Json = False,
-) -> None:
+    as_json: shared.Json = False,
+) -> int:
     """Say what differs between runs, and what changed, regressions first."""
-    options = CompareOptions(
-        accept=tuple(accept or ()),
-        require=expressions(ctx, require),
+    result, page, code = compare_folders(
+        folders,
+        accept=accept or (),
+        require=require or (),
         allow_undecided=allow_undecided,
         output=output,
-        as_json=as_json,
+        observer=TerminalObserver(),
     )
-    raise typer.Exit(compare_runs(folders, options))
+    if as_json:
+        print_json(json_document(result, str(page), code))
+    else:
+        print_rich(terminal(result))
+        print_rich(f"\nreport: {page}")
+    if not result.budgets_kept:
+        say(f"netbench: budgets are not kept. {budgets_told(result)}")
+    return code

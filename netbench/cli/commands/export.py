@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from netbench import api, report
 from netbench.cli.output import say
@@ -12,9 +14,6 @@ from netbench.store import json_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
-from typing import Annotated
-
-import typer
 
 FORMATS: Final = ("csv", "parquet", "json", "openmetrics")
 FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
@@ -25,12 +24,24 @@ FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
 """Tables that CSV and Parquet hold, one a file."""
 
 
-def export_run(folder: Path, kind: str, table: str | None, output: Path | None) -> int:
-    """Write a run in one format to a file, or to stdout where none is named.
+def export(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    kind: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="csv, parquet, json or openmetrics.")
+    ] = "csv",
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of csv and parquet: trials, contrasts or cells; default: trials."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
+    ] = None,
+) -> None:
+    """Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.
 
-    Raises:
-        ConfigurationError: with everything that is wrong with the request, or pyarrow is missing.
-        RunFolderError: the folder cannot be read, or the file cannot be written.
+    Parquet needs pyarrow: pip install 'netbench[parquet]'.
     """
     _check(kind, table, output)
     run = api.load(folder)
@@ -43,10 +54,10 @@ def export_run(folder: Path, kind: str, table: str | None, output: Path | None) 
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
-    return 0
 
 
 def _check(kind: str, table: str | None, output: Path | None) -> None:
+    """Raise `ConfigurationError` with everything that is wrong with the request."""
     problems = []
     if kind not in FORMATS:
         problems.append(f"--format: {kind!r} is none of {', '.join(FORMATS)}")
@@ -73,27 +84,3 @@ def _content(run: api.Run, kind: str, table: str) -> bytes:
             return json_text(document).encode("utf-8", "replace")
         case _:
             return report.openmetrics(run.info, run.analysis).encode()
-
-
-def export(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    kind: Annotated[
-        str,
-        typer.Option("--format", metavar="NAME", help="csv, parquet, json or openmetrics."),
-    ] = "csv",
-    table: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Of csv and parquet: trials, contrasts or cells; default: trials."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File to write; default: standard output."),
-    ] = None,
-) -> None:
-    """Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.
-
-    Parquet needs pyarrow: pip install 'netbench[parquet]'.
-    """
-    raise typer.Exit(export_run(folder, kind, table, output))

@@ -1,38 +1,50 @@
-"""`netbench report` and its options."""
+"""`netbench report`, and the result of a run on the terminal."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from netbench.cli.commands.options import AllowUndecided, Json, Require, expressions
-from netbench.cli.output import say
-from netbench.cli.result import show_run
-from netbench.report import DECISION
-from netbench.workflow.reporting import report_run
+from netbench import report as reports
+from netbench.cli import commands as shared
+from netbench.cli.output import print_json, print_rich, say
+from netbench.workflow.reporting import ReportedRun, report_run
+
+
+def show_run(path: Path, reported: ReportedRun, *, as_json: bool) -> int:
+    """Print a run's result, as a table or as the JSON document, and return the exit code."""
+    info, analysis = reported.info, reported.analysis
+    for note in reported.notes:
+        say(f"netbench: {note}")
+    if as_json:
+        print_json(reported.document | {"folder": str(path)})
+    else:
+        print_rich(reports.terminal(info, analysis, reported.digest, str(path)))
+        print_rich(f"\nreport: {reported.page}")
+    if not analysis.budgets_kept:
+        say(f"netbench: budgets are not kept. {reports.budgets_told(info, analysis)}")
+    return reported.exit_code
 
 
 def report(
-    ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
     adr: Annotated[
         bool, typer.Option("--adr", help="Write a decision record too: decision.md, decision.svg.")
     ] = False,
-    as_json: Json = False,
-) -> None:
+    as_json: shared.Json = False,
+) -> int:
     """Write report.html and summary.md, .csv and .json anew from a run folder alone.
 
     A decision record has MADR's sections, with its outcome left to its author; one that is there is
     never overwritten.
     """
     reported = report_run(
-        folder,
-        require=expressions(ctx, require),
-        allow_undecided=allow_undecided,
-        adr=adr,
+        folder, require=tuple(require or ()), allow_undecided=allow_undecided, adr=adr
     )
     if adr:
-        say(f"netbench: decision record: {folder / DECISION}; its outcome is yours to write")
-    raise typer.Exit(show_run(folder, reported, as_json=as_json))
+        say(
+            f"netbench: decision record: {folder / reports.DECISION}; its outcome is yours to write"
+        )
+    return show_run(folder, reported, as_json=as_json)

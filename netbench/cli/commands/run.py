@@ -1,37 +1,22 @@
 """`netbench run` and its options."""
 
-import shlex
-from collections.abc import Sequence
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from netbench.cli import commands as shared
 from netbench.cli import completion
-from netbench.cli.commands.options import (
-    AllowUndecided,
-    Context,
-    EngineName,
-    Image,
-    InitSwarm,
-    Json,
-    Output,
-    Parent,
-    ParentInUse,
-    Require,
-    expressions,
-)
-from netbench.cli.output import command_line, say
+from netbench.cli.commands.report import show_run
 from netbench.cli.progress import TerminalObserver
-from netbench.cli.result import show_run
 from netbench.engines.base import EngineOptions
-from netbench.errors import ConfigurationError, EngineLost, Interrupted
+from netbench.errors import ConfigurationError
 from netbench.plan import Options
+from netbench.record import FactValue
 from netbench.store import load
-from netbench.workflow.journal import Status
 from netbench.workflow.options import RunOptions
 from netbench.workflow.reporting import report_run
-from netbench.workflow.resume import nothing_to_do
 from netbench.workflow.resume import resume as resume_run
 from netbench.workflow.run import measure
 
@@ -43,149 +28,114 @@ def run(
     ctx: typer.Context,
     drivers: Annotated[
         str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, "
-            "else host,bridge.",
-            envvar="NETBENCH_DRIVERS",
-            autocompletion=completion.driver_lists,
+        shared.setting(
+            "drivers LIST",
+            "Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, else "
+            "host,bridge.",
+            completion.driver_lists,
         ),
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(
-            metavar="DRIVER",
-            help="Driver to compare with; default: host if listed, else the first that carries "
-            "traffic.",
-            envvar="NETBENCH_BASELINE",
-            autocompletion=completion.driver_lists,
+        shared.setting(
+            "baseline DRIVER",
+            "Driver to compare with; default: host if listed, else the first that carries traffic.",
+            completion.driver_lists,
         ),
     ] = None,
-    engine: EngineName = "auto",
-    context: Context = None,
+    engine: shared.EngineName = "auto",
+    context: shared.Context = None,
     suite: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Suite by name, or a TOML file.",
-            envvar="NETBENCH_SUITE",
-            autocompletion=completion.suites,
-        ),
+        str, shared.setting("suite NAME", "Suite by name, or a TOML file.", completion.suites)
     ] = "quick",
     paths: Annotated[
         str,
-        typer.Option(
-            metavar="LIST",
-            help="Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
-            envvar="NETBENCH_PATHS",
-            autocompletion=completion.path_lists,
+        shared.setting(
+            "paths LIST",
+            "Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
+            completion.path_lists,
         ),
     ] = "east-west",
     blocks: Annotated[
         str | None,
-        typer.Option(
-            metavar="N",
-            help="Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
+        shared.setting(
+            "blocks N",
+            "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
             "+N, with --resume: N more.",
-            envvar="NETBENCH_BLOCKS",
         ),
     ] = None,
     max_time: Annotated[
         str | None,
-        typer.Option(
-            metavar="S",
-            help="Start no block that would end after this many seconds; default: the suite's. "
+        shared.setting(
+            "max-time S",
+            "Start no block that would end after this many seconds; default: the suite's. "
             "+S, with --resume: S seconds from now on.",
-            envvar="NETBENCH_MAX_TIME",
         ),
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(
-            metavar="X",
-            help="Relative half-width of an interval that is narrow enough; default 0.03.",
-            envvar="NETBENCH_PRECISION",
+        shared.setting(
+            "precision X", "Relative half-width of an interval that is narrow enough; default 0.03."
         ),
     ] = None,
     margin: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X",
-            help="Relative effect that matters; default 0.05.",
-            envvar="NETBENCH_MARGIN",
-        ),
+        str | None, shared.setting("margin X", "Relative effect that matters; default 0.05.")
     ] = None,
     seed: Annotated[
         str | None,
-        typer.Option(
-            metavar="N",
-            help="Seed of the random order; default: random, and recorded.",
-            envvar="NETBENCH_SEED",
-        ),
+        shared.setting("seed N", "Seed of the random order; default: random, and recorded."),
     ] = None,
     pin: Annotated[
         str,
-        typer.Option(
-            metavar="CPUS",
-            help="auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
-            envvar="NETBENCH_PIN",
-            autocompletion=completion.of("auto", "cross", "same", "none"),
+        shared.setting(
+            "pin CPUS",
+            "auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
+            completion.of("auto", "cross", "same", "none"),
         ),
     ] = "auto",
     cc: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="TCP congestion control of iperf3; default: the system's.",
-            envvar="NETBENCH_CC",
-        ),
+        shared.setting("cc NAME", "TCP congestion control of iperf3; default: the system's."),
     ] = None,
-    require: Require = None,
-    allow_undecided: AllowUndecided = False,
-    output: Output = Path("reports"),
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
+    output: shared.Output = Path("reports"),
     resume: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
+        shared.setting(
+            "resume DIR",
+            "Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
             "extends it, even one that ended.",
-            envvar="NETBENCH_RESUME",
         ),
     ] = None,
     force: Annotated[
         bool,
-        typer.Option(
-            "--force",
-            help="Resume or extend although engine, kernel, image or tools have changed.",
-            envvar="NETBENCH_FORCE",
+        shared.setting(
+            "force", "Resume or extend although engine, kernel, image or tools have changed."
         ),
     ] = False,
-    image: Image = None,
-    parent: Parent = None,
-    parent_in_use: ParentInUse = False,
-    init_swarm: InitSwarm = False,
-    as_json: Json = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="No progress.", envvar="NETBENCH_QUIET")
-    ] = False,
+    image: shared.Image = None,
+    parent: shared.Parent = None,
+    parent_in_use: shared.ParentInUse = False,
+    init_swarm: shared.InitSwarm = False,
+    as_json: shared.Json = False,
+    quiet: Annotated[bool, shared.setting("quiet", "No progress.")] = False,
     keep: Annotated[
         bool,
-        typer.Option(
-            "--keep",
-            help="Leave the last block's pairs up, to look around; `netbench clean` removes them.",
-            envvar="NETBENCH_KEEP",
+        shared.setting(
+            "keep",
+            "Leave the last block's pairs up, to look around; `netbench clean` removes them.",
         ),
     ] = False,
     identify: Annotated[
         bool,
-        typer.Option(
-            "--identify",
-            help="Record names, addresses and boot parameters as they are, in a folder of mode "
+        shared.setting(
+            "identify",
+            "Record names, addresses and boot parameters as they are, in a folder of mode "
             "0700; otherwise stand-ins are recorded.",
-            envvar="NETBENCH_IDENTIFY",
         ),
     ] = False,
-) -> None:
+) -> int:
     """Measure drivers against a baseline, prove each path, write a report.
 
     Every option can be set by an environment variable: `NETBENCH_MAX_TIME=60` is `--max-time 60`.
@@ -197,12 +147,13 @@ def run(
         parent_in_use=parent_in_use,
         keep=keep,
         identify=identify,
-        asked=_asked(ctx, require, everything=resume is None),
-        command=command_line(),
+        asked=_asked(ctx, everything=resume is None),
+        command=("netbench", *sys.argv[1:]),
     )
     observer = TerminalObserver(quiet=quiet)
     if resume is not None:
-        raise typer.Exit(_resume(resume, how, observer, force=force, as_json=as_json))
+        ending = resume_run(load(resume), how, observer, force=force)
+        return show_run(resume, report_run(resume, ending=ending), as_json=as_json)
     if force:
         raise ConfigurationError("--force needs --resume DIR: it is about a run that exists")
     what = Options(
@@ -219,44 +170,23 @@ def run(
         pin=pin,
         cc=cc,
         parent=parent,
-        require=expressions(ctx, require),
+        require=tuple(require or ()),
         allow_undecided=allow_undecided,
     )
-    path, status = measure(what, how, observer)
-    raise typer.Exit(_report(path, status, as_json=as_json))
+    path, ended = measure(what, how, observer)
+    return show_run(path, report_run(path, ending=ended), as_json=as_json)
 
 
-def _resume(
-    path: Path, how: RunOptions, observer: TerminalObserver, *, force: bool, as_json: bool
-) -> int:
-    """Go on with a run or extend it, and report it; one that is finished is only reported."""
-    loaded = load(path)
-    if not nothing_to_do(loaded, dict(how.asked)):
-        return _report(path, resume_run(loaded, how, observer, force=force), as_json=as_json)
-    say(f"netbench: nothing is left to measure in {path}: the run is {loaded.info.status}")
-    line = f"netbench run --resume {shlex.quote(str(path))} --blocks +10"
-    say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
-    return show_run(path, report_run(path), as_json=as_json)
-
-
-def _report(path: Path, status: Status, *, as_json: bool) -> int:
-    fixed = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
-    return show_run(path, report_run(path, exit_code=fixed.get(status)), as_json=as_json)
-
-
-def _asked(
-    ctx: typer.Context, require: Sequence[str] | None, *, everything: bool
-) -> tuple[tuple[str, str | bool | tuple[str, ...]], ...]:
+def _asked(ctx: typer.Context, *, everything: bool) -> tuple[tuple[str, FactValue], ...]:
     """Return the options that make a run what it is, by name.
 
     All that are set, by default too, are `everything`; else only those that the user gave.
     """
-    found: list[tuple[str, str | bool | tuple[str, ...]]] = []
+    found: list[tuple[str, FactValue]] = []
     for name, value in ctx.params.items():
         source = ctx.get_parameter_source(name)
         given = source is not None and source.name in {"COMMANDLINE", "ENVIRONMENT"}
         if name in _HOW_TO_RUN or value in (None, False, [], ()) or not (given or everything):
             continue
-        words = expressions(ctx, require) if name == "require" else value
-        found.append((name.replace("_", "-"), words))
+        found.append((name.replace("_", "-"), tuple(value) if name == "require" else value))
     return tuple(found)

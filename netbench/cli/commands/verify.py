@@ -1,237 +1,47 @@
-"""`netbench verify`: what every driver promises, held against what is so."""
+"""`netbench verify`: what every driver promises, held against what is so, in 100 columns."""
 
-import secrets
 from collections.abc import Sequence
-from typing import Annotated
+from textwrap import wrap
+from typing import Annotated, Final
 
-import typer
-
+from netbench.cli import commands as shared
 from netbench.cli import completion
-from netbench.cli.commands.options import (
-    Context,
-    EngineName,
-    Image,
-    InitSwarm,
-    Json,
-    Parent,
-    ParentInUse,
-)
-from netbench.cli.endpoints import endpoint_document, network_document, promise_document
-from netbench.cli.output import print_json, printable, say
+from netbench.cli.output import print_json, printable
 from netbench.cli.progress import TerminalObserver
-from netbench.cli.reach import shown
-from netbench.documents.inspect_verify import (
-    DriverEndpointDocument,
-    ProblemRow,
-    ReachRow,
-    VerifyDocument,
-)
-from netbench.drivers import DRIVERS, Driver
-from netbench.engines.base import Engine, EngineOptions
-from netbench.engines.choose import open_engine
-from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
-from netbench.plan import parse_drivers
-from netbench.spec import Path
-from netbench.topology import choose_reader
-from netbench.verify import NotVerified, ReachResult, Verified, check_tools, verify_driver
-from netbench.workflow.parent import check_parent
-from netbench.workflow.preflight import taken_down
+from netbench.documents.inspect_verify import EndpointDocument, NetworkRow
+from netbench.drivers import ReachPlace
+from netbench.engines.base import EngineOptions
+from netbench.verify import NotVerified, ReachResult, Verified
+from netbench.verify.places import SOURCES, TARGETS
+from netbench.workflow.verify import verify_drivers
 
-_BROKEN = 3
-
-
-def verify_drivers(
-    drivers: str | None, engine_name: str, options: EngineOptions, *, in_use: bool, as_json: bool
-) -> int:
-    """Verify drivers one after another, all known ones where none is named.
-
-    Args:
-        drivers: comma list, None for all that are known.
-        engine_name: auto, docker or netns.
-        options: of the user for the engine.
-        in_use: whether a named parent may be one that carries the default route.
-        as_json: print one JSON document.
-
-    Returns:
-        As `exit_code`.
-
-    Raises:
-        ConfigurationError: with every mistake in the list, or what speaks against the parent.
-        EngineUnavailable: there is no engine, or endpoints have no tool to connect with.
-    """
-    chosen = _chosen(drivers)
-    run = f"verify{secrets.token_hex(3)}"
-    engine = open_engine(engine_name, run, options)
-    with taken_down(engine, run, TerminalObserver()):
-        say(f"engine: {engine.name} ({engine.why})")
-        _prepare(engine)
-        check_parent(engine, options.parent, in_use=in_use)
-        found = _verified(engine, chosen)
-        version = str(engine.facts().get("engine.version", ""))
-    code = exit_code(found, named=drivers is not None)
-    if as_json:
-        print_json(document(engine.name, version, found, code))
-    else:
-        for one in found:
-            print(printable(shown(one)))
-    return code
-
-
-def _chosen(text: str | None) -> tuple[Driver, ...]:
-    if text is None:
-        return tuple(DRIVERS.values())
-    problems: list[str] = []
-    drivers = parse_drivers(text, problems)
-    if problems:
-        raise ConfigurationError(*problems)
-    return drivers
-
-
-def _prepare(engine: Engine) -> None:
-    try:
-        for line in engine.prepare():
-            say(line)
-        check_tools(engine)
-    except ENGINE_FAILURES as exc:
-        raise EngineUnavailable(exc.message, hint=exc.hint) from exc
-
-
-def _verified(engine: Engine, drivers: Sequence[Driver]) -> list[Verified | NotVerified]:
-    _announce_lan(engine, drivers)
-    reader = choose_reader(engine)
-    found: list[Verified | NotVerified] = []
-    for number, driver in enumerate(drivers, start=1):
-        say(f"{number} of {len(drivers)}: {driver.name}")
-        seen = verify_driver(engine, reader, driver)
-        found.append(seen)
-        say(f"  {_outcome(seen)}")
-    return found
-
-
-def _announce_lan(engine: Engine, drivers: Sequence[Driver]) -> None:
-    """Say what is made on the engine's host for the emulated LAN, where one will be."""
-    if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
-        try:
-            say(engine.lan().done)
-        except EngineError as exc:
-            say(f"there is no emulated LAN: {exc.message}")
-
-
-def _outcome(seen: Verified | NotVerified) -> str:
-    match seen:
-        case NotVerified(impossible=True):
-            return f"not possible here: {seen.reason}"
-        case NotVerified():
-            return f"failed: {seen.reason}"
-        case Verified():
-            left = [f"not removed at once: {one}" for one in seen.left]
-            return "; ".join([f"{seen.mismatches or 'no'} mismatches", *seen.problems, *left])
-
-
-def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
-    """Return how the program ends.
-
-    Args:
-        found: what was seen of each driver.
-        named: whether the user asked for these drivers by name.
-
-    Returns:
-        3 where a promise is broken, a connect goes otherwise than promised, something did not
-        come up, or a driver that was named is not possible here; 4 where no driver could be
-        looked at; else 0.
-    """
-    absent = [one for one in found if isinstance(one, NotVerified)]
-    if len(absent) == len(found):
-        return EngineUnavailable.exit_code
-    failed = any(named or not one.impossible for one in absent) or _problems(found)
-    return _BROKEN if failed or _mismatches(found) else 0
-
-
-def _mismatches(found: Sequence[Verified | NotVerified]) -> int:
-    return sum(one.mismatches for one in found if isinstance(one, Verified))
-
-
-def _problems(found: Sequence[Verified | NotVerified]) -> list[ProblemRow]:
-    return [
-        {"driver": one.driver.name, "problem": problem}
-        for one in found
-        if isinstance(one, Verified)
-        for problem in one.problems
-    ]
-
-
-def document(
-    engine: str, version: str, found: Sequence[Verified | NotVerified], code: int
-) -> VerifyDocument:
-    """Return the one document of `verify --json`."""
-    seen = [one for one in found if isinstance(one, Verified)]
-    return {
-        "schema": 1,
-        "engine": engine,
-        "engine_version": version or None,
-        "promises": [
-            {"driver": one.driver.name, **promise_document(check)}
-            for one in seen
-            for check in one.promises
-        ],
-        "rows": [_row(one.driver, row) for one in seen for row in one.rows],
-        "networks": [
-            network_document(one.driver.name, spec, ipam)
-            for one in seen
-            for spec, ipam in one.networks
-        ],
-        "endpoints": [row for one in seen for row in _endpoints(one)],
-        "skipped": [
-            {"driver": one.driver.name, "reason": one.reason, "impossible": one.impossible}
-            for one in found
-            if isinstance(one, NotVerified)
-        ],
-        "problems": _problems(found),
-        "mismatches": _mismatches(found),
-        "exit": code,
-    }
-
-
-def _row(driver: Driver, row: ReachResult) -> ReachRow:
-    return {
-        "driver": driver.name,
-        "from": row.source.value,
-        "to": row.target.value,
-        "protocol": row.protocol,
-        "family": row.family,
-        "promised": row.promised,
-        "measured": row.measured,
-        "evidence": row.evidence,
-    }
-
-
-def _endpoints(one: Verified) -> list[DriverEndpointDocument]:
-    facts = one.facts
-    pair = ((facts.client, facts.server), (facts.server, facts.client))
-    return [
-        {"driver": one.driver.name, **endpoint_document(end, other, facts, endpoint)}
-        for (end, other), endpoint in zip(pair, one.endpoints, strict=True)
-    ]
+_WIDTH: Final = 100
+_FIRST, _CELL = 15, 14
+"""Columns of the first column of the matrix, and of every other."""
+_KINDS: Final = ("tcp4", "udp4", "tcp6", "udp6")
+_HALVES: Final = {
+    frozenset({"tcp4", "tcp6"}): "tcp only",
+    frozenset({"udp4", "udp6"}): "udp only",
+    frozenset({"tcp4", "udp4"}): "v4 only",
+    frozenset({"tcp6", "udp6"}): "v6 only",
+}
 
 
 def verify(
     drivers: Annotated[
         str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Comma list of drivers; default: all.",
-            envvar="NETBENCH_DRIVERS",
-            autocompletion=completion.driver_lists,
+        shared.setting(
+            "drivers LIST", "Comma list of drivers; default: all.", completion.driver_lists
         ),
     ] = None,
-    engine: EngineName = "auto",
-    context: Context = None,
-    image: Image = None,
-    parent: Parent = None,
-    parent_in_use: ParentInUse = False,
-    init_swarm: InitSwarm = False,
-    as_json: Json = False,
-) -> None:
+    engine: shared.EngineName = "auto",
+    context: shared.Context = None,
+    image: shared.Image = None,
+    parent: shared.Parent = None,
+    parent_in_use: shared.ParentInUse = False,
+    init_swarm: shared.InitSwarm = False,
+    as_json: shared.Json = False,
+) -> int:
     """Check what drivers promise, and who reaches whom by real connects.
 
     For each driver: every promise, held or broken, with its evidence; a matrix of TCP and UDP
@@ -241,6 +51,139 @@ def verify(
     map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
     """
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
-    raise typer.Exit(
-        verify_drivers(drivers, engine, options, in_use=parent_in_use, as_json=as_json)
+    document, found = verify_drivers(
+        drivers, engine, options, TerminalObserver(), in_use=parent_in_use
     )
+    if as_json:
+        print_json(document)
+    else:
+        for one in found:
+            print(printable(shown(one)))
+    return document.exit
+
+
+def shown(one: Verified | NotVerified) -> str:
+    """Return everything that was seen of one driver, for the terminal."""
+    if isinstance(one, NotVerified):
+        why = "not possible here" if one.impossible else "FAILED"
+        return "\n".join([*_wrapped(f"{one.driver.name}: {why}: {one.reason}", ""), ""])
+    lines = [_headline(one), "", *_matrix(one.rows), ""]
+    lines += [line for problem in one.problems for line in _wrapped(f"FAILED {problem}", "  ")]
+    for row in one.rows:
+        if row.mismatch:
+            words = (
+                f"MISMATCH {row.source} -> {row.target}, {_kind(row)}: promised {row.promised}, "
+                f"measured {row.measured}: {row.evidence}"
+            )
+            lines += _wrapped(words, "  ")
+    for check in one.promises:
+        held = "held  " if check.held else "BROKEN"
+        lines += _wrapped(f"{held} {check.promise}", "  ")
+        lines += _wrapped(check.evidence, " " * 9)
+    return "\n".join([*lines, *_surroundings(one), ""])
+
+
+def _headline(one: Verified) -> str:
+    measured = sum(row.measured != "skip" for row in one.rows)
+    broken = sum(not check.held for check in one.promises)
+    wrong = sum(row.mismatch for row in one.rows)
+    return (
+        f"{one.driver.name}: {len(one.promises)} promises, {broken or 'none'} BROKEN; "
+        f"{measured} connects, {wrong or 'none'} MISMATCHED"
+    )
+
+
+def _matrix(rows: Sequence[ReachResult]) -> list[str]:
+    """Return a line for every place that connects start from, promises beside where they differ."""
+    lines = [_columns("from \\ to", [target.value for target in TARGETS])]
+    for source in SOURCES:
+        cells = [_cell(rows, source, target) for target in TARGETS]
+        if any(measured != "-" for measured, _ in cells):
+            lines.append(_columns(source.value, [measured for measured, _ in cells]))
+        if any(promised for _, promised in cells):
+            lines.append(_columns("", [promised for _, promised in cells]))
+    return lines
+
+
+def _columns(first: str, cells: Sequence[str]) -> str:
+    return (first.ljust(_FIRST) + "".join(cell.ljust(_CELL) for cell in cells)).rstrip()
+
+
+def _cell(rows: Sequence[ReachResult], source: ReachPlace, target: ReachPlace) -> tuple[str, str]:
+    """Return what was measured in a word, and the promise where it was another."""
+    own = [row for row in rows if (row.source, row.target) == (source, target)]
+    measured = [row for row in own if row.measured != "skip"]
+    reached = frozenset(_kind(row) for row in measured if row.measured == "reach")
+    wrong = [row for row in measured if row.mismatch]
+    promise = ""
+    if wrong:
+        promise = "PROMISED yes" if wrong[0].promised == "reach" else "PROMISED no"
+    return word_for(reached, frozenset(map(_kind, measured))), promise
+
+
+def word_for(reached: frozenset[str], tried: frozenset[str]) -> str:
+    """Return which of the connects that were tried arrived, as one short word."""
+    if not tried:
+        return "-"
+    if not reached:
+        return "no"
+    if reached == tried:
+        return "yes"
+    for half, word in _HALVES.items():
+        if reached == half & tried and not reached == half & tried == tried:
+            return word
+    missing = tried - reached
+    if len(missing) == 1:
+        return f"not {next(iter(missing))}"
+    return " ".join(kind for kind in _KINDS if kind in reached)
+
+
+def _kind(row: ReachResult) -> str:
+    return f"{row.protocol}{row.family}"
+
+
+def _surroundings(one: Verified) -> list[str]:
+    """Return what readers of articles check by eye: networks, namespaces, where links lead."""
+    lines = []
+    for spec, ipam in one.networks:
+        network = NetworkRow.of(one.driver.name, spec, ipam)
+        lines += _wrapped(f"network {network_line(network)}", "  ")
+    for end in EndpointDocument.of_pair(one.facts, *one.endpoints):
+        spaces = ", ".join(
+            f"{kind} {space.inode or 'unreadable'} {space.shared or 'unknown'}"
+            for kind, space in end.namespaces.items()
+        )
+        lines += _wrapped(f"{end.role} namespaces: {spaces}", "  ")
+        lines += [line for words in veth_lines(end) for line in _wrapped(words, " " * 9)]
+        if end.sandbox_key:
+            lines += _wrapped(f"sandbox key {end.sandbox_key}", " " * 9)
+    return lines
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
+def network_line(network: NetworkRow) -> str:
+    """Return a network in words."""
+    parts = [f"{network.kind}{f' {network.mode}' if network.mode else ''}"]
+    nets = ((network.subnet, network.gateway), (network.subnet6, network.gateway6))
+    parts += [f"{subnet} by {gateway or 'no gateway'}" for subnet, gateway in nets if subnet]
+    more = {"bridge": network.bridge, "parent": network.parent, "vxlan": network.vxlan}
+    parts += [f"{key} {value}" for key, value in more.items() if value]
+    return f"{network.network}: {', '.join(parts)}"
+
+
+def veth_lines(endpoint: EndpointDocument) -> list[str]:
+    """Return where an endpoint's links lead, in words."""
+    lines = [
+        f"{row.link} (index {row.index}) <-> {row.namespace} {row.peer} "
+        f"(index {row.peer_index}){f' in {row.bridge}' if row.bridge else ''}"
+        for row in endpoint.veth
+    ]
+    return lines + [
+        f"{link.name} (index {link.index}) is {link.kind} {link.mode} of host "
+        f"{link.parent_name} (index {link.parent})"
+        for link in endpoint.links
+        if link.parent_name
+    ]

@@ -1,0 +1,133 @@
+"""The commands that list: `drivers`, `doctor`, `runs` and `clean`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netbench.cli import commands as shared
+from netbench.cli.output import print_json, print_rich, printable, say, table
+from netbench.cli.progress import TerminalObserver
+from netbench.documents import CleanDocument, RunRow, RunsDocument
+from netbench.engines.base import EngineOptions
+from netbench.errors import EngineUnavailable
+from netbench.store import ListedRun, list_runs
+from netbench.workflow.checks import examine, possible_drivers
+
+
+def drivers(
+    engine: shared.EngineName = "auto", context: shared.Context = None, as_json: shared.Json = False
+) -> None:
+    """List the drivers: which can run here, and why not.
+
+    It finds out by trying, and removes what it makes.
+    """
+    observer = TerminalObserver(quiet=as_json)
+    document = possible_drivers(engine, EngineOptions(context=context), observer)
+    if as_json:
+        print_json(document)
+        return
+    shown = table("driver", "here", "what it is", "what it isolates", "options (@key=value)")
+    for row in document.drivers:
+        here = {True: "yes", False: f"no: {row.reason}", None: row.reason}[row.possible]
+        known = [option for option in row.options if option != "-o"]
+        accepted = known + ["the engine's own"] * ("-o" in row.options)
+        shown.add_row(row.name, here, row.summary, row.isolates, ", ".join(accepted))
+    print_rich(shown)
+
+
+def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
+    """Check everything that is needed; say what is missing and the command that fixes it.
+
+    Exit code 4 if nothing can be measured.
+    """
+    document = examine(EngineOptions(context=context))
+    if as_json:
+        print_json(document)
+    else:
+        shown = table("", "check", "found", "fix")
+        for check in document.doctor:
+            mark = "ok" if check.ok else "MISSING" if check.needed else "optional"
+            shown.add_row(mark, check.name, check.found, check.fix)
+        print_rich(shown)
+        print_rich(
+            "netbench can measure here" if document.measurable else "nothing can be measured here"
+        )
+    return 0 if document.measurable else EngineUnavailable.exit_code
+
+
+def runs(
+    output: shared.Output = Path("reports"),
+    html: Annotated[
+        bool,
+        typer.Option("--html", help="Write index.html into that folder too; later runs renew it."),
+    ] = False,
+    as_json: shared.Json = False,
+) -> None:
+    """List the run folders, the newest first.
+
+    The page has date, host, engine, drivers and outcome of each run, with a link to its report.
+    Once it is there, each run and each report renews it.
+    """
+    found = list_runs(output)
+    if html:
+        from netbench.workflow.reporting import write_index
+
+        say(f"netbench: index: {write_index(output, found)}")
+    if as_json:
+        print_json(RunsDocument(1, [_row(run) for run in found]))
+        return
+    if not found:
+        say(f"netbench: no runs in {output}; `netbench run` makes one")
+        return
+    shown = table("folder", "created", "engine", "drivers", "blocks", "records", "status")
+    for run in found:
+        info = run.info
+        if info is None:
+            shown.add_row(run.path.name, "", "", "", "", "", run.problem)
+            continue
+        drivers = ",".join(info.plan.drivers)
+        cells = (info.created, info.engine, drivers, str(info.plan.blocks), str(run.records))
+        shown.add_row(run.path.name, *cells, info.status)
+    print_rich(shown)
+
+
+def _row(run: ListedRun) -> RunRow:
+    info, readable = run.info, dict[str, Any]()
+    if info is not None:
+        readable = {
+            "created": info.created,
+            "engine": info.engine,
+            "drivers": list(info.plan.drivers),
+            "baseline": info.plan.baseline,
+            "suite": info.plan.suite,
+            "blocks": info.plan.blocks,
+            "status": info.status,
+            "lead": run.lead,
+        }
+    return RunRow(str(run.path), run.records, run.problem, **readable)
+
+
+def clean(
+    context: shared.Context = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False,
+    images: Annotated[bool, typer.Option("--images", help="Remove probe images too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what a netbench that still runs has made.")
+    ] = False,
+    as_json: shared.Json = False,
+) -> int:
+    """List, then remove, what netbench left: only what carries its label.
+
+    What a netbench that still runs has made, and the cached probe images, stay.
+    """
+    from netbench.workflow.clean import clean_up  # docker is slow to import
+
+    rows = clean_up(context, TerminalObserver(), dry_run=dry_run, images=images, force=force)
+    if as_json:
+        print_json(CleanDocument(1, rows))
+    else:
+        for row in rows:
+            print(printable(f"{row.action:<9} {row.kind:<9} {row.name}  run {row.run or '-'}"))
+        say(f"{len(rows)} found" if rows else "nothing of netbench's is left")
+    return 3 if any(row.action.startswith("failed") for row in rows) else 0

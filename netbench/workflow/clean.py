@@ -1,0 +1,114 @@
+"""What carries netbench's label, found and removed. Nothing else is touched."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import partial
+
+from netbench.documents import CleanRow
+from netbench.engines.base import Engine, EngineOptions, Owned
+from netbench.engines.docker import open_docker
+from netbench.engines.folders import leftover_folders, remove_leftover_folder
+from netbench.engines.netns.groups import (
+    end_owned_process,
+    leftover_groups,
+    owned_processes,
+    remove_leftover_group,
+)
+from netbench.errors import EngineError, EngineLost, EngineUnavailable
+from netbench.workflow.options import Observer
+
+_ORDER = (
+    *("process", "cgroup", "container", "network", "bridge"),
+    *("rules", "swarm", "folder", "image"),
+)
+"""Processes before their cgroups, endpoints before their networks, a swarm after its networks."""
+_A_MOMENT = 0.5
+"""Seconds after which an engine has made what a netbench that was killed asked it for last."""
+
+
+def clean_up(
+    context: str | None, observer: Observer, *, dry_run: bool, images: bool, force: bool
+) -> list[CleanRow]:
+    """List what is left of earlier runs, and remove it unless `dry_run`.
+
+    What a netbench that still runs has made is left, unless `force`; probe images are a cache and
+    stay, unless `images`.
+
+    Raises:
+        EngineUnavailable: the engine of a context that was named cannot be used.
+    """
+    # Before the engine is opened, which may take a folder of its own.
+    found = _of_this_machine()
+    engine = _engine(context, observer)
+    one = partial(_clean, engine, dry_run=dry_run, images=images, force=force)
+    try:
+        found += engine.owned() if engine else ()
+        rows = _in_order(found, one)
+        if not dry_run and any(row.action not in ("in use", "kept") for row in rows.values()):
+            # Once more: an engine may just be removing, or making, something by itself.
+            time.sleep(_A_MOMENT)
+            failed = [
+                thing for thing in found if rows[thing.kind, thing.id].action.startswith("failed")
+            ]
+            # What lives and was not there before is the folder of the engine opened here.
+            here = (x for x in _of_this_machine() if not x.live or (x.kind, x.id) in rows)
+            again = _in_order([*failed, *here, *(engine.owned() if engine else ())], one)
+            rows = {key: row for key, row in rows.items() if key not in again} | again
+    finally:
+        if engine:
+            engine.close()
+    return [*rows.values()]
+
+
+def _of_this_machine() -> list[Owned]:
+    return [*owned_processes(None), *leftover_folders(None), *leftover_groups(None)]
+
+
+def _engine(context: str | None, observer: Observer) -> Engine | None:
+    """Return docker, None where it cannot be used and no context was named."""
+    try:
+        return open_docker(f"clean{secrets.token_hex(3)}", EngineOptions(context=context))
+    except EngineUnavailable as exc:
+        if context is not None:
+            raise
+        observer.say(f"docker: {exc.message}; only processes and folders are looked for")
+        return None
+
+
+def _in_order(
+    found: Iterable[Owned], clean_one: Callable[[Owned], CleanRow]
+) -> dict[tuple[str, str], CleanRow]:
+    """Clean one thing after the other, each once, known by its kind and id."""
+    things = {(thing.kind, thing.id): thing for thing in found}
+    ordered = sorted(things.values(), key=lambda thing: _ORDER.index(thing.kind))
+    return {(thing.kind, thing.id): clean_one(thing) for thing in ordered}
+
+
+def _clean(
+    engine: Engine | None, thing: Owned, *, dry_run: bool, images: bool, force: bool
+) -> CleanRow:
+    if thing.live and not force:
+        action = "in use"
+    elif thing.kind == "image" and not images:
+        action = "kept"
+    else:
+        action = "would go" if dry_run else _remove(engine, thing)
+    return CleanRow(action=action, **asdict(thing))
+
+
+def _remove(engine: Engine | None, thing: Owned) -> str:
+    own: dict[str, Callable[[Owned], None]] = {
+        "process": end_owned_process,
+        "folder": remove_leftover_folder,
+        "cgroup": remove_leftover_group,
+    }
+    remove = own.get(thing.kind) or (engine.remove_owned if engine else None)
+    if remove is None:
+        return "failed: no engine"
+    try:
+        remove(thing)
+    except (EngineError, EngineLost, OSError) as exc:
+        return f"failed: {exc}"
+    return "removed"

@@ -1,0 +1,176 @@
+"""Run folders compared: which may be, under which labels, and how that ends."""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from netbench.analysis.compare.compare import Wanted, compare, measured
+from netbench.analysis.compare.model import RunComparison
+from netbench.drivers import DRIVERS, full_name
+from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
+from netbench.facts.registry import FACTS
+from netbench.plan import offered_by_runs, read_budgets
+from netbench.record import Budget
+from netbench.report.compare import html
+from netbench.spec import Cell
+from netbench.store import LoadedRun, RunFolder, load
+from netbench.units import SPELLINGS
+from netbench.workflow.options import Observer
+
+_LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+_UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
+_LEAST: Final = 2
+_MOST: Final = 26
+"""Runs at most: each has a letter."""
+_NAMED: Final = 6
+"""Cells of a run that an error names."""
+_NOT_COMPARED: Final = 3
+"""Exit code where something could not be compared."""
+
+
+def compare_folders(
+    folders: Sequence[str],
+    *,
+    accept: Sequence[str],
+    require: Sequence[str],
+    allow_undecided: bool,
+    output: Path | None,
+    observer: Observer,
+) -> tuple[RunComparison, Path, int]:
+    """Compare runs and write the page; return the result, the page's path and the exit code.
+
+    Raises:
+        ConfigurationError: with everything that is wrong.
+        RunFolderError: a folder cannot be read, or the page not be written.
+    """
+    runs = _loaded(folders, _accept_problems(accept))
+    _check_common(runs)
+    wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
+    taken = [measured(label, str(run.path), run.info, run.records()) for label, run in runs.items()]
+    for run in runs.values():
+        for note in run.notes:
+            observer.say(f"netbench: {run.path}: {note}")
+    result = compare(taken, wanted)
+    target = output or _default_page(list(runs.values()))
+    page = RunFolder(target.parent).write(target.name, html(result))
+    return result, page, _exit_code(result)
+
+
+def _exit_code(result: RunComparison) -> int:
+    """Return 1 where a budget is not kept, 3 where something could not be compared, else 0."""
+    if not result.budgets_kept:
+        return NOT_KEPT
+    missing = any(
+        one.withheld or not (one.left.measured and one.right.measured)
+        for pairing in result.pairings
+        for one in pairing.contrasts
+        if one.primary
+    )
+    return _NOT_COMPARED if missing else 0
+
+
+def _loaded(folders: Sequence[str], problems: list[str]) -> dict[str, LoadedRun]:
+    """Return the runs by label, or raise everything that is wrong with them."""
+    named = [_split(folder) for folder in folders]
+    problems += _label_problems(named)
+    found: dict[str, LoadedRun] = {}
+    errors: list[RunFolderError] = []
+    for number, (label, path) in enumerate(named):
+        try:
+            found[label or _letter(number)] = load(path)
+        except RunFolderError as exc:
+            errors.append(exc)
+    if len(errors) == 1 and not problems:
+        raise errors[0]
+    if problems or errors:
+        hint = errors[0].hint if errors else ""
+        raise ConfigurationError(*problems, *(error.message for error in errors), hint=hint)
+    return found
+
+
+def _split(folder: str) -> tuple[str, Path]:
+    """Return label and path of `LABEL=FOLDER`; a folder that is there may have = in its name."""
+    match = _LABEL.fullmatch(folder)
+    if match is None or Path(folder).exists():
+        return "", Path(folder)
+    return match[1], Path(match[2])
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number)
+
+
+def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
+    """Return what is wrong with folders and labels as they were given."""
+    problems = []
+    if not _LEAST <= len(named) <= _MOST:
+        problems.append(f"compare takes {_LEAST} to {_MOST} run folders, not {len(named)}")
+    labels: dict[str, Path] = {}
+    paths: dict[Path, Path] = {}
+    for number, (given, path) in enumerate(named):
+        label = given or _letter(number)
+        if full_name(given) in DRIVERS:
+            problems.append(f"label {given!r} is a driver's name; choose another")
+        if given in _UNITS:
+            problems.append(f"label {given!r} is a unit; choose another")
+        if label in labels:
+            problems.append(f"two runs are called {label}: {labels[label]} and {path}")
+        if path.resolve() in paths:
+            problems.append(f"{path} is given twice; a run is compared with another one")
+        labels.setdefault(label, path)
+        paths.setdefault(path.resolve(), path)
+    return problems
+
+
+def _accept_problems(patterns: Sequence[str]) -> list[str]:
+    """Return what is wrong with `--accept`: names that no fact can have."""
+    return [
+        f"--accept: no fact is named {pattern!r}{_near(pattern)}"
+        for pattern in patterns
+        # A fact of the table may itself name a family, such as `tool.*`.
+        if not any(fnmatchcase(x, pattern) or fnmatchcase(pattern, x) for x in FACTS)
+    ]
+
+
+def _near(pattern: str) -> str:
+    found = get_close_matches(pattern, FACTS, n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else "; the table of differences names them"
+
+
+def _check_common(runs: Mapping[str, LoadedRun]) -> None:
+    """Raise `ConfigurationError` where a run has no cell in common with the first."""
+    first, *others = ((label, run.info.plan.cells) for label, run in runs.items())
+    problems = [
+        f"{first[0]} and {label} have no cell in common: {first[0]} has {_cells(first[1])}; "
+        f"{label} has {_cells(cells)}"
+        for label, cells in others
+        if not set(first[1]) & set(cells)
+    ]
+    if problems:
+        raise ConfigurationError(*problems, hint="compare runs of the same drivers and suite")
+
+
+def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
+    """Return the budgets between the runs; raise with everything that is wrong with them."""
+    problems: list[str] = []
+    offer = offered_by_runs({label: run.info.plan for label, run in runs.items()})
+    found = read_budgets(require, offer, problems)
+    if problems:
+        raise ConfigurationError(*problems)
+    return found
+
+
+def _cells(cells: Sequence[Cell]) -> str:
+    shown = [f"{c.driver} {c.probe}@{c.placement}@{c.path}" for c in cells]
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return f"{', '.join(shown[:_NAMED]) or 'none'}{more}"
+
+
+def _default_page(runs: Sequence[LoadedRun]) -> Path:
+    """Return `compare-<id>-<id>.html` beside the newest run."""
+    newest = max(runs, key=lambda run: run.info.created)
+    ids = [re.sub(r"[^A-Za-z0-9]+", "", run.info.id)[:20] for run in runs]
+    return newest.path.resolve().parent / f"compare-{'-'.join(ids)}.html"
