@@ -3,18 +3,18 @@
 from typing import Final
 
 from netbench import units
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.cell_key import plain
 from netbench.analysis.compare.model import RunComparison
 from netbench.analysis.model import Analysis, BudgetResult, Standing
 from netbench.record import RunInfo
-from netbench.report.labels import counted, interval, joined
+from netbench.report.labels import counted, interval, joined, key_of
 
 SIGNS: Final[dict[Standing, str]] = {
     Standing.NOT_MET: "✗",
     Standing.UNDECIDED: "?",
     Standing.MET: "✓",
 }
-"""In the order in which budgets are told."""
+"""In the order in which budgets are listed."""
 
 
 def ordered(analysis: Analysis | RunComparison) -> tuple[BudgetResult, ...]:
@@ -24,7 +24,7 @@ def ordered(analysis: Analysis | RunComparison) -> tuple[BudgetResult, ...]:
     )
 
 
-def told(info: RunInfo, analysis: Analysis) -> str:
+def outcome(info: RunInfo, analysis: Analysis) -> str:
     """Return what became of all budgets in one or two sentences; empty where there are none."""
     return summed(analysis.budgets, allow_undecided=info.plan.allow_undecided)
 
@@ -48,7 +48,7 @@ def summed(results: tuple[BudgetResult, ...], *, allow_undecided: bool) -> str:
 
 def place(result: BudgetResult) -> str:
     """Return the cell: `tcp-rr on one core, east-west`."""
-    return CellKey(result.path, result.probe, result.placement).words
+    return key_of(result).words
 
 
 def figures(result: BudgetResult) -> str:

@@ -1,7 +1,12 @@
 """The table at the end of a run, for people at a terminal."""
 
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey, plain
@@ -9,10 +14,16 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, BudgetResult, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.ceiling import ceiling_sentences
-from netbench.report.costs import cost_notes, cost_rows
-from netbench.report.labels import concerns, interval, key_of, metric_title
-from netbench.report.literature import in_short
+from netbench.report.costs import ceiling_sentences, cost_notes, cost_rows
+from netbench.report.labels import (
+    SIGNS,
+    concerns,
+    key_of,
+    metric_title,
+    ratio_text,
+    shared_by,
+    signed,
+)
 from netbench.report.matrix import MeasureEntry, measures, others
 from netbench.report.sentences import (
     baseline_check,
@@ -20,18 +31,15 @@ from netbench.report.sentences import (
     engine_line,
     isolated_drivers,
     isolation_sentence,
+    primaries,
+    primary_measures,
+    published_in_short,
     published_sentences,
     uncompared,
     unmeasured,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.verdict_text import shared_by, signed
-from netbench.report.warnings import doubts
-
-if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
+from netbench.report.validity import doubts
 
 _SHORT: Final = {"byte": "B", "transaction": "t"}
 """What CPU time is divided by, as a table writes it."""
@@ -48,9 +56,14 @@ STANDINGS: Final[dict[Standing, str]] = {
     Standing.UNDECIDED: "yellow",
     Standing.MET: "green",
 }
+FIGURE: Final[dict[str, Any]] = {"justify": "right", "no_wrap": True}
+"""How a column of figures is set."""
+Cells = Sequence[str | Text]
+Column = tuple[str, dict[str, Any]]
+"""A name with what rich's `add_column` takes."""
 
 
-def table(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> "Group":
+def terminal(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> Group:
     """Return the final table: engine first, rows per cell, then warnings, then what to do next.
 
     Args:
@@ -59,176 +72,177 @@ def table(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -
         digest: of its records.
         folder: of the run, as the user names it; the last line says how to go on with it.
     """
-    from rich.console import Group  # noqa: PLC0415 - keeps `netbench --help` instant
-    from rich.text import Text  # noqa: PLC0415 - same
-
-    shown = [c for c in analysis.contrasts if c.primary]
-    keys = dict.fromkeys((key_of(c), c.metric) for c in shown)
-    tables = [
-        _cell(key, metric, analysis, [c for c in shown if concerns(c, key, metric)])
-        for key, metric in keys
-    ]
-    tables += _beside(info, analysis)
-    tables += _uncompared(analysis)
-    tables += _costs(analysis, digest)
+    found = primaries(analysis)
+    head = [Text(engine_line(info), style="bold")]
+    head += styled([f"Intervals: {shared_by(analysis)}"] if found else [], "dim")
     said = [isolation_sentence(view).rstrip(".") for view in isolated_drivers(digest)]
-    lines = [
-        Text(line) for line in (*said, *closed_sentences(digest), *published_sentences(digest))
-    ]
-    lines += [Text(line, style="red") for line in unmeasured(digest)]
-    costs = cost_notes(info, digest) if digest.cpu else ()
-    lines += [Text(f"CPU time: {note}", style="dim") for note in costs]
-    literature = in_short(info, analysis)
-    lines += [Text(literature)] if literature else []
-    check = baseline_check(analysis)
-    lines.append(Text(f"{plain(analysis.baseline)}: {check}", style="dim"))
-    lines += [Text(line, style="dim") for line in ceiling_sentences(analysis)]
-    lines += [Text(f"! {doubt.text}", style="yellow") for doubt in doubts(analysis)]
-    lines.append(Text(plain(ending(info, analysis)), style="dim"))
-    lines += _budgets(info, analysis)
+    notes = cost_notes(info, digest) if digest.cpu else ()
+    literature = published_in_short(info, analysis)
     more = extension(info, analysis, folder)
-    lines += [Text(str(more), style="bold")] if more else []
-    return Group(Text(engine_line(info), style="bold"), *_intervals(analysis), *tables, *lines)
+    return Group(
+        *head,
+        *(
+            _cell(key, metric, analysis, [c for c in found if concerns(c, key, metric)])
+            for key, metric in primary_measures(analysis)
+        ),
+        *_beside(info, analysis),
+        *_uncompared(analysis),
+        *_costs(analysis, digest),
+        *styled([*said, *closed_sentences(digest), *published_sentences(digest)]),
+        *styled(unmeasured(digest), "red"),
+        *styled((f"CPU time: {note}" for note in notes), "dim"),
+        *styled([literature] if literature else []),
+        *styled([f"{plain(analysis.baseline)}: {baseline_check(analysis)}"], "dim"),
+        *styled(ceiling_sentences(analysis), "dim"),
+        *styled((f"! {doubt.text}" for doubt in doubts(analysis)), "yellow"),
+        *styled([plain(ending(info, analysis))], "dim"),
+        *budget_lines(budgets.outcome(info, analysis), budgets.ordered(analysis)),
+        *styled([str(more)] if more else [], "bold"),
+    )
 
 
-def _intervals(analysis: Analysis) -> list["Text"]:
-    """Return what the intervals of the verdicts hold; nothing where there is no verdict."""
-    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
-
-    if not any(contrast.primary for contrast in analysis.contrasts):
-        return []
-    return [Text(f"Intervals: {shared_by(analysis)}", style="dim")]
+def styled(lines: Iterable[str], style: str = "") -> list[Text]:
+    """Return lines in one style; marks of rich's in them are letters."""
+    return [Text(line, style=style) for line in lines]
 
 
-def _budgets(info: RunInfo, analysis: Analysis) -> list["Text"]:
-    """Return what became of all budgets, and a line for each, those not met first."""
-    return budget_lines(budgets.told(info, analysis), budgets.ordered(analysis))
-
-
-def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list["Text"]:
+def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[Text]:
     """Return a headline and a line for each budget; nothing where nothing is said."""
-    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
-
     lines = [Text(budgets.line(one), style=STANDINGS[one.standing]) for one in results]
     return [Text(f"\n{said}", style="bold"), *lines] if said else []
 
 
-def plain_table(title: "Text", gap: int = 1) -> "Table":
-    """Return an empty table without lines, its title on the left; `gap` spaces between columns."""
-    from rich.table import Table as RichTable  # noqa: PLC0415 - keeps `netbench --help` instant
+def plain_table(
+    title: str | Text, columns: Iterable[Column], rows: Iterable[Cells], gap: int = 1
+) -> Table:
+    """Return a table without lines: its title on the left, `gap` spaces between its columns.
 
-    return RichTable(
-        title=title,
+    Texts are shown letter by letter.
+    """
+    heading = Text(title, style="bold") if isinstance(title, str) else title
+    result = Table(
+        title=heading,
         title_justify="left",
         title_style="",
         box=None,
         pad_edge=False,
         padding=(0, gap, 0, 0),
     )
-
-
-def _cell(key: CellKey, metric: str, analysis: Analysis, contrasts: list[Contrast]) -> "Table":
-    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
-
-    title = Text(f"\n{metric_title(metric)} {key.place} ", style="bold")
-    title.append(f"({key.probe}, {key.placement}, {key.path})", style="dim")
-    result = plain_table(title)
-    result.add_column("driver", min_width=11)
-    result.add_column("median", justify="right", min_width=11, no_wrap=True)
-    result.add_column(plain(analysis.baseline), justify="right", min_width=11, no_wrap=True)
-    result.add_column("ratio", justify="right", min_width=20, no_wrap=True)
-    result.add_column("n", justify="right", no_wrap=True)
-    result.add_column("verdict", min_width=11, overflow="fold")
-    for c in contrasts:
-        result.add_row(
-            Text(plain(c.driver)),
-            units.quantity(c.driver_median, c.unit),
-            units.quantity(c.baseline_median, c.unit),
-            Text(f"{units.ratio(c.ratio)} {interval(c.low, c.high)}"),
-            str(c.blocks),
-            Text(signed(c, analysis.margin), style=STYLES[c.verdict]),
-        )
+    for name, look in columns:
+        result.add_column(name, **look)
+    for row in rows:
+        result.add_row(*(Text(value) if isinstance(value, str) else value for value in row))
     return result
 
 
-def _beside(info: RunInfo, analysis: Analysis) -> list["Table"]:
-    """Return the measures that the run is not judged by, a row each."""
-    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
+def _titled(title: str, more: str) -> Text:
+    return Text(title, style="bold").append(more, style="dim")
 
-    rows = measures(info, analysis)
-    if not rows:
-        return []
-    result = plain_table(
-        Text("\nOther measures, with the ratio to the baseline", style="bold"), gap=2
+
+def _cell(key: CellKey, metric: str, analysis: Analysis, contrasts: list[Contrast]) -> Table:
+    return plain_table(
+        _titled(
+            f"\n{metric_title(metric)} {key.place} ",
+            f"({key.probe}, {key.placement}, {key.path})",
+        ),
+        (
+            ("driver", {"min_width": 11}),
+            ("median", FIGURE | {"min_width": 11}),
+            (plain(analysis.baseline), FIGURE | {"min_width": 11}),
+            ("ratio", FIGURE | {"min_width": 20}),
+            ("n", FIGURE),
+            ("verdict", {"min_width": 11, "overflow": "fold"}),
+        ),
+        (
+            (
+                plain(c.driver),
+                units.quantity(c.driver_median, c.unit),
+                units.quantity(c.baseline_median, c.unit),
+                ratio_text(c),
+                str(c.blocks),
+                Text(signed(c, analysis.margin), style=STYLES[c.verdict]),
+            )
+            for c in contrasts
+        ),
     )
-    result.add_column("measure", min_width=20)
-    result.add_column("probe", min_width=8)
-    for name in (analysis.baseline, *others(info, analysis)):
-        result.add_column(plain(name), justify="right", overflow="fold")
-    for row in rows:
-        result.add_row(
-            Text(f"{row.title} {row.key.place}"),
-            Text(plain(row.key.probe)),
-            row.baseline,
-            *(_entry(entry, narrow=len(row.entries) > _WIDE) for entry in row.entries),
-        )
-    return [result]
 
 
-def _entry(entry: MeasureEntry | None, *, narrow: bool) -> "Text":
-    from rich.text import Text as RichText  # noqa: PLC0415 - keeps `netbench --help` instant
+def _beside(info: RunInfo, analysis: Analysis) -> list[Table]:
+    """Return the measures that the run is not judged by, a row each."""
+    rows = measures(info, analysis)
+    drivers = (analysis.baseline, *others(info, analysis))
+    look = {"justify": "right", "overflow": "fold"}
+    table = plain_table(
+        "\nOther measures, with the ratio to the baseline",
+        (
+            ("measure", {"min_width": 20}),
+            ("probe", {"min_width": 8}),
+            *((plain(name), look) for name in drivers),
+        ),
+        (
+            (
+                f"{row.title} {row.key.place}",
+                plain(row.key.probe),
+                row.baseline,
+                *(_entry(entry, narrow=len(row.entries) > _WIDE) for entry in row.entries),
+            )
+            for row in rows
+        ),
+        gap=2,
+    )
+    return [table] if rows else []
 
+
+def _entry(entry: MeasureEntry | None, *, narrow: bool) -> str | Text:
     if entry is None:
-        return RichText(units.MISSING)
-    if not entry.ratio:
-        return RichText(entry.value)
-    mark = f"{entry.sign} {entry.ratio.partition(' ')[0]}"
-    found = RichText("" if narrow else f"{entry.value} ")
-    return found.append(mark, style=STYLES[Verdict(entry.verdict)])
+        return units.MISSING
+    if entry.contrast is None:
+        return entry.value
+    verdict = entry.contrast.verdict
+    mark = f"{SIGNS[verdict]} {units.ratio(entry.contrast.ratio)}"
+    return Text("" if narrow else f"{entry.value} ").append(mark, style=STYLES[verdict])
 
 
-def _uncompared(analysis: Analysis) -> list["Table"]:
+def _uncompared(analysis: Analysis) -> list[Table]:
     """Return the cells that were measured where the baseline has no such path."""
-    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
-
     found = uncompared(analysis)
-    if not found:
-        return []
-    why = f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path"
-    result = plain_table(Text(why, style="bold"))
-    for name in ("driver", "measure", "median", "quartiles", "values"):
-        result.add_column(name, justify="left" if name in ("driver", "measure") else "right")
-    for cell in found:
-        place = CellKey(cell.path, cell.probe, cell.placement).place
-        result.add_row(
-            Text(plain(cell.driver)),
-            f"{metric_title(cell.metric)} {place}",
-            units.quantity(cell.median, cell.unit),
-            f"{units.quantity(cell.p25, cell.unit)} to {units.quantity(cell.p75, cell.unit)}",
-            str(cell.trials),
-        )
-    return [result]
+    table = plain_table(
+        f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path",
+        (
+            *(("driver", {}), ("measure", {})),
+            *((name, {"justify": "right"}) for name in ("median", "quartiles", "values")),
+        ),
+        (
+            (
+                plain(cell.driver),
+                f"{metric_title(cell.metric)} {key_of(cell).place}",
+                units.quantity(cell.median, cell.unit),
+                f"{units.quantity(cell.p25, cell.unit)} to {units.quantity(cell.p75, cell.unit)}",
+                str(cell.trials),
+            )
+            for cell in found
+        ),
+    )
+    return [table] if found else []
 
 
-def _costs(analysis: Analysis, digest: Digest) -> list["Table"]:
+def _costs(analysis: Analysis, digest: Digest) -> list[Table]:
     """Return the CPU time of every driver in every cell."""
-    from rich.text import Text  # noqa: PLC0415 - keeps `netbench --help` instant
-
-    rows = cost_rows(analysis, digest)
-    if not rows:
-        return []
-    title = Text("\nCPU time ", style="bold")
-    title.append("(busy, client, server and the rest in CPUs)", style="dim")
-    result = plain_table(title)
-    result.add_column("probe", no_wrap=True)
-    result.add_column("driver", min_width=11)
-    for name in ("CPU time", "ratio", "busy", "client", "server", "rest", "softirq"):
-        result.add_column(name, justify="right", no_wrap=True)
-    for (key, per), group in groupby(rows, lambda row: (row.key, row.per)):
-        where = f"{key.probe} {key.place}"
+    rows: list[Cells] = []
+    for (key, per), group in groupby(cost_rows(analysis, digest), lambda row: (row.key, row.per)):
+        where = plain(f"{key.probe} {key.place}")
         for row in group:
-            parts = (f"{row.cost}/{_SHORT.get(per, per)}", row.ratio, row.busy, row.client)
-            more = (row.server, row.rest, row.softirq)
-            result.add_row(Text(plain(where)), Text(plain(row.driver)), *map(Text, parts + more))
+            cost = f"{row.cost}/{_SHORT.get(per, per)}"
+            parts = (row.busy, row.client, row.server, row.rest, row.softirq)
+            rows.append((where, plain(row.driver), cost, row.ratio, *parts))
             where = ""
-    return [result]
+    figures = ("CPU time", "ratio", "busy", "client", "server", "rest", "softirq")
+    table = plain_table(
+        _titled("\nCPU time ", "(busy, client, server and the rest in CPUs)"),
+        (
+            *(("probe", {"no_wrap": True}), ("driver", {"min_width": 11})),
+            *((name, FIGURE) for name in figures),
+        ),
+        rows,
+    )
+    return [table] if rows else []

@@ -1,15 +1,26 @@
-"""What each driver costs in CPU time, and where that time went. Pure."""
+"""What each driver costs in CPU time, and what the machine can do at most (METHOD §3)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from netbench import units
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
 from netbench.analysis.cpu_sums import PER
 from netbench.analysis.digest_model import CpuMeans, Digest
-from netbench.analysis.model import Analysis, CellSummary, Contrast
+from netbench.analysis.model import Analysis, Ceiling, CellSummary, Loopback
 from netbench.record import Absent, RunInfo
-from netbench.report.labels import concerns, interval
+from netbench.report.labels import capital, concerns, joined, key_of, ratio_text
 from netbench.report.sentences import fact
+
+USED_UP: Final = {
+    "client": "client's CPU full",
+    "server": "server's CPU full",
+    "both": "tools' CPUs full",
+    "rate": "rate asked for reached",
+    "nothing": "not saturated",
+    "unknown": "saturation unknown",
+}
+"""Short words for a row, by `CellSummary.saturated`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,52 +49,38 @@ def cost_rows(analysis: Analysis, digest: Digest) -> tuple[CostRow, ...]:
     found = [
         cell for cell in analysis.cells if cell.metric in PER and cell.trials and not cell.replica
     ]
-    order = {key: number for number, key in enumerate(dict.fromkeys(map(_key, found)))}
-    found.sort(key=lambda cell: (order[_key(cell)], cell.driver != analysis.baseline))
+    order = list(dict.fromkeys(map(key_of, found)))
+    found.sort(key=lambda cell: (order.index(key_of(cell)), cell.driver != analysis.baseline))
     return tuple(_row(analysis, digest, cell) for cell in found)
 
 
-def _key(cell: CellSummary) -> CellKey:
-    return CellKey(cell.path, cell.probe, cell.placement)
-
-
 def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
-    key = _key(cell)
+    key = key_of(cell)
+    own = [c for c in analysis.contrasts if c.driver == cell.driver and c.ratio is not None]
+    contrast = next((c for c in own if concerns(c, key, cell.metric)), None)
     means = next((m for m in digest.cpu if (m.driver, m.cell) == (cell.driver, key)), None)
-    contrast = next(
-        (
-            c
-            for c in analysis.contrasts
-            if c.driver == cell.driver and concerns(c, key, cell.metric)
-        ),
-        None,
+    ratio = ratio_text(contrast) if contrast else units.MISSING
+    busy, client, server, rest, softirq = (
+        (means.busy, means.client, means.server, means.rest, means.softirq_share)
+        if means
+        else (None,) * 5
     )
     return CostRow(
         driver=cell.driver,
         key=key,
         per=PER[cell.metric],
         cost=units.quantity(cell.median, cell.unit),
-        ratio="baseline" if cell.driver == analysis.baseline else _ratio(contrast),
-        busy=_cpus(means.busy if means else None),
-        client=_cpus(means.client if means else None),
-        server=_cpus(means.server if means else None),
-        rest=_cpus(means.rest if means else None, sign="+"),
-        softirq=_share(means.softirq_share if means else None),
+        ratio="baseline" if cell.driver == analysis.baseline else ratio,
+        busy=_shown(busy, ".3f"),
+        client=_shown(client, ".3f"),
+        server=_shown(server, ".3f"),
+        rest=_shown(rest, "+.3f"),
+        softirq=_shown(softirq, ".0%").replace("%", " %"),
     )
 
 
-def _ratio(contrast: Contrast | None) -> str:
-    if contrast is None or contrast.ratio is None:
-        return units.MISSING
-    return f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}"
-
-
-def _cpus(value: float | None, sign: str = "") -> str:
-    return units.MISSING if value is None else f"{value:{sign}.3f}"
-
-
-def _share(value: float | None) -> str:
-    return units.MISSING if value is None else f"{value * 100:.0f} %"
+def _shown(value: float | None, how: str) -> str:
+    return units.MISSING if value is None else format(value, how)
 
 
 def cost_notes(info: RunInfo, digest: Digest) -> tuple[str, ...]:
@@ -135,3 +132,78 @@ def _accounting(info: RunInfo) -> str:
         return f"This kernel accounts CPU time in mode {mode}, softirq with what it interrupts."
     reason = f": {mode.reason}" if isinstance(mode, Absent) else ""
     return f"How this kernel accounts CPU time is not known{reason}."
+
+
+def ceiling_sentences(analysis: Analysis) -> tuple[str, ...]:
+    """Return one sentence for each placement: copies, loopback, and what drivers reach of it."""
+    found = (
+        (PLACEMENTS[ceiling.placement], [_copies(ceiling), *map(_loopback, ceiling.loopbacks)])
+        for ceiling in analysis.ceilings
+    )
+    return tuple(
+        f"Ceiling {place}: {'; '.join(filter(None, parts))}."
+        for place, parts in found
+        if any(parts)
+    )
+
+
+def copies(analysis: Analysis) -> tuple[str, ...]:
+    """Return one sentence for each placement: what its CPUs copy at most."""
+    found = ((PLACEMENTS[ceiling.placement], _copies(ceiling)) for ceiling in analysis.ceilings)
+    return tuple(f"{capital(place)}, {text}." for place, text in found if text)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One probe's stream over loopback, and what each driver reaches of it."""
+
+    probe: str
+    placement: str
+    rate: str
+    source: str
+    shares: tuple[str, ...]
+    """`51 %`, in the order of the drivers."""
+
+
+def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], tuple[Reached, ...]]:
+    """Return the drivers that have a share of any loopback, and every probe's shares."""
+    found = [(ceiling, each) for ceiling in analysis.ceilings for each in ceiling.loopbacks]
+    seen = {one.driver for _, each in found for one in each.efficiencies}
+    drivers = tuple(driver for driver in info.plan.drivers if driver in seen)
+    return drivers, tuple(_reached(ceiling, each, drivers) for ceiling, each in found)
+
+
+def _reached(ceiling: Ceiling, loopback: Loopback, drivers: tuple[str, ...]) -> Reached:
+    shares = {one.driver: one.efficiency for one in loopback.efficiencies}
+    return Reached(
+        probe=plain(loopback.probe),
+        placement=PLACEMENTS[ceiling.placement],
+        rate=units.quantity(loopback.value, units.BITS_PER_SECOND),
+        source=loopback.source,
+        shares=tuple(units.share(shares[d], 0) if d in shares else units.MISSING for d in drivers),
+    )
+
+
+def _copies(ceiling: Ceiling) -> str:
+    """Return what memory copies reach, or why that is not known; empty where nothing is."""
+    figures = [
+        f"{units.quantity(value, units.BITS_PER_SECOND)} {where}"
+        for value, where in (
+            (ceiling.copy, "within its caches"),
+            (ceiling.copy_memory, "beyond its caches"),
+        )
+        if value is not None
+    ]
+    if figures:
+        return f"a CPU copies memory at {joined(figures)}"
+    return f"memory copies not measured: {plain(ceiling.why)}" if ceiling.why else ""
+
+
+def _loopback(loopback: Loopback) -> str:
+    rate = units.quantity(loopback.value, units.BITS_PER_SECOND)
+    text = f"loopback carries {rate} in {plain(loopback.probe)} ({loopback.source})"
+    reached = [
+        f"{plain(one.driver)} reaches {units.share(one.efficiency, 0)} of it"
+        for one in loopback.efficiencies
+    ]
+    return "; ".join((text, joined(reached))) if reached else text

@@ -1,7 +1,7 @@
-"""The path of a trial's bytes as a drawing, from top to bottom: namespaces as boxes, links in them.
+"""The path of each driver as a drawing, from top to bottom.
 
-Plain SVG that reads without JavaScript, in print, and in light and dark (its colours are the
-page's). Every text in it is escaped: names come from outside.
+Namespaces are boxes, links lie in them. The drawing is plain SVG that reads without JavaScript, in
+print, and in light and dark (its colours are the page's).
 """
 
 from dataclasses import dataclass
@@ -11,22 +11,19 @@ from typing import Final
 from markupsafe import Markup
 
 from netbench import units
-from netbench.analysis.cell_key import TRIED, plain
+from netbench.analysis.cell_key import TRIED
 from netbench.analysis.digest_model import WayView
 from netbench.record import EndpointFacts, HopProof, Link
-from netbench.report.labels import joined, shortened
+from netbench.report.conditions import fact_text
+from netbench.report.html_env import environment
+from netbench.report.labels import joined
 from netbench.report.sharing import by_role
 from netbench.spec import Path, Role
 
 WHERE: Final = {Role.LAN.value: "LAN", Role.SANDBOX.value: "overlay"}
 """What a namespace is called where its role's name is not for readers."""
-WIDTH: Final = 340
-ARROW: Final = 208
-"""Where the arrows run: between the title of a namespace and its inode."""
-LINE: Final = 16
-"""Between two lines of text of a link."""
-TOP: Final = 20
-"""From the upper edge of a link's box to its name."""
+NODE: Final = 62
+"""Height of a link's box, pixels."""
 GAP: Final = 24
 """Between two links of one namespace."""
 PAD: Final = 12
@@ -36,26 +33,35 @@ BETWEEN: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class LinkBox:
     """A link in the drawing."""
 
+    y: int
     name: str
-    lines: tuple[str, ...]
+    lines: tuple[str, str]
     """What it is, and what its counters say."""
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return TOP + LINE * len(self.lines) + 10
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class NamespaceBox:
     """A namespace in the drawing."""
 
+    y: int
+    height: int
     title: str
     inode: str
-    nodes: tuple[Node, ...]
+    links: tuple[LinkBox, ...]
+
+
+_Links = list[tuple[str, tuple[str, str]]]
+"""Names and lines of the links of a namespace."""
+
+
+def published(way: WayView) -> str:
+    """Return how the published port was served, with the evidence; empty where none was."""
+    facts = dict(way.example.facts) if way.example else {}
+    via, evidence = (facts.get(f"trial.published_{name}") for name in ("via", "evidence"))
+    return f"{fact_text(via)}: {fact_text(evidence)}" if via is not None else ""
 
 
 def drawing(way: WayView) -> Markup:
@@ -70,27 +76,26 @@ def drawing(way: WayView) -> Markup:
         return Markup("")
     if way.closed is not None:
         start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
-        return _svg(_separate(record.endpoints, start), f"{way.key}: no path", linked=False)
+        ends = _separate(record.endpoints, start)
+        return _svg(ends, record.endpoints, f"{way.key}: no path", linked=False)
     if record.path is None or not record.path.hops:
         return Markup("")
-    boxes = _along(record.path.hops, record.endpoints)
-    return _svg(boxes, f"Path of {way.key} from client to server", linked=True)
+    label = f"Path of {way.key} from client to server"
+    return _svg(_along(record.path.hops), record.endpoints, label, linked=True)
 
 
-def _along(hops: tuple[HopProof, ...], endpoints: tuple[EndpointFacts, ...]) -> list[Box]:
+def _along(hops: tuple[HopProof, ...]) -> list[tuple[str, _Links]]:
+    looped = len(hops) == 1
     return [
-        Box(*_title(namespace, endpoints), tuple(_hop(hop, looped=len(hops) == 1) for hop in group))
+        (namespace, [(hop.link, _hop(hop, looped=looped)) for hop in group])
         for namespace, group in groupby(hops, key=lambda hop: hop.namespace)
     ]
 
 
-def _separate(endpoints: tuple[EndpointFacts, ...], start: Role) -> list[Box]:
+def _separate(endpoints: tuple[EndpointFacts, ...], start: Role) -> list[tuple[str, _Links]]:
     ends = by_role(endpoints)
     return [
-        Box(
-            *_title(role.value, endpoints),
-            tuple(Node(link.name, (_apart(link), "nothing gets across")) for link in end.links),
-        )
+        (role.value, [(link.name, (_apart(link), "nothing gets across")) for link in end.links])
         for role in (start, Role.SERVER)
         if (end := ends.get(role)) is not None
     ]
@@ -111,11 +116,11 @@ def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, s
     return joined(roles), f"net:[{inode}]"
 
 
-def _hop(hop: HopProof, *, looped: bool) -> Node:
+def _hop(hop: HopProof, *, looped: bool) -> tuple[str, str]:
     kind = hop.kind or ("loopback" if hop.link == "lo" else "device")
     parts = [f"{kind} {hop.mode}" if hop.mode else kind, f"MTU {hop.mtu}"]
     parts += [f"port of {hop.master}"] if hop.master else []
-    return Node(hop.link, (", ".join(parts), _counted(hop, looped=looped)))
+    return ", ".join(parts), _counted(hop, looped=looped)
 
 
 def _counted(hop: HopProof, *, looped: bool) -> str:
@@ -129,77 +134,29 @@ def _counted(hop: HopProof, *, looped: bool) -> str:
     return f"{moved} {there}{answer}"
 
 
-def _svg(boxes: list[Box], label: str, *, linked: bool) -> Markup:
-    parts: list[Markup] = []
-    arrows: list[Markup] = []
+def _svg(
+    found: list[tuple[str, _Links]],
+    endpoints: tuple[EndpointFacts, ...],
+    label: str,
+    *,
+    linked: bool,
+) -> Markup:
+    boxes: list[NamespaceBox] = []
     y = 1
-    for number, box in enumerate(boxes):
-        if number:
-            arrows.append(_between(y, linked=linked))
-            y += BETWEEN
-        height = HEAD + PAD + sum(node.height for node in box.nodes)
-        height += GAP * (len(box.nodes) - 1)
-        parts.append(_box(box, y, height, linked=linked))
-        y += height
-    return Markup(
-        '<svg class="path" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
-        "{body}</svg>"
-    ).format(width=WIDTH, height=y + 1, label=plain(label), body=Markup("").join(parts + arrows))
-
-
-def _box(box: Box, y: int, height: int, *, linked: bool) -> Markup:
-    parts = [
-        Markup('<rect class="ns" x="1" y="{}" width="{}" height="{}" rx="8"/>').format(
-            y, WIDTH - 2, height
-        ),
-        Markup(
-            '<text class="ns-title" x="{}" y="{y}">{}</text>'
-            '<text class="ns-inode" x="{}" y="{y}" text-anchor="end">{}</text>'
-        ).format(PAD, shortened(plain(box.title), 26), WIDTH - PAD, box.inode, y=y + 21),
-    ]
-    at = y + HEAD
-    for number, node in enumerate(box.nodes):
-        if number and linked:
-            parts.append(_arrow(at - GAP, GAP))
-        parts.append(_node(node, at))
-        at += node.height + GAP
-    return Markup("").join(parts)
-
-
-def _node(node: Node, y: int) -> Markup:
-    lines = Markup("").join(
-        Markup('<text class="link-detail" x="{}" y="{}">{}</text>').format(
-            PAD + 14, y + TOP + LINE * number + 1, shortened(plain(line), 50)
-        )
-        for number, line in enumerate(node.lines, 1)
+    for namespace, links in found:
+        tops = range(y + HEAD, y + HEAD + len(links) * (NODE + GAP), NODE + GAP)
+        height = HEAD + len(links) * (NODE + GAP) - GAP + PAD
+        own = tuple(LinkBox(top, *link) for top, link in zip(tops, links, strict=True))
+        boxes.append(NamespaceBox(y, height, *_title(namespace, endpoints), own))
+        y += height + BETWEEN
+    arrows = [(link.y - GAP, GAP) for box in boxes for link in box.links[1:]]
+    arrows += [(box.y - BETWEEN - PAD, BETWEEN + PAD + HEAD) for box in boxes[1:]]
+    template = environment().get_template("path.svg.j2")
+    drawn = template.render(
+        boxes=boxes,
+        label=label,
+        arrows=arrows if linked else (),
+        apart=() if linked else [box.y - BETWEEN / 2 + 4 for box in boxes[1:]],
+        height=y - BETWEEN + 1,
     )
-    return Markup(
-        '<g><title>{full}</title><rect class="link" x="{x}" y="{y}" width="{w}" '
-        'height="{h}" rx="5"/>'
-        '<text class="link-name" x="{tx}" y="{ty}">{name}</text>{lines}</g>'
-    ).format(
-        full=plain(" ".join((node.name, *node.lines))),
-        x=PAD,
-        y=y,
-        w=WIDTH - 2 * PAD,
-        h=node.height,
-        tx=PAD + 14,
-        ty=y + TOP,
-        name=shortened(plain(node.name), 36),
-        lines=lines,
-    )
-
-
-def _between(y: int, *, linked: bool) -> Markup:
-    if linked:
-        return _arrow(y - PAD, BETWEEN + PAD + HEAD)
-    return Markup('<text class="apart" x="{}" y="{}">✕ no link between them</text>').format(
-        PAD + 14, y + BETWEEN / 2 + 4
-    )
-
-
-def _arrow(y: int, height: int) -> Markup:
-    """Return an arrow down, whose head touches the next link."""
-    return Markup('<path class="arrow" d="M{x} {y}V{end}m-5 -7l5 7l5 -7"/>').format(
-        x=ARROW, y=y, end=y + height - 1
-    )
+    return Markup(drawn)  # noqa: S704 - a template escaped it

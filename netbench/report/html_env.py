@@ -15,23 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from netbench import units
-from netbench.analysis.cell_key import plain
-from netbench.report import labels
+from netbench.analysis.cell_key import PLACEMENTS, plain
+from netbench.report import budgets, costs, labels, sentences, stopping
 from netbench.report.document import Json
-from netbench.report.palette import BASELINE, DRIVERS, THEMED, Colour
+from netbench.report.palette import PALETTE, Colour
 
-PALETTE: Final = (BASELINE, *DRIVERS)
-"""Colours as the style sheet numbers them: `.d0` is the baseline's."""
-MARKUP: Final = str.maketrans("<>&", ",.:")
-"""Letters of base85 that mean something in HTML, and the unused ones that stand for them."""
-_DIGITS: Final = np.frombuffer(
-    b"".join(base64.b85encode(bytes(3) + bytes([n]))[-1:] for n in range(85))
-    .decode("ascii")
-    .translate(MARKUP)
-    .encode("ascii"),
+LETTERS: Final = np.frombuffer(
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%:()*+-;,=.?@^_`{|}~",
     np.uint8,
 )
-"""The letter of each digit."""
+"""Those of `base64.b85encode`, but for `&`, `<` and `>`, which mean something in HTML."""
 _INDENT: Final = re.compile(r"\n\s+")
 _FOLDER: Final = "templates"
 
@@ -39,21 +32,17 @@ _FOLDER: Final = "templates"
 def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
     """Return a page from a template that extends `base.html.j2`.
 
-    `colours` are those of the drivers, or of whatever else is told apart by colour.
+    `colours` are those of the drivers, or of whatever else colours distinguish.
     """
     script = _asset("page.js")
     classes = {name: f"d{PALETTE.index(colour)}" for name, colour in colours.items()}
-    return (
-        environment()
-        .get_template(template)
-        .render(
-            csp=_policy(script),
-            css=Markup(_asset("page.css")),  # noqa: S704 - the project's own file
-            script=Markup(script),  # noqa: S704 - the project's own file
-            palette=PALETTE,
-            classes=classes,
-            **values,
-        )
+    page = environment().get_template(template)
+    return page.render(
+        csp=_policy(script),
+        script=Markup(script),  # noqa: S704 - the project's own file
+        palette=PALETTE,
+        classes=classes,
+        **values,
     )
 
 
@@ -71,8 +60,19 @@ def environment() -> Environment:
         "quantity": units.quantity,
         "plain": plain,
         "capital": labels.capital,
+        "shortened": labels.shortened,
     }
-    made.globals |= {"signs": labels.SIGNS, "units": units, "interval": labels.interval}
+    made.globals |= {
+        "signs": labels.SIGNS,
+        "units": units,
+        "labels": labels,
+        "budget": budgets,
+        "measure": sentences.measure,
+        "stop_words": stopping.stop_words,
+        "placements": PLACEMENTS,
+        "used_up": costs.USED_UP,
+        "asset": lambda name: Markup(_asset(name)),  # noqa: S704 - the project's own file
+    }
     return made
 
 
@@ -88,24 +88,15 @@ def packed_plotly() -> str:
     return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
 
 
-def dark_colours() -> dict[str, Json]:
-    """Return what each colour of a light page becomes on a dark one."""
-    return {colour.light: colour.dark for colour in THEMED}
-
-
 def _packed(content: bytes) -> str:
-    """Return gzip in base85, six percent shorter than base64, without the letters of markup."""
-    return _base85(gzip.compress(content, compresslevel=6, mtime=0))
-
-
-def _base85(content: bytes) -> str:
-    """Return base85 as `base64.b85encode` does, with `MARKUP`; that one takes half a second."""
+    """Return gzip in base85, six percent shorter than base64; `b85encode` takes half a second."""
+    content = gzip.compress(content, compresslevel=6, mtime=0)
     padding = -len(content) % 4
-    labels = np.frombuffer(content + bytes(padding), ">u4").astype(np.uint32)
-    digits = np.empty((len(labels), 5), np.uint8)
+    words = np.frombuffer(content + bytes(padding), ">u4").astype(np.uint32)
+    digits = np.empty((len(words), 5), np.uint8)
     for place in reversed(range(5)):
-        labels, digits[:, place] = np.divmod(labels, 85)
-    return _DIGITS[digits].tobytes()[: 5 * len(digits) - padding].decode("ascii")
+        words, digits[:, place] = np.divmod(words, 85)
+    return LETTERS[digits].tobytes()[: 5 * len(digits) - padding].decode("ascii")
 
 
 def _asset(name: str) -> str:

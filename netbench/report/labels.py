@@ -1,12 +1,24 @@
-"""The words and signs that every form of the report shares."""
+"""The words and signs that every form of the report shares: of contrasts, verdicts and cells."""
 
+import math
 import zlib
-from typing import Final
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from netbench import units
-from netbench.analysis.cell_key import CellKey
-from netbench.analysis.model import Contrast, NullContrast, Verdict
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.compare.model import RunContrast
+from netbench.analysis.model import (
+    Analysis,
+    BudgetResult,
+    CellSummary,
+    Contrast,
+    NullContrast,
+    Verdict,
+)
+from netbench.analysis.series import TrialPoint
 from netbench.record import METRICS
+from netbench.spec import Cell
 
 SIGNS: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "▲",
@@ -14,10 +26,22 @@ SIGNS: Final[dict[Verdict, str]] = {
     Verdict.EQUIVALENT: "=",
     Verdict.UNDECIDED: "?",
 }
+CONFIDENCE: Final = 95
+"""Percent, of all intervals of the primary contrasts together, and of each unshared one."""
+DECIDED: Final = (Verdict.SLOWER, Verdict.FASTER)
+_WHOLE_FROM: Final = 10
+"""Percent from which on no decimal is shown."""
+_DIGITS: Final = 4
+"""Decimals at most."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | RunContrast | Cell
+"""What belongs to a cell."""
 
 
-def key_of(thing: Contrast | NullContrast) -> CellKey:
-    """Return the cell that a contrast is of."""
+def key_of(thing: Placed) -> CellKey:
+    """Return the cell that something is of."""
     return CellKey(thing.path, thing.probe, thing.placement)
 
 
@@ -36,7 +60,7 @@ def slug(text: str) -> str:
 
 
 def concerns(contrast: Contrast, key: CellKey, metric: str) -> bool:
-    """Tell whether a contrast is of this cell and metric."""
+    """Return whether a contrast is of this cell and metric."""
     return key_of(contrast) == key and contrast.metric == metric
 
 
@@ -46,13 +70,35 @@ def metric_title(metric: str) -> str:
 
 
 def bounded(contrast: Contrast) -> bool:
-    """Tell whether the contrast has an interval with two ends."""
+    """Return whether the contrast has an interval with two ends."""
     return contrast.low is not None and contrast.high is not None
 
 
 def interval(low: float | None, high: float | None) -> str:
     """Return `[0.751, 0.812]`, or `unbounded` where there are too few blocks for an interval."""
     return "unbounded" if low is None and high is None else units.interval(low, high)
+
+
+def ratio_text(contrast: Contrast | RunContrast) -> str:
+    """Return `0.783 [0.751, 0.812]`."""
+    return f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}"
+
+
+def medians_text(contrast: Contrast) -> str:
+    """Return `17.5 Gbit/s against 22.4 Gbit/s`."""
+    driver, baseline = (
+        units.quantity(value, contrast.unit)
+        for value in (contrast.driver_median, contrast.baseline_median)
+    )
+    return f"{driver} against {baseline}"
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """Return the second of each pair by the first, in the order in which they come."""
+    found: dict[K, list[V]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def shortened(text: str, most: int) -> str:
@@ -73,8 +119,83 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def joined(parts: list[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     """Return `a`, `a and b`, or `a, b and c`."""
     if len(parts) < 2:  # noqa: PLR2004 - one part needs no "and"
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def judgement(contrast: Contrast, margin: float) -> str:
+    """Return `22 to 26 % slower`, `equivalent within 5 %` or `undecided: <reason>` (METHOD §2)."""
+    match contrast.verdict:
+        case Verdict.EQUIVALENT:
+            return f"equivalent within {margin * 100:g} %"
+        case Verdict.UNDECIDED:
+            return f"undecided: {plain(contrast.reason) or 'no reason was kept'}"
+        case Verdict.FASTER | Verdict.SLOWER if contrast.by_sign:
+            blocks = counted(contrast.blocks, "block")
+            return f"{contrast.verdict} in each of {blocks}; size not known"
+        case Verdict.FASTER | Verdict.SLOWER:
+            return sized(contrast)
+
+
+def signed(contrast: Contrast, margin: float) -> str:
+    """Return the same behind its sign: `▼ 22 to 26 % slower`."""
+    return f"{SIGNS[contrast.verdict]} {judgement(contrast, margin)}"
+
+
+def sized(judged: Contrast | RunContrast) -> str:
+    """Return `22 to 26 % slower` of a decided one; `at least 0.7 % slower` where one end is open.
+
+    Percent are those of the metric: of throughput that is lost or won, of time that is added or
+    saved. Without an interval there is only the word.
+    """
+    size = _span(judged)
+    return f"{size} {judged.verdict}" if size else judged.verdict.value
+
+
+def brief(contrast: Contrast) -> str:
+    """Return a verdict for a place with little room: `22 to 26 %`, `equivalent`, `undecided`."""
+    if contrast.verdict in DECIDED and not contrast.by_sign:
+        return _span(contrast) or contrast.verdict.value
+    return contrast.verdict.value
+
+
+def _span(judged: Contrast | RunContrast) -> str:
+    """Return `22 to 26 %`, or `at least 22 %`; empty without an interval that leaves out 1."""
+    ends = [end for end in (judged.low, judged.high) if end is not None and math.isfinite(end)]
+    sizes = sorted(abs(end - 1) * 100 for end in ends if end > 0)
+    if not sizes or (judged.low or 0) <= 1 <= (math.inf if judged.high is None else judged.high):
+        return ""
+    if len(sizes) == 1:
+        return f"at least {_rounded(sizes)[0]} %"
+    low, high = _rounded(sizes)
+    return f"{low} to {high} %" if low != high else f"{low} %"
+
+
+def _rounded(sizes: Sequence[float]) -> list[str]:
+    """Return numbers with as few decimals as distinguish them from each other and from 0."""
+    digits = 0 if sizes[-1] >= _WHOLE_FROM else 1
+    texts = [f"{size:.{digits}f}" for size in sizes]
+    while digits < _DIGITS and not (float(texts[0]) and len(set(texts)) == len(set(sizes))):
+        digits += 1
+        texts = [f"{size:.{digits}f}" for size in sizes]
+    return texts
+
+
+def shared_by(analysis: Analysis) -> str:
+    """Return what the intervals hold: `95 %, shared by all 15 comparisons`."""
+    number = analysis.primary_contrasts
+    if number < 2:  # noqa: PLR2004 -- one comparison shares with none
+        return f"{CONFIDENCE} %"
+    return f"{CONFIDENCE} %, shared by all {number} comparisons"
+
+
+def details(contrast: Contrast) -> str:
+    """Return the unshared interval and the median ratio: what the headline leaves out."""
+    low, high = contrast.unshared or (None, None)
+    parts = [f"{CONFIDENCE} % for this one alone {interval(low, high)}"]
+    if contrast.median_ratio is not None:
+        parts.append(f"median ratio {units.ratio(contrast.median_ratio)}")
+    return ", ".join(parts)

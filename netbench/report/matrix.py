@@ -8,7 +8,8 @@ from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, RunInfo
-from netbench.report.labels import SIGNS, capital, key_of, metric_title
+from netbench.report.labels import capital, key_of, metric_title, ratio_text
+from netbench.report.sentences import primary_measures
 
 BESIDE: Final = (
     *("rtt_p99", "buffer_delay", "loss", "pdr01", "pdr05", "cpu_per_byte", "cpu_per_transaction"),
@@ -23,11 +24,16 @@ class MeasureEntry:
 
     value: str
     """The median."""
-    verdict: str
-    """Empty where there is no contrast."""
-    sign: str
-    ratio: str
-    """Ratio with its interval; empty where there is none."""
+    contrast: Contrast | None
+    """None if there is no ratio."""
+
+    @property
+    def ratio(self) -> str:
+        """Return ratio and interval, as far as there are such."""
+        c = self.contrast
+        if c is None or (c.low is None and c.high is None):
+            return units.ratio(c.ratio) if c else ""
+        return ratio_text(c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Measure:
     baseline: str
     """The baseline's median."""
     entries: tuple[MeasureEntry | None, ...]
-    """In the order of `others`; None where the driver has nothing there."""
+    """In the order of `others`; None if the driver has nothing there."""
 
 
 def others(info: RunInfo, analysis: Analysis) -> tuple[str, ...]:
@@ -51,14 +57,13 @@ def others(info: RunInfo, analysis: Analysis) -> tuple[str, ...]:
 def measures(info: RunInfo, analysis: Analysis) -> tuple[Measure, ...]:
     """Return a row for each measure that some driver has, in the order of the plan."""
     leads = leading(info.plan)
-    judged = {(key_of(c), c.metric) for c in analysis.contrasts if c.primary}
+    judged = primary_measures(analysis)
     cells: dict[tuple[CellKey, str], dict[str, CellSummary]] = {}
     for cell in analysis.cells:
-        key = CellKey(cell.path, cell.probe, cell.placement)
-        if cell.replica or (key, cell.metric) in judged:
-            continue
-        if cell.metric in BESIDE or leads.get(cell.probe) == cell.metric:
-            cells.setdefault((key, cell.metric), {})[cell.driver] = cell
+        place = (key_of(cell), cell.metric)
+        wanted = cell.metric in BESIDE or leads.get(cell.probe) == cell.metric
+        if wanted and not cell.replica and place not in judged:
+            cells.setdefault(place, {})[cell.driver] = cell
     contrasts = {(key_of(c), c.metric, c.driver): c for c in analysis.contrasts}
     drivers = others(info, analysis)
     return tuple(
@@ -85,13 +90,8 @@ def _median(cell: CellSummary | None) -> str:
 def _entry(cell: CellSummary | None, contrast: Contrast | None) -> MeasureEntry | None:
     if cell is None or not cell.trials:
         return None
-    value = shown(cell.metric, cell.median, cell.unit)
-    if contrast is None or contrast.ratio is None:
-        return MeasureEntry(value, "", "", "")
-    ratio = units.ratio(contrast.ratio)
-    if contrast.low is not None or contrast.high is not None:
-        ratio = f"{ratio} {units.interval(contrast.low, contrast.high)}"
-    return MeasureEntry(value, contrast.verdict.value, SIGNS[contrast.verdict], ratio)
+    compared = contrast if contrast and contrast.ratio is not None else None
+    return MeasureEntry(shown(cell.metric, cell.median, cell.unit), compared)
 
 
 def shown(metric: str, value: float | None, unit: str) -> str:

@@ -4,7 +4,7 @@ Gauges in base units, without timestamps. What was not measured, and an end of a
 unbounded, has no sample.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client.core import (
@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from netbench import units
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, CellSummary, Contrast, Standing, Verdict
-from netbench.record import METRICS, RunInfo
+from netbench.record import RunInfo
+from netbench.report.labels import metric_title
 from netbench.report.sentences import fact
 
 UNITS: Final = {
@@ -37,7 +38,8 @@ CONTRAST: Final = (*CELL, "baseline", "metric")
 def openmetrics(info: RunInfo, analysis: Analysis) -> str:
     """Return the exposition, `# EOF` at its end."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(info, analysis))
+    families = (_run(info), *_cells(analysis), *_contrasts(analysis), _budgets(analysis))
+    registry.register(_Collected(*families))
     text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call] # it has no types
     return text.decode()
 
@@ -45,23 +47,17 @@ def openmetrics(info: RunInfo, analysis: Analysis) -> str:
 class _Collected(Collector):
     """What the registry asks for its families."""
 
-    def __init__(self, info: RunInfo, analysis: Analysis) -> None:
-        self._info, self._analysis = info, analysis
+    def __init__(self, *families: Metric) -> None:
+        self._families = families
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family that has a sample."""
-        families = (
-            _run(self._info),
-            *_cells(self._analysis),
-            *_contrasts(self._analysis),
-            _budgets(self._analysis),
-        )
-        return (family for family in families if family.samples)
+        return (family for family in self._families if family.samples)
 
 
 def _run(info: RunInfo) -> Metric:
     kernel = fact(info, "kernel.release")
-    told = {
+    values = {
         "run": info.id,
         "created": info.created,
         "version": info.version,
@@ -73,7 +69,7 @@ def _run(info: RunInfo) -> Metric:
         "status": info.status,
     }
     family = InfoMetricFamily("netbench_run", "The run that these figures are of.")
-    family.add_metric([], {name: plain(value) for name, value in told.items()})
+    family.add_metric([], {name: plain(value) for name, value in values.items()})
     return family
 
 
@@ -82,30 +78,25 @@ def _cells(analysis: Analysis) -> Iterator[Metric]:
     cells = [cell for cell in analysis.cells if not cell.replica]
     for metric in dict.fromkeys(cell.metric for cell in cells):
         here = [cell for cell in cells if cell.metric == metric]
-        title = METRICS[metric].title if metric in METRICS else plain(metric)
         family = GaugeMetricFamily(
             f"netbench_{metric}",
-            f"{title}: quartiles over the sessions or trials of the run.",
+            f"{plain(metric_title(metric))}: quartiles over the sessions or trials of the run.",
             labels=(*CELL, "statistic"),
             unit=UNITS.get(here[0].unit, ""),
         )
         for cell in here:
-            for name, value in (("p25", cell.p25), ("median", cell.median), ("p75", cell.p75)):
-                if value is not None:
-                    family.add_metric([*_place(cell), name], value)
+            _add(family, _of(cell), {"p25": cell.p25, "median": cell.median, "p75": cell.p75})
         yield family
     ended = GaugeMetricFamily(
         "netbench_trials",
         "Sessions or trials of a cell by how they ended.",
         labels=(*CELL, "outcome"),
     )
-    samples: dict[tuple[str, ...], int] = {}
-    for cell in cells:
-        samples[_place(cell)] = max(cell.trials, samples.get(_place(cell), 0))
-    for place, cell in {_place(cell): cell for cell in cells}.items():
-        counts = {"sample": samples[place], "failure": cell.failures, "skip": cell.skips}
-        for outcome, count in counts.items():
-            ended.add_metric([*place, outcome], count)
+    last = {tuple(_of(cell)): cell for cell in cells}
+    for place, cell in last.items():
+        samples = max(other.trials for other in cells if tuple(_of(other)) == place)
+        counts = {"sample": samples, "failure": cell.failures, "skip": cell.skips}
+        _add(ended, list(place), counts)
     yield ended
 
 
@@ -129,15 +120,13 @@ def _contrasts(analysis: Analysis) -> Iterator[Metric]:
         "netbench_contrast_verdict", "The verdict on a contrast.", labels=CONTRAST
     )
     for contrast in analysis.contrasts:
-        labels = _named(contrast)
+        labels = [*_of(contrast), plain(contrast.baseline), plain(contrast.metric)]
         ends = {"estimate": contrast.ratio, "low": contrast.low, "high": contrast.high}
-        for name, value in ends.items():
-            if value is not None:
-                ratio.add_metric([*labels, name], value)
+        _add(ratio, labels, ends)
         if contrast.noise_floor is not None:
             floor.add_metric(labels, contrast.noise_floor)
         blocks.add_metric(labels, contrast.blocks)
-        verdict.add_metric(labels, _states(Verdict, contrast.verdict))
+        verdict.add_metric(labels, {state.value: state is contrast.verdict for state in Verdict})
     yield from (ratio, floor, blocks, verdict)
 
 
@@ -148,19 +137,16 @@ def _budgets(analysis: Analysis) -> Metric:
     for result in analysis.budgets:
         place = (result.budget.driver, result.path, result.probe, result.placement.value)
         labels = [plain(str(result.budget)), *map(plain, place)]
-        family.add_metric(labels, _states(Standing, result.standing))
+        family.add_metric(labels, {state.value: state is result.standing for state in Standing})
     return family
 
 
-def _states(kind: type[Verdict] | type[Standing], found: Verdict | Standing) -> dict[str, bool]:
-    return {state.value: state is found for state in kind}
+def _add(family: GaugeMetricFamily, labels: list[str], values: Mapping[str, float | None]) -> None:
+    """Add a sample of each value that is there, its name as the last label."""
+    for name, value in values.items():
+        if value is not None:
+            family.add_metric([*labels, name], value)
 
 
-def _place(cell: CellSummary) -> tuple[str, ...]:
-    return tuple(map(plain, (cell.driver, cell.path, cell.probe, cell.placement.value)))
-
-
-def _named(contrast: Contrast) -> list[str]:
-    named = (contrast.driver, contrast.path, contrast.probe, contrast.placement.value)
-    more = (contrast.baseline, contrast.metric)
-    return [plain(text) for text in (*named, *more)]
+def _of(thing: CellSummary | Contrast) -> list[str]:
+    return [plain(x) for x in (thing.driver, thing.path, thing.probe, thing.placement.value)]

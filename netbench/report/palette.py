@@ -22,47 +22,33 @@ QUIET: Final = Colour("#55606b", "#a5b0ba")
 LINE: Final = Colour("#d5dbe1", "#333c45")
 BAND: Final = Colour("#8a96a3", "#76828e")
 BASELINE: Final = Colour("#3c4650", "#c9d1d8")
-DRIVERS: Final = (
-    Colour("#0072b2", "#56b4e9"),
-    Colour("#d55e00", "#f0883e"),
-    Colour("#008f68", "#2fc398"),
-    Colour("#a8447f", "#df93bd"),
-    Colour("#9a6a00", "#e6a817"),
-    Colour("#5b57c2", "#a8a4f5"),
-    Colour("#7a5c3e", "#c9a684"),
-    Colour("#00808a", "#3cc5cf"),
-    Colour("#b3123c", "#ff7a93"),
-    Colour("#5f7a00", "#a9c83a"),
-    Colour("#2f4fb5", "#8aa4ff"),
-    Colour("#8a2fa8", "#d58cf0"),
-    Colour("#7f1d1d", "#f2a3a3"),
-)
-THEMED: Final = (PAPER, INK, QUIET, LINE, BAND, BASELINE, *DRIVERS)
-
-
 _OWN: Final = {
-    "bridge": 0,
-    "bridge:user": 2,
-    "container": 3,
-    "none": 6,
-    "host": 5,
-    "macvlan:bridge": 1,
-    "macvlan:private": 4,
-    "macvlan:vepa": 7,
-    "macvlan:passthru": 8,
-    "ipvlan:l2": 9,
-    "ipvlan:l3": 10,
-    "ipvlan:l3s": 11,
-    "overlay": 12,
+    "bridge": Colour("#0072b2", "#56b4e9"),
+    "macvlan:bridge": Colour("#d55e00", "#f0883e"),
+    "bridge:user": Colour("#008f68", "#2fc398"),
+    "container": Colour("#a8447f", "#df93bd"),
+    "macvlan:private": Colour("#9a6a00", "#e6a817"),
+    "host": Colour("#5b57c2", "#a8a4f5"),
+    "none": Colour("#7a5c3e", "#c9a684"),
+    "macvlan:vepa": Colour("#00808a", "#3cc5cf"),
+    "macvlan:passthru": Colour("#b3123c", "#ff7a93"),
+    "ipvlan:l2": Colour("#5f7a00", "#a9c83a"),
+    "ipvlan:l3": Colour("#2f4fb5", "#8aa4ff"),
+    "ipvlan:l3s": Colour("#8a2fa8", "#d58cf0"),
+    "overlay": Colour("#7f1d1d", "#f2a3a3"),
 }
-"""Hues that belong to a driver, so that two reports show it alike; a variant takes a free one."""
+"""Fixed colours, so that two reports show a driver alike; a variant takes a free one."""
+DRIVERS: Final = tuple(_OWN.values())
+PALETTE: Final = (BASELINE, *DRIVERS)
+"""Colours as the style sheet numbers them: `.d0` is the baseline's."""
+THEMED: Final = (PAPER, INK, QUIET, LINE, BAND, *PALETTE)
 
 
 def driver_colours(drivers: tuple[str, ...], baseline: str) -> dict[str, Colour]:
-    """Return a colour for each driver: neutral for the baseline, else its own or a free hue."""
+    """Return a colour for each driver: neutral for the baseline, else its own or a free one."""
     others = [driver for driver in drivers if driver != baseline]
-    hues = {driver: _OWN[driver] for driver in others if driver in _OWN}
-    free = [hue for hue in range(len(DRIVERS)) if hue not in hues.values()] or [0]
-    strangers = [driver for driver in others if driver not in hues]
-    hues |= {driver: free[i % len(free)] for i, driver in enumerate(strangers)}
-    return {baseline: BASELINE, **{driver: DRIVERS[hues[driver]] for driver in others}}
+    found = {driver: _OWN[driver] for driver in others if driver in _OWN}
+    free = [colour for colour in DRIVERS if colour not in found.values()] or [DRIVERS[0]]
+    strangers = [driver for driver in others if driver not in found]
+    found |= {driver: free[i % len(free)] for i, driver in enumerate(strangers)}
+    return {baseline: BASELINE, **{driver: found[driver] for driver in others}}

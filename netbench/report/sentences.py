@@ -2,15 +2,24 @@
 
 from typing import Final
 
-from netbench import units
 from netbench.analysis.cell_key import TRIED, CellKey, plain
 from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.analysis.literature import beside, tally
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
+from netbench.drivers import DRIVERS, Driver, full_name
 from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
-from netbench.record import METRICS, FactValue, RunInfo
-from netbench.report.labels import bounded, capital, counted, interval, joined, key_of
-from netbench.report.sharing import network_isolation
-from netbench.report.verdict_text import brief, details, judgement
+from netbench.record import METRICS, FactValue, RunInfo, Skip
+from netbench.report.labels import (
+    DECIDED,
+    bounded,
+    brief,
+    capital,
+    counted,
+    grouped,
+    joined,
+    judgement,
+    key_of,
+)
 
 SUBJECTS: Final = {
     "throughput": "throughput",
@@ -21,7 +30,7 @@ SUBJECTS: Final = {
 NAMED: Final = 8
 """Drivers that the title of a figure names one by one."""
 _EACH: Final = 4
-"""Contrasts up to which the outcome tells each with its size."""
+"""Contrasts up to which the outcome gives each with its size."""
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 
@@ -31,9 +40,19 @@ def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, 
     return tuple(c for c in analysis.contrasts if c.primary and driver in (None, c.driver))
 
 
+def primary_measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
+    """Return cell and metric of the contrasts the run is judged by, in their order."""
+    return tuple(dict.fromkeys((key_of(c), c.metric) for c in primaries(analysis)))
+
+
 def isolated_drivers(digest: Digest) -> tuple[DriverView, ...]:
     """Return the drivers whose own promise rules out every trial."""
     return tuple(view for view in digest.drivers if view.isolated is not None)
+
+
+def declared_driver(name: str) -> Driver | None:
+    """Return a driver by its name, with or without a variant; None of a plug-in's."""
+    return DRIVERS.get(full_name(name.partition("@")[0]))
 
 
 def subject(metric: str) -> str:
@@ -50,33 +69,9 @@ def measure(key: CellKey, metric: str) -> str:
     return f"{subject(metric)}{of} {key.place}"
 
 
-def figures(contrast: Contrast) -> str:
-    """Return `0.783 [0.751, 0.812], 95 % for this one alone [0.760, 0.802], ...`."""
-    return (
-        f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}, "
-        f"{details(contrast)}, {units.quantity(contrast.driver_median, contrast.unit)} against "
-        f"{units.quantity(contrast.baseline_median, contrast.unit)}"
-    )
-
-
 def clause(contrast: Contrast, margin: float) -> str:
     """Return what one contrast says, without the figures: `throughput ... 22 to 26 % slower`."""
     return f"{measure(key_of(contrast), contrast.metric)} {judgement(contrast, margin)}"
-
-
-def driver_sentence(analysis: Analysis, digest: Digest, driver: str) -> str:
-    """Return the verdict on one driver as one sentence, figures included."""
-    view = digest.view(driver)
-    if view is not None and view.isolated is not None:
-        return isolation_sentence(view)
-    where = network_isolation(view)
-    if driver == analysis.baseline:
-        return f"{driver} ({where}) is the baseline; {baseline_check(analysis)}."
-    found = primaries(analysis, driver)
-    if not found:
-        return f"{driver} ({where}) has no contrast with {analysis.baseline}: {trouble(view)}."
-    parts = [f"{clause(c, analysis.margin)} ({figures(c)})" for c in found]
-    return f"{driver} ({where}) against {analysis.baseline}: {'; '.join(parts)}."
 
 
 def trouble(view: DriverView | None) -> str:
@@ -85,6 +80,20 @@ def trouble(view: DriverView | None) -> str:
         return "nothing was run"
     counts = {"sample": view.samples, "failure": view.failures, "skip": view.skips}
     return ", ".join(counted(number, noun) for noun, number in counts.items())
+
+
+def absence(digest: Digest, driver: str, key: CellKey) -> tuple[str, str]:
+    """Return why a driver has no figure in a cell, in a word or two, and the reason."""
+    view = digest.view(driver)
+    if view is None:
+        return "not run", ""
+    closed = [way.closed for way in view.ways if way.path == key.path and way.closed]
+    if closed:
+        return "closed by design", closed[0].reason
+    problem = next((p for p in digest.problems if (p.driver, p.cell) == (driver, key)), None)
+    if problem is None:
+        return "not measured", "no block has a value to compare"
+    return "not possible here" if problem.kind == "skip" else "failed", problem.reason
 
 
 def uncompared(analysis: Analysis) -> tuple[CellSummary, ...]:
@@ -97,7 +106,7 @@ def uncompared(analysis: Analysis) -> tuple[CellSummary, ...]:
         and METRICS[cell.metric].primary
         and not cell.replica
         and cell.driver != analysis.baseline
-        and (CellKey(cell.path, cell.probe, cell.placement), cell.metric) not in compared
+        and (key_of(cell), cell.metric) not in compared
     )
 
 
@@ -114,32 +123,28 @@ def closed_ways(digest: Digest) -> tuple[WayView, ...]:
 
 def closed_sentences(digest: Digest) -> tuple[str, ...]:
     """Return which paths are closed and why, drivers of one reason together."""
-    groups: dict[tuple[str, str], list[WayView]] = {}
-    for way in closed_ways(digest):
-        if way.closed is not None:
-            groups.setdefault((way.path, way.closed.reason), []).append(way)
+    closed = [(way, way.closed) for way in closed_ways(digest) if way.closed]
+    groups = grouped(((way.path, skip.reason), (way.driver, skip)) for way, skip in closed)
     return tuple(
-        plain(f"{path} of {joined([way.driver for way in ways])}: {reason}{_tried(ways)}")
+        plain(f"{path} of {joined([driver for driver, _ in ways])}: {reason}{_tried(ways[0][1])}")
         for (path, reason), ways in groups.items()
     )
 
 
-def _tried(ways: list[WayView]) -> str:
-    """Return what was tried on the first of them, where anything was."""
-    evidence = ways[0].closed.evidence if ways[0].closed else ""
-    return f" ({evidence})" if evidence.startswith(TRIED) else ""
+def _tried(skip: Skip) -> str:
+    """Return what was tried, where anything was."""
+    return f" ({skip.evidence})" if skip.evidence.startswith(TRIED) else ""
 
 
 def published_sentences(digest: Digest) -> tuple[str, ...]:
     """Return how published ports were served, drivers of one way together."""
-    groups: dict[tuple[str, tuple[str, ...]], list[WayView]] = {}
-    for way in (way for view in digest.drivers for way in view.ways if way.published):
-        groups.setdefault((way.path, tuple(via for via, _ in way.published)), []).append(way)
+    ways = [way for view in digest.drivers for way in view.ways if way.published]
+    groups = grouped(((way.path, tuple(via for via, _ in way.published)), way) for way in ways)
     return tuple(
-        f"{path} of {joined([way.driver for way in ways])}: by published ports, "
-        f"served by {joined(list(served))} in "
-        f"{counted(sum(times for way in ways for _, times in way.published), 'record')}"
-        for (path, served), ways in groups.items()
+        f"{path} of {joined([way.driver for way in own])}: by published ports, "
+        f"served by {joined(served)} in "
+        f"{counted(sum(times for way in own for _, times in way.published), 'record')}"
+        for (path, served), own in groups.items()
     )
 
 
@@ -159,8 +164,13 @@ def unmeasured(digest: Digest) -> tuple[str, ...]:
     )
 
 
+def way_sentences(digest: Digest) -> tuple[tuple[str, ...], ...]:
+    """Return what is said of paths: closed ones, published ports, and what gave no number."""
+    return closed_sentences(digest), published_sentences(digest), unmeasured(digest)
+
+
 def isolation_sentence(view: DriverView) -> str:
-    """Return the proof of isolation, as the driver's skip and promises tell it."""
+    """Return the proof of isolation, from the driver's skip and promises."""
     shown = [p.promise for p in view.promises if p.held and not p.broken]
     proof = "; ".join(plain(part) for part in (*shown, *attempts(view)))
     return (
@@ -176,7 +186,7 @@ def attempts(view: DriverView) -> tuple[str, ...]:
 
 def lead(analysis: Analysis, digest: Digest) -> str:
     """Return the run's outcome in one sentence: how each driver fared against the baseline."""
-    parts = _told(analysis) if len(primaries(analysis)) <= _EACH else _fared(analysis)
+    parts = _each(analysis) if len(primaries(analysis)) <= _EACH else _fared(analysis)
     apart = [view.driver for view in isolated_drivers(digest)]
     parts += [f"{joined(apart)} {_are(apart)} isolated by design"] if apart else []
     if not parts:
@@ -184,7 +194,7 @@ def lead(analysis: Analysis, digest: Digest) -> str:
     return f"Against {analysis.baseline}, {'; '.join(parts)}."
 
 
-def _told(analysis: Analysis) -> list[str]:
+def _each(analysis: Analysis) -> list[str]:
     """Return each driver with its verdicts and their sizes."""
     return [
         f"{driver} has "
@@ -195,17 +205,16 @@ def _told(analysis: Analysis) -> list[str]:
 
 def _fared(analysis: Analysis) -> list[str]:
     """Return in how many measures drivers got which verdict, those that fared alike together."""
-    fared: dict[str, list[str]] = {}
-    for driver in dict.fromkeys(c.driver for c in primaries(analysis)):
-        found = primaries(analysis, driver)
-        counts = [
-            (verdict, sum(c.verdict is verdict for c in found))
-            for verdict in (Verdict.SLOWER, Verdict.FASTER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
-        ]
-        words = [f"{verdict} in {n}" for verdict, n in counts if n]
-        how = f"{joined(words)} of {counted(len(found), 'measure')}"
-        fared.setdefault(how, []).append(driver)
+    drivers = grouped((c.driver, c.verdict) for c in primaries(analysis))
+    fared = grouped((_how(verdicts), driver) for driver, verdicts in drivers.items())
     return [f"{joined(who)} {_are(who)} {how}" for how, who in fared.items()]
+
+
+def _how(verdicts: list[Verdict]) -> str:
+    """Return `slower in 2 and undecided in 1 of 3 measures`."""
+    order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+    words = [f"{verdict} in {n}" for verdict in order if (n := verdicts.count(verdict))]
+    return f"{joined(words)} of {counted(len(verdicts), 'measure')}"
 
 
 def _are(who: list[str]) -> str:
@@ -214,7 +223,7 @@ def _are(who: list[str]) -> str:
 
 def baseline_check(analysis: Analysis) -> str:
     """Return what the baseline's second arm showed: the A/A check."""
-    nulls = [null for null in analysis.nulls if _primary(analysis, null)]
+    nulls = primary_nulls(analysis)
     if not nulls:
         return "A/A check impossible: no block has a value of both of the baseline's arms"
     wrong = [null for null in nulls if not null.contains_one]
@@ -226,13 +235,10 @@ def baseline_check(analysis: Analysis) -> str:
     return f"A/A check: the baseline's two arms differ in none of {counted(len(nulls), 'measure')}"
 
 
-def _primary(analysis: Analysis, null: NullContrast) -> bool:
-    return any(
-        (c.path, c.probe, c.placement, c.metric)
-        == (null.path, null.probe, null.placement, null.metric)
-        for c in analysis.contrasts
-        if c.primary
-    )
+def primary_nulls(analysis: Analysis) -> tuple[NullContrast, ...]:
+    """Return the A/A contrasts of the measures that the run is judged by."""
+    judged = primary_measures(analysis)
+    return tuple(null for null in analysis.nulls if (key_of(null), null.metric) in judged)
 
 
 def finding(analysis: Analysis, key: CellKey) -> str:
@@ -242,27 +248,26 @@ def finding(analysis: Analysis, key: CellKey) -> str:
     name = capital(what)
     if not any(bounded(c) for c in found):
         return f"{name}: no verdict yet"
-    decided = [
-        f"{c.driver} {judgement(c, analysis.margin)}"
-        for c in found
-        if c.verdict in (Verdict.FASTER, Verdict.SLOWER)
-    ]
     if len(found) > NAMED:
         return f"{name}: {_counted_verdicts(analysis, found)}"
+    decided = [f"{c.driver} {judgement(c, analysis.margin)}" for c in found if c.verdict in DECIDED]
     parts = [f"{joined(decided)} than {analysis.baseline}"] if decided else []
-    for verdict, words in (
-        (Verdict.EQUIVALENT, f"equivalent to {analysis.baseline}"),
-        (Verdict.UNDECIDED, "undecided"),
-    ):
+    for verdict, words in _others(analysis):
         who = [c.driver for c in found if c.verdict is verdict]
         parts += [f"{joined(who)} {words}"] if who else []
     return f"{name}: {'; '.join(parts)}"
 
 
+def _others(analysis: Analysis) -> tuple[tuple[Verdict, str], ...]:
+    """Return what a title says of verdicts without a difference."""
+    equivalent = f"equivalent to {analysis.baseline}"
+    return (Verdict.EQUIVALENT, equivalent), (Verdict.UNDECIDED, "undecided")
+
+
 def _counted_verdicts(analysis: Analysis, found: list[Contrast]) -> str:
     """Return how many drivers fared how, and the least and the most that differ."""
     parts = []
-    for verdict in (Verdict.SLOWER, Verdict.FASTER):
+    for verdict in DECIDED:
         own = sorted(
             (c for c in found if c.verdict is verdict and c.ratio),
             key=lambda c: abs((c.ratio or 1) - 1),
@@ -272,13 +277,19 @@ def _counted_verdicts(analysis: Analysis, found: list[Contrast]) -> str:
             said = ends[0] if len(own) == 1 else f"from {ends[0]} to {ends[1]}"
             drivers = counted(len(own), "driver")
             parts.append(f"{drivers} {verdict} than {analysis.baseline}: {said}")
-    for verdict, words in (
-        (Verdict.EQUIVALENT, f"equivalent to {analysis.baseline}"),
-        (Verdict.UNDECIDED, "undecided"),
-    ):
+    for verdict, words in _others(analysis):
         number = sum(c.verdict is verdict for c in found)
         parts += [f"{number} {words}"] if number else []
     return "; ".join(parts)
+
+
+def published_in_short(info: RunInfo, analysis: Analysis) -> str:
+    """Return how the published directions fare, in one line; empty where there are none."""
+    found = beside(info.plan, analysis)
+    if not found:
+        return ""
+    counts = [f"{number} {kind}" for kind, number in tally(found)]
+    return f"Published directions: {joined(counts)}; other machines, so no verdict on their figures"
 
 
 def engine_line(info: RunInfo) -> str:
@@ -287,5 +298,5 @@ def engine_line(info: RunInfo) -> str:
 
 
 def fact(info: RunInfo, name: str) -> FactValue | None:
-    """Return one of the run's facts, None where it was not asked for."""
+    """Return one of the run's facts, None if it was not asked for."""
     return dict(info.facts).get(name)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.analysis.digest_model import DriverView
-from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
+from netbench.analysis.digest_model import Digest, DriverView
+from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, RunInfo
 from netbench.record.observed import Sharing
-from netbench.report.labels import joined
+from netbench.report.labels import capital, joined
 from netbench.spec import Role
 
 MEANINGS: Final[dict[str, str]] = {
@@ -33,7 +33,7 @@ class NamespaceUse:
 
     inode: int | None
     sharing: Sharing | None
-    """None where an inode that decides it could not be read."""
+    """None if an inode that decides it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,6 @@ def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> Name
 def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, ...]:
     """Return the eight kinds; empty where no endpoint was read."""
     host = by_role(endpoints).get(Role.HOST)
-    if not endpoints:
-        return ()
     return tuple(
         NamespaceRow(
             kind=kind,
@@ -73,8 +71,55 @@ def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, 
             server=sharing(kind, Role.SERVER, endpoints),
             host=host.namespaces.inode(kind) if host else None,
         )
-        for kind in NAMESPACE_KINDS
+        for kind in (NAMESPACE_KINDS if endpoints else ())
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceTable:
+    """The namespaces of every driver whose endpoints were read, kind by kind."""
+
+    drivers: tuple[str, ...]
+    summary: str
+    """What is alike for all drivers, in one sentence."""
+    rows: dict[str, tuple[NamespaceRow, ...]]
+    """Of each kind, in the order of the drivers."""
+
+    def kinds(self, *, vary: bool) -> list[str]:
+        """Return the kinds that vary among the drivers, or those that do not."""
+        return [kind for kind, rows in self.rows.items() if (len(_words(rows)) > 1) is vary]
+
+
+def namespaces(info: RunInfo, digest: Digest) -> NamespaceTable:
+    """Return the table of a run."""
+    found = {
+        driver: namespace_rows(view.example.endpoints)
+        for driver in info.plan.drivers
+        if (view := digest.view(driver)) and view.example and view.example.endpoints
+    }
+    rows = {kinds[0].kind: kinds for kinds in zip(*found.values(), strict=True)}
+    return NamespaceTable(tuple(found), _summary(rows), rows)
+
+
+def _words(rows: tuple[NamespaceRow, ...]) -> list[tuple[str, str]]:
+    """Return what is said of one kind at client and server, each distinct word once."""
+    words = ((WORDS[row.client.sharing], WORDS[row.server.sharing]) for row in rows)
+    return list(dict.fromkeys(words))
+
+
+def _summary(rows: dict[str, tuple[NamespaceRow, ...]]) -> str:
+    alike: dict[str, list[str]] = {}
+    for kind, own in rows.items():
+        (client, server), *others = _words(own)
+        if not others:
+            said = client if client == server else f"{client} at the client, {server} at the server"
+            alike.setdefault(said, []).append(kind)
+    if not alike:
+        return "No kind of namespace is the same for all drivers." if rows else "None was read."
+    parts = [f"{joined(kinds)} {said}" for said, kinds in alike.items()]
+    rest = [kind for kind, own in rows.items() if len(_words(own)) > 1]
+    differ = f"; what differs is {joined(rest)}" if rest else ""
+    return capital(f"the same for all drivers: {'; '.join(parts)}{differ}.")
 
 
 def network_isolation(view: DriverView | None) -> str:
@@ -88,33 +133,3 @@ def network_isolation(view: DriverView | None) -> str:
     if found == {"pair"}:
         return "one network namespace for the pair"
     return "network namespace not read"
-
-
-NOTHING: Final = "nothing gets across"
-LEVELS: Final = (
-    NOTHING,
-    "own network namespace",
-    "one network namespace for the pair",
-    "host's network namespace",
-    "network namespace not read",
-)
-"""What separates a driver's ends, the most first."""
-
-
-def level(view: DriverView | None, path: str) -> str:
-    """Return which of `LEVELS` a driver has on one path."""
-    closed = view is not None and any(
-        way.path == path and way.closed is not None for way in view.ways
-    )
-    return NOTHING if closed else network_isolation(view)
-
-
-def namespaces(view: DriverView | None) -> str:
-    """Return which namespaces the server's end has of its own, and which it shares."""
-    endpoints = view.example.endpoints if view and view.example else ()
-    rows = namespace_rows(endpoints)
-    if not rows:
-        return "not read"
-    own = [row.kind for row in rows if row.server.sharing == "own"]
-    shared = [row.kind for row in rows if row.server.sharing in {"host", "pair"}]
-    return f"{len(own)} of {len(rows)}: {joined(own) or 'none'}; shared: {joined(shared) or 'none'}"

@@ -11,7 +11,7 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
 from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import PlanSummary, RunInfo
-from netbench.report.labels import counted, joined, key_of
+from netbench.report.labels import counted, grouped, joined, key_of
 from netbench.report.sentences import primaries, subject
 
 WORDS: Final[dict[Stopped, str]] = {
@@ -35,10 +35,17 @@ SETTLED: Final = (
     Stopped.DESCRIBED,
     Stopped.NO_CONTRAST,
 )
+_WHY: Final = {
+    Stopped.OUT_OF_TIME: "The time limit was reached",
+    Stopped.OUT_OF_BLOCKS: "The block limit was reached",
+    Stopped.FOR_BUDGET: "A budget was not decided",
+    Stopped.INTERRUPTED: "The run was interrupted",
+    Stopped.ENGINE_LOST: "The engine stopped answering",
+}
 _NAMED: Final = 4
-"""Contrasts that are named one by one; each tells for itself too."""
+"""Contrasts that are named one by one; each has its own words too."""
 _LONGER: Final = 1.05
-"""Times a limit from which on it is told that a run took longer."""
+"""Times a limit from which on the report says that a run took longer."""
 _ENDED: Final = ("complete", "out-of-time")
 _TENS: Final = 10
 """Seconds that a forecast of time is rounded up to."""
@@ -82,20 +89,9 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
 
 
 def _why(stopped: Stopped, plan: PlanSummary) -> str:
-    match stopped:
-        case Stopped.OUT_OF_TIME:
-            limit = "" if plan.max_time is None else f" of {units.duration(plan.max_time)}"
-            return f"The time limit{limit} was reached"
-        case Stopped.OUT_OF_BLOCKS:
-            return "The block limit was reached"
-        case Stopped.FOR_BUDGET:
-            return "A budget was not decided"
-        case Stopped.INTERRUPTED:
-            return "The run was interrupted"
-        case Stopped.ENGINE_LOST:
-            return "The engine stopped answering"
-        case _:
-            return "The run has not ended"
+    if stopped is Stopped.OUT_OF_TIME and plan.max_time is not None:
+        return f"The time limit of {units.duration(plan.max_time)} was reached"
+    return _WHY.get(stopped, "The run has not ended")
 
 
 def _longer(info: RunInfo, blocks: int) -> str:
@@ -115,18 +111,18 @@ def _needed(blocks: int) -> str:
 def _named(contrasts: list[Contrast], of: Iterable[Contrast]) -> str:
     """Return `bridge in throughput on two cores and median round trip on one core`.
 
-    A metric that several probes of the run measure is told with its probe.
+    A metric that several probes of the run measure is named with its probe.
     """
-    probes: dict[str, set[str]] = {}
-    for contrast in of:
-        probes.setdefault(contrast.metric, set()).add(contrast.probe)
-    cells: dict[str, list[str]] = {}
-    for contrast in contrasts:
-        by = f" by {contrast.probe}" if len(probes[contrast.metric]) > 1 else ""
-        cell = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
-        if contrast.stopped not in SETTLED and contrast.forecast is not None:
-            cell += f" ({_needed(contrast.forecast)})"
-        cells.setdefault(contrast.driver, []).append(cell)
+    probes = grouped((contrast.metric, contrast.probe) for contrast in of)
+
+    def cell(contrast: Contrast) -> str:
+        by = f" by {contrast.probe}" if len(set(probes[contrast.metric])) > 1 else ""
+        text = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
+        if contrast.stopped in SETTLED or contrast.forecast is None:
+            return text
+        return f"{text} ({_needed(contrast.forecast)})"
+
+    cells = grouped((contrast.driver, cell(contrast)) for contrast in contrasts)
     return ", ".join(f"{driver} in {joined(where)}" for driver, where in cells.items())
 
 
@@ -159,7 +155,7 @@ class SuggestedExtension:
 def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtension | None:
     """Return the command that extends a run until all is decided, by its forecast and its pace.
 
-    None where nothing is undecided, or where more blocks than a run can have would be needed.
+    None if nothing is undecided, or where more blocks than a run can have would be needed.
 
     Args:
         info: of the run.

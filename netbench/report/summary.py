@@ -2,33 +2,34 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from netbench import units
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
-from netbench.report import budgets, literature
-from netbench.report.costs import CostRow, cost_rows
-from netbench.report.labels import counted, interval, joined, key_of
+from netbench.report import budgets
+from netbench.report.costs import cost_rows
+from netbench.report.html_env import environment
+from netbench.report.labels import counted, grouped, joined
 from netbench.report.sentences import (
     baseline_check,
-    closed_sentences,
     engine_line,
     fact,
     isolated_drivers,
     isolation_sentence,
     lead,
-    measure,
     primaries,
-    published_sentences,
-    unmeasured,
+    published_in_short,
+    way_sentences,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.verdict_text import shared_by, signed
-from netbench.report.warnings import doubts
+from netbench.report.validity import doubts
 
 ROWS: Final = 20
 """Contrasts in the table; beyond that only those with a verdict."""
@@ -38,12 +39,13 @@ NAMED: Final = 6
 NAME: Final = 60
 """Characters of a driver's name."""
 DOUBTS: Final = 3
-"""Warnings told in full; the others are counted, and stand in the page."""
+"""Warnings given in full; the others are counted, and stand in the page."""
 LISTED: Final = 4
 """Sentences of one kind."""
 SENTENCE: Final = 400
 """Characters of one sentence."""
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$@])")
+_APART: Final = re.compile(r"\n{3,}")
 
 
 def escaped(text: str) -> str:
@@ -59,6 +61,29 @@ def shortened(text: str, most: int = SENTENCE) -> str:
     return f"{clean[:most].rsplit(' ', 1)[0]} …"
 
 
+def markdown(
+    template: str,
+    analysis: Analysis,
+    *,
+    cut: Callable[[str], str] = plain,
+    name: Callable[[str], str] = plain,
+    **values: Any,
+) -> str:
+    """Return a Markdown text from a template that passes names through `md`.
+
+    `cut` and `name` shorten sentences and names of drivers.
+    """
+    page = environment().get_template(template)
+    text = page.render(
+        md=lambda text: Markup(escaped(text)),  # noqa: S704 - Markdown of letters
+        analysis=analysis,
+        cut=cut,
+        name=name,
+        **values,
+    )
+    return _APART.sub("\n\n", text).strip() + "\n"
+
+
 def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> str:
     """Return the summary: verdict, budgets, table, costs, isolation, warnings, where and how.
 
@@ -68,29 +93,37 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         digest: of its records.
         folder: of the run, for the command that goes on with it.
     """
-    parts = [
-        f"### netbench: {escaped(_drivers(info))}",
-        escaped(shortened(engine_line(info))),
-        f"**{escaped(shortened(lead(analysis, digest), 2 * SENTENCE))}**",
-        _budgets(info, analysis),
-        _table(analysis),
-        _list(_costs(analysis, digest)),
-        _list(
-            [
-                *_some([isolation_sentence(view) for view in isolated_drivers(digest)]),
-                *_some(closed_sentences(digest)),
-                *_some(published_sentences(digest)),
-                *_some(unmeasured(digest)),
-                f"{analysis.baseline}: {baseline_check(analysis)}.",
-                *_some([literature.in_short(info, analysis)]),
-                ending(info, analysis),
-            ]
-        ),
-        _doubts(analysis),
-        _extension(info, analysis, folder),
-        _footer(info, digest),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    found, results = primaries(analysis), budgets.ordered(analysis)
+    shown = _shown(found)
+    left = [c for c in found if c not in shown]
+    return markdown(
+        "summary.md.j2",
+        analysis,
+        cut=shortened,
+        name=partial(shortened, most=NAME),
+        drivers=_drivers(info),
+        engine_line=engine_line(info),
+        lead=shortened(lead(analysis, digest), 2 * SENTENCE),
+        said=budgets.outcome(info, analysis),
+        results=results[:BUDGETS],
+        results_left=len(results[BUDGETS:]),
+        results_open=sum(r.standing is not Standing.MET for r in results[BUDGETS:]),
+        contrasts=shown,
+        left=len(left),
+        undecided=sum(c.verdict is Verdict.UNDECIDED for c in left),
+        costs=_some(_costs(analysis, digest)),
+        sentences=[
+            *_some([isolation_sentence(view) for view in isolated_drivers(digest)]),
+            *(line for sentences in way_sentences(digest) for line in _some(sentences)),
+            f"{analysis.baseline}: {baseline_check(analysis)}.",
+            published_in_short(info, analysis),
+            ending(info, analysis),
+        ],
+        warnings=_counted_doubts(analysis),
+        doubts=_some([doubt.text for doubt in doubts(analysis)], DOUBTS, ", with what to do"),
+        extension=extension(info, analysis, folder),
+        footer=_footer(info, digest),
+    )
 
 
 def _drivers(info: RunInfo) -> str:
@@ -99,40 +132,10 @@ def _drivers(info: RunInfo) -> str:
     return ", ".join(named[:NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {escaped(shortened(line))}" for line in lines if line)
-
-
-def _some(lines: Sequence[str]) -> list[str]:
+def _some(lines: Sequence[str], most: int = LISTED, more: str = "") -> list[str]:
     """Return the first few lines, and how many more there are."""
-    left = len(lines) - LISTED
-    return [*lines[:LISTED], *([f"and {left} more in report.html"] if left > 0 else [])]
-
-
-def _table(analysis: Analysis) -> str:
-    found = primaries(analysis)
-    if not found:
-        return ""
-    lines = [
-        f"| driver | measure | verdict | ratio | median | {escaped(analysis.baseline)} | blocks |",
-        "|---|---|---|---|--:|--:|--:|",
-    ]
-    shown = _shown(found)
-    lines += [
-        f"| {escaped(shortened(c.driver, NAME))} | {escaped(measure(key_of(c), c.metric))} "
-        f"| {escaped(shortened(signed(c, analysis.margin)))} "
-        f"| {units.ratio(c.ratio)} {interval(c.low, c.high)} "
-        f"| {units.quantity(c.driver_median, c.unit)} "
-        f"| {units.quantity(c.baseline_median, c.unit)} | {c.blocks} |"
-        for c in shown
-    ]
-    left = [c for c in found if c not in shown]
-    if left:
-        undecided = sum(c.verdict is Verdict.UNDECIDED for c in left)
-        which = "all of them" if undecided == len(left) else f"{undecided} of them"
-        lines += ["", f"{len(left)} more in report.html, {which} undecided."]
-    lines += ["", f"Intervals: {shared_by(analysis)}."]
-    return "\n".join(lines)
+    left = len(lines) - most
+    return [*lines[:most], *([f"and {left} more in report.html{more}"] if left > 0 else [])]
 
 
 def _shown(found: Sequence[Contrast]) -> Sequence[Contrast]:
@@ -141,37 +144,10 @@ def _shown(found: Sequence[Contrast]) -> Sequence[Contrast]:
     return [c for c in found if c.verdict is not Verdict.UNDECIDED][:ROWS]
 
 
-def _budgets(info: RunInfo, analysis: Analysis) -> str:
-    """Return what became of all budgets, and a row for each, those not met first."""
-    said = budgets.told(info, analysis)
-    if not said:
-        return ""
-    lines = [
-        f"{escaped(said)}",
-        "",
-        "| budget | cell | measured | bound | standing |",
-        "|---|---|---|---|---|",
-    ]
-    found = budgets.ordered(analysis)
-    lines += [
-        f"| {escaped(str(r.budget))} | {escaped(budgets.place(r))} | {escaped(budgets.figures(r))} "
-        f"| {escaped(budgets.bound(r))} | {budgets.SIGNS[r.standing]} {r.standing}"
-        f"{escaped(shortened(f': {r.reason}')) if r.reason else ''} |"
-        for r in found[:BUDGETS]
-    ]
-    left = found[BUDGETS:]
-    if left:
-        open_ = sum(r.standing is not Standing.MET for r in left)
-        lines += ["", f"{len(left)} more in report.html, {open_} of them not met or not decided."]
-    return "\n".join(lines)
-
-
 def _costs(analysis: Analysis, digest: Digest) -> list[str]:
     """Return a sentence for each cell: CPU time of the baseline, and how much more others use."""
-    cells: dict[tuple[str, str], list[CostRow]] = {}
-    for row in cost_rows(analysis, digest):
-        cells.setdefault((row.per, row.key.words), []).append(row)
-    told = []
+    cells = grouped(((row.per, row.key.words), row) for row in cost_rows(analysis, digest))
+    lines = []
     for (per, where), rows in cells.items():
         own = [f"{row.driver} {row.cost}" for row in rows if row.driver == analysis.baseline]
         others = [
@@ -179,38 +155,22 @@ def _costs(analysis: Analysis, digest: Digest) -> list[str]:
             for row in rows
             if row.driver != analysis.baseline and row.ratio != units.MISSING
         ]
-        told.append(f"CPU time per {per}, {where}: {joined([*own, *others])}.")
-    return _some(told)
+        lines.append(f"CPU time per {per}, {where}: {joined([*own, *others])}.")
+    return lines
 
 
-def _doubts(analysis: Analysis) -> str:
-    """Return how many numbers each warning stands beside, and the first few in full."""
+def _counted_doubts(analysis: Analysis) -> str:
+    """Return how many numbers each kind of warning stands beside; empty where there is none."""
     kinds = Counter(w.kind for w in analysis.warnings)
-    kinds.update(w.kind for c in analysis.contrasts if c.primary for w in c.warnings)
-    if not kinds:
-        return ""
+    kinds.update(w.kind for c in primaries(analysis) for w in c.warnings)
     counts = [f"{kind} {number}×" for kind, number in kinds.most_common()]
-    found = [doubt.text for doubt in doubts(analysis)]
-    left = len(found) - DOUBTS
-    whole = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."
-    more = [f"and {left} more in report.html, with what to do"] if left > 0 else []
-    return f"{escaped(shortened(whole))}\n\n{_list([*found[:DOUBTS], *more])}"
-
-
-def _extension(info: RunInfo, analysis: Analysis, folder: str) -> str:
-    """Return the command that would decide what is undecided; empty where there is none."""
-    found = extension(info, analysis, folder)
-    if found is None:
-        return ""
-    return f"{escaped(found.why)}: `{found.command.replace('`', '')}`"
+    return f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}." if counts else ""
 
 
 def _footer(info: RunInfo, digest: Digest) -> str:
     where = [f"run {info.id}", info.created, f"netbench {info.version}"]
     kernel = fact(info, "kernel.release")
-    if isinstance(kernel, str):
-        where.append(f"kernel {kernel}")
+    where += [f"kernel {kernel}"] if isinstance(kernel, str) else []
     where += [f"{digest.total} records", f"seed {info.plan.seed}"]
-    if info.status != "complete":
-        where.append(f"status {info.status}")
-    return f"<sub>{escaped(shortened(' · '.join(where)))}</sub>"
+    where += [f"status {info.status}"] if info.status != "complete" else []
+    return " · ".join(where)

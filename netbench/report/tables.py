@@ -1,62 +1,40 @@
-"""summary.csv: one row for each contrast, then one for each cell without a contrast."""
+"""summary.csv, and frames as files for other programs: CSV that no spreadsheet takes for formulas.
+
+summary.csv has one row for each contrast, then one for each cell without a contrast.
+"""
 
 import csv
 import io
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, CellSummary, Contrast
+from netbench.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIELDS: Final = (
-    "driver",
-    "baseline",
-    "path",
-    "probe",
-    "placement",
-    "metric",
-    "unit",
-    "primary",
-    "blocks",
-    "ratio",
-    "low",
-    "high",
-    "unshared_low",
-    "unshared_high",
-    "median_ratio",
-    "difference",
-    "driver_median",
-    "baseline_median",
-    "p25",
-    "p75",
-    "trials",
-    "failures",
-    "skips",
-    "verdict",
-    "by_sign",
-    "reason",
-    "noise_floor",
-    "warnings",
-    "reasons",
-    "saturated",
+    *("driver", "baseline", "path", "probe", "placement", "metric", "unit", "primary", "blocks"),
+    *("ratio", "low", "high", "unshared_low", "unshared_high", "median_ratio", "difference"),
+    *("driver_median", "baseline_median", "p25", "p75", "trials", "failures", "skips"),
+    *("verdict", "by_sign", "reason", "noise_floor", "warnings", "reasons", "saturated"),
 )
+"""Most are fields of a contrast, or else of a cell."""
 _FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Beginnings that spreadsheets take for a formula, in both widths."""
 Field = str | int | float | bool | None
 
 
 def csv_text(analysis: Analysis) -> str:
-    """Return the table; an empty field is an absent value, never a zero."""
+    """Return summary.csv; an empty field is an absent value, never a zero."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(FIELDS)
-    summaries = {_key(cell): cell for cell in analysis.cells if not cell.replica}
-    compared = set()
-    for contrast in analysis.contrasts:
-        compared.add(_key(contrast))
-        writer.writerow(_row(contrast, summaries.get(_key(contrast)), analysis.baseline))
-    for key, cell in summaries.items():
-        if key not in compared:
-            writer.writerow(_row(None, cell, analysis.baseline))
+    cells = {_key(cell): cell for cell in analysis.cells if not cell.replica}
+    contrasts = {_key(contrast): contrast for contrast in analysis.contrasts}
+    for key in dict.fromkeys((*contrasts, *cells)):
+        writer.writerow(_row(contrasts.get(key), cells.get(key), analysis.baseline))
     return stream.getvalue()
 
 
@@ -72,54 +50,47 @@ def _key(thing: Contrast | CellSummary) -> tuple[str, ...]:
 
 def _row(contrast: Contrast | None, cell: CellSummary | None, baseline: str) -> list[Field]:
     named: dict[str, Field] = {"baseline": baseline}
-    named |= _of_cell(cell) if cell else {}
-    named |= _of_contrast(contrast) if contrast else {}
+    for thing in (cell, contrast):
+        named |= {name: getattr(thing, name) for name in FIELDS if hasattr(thing, name)}
+    if cell:
+        named |= {
+            "driver_median": contrast.driver_median if contrast else cell.median,
+            "saturated": cell.saturated,
+            "reasons": "; ".join(cell.reasons),
+        }
+    if contrast:
+        named["unshared_low"], named["unshared_high"] = contrast.unshared or (None, None)
+        named["warnings"] = "; ".join(f"{w.kind}: {w.message}" for w in contrast.warnings)
     values = (named.get(field) for field in FIELDS)
     return [safe(value) if isinstance(value, str) else value for value in values]
 
 
-def _of_cell(cell: CellSummary) -> dict[str, Field]:
-    return {
-        "driver": cell.driver,
-        "path": cell.path,
-        "probe": cell.probe,
-        "placement": cell.placement.value,
-        "metric": cell.metric,
-        "unit": cell.unit,
-        "driver_median": cell.median,
-        "p25": cell.p25,
-        "p75": cell.p75,
-        "trials": cell.trials,
-        "failures": cell.failures,
-        "skips": cell.skips,
-        "reasons": "; ".join(cell.reasons),
-        "saturated": cell.saturated,
-    }
+def csv_of(frame: "pd.DataFrame") -> str:
+    """Return a frame as CSV; an empty field is an absent value, never a zero.
+
+    Moments are ISO 8601 in UTC, numbers have every digit.
+    """
+    shown = frame.copy()
+    for name in shown.columns:
+        if shown[name].dtype == object:
+            texts = {value: safe(value) for value in shown[name].dropna().unique()}
+            shown[name] = shown[name].map(texts)
+        elif shown[name].dtype.kind == "M":
+            shown[name] = shown[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(shown.to_csv(index=False, lineterminator="\n"))
 
 
-def _of_contrast(contrast: Contrast) -> dict[str, Field]:
-    alone = contrast.unshared or (None, None)
-    return {
-        "driver": contrast.driver,
-        "path": contrast.path,
-        "probe": contrast.probe,
-        "placement": contrast.placement.value,
-        "metric": contrast.metric,
-        "unit": contrast.unit,
-        "primary": contrast.primary,
-        "blocks": contrast.blocks,
-        "ratio": contrast.ratio,
-        "low": contrast.low,
-        "high": contrast.high,
-        "unshared_low": alone[0],
-        "unshared_high": alone[1],
-        "median_ratio": contrast.median_ratio,
-        "difference": contrast.difference,
-        "driver_median": contrast.driver_median,
-        "baseline_median": contrast.baseline_median,
-        "verdict": contrast.verdict.value,
-        "by_sign": contrast.by_sign,
-        "reason": contrast.reason,
-        "noise_floor": contrast.noise_floor,
-        "warnings": "; ".join(f"{w.kind}: {w.message}" for w in contrast.warnings),
-    }
+def parquet_of(frame: "pd.DataFrame") -> bytes:
+    """Return a frame as a Parquet file.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
+    try:
+        content = frame.to_parquet(None, engine="pyarrow", index=False)
+    except ImportError as exc:
+        raise ConfigurationError(
+            "--format parquet needs pyarrow, which is not installed",
+            hint="pip install 'netbench[parquet]'",
+        ) from exc
+    return bytes(content)

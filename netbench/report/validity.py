@@ -1,16 +1,17 @@
-"""Whether a run's figures can be trusted and compared, and on what conditions: the page's stamp."""
+"""What stands against a run's figures: its stamp, its warnings, and what gave no number."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from netbench.analysis.cell_key import plain
-from netbench.analysis.digest_model import Digest
-from netbench.analysis.model import Analysis
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest, FailureReason
+from netbench.analysis.model import Analysis, Contrast, QualityWarning
 from netbench.record import RunInfo
-from netbench.report.engine_host import conditions
-from netbench.report.labels import bounded, counted, joined, key_of
-from netbench.report.sentences import fact, primaries
+from netbench.report.conditions import conditions
+from netbench.report.labels import bounded, capital, counted, grouped, joined, key_of
+from netbench.report.sentences import fact, primaries, primary_nulls
 
 QUIET_GOVERNOR: Final = "performance"
 
@@ -28,7 +29,7 @@ SIGNS: Final[dict[Validity, str]] = {
     Validity.CONDITIONS: "!",
     Validity.NOT_COMPARABLE: "✗",
 }
-TOLD: Final[dict[str, str]] = {
+SHORT: Final[dict[str, str]] = {
     "steal": "CPU time was stolen by the hypervisor",
     "frequency": "the CPUs changed their clock",
     "neighbour": "something else used the machine",
@@ -41,8 +42,8 @@ TOLD: Final[dict[str, str]] = {
     "little": "rate and time of some round trips contradict each other",
     "retransmits-unknown": "retransmits were not counted",
 }
-"""Warnings of the run as conditions, by kind; others are told by their kind's own words."""
-TOLD_OTHERWISE: Final = frozenset(
+"""Warnings of the run as conditions, by kind; others are named by their kind."""
+SHOWN_ELSEWHERE: Final = frozenset(
     {"failed-trials", "running", "out-of-time", "interrupted", "engine-lost"}
 )
 """Warnings that the stamp says from better sources."""
@@ -50,7 +51,7 @@ TOLD_OTHERWISE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One condition, and where the page tells more of it."""
+    """One condition, and where the page says more about it."""
 
     text: str
     section: str
@@ -113,22 +114,17 @@ def _run(info: RunInfo, analysis: Analysis) -> list[Reason]:
 
 def _numbers(analysis: Analysis) -> list[Reason]:
     """Return where the statistics themselves say that there is too little, or something wrong."""
-    found = []
-    judged = {(key_of(c), c.metric) for c in primaries(analysis)}
-    wrong = [
-        null
-        for null in analysis.nulls
-        if not null.contains_one and (key_of(null), null.metric) in judged
-    ]
+    found, judged = [], primaries(analysis)
+    wrong = [null for null in primary_nulls(analysis) if not null.contains_one]
     if wrong:
         where = joined([key_of(null).words for null in wrong])
         found.append(Reason(f"the baseline differs from itself in {where}", "machine"))
-    doubted = sum(bool(contrast.warnings) for contrast in primaries(analysis))
+    doubted = sum(bool(contrast.warnings) for contrast in judged)
     if doubted:
-        all_ = counted(len(primaries(analysis)), "contrast")
+        all_ = counted(len(judged), "contrast")
         found.append(Reason(f"a warning stands beside {doubted} of {all_}", "warnings"))
-    open_ = sum(not bounded(contrast) for contrast in primaries(analysis))
-    if open_ and open_ < len(primaries(analysis)):
+    open_ = sum(not bounded(contrast) for contrast in judged)
+    if open_ and open_ < len(judged):
         found.append(Reason(f"too few blocks in {counted(open_, 'contrast')}", "measures"))
     return found
 
@@ -144,7 +140,90 @@ def _machine(info: RunInfo, analysis: Analysis) -> list[Reason]:
     found += [Reason(condition.short, "environment") for condition in conditions(info)]
     kinds = dict.fromkeys(warning.kind for warning in analysis.warnings)
     return found + [
-        Reason(TOLD.get(kind, kind.replace("-", " ")), "warnings")
+        Reason(SHORT.get(kind, kind.replace("-", " ")), "warnings")
         for kind in kinds
-        if kind not in TOLD_OTHERWISE
+        if kind not in SHOWN_ELSEWHERE
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class RunWarning:
+    """One warning."""
+
+    kind: str
+    whom: str
+    """Drivers and cells; empty where it concerns the whole run."""
+    message: str
+    advice: str
+
+    @property
+    def text(self) -> str:
+        """The warning on one line."""
+        said = f"{self.message}. {self.advice}."
+        return plain(f"{self.whom}: {said}" if self.whom else capital(said))
+
+
+def doubts(analysis: Analysis) -> tuple[RunWarning, ...]:
+    """Return every warning once, the run's own first."""
+    of_run: list[tuple[QualityWarning, Contrast | None]] = [(w, None) for w in analysis.warnings]
+    of_contrasts = [(w, contrast) for contrast in primaries(analysis) for w in contrast.warnings]
+    found = grouped((*of_run, *of_contrasts))
+    return tuple(
+        RunWarning(
+            kind=warning.kind,
+            whom=_whom([contrast for contrast in whom if contrast is not None]),
+            message=warning.message.rstrip("."),
+            advice=capital(warning.advice.rstrip(".")),
+        )
+        for warning, whom in found.items()
+    )
+
+
+def _whom(contrasts: list[Contrast]) -> str:
+    """Return `bridge and container in tcp-rr on one core and tcp-rr on two cores`."""
+    drivers = grouped((f"{c.probe} {key_of(c).place}", c.driver) for c in contrasts)
+    cells = grouped((tuple(names), cell) for cell, names in drivers.items())
+    return "; ".join(f"{joined(who)} in {joined(where)}" for who, where in cells.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemLine:
+    """One reason why trials of one driver gave no number."""
+
+    driver: str
+    cells: tuple[str, ...]
+    """`tcp-reverse and udp-rate on two cores`, one for each placement and path."""
+    outcome: str
+    """`skip`, or `failure at client`."""
+    times: int
+    reason: str
+    evidence: str
+
+
+def problem_lines(info: RunInfo, digest: Digest) -> tuple[ProblemLine, ...]:
+    """Return every reason, drivers in the plan's order."""
+    found = grouped(((p.driver, p.kind, p.stage, p.reason, p.evidence), p) for p in digest.problems)
+    order = {driver: number for number, driver in enumerate(info.plan.drivers)}
+    lines = [_line(info, problems) for problems in found.values()]
+    return tuple(sorted(lines, key=lambda line: order.get(line.driver, len(order))))
+
+
+def _line(info: RunInfo, problems: Sequence[FailureReason]) -> ProblemLine:
+    first = problems[0]
+    planned = {key_of(cell) for cell in info.plan.cells if cell.driver == first.driver}
+    cells = list(dict.fromkeys(problem.cell for problem in problems))
+    every = len(cells) > 1 and planned <= set(cells)
+    return ProblemLine(
+        driver=first.driver,
+        cells=(f"all {len(cells)} cells",) if every else _in_words(cells),
+        outcome=f"{first.kind} at {first.stage}" if first.stage else first.kind,
+        times=sum(problem.times for problem in problems),
+        reason=first.reason,
+        evidence=first.evidence,
+    )
+
+
+def _in_words(cells: Sequence[CellKey]) -> tuple[str, ...]:
+    """Return cells in words, probes of one placement and path together."""
+    places = grouped((cell.place, cell.probe) for cell in cells)
+    return tuple(plain(f"{joined(probes)} {place}") for place, probes in places.items())

@@ -54,10 +54,10 @@ def test_drivers_are_filtered_everywhere_and_the_address_keeps_it(browser: Any, 
 
     assert texts(again, ".answers dt bdi") == ["host", "none", "bridge"]
     assert texts(again, ".overview tbody th") == ["host", "bridge"]
-    again.execute_script("document.querySelector('#ratios').scrollIntoView()")
-    until(again, "return document.querySelector('[data-figure^=ratios] .main-svg') !== null")
+    again.execute_script("document.querySelector('#trials').scrollIntoView()")
+    until(again, "return document.querySelector('[data-figure^=trials] .main-svg') !== null")
     names = again.execute_script(
-        "return [...document.querySelector('[data-figure^=ratios]').data].map((t) => t.name)"
+        "return [...document.querySelector('[data-figure^=trials]').data].map((t) => t.name)"
     )
     assert "bridge" in names
     assert "container" not in names

@@ -39,7 +39,7 @@ def test_the_commands_and_the_seed(page: Any) -> None:
 
     assert "netbench run --drivers none,host,bridge,bridge:user,container" in commands
     assert "--seed 1" in commands
-    assert "iperf3 -J -s -1 -p 5201" in commands
+    assert "iperf3 -J -s -1 -p PORT" in commands
     assert "sockperf pp -i 1" in commands
     assert "seed 1" in texts(page, ".where")[0]
 

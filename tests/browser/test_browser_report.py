@@ -26,13 +26,13 @@ from support.synthetic import reported
 
 from netbench.record import Absent
 from netbench.report import html
-from netbench.report.data_table import FIRST
+from netbench.report.long_tables import FIRST
 
 HOSTILE = "<img src=x onerror='window.owned=1'></script><script>window.owned=1</script>"
 LONG = "plugin:" + "very_long_name/" * 12
 RIGHT_TO_LEFT = "plugin:رسالة-עברית"
 SECTIONS = (
-    *("answer", "trade", "measures", "ranking", "trials", "ratios", "tails", "series", "machine"),
+    *("answer", "trade", "measures", "trials", "tails", "series", "machine"),
     *("path", "namespaces", "environment", "method", "glossary", "warnings", "commands"),
     "records",
 )
@@ -58,8 +58,8 @@ def test_every_figure_is_drawn_when_it_comes_near(browser: Any, site: Site, pict
     picture(live, pictures / "report-drawn.png")
 
     assert first < count(live, ".plot")
-    assert count(live, ".plot") == 13
-    assert shown(live, ".plot .main-svg") >= 13
+    assert count(live, ".plot") == 8
+    assert shown(live, ".plot .main-svg") >= 8
     assert shown(live, ".still") == 0
     assert live.get_log("browser") == []
     assert requests(live) == [site.address]
@@ -120,7 +120,7 @@ def test_without_scripts_every_figure_is_a_picture_and_tables_stand(
     assert count(live, ".overview tbody .dot") == 9
     assert count(live, ".forest .dot") == 9
     assert count(live, "svg.path") == 5
-    assert shown(live, "figure.plotted > .still") == 13
+    assert shown(live, "figure.plotted > .still") == 8
     assert shown(live, ".plot, .view") == 0
     assert count(live, "#record-table tbody tr") == FIRST
     assert live.get_log("browser") == []
@@ -134,7 +134,7 @@ def test_print_gives_a_document_with_figures_in_light(
     picture(live, pictures / "report-print.png")
     ink = "return getComputedStyle(document.querySelector('.still .ink.f')).fill"
 
-    assert shown(live, "figure.plotted > .still") == 13
+    assert shown(live, "figure.plotted > .still") == 8
     assert shown(live, ".plot, .side, .tools") == 0
     assert live.execute_script(ink) == "rgb(27, 33, 39)"
     assert (pictures / "report.pdf").read_bytes().startswith(b"%PDF-")

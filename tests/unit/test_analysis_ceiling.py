@@ -6,7 +6,7 @@ from support.campaign import Campaign, noisy
 from netbench.analysis import Analysis, Contrast, analyse
 from netbench.analysis.model import Efficiency
 from netbench.record import Absent, FactValue, ProbeSummary, Record
-from netbench.report.ceiling import ceiling_sentences, copies, loopbacks
+from netbench.report.costs import ceiling_sentences, copies, loopbacks
 from netbench.spec import Placement
 
 COPIES: dict[str, FactValue] = {"ceiling.cross.copy": 300e9, "ceiling.cross.copy_memory": 100e9}

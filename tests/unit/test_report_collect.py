@@ -6,8 +6,10 @@ from support.synthetic import ROUNDS, records_of, reported, run_of
 
 from netbench.analysis import analyse
 from netbench.analysis.digest import LINES, ROWS
+from netbench.analysis.digest_model import CommandLine
 from netbench.record import Failure
 from netbench.report import digest, long_tables
+from netbench.spec import Role
 
 
 def test_one_pass_over_a_stream_is_enough() -> None:
@@ -97,3 +99,21 @@ def test_a_row_tells_how_many_slices_there_were_and_how_many_failed() -> None:
 
     assert (found.rows[0].slices, found.rows[0].failed_slices) == (ROUNDS, 1)
     assert told[:3] == [f"{ROUNDS}, 1 failed", "–", str(ROUNDS)]
+
+
+def test_command_lines_that_differ_in_their_port_alone_are_one() -> None:
+    run = reported(drivers=("host", "bridge"))
+    call = "iperf3 -s -p {} -i 0.1 -P 4"
+    echo = "socat TCP6-LISTEN:{},fork PIPE"
+    lines = [
+        CommandLine(probe, Role.SERVER, tuple(text.format(port).split()), (driver,), 2)
+        for probe, text in (("tcp-throughput", call), ("control-plane", echo))
+        for driver, port in (("host", 29288), ("bridge", 29290))
+    ]
+
+    rows = long_tables.commands(replace(run.digest, commands=tuple(lines))).rows
+
+    assert rows == (
+        ("tcp-throughput", "server", "iperf3 -s -p PORT -i 0.1 -P 4", "bridge, host", "4"),
+        ("control-plane", "server", "socat TCP6-LISTEN:PORT,fork PIPE", "bridge, host", "4"),
+    )

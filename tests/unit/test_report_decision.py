@@ -13,7 +13,7 @@ from support.synthetic import Reported, contrast_of, reported, run_of
 from netbench.analysis import Verdict, analyse
 from netbench.record import Failure
 from netbench.report import DECISION, decision, digest
-from netbench.report.forest import label
+from netbench.report.labels import ratio_text
 
 FIGURE: Final = "decision.svg"
 SECTIONS: Final = [
@@ -78,7 +78,7 @@ def test_every_contrast_that_the_run_is_judged_by_has_its_figures() -> None:
     rows = [line for line in section(text, "### Consequences").splitlines() if line[:2] == "| "]
     assert len(rows) - 1 == len(primary)
     for contrast in primary:
-        shown = label(contrast)
+        shown = ratio_text(contrast)
         assert any(contrast.driver in row and shown in row for row in rows)
         assert shown in figure
     bridge = section(text, "### bridge")

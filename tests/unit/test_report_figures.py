@@ -5,7 +5,7 @@ from functools import cache
 import plotly.graph_objects as go
 import pytest
 from msgspec.structs import replace as changed
-from support.synthetic import ALL, ROUNDS, Reported, contrast_of, reported
+from support.synthetic import ROUNDS, Reported, contrast_of, reported
 
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.cpu_sums import split
@@ -17,18 +17,16 @@ from netbench.record.histogram import histogram_of
 from netbench.report import digest
 from netbench.report.document import Json
 from netbench.report.figures import Figure, FigureData, chapters
-from netbench.report.figures.base import DRIVERS, POINTS, TABLE, Spec, chosen, spans
+from netbench.report.figures.base import DRIVERS, POINTS, TABLE, chosen, spans
 from netbench.report.figures.cpu_split import cpu_split
-from netbench.report.figures.ladders import ladders
 from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
 from netbench.report.figures.loads import FLOOR, rate_search
-from netbench.report.figures.ranking import ranking
-from netbench.report.figures.sentinel import sentinel
-from netbench.report.figures.series import series
+from netbench.report.figures.picture import Spec
 from netbench.report.figures.static import svg
-from netbench.report.figures.tradeoff import tradeoff
+from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
+from netbench.report.order import ladders, order_sentences
 from netbench.report.palette import driver_colours
 from netbench.spec import Placement
 
@@ -74,16 +72,22 @@ def cell_of(driver: str, key: CellKey, metric: str, value: float, unit: str = "s
 
 def held(figure: Figure) -> Figure:
     """Check what holds for every figure, and return it."""
-    assert go.Figure(figure.spec).data
-    assert svg(figure.spec, figure.title)
+    if figure.picture is not None:
+        assert go.Figure(figure.spec).data
+        assert svg(figure.picture, figure.title)
     assert all(len(row) == len(figure.headers) for row in figure.rows)
     assert len(figure.rows) <= TABLE
     assert figure.title[:1] == figure.title[:1].upper()
     return figure
 
 
+def drawn(figure: Figure) -> str:
+    """Return what stands in the page where scripts are off."""
+    return svg(figure.picture, figure.title) if figure.picture else ""
+
+
 def traces(figure: Figure) -> list[Spec]:
-    data = figure.spec["data"]
+    data = figure.spec.get("data", [])
     assert isinstance(data, list)
     return [trace for trace in data if isinstance(trace, dict)]
 
@@ -97,21 +101,27 @@ def every(run: Reported) -> list[Figure]:
     return [held(f) for chapter in chapters(scene_of(run)) for f in chapter.figures]
 
 
+def order_of(run: Reported, *contrasts: Contrast) -> tuple[str, ...]:
+    analysis = replace(run.analysis, contrasts=contrasts or run.analysis.contrasts)
+    return order_sentences(plan_of(run), analysis)
+
+
 def test_one_driver_alone_has_figures_and_nothing_is_compared() -> None:
     found = every(reported(blocks=3, drivers=("host",)))
 
-    assert {f.id.partition("-")[0] for f in found} >= {"ranking", "curves", "series", "sentinel"}
-    assert not any(f.id.startswith(("tradeoff", "ratios")) for f in found)
-    assert any("nothing to compare it with" in f.title for f in found)
+    assert {f.id.partition("-")[0] for f in found} >= {"curves", "series", "sentinel"}
+    assert order_of(reported(blocks=3, drivers=("host",))) == ()
+
+
+def test_of_one_driver_beside_the_baseline_no_order_is_told() -> None:
+    assert order_of(reported(drivers=("host", "bridge"))) == ()
 
 
 def test_one_block_promises_nothing() -> None:
-    found = every(reported(blocks=1, drivers=("host", "bridge")))
+    order = order_of(reported(blocks=1))
 
-    order = [f.title for f in found if f.id.startswith("ranking")]
     assert order
-    assert all("no order can be told" in title for title in order)
-    assert any("costs nothing that is decided yet" in f.title for f in found)
+    assert all("no order can be told" in sentence for sentence in order)
 
 
 def test_failures_alone_give_no_figure_of_values() -> None:
@@ -159,15 +169,14 @@ def test_sixty_four_drivers_stay_readable_and_all_are_in_the_tables() -> None:
     found = [f for chapter in chapters(scene) for f in chapter.figures]
 
     for f in found:
-        if f.id.startswith(("curves", "ranking", "series")):
+        if f.id.startswith("series"):
             shown = {t["name"] for t in traces(f) if t.get("showlegend") is not False}
             assert len(shown) <= DRIVERS
             assert "Of 6" in f.caption
-    order = next(f for f in found if f.id.startswith("ranking"))
-    assert {row[0] for row in order.rows} == set(scene.colours)
+            assert {row[0] for row in f.rows} == set(scene.colours)
     assert len(scene.colours) == 64
     assert max(len(f.title) for f in found) < 250
-    assert max(len(svg(f.spec, f.title)) for f in found) < 150_000
+    assert max(len(drawn(f)) for f in found) < 150_000
 
 
 def test_a_long_run_is_thinned_and_says_so_and_its_pictures_stay_small() -> None:
@@ -183,7 +192,7 @@ def test_a_long_run_is_thinned_and_says_so_and_its_pictures_stay_small() -> None
     )
     found = every(replace(run, analysis=long))
 
-    assert max(len(svg(f.spec, f.title)) for f in found) < 60_000
+    assert max(len(drawn(f)) for f in found) < 60_000
     crowded = [f for f in found if "points every" in f.caption]
     assert crowded
     for f in crowded:
@@ -193,12 +202,12 @@ def test_a_long_run_is_thinned_and_says_so_and_its_pictures_stay_small() -> None
 def test_the_choice_of_drivers_spans_from_the_lowest_to_the_highest() -> None:
     found = {f"d{n:02d}": float((n * 37) % 64) for n in range(64)} | {"host": 30.5}
 
-    drawn, note = chosen(found, "host")
+    kept, note = chosen(found, "host")
 
-    drawn_values = [found[driver] for driver in drawn]
-    assert len(drawn) == DRIVERS
-    assert {min(drawn_values), max(drawn_values)} == {0.0, 63.0}
-    assert "host" in drawn
+    kept_values = [found[driver] for driver in kept]
+    assert len(kept) == DRIVERS
+    assert {min(kept_values), max(kept_values)} == {0.0, 63.0}
+    assert "host" in kept
     assert "Of 65 drivers 12 are drawn" in note
 
 
@@ -230,7 +239,8 @@ class TestLatency:
         return held(found[f"curves-{IDLE.slug}"])
 
     def test_idle_and_loaded_stand_in_one_figure(self) -> None:
-        dashes = [t["line"]["dash"] for t in traces(self.figure()) if "dash" in t["line"]]  # type: ignore[operator, index, call-overload] # of a line
+        lines = [t["line"] for t in traces(self.figure())]
+        dashes = [line["dash"] for line in lines if line["width"] == 2.5]  # type: ignore[operator, index, call-overload] # of a line
 
         assert dashes.count("dash") == dashes.count("solid") == 2 + 1
         assert "a stream beside it makes that 3.0 times as long" in self.figure().title
@@ -253,6 +263,16 @@ class TestLatency:
         assert x == sorted(x)
         assert y == sorted(y)
         assert len(x) < 250
+
+
+def test_curves_of_more_than_five_drivers_are_a_table_alone() -> None:
+    scene = multiplied(reported(drivers=("host", "bridge:user")), 5)
+
+    for found in curves(scene):
+        assert found.picture is None
+        assert found.spec == {}
+        assert {row[0] for row in held(found).rows} == set(scene.colours)
+        assert "Lines of 6 drivers could not be distinguished" in found.caption
 
 
 def test_without_histograms_the_median_record_is_drawn() -> None:
@@ -390,6 +410,23 @@ class TestCpuSplit:
         assert found.title.endswith("less than both ends' time was seen on the machine for host")
         assert found.rows[0][5] == "-0.400 ns (-13 %)"
 
+    def test_a_rest_far_below_zero_has_no_bar_but_its_row(self) -> None:
+        parts = (("client", 1e-9), ("server", 2.4e-9), ("rest", -0.9e-9))
+        splits = (
+            CostSplit("host", STREAM, "byte", 8, parts, None),
+            CostSplit("bridge", STREAM, "byte", 8, (*parts[:2], ("rest", 0.6e-9)), None),
+        )
+        run = reported(drivers=("host", "bridge"))
+        (found,) = cpu_split(scene_of(run, splits=splits))
+        (alone,) = cpu_split(scene_of(run, splits=splits[:1]))
+
+        rest = next(t for t in traces(held(found)) if t["name"] == "rest")
+        assert values(rest["x"]) == [0.6]
+        assert "host has no bar: a negative rest of more than 20 %" in found.caption
+        assert [row[0] for row in found.rows] == ["host", "bridge"]
+        assert held(alone).picture is None
+        assert alone.rows[0][5] == "-0.900 ns (-36 %)"
+
     def test_splits_come_from_the_trials_that_tell_all(self) -> None:
         run = reported(drivers=("host", "bridge"))
         first = next(r for r in run.records if r.cell.driver == "bridge")
@@ -432,12 +469,15 @@ def _place(key: CellKey) -> tuple[str, str, Placement]:
     return key.path, key.probe, key.placement
 
 
-class TestRanking:
+class TestOrder:
     @staticmethod
-    def figure(*contrasts: Contrast) -> Figure:
-        scene = scene_of(reported())
-        found = ranking(replace(scene, analysis=replace(scene.analysis, contrasts=contrasts)))
-        return held(next(f for f in found if "tcp-rr" in f.id and "placement" in f.id))
+    def told(*contrasts: Contrast) -> str:
+        (found,) = (
+            sentence
+            for sentence in order_of(reported(), *contrasts)
+            if "tcp-rr" in sentence and "by placement" in sentence
+        )
+        return found
 
     @staticmethod
     def rtt(driver: str, placement: Placement, low: float | None, high: float | None) -> Contrast:
@@ -455,41 +495,41 @@ class TestRanking:
         )
 
     def test_an_order_that_turns_is_told(self) -> None:
-        found = self.figure(
+        found = self.told(
             self.rtt("bridge", SAME, 1.2, 1.22),
             self.rtt("container", SAME, 1.1, 1.12),
             self.rtt("bridge", CROSS, 1.1, 1.12),
             self.rtt("container", CROSS, 1.2, 1.22),
         )
 
-        assert "the order flips. bridge is better than container" in found.title
-        assert "on two cores, worse on one core" in found.title
+        assert "the order flips. bridge is better than container" in found
+        assert "on two cores, worse on one core" in found
 
     def test_intervals_that_overlap_turn_nothing(self) -> None:
-        found = self.figure(
+        found = self.told(
             self.rtt("bridge", SAME, 1.2, 1.22),
             self.rtt("container", SAME, 1.1, 1.12),
             self.rtt("bridge", CROSS, 1.1, 1.3),
             self.rtt("container", CROSS, 1.2, 1.4),
         )
 
-        assert found.title.endswith("the order does not flip where drivers are clearly apart")
+        assert found.endswith("the order does not flip where drivers are clearly apart.")
 
     def test_without_bounds_no_order_is_told(self) -> None:
-        found = self.figure(
-            self.rtt("bridge", SAME, None, None), self.rtt("bridge", CROSS, None, None)
+        found = self.told(
+            self.rtt("bridge", SAME, None, None), self.rtt("container", CROSS, None, None)
         )
 
-        assert found.title.endswith("so no order can be told")
+        assert found.endswith("so no order can be told.")
 
     def test_a_driver_that_was_not_measured_at_a_step_is_not_ranked_there(self) -> None:
-        found = self.figure(
+        found = self.told(
             self.rtt("bridge", SAME, 1.2, 1.22),
             self.rtt("bridge", CROSS, 1.1, 1.12),
             self.rtt("container", SAME, 1.3, 1.32),
         )
 
-        assert found.title.endswith("the order does not flip where drivers are clearly apart")
+        assert found.endswith("the order does not flip where drivers are clearly apart.")
 
 
 def test_ladders_join_what_differs_in_one_thing() -> None:
@@ -512,68 +552,6 @@ def test_ladders_join_what_differs_in_one_thing() -> None:
         ("number of streams", "throughput of tcp-throughput on two cores"): ["1", "4"],
         ("message size", "round-trip time, median of tcp-rr on one core"): ["14 B", "1,024 B"],
     }
-
-
-class TestTradeoff:
-    @staticmethod
-    @cache
-    def figure() -> Figure:
-        (found,) = tradeoff(scene_of(reported(drivers=ALL)))
-        return held(found)
-
-    def test_drivers_stand_by_what_separates_them(self) -> None:
-        rows = {row[0]: row[1] for row in self.figure().rows}
-
-        assert list(rows) == ["none", "bridge", "bridge:user", "container", "host"] or list(
-            rows
-        ) == ["none", "bridge:user", "bridge", "container", "host"]
-        assert rows["none"] == "nothing gets across"
-        assert rows["bridge"] == "own network namespace"
-        assert rows["container"] == "one network namespace for the pair"
-
-    def test_dearer_is_to_the_right_for_rates_and_for_times(self) -> None:
-        bridge = next(t for t in traces(self.figure()) if t["name"] == "bridge")
-
-        assert all(cost > 1 for cost in values(bridge["x"]))
-        assert max(values(bridge["x"])) == pytest.approx(1 / 0.78, rel=0.03)
-
-    @pytest.mark.parametrize(
-        ("verdicts", "words"),
-        [
-            ((Verdict.EQUIVALENT, Verdict.FASTER), "bridge costs nothing beyond the margin"),
-            ((Verdict.EQUIVALENT, Verdict.UNDECIDED), "bridge costs nothing that is decided yet"),
-            ((Verdict.SLOWER, Verdict.UNDECIDED), "bridge costs 19 to 25 % in throughput"),
-        ],
-    )
-    def test_only_verdicts_make_a_cost(self, verdicts: tuple[Verdict, ...], words: str) -> None:
-        scene = scene_of(reported(drivers=("host", "bridge")))
-        contrasts = tuple(
-            contrast_of(placement=placement, verdict=verdict)
-            for placement, verdict in zip((CROSS, SAME), verdicts, strict=True)
-        )
-        (found,) = tradeoff(replace(scene, analysis=replace(scene.analysis, contrasts=contrasts)))
-
-        assert words in held(found).title
-
-    def test_drivers_that_cost_the_same_are_told_together(self) -> None:
-        drivers = ("host", "bridge", "bridge:user", "macvlan:bridge")
-        scene = scene_of(reported(drivers=drivers))
-        contrasts = tuple(
-            contrast_of(driver=driver, verdict=Verdict.UNDECIDED) for driver in drivers[1:]
-        )
-        (found,) = tradeoff(replace(scene, analysis=replace(scene.analysis, contrasts=contrasts)))
-
-        assert held(found).title.endswith(
-            "3 drivers with a network namespace of their own cost nothing that is decided yet"
-        )
-
-    def test_the_title_says_what_isolation_costs(self) -> None:
-        title = self.figure().title
-
-        assert title.startswith(
-            "From container to container: with a network namespace of their own, bridge costs 2"
-        )
-        assert "1 to 23 % in throughput on two cores" in title
 
 
 def test_a_drift_within_the_records_is_told() -> None:

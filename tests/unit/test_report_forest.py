@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import contrast_of, reported
 
-from netbench.report.forest import GAP, forest, ticks
+from netbench.report.intervals import GAP, forest, ticks
 
 LOGS = st.floats(min_value=0.01, max_value=3)
 ANALYSIS = reported().analysis

@@ -2,23 +2,23 @@ from dataclasses import replace
 
 from support.synthetic import Reported, contrast_of, reported
 
+from netbench.report.intervals import Chart, charts
 from netbench.report.labels import contrast_id, slug
-from netbench.report.overview import Chart, charts
 
 
 def of(run: Reported) -> tuple[Chart, ...]:
-    return charts(run.info, run.analysis, run.digest)
+    return charts(run.info, run.analysis)
 
 
 def test_every_primary_contrast_has_its_place() -> None:
     run = reported()
     (chart,) = of(run)
 
-    drawn = {e.link for line in chart.lines for e in line.entries if e.bar}
+    drawn = [bar.contrast for column in chart.columns for bar in column.bars]
 
-    assert drawn == {contrast_id(c) for c in run.analysis.contrasts if c.primary}
-    assert chart.lines[0].driver == "host"
-    assert "none" not in [line.driver for line in chart.lines]
+    assert sorted(map(id, drawn)) == sorted(id(c) for c in run.analysis.contrasts if c.primary)
+    assert chart.drivers[0] == "host"
+    assert "none" not in chart.drivers
 
 
 def test_columns_of_one_metric_share_an_axis() -> None:
@@ -26,13 +26,13 @@ def test_columns_of_one_metric_share_an_axis() -> None:
     rtt = [column for column in chart.columns if column.metric == "rtt_p50"]
 
     assert len(rtt) == 2
-    assert rtt[0].one == rtt[1].one
-    assert rtt[0].marks == rtt[1].marks
+    assert rtt[0].axis == rtt[1].axis
+    assert rtt[0].axis.marks
 
 
 def test_absolute_bars_lie_within_their_column() -> None:
     (chart,) = of(reported())
-    lengths = [entry.length for line in chart.lines for entry in line.entries]
+    lengths = [column.length(driver) for column in chart.columns for driver in chart.drivers]
 
     assert all(0 < length <= 100 for length in lengths)
 
@@ -42,11 +42,11 @@ def test_many_columns_become_a_chart_for_each_path() -> None:
     outside = tuple(replace(c, path="north-south") for c in run.analysis.contrasts)
     analysis = replace(run.analysis, contrasts=(*run.analysis.contrasts, *outside))
 
-    (one,) = charts(run.info, analysis, run.digest)
+    (one,) = charts(run.info, analysis)
     more = replace(analysis, contrasts=(*analysis.contrasts, *more_probes(analysis.contrasts)))
 
     assert [column.key.path for column in one.columns] == ["east-west"] * 3 + ["north-south"] * 3
-    assert [chart.path for chart in charts(run.info, more, run.digest)] == [
+    assert [chart.path for chart in charts(run.info, more)] == [
         "east-west",
         "north-south",
     ]

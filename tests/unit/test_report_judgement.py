@@ -5,7 +5,7 @@ from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Verdict
 from netbench.report import html, markdown
-from netbench.report.verdict_text import brief, details, judgement, shared_by
+from netbench.report.labels import brief, details, judgement, shared_by
 
 UNDECIDED, FASTER = Verdict.UNDECIDED, Verdict.FASTER
 

@@ -4,7 +4,7 @@ from support.synthetic import reported
 
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.digest_model import FailureReason
-from netbench.report.problems import problem_lines
+from netbench.report.validity import problem_lines
 from netbench.spec import Placement
 
 

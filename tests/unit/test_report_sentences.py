@@ -67,29 +67,6 @@ def test_a_figures_title_tells_every_verdict() -> None:
     assert title() == "tcp-throughput on two cores, east-west: no verdict yet".capitalize()
 
 
-def test_each_driver_has_a_sentence_that_names_what_it_isolates() -> None:
-    run = reported()
-
-    said = {
-        driver: sentences.driver_sentence(run.analysis, run.digest, driver)
-        for driver in run.info.plan.drivers
-    }
-
-    assert said["host"].startswith("host (host's network namespace) is the baseline; ")
-    assert said["bridge"].startswith("bridge (own network namespace) against host: ")
-    assert "one network namespace for the pair" in said["container"]
-    assert said["none"].startswith("none: isolated (")
-
-
-def test_a_driver_without_a_single_number_says_how_its_records_ended() -> None:
-    run = reported()
-    analysis = replace(run.analysis, contrasts=())
-
-    text = sentences.driver_sentence(analysis, run.digest, "bridge:user")
-
-    assert text.endswith("has no contrast with host: 23 samples, 1 failure, 0 skips.")
-
-
 def test_small_words() -> None:
     assert [joined(parts) for parts in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "",

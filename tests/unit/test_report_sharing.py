@@ -4,7 +4,7 @@ import pytest
 from support.synthetic import reported
 
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces
-from netbench.report.sharing import MEANINGS, namespace_rows, sharing
+from netbench.report.sharing import MEANINGS, namespace_rows, namespaces, sharing
 from netbench.spec import Role
 
 
@@ -47,3 +47,16 @@ def test_all_eight_kinds_have_a_row_and_a_meaning() -> None:
 
 def test_nothing_read_gives_no_rows() -> None:
     assert namespace_rows(()) == ()
+
+
+def test_one_sentence_tells_what_is_alike_and_the_rest_varies() -> None:
+    run = reported()
+    table = namespaces(run.info, run.digest)
+
+    alike, vary = table.kinds(vary=False), table.kinds(vary=True)
+
+    assert "net" in vary
+    assert set(alike) | set(vary) == set(NAMESPACE_KINDS)
+    assert table.summary.startswith("The same for all drivers: ")
+    assert all(kind in table.summary for kind in (*alike, *vary))
+    assert {len(rows) for rows in table.rows.values()} == {len(table.drivers)}

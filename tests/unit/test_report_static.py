@@ -1,4 +1,6 @@
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from xml.etree import ElementTree as ET
 
@@ -7,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import ALL, reported
 
-from netbench.report.document import Json
 from netbench.report.figures import FigureData, chapters
-from netbench.report.figures.base import Figure, Spec, axis, layout, named
-from netbench.report.figures.static import WIDTH, document, svg
+from netbench.report.figures.base import Figure
+from netbench.report.figures.picture import Axis, Picture, Trace, Value
+from netbench.report.figures.static import WIDTH, svg
 from netbench.report.palette import driver_colours
 
 HOSTILE = "<b>&amp;</b><script>alert(1)</script>"
 MOST = 45_000
+BLUE = "#0072b2"
+X, Y = Axis("x"), Axis("y")
 
 
 def figures() -> list[Figure]:
@@ -34,8 +38,17 @@ def boxes(picture: str) -> list[tuple[float, float, float, float]]:
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in found]
 
 
-def spec_of(trace: Spec, x: Spec | None = None, y: Spec | None = None, **more: Json) -> Spec:
-    return {"data": [trace], "layout": layout(x or axis("x"), y or axis("y"), **more)}
+def points(
+    x: Sequence[Value],
+    y: Sequence[Value],
+    name: str = "n",
+    reach: tuple[float, float] | None = None,
+) -> Trace:
+    return Trace(name=name, colour=BLUE, x=x, y=y, reach=reach)
+
+
+def drawn(trace: Trace, x: Axis = X, y: Axis = Y) -> str:
+    return svg(Picture(x, y, (trace,)), "t")
 
 
 def dots(picture: str) -> list[tuple[float, float]]:
@@ -48,7 +61,8 @@ def dots(picture: str) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("figure", figures(), ids=lambda figure: figure.id)
 def test_every_figure_is_drawn_small_and_inside_its_frame(figure: Figure) -> None:
-    picture = svg(figure.spec, figure.title)
+    assert figure.picture is not None
+    picture = svg(figure.picture, figure.title)
 
     root = ET.fromstring(picture)  # noqa: S314 - our own drawing
     height = float(root.attrib["viewBox"].split()[3])
@@ -64,54 +78,43 @@ def test_every_figure_is_drawn_small_and_inside_its_frame(figure: Figure) -> Non
 
 
 def test_points_lie_where_a_logarithmic_axis_puts_them() -> None:
-    trace: Spec = {"type": "scatter", "mode": "markers", "x": [1, 10, 1000], "y": [0, 5, 10]}
-    x = axis("x", type="log", range=[0, 3])
+    x, y = Axis("x", log=True, limits=(0, 3)), Axis("y", limits=(0, 10))
 
-    points = dots(svg(spec_of(trace, x, axis("y", range=[0, 10])), "t"))
+    found = dots(drawn(points([1, 10, 1000], [0, 5, 10]), x, y))
 
-    (left, low), (third, middle), (right, high) = points
+    (left, low), (third, middle), (right, high) = found
     assert third - left == pytest.approx((right - left) / 3, abs=1.0)
     assert low - middle == pytest.approx((low - high) / 2, abs=1.0)
     assert low > high
 
 
 def test_a_linear_axis_has_even_marks_of_its_own() -> None:
-    trace: Spec = {"type": "scatter", "mode": "markers", "x": [0, 43], "y": [0.2, 0.61]}
-
-    shown = texts(svg(spec_of(trace, y=axis("y", rangemode="tozero")), "t"))
+    shown = texts(drawn(points([0, 43], [0.2, 0.61]), y=Axis("y", to_zero=True)))
 
     assert shown == ["0", "0.2", "0.4", "0.6", "y", "0", "10", "20", "30", "40", "x"]
 
 
 def test_points_without_a_place_on_the_axis_are_left_out() -> None:
-    trace: Spec = {"type": "scatter", "mode": "markers", "x": [0, 1, 10], "y": [1, None, 2]}
-
-    assert len(dots(svg(spec_of(trace, axis("x", type="log")), "t"))) == 1
+    assert len(dots(drawn(points([0, 1, 10], [1, None, 2]), Axis("x", log=True)))) == 1
 
 
 def test_a_gap_in_a_line_stays_a_gap() -> None:
-    trace: Spec = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [0, 1, None, 2, 3],
-        "y": [1, 2, None, 1, 2],
-        "line": {"color": "#0072b2", "width": 2},
-    }
+    x, y = [0, 1, None, 2, 3], [1, 2, None, 1, 2]
+    trace = Trace(name="n", mode="lines", colour=BLUE, x=x, y=y)
 
-    line = re.search(r'class="d1 s"[^>]* d="([^"]*)"', svg(spec_of(trace), "t"))
+    line = re.search(r'class="d1 s"[^>]* d="([^"]*)"', drawn(trace))
 
     assert line is not None
     assert line[1].count("M") == line[1].count("l") == 2
 
 
 def test_bars_are_stacked_and_what_is_below_zero_hangs_below_it() -> None:
-    def bar(values: list[Json]) -> Spec:
-        return {"type": "bar", "orientation": "h", "x": values, "y": ["a", "b"], "name": "n"}
+    def bar(values: list[Value]) -> Trace:
+        return Trace(name="n", mode="bars", colour=BLUE, x=values, y=[0, 1])
 
-    parts: list[Json] = [bar([2, 1]), bar([3, -1])]
-    spec: Spec = {"data": parts, "layout": layout(axis("x"), axis("y"), barmode="relative")}
+    parts = (bar([2, 1]), bar([3, -1]))
 
-    first, other, on_top, below = boxes(svg(spec, "t"))
+    first, other, on_top, below = boxes(svg(Picture(X, Axis("y", limits=(-0.5, 1.5)), parts), "t"))
 
     assert on_top[0] == pytest.approx(first[0] + first[2], abs=0.2)
     assert on_top[2] == pytest.approx(first[2] * 1.5, abs=0.3)
@@ -121,14 +124,7 @@ def test_bars_are_stacked_and_what_is_below_zero_hangs_below_it() -> None:
 
 
 def test_an_error_bar_beyond_a_logarithmic_axis_ends_at_its_edge() -> None:
-    trace: Spec = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [1],
-        "y": [1],
-        "error_x": {"type": "data", "symmetric": False, "array": [1], "arrayminus": [5]},
-    }
-    picture = svg(spec_of(trace, axis("x", type="log", range=[-1, 1])), "t")
+    picture = drawn(points([1], [1], reach=(5, 1)), Axis("x", log=True, limits=(-1, 1)))
 
     ends = re.search(r"M([\d.]+) [\d.]+H([\d.]+)", picture)
 
@@ -138,29 +134,17 @@ def test_an_error_bar_beyond_a_logarithmic_axis_ends_at_its_edge() -> None:
 
 @given(st.text(min_size=1, max_size=60))
 def test_any_name_leaves_the_picture_well_formed(name: str) -> None:
-    trace: Spec = {"type": "bar", "x": [named(name)], "y": [1], "name": named(name)}
+    x = Axis(name, ticks=((1, name),))
+    trace = replace(points([1], [1], name), legend=True)
 
-    assert texts(svg(spec_of(trace, axis(named(name))), name))
-    assert texts(document(spec_of(trace), name))
+    assert texts(svg(Picture(x, Axis(name), (trace,)), name))
 
 
 def test_a_name_with_markup_is_shown_letter_by_letter() -> None:
-    trace: Spec = {"type": "bar", "x": [named("<b>&amp;</b>")], "y": [1]}
+    x = Axis("x", ticks=((1, "<b>&amp;</b>"),))
 
-    assert "<b>&amp;</b>" in texts(svg(spec_of(trace), HOSTILE))
-
-
-def test_a_file_has_its_title_its_paper_and_dark_colours() -> None:
-    figure = figures()[0]
-
-    picture = document(figure.spec, figure.title)
-
-    assert " ".join(texts(picture)).startswith(figure.title)
-    assert "prefers-color-scheme:dark" in picture
-    assert "<script" not in picture
+    assert "<b>&amp;</b>" in texts(svg(Picture(x, Y, (points([1], [1]),)), HOSTILE))
 
 
 def test_a_figure_without_a_point_is_an_empty_frame() -> None:
-    trace: Spec = {"type": "scatter", "mode": "markers", "x": [], "y": []}
-
-    assert "viewBox" in svg(spec_of(trace), "t")
+    assert "viewBox" in drawn(points([], []))

@@ -23,7 +23,7 @@ def table(text: str) -> list[str]:
 def test_it_opens_with_the_engine_and_the_verdict() -> None:
     run = reported()
 
-    lines = markdown(run.info, run.analysis, run.records).splitlines()
+    lines = markdown(run.info, run.analysis, run.digest).splitlines()
 
     assert lines[2] == "Engine docker: its socket unix:///var/run/docker.sock answered"
     assert lines[4].startswith("**Against host, ")
@@ -33,7 +33,7 @@ def test_it_opens_with_the_engine_and_the_verdict() -> None:
 def test_the_isolation_of_none_is_told_with_its_evidence() -> None:
     run = reported()
 
-    text = markdown(run.info, run.analysis, run.records)
+    text = markdown(run.info, run.analysis, run.digest)
 
     assert "none: isolated (" in text
     assert "ENETUNREACH" in text

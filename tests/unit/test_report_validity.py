@@ -6,9 +6,7 @@ from support.synthetic import Reported, reported, run_of
 from netbench.analysis import QualityWarning, analyse
 from netbench.record import Absent, FactValue, Failure
 from netbench.report import digest
-from netbench.report.engine_host import conditions, unread
-from netbench.report.limits import limits
-from netbench.report.sections import environment
+from netbench.report.conditions import conditions, environment, limits, unread
 from netbench.report.validity import Stamp, Validity, stamp
 
 
@@ -93,7 +91,7 @@ def test_each_reason_why_facts_are_absent_is_told_once() -> None:
     assert unread(info) == (
         ("the ruleset is for root to read", "net.firewall_rules and net.firewall_hash"),
     )
-    assert [line.name for line in environment(info)] == ["host.cpus"]
+    assert [name for name, *_ in environment(info)] == ["host.cpus"]
 
 
 def test_one_block_cannot_be_compared() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.cell_key import PLACEMENTS, plain
 from netbench.analysis.compare.differences import RunDifference
 from netbench.analysis.compare.model import (
     Basis,
@@ -19,10 +19,19 @@ from netbench.analysis.model import Verdict
 from netbench.facts.registry import declared
 from netbench.record import FactValue
 from netbench.report.budgets import summed
-from netbench.report.labels import capital, counted, interval, joined, metric_title
-from netbench.report.sections import engine_named, fact_text
+from netbench.report.conditions import engine_named, fact_text
+from netbench.report.labels import (
+    DECIDED,
+    capital,
+    counted,
+    grouped,
+    joined,
+    key_of,
+    metric_title,
+    ratio_text,
+    sized,
+)
 from netbench.report.sentences import SUBJECTS, fact, measure
-from netbench.report.verdict_text import sized
 
 HONEST: Final = (
     "Two runs are two days of one machine. Intervals hold the variance within the runs; how much a "
@@ -30,7 +39,7 @@ HONEST: Final = (
     "the baseline, taken within each run, cancels what touched both alike; a figure of its own "
     "does not, and counts only where the sentinel saw the same machine."
 )
-ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+ORDER: Final = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 """Regressions first."""
 _FEW: Final = 3
 """Facts that a sentence names."""
@@ -70,15 +79,12 @@ def run_line(run: ComparedSide) -> str:
 
 def lead(comparison: RunComparison) -> str:
     """Return what came out, in one or two sentences, regressions first."""
-    return _tally([one for pairing in comparison.pairings for one in pairing.contrasts])
+    return tally(*comparison.pairings)
 
 
-def tally(pairing: Pairing) -> str:
-    """Return what came out of one pair of runs, as `lead` of all."""
-    return _tally(pairing.contrasts)
-
-
-def _tally(contrasts: Sequence[RunContrast]) -> str:
+def tally(*pairings: Pairing) -> str:
+    """Return what came out of some pairs of runs."""
+    contrasts = [one for pairing in pairings for one in pairing.contrasts]
     found = [one for one in contrasts if one.primary]
     if not found:
         return "The runs have no measure in common that runs are judged by."
@@ -88,9 +94,9 @@ def _tally(contrasts: Sequence[RunContrast]) -> str:
     parts = [f"{number} {verdict}" for verdict, number in counts.items() if number]
     if withheld:
         facts = list(dict.fromkeys(_fact(name) for names in withheld for name in names))
-        told = joined(facts) if len(facts) <= _FEW else f"{len(facts)} confounders"
+        named = joined(facts) if len(facts) <= _FEW else f"{len(facts)} confounders"
         differ = "differs" if len(facts) == 1 else "differ"
-        parts.append(f"{len(withheld)} withheld because {plain(told)} {differ}")
+        parts.append(f"{len(withheld)} withheld because {plain(named)} {differ}")
     return f"Of {counted(len(found), 'contrast')}: {joined(parts)}."
 
 
@@ -99,27 +105,26 @@ def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
 
     The driver's own figure and its ratio to the baseline stand in one line where both changed.
     """
-    lines: dict[tuple[str, ...], list[RunContrast]] = {}
-    for one in pairing.contrasts:
-        if one.primary and one.verdict in {Verdict.SLOWER, Verdict.FASTER}:
-            where = (one.verdict, one.driver, one.path, one.probe, one.placement, one.metric)
-            lines.setdefault(where, []).append(one)
-    return tuple((found[0].verdict, plain(_news(found))) for found in lines.values())
+    lines = grouped(
+        ((one.verdict, one.driver, key_of(one), one.metric), one)
+        for one in pairing.contrasts
+        if one.primary and one.verdict in DECIDED
+    )
+    return tuple((verdict, plain(_news(found))) for (verdict, *_), found in lines.items())
 
 
 def _news(found: Sequence[RunContrast]) -> str:
     """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`."""
-    said = [
-        f"{sized(one)} "
-        + (
-            f"against {one.baseline}"
-            if one.basis is Basis.RELATIVE
-            else f"({level(one.right, one)} after {level(one.left, one)})"
-        )
-        for one in sorted(found, key=lambda one: one.basis is Basis.RELATIVE)
-        if one.ratio is not None
-    ]
+    said = []
+    for one in sorted(found, key=_relative):
+        levels = f"({level(one.right, one)} after {level(one.left, one)})"
+        if one.ratio is not None:
+            said.append(f"{sized(one)} {f'against {one.baseline}' if _relative(one) else levels}")
     return f"{found[0].driver}: {measured(found[0])} {joined(said)}"
+
+
+def _relative(one: RunContrast) -> bool:
+    return one.basis is Basis.RELATIVE
 
 
 def _fact(name: str) -> str:
@@ -148,7 +153,7 @@ def machine_line(state: MachineState, pairing: Pairing) -> str:
     """Return what the sentinel says of the machine on one placement's CPUs."""
     left, right = pairing.left.label, pairing.right.label
     return (
-        f"{capital(CellKey('east-west', '', state.placement).place)} the sentinel read "
+        f"{capital(PLACEMENTS[state.placement])} the sentinel read "
         f"{units.quantity(state.left, state.unit)} in {left} and "
         f"{units.quantity(state.right, state.unit)} in {right}: "
         f"{units.percent(state.ratio)}"
@@ -170,8 +175,8 @@ def cells_line(pairing: Pairing) -> tuple[str, ...]:
 
 def subject(contrast: RunContrast) -> str:
     """Return what is compared: `bridge`, or `bridge / host`."""
-    relative = contrast.basis is Basis.RELATIVE
-    return plain(f"{contrast.driver} / {contrast.baseline}" if relative else contrast.driver)
+    both = f"{contrast.driver} / {contrast.baseline}"
+    return plain(both if _relative(contrast) else contrast.driver)
 
 
 def place(contrast: RunContrast) -> str:
@@ -181,7 +186,7 @@ def place(contrast: RunContrast) -> str:
 
 def measured(contrast: RunContrast) -> str:
     """Return the measure within a sentence."""
-    key = CellKey(contrast.path, contrast.probe, contrast.placement)
+    key = key_of(contrast)
     if contrast.metric in SUBJECTS:
         return measure(key, contrast.metric)
     return f"{metric_title(contrast.metric)} of {key.probe} {key.place}"
@@ -189,16 +194,14 @@ def measured(contrast: RunContrast) -> str:
 
 def level(side: Side, contrast: RunContrast) -> str:
     """Return one run's figure: a ratio to the baseline, or the driver's median."""
-    if contrast.basis is Basis.RELATIVE:
+    if _relative(contrast):
         return units.ratio(side.level)
     return units.quantity(side.median, contrast.unit)
 
 
 def figures(contrast: RunContrast) -> str:
     """Return `0.953 [0.921, 0.986]`, where there is a ratio."""
-    if contrast.ratio is None:
-        return units.MISSING
-    return f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}"
+    return units.MISSING if contrast.ratio is None else ratio_text(contrast)
 
 
 def verdict(contrast: RunContrast, margin: float) -> str:
@@ -212,7 +215,7 @@ def short(contrast: RunContrast, margin: float) -> str:
     """Return the verdict with its size: `3.5 to 6.1 % slower`; without a reason."""
     if contrast.withheld:
         return "withheld"
-    if contrast.verdict in {Verdict.SLOWER, Verdict.FASTER}:
+    if contrast.verdict in DECIDED:
         return sized(contrast)
     if contrast.verdict is Verdict.EQUIVALENT:
         return f"equivalent within {margin * 100:g} %"
@@ -234,9 +237,7 @@ def why(contrast: RunContrast) -> str:
 
 def _confounders(names: Sequence[str]) -> list[str]:
     """Return facts with the places that they are about; of many places only how many."""
-    places: dict[str, list[str]] = {}
-    for name in names:
-        places.setdefault(_fact(name), []).append(name)
+    places = grouped((_fact(name), name) for name in names)
     return [
         found[0] if len(found) == 1 else f"{fact} ({len(found)} places)"
         for fact, found in places.items()

@@ -1,43 +1,154 @@
-"""The page of a comparison: one file with everything in it, as the report of one run."""
+"""The page of a comparison: one file with everything in it, and its charts.
 
-from importlib.resources import files
+Positions in the charts are percent of an axis that all their rows share.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from markupsafe import Markup
-
-from netbench.analysis.compare.model import RunComparison
-from netbench.report import budgets
+from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
+from netbench.analysis.series import TrialPoint
+from netbench.record import RunInfo
+from netbench.report import budgets, conditions
 from netbench.report.compare import labels
-from netbench.report.compare.charts import changes, spreads
 from netbench.report.html_env import render
-from netbench.report.labels import joined
+from netbench.report.intervals import Bar, RatioAxis
+from netbench.report.labels import capital, joined, key_of
 from netbench.report.palette import driver_colours
-from netbench.report.sections import engine_named, fact_text, host_text
-from netbench.report.sentences import fact
+from netbench.report.sentences import measure
+from netbench.spec import Cell, Path
 
-_STYLE: Final = "templates/compare.css"
+_PAD: Final = 0.06
+"""Of an axis, left free at both ends."""
+_FLAT: Final = 1e-9
+"""Least width of an axis, as a share of its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The contrasts of a pairing; all pairings of a comparison share the axis."""
+
+    axis: RatioAxis
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadRow:
+    """One driver in one run: the value of every block."""
+
+    driver: str
+    label: str
+    """Of the run."""
+    at: tuple[float, ...]
+    median: float
+    """Percent."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One measure: the values of every driver in every run, on one axis."""
+
+    title: str
+    rows: tuple[SpreadRow, ...]
+    low: str
+    high: str
 
 
 def page(comparison: RunComparison) -> str:
     """Return the whole page; each run has a colour, the first that of a baseline."""
     names = tuple(run.label for run in comparison.runs)
-    style = files("netbench.report").joinpath(_STYLE).read_text(encoding="utf-8")
     return render(
         "compare.html.j2",
         driver_colours(names, names[0]),
         comparison=comparison,
-        style=Markup(style),  # noqa: S704 - the project's own file
         accepted=labels.accepted_line(comparison),
         honest=labels.HONEST,
         joined=joined,
-        labels=labels,
+        words=labels,
         budgets_told=labels.budgets_told(comparison),
         budget_results=budgets.ordered(comparison),
-        budget=budgets,
         changes=changes,
-        spreads=spreads,
-        fact=fact,
-        fact_text=fact_text,
-        host_text=host_text,
-        engine_named=engine_named,
+        spreads=spreads(comparison),
+        facts=[(run, _facts(run.info)) for run in comparison.runs],
+    )
+
+
+def _facts(info: RunInfo) -> dict[str, str]:
+    return {
+        "Host": conditions.host_text(info),
+        "Kernel": conditions.kernel_text(info),
+        "Engine": conditions.engine_named(info),
+    }
+
+
+def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
+    """Return the primary contrasts of a pairing; None if none of them has a ratio."""
+    every = [one for each in comparison.pairings for one in each.contrasts]
+    axis = RatioAxis.of((one for one in every if one.primary and one.ratio), comparison.margin)
+    shown = [one for one in pairing.contrasts if one.primary]
+    if not any(one.ratio for one in shown):
+        return None
+    return Changes(axis, tuple(map(axis.bar, shown)))
+
+
+def spreads(comparison: RunComparison) -> tuple[Spread, ...]:
+    """Return every value of the measures that runs are judged by, in the cells in common."""
+    judged = dict.fromkeys(
+        (key_of(one), one.metric)
+        for pairing in comparison.pairings
+        for one in pairing.contrasts
+        if one.primary
+    )
+    common = set.intersection(*(set(run.info.plan.cells) for run in comparison.runs))
+    points = [_points(run, common) for run in comparison.runs]
+    made = (_spread(comparison, points, key, metric) for key, metric in judged)
+    return tuple(spread for spread in made if spread is not None)
+
+
+_Points = dict[tuple[CellKey, str], dict[str, list[TrialPoint]]]
+
+
+def _points(run: ComparedSide, common: Iterable[Cell]) -> _Points:
+    found: defaultdict[tuple[CellKey, str], dict[str, list[TrialPoint]]] = defaultdict(dict)
+    cells = frozenset(common)
+    for point in run.analysis.points:
+        cell = Cell(point.driver, Path(point.path), point.probe, point.placement)
+        if cell in cells and not point.replica:
+            found[key_of(point), point.metric].setdefault(point.driver, []).append(point)
+    return found
+
+
+def _spread(
+    comparison: RunComparison, points: list[_Points], key: CellKey, metric: str
+) -> Spread | None:
+    here = [each.get((key, metric), {}) for each in points]
+    every = [p for drivers in here for found in drivers.values() for p in found]
+    if not every:
+        return None
+    unit, values = every[0].unit, [p.value for p in every]
+    width = max(values) - min(values) or max(abs(max(values)), 1.0) * _FLAT
+    low, high = min(values) - width * _PAD, max(values) + width * _PAD
+
+    def percent(value: float) -> float:
+        return round((value - low) / (high - low) * 100, 3)
+
+    rows = []
+    for driver in dict.fromkeys(name for run in comparison.runs for name in run.info.plan.drivers):
+        for run, drivers in zip(comparison.runs, here, strict=True):
+            if found := sorted(p.value for p in drivers.get(driver, ())):
+                middle = statistics.median(found)
+                text = units.quantity(middle, unit)
+                at = tuple(map(percent, found))
+                rows.append(SpreadRow(driver, run.label, at, percent(middle), text))
+    return Spread(
+        title=capital(measure(key, metric)),
+        rows=tuple(rows),
+        low=units.quantity(min(values), unit),
+        high=units.quantity(max(values), unit),
     )

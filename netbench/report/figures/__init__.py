@@ -7,11 +7,7 @@ from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
 from netbench.report.figures.loads import rate_search
-from netbench.report.figures.ranking import ranking
-from netbench.report.figures.ratios import ratios
-from netbench.report.figures.sentinel import sentinel
-from netbench.report.figures.series import series
-from netbench.report.figures.tradeoff import tradeoff
+from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
 
 __all__ = ["Chapter", "Figure", "FigureData", "chapters"]
@@ -29,10 +25,7 @@ class Chapter:
 def chapters(scene: FigureData) -> tuple[Chapter, ...]:
     """Return every figure that the run has data for."""
     found = (
-        Chapter("tradeoff", "Isolation against cost", tradeoff(scene)),
-        Chapter("ranking", "Does the order hold?", ranking(scene)),
         Chapter("trials", "Every block, slice by slice", trials(scene)),
-        Chapter("ratios", "Ratio in each block", ratios(scene)),
         Chapter("tails", "Round-trip times, percentile by percentile", curves(scene)),
         Chapter("series", "Throughput over time", series(scene)),
         Chapter("loads", "UDP: what is lost at which load", rate_search(scene)),

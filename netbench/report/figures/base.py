@@ -1,43 +1,34 @@
-"""What every figure is made of: a Plotly specification, its words, and its data as a table."""
+"""What every figure is made of: a picture, its words, and its data as a table."""
 
-import html
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
 from netbench import units
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import PlanSummary
-from netbench.report.document import Json
-from netbench.report.forest import ticks
-from netbench.report.labels import key_of, shortened
-from netbench.report.palette import BAND, INK, LINE, QUIET, Colour
+from netbench.report.figures.picture import Axis, Picture, Spec, Trace, Value, plotly
+from netbench.report.labels import key_of
+from netbench.report.palette import QUIET, Colour
 from netbench.report.sentences import primaries
 from netbench.spec import Placement
 
 POINTS: Final = 1_500
 """Points that one figure draws; beyond it every k-th is shown, and the caption says so."""
-DIGITS: Final = 5
-"""Significant digits of what is drawn: a hundredth of a pixel. Tables have their own."""
 TABLE: Final = 300
 """Rows of a figure's table."""
 DRIVERS: Final = 12
 """Drivers that one figure of lines draws."""
 NAMED: Final = 4
 """Drivers that one title names one by one."""
-NAME: Final = 30
-"""Letters of a name in a figure; a longer one loses its middle, and stands in the table whole."""
-CLEAR: Final = "rgba(0,0,0,0)"
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _THOUSAND: Final = 1e3
 _RATES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-Spec = dict[str, Json]
 T = TypeVar("T")
 
 
@@ -50,12 +41,17 @@ class Figure:
     """States the finding, where one can be computed."""
     caption: str
     """Says how to read it, and what is left out."""
-    spec: Spec
-    """`data` and `layout` for Plotly, in the colours of a light page."""
+    picture: Picture | None
+    """None if a drawing would mislead: then the table stands alone."""
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left: int
     """Rows that the table leaves out."""
+
+    @property
+    def spec(self) -> Spec:
+        """Return what Plotly draws; empty where nothing is drawn."""
+        return plotly(self.picture) if self.picture else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,61 +63,37 @@ class FigureData:
     colours: dict[str, Colour]
     plan: PlanSummary
 
+    def colour(self, driver: str) -> str:
+        """Return a driver's colour on a light page."""
+        return self.colours[driver].light
+
+    def by_driver(self, things: Mapping[str, T]) -> dict[str, T]:
+        """Return what belongs to drivers in their order, the baseline first."""
+        return {driver: things[driver] for driver in self.colours if driver in things}
+
+
+class RowMark(NamedTuple):
+    """One of several marks within a driver's row."""
+
+    words: str
+    symbol: str
+    lift: float
+    """How far above the middle of the row it stands."""
+
 
 def figure(
     name: str,
     *,
     title: str,
     caption: str,
-    spec: Spec,
+    picture: Picture | None,
     headers: tuple[str, ...],
-    rows: Sequence[tuple[str, ...]],
-    more: int = 0,
+    things: Sequence[T],
+    row: Callable[[T], tuple[str, ...]],
 ) -> Figure:
-    """Return a figure with its numbers rounded to what can be seen, and its table cut to size.
-
-    `more` rows than those are there, which the table leaves out in any case.
-    """
-    kept = tuple(rows[:TABLE])
-    seen: Spec = {part: _rounded(value) for part, value in spec.items()}
-    _fit_to_pixels(seen)
-    return Figure(name, title, caption, seen, headers, kept, len(rows) - len(kept) + more)
-
-
-def _rounded(value: Json) -> Json:
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
-    return value
-
-
-def _fit_to_pixels(spec: Spec) -> None:
-    """Round the places of points on linear axes to a ten-thousandth of what is drawn."""
-    traces, frame = spec["data"], spec["layout"]
-    if not isinstance(traces, list) or not isinstance(frame, dict):
-        return
-    for side in ("x", "y"):
-        line = frame.get(f"{side}axis")
-        drawn = [trace for trace in traces if isinstance(trace, dict)]
-        values = [v for trace in drawn for v in _listed(trace.get(side)) if isinstance(v, float)]
-        logarithmic = isinstance(line, dict) and line.get("type") == "log"
-        width = max(values, default=0.0) - min(values, default=0.0)
-        if logarithmic or not width:
-            continue
-        digits = 3 - math.floor(math.log10(width))
-        for trace in drawn:
-            if side in trace:
-                trace[side] = [
-                    (round(v, digits) if digits > 0 else round(v)) if isinstance(v, float) else v
-                    for v in _listed(trace[side])
-                ]
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
+    """Return a figure; its table has a row for each thing, as far as `TABLE` goes."""
+    rows = tuple(map(row, things[:TABLE]))
+    return Figure(name, title, caption, picture, headers, rows, len(things) - len(rows))
 
 
 def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:
@@ -131,15 +103,7 @@ def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:
         return next(((s, name) for s, name in _TIMES if middle >= s), _TIMES[-1])
     if unit == units.PER_SECOND:
         return (_THOUSAND, "thousand per second") if middle >= _THOUSAND else (1.0, "per second")
-    for scale, prefix in _RATES:
-        if middle >= scale:
-            return scale, f"{prefix}{unit}"
-    return 1.0, unit
-
-
-def named(text: str) -> str:
-    """Return a name as Plotly shows it letter by letter: it takes tags and entities in texts."""
-    return html.escape(shortened(plain(text), NAME), quote=False)
+    return next(((s, f"{p}{unit}") for s, p in _RATES if middle >= s), (1.0, unit))
 
 
 def chosen(values: Mapping[str, float], baseline: str) -> tuple[list[str], str]:
@@ -171,15 +135,16 @@ def spans(values: Mapping[str, float], unit: str) -> str:
 
 def medians(scene: FigureData, key: CellKey, metric: str) -> dict[str, float]:
     """Return the median of each driver that was measured in a cell, the baseline first."""
-    found = {
-        cell.driver: cell.median
-        for cell in scene.analysis.cells
-        if cell.metric == metric
-        and not cell.replica
-        and cell.median is not None
-        and (cell.path, cell.probe, cell.placement) == (key.path, key.probe, key.placement)
-    }
-    return {driver: found[driver] for driver in scene.colours if driver in found}
+    return scene.by_driver(
+        {
+            cell.driver: cell.median
+            for cell in scene.analysis.cells
+            if cell.metric == metric
+            and not cell.replica
+            and cell.median is not None
+            and key_of(cell) == key
+        }
+    )
 
 
 def thinned(things: Sequence[T], most: int = POINTS) -> tuple[list[T], str]:
@@ -189,61 +154,32 @@ def thinned(things: Sequence[T], most: int = POINTS) -> tuple[list[T], str]:
     return list(things[::step]), note
 
 
-def axis(title: str, **more: Json) -> Spec:
-    """Return an axis in the page's style."""
-    return {
-        "title": {"text": title, "font": {"size": 12, "color": QUIET.light}, "standoff": 8},
-        "color": QUIET.light,
-        "gridcolor": LINE.light,
-        "linecolor": LINE.light,
-        "zeroline": False,
-        "automargin": True,
-        "fixedrange": False,
-        **more,
-    }
-
-
-def rows_axis(names: Iterable[str]) -> Spec:
+def rows_axis(names: Sequence[str]) -> Axis:
     """Return the axis of a figure with one row for each name, the first on top."""
-    texts: list[Json] = [named(name) for name in names]
-    places: list[Json] = list(reversed(range(len(texts))))
-    return axis(
-        "",
-        tickvals=places,
-        ticktext=texts,
-        range=[-0.6, len(texts) - 0.4],
-        showgrid=False,
-    )
+    ticks = tuple((len(names) - 1.0 - number, name) for number, name in enumerate(names))
+    return Axis("", limits=(-0.6, len(names) - 0.4), ticks=ticks, grid=False)
 
 
-def factors_axis(title: str, low: float, high: float) -> Spec:
-    """Return a logarithmic axis of ratios, from one natural logarithm to another."""
-    marks = ticks(low, high)
-    return axis(
-        title,
-        type="log",
-        range=[low / math.log(10), high / math.log(10)],
-        tickvals=list(marks),
-        ticktext=[f"{mark:g}" for mark in marks],
-        tickangle=0,
-    )
+def row_of(names: Sequence[str], name: str) -> float:
+    """Return where a name's row lies on `rows_axis`."""
+    return len(names) - 1.0 - names.index(name)
 
 
-def layout(x: Spec, y: Spec, **more: Json) -> Spec:
-    """Return a layout in the page's style."""
-    return {
-        "xaxis": x,
-        "yaxis": y,
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK.light},
-        "margin": {"l": 8, "r": 12, "t": 34, "b": 8},
-        "modebar": {"bgcolor": CLEAR, "color": BAND.light, "activecolor": INK.light},
-        "height": 360,
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        **more,
-    }
+def gaps(parts: Iterable[Sequence[T]]) -> list[T | None]:
+    """Return several lines as one, with a gap behind each."""
+    return [value for part in parts for value in (*part, None)]
+
+
+def marked(mark: RowMark, values: Sequence[Value], row: float, colour: str) -> Trace:
+    """Return values at a mark's place in a row."""
+    rows = [row + mark.lift for _ in values]
+    return Trace(name=mark.words, symbol=mark.symbol, colour=colour, x=values, y=rows)
+
+
+def in_legend(name: str, like: Trace) -> Trace:
+    """Return an entry of the legend that stands for all drivers."""
+    empty = replace(like, x=(None,), y=(None,), texts=(), reach=None, hover="", colours=())
+    return replace(empty, name=name, colour=QUIET.light, legend=True)
 
 
 def in_order(scene: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:

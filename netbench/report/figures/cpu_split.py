@@ -7,22 +7,21 @@ from netbench import units
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.cpu_sums import REST
 from netbench.analysis.digest_model import CostSplit
-from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
     FigureData,
-    Spec,
-    axis,
     figure,
+    in_legend,
     in_order,
-    layout,
     placed,
+    row_of,
     rows_axis,
     scaled,
     spans,
 )
+from netbench.report.figures.picture import Axis, Picture, Trace
 from netbench.report.labels import joined, key_of
-from netbench.report.palette import PAPER, QUIET
+from netbench.report.palette import QUIET
 from netbench.report.sentences import primaries
 
 PARTS: Final = {
@@ -35,49 +34,45 @@ PARTS: Final = {
     REST: 0.14,
 }
 """Whose time, in the order of the stack, and how strongly it is drawn."""
+MISLEADING: Final = 0.2
+"""Share of the whole from which on a negative rest makes a bar that cannot be read."""
 _LEFT: Final = "Drawn are cells that the run is judged by and those of a fixed rate."
 _SOFTIRQ: Final = "of all this, in softirq"
 
 
 def cpu_split(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell whose cost can be split."""
-    groups: defaultdict[tuple[CellKey, str], list[CostSplit]] = defaultdict(list)
+    groups: defaultdict[tuple[CellKey, str], dict[str, CostSplit]] = defaultdict(dict)
     for split in scene.digest.splits:
-        groups[split.cell, split.per].append(split)
+        groups[split.cell, split.per][split.driver] = split
     every = in_order(scene, dict.fromkeys(key for key, _ in groups))
     keys = [key for key in every if _wanted(scene, key)] or every
     note = "" if len(keys) == len(every) else f" {_LEFT}"
     return tuple(
-        _figure(scene, key, per, _sorted(scene, splits), note)
+        _figure(scene, key, list(scene.by_driver(splits).values()), note)
         for wanted in keys
-        for (key, per), splits in groups.items()
+        for (key, _), splits in groups.items()
         if key == wanted
     )
 
 
 def _wanted(scene: FigureData, key: CellKey) -> bool:
-    """Tell whether the run is judged by a cell, or its rate is fixed: then like meets like."""
+    """Return whether the run is judged by a cell, or its rate is fixed: then like meets like."""
     rates = {probe.name for probe in scene.plan.probes if "rate" in dict(probe.parameters)}
     return key in {key_of(c) for c in primaries(scene.analysis)} or key.probe in rates
 
 
-def _sorted(scene: FigureData, splits: list[CostSplit]) -> list[CostSplit]:
-    order = list(scene.colours)
-    return sorted(splits, key=lambda split: order.index(split.driver))
-
-
-def _figure(
-    scene: FigureData, key: CellKey, per: str, splits: list[CostSplit], note: str
-) -> Figure:
-    costs = {split.driver: sum(seconds for _, seconds in split.parts) for split in splits}
-    scale, unit = scaled(costs.values(), units.SECONDS)
+def _figure(scene: FigureData, key: CellKey, splits: list[CostSplit], note: str) -> Figure:
+    per = splits[0].per
+    costs = {split.driver: _cost(split) for split in splits}
     names = [part for part in PARTS if any(part in dict(split.parts) for split in splits)]
-    places: list[Json] = [len(splits) - 1 - number for number in range(len(splits))]
-    data: list[Json] = [_part(scene, name, splits, places, scale) for name in names]
-    softirq = [(s.softirq, y) for s, y in zip(splits, places, strict=True) if s.softirq is not None]
-    if softirq:
-        data.append(_softirq([(value / scale, y) for value, y in softirq]))
-    data += [_legend(name) for name in names]
+    drawn = [split for split in splits if not _misleads(split)]
+    left = [split.driver for split in splits if _misleads(split)]
+    if left:
+        note += (
+            f" {joined(left)} {'has' if len(left) == 1 else 'have'} no bar: a negative rest of "
+            f"more than {MISLEADING * 100:.0f} % leaves nothing to read; the table has the parts."
+        )
     return figure(
         f"cpu-split-{key.slug}-{per}",
         title=f"CPU time per {per}, {key.probe} {key.place}: "
@@ -87,19 +82,20 @@ def _figure(
         "accounts for, faint. What is below zero stands left of the line: ticks are coarse, and "
         "softirq is charged to whom it interrupts. The diamond is the whole machine's softirq, "
         f"wherever it was charged. A shorter bar is cheaper.{note}",
-        spec={
-            "data": data,
-            "layout": layout(
-                axis(f"CPU time per {per}, {unit}", zeroline=True, zerolinecolor=QUIET.light),
-                rows_axis(split.driver for split in splits),
-                barmode="relative",
-                bargap=0.35,
-                height=150 + 34 * len(splits),
-            ),
-        },
+        picture=_picture(scene, per, drawn, names) if drawn else None,
         headers=("driver", "records", f"CPU time per {per}", *names, _SOFTIRQ),
-        rows=[_row(split, costs[split.driver], names) for split in splits],
+        things=splits,
+        row=lambda split: _row(split, names),
     )
+
+
+def _cost(split: CostSplit) -> float:
+    return sum(seconds for _, seconds in split.parts)
+
+
+def _misleads(split: CostSplit) -> bool:
+    """Return whether the rest of a cost is so far below zero that no bar can show it."""
+    return dict(split.parts).get(REST, 0.0) < -MISLEADING * _cost(split)
 
 
 def _below(splits: list[CostSplit]) -> str:
@@ -111,8 +107,8 @@ def _below(splits: list[CostSplit]) -> str:
     return f"; less than both ends' time was seen on the machine for {who}"
 
 
-def _row(split: CostSplit, cost: float, names: list[str]) -> tuple[str, ...]:
-    parts = dict(split.parts)
+def _row(split: CostSplit, names: list[str]) -> tuple[str, ...]:
+    parts, cost = dict(split.parts), _cost(split)
     return (
         split.driver,
         str(split.trials),
@@ -129,54 +125,37 @@ def _share(seconds: float | None, cost: float) -> str:
     return f"{units.quantity(seconds, units.SECONDS)} ({seconds / cost * 100:.0f} %)"
 
 
-def _part(
-    scene: FigureData, name: str, splits: list[CostSplit], places: list[Json], scale: float
-) -> Spec:
-    values: list[Json] = []
-    for split in splits:
-        seconds = dict(split.parts).get(name)
-        values.append(None if seconds is None else seconds / scale)
-    return {
-        "type": "bar",
-        "orientation": "h",
-        "name": name,
-        "showlegend": False,
-        "x": values,
-        "y": places,
-        "marker": {
-            "color": [scene.colours[split.driver].light for split in splits],
-            "opacity": PARTS[name],
-            "line": {"width": 1, "color": PAPER.light},
-        },
-        "hovertemplate": f"{name}: %{{x:.4g}}<extra></extra>",
-    }
-
-
-def _softirq(points: list[tuple[float, Json]]) -> Spec:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": _SOFTIRQ,
-        "x": [value for value, _ in points],
-        "y": [place for _, place in points],
-        "marker": {
-            "symbol": "diamond",
-            "size": 11,
-            "color": PAPER.light,
-            "line": {"width": 1.5, "color": QUIET.light},
-        },
-        "hovertemplate": "softirq: %{x:.4g}<extra></extra>",
-    }
-
-
-def _legend(name: str) -> Spec:
-    """Return an empty bar that shows in the legend how a part is drawn, whatever the driver."""
-    return {
-        "type": "bar",
-        "orientation": "h",
-        "name": name,
-        "x": [None],
-        "y": [0],
-        "opacity": PARTS[name],
-        "marker": {"color": QUIET.light},
-    }
+def _picture(scene: FigureData, per: str, splits: list[CostSplit], names: list[str]) -> Picture:
+    scale, unit = scaled(map(_cost, splits), units.SECONDS)
+    drivers = [split.driver for split in splits]
+    parts = [
+        Trace(
+            name=name,
+            mode="bars",
+            colour=QUIET.light,
+            colours=tuple(map(scene.colour, drivers)),
+            opacity=PARTS[name],
+            x=[None if (s := dict(one.parts).get(name)) is None else s / scale for one in splits],
+            y=[row_of(drivers, driver) for driver in drivers],
+            hover=f"{name}: %{{x:.4g}}<extra></extra>",
+        )
+        for name in names
+    ]
+    known = [split for split in splits if split.softirq is not None]
+    softirq = Trace(
+        name=_SOFTIRQ,
+        legend=True,
+        symbol="diamond-open",
+        size=11,
+        colour=QUIET.light,
+        x=[(split.softirq or 0.0) / scale for split in known],
+        y=[row_of(drivers, split.driver) for split in known],
+        hover="softirq: %{x:.4g}<extra></extra>",
+    )
+    legend = [in_legend(part.name, part) for part in parts]
+    return Picture(
+        Axis(f"CPU time per {per}, {unit}", to_zero=True),
+        rows_axis(drivers),
+        (*parts, *([softirq] if known else []), *legend),
+        height=150 + 34 * len(splits),
+    )

@@ -10,34 +10,33 @@ from netbench.analysis.cell_key import CellKey
 from netbench.analysis.derived import idle_probes
 from netbench.analysis.digest_model import DrawnRecord, MergedTimes
 from netbench.record.histogram import edges, rank_bucket
-from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
     FigureData,
-    Spec,
-    axis,
-    chosen,
     figure,
+    gaps,
+    in_legend,
     in_order,
-    layout,
     medians,
-    named,
     placed,
     scaled,
     spans,
 )
+from netbench.report.figures.picture import Axis, Picture, Trace
 from netbench.report.labels import counted
-from netbench.report.palette import QUIET
 
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
-READ: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
+READ: Final = NINES[:-1]
 """Percentiles of the table."""
 TITLE: Final = READ.index(0.99)
-"""Which of them the title tells."""
+"""Which of them stands in the title."""
+MOST: Final = 5
+"""Drivers whose lines can be distinguished; of more there is the table alone."""
 _STEP: Final = 0.03
 """Least distance of two points of a line, in powers of ten of either axis."""
 
 Points = tuple[tuple[float, float], ...]
+"""(one in so many is longer, seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,10 @@ class _Curve:
     of: str
     """Which records, in words."""
     count: int | None
-    """Round trips; None where the tool told quantiles only."""
+    """Round trips; None if the tool gives quantiles only."""
     points: Points
-    """(one in so many is longer, seconds)."""
     read: tuple[float | None, ...]
-    """Seconds at each of `READ`; None where too few were seen."""
+    """Seconds at each of `READ`; None if too few were seen."""
     largest: float | None
 
 
@@ -83,10 +81,7 @@ def _curves(scene: FigureData) -> dict[CellKey, list[_Curve]]:
     for times in scene.digest.times:
         cell = found.setdefault(times.cell, {})
         cell[times.driver] = _of_times(times, loaded=times.cell.probe in loaded)
-    return {
-        key: [cell[driver] for driver in scene.colours if driver in cell]
-        for key, cell in found.items()
-    }
+    return {key: list(scene.by_driver(cell).values()) for key, cell in found.items()}
 
 
 def _of_line(line: DrawnRecord, *, loaded: bool) -> _Curve:
@@ -96,10 +91,14 @@ def _of_line(line: DrawnRecord, *, loaded: bool) -> _Curve:
         loaded=loaded,
         of=f"record {line.record}, its median one",
         count=None,
-        points=tuple((1 / (1 - q), value) for q, value in line.quantiles if q < 1),
+        points=_rareness(line),
         read=tuple(at.get(q) for q in READ),
         largest=at.get(1.0),
     )
+
+
+def _rareness(line: DrawnRecord) -> Points:
+    return tuple((1 / (1 - q), value) for q, value in line.quantiles if q < 1)
 
 
 def _of_times(merged: MergedTimes, *, loaded: bool) -> _Curve:
@@ -137,48 +136,50 @@ def _spaced(points: Iterable[tuple[float, float]]) -> Iterable[tuple[float, floa
 
 
 def _figure(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Figure:
-    every = [*idle, *loaded]
-    own = medians(scene, key, "rtt_p99")
-    values = {curve.driver: own.get(curve.driver, 0.0) for curve in every}
-    drivers, note = chosen(values, scene.analysis.baseline)
-    scale, name = scaled((value for curve in every for _, value in curve.points), units.SECONDS)
-    data: list[Json] = [_thin(scene, key, driver, scale) for driver in drivers]
-    first = [*{curve.driver: curve for curve in reversed(every)}.values()]
-    data += [
-        _trace(scene, curve, scale, legend=curve in first)
-        for curve in every
-        if curve.driver in drivers
-    ]
-    if loaded:
-        data += [_legend("idle", "solid"), _legend("beside a stream", "dash")]
-    return figure(
-        f"curves-{key.slug}",
-        title=_title(key, idle, own, loaded),
-        caption=f"{placed(key)} A strong line counts all round trips of a driver "
-        "where the tool tells each of them, else those of its median record; thin lines are "
-        "those of single blocks. "
+    drivers = {curve.driver for curve in (*idle, *loaded)}
+    how = (
+        "A strong line counts all round trips of a driver where the tool gives each of them, else "
+        "those of its median record; thin lines are those of single blocks. "
         f"{'Dashed lines: while a stream fills the path. ' if loaded else ''}"
         "Each step to the right is ten times rarer, a line begins at its shortest round trip "
         "and ends at its longest. "
-        f"Percentiles are never averaged.{note}",
-        spec={"data": data, "layout": _layout(name)},
+    )
+    if len(drivers) > MOST:
+        how = f"Lines of {len(drivers)} drivers could not be distinguished; the table has all. "
+    return figure(
+        f"curves-{key.slug}",
+        title=_title(key, idle, medians(scene, key, "rtt_p99"), loaded),
+        caption=f"{placed(key)} {how}Percentiles are never averaged.",
+        picture=_picture(scene, key, idle, loaded) if len(drivers) <= MOST else None,
         headers=(
             *("driver", "load", "of", "round trips"),
             *("p50", "p90", "p99", "p99.9", "p99.99", "largest"),
         ),
-        rows=[_row(curve) for curve in every],
+        things=[*idle, *loaded],
+        row=_row,
     )
 
 
-def _layout(name: str) -> Spec:
-    return layout(
-        axis(
+def _picture(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Picture:
+    every = [*idle, *loaded]
+    scale, name = scaled((value for curve in every for _, value in curve.points), units.SECONDS)
+    first = {curve.driver: curve for curve in reversed(every)}
+    thin = [_thin(scene, key, driver, scale) for driver in first]
+    strong = [_strong(scene, c, scale, legend=first[c.driver] is c) for c in every]
+    looks = {"idle": idle, "beside a stream": loaded} if loaded else {}
+    legend = [
+        in_legend(words, _strong(scene, own[0], scale, legend=True))
+        for words, own in looks.items()
+        if own
+    ]
+    return Picture(
+        Axis(
             "percentile",
-            type="log",
-            tickvals=[1 / (1 - q) for q in NINES],
-            ticktext=[f"p{q * 100:.5g}" for q in NINES],
+            log=True,
+            ticks=tuple((1 / (1 - q), f"p{q * 100:.5g}") for q in NINES),
         ),
-        axis(f"round-trip time, {name}, logarithmic", type="log", dtick="D2"),
+        Axis(f"round-trip time, {name}, logarithmic", log=True),
+        (*thin, *strong, *legend),
         height=400,
     )
 
@@ -186,13 +187,11 @@ def _layout(name: str) -> Spec:
 def _title(key: CellKey, idle: list[_Curve], p99: dict[str, float], loaded: list[_Curve]) -> str:
     what = f"Round trips of {key.probe} {key.place}"
     parts = [f"p99 {spans(p99, units.SECONDS)}"] if p99 else []
+    before = {curve.driver: curve.read[TITLE] for curve in idle}
     grown = {
-        curve.driver: after / before
+        curve.driver: after / at_rest
         for curve in loaded
-        for other in idle
-        if other.driver == curve.driver
-        and (after := curve.read[TITLE]) is not None
-        and (before := other.read[TITLE]) is not None
+        if (after := curve.read[TITLE]) and (at_rest := before.get(curve.driver))
     }
     if grown:
         worst, least = max(grown, key=grown.__getitem__), min(grown, key=grown.__getitem__)
@@ -213,51 +212,32 @@ def _row(curve: _Curve) -> tuple[str, ...]:
     )
 
 
-def _trace(scene: FigureData, curve: _Curve, scale: float, *, legend: bool) -> Spec:
-    colour = scene.colours[curve.driver].light
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": named(curve.driver),
-        "legendgroup": named(curve.driver),
-        "showlegend": legend,
-        "x": [x for x, _ in curve.points],
-        "y": [y / scale for _, y in curve.points],
-        "line": {"width": 2.5, "color": colour, "dash": "dash" if curve.loaded else "solid"},
-        "hovertemplate": "1 in %{x:.4g} is longer than %{y:.4g}"
+def _strong(scene: FigureData, curve: _Curve, scale: float, *, legend: bool) -> Trace:
+    return Trace(
+        name=curve.driver,
+        mode="lines",
+        legend=legend,
+        colour=scene.colour(curve.driver),
+        x=[x for x, _ in curve.points],
+        y=[y / scale for _, y in curve.points],
+        width=2.5,
+        dash="dash" if curve.loaded else "solid",
+        hover="1 in %{x:.4g} is longer than %{y:.4g}"
         f"{', beside a stream' if curve.loaded else ''}",
-    }
+    )
 
 
-def _thin(scene: FigureData, key: CellKey, driver: str, scale: float) -> Spec:
+def _thin(scene: FigureData, key: CellKey, driver: str, scale: float) -> Trace:
     """Return all single records of a driver that are kept, as one trace with gaps."""
-    x: list[Json] = []
-    y: list[Json] = []
-    for line in scene.digest.lines:
-        if line.driver == driver and line.cell == key:
-            points = [(1 / (1 - q), value / scale) for q, value in line.quantiles if q < 1]
-            x += [*(at for at, _ in points), None]
-            y += [*(value for _, value in points), None]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": named(driver),
-        "legendgroup": named(driver),
-        "showlegend": False,
-        "x": x,
-        "y": y,
-        "opacity": 0.3,
-        "line": {"width": 1, "color": scene.colours[driver].light},
-        "hoverinfo": "skip",
-    }
-
-
-def _legend(name: str, dash: str) -> Spec:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": [None],
-        "y": [None],
-        "line": {"width": 2, "color": QUIET.light, "dash": dash},
-    }
+    lines = [
+        _rareness(line) for line in scene.digest.lines if line.driver == driver and line.cell == key
+    ]
+    return Trace(
+        name=driver,
+        mode="lines",
+        colour=scene.colour(driver),
+        x=gaps([at for at, _ in line] for line in lines),
+        y=gaps([value / scale for _, value in line] for line in lines),
+        opacity=0.3,
+        width=1,
+    )

@@ -1,187 +1,134 @@
 """How long networks and endpoints take to come and go."""
 
 import statistics
-from collections import defaultdict
+from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.series import TrialPoint, in_columns
-from netbench.report.document import Json
 from netbench.report.figures.base import (
     NAMED,
     Figure,
     FigureData,
-    Spec,
-    axis,
+    RowMark,
     figure,
+    in_legend,
     in_order,
-    layout,
+    marked,
     placed,
+    row_of,
     rows_axis,
     scaled,
     spans,
     thinned,
 )
-from netbench.report.labels import capital, counted
-from netbench.report.palette import QUIET
+from netbench.report.figures.picture import Axis, Picture, Trace
+from netbench.report.labels import capital, counted, grouped, key_of
 
 PHASES: Final = {
-    "create_time": ("network created", "square", 0.24),
-    "start_time": ("endpoint asked for to first byte", "circle", 0.0),
-    "remove_time": ("endpoint and network removed", "diamond", -0.24),
+    "create_time": RowMark("network created", "square", 0.24),
+    "start_time": RowMark("endpoint asked for to first byte", "circle", 0.0),
+    "remove_time": RowMark("endpoint and network removed", "diamond", -0.24),
 }
-"""Words, marker and place within a driver's row of each metric."""
-_ENOUGH: Final = 2
+_TITLES: Final = {
+    "start_time": "request to first byte",
+    "create_time": "creating the network",
+    "remove_time": "removing both",
+}
 
-_Times = dict[str, dict[str, list[TrialPoint]]]
+_Times = dict[tuple[str, str], list[TrialPoint]]
+"""By driver and phase."""
 
 
 def lifecycle(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell of the control plane."""
-    groups: defaultdict[CellKey, list[TrialPoint]] = defaultdict(list)
     points = in_columns(scene.analysis.points, TrialPoint)
-    if points:
-        shown = points.words("metric").among(PHASES) & (points.numbers("replica") == 0)
-        for point in points.at(shown):
-            groups[CellKey(point.path, point.probe, point.placement)].append(point)
-    return tuple(_figure(scene, key, groups[key]) for key in in_order(scene, groups))
+    if not points:
+        return ()
+    shown = points.words("metric").among(PHASES) & (points.numbers("replica") == 0)
+    found = grouped((key_of(point), point) for point in points.at(shown))
+    return tuple(_figure(scene, key, found[key]) for key in in_order(scene, found))
 
 
 def _figure(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     shown, note = thinned(points)
-    scale, name = scaled((point.value for point in points), units.SECONDS)
-    every, drawn = _grouped(scene, points), _grouped(scene, shown)
-    data: list[Json] = []
-    for number, driver in enumerate(every):
-        row = len(every) - 1 - number
-        for metric, found in every[driver].items():
-            colour = scene.colours[driver].light
-            data.append(_trials(metric, drawn.get(driver, {}).get(metric, []), row, colour, scale))
-            data.append(_median(metric, found, row, colour, scale))
-    metrics = [metric for metric in PHASES if any(metric in own for own in every.values())]
-    data += [_legend(metric) for metric in metrics]
+    every = _grouped(scene, points)
     return figure(
         f"lifecycle-{key.slug}",
         title=_title(key, every),
         caption=f"{placed(key)} Each faint mark is one trial, the strong one the driver's median, "
         "with a bar from the lower to the upper quartile. Where a driver has no network of its own "
         f"to create, there is no such time.{note}",
-        spec={
-            "data": data,
-            "layout": layout(
-                axis(name, rangemode="tozero"),
-                rows_axis(every),
-                height=130 + 62 * len(every),
-            ),
-        },
+        picture=_picture(scene, every, _grouped(scene, shown)),
         headers=(
             *("driver", "phase", "trials"),
             *("lowest", "lower quartile", "median", "upper quartile", "highest"),
         ),
-        rows=[
-            _row(driver, metric, [point.value for point in found])
-            for driver, own in every.items()
-            for metric, found in own.items()
-        ],
+        things=[(driver, metric, own) for (driver, metric), own in every.items()],
+        row=lambda thing: _row(*thing),
     )
 
 
 def _grouped(scene: FigureData, points: list[TrialPoint]) -> _Times:
     """Return the points by driver, the baseline first, and by phase."""
-    found: defaultdict[str, defaultdict[str, list[TrialPoint]]]
-    found = defaultdict(lambda: defaultdict(list))
-    for point in points:
-        found[point.driver][point.metric].append(point)
-    return {
-        driver: {metric: found[driver][metric] for metric in PHASES if metric in found[driver]}
-        for driver in scene.colours
-        if driver in found
-    }
+    found = grouped(((point.driver, point.metric), point) for point in points)
+    order = ((driver, metric) for driver in scene.colours for metric in PHASES)
+    return {name: found[name] for name in order if name in found}
 
 
 def _title(key: CellKey, every: _Times) -> str:
-    medians = {
-        metric: {
-            driver: statistics.median(point.value for point in own[metric])
-            for driver, own in every.items()
-            if metric in own
-        }
-        for metric in ("start_time", "create_time", "remove_time")
-    }
-    words = {
-        "start_time": "request to first byte",
-        "create_time": "creating the network",
-        "remove_time": "removing both",
-    }
     name = "" if key.probe == "control-plane" else f" of {key.probe}"
-    parts = [
-        f"{words[metric]}{name}: {spans(found, units.SECONDS)}"
-        for metric, found in medians.items()
-        if found
-    ]
-    return capital("; ".join(parts[: 1 if len(every) > NAMED else None]))
+    parts = []
+    for metric, words in _TITLES.items():
+        medians = {
+            driver: statistics.median(point.value for point in own)
+            for (driver, phase), own in every.items()
+            if phase == metric
+        }
+        parts += [f"{words}{name}: {spans(medians, units.SECONDS)}"] if medians else []
+    drivers = {driver for driver, _ in every}
+    return capital("; ".join(parts[: 1 if len(drivers) > NAMED else None]))
 
 
-def _quartiles(values: list[float]) -> tuple[float, float, float]:
-    if len(values) < _ENOUGH:
-        return values[0], values[0], values[0]
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
+def _quartiles(values: list[float]) -> list[float]:
+    found: list[float] = np.percentile(values, (25, 50, 75)).tolist()
+    return found
 
 
-def _row(driver: str, metric: str, values: list[float]) -> tuple[str, ...]:
-    low, middle, high = _quartiles(values)
-    numbers = (min(values), low, middle, high, max(values))
-    shown = (units.quantity(value, units.SECONDS) for value in numbers)
-    return (driver, PHASES[metric][0], str(len(values)), *shown)
+def _row(driver: str, metric: str, points: list[TrialPoint]) -> tuple[str, ...]:
+    values = [point.value for point in points]
+    shown = (min(values), *_quartiles(values), max(values))
+    times = (units.quantity(value, units.SECONDS) for value in shown)
+    return (driver, PHASES[metric].words, str(len(values)), *times)
 
 
-def _trials(metric: str, points: list[TrialPoint], row: int, colour: str, scale: float) -> Spec:
-    _, symbol, lift = PHASES[metric]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "showlegend": False,
-        "x": [point.value / scale for point in points],
-        "y": [row + lift for _ in points],
-        "text": [f"record {point.record}, block {point.block}" for point in points],
-        "hovertemplate": "%{x:.4g}, %{text}<extra></extra>",
-        "marker": {"symbol": symbol, "size": 7, "opacity": 0.35, "color": colour},
-    }
-
-
-def _median(metric: str, points: list[TrialPoint], row: int, colour: str, scale: float) -> Spec:
-    words, symbol, lift = PHASES[metric]
-    low, middle, high = _quartiles([point.value / scale for point in points])
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": words,
-        "showlegend": False,
-        "x": [middle],
-        "y": [row + lift],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - middle],
-            "arrayminus": [middle - low],
-            "color": colour,
-            "thickness": 2,
-            "width": 4,
-        },
-        "marker": {"symbol": symbol, "size": 11, "color": colour},
-        "hovertemplate": f"{words}: %{{x:.4g}}, median of {counted(len(points), 'trial')}",
-    }
-
-
-def _legend(metric: str) -> Spec:
-    words, symbol, _ = PHASES[metric]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": words,
-        "x": [None],
-        "y": [None],
-        "marker": {"symbol": symbol, "size": 10, "color": QUIET.light},
-    }
+def _picture(scene: FigureData, every: _Times, drawn: _Times) -> Picture:
+    scale, name = scaled((p.value for own in every.values() for p in own), units.SECONDS)
+    drivers = list(dict.fromkeys(driver for driver, _ in every))
+    traces: list[Trace] = []
+    strong: dict[str, Trace] = {}
+    for (driver, metric), own in every.items():
+        row, colour = row_of(drivers, driver), scene.colour(driver)
+        few = drawn.get((driver, metric), [])
+        faint = marked(PHASES[metric], [p.value / scale for p in few], row, colour)
+        texts = [f"record {point.record}, block {point.block}" for point in few]
+        hover = "%{x:.4g}, %{text}<extra></extra>"
+        traces.append(replace(faint, texts=texts, hover=hover, size=7, opacity=0.35))
+        low, middle, high = _quartiles([point.value / scale for point in own])
+        strong[metric] = replace(
+            marked(PHASES[metric], [middle], row, colour),
+            size=11,
+            reach=(middle - low, high - middle),
+            hover=f"{PHASES[metric].words}: %{{x:.4g}}, median of {counted(len(own), 'trial')}",
+        )
+        traces.append(strong[metric])
+    legend = [in_legend(PHASES[m].words, strong[m]) for m in PHASES if m in strong]
+    return Picture(
+        Axis(name, to_zero=True),
+        rows_axis(drivers),
+        (*traces, *legend),
+        height=130 + 62 * len(drivers),
+    )

@@ -1,17 +1,26 @@
-"""A Plotly specification read into typed values: as much of it as the report's figures use."""
+"""What a figure draws: axes, traces and level lines. Plotly and the static picture draw the same.
+
+Names are kept as they are; each drawing escapes and shortens them in its own way.
+"""
 
 import html
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from netbench.analysis.cell_key import plain
 from netbench.report.document import Json
+from netbench.report.labels import shortened
+from netbench.report.palette import BAND, INK, LINE, PAPER, QUIET
 
-Value = float | str | None
-"""A coordinate: a number, a category, or a gap in a line."""
-_TAG: Final = re.compile(r"<[^<>]*>")
-_NOTHING: Final[dict[str, Json]] = {}
+Value = float | None
+"""A coordinate; None is a gap in a line."""
+Spec = dict[str, Json]
+NAME: Final = 30
+"""Letters of a name in a figure; a longer one loses its middle, and stands in the table whole."""
+DIGITS: Final = 5
+"""Significant digits of what is drawn: a hundredth of a pixel. Tables have their own."""
+CLEAR: Final = "rgba(0,0,0,0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,76 +28,50 @@ class Axis:
     """One axis."""
 
     title: str
-    kind: Literal["linear", "log", "category"]
-    limits: tuple[float, float] | None
+    log: bool = False
+    limits: tuple[float, float] | None = None
     """In the axis's own terms: exponents of ten where it is logarithmic."""
-    ticks: tuple[tuple[float, str], ...] | None
-    """(value, label); None where they are to be chosen."""
-    to_zero: bool
-    grid: bool
-    categories: tuple[str, ...]
+    ticks: tuple[tuple[float, str], ...] = ()
+    """(value, label); empty where they are to be chosen."""
+    to_zero: bool = False
+    grid: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One series of points, lines or bars."""
+    """One series of points, lines or level bars; bars of several traces are stacked."""
 
-    bars: bool
-    horizontal: bool
     name: str
-    legend: bool
-    x: tuple[Value, ...]
-    y: tuple[Value, ...]
-    base: tuple[float, ...]
-    """Where each bar begins; empty where bars are stacked or stand on zero."""
-    lines: bool
-    markers: bool
-    texts: tuple[str, ...]
-    """Beside the points; empty where they are for the pointer only."""
-    symbols: tuple[str, ...]
-    """One for all points, or one for each, as are the colours."""
-    size: float
-    width: float
-    dash: str
-    colours: tuple[str, ...]
-    opacity: float
-    error_x: tuple[tuple[float, float], ...]
-    """(minus, plus) for each point."""
-    error_y: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A band or a line behind the points."""
-
-    line: bool
-    x: tuple[Value, Value]
-    y: tuple[Value, Value]
-    of_width: bool
-    """Whether x counts in shares of the plot's width."""
-    of_height: bool
     colour: str
-    width: float
-    dash: str
-    opacity: float
-    label: str
+    x: Sequence[Value]
+    y: Sequence[Value]
+    mode: Literal["markers", "lines", "lines+markers", "bars"] = "markers"
+    legend: bool = False
+    texts: Sequence[str | None] = ()
+    """One for each point, shown by `hover`."""
+    hover: str = ""
+    """What the pointer shows, as a template of Plotly's."""
+    symbol: str = "circle"
+    size: float = 6
+    width: float = 2
+    dash: str = "solid"
+    opacity: float = 1
+    reach: tuple[float, float] | None = None
+    """How far the bar of a single point goes below and above its x."""
+    colours: tuple[str, ...] = ()
+    """One for each bar, where they differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A text at a place of the plot."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelLine:
+    """A line at one y."""
 
-    text: str
-    x: Value
-    y: Value
-    of_width: bool
-    of_height: bool
-    anchor: Literal["start", "middle", "end"]
+    y: float
     colour: str
-    shift: float
-    """Pixels to the right."""
-    rise: float
-    """Pixels upwards."""
+    x: tuple[float, float] | None = None
+    """None from edge to edge."""
+    width: float = 2
+    dash: str = "solid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,137 +81,128 @@ class Picture:
     x: Axis
     y: Axis
     traces: tuple[Trace, ...]
-    shapes: tuple[Shape, ...]
-    notes: tuple[Note, ...]
-    grouped: bool
-    """Whether bars stand side by side and not on each other."""
-    legend: bool
-    height: float
+    lines: tuple[LevelLine, ...] = ()
+    height: int = 360
 
 
-def read(spec: Mapping[str, Json]) -> Picture:
-    """Return the figure that a specification describes."""
-    layout = _mapping(spec.get("layout"))
-    traces = tuple(_trace(_mapping(found)) for found in _list(spec.get("data")))
-    return Picture(
-        x=_axis(_mapping(layout.get("xaxis")), [value for t in traces for value in t.x]),
-        y=_axis(_mapping(layout.get("yaxis")), [value for t in traces for value in t.y]),
-        traces=traces,
-        shapes=tuple(_shape(_mapping(found)) for found in _list(layout.get("shapes"))),
-        notes=tuple(_note(_mapping(found)) for found in _list(layout.get("annotations"))),
-        grouped=layout.get("barmode") == "group",
-        legend=layout.get("showlegend") is not False,
-        height=_number(layout.get("height"), 360),
-    )
+def shown(text: str) -> str:
+    """Return a name as a figure shows it."""
+    return shortened(plain(text), NAME)
 
 
-def _axis(found: Mapping[str, Json], values: list[Value]) -> Axis:
-    limits = [_number(end, 0) for end in _list(found.get("range"))]
-    names = [readable(name) for name in _list(found.get("ticktext"))]
-    marks = [_number(mark, 0) for mark in _list(found.get("tickvals"))]
-    categories = tuple(dict.fromkeys(value for value in values if isinstance(value, str)))
-    logarithmic = found.get("type") == "log"
-    return Axis(
-        title=readable(_mapping(found.get("title")).get("text")),
-        kind="category" if categories else "log" if logarithmic else "linear",
-        limits=(limits[0], limits[1]) if len(limits) == 2 else None,  # noqa: PLR2004 - both ends
-        ticks=tuple(zip(marks, names, strict=True)) if "tickvals" in found and names else None,
-        to_zero=found.get("rangemode") == "tozero",
-        grid=found.get("showgrid") is not False,
-        categories=categories,
-    )
+def named(text: str) -> str:
+    """Return a name for Plotly, which takes tags and entities in its texts."""
+    return html.escape(shown(text), quote=False)
 
 
-def _trace(found: Mapping[str, Json]) -> Trace:
-    bars = found.get("type") == "bar"
-    marker, line = _mapping(found.get("marker")), _mapping(found.get("line"))
-    mode = str(found.get("mode", "lines"))
-    edge = _mapping(marker.get("line"))
-    colours = marker.get("color") or line.get("color") or edge.get("color")
-    return Trace(
-        bars=bars,
-        horizontal=found.get("orientation") == "h",
-        name=readable(found.get("name")),
-        legend=found.get("showlegend") is not False and bool(found.get("name")),
-        x=_values(found.get("x")),
-        y=_values(found.get("y")),
-        base=tuple(_number(value, 0) for value in _list(found.get("base"))),
-        lines=not bars and "lines" in mode,
-        markers=not bars and "markers" in mode,
-        texts=tuple(map(readable, _list(found.get("text")))) if "text" in mode else (),
-        symbols=_each(marker.get("symbol", "circle")),
-        size=_number(marker.get("size"), 6),
-        width=_number(line.get("width"), _number(edge.get("width"), 2)),
-        dash=str(line.get("dash", "solid")),
-        colours=_each(colours or ""),
-        opacity=_number(found.get("opacity"), 1) * _number(marker.get("opacity"), 1),
-        error_x=_errors(_mapping(found.get("error_x"))),
-        error_y=_errors(_mapping(found.get("error_y"))),
-    )
+def plotly(picture: Picture) -> Spec:
+    """Return `data` and `layout` for Plotly, in the colours of a light page."""
+    return {
+        "data": [_trace(trace) for trace in picture.traces],
+        "layout": {
+            "xaxis": _axis(picture.x),
+            "yaxis": _axis(picture.y),
+            "shapes": [_shape(line) for line in picture.lines],
+            "paper_bgcolor": CLEAR,
+            "plot_bgcolor": CLEAR,
+            "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK.light},
+            "margin": {"l": 8, "r": 12, "t": 34, "b": 8},
+            "modebar": {"bgcolor": CLEAR, "color": BAND.light, "activecolor": INK.light},
+            "height": picture.height,
+            "hovermode": "closest",
+            "barmode": "relative",
+            "bargap": 0.35,
+            "showlegend": any(trace.legend for trace in picture.traces),
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        },
+    }
 
 
-def _errors(found: Mapping[str, Json]) -> tuple[tuple[float, float], ...]:
-    plus = [_number(value, 0) for value in _list(found.get("array"))]
-    minus = [_number(value, 0) for value in _list(found.get("arrayminus"))] or plus
-    return tuple(zip(minus, plus, strict=True))
+def _axis(axis: Axis) -> Spec:
+    spec: Spec = {
+        "title": {
+            "text": html.escape(plain(axis.title), quote=False),
+            "font": {"size": 12, "color": QUIET.light},
+            "standoff": 8,
+        },
+        "color": QUIET.light,
+        "gridcolor": LINE.light,
+        "linecolor": LINE.light,
+        "zeroline": False,
+        "automargin": True,
+        "showgrid": axis.grid,
+        "autotickangles": [0, -40],
+    }
+    if axis.log:
+        spec["type"] = "log"
+    if axis.to_zero:
+        spec["rangemode"] = "tozero"
+    if axis.limits is not None:
+        spec["range"] = list(axis.limits)
+    if axis.ticks:
+        spec["tickvals"] = _numbers(value for value, _ in axis.ticks)
+        spec["ticktext"] = [named(label) for _, label in axis.ticks]
+    elif axis.log:
+        spec["dtick"] = "D2"
+    return spec
 
 
-def _shape(found: Mapping[str, Json]) -> Shape:
-    line = _mapping(found.get("line"))
-    is_line = found.get("type") == "line"
-    return Shape(
-        line=is_line,
-        x=(_value(found.get("x0")), _value(found.get("x1"))),
-        y=(_value(found.get("y0")), _value(found.get("y1"))),
-        of_width=found.get("xref") == "paper",
-        of_height=found.get("yref") == "paper",
-        colour=str(line.get("color", "") if is_line else found.get("fillcolor", "")),
-        width=_number(line.get("width"), 1),
-        dash=str(line.get("dash", "solid")),
-        opacity=_number(found.get("opacity"), 1),
-        label=readable(_mapping(found.get("label")).get("text")),
-    )
+def _trace(trace: Trace) -> Spec:
+    name = named(trace.name)
+    spec: Spec = {
+        "name": name,
+        "legendgroup": name,
+        "showlegend": trace.legend,
+        "x": _numbers(trace.x),
+        "y": _numbers(trace.y),
+    }
+    spec |= {"hovertemplate": trace.hover} if trace.hover else {"hoverinfo": "skip"}
+    if trace.texts:
+        spec["text"] = [text and html.escape(plain(text), quote=False) for text in trace.texts]
+    if trace.mode == "bars":
+        marker: Spec = {"color": list(trace.colours) or trace.colour, "opacity": trace.opacity}
+        marker["line"] = {"width": 1, "color": PAPER.light}
+        return spec | {"type": "bar", "orientation": "h", "marker": marker}
+    spec |= {"type": "scatter", "mode": trace.mode}
+    if "lines" in trace.mode:
+        spec["line"] = {"width": trace.width, "color": trace.colour, "dash": trace.dash}
+        spec["opacity"] = trace.opacity
+    if "markers" in trace.mode:
+        spec["marker"] = {
+            "symbol": trace.symbol,
+            "size": trace.size,
+            "color": trace.colour,
+            "opacity": 1 if "lines" in trace.mode else trace.opacity,
+            "line": {"width": 1.6 if trace.symbol.endswith("-open") else 0, "color": trace.colour},
+        }
+    if trace.reach is not None:
+        minus, plus = trace.reach
+        spec["error_x"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": _numbers([plus]),
+            "arrayminus": _numbers([minus]),
+            "color": trace.colour,
+            "thickness": 2,
+            "width": 4,
+        }
+    return spec
 
 
-def _note(found: Mapping[str, Json]) -> Note:
-    anchors: dict[Json, Literal["start", "middle", "end"]] = {"left": "start", "right": "end"}
-    return Note(
-        text=readable(found.get("text")),
-        x=_value(found.get("x")),
-        y=_value(found.get("y")),
-        of_width=found.get("xref") == "paper",
-        of_height=found.get("yref") == "paper",
-        anchor=anchors.get(found.get("xanchor"), "middle"),
-        colour=str(_mapping(found.get("font")).get("color", "")),
-        shift=_number(found.get("xshift"), 0),
-        rise=_number(found.get("yshift"), 0),
-    )
+def _shape(line: LevelLine) -> Spec:
+    return {
+        "type": "line",
+        "xref": "paper" if line.x is None else "x",
+        "x0": 0 if line.x is None else line.x[0],
+        "x1": 1 if line.x is None else line.x[1],
+        "y0": line.y,
+        "y1": line.y,
+        "layer": "below" if line.x is None else "above",
+        "line": {"width": line.width, "dash": line.dash, "color": line.colour},
+    }
 
 
-def _each(found: Json) -> tuple[str, ...]:
-    return tuple(map(str, found if isinstance(found, list) else [found]))
-
-
-def _mapping(found: Json) -> Mapping[str, Json]:
-    return found if isinstance(found, dict) else _NOTHING
-
-
-def _list(found: Json) -> list[Json]:
-    return found if isinstance(found, list) else []
-
-
-def _number(found: Json, otherwise: float) -> float:
-    return float(found) if isinstance(found, int | float) else otherwise
-
-
-def _value(found: Json) -> Value:
-    return found if isinstance(found, str) else _number(found, 0) if found is not None else None
-
-
-def _values(found: Json) -> tuple[Value, ...]:
-    return tuple(map(_value, _list(found)))
-
-
-def readable(found: Json) -> str:
-    """Return a text as a reader sees it: Plotly takes tags and entities in its texts."""
-    return html.unescape(_TAG.sub(" ", found)).strip() if isinstance(found, str) else ""
+def _numbers(values: Iterable[Value]) -> list[Json]:
+    """Return numbers rounded to what can be seen, whole ones without a fraction."""
+    rounded = (None if value is None else float(f"{value:.{DIGITS}g}") for value in values)
+    return [int(v) if v is not None and v.is_integer() else v for v in rounded]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench.report.figures.picture import Axis, Picture, Shape, Trace, Value, readable
+from netbench.report.figures.picture import Axis, Picture, Trace, Value, shown
 
 PAD: Final = 0.05
 """Free space at both ends of an axis that fits its values, as a share of them."""
@@ -24,28 +24,16 @@ class Scale:
     """Pixel of `low`."""
     end: float
     log: bool
-    categories: tuple[str, ...]
 
     def at(self, value: Value) -> float | None:
-        """Return the pixel of a value; None where the axis has no place for it."""
-        if isinstance(value, str):
-            value = float(self.categories.index(value)) if value in self.categories else None
+        """Return the pixel of a value; None if the axis has no place for it."""
         if value is None or not math.isfinite(value) or (self.log and value <= 0):
             return None
-        return self.own(math.log10(value) if self.log else value)
-
-    def own(self, value: Value) -> float | None:
-        """Return the pixel of a value in the axis's own terms."""
-        if not isinstance(value, float):
-            return None
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-    def part(self, share: Value) -> float | None:
-        """Return the pixel of a share of the axis."""
-        return self.start + share * (self.end - self.start) if isinstance(share, float) else None
+        share = ((math.log10(value) if self.log else value) - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
 
     def visible(self, value: float) -> bool:
-        """Tell whether a value lies on the axis."""
+        """Return whether a value lies on the axis."""
         place = self.at(value)
         first, last = sorted((self.start, self.end))
         return place is not None and first - 0.5 <= place <= last + 0.5
@@ -56,59 +44,41 @@ def limits(picture: Picture, *, upright: bool) -> tuple[float, float]:
     axis = picture.y if upright else picture.x
     if axis.limits is not None:
         return axis.limits
-    if axis.kind == "category":
-        return -0.5, len(axis.categories) - 0.5
-    values = [*_seen(picture, upright=upright)]
-    if axis.kind == "log":
+    values = [value for value in _seen(picture, upright=upright) if math.isfinite(value)]
+    if axis.log:
         values = [math.log10(value) for value in values if value > 0]
-    values = [value for value in values if math.isfinite(value)] or [0.0]
-    if axis.to_zero and axis.kind == "linear":
-        values.append(0.0)
+    at_zero = axis.to_zero and not axis.log
+    values += [0.0] if at_zero or not values else []
     low, high = min(values), max(values)
     pad = (high - low) * PAD or 0.5
-    at_zero = axis.to_zero and axis.kind == "linear"
     return low - (0 if at_zero and low == 0 else pad), high + (0 if at_zero and high == 0 else pad)
 
 
 def _seen(picture: Picture, *, upright: bool) -> Iterable[float]:
     """Yield every value that the axis must hold."""
+    bars = [trace for trace in picture.traces if trace.mode == "bars"]
+    if bars and not upright:
+        yield from (end for trace in stacked(bars) for begin, end, _ in trace)
+        yield 0.0
     for trace in picture.traces:
-        values = trace.y if upright else trace.x
-        errors = trace.error_y if upright else trace.error_x
-        for number, value in enumerate(values):
-            if isinstance(value, float):
-                minus, plus = errors[number] if number < len(errors) else (0.0, 0.0)
-                yield from (value - minus, value + plus)
-        if trace.bars and trace.horizontal != upright:
-            yield 0.0
-    yield from _piled(picture, upright=upright)
-    for shape in picture.shapes:
-        yield from _ends(shape, upright=upright)
+        if trace.mode == "bars" and not upright:
+            continue
+        minus, plus = trace.reach or (0.0, 0.0)
+        for value in trace.y if upright else trace.x:
+            if value is not None:
+                yield from (value,) if upright else (value - minus, value + plus)
+    for line in picture.lines:
+        yield from (line.y,) if upright else line.x or ()
 
 
-def _ends(shape: Shape, *, upright: bool) -> Iterable[float]:
-    if not (shape.of_height if upright else shape.of_width):
-        yield from (end for end in (shape.y if upright else shape.x) if isinstance(end, float))
-
-
-def _piled(picture: Picture, *, upright: bool) -> Iterable[float]:
-    """Yield the ends of stacked bars."""
-    bars = [t for t in picture.traces if t.bars and t.horizontal != upright and not t.base]
-    if picture.grouped:
-        return
-    for begin, end, _ in (span for trace in stacked(bars) for span in trace):
-        yield from (begin, end)
-
-
-def stacked(bars: Sequence[Trace]) -> list[list[tuple[float, float, Value]]]:
+def stacked(bars: Sequence[Trace]) -> list[list[tuple[float, float, float]]]:
     """Return (begin, end, place) of each bar of each trace: parts below zero pile up below it."""
     piles: dict[tuple[Value, bool], float] = {}
     found = []
     for trace in bars:
-        lengths, places = (trace.x, trace.y) if trace.horizontal else (trace.y, trace.x)
-        spans: list[tuple[float, float, Value]] = []
-        for length, place in zip(lengths, places, strict=True):
-            if isinstance(length, float):
+        spans: list[tuple[float, float, float]] = []
+        for length, place in zip(trace.x, trace.y, strict=True):
+            if length is not None and place is not None:
                 begin = piles.get((place, length < 0), 0.0)
                 piles[place, length < 0] = begin + length
                 spans.append((begin, begin + length, place))
@@ -118,14 +88,11 @@ def stacked(bars: Sequence[Trace]) -> list[list[tuple[float, float, Value]]]:
 
 def marks(axis: Axis, scale: Scale) -> list[tuple[float, str]]:
     """Return (pixel, label) of the marks on an axis."""
-    if axis.kind == "category":
-        values = [(float(i), readable(name)) for i, name in enumerate(axis.categories)]
-    elif axis.ticks is not None:
-        values = [(value, label) for value, label in axis.ticks if scale.visible(value)]
-    elif axis.kind == "log":
-        values = [(value, f"{value:g}") for value in _decades(scale.low, scale.high)]
+    if axis.ticks:
+        values = [(value, shown(label)) for value, label in axis.ticks if scale.visible(value)]
     else:
-        values = [(value, f"{value:g}") for value in _even(scale.low, scale.high)]
+        found = (_decades if axis.log else _even)(scale.low, scale.high)
+        values = [(value, f"{value:g}") for value in found]
     placed = [(scale.at(value), label) for value, label in values]
     return [(place, label) for place, label in placed if place is not None]
 

@@ -1,43 +1,36 @@
-"""A figure as plain SVG: for the page where scripts are off, for print, and as a file of its own.
+"""A figure as plain SVG, for the page where scripts are off and for print.
 
-It draws the same specification that Plotly draws, as far as the report's figures use it. No library
-does that for less: matplotlib takes 45 MB and a second to import, turns letters into outlines and
-cannot leave colours to a style sheet, and Plotly's own export runs a browser.
-
-Every colour is an attribute, so that any reader shows the light figure, and a class, by which a
-style sheet turns it dark.
+It draws the same picture that Plotly draws. No library does that for less: matplotlib takes 45 MB
+and a second to import, turns letters into outlines and cannot leave colours to a style sheet, and
+Plotly's own export runs a browser. Every colour is an attribute, so that any reader shows the light
+figure, and a class, by which the style sheet turns it dark.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from textwrap import wrap
-from typing import Final
+from itertools import pairwise
+from typing import Final, Literal
 
 from markupsafe import Markup
 
-from netbench.analysis.cell_key import plain
-from netbench.report.figures.base import Spec
-from netbench.report.figures.marks import drawn, fill, markers, n, seen, stroke
-from netbench.report.figures.picture import Axis, Note, Picture, Trace, read, readable
-from netbench.report.figures.scales import Scale, limits, marks, thinned_marks
-from netbench.report.labels import shortened
-from netbench.report.palette import (
-    BAND,
-    BASELINE,
-    DRIVERS,
-    INK,
-    LINE,
-    PAPER,
-    QUIET,
-    Colour,
-)
+from netbench.report.figures.picture import LevelLine, Picture, Trace, shown
+from netbench.report.figures.scales import Scale, limits, marks, stacked, thinned_marks
+from netbench.report.html_env import environment
+from netbench.report.palette import BAND, INK, LINE, PALETTE, PAPER, QUIET
 
 WIDTH: Final = 700
 LETTER: Final = 6.9
 """Pixels that a letter takes, about, at the size of the marks."""
-LABEL: Final = 26
-"""Letters of a mark's label; longer ones are cut."""
+CLASSES: Final = {
+    **{colour.light: f"d{number}" for number, colour in enumerate(PALETTE)},
+    INK.light: "ink",
+    QUIET.light: "quiet",
+    LINE.light: "line",
+    BAND.light: "band",
+    PAPER.light: "paper",
+}
+"""Style classes of the palette's colours, as the page numbers them."""
+_DASHES: Final = {"dash": "7 5", "dot": "2 4"}
 _RIGHT: Final = 16
 _ROW: Final = 18
 """Height of a row of the legend."""
@@ -46,6 +39,46 @@ _SLANT: Final = 0.64
 """Sine of the angle at which labels stand that have no room."""
 _BESIDE: Final = 0.77
 """Its cosine."""
+_BAR: Final = 0.7
+"""Thickness of a bar as a share of its place."""
+_NEAR: Final = 0.4
+"""Pixels: a point of a line that is nearer to the one before it is left out."""
+_CAP: Final = 3.5
+"""Half the length of the end of an error bar, pixels."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One SVG path."""
+
+    d: str
+    colour: str
+    fills: bool = False
+    width: float = 0
+    """Of its line."""
+    dash: str = ""
+    opacity: float = 1
+    dots: bool = False
+    """Whether its ends are round, so that steps without a length are dots."""
+
+    @property
+    def style(self) -> str:
+        """Return the classes by which the style sheet colours it."""
+        kind = "f" if self.fills else "s"
+        return f"{'dot ' if self.dots else ''}{CLASSES.get(self.colour, 'ink')} {kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text; slanted ones are turned around their place."""
+
+    x: float
+    y: float
+    text: str
+    anchor: Literal["start", "middle", "end"]
+    angle: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,198 +91,89 @@ class _Area:
     bottom: float
 
 
-def svg(spec: Spec, title: str) -> Markup:
+def svg(picture: Picture, title: str) -> Markup:
     """Return a figure as an `svg` element for a page whose style sheet knows the classes."""
-    body, height = _body(read(spec))
-    return Markup(
-        '<svg class="still" viewBox="0 0 {} {}" role="img" aria-label="{}" fill="none" '
-        'font-size="12" font-family="system-ui, sans-serif">{}</svg>'
-    ).format(WIDTH, n(height), plain(title), body)
-
-
-def document(spec: Spec, title: str) -> str:
-    """Return a figure as an SVG file: with its title, its paper, and its colours, dark ones too."""
-    body, height = _body(read(spec))
-    lines = wrap(plain(title), 84)[:4]
-    head = 14 + 19 * len(lines)
-    words = Markup("").join(
-        Markup('<text {} x="14" y="{}" font-size="14.5" font-weight="600">{}</text>').format(
-            fill(INK.light), 24 + 19 * number, line
-        )
-        for number, line in enumerate(lines)
-    )
-    return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" role="img" '
-        'aria-label="{label}" fill="none" font-size="12" font-family="system-ui, sans-serif">'
-        '<style>{style}</style><rect {paper} width="{w}" height="{h}"/>{words}'
-        '<g transform="translate(0 {head})">{body}</g></svg>\n'
-    ).format(
-        w=WIDTH,
-        h=n(height + head + 8),
-        label=plain(title),
-        style=_style(),
-        paper=fill(PAPER.light),
-        words=words,
-        head=head,
-        body=body,
-    )
-
-
-def _style() -> Markup:
-    """Return the dark colours of every class."""
-    named: dict[str, Colour] = {
-        "ink": INK,
-        "quiet": QUIET,
-        "line": LINE,
-        "band": BAND,
-        "paper": PAPER,
-        **{f"d{number}": colour for number, colour in enumerate((BASELINE, *DRIVERS))},
-    }
-    dark = Markup("").join(
-        Markup(".{}{{--c:{}}}").format(name, colour.dark) for name, colour in named.items()
-    )
-    return Markup(
-        "@media(prefers-color-scheme:dark){{{}.f{{fill:var(--c)}}.s{{stroke:var(--c)}}}}"
-        ".dot{{stroke-linecap:round}}"
-    ).format(dark)
-
-
-def _body(picture: Picture) -> tuple[Markup, float]:
-    """Return what is drawn, and its height."""
     rows = _legend_rows(picture)
     area, slanted = _area(picture, _ROW * len(rows) + 12)
-    x = _scale(picture, area, upright=False)
-    y = _scale(picture, area, upright=True)
-    parts = [_legend(row, 8 + _ROW * number) for number, row in enumerate(rows)]
-    parts += _upright(picture.y, y, area)
-    parts += _level(picture.x, x, area, slanted=slanted)
-    parts.append(
-        Markup(
-            '<svg x="{left}" y="{top}" width="{w}" height="{h}" '
-            'viewBox="{left} {top} {w} {h}">{body}</svg>'
-        ).format(
-            left=n(area.left - 6),
-            top=n(area.top - 6),
-            w=n(area.right - area.left + 12),
-            h=n(area.bottom - area.top + 12),
-            body=drawn(picture, x, y),
+    x, y = (_scale(picture, area, upright=upright) for upright in (False, True))
+    places = [(left, 8 + _ROW * row, t) for row, own in enumerate(rows) for left, t in own]
+    across, down = _level_marks(picture, x, slanted=slanted), _upright_marks(picture, y)
+    grid = [f"M{n(at)} {n(area.top)}V{n(area.bottom)}" for at, _ in across if picture.x.grid]
+    grid += [f"M{n(area.left)} {n(at)}H{n(area.right)}" for at, _ in down if picture.y.grid]
+    below = area.bottom + (slanted or _ROW)
+    drawn = (
+        environment()
+        .get_template("still.svg.j2")
+        .render(
+            width=WIDTH,
+            height=n(below + (_TITLE if picture.x.title else 6)),
+            title=title,
+            around=[Stroke("".join(grid), LINE.light, width=1), *_signs(places)],
+            labels=[
+                *(Label(left + 28, top + 10, shown(t.name), "start") for left, top, t in places),
+                *(Label(area.left - 6, at + 4, text, "end") for at, text in down),
+                Label(14, (area.top + area.bottom) / 2, picture.y.title, "middle", -90),
+                *_level_labels(across, area, slanted=slanted),
+                Label((area.left + area.right) / 2, below + 15, picture.x.title, "middle"),
+            ],
+            quiet=QUIET.light,
+            area=area,
+            inside=[*_lines(picture.lines, x, y), *_bars(picture, x, y), *_points(picture, x, y)],
+            n=n,
         )
     )
-    parts += [_note(note, x, y) for note in picture.notes]
-    below = slanted or _ROW
-    return Markup("").join(parts), area.bottom + below + (_TITLE if picture.x.title else 6)
+    return Markup(drawn)  # noqa: S704 - a template escaped it
 
 
 def _area(picture: Picture, top: float) -> tuple[_Area, float]:
     """Return where the plot lies, and the height of slanted labels beneath; 0 where level."""
     right, bottom = WIDTH - _RIGHT, max(picture.height, top + 80) - _ROW - _TITLE
     rough = _scale(picture, _Area(60, top, right, bottom), upright=True)
-    widest = max((len(_cut(label)) for _, label in marks(picture.y, rough)), default=0) * LETTER
+    widest = max((len(label) for _, label in marks(picture.y, rough)), default=0) * LETTER
     left = widest + 12 + (_TITLE if picture.y.title else 0)
     area = _Area(left, top, right, bottom)
-    names = _names(picture.x)
+    names = [] if picture.x.log else [shown(label) for _, label in picture.x.ticks]
     room = (right - left) / max(1, len(names))
-    longest = max((len(_cut(name)) for name in names), default=0) * LETTER
+    longest = max(map(len, names), default=0) * LETTER
     if longest + 6 <= room:
         return area, 0.0
     return replace(area, left=max(left, longest * _BESIDE - room / 2)), longest * _SLANT + 14
-
-
-def _names(axis: Axis) -> tuple[str, ...]:
-    """Return the labels that must all be shown, because they are names and not numbers."""
-    if axis.kind == "linear" and axis.ticks is not None:
-        return tuple(name for _, name in axis.ticks)
-    return tuple(map(readable, axis.categories))
 
 
 def _scale(picture: Picture, area: _Area, *, upright: bool) -> Scale:
     axis = picture.y if upright else picture.x
     low, high = limits(picture, upright=upright)
     start, end = (area.bottom, area.top) if upright else (area.left, area.right)
-    return Scale(low, high, start, end, axis.kind == "log", axis.categories)
+    return Scale(low, high, start, end, axis.log)
 
 
-def _cut(text: str) -> str:
-    return shortened(text, LABEL)
+def _upright_marks(picture: Picture, scale: Scale) -> list[tuple[float, str]]:
+    found = [(-place, label) for place, label in marks(picture.y, scale)]
+    return [(-place, label) for place, label in thinned_marks(found, [13.0] * len(found))]
 
 
-def _upright(axis: Axis, scale: Scale, area: _Area) -> Iterator[Markup]:
-    """Yield the marks of the y axis, its lines and its title."""
-    found = [(-place, label) for place, label in marks(axis, scale)]
-    found = thinned_marks(found, [13.0] * len(found))
-    if axis.grid:
-        yield _grid([f"M{n(area.left)} {n(-place)}H{n(area.right)}" for place, _ in found])
-    texts = [(area.left - 6, -place + 4, _cut(label)) for place, label in found]
-    yield _labels(texts, "end")
-    if axis.title:
-        middle = (area.top + area.bottom) / 2
-        yield Markup(
-            '<text {} text-anchor="middle" transform="translate(14 {})rotate(-90)">{}</text>'
-        ).format(fill(QUIET.light), n(middle), axis.title)
+def _level_marks(picture: Picture, scale: Scale, *, slanted: float) -> list[tuple[float, str]]:
+    found = marks(picture.x, scale)
+    return thinned_marks(found, [14.0 if slanted else len(text) * LETTER for _, text in found])
 
 
-def _level(axis: Axis, scale: Scale, area: _Area, *, slanted: float) -> Iterator[Markup]:
-    """Yield the marks of the x axis, its lines and its title."""
-    found = marks(axis, scale)
-    widths = [14.0 if slanted else len(_cut(label)) * LETTER for _, label in found]
-    found = thinned_marks(found, widths)
-    if axis.grid:
-        yield _grid([f"M{n(place)} {n(area.top)}V{n(area.bottom)}" for place, _ in found])
-    if slanted:
-        for place, label in found:
-            yield Markup(
-                '<text {} text-anchor="end" transform="translate({} {})rotate(-40)">{}</text>'
-            ).format(fill(QUIET.light), n(place + 4), n(area.bottom + 14), _cut(label))
-    else:
-        texts = [(place, area.bottom + 16, _cut(label)) for place, label in found]
-        yield _labels(texts, "middle")
-    if axis.title:
-        below = area.bottom + (slanted or _ROW) + 15
-        yield _label((area.left + area.right) / 2, below, axis.title, "middle")
-
-
-def _grid(lines: list[str]) -> Markup:
-    return Markup('<path {} d="{}"/>').format(stroke(LINE.light), "".join(lines))
-
-
-def _labels(texts: Iterable[tuple[float, float, str]], anchor: str) -> Markup:
-    """Return the labels of an axis: (left, foot, text)."""
-    shown = Markup("").join(
-        Markup('<text x="{}" y="{}">{}</text>').format(n(x), n(y), text) for x, y, text in texts
-    )
-    return Markup('<g {} text-anchor="{}">{}</g>').format(fill(QUIET.light), anchor, shown)
-
-
-def _label(x: float, y: float, text: str, anchor: str) -> Markup:
-    return Markup('<text {} x="{}" y="{}" text-anchor="{}">{}</text>').format(
-        fill(QUIET.light), n(x), n(y), anchor, text
-    )
-
-
-def _note(note: Note, x: Scale, y: Scale) -> Markup:
-    across = x.part(note.x) if note.of_width else x.own(note.x)
-    down = y.part(note.y) if note.of_height else y.own(note.y)
-    if across is None or down is None:
-        return Markup("")
-    return Markup('<text {} x="{}" y="{}" text-anchor="{}">{}</text>').format(
-        fill(note.colour or QUIET.light),
-        n(across + note.shift),
-        n(down - note.rise + 4),
-        note.anchor,
-        note.text,
-    )
+def _level_labels(
+    found: list[tuple[float, str]], area: _Area, *, slanted: float
+) -> Iterator[Label]:
+    for at, text in found:
+        if slanted:
+            yield Label(at + 4, area.bottom + 14, text, "end", -40)
+        else:
+            yield Label(at, area.bottom + 16, text, "middle")
 
 
 def _legend_rows(picture: Picture) -> list[list[tuple[float, Trace]]]:
     """Return the rows of the legend: (left, trace)."""
-    named = {trace.name: trace for trace in picture.traces if trace.legend}
-    if not picture.legend or not named or len(picture.traces) == 1:
-        return []
-    rows: list[list[tuple[float, Trace]]] = [[]]
-    left = 14.0
-    for trace in named.values():
-        width = len(trace.name) * LETTER + 38
-        if left + width > WIDTH and rows[-1]:
+    rows: list[list[tuple[float, Trace]]] = []
+    left = float(WIDTH)
+    for trace in {t.name: t for t in picture.traces if t.legend}.values():
+        width = len(shown(trace.name)) * LETTER + 38
+        if left + width > WIDTH:
             rows.append([])
             left = 14.0
         rows[-1].append((left, trace))
@@ -257,23 +181,126 @@ def _legend_rows(picture: Picture) -> list[list[tuple[float, Trace]]]:
     return rows
 
 
-def _legend(row: list[tuple[float, Trace]], top: float) -> Markup:
-    signs = chain.from_iterable(_sign(left, top, trace) for left, trace in row)
-    names = _labels([(left + 28, top + 10, trace.name) for left, trace in row], "start")
-    return Markup("").join((*signs, names))
+def _signs(places: list[tuple[float, int, Trace]]) -> Iterator[Stroke]:
+    """Yield what stands before each name of the legend."""
+    for left, top, t in places:
+        middle = top + 6
+        if t.mode == "bars":
+            d = f"M{n(left + 4)} {middle - 5}h14v10h-14z"
+            yield Stroke(d, t.colour, fills=True, opacity=t.opacity)
+        if "lines" in t.mode:
+            d = f"M{n(left)} {middle}h22"
+            yield Stroke(d, t.colour, width=2.5, dash=_DASHES.get(t.dash, ""))
+        if "markers" in t.mode:
+            yield _markers(t, [(left + 11, middle)])
 
 
-def _sign(left: float, top: float, trace: Trace) -> Iterator[Markup]:
-    colour = trace.colours[0]
-    middle = top + 6
-    if trace.bars:
-        yield Markup('<rect {}{} x="{}" y="{}" width="14" height="10"/>').format(
-            fill(colour), seen(trace.opacity), n(left + 4), n(middle - 5)
-        )
-    if trace.lines:
-        dash = Markup(' stroke-dasharray="5 3"') if trace.dash != "solid" else Markup("")
-        yield Markup('<path {} stroke-width="2.5"{} d="M{} {}h22"/>').format(
-            stroke(colour), dash, n(left), n(middle)
-        )
-    if trace.markers:
-        yield markers(trace, colour, trace.symbols[0], [(left + 11, middle)])
+def _lines(lines: Sequence[LevelLine], x: Scale, y: Scale) -> Iterator[Stroke]:
+    for line in lines:
+        ends = (x.start, x.end) if line.x is None else (x.at(line.x[0]), x.at(line.x[1]))
+        side, (left, right) = y.at(line.y), ends
+        if side is not None and left is not None and right is not None:
+            d = f"M{n(left)} {n(side)}H{n(right)}"
+            yield Stroke(d, line.colour, width=line.width, dash=_DASHES.get(line.dash, ""))
+
+
+def _bars(picture: Picture, x: Scale, y: Scale) -> Iterator[Stroke]:
+    bars = [trace for trace in picture.traces if trace.mode == "bars"]
+    thick = abs(y.end - y.start) / (y.high - y.low) * _BAR
+    for trace, spans in zip(bars, stacked(bars), strict=True):
+        paths: dict[str, str] = {}
+        for (begin, end, place), colour in zip(spans, _colours(trace), strict=False):
+            left, right, middle = x.at(begin), x.at(end), y.at(place)
+            if left is not None and right is not None and middle is not None:
+                begins, width = n(min(left, right)), n(abs(right - left))
+                path = f"M{begins} {n(middle - thick / 2)}h{width}v{n(thick)}h-{width}z"
+                paths[colour] = paths.get(colour, "") + path
+        for colour, path in paths.items():
+            yield Stroke(path, colour, fills=True, opacity=trace.opacity)
+
+
+def _colours(trace: Trace) -> Sequence[str]:
+    """Return the colour of each bar that has a length."""
+    colours = trace.colours or (trace.colour,) * len(trace.x)
+    return [colour for colour, value in zip(colours, trace.x, strict=True) if value is not None]
+
+
+def _points(picture: Picture, x: Scale, y: Scale) -> Iterator[Stroke]:
+    for trace in picture.traces:
+        if trace.mode == "bars":
+            continue
+        places = [(x.at(a), y.at(b)) for a, b in zip(trace.x, trace.y, strict=True)]
+        points = [(a, b) if a is not None and b is not None else None for a, b in places]
+        known = [point for point in points if point is not None]
+        if "lines" in trace.mode and known:
+            yield _line(trace, points)
+        if trace.reach is not None and known:
+            yield _reach(trace, x, known[0][1])
+        if "markers" in trace.mode and known:
+            yield _markers(trace, known)
+
+
+def _line(trace: Trace, points: list[Point | None]) -> Stroke:
+    path = ""
+    last: Point | None = None
+    for point, after in pairwise((*points, None)):
+        if point is None:
+            last = None
+            continue
+        place = (round(point[0]), round(point[1]))
+        if last is None:
+            path += f"M{place[0]} {place[1]}l"
+        elif after is None or max(abs(point[0] - last[0]), abs(point[1] - last[1])) >= _NEAR:
+            path += _step(last, place, first=path.endswith("l"))
+        else:
+            continue
+        last = place
+    dash = _DASHES.get(trace.dash, "")
+    return Stroke(path, trace.colour, width=trace.width, dash=dash, opacity=trace.opacity)
+
+
+def _step(last: Point, place: Point, *, first: bool = True) -> str:
+    """Return a step of a path: a third shorter than the place that it leads to."""
+    right, down = n(place[0] - last[0]), n(place[1] - last[1])
+    before = "" if first or right.startswith("-") else " "
+    return f"{before}{right}{'' if down.startswith('-') else ' '}{down}"
+
+
+def _reach(trace: Trace, x: Scale, side: float) -> Stroke:
+    """Return the bar of a point; an end beyond what the axis can show stops at its edge."""
+    minus, plus = trace.reach or (0.0, 0.0)
+    value = trace.x[0] or 0.0
+    low, high = x.at(value - minus), x.at(value + plus)
+    ends = (x.start if low is None else low, x.end if high is None else high)
+    path = "".join(f"M{n(end)} {n(side - _CAP)}v{n(2 * _CAP)}" for end in ends)
+    return Stroke(f"{path}M{n(ends[0])} {n(side)}H{n(ends[1])}", trace.colour, width=2)
+
+
+def _markers(trace: Trace, points: Sequence[Point]) -> Stroke:
+    """Return a trace's marker at each of the points; those that fall on one another once."""
+    shape, opacity = trace.symbol.removesuffix("-open"), trace.opacity
+    if trace.symbol == "circle":
+        dots = dict.fromkeys((float(round(a)), float(round(b))) for a, b in points)
+        path = "".join(f"m{_step(a, b)}h0" for a, b in pairwise(((0.0, 0.0), *dots)))
+        return Stroke(path, trace.colour, width=trace.size, opacity=opacity, dots=True)
+    outline = _outline(shape, trace.size / 2)
+    path = "".join(dict.fromkeys(f"M{n(a)} {n(b)}{outline}" for a, b in points))
+    hollow = trace.symbol != shape
+    width = 1.6 if hollow else 0
+    return Stroke(path, trace.colour, fills=not hollow, width=width, opacity=opacity)
+
+
+def _outline(shape: str, r: float) -> str:
+    """Return the path of a marker around the current point."""
+    if shape == "circle":
+        return f"m-{n(r)} 0a{n(r)} {n(r)} 0 1 0 {n(2 * r)} 0a{n(r)} {n(r)} 0 1 0 -{n(2 * r)} 0z"
+    if shape == "square":
+        return f"m-{n(r)} -{n(r)}h{n(2 * r)}v{n(2 * r)}h-{n(2 * r)}z"
+    far = n(r * 1.25)
+    return f"m0 -{far}l{far} {far}l-{far} {far}l-{far} -{far}z"
+
+
+def n(number: float) -> str:
+    """Return a pixel with one decimal at most."""
+    text = f"{number:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text

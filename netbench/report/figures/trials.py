@@ -9,21 +9,16 @@ from netbench.analysis.columns import Rows, groups
 from netbench.analysis.multiplicity import leading
 from netbench.analysis.series import TrialPoint, by_place, in_columns
 from netbench.record import Slice
-from netbench.report.document import Json
 from netbench.report.figures.base import (
-    TABLE,
     Figure,
     FigureData,
-    Spec,
-    axis,
     figure,
     in_order,
-    layout,
-    named,
     placed,
     scaled,
     thinned,
 )
+from netbench.report.figures.picture import Axis, LevelLine, Picture, Trace
 from netbench.report.labels import concerns, metric_title
 from netbench.report.sentences import finding, primaries
 from netbench.spec import Arm
@@ -41,6 +36,8 @@ _Part = tuple[int, float, Slice]
 class _Frame:
     """One arm's column of the figure."""
 
+    arm: Arm
+    colour: str
     number: int
     blocks: int
     """The last block of the run."""
@@ -68,36 +65,33 @@ def trials(scene: FigureData) -> tuple[Figure, ...]:
 
 
 def _trials(scene: FigureData, key: CellKey, points: Rows[TrialPoint]) -> Figure:
+    metric, last = points[0].metric, int(points.numbers("block").max())
+    slices = _slices(scene, key, metric)
     shown, note = thinned(points)
+    return figure(
+        f"trials-{key.slug}-{metric}",
+        title=finding(scene.analysis, key),
+        caption=f"{placed(key)} Each large point is the value of one block: of a session, or of a "
+        "trial that ran whole. Within a driver, blocks run from left to right."
+        f"{_note(slices, last)} The short line is the median.{note}",
+        picture=_picture(scene, _frames(scene, points, last), shown, slices, key),
+        headers=("driver", "block", "record", "value"),
+        things=points,
+        row=_row,
+    )
+
+
+def _frames(scene: FigureData, points: Rows[TrialPoint], last: int) -> list[_Frame]:
+    """Return the column of each arm, the baseline's first."""
     arms = sorted(
         (Arm(*name) for name, _ in groups(points.words("driver"), points.numbers("replica"))),
         key=lambda arm: (arm.driver != scene.analysis.baseline, arm),
     )
-    metric, unit = points[0].metric, points[0].unit
-    scale, name = scaled(points.numbers("value").tolist(), unit)
-    slices = _slices(scene, key, metric)
-    last = int(points.numbers("block").max())
-    data: list[Json] = []
-    for number, arm in enumerate(arms):
-        own = [p for p in shown if Arm(p.driver, p.replica) == arm]
-        parts = [] if arm.replica else slices.get(arm.driver, [])
-        data += _column(scene, own, parts, arm, _Frame(number, last, scale, name))
-    spec = _layout(arms, f"{metric_title(metric)}, {name}")
-    spec["shapes"] = _medians(scene, key, metric, arms, scale)
-    caption = (
-        f"{placed(key)} Each large point is the value of one block: of a session, or of a trial "
-        f"that ran whole. Within a driver, blocks run from left to right.{_told(slices, last)} "
-        f"The short line is the median.{note}"
-    )
-    return figure(
-        f"trials-{key.slug}-{metric}",
-        title=finding(scene.analysis, key),
-        caption=caption,
-        spec={"data": data, "layout": spec},
-        headers=("driver", "block", "record", "value"),
-        rows=[_row(point) for point in points[:TABLE]],
-        more=max(0, len(points) - TABLE),
-    )
+    scale, unit = scaled(points.numbers("value").tolist(), points[0].unit)
+    return [
+        _Frame(arm, scene.colour(arm.driver), number, last, scale, unit)
+        for number, arm in enumerate(arms)
+    ]
 
 
 def _row(p: TrialPoint) -> tuple[str, ...]:
@@ -105,28 +99,31 @@ def _row(p: TrialPoint) -> tuple[str, ...]:
     return arm, str(p.block), str(p.record), units.quantity(p.value, p.unit)
 
 
-def _column(
-    scene: FigureData, points: list[TrialPoint], parts: list[_Part], arm: Arm, frame: _Frame
-) -> list[Spec]:
-    """Return the slices and the values of one arm."""
-    colour = scene.colours[arm.driver].light
-    values = _values(arm.driver, colour, points, frame)
-    return [_parts(arm.driver, colour, parts, frame), values] if parts else [values]
-
-
-def _layout(arms: list[Arm], title: str) -> Spec:
-    step = -(-len(arms) // LABELS)
-    return layout(
-        axis(
+def _picture(
+    scene: FigureData,
+    frames: list[_Frame],
+    points: list[TrialPoint],
+    slices: dict[str, list[_Part]],
+    key: CellKey,
+) -> Picture:
+    metric = points[0].metric
+    traces: list[Trace] = []
+    for frame in frames:
+        parts = [] if frame.arm.replica else slices.get(frame.arm.driver, [])
+        traces += [_parts(parts, frame)] if parts else []
+        own = [p for p in points if (p.driver, p.replica) == (frame.arm.driver, frame.arm.replica)]
+        traces.append(_values(own, frame))
+    named = frames[:: -(-len(frames) // LABELS)]
+    return Picture(
+        Axis(
             "",
-            tickvals=list(range(0, len(arms), step)),
-            ticktext=[named(str(arm)) for arm in arms[::step]],
-            range=[-0.5, len(arms) - 0.5],
-            showgrid=False,
-            autotickangles=[0, -40],
+            limits=(-0.5, len(frames) - 0.5),
+            ticks=tuple((float(frame.number), str(frame.arm)) for frame in named),
+            grid=False,
         ),
-        axis(title, rangemode="tozero"),
-        showlegend=False,
+        Axis(f"{metric_title(metric)}, {frames[0].unit}", to_zero=True),
+        tuple(traces),
+        tuple(_medians(scene, key, metric, frames)),
     )
 
 
@@ -146,7 +143,7 @@ def _slices(scene: FigureData, key: CellKey, metric: str) -> dict[str, list[_Par
     return {driver: parts for driver, parts in found.items() if parts}
 
 
-def _told(slices: dict[str, list[_Part]], last: int) -> str:
+def _note(slices: dict[str, list[_Part]], last: int) -> str:
     if not slices:
         return ""
     most = max(len({block for block, *_ in parts}) for parts in slices.values())
@@ -154,53 +151,47 @@ def _told(slices: dict[str, list[_Part]], last: int) -> str:
     return f" Small points are its slices, one for each round, from left to right{some}."
 
 
-def _parts(driver: str, colour: str, found: list[_Part], frame: _Frame) -> Spec:
+def _parts(found: list[_Part], frame: _Frame) -> Trace:
     """Return the slices of one driver."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": named(driver),
-        "showlegend": False,
-        "x": [frame.place(block, within) for block, within, _ in found],
-        "y": [(one.value or 0.0) / frame.scale for *_, one in found],
-        "text": [f"block {block}, round {one.round}, order {one.order}" for block, _, one in found],
-        "hovertemplate": f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
-        "marker": {"size": 3, "opacity": 0.55, "color": colour},
-    }
+    return Trace(
+        name=frame.arm.driver,
+        colour=frame.colour,
+        x=[frame.place(block, within) for block, within, _ in found],
+        y=[(one.value or 0.0) / frame.scale for *_, one in found],
+        texts=[f"block {block}, round {one.round}, order {one.order}" for block, _, one in found],
+        hover=f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
+        size=3,
+        opacity=0.55,
+    )
 
 
-def _values(driver: str, colour: str, points: list[TrialPoint], frame: _Frame) -> Spec:
+def _values(points: list[TrialPoint], frame: _Frame) -> Trace:
     """Return the values of one arm."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": named(driver),
-        "showlegend": False,
-        "x": [frame.place(p.block) for p in points],
-        "y": [p.value / frame.scale for p in points],
-        "text": [f"record {p.record}, block {p.block}" for p in points],
-        "hovertemplate": f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
-        "marker": {"size": 9, "opacity": 0.85, "color": colour},
-    }
+    return Trace(
+        name=frame.arm.driver,
+        colour=frame.colour,
+        x=[frame.place(p.block) for p in points],
+        y=[p.value / frame.scale for p in points],
+        texts=[f"record {p.record}, block {p.block}" for p in points],
+        hover=f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
+        size=9,
+        opacity=0.85,
+    )
 
 
-def _medians(
-    scene: FigureData, key: CellKey, metric: str, arms: list[Arm], scale: float
-) -> list[Json]:
+def _medians(scene: FigureData, key: CellKey, metric: str, frames: list[_Frame]) -> list[LevelLine]:
     found: dict[str, float | None] = {}
     for contrast in primaries(scene.analysis):
         if concerns(contrast, key, metric):
             found[contrast.driver] = contrast.driver_median
             found.setdefault(contrast.baseline, contrast.baseline_median)
+    ends = WIDTH / 2
     return [
-        {
-            "type": "line",
-            "x0": number - WIDTH / 2,
-            "x1": number + WIDTH / 2,
-            "y0": median / scale,
-            "y1": median / scale,
-            "line": {"width": 2, "color": scene.colours[arm.driver].light},
-        }
-        for number, arm in enumerate(arms)
-        if not arm.replica and (median := found.get(arm.driver)) is not None
+        LevelLine(
+            y=median / f.scale,
+            x=(f.number - ends, f.number + ends),
+            colour=f.colour,
+        )
+        for f in frames
+        if not f.arm.replica and (median := found.get(f.arm.driver)) is not None
     ]

@@ -1,0 +1,197 @@
+"""The conditions under which a run's figures hold: host, engine, facts, probes, and limits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from netbench import units
+from netbench.analysis.cell_key import PLACEMENTS, plain
+from netbench.analysis.digest_model import Digest, DriverView
+from netbench.analysis.model import Analysis
+from netbench.facts.registry import FACTS
+from netbench.probes import PROBES
+from netbench.record import Absent, FactValue, RunInfo
+from netbench.report.labels import grouped, joined
+from netbench.report.sentences import declared_driver, fact
+from netbench.spec import Path
+
+_MINUTE: Final = 60
+_COUNTED_BYTES: Final = 100_000
+"""Below it every byte is shown."""
+_NO_NETWORK: Final = "a user-mode network that the engine does not name"
+
+
+def host_text(info: RunInfo) -> str:
+    """Return name, processor and kind of the host, as far as they were read."""
+    cpus = fact(info, "host.cpus")
+    parts = [
+        fact_text(value)
+        for value in (fact(info, "host.name"), fact(info, "host.cpu_model"))
+        if isinstance(value, str)
+    ]
+    parts += [f"{cpus} CPUs"] if isinstance(cpus, int) else []
+    parts += ["virtual machine"] if fact(info, "host.hypervisor") is True else []
+    return ", ".join(parts) or "not read"
+
+
+def kernel_text(info: RunInfo) -> str:
+    """Return the kernel's release."""
+    return fact_text(fact(info, "kernel.release"))
+
+
+def engine_named(info: RunInfo) -> str:
+    """Return the engine with its version, or what it says of itself where it has none."""
+    version, name = fact(info, "engine.version"), fact(info, "engine.name")
+    if isinstance(version, str):
+        return plain(f"{info.engine} {version}")
+    return plain(name if isinstance(name, str) else info.engine)
+
+
+def fact_text(value: FactValue | None, unit: str = "") -> str:
+    """Return a fact for people."""
+    match value:
+        case None:
+            return units.MISSING
+        case Absent():
+            return f"not read: {plain(value.reason)}"
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(plain(part) for part in value)
+        case int() | float():
+            return _number(value, unit)
+        case str():
+            return plain(value)
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == units.SECONDS and value >= _MINUTE:
+        return units.duration(value)
+    if unit == units.BYTES and abs(value) < _COUNTED_BYTES:
+        return f"{value:,.0f} {unit}"  # an MTU of 1504 is not one of 1500
+    if unit in {units.BYTES, units.SECONDS}:
+        return units.quantity(value, unit)
+    return f"{value:g}"
+
+
+def environment(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
+    """Return (name, value, meaning) of every fact of the run that was read."""
+    return tuple(
+        (name, fact_text(value, known.unit if known else ""), known.meaning if known else "")
+        for name, value, known in ((name, value, FACTS.get(name)) for name, value in info.facts)
+        if not isinstance(value, Absent)
+    )
+
+
+def unread(info: RunInfo) -> tuple[tuple[str, str], ...]:
+    """Return why facts of the run are absent, each reason once with the names of its facts."""
+    absent = ((name, value) for name, value in info.facts if isinstance(value, Absent))
+    found = grouped((value.reason, name) for name, value in absent)
+    return tuple((plain(reason), plain(joined(names))) for reason, names in found.items())
+
+
+def probe_lines(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
+    """Return (name, what it measures, parameters) of every probe as the suite configured it."""
+    return tuple(
+        (
+            probe.name,
+            PROBES[probe.kind].summary if probe.kind in PROBES else probe.kind,
+            ", ".join(f"{name} {fact_text(value)}" for name, value in probe.parameters),
+        )
+        for probe in info.plan.probes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing about the engine that a reader must know."""
+
+    short: str
+    """A few words, for the stamp."""
+    long: str
+    """A sentence or two, for the limits."""
+
+
+def conditions(info: RunInfo) -> Iterator[Condition]:
+    """Yield what is special about the engine of a run."""
+    desktop = fact(info, "engine.desktop")
+    if isinstance(desktop, str):
+        yield Condition(
+            f"the engine's host is a VM ({plain(desktop)})",
+            f"The engine's host is a VM of {plain(desktop)}: its host namespace, its links and its "
+            "CPUs are those of that machine, and a published port passes the product's own proxy "
+            "before it reaches this one.",
+        )
+    if fact(info, "engine.rootless") is True and fact(info, "engine.name") == "docker":
+        named = fact(info, "engine.rootless_network")
+        network = plain(named) if isinstance(named, str) else _NO_NETWORK
+        yield Condition(
+            f"the engine is rootless, behind {network}",
+            "The engine is rootless: its host, and so the driver host, is a network namespace of "
+            f"its own, not the machine's. Between the two lies {network}; no path that was "
+            "measured crosses it.",
+        )
+    if fact(info, "engine.local") is False:
+        yield Condition(
+            "the engine's processes are not this machine's",
+            "The engine's processes are not those of the machine that netbench ran on: facts, "
+            "counters, CPU time and the sentinel are those of the engine's machine, read there "
+            "through the engine. The sentinel there is two `dd` and a pipe: compare its readings "
+            "with none of another machine.",
+        )
+
+
+def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]:
+    """Return the limits that apply to this run."""
+    found = [
+        "The tools share the machine with what they measure; nothing here crossed a network card."
+    ]
+    found += [f"{joined(names)}: {text}" for text, names in _caveats(info, digest).items()]
+    if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
+        found.append(
+            "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
+            "veth pair; a real one adds its cards, cables and switches to every driver alike."
+        )
+    rules = fact(info, "net.firewall_rules")
+    if "host" in info.plan.drivers and rules != 0:
+        count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
+        found.append(
+            "host is not a machine without containers: its lo passes the firewall hooks that the "
+            f"engine set in its own namespace ({count}). container's lo passes none of them: a "
+            "difference between the two is what those hooks cost."
+        )
+    found += [condition.long for condition in conditions(info)]
+    if fact(info, "host.hypervisor") is True:
+        found.append(
+            "This is a virtual machine: waking a second virtual CPU costs tens of microseconds "
+            "and hides the driver in round trips on two cores; the hypervisor's share of the work "
+            "is invisible."
+        )
+    if analysis.measuring_share is not None:
+        found.append(
+            f"{analysis.measuring_share * 100:.0f} % of the run's time was measuring"
+            + (f" ({units.duration(info.wall)} in all)." if info.wall is not None else ".")
+        )
+    if digest.problems:
+        found.append("What gave no number stays in the records with its reason.")
+    seen = [PLACEMENTS[p] for p in dict.fromkeys(cell.placement for cell in info.plan.cells)]
+    found.append(f"Nothing is said of placements other than: {', '.join(seen)}.")
+    return (*found, *info.notes)
+
+
+def _caveats(info: RunInfo, digest: Digest) -> dict[str, list[str]]:
+    """Return the texts of the drivers' own caveats that apply, with the drivers of each."""
+    known = {name: declared_driver(name) for name in info.plan.drivers}
+    return grouped(
+        (caveat.text, name)
+        for name, driver in known.items()
+        for caveat in (driver.caveats if driver is not None else ())
+        if not _carried(digest.view(name), caveat.unless_kind)
+    )
+
+
+def _carried(view: DriverView | None, kind: str) -> bool:
+    """Return whether a counted link of this kind is part of a proved path."""
+    examples = [way.example for way in view.ways if way.example] if view else []
+    paths = [record.path for record in examples if record.path]
+    return any(hop.kind == kind and hop.counted != "none" for path in paths for hop in path.hops)
