@@ -1,23 +1,37 @@
 """What commands write from run folders, and what they refuse."""
 
 import json
-import os
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.program import Program
+from support.program import Ended
 from support.schemas import validated
 from support.synthetic import run_of
 
+from netbench.cli import run_command_line
 from netbench.store import RunFolder
 
 RUN = run_of(blocks=1, drivers=("host", "bridge"))
 
 
+Program = Callable[..., Ended]
+
+
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+def program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
+    """The command line in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*argv: str) -> Ended:
+        code = run_command_line(argv)
+        return Ended(code, *capsys.readouterr(), argv[0])
+
+    return call
 
 
 @pytest.fixture
@@ -36,9 +50,9 @@ def test_an_export_tells_all_mistakes_at_once(program: Program, folder: Path) ->
     assert "'rows' is none of trials, contrasts, cells" in done.stderr
 
 
-def test_what_is_no_run_is_refused_by_every_command(program: Program) -> None:
-    (program.folder / "newer").mkdir()
-    (program.folder / "newer" / "run.json").write_text('{"schema": 99}')
+def test_what_is_no_run_is_refused_by_every_command(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "run.json").write_text('{"schema": 99}')
     for name, why in (
         (".", "holds no run.json"),
         ("none", "does not exist"),
@@ -50,29 +64,31 @@ def test_what_is_no_run_is_refused_by_every_command(program: Program) -> None:
         assert why in done.stderr
 
 
-def test_a_run_becomes_files_of_each_kind(program: Program, folder: Path) -> None:
+def test_a_run_becomes_files_of_each_kind(program: Program, folder: Path, tmp_path: Path) -> None:
     document = program("export", str(folder), "--format", "json")
     table = program("export", str(folder), "--table", "contrasts", "--output", "out.csv")
     metrics = program("export", str(folder), "--format", "openmetrics")
 
     assert validated("run", json.loads(document.stdout))["lead"].startswith("Against host")
     assert table.stdout == ""
-    assert (program.folder / "out.csv").read_text().startswith("run,driver,baseline,")
+    assert (tmp_path / "out.csv").read_text().startswith("run,driver,baseline,")
     assert metrics.stdout.endswith("# EOF\n")
 
 
-def test_a_run_that_ended_before_its_first_trial_has_a_report(program: Program) -> None:
-    made = RunFolder.create(program.folder / "reports", RUN.info.plan.drivers, RUN.info)
+def test_a_run_that_ended_before_its_first_trial_has_a_report(
+    program: Program, tmp_path: Path
+) -> None:
+    made = RunFolder.create(tmp_path / "reports", RUN.info.plan.drivers, RUN.info)
     done = program("report", str(made.path))
 
     assert done.code == 0, done.stderr
     assert (made.path / "report.html").exists()
 
 
-def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, folder: Path) -> None:
-    (tmp_path / "without").mkdir()
-    (tmp_path / "without" / "pyarrow.py").write_text("raise ImportError('not here')")
-    program = Program(tmp_path, environment={"PYTHONPATH": path_with(tmp_path / "without")})
+def test_without_pyarrow_the_error_names_the_extra(
+    program: Program, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
 
     done = program("export", str(folder), "--format", "parquet", "--output", "out.parquet")
 
@@ -80,10 +96,6 @@ def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, folder: Path)
     assert "needs pyarrow" in done.stderr
     assert "pip install 'netbench[parquet]'" in done.stderr
     assert not (tmp_path / "out.parquet").exists()
-
-
-def path_with(first: Path) -> str:
-    return f"{first}:{os.environ.get('PYTHONPATH', '')}"
 
 
 def test_a_decision_record_is_written_once(program: Program, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import netbench
@@ -21,11 +22,12 @@ COMPOSED = {
 netbench's own (`Maker.links`), and of quoted words (`verify.connects.script`)."""
 
 
-def sources() -> list[tuple[str, ast.Module]]:
-    return [
+@cache
+def sources() -> tuple[tuple[str, ast.Module], ...]:
+    return tuple(
         (str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8")))
         for path in sorted(PACKAGE.rglob("*.py"))
-    ]
+    )
 
 
 def calls(tree: ast.Module) -> Iterator[ast.Call]:

@@ -2,9 +2,8 @@ import statistics
 from collections import Counter
 from dataclasses import replace
 
-from support.synthetic import ROUNDS, records_of, reported, run_of
+from support.synthetic import ROUNDS, reported
 
-from netbench.analysis import analyse
 from netbench.analysis.digest import LINES, ROWS
 from netbench.analysis.digest_model import CommandLine
 from netbench.record import Failure
@@ -40,10 +39,8 @@ def test_the_strong_line_is_the_record_with_the_median_value() -> None:
 
 
 def test_a_long_run_keeps_a_bounded_part_and_exact_counts() -> None:
-    run = run_of(blocks=150)
-    analysis = analyse(run.info, run.records)
-
-    found = digest(analysis, records_of(run.info, 1))
+    run = reported(blocks=150)
+    found = run.digest
 
     assert len(run.records) == found.total == 2700
     assert len(found.rows) == ROWS
