@@ -11,7 +11,8 @@ from netbench.cli.endpoints import (
     veth_lines,
 )
 from netbench.drivers import ReachPlace
-from netbench.verify import NotVerified, ReachResult, Verified
+from netbench.verify import NotVerified, Verified
+from netbench.verify.matrix import ReachResult
 from netbench.verify.places import SOURCES, TARGETS
 
 _WIDTH: Final = 100

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from netbench.engines.base import Engine
 from netbench.errors import EngineError
 from netbench.facts.cpu_time import tick
-from netbench.facts.firewall import firewall_facts
-from netbench.facts.host import FILES, host_facts
+from netbench.facts.host import FILES, firewall_facts, host_facts, no_firewall_facts
 from netbench.facts.procfs import read_local
 from netbench.record import Absent, FactValue
 from netbench.system.files import text
@@ -26,8 +25,7 @@ def read_host_facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue
         firewall = in_netns(host.pid, firewall_facts)
     else:
         net = _from_inside(engine, _net_files())
-        unread = Absent("the ruleset is for root on the engine's host to read")
-        firewall = dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), unread)
+        firewall = no_firewall_facts("the ruleset is for root on the engine's host to read")
 
     def read(path: str) -> str | None:
         return net.get(path) if path.startswith(_NET) else text(engine.files, path)

@@ -17,7 +17,7 @@ from netbench.errors import FactError
 from netbench.facts.base import Pair, Reader
 from netbench.record import NO_HOST, NO_USER, EndpointFacts, Link, Redaction, telling
 from netbench.spec import Role
-from netbench.topology.readers import namespaces_of
+from netbench.topology.paths import namespaces_of
 
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
 _OURS: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))

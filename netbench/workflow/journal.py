@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from netbench.record import OtherRun, RunInfo
-from netbench.runner import BlockFinished, BlockJudged, Ended, Event, TrialFinished
+from netbench.runner.run_state import BlockFinished, BlockJudged, Ended, Event, TrialFinished
 from netbench.store import RunFolder
 from netbench.system.interrupts import deferred_signals
 from netbench.workflow.options import Observer

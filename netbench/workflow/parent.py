@@ -11,7 +11,7 @@ from netbench.errors import ConfigurationError, FactError
 from netbench.facts.base import Pair
 from netbench.record import EndpointFacts, Link
 from netbench.spec import Role
-from netbench.topology import choose_reader, namespaces_of
+from netbench.topology.paths import choose_reader, namespaces_of
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
 """Kinds of link that are themselves children of another."""

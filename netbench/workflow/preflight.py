@@ -12,7 +12,7 @@ from netbench.record import FactValue, Redaction
 from netbench.spec import CpuTopology
 from netbench.spec import Path as TrafficPath
 from netbench.system.interrupts import deferred_signals
-from netbench.topology import choose_reader
+from netbench.topology.paths import choose_reader
 from netbench.workflow.host_facts import read_host_facts
 from netbench.workflow.identity import identity
 from netbench.workflow.options import Observer, RunOptions

@@ -12,10 +12,14 @@ from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import NOTE, SCHEMA, RunInfo
-from netbench.runner import Judge, Runner, RunState, ceiling
+from netbench.runner.ceiling import ceiling
+from netbench.runner.machine import MachineMeter
+from netbench.runner.recording import Recorder
+from netbench.runner.run import Runner
+from netbench.runner.run_state import Judge, RunState
 from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
-from netbench.topology import choose_reader, choose_sentinel
+from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
 from netbench.workflow.journal import Journal, Status
 from netbench.workflow.options import Observer, RunOptions, SilentObserver
@@ -99,15 +103,9 @@ def carry_on(
     """Run what is left of the plan, store every record, return how it ended."""
     began = time.monotonic()
     journal = Journal(folder, info, observer)
-    runner = Runner(
-        plan,
-        engine,
-        choose_reader(engine),
-        save_raw=folder.save_raw,
-        run=info.id,
-        keep=keep,
-        state=state,
-    )
+    reader, sentinel = choose_reader(engine), choose_sentinel(engine)
+    recorder = Recorder(engine, reader, folder.save_raw, MachineMeter(engine), sentinel)
+    runner = Runner(plan, recorder, state, info.id, keep)
     try:
         with (
             observer.progress(plan, state.done) as progress,

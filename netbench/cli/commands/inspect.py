@@ -29,7 +29,8 @@ from netbench.facts.base import Pair
 from netbench.plan import parse_drivers
 from netbench.record import PairFacts
 from netbench.spec import Arm, Path, Role
-from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader, namespaces_of
+from netbench.topology.pairs import LiveBlock, LivePair, NotUp
+from netbench.topology.paths import choose_reader, namespaces_of
 from netbench.workflow.parent import check_parent
 
 if TYPE_CHECKING:

@@ -32,8 +32,10 @@ from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import parse_drivers
 from netbench.spec import Path
-from netbench.topology import choose_reader
-from netbench.verify import NotVerified, ReachResult, Verified, check_tools, verify_driver
+from netbench.topology.paths import choose_reader
+from netbench.verify import NotVerified, Verified, verify_driver
+from netbench.verify.matrix import ReachResult
+from netbench.verify.servers import check_tools
 from netbench.workflow.parent import check_parent
 from netbench.workflow.preflight import taken_down
 
