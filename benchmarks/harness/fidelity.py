@@ -29,7 +29,7 @@ from netbench.errors import ConfigurationError, NetbenchError
 from netbench.plan import Options, build, parse
 from netbench.record import Sample
 from netbench.spec import Cpus, Placement, Role
-from netbench.topology.block import target_of
+from netbench.topology.pairs import target_of
 from netbench.workflow.options import RunOptions
 from netbench.workflow.preflight import topology_of
 from netbench.workflow.run import measure

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from netbench.errors import RunFolderError
 from netbench.record import Record, RunInfo, Sample
-from netbench.sentinel.measure import SECONDS as READING
+from netbench.sentinel import SECONDS as READING
 from netbench.store import list_runs, load
 
 ROOT = Path(__file__).parent.parent.parent

@@ -36,7 +36,8 @@ from netbench.errors import EngineError
 from netbench.plan.drivers import driver_named
 from netbench.spec import Arm
 from netbench.spec import Path as TrafficPath
-from netbench.topology import LiveBlock, LivePair, choose_reader
+from netbench.topology.pairs import LiveBlock, LivePair
+from netbench.topology.paths import choose_reader
 
 ROOT: Final = Path(__file__).parent.parent.parent
 LAB: Final = ROOT / "tests/lab/dockerd"

@@ -12,7 +12,7 @@ from netbench import units
 from netbench.cli.output import printable, say
 from netbench.plan import Plan
 from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample, Settled
-from netbench.runner import (
+from netbench.runner.run_state import (
     BlockFinished,
     BlockJudged,
     BlockStarted,

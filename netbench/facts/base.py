@@ -1,16 +1,35 @@
-"""What both readers share: whom they read, and what they return."""
+"""What both readers share: what they read, and how the facts of a pair are put together."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Final, Literal, TypeVar
 
 from netbench.errors import FactError
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
-from netbench.record import Ipam, Link, PairFacts
-from netbench.spec import Protocol as Transport
-from netbench.spec import Role
+from netbench.record import Address, EndpointFacts, Ipam, Link, Namespaces, PairFacts, Route
+from netbench.spec import Protocol, Role
 from netbench.system.files import NOWHERE, Files
+from netbench.system.interrupts import Pool
+
+_S = TypeVar("_S")
+_T = TypeVar("_T")
+Where = int | str
+"""A process in a network namespace, or a file that names the namespace."""
+_KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
+    Role.CLIENT: (Role.HOST,),
+    Role.SERVER: (Role.HOST,),
+    Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
+    Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
+    Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
+}
+"""Whose namespace ids are recorded of each.
+
+A veth's or a child's other end names its namespace by such an id: every endpoint's may lie in the
+host's, and an overlay's in the sandbox or on the LAN.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,11 @@ class NamespaceSet:
     """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
 
     @property
+    def where(self) -> Where:
+        """What names the network namespace."""
+        return self.netns or self.pid
+
+    @property
     def seen(self) -> bool:
         """Whether `pid` itself is to be seen in `files`."""
         return bool(self.files.read(f"/proc/{self.pid}/stat"))
@@ -43,21 +67,18 @@ class NamespaceSet:
     def net_files(self, *names: str, taken: Files | None = None) -> dict[str, str]:
         """Return the texts of files of /proc/net in this network namespace, by name.
 
-        What is not there is left out, as `tcp6` where IPv6 is off.
-
-        Args:
-            names: of the files.
-            taken: files that have been read by now, these among them.
+        What is not there is left out, as `tcp6` where IPv6 is off. `taken` are files that have
+        been read by now, these among them.
 
         Raises:
             FactError: none of them is readable, from inside either.
         """
         there = (taken or self.files).read(*map(self.near, names))
-        seen = {name: there[self.near(name)] for name in names if self.near(name) in there}
-        if seen:
-            return {name: content.decode(errors="replace") for name, content in seen.items()}
-        found, problems = {}, []
-        for name in names:
+        found = {
+            n: there[self.near(n)].decode(errors="replace") for n in names if self.near(n) in there
+        }
+        problems = []
+        for name in () if found else names:
             try:
                 found[name] = self.run(("cat", f"/proc/net/{name}"))
             except FactError as exc:
@@ -78,7 +99,7 @@ class Pair:
     """Address by which the pair's client reaches the server."""
     ipam: Ipam | None
     lan: NamespaceSet | None = None
-    """The client on the emulated LAN, where the pair has to do with it."""
+    """The client on the emulated LAN, where the pair uses it."""
     sandbox: NamespaceSet | None = None
     """The overlay network's own namespace, where it may be entered."""
     uplink: str | None = None
@@ -86,50 +107,182 @@ class Pair:
 
     @property
     def subjects(self) -> tuple[NamespaceSet, ...]:
-        """Everybody that is to be read, in the order of `Role`."""
-        everybody = (self.client, self.server, self.host, self.lan, self.sandbox)
-        return tuple(subject for subject in everybody if subject is not None)
+        """Everything that is to be read, in the order of `Role`."""
+        every = (self.client, self.server, self.host, self.lan, self.sandbox)
+        return tuple(subject for subject in every if subject is not None)
 
 
-class Reader(Protocol):
-    """Reads the facts of a pair."""
+@dataclass(frozen=True, slots=True)
+class NetnsFacts:
+    """What a network namespace holds; offloads of its links are not read yet."""
 
-    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
-        """Return everything of each pair; an error where something that a proof needs is unread.
+    links: tuple[Link, ...]
+    """By index."""
+    addresses: tuple[Address, ...]
+    routes: tuple[Route, ...]
+    congestion: str | None
+    nsids: Mapping[Where, int]
+    """Ids by which it knows other namespaces, those that it has one for."""
 
-        Links of the host are all listed; offloads are read for those that matter to a pair.
-        """
-        ...
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was read of all pairs; network namespaces by inode."""
+
+    spaces: Mapping[tuple[Role, Where], Namespaces | FactError]
+    netns: Mapping[int | None, NetnsFacts | FactError]
+    offloads: Mapping[tuple[int | None, str], tuple[str, ...] | FactError | None]
+
+
+class Reader(ABC):
+    """Reads pairs, each network namespace once: others may make links between two readings."""
+
+    name: ClassVar[Literal["netlink", "engine"]]
+    notes: ClassVar[tuple[str, ...]] = ()
+    """What it can never read, in words."""
+    workers: ClassVar[int] = 1
+    """Readings at a time."""
+
+    @abstractmethod
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
         """Return the facts as they are now, reading no more than may have changed.
 
         Raises:
             FactError: something is unreadable, or the namespaces are not those seen before.
         """
-        ...
+
+    @abstractmethod
+    def namespaces(self, subject: NamespaceSet) -> Namespaces:
+        """Return the inodes of a subject's namespaces; errors as `netns`."""
+
+    @abstractmethod
+    def netns(self, subject: NamespaceSet, others: Sequence[Where]) -> NetnsFacts:
+        """Return what its network namespace holds, with the ids of `others`.
+
+        Raises:
+            FactError: it is gone, may not be entered, or cannot be read.
+        """
+
+    @abstractmethod
+    def offloads(self, subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
+        """Return the offloads of a link that are on, None if they cannot be read."""
+
+    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
+        """Return everything of each pair; an error where something that a proof needs is unread.
+
+        All links are listed; offloads are read for those that matter to a pair.
+        """
+        subjects = {(one.role, one.where): one for pair in pairs for one in pair.subjects}
+
+        def namespaces(subject: NamespaceSet) -> Namespaces:
+            return replace(self.namespaces(subject), **dict(subject.stands_in))
+
+        def netns(subject: NamespaceSet) -> NetnsFacts:
+            known = _KNOWN[subject.role]
+            others = [one.where for one in subjects.values() if one.role in known]
+            return self.netns(subject, others)
+
+        with Pool(max_workers=self.workers) as pool:
+            found = pool.map(_tried(namespaces), subjects.values())
+            spaces = dict(zip(subjects, found, strict=True))
+            # Of those who share a network namespace the last one is asked, the host above all.
+            asked = {
+                space.net: subjects[key]
+                for key, space in spaces.items()
+                if isinstance(space, Namespaces)
+            }
+            read = dict(zip(asked, pool.map(_tried(netns), asked.values()), strict=True))
+            wanted = [(inode, name) for inode in read for name in _offload_names(inode, read)]
+            features = pool.map(_tried(lambda key: self.offloads(asked[key[0]], key[1])), wanted)
+            seen = _Seen(spaces, read, dict(zip(wanted, features, strict=True)))
+        return [_tried(partial(self._pair, seen=seen))(pair) for pair in pairs]
+
+    def _pair(self, pair: Pair, seen: _Seen) -> PairFacts:
+        """Return one pair's share; raises what stands in the way of it."""
+        ends: dict[Role, EndpointFacts] = {}
+        notes = list(self.notes)
+        for subject in pair.subjects:
+            try:
+                ends[subject.role] = _end(pair, subject, seen)
+            except FactError as exc:
+                if subject.role is not Role.SANDBOX:
+                    raise
+                notes.append(f"the overlay's sandbox is not read: {exc}")
+        return PairFacts(
+            client=ends[Role.CLIENT],
+            server=ends[Role.SERVER],
+            host=ends[Role.HOST],
+            target=pair.target,
+            ipam=pair.ipam,
+            reader=self.name,
+            notes=tuple(notes),
+            lan=ends.get(Role.LAN),
+            sandbox=ends.get(Role.SANDBOX),
+            uplink=pair.uplink,
+        )
 
 
-def ports_in_use(
-    subject: NamespaceSet, state: str | None, protocol: Transport = "tcp"
-) -> frozenset[int]:
-    """Return local ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
-    texts = subject.net_files(protocol, f"{protocol}6").values()
-    return frozenset[int]().union(*(tcp_ports(text, state) for text in texts))
+def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
+    """Return `work` with its failure as a value: one pair's must not be every pair's."""
+
+    def attempt(subject: _S) -> _T | FactError:
+        try:
+            return work(subject)
+        except FactError as exc:
+            return exc
+
+    return attempt
 
 
-def with_offloads(links: Iterable[Link], others: Iterable[Link]) -> tuple[str, ...]:
-    """Return names of the links whose offloads matter to a pair.
+def _end(pair: Pair, subject: NamespaceSet, seen: _Seen) -> EndpointFacts:
+    """Return the facts of one end of a pair."""
+    space = seen.spaces[subject.role, subject.where]
+    if isinstance(space, FactError):
+        raise space
+    found = seen.netns[space.net]
+    if isinstance(found, FactError):
+        raise found
 
-    Args:
-        links: of one network namespace.
-        others: of the others that were read, whose own far ends and parents lie there.
+    def with_features(link: Link) -> Link:
+        on = seen.offloads.get((space.net, link.name))
+        return replace(link, offloads=None if isinstance(on, FactError) else on)
+
+    known = [one for one in pair.subjects if one.role in _KNOWN[subject.role]]
+    return EndpointFacts(
+        role=subject.role,
+        pid=subject.pid,
+        namespaces=space,
+        links=tuple(map(with_features, found.links)),
+        addresses=found.addresses,
+        routes=found.routes,
+        nsids=tuple((o.role.value, found.nsids[o.where]) for o in known if o.where in found.nsids),
+        congestion_control=found.congestion,
+    )
+
+
+def _offload_names(
+    inode: int | None, read: Mapping[int | None, NetnsFacts | FactError]
+) -> tuple[str, ...]:
+    """Return the links of one network namespace whose offloads matter to a pair.
+
+    Beside an endpoint's own these are far ends and parents of links in the other namespaces.
     """
-    elsewhere = [link for link in others if link.peer_nsid is not None]
-    peers = {(link.peer, link.index) for link in elsewhere if link.peer is not None}
-    parents = {link.parent for link in elsewhere if link.parent is not None}
+    found = read[inode]
+    others = [one for key, one in read.items() if key != inode and isinstance(one, NetnsFacts)]
+    far = [link for one in others for link in one.links if link.peer_nsid is not None]
+    peers = {(link.peer, link.index) for link in far if link.peer is not None}
+    parents = {link.parent for link in far if link.parent is not None}
+    links = () if isinstance(found, FactError) else found.links
     return tuple(
         link.name
         for link in links
         if link.name in ENDPOINT_LINKS or (link.index, link.peer) in peers or link.index in parents
     )
+
+
+def ports_in_use(
+    subject: NamespaceSet, state: str | None, protocol: Protocol = "tcp"
+) -> frozenset[int]:
+    """Return local ports of a namespace, of one state or of any; IPv4 and IPv6 sockets."""
+    texts = subject.net_files(protocol, f"{protocol}6").values()
+    return frozenset[int]().union(*(tcp_ports(text, state) for text in texts))

@@ -1,10 +1,16 @@
-"""CPU time as the kernel counts it for the whole machine and for one process."""
+"""CPU time as the kernel counts it for the whole machine and for one process, and CPU cycles.
 
+Unlike seconds, cycles do not drift with the clock frequency. Halted CPUs count none. They are
+counted by perf_event_open(2), where the kernel allows that.
+"""
+
+import ctypes
 import os
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
+from operator import add, sub
 from typing import Final
 
 from netbench.errors import FactError
@@ -17,11 +23,14 @@ TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _FIELDS: Final = 8
 _NANO: Final = 1e-9
 _VECTOR: Final = "/proc/self/auxv"
-"""What the kernel tells every program at its start, getauxval(3), in pairs of 64-bit words."""
+"""What the kernel gives every program at its start, getauxval(3), in pairs of 64-bit words."""
 _CLOCK_TICK: Final = 17
 """AT_CLKTCK, ticks a second."""
 _TICKS: Final = re.compile(r"[0-9]{1,20}")
 """A counter of 64 bits."""
+_CLOCK: Final = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
+_KILO: Final = 1000.0
+"""The kernel counts in kHz (Documentation/admin-guide/pm/cpufreq.rst)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +56,13 @@ class CpuTimes:
         """What work took: user, nice, system, irq and softirq."""
         return self.user + self.nice + self.system + self.irq + self.softirq
 
-    def since(self, earlier: "CpuTimes") -> "CpuTimes":
+    def __sub__(self, earlier: "CpuTimes") -> "CpuTimes":
         """Return what has passed since."""
-        pairs = zip(astuple(self), astuple(earlier), strict=True)
-        return CpuTimes(*(now - then for now, then in pairs))
+        return CpuTimes(*map(sub, astuple(self), astuple(earlier)))
 
-    def plus(self, other: "CpuTimes") -> "CpuTimes":
+    def __add__(self, other: "CpuTimes") -> "CpuTimes":
         """Return both together."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return CpuTimes(*(one + more for one, more in pairs))
+        return CpuTimes(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +72,22 @@ class Machine:
     all: CpuTimes
     each: Mapping[int, CpuTimes]
 
-    def since(self, earlier: "Machine") -> "Machine":
+    def __sub__(self, earlier: "Machine") -> "Machine":
         """Return what has passed since, of the CPUs that were there at both times."""
-        both = self.each.keys() & earlier.each.keys()
-        each = {cpu: self.each[cpu].since(earlier.each[cpu]) for cpu in sorted(both)}
-        return Machine(self.all.since(earlier.all), each)
+        return self._with(earlier, sub)
 
-    def plus(self, other: "Machine") -> "Machine":
+    def __add__(self, other: "Machine") -> "Machine":
         """Return both together, of the CPUs that are in both."""
-        both = self.each.keys() & other.each.keys()
-        each = {cpu: self.each[cpu].plus(other.each[cpu]) for cpu in sorted(both)}
-        return Machine(self.all.plus(other.all), each)
+        return self._with(other, add)
+
+    def _with(self, other: "Machine", how: Callable[[CpuTimes, CpuTimes], CpuTimes]) -> "Machine":
+        both = sorted(self.each.keys() & other.each.keys())
+        each = {cpu: how(self.each[cpu], other.each[cpu]) for cpu in both}
+        return Machine(how(self.all, other.all), each)
 
 
 def machine(text: str) -> Machine:
-    """Parse /proc/stat.
-
-    Raises:
-        FactError: it is not that file's text.
-    """
+    """Parse /proc/stat; raises `FactError` if it is not that file's text."""
     rows = {}
     for line in text.splitlines():
         name, *words = line.split() or [""]
@@ -102,7 +106,7 @@ def _times(name: str, words: list[str]) -> CpuTimes:
 
 
 def tick(files: Files) -> float | None:
-    """Return the tick of the machine that files are read on, in seconds; None where unknown."""
+    """Return the tick of the machine that files are read on, in seconds; None if unknown."""
     vector = files.read(_VECTOR).get(_VECTOR, b"")
     pairs = struct.iter_unpack("=QQ", vector[: len(vector) // 16 * 16])
     ticks = dict(pairs).get(_CLOCK_TICK)
@@ -115,7 +119,7 @@ def threads(pid: int) -> str:
 
 
 def process_time(pid: int, files: Files = LOCAL) -> float | None:
-    """Return the CPU seconds that a process's living threads have used; None where it is gone.
+    """Return the CPU seconds that a process's living threads have used; None if it is gone.
 
     From schedstat, which counts ns where `stat` counts ticks; a thread that ends takes its share
     with it, so both readings must be taken while the same threads run.
@@ -127,15 +131,10 @@ def process_time(pid: int, files: Files = LOCAL) -> float | None:
     return sum(each) * _NANO if each else None
 
 
-_CLOCK: Final = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
-_KILO: Final = 1000.0
-"""The kernel counts in kHz (Documentation/admin-guide/pm/cpufreq.rst)."""
-
-
 def frequency(cpus: Iterable[int | None], read: ReadText = read_local) -> FactValue:
     """Return the clock of the slowest of these CPUs in Hz, or why it is not known.
 
-    It tells something only while they work.
+    It means something only while they work.
     """
     clocks = []
     for cpu in dict.fromkeys(cpus):
@@ -146,3 +145,55 @@ def frequency(cpus: Iterable[int | None], read: ReadText = read_local) -> FactVa
             return Absent(f"no cpufreq driver tells the clock of CPU {cpu}")
         clocks.append(int(text) * _KILO)
     return min(clocks) if clocks else Absent("unpinned")
+
+
+_CALLS: Final = {"x86_64": 298, "aarch64": 241, "riscv64": 241}
+"""Number of perf_event_open, asm/unistd.h."""
+_SIZE: Final = 112
+"""Bytes of struct perf_event_attr that we fill, PERF_ATTR_SIZE_VER5."""
+_CLOEXEC: Final = 8
+_ALL, _NO_GROUP = -1, -1
+
+
+CYCLES: Final = 0, 0
+"""PERF_COUNT_HW_CPU_CYCLES, type and configuration, linux/perf_event.h."""
+CLOCK: Final = 1, 0
+"""PERF_COUNT_SW_CPU_CLOCK, in ns: needs no hardware."""
+
+
+class CycleCounters:
+    """One running counter on each CPU; `close` ends them."""
+
+    def __init__(self, cpus: tuple[int, ...], event: tuple[int, int] = CYCLES) -> None:
+        """Start counting; raises `OSError` if the kernel or the hardware does not let us."""
+        call = _CALLS.get(os.uname().machine)
+        if call is None:
+            raise OSError(f"the number of the call on {os.uname().machine} is not known")
+        libc = ctypes.CDLL(None, use_errno=True)
+        # type, size, config, and no sampling: all further bits are 0.
+        attributes = struct.pack("=IIQ", event[0], _SIZE, event[1]).ljust(_SIZE, b"\0")
+        self._files: list[int] = []
+        for cpu in cpus:
+            file = libc.syscall(call, attributes, _ALL, cpu, _NO_GROUP, _CLOEXEC)
+            if file < 0:
+                self.close()
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+            self._files.append(file)
+
+    def read(self) -> int:
+        """Return what all CPUs have counted so far."""
+        return sum(int.from_bytes(os.read(file, 8), "little") for file in self._files)
+
+    def close(self) -> None:
+        """Stop counting."""
+        while self._files:
+            os.close(self._files.pop())
+
+
+def counters(cpus: tuple[int, ...]) -> CycleCounters | Absent:
+    """Return running counters of cycles, or why there are none."""
+    try:
+        return CycleCounters(cpus)
+    except OSError as exc:
+        return Absent(f"perf_event_open: {exc.strerror or exc}")

@@ -1,50 +1,30 @@
-"""Facts of host and kernel, from files that every user may read."""
+"""Facts of host and kernel: from files that every user may read, and the host's firewall by nft."""
 
+import hashlib
+import json
 import math
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
+from netbench.errors import FactError
 from netbench.facts.procfs import ReadText
 from netbench.record import Absent, FactValue
 from netbench.units import cpu_list
 
-_NO_TURBO: Final = "/sys/devices/system/cpu/intel_pstate/no_turbo"
-_BOOST: Final = "/sys/devices/system/cpu/cpufreq/boost"
-FILES: Final = (
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/proc/uptime",
-    "/proc/loadavg",
-    "/proc/cmdline",
-    "/proc/sys/kernel/osrelease",
-    "/proc/sys/kernel/version",
-    "/proc/sys/kernel/hostname",
-    "/sys/devices/system/node/online",
-    "/sys/devices/system/cpu/smt/active",
-    "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
-    _NO_TURBO,
-    _BOOST,
-    "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-    "/sys/kernel/debug/sched/preempt",
-    "/proc/sys/net/ipv4/tcp_congestion_control",
-    "/proc/sys/net/ipv4/tcp_available_congestion_control",
-    "/proc/sys/net/ipv4/tcp_allowed_congestion_control",
-    "/proc/sys/net/core/default_qdisc",
-    "/proc/sys/net/core/rmem_max",
-    "/proc/sys/net/core/wmem_max",
-    "/proc/sys/net/ipv4/tcp_rmem",
-    "/proc/sys/net/ipv4/tcp_wmem",
-    "/proc/sys/net/core/netdev_budget",
-    "/proc/sys/net/core/netdev_max_backlog",
-    "/proc/sys/net/core/rps_sock_flow_entries",
-    "/proc/sys/net/ipv4/ip_forward",
-    "/proc/sys/net/bridge/bridge-nf-call-iptables",
-    "/proc/sys/net/netfilter/nf_conntrack_count",
-    "/proc/sys/net/netfilter/nf_conntrack_max",
-)
-"""What is read of every host."""
-
+Parse = Callable[[str], FactValue]
+_NET: Final = "/proc/sys/net/"
+_CPU: Final = "/sys/devices/system/cpu/"
+_CLOCK: Final = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+_NO_TURBO: Final = f"{_CPU}intel_pstate/no_turbo"
+_BOOST: Final = f"{_CPU}cpufreq/boost"
+_PREEMPT: Final = "/sys/kernel/debug/sched/preempt"
+_HOSTNAME: Final = "/proc/sys/kernel/hostname"
+_COUNTERS: Final = ("packets", "bytes", "handle")
+"""What differs between two listings of one ruleset."""
 _SPEED_PARAMETERS = re.compile(
     r"^(isolcpus|nohz|nohz_full|rcu_nocbs|mitigations|idle|processor\.|intel_pstate|intel_idle"
     r"|amd_pstate|cpuidle|haltpoll|preempt|threadirqs|nosmt|hugepages|hugepagesz|tsc|clocksource"
@@ -58,19 +38,9 @@ _MODES: Final = {
 }
 """What each choice of the kernel's configuration is called, kernel/sched/cputime.c."""
 
-NetFile = tuple[str, str, Callable[[str], FactValue]]
-
-
-def _int(text: str) -> FactValue:
-    return int(text)
-
 
 def _first(text: str) -> FactValue:
-    """Return the first number of a line.
-
-    Raises:
-        ValueError: it is none, or not a finite one.
-    """
+    """Return the first number of a line; raises `ValueError` if it is none, or not a finite one."""
     value = float(text.split(maxsplit=1)[0])
     if not math.isfinite(value):
         raise ValueError(f"{value} is no number that a kernel counts")
@@ -81,62 +51,74 @@ def _flag(text: str) -> FactValue:
     return int(text) != 0
 
 
-_SIMPLE: Final[tuple[NetFile, ...]] = (
+def _words(text: str) -> FactValue:
+    return " ".join(text.split())
+
+
+def _memory(text: str) -> FactValue:
+    total = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(total[1]) * 1024 if total else Absent("/proc/meminfo has no MemTotal")
+
+
+_SYSCTLS: Final[tuple[tuple[str, Parse], ...]] = (
+    ("ipv4/tcp_congestion_control", str),
+    ("ipv4/tcp_available_congestion_control", str),
+    ("ipv4/tcp_allowed_congestion_control", str),
+    ("core/default_qdisc", str),
+    ("core/rmem_max", int),
+    ("core/wmem_max", int),
+    ("ipv4/tcp_rmem", _words),
+    ("ipv4/tcp_wmem", _words),
+    ("core/netdev_budget", int),
+    ("core/netdev_max_backlog", int),
+    ("core/rps_sock_flow_entries", int),
+    ("ipv4/ip_forward", _flag),
+    ("bridge/bridge-nf-call-iptables", _flag),
+    ("netfilter/nf_conntrack_count", int),
+    ("netfilter/nf_conntrack_max", int),
+)
+_SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (
     ("host.uptime", "/proc/uptime", _first),
     ("host.load1", "/proc/loadavg", _first),
-    ("host.smt", "/sys/devices/system/cpu/smt/active", _flag),
-    ("host.governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", str),
-    ("host.clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource", str),
+    ("host.smt", f"{_CPU}smt/active", _flag),
+    ("host.governor", f"{_CPU}cpu0/cpufreq/scaling_governor", str),
+    ("host.clocksource", _CLOCK, str),
     ("host.numa_nodes", "/sys/devices/system/node/online", lambda text: len(cpu_list(text))),
     ("kernel.release", "/proc/sys/kernel/osrelease", str),
     ("kernel.version", "/proc/sys/kernel/version", str),
-    ("net.tcp_congestion_control", "/proc/sys/net/ipv4/tcp_congestion_control", str),
-    (
-        "net.tcp_available_congestion_control",
-        "/proc/sys/net/ipv4/tcp_available_congestion_control",
-        str,
+    *(
+        (f"net.{Path(path).name.removeprefix('nf_').replace('-', '_')}", f"{_NET}{path}", parse)
+        for path, parse in _SYSCTLS
     ),
-    (
-        "net.tcp_allowed_congestion_control",
-        "/proc/sys/net/ipv4/tcp_allowed_congestion_control",
-        str,
-    ),
-    ("net.default_qdisc", "/proc/sys/net/core/default_qdisc", str),
-    ("net.rmem_max", "/proc/sys/net/core/rmem_max", _int),
-    ("net.wmem_max", "/proc/sys/net/core/wmem_max", _int),
-    ("net.tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem", lambda text: " ".join(text.split())),
-    ("net.tcp_wmem", "/proc/sys/net/ipv4/tcp_wmem", lambda text: " ".join(text.split())),
-    ("net.netdev_budget", "/proc/sys/net/core/netdev_budget", _int),
-    ("net.netdev_max_backlog", "/proc/sys/net/core/netdev_max_backlog", _int),
-    ("net.rps_sock_flow_entries", "/proc/sys/net/core/rps_sock_flow_entries", _int),
-    ("net.ip_forward", "/proc/sys/net/ipv4/ip_forward", _flag),
-    ("net.bridge_nf_call_iptables", "/proc/sys/net/bridge/bridge-nf-call-iptables", _flag),
-    ("net.conntrack_count", "/proc/sys/net/netfilter/nf_conntrack_count", _int),
-    ("net.conntrack_max", "/proc/sys/net/netfilter/nf_conntrack_max", _int),
+    ("host.memory", "/proc/meminfo", _memory),
 )
+"""Facts that a file of their own holds, and how it is read."""
+FILES: Final = (
+    *(path for _, path, _ in _SIMPLE),
+    *("/proc/cpuinfo", "/proc/cmdline", _HOSTNAME, _NO_TURBO, _BOOST, _PREEMPT),
+)
+"""What is read of every host."""
 
 
 def host_facts(read: ReadText, *, identify: bool) -> Mapping[str, FactValue]:
     """Return `host.*`, `kernel.*` and `net.*` facts; what is unreadable is absent, with why.
 
-    Args:
-        read: returns the text of a file on the engine's host, as seen in its network namespace.
-        identify: record the host's name and all boot parameters.
+    `read` returns files of the engine's host, as seen in its network namespace; `identify` records
+    the host's name and all boot parameters.
     """
     facts: dict[str, FactValue] = {
         name: _parsed(read(path), path, parse) for name, path, parse in _SIMPLE
     }
     facts |= _cpu(read("/proc/cpuinfo"))
-    facts["host.memory"] = _parsed(read("/proc/meminfo"), "/proc/meminfo", _memory)
     facts["host.turbo"] = _turbo(read)
     facts |= _kernel(read, identify=identify)
-    name = read("/proc/sys/kernel/hostname")
+    name = read(_HOSTNAME)
     redacted = Absent("redacted; --identify records it")
     facts["host.name"] = name.strip() if name and identify else redacted
     return facts
 
 
-def _parsed(text: str | None, path: str, parse: Callable[[str], FactValue]) -> FactValue:
+def _parsed(text: str | None, path: str, parse: Parse) -> FactValue:
     if text is None:
         return Absent(f"{path} is not readable")
     if not text.strip():
@@ -169,18 +151,11 @@ def _cpu(text: str | None) -> dict[str, FactValue]:
     }
 
 
-def _memory(text: str) -> FactValue:
-    total = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
-    return int(total[1]) * 1024 if total else Absent("/proc/meminfo has no MemTotal")
-
-
 def _turbo(read: ReadText) -> FactValue:
-    no_turbo = read(_NO_TURBO)
-    if no_turbo is not None:
-        return _parsed(no_turbo, _NO_TURBO, lambda text: int(text) == 0)
-    boost = read(_BOOST)
-    if boost is not None:
-        return _parsed(boost, _BOOST, _flag)
+    files: Mapping[str, Parse] = {_NO_TURBO: lambda text: int(text) == 0, _BOOST: _flag}
+    for path, parse in files.items():
+        if (text := read(path)) is not None:
+            return _parsed(text, path, parse)
     return Absent("no cpufreq driver tells")
 
 
@@ -214,7 +189,7 @@ def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
     if command is not None:
         parameters = " ".join(command.split()) if identify else speed_parameters(command)
     version = read("/proc/sys/kernel/version") or ""
-    dynamic = re.search(r"\((\w+)\)", read("/sys/kernel/debug/sched/preempt") or "")
+    dynamic = re.search(r"\((\w+)\)", read(_PREEMPT) or "")
     built = re.search(r"PREEMPT\w*", version)
     preempt = dynamic[1] if dynamic else built[0] if built else None
     return {
@@ -222,3 +197,60 @@ def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
         **_accounting(read),
         "kernel.preempt": preempt or Absent("neither debugfs nor the version string says"),
     }
+
+
+def firewall_facts() -> dict[str, FactValue]:
+    """Return rule count and hash of the calling thread's network namespace.
+
+    iptables of today keeps its rules there too; rules of the older x_tables are not seen.
+    """
+    try:
+        count, digest = ruleset(_listed())
+    except FactError as exc:
+        return no_firewall_facts(exc.message)
+    return {"net.firewall_rules": count, "net.firewall_hash": digest}
+
+
+def no_firewall_facts(reason: str) -> dict[str, FactValue]:
+    """Return the facts of `firewall_facts` as absent."""
+    return dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), Absent(reason))
+
+
+def _listed() -> str:
+    """Return what nft prints of the ruleset."""
+    tool = shutil.which("nft")
+    if tool is None:
+        raise FactError("nft is not installed")
+    argv = (tool, "-j", "list", "ruleset")
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise FactError(f"nft: {exc}") from exc
+    if done.returncode != 0:
+        raise FactError(f"nft: {done.stderr.strip()[:120]}")
+    return done.stdout
+
+
+def ruleset(text: str) -> tuple[int, str]:
+    """Return the number of rules in what `nft -j list ruleset` prints, and their hash.
+
+    Raises:
+        FactError: it is not that command's output.
+    """
+    try:
+        items = json.loads(text)["nftables"]
+        rules = [item["rule"] for item in items if "rule" in item]
+        plain = json.dumps([_without_counters(rule) for rule in rules], sort_keys=True)
+    except (ValueError, RecursionError, LookupError, TypeError) as exc:
+        raise FactError(f"unreadable output of nft: {exc!r} in {text[:120]!r}") from exc
+    return len(rules), hashlib.sha256(plain.encode()).hexdigest()[:16]
+
+
+def _without_counters(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _without_counters(v) for k, v in value.items() if k not in _COUNTERS}
+    if isinstance(value, list):
+        return [_without_counters(item) for item in value]
+    return value

@@ -6,38 +6,34 @@ routes are read again, all at once from the world-readable /proc/<pid>/net of th
 where that can be had, else by the same means from inside.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Final, Literal
+
+from msgspec import json
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair, with_offloads
-from netbench.facts.iproute import ARGV, links_and_addresses
-from netbench.facts.procfs import in_order, net_dev, net_ipv6_route, net_route, start_ticks
-from netbench.facts.registry import OFFLOADS
-from netbench.record import (
-    NAMESPACE_KINDS,
-    Address,
-    EndpointFacts,
-    Link,
-    Namespaces,
-    PairFacts,
-    Route,
+from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
+from netbench.facts.procfs import (
+    in_order,
+    links_and_addresses,
+    net_dev,
+    net_ipv6_route,
+    net_route,
+    start_ticks,
 )
+from netbench.facts.registry import OFFLOADS
+from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts, Route
+from netbench.spec import Role
 from netbench.system.files import NOWHERE, Files, FrozenFiles
-from netbench.system.interrupts import Pool
 
-_S = TypeVar("_S")
-_T = TypeVar("_T")
-_WORKERS = 4
-"""Commands run at a time."""
-_ROUTES = ("route", "ipv6_route")
+_ADDR: Final = ("ip", "-j", "-d", "-s", "addr", "show")
+_CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
+_ROUTES: Final = ("route", "ipv6_route")
 """Files of /proc/net that hold the routes of each family."""
-_NOTE = "namespace ids cannot be resolved to processes through the engine"
-_NO_SANDBOX = "the overlay's sandbox has no process in it: only root may enter it, by its file"
-_ETHTOOL_NAMES = {
+_NO_SANDBOX: Final = "no process is in it: only root may enter it, by its file"
+_ETHTOOL_NAMES: Final = {
     "generic-receive-offload": "rx-gro",
     "generic-segmentation-offload": "tx-generic-segmentation",
     "large-receive-offload": "rx-lro",
@@ -46,60 +42,33 @@ _ETHTOOL_NAMES = {
 """ethtool's older names of kernel features, ethtool(8)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Netns:
-    """What a network namespace holds, whoever is in it."""
-
-    links: tuple[Link, ...]
-    addresses: tuple[Address, ...]
-    routes: tuple[Route, ...]
-    congestion: str | None
-
-
-class InsideReader:
+class InsideReader(Reader):
     """Runs `ip`, `readlink`, `cat` and `ethtool` where the namespaces are."""
+
+    name: ClassVar[Literal["netlink", "engine"]] = "engine"
+    notes = ("namespace ids cannot be resolved to processes through the engine",)
+    workers = 4
 
     def __init__(self) -> None:
         """Nothing is read yet."""
         self._started: dict[int, int | None] = {}
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
-        """Return everything; a network namespace that several share is read once."""
-        subjects = {s.pid: s for pair in pairs for s in _subjects(pair)}
-        with Pool(max_workers=_WORKERS) as pool:
-            spaces = dict(
-                zip(subjects, pool.map(_tried(_namespaces), subjects.values()), strict=True)
-            )
-            first = {
-                found.net: subjects[pid]
-                for pid, found in reversed(spaces.items())
-                if isinstance(found, Namespaces)
-            }
-            read = dict(zip(first, pool.map(_tried(self._netns), first.values()), strict=True))
-            wanted = [
-                (inode, name)
-                for inode, found in read.items()
-                if isinstance(found, _Netns)
-                for name in _offload_names(found, read)
-            ]
-            offloads = dict(
-                zip(
-                    wanted,
-                    pool.map(lambda key: _offloads(first[key[0]], key[1]), wanted),
-                    strict=True,
-                )
-            )
-        self._started |= _starts(subjects)
-        everything = _Everything(spaces, read, offloads)
-        return [_tried(everything.pair)(pair) for pair in pairs]
+        """Return everything of each pair, and remember when their processes were started."""
+        found = super().read(pairs)
+        subjects = {one.pid: one for pair in pairs for one in pair.subjects}
+        files = next((one.files for one in subjects.values()), NOWHERE)
+        taken = FrozenFiles(files, *(f"/proc/{pid}/stat" for pid in subjects))
+        self._started |= {pid: start_ticks(pid, taken) for pid in subjects}
+        return found
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
         """Return the facts with counters and routes of now.
 
         A process keeps its namespaces, so where pid and start time are unchanged, so are they.
         """
-        subjects = _subjects(pair)
-        names = [s.near(name) for s in subjects for name in (*_ROUTES, "dev")]
+        subjects = [one for one in pair.subjects if one.role is not Role.SANDBOX]
+        names = [one.near(name) for one in subjects for name in (*_ROUTES, "dev")]
         taken = FrozenFiles(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
         for subject in subjects:
             if start_ticks(subject.pid, taken) != self._started.get(subject.pid):
@@ -112,51 +81,35 @@ class InsideReader:
             lan=_refresh(pair.lan, seen.lan, taken) if pair.lan and seen.lan else None,
         )
 
-    def _netns(self, subject: NamespaceSet) -> _Netns:
-        links, addresses = links_and_addresses(subject.run(ARGV))
-        congestion = subject.run(("cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip()
-        return _Netns(links, addresses, _routes(subject.net_files(*_ROUTES)), congestion or None)
+    def namespaces(self, subject: NamespaceSet) -> Namespaces:
+        """Return the inodes of a subject's namespaces."""
+        if subject.role is Role.SANDBOX:
+            raise FactError(_NO_SANDBOX)
+        text = subject.run(("readlink", *(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)))
+        seen = namespaces(text)
+        if seen.net is None:
+            raise FactError(f"the {subject.role} has no network namespace in {text[:200]!r}")
+        return seen
+
+    def netns(self, subject: NamespaceSet, others: Sequence[Where]) -> NetnsFacts:
+        """Return what the network namespace holds."""
+        del others
+        links, addresses = links_and_addresses(ip_rows(subject.run(_ADDR)))
+        congestion = subject.run(("cat", _CONGESTION)).strip() or None
+        return NetnsFacts(links, addresses, _routes(subject.net_files(*_ROUTES)), congestion, {})
+
+    def offloads(self, subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
+        """Return the offloads of a link that are on; there may be no ethtool."""
+        return offloads(subject.run(("ethtool", "--json", "-k", name)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Everything:
-    """What was read, by process and by network namespace."""
-
-    spaces: dict[int, Namespaces | FactError]
-    netns: dict[int | None, _Netns | FactError]
-    offloads: dict[tuple[int | None, str], tuple[str, ...] | None]
-
-    def pair(self, pair: Pair) -> PairFacts:
-        """Return one pair's share; raises what stands in the way of it."""
-        return PairFacts(
-            client=self._end(pair.client),
-            server=self._end(pair.server),
-            host=self._end(pair.host),
-            target=pair.target,
-            ipam=pair.ipam,
-            reader="engine",
-            notes=(_NOTE, _NO_SANDBOX) if pair.sandbox else (_NOTE,),
-            lan=self._end(pair.lan) if pair.lan else None,
-            uplink=pair.uplink,
-        )
-
-    def _end(self, subject: NamespaceSet) -> EndpointFacts:
-        space = self.spaces[subject.pid]
-        if isinstance(space, FactError):
-            raise space
-        found = self.netns[space.net]
-        if isinstance(found, FactError):
-            raise found
-        links = (replace(x, offloads=self.offloads.get((space.net, x.name))) for x in found.links)
-        return EndpointFacts(
-            role=subject.role,
-            pid=subject.pid,
-            namespaces=space,
-            links=tuple(links),
-            addresses=found.addresses,
-            routes=found.routes,
-            congestion_control=found.congestion,
-        )
+def ip_rows(text: str) -> list[dict[str, Any]]:
+    """Parse what `ip -j -d -s addr show` prints; raises `FactError` if it is something else."""
+    try:
+        return json.decode(text or "[]", type=list[dict[str, Any]])
+    except (ValueError, RecursionError) as exc:
+        said = f"{exc!r} in {text[:200]!r}"
+        raise FactError(f"unreadable output of `{' '.join(_ADDR)}`: {said}") from exc
 
 
 def _routes(texts: Mapping[str, str]) -> tuple[Route, ...]:
@@ -178,68 +131,21 @@ def _refresh(subject: NamespaceSet, seen: EndpointFacts, taken: Files) -> Endpoi
     return replace(seen, links=links, routes=_routes(texts))
 
 
-def _starts(subjects: Mapping[int, NamespaceSet]) -> dict[int, int | None]:
-    """Return when each process was started, in clock ticks since boot."""
-    files = next((subject.files for subject in subjects.values()), NOWHERE)
-    taken = FrozenFiles(files, *(f"/proc/{pid}/stat" for pid in subjects))
-    return {pid: start_ticks(pid, taken) for pid in subjects}
-
-
-def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
-    """Return `work` with its failure as a value: one pair's must not be every pair's."""
-
-    def attempt(subject: _S) -> _T | FactError:
-        try:
-            return work(subject)
-        except FactError as exc:
-            return exc
-
-    return attempt
-
-
-def _offload_names(found: _Netns, read: dict[int | None, _Netns | FactError]) -> tuple[str, ...]:
-    """Return the links of one namespace whose offloads matter."""
-    others = [other for other in read.values() if isinstance(other, _Netns) and other is not found]
-    return with_offloads(found.links, [link for other in others for link in other.links])
-
-
-def _subjects(pair: Pair) -> tuple[NamespaceSet, ...]:
-    """Return those that can be read from inside: an overlay's sandbox has no process."""
-    return tuple(subject for subject in pair.subjects if subject is not pair.sandbox)
-
-
-def _namespaces(subject: NamespaceSet) -> Namespaces:
-    paths = tuple(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)
-    text = subject.run(("readlink", *paths))
-    seen = namespaces(text)
-    if seen.net is None:
-        raise FactError(f"the {subject.role} does not tell its network namespace: {text[:200]!r}")
-    return replace(seen, **dict(subject.stands_in))
-
-
 def namespaces(text: str) -> Namespaces:
     """Parse what `readlink` prints of /proc/self/ns: `net:[4026531840]`."""
     found = dict(re.findall(r"^([a-z]+):\[([0-9]{1,20})\]$", text, re.MULTILINE))
     return Namespaces(**{kind: int(found[kind]) for kind in NAMESPACE_KINDS if kind in found})
 
 
-def _offloads(subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
-    """Return the offloads that are on; None where there is no ethtool, or nothing it can say."""
-    try:
-        return offloads(subject.run(("ethtool", "--json", "-k", name)))
-    except FactError:
-        return None
-
-
 def offloads(text: str) -> tuple[str, ...] | None:
-    """Parse what `ethtool --json -k` prints; None where it is not that."""
+    """Parse what `ethtool --json -k` prints; None if it is something else."""
     try:
-        rows = json.loads(text)
-        features = {
-            _ETHTOOL_NAMES.get(key, key)
-            for key, value in rows[0].items()
-            if isinstance(value, dict) and value.get("active") is True
-        }
-    except (ValueError, RecursionError, LookupError, AttributeError, TypeError):
+        (features,) = json.decode(text, type=list[dict[str, Any]])
+    except (ValueError, RecursionError):
         return None
-    return tuple(wanted for wanted in OFFLOADS if wanted in features)
+    on = {
+        _ETHTOOL_NAMES.get(key, key)
+        for key, value in features.items()
+        if isinstance(value, dict) and value.get("active") is True
+    }
+    return tuple(wanted for wanted in OFFLOADS if wanted in on)

@@ -1,146 +1,224 @@
-"""The reader in process: netlink in the namespace itself, for whoever may enter it."""
+"""The reader in process: netlink in the namespace itself, for users who may enter it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
+from pyroute2 import IPRoute
+from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair, with_offloads
-from netbench.facts.rtnl import read_netns, read_offloads
-from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts
-from netbench.spec import Role
+from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
+from netbench.facts.procfs import (
+    DEFAULT,
+    DEFAULT6,
+    in_order,
+    leads_on,
+    links_and_addresses,
+    read_local,
+)
+from netbench.facts.registry import OFFLOADS
+from netbench.record import NAMESPACE_KINDS, Namespaces, PairFacts, Route
 from netbench.system.setns import in_netns
 
-_KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
-    Role.CLIENT: (Role.HOST,),
-    Role.SERVER: (Role.HOST,),
-    Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
-    Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
-    Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
+_T = TypeVar("_T")
+_FLAGS: Final = {"UP": 1, "LOWER_UP": 1 << 16}
+"""IFF_*, include/uapi/linux/if.h."""
+_ATTRIBUTES: Final = {
+    "ifname": "IFLA_IFNAME",
+    "mtu": "IFLA_MTU",
+    "qdisc": "IFLA_QDISC",
+    "txqlen": "IFLA_TXQLEN",
+    "link_netnsid": "IFLA_LINK_NETNSID",
+    "gso_max_size": "IFLA_GSO_MAX_SIZE",
+    "gro_max_size": "IFLA_GRO_MAX_SIZE",
+    "tso_max_size": "IFLA_TSO_MAX_SIZE",
 }
-"""Whose namespace ids are told of each.
+"""What ip(8) calls the attributes of a link, include/uapi/linux/if_link.h."""
+_MAIN_TABLE = 254
+_UNICAST = 1
+_NO_NSID = 0x7FFFFFFF
+_DEFAULTS: Final[Mapping[int, str]] = {socket.AF_INET: DEFAULT, socket.AF_INET6: DEFAULT6}
+_IPVLAN_MODES: Final[Mapping[int, str]] = {0: "l2", 1: "l3", 2: "l3s"}
+"""include/uapi/linux/if_link.h; macvlan's modes, which are bits, pyroute2 names itself."""
 
-A veth's or a child's other end names its namespace by such an id: every endpoint's may lie in the
-host's, and an overlay's in the sandbox or on the LAN.
-"""
 
-
-class NetlinkReader:
+class NetlinkReader(Reader):
     """Reads links, addresses and routes by netlink, namespaces by their inodes in /proc."""
 
-    def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
-        """Return everything of each pair."""
-        return [self._tried(pair) for pair in pairs]
+    name: ClassVar[Literal["netlink", "engine"]] = "netlink"
 
-    def _tried(self, pair: Pair) -> PairFacts | FactError:
-        try:
-            return self._read(pair)
-        except FactError as exc:
-            return exc
+    def namespaces(self, subject: NamespaceSet) -> Namespaces:
+        """Return the inodes of a subject's namespaces, None for those we may not see."""
 
-    def _read(self, pair: Pair) -> PairFacts:
-        ends: dict[Role, EndpointFacts] = {}
-        notes = []
-        for subject in pair.subjects:
+        def inode(kind: str) -> int | None:
+            path = f"/proc/{subject.pid}/ns/{kind}"
             try:
-                ends[subject.role] = _read_end(pair, subject, tuple(ends.values()))
-            except FactError as exc:
-                if subject.role is not Role.SANDBOX:
-                    raise
-                notes.append(f"the overlay's sandbox is not read: {exc}")
-        ends = {role: _with_offloads(pair, end, ends) for role, end in ends.items()}
-        return PairFacts(
-            client=ends[Role.CLIENT],
-            server=ends[Role.SERVER],
-            host=ends[Role.HOST],
-            target=pair.target,
-            ipam=pair.ipam,
-            reader="netlink",
-            notes=tuple(notes),
-            lan=ends.get(Role.LAN),
-            sandbox=ends.get(Role.SANDBOX),
-            uplink=pair.uplink,
-        )
+                return Path(subject.netns or path if kind == "net" else path).stat().st_ino
+            except OSError:
+                return None
+
+        return Namespaces(**{kind: inode(kind) for kind in NAMESPACE_KINDS})
+
+    def netns(self, subject: NamespaceSet, others: Sequence[Where]) -> NetnsFacts:
+        """Return what the network namespace holds."""
+        return _inside(subject, lambda: _read_netns(others))
+
+    def offloads(self, subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
+        """Return the offloads of a link that are on."""
+        return _inside(subject, lambda: _read_offloads(name))
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
         """Return everything once more: it costs a few milliseconds."""
-        now = self._read(pair)
+        (now,) = self.read([pair])
+        if isinstance(now, FactError):
+            raise now
         for old in seen.ends:
             new = now.end(old.role)
             if new is None:
                 raise FactError(f"the {old.role} is gone: {'; '.join(now.notes)}")
-            if old.namespaces.net != new.namespaces.net:
-                raise FactError(
-                    f"the {new.role} moved from net:[{old.namespaces.net}] to "
-                    f"net:[{new.namespaces.net}]"
-                )
+            was, is_now = old.namespaces.net, new.namespaces.net
+            if was != is_now:
+                raise FactError(f"the {new.role} moved from net:[{was}] to net:[{is_now}]")
         return now
 
 
-def _read_end(pair: Pair, subject: NamespaceSet, seen: tuple[EndpointFacts, ...]) -> EndpointFacts:
-    """Return the facts of one set of namespaces, its links without their offloads.
-
-    A network namespace that several share is read once: between two readings of one, others may
-    make links in it.
-
-    Args:
-        pair: of whose namespaces the ids are wanted.
-        subject: whose facts they are.
-        seen: what has been read of the pair.
-
-    Raises:
-        FactError: it is gone, may not be entered, or the kernel refuses to tell.
-    """
-    spaces = replace(read_namespaces(subject), **dict(subject.stands_in))
-    for end in seen:
-        if spaces.net is not None and spaces.net == end.namespaces.net:
-            return replace(end, role=subject.role, pid=subject.pid, namespaces=spaces)
-    others = tuple((one.role.value, _where(one)) for one in pair.subjects if one is not subject)
+def _inside(subject: NamespaceSet, work: Callable[[], _T]) -> _T:
     try:
-        found = in_netns(_where(subject), lambda: read_netns(others))
+        return in_netns(subject.where, work)
     except (NetlinkError, OSError) as exc:
         raise FactError(f"netlink in the {subject.role}: {exc}") from exc
-    return EndpointFacts(
-        role=subject.role,
-        pid=subject.pid,
-        namespaces=spaces,
-        links=found.links,
-        addresses=found.addresses,
-        routes=found.routes,
-        nsids=found.nsids,
-        congestion_control=found.congestion,
+
+
+def _read_netns(others: Iterable[Where]) -> NetnsFacts:
+    """Read the calling thread's network namespace, with the ids that it has for others."""
+    with IPRoute() as route:
+        raw = list(route.get_links())
+        names: dict[int, str] = {link["index"]: link.get_attr("IFLA_IFNAME") for link in raw}
+        addresses: dict[int, list[dict[str, Any]]] = {index: [] for index in names}
+        for one in route.get_addr():
+            addresses.setdefault(one["index"], []).append(_address(one))
+        routes = [
+            found
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for r in route.get_routes(family=family)
+            if (r["family"], r["type"]) == (family, _UNICAST)
+            and r.get_attr("RTA_TABLE") == _MAIN_TABLE
+            for found in _routes(r, names)
+        ]
+        nsids = {where: _nsid(route, where) for where in others}
+    congestion = read_local("/proc/sys/net/ipv4/tcp_congestion_control")
+    return NetnsFacts(
+        *links_and_addresses([_row(link, names, addresses[link["index"]]) for link in raw]),
+        routes=in_order(routes),
+        congestion=congestion.strip() if congestion else None,
+        nsids={where: nsid for where, nsid in nsids.items() if nsid is not None},
     )
 
 
-def read_namespaces(subject: NamespaceSet) -> Namespaces:
-    """Return the inodes of a subject's namespaces, None for those we may not see."""
+def _address(one: Any) -> dict[str, Any]:
+    """Return an address; IFA_ADDRESS is the other end's on a point-to-point link."""
+    own = one.get_attr("IFA_LOCAL") or one.get_attr("IFA_ADDRESS")
+    return {"local": own, "prefixlen": one["prefixlen"]}
 
-    def inode(kind: str) -> int | None:
-        path = f"/proc/{subject.pid}/ns/{kind}"
+
+def _nsid(route: Any, where: int | str) -> int | None:
+    """Return the id by which this namespace knows another one; None if it has none."""
+    if isinstance(where, int):
+        nsid = route.get_netnsid(pid=where)["nsid"]
+    else:
         try:
-            return Path(subject.netns or path if kind == "net" else path).stat().st_ino
+            fd = os.open(where, os.O_RDONLY)
         except OSError:
+            return None  # the reading of that namespace itself says why
+        try:
+            nsid = route.get_netnsid(fd=fd)["nsid"]
+        finally:
+            os.close(fd)
+    return nsid if isinstance(nsid, int) and 0 <= nsid < _NO_NSID else None
+
+
+def _routes(route: Any, names: dict[int, str]) -> Iterator[Route]:
+    """Return a route, once for each next hop of IPv6's, as /proc lists them.
+
+    Of IPv4's next hops /proc/net/route knows the first alone.
+    """
+    family = route["family"]
+    hops = route.get_attr("RTA_MULTIPATH")
+    ways = (
+        [(hop.get_attr("RTA_GATEWAY"), hop["oif"]) for hop in hops]
+        if hops
+        else [(route.get_attr("RTA_GATEWAY"), route.get_attr("RTA_OIF"))]
+    )
+    prefix = route.get_attr("RTA_DST")
+    destination = f"{ip_address(prefix)}/{route['dst_len']}" if prefix else _DEFAULTS[family]
+    for gateway, index in ways[:1] if family == socket.AF_INET else ways:
+        found = Route(
+            destination, str(ip_address(gateway)) if gateway else None, names.get(index, "?")
+        )
+        if family == socket.AF_INET or leads_on(found):
+            yield found
+
+
+def _row(link: Any, names: dict[int, str], addresses: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a link as ip(8) prints it."""
+    info = link.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info else None
+    stats, lower = link.get_attr("IFLA_STATS64"), link.get_attr("IFLA_LINK")
+    # Its own index there means that it has no lower link, unless that lies elsewhere.
+    below = lower != link["index"] or link.get_attr("IFLA_LINK_NETNSID") is not None
+    given = {key: link.get_attr(attribute) for key, attribute in _ATTRIBUTES.items()}
+    return {
+        **{key: value for key, value in given.items() if value is not None},
+        "ifindex": link["index"],
+        "link_index": lower if below else None,
+        "master": names.get(link.get_attr("IFLA_MASTER")),
+        "address": link.get_attr("IFLA_ADDRESS") or "",
+        "flags": [name for name, bit in _FLAGS.items() if link["flags"] & bit],
+        "linkinfo": {"info_kind": kind, "info_data": {"mode": _mode(link, kind)}},
+        "stats64": {
+            way: {what: stats[f"{way}_{what}"] for what in ("bytes", "packets", "dropped")}
+            for way in ("rx", "tx")
+        },
+        "addr_info": addresses,
+    }
+
+
+def _mode(link: Any, kind: str | None) -> str | None:
+    """Return the mode of a macvlan or ipvlan by the name that ip(8) gives it."""
+    if kind == "macvlan":
+        name: str | None = link.get(("linkinfo", "data", "macvlan_mode"))
+        return name
+    if kind == "ipvlan":
+        number = link.get(("linkinfo", "data", "ipvlan_mode"))
+        return _IPVLAN_MODES.get(number, "unknown") if number is not None else None
+    return None
+
+
+class _Features(IoctlEthtool):  # type: ignore[misc] # it has no types
+    """Reads features without asking for their names each time: the kernel has one list of them."""
+
+    names: ClassVar[list[str]] = []
+
+    def get_stringset(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Return the names of the features; nothing else is asked for here."""
+        if not self.names:
+            self.names.extend(super().get_stringset(*args, **kwargs))
+        return self.names
+
+
+def _read_offloads(name: str) -> tuple[str, ...] | None:
+    """Return the offloads of a link that are on, None if its features cannot be read."""
+    with closing(_Features()) as tool:
+        tool.change_ifname(name)
+        try:
+            features = tool.get_features()
+        except (NotSupportedError, NoSuchDevice, OSError):
             return None
-
-    return Namespaces(**{kind: inode(kind) for kind in NAMESPACE_KINDS})
-
-
-def _where(subject: NamespaceSet) -> int | str:
-    return subject.netns or subject.pid
-
-
-def _with_offloads(
-    pair: Pair, end: EndpointFacts, ends: dict[Role, EndpointFacts]
-) -> EndpointFacts:
-    """Return one end's facts with the offloads, and the namespace ids, that matter."""
-    net = end.namespaces.net
-    others = [x for other in ends.values() if other.namespaces.net != net for x in other.links]
-    names = with_offloads(end.links, others)
-    (subject,) = (one for one in pair.subjects if one.role is end.role)
-    found = in_netns(_where(subject), lambda: read_offloads(names))
-    links = tuple(replace(link, offloads=found.get(link.name)) for link in end.links)
-    nsids = tuple(one for one in end.nsids if one[0] in _KNOWN[end.role])
-    return replace(end, links=links, nsids=nsids)
+        on = {feature for feature in features.keys() if features.is_active(feature)}  # noqa: SIM118 -- no dictionary
+    return tuple(wanted for wanted in OFFLOADS if wanted in on)

@@ -1,16 +1,19 @@
-"""Parsers of /proc files that every user may read."""
+"""Parsers of what every user may read: files of /proc, and links in the shape of ip(8)'s JSON."""
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Any, Final
+
+from msgspec import Struct, convert, field
 
 from netbench.errors import FactError
-from netbench.record import LinkCounters, Route
+from netbench.record import Address, Link, LinkCounters, Route
 from netbench.system.files import LOCAL, Files
 from netbench.system.files import text as text_of
 
+Ip = IPv4Address | IPv6Address
 DEFAULT: Final = "default"
 """IPv4's default route."""
 DEFAULT6: Final = "::/0"
@@ -18,11 +21,19 @@ _OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
 """What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
 
 
+ReadText = Callable[[str], str | None]
+"""Return a file's text, None if it cannot be read."""
+_DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS = 16, 11, 10, 4
+"""Fields of a line of /proc/net/dev (after the name), route, ipv6_route, and (the least) tcp."""
+_RTF_UP = 0x1
+_RTF_NO_ROUTE = 0x200 | 0x100000 | 0x1000000 | 0x80000000
+"""RTF_REJECT, RTF_ANYCAST, RTF_CACHE and RTF_LOCAL, include/uapi/linux/{route,ipv6_route}.h."""
+
+
 def leads_on(route: Route) -> bool:
     """Tell whether an IPv6 route says something of the network, not of IPv6 alone."""
-    if route.link == "lo":
-        return False
-    return route.gateway is not None or route.destination not in _OF_EVERY_LINK
+    named = route.gateway is not None or route.destination not in _OF_EVERY_LINK
+    return route.link != "lo" and named
 
 
 def in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
@@ -33,18 +44,8 @@ def in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
     return tuple(sorted(routes, key=lambda route: route.destination))
 
 
-ReadText = Callable[[str], str | None]
-"""Return a file's text, None where it cannot be read."""
-
-_DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS = 16, 11, 10, 4
-"""Fields of a line of /proc/net/dev (after the name), route, ipv6_route, and (the least) tcp."""
-_RTF_UP = 0x1
-_RTF_NO_ROUTE = 0x200 | 0x100000 | 0x1000000 | 0x80000000
-"""RTF_REJECT, RTF_ANYCAST, RTF_CACHE and RTF_LOCAL, include/uapi/linux/{route,ipv6_route}.h."""
-
-
 def read_local(path: str) -> str | None:
-    """Return the text of one of this machine's files; None where it is not ours to read."""
+    """Return the text of one of this machine's files; None if it may not be read."""
     return text_of(LOCAL, path)
 
 
@@ -80,7 +81,7 @@ def net_dev(text: str) -> dict[str, LinkCounters]:
 
 
 def net_route(text: str) -> tuple[Route, ...]:
-    """Parse /proc/<pid>/net/route; addresses there are in host byte order, hexadecimal.
+    """Parse /proc/<pid>/net/route.
 
     Routes without a device (`blackhole`, `unreachable`) are left out: they lead nowhere.
     """
@@ -89,23 +90,10 @@ def net_route(text: str) -> tuple[Route, ...]:
         fields = line.split()
         if len(fields) < _ROUTE_FIELDS or fields[0] == "*":
             continue
-        destination, gateway, mask = (_address(fields[i]) for i in (1, 2, 7))
+        destination, gateway, mask = (_host_order(fields[i]) for i in (1, 2, 7))
         prefix = f"{int(mask):032b}".count("1")
-        routes.append(
-            Route(
-                destination=DEFAULT if prefix == 0 else f"{destination}/{prefix}",
-                gateway=None if int(gateway) == 0 else str(gateway),
-                link=fields[0],
-            )
-        )
+        routes.append(_route(DEFAULT, destination, prefix, gateway, fields[0]))
     return tuple(routes)
-
-
-def _address(word: str) -> IPv4Address:
-    try:
-        return IPv4Address(struct.pack("=I", *_numbers([word], 16)))
-    except struct.error as exc:
-        raise FactError(f"unreadable address in /proc/net/route: {word!r}") from exc
 
 
 def net_ipv6_route(text: str) -> tuple[Route, ...]:
@@ -118,26 +106,29 @@ def net_ipv6_route(text: str) -> tuple[Route, ...]:
         fields = line.split()
         if len(fields) < _ROUTE6_FIELDS:
             continue
-        prefix, flags = _numbers([fields[1], fields[8]], 16)
+        prefix, flags, *words = _numbers([fields[i] for i in (1, 8, 0, 4)], 16)
         if not flags & _RTF_UP or flags & _RTF_NO_ROUTE:
             continue
-        destination, gateway = _address6(fields[0]), _address6(fields[4])
-        route = Route(
-            destination=DEFAULT6 if prefix == 0 else f"{destination}/{prefix}",
-            gateway=None if int(gateway) == 0 else str(gateway),
-            link=fields[9],
-        )
-        if leads_on(route):
-            routes.append(route)
-    return tuple(routes)
+        try:
+            destination, gateway = map(IPv6Address, words)
+        except ValueError as exc:
+            raise FactError(f"unreadable address in /proc/net/ipv6_route: {line!r}") from exc
+        routes.append(_route(DEFAULT6, destination, prefix, gateway, fields[9]))
+    return tuple(filter(leads_on, routes))
 
 
-def _address6(word: str) -> IPv6Address:
-    (number,) = _numbers([word], 16)
+def _route(default: str, destination: Ip, prefix: int, gateway: Ip, link: str) -> Route:
+    where = default if prefix == 0 else f"{destination}/{prefix}"
+    return Route(where, None if int(gateway) == 0 else str(gateway), link)
+
+
+def _host_order(digits: str) -> Ip:
+    """Parse an address in hexadecimal 32-bit words in host byte order, such as `0100007F`."""
+    words = _numbers((digits[at : at + 8] for at in range(0, len(digits), 8)), 16)
     try:
-        return IPv6Address(number)
-    except ValueError as exc:
-        raise FactError(f"unreadable address in /proc/net/ipv6_route: {word!r}") from exc
+        return ip_address(struct.pack(f"={len(words)}I", *words))
+    except (struct.error, ValueError) as exc:
+        raise FactError(f"unreadable address in /proc/net: {digits!r}") from exc
 
 
 LISTEN, ESTABLISHED = "0A", "01"
@@ -197,25 +188,114 @@ def tcp_connections(text: str, port: int) -> tuple[Connection, ...]:
 
 
 def _socket(word: str) -> SocketAddress:
-    """Parse `0100007F:1F90`: 32-bit words in host byte order, then the port."""
+    """Parse `0100007F:1F90`: an address, then the port."""
     digits, _, port = word.partition(":")
     (number,) = _numbers([port], 16)
-    words = _numbers((digits[at : at + 8] for at in range(0, len(digits), 8)), 16)
-    try:
-        address = ip_address(struct.pack(f"={len(words)}I", *words))
-    except (struct.error, ValueError) as exc:
-        raise FactError(f"unreadable address in /proc/net/tcp: {word!r}") from exc
+    address = _host_order(digits)
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return SocketAddress(str(mapped or address), number)
 
 
 def cpu_ticks(pid: int, files: Files = LOCAL) -> int | None:
-    """Return the CPU time a process has used, in clock ticks; None where it is gone."""
-    text = text_of(files, f"/proc/{pid}/stat")
-    return sum(_numbers(text.rpartition(")")[2].split()[11:13])) if text else None
+    """Return the CPU time a process has used, in clock ticks; None if it is gone."""
+    found = _stat(pid, files)
+    return sum(_numbers(found[11:13])) if found else None
 
 
-def start_ticks(pid: int, files: Files = LOCAL) -> int | None:
+def start_ticks(pid: int, files: Files) -> int | None:
     """Return a process's start in clock ticks since boot; with the pid it names a process."""
-    text = text_of(files, f"/proc/{pid}/stat")
-    return int(text.rpartition(")")[2].split()[19]) if text else None
+    found = _stat(pid, files)
+    return int(found[19]) if found else None
+
+
+def _stat(pid: int, files: Files) -> list[str]:
+    """Return the fields of /proc/<pid>/stat after the command's name."""
+    return (text_of(files, f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+
+
+_MODES: Final = ("macvlan", "ipvlan")
+"""Kinds of link that have a mode."""
+
+
+class _Info(Struct):
+    info_kind: str | None = None
+    info_data: dict[str, Any] = {}
+
+
+class _Addr(Struct):
+    prefixlen: int
+    local: str = ""
+
+
+class _Row(Struct):
+    ifname: str
+    ifindex: int
+    mtu: int
+    flags: list[str]
+    qdisc: str
+    stats64: dict[str, dict[str, int]]
+    link: str | None = None
+    link_index: int | None = None
+    link_netnsid: int | None = None
+    master: str | None = None
+    address: str = ""
+    txqlen: int = 0
+    gso_max_size: int | None = None
+    gro_max_size: int | None = None
+    tso_max_size: int | None = None
+    linkinfo: _Info = field(default_factory=_Info)
+    addr_info: list[_Addr] = []
+
+
+def links_and_addresses(
+    given: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[Link, ...], tuple[Address, ...]]:
+    """Return links by index and addresses by link name.
+
+    ip(8) prints an empty object for each link that it leaves out.
+
+    Raises:
+        FactError: a row is not that of a link.
+    """
+    try:
+        rows = convert([row for row in given if "ifname" in row], list[_Row])
+        addresses = [
+            Address(row.ifname, str(ip_address(one.local)), one.prefixlen)
+            for row in rows
+            for one in row.addr_info
+            if one.local
+        ]
+        indices = {row.ifname: row.ifindex for row in rows}
+        links = sorted((_link(row, indices) for row in rows), key=lambda link: link.index)
+    except (ValueError, KeyError) as exc:
+        raise FactError(f"unreadable link: {exc!r} in {str(given)[:200]}") from exc
+    return tuple(links), tuple(sorted(addresses))
+
+
+def _link(row: _Row, indices: Mapping[str, int]) -> Link:
+    kind, mode = row.linkinfo.info_kind, row.linkinfo.info_data.get("mode")
+    # A lower link elsewhere is given by index and netnsid, one in the same namespace by name.
+    lower = row.link_index or indices.get(row.link or "")
+    return Link(
+        name=row.ifname,
+        index=row.ifindex,
+        kind=kind,
+        mode=mode if kind in _MODES and isinstance(mode, str) else None,
+        parent=None if kind == "veth" else lower,
+        peer=lower if kind == "veth" else None,
+        peer_nsid=row.link_netnsid,
+        master=row.master,
+        mtu=row.mtu,
+        mac=row.address,
+        up="UP" in row.flags,
+        carrier="LOWER_UP" in row.flags,
+        qdisc=row.qdisc,
+        txqlen=row.txqlen,
+        gso_max_size=row.gso_max_size,
+        gro_max_size=row.gro_max_size,
+        tso_max_size=row.tso_max_size,
+        offloads=None,
+        counters=LinkCounters(
+            *(row.stats64[way][f] for f in ("bytes", "packets", "dropped") for way in ("rx", "tx"))
+        ),
+    )

@@ -186,7 +186,7 @@ A name that ends in `*` stands for all that begin so and have no line of their o
 
 
 def declared(name: str) -> FactDef | None:
-    """Return a fact's declaration, be it that of its family; None where nobody declared it."""
+    """Return a fact's declaration, its own or that of its family; None if there is none."""
     return FACTS.get(name) or FACTS.get(f"{name.partition('.')[0]}.*")
 
 

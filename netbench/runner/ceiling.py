@@ -12,14 +12,15 @@ from netbench.facts.base import Reader
 from netbench.facts.procfs import read_local
 from netbench.plan import Plan, Step
 from netbench.probes import TcpThroughput
-from netbench.record import Absent, FactValue, Record, Sample
+from netbench.record import Absent, FactValue, Sample
 from netbench.runner.machine import MachineMeter
-from netbench.runner.recording import Recorder, Where
-from netbench.runner.sessions import SessionRunner
-from netbench.runner.setup import TrialFailed, TrialSetup
-from netbench.sentinel.measure import Sentinel
+from netbench.runner.prepared import TrialFailed
+from netbench.runner.recording import Recorder, Recording, failure_of
+from netbench.runner.rounds import SessionRunner
+from netbench.runner.setup import TrialSetup
+from netbench.sentinel import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 HOST: Final = "host"
 """The driver whose traffic within the machine is the loopback stream."""
@@ -30,7 +31,7 @@ CACHED: Final = 128 * 1024
 _SECONDS: Final = 0.02
 """Length of one copying."""
 _TIMES: Final = 3
-"""Copyings of which the fastest counts: a ceiling is what can be had, whoever else is at work."""
+"""Copyings of which the fastest counts: a ceiling is what can be had on an idle machine."""
 _BEYOND: Final = (32 * 1024**2, 128 * 1024**2)
 """Least and most bytes of the copy that does not fit into the caches."""
 _ROUNDS: Final = 5
@@ -80,9 +81,7 @@ def _slowest(rates: list[float | Absent]) -> float | Absent:
     """Return the lower figure of the placement's CPUs: every byte passes both."""
     absent = [rate for rate in rates if isinstance(rate, Absent)]
     known = [rate for rate in rates if not isinstance(rate, Absent)]
-    if absent:
-        return absent[0]
-    return min(known) if known else Absent("unpinned")
+    return absent[0] if absent else min(known, default=Absent("unpinned"))
 
 
 def beyond_caches(cpu: int) -> int:
@@ -100,15 +99,12 @@ def _wanting(plan: Plan) -> tuple[Placement, ...]:
     """Return the placements with streams between containers, where no host arm shows loopback."""
     if any(driver.name == HOST for driver in plan.drivers):
         return ()
-    return tuple(
-        dict.fromkeys(
-            placement
-            for name, path, placement in plan.kinds
-            if path is Path.EAST_WEST
-            and plan.probes[name].name == STREAM
-            and placement not in plan.impossible
-        )
+    streams = (
+        placement
+        for name, path, placement in plan.kinds
+        if path is Path.EAST_WEST and plan.probes[name].name == STREAM
     )
+    return tuple(one for one in dict.fromkeys(streams) if one not in plan.impossible)
 
 
 def _loopback(
@@ -122,31 +118,22 @@ def _loopback(
     probe = TcpThroughput(rounds=_ROUNDS)
     step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    setup, recorder = TrialSetup(engine, alone), Recorder(engine, reader, _kept_nowhere)
-    sessions = SessionRunner(alone, setup, recorder, MachineMeter(engine), sentinel)
+    meter = MachineMeter(engine)
+    # Raw output is kept nowhere: the figure is the run's, not a trial's.
+    recorder = Recorder(engine, reader, lambda *_: "", meter, sentinel)
+    setup = TrialSetup(engine, alone, meter.clock)
     try:
         block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)
         with block as live:
             pair = live.pairs[arm]
             if not isinstance(pair, LivePair):
                 return Absent(pair.reason)
-            prepared = sessions.prepare(pair, step, 1)
-            where = Where(0, 0, 1, step)
-            (record,) = sessions.carry_out([(where, prepared)], [[arm]] * _ROUNDS)
-    except TrialFailed as exc:
-        return Absent(exc.outcome.reason)
-    except (EngineError, FactError) as exc:
-        return Absent(str(exc))
-    return _rate(record, probe)
-
-
-def _rate(record: Record, probe: TcpThroughput) -> FactValue:
+            prepared = setup.prepare_session(pair, step, 1)
+            session = Recording(recorder, 0, 0, 1, step), prepared
+            (record,) = SessionRunner(recorder).carry_out([session], [[arm]] * _ROUNDS)
+    except (TrialFailed, EngineError, FactError) as exc:
+        return Absent(failure_of(exc).reason)
     if not isinstance(record.outcome, Sample):
         return Absent(record.outcome.reason)
     value = record.outcome.value(probe.metrics[0])
     return Absent("the tool gave no rate") if value is None else value
-
-
-def _kept_nowhere(*_: object) -> str:
-    """Keep no raw output: the figure is the run's, not a trial's."""
-    return ""

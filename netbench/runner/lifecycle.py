@@ -8,29 +8,29 @@ No sentinel runs, because the engine works on whatever CPUs the kernel gives it.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final, Literal
 
 from msgspec.structs import replace as changed
 
 from netbench.drivers import Driver
-from netbench.engines.base import Endpoint, Engine
-from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError
-from netbench.facts.base import Reader, ports_in_use
+from netbench.engines.base import Endpoint, Network
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError, Unsupported
+from netbench.facts.base import ports_in_use
 from netbench.probes import Birth, ControlPlane, Lived
-from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip, ToolRun
-from netbench.runner.control_plane import ControlPlaneTrial
+from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip
 from netbench.runner.machine import MachineMeter
-from netbench.runner.recording import SaveRaw, Seen, Where, broken, record_of
-from netbench.runner.setup import EVIDENCE, TrialFailed, said
+from netbench.runner.prepared import TrialFailed, see_it_can
+from netbench.runner.recording import Recording, broken, failure_of
 from netbench.spec import CONTROL_PORTS, Path, Role
-from netbench.topology import ANY, Made, call_of, namespaces_of, trimmed
+from netbench.topology.pairs import Creations, Made, read_pairs, stems
+from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
 
 _KILLED: Final = 2.0
 """Seconds a killed tool may take to be gone."""
 _BEYOND: Final = 30.0
-"""Seconds beyond its use after which a tool ends even if nobody waits for it any more."""
+"""Seconds beyond its use after which a tool ends even if it is not waited for."""
 _CLOCK_STEP: Final = 0.005
 """Seconds by which the clock of the day may drift from the monotonic one during one endpoint."""
 _WINDOW: Final = SentinelWindow(
@@ -42,68 +42,44 @@ _ELSEWHERE: Final = Skip(
 )
 
 
-class LifecycleRunner:
-    """Runs the trials of one engine."""
+def run_lifecycle(recording: Recording, driver: Driver, probe: ControlPlane) -> Record:
+    """Run a trial and return its record, whatever comes of it.
 
-    def __init__(self, engine: Engine, reader: Reader, save_raw: SaveRaw) -> None:
-        """Take what every trial needs."""
-        self._engine = engine
-        self._reader = reader
-        self._save_raw = save_raw
-
-    def carry_out(self, where: Where, driver: Driver, probe: ControlPlane) -> Record:
-        """Run a trial and return its record, whatever comes of it.
-
-        Raises:
-            EngineLost: the engine does not answer.
-        """
-        seen = Seen(window=_WINDOW)
-        meter = MachineMeter(self._engine)
-        meter.start()
-        scene = ControlPlaneTrial(self._engine, driver, where.step.arm, where.number)
-        trial = _Trial(self._engine, self._reader, probe, scene, seen)
-        outcome: Outcome
-        try:
-            with scene:
-                outcome = trial.run() if self._engine.local else _ELSEWHERE
-        except TrialFailed as exc:
-            outcome = exc.outcome
-        except (EngineError, FactError) as exc:
-            outcome = Failure("engine", str(exc), "")
-        seen.facts = meter.stop()
-        seen.tools = self._tools(where.number, trial)
-        if scene.left:
-            outcome = Failure("engine", f"not removed: {'; '.join(scene.left)}", "")
-        return record_of(where, trial.with_births(outcome), seen)
-
-    def _tools(self, number: int, trial: "_Trial") -> tuple[ToolRun, ...]:
-        """Return the calls as one: their logs lie in one file, one after another."""
-        if not trial.calls:
-            return ()
-        first, last = trial.calls[0], trial.calls[-1]
-        text = "\n".join(done.stderr.strip() for done in trial.calls)
-        return (
-            ToolRun(
-                role=Role.CLIENT,
-                argv=first.argv,
-                exit_code=last.exit_code,
-                timed_out=last.timed_out,
-                seconds=sum(done.seconds for done in trial.calls),
-                stdout_file=self._save_raw(number, Role.CLIENT, text, 0) if text else "",
-                stderr=last.stderr[:EVIDENCE],
-            ),
-        )
+    Raises:
+        EngineLost: the engine does not answer.
+    """
+    engine, arm = recording.recorder.engine, recording.step.arm
+    recording.begin(_WINDOW)
+    window = MachineMeter(engine).windows()
+    window.open()
+    stem = stems(f"cp{recording.number}", (arm,))[arm]
+    trial = _Trial(recording, probe, driver, stem, Creations(engine))
+    outcome: Outcome
+    try:
+        outcome = trial.run() if engine.local else _ELSEWHERE
+    except (TrialFailed, EngineError, FactError) as exc:
+        outcome = failure_of(exc)
+    finally:
+        trial.made.remove_all()
+    window.close()
+    recording.facts = window.end()
+    trial.note_calls()
+    if trial.made.left:
+        outcome = Failure("engine", f"not removed: {'; '.join(trial.made.left)}", "")
+    return recording.record(trial.with_births(outcome))
 
 
 @dataclass(slots=True)
 class _Trial:
     """One trial under way."""
 
-    engine: Engine
-    reader: Reader
+    recording: Recording
     probe: ControlPlane
-    scene: ControlPlaneTrial
-    seen: Seen
+    driver: Driver
+    stem: str
+    """Start of the names of all that it makes."""
+    made: Creations
+    network: Network | None = None
     births: list[Birth] = field(default_factory=list)
     calls: list[Completed] = field(default_factory=list)
 
@@ -113,33 +89,46 @@ class _Trial:
         Raises:
             TrialFailed: with what stopped it.
         """
-        created = self._spent(self.scene.make_network())
-        answerer = self.scene.make("s", Role.SERVER, None)
+        spec = self.driver.recipe.network
+        if spec is not None:
+            with _making():
+                self.network = self.made.network(self.stem, spec)
+        created = self._spent(self.network.took if self.network else None)
+        answerer = self._make("s", Role.SERVER, None)
         with self._answering(answerer) as argv:
             born = self._born(answerer, argv)
             self._judge(answerer, (born[0], born[-1]))
-        removals = tuple(self._spent(self.scene.remove(one)) or 0.0 for one in reversed(born))
-        self.scene.remove(answerer)
-        removed = self._spent(self.scene.remove_network())
-        return self.probe.conclude(Lived(created, tuple(self.births), removals, removed))
+        removals = []
+        for endpoint in reversed(born):
+            seconds = self.made.remove_endpoint(endpoint)
+            self._spent(seconds)
+            removals.append(seconds)
+        self.made.remove_endpoint(answerer)
+        removed = self._spent(self.made.remove_network(self.network) if self.network else None)
+        return self.probe.conclude(Lived(created, tuple(self.births), tuple(removals), removed))
+
+    def _make(self, name: str, role: Role, peer: Endpoint | None) -> Endpoint:
+        with _making():
+            recipe, full = self.driver.recipe, f"{self.stem}-{name}"
+            return self.made.endpoint(full, role, recipe, self.network, peer=peer)
 
     def _spent(self, seconds: float | None) -> float | None:
         """Count what was under the clock."""
-        self.seen.measuring += seconds or 0.0
+        self.recording.measuring += seconds or 0.0
         return seconds
 
     @contextmanager
     def _answering(self, answerer: Endpoint) -> Iterator[tuple[str, ...]]:
         """Have an endpoint answer, itself first; yield the command that calls it."""
-        driver = self.scene.driver
+        engine, driver = self.recording.recorder.engine, self.driver
         call = call_of(driver, Path.EAST_WEST, answerer, answerer, None)
-        used = ports_in_use(namespaces_of(self.engine, answerer), None)
+        used = ports_in_use(namespaces_of(engine, answerer), None)
         port = next(port for port in CONTROL_PORTS if port not in used)
         shared = ip_address(call.bind).is_loopback
         bind = call.bind if shared else ANY[driver.recipe.family]
         limit = self.probe.deadline + self.probe.patience + _BEYOND
         argv = self.probe.answerer_argv(bind, port)
-        server = self.engine.start(answerer, argv, cpu=None, limit=limit)
+        server = engine.start(answerer, argv, cpu=None, limit=limit)
         try:
             calling = self.probe.caller_argv(call.target, port)
             self._answered(self._call(answerer, calling), "server")
@@ -151,14 +140,12 @@ class _Trial:
 
     def _call(self, endpoint: Endpoint, calling: tuple[str, ...]) -> Completed:
         """Have an endpoint call the one that answers."""
-        limit = self.probe.patience + _BEYOND
-        return self.engine.start(endpoint, calling, cpu=None, limit=limit).wait(self.probe.patience)
+        patience, engine = self.probe.patience, self.recording.recorder.engine
+        return engine.start(endpoint, calling, cpu=None, limit=patience + _BEYOND).wait(patience)
 
     def _answered(self, done: Completed, stage: Literal["server", "client"]) -> float:
         """Return when a call was answered, on the clock of the day."""
-        cannot = self.probe.cannot(done)
-        if cannot:
-            raise TrialFailed(Skip(cannot, said(done)))
+        see_it_can(self.probe, done)
         try:
             return self.probe.answered(done)
         except ProbeError as exc:
@@ -182,11 +169,11 @@ class _Trial:
         """Make one endpoint and have it call; `first` is the moment that its times count from.
 
         The clock of the day is read here and in the endpoint, because it is the only one that a
-        tool writes into its log. That nobody set it meanwhile shows on the monotonic one.
+        tool writes into its log. That it was not set meanwhile shows on the monotonic one.
         """
         drift = time.time() - time.monotonic()
         asked = time.time()
-        endpoint = self.scene.make(name, Role.CLIENT, answerer)
+        endpoint = self._make(name, Role.CLIENT, answerer)
         made = time.time()
         done = self._call(endpoint, calling)
         ended = time.time()
@@ -202,27 +189,41 @@ class _Trial:
 
     def _judge(self, answerer: Endpoint, ends: tuple[Endpoint, Endpoint]) -> None:
         """See that the driver's promises hold for the first endpoint made and for the last."""
-        scene = self.scene
-        lan = scene.network.lan if scene.network else None
-        host = self.engine.host()
-        made = [
-            Made(scene.arm, scene.driver, end, answerer, scene.network, lan)
-            for end in dict.fromkeys(ends)
-        ]
-        pairs = [one.pair(self.engine, host) for one in made]
-        for one, pair, facts in zip(made, pairs, self.reader.read(pairs), strict=True):
-            if isinstance(facts, FactError):
-                raise facts
-            live = one.live(pair, facts)
-            self.seen.endpoints = trimmed(facts, scene.driver.hops(Path.EAST_WEST, facts))
-            self.seen.promises = live.promises
+        recorder, lan = self.recording.recorder, self.network.lan if self.network else None
+        arm, driver = self.recording.step.arm, self.driver
+        made = [Made(arm, driver, end, answerer, self.network, lan) for end in dict.fromkeys(ends)]
+        for live in read_pairs(recorder.engine, recorder.reader, made):
+            if isinstance(live, FactError):
+                raise live
+            hops = driver.hops(Path.EAST_WEST, live.facts)
+            self.recording.endpoints = trimmed(live.facts, hops)
+            self.recording.promises = live.promises
             if live.broken:
                 raise TrialFailed(broken(live.broken))
+
+    def note_calls(self) -> None:
+        """Note the calls as one tool: their logs lie in one file, one after another."""
+        if self.calls:
+            logs = "\n".join(done.stderr.strip() for done in self.calls)
+            seconds = sum(done.seconds for done in self.calls)
+            whole = replace(self.calls[-1], argv=self.calls[0].argv, stdout=logs, seconds=seconds)
+            self.recording.note(Role.CLIENT, whole)
 
     def with_births(self, outcome: Outcome) -> Outcome:
         """Return a failure with what was seen before it."""
         if not isinstance(outcome, Failure) or not self.births:
             return outcome
         seconds = ", ".join(f"{birth.answered - birth.asked:.4f}" for birth in self.births)
-        told = f"answered before that, seconds after each request: {seconds}"
-        return changed(outcome, evidence="; ".join(filter(None, (outcome.evidence, told))))
+        before = f"answered before that, seconds after each request: {seconds}"
+        return changed(outcome, evidence="; ".join(filter(None, (outcome.evidence, before))))
+
+
+@contextmanager
+def _making() -> Iterator[None]:
+    """Turn an engine's refusal into the outcome of the trial."""
+    try:
+        yield
+    except Unsupported as exc:
+        raise TrialFailed(Skip(str(exc))) from exc
+    except EngineError as exc:
+        raise TrialFailed(Failure("create", str(exc), "")) from exc

@@ -1,15 +1,29 @@
-"""What the machine and both ends of a trial did while its load was steady."""
+"""What a session or trial cost in CPU time, read while its load was steady.
 
+Costs are ratios of rates over nearly the same window, CPU seconds per second over bytes per second,
+so that neither what the engine does to start a tool nor a tool's own warm-up is in them.
+"""
+
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import add, sub, truediv
+from typing import Any, Final, Literal, TypeVar
 
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
-from netbench.facts.cpu_time import TICK, Machine, machine, process_time, threads, tick
-from netbench.record import Absent
-from netbench.runner.cost import Facts, Reading, cost_facts, idle_rate, joined
+from netbench.facts.cpu_time import (
+    TICK,
+    CycleCounters,
+    Machine,
+    counters,
+    machine,
+    process_time,
+    threads,
+    tick,
+)
+from netbench.record import Absent, FactValue
 from netbench.spec import Cpus
 from netbench.system.cgroups import (
     ControlGroup,
@@ -17,12 +31,130 @@ from netbench.system.cgroups import (
     Mount,
     Version,
     files_of,
-    group_in,
+    group_of,
     mounts,
     usage,
 )
-from netbench.system.files import Files, FrozenFiles, text
-from netbench.watch.cycles import CycleCounters, counters
+from netbench.system.files import Files, FrozenFiles, needed, text
+
+_T = TypeVar("_T")
+Facts = tuple[tuple[str, FactValue], ...]
+
+SHORTEST: Final = 20 * TICK
+"""Seconds: a shorter window has too few ticks for a cost."""
+_KINDS: Final = ("user", "nice", "system", "irq", "softirq")
+_NO_TICK: Final = Absent("no tick of /proc/stat passed")
+_NO_SHARE: Final = Absent("its share in the kernel is not told")
+_UNPINNED: Final = Absent("client and server were not pinned")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counters at one moment, or what passed between two."""
+
+    at: float
+    """CLOCK_MONOTONIC seconds; the length of a window."""
+    machine: Machine
+    client: CpuUsage | Absent
+    """CPU time of the client's end."""
+    server: CpuUsage | Absent
+    source: Literal["cgroup", "processes"] | Absent
+    """What the ends' CPU time was read from."""
+    cycles: int | Absent
+
+    def __sub__(self, earlier: "Reading") -> "Reading":
+        """Return what has passed since."""
+        return self._with(earlier, sub)
+
+    def __add__(self, other: "Reading") -> "Reading":
+        """Return what has passed in two windows together."""
+        return self._with(other, add)
+
+    def _with(self, other: "Reading", how: Callable[[Any, Any], Any]) -> "Reading":
+        return Reading(
+            at=how(self.at, other.at),
+            machine=how(self.machine, other.machine),
+            client=_of_both(how, self.client, other.client),
+            server=_of_both(how, self.server, other.server),
+            source=self.source,
+            cycles=_of_both(how, self.cycles, other.cycles),
+        )
+
+
+def _of_both(how: Callable[[_T, _T], _T], one: _T | Absent, other: _T | Absent) -> _T | Absent:
+    """Return what becomes of two values, or the first of them that is absent."""
+    if isinstance(one, Absent):
+        return one
+    return other if isinstance(other, Absent) else how(one, other)
+
+
+def idle_rate(passed: Reading) -> float | Absent:
+    """Return CPU seconds per second of a window in which nothing ran."""
+    if passed.at < SHORTEST:
+        return Absent(f"the idle window of {passed.at:.2f} s is too short for ticks of {TICK:g} s")
+    return passed.machine.all.busy * TICK / passed.at
+
+
+def cost_facts(passed: Reading, idle: float | Absent, cpus: Cpus) -> Facts:
+    """Return the trial facts of a window: rates in CPU seconds per second, thus in CPUs.
+
+    `trial.unattributed` is `trial.busy_above_idle` less both ends, and may be negative: ticks
+    undercount, and softirq time may be charged to the task that it interrupts.
+    """
+    seconds, every = passed.at, passed.machine.all
+    if every.total <= 0 or seconds <= 0:
+        return (("trial.busy", _NO_TICK), ("trial.steal", _NO_TICK))
+    busy = every.busy * TICK / seconds
+    above = _of_both(sub, busy, idle)
+    client, client_system = _rates(passed.client, seconds)
+    server, server_system = _rates(passed.server, seconds)
+    return (
+        ("trial.busy", 1 - (every.idle + every.iowait) / every.total),
+        ("trial.steal", every.steal / every.total),
+        ("trial.cost_window", seconds),
+        ("trial.cost_resolution", TICK / seconds),
+        *((f"trial.busy_{kind}", getattr(every, kind) * TICK / seconds) for kind in _KINDS),
+        *_by_pin(passed.machine, seconds, cpus),
+        ("trial.idle_busy", idle),
+        ("trial.busy_above_idle", above),
+        ("trial.softirq_share", every.softirq / every.busy if busy else _NO_TICK),
+        ("trial.cgroup_source", passed.source),
+        ("trial.cgroup_client", client),
+        ("trial.cgroup_server", server),
+        ("trial.cgroup_client_system", client_system),
+        ("trial.cgroup_server_system", server_system),
+        ("trial.unattributed", _of_both(sub, _of_both(sub, above, client), server)),
+        ("trial.cycles", _of_both(truediv, passed.cycles, seconds)),
+    )
+
+
+def _by_pin(passed: Machine, seconds: float, cpus: Cpus) -> Iterator[tuple[str, FactValue]]:
+    """Yield the busy rate of the client's CPU, of the server's, and of all others together."""
+    rates = {cpu: times.busy * TICK / seconds for cpu, times in passed.each.items()}
+    for end, cpu in (("client", cpus.client), ("server", cpus.server)):
+        unseen = Absent(f"/proc/stat has no CPU {cpu}")
+        yield f"trial.busy_{end}_cpu", _UNPINNED if cpu is None else rates.get(cpu, unseen)
+    pins = {cpus.client, cpus.server}
+    others = math.fsum(rate for cpu, rate in rates.items() if cpu not in pins)
+    yield "trial.busy_other_cpus", _UNPINNED if pins == {None} else others
+
+
+def _rates(used: CpuUsage | Absent, seconds: float) -> tuple[float | Absent, float | Absent]:
+    """Return CPU seconds per second of one end: all of it, and that in the kernel."""
+    if isinstance(used, Absent):
+        return used, used
+    return used.total / seconds, _NO_SHARE if used.system is None else used.system / seconds
+
+
+_UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
+_NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")
+_NO_TOOLS: Final = Absent("no tools ran at two ends")
+_STAT: Final = "/proc/stat"
+_ANY: Final = Cpus(None, None)
+_NO_REST: Final = Absent("no idle window came before")
+_NOT_BEGUN: Final = Absent("the window was not begun")
+_REST: Final = 0.25
+"""Seconds of an idle window."""
 
 
 class Clock:
@@ -41,21 +173,9 @@ class Clock:
         self.until(self.now() + seconds)
 
 
-_UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in other ticks")
-_NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")
-_NOBODY: Final = Absent("no tools ran at two ends")
-_STAT: Final = "/proc/stat"
-_ANY: Final = Cpus(None, None)
-_NO_REST: Final = Absent("no idle window came before")
-_NOT_BEGUN: Final = Absent("the window was not begun")
-_REST: Final = 0.25
-"""Seconds of an idle window."""
-_NAMES: Final = ("trial.busy", "trial.steal", "trial.load1")
-
-
 @dataclass(frozen=True, slots=True)
 class TrialEnd:
-    """One end of a trial."""
+    """One end of a session or trial."""
 
     endpoint: Endpoint
     """Where its tools run."""
@@ -73,168 +193,116 @@ class TrialEnd:
         return CpuUsage(sum(one for one in used if one is not None), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
-    """Both ends, and the groups that are theirs alone."""
-
-    client: TrialEnd
-    server: TrialEnd
-    groups: tuple[ControlGroup, ControlGroup] | Absent
+Ends = tuple[TrialEnd, TrialEnd]
+"""Client and server."""
+Groups = tuple[ControlGroup, ControlGroup]
 
 
 class MachineMeter:
-    """Reads CPU time around the window in which a trial's load is steady."""
+    """Reads CPU time around the windows in which a load is steady."""
 
     def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
         """Take the engine whose machine is metered, and the clock of its windows."""
         self.clock = clock or Clock()
-        self._files = engine.files
+        self.files = engine.files
         self._local = engine.local
-        counted = engine.local or tick(self._files) == TICK
-        self._unread = None if counted and self._files.read(_STAT) else _UNREAD
-        self._idle: float | Absent = _NO_REST
+        readable = (engine.local or tick(self.files) == TICK) and self.files.read(_STAT)
+        self.unread = None if readable else _UNREAD
+        self.idle: float | Absent = _NO_REST
+        """CPU seconds per second while nothing ran."""
         self._mounts: Mapping[Version, Mount] = {}
-        self._ends: _Ends | None = None
-        self._cycles: CycleCounters | Absent = _NOBODY
-        self._before: Reading | None = None
 
     def rest(self) -> None:
-        """Read the machine while nothing runs: what every trial until the next rest is held to."""
-        if self._unread:
-            return
-        before = self._reading(None)
-        self.clock.until(before.at + _REST)
-        self._idle = idle_rate(before, self._reading(None))
+        """Read the machine while nothing runs: the baseline of all windows until the next rest."""
+        window = Windows(self, None, _NO_TOOLS, _NO_TOOLS)
+        window.open()
+        if self.unread is None:
+            self.clock.sleep(_REST)
+        window.close()
+        if window.passed is not None:
+            self.idle = idle_rate(window.passed)
 
-    def windows(self, ends: tuple[TrialEnd, TrialEnd]) -> "Windows":
-        """Return what adds up the slices of a session whose tools run at these ends."""
-        return Windows(self, ends)
+    def windows(self, ends: Ends | None = None) -> "Windows":
+        """Return what reads windows; `ends` where tools run at two."""
+        if self.unread is not None:
+            return Windows(self, ends, _NO_TOOLS, self.unread)
+        cpus = tuple(machine(needed(self.files, _STAT)).each)
+        cycles = counters(cpus) if self._local else _NOT_HERE
+        return Windows(self, ends, self._groups(ends) if ends else _NO_TOOLS, cycles)
 
-    def start(self, ends: tuple[TrialEnd, TrialEnd] | None = None) -> None:
-        """Note where the counters stand; client and server are `ends`, where tools run at all."""
-        if self._unread:
-            return
-        self._mounts = self._mounts or mounts(text(self._files, "/proc/self/mountinfo") or "")
-        self._ends = _Ends(*ends, self._groups(*ends)) if ends else None
-        self._cycles = counters(tuple(_machine(self._files).each)) if self._local else _NOT_HERE
-        self._before = self._reading(self._ends)
-
-    def stop(self, cpus: Cpus = _ANY) -> Facts:
-        """Return the trial facts since `start`; `cpus` are the trial's pins."""
-        if self._before is None:
-            return self.facts((), cpus)
-        after = self._reading(self._ends)
-        facts = self.facts(((self._before, after),), cpus)
-        if isinstance(self._cycles, CycleCounters):
-            self._cycles.close()
-        self._before = None
-        return facts
-
-    def facts(self, windows: Sequence[tuple[Reading, Reading]], cpus: Cpus) -> Facts:
-        """Return the facts of all windows together."""
-        if not windows:
-            return tuple((name, self._unread or _NOT_BEGUN) for name in _NAMES)
-        facts = cost_facts(*joined(windows), self._idle, cpus)
-        load = (text(self._files, "/proc/loadavg") or "").split()
-        unread = Absent("/proc/loadavg is not readable")
-        return (*facts, ("trial.load1", float(load[0]) if load else unread))
-
-    def begin(self, ends: tuple[TrialEnd, TrialEnd]) -> "_Opened | None":
-        """Return what the windows of a session are read by; None where nothing is readable."""
-        if self._unread:
-            return None
-        self._mounts = self._mounts or mounts(text(self._files, "/proc/self/mountinfo") or "")
-        cycles = counters(tuple(_machine(self._files).each)) if self._local else _NOT_HERE
-        return _Opened(_Ends(*ends, self._groups(*ends)), cycles)
-
-    def look(self, opened: "_Opened") -> Reading:
-        """Return one edge of a window."""
-        return self._reading(opened.ends, opened.cycles)
-
-    def _groups(
-        self, client: TrialEnd, server: TrialEnd
-    ) -> tuple[ControlGroup, ControlGroup] | Absent:
-        """Return both ends' cgroups, where they are nobody else's."""
+    def _groups(self, ends: Ends) -> Groups | Absent:
+        """Return both ends' cgroups, where they hold nothing else."""
+        self._mounts = self._mounts or mounts(text(self.files, "/proc/self/mountinfo") or "")
+        pids: Sequence[int | Literal["self"]] = (*(end.endpoint.pid for end in ends), "self")
         try:
-            one, other = (self._group(str(end.endpoint.pid)) for end in (client, server))
-            ours = self._group("self")
+            one, other, own = (group_of(pid, self.files, self._mounts) for pid in pids)
         except FactError as exc:
             return Absent(str(exc))
-        if one.holds(other) or other.holds(one) or one.holds(ours) or other.holds(ours):
+        if one.holds(other) or other.holds(one) or one.holds(own) or other.holds(own):
             return Absent("the endpoints have no cgroups of their own")
         return one, other
 
-    def _group(self, pid: str) -> ControlGroup:
-        path = f"/proc/{pid}/cgroup"
-        found = text(self._files, path)
-        if found is None:
-            raise FactError(f"{path} is not readable")
-        return group_in(self._mounts, found)
 
-    def _reading(
-        self, ends: _Ends | None, counted: CycleCounters | Absent | None = None
-    ) -> Reading:
-        groups = () if ends is None or isinstance(ends.groups, Absent) else ends.groups
-        tools = (ends.client.pids(), ends.server.pids()) if ends and not groups else ((), ())
-        of_groups = (path for group in groups for path in files_of(group))
-        of_tools = (threads(pid) for pids in tools for pid in pids)
-        counted = self._cycles if counted is None else counted
-        cycles = counted.read() if isinstance(counted, CycleCounters) else counted
-        begun = self.clock.now()
-        taken = FrozenFiles(self._files, _STAT, *of_groups, *of_tools)
-        # Where another machine is asked, the answer is of some moment between question and answer.
-        at = (begun + self.clock.now()) / 2
-        seen = _machine(taken)
-        if ends is None:
-            return Reading(at, seen, _NOBODY, _NOBODY, _NOBODY, cycles)
-        if isinstance(ends.groups, Absent):
-            client, server = ends.client.time(tools[0], taken), ends.server.time(tools[1], taken)
-            unread = isinstance(client, Absent) or isinstance(server, Absent)
-            return Reading(at, seen, client, server, ends.groups if unread else "processes", cycles)
-        client, server = (_used(group, taken) for group in ends.groups)
-        return Reading(at, seen, client, server, "cgroup", cycles)
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What the windows of one session are read by."""
-
-    ends: _Ends
-    cycles: CycleCounters | Absent
-
-
+@dataclass
 class Windows:
-    """Adds up what machine and tools did in the slices of one session.
+    """Adds up what machine and tools did in one or many windows.
 
     Ticks of 10 ms are coarse in a slice; over the rounds they add up.
     """
 
-    def __init__(self, meter: MachineMeter, ends: tuple[TrialEnd, TrialEnd]) -> None:
-        """Open the counters; nothing is added up yet."""
-        self._meter = meter
-        self._opened = meter.begin(ends)
-        self._first: Reading | None = None
-        self._read: list[tuple[Reading, Reading]] = []
+    meter: MachineMeter
+    ends: Ends | None
+    groups: Groups | Absent
+    cycles: CycleCounters | Absent
+    passed: Reading | None = None
+    """In all windows so far; None before the first, and where nothing is readable."""
+    _first: Reading | None = None
 
     def open(self) -> None:
-        """Note where the counters stand before a slice."""
-        if self._opened is not None:
-            self._first = self._meter.look(self._opened)
+        """Note where the counters stand before a window."""
+        self._first = None if self.meter.unread else self._reading()
 
     def close(self) -> None:
         """Add what has passed since."""
-        if self._opened is not None and self._first is not None:
-            self._read.append((self._first, self._meter.look(self._opened)))
+        if self._first is not None:
+            passed = self._reading() - self._first
+            self.passed = passed if self.passed is None else passed + self.passed
 
-    def end(self, cpus: Cpus) -> Facts:
-        """Return the trial facts of all slices; `cpus` are the session's pins."""
+    def end(self, cpus: Cpus = _ANY) -> Facts:
+        """Return the trial facts of all windows; `cpus` are the session's or trial's pins."""
         self.release()
-        return self._meter.facts(self._read, cpus)
+        if self.passed is None:
+            why = self.meter.unread or _NOT_BEGUN
+            return (("trial.busy", why), ("trial.steal", why), ("trial.load1", why))
+        load = (text(self.meter.files, "/proc/loadavg") or "").split()
+        load1 = float(load[0]) if load else Absent("/proc/loadavg is not readable")
+        return (*cost_facts(self.passed, self.meter.idle, cpus), ("trial.load1", load1))
 
     def release(self) -> None:
-        """Close the counters, whether or not anybody asks for the facts."""
-        if self._opened is not None and isinstance(self._opened.cycles, CycleCounters):
-            self._opened.cycles.close()
+        """Close the counters, whether or not the facts are asked for."""
+        if isinstance(self.cycles, CycleCounters):
+            self.cycles.close()
+
+    def _reading(self) -> Reading:
+        groups = () if isinstance(self.groups, Absent) else self.groups
+        tools = [end.pids() for end in self.ends] if self.ends and not groups else []
+        counted = [path for group in groups for path in files_of(group)]
+        counted += [threads(pid) for pids in tools for pid in pids]
+        cycles = self.cycles.read() if isinstance(self.cycles, CycleCounters) else self.cycles
+        begun = self.meter.clock.now()
+        taken = FrozenFiles(self.meter.files, _STAT, *counted)
+        # Where another machine is asked, the answer is of some moment between question and answer.
+        at = (begun + self.meter.clock.now()) / 2
+        seen = machine(needed(taken, _STAT))
+        if self.ends is None:
+            return Reading(at, seen, _NO_TOOLS, _NO_TOOLS, _NO_TOOLS, cycles)
+        if not isinstance(self.groups, Absent):
+            client, server = (_used(group, taken) for group in self.groups)
+            return Reading(at, seen, client, server, "cgroup", cycles)
+        used = [end.time(pids, taken) for end, pids in zip(self.ends, tools, strict=True)]
+        client, server = used
+        unread = any(isinstance(one, Absent) for one in used)
+        return Reading(at, seen, client, server, self.groups if unread else "processes", cycles)
 
 
 def _used(group: ControlGroup, files: Files) -> CpuUsage | Absent:
@@ -242,10 +310,3 @@ def _used(group: ControlGroup, files: Files) -> CpuUsage | Absent:
         return usage(group, files)
     except FactError as exc:
         return Absent(str(exc))
-
-
-def _machine(files: Files) -> Machine:
-    found = text(files, _STAT)
-    if found is None:
-        raise FactError(f"{_STAT} is not readable")
-    return machine(found)

@@ -1,18 +1,23 @@
-"""A session or a trial in the making: its tools, started and not left before they have ended."""
+"""The tools of a session or a trial: held, let go on, waited for, and ended in every case."""
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from netbench.engines.base import Process, Signal
-from netbench.errors import ENGINE_FAILURES
+from netbench.errors import ENGINE_FAILURES, ProbeError
 from netbench.plan import Step
-from netbench.probes import ToolProbe
-from netbench.record import Completed
+from netbench.probes import ControlPlane, Sliced, ToolProbe
+from netbench.record import Completed, Failure, Pins, Skip
+from netbench.runner.machine import TrialEnd
 from netbench.spec import Cpus
-from netbench.topology import Call, LivePair
+from netbench.topology.pairs import LivePair
+from netbench.topology.paths import Call
 
+EVIDENCE = 600
+"""Characters of raw output kept in a record; the whole lies in `raw/`."""
 _SERVER_GRACE: Final = 2.0
 """Seconds a server that ends by itself may take for it."""
 _LATE: Final = 0.005
@@ -21,9 +26,18 @@ _KILLED: Final = 2.0
 """Seconds a killed tool may take to be gone."""
 
 
+class TrialFailed(Exception):
+    """A trial cannot go on; carries the outcome."""
+
+    def __init__(self, outcome: Failure | Skip) -> None:
+        """Take the outcome."""
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
 @dataclass(slots=True)
 class Prepared:
-    """One arm's tools: a server that listens, and of a session also its client, held."""
+    """One arm's tools: a server that listens, and the client that measures against it."""
 
     live: LivePair
     step: Step
@@ -32,26 +46,70 @@ class Prepared:
     call: Call
     port: int
     """That the server listens on."""
-    outside: int
-    """That the client connects to: another one where it is published."""
+    goal: tuple[str, int, str | None]
+    """Address and port that the client connects to, and its congestion control, None for any."""
     server: Process
-    load: "Prepared | None" = None
-    """What runs beside it."""
     client: Process | None = None
+    shares: bool = False
+    """Whether its server serves other runs too, and is ended by their owner."""
+    ended: list[Process] = field(default_factory=list)
+
+    def sharing(self, probe: ToolProbe) -> "Prepared":
+        """Return one of many runs on this one's server."""
+        return replace(self, probe=probe, client=None, shares=True, ended=[self.server])
+
+    @property
+    def parts(self) -> "tuple[Prepared, ...]":
+        """All tools that run at the same time, by client."""
+        return (self,)
+
+    @property
+    def ends(self) -> tuple[TrialEnd, TrialEnd]:
+        """What runs at both ends: the clients, and their servers."""
+        clients = tuple(part.client for part in self.parts if part.client is not None)
+        servers = tuple(part.server for part in self.parts)
+        return TrialEnd(self.call.client, clients), TrialEnd(self.live.server, servers)
+
+    def pins(self) -> Pins:
+        """Return the CPUs that were asked for, and those that the tools have."""
+        client = self.client.cpus() if self.client is not None else None
+        return Pins(self.cpus.client, self.cpus.server, client, self.server.cpus())
+
+    def end_server(self) -> Completed:
+        """Return what the server left, ended by itself or else by us."""
+        if not self.probe.server_ends:
+            self.server.signal("KILL")
+        return self.wait(self.server, _SERVER_GRACE)
+
+    def wait(self, process: Process, timeout: float) -> Completed:
+        """Return what one of the tools left."""
+        self.ended.append(process)
+        return process.wait(timeout)
+
+    def end(self) -> None:
+        """End every tool that has not been waited for."""
+        for part in self.parts:
+            for process in (part.client, part.server):
+                if process is not None and process not in part.ended:
+                    with suppress(*ENGINE_FAILURES):
+                        process.signal("KILL")
+                        part.wait(process, _KILLED)
+
+
+@dataclass(slots=True)
+class PreparedSession(Prepared):
+    """The tools of a session: the client is held until its first slice."""
+
+    probe: Sliced
+    load: "PreparedSession | None" = None
+    """What runs beside it."""
     ready: float = 0.0
     """CLOCK_MONOTONIC seconds from which the held client's own pause is over."""
     woken: float | None = None
     """The same at which the client first worked; None before."""
-    shares: bool = False
-    """Whether its server serves other runs too: then it is not this one's to end."""
-    _ended: list[Process] = field(default_factory=list)
-
-    def sharing(self, probe: ToolProbe) -> "Prepared":
-        """Return one of many runs on this one's server."""
-        return replace(self, probe=probe, client=None, shares=True, _ended=[self.server])
 
     @property
-    def parts(self) -> tuple["Prepared", ...]:
+    def parts(self) -> "tuple[PreparedSession, ...]":
         """The load, where there is one, and itself: in the order in which they are let go on."""
         return (self,) if self.load is None else (self.load, self)
 
@@ -59,6 +117,11 @@ class Prepared:
     def latency(self) -> float:
         """Seconds within which a signal reaches each of its clients."""
         return max((p.client.latency for p in self.parts if p.client is not None), default=0.0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all its clients run, or are held."""
+        return all(part.client is not None and part.client.alive() for part in self.parts)
 
     def let_go(self) -> None:
         """Let the clients go on."""
@@ -75,28 +138,25 @@ class Prepared:
             if part.client is not None:
                 part.client.signal(name)
 
-    @property
-    def alive(self) -> bool:
-        """Whether all its clients run, or are held."""
-        return all(part.client is not None and part.client.alive() for part in self.parts)
 
-    def end_server(self) -> Completed:
-        """Return what the server left, ended by itself or else by us."""
-        if not self.probe.server_ends:
-            self.server.signal("KILL")
-        return self.wait(self.server, _SERVER_GRACE)
+def see_it_can(probe: ToolProbe | ControlPlane, done: Completed) -> None:
+    """See that a tool did not end because it lacks something; raises `TrialFailed` if it did."""
+    cannot = probe.cannot(done)
+    if cannot:
+        raise TrialFailed(Skip(cannot, said(done)))
 
-    def wait(self, process: Process, timeout: float) -> Completed:
-        """Return what one of the tools left."""
-        self._ended.append(process)
-        return process.wait(timeout)
 
-    def end(self) -> None:
-        """End every tool that nobody has waited for."""
-        if self.load is not None:
-            self.load.end()
-        for process in (self.client, self.server):
-            if process is not None and process not in self._ended:
-                with suppress(*ENGINE_FAILURES):
-                    process.signal("KILL")
-                    self.wait(process, _KILLED)
+@contextmanager
+def reading(*outputs: Completed) -> Iterator[None]:
+    """Turn output of tools that gives no numbers into the outcome; raises `TrialFailed`."""
+    try:
+        yield
+    except ProbeError as exc:
+        raise TrialFailed(Failure("output", str(exc), "\n".join(map(said, outputs)))) from exc
+
+
+def said(done: Completed) -> str:
+    """Return the start of what a tool printed, for evidence."""
+    text = "\n".join(part.strip() for part in (done.stderr, done.stdout) if part.strip())
+    ended = "ended by our deadline" if done.timed_out else f"exit code {done.exit_code}"
+    return f"{done.argv[0] if done.argv else '?'}: {ended}; {text[:EVIDENCE]}"

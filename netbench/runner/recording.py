@@ -4,12 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Final
+
+from msgspec.structs import replace as changed
 
 from netbench.engines.base import Engine
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import Reader
-from netbench.facts.cpu_time import frequency
+from netbench.facts.cpu_time import TICK, frequency
+from netbench.facts.procfs import SocketAddress
 from netbench.plan import Step
 from netbench.record import (
     Absent,
@@ -17,6 +21,7 @@ from netbench.record import (
     EndpointFacts,
     FactValue,
     Failure,
+    Measurement,
     Outcome,
     PairFacts,
     PathProof,
@@ -30,32 +35,46 @@ from netbench.record import (
     ToolRun,
     TrialTimes,
 )
-from netbench.runner.prepared import Prepared
-from netbench.runner.setup import EVIDENCE, TrialFailed
-from netbench.spec import Cpus, Path, Role
+from netbench.runner.machine import SHORTEST, Facts, MachineMeter
+from netbench.runner.prepared import EVIDENCE, Prepared, TrialFailed
+from netbench.sentinel import Sentinel, method_for
+from netbench.spec import Cpus, Path, Placement, Role
 from netbench.system.files import text
-from netbench.topology import prove, trimmed
-from netbench.watch.connections import ConnectionWatch
-from netbench.watch.datagrams import DatagramWatch
-from netbench.watch.ports import PortWatch
+from netbench.topology.paths import prove, trimmed
+from netbench.units import SECONDS
+from netbench.watch import ConnectionWatch
+from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch
 
+_BITS: Final = 8
 _LOOKS: Final = 2
 """At facts that break a promise: others' links come and go on the host while it is being read."""
 _UNPINNED: Final = Pins(None, None, None, None)
-NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
+_NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
 SaveRaw = Callable[[int, Role, str, int], str]
 """Store the raw output of a record's tool, counted by role from 0; return its path there."""
-Watch = PortWatch | DatagramWatch
+Watch = PublishedWatch | ConnectionWatch
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """Which session or trial of the run it is."""
+class Recorder:
+    """What reads for all records, and keeps raw output."""
 
-    number: int
-    block: int
-    attempt: int
-    step: Step
+    engine: Engine
+    reader: Reader
+    save_raw: SaveRaw
+    meter: MachineMeter
+    sentinel: Sentinel
+
+    def window(
+        self, placement: Placement, cpus: Cpus, before: SentinelWindow | None = None
+    ) -> SentinelWindow:
+        """Return the sentinel's reading of now, as the first of a window or with the one before."""
+        found, method = self.sentinel.read(cpus.client, cpus.server), method_for(placement)
+        reading, note = (None, found.reason) if isinstance(found, Absent) else (found, "")
+        if before is None:
+            return SentinelWindow(method, reading, None, note)
+        notes = "; ".join(dict.fromkeys(filter(None, (before.note, note))))
+        return SentinelWindow(method, before.before, reading, notes)
 
 
 def _now() -> str:
@@ -63,111 +82,134 @@ def _now() -> str:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What gathers while it runs; whatever stops it, this much goes into the record."""
+class Recording:
+    """What gathers while one session or trial runs; whatever stops it, it goes into the record."""
 
+    recorder: Recorder
+    number: int
+    """Of the record in the run."""
+    block: int
+    attempt: int
+    step: Step
+    window: SentinelWindow = _NO_WINDOW
     started: str = field(default_factory=_now)
     monotonic: float = field(default_factory=time.monotonic)
-    seconds: float | None = None
-    """Wall time; None until it has ended, then of the whole since `monotonic`."""
     measuring: float = 0.0
     pins: Pins = _UNPINNED
-    window: SentinelWindow = NO_WINDOW
     tools: tuple[ToolRun, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
     promises: tuple[PromiseCheck, ...] = ()
     path: PathProof | None = None
-    facts: tuple[tuple[str, FactValue], ...] = ()
+    facts: Facts = ()
     slices: tuple[Slice, ...] = ()
     frequency: FactValue = field(default_factory=lambda: Absent("the tools never ran"))
+    watches: tuple[Watch, ...] = ()
 
+    def begin(self, window: SentinelWindow) -> None:
+        """Count the time from now; `window` is the sentinel's, around what is recorded."""
+        self.started, self.monotonic, self.window = _now(), time.monotonic(), window
 
-class Recorder:
-    """Notes what both kinds of measurement have in common: facts, tools, proof."""
-
-    def __init__(self, engine: Engine, reader: Reader, save_raw: SaveRaw) -> None:
-        """Take what reads, and what keeps raw output."""
-        self._engine = engine
-        self._reader = reader
-        self._save_raw = save_raw
-
-    def again(self, prepared: Prepared, seen: Seen) -> PairFacts:
-        """Return the facts of now, in which the driver's promises still hold.
+    def read(self, prepared: Prepared) -> PairFacts:
+        """Return the facts of now.
 
         Raises:
-            TrialFailed: they do not.
+            TrialFailed: the driver's promises do not hold any more.
             FactError: something is unreadable.
         """
         live = prepared.live
         failed: tuple[PromiseCheck, ...] = ()
         for _ in range(_LOOKS):
-            facts = self._reader.again(live.pair, live.facts)
-            seen.endpoints = trimmed(facts, live.driver.hops(prepared.step.cell.path, facts))
-            seen.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
-            failed = tuple(check for check in seen.promises if not check.held)
+            facts = self.recorder.reader.again(live.pair, live.facts)
+            self.endpoints = trimmed(facts, live.driver.hops(self.step.cell.path, facts))
+            self.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
+            failed = tuple(check for check in self.promises if not check.held)
             if not failed:
                 return facts
         raise TrialFailed(broken(failed))
 
-    def proved(
-        self, prepared: Prepared, sample: Sample, facts: tuple[PairFacts, PairFacts], seen: Seen
-    ) -> Outcome:
-        """Return the sample if its path is proved, else the failure."""
-        driver, path = prepared.live.driver, prepared.step.cell.path
-        back = sample.returned
-        seen.path = prove(
-            driver,
-            path,
-            prepared.call.target,
-            facts,
-            sample.received - back,
-            returned=back,
-            slices=seen.slices,
-        )
-        if not seen.path.held:
-            problems = "; ".join(seen.path.problems)
-            return Failure("path", f"the path is not proved: {problems}", seen.path.route)
-        return _otherwise_published(driver.recipe.published, dict(seen.facts)) or sample
+    def watch(self, prepared: Prepared) -> None:
+        """Begin to watch how a published port is served, and what many connections leave behind."""
+        watches: list[Watch] = []
+        pair, probe = prepared.live.pair, prepared.probe
+        if prepared.call.published is not None:
+            kind = PortWatch if "tcp" in probe.protocols else DatagramWatch
+            address, port, _ = prepared.goal
+            target = SocketAddress(str(ip_address(address)), port)
+            watches.append(kind(pair.host, pair.server, target, prepared.port))
+        if "connections" in probe.metrics:
+            outside = pair.lan if self.step.cell.path is Path.NORTH_SOUTH else None
+            watches.append(ConnectionWatch(outside or pair.client, pair.server, pair.host))
+        for watch in watches:
+            watch.start()
+        self.watches = tuple(watches)
 
-    def note(self, number: int, seen: Seen, role: Role, done: Completed) -> None:
+    def watched(self) -> Facts:
+        """Return what the watches have seen, and the clock of the CPUs."""
+        seen = (fact for watch in self.watches for fact in watch.stop())
+        return (("trial.frequency", self.frequency), *seen)
+
+    def look(self, cpus: Cpus) -> None:
+        """Read the clock of the slower of the CPUs, while the tools work on them."""
+        files = self.recorder.engine.files
+        self.frequency = frequency((cpus.client, cpus.server), lambda path: text(files, path))
+
+    def note(self, role: Role, done: Completed) -> None:
         """Note what a tool left, its raw output stored."""
-        turn = sum(tool.role is role for tool in seen.tools)
-        file = self._save_raw(number, role, done.stdout, turn) if done.stdout else ""
+        turn = sum(tool.role is role for tool in self.tools)
+        save = self.recorder.save_raw
         tool = ToolRun(
             role=role,
             argv=done.argv,
             exit_code=done.exit_code,
             timed_out=done.timed_out,
             seconds=done.seconds,
-            stdout_file=file,
+            stdout_file=save(self.number, role, done.stdout, turn) if done.stdout else "",
             stderr=done.stderr[:EVIDENCE],
         )
-        seen.tools = (*seen.tools, tool)
+        self.tools = (*self.tools, tool)
 
-    def frequency(self, cpus: Cpus) -> FactValue:
-        """Return the clock of the slower of these CPUs, Hz."""
-        files = self._engine.files
-        return frequency((cpus.client, cpus.server), lambda path: text(files, path))
+    def proved(
+        self, prepared: Prepared, sample: Sample, before: PairFacts, after: PairFacts
+    ) -> Outcome:
+        """Return the sample if its path is proved, else the failure."""
+        driver, path, back = prepared.live.driver, self.step.cell.path, sample.returned
+        self.path = prove(
+            driver,
+            path,
+            prepared.call.target,
+            (before, after),
+            sample.received - back,
+            returned=back,
+            slices=self.slices,
+        )
+        if not self.path.held:
+            problems = "; ".join(self.path.problems)
+            return Failure("path", f"the path is not proved: {problems}", self.path.route)
+        return _otherwise_published(driver.recipe.published, dict(self.facts)) or sample
 
-
-def port_watch_of(prepared: Prepared) -> Watch | None:
-    """Return what watches how a published port is served; None where none is."""
-    if prepared.call.published is None:
-        return None
-    host, server = prepared.live.pair.host, prepared.live.pair.server
-    target, outside, port = prepared.call.target, prepared.outside, prepared.port
-    if "tcp" in prepared.probe.protocols:
-        return PortWatch(host, server, address=target, host_port=outside, port=port)
-    return DatagramWatch(host, address=target, host_port=outside, port=port)
-
-
-def watch_of(prepared: Prepared) -> ConnectionWatch | None:
-    """Return what watches the remains of connections, begun, where many are made."""
-    if "connections" not in prepared.probe.metrics:
-        return None
-    pair = prepared.live.pair
-    outside = pair.lan if prepared.step.cell.path is Path.NORTH_SOUTH else None
-    return ConnectionWatch(outside or pair.client, pair.server, pair.host)
+    def record(self, outcome: Outcome, seconds: float | None = None) -> Record:
+        """Return the record of what has ended now, or took so many seconds."""
+        step = self.step
+        if seconds is None:
+            seconds = time.monotonic() - self.monotonic
+        return Record(
+            number=self.number,
+            block=self.block,
+            position=step.position,
+            attempt=self.attempt,
+            cell=step.cell,
+            replica=step.arm.replica,
+            outcome=outcome,
+            clock=TrialTimes(self.started, self.monotonic, seconds, self.measuring),
+            pins=self.pins,
+            sentinel=self.window,
+            tools=self.tools,
+            endpoints=self.endpoints,
+            promises=self.promises,
+            path=self.path,
+            facts=self.facts,
+            slices=self.slices,
+        )
 
 
 def _otherwise_published(wanted: str | None, facts: dict[str, FactValue]) -> Failure | None:
@@ -182,7 +224,7 @@ def _otherwise_published(wanted: str | None, facts: dict[str, FactValue]) -> Fai
     return Failure("path", f"the port was published by {wanted}, and served by {via}", evidence)
 
 
-def congestion(facts: PairFacts) -> tuple[tuple[str, FactValue], ...]:
+def congestion(facts: PairFacts) -> Facts:
     """Return the congestion control of both ends' namespaces as trial facts."""
     unread = Absent("tcp_congestion_control is not readable in that namespace")
     return (
@@ -202,29 +244,27 @@ def failure_of(error: EngineError | FactError | TrialFailed) -> Failure | Skip:
     return error.outcome if isinstance(error, TrialFailed) else Failure("engine", str(error), "")
 
 
-def never_ran(where: Where, outcome: Outcome) -> Record:
-    """Return the record of what never ran."""
-    return record_of(where, outcome, Seen())
+def priced(sample: Sample, facts: Facts, declared: tuple[str, ...]) -> Sample:
+    """Return a sample with its costs, as far as its window and its probe give any.
 
-
-def record_of(where: Where, outcome: Outcome, seen: Seen) -> Record:
-    """Return the record of what has ended now."""
-    seconds = time.monotonic() - seen.monotonic if seen.seconds is None else seen.seconds
-    return Record(
-        number=where.number,
-        block=where.block,
-        position=where.step.position,
-        attempt=where.attempt,
-        cell=where.step.cell,
-        replica=where.step.arm.replica,
-        outcome=outcome,
-        clock=TrialTimes(seen.started, seen.monotonic, seconds, seen.measuring),
-        pins=seen.pins,
-        sentinel=seen.window,
-        tools=seen.tools,
-        endpoints=seen.endpoints,
-        promises=seen.promises,
-        path=seen.path,
-        facts=seen.facts,
-        slices=seen.slices,
+    `cpu_per_byte` is the busy rate above idle over received bytes per second,
+    `cpu_per_transaction` the same over transactions or connections per second. A rate that is
+    not a tick above that of the idle window gives no cost.
+    """
+    known = dict(facts)
+    busy, window = known.get("trial.busy_above_idle"), known.get("trial.cost_window")
+    if not isinstance(busy, float) or not isinstance(window, float) or window < SHORTEST:
+        return sample
+    bits = sample.value("throughput")
+    per_byte = bits / _BITS if bits else None
+    per_time = sample.value("transactions") or sample.value("connections")
+    rates = {"cpu_per_byte": per_byte, "cpu_per_transaction": per_time}
+    costs = tuple(
+        Measurement(metric, busy / rate, SECONDS)
+        for metric, rate in rates.items()
+        if metric in declared and rate and busy > TICK / window
     )
+    cycles, details = known.get("trial.cycles"), sample.details
+    if isinstance(cycles, float) and per_byte and "cpu_per_byte" in declared:
+        details = (*details, ("cycles_per_byte", cycles / per_byte))
+    return changed(sample, measurements=(*sample.measurements, *costs), details=details)

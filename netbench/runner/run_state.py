@@ -1,16 +1,74 @@
-"""What the next block needs to know of all blocks before it.
+"""What a run yields, and what the next block needs to know of all blocks before it.
 
-It grows with every record; of a run that is resumed, it is made anew from the records on disk.
+That grows with every record; of a run that is resumed, it is made anew from the records on disk.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Final, Protocol
+from statistics import fmean
+from typing import Final, Literal, Protocol
 
-from netbench.plan import BlockPlan, Plan
+from netbench.plan import BlockPlan, Place, Plan, Step
 from netbench.record import Record, Ruling, Settled, Why
-from netbench.runner.eta import BlockEta, span
 from netbench.spec import Cell
+
+_STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
+"""Reasons for which a settled cell needs no more blocks, however long a run is extended."""
+
+
+def _place(cell: Cell) -> Place:
+    return cell.path, cell.probe, cell.placement
+
+
+def span(records: Iterable[Record]) -> float:
+    """Return the seconds that records in a row took, from the first one's start; 0 without any.
+
+    The sessions of one place run side by side: each record has its share of the seconds, so that
+    the last place ends so many seconds after its first record's start as its shares add up to.
+    """
+    places = [list(group) for _, group in groupby(records, lambda r: (r.block, _place(r.cell)))]
+    if not places:
+        return 0.0
+    began, last = places[0][0].clock.started_monotonic, places[-1]
+    ended = last[0].clock.started_monotonic + sum(record.clock.seconds for record in last)
+    return max(0.0, ended - began)
+
+
+@dataclass
+class BlockEta:
+    """Mean seconds of a record of each place, and of what lies around the records of a block."""
+
+    _times: defaultdict[Place, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _here: float = 0.0
+    _around: list[float] = field(default_factory=list)
+    _blocks: list[tuple[float, Sequence[Step]]] = field(default_factory=list)
+
+    def take(self, record: Record) -> None:
+        """Take one record of the block that runs; of a session it has its share of the seconds."""
+        self._times[_place(record.cell)].append(record.clock.seconds)
+        self._here += record.clock.seconds
+
+    def close(self, steps: Sequence[Step], seconds: float) -> None:
+        """Take a whole block, bringing up and down included."""
+        self._around.append(seconds - self._here)
+        self._blocks.append((seconds, steps))
+        self._here = 0.0
+
+    def block(self, steps: Iterable[Step]) -> float:
+        """Return the seconds that a block of these steps should take; 0 for unseen places."""
+        counts = Counter(step.place for step in steps)
+        known = ((n, self._times[place]) for place, n in counts.items() if place in self._times)
+        around = fmean(self._around) if self._around else 0.0
+        return around + sum(n * fmean(times) for n, times in known)
+
+    def longest(self, steps: Sequence[Step]) -> float:
+        """Return the seconds that it may take, by the slowest block so far; 0 before the first."""
+        expected = self.block(steps)
+        return max(
+            (seconds * expected / self.block(past) for seconds, past in self._blocks), default=0.0
+        )
 
 
 class Judge(Protocol):
@@ -30,48 +88,32 @@ class Judge(Protocol):
         ...
 
 
-_STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
-"""Reasons for which a settled cell needs no more blocks, however long a run is extended."""
-
-
+@dataclass
 class RunState:
     """Numbers, pace and settled cells, up to the block that runs."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        judge: Judge | None = None,
-        *,
-        spent: float = 0.0,
-        reopened: Container[int] = (),
-    ) -> None:
-        """Begin.
-
-        Args:
-            plan: of the run.
-            judge: says which cells leave; None keeps all of them to the last block.
-            spent: seconds that the run has taken before.
-            reopened: blocks before which settled cells came back into the run.
-        """
-        self._plan = plan
-        self._judge = judge
-        self._reopened = reopened
-        self._gone: frozenset[Cell] = frozenset()
-        self._cut = 0, 0
-        self.spent = spent
-        self.eta = BlockEta()
-        self.block = 0
-        """The last block that is whole."""
-        self.number = 0
-        """Of the last record."""
-        self.done = 0
-        """Records of the blocks that were there when the run was resumed."""
-        self.settled: tuple[Settled, ...] = ()
-        """Every cell that has settled, those included that came back into the run since."""
+    run_plan: Plan
+    judge: Judge | None = None
+    """Says which cells leave; None keeps all of them to the last block."""
+    spent: float = 0.0
+    """Seconds that the run has taken before it was resumed."""
+    reopened: Container[int] = ()
+    """Blocks before which settled cells came back into the run."""
+    eta: BlockEta = field(default_factory=BlockEta)
+    block: int = 0
+    """The last block that is whole."""
+    number: int = 0
+    """Of the last record."""
+    done: int = 0
+    """Records of the blocks that were there when the run was resumed."""
+    settled: tuple[Settled, ...] = ()
+    """Every cell that has settled, those included that came back into the run since."""
+    _gone: frozenset[Cell] = frozenset()
+    _cut: tuple[int, int] = (0, 0)
 
     def plan(self, number: int, also: Iterable[Cell] = ()) -> BlockPlan:
         """Return a block without the cells that are settled, and those that will `also` be."""
-        return self._plan.block(number).without(self._gone | {*also}, self._plan.baseline)
+        return self.run_plan.block(number).without(self._gone | {*also}, self.run_plan.baseline)
 
     def reopen(self) -> None:
         """Take settled cells back into the run, except those that are never judged.
@@ -89,19 +131,18 @@ class RunState:
     def take(self, record: Record) -> None:
         """Take one record of the block that runs."""
         self.eta.take(record)
-        if self._judge is not None:
-            self._judge.take(record)
+        if self.judge is not None:
+            self.judge.take(record)
 
     def close(self, block: BlockPlan, seconds: float) -> Ruling | None:
-        """Take a block that is whole; return what it has settled, None where nobody judges."""
+        """Take a block that is whole; return what it has settled, None without a judge."""
         self.eta.close(block.steps, seconds)
         self.block = block.number
-        ruling = None
-        if self._judge is not None:
-            ruling = self._judge.rule(block.number)
+        ruling = self.judge.rule(block.number) if self.judge is not None else None
+        if ruling is not None:
             self.settled = (*self.settled, *ruling.settled)
             self._gone |= {one.cell for one in ruling.settled}
-        if block.number + 1 in self._reopened:
+        if block.number + 1 in self.reopened:
             self.reopen()
         return ruling
 
@@ -110,11 +151,7 @@ class RunState:
 
         Whole blocks count, up to the last one. If that was cut off, all of it is measured anew:
         the pairs of a block are brought up together and measured side by side (METHOD §1), which
-        no session of today can make up for. Earlier blocks are as they are.
-
-        Args:
-            records: of the run, in the order they were written.
-            lost: whether the engine went away, and with it what the last record is of.
+        no session of today can make up for. So it is where the engine was `lost` in it.
         """
         last: list[Record] = []
         for _, group in groupby(records, key=lambda record: record.block):
@@ -123,18 +160,14 @@ class RunState:
             last = list(group)
         if not last:
             return 0
-        if not lost and not self._missing(last):
+        there = {(record.cell, record.replica) for record in last}
+        planned = self.plan(last[0].block).steps
+        if not lost and all((step.cell, step.arm.replica) in there for step in planned):
             self._whole(last)
             return 0
         self.number = last[-1].number
         self._cut = last[0].block, max(record.attempt for record in last)
         return len(last)
-
-    def _missing(self, records: Sequence[Record]) -> bool:
-        """Tell whether a block has steps without a record."""
-        there = {(record.cell, record.replica) for record in records}
-        planned = self.plan(records[0].block).steps
-        return any((step.cell, step.arm.replica) not in there for step in planned)
 
     def _whole(self, records: Sequence[Record]) -> None:
         block = self.plan(records[0].block)
@@ -143,3 +176,62 @@ class RunState:
         for record in records:
             self.take(record)
         self.close(block, span(records))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStarted:
+    """The pairs of a block are about to be made."""
+
+    number: int
+    total: int
+    """Blocks of the run, at most."""
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """The sessions or trials of one probe are about to run; `step` is the first of them."""
+
+    step: Step
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFinished:
+    """The record of a session or trial, complete."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFinished:
+    """The pairs of a block are gone."""
+
+    number: int
+    seconds: float
+    left: tuple[str, ...]
+    """What could not be removed, in words."""
+    others: tuple[str, ...] = ()
+    """Ids of other runs that were at work on this engine or machine meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockJudged:
+    """A block has been judged: cells that are settled are run no more."""
+
+    block: int
+    ruling: Ruling
+    trials: int
+    """Sessions and trials that are still to come, by the forecast."""
+    seconds: float
+    """That they take at the pace so far, within the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over."""
+
+    status: Literal["complete", "out-of-time"]
+
+
+Event = BlockStarted | TrialStarted | TrialFinished | BlockFinished | BlockJudged | Ended

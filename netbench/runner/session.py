@@ -7,28 +7,15 @@ from typing import Final
 
 from msgspec.structs import replace as changed
 
-from netbench.errors import EngineError, FactError, ProbeError
-from netbench.probes import Count, Session, Sliced, Window
-from netbench.record import Completed, Failure, Outcome, PairFacts, Pins, Record, Skip, Slice
-from netbench.runner.cost import priced
-from netbench.runner.machine import MachineMeter, Windows
-from netbench.runner.prepared import Prepared
-from netbench.runner.recording import (
-    Recorder,
-    Seen,
-    Watch,
-    Where,
-    congestion,
-    failure_of,
-    port_watch_of,
-    record_of,
-    watch_of,
-)
-from netbench.runner.setup import TrialFailed, said
-from netbench.runner.tools_run import ends_of
+from netbench.drivers import Hop
+from netbench.errors import EngineError, FactError
+from netbench.probes import Count, Session, Window
+from netbench.record import Completed, Failure, Outcome, PairFacts, Record, Skip, Slice
+from netbench.runner.machine import Clock, Windows
+from netbench.runner.prepared import PreparedSession, TrialFailed, reading, see_it_can
+from netbench.runner.recording import Recording, congestion, failure_of, priced
 from netbench.spec import Role
-from netbench.watch.connections import ConnectionWatch, passive_opens
-from netbench.watch.link_bytes import Bytes, LinkBytes
+from netbench.watch import Bytes, LinkBytes, passive_opens
 
 SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
@@ -41,31 +28,31 @@ _LATENCIES: Final = 20
 engine, or over a network, slices are longer."""
 _ENDS: Final = 10.0
 """Seconds that a client may take to print what it has."""
-Links = tuple[tuple[int | None, int | None], ...]
-"""What each link of a path moved in a slice, client to server and back."""
+_Moved = tuple[int | None, int | None]
+"""What a link moved in a slice, client to server and back."""
 
 
 @dataclass(slots=True)
 class LiveSession:
     """One arm's session, from its first look to its record."""
 
-    where: Where
-    prepared: Prepared
-    probe: Sliced
-    recorder: Recorder
-    meter: MachineMeter
-    seen: Seen = field(default_factory=Seen)
+    prepared: PreparedSession
+    recording: Recording
     outcome: Outcome | None = None
     """Once it has failed, or has been judged."""
     before: PairFacts | None = None
+    after: PairFacts | None = None
+    hops: tuple[Hop, ...] = ()
     links: LinkBytes | None = None
-    hops: tuple[tuple[Role, str, str], ...] = ()
-    """Namespace, link and counted direction of each hop."""
     usage: Windows | None = None
-    port_watch: Watch | None = None
-    connection_watch: ConnectionWatch | None = None
     windows: list[Window] = field(default_factory=list)
-    moved: list[Links] = field(default_factory=list)
+    moved: list[tuple[_Moved, ...]] = field(default_factory=list)
+    """By slice, of each hop."""
+
+    @property
+    def clock(self) -> Clock:
+        """That of the slices."""
+        return self.recording.recorder.meter.clock
 
     @property
     def goes_on(self) -> bool:
@@ -77,68 +64,63 @@ class LiveSession:
         """Keep what goes wrong with this session as its outcome: the others go on.
 
         Raises:
-            EngineLost: that is no matter of one session.
+            EngineLost: that concerns all sessions.
         """
         try:
             yield
         except (TrialFailed, EngineError, FactError) as exc:
-            found = failure_of(exc)
-            self.outcome = self.outcome or found
+            self.outcome = self.outcome or failure_of(exc)
 
     def look(self) -> None:
         """Read all that a proof needs, while the client is held."""
-        prepared, cpus = self.prepared, self.prepared.cpus
-        self.before = self.recorder.again(prepared, self.seen)
-        hops = prepared.live.driver.hops(prepared.step.cell.path, self.before)
-        self.hops = tuple((hop.role, hop.link.name, hop.counted) for hop in hops)
-        counted = ((role, name) for role, name, way in self.hops if way != "none")
-        self.links = LinkBytes.of(prepared.live.pair, counted)
-        self.usage = self.meter.windows(ends_of(prepared))
-        self.connection_watch = watch_of(prepared)
-        self.port_watch = port_watch_of(prepared)
-        if self.port_watch is not None:
-            self.port_watch.start()
-            self.port_watch.look()
-        client = prepared.client.cpus() if prepared.client is not None else None
-        self.seen.pins = Pins(cpus.client, cpus.server, client, prepared.server.cpus())
+        prepared = self.prepared
+        self.before = self.recording.read(prepared)
+        self.hops = prepared.live.driver.hops(prepared.step.cell.path, self.before)
+        counted = ((hop.role, hop.link.name) for hop in self.hops if hop.counted != "none")
+        self.links = LinkBytes(prepared.live.pair, counted)
+        self.usage = self.recording.recorder.meter.windows(prepared.ends)
+        self.recording.watch(prepared)
+        for watch in self.recording.watches:
+            watch.look()
+        self.recording.pins = prepared.pins()
 
     def slice(self, number: int, place: int) -> None:
         """Let the client go on for the length of one slice; count at both edges of what counts."""
-        prepared, probe = self.prepared, self.probe
-        latency = prepared.latency
-        settle, length = max(SETTLE, 2 * latency), max(probe.slice, _LATENCIES * latency)
-        if self.probe.counted == "bytes":
+        prepared, clock, latency = self.prepared, self.clock, self.prepared.latency
+        settle = max(SETTLE, 2 * latency)
+        length = max(prepared.probe.slice, _LATENCIES * latency)
+        if prepared.probe.counted == "bytes":
             self._come_to_rest()
         before = self.links.read() if self.links else {}
         if self.usage is not None:
             self.usage.open()
-        released = self.meter.clock.now()
+        released = clock.now()
         try:
             prepared.let_go()
-            self.meter.clock.until(released + settle)
-            start, first = self.meter.clock.now(), self._count()
+            clock.until(released + settle)
+            start, first = clock.now(), self._count()
             if number == 1:
-                self.seen.frequency = self.recorder.frequency(prepared.cpus)
-            self.meter.clock.until(start + length - settle)
-            last, end = self._count(), self.meter.clock.now()
+                self.recording.look(prepared.cpus)
+            clock.until(start + length - settle)
+            last, end = self._count(), clock.now()
         finally:
             prepared.hold()
         if self.usage is not None:
             self.usage.close()
-        if self.probe.counted == "bytes":
-            self.meter.clock.until(end + _DRAIN)
+        if prepared.probe.counted == "bytes":
+            clock.until(end + _DRAIN)
         after = self.links.read() if self.links else {}
         counts = None if first is None or last is None else (first, last)
         self.windows.append(Window(number, place, released, start, end, counts))
         self.moved.append(tuple(_moved(hop, before, after) for hop in self.hops))
-        self.seen.measuring += end - released
+        self.recording.measuring += end - released
 
     def _come_to_rest(self) -> None:
         """Wait until the receivers have read what the last slice sent.
 
         On a busy machine they may be late, and what they read then has crossed the links before.
         """
-        clock = self.meter.clock
+        clock = self.clock
         deadline, last = clock.now() + _PATIENCE, self._count()
         while last is not None and clock.now() < deadline:
             clock.until(clock.now() + _DRAIN)
@@ -148,86 +130,73 @@ class LiveSession:
             last = found
 
     def _count(self) -> Count | None:
-        """Return what the kernel has counted by now; None where it cannot be read."""
+        """Return what the kernel has counted by now; None if it cannot be read."""
         counting = self.prepared.load or self.prepared
-        probe = counting.probe
-        if self.probe.counted == "connections":
-            began = self.meter.clock.now()
+        if self.prepared.probe.counted == "connections":
+            began = self.clock.now()
             opened = passive_opens(self.prepared.live.pair.server)
-            return Count((began + self.meter.clock.now()) / 2, opened)
-        if self.probe.counted == "nothing" or not isinstance(probe, Sliced):
+            return Count((began + self.clock.now()) / 2, opened)
+        if self.prepared.probe.counted == "nothing":
             return None
+        receivers = counting.probe.receivers
         found = {
             role: process.bytes_read()
             for role, process in ((Role.SERVER, counting.server), (Role.CLIENT, counting.client))
-            if role in probe.receivers and process is not None
+            if role in receivers and process is not None
         }
-        at = [read.at for read in found.values() if read is not None]
-        if len(at) < len(probe.receivers):
+        read = {role: counted for role, counted in found.items() if counted is not None}
+        if len(read) < len(receivers):
             return None
-        totals = {role: read.total for role, read in found.items() if read is not None}
-        return Count(at[-1], totals.get(Role.SERVER, 0), totals.get(Role.CLIENT, 0))
+        totals = {role: counted.total for role, counted in read.items()}
+        at = [counted.at for counted in read.values()][-1]
+        return Count(at, totals.get(Role.SERVER, 0), totals.get(Role.CLIENT, 0))
+
+    def look_again(self) -> None:
+        """Read once more what a proof needs, after the last slice."""
+        self.after = self.recording.read(self.prepared)
 
     def end_clients(self) -> None:
-        """Tell the clients to print what they have and end."""
+        """Have the clients print what they have and end."""
         for part in reversed(self.prepared.parts):
-            if part.client is not None and isinstance(part.probe, Sliced):
+            if part.client is not None:
                 part.client.signal(part.probe.ended_by)
 
-    def finish(self, after: PairFacts | None) -> None:
+    def finish(self) -> None:
         """Take what the tools left, and judge the session by it."""
         with self.failing():
             session = self._session()
-            seen = self.seen
-            usage = self.usage.end(self.prepared.cpus) if self.usage is not None else ()
-            seen.facts = (
-                *usage,
-                ("trial.frequency", seen.frequency),
-                *(congestion(after) if after is not None else ()),
-                *(self.port_watch.stop() if self.port_watch is not None else ()),
-                *(self.connection_watch.stop() if self.connection_watch is not None else ()),
+            recording, prepared = self.recording, self.prepared
+            usage = self.usage.end(prepared.cpus) if self.usage is not None else ()
+            control = congestion(self.after) if self.after is not None else ()
+            recording.facts = (*usage, *control, *recording.watched())
+            recording.slices = tuple(
+                _with_links(one, moved)
+                for one, moved in zip(session.slices, self.moved, strict=True)
             )
-            seen.slices = tuple(
-                _with_links(found, moved)
-                for found, moved in zip(session.slices, self.moved, strict=True)
+            if self.outcome is None and self.before is not None and self.after is not None:
+                sample = priced(session.sample, usage, prepared.probe.metrics)
+                self.outcome = recording.proved(prepared, sample, self.before, self.after)
+        if not self.recording.slices and isinstance(self.outcome, Failure | Skip):
+            reason = self.outcome.reason
+            self.recording.slices = tuple(
+                Slice(w.round, w.order, w.start, w.end, None, reason=reason) for w in self.windows
             )
-            if self.outcome is None and self.before is not None and after is not None:
-                sample = priced(session.sample, usage, self.probe.metrics)
-                self.outcome = self.recorder.proved(
-                    self.prepared, sample, (self.before, after), seen
-                )
-        if self.windows and not self.seen.slices and isinstance(self.outcome, Failure | Skip):
-            self.seen.slices = _unread(self.windows, self.outcome.reason)
 
     def _session(self) -> Session:
-        """Return the session's numbers, by what its tools printed.
-
-        Raises:
-            TrialFailed: they give none.
-        """
-        number, seen, probe = self.where.number, self.seen, self.probe
-        left: list[tuple[Prepared, Completed, Completed]] = []
+        """Return the session's numbers; raises `TrialFailed` if its tools gave none."""
+        left: list[tuple[PreparedSession, Completed, Completed]] = []
         for part in reversed(self.prepared.parts):
             if part.client is None:
                 raise TrialFailed(Failure("client", f"{part.probe.tool} was not started", ""))
             done = part.wait(part.client, _ENDS)
             served = part.end_server()
-            self.recorder.note(number, seen, Role.CLIENT, done)
-            self.recorder.note(number, seen, Role.SERVER, served)
+            self.recording.note(Role.CLIENT, done)
+            self.recording.note(Role.SERVER, served)
             left.append((part, done, served))
-        (_, client, server), *beside = left
         for part, done, _ in left:
-            cannot = part.probe.cannot(done)
-            if cannot:
-                raise TrialFailed(Skip(cannot, said(done)))
-        try:
-            session = probe.read_session(
-                client, server if probe.server_ends else None, self.windows
-            )
-            loads = [_load(part, done, served, self.windows) for part, done, served in beside]
-        except ProbeError as exc:
-            evidence = "\n".join(said(end) for _, *ends in left for end in ends)
-            raise TrialFailed(Failure("output", str(exc), evidence)) from exc
+            see_it_can(part.probe, done)
+        with reading(*(end for _, *ends in left for end in ends)):
+            session, *loads = (_read(*each, self.windows) for each in left)
         return _under(loads[0], session) if loads else session
 
     def release(self) -> None:
@@ -238,39 +207,31 @@ class LiveSession:
 
     def record(self, seconds: float) -> Record:
         """Return its record; `seconds` is its share of the wall time of all rounds."""
-        self.seen.seconds = seconds
         outcome = self.outcome or Failure("client", "the session gave nothing", "")
-        return record_of(self.where, outcome, self.seen)
+        return self.recording.record(outcome, seconds)
 
 
-def _moved(
-    hop: tuple[Role, str, str], before: Bytes, after: Bytes
-) -> tuple[int | None, int | None]:
-    """Return what a link moved between two readings, client to server and back."""
-    role, name, way = hop
-    key = role, name
+def _moved(hop: Hop, before: Bytes, after: Bytes) -> _Moved:
+    """Return what a link moved between two readings."""
+    key = hop.role, hop.link.name
     if key not in before or key not in after:
         return None, None
     came = after[key].rx_bytes - before[key].rx_bytes
     went = after[key].tx_bytes - before[key].tx_bytes
-    return (came, went) if way == "rx" else (went, came)
+    return (came, went) if hop.counted == "rx" else (went, came)
 
 
-def _load(part: Prepared, done: Completed, served: Completed, windows: Sequence[Window]) -> Session:
-    if not isinstance(part.probe, Sliced):
-        raise ProbeError(f"{part.probe.name} cannot be held, and is no load of a session")
-    return part.probe.read_session(done, served, windows)
+def _read(
+    part: PreparedSession, done: Completed, served: Completed, windows: Sequence[Window]
+) -> Session:
+    return part.probe.read_session(done, served if part.probe.server_ends else None, windows)
 
 
 def _under(load: Session, session: Session) -> Session:
     """Return a session with what its load carried meanwhile."""
     beside = tuple((f"load.{m.metric}", m.value) for m in load.sample.measurements)
     slices = tuple(
-        replace(
-            own,
-            received=own.received + other.received,
-            returned=own.returned + other.returned,
-        )
+        replace(own, received=own.received + other.received, returned=own.returned + other.returned)
         for own, other in zip(session.slices, load.slices, strict=True)
     )
     sample = changed(
@@ -282,12 +243,7 @@ def _under(load: Session, session: Session) -> Session:
     return Session(sample, slices)
 
 
-def _with_links(one: Slice, moved: Links) -> Slice:
+def _with_links(one: Slice, moved: Sequence[_Moved]) -> Slice:
     if all(way is None for link in moved for way in link):
         return one
     return replace(one, moved=tuple(way for way, _ in moved), back=tuple(way for _, way in moved))
-
-
-def _unread(windows: Sequence[Window], reason: str) -> tuple[Slice, ...]:
-    """Return the slices of a session that gave no number."""
-    return tuple(Slice(w.round, w.order, w.start, w.end, None, reason=reason) for w in windows)

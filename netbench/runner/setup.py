@@ -1,82 +1,87 @@
-"""The tools of a session or a trial, brought to the point from which it can be measured."""
+"""Starts the tools of a session or a trial, to the point from which they can be measured."""
 
 import itertools
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeVar
 
 from netbench.engines.base import Endpoint, Engine, Process, Published
 from netbench.errors import EngineError
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
-from netbench.probes import Probe, Sliced, ToolProbe
-from netbench.record import Completed, Failure, Skip
+from netbench.probes import Sliced, ToolProbe
+from netbench.record import Failure, Skip
 from netbench.runner.machine import Clock
-from netbench.runner.prepared import Prepared
-from netbench.spec import TOOL_PORTS, Protocol, Role
-from netbench.topology import Call, LivePair
+from netbench.runner.prepared import Prepared, PreparedSession, TrialFailed, said, see_it_can
+from netbench.spec import TOOL_PORTS, Protocol
+from netbench.topology.pairs import LivePair
+from netbench.topology.paths import Call
 
-_LISTEN_WITHIN = 15.0
+_LISTEN_WITHIN: Final = 15.0
 """Seconds a server may take to listen; on a busy machine a look alone can take some."""
-_LIMIT = 6 * 3600.0
-"""Seconds after which a tool ends even if nobody waits for it any more; no block takes so long."""
-_WARM_UP = 0.1
+_LIMIT: Final = 6 * 3600.0
+"""Seconds after which a tool ends even if it is not waited for; no block takes so long."""
+_WARM_UP: Final = 0.1
 """Seconds from a client's connection to its first hold: few warm-up messages are through, or a
 stream has found its window."""
-_WARM_UP_UNSEEN = 0.6
+_WARM_UP_UNSEEN: Final = 0.6
 """The same from its start, where no connection shows."""
-_MARGIN = 0.1
+_MARGIN: Final = 0.1
 """Seconds beyond a held client's own pause before it is let go on."""
+_AROUND: Final = 0.03
+"""Seconds that a slice takes beside its own length, for forecasts."""
+_ROOM: Final = 1.5, 3.0
+"""Factor and seconds by which a session may outlast its forecast."""
 _SECOND_PORT: Final = (
     "{tool} needs a second port of the server's, at the number that the server tells its client; "
     "a published port has another number outside"
 )
-EVIDENCE = 600
-"""Characters of raw output kept in a record; the whole lies in `raw/`."""
 
 
-class TrialFailed(Exception):
-    """A trial cannot go on; carries the outcome."""
-
-    def __init__(self, outcome: Failure | Skip) -> None:
-        """Take the outcome."""
-        super().__init__(outcome.reason)
-        self.outcome = outcome
+_Prepared = TypeVar("_Prepared", bound=Prepared)
 
 
+def _ports_in_turn() -> Iterator[int]:
+    """Return the tools' ports in turn: two runs in one host's namespace begin elsewhere."""
+    first = secrets.randbelow(len(TOOL_PORTS))
+    return itertools.cycle((*TOOL_PORTS[first:], *TOOL_PORTS[:first]))
+
+
+@dataclass
 class TrialSetup:
     """Starts tools on live pairs of one engine."""
 
-    def __init__(self, engine: Engine, plan: Plan, clock: Clock | None = None) -> None:
-        """Take what is needed for that."""
-        self._clock = clock or Clock()
-        self._engine = engine
-        self._plan = plan
-        # Two runs at once in one host's namespace would else always want the same ports.
-        first = secrets.randbelow(len(TOOL_PORTS))
-        self._ports: Iterator[int] = itertools.cycle((*TOOL_PORTS[first:], *TOOL_PORTS[:first]))
-        self._around: dict[str, Iterator[Published]] = {}
-        """Published ports by server, in turn: many a server is started before the last ends."""
-        self._lock = threading.Lock()
+    engine: Engine
+    plan: Plan
+    clock: Clock
+    _ports: Iterator[int] = field(default_factory=_ports_in_turn)
+    _around: dict[str, Iterator[Published]] = field(default_factory=dict)
+    """Published ports by server, in turn: many a server is started before the last ends."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def prepare(self, live: LivePair, step: Step, probe: ToolProbe) -> Prepared:
-        """Start the server and see it listen.
+    def prepare(
+        self, live: LivePair, step: Step, probe: ToolProbe, kind: type[_Prepared]
+    ) -> _Prepared:
+        """Start the server of a trial or session and see it listen.
 
         Raises:
             TrialFailed: the server does not come up.
             EngineLost: the engine does not answer.
         """
-        cpus = self._plan.cpus[step.cell.placement]
+        cpus = self.plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
         if probe.second_port and call.published is not None:
             raise TrialFailed(Skip(_SECOND_PORT.format(tool=probe.tool)))
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
-        server = self._start(live.server, Role.SERVER, argv, cpus.server)
-        prepared = Prepared(live, step, probe, cpus, call, port, outside, server)
+        server = self._start("server", live.server, argv, cpus.server)
+        control = live.driver.recipe.congestion_control or self.plan.cc
+        goal = call.target, outside, control
+        prepared = kind(live, step, probe, cpus, call, port, goal, server)
         try:
             self._see_it_listen(prepared)
         except BaseException:
@@ -84,107 +89,89 @@ class TrialSetup:
             raise
         return prepared
 
-    def prepare_session(
-        self, live: LivePair, step: Step, probe: Sliced, seconds: float
-    ) -> Prepared:
+    def prepare_session(self, live: LivePair, step: Step, arms: int) -> PreparedSession:
         """Start server and client, and those of the load beside it, and hold the clients.
 
-        Args:
-            live: the pair.
-            step: of the plan.
-            probe: of the session.
-            seconds: that the session takes at most, from the client's first work.
-
-        Raises:
-            TrialFailed: the tools do not come up.
-            EngineLost: the engine does not answer.
+        `arms` is how many take part in its rounds; errors as `prepare`.
         """
-        prepared = self.prepare(live, step, probe)
+        probe = self.plan.probes[step.cell.probe]
+        if not isinstance(probe, Sliced):
+            raise TrialFailed(Failure("client", f"{probe.name} has no sessions", ""))
+        factor, more = _ROOM
+        seconds = arms * (probe.rounds * (probe.slice + _AROUND) + 0.2) + 2 * probe.lead
+        return self._held(live, step, probe, factor * seconds + more)
+
+    def start(self, prepared: Prepared, argv: tuple[str, ...]) -> Process:
+        """Start a client; errors as `prepare`."""
+        client = self._start("client", prepared.call.client, argv, prepared.cpus.client)
+        prepared.client = client
+        return client
+
+    def _held(self, live: LivePair, step: Step, probe: Sliced, seconds: float) -> PreparedSession:
+        """Return a session that takes so many seconds at most, from the client's first work."""
+        prepared = self.prepare(live, step, probe, PreparedSession)
         try:
             if probe.load is not None:
-                prepared.load = self.prepare_session(live, step, probe.load, seconds)
-            self._start_held(prepared, probe, seconds)
+                prepared.load = self._held(live, step, probe.load, seconds)
+            self._start_held(prepared, seconds)
         except BaseException:
             prepared.end()
             raise
         return prepared
 
     def _see_it_listen(self, prepared: Prepared) -> None:
-        live, server, port = prepared.live, prepared.server, prepared.port
-        protocol = prepared.probe.protocols[0]
+        server, port, protocol = prepared.server, prepared.port, prepared.probe.protocols[0]
         state = LISTEN if protocol == "tcp" else BOUND
-        if not self._until(server, lambda: self._has(live, port, state, protocol)):
+        if not seen_while_alive(server, lambda: _has(prepared, state, protocol)):
             server.signal("KILL")
             done = prepared.wait(server, 1.0)
-            cannot = prepared.probe.cannot(done)
-            if cannot:
-                raise TrialFailed(Skip(cannot, said(done)))
+            see_it_can(prepared.probe, done)
             reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
             raise TrialFailed(Failure("server", reason, said(done)))
 
-    def _start_held(self, prepared: Prepared, probe: Sliced, seconds: float) -> None:
+    def _start_held(self, prepared: PreparedSession, seconds: float) -> None:
         """Start a session's client and hold it once its connection is there."""
-        live = prepared.live
+        probe = prepared.probe
         # What pauses before it works counts its time from the end of its pause; all others from
         # their start, and how long they wait until it is their turn is not known.
         bound = seconds if probe.pause else _LIMIT
-        argv = probe.session_argv(
-            prepared.call.target, prepared.outside, self._control(prepared), bound
-        )
-        prepared.client = client = self._start_client(prepared, argv)
+        client = self.start(prepared, probe.session_argv(*prepared.goal, bound))
         if probe.counted == "connections":
             # It leaves thousands of closed ones, among which a look takes long on a busy machine,
             # and meanwhile it makes more. Held before its first one, it makes that when woken.
             patience = _WARM_UP
         elif probe.protocols[0] == "tcp":
-            self._until(client, lambda: self._has(live, prepared.port, ESTABLISHED))
+            seen_while_alive(client, lambda: _has(prepared, ESTABLISHED, "tcp"))
             patience = _WARM_UP
         else:
             # Nothing shows that a datagram came through. A client that is held too early only
             # pauses after it is let go on: that takes time, and changes no number.
             patience = _WARM_UP_UNSEEN
-        prepared.ready = self._clock.now() + (probe.pause + _MARGIN if probe.pause else 0.0)
-        self._clock.sleep(patience)
+        prepared.ready = self.clock.now() + (probe.pause + _MARGIN if probe.pause else 0.0)
+        self.clock.sleep(patience)
         client.signal("STOP")
 
-    def start(self, prepared: Prepared, probe: Probe) -> Process:
-        """Start the client of a trial."""
-        argv = probe.client_argv(prepared.call.target, prepared.outside, self._control(prepared))
-        prepared.client = self._start_client(prepared, argv)
-        return prepared.client
-
-    def _control(self, prepared: Prepared) -> str | None:
-        return prepared.live.driver.recipe.congestion_control or self._plan.cc
-
-    def _start_client(self, prepared: Prepared, argv: tuple[str, ...]) -> Process:
-        return self._start(prepared.call.client, Role.CLIENT, argv, prepared.cpus.client)
-
     def _start(
-        self, endpoint: Endpoint, role: Role, argv: tuple[str, ...], cpu: int | None
+        self,
+        stage: Literal["client", "server"],
+        endpoint: Endpoint,
+        argv: tuple[str, ...],
+        cpu: int | None,
     ) -> Process:
         try:
-            return self._engine.start(endpoint, argv, cpu=cpu, limit=_LIMIT)
+            return self.engine.start(endpoint, argv, cpu=cpu, limit=_LIMIT)
         except EngineError as exc:
-            failure = (
-                Failure("client", str(exc), " ".join(argv))
-                if role is Role.CLIENT
-                else Failure("server", str(exc), " ".join(argv))
-            )
-            raise TrialFailed(failure) from exc
+            raise TrialFailed(Failure(stage, str(exc), " ".join(argv))) from exc
 
     def _free_port(
         self, live: LivePair, call: Call, protocols: tuple[Protocol, ...]
     ) -> tuple[int, int]:
-        """Return the server's port and the one that the client connects to, free for all of them.
-
-        Raises:
-            EngineError: there is none.
-        """
-        used = self._in_use(live, protocols, None)
+        """Return the port of the server and that of its client; `EngineError` if none is free."""
+        used = _in_use(live, protocols, None)
         if call.published is None:
             port = next(port for port in self._ports if port not in used)
             return port, port
-        busy = self._in_use(live, protocols, LISTEN)
+        busy = _in_use(live, protocols, LISTEN)
         with self._lock:
             around = self._around.setdefault(live.server.id, itertools.cycle(call.published))
             turn = [next(around) for _ in call.published]
@@ -199,40 +186,30 @@ class TrialSetup:
                 pass
         return free[0].port.number, free[0].host_port
 
-    @staticmethod
-    def _in_use(
-        live: LivePair, protocols: tuple[Protocol, ...], tcp_state: str | None
-    ) -> frozenset[int]:
-        """Return the server's ports that TCP sockets of one state, or of any, or UDP's hold."""
-        server = live.pair.server
-        return frozenset[int]().union(
-            *(
-                ports_in_use(server, tcp_state if name == "tcp" else None, name)
-                for name in protocols
-            )
-        )
 
-    @staticmethod
-    def _has(live: LivePair, port: int, state: str, protocol: Protocol = "tcp") -> bool:
-        return port in ports_in_use(live.pair.server, state, protocol)
-
-    @staticmethod
-    def _until(process: Process, seen: Callable[[], bool]) -> bool:
-        """Wait until something is seen; False once the process ended or time is up."""
-        began = looked = time.monotonic()
-        while looked < began + _LISTEN_WITHIN:
-            if seen():
-                return True
-            if not process.alive():
-                return False
-            # Where a look takes long, as on another machine, many are in the tools' own way.
-            time.sleep(max(0.005, 2 * (time.monotonic() - looked)))
-            looked = time.monotonic()
-        return False
+def _in_use(
+    live: LivePair, protocols: tuple[Protocol, ...], tcp_state: str | None
+) -> frozenset[int]:
+    """Return the server's ports that TCP sockets of one state, or of any, or UDP's hold."""
+    server = live.pair.server
+    return frozenset[int]().union(
+        *(ports_in_use(server, tcp_state if name == "tcp" else None, name) for name in protocols)
+    )
 
 
-def said(done: Completed) -> str:
-    """Return the start of what a tool printed, for evidence."""
-    text = "\n".join(part.strip() for part in (done.stderr, done.stdout) if part.strip())
-    ended = "ended by our deadline" if done.timed_out else f"exit code {done.exit_code}"
-    return f"{done.argv[0] if done.argv else '?'}: {ended}; {text[:EVIDENCE]}"
+def _has(prepared: Prepared, state: str, protocol: Protocol) -> bool:
+    return prepared.port in ports_in_use(prepared.live.pair.server, state, protocol)
+
+
+def seen_while_alive(process: Process, seen: Callable[[], bool]) -> bool:
+    """Wait until something is seen; False once the process ended or time is up."""
+    began = looked = time.monotonic()
+    while looked < began + _LISTEN_WITHIN:
+        if seen():
+            return True
+        if not process.alive():
+            return False
+        # Where a look takes long, as on another machine, many are in the tools' own way.
+        time.sleep(max(0.005, 2 * (time.monotonic() - looked)))
+        looked = time.monotonic()
+    return False

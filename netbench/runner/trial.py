@@ -1,132 +1,138 @@
 """One trial: a probe that is paced by a clock, run whole, and the proof of its path (METHOD §1)."""
 
-from netbench.errors import EngineError, FactError, ProbeError
-from netbench.plan import Plan, Step
-from netbench.probes import Probe, UdpSearch
-from netbench.record import Failure, Outcome, Record, Sample, SentinelWindow
-from netbench.runner.machine import MachineMeter
-from netbench.runner.prepared import Prepared
-from netbench.runner.recording import (
-    Recorder,
-    Seen,
-    Watch,
-    Where,
-    congestion,
-    failure_of,
-    port_watch_of,
-    record_of,
-    watch_of,
-)
-from netbench.runner.setup import TrialFailed, TrialSetup
-from netbench.runner.tools_run import run_tools
+from dataclasses import dataclass
+from typing import Final
+
+from netbench.errors import EngineError, FactError
+from netbench.probes import AnyProbe, Probe, UdpSearch
+from netbench.record import Completed, Failure, Outcome, Record, Sample, SentinelWindow
+from netbench.runner.machine import Facts
+from netbench.runner.prepared import Prepared, TrialFailed, reading, said, see_it_can
+from netbench.runner.recording import Recording, congestion, failure_of, priced
+from netbench.runner.setup import TrialSetup
 from netbench.spec import Role
-from netbench.topology import LivePair
+from netbench.topology.pairs import LivePair
+
+_LOOK: Final = 0.15
+"""Seconds into the run at which the tools' CPUs are looked at."""
 
 
-class TrialRunner:
-    """Runs trials on live pairs of one engine."""
+def run_trial(
+    recording: Recording, setup: TrialSetup, live: LivePair, window: SentinelWindow
+) -> Record:
+    """Run a trial on a live pair and return its record, whatever comes of it.
 
-    def __init__(
-        self, plan: Plan, setup: TrialSetup, recorder: Recorder, meter: MachineMeter
-    ) -> None:
-        """Take what every trial needs."""
-        self._plan = plan
-        self._setup = setup
-        self._recorder = recorder
-        self._meter = meter
-
-    def prepare(self, live: LivePair, step: Step) -> Prepared:
-        """Return a trial that can be carried out; errors as `TrialSetup.prepare`."""
-        probe = self._plan.probes[step.cell.probe]
-        return self._setup.prepare(live, step, _first(probe))
-
-    def carry_out(self, where: Where, prepared: Prepared, window: SentinelWindow) -> Record:
-        """Run a prepared trial and return its record, whatever comes of it.
-
-        `window` is the sentinel's, of all trials of the probe.
-
-        Raises:
-            EngineLost: the engine does not answer.
-        """
-        seen = Seen(window=window)
-        outcome: Outcome
-        try:
-            outcome = self._run(where.number, prepared, seen)
-        except (TrialFailed, EngineError, FactError) as exc:
-            outcome = failure_of(exc)
-        finally:
-            prepared.end()
-        return record_of(where, outcome, seen)
-
-    def _run(self, number: int, prepared: Prepared, seen: Seen) -> Outcome:
-        before = self._recorder.again(prepared, seen)
-        port_watch, connection_watch = port_watch_of(prepared), watch_of(prepared)
-        if port_watch is not None:
-            port_watch.start()
-        try:
-            sample = self._numbers(number, prepared, seen, port_watch)
-        finally:
-            seen.facts = (*seen.facts, *(connection_watch.stop() if connection_watch else ()))
-        after = self._recorder.again(prepared, seen)
-        seen.facts = (
-            *seen.facts,
-            ("trial.frequency", seen.frequency),
-            *congestion(after),
-            *(port_watch.stop() if port_watch else ()),
-        )
-        return self._recorder.proved(prepared, sample, (before, after), seen)
-
-    def _numbers(
-        self, number: int, prepared: Prepared, seen: Seen, port_watch: Watch | None
-    ) -> Sample:
-        """Return the numbers of one run, or of as many as a search takes."""
-        probe = self._plan.probes[prepared.step.cell.probe]
-        if not isinstance(probe, UdpSearch):
-            return self._leg(number, prepared, _first(probe), seen, port_watch)
-        following: Probe | None = _first(probe)
-        samples: list[Sample] = []
-        try:
-            while following is not None:
-                leg = prepared.sharing(following)
-                # The way of one run is that of all: a look at each would outlast the short ones.
-                looking = None if samples else port_watch
-                samples.append(self._leg(number, leg, following, seen, looking))
-                following = probe.following(samples)
-            return probe.conclude(samples)
-        except ProbeError as exc:
-            raise TrialFailed(Failure("output", str(exc), "")) from exc
-        finally:
-            self._recorder.note(number, seen, Role.SERVER, prepared.end_server())
-
-    def _leg(
-        self, number: int, prepared: Prepared, probe: Probe, seen: Seen, port_watch: Watch | None
-    ) -> Sample:
-        """Run the tools once, note what they left, return their numbers."""
-
-        def look() -> None:
-            if port_watch is not None:
-                port_watch.look()
-            seen.frequency = self._recorder.frequency(prepared.cpus)
-
-        try:
-            leg = run_tools(self._setup, self._meter, prepared, probe, look)
-        finally:
-            prepared.end()
-        seen.measuring += leg.client.seconds
-        seen.pins, seen.facts = leg.pins, leg.facts or seen.facts
-        self._recorder.note(number, seen, Role.CLIENT, leg.client)
-        if leg.server is not None:
-            self._recorder.note(number, seen, Role.SERVER, leg.server)
-        return leg.sample()
-
-
-def _first(probe: object) -> Probe:
-    """Return what a trial runs first.
+    `window` is the sentinel's, of all trials of the probe.
 
     Raises:
-        TrialFailed: it has no tool to run.
+        EngineLost: the engine does not answer.
     """
+    probe = setup.plan.probes[recording.step.cell.probe]
+    outcome: Outcome
+    try:
+        first = _first(probe)
+        prepared = setup.prepare(live, recording.step, first, Prepared)
+        try:
+            recording.begin(window)
+            outcome = _Trial(probe, first, prepared, setup, recording).run()
+        finally:
+            prepared.end()
+    except (TrialFailed, EngineError, FactError) as exc:
+        outcome = failure_of(exc)
+    return recording.record(outcome)
+
+
+def _first(probe: AnyProbe) -> Probe:
+    """Return what runs first; raises `TrialFailed` if it has no tool to run."""
     first = probe.following(()) if isinstance(probe, UdpSearch) else probe
     if not isinstance(first, Probe):
         raise TrialFailed(Failure("client", "the probe has no tool to run", ""))
     return first
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One trial whose server listens."""
+
+    probe: AnyProbe
+    first: Probe
+    prepared: Prepared
+    setup: TrialSetup
+    recording: Recording
+
+    def run(self) -> Outcome:
+        """Return the numbers, where the path is proved; raises what stops it."""
+        recording, prepared = self.recording, self.prepared
+        before = recording.read(prepared)
+        recording.watch(prepared)
+        try:
+            sample = self._numbers()
+        finally:
+            recording.facts = (*recording.facts, *recording.watched())
+        after = recording.read(prepared)
+        recording.facts = (*recording.facts, *congestion(after))
+        return recording.proved(prepared, sample, before, after)
+
+    def _numbers(self) -> Sample:
+        """Return the numbers of one run, or of as many as a search takes."""
+        if not isinstance(self.probe, UdpSearch):
+            return self._once(self.prepared, self.first, looking=True)
+        following: Probe | None = self.first
+        samples: list[Sample] = []
+        try:
+            with reading():
+                while following is not None:
+                    part = self.prepared.sharing(following)
+                    # The way of one run is that of all: looks would outlast the short ones.
+                    samples.append(self._once(part, following, looking=not samples))
+                    following = self.probe.following(samples)
+                return self.probe.conclude(samples)
+        finally:
+            self.recording.note(Role.SERVER, self.prepared.end_server())
+
+    def _once(self, prepared: Prepared, probe: Probe, *, looking: bool) -> Sample:
+        """Run the tools once, note what they left, return their numbers."""
+        clock, recording = self.recording.recorder.meter.clock, self.recording
+        try:
+            client = self.setup.start(prepared, probe.client_argv(*prepared.goal))
+            began = clock.now()
+            clock.until(began + _LOOK)
+            for watch in recording.watches if looking else ():
+                watch.look()
+            recording.look(prepared.cpus)
+            recording.pins = prepared.pins()
+            facts = self._steady(prepared, probe, began) if client.alive() else ()
+            done = prepared.wait(client, probe.deadline)
+            served = None if prepared.shares else prepared.end_server()
+        finally:
+            prepared.end()
+        recording.measuring += done.seconds
+        recording.facts = facts or recording.facts
+        recording.note(Role.CLIENT, done)
+        if served is not None:
+            recording.note(Role.SERVER, served)
+        return _sample(probe, done, served, facts)
+
+    def _steady(self, prepared: Prepared, probe: Probe, began: float) -> Facts:
+        """Read the machine at both ends of the window in which the load is steady."""
+        meter = self.recording.recorder.meter
+        first, last = (began + seconds for seconds in probe.steady)
+        if last <= meter.clock.now():
+            return ()
+        meter.clock.until(first)
+        window = meter.windows(prepared.ends)
+        window.open()
+        meter.clock.until(last)
+        window.close()
+        return window.end(prepared.cpus)
+
+
+def _sample(probe: Probe, done: Completed, served: Completed | None, facts: Facts) -> Sample:
+    """Return the numbers of one run and their costs; raises `TrialFailed` if it gave none."""
+    if done.timed_out:
+        reason = f"{probe.tool} did not end within {probe.deadline:.0f} s"
+        raise TrialFailed(Failure("client", reason, said(done)))
+    see_it_can(probe, done)
+    with reading(done, *([served] if served is not None else [])):
+        sample = probe.parse(done, served if probe.server_ends else None)
+    return priced(sample, facts, probe.metrics)

@@ -1,1 +1,268 @@
-"""The state of the machine: a short measurement on a trial's pins, and the rule that judges it."""
+"""The state of the machine: a short measurement without any network, on a trial's own CPUs.
+
+On two CPUs it is a stream through a UNIX socket pair, on one CPU a ping-pong through it. Neither
+touches a network stack, so a reading depends on cores, caches and scheduler only, and nothing that
+a driver does can show in it. A machine that is reached by the engine alone is read by `dd` through
+a pipe, on one CPU with messages as small as fit. A reading is bounded in time: one bounded in bytes
+lasts as long as the machine is slow. It is compared with other readings of its own kind only.
+"""
+
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, Self, TypeVar
+
+from netbench.errors import EngineError
+from netbench.record import Absent, SentinelReading
+from netbench.spec import Placement
+
+_T = TypeVar("_T")
+Method = Literal["stream", "pingpong", "none"]
+
+SECONDS: Final = 0.05
+"""Length of one reading."""
+_PATIENCE: Final = 2.0
+"""Seconds beyond a reading's length after which a silent worker counts as lost."""
+_SCRIPT: Final = Path(__file__).with_name("worker.py")
+_METHODS: Final[dict[Placement, Method]] = {
+    Placement.CROSS: "stream",
+    Placement.SAME: "pingpong",
+    Placement.NONE: "none",
+}
+
+
+def method_for(placement: Placement) -> Method:
+    """Return how the machine's state is measured for trials of this placement."""
+    return _METHODS[placement]
+
+
+class _WorkerError(Exception):
+    """A worker said no, fell silent or died."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a worker measured; times in CLOCK_MONOTONIC seconds."""
+
+    started: float
+    ended: float
+    amount: int
+
+    @property
+    def rate(self) -> float:
+        """What was counted per second."""
+        if not self.amount or self.ended <= self.started:
+            raise _WorkerError("nothing was counted")
+        return self.amount / (self.ended - self.started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """One of the two processes and the pipes to it."""
+
+    process: subprocess.Popen[bytes]
+    commands: int
+    answers: int
+
+    def tell(self, command: str) -> None:
+        """Send one command."""
+        try:
+            os.write(self.commands, command.encode() + b"\n")
+        except OSError as exc:
+            raise _WorkerError("a sentinel process died") from exc
+
+    def hear(self, until: float) -> str:
+        """Return the next answer, at the latest at `until` on CLOCK_MONOTONIC."""
+        answer = b""
+        while not answer.endswith(b"\n"):
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.answers], [], [], left)[0]:
+                raise _WorkerError("a sentinel process fell silent")
+            piece = os.read(self.answers, 4096)
+            if not piece:
+                raise _WorkerError("a sentinel process died")
+            answer += piece
+        text = answer.decode().strip()
+        if text.startswith("error "):
+            raise _WorkerError(text.removeprefix("error "))
+        return text
+
+    def figures(self, until: float) -> _Done:
+        """Return what was measured, at the latest at `until`."""
+        answer = self.hear(until)
+        found = re.fullmatch(r"done ([\d.e+]+) ([\d.e+]+) (\d+)", answer)
+        if found is None:
+            raise _WorkerError(f"a sentinel process said {answer!r}")
+        return _Done(float(found[1]), float(found[2]), int(found[3]))
+
+    def end(self) -> None:
+        """Kill and reap it."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self.process.wait()
+
+
+class Sentinel:
+    """Two idle processes that measure on request; a context manager that ends them.
+
+    They need no privilege. They are started at the first reading, and anew after one that failed.
+    """
+
+    _workers: tuple[_Worker, _Worker] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself; nothing runs yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End both processes."""
+        self.close()
+
+    def close(self) -> None:
+        """End both processes; harmless where there are none."""
+        workers, self._workers = self._workers, None
+        for worker in workers or ():
+            worker.end()
+
+    def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
+        """Return the state's figure on these CPUs, or why there is none.
+
+        Two CPUs give a stream in bit/s, one CPU a ping-pong in round trips per second; the
+        client's CPU sends. Takes little more than the length of the reading.
+        """
+        if client_cpu is None or server_cpu is None:
+            return Absent("unpinned")
+        fresh = self._workers is None
+
+        def measure(workers: tuple[_Worker, _Worker]) -> SentinelReading:
+            if fresh:  # the first one warms up
+                _measure(workers, client_cpu, server_cpu)
+            return _measure(workers, client_cpu, server_cpu)
+
+        return self._asked(f"no sentinel on CPUs {client_cpu} and {server_cpu}", measure)
+
+    def copy(self, cpu: int, block: int, seconds: float) -> float | Absent:
+        """Return how fast a CPU copies `block` bytes of memory, in bit/s, or why that is unknown.
+
+        Takes `seconds`, and the time to touch twice the block.
+        """
+
+        def measure(workers: tuple[_Worker, _Worker]) -> float:
+            workers[0].tell(f"copy {block} {cpu} {seconds}")
+            return workers[0].figures(time.monotonic() + seconds + _PATIENCE).rate * 8
+
+        return self._asked(f"no memory copy on CPU {cpu}", measure)
+
+    def _asked(self, failed: str, measure: Callable[[tuple[_Worker, _Worker]], _T]) -> _T | Absent:
+        """Return what the workers measure; both are ended where that fails."""
+        try:
+            if self._workers is None:
+                self._workers = _start()
+            return measure(self._workers)
+        except (_WorkerError, OSError) as exc:
+            self.close()
+            return Absent(f"{failed}: {exc}")
+        except BaseException:
+            self.close()
+            raise
+
+
+def _measure(workers: tuple[_Worker, _Worker], client_cpu: int, server_cpu: int) -> SentinelReading:
+    lead, follow = workers
+    method = "pingpong" if client_cpu == server_cpu else "stream"
+    until = time.monotonic() + SECONDS + _PATIENCE
+    follow.tell(f"follow {method} {server_cpu} {SECONDS}")
+    # Where the leader is dead its figures follow at once, as a second line; telling it will fail.
+    if follow.hear(until).partition("\n")[0] != "ready":
+        raise _WorkerError("a sentinel process spoke out of turn")
+    lead.tell(f"lead {method} {client_cpu} {SECONDS}")
+    led, followed = lead.figures(until), follow.figures(until)
+    counted, unit = (followed, 8) if method == "stream" else (led, 1)
+    return SentinelReading(counted.rate * unit, (counted.started + counted.ended) / 2)
+
+
+def _start() -> tuple[_Worker, _Worker]:
+    """Start both workers, joined by a socket pair that only they keep."""
+    lead_end, follow_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with lead_end, follow_end:
+        lead = _spawn(lead_end)
+        try:
+            follow = _spawn(follow_end)
+        except BaseException:
+            lead.end()
+            raise
+    return lead, follow
+
+
+def _spawn(end: socket.socket) -> _Worker:
+    """Start one worker in a session of its own, so that Ctrl-C reaches us and not it."""
+    process = subprocess.Popen(
+        (sys.executable, "-I", "-S", str(_SCRIPT), str(end.fileno())),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        pass_fds=(end.fileno(),),
+        start_new_session=True,
+    )
+    if process.stdin is None or process.stdout is None:
+        raise _WorkerError("no pipes to a sentinel process")
+    return _Worker(process, process.stdin.fileno(), process.stdout.fileno())
+
+
+Ask = Callable[[str, float], str]
+"""Carry out a script on the engine's machine within so many seconds and return what it prints."""
+
+_STREAM, _PINGPONG = 128 * 1024, 64
+"""Bytes of a message."""
+_DD: Final = (
+    "timeout {seconds} taskset -c {client} dd if=/dev/zero bs={size} 2>/dev/null"
+    " | LC_ALL=C taskset -c {server} dd of=/dev/null bs={size} iflag=fullblock 2>&1"
+)
+_SAID: Final = re.compile(r"^(\d+) bytes.* copied, ([\d.e+-]+) s", re.MULTILINE)
+_SILENCE: Final = 5.0
+"""Seconds after which a silent machine gave no reading."""
+_NO_COPY: Final = Absent("copies of memory are measured on this process's own machine alone")
+
+
+@dataclass
+class InsideSentinel(Sentinel):
+    """Measures on request, by processes that end with each reading."""
+
+    ask: Ask
+
+    def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
+        """Return the state's figure on these CPUs; a message is what a round trip is elsewhere."""
+        if client_cpu is None or server_cpu is None:
+            return Absent("unpinned")
+        stream = client_cpu != server_cpu
+        size = _STREAM if stream else _PINGPONG
+        script = _DD.format(seconds=SECONDS, size=size, client=client_cpu, server=server_cpu)
+        begun = time.monotonic()
+        try:
+            said = self.ask(script, _SILENCE)
+        except EngineError as exc:
+            return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {exc.message}")
+        at = (begun + time.monotonic()) / 2
+        found = _SAID.search(said)
+        if found is None or int(found[1]) < size or float(found[2]) <= 0:
+            evidence = repr(said.strip()[:120])
+            return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {evidence}")
+        rate = int(found[1]) / float(found[2])
+        return SentinelReading(rate * 8 if stream else rate / size, at)
+
+    def copy(self, cpu: int, block: int, seconds: float) -> float | Absent:
+        """Return why there is no figure."""
+        del cpu, block, seconds
+        return _NO_COPY

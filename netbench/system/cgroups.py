@@ -5,13 +5,14 @@ Version 1 keeps CPU time in the hierarchy of the controller cpuacct, in ns
 whether or not the controller cpu is on (Documentation/admin-guide/cgroup-v2.rst).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import add, sub
 from pathlib import Path
 from typing import Final, Literal
 
 from netbench.errors import FactError
-from netbench.system.files import LOCAL, Files
+from netbench.system.files import LOCAL, Files, needed
 from netbench.system.files import text as text_of
 
 Version = Literal[1, 2]
@@ -21,11 +22,10 @@ _FILES: Final[Mapping[Version, tuple[str, ...]]] = {
     1: ("cpuacct.usage", "cpuacct.usage_sys"),
     2: ("cpu.stat",),
 }
-_NANO: Final = 1e9
+_NANO, _MICRO = 1e9, 1e6
+"""In a second."""
 _DIGITS: Final = 20
 """Of a counter of 64 bits."""
-_MICRO: Final = 1e6
-"""In a second."""
 _CONTROLLER: Final = "cpuacct"
 
 
@@ -52,11 +52,25 @@ class ControlGroup:
 
 @dataclass(frozen=True, slots=True)
 class CpuUsage:
-    """CPU time that a group has used since it was made, in seconds."""
+    """CPU time that a group has used since it was made, or between two moments, in seconds."""
 
     total: float
     system: float | None
-    """In the kernel, as far as the kernel samples it; None where it does not tell."""
+    """In the kernel, as far as the kernel samples it; None if it does not say."""
+
+    def __sub__(self, earlier: "CpuUsage") -> "CpuUsage":
+        """Return what was used since."""
+        return self._with(earlier, sub)
+
+    def __add__(self, other: "CpuUsage") -> "CpuUsage":
+        """Return both together."""
+        return self._with(other, add)
+
+    def _with(self, other: "CpuUsage", how: Callable[[float, float], float]) -> "CpuUsage":
+        total = how(self.total, other.total)
+        if self.system is None or other.system is None:
+            return CpuUsage(total, None)
+        return CpuUsage(total, how(self.system, other.system))
 
 
 def mounts(mountinfo: str) -> dict[Version, Mount]:
@@ -89,11 +103,7 @@ def names(cgroup: str) -> dict[Version, str]:
 
 
 def group_in(seen: Mapping[Version, Mount], cgroup: str) -> ControlGroup:
-    """Return the group that a process is in.
-
-    Args:
-        seen: the mounts of this process.
-        cgroup: text of the other's /proc/<pid>/cgroup.
+    """Return the group of a process by the text of its /proc/<pid>/cgroup and the mounts here.
 
     Raises:
         FactError: no mount shows it.
@@ -109,14 +119,16 @@ def group_in(seen: Mapping[Version, Mount], cgroup: str) -> ControlGroup:
     raise FactError(f"no mounted cgroup hierarchy shows the group {cgroup.strip()[:200]!r}")
 
 
-def group_of(pid: int | Literal["self"]) -> ControlGroup:
-    """Return the group that a process of our own /proc is in.
+def group_of(
+    pid: int | Literal["self"], files: Files = LOCAL, seen: Mapping[Version, Mount] | None = None
+) -> ControlGroup:
+    """Return the group of a process, by the files and the mounts of its machine.
 
     Raises:
         FactError: the process is gone, or its group is not to be seen.
     """
-    seen = mounts(_read("/proc/self/mountinfo", LOCAL))
-    return group_in(seen, _read(f"/proc/{pid}/cgroup", LOCAL))
+    seen = seen or mounts(needed(files, "/proc/self/mountinfo"))
+    return group_in(seen, needed(files, f"/proc/{pid}/cgroup"))
 
 
 def files_of(group: ControlGroup) -> tuple[str, ...]:
@@ -128,30 +140,26 @@ def usage(group: ControlGroup, files: Files = LOCAL) -> CpuUsage:
     """Return the CPU time of a group and all groups in it.
 
     Raises:
-        FactError: it is gone, or not ours to read.
+        FactError: it is gone, or may not be read.
     """
     total, *system = files_of(group)
     if not system:
-        return usage_v2(_read(total, files))
-    return usage_v1(_read(total, files), text_of(files, system[0]))
+        return usage_v2(needed(files, total))
+    return usage_v1(needed(files, total), text_of(files, system[0]))
 
 
 def usage_v1(total: str, system: str | None) -> CpuUsage:
     """Parse cpuacct.usage and, where the kernel has it, cpuacct.usage_sys; errors as `usage`."""
-    return CpuUsage(
-        total=_number(total, "cpuacct.usage") / _NANO,
-        system=None if system is None else _number(system, "cpuacct.usage_sys") / _NANO,
-    )
+    in_kernel = None if system is None else _number(system, "cpuacct.usage_sys") / _NANO
+    return CpuUsage(_number(total, "cpuacct.usage") / _NANO, in_kernel)
 
 
 def usage_v2(stat: str) -> CpuUsage:
     """Parse cpu.stat; errors as `usage`."""
     values = dict(line.partition(" ")[::2] for line in stat.splitlines())
     system = values.get("system_usec")
-    return CpuUsage(
-        total=_number(values.get("usage_usec", ""), "cpu.stat") / _MICRO,
-        system=None if system is None else _number(system, "cpu.stat") / _MICRO,
-    )
+    in_kernel = None if system is None else _number(system, "cpu.stat") / _MICRO
+    return CpuUsage(_number(values.get("usage_usec", ""), "cpu.stat") / _MICRO, in_kernel)
 
 
 def _number(text: str, name: str) -> int:
@@ -159,10 +167,3 @@ def _number(text: str, name: str) -> int:
     if not (word.isascii() and word.isdecimal() and len(word) <= _DIGITS):
         raise FactError(f"{name} reads {word[:60]!r}")
     return int(word)
-
-
-def _read(path: str, files: Files) -> str:
-    found = text_of(files, path)
-    if found is None:
-        raise FactError(f"{path} is not readable")
-    return found

@@ -1,13 +1,17 @@
-"""Files of /proc and /sys: this machine's own, or another's by whoever can read them there."""
+"""Files of /proc and /sys, of this machine or of another one."""
 
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
 from typing import Final, Protocol
+
+from netbench.errors import FactError
 
 _OF_A_PROCESS: Final = re.compile(r"/proc/[\d*\[]")
 
@@ -18,12 +22,8 @@ class Files(Protocol):
     def read(self, *paths: str) -> Mapping[str, bytes]:
         """Return the contents of files by path, all of them read at about the same moment.
 
-        A path may hold `*`. What is not there, or not ours to read, is left out.
+        A path may hold `*`. What is not there, or may not be read, is left out.
         """
-        ...
-
-    def processes(self, name: str) -> tuple[int, ...]:
-        """Return the numbers of the processes whose command has this name, proc(5) `comm`."""
         ...
 
 
@@ -33,57 +33,15 @@ class LocalFiles:
     def read(self, *paths: str) -> Mapping[str, bytes]:
         """Return what is there; see `Files`."""
         found = {}
-        for path in _spread(paths):
-            try:
-                found[path] = Path(path).read_bytes()
-            except OSError:
-                continue
+        for given in paths:
+            for path in glob(given) if "*" in given else (given,):  # noqa: PTH207 -- paths are text
+                with suppress(OSError):
+                    found[path] = Path(path).read_bytes()
         return found
-
-    def processes(self, name: str) -> tuple[int, ...]:
-        """Return who runs under that name here."""
-        numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-        return tuple(pid for pid in numbers if text(self, f"/proc/{pid}/comm") == f"{name}\n")
-
-
-def _spread(paths: Iterable[str]) -> Iterable[str]:
-    for path in paths:
-        yield from glob(path) if "*" in path else (path,)  # noqa: PTH207 -- paths are text here
-
-
-class NoFiles:
-    """The files of a machine that nobody can read."""
-
-    def read(self, *paths: str) -> Mapping[str, bytes]:
-        """Return nothing."""
-        del paths
-        return {}
-
-    def processes(self, name: str) -> tuple[int, ...]:
-        """Return nobody."""
-        del name
-        return ()
-
-
-class Unnumbered:
-    """The files of a machine whose processes are seen there under numbers of another namespace."""
-
-    def __init__(self, files: Files) -> None:
-        """Take the files, of which those of processes other than the reader's own are left out."""
-        self._files = files
-
-    def read(self, *paths: str) -> Mapping[str, bytes]:
-        """Return what is no process's."""
-        return self._files.read(*(path for path in paths if not _OF_A_PROCESS.match(path)))
-
-    def processes(self, name: str) -> tuple[int, ...]:
-        """Return nobody."""
-        del name
-        return ()
 
 
 class FrozenFiles:
-    """Files as they were when they were read; takes the place of `Files` for who parses them."""
+    """Files as they were when they were read."""
 
     def __init__(self, files: Files, *paths: str) -> None:
         """Read them now, in one go."""
@@ -97,18 +55,35 @@ class FrozenFiles:
             if any(name == path or fnmatchcase(name, path) for path in paths)
         }
 
-    def processes(self, name: str) -> tuple[int, ...]:
-        """Return nobody: only files were read."""
-        del name
-        return ()
+
+@dataclass(frozen=True)
+class Unnumbered:
+    """The files of a machine whose processes are seen there under numbers of another namespace.
+
+    Files of processes other than the reader's own are left out.
+    """
+
+    files: Files
+
+    def read(self, *paths: str) -> Mapping[str, bytes]:
+        """Return what does not belong to a process."""
+        return self.files.read(*(path for path in paths if not _OF_A_PROCESS.match(path)))
 
 
 LOCAL: Final = LocalFiles()
-NOWHERE: Final = NoFiles()
+NOWHERE: Final = FrozenFiles(LOCAL)
+"""The files of a machine whose files cannot be read."""
+
+
+def processes(files: Files, name: str) -> tuple[int, ...]:
+    """Return the numbers of the processes whose command has this name, proc(5) `comm`."""
+    found = files.read("/proc/*/comm")
+    numbers = (path.split("/")[2] for path, comm in found.items() if comm == f"{name}\n".encode())
+    return tuple(int(number) for number in numbers if number.isdecimal())
 
 
 def text(files: Files, path: str) -> str | None:
-    """Return a file's text, unpacked if it is `.gz`; None where it is not ours to read."""
+    """Return a file's text, unpacked if it is `.gz`; None if it may not be read."""
     data = files.read(path).get(path)
     if data is None:
         return None
@@ -116,3 +91,11 @@ def text(files: Files, path: str) -> str | None:
         return (gzip.decompress(data) if path.endswith(".gz") else data).decode(errors="replace")
     except (OSError, EOFError, zlib.error):
         return None
+
+
+def needed(files: Files, path: str) -> str:
+    """Return a file's text; raises `FactError` if it is not readable."""
+    found = text(files, path)
+    if found is None:
+        raise FactError(f"{path} is not readable")
+    return found

@@ -2,14 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final, Literal
 
-from netbench.drivers import Driver, ReachPlace
+from netbench.drivers import ReachPlace
 from netbench.engines.base import Engine
-from netbench.spec import Family
+from netbench.spec import Family, Protocol
 from netbench.system.interrupts import Pool
-from netbench.verify.connects import ConnectAttempt, ConnectResult, Protocol, answers, script, took
-from netbench.verify.places import SOURCES, TARGETS, ReachScene
+from netbench.verify.places import (
+    SOURCES,
+    TARGETS,
+    ConnectAttempt,
+    ConnectResult,
+    ReachScene,
+    answers,
+    script,
+    took,
+)
 
 Promised = Literal["reach", "no-reach", "unspecified"]
 Measured = Literal["reach", "no-reach", "skip"]
@@ -24,14 +33,20 @@ _LONGEST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class ReachResult:
-    """One connect of the matrix."""
+class _Cell:
+    """One cell of the matrix."""
 
     source: ReachPlace
     target: ReachPlace
     protocol: Protocol
     family: Family
     promised: Promised
+
+
+@dataclass(frozen=True, slots=True)
+class ReachResult(_Cell):
+    """One connect of the matrix."""
+
     measured: Measured
     evidence: str
 
@@ -42,14 +57,9 @@ class ReachResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(_Cell):
     """A connect to make, or the reason why there is none."""
 
-    source: ReachPlace
-    target: ReachPlace
-    protocol: Protocol
-    family: Family
-    promised: Promised
     goal: ConnectAttempt | str
 
 
@@ -59,10 +69,7 @@ def measure(engine: Engine, scene: ReachScene, note: str) -> tuple[ReachResult, 
     Silence shows nothing on a machine that is busy. What is silent is tried again, with more
     patience, where an answer is promised, and wherever the scripts took longer than they should.
 
-    Args:
-        engine: runs the connects.
-        scene: everybody who takes part.
-        note: what there is to say of the LAN's way to containers behind the host.
+    `note` says what decides whether the LAN gets to containers behind the host.
 
     Raises:
         EngineError: a script could not be run at all.
@@ -81,18 +88,19 @@ def measure(engine: Engine, scene: ReachScene, note: str) -> tuple[ReachResult, 
     return tuple(_row(one, found.get(one), _beyond(scene, one, note)) for one in wanted)
 
 
-def promised(driver: Driver, source: ReachPlace, target: ReachPlace, family: Family) -> Promised:
-    """Return what a driver promises of one place and another."""
-    word = driver.reach.get(family, {}).get((source, target))
-    return "unspecified" if word is None else "reach" if word else "no-reach"
-
-
 def _everything(scene: ReachScene) -> list[_Wanted]:
-    driver = scene.live.driver
+    words: Mapping[bool | None, Promised] = {None: "unspecified", True: "reach", False: "no-reach"}
+    reach = scene.live.driver.reach
     return [
-        _Wanted(source, target, protocol, family, promised(driver, source, target, family), goal)
-        for source in SOURCES
-        for target in TARGETS
+        _Wanted(
+            source,
+            target,
+            protocol,
+            family,
+            words[reach.get(family, {}).get((source, target))],
+            goal,
+        )
+        for source, target in product(SOURCES, TARGETS)
         for (protocol, family), goal in (scene.goals(source, target) or {}).items()
     ]
 
@@ -102,13 +110,10 @@ def _ask(
 ) -> tuple[Mapping[_Wanted, ConnectResult], bool]:
     """Make connects, those of one place by one script, all places at a time.
 
-    Returns:
-        What became of each, and whether the machine was too busy for silence to show anything.
+    Tell also whether the machine was too busy for silence to show anything.
     """
-    batches = {
-        source: [one for one in wanted if one.source is source]
-        for source in dict.fromkeys(one.source for one in wanted)
-    }
+    sources = dict.fromkeys(one.source for one in wanted)
+    batches = {source: [one for one in wanted if one.source is source] for source in sources}
 
     def run(source: ReachPlace) -> str:
         endpoint = scene.endpoint(source)
@@ -134,9 +139,8 @@ def _beyond(scene: ReachScene, one: _Wanted, note: str) -> str:
     """Return what decides about a connect from the LAN to a container behind a bridge."""
     network = scene.live.driver.recipe.network
     bridged = network is None or network.driver == "bridge"
-    inside = (ReachPlace.PAIR, ReachPlace.OTHER)
-    behind = one.source is ReachPlace.LAN and one.target in inside and not scene.in_host(one.target)
-    return note if behind and bridged else ""
+    inside = one.target in {ReachPlace.PAIR, ReachPlace.OTHER} and not scene.in_host(one.target)
+    return note if one.source is ReachPlace.LAN and inside and bridged else ""
 
 
 def _row(one: _Wanted, answer: ConnectResult | None, beyond: str) -> ReachResult:
@@ -150,6 +154,5 @@ def _row(one: _Wanted, answer: ConnectResult | None, beyond: str) -> ReachResult
         measured = "reach" if answer.reached else "no-reach"
         notes = [f" ({note})" for note in (one.goal.note, beyond) if note]
         evidence = f"{one.goal}: {answer.said}{''.join(notes)}"
-    return ReachResult(
-        one.source, one.target, one.protocol, one.family, one.promised, measured, evidence
-    )
+    cell = one.source, one.target, one.protocol, one.family, one.promised
+    return ReachResult(*cell, measured, evidence)

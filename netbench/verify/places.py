@@ -1,22 +1,146 @@
-"""The places of one driver's reach matrix: who is there, at which addresses and ports. Pure."""
+"""The places of one driver's reach matrix, and the connects between them as a script. Pure.
 
-from collections.abc import Mapping
+The tool is socat: it speaks TCP and UDP over both versions of IP, and prints the system's own
+words for what went wrong.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from netbench.drivers import Closed, ReachPlace
 from netbench.engines.base import Endpoint
-from netbench.record import EndpointFacts
-from netbench.spec import REACH_PORTS, Attach, Family, Path
-from netbench.topology import LivePair
-from netbench.verify.connects import FAMILIES, PROTOCOLS, ConnectAttempt, Protocol
+from netbench.probes import strerror_name
+from netbench.spec import REACH_PORTS, Attach, Family, Path, Protocol
+from netbench.topology.pairs import LivePair
+from netbench.topology.paths import LOOPBACK
+
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
+FAMILIES: Final = tuple(Family)
+
+_WORD: Final = "netbench-"
+"""Start of the word that an echo server must send back; its number follows."""
+_NOT_FOUND: Final = (126, 127)
+"""Exit codes by which a shell says that it could not run a tool."""
+_CLOSED: Final = frozenset(
+    {
+        *("ECONNREFUSED", "ECONNRESET", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN"),
+        *("ENETDOWN", "ETIMEDOUT", "EACCES", "EPERM", "EADDRNOTAVAIL", "EAFNOSUPPORT"),
+    }
+)
+"""What the kernel says where there is no way; any other error is the tool's, and shows nothing."""
+_CLOCK: Final = "netbench-clock"
+"""Start of the line with the seconds since boot at which a script began and ended."""
+_HEAD: Final = """\
+set -f
+read began rest </proc/uptime
+try() {
+  said=$(echo "$1" | socat -t"$3" -T"$3" - "$2" 2>&1)
+  echo "$1 $?" $said
+}
+"""
+_TAIL: Final = f"""\
+wait
+read ended rest </proc/uptime
+echo "{_CLOCK} $began $ended"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAttempt:
+    """One connect."""
+
+    protocol: Protocol
+    family: Family
+    address: str
+    port: int
+    note: str = ""
+    """What is special about it, for the evidence."""
+
+    def __str__(self) -> str:
+        """Return `tcp 198.18.0.2:20001`."""
+        return f"{self.protocol} {self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    def target(self, patience: int) -> str:
+        """Return it as socat writes addresses; `patience` in seconds."""
+        bound = f",connect-timeout={patience}" if self.protocol == "tcp" else ""
+        return f"{self.protocol.upper()}{self.family}:{self._bracketed}:{self.port}{bound}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectResult:
+    """What became of a connect."""
+
+    reached: bool | None
+    """None if the tool itself failed: then nothing is known."""
+    said: str
+    silent: bool = False
+    """Whether nothing came back at all, not even an error."""
+
+
+def script(attempts: Sequence[ConnectAttempt], patience: int) -> str:
+    """Return a shell script that makes every connect in the background and waits for all.
+
+    It prints one line for each: its word, the exit code, what socat printed; and how long all of
+    them took.
+    """
+    calls = [
+        f"try {_WORD}{number} {shlex.quote(attempt.target(patience))} {patience} &"
+        for number, attempt in enumerate(attempts)
+    ]
+    return "\n".join([_HEAD, *calls, _TAIL])
+
+
+def answers(
+    text: str, attempts: Sequence[ConnectAttempt], patience: int
+) -> tuple[ConnectResult, ...]:
+    """Return what became of each connect of a script, from its output."""
+    lines = re.findall(rf"^({_WORD}\d+) (\d+)(?: (.*))?$", text, re.MULTILINE)
+    found = {word: (int(code), said) for word, code, said in lines}
+    return tuple(
+        _answer(attempt, f"{_WORD}{number}", found.get(f"{_WORD}{number}"), patience)
+        for number, attempt in enumerate(attempts)
+    )
+
+
+def took(text: str) -> float | None:
+    """Return the seconds from a script's first connect to its last answer; None if it broke off.
+
+    What the engine needs to start the script is no part of it.
+    """
+    found = re.search(rf"^{_CLOCK} ([\d.]+) ([\d.]+)$", text, re.MULTILINE)
+    return float(found[2]) - float(found[1]) if found else None
+
+
+def _answer(
+    attempt: ConnectAttempt, word: str, line: tuple[int, str] | None, patience: int
+) -> ConnectResult:
+    if line is None:
+        return ConnectResult(None, "the script ended without a word of it")
+    code, said = line
+    if word in said.split():
+        return ConnectResult(reached=True, said="answered")
+    if "Connection timed out" in said:  # of our own bound; socat names EINPROGRESS after it
+        return ConnectResult(reached=False, said=f"no answer within {patience} s", silent=True)
+    if code == 0 and not said:
+        connected = "connected, but " if attempt.protocol == "tcp" else ""
+        said = f"{connected}no answer within {patience} s"
+        return ConnectResult(reached=False, said=said, silent=True)
+    errno = strerror_name(said)
+    if errno in _CLOSED and code not in _NOT_FOUND:
+        return ConnectResult(reached=False, said=str(errno))
+    return ConnectResult(None, f"socat failed: {said[:200]}")
+
 
 SOURCES: Final = (
-    ReachPlace.CONTAINER,
-    ReachPlace.PAIR,
-    ReachPlace.OTHER,
-    ReachPlace.HOST,
-    ReachPlace.LAN,
+    *(ReachPlace.CONTAINER, ReachPlace.PAIR, ReachPlace.OTHER, ReachPlace.HOST, ReachPlace.LAN),
 )
 """Where connects start, in the order they are shown."""
 TARGETS: Final = (
@@ -24,16 +148,14 @@ TARGETS: Final = (
     *(ReachPlace.GATEWAY, ReachPlace.LAN, ReachPlace.PUBLISHED),
 )
 """Where connects end, in the order they are shown."""
-_LOOPBACK: Final[Mapping[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 
-Wanted = tuple[Protocol, Family]
-Goals = Mapping[Wanted, ConnectAttempt | str]
+Goals = Mapping[tuple[Protocol, Family], ConnectAttempt | str]
 """By protocol and family: the connect to make, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReachScene:
-    """A live pair with everybody around it."""
+    """A live pair with all that is around it."""
 
     live: LivePair
     host: Endpoint
@@ -47,7 +169,7 @@ class ReachScene:
     """Why the pair's network was made without IPv6, where it was tried with it."""
 
     def endpoint(self, place: ReachPlace) -> Endpoint | None:
-        """Return whose namespaces a place is; None where nobody is there."""
+        """Return whose namespaces a place is; None if there is none."""
         live = self.live
         return {
             ReachPlace.CONTAINER: live.client,
@@ -59,9 +181,11 @@ class ReachScene:
 
     def in_host(self, place: ReachPlace) -> bool:
         """Tell whether a place is in the network namespace of the engine's host."""
+        return place is ReachPlace.HOST or self._attach(place) is Attach.HOST
+
+    def _attach(self, place: ReachPlace) -> Attach | None:
         recipe = self.live.driver.recipe
-        attach = {ReachPlace.CONTAINER: recipe.client, ReachPlace.PAIR: recipe.server}.get(place)
-        return place is ReachPlace.HOST or attach is Attach.HOST
+        return {ReachPlace.CONTAINER: recipe.client, ReachPlace.PAIR: recipe.server}.get(place)
 
     def addresses(self, place: ReachPlace) -> Mapping[Family, str]:
         """Return the addresses at which somebody listens, as others know them."""
@@ -80,20 +204,18 @@ class ReachScene:
         facts = self.live.facts
         parent = facts.ipam.parent if facts.ipam else None
         own = [a.address for a in facts.host.addresses if a.link == parent]
-        found = {(6 if ":" in address else 4): address for address in reversed(own)}
-        return _known(found.get(4), found.get(6))
+        return {Family.V6 if ":" in address else Family.V4: address for address in reversed(own)}
 
     def gateway(self, family: Family) -> tuple[ReachPlace, str] | str:
-        """Return whose address the network's gateway is, with it; or why nobody answers there."""
+        """Return whose address the network's gateway is, with it; or why none answers there."""
         facts = self.live.facts
         ipam = facts.ipam
-        address = (
-            None if ipam is None else {Family.V4: ipam.gateway, Family.V6: ipam.gateway6}[family]
-        )
+        gateways = {Family.V4: ipam.gateway, Family.V6: ipam.gateway6} if ipam else {}
+        address = gateways.get(family)
         if address is None:
             return f"the network has no IPv{family} gateway"
         for place, end in ((ReachPlace.HOST, facts.host), (ReachPlace.LAN, facts.lan)):
-            if end is not None and _has(end, address):
+            if end is not None and any(known.address == address for known in end.addresses):
                 return place, address
         return f"{address} is no address of the host's or the LAN's: no server of ours is there"
 
@@ -108,12 +230,9 @@ class ReachScene:
         if source is target and source is not ReachPlace.PAIR:
             return None
         # What is beside the pair's server is the other container.
-        whom = ReachPlace.CONTAINER if source is target else target
-        return {
-            (protocol, family): self._goal(source, whom, protocol, family)
-            for protocol in PROTOCOLS
-            for family in FAMILIES
-        }
+        called = ReachPlace.CONTAINER if source is target else target
+        wanted = product(PROTOCOLS, FAMILIES)
+        return {(how, family): self._goal(source, called, how, family) for how, family in wanted}
 
     def _goal(
         self, source: ReachPlace, target: ReachPlace, protocol: Protocol, family: Family
@@ -130,8 +249,8 @@ class ReachScene:
             if isinstance(found, str):
                 return found
             whose, address = found
-        elif address is None and self._has_nothing(target):
-            address, note = _LOOPBACK[family], "it has no address, so by loopback"
+        elif address is None and self._attach(target) is Attach.NONE:
+            address, note = LOOPBACK[family], "it has no address, so by loopback"
         if address is None:
             return self._without(target, family)
         return ConnectAttempt(protocol, family, address, self.ports[whose], note)
@@ -139,12 +258,6 @@ class ReachScene:
     def _without(self, target: ReachPlace, family: Family) -> str:
         why = f"; with IPv6 it did not come up: {self.no_ipv6}" if self.no_ipv6 else ""
         return f"the {target} has no IPv{family} address{why}"
-
-    def _has_nothing(self, place: ReachPlace) -> bool:
-        """Tell whether a place is by design without addresses but its own loopback's."""
-        recipe = self.live.driver.recipe
-        attach = {ReachPlace.CONTAINER: recipe.client, ReachPlace.PAIR: recipe.server}.get(place)
-        return attach is Attach.NONE
 
     def _published(self, protocol: Protocol, family: Family) -> ConnectAttempt | str:
         server, outside = self.live.server, self._of_host().get(family)
@@ -160,13 +273,9 @@ class ReachScene:
 
 
 def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[ReachPlace, int]:
-    """Return a port for the echo servers of every place: no two alike, the host's own free ones.
+    """Return a port for the echo servers of every place: no two alike, none of those `used`.
 
-    What is published is a port more: engines let others through to it than to the rest.
-
-    Args:
-        live: the pair; what its server publishes is fixed already.
-        used: ports that the host's namespace has in use.
+    What is published, which is fixed already, is a port more: engines let others through to it.
     """
     free = (port for port in REACH_PORTS if port not in used)
     chosen = {place: next(free) for place in SOURCES}
@@ -176,13 +285,5 @@ def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[ReachPlace, in
 
 
 def _known(address: str | None, address6: str | None) -> Mapping[Family, str]:
-    found: dict[Family, str] = {}
-    if address is not None:
-        found[Family.V4] = address
-    if address6 is not None:
-        found[Family.V6] = address6
-    return found
-
-
-def _has(end: EndpointFacts, address: str) -> bool:
-    return any(known.address == address for known in end.addresses)
+    given = {Family.V4: address, Family.V6: address6}
+    return {family: found for family, found in given.items() if found is not None}

@@ -1,11 +1,10 @@
 """Echo servers in every place of a reach matrix: started, seen to listen, ended."""
 
-import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from typing import Final
@@ -13,16 +12,18 @@ from typing import Final
 from netbench.drivers import ReachPlace
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
-from netbench.facts.procfs import LISTEN, tcp_ports
+from netbench.facts.base import ports_in_use
+from netbench.facts.procfs import LISTEN
+from netbench.spec import Protocol
 from netbench.system.interrupts import Pool, deferred_signals
-from netbench.verify.connects import PROTOCOLS, Protocol
-from netbench.verify.places import SOURCES, ReachScene
+from netbench.topology.paths import namespaces_of
+from netbench.verify.places import PROTOCOLS, SOURCES, ReachScene
 
 _WITHIN: Final = 20.0
 """Seconds in which every server must listen, and every IPv6 address have passed its check."""
 _POLL: Final = 0.02
 _LIMIT: Final = 300.0
-"""Seconds after which a server ends even if nobody ends it."""
+"""Seconds after which a server ends by itself."""
 _IDLE: Final = 10
 """Seconds after which the server's share of a connection ends."""
 _SOCKETS: Final = ("tcp", "tcp6", "udp", "udp6")
@@ -77,23 +78,18 @@ def sockets(scene: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     business, and answer UDP from the one that the client is nearest to, so there each server has
     the one address that it is called by.
     """
-    addresses, numbers = scene.listens(place), _numbers(scene, place)
-    binds: Sequence[str | None] = (None,)
+    addresses, binds = scene.listens(place), list[str | None]([None])
     if place is ReachPlace.LAN or scene.in_host(place):
-        binds = sorted(addresses)
-    dual = binds == (None,) and any(":" in address for address in addresses)
+        binds = [*sorted(addresses)]
+    dual = binds == [None] and any(":" in address for address in addresses)
+    served = (place, ReachPlace.PUBLISHED) if place is ReachPlace.PAIR else (place,)
     return tuple(
-        Socket(protocol, number, bind, dual=dual)
-        for number in numbers
+        Socket(protocol, scene.ports[one], bind, dual=dual)
+        for one in served
+        if one in scene.ports
         for protocol in PROTOCOLS
         for bind in binds
     )
-
-
-def _numbers(scene: ReachScene, place: ReachPlace) -> tuple[int, ...]:
-    """Return the ports that are served in a place."""
-    also = (ReachPlace.PUBLISHED,) if place is ReachPlace.PAIR else ()
-    return tuple(scene.ports[one] for one in (place, *also) if one in scene.ports)
 
 
 def check_tools(engine: Engine) -> None:
@@ -119,34 +115,20 @@ def echo_servers(engine: Engine, scene: ReachScene) -> Iterator[None]:
     Raises:
         EngineError: one of them does not come up; the message carries what it said.
     """
-    places = [place for place in SOURCES if scene.endpoint(place) is not None]
-    started: list[tuple[Socket, Process]] = []
-    with ExitStack() as stack:
-        stack.callback(_end, started)
-        for place in places:
+    there = {place: end for place in SOURCES if (end := scene.endpoint(place)) is not None}
+    servers = _EchoServers(engine, scene, there)
+    try:
+        for place in there:
             # A server cannot have an address that is still checked for duplicates.
-            _until(partial(_unsure, engine, scene, place))
+            _until(partial(servers.unsure, place))
         with Pool(max_workers=_WORKERS) as pool:
-            list(pool.map(partial(_start, engine, scene, started), places))
-        for place in places:
-            _until(partial(_missing, engine, scene, place, started))
+            list(pool.map(servers.start, there))
+        for place in there:
+            _until(partial(servers.missing, place))
         yield
-
-
-def _start(
-    engine: Engine, scene: ReachScene, started: list[tuple[Socket, Process]], place: ReachPlace
-) -> None:
-    endpoint = scene.endpoint(place)
-    if endpoint is None:
-        return
-    for socket in sockets(scene, place):
-        process = engine.start(endpoint, socket.argv, cpu=None, limit=_LIMIT)
-        started.append((socket, process))
-
-
-def _end(started: Sequence[tuple[Socket, Process]]) -> None:
-    with deferred_signals(), Pool(max_workers=_WORKERS) as pool:
-        list(pool.map(lambda one: _kill(one[1]), started))
+    finally:
+        with deferred_signals(), Pool(max_workers=_WORKERS) as pool:
+            list(pool.map(_kill, (process for _, process in servers.started)))
 
 
 def _kill(process: Process) -> None:
@@ -156,11 +138,7 @@ def _kill(process: Process) -> None:
 
 
 def _until(problem: Callable[[], str | None]) -> None:
-    """Wait until there is no problem any more.
-
-    Raises:
-        EngineError: there still is one.
-    """
+    """Wait until there is no problem any more; raises `EngineError` if there still is one."""
     deadline = time.monotonic() + _WITHIN
     while found := problem():
         if time.monotonic() > deadline:
@@ -168,36 +146,47 @@ def _until(problem: Callable[[], str | None]) -> None:
         time.sleep(_POLL)
 
 
-def _unsure(engine: Engine, scene: ReachScene, place: ReachPlace) -> str | None:
-    """Return what is wrong with the addresses of a place."""
-    found = tentative(_net_files(engine, scene, place).get("if_inet6", ""), scene.listens(place))
-    return f"the address {found[0]} of the {place} is still tentative" if found else None
+@dataclass
+class _EchoServers:
+    """The echo servers of a scene."""
 
+    engine: Engine
+    scene: ReachScene
+    there: Mapping[ReachPlace, Endpoint]
+    started: list[tuple[Socket, Process]] = field(default_factory=list)
 
-def _missing(
-    engine: Engine, scene: ReachScene, place: ReachPlace, started: list[tuple[Socket, Process]]
-) -> str | None:
-    """Return which servers of a place do not listen yet.
+    def start(self, place: ReachPlace) -> None:
+        """Start those of one place."""
+        for socket in sockets(self.scene, place):
+            process = self.engine.start(self.there[place], socket.argv, cpu=None, limit=_LIMIT)
+            self.started.append((socket, process))
 
-    Raises:
-        EngineError: one has ended by itself.
-    """
-    wanted = Counter((socket.table, socket.port) for socket in sockets(scene, place))
-    texts = _net_files(engine, scene, place)
-    for (table, port), number in wanted.items():
-        if listeners(texts.get(table, ""), port, tcp=table.startswith("tcp")) < number:
-            _see_them_run(place, port, started)
-            return f"no echo server listens in the {place} on {table} port {port}"
-    return None
+    def unsure(self, place: ReachPlace) -> str | None:
+        """Return what is wrong with the addresses of a place."""
+        found = tentative(self._files(place).get("if_inet6", ""), self.scene.listens(place))
+        return f"the address {found[0]} of the {place} is still tentative" if found else None
 
+    def missing(self, place: ReachPlace) -> str | None:
+        """Return which servers of a place do not listen yet; `EngineError` if one has ended."""
+        wanted = Counter((socket.table, socket.port) for socket in sockets(self.scene, place))
+        texts = self._files(place)
+        for (table, port), number in wanted.items():
+            if listeners(texts.get(table, ""), port, tcp=table.startswith("tcp")) < number:
+                self._see_them_run(place, port)
+                return f"no echo server listens in the {place} on {table} port {port}"
+        return None
 
-def _see_them_run(place: ReachPlace, port: int, started: list[tuple[Socket, Process]]) -> None:
-    for one in started:
-        socket, process = one
-        if socket.port == port and not process.alive():
-            started.remove(one)  # it is waited for here, and may be once
-            said = process.wait(1.0).stderr.strip()
-            raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
+    def _files(self, place: ReachPlace) -> Mapping[str, str]:
+        """Return the lists of sockets and of IPv6 addresses, those that are there."""
+        return namespaces_of(self.engine, self.there[place]).net_files(*_SOCKETS, "if_inet6")
+
+    def _see_them_run(self, place: ReachPlace, port: int) -> None:
+        for one in self.started:
+            socket, process = one
+            if socket.port == port and not process.alive():
+                self.started.remove(one)  # it is waited for here, and may be once
+                said = process.wait(1.0).stderr.strip()
+                raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
 
 
 def listeners(text: str, port: int, *, tcp: bool) -> int:
@@ -211,8 +200,8 @@ def listeners(text: str, port: int, *, tcp: bool) -> int:
 
 def ports_in_host(engine: Engine) -> frozenset[int]:
     """Return every local TCP and UDP port of the host's namespace that is in use."""
-    texts = _read(engine, engine.host())
-    return frozenset().union(*(tcp_ports(texts.get(name, "")) for name in _SOCKETS))
+    host = namespaces_of(engine, engine.host())
+    return frozenset[int]().union(*(ports_in_use(host, None, name) for name in PROTOCOLS))
 
 
 def tentative(text: str, addresses: Iterable[str]) -> list[str]:
@@ -226,21 +215,3 @@ def tentative(text: str, addresses: Iterable[str]) -> list[str]:
         for address in addresses
         if flags.get(ip_address(address).packed.hex(), 0) & _TENTATIVE
     ]
-
-
-def _net_files(engine: Engine, scene: ReachScene, place: ReachPlace) -> Mapping[str, str]:
-    """Return a place's lists of sockets and of IPv6 addresses, those that are there."""
-    endpoint = scene.endpoint(place)
-    return _read(engine, endpoint) if endpoint else {}
-
-
-def _read(engine: Engine, endpoint: Endpoint) -> Mapping[str, str]:
-    names = (*_SOCKETS, "if_inet6")
-    near = {f"/proc/{endpoint.pid}/net/{name}": name for name in names}
-    there = engine.files.read(*near)
-    if there:
-        return {near[path]: content.decode(errors="replace") for path, content in there.items()}
-    argv = ("head", "-v", "-n", "100000", *(f"/proc/net/{name}" for name in names))
-    text = engine.run(endpoint, argv, timeout=10).stdout
-    parts = re.split(r"^==> /proc/net/(\w+) <==$\n", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -1,1 +1,155 @@
-"""Watchers: what is read again and again while a session or a trial runs."""
+"""Counters of a pair's namespaces: bytes of its links, and what many connections leave behind."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from netbench.errors import FactError
+from netbench.facts.base import NamespaceSet, Pair
+from netbench.facts.procfs import net_dev
+from netbench.record import Absent, FactValue, LinkCounters
+from netbench.spec import Role
+from netbench.system.files import FrozenFiles
+
+_CONNTRACK: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
+_DEV, _SOCKSTAT, _SNMP = "dev", "sockstat", "snmp"
+"""Files of /proc/net."""
+_NO_CONNTRACK: Final = "the host does not track connections, or does not tell"
+_NOT_READ: Final = "unreadable in that namespace"
+_NO_COUNT: Final = Absent("nothing was counted before")
+_TIME_WAIT: Final = re.compile(r"^TCP: .*\btw (\d+)", re.MULTILINE)
+
+Bytes = Mapping[tuple[Role, str], LinkCounters]
+"""Counters by namespace and link."""
+Value = int | Absent
+
+
+class LinkBytes:
+    """The counters of a path's links, cheap enough to be read at both edges of every slice.
+
+    A link that several arms share, as `lo` of the host, counts for all of them. While all sessions
+    but one are held, what it counts is that one's.
+    """
+
+    def __init__(self, pair: Pair, links: Iterable[tuple[Role, str]]) -> None:
+        """Take the links of a path, each by its namespace and name.
+
+        A namespace without a process in it is left out: that is an overlay network's own, which
+        belongs to one pair alone.
+        """
+        known = {one.role: one for one in pair.subjects if one.netns is None}
+        self._links = [(known[role], name) for role, name in links if role in known]
+
+    def read(self) -> Bytes:
+        """Return where the counters stand now, by /proc/PID/net/dev of their namespaces.
+
+        Raises:
+            FactError: they cannot be read, or a link is gone.
+        """
+        subjects = {one.role: one for one, _ in self._links}
+        if not subjects:
+            return {}
+        files = next(iter(subjects.values())).files
+        taken = FrozenFiles(files, *(one.near(_DEV) for one in subjects.values()))
+        tables = {
+            role: net_dev(one.net_files(_DEV, taken=taken)[_DEV]) for role, one in subjects.items()
+        }
+        for one, name in self._links:
+            if name not in tables[one.role]:
+                raise FactError(f"the {one.role} has no link {name} any more")
+        return {(one.role, name): tables[one.role][name] for one, name in self._links}
+
+
+@dataclass
+class ConnectionWatch:
+    """Watches entries of conntrack, sockets in TIME-WAIT and failed connects over one trial.
+
+    Entries and sockets are finite: a connection that is closed holds its entry and, at the end
+    that closed first, its pair of ports for a minute or two, so that a trial can run into a limit.
+    """
+
+    client: NamespaceSet
+    server: NamespaceSet
+    host: NamespaceSet
+    """The engine's host, whose kernel may track connections."""
+    _before: tuple[Value, Value, Value] = (_NO_COUNT, _NO_COUNT, _NO_COUNT)
+
+    def start(self) -> None:
+        """Note where counters stand before the trial."""
+        self._before = self._counts()
+
+    def look(self) -> None:
+        """Look at nothing while the trial runs."""
+
+    def stop(self) -> tuple[tuple[str, FactValue], ...]:
+        """Return the trial facts since `start`."""
+        conntrack, waiting, failed = self._counts()
+        return (
+            ("trial.conntrack_before", self._before[0]),
+            ("trial.conntrack_after", conntrack),
+            ("trial.time_wait_before", self._before[1]),
+            ("trial.time_wait_after", waiting),
+            ("trial.connect_failures", _since(self._before[2], failed)),
+        )
+
+    def _counts(self) -> tuple[Value, Value, Value]:
+        """Return entries of conntrack, sockets in TIME-WAIT, and failed connects, of now."""
+        return (
+            _read(lambda: self.host.run(("cat", _CONNTRACK)), int, _NO_CONNTRACK),
+            _read(lambda: self.server.net_files(_SOCKSTAT)[_SOCKSTAT], time_wait, _NOT_READ),
+            _read(lambda: self.client.net_files(_SNMP)[_SNMP], failed_connects, _NOT_READ),
+        )
+
+
+def time_wait(sockstat: str) -> int:
+    """Return the number of TCP sockets in TIME-WAIT from /proc/net/sockstat.
+
+    Raises:
+        ValueError: it is not that file's text.
+    """
+    found = _TIME_WAIT.search(sockstat)
+    if found is None:
+        raise ValueError("no line of TCP with `tw`")
+    return int(found[1])
+
+
+def passive_opens(server: NamespaceSet) -> int:
+    """Return how many connections a namespace has accepted since it was made, RFC 4022.
+
+    Raises:
+        FactError: it cannot be read.
+    """
+    try:
+        return _of_tcp(server.net_files(_SNMP)[_SNMP], "PassiveOpens")
+    except (KeyError, ValueError) as exc:
+        raise FactError(f"/proc/net/snmp of the {server.role}: {exc}") from exc
+
+
+def failed_connects(snmp: str) -> int:
+    """Return `AttemptFails` from /proc/net/snmp: connections that never came about, RFC 4022.
+
+    Raises:
+        ValueError: it is not that file's text.
+    """
+    return _of_tcp(snmp, "AttemptFails")
+
+
+def _of_tcp(snmp: str, name: str) -> int:
+    rows = [line.split() for line in snmp.splitlines() if line.startswith("Tcp:")]
+    if len(rows) != 2:  # noqa: PLR2004 - names, and numbers beneath them
+        raise ValueError("no two lines of Tcp")
+    return int(dict(zip(*rows, strict=True))[name])
+
+
+def _read(get: Callable[[], str], parse: Callable[[str], int], reason: str) -> Value:
+    try:
+        return parse(get())
+    except (FactError, KeyError, ValueError) as exc:
+        return Absent(f"{reason}: {exc}")
+
+
+def _since(before: Value, after: Value) -> Value:
+    if isinstance(before, Absent):
+        return before
+    return after if isinstance(after, Absent) else after - before

@@ -1,40 +1,120 @@
-"""Which way a published port was served, judged from what was seen of it. Pure.
+"""Which way a published port was served: what shows it, conntrack among it, and the verdict.
 
-There are three witnesses. Sockets are open to every user: a proxy accepts the connection in the
+Three sources show it. Sockets, which every user may read: a proxy accepts the connection in the
 host's namespace, DNAT leaves no socket there, and a server that is reached straight has one at
-the very address that the client connected to. Conntrack tells where the answers come from. The
-CPU time of the proxy process tells whether bytes went through it.
+the very address that the client connected to. Conntrack: where the answers come from. The CPU time
+of the proxy process: whether bytes went through it.
 """
 
+import errno
+import re
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from ipaddress import ip_address
+from typing import Any, Final, Literal
 
-from netbench.facts.conntrack import Tracked
+from netbench.errors import FactError
 from netbench.facts.cpu_time import TICK
 from netbench.facts.procfs import Connection, SocketAddress
 from netbench.record import Absent
 
+_TUPLE: Final = r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)"
+_LINE: Final = re.compile(rf"^ipv[46]\s+\d+\s+tcp\s.*?{_TUPLE}\s.*?{_TUPLE}", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tracked:
+    """A tracked TCP connection."""
+
+    source: SocketAddress
+    """Who opened it."""
+    target: SocketAddress
+    """What it was opened to."""
+    answers: SocketAddress
+    """Where the answers come from; another than `target` where that was translated."""
+    answered: SocketAddress
+    """Where they go to; another than `source` where that was translated."""
+
+
+def parse_conntrack(text: str) -> tuple[Tracked, ...]:
+    """Return the TCP connections of /proc/net/nf_conntrack.
+
+    Raises:
+        FactError: an address there is none.
+    """
+    found = (match.groups() for match in _LINE.finditer(text))
+    order = ((0, 2), (1, 3), (4, 6), (5, 7))
+    return tuple(Tracked(*(_end(words[at], words[port]) for at, port in order)) for words in found)
+
+
+def _end(address: str, port: str | int) -> SocketAddress:
+    try:
+        return SocketAddress(str(ip_address(address)), int(port))
+    except ValueError as exc:
+        raise FactError(f"unreadable entry of conntrack: {address!r}, {port!r}") from exc
+
+
+def look_up(connections: Iterable[Connection]) -> tuple[Tracked, ...]:
+    """Return the entries, in the calling thread's network namespace, of connections.
+
+    Each is looked up by its ends as seen by who answers, which takes no longer in a full table.
+
+    Raises:
+        FactError: the kernel does not tell: no right, or no connection tracking.
+    """
+    # Heavy, and of use only where we may enter the engine's namespaces.
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+    from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket  # noqa: PLC0415
+
+    found: list[Tracked] = []
+    for one in connections:
+        family = socket.AF_INET6 if ":" in one.local.address else socket.AF_INET
+        ends = {"saddr": one.local.address, "daddr": one.remote.address}
+        ports = {"sport": one.local.port, "dport": one.remote.port}
+        reply = NFCTAttrTuple(family=family, proto=socket.IPPROTO_TCP, **ends, **ports)
+        try:
+            with NFCTSocket(nfgen_family=family) as tool:
+                entries = tool.entry("get", tuple_reply=reply)
+                # The last message is but the kernel's acknowledgement.
+                found += [_from_netlink(e) for e in entries if e.get_attr("CTA_TUPLE_ORIG")]
+        except (NetlinkError, OSError) as exc:
+            if not (isinstance(exc, NetlinkError) and exc.code == errno.ENOENT):
+                raise FactError(f"conntrack by netlink: {exc}") from exc
+    return tuple(found)
+
+
+def _from_netlink(entry: Any) -> Tracked:
+    ends = []
+    for name in ("CTA_TUPLE_ORIG", "CTA_TUPLE_REPLY"):
+        addresses = dict(entry.get_nested(name, "CTA_TUPLE_IP")["attrs"])
+        ports = entry.get_nested(name, "CTA_TUPLE_PROTO")
+        for side in ("SRC", "DST"):
+            address = addresses.get(f"CTA_IP_V4_{side}") or addresses.get(f"CTA_IP_V6_{side}")
+            ends.append(_end(str(address), ports.get_attr(f"CTA_PROTO_{side}_PORT")))
+    return Tracked(*ends)
+
+
 ServedBy = Literal["nat", "proxy", "straight"]
 FEW: Final = 4
 """Connections that are looked up, and quoted."""
-_WORKED: Final = 5 * TICK
+WORKED: Final = 5 * TICK
 """Seconds of CPU time that a proxy uses only where bytes go through it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PortReading:
     """What was seen of a published port during one trial; a text says why something was not."""
 
     target: SocketAddress
     """What the client connected to."""
-    at_server: tuple[Connection, ...] | str
+    at_server: tuple[Connection, ...] | str = "nobody looked"
     """The server's connections, as its own namespace sees them."""
-    at_host: tuple[Connection, ...] | str
+    at_host: tuple[Connection, ...] | str = "nobody looked"
     """Connections that end at `target` in the host's namespace."""
-    tracked: tuple[Tracked, ...] | str
+    tracked: tuple[Tracked, ...] | str = "nobody looked"
     """Entries of conntrack of these connections."""
-    proxy: float | str
+    proxy: float | str = "nobody looked"
     """CPU time, in seconds, that the proxy process used."""
 
     @property
@@ -48,17 +128,16 @@ class PortReading:
 def judge(seen: PortReading) -> tuple[ServedBy | Absent, str]:
     """Return which way the port was served, and the evidence in words.
 
-    Returns:
-        `Absent` as the way, where evidence is missing or contradicts itself.
+    The way is `Absent` where evidence is missing or contradicts itself.
     """
-    opinions = {watch: ask(seen) for watch, ask in _WITNESSES.items()}
+    opinions = {source: ask(seen) for source, ask in _SOURCES.items()}
     evidence = "; ".join(words for _, words in opinions.values())
-    votes = {watch: ways for watch, (ways, _) in opinions.items() if ways}
+    votes = {source: ways for source, (ways, _) in opinions.items() if ways}
     ways = frozenset().union(*votes.values())
     if not ways:
         return Absent("nothing shows which way the port was served"), evidence
     if len(ways) > 1:
-        each = ", ".join(f"{' and '.join(sorted(found))} by {w}" for w, found in votes.items())
+        each = ", ".join(f"{' and '.join(sorted(found))} by {s}" for s, found in votes.items())
         return Absent(f"the evidence contradicts itself: {each}"), evidence
     return next(iter(ways)), evidence
 
@@ -87,23 +166,19 @@ def _conntrack(seen: PortReading) -> _Opinion:
         return _NONE, f"conntrack was not read: {seen.tracked}"
     if not seen.tracked:
         return _NONE, "conntrack has no entry of it"
-    ways: set[ServedBy] = set()
-    for one in seen.tracked:
-        if one.answers != seen.target:
-            ways.add("nat")
-        else:
-            ways.add("straight" if seen.straight else "proxy")
-    return frozenset(ways), f"conntrack has {_quoted(seen.tracked)}"
+    untranslated: ServedBy = "straight" if seen.straight else "proxy"
+    ways = (untranslated if one.answers == seen.target else "nat" for one in seen.tracked)
+    return frozenset[ServedBy](ways), f"conntrack has {_quoted(seen.tracked)}"
 
 
 def _cpu(seen: PortReading) -> _Opinion:
     if isinstance(seen.proxy, str):
         return _NONE, seen.proxy
-    ways: frozenset[ServedBy] = frozenset({"proxy"}) if seen.proxy >= _WORKED else _NONE
+    ways: frozenset[ServedBy] = frozenset({"proxy"}) if seen.proxy >= WORKED else _NONE
     return ways, f"the proxy process used {seen.proxy:.2f} s of CPU time"
 
 
-_WITNESSES: Final[Mapping[str, Callable[[PortReading], _Opinion]]] = {
+_SOURCES: Final[Mapping[str, Callable[[PortReading], _Opinion]]] = {
     "sockets": _sockets,
     "conntrack": _conntrack,
     "CPU time": _cpu,

@@ -1,116 +1,210 @@
-"""Watches how a published port is served while a trial runs over it."""
+"""Watches how a published port is served while a session or trial runs over it."""
 
 import time
-from collections.abc import Callable, Sequence
-from ipaddress import ip_address
-from typing import Final, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, TypeVar
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet
-from netbench.facts.conntrack import Tracked, look_up, parse_conntrack
-from netbench.facts.procfs import Connection, SocketAddress, tcp_connections
+from netbench.facts.cpu_time import TICK
+from netbench.facts.procfs import Connection, SocketAddress, cpu_ticks, tcp_connections
 from netbench.record import Absent, FactValue
+from netbench.spec import Protocol
+from netbench.system.files import Files, processes
 from netbench.system.setns import in_netns
-from netbench.watch.port_verdict import FEW, PortReading, judge
-from netbench.watch.proxies import Proxy, find_proxies
+from netbench.watch.port_verdict import (
+    FEW,
+    WORKED,
+    PortReading,
+    Tracked,
+    judge,
+    look_up,
+    parse_conntrack,
+)
 
 _T = TypeVar("_T")
-_WITHIN = 1.0
+_WITHIN: Final = 1.0
 """Seconds a connection may take to show at the server."""
-_AGAIN = 0.02
+_AGAIN: Final = 0.02
 """Seconds between two looks for it."""
 _COUNT: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
 _TABLE: Final = "/proc/net/nf_conntrack"
 _MANY: Final = 50_000
 """Tracked connections that are read as text at most, some 10 MB."""
+_PROXY: Final = "docker-proxy"
+_ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on
 
 
-class PortWatch:
-    """Watches one published port over one trial."""
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A process that serves one published port of an engine's host."""
 
-    def __init__(
-        self,
-        host: NamespaceSet,
-        server: NamespaceSet,
-        *,
-        address: str,
-        host_port: int,
-        port: int,
-    ) -> None:
-        """Take whom to watch; nothing is read yet.
+    pid: int
+    to: str
+    """Address that it leads to."""
+    ticks: int
+    """CPU time it had used when it was found, in clock ticks."""
+    files: Files
+    """In which it is seen."""
 
-        Args:
-            host: the engine's host.
-            server: the endpoint that the port leads to.
-            address: of the host, that the client connects to.
-            host_port: that the client connects to.
-            port: that the server listens on.
-        """
-        self._host = host
-        self._server = server
-        self._target = SocketAddress(str(ip_address(address)), host_port)
-        self._port = port
-        self._proxies: tuple[Proxy, ...] = ()
-        self._at_server: tuple[Connection, ...] | str = "nobody looked"
-        self._at_host: tuple[Connection, ...] | str = "nobody looked"
-        self._tracked: tuple[Tracked, ...] | str = "nobody looked"
+    def used(self) -> float | None:
+        """Return the CPU time, in seconds, it has used since; None if it is gone."""
+        now = cpu_ticks(self.pid, self.files)
+        return None if now is None else (now - self.ticks) * TICK
+
+
+@dataclass
+class PublishedWatch(ABC):
+    """Watches one published port over one session or trial."""
+
+    protocol: ClassVar[Protocol]
+
+    host: NamespaceSet
+    """The engine's host."""
+    server: NamespaceSet
+    """The endpoint that the port leads to."""
+    target: SocketAddress
+    """Of the host, that the client connects to."""
+    port: int
+    """That the server listens on."""
+    proxies: tuple[Proxy, ...] = ()
 
     def start(self) -> None:
-        """Note where counters stand before the trial."""
-        self._proxies = find_proxies(self._target, self._port, self._host)
+        """Note where the proxies' CPU time stands before the trial."""
+        self.proxies = tuple(self._found())
 
+    @abstractmethod
     def look(self) -> None:
-        """Look at the connection while it is open; cheap.
-
-        Returns at once where the server has it already, else as soon as it has.
-        """
-        deadline = time.monotonic() + _WITHIN
-        while True:
-            self._at_server = _tried(lambda: self._connections(self._server, self._port))
-            if self._at_server or time.monotonic() > deadline:
-                break
-            time.sleep(_AGAIN)
-        self._at_host = _tried(self._ending_at_host)
-        if self._host.here:
-            seen = self._seen()
-            where = self._host.netns or self._host.pid
-            self._tracked = _tried(lambda: in_netns(where, lambda: look_up(seen)))
+        """Look at the traffic while it flows; cheap."""
 
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
         """Return the facts `trial.published_via`, `trial.published_evidence`, `trial.proxy_cpu`."""
-        if isinstance(self._tracked, str):
-            self._tracked = _tried(self._table)
         proxy = self._proxy_cpu()
-        via, evidence = judge(
-            PortReading(
-                target=self._target,
-                at_server=self._at_server,
-                at_host=self._at_host,
-                tracked=_of(self._tracked, self._target, self._seen()),
-                proxy=proxy.reason if isinstance(proxy, Absent) else proxy,
-            )
-        )
+        via, evidence = self._judged(proxy)
         return (
             ("trial.published_via", via),
             ("trial.published_evidence", evidence),
             ("trial.proxy_cpu", proxy),
         )
 
+    @abstractmethod
+    def _judged(self, proxy: float | Absent) -> tuple[FactValue, str]:
+        """Return which way the port was served and the evidence, by the proxy's CPU time too."""
+
+    def _serving(self) -> Sequence[Proxy]:
+        return self.proxies
+
+    def _proxy_cpu(self) -> float | Absent:
+        if not self.host.seen:
+            return Absent("the processes of the engine's host are not to be seen")
+        serving = self._serving()
+        if not serving:
+            return Absent("no proxy process serves the port")
+        used = [seconds for proxy in serving if (seconds := proxy.used()) is not None]
+        if len(used) < len(serving):
+            return Absent("the proxy process ended during the trial")
+        return sum(used)
+
+    def _found(self) -> Iterator[Proxy]:
+        """Yield the proxies of the port; one of another engine's, as far as that shows, is none."""
+        files = self.host.files
+        lines = {pid: f"/proc/{pid}/cmdline" for pid in processes(files, _PROXY)}
+        there = files.read(*lines.values())
+        for pid, path in lines.items():
+            # One that has ended since has no command.
+            argv = there.get(path, b"").decode(errors="replace").split("\0")
+            said = dict(zip(argv[1::2], argv[2::2], strict=False))
+            if (
+                said.get("-proto") == self.protocol
+                and said.get("-host-port") == str(self.target.port)
+                and said.get("-container-port") == str(self.port)
+                and said.get("-host-ip") in (self.target.address, *_ANYWHERE)
+                and _may_be_in(pid, self.host)
+            ):
+                ticks = cpu_ticks(pid, files)
+                if ticks is not None:
+                    yield Proxy(pid, said.get("-container-ip", ""), ticks, files)
+
+
+class DatagramWatch(PublishedWatch):
+    """Watches a published UDP port, over which datagrams leave no connection to be looked at.
+
+    What shows is the CPU time of the proxy process: it grows where the proxy carries them, and
+    stands still where the host's kernel translates addresses instead.
+    """
+
+    protocol: ClassVar[Protocol] = "udp"
+
+    def look(self) -> None:
+        """Look at nothing: a datagram leaves nothing to be seen."""
+
+    def _judged(self, proxy: float | Absent) -> tuple[FactValue, str]:
+        via: FactValue
+        if isinstance(proxy, Absent):
+            via = proxy if self.proxies or not self.host.seen else "nat"
+            evidence = proxy.reason
+        else:
+            via = "proxy" if proxy >= WORKED else "nat"
+            evidence = f"the proxy process used {proxy:.2f} s of CPU time"
+        return via, f"{evidence}; datagrams leave no other trace"
+
+
+@dataclass
+class PortWatch(PublishedWatch):
+    """Watches a published TCP port by its connections, by conntrack, and by its proxy."""
+
+    protocol: ClassVar[Protocol] = "tcp"
+
+    def __post_init__(self) -> None:
+        """Nothing is seen yet."""
+        self._reading = PortReading(self.target)
+
+    def look(self) -> None:
+        """Look at the connection while it is open; cheap.
+
+        Returns at once where the server has it already, else as soon as it has.
+        """
+        reading, deadline = self._reading, time.monotonic() + _WITHIN
+        while True:
+            reading.at_server = _tried(lambda: self._connections(self.server, self.port))
+            if reading.at_server or time.monotonic() > deadline:
+                break
+            time.sleep(_AGAIN)
+        reading.at_host = _tried(self._ending_at_host)
+        if self.host.here:
+            seen = self._seen()
+            reading.tracked = _tried(lambda: in_netns(self.host.where, lambda: look_up(seen)))
+
+    def _judged(self, proxy: float | Absent) -> tuple[FactValue, str]:
+        reading = self._reading
+        if isinstance(reading.tracked, str):
+            reading.tracked = _tried(self._table)
+        reading.tracked = _of(reading.tracked, self.target, self._seen())
+        reading.proxy = proxy.reason if isinstance(proxy, Absent) else proxy
+        return judge(reading)
+
+    def _serving(self) -> Sequence[Proxy]:
+        leads = {one.local.address for one in self._seen()}
+        return [proxy for proxy in self.proxies if not leads or proxy.to in leads]
+
     def _seen(self) -> tuple[Connection, ...]:
         """Return the first connections of both sides, to be found in conntrack."""
-        sides = (self._at_server, self._at_host)
+        sides = (self._reading.at_server, self._reading.at_host)
         return tuple(one for side in sides if not isinstance(side, str) for one in side[:FEW])
 
     def _ending_at_host(self) -> tuple[Connection, ...]:
-        all_of_them = self._connections(self._host, self._target.port)
-        return tuple(one for one in all_of_them if one.local == self._target)
+        all_of_them = self._connections(self.host, self.target.port)
+        return tuple(one for one in all_of_them if one.local == self.target)
 
     def _connections(self, subject: NamespaceSet, port: int) -> tuple[Connection, ...]:
         """Return the established connections of a local port.
 
         Reading either file costs the kernel some 3 ms, a walk over all sockets that there are.
         """
-        names = ("tcp6", "tcp") if ":" in self._target.address else ("tcp", "tcp6")
+        names = ("tcp6", "tcp") if ":" in self.target.address else ("tcp", "tcp6")
         problems = []
         for name in names:
             try:
@@ -127,22 +221,20 @@ class PortWatch:
 
     def _table(self) -> tuple[Tracked, ...]:
         """Read all of conntrack as text, where no single entry can be asked for."""
-        count = self._host.run(("cat", _COUNT)).strip()
+        count = self.host.run(("cat", _COUNT)).strip()
         if not count.isdecimal() or int(count) > _MANY:
             raise FactError(f"{count} connections are too many to be read")
-        return parse_conntrack(self._host.run(("cat", _TABLE)))
+        return parse_conntrack(self.host.run(("cat", _TABLE)))
 
-    def _proxy_cpu(self) -> float | Absent:
-        if not self._host.seen:
-            return Absent("the processes of the engine's host are not to be seen")
-        leads = {one.local.address for one in self._seen()}
-        serving = [proxy for proxy in self._proxies if not leads or proxy.to in leads]
-        if not serving:
-            return Absent("no proxy process serves the port")
-        used = [seconds for proxy in serving if (seconds := proxy.used()) is not None]
-        if len(used) < len(serving):
-            return Absent("the proxy process ended during the trial")
-        return sum(used)
+
+def _may_be_in(pid: int, host: NamespaceSet) -> bool:
+    """Tell whether a process is in the host's network namespace, as far as we may see that."""
+    if not host.here:
+        return True
+    try:
+        return Path(f"/proc/{pid}/ns/net").samefile(f"/proc/{host.pid}/ns/net")
+    except OSError:
+        return True
 
 
 def _tried(read: Callable[[], _T]) -> _T | str:
@@ -159,7 +251,7 @@ def _of(
     """Return those entries that are of the connections that were seen."""
     if isinstance(tracked, str):
         return tracked
-    ours = {(one.local, one.remote) for one in seen}
+    theirs = {(one.local, one.remote) for one in seen}
     return tuple(
-        one for one in tracked if one.target == target and (one.answers, one.answered) in ours
+        one for one in tracked if one.target == target and (one.answers, one.answered) in theirs
     )

@@ -16,8 +16,7 @@ from netbench.engines.base import Endpoint, Engine
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import Pair
 from netbench.facts.cpu_time import tick
-from netbench.facts.firewall import firewall_facts
-from netbench.facts.host import FILES, host_facts
+from netbench.facts.host import FILES, firewall_facts, host_facts
 from netbench.facts.procfs import read_local
 from netbench.record import (
     NO_HOST,
@@ -33,7 +32,7 @@ from netbench.record import (
 from netbench.spec import Role
 from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter
-from netbench.topology import choose_reader, namespaces_of
+from netbench.topology.paths import choose_reader, namespaces_of
 
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""

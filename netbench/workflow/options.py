@@ -9,7 +9,7 @@ from typing import Final
 from netbench.engines.base import EngineOptions
 from netbench.plan import Plan
 from netbench.record import FactValue
-from netbench.runner import Event
+from netbench.runner.run_state import Event
 
 
 @dataclass(frozen=True, slots=True)

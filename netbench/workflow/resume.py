@@ -13,8 +13,7 @@ from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
 from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
-from netbench.runner import RunState
-from netbench.runner.eta import span
+from netbench.runner.run_state import RunState, span
 from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration

@@ -13,20 +13,22 @@ from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.plan import Options, Plan, build, parse
 from netbench.record import NOTE, SCHEMA, Ending, OtherRun, RunInfo
-from netbench.runner import (
+from netbench.runner.ceiling import ceiling
+from netbench.runner.machine import MachineMeter
+from netbench.runner.recording import Recorder
+from netbench.runner.run import Runner
+from netbench.runner.run_state import (
     BlockFinished,
     BlockJudged,
     Ended,
     Event,
     Judge,
-    Runner,
     RunState,
     TrialFinished,
-    ceiling,
 )
 from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
-from netbench.topology import choose_reader, choose_sentinel
+from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
@@ -151,15 +153,9 @@ def carry_on(
     """Run what is left of the plan, store every record, return how it ended."""
     began = time.monotonic()
     journal = Journal(folder, info, observer)
-    runner = Runner(
-        plan,
-        engine,
-        choose_reader(engine),
-        save_raw=folder.save_raw,
-        run=info.id,
-        keep=keep,
-        state=state,
-    )
+    reader, sentinel = choose_reader(engine), choose_sentinel(engine)
+    recorder = Recorder(engine, reader, folder.save_raw, MachineMeter(engine), sentinel)
+    runner = Runner(plan, recorder, state, info.id, keep)
     try:
         with observer.progress(plan, state.done) as show, closing(iter(runner)) as events:
             for event in events:

@@ -26,8 +26,10 @@ from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import parse_drivers
 from netbench.spec import Arm, Path
-from netbench.topology import LiveBlock, LivePair, NotUp, choose_reader
-from netbench.verify import NotVerified, Verified, check_tools, verify_driver
+from netbench.topology.pairs import LiveBlock, LivePair, NotUp
+from netbench.topology.paths import choose_reader
+from netbench.verify import NotVerified, Verified, verify_driver
+from netbench.verify.servers import check_tools
 from netbench.workflow.host_facts import facts_of
 from netbench.workflow.options import Observer
 from netbench.workflow.preflight import check_parent, taken_down

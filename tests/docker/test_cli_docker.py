@@ -21,7 +21,7 @@ from netbench.facts.netlink import NetlinkReader
 from netbench.record import Namespaces, PairFacts
 from netbench.spec import Arm
 from netbench.store import load
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 ALL = "none,host,bridge,bridge:user,container"
 CARRYING = {"host", "bridge", "bridge:user", "container"}

@@ -20,7 +20,7 @@ from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Recipe
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 MACVLAN = NetworkSpec("macvlan", mode="bridge")
 BOTH = (Path.EAST_WEST, Path.NORTH_SOUTH)

@@ -64,8 +64,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a block's pairs stay",
-        "netbench/topology/block.py",
-        "        if not self._keep:\n            self._remove_all()\n",
+        "netbench/topology/pairs.py",
+        "        if not self.keep:\n            self._creations.remove_all()\n",
         "",
         ("tests/unit/test_runner.py",),
     ),
@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         "bytes of others prove a path",
-        "netbench/topology/proof.py",
+        "netbench/topology/paths.py",
         "    problems += [problem for one in slices for problem in _short_slice(hops, one)]\n",
         "",
         ("tests/unit/test_runner_sessions.py",),

@@ -30,7 +30,7 @@ from netbench.record import PairFacts
 from netbench.spec import Arm
 from netbench.spec import Path as Direction
 from netbench.system.files import NOWHERE
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 _QUIET = 3.0
 """Seconds after which IPv6 has announced itself and counters stand still."""

@@ -32,7 +32,7 @@ from netbench.probes import (
     Window,
 )
 from netbench.spec import Role
-from netbench.watch.connections import passive_opens
+from netbench.watch import passive_opens
 
 LOCAL: Final = "127.0.0.1"
 HOLD: Final = 0.11

@@ -8,7 +8,7 @@ from support.require import require_or_skip
 
 from netbench.record import Absent
 from netbench.runner.ceiling import CACHED, beyond_caches
-from netbench.sentinel.measure import Sentinel
+from netbench.sentinel import Sentinel
 from netbench.store import load
 
 CPUS = sorted(os.sched_getaffinity(0))

@@ -29,7 +29,7 @@ from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts
 from netbench.spec import Arm, Attach, NetworkSpec, Role
 from netbench.spec import Path as Way
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 PLUGINS = Path("/usr/lib/cni")
 

@@ -63,9 +63,11 @@ def measured(
 ) -> dict[str, FactValue]:
     meter = MachineMeter(engine)
     meter.rest()
-    meter.start((client, server))
+    window = meter.windows((client, server))
+    window.open()
     time.sleep(seconds)
-    return dict(meter.stop())
+    window.close()
+    return dict(window.end())
 
 
 @pytest.mark.usefixtures("may_make_groups")

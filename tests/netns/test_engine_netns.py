@@ -27,10 +27,14 @@ from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import EndpointFacts, Failure, LinkCounters, PairFacts, Sample
-from netbench.runner import BlockFinished, Runner, TrialFinished, TrialStarted
+from netbench.runner.machine import MachineMeter
+from netbench.runner.recording import Recorder
+from netbench.runner.run import Runner
+from netbench.runner.run_state import BlockFinished, RunState, TrialFinished, TrialStarted
+from netbench.sentinel import Sentinel
 from netbench.spec import Arm, Attach, NetworkSpec, Recipe, Role
 from netbench.spec import Path as TrafficPath
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 EAST_WEST = TrafficPath.EAST_WEST
 
@@ -444,7 +448,9 @@ def test_removing_twice_is_harmless(engine: NetnsEngine) -> None:
 @pytest.mark.parametrize("moved", [1, 2])
 def test_an_endpoint_moved_behind_our_back_is_no_sample(engine: NetnsEngine, moved: int) -> None:
     """With both ends on another bridge all traffic flows: only the facts can tell."""
-    runner = Runner(plan_of("host", "bridge"), engine, NetlinkReader(), save_raw=lambda *_: "")
+    plan, meter = plan_of("host", "bridge"), MachineMeter(engine)
+    recorder = Recorder(engine, NetlinkReader(), lambda *_: "", meter, Sentinel())
+    runner = Runner(plan, recorder, RunState(plan))
     outcomes = {}
     events = iter(runner)
     for event in events:

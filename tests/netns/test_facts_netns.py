@@ -20,7 +20,7 @@ from netbench.facts.base import NamespaceSet, Pair, ports_in_use
 from netbench.facts.cpu_time import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
-from netbench.facts.procfs import LISTEN
+from netbench.facts.procfs import LISTEN, SocketAddress
 from netbench.record import Absent, EndpointFacts, FactValue, LinkCounters, PairFacts, Route
 from netbench.spec import Role
 from netbench.system.files import LOCAL, NOWHERE
@@ -379,11 +379,7 @@ def connected(
     outside, inside = ports
     server = server or world.server
     witness = PortWatch(
-        change(world.host.subject),
-        server.subject,
-        address=target,
-        host_port=outside,
-        port=inside,
+        change(world.host.subject), server.subject, SocketAddress(target, outside), inside
     )
     with ExitStack() as stack:
         listener = stack.enter_context(in_netns(server.pid, lambda: socket.socket(family)))
@@ -559,13 +555,7 @@ def test_sockets_suffice_where_conntrack_is_closed(nat: World) -> None:
 
 
 def test_no_connection_is_no_way(nat: World) -> None:
-    witness = PortWatch(
-        nat.host.subject,
-        nat.server.subject,
-        address=HOST,
-        host_port=HOST_PORT,
-        port=PORT,
-    )
+    witness = PortWatch(nat.host.subject, nat.server.subject, SocketAddress(HOST, HOST_PORT), PORT)
     witness.start()
     witness.look()
 

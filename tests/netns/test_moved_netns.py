@@ -15,12 +15,12 @@ from netbench.plan.drivers import driver_named
 from netbench.probes import Sliced, TcpConnect, TcpRoundTrip, TcpThroughput
 from netbench.record import Failure, Record, Sample
 from netbench.runner.machine import MachineMeter
-from netbench.runner.recording import Recorder, Where
-from netbench.runner.sessions import SessionRunner
+from netbench.runner.recording import Recorder, Recording
+from netbench.runner.rounds import SessionRunner
 from netbench.runner.setup import TrialSetup
-from netbench.sentinel.measure import Sentinel
+from netbench.sentinel import Sentinel
 from netbench.spec import Arm, Cell, Path, Placement
-from netbench.topology import LiveBlock, LivePair
+from netbench.topology.pairs import LiveBlock, LivePair
 
 LENGTH, ROUNDS = 0.5, 4
 ARM = Arm("bridge")
@@ -48,12 +48,13 @@ def measured(engine: NetnsEngine, probe: Sliced, bend: Bend) -> Record:
     with bridged(engine) as pair:
         clock = bend(pair, engine.host().pid)
         setup = TrialSetup(engine, plan, clock)
-        recorder = Recorder(engine, NetlinkReader(), lambda *_: "")
         with Sentinel() as sentinel:
             meter = MachineMeter(engine, clock)
-            sessions = SessionRunner(plan, setup, recorder, meter, sentinel)
-            prepared = sessions.prepare(pair, step, 1)
-            (record,) = sessions.carry_out([(Where(1, 1, 1, step), prepared)], [[ARM]] * ROUNDS)
+            recorder = Recorder(engine, NetlinkReader(), lambda *_: "", meter, sentinel)
+            sessions = SessionRunner(recorder)
+            prepared = setup.prepare_session(pair, step, 1)
+            recording = Recording(recorder, 1, 1, 1, step)
+            (record,) = sessions.carry_out([(recording, prepared)], [[ARM]] * ROUNDS)
     return record
 
 

@@ -12,9 +12,10 @@ from netbench.engines.netns.engine import NetnsEngine
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
 from netbench.record import PairFacts, PathProof, Skip
-from netbench.runner.isolation import prove_closed
+from netbench.runner.feasibility import prove_closed
 from netbench.spec import Arm, Path, Via
-from netbench.topology import Call, LiveBlock, LivePair, prove
+from netbench.topology.pairs import LiveBlock, LivePair
+from netbench.topology.paths import Call, prove
 
 BYTES = 1_000_000
 PORT = 25001

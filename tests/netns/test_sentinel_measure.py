@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netbench.record import Absent, SentinelReading
-from netbench.sentinel.measure import Sentinel, method_for
+from netbench.sentinel import Sentinel, method_for
 from netbench.spec import Placement
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -144,7 +144,7 @@ def test_nothing_is_left_after_closing() -> None:
 
 def test_the_processes_end_with_us_even_when_we_are_killed() -> None:
     code = (
-        "import os, sys, time; from netbench.sentinel.measure import Sentinel\n"
+        "import os, sys, time; from netbench.sentinel import Sentinel\n"
         f"s = Sentinel(); s.read({CPUS[0]}, {CPUS[-1]})\n"
         "print(open(f'/proc/self/task/{os.getpid()}/children').read(), flush=True)\n"
         "time.sleep(60)"
@@ -160,7 +160,7 @@ def test_the_processes_end_with_us_even_when_we_are_killed() -> None:
 
 def test_it_needs_no_privilege_but_its_own_user_namespace() -> None:
     code = (
-        "from netbench.sentinel.measure import Sentinel\n"
+        "from netbench.sentinel import Sentinel\n"
         f"with Sentinel() as s: print(type(s.read({CPUS[0]}, {CPUS[-1]})).__name__)"
     )
     made = subprocess.run(

@@ -26,7 +26,7 @@ from netbench.drivers import DRIVERS, ReachPlace
 from netbench.drivers.base import everywhere, reach
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.spec import Path, Recipe
-from netbench.topology import choose_reader
+from netbench.topology.paths import choose_reader
 from netbench.verify import Verified, verify_driver
 
 Processes = Callable[[], list[str]]

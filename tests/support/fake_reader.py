@@ -16,7 +16,7 @@ from support.plans import driver_of
 from netbench.errors import FactError
 from netbench.facts.base import Pair
 from netbench.record import Absent, PairFacts, SentinelReading
-from netbench.sentinel.measure import Sentinel
+from netbench.sentinel import Sentinel
 
 
 @dataclass
@@ -67,7 +67,6 @@ class ScriptedSentinel(Sentinel):
     """A sentinel that says these values one after another, and one state for ever after."""
 
     def __init__(self, values: Iterable[float | None] = ()) -> None:
-        super().__init__()
         self._values = itertools.chain(values, itertools.repeat(50e9))
         self.reads = 0
 

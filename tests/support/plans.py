@@ -21,7 +21,7 @@ from netbench.spec import (
     Path,
     Placement,
 )
-from netbench.topology.block import stems
+from netbench.topology.pairs import stems
 
 THROUGHPUT, ROUND_TRIP = TcpThroughput(rounds=4, slice=0.1), TcpRoundTrip(rounds=4)
 LOADED, CONNECT = LoadedRoundTrip(rounds=4), TcpConnect(rounds=4)

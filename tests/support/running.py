@@ -5,9 +5,10 @@ from support.fakes import FakeEngine
 
 from netbench.plan import Plan
 from netbench.record import Failure, Record, Sample
-from netbench.runner import Judge, Runner, RunState, TrialFinished
-from netbench.runner.events import Event
 from netbench.runner.machine import MachineMeter
+from netbench.runner.recording import Recorder
+from netbench.runner.run import Runner
+from netbench.runner.run_state import Event, Judge, RunState, TrialFinished
 from netbench.spec import Role
 
 
@@ -27,16 +28,10 @@ class Run:
         self.engine = engine or FakeEngine()
         self.reader = reader or FakeReader(self.engine)
         self.raw: dict[str, str] = {}
-        self.runner = Runner(
-            plan,
-            self.engine,
-            self.reader,
-            save_raw=self.save,
-            judge=judge,
-            state=state,
-            sentinel=sentinel or ScriptedSentinel(),
-            meter=MachineMeter(self.engine, self.engine.clock),
-        )
+        meter = MachineMeter(self.engine, self.engine.clock)
+        sentinel = sentinel or ScriptedSentinel()
+        recorder = Recorder(self.engine, self.reader, self.save, meter, sentinel)
+        self.runner = Runner(plan, recorder, state or RunState(plan, judge))
 
     def save(self, number: int, role: Role, text: str, turn: int) -> str:
         name = f"raw/{number}-{role}{f'-{turn + 1}' if turn else ''}"

@@ -26,13 +26,17 @@ from netbench.errors import (
     ProbeError,
     RunFolderError,
 )
-from netbench.facts.conntrack import parse_conntrack
 from netbench.facts.cpu_time import machine
-from netbench.facts.firewall import ruleset
-from netbench.facts.host import FILES, host_facts
-from netbench.facts.inside import namespaces, offloads
-from netbench.facts.iproute import links_and_addresses
-from netbench.facts.procfs import net_dev, net_ipv6_route, net_route, tcp_connections, tcp_ports
+from netbench.facts.host import FILES, host_facts, ruleset
+from netbench.facts.inside import ip_rows, namespaces, offloads
+from netbench.facts.procfs import (
+    links_and_addresses,
+    net_dev,
+    net_ipv6_route,
+    net_route,
+    tcp_connections,
+    tcp_ports,
+)
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import load_conflist, parse_drivers
 from netbench.plan.suite import load_suite
@@ -41,7 +45,8 @@ from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
 from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
 from netbench.units import bit_rate, cpu_list
-from netbench.watch.connections import failed_connects, time_wait
+from netbench.watch import failed_connects, time_wait
+from netbench.watch.port_verdict import parse_conntrack
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REPORTED = run_of(blocks=1)
@@ -116,7 +121,7 @@ def procfs(name: str) -> Callable[[], str]:
 
 FACT, VALUE = (FactError,), (ValueError,)
 PARSERS = {
-    "ip addr": Parser(links_and_addresses, golden_ip, FACT),
+    "ip addr": Parser(lambda text: links_and_addresses(ip_rows(text)), golden_ip, FACT),
     "ip route": Parser(
         routed, given_text('[{"dst": "default"}, {"dst": "198.18.0.0/24"}]'), (EngineError,)
     ),

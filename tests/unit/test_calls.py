@@ -9,8 +9,8 @@ from netbench.engines.base import Endpoint, Lan, Published
 from netbench.errors import EngineError
 from netbench.plan.drivers import driver_named
 from netbench.spec import Arm, Attach, Path, Port, Recipe, Role
-from netbench.topology.addressing import Call, call_of, own_address, ports_for
-from netbench.topology.block import stems, target_of
+from netbench.topology.pairs import stems, target_of
+from netbench.topology.paths import Call, call_of, own_address, ports_for
 
 OPENED = (Published(Port(20001), 30001), Published(Port(20002), 30002))
 CLIENT = Endpoint("c", "c", Role.CLIENT, 10, "198.18.0.3", None, address6="2001:2::3")

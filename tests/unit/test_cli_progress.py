@@ -5,7 +5,7 @@ from support.plans import plan_of
 
 from netbench.cli.progress import PlainProgress, standing
 from netbench.record import Left, Ruling, Settled
-from netbench.runner import BlockJudged, BlockStarted
+from netbench.runner.run_state import BlockJudged, BlockStarted
 from netbench.spec import Cell, Path, Placement
 
 

@@ -8,7 +8,8 @@ from support.campaign import sample
 from netbench.facts.cpu_time import TICK, CpuTimes, Machine
 from netbench.facts.registry import FACTS
 from netbench.record import Absent, FactValue
-from netbench.runner.cost import SHORTEST, Reading, cost_facts, idle_rate, joined, priced
+from netbench.runner.machine import SHORTEST, Reading, cost_facts, idle_rate
+from netbench.runner.recording import priced
 from netbench.spec import Cpus
 from netbench.system.cgroups import CpuUsage
 
@@ -54,7 +55,12 @@ def facts(
     idle: float | Absent = 0.05,
     cpus: Cpus = CROSS,
 ) -> dict[str, FactValue]:
-    return dict(cost_facts(before, after, idle, cpus))
+    return dict(cost_facts(after - before, idle, cpus))
+
+
+def joined(windows: list[tuple[Reading, Reading]]) -> Reading:
+    first, *others = (after - before for before, after in windows)
+    return sum(others, start=first)
 
 
 def test_rates_are_cpu_seconds_per_second() -> None:
@@ -125,8 +131,8 @@ def test_no_time_passed_is_no_rate() -> None:
 
 
 def test_an_idle_window_is_a_rate_or_too_short() -> None:
-    assert idle_rate(BEFORE, AFTER) == pytest.approx(1.4)
-    assert isinstance(idle_rate(BEFORE, replace(AFTER, at=10.0 + SHORTEST / 2)), Absent)
+    assert idle_rate(AFTER - BEFORE) == pytest.approx(1.4)
+    assert isinstance(idle_rate(replace(AFTER, at=10.0 + SHORTEST / 2) - BEFORE), Absent)
 
 
 def test_a_byte_costs_busy_rate_over_byte_rate() -> None:
@@ -195,7 +201,7 @@ def test_slices_add_up_to_one_window_whatever_passed_between_them() -> None:
         9.6,
         cycles=10_000_000_000,
     )
-    found = dict(cost_facts(*joined([(BEFORE, AFTER), (between, more)]), 0.05, CROSS))
+    found = dict(cost_facts(joined([(BEFORE, AFTER), (between, more)]), 0.05, CROSS))
 
     assert found["trial.cost_window"] == pytest.approx(2.5)
     assert found["trial.busy_user"] == pytest.approx((0.2 + 0.1) / 2.5)
@@ -208,15 +214,11 @@ def test_slices_add_up_to_one_window_whatever_passed_between_them() -> None:
     assert found["trial.busy_client_cpu"] == pytest.approx((0.2 + 1.4 + 0.1 + 0.2) / 2.5)
 
 
-def test_a_single_window_is_itself() -> None:
-    assert joined([(BEFORE, AFTER)]) == (BEFORE, AFTER)
-
-
 @pytest.mark.parametrize("lost", [0, 1, 2, 3])
 def test_one_edge_that_could_not_be_read_leaves_that_end_unread(lost: int) -> None:
     edges = [BEFORE, AFTER, later(AFTER, 1.0), later(AFTER, 2.0)]
     edges[lost] = replace(edges[lost], server=GONE, cycles=GONE)
-    found = dict(cost_facts(*joined([(edges[0], edges[1]), (edges[2], edges[3])]), 0.05, CROSS))
+    found = dict(cost_facts(joined([(edges[0], edges[1]), (edges[2], edges[3])]), 0.05, CROSS))
 
     assert found["trial.cgroup_server"] == found["trial.cycles"] == GONE
     assert isinstance(found["trial.cgroup_client"], float)
@@ -227,8 +229,8 @@ def test_slices_too_short_for_a_tick_have_a_cost_together() -> None:
     step = reading(
         10.06, CpuTimes(3, 0, 0, 3, 0, 0, 0, 0), CpuTimes(0, 0, 0, 6, 0, 0, 0, 0), 5.03, 7.0
     )
-    one = dict(cost_facts(BEFORE, step, 0.0, CROSS))
-    six = dict(cost_facts(*joined([(BEFORE, step)] * 6), 0.0, CROSS))
+    one = dict(cost_facts(step - BEFORE, 0.0, CROSS))
+    six = dict(cost_facts(joined([(BEFORE, step)] * 6), 0.0, CROSS))
     given = sample("transactions", 1000.0)
 
     assert priced(given, tuple(one.items()), ("cpu_per_transaction",)) == given

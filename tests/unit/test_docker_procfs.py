@@ -18,9 +18,6 @@ class Commands:
         del self._commands[: len(self._commands) > 1]
         return {paths[0]: "".join(f"{word}\0" for word in command).encode()}
 
-    def processes(self, name: str) -> tuple[int, ...]:
-        raise AssertionError(name)
-
 
 def test_a_container_shows_by_its_command_once_the_runtime_has_become_it() -> None:
     files = Commands(("runc", "init"), ("runc", "init"), _SLEEP)

@@ -13,7 +13,7 @@ from netbench.engines.docker.facts import architecture, engine_facts
 from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import ConfigurationError, EngineUnavailable
 from netbench.record import Absent, Ipam
-from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, text
+from netbench.system.files import LOCAL, NOWHERE, FrozenFiles, Unnumbered, processes, text
 
 TARGET = EngineAddress("unix:///run/docker.sock", "DOCKER_HOST")
 ROOTLESSKIT = {"Name": "rootlesskit", "Version": "2.0.2", "Details": {"NetworkDriver": "pasta"}}
@@ -124,4 +124,4 @@ def test_numbers_of_another_namespace_lead_to_no_process() -> None:
 
     assert not seen.read("/proc/1/stat", "/proc/*/stat", "/proc/[0-9]*/comm")
     assert set(seen.read("/proc/stat", "/proc/self/stat")) == {"/proc/stat", "/proc/self/stat"}
-    assert (seen.processes("sh"), NOWHERE.processes("sh")) == ((), ())
+    assert (processes(seen, "sh"), processes(NOWHERE, "sh")) == ((), ())

@@ -9,7 +9,7 @@ from netbench.facts.base import NamespaceSet
 from netbench.facts.registry import FACTS
 from netbench.record import Absent
 from netbench.spec import Role
-from netbench.watch.connections import (
+from netbench.watch import (
     ConnectionWatch,
     failed_connects,
     passive_opens,
@@ -50,7 +50,9 @@ class Namespaces:
 def watched(**files: list[str]) -> dict[str, object]:
     space = Namespaces(**files)
     roles = (Role.CLIENT, Role.SERVER, Role.HOST)
-    return dict(ConnectionWatch(*map(space.subject, roles)).stop())
+    watch = ConnectionWatch(*map(space.subject, roles))
+    watch.start()
+    return dict(watch.stop())
 
 
 def test_before_and_after_are_told_and_failures_as_their_difference() -> None:

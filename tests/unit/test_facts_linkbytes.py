@@ -8,7 +8,7 @@ from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet, Pair
 from netbench.record import LinkCounters
 from netbench.spec import Role
-from netbench.watch.link_bytes import LinkBytes
+from netbench.watch import LinkBytes
 
 NAMES = "Inter-|   Receive |  Transmit\n face |bytes packets errs ...\n"
 
@@ -29,9 +29,6 @@ class Proc:
         self.asked.append(paths)
         return {path: self.files[path] for path in paths if path in self.files}
 
-    def processes(self, name: str) -> tuple[int, ...]:
-        raise AssertionError(name)
-
 
 def pair(proc: Proc, sandbox: bool = False) -> Pair:
     def refused(argv: tuple[str, ...]) -> str:
@@ -50,7 +47,7 @@ def test_the_counters_of_the_paths_links_are_read_at_one_moment() -> None:
     proc = Proc(
         p11=dev(lo=(0, 0), eth0=(5, 6)), p12=dev(eth0=(7, 8)), p1=dev(veth1=(9, 10), eth0=(1, 1))
     )
-    found = LinkBytes.of(pair(proc), LINKS).read()
+    found = LinkBytes(pair(proc), LINKS).read()
 
     assert found == {
         (Role.CLIENT, "eth0"): LinkCounters(5, 6, 1, 2, 0, 0),
@@ -65,7 +62,7 @@ def test_the_counters_of_the_paths_links_are_read_at_one_moment() -> None:
 def test_namespaces_without_a_process_of_theirs_are_left_out() -> None:
     """The host's process would tell of the host's links instead."""
     proc = Proc(p11=dev(eth0=(5, 6)), p1=dev(vxlan0=(1, 1)))
-    reader = LinkBytes.of(pair(proc, sandbox=True), [LINKS[0], (Role.SANDBOX, "vxlan0")])
+    reader = LinkBytes(pair(proc, sandbox=True), [LINKS[0], (Role.SANDBOX, "vxlan0")])
 
     assert [*reader.read()] == [(Role.CLIENT, "eth0")]
 
@@ -73,16 +70,16 @@ def test_namespaces_without_a_process_of_theirs_are_left_out() -> None:
 def test_a_link_that_is_gone_is_an_error() -> None:
     proc = Proc(p11=dev(lo=(0, 0)), p12=dev(eth0=(7, 8)), p1=dev(veth1=(9, 10)))
     with pytest.raises(FactError, match="the client has no link eth0 any more"):
-        LinkBytes.of(pair(proc), LINKS).read()
+        LinkBytes(pair(proc), LINKS).read()
 
 
 def test_counters_that_cannot_be_read_are_an_error() -> None:
     with pytest.raises(FactError, match="cannot run"):
-        LinkBytes.of(pair(Proc()), LINKS).read()
+        LinkBytes(pair(Proc()), LINKS).read()
 
 
 def test_without_links_nothing_is_read() -> None:
     proc = Proc()
 
-    assert LinkBytes.of(pair(proc), []).read() == {}
+    assert LinkBytes(pair(proc), []).read() == {}
     assert proc.asked == []

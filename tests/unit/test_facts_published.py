@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.errors import FactError
-from netbench.facts.conntrack import Tracked, parse_conntrack
 from netbench.facts.procfs import Connection, SocketAddress
 from netbench.record import Absent
-from netbench.watch.port_verdict import PortReading, judge
+from netbench.watch.port_verdict import PortReading, Tracked, judge, parse_conntrack
 
 TARGET = SocketAddress("198.18.1.1", 30001)
 SERVER = SocketAddress("198.18.0.2", 20001)

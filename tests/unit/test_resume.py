@@ -14,8 +14,7 @@ from netbench.analysis import analyse
 from netbench.errors import ConfigurationError, RunFolderError
 from netbench.plan import Extension, Options, build, parse, read_extension, restore
 from netbench.record import Record, Resumed, ResumeDifference, Ruling, Settled, Why
-from netbench.runner import RunState
-from netbench.runner.eta import span
+from netbench.runner.run_state import RunState, span
 from netbench.spec import Cell, CpuTopology, Placement
 from netbench.store import RunFolder, load
 from netbench.workflow.resume_checks import option_problems

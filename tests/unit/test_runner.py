@@ -13,8 +13,14 @@ from support.running import Run, failure, of, records
 
 from netbench.errors import EngineLost
 from netbench.record import Failure, PairFacts, Sample, Skip
-from netbench.runner import BlockFinished, BlockStarted, Ended, TrialFinished, TrialStarted
-from netbench.runner.events import Event
+from netbench.runner.run_state import (
+    BlockFinished,
+    BlockStarted,
+    Ended,
+    Event,
+    TrialFinished,
+    TrialStarted,
+)
 from netbench.spec import Placement, Role
 
 

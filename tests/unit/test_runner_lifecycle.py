@@ -14,8 +14,7 @@ from netbench.errors import EngineError, EngineLost
 from netbench.plan import Plan
 from netbench.probes import ControlPlane
 from netbench.record import Failure, PairFacts, Record, Sample, Skip
-from netbench.runner import TrialFinished
-from netbench.runner.events import Event
+from netbench.runner.run_state import Event, TrialFinished
 from netbench.spec import Placement, Role
 
 

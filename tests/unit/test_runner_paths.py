@@ -12,7 +12,7 @@ from support.running import Run, failure, of, records
 from netbench.errors import EngineLost
 from netbench.probes import TcpConnect
 from netbench.record import Completed, Failure, PairFacts, Record, Sample, Skip
-from netbench.runner import TrialFinished
+from netbench.runner.run_state import TrialFinished
 from netbench.spec import Path, Placement, Role
 
 ALL = (Path.EAST_WEST, Path.NORTH_SOUTH, Path.HAIRPIN)

@@ -17,7 +17,7 @@ from netbench.errors import EngineLost
 from netbench.plan import Plan
 from netbench.probes import TcpThroughput
 from netbench.record import Failure, Record, Sample, Skip
-from netbench.runner.events import Event
+from netbench.runner.run_state import Event
 from netbench.spec import Path, Placement, Role
 
 STREAM = (("tcp-throughput", Placement.CROSS),)

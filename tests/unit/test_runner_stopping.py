@@ -6,8 +6,7 @@ from support.plans import plan_of
 from support.running import Run, records
 
 from netbench.record import Left, Record, Ruling, Settled
-from netbench.runner import BlockJudged, BlockStarted, Ended, RunState
-from netbench.runner.events import Event
+from netbench.runner.run_state import BlockJudged, BlockStarted, Ended, Event, RunState
 from netbench.spec import Cell, Path, Placement
 
 KINDS = (("tcp-throughput", Placement.CROSS), ("tcp-throughput", Placement.SAME))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netbench.verify.connects import ConnectAttempt, ConnectResult, answers, script, took
+from netbench.verify.places import ConnectAttempt, ConnectResult, answers, script, took
 
 TCP = ConnectAttempt("tcp", 4, "198.18.0.2", 20001)
 UDP = ConnectAttempt("udp", 4, "198.18.0.2", 20001)

@@ -10,9 +10,16 @@ from netbench.engines.base import Endpoint, Lan, Published
 from netbench.facts.base import NamespaceSet, Pair
 from netbench.record import Address, Ipam, PairFacts
 from netbench.spec import Arm, Port, Role
-from netbench.topology import LivePair
-from netbench.verify.connects import FAMILIES, PROTOCOLS, ConnectAttempt
-from netbench.verify.places import SOURCES, TARGETS, ReachScene, choose_ports
+from netbench.topology.pairs import LivePair
+from netbench.verify.places import (
+    FAMILIES,
+    PROTOCOLS,
+    SOURCES,
+    TARGETS,
+    ConnectAttempt,
+    ReachScene,
+    choose_ports,
+)
 from netbench.verify.servers import Socket, listeners, sockets, tentative
 
 HOST_ON_LAN, LAN = "198.18.9.1", "198.18.9.254"
@@ -45,7 +52,6 @@ def live(driver: Driver, facts: PairFacts, client: Endpoint, server: Endpoint) -
         lan=lan,
         pair=Pair(subject, subject, subject, None, facts.ipam),
         facts=replace(facts, host=host, lan=lan_end),
-        promises=(),
     )
 
 

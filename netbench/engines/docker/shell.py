@@ -81,8 +81,3 @@ class ShellFiles:
         names, *contents = self._shell.ask_bytes(script, _PATIENCE).split(mark.encode())
         found = zip(names.decode(errors="replace").splitlines(), contents, strict=True)
         return {name: content for name, content in found if content}
-
-    def processes(self, name: str) -> tuple[int, ...]:
-        """Return who runs under that name there."""
-        found = self._shell.ask(f"pgrep -x {name}", _PATIENCE)
-        return tuple(int(word) for word in found.split() if word.isdecimal())

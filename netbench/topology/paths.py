@@ -1,12 +1,124 @@
-"""Path proof: which links carried the trial's bytes (METHOD §4). Pure."""
+"""The paths of a live pair: who connects to what, and which links carried it (METHOD §4)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 
-from netbench.drivers import Driver, Hop
+from netbench.drivers import Driver, Hop, PathClaim
+from netbench.engines.base import Endpoint, Engine, Lan, Published
+from netbench.errors import EngineError, FactError
+from netbench.facts.base import NamespaceSet, Reader
+from netbench.facts.inside import InsideReader
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
-from netbench.spec import Path, Role
+from netbench.sentinel import InsideSentinel, Sentinel
+from netbench.spec import PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
+from netbench.system.setns import may_enter
+
+LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
+ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
+
+_TIMEOUT = 10.0
+"""Seconds for one read-only command in an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A path as the two tools see it."""
+
+    client: Endpoint
+    bind: str
+    """Address the server listens on."""
+    target: str
+    """Address the client connects to."""
+    published: tuple[Published, ...] | None
+    """Ports that lead to the server, None if any port does."""
+
+
+def ports_for(
+    driver: Driver, paths: Sequence[Path], count: int, protocols: tuple[Protocol, ...] = ("tcp",)
+) -> tuple[Port, ...]:
+    """Return the ports to publish for these paths: `count`, or none where none is published."""
+    ways = [driver.ways[path] for path in paths]
+    if not any(isinstance(way, PathClaim) and way.via is Via.PUBLISHED for way in ways):
+        return ()
+    return tuple(Port(PUBLISHED_PORTS[number], protocols) for number in range(count))
+
+
+def own_address(endpoint: Endpoint, family: Family) -> str | None:
+    """Return an endpoint's own address of one family; None if it has none."""
+    return endpoint.address if family == Family.V4 else endpoint.address6
+
+
+def call_of(
+    driver: Driver, path: Path, client: Endpoint, server: Endpoint, lan: Lan | None
+) -> Call:
+    """Return who connects to what.
+
+    Raises:
+        EngineError: the path is closed, or an address that it needs is not there.
+    """
+    way, family = driver.ways[path], driver.recipe.family
+    if not isinstance(way, PathClaim):
+        raise EngineError(f"{driver.name} has no path {path}: {way.reason}")
+    caller = client
+    outer = None
+    if lan is not None:
+        caller = lan.client if path is Path.NORTH_SOUTH else client
+        outer = lan.host if family == Family.V4 else lan.host6
+    elif path is Path.NORTH_SOUTH or way.via in {Via.HOST, Via.PUBLISHED}:
+        raise EngineError(f"{driver.name}: there is no emulated LAN for the path {path}")
+    own = own_address(server, family)
+    bind, target = {
+        Via.LOOPBACK: (LOOPBACK[family], LOOPBACK[family]),
+        Via.ADDRESS: (own, own),
+        Via.HOST: (outer, outer),
+        Via.PUBLISHED: (ANY[family], outer),
+    }[way.via]
+    if bind is None or target is None:
+        raise EngineError(f"{driver.name}: there is no IPv{family} address to connect to")
+    published = server.published if way.via is Via.PUBLISHED else None
+    return Call(caller, bind, target, published)
+
+
+def choose_reader(engine: Engine) -> Reader:
+    """Return the reader in process where we may enter the engine's namespaces, else from inside."""
+    if engine.local and may_enter(engine.host().pid):
+        from netbench.facts.netlink import NetlinkReader  # noqa: PLC0415 -- pyroute2 is heavy
+
+        return NetlinkReader()
+    return InsideReader()
+
+
+def choose_sentinel(engine: Engine) -> Sentinel:
+    """Return the sentinel of this machine, or that of the engine's own where it is another."""
+    ask = engine.ask
+    return Sentinel() if ask is None else InsideSentinel(ask)
+
+
+def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
+    """Return an endpoint for a reader."""
+
+    def run(argv: tuple[str, ...]) -> str:
+        try:
+            done = engine.run(endpoint, argv, timeout=_TIMEOUT)
+        except EngineError as exc:
+            raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {exc}") from exc
+        if done.exit_code != 0:
+            said = done.stderr.strip() or done.stdout.strip()[:200]
+            raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
+        return done.stdout
+
+    return NamespaceSet(
+        role=endpoint.role,
+        pid=endpoint.pid,
+        stands_in=endpoint.stands_in,
+        run=run,
+        netns=endpoint.netns,
+        files=engine.files,
+        here=engine.local,
+    )
+
 
 _BUFFERED = 16 * 1024**2
 """Bytes that the receive buffers of a client hold at most; by default TCP's grow to 6 MB each."""
@@ -31,16 +143,11 @@ def prove(
     that holds for each of its slices by itself, in which all other arms were held: what they sent
     over a shared link is not counted.
 
-    Args:
-        driver: that claims the path.
-        path: which one.
-        target: the address that the client connected to.
-        facts: of before the trial and of after it.
-        required: payload bytes that the server counted.
-        returned: payload bytes that the client counted, where the server sends.
-        slices: of a session, with what each link moved in them.
+    `facts` are of before the trial and of after it; `required` and `returned` are the payload
+    bytes that server and client counted.
     """
     before, after = facts
+    caller = (path is Path.NORTH_SOUTH and after.lan) or after.client
     now = driver.hops(path, after)
     hops, problems = _compare(driver.hops(path, before), now, (required, returned))
     if not now:
@@ -51,7 +158,7 @@ def prove(
         held=not problems,
         required=required,
         hops=tuple(hops),
-        route=route_to(_caller(path, after), target),
+        route=route_to(caller, target),
         reader=after.reader,
         problems=tuple(problems),
         returned=returned,
@@ -78,19 +185,21 @@ def _compare(
         proof = _hop(earlier, hop)
         hops.append(proof)
         problems += _changes(earlier, hop)
-        problems += _short(proof, *payload)
+        if hop.counted != "none":
+            name = f"{proof.namespace} {proof.link}"
+            problems += _short(name, proof.moved, proof.back, payload)
     return hops, problems
 
 
-def _short(proof: HopProof, required: int, returned: int) -> list[str]:
-    """Return in which directions a link moved less than the tools received."""
-    name = f"{proof.namespace} {proof.link}"
-    problems = []
-    if proof.counted != "none" and proof.moved < required:
-        problems.append(f"{name} moved {proof.moved} bytes, the receiver got {required}")
-    if proof.counted != "none" and proof.back < returned:
-        problems.append(f"{name} moved {proof.back} bytes back, the client got {returned}")
-    return problems
+def _short(
+    name: str, moved: int | None, back: int | None, payload: tuple[int, int], at_least: str = ""
+) -> Iterator[str]:
+    """Yield the directions in which a link moved less than server and client received."""
+    received, returned = payload
+    if moved is not None and moved < received:
+        yield f"{name} moved {moved} bytes, the receiver got {received}"
+    if back is not None and back < returned:
+        yield f"{name} moved {back} bytes back, the client got {at_least}{returned}"
 
 
 def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
@@ -109,20 +218,11 @@ def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
     A client that is held leaves its receive buffer full: so much of what it reads in a slice may
     have crossed the links before it.
     """
-    buffered = min(_BUFFERED, one.returned // 2)
+    payload = one.received, one.returned - min(_BUFFERED, one.returned // 2)
     for at, hop in enumerate(hops):
-        for counted, needed, moved, got in (
-            (one.moved, one.received, "moved {} bytes", "the receiver got"),
-            (one.back, one.returned - buffered, "moved {} bytes back", "the client got at least"),
-        ):
-            count = counted[at] if at < len(counted) else None
-            if count is not None and count < needed:
-                name = f"{hop.namespace} {hop.link}"
-                yield f"round {one.round}: {name} {moved.format(count)}, {got} {needed}"
-
-
-def _caller(path: Path, facts: PairFacts) -> EndpointFacts:
-    return facts.lan if path is Path.NORTH_SOUTH and facts.lan else facts.client
+        name = f"round {one.round}: {hop.namespace} {hop.link}"
+        moved, back = (way[at] if at < len(way) else None for way in (one.moved, one.back))
+        yield from _short(name, moved, back, payload, "at least ")
 
 
 def _hop(before: Hop, after: Hop) -> HopProof:

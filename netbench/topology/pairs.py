@@ -1,0 +1,290 @@
+"""All pairs of a block: brought up together, read, and taken down together."""
+
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Final, Self
+
+from netbench.drivers import Driver
+from netbench.engines.base import Endpoint, Engine, Lan, Network
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
+from netbench.facts.base import Pair, Reader
+from netbench.record import PairFacts, PromiseCheck
+from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe, Role
+from netbench.system.interrupts import Pool, deferred_signals
+from netbench.topology.paths import LOOPBACK, Call, call_of, namespaces_of, own_address, ports_for
+
+_WORKERS: Final = 4
+"""Pairs made at a time: the engine works for each, and there may be two cores."""
+_LONGEST: Final = 40
+"""Characters of a driver's name in the names of what is made for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The endpoints of a pair, not read yet."""
+
+    arm: Arm
+    driver: Driver
+    client: Endpoint
+    server: Endpoint
+    network: Network | None
+    lan: Lan | None
+    """The wire of the emulated LAN that this pair uses."""
+
+    def pair_of(self, engine: Engine, host: Endpoint) -> Pair:
+        """Return everything that is to be read."""
+        sandbox = self.network.sandbox if self.network else None
+        outside = replace(self.lan.client, role=Role.LAN) if self.lan else None
+        return Pair(
+            client=namespaces_of(engine, self.client),
+            server=namespaces_of(engine, self.server),
+            host=namespaces_of(engine, host),
+            target=target_of(self.driver.recipe, self.server),
+            ipam=self.server.ipam,
+            lan=namespaces_of(engine, outside) if outside else None,
+            sandbox=namespaces_of(engine, sandbox) if sandbox else None,
+            uplink=self.lan.link if self.lan else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LivePair(Made):
+    """A pair that is up, with the facts of its first reading."""
+
+    pair: Pair
+    facts: PairFacts
+
+    def call(self, path: Path) -> Call:
+        """Return who connects to what on one path; errors as `call_of`."""
+        return call_of(self.driver, path, self.client, self.server, self.lan)
+
+    @property
+    def promises(self) -> tuple[PromiseCheck, ...]:
+        """The driver's promises, judged by the facts."""
+        return tuple(promise.judge(self.facts) for promise in self.driver.promises)
+
+    @property
+    def broken(self) -> tuple[PromiseCheck, ...]:
+        """The promises that do not hold."""
+        return tuple(check for check in self.promises if not check.held)
+
+
+def read_pairs(engine: Engine, reader: Reader, made: Sequence[Made]) -> list[LivePair | FactError]:
+    """Return the pairs with what is read of each, or why something is unread."""
+    host = engine.host()
+    pairs = [one.pair_of(engine, host) for one in made]
+    return [
+        facts
+        if isinstance(facts, FactError)
+        else LivePair(
+            one.arm, one.driver, one.client, one.server, one.network, one.lan, pair, facts
+        )
+        for one, pair, facts in zip(made, pairs, reader.read(pairs), strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class NotUp:
+    """A pair that could not be made."""
+
+    arm: Arm
+    reason: str
+    impossible: bool = False
+    """Whether kernel or engine lack what it takes."""
+
+
+def target_of(recipe: Recipe, server: Endpoint) -> str | None:
+    """Return the address a pair's client uses: loopback where the namespace is shared."""
+    if Attach.PEER in (recipe.client, recipe.server) or recipe.server is Attach.HOST:
+        return LOOPBACK[recipe.family]
+    return own_address(server, recipe.family)
+
+
+def stems(prefix: str, arms: Iterable[Arm]) -> dict[Arm, str]:
+    """Return the start of the names of each arm's endpoints and network, no two alike.
+
+    Engines take letters, digits, `.`, `_` and `-`; a driver's name may hold a path.
+    """
+    found: dict[Arm, str] = {}
+    for arm in arms:
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", arm.driver).strip("-")[:_LONGEST]
+        stem = wanted = f"{prefix}-{plain}{'-aa' if arm.replica else ''}"
+        others = itertools.count(2)
+        while stem in found.values():
+            stem = f"{wanted}-{next(others)}"
+        found[arm] = stem
+    return found
+
+
+@dataclass
+class Creations:
+    """Networks and endpoints that are made on an engine, and removed again in every case."""
+
+    engine: Engine
+    left: list[str] = field(default_factory=list)
+    """What could not be removed, in words."""
+    _endpoints: list[Endpoint] = field(default_factory=list)
+    _networks: list[Network] = field(default_factory=list)
+
+    def network(self, name: str, spec: NetworkSpec) -> Network:
+        """Make a network; errors as `Engine.create_network`."""
+        with deferred_signals():
+            network = self.engine.create_network(name, spec)
+            self._networks.append(network)
+        return network
+
+    def endpoint(
+        self,
+        name: str,
+        role: Role,
+        recipe: Recipe,
+        network: Network | None,
+        *,
+        peer: Endpoint | None = None,
+        cpus: tuple[int, ...] = (),
+        publish: tuple[Port, ...] = (),
+    ) -> Endpoint:
+        """Make an endpoint as a recipe says; errors as `Engine.create_endpoint`."""
+        attach = recipe.client if role is Role.CLIENT else recipe.server
+        with deferred_signals():
+            endpoint = self.engine.create_endpoint(
+                name,
+                role,
+                attach,
+                network=network if attach is Attach.NETWORK else None,
+                peer=peer if attach is Attach.PEER else None,
+                cpus=cpus,
+                publish=publish,
+                published=recipe.published if publish else None,
+            )
+            self._endpoints.append(endpoint)
+        return endpoint
+
+    def remove_endpoint(self, endpoint: Endpoint) -> float:
+        """Remove an endpoint; return the seconds."""
+        with deferred_signals():
+            started = time.monotonic()
+            self.engine.remove_endpoint(endpoint)
+            self._endpoints.remove(endpoint)
+            return time.monotonic() - started
+
+    def remove_network(self, network: Network) -> float | None:
+        """Remove a network; return the seconds, as `Network.took`."""
+        with deferred_signals():
+            took = self.engine.remove_network(network)
+            self._networks.remove(network)
+            return took
+
+    def remove_all(self) -> None:
+        """Remove what is still there; what stays is in `left`."""
+
+        def attempt(remove: Callable[[], object], name: str) -> None:
+            try:
+                remove()
+            except ENGINE_FAILURES as exc:
+                self.left.append(f"{name}: {exc}")
+
+        # A container whose namespace another shares goes after it: clients come last.
+        endpoints, networks = self._endpoints[::-1], self._networks[:]
+        with deferred_signals(), Pool(max_workers=_WORKERS) as pool:
+            list(
+                pool.map(
+                    lambda one: attempt(lambda: self.remove_endpoint(one), one.name), endpoints
+                )
+            )
+            list(pool.map(lambda one: attempt(lambda: self.remove_network(one), one.id), networks))
+        self._endpoints.clear()
+        self._networks.clear()
+
+
+@dataclass
+class LiveBlock:
+    """The pairs of one block as a context: entering makes them, leaving removes every one."""
+
+    engine: Engine
+    reader: Reader
+    arms: Sequence[tuple[Arm, Driver]]
+    """In the order they are made."""
+    _: KW_ONLY
+    prefix: str
+    """Start of every name."""
+    cpus: tuple[int, ...] = ()
+    """To which the endpoints are confined, empty for all."""
+    paths: tuple[Path, ...] = (Path.EAST_WEST,)
+    """That the pairs are for; with more than east-west there is an emulated LAN."""
+    ports: int = 1
+    """How many to publish, where a path leads through published ones."""
+    protocols: tuple[Protocol, ...] = ("tcp",)
+    """For which each of them is published."""
+    keep: bool = False
+    """Whether everything is left up at the end."""
+    pairs: dict[Arm, LivePair | NotUp] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Make nothing yet."""
+        self._stems = stems(self.prefix, (arm for arm, _ in self.arms))
+        self._creations = Creations(self.engine)
+
+    @property
+    def left(self) -> list[str]:
+        """What could not be removed, in words."""
+        return self._creations.left
+
+    def __enter__(self) -> Self:
+        """Make all pairs.
+
+        Raises:
+            EngineLost: the engine does not answer; a single pair's failure is a `NotUp` instead.
+        """
+        try:
+            with Pool(max_workers=_WORKERS) as pool:
+                made = list(pool.map(self._make, self.arms))
+            self.pairs.update({pair.arm: pair for pair in made if isinstance(pair, NotUp)})
+            self.pairs.update(self._read([pair for pair in made if isinstance(pair, Made)]))
+        except BaseException:
+            self._creations.remove_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove everything, whatever happened."""
+        if not self.keep:
+            self._creations.remove_all()
+
+    def _make(self, given: tuple[Arm, Driver]) -> Made | NotUp:
+        arm, driver = given
+        try:
+            return self._attempt(arm, driver, self._stems[arm])
+        except (EngineError, FactError) as exc:
+            return NotUp(arm, str(exc), impossible=isinstance(exc, Unsupported))
+
+    def _attempt(self, arm: Arm, driver: Driver, stem: str) -> Made:
+        recipe, creations = driver.recipe, self._creations
+        outer = self.engine.lan() if self.paths != (Path.EAST_WEST,) else None
+        network = creations.network(stem, recipe.network) if recipe.network else None
+        here = [path for path in self.paths if self.engine.unsupported(recipe, path) is None]
+        ports = ports_for(driver, here, self.ports, self.protocols)
+        server = creations.endpoint(
+            f"{stem}-s", Role.SERVER, recipe, network, cpus=self.cpus, publish=ports
+        )
+        client = creations.endpoint(
+            f"{stem}-c", Role.CLIENT, recipe, network, peer=server, cpus=self.cpus
+        )
+        lan = network.lan if network and network.lan else outer
+        return Made(arm, driver, client, server, network, lan)
+
+    def _read(self, made: list[Made]) -> dict[Arm, LivePair | NotUp]:
+        """Read the facts of all pairs and judge their promises."""
+        found: dict[Arm, LivePair | NotUp] = {}
+        for one, first in zip(made, read_pairs(self.engine, self.reader, made), strict=True):
+            live = first
+            if isinstance(first, LivePair) and first.broken:
+                # Others' links come and go on the host while it is being read.
+                (live,) = read_pairs(self.engine, self.reader, [one])
+            found[one.arm] = (
+                live if isinstance(live, LivePair) else NotUp(one.arm, f"facts: {live}")
+            )
+        return found
