@@ -11,12 +11,11 @@ from netbench.engines.base import Owned
 from netbench.engines.owner import maker_lives, this_process
 
 Purpose = Literal["cni", "ssh"]
-_OWNER: Final = "owner"
-"""File in the folder: run id and maker, one a line."""
+_OWNER: Final = "owner"  # file in the folder: run id and maker, one a line
 
 
 def make_folder(purpose: Purpose, run: str = "") -> Path:
-    """Make a folder, of a run or of none; it is of no use to anybody but us."""
+    """Make a folder, of a run or of none, that only this user may enter."""
     name = "-".join(filter(None, ("netbench", purpose, run)))
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     (folder / _OWNER).write_text(f"{run}\n{this_process()}\n")
@@ -24,7 +23,7 @@ def make_folder(purpose: Purpose, run: str = "") -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with everything in it; nothing where it is gone."""
+    """Remove a folder with everything in it, if it is there."""
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
 

@@ -1,9 +1,9 @@
-"""Signals and byte counts of a tool whose process is in our own /proc."""
+"""What this machine tells of processes, programs and CPUs, and the signals it delivers."""
 
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
@@ -20,15 +20,25 @@ DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
     "KILL": (SIGKILL,),
 }
 """The kernel's signals for each of ours: a stopped process handles TERM or ALRM once continued."""
-_HEAD: Final = 64
-"""Bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`."""
+SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+"""Not on every ordinary user's PATH."""
+_HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
+
+
+def attempts(seconds: float, pause: float) -> Iterator[None]:
+    """Yield at once, and again after each pause until the time is over."""
+    deadline = time.monotonic() + seconds
+    yield
+    while time.monotonic() < deadline:
+        time.sleep(pause)
+        yield
 
 
 def deliver(pid: int, name: Signal) -> None:
     """Send a signal; does nothing if the process has ended.
 
     Raises:
-        PermissionError: the process is not ours to signal.
+        PermissionError: this user may not signal the process.
     """
     with suppress(ProcessLookupError):
         for number in DELIVERED[name]:
@@ -36,7 +46,7 @@ def deliver(pid: int, name: Signal) -> None:
 
 
 def may_signal(pid: int) -> bool:
-    """Tell whether a process is there and ours to signal."""
+    """Tell whether a process is there and this user may signal it."""
     try:
         os.kill(pid, 0)
     except OSError:
@@ -45,7 +55,7 @@ def may_signal(pid: int) -> bool:
 
 
 def bytes_read(pid: int) -> BytesRead | None:
-    """Return `rchar` of a process by the monotonic clock; None where it is not readable."""
+    """Return `rchar` of a process by the monotonic clock; None if it is not readable."""
     before = time.monotonic()
     try:
         file = os.open(f"/proc/{pid}/io", os.O_RDONLY | os.O_CLOEXEC)
@@ -61,17 +71,13 @@ def bytes_read(pid: int) -> BytesRead | None:
     return BytesRead((before + after) / 2, int(words[1]))
 
 
-SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")
-"""Not on every ordinary user's PATH."""
-
-
 def find_program(name: str, *folders: str) -> str | None:
-    """Return where a program of the system's is: on the PATH, or else in one of the folders."""
+    """Return the path of a program: on the PATH, or else in one of the folders."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
 
 
 def local_topology() -> CpuTopology:
-    """Return usable CPUs grouped by physical core; no groups where sysfs does not tell."""
+    """Return usable CPUs grouped by physical core; no groups if sysfs has none."""
     usable = tuple(sorted(os.sched_getaffinity(0)))
     cores: dict[tuple[str, str], list[int]] = {}
     for cpu in usable:

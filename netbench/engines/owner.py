@@ -15,7 +15,7 @@ def this_process() -> str:
 
 
 def maker_lives(owner: str) -> bool | None:
-    """Tell whether the process that a label names runs; None where it is not for us to see."""
+    """Tell whether the process that a label names runs; None if it is not visible from here."""
     boot, namespace, pid, started = (owner.split(":") + [""] * 4)[:4]
     if (boot, namespace) != (_boot(), _pid_namespace()) or not pid.isdecimal():
         return None
