@@ -9,7 +9,6 @@ from typing import Final
 from netbench import units
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
-from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import PlanSummary, RunInfo
 from netbench.report.labels import counted, joined, key_of
 from netbench.report.sentences import primaries, subject
@@ -190,4 +189,4 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
 
 def _done(analysis: Analysis) -> int:
     """Return the last block that gave a value."""
-    return int(in_columns(analysis.points, TrialPoint).numbers("block").max(initial=0))
+    return max((point.block for point in analysis.points), default=0)

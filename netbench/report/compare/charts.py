@@ -9,7 +9,7 @@ from typing import Final
 from netbench import units
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
-from netbench.analysis.series import TrialPoint
+from netbench.analysis.model import TrialPoint
 from netbench.report.forest import CLIP, ticks
 from netbench.report.labels import capital
 from netbench.report.sentences import measure

@@ -6,7 +6,7 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.series import TrialPoint, in_columns
+from netbench.analysis.model import TrialPoint
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     NAMED,
@@ -40,10 +40,8 @@ _Times = dict[str, dict[str, list[TrialPoint]]]
 def lifecycle(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell of the control plane."""
     groups: defaultdict[CellKey, list[TrialPoint]] = defaultdict(list)
-    points = in_columns(scene.analysis.points, TrialPoint)
-    if points:
-        shown = points.words("metric").among(PHASES) & (points.numbers("replica") == 0)
-        for point in points.at(shown):
+    for point in scene.analysis.points:
+        if point.metric in PHASES and not point.replica:
             groups[CellKey(point.path, point.probe, point.placement)].append(point)
     return tuple(_figure(scene, key, groups[key]) for key in in_order(scene, groups))
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.columns import Floats
-from netbench.analysis.model import Analysis, Contrast, NullContrast
-from netbench.analysis.series import BlockDelta, in_columns
+from netbench.analysis.model import Analysis, BlockDelta, Contrast, NullContrast
+from netbench.analysis.stats import Floats
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     Figure,
@@ -105,8 +104,7 @@ def _listed(deltas: Sequence[BlockDelta]) -> str:
 
 
 def _logs(deltas: Sequence[BlockDelta]) -> Floats:
-    found: Floats = in_columns(deltas, BlockDelta).numbers("log_ratio")
-    return found
+    return np.array([delta.log_ratio for delta in deltas], np.float64)
 
 
 def _sides(contrasts: list[Contrast]) -> str:

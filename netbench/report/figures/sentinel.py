@@ -3,9 +3,9 @@
 import numpy as np
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS
-from netbench.analysis.columns import Rows, groups
-from netbench.analysis.series import SentinelPoint, in_columns
+from netbench.analysis.model import SentinelPoint
 from netbench.report.document import Json
 from netbench.report.figures.base import (
     TABLE,
@@ -24,14 +24,11 @@ from netbench.spec import Placement
 
 def sentinel(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each placement with sentinel readings."""
-    if not scene.analysis.sentinel:
-        return ()
-    points = in_columns(scene.analysis.sentinel, SentinelPoint)
-    found = sorted(groups(points.words("placement")), key=lambda group: group[1][0])
-    return tuple(_sentinel(placement, points.at(rows)) for (placement,), rows in found)
+    found = grouped(scene.analysis.sentinel, lambda point: point.placement)
+    return tuple(_sentinel(placement, points) for placement, points in found.items())
 
 
-def _sentinel(placement: Placement, points: Rows[SentinelPoint]) -> Figure:
+def _sentinel(placement: Placement, points: list[SentinelPoint]) -> Figure:
     readings = _distinct(points)
     shown, note = thinned(readings)
     unit = units.PER_SECOND if placement is Placement.SAME else units.BITS_PER_SECOND
@@ -57,7 +54,7 @@ def _sentinel(placement: Placement, points: Rows[SentinelPoint]) -> Figure:
     )
 
 
-def _distinct(points: Rows[SentinelPoint]) -> list[SentinelPoint]:
+def _distinct(points: list[SentinelPoint]) -> list[SentinelPoint]:
     """Return each reading once: the sessions of one probe in one block share theirs."""
     found: dict[tuple[float, str], SentinelPoint] = {}
     for point in points:
@@ -65,9 +62,9 @@ def _distinct(points: Rows[SentinelPoint]) -> list[SentinelPoint]:
     return list(found.values())
 
 
-def _title(placement: Placement, points: Rows[SentinelPoint], unit: str) -> str:
-    values = points.numbers("value")
-    low, high = float(values.min()), float(values.max())
+def _title(placement: Placement, points: list[SentinelPoint], unit: str) -> str:
+    values = [point.value for point in points]
+    low, high = min(values), max(values)
     where = PLACEMENTS[placement]
     if low == high:
         return f"The machine {where}: every reading {units.quantity(low, unit)}"

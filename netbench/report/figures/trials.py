@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.columns import Rows, groups
+from netbench.analysis.model import TrialPoint
 from netbench.analysis.multiplicity import leading
-from netbench.analysis.series import TrialPoint, by_place, in_columns
 from netbench.record import Slice
 from netbench.report.document import Json
 from netbench.report.figures.base import (
@@ -57,26 +57,30 @@ class _Frame:
 def trials(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(scene.analysis)}
-    points = in_columns(scene.analysis.points, TrialPoint)
-    found = [(CellKey(*name[:3]), rows) for name, rows in by_place(points) if name in main]
+    shown = (
+        point
+        for point in scene.analysis.points
+        if (point.path, point.probe, point.placement, point.metric) in main
+    )
+    found = grouped(shown, lambda p: (CellKey(p.path, p.probe, p.placement), p.metric))
     return tuple(
-        _trials(scene, key, points.at(rows))
+        _trials(scene, key, points)
         for wanted in in_order(scene, dict.fromkeys(key for key, _ in found))
-        for key, rows in found
+        for (key, _), points in found.items()
         if key == wanted
     )
 
 
-def _trials(scene: FigureData, key: CellKey, points: Rows[TrialPoint]) -> Figure:
+def _trials(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     shown, note = thinned(points)
     arms = sorted(
-        (Arm(*name) for name, _ in groups(points.words("driver"), points.numbers("replica"))),
+        {Arm(point.driver, point.replica) for point in points},
         key=lambda arm: (arm.driver != scene.analysis.baseline, arm),
     )
     metric, unit = points[0].metric, points[0].unit
-    scale, name = scaled(points.numbers("value").tolist(), unit)
+    scale, name = scaled((point.value for point in points), unit)
     slices = _slices(scene, key, metric)
-    last = int(points.numbers("block").max())
+    last = max(point.block for point in points)
     data: list[Json] = []
     for number, arm in enumerate(arms):
         own = [p for p in shown if Arm(p.driver, p.replica) == arm]
