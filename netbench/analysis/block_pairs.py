@@ -1,101 +1,117 @@
-"""The values of each block side by side: the numbers that every contrast is made of (METHOD §2).
+"""The values of each block side by side: the numbers that every contrast is made of (METHOD §2)."""
 
-Plain columns: the same code serves a finished run and, block after block, a run that goes on.
-"""
-
-from dataclasses import dataclass, fields, replace
-from typing import Final, Self
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from netbench.analysis.columns import Floats, Index, Wholes, Words, groups
+from netbench.analysis.model import BlockDelta, TrialPoint
+from netbench.analysis.stats import Floats
+from netbench.spec import Cell, Placement
 
-_ATTEMPTS: Final = 1 << 16
-"""More than a block is ever begun."""
+T = TypeVar("T")
+K = TypeVar("K")
 
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The values of one cell and metric: one for each session or trial."""
-
-    driver: Words
-    replica: Wholes
-    block: Wholes
-    attempt: Wholes
-    record: Wholes
-    value: Floats
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self.block)
-
-    def at(self, rows: Index) -> Self:
-        """Return some of them."""
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
-    def by_driver(self) -> dict[str, Self]:
-        """Return each driver's own."""
-        return {driver: self.at(rows) for (driver,), rows in groups(self.driver)}
+Place = tuple[str, str, Placement]
+"""A cell without its driver: path, probe, placement."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArmValues:
-    """The values of one arm, or the means of two: one for each block and attempt, in that order."""
+def place_of(cell: Cell) -> Place:
+    """Return a cell without its driver."""
+    return cell.path.value, cell.probe, cell.placement
 
-    place: Wholes
-    """Block and attempt as one number."""
-    value: Floats
 
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self.place)
+class Key(NamedTuple):
+    """Where values are compared: a cell without its driver, and a metric."""
+
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+
+    @classmethod
+    def of(cls, cell: Cell, metric: str) -> Self:
+        """Return where a cell's values of a metric are kept."""
+        return cls(*place_of(cell), metric)
 
     @property
-    def block(self) -> Wholes:
-        """The block of each value."""
-        return self.place // _ATTEMPTS
+    def place(self) -> Place:
+        """The cell without its driver."""
+        return self[:3]
+
+
+Observed = Mapping[tuple[str, int], Sequence[TrialPoint]]
+"""The values of one key by driver and replica."""
+Values = defaultdict[Key, defaultdict[tuple[str, int], list[TrialPoint]]]
+ArmValues = dict[tuple[int, int], float]
+"""The values of one arm, or the means of two, by block and attempt in ascending order."""
+
+
+def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
+    """Return the second of each pair by the first, in the order in which the keys first occur."""
+    found: defaultdict[K, list[T]] = defaultdict(list)
+    for key, item in pairs:
+        found[key].append(item)
+    return found
+
+
+def position(item: K, order: Sequence[K]) -> int:
+    """Return where an item stands in an order; after all others if it does not."""
+    return order.index(item) if item in order else len(order)
+
+
+def by_key(points: Iterable[TrialPoint] = ()) -> Values:
+    """Return values by key, in the order in which the keys first occur."""
+    found: Values = defaultdict(lambda: defaultdict(list))
+    keep(points, found)
+    return found
+
+
+def keep(points: Iterable[TrialPoint], values: Values) -> None:
+    """Add points to those that are kept by key."""
+    for p in points:
+        key = Key(p.path, p.probe, p.placement, p.metric)
+        values[key][p.driver, p.replica].append(p)
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """A driver's value and the baseline's in each block that has both, in block order."""
 
-    block: Wholes
+    blocks: tuple[int, ...]
     driver: Floats
     baseline: Floats
 
     def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self.block)
+        """Return the number of blocks."""
+        return len(self.blocks)
 
     @property
-    def deltas(self) -> Floats:
-        """Return ln(driver) - ln(baseline) of each block."""
+    def logs(self) -> Floats:
+        """ln(driver) - ln(baseline) of each block."""
         return np.log(self.driver) - np.log(self.baseline)
+
+    @property
+    def deltas(self) -> tuple[BlockDelta, ...]:
+        """The same, each with its block."""
+        return tuple(map(BlockDelta, self.blocks, self.logs.tolist()))
 
 
 def arm(
     observed: Observed | None, driver: str, replica: int, *, positive: bool = True
 ) -> ArmValues:
-    """Return one arm's values.
+    """Return one arm's values; of several in one attempt at a block, that of the first record.
 
-    Args:
-        observed: the values of a cell and metric; None where there are none.
-        driver: whose.
-        replica: 1 for the baseline's second arm, else 0.
-        positive: leave out what has no logarithm.
+    `positive` leaves out what has no logarithm.
     """
-    if observed is None:
-        return NOTHING
-    own = observed.driver.equal(driver) & (observed.replica == replica)
-    if positive:
-        own &= observed.value > 0
-    rows = np.flatnonzero(own)
-    rows = rows[np.argsort(observed.record[rows], kind="stable")]
-    place = observed.block[rows] * _ATTEMPTS + observed.attempt[rows]
-    kept, first = np.unique(place, return_index=True)
-    rows = rows[first]
-    return ArmValues(kept, observed.value[rows])
+    found: ArmValues = {}
+    own = observed.get((driver, replica), ()) if observed else ()
+    for point in sorted(own, key=lambda point: point.record):
+        if point.value > 0 or not positive:
+            found.setdefault((point.block, point.attempt), point.value)
+    return dict(sorted(found.items()))
 
 
 def both(observed: Observed | None, driver: str, *, positive: bool = True) -> ArmValues:
@@ -105,13 +121,12 @@ def both(observed: Observed | None, driver: str, *, positive: bool = True) -> Ar
     one of the two arms gave no value, it is the other's.
     """
     first, second = (arm(observed, driver, n, positive=positive) for n in (0, 1))
-    if not len(second):
+    if not second:
         return first
-    place, at = np.unique(np.concatenate((first.place, second.place)), return_inverse=True)
-    value = np.concatenate((first.value, second.value))
-    count = np.bincount(at, minlength=len(place))
-    mean = np.bincount(at, np.log(value) if positive else value, len(place)) / count
-    return ArmValues(place, np.exp(mean) if positive else mean)
+    places = sorted(first.keys() | second.keys())
+    values = np.array([[own.get(place, np.nan) for place in places] for own in (first, second)])
+    mean = np.exp(np.nanmean(np.log(values), 0)) if positive else np.nanmean(values, 0)
+    return dict(zip(places, mean.tolist(), strict=True))
 
 
 def joined(driver: ArmValues, baseline: ArmValues) -> Pairs:
@@ -119,17 +134,12 @@ def joined(driver: ArmValues, baseline: ArmValues) -> Pairs:
 
     Both are of one attempt at the block; of several, the earliest that has both counts.
     """
-    place, own, other = np.intersect1d(
-        driver.place, baseline.place, assume_unique=True, return_indices=True
+    places: dict[int, tuple[int, int]] = {}
+    for place in driver:
+        if place in baseline:
+            places.setdefault(place[0], place)
+    own, other = (
+        np.array([values[place] for place in places.values()], np.float64)
+        for values in (driver, baseline)
     )
-    block, first = np.unique(place // _ATTEMPTS, return_index=True)
-    own, other = own[first], other[first]
-    return Pairs(
-        block=block,
-        driver=driver.value[own],
-        baseline=baseline.value[other],
-    )
-
-
-NOTHING: Final = ArmValues(np.zeros(0, np.int64), np.zeros(0, np.float64))
-"""An arm without a value."""
+    return Pairs(tuple(places), own, other)

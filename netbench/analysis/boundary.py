@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from netbench.analysis.stats import Floats, Interval, spread, t_mixture, tau
+from netbench.analysis.stats import Floats, Interval, around_mean, tau
 
 PLANNED: Final = 0.8
 """Part of a contrast's error rate that the declared looks spend; the rest is for an extension."""
@@ -39,17 +39,13 @@ LARGEST_CAP: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The numbers of blocks at which a contrast is judged: every one from `first` to `cap`.
-
-    Raises:
-        ValueError: `first` is below 1 or above `cap`.
-    """
+    """The numbers of blocks at which a contrast is judged: every one from `first` to `cap`."""
 
     first: int
     cap: int
 
     def __post_init__(self) -> None:
-        """Check the order of the two numbers."""
+        """Raise ValueError if `first` is below 1 or above `cap`."""
         if not 1 <= self.first <= self.cap:
             msg = f"looks need 1 <= first <= cap, not {self.first} and {self.cap}"
             raise ValueError(msg)
@@ -59,16 +55,12 @@ def interval(deltas: Floats, looks: Looks, share: float) -> Interval:
     """Return the interval of the mean of `deltas` that stays valid at every look.
 
     Unbounded below `looks.first` blocks. Beyond `looks.cap` it is the uncalibrated t-mixture
-    interval at 0.2 `share`, cut to the planned interval of the first `looks.cap` blocks unless
-    the two have nothing in common.
+    interval at 0.2 `share`, cut to the planned interval of the first `looks.cap` blocks.
     """
-    if len(deltas) > looks.cap:
-        planned = interval(deltas[: looks.cap], looks, share)
-        return _common(t_mixture(deltas, EXTENSION * share), planned)
-    n, deviation = len(deltas), spread(deltas)
-    factor = multiplier(n, looks, share)
-    half = None if factor is None or deviation is None else factor * deviation / math.sqrt(n)
-    return Interval(n, float(np.mean(deltas)) if n else None, deviation, half)
+    found = around_mean(deltas, multiplier(len(deltas), looks, share))
+    if len(deltas) <= looks.cap:
+        return found
+    return _common(found, interval(deltas[: looks.cap], looks, share))
 
 
 def multiplier(n: int, looks: Looks, share: float) -> float | None:
@@ -81,12 +73,14 @@ def multiplier(n: int, looks: Looks, share: float) -> float | None:
     if n < max(2, looks.first):
         return None
     if looks.first == looks.cap:
-        return _student(n, _interval_part(looks, share))
+        from scipy import special  # noqa: PLC0415 - slow to import, and few runs have a single look
+
+        return float(special.stdtrit(n - 1, 1 - _interval_part(looks, share) / 2))
     return tau(n, level(looks, share))
 
 
 def decided_sign(deltas: Floats, looks: Looks, share: float) -> int:
-    """Return 1 or -1 where every block lies above or below zero and they are enough, else 0."""
+    """Return 1 or -1 if every block lies above or below zero and they are enough, else 0."""
     start = _sign_start(looks, share)
     if start is None or len(deltas) < start:
         return 0
@@ -108,11 +102,10 @@ def first_decision(looks: Looks, share: float) -> int:
 def level(looks: Looks, share: float) -> float:
     """Return the level `a` of the t-mixture sequence at the planned looks.
 
-    The quantile of the smallest level that a simulated run without an effect crosses, where a run
-    whose sign would be decided counts as crossing. Where fewer than 200 simulated runs would
-    cross, the factor a / probability is that of 200: it grows as the probability falls, so the
-    level errs towards wide intervals. The sequence holds `a` at any number of looks, which bounds
-    the result from below.
+    The quantile of the smallest level that a simulated run without an effect crosses; a run whose
+    sign would be decided counts as crossing. If fewer than 200 simulated runs would cross, the
+    factor a / probability is that of 200: it grows as the probability falls, so the level errs
+    towards wide intervals. The sequence holds `a` at any number of looks: no less is needed.
     """
     uncalibrated = _interval_part(looks, share)
     if looks.cap > LARGEST_CAP:
@@ -172,14 +165,8 @@ def _simulated(first: int, cap: int) -> tuple[Floats, NDArray[np.int16]]:
     return np.exp(lowest[order]), one_sided[order]
 
 
-def _student(n: int, alpha: float) -> float:
-    from scipy import special  # noqa: PLC0415 - slow to import, and few runs have a single look
-
-    return float(special.stdtrit(n - 1, 1 - alpha / 2))
-
-
 def _common(extended: Interval, planned: Interval) -> Interval:
-    """Return `extended` cut to `planned`, or as it is where they have nothing in common."""
+    """Return `extended` cut to `planned`, or as it is if they have nothing in common."""
     if planned.bounds is None:
         return extended
     low, high = planned.bounds

@@ -15,35 +15,110 @@ contrasts. Latency enters by each session's own percentile.
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from netbench.analysis.block_pairs import Observed, arm, both, joined
+from netbench.analysis.block_pairs import Key, Observed, arm, both, joined
 from netbench.analysis.boundary import first_decision, interval
-from netbench.analysis.budget_gates import GATES, BudgetCriteria, BudgetEvidence
 from netbench.analysis.cells import NOT_REACHED
+from netbench.analysis.frame import Frames
+from netbench.analysis.gates import Evidence, budget_reason, group_gap, reach
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.multiplicity import declared, looks
-from netbench.analysis.observations import Observations, place_of
-from netbench.analysis.stats import ALPHA, Interval
-from netbench.record import Budget, PlanSummary
+from netbench.analysis.stats import ALPHA, Bounds, order_statistics
+from netbench.record import METRICS, Budget, PlanSummary
 from netbench.spec import Cell, Path
+from netbench.units import RATIO, quantity, share
+
+_LARGE: Final = 50.0
+"""Largest logarithm that is shown as a percentage."""
 
 
-def judge_budgets(plan: PlanSummary, observations: Observations) -> tuple[BudgetResult, ...]:
+@dataclass(frozen=True, slots=True)
+class BudgetCriteria:
+    """What one budget is judged by in one cell."""
+
+    budget: Budget
+    cell: Cell
+    baseline: str
+    alpha: float
+    margin: float
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether effects are differences of logarithms."""
+        budget = self.budget
+        return METRICS[budget.metric].compared and (budget.reference is None or budget.proportional)
+
+    @property
+    def limit(self) -> float:
+        """The bound on the scale of the effects."""
+        return math.log(self.bound) if self.logarithmic else self.bound
+
+    @property
+    def bound(self) -> float:
+        """The bound on the scale that is shown."""
+        budget = self.budget
+        return budget.factor if self.logarithmic and budget.proportional else budget.offset
+
+    @property
+    def unit(self) -> str:
+        """The unit that the bound is shown in."""
+        proportional = self.logarithmic and self.budget.proportional
+        return RATIO if proportional else METRICS[self.budget.metric].unit
+
+    def stand(self, bounds: Bounds | None) -> Standing:
+        """Return what an interval on the scale of the effects says, gates aside."""
+        if bounds is None:
+            return Standing.UNDECIDED
+        low, high = bounds if self.budget.relation == "<=" else (-bounds[1], -bounds[0])
+        limit = self.limit if self.budget.relation == "<=" else -self.limit
+        if high <= limit:
+            return Standing.MET
+        return Standing.NOT_MET if low > limit else Standing.UNDECIDED
+
+    def result(self, evidence: Evidence, absent: str) -> BudgetResult:
+        """Return what the evidence says; `absent` tells why there is none, where there is none."""
+        stated = self.stand(evidence.interval.bounds)
+        reason = absent or budget_reason(evidence, stated, self._told)
+        low, high = evidence.interval.bounds or (None, None)
+        return BudgetResult(
+            budget=self.budget,
+            path=self.cell.path.value,
+            probe=self.cell.probe,
+            placement=self.cell.placement,
+            standing=Standing.UNDECIDED if reason else stated,
+            blocks=evidence.blocks,
+            unit=self.unit,
+            measured=self._shown(evidence.interval.mean),
+            low=self._shown(low),
+            high=self._shown(high),
+            bound=self.bound,
+            reason=reason,
+        )
+
+    def _shown(self, value: float | None) -> float | None:
+        return math.exp(value) if value is not None and self.logarithmic else value
+
+    def _told(self, size: float) -> str:
+        """Return the size of an effect in words."""
+        if self.logarithmic:
+            return share(math.expm1(min(size, _LARGE)))
+        return quantity(size, METRICS[self.budget.metric].unit)
+
+
+def judge_budgets(plan: PlanSummary, frames: Frames) -> tuple[BudgetResult, ...]:
     """Return every budget of a plan in every cell that it stands for, in the plan's order.
 
     A cell that a driver's design closes is none of them, unless there is no other.
     """
-    owed = [
-        (budget, cell)
-        for budget in plan.require
-        for cell in _cells(budget, plan, observations.closed)
-    ]
+    closed = frames.closed
+    owed = [(budget, cell) for budget in plan.require for cell in _cells(budget, plan, closed)]
     alpha = ALPHA / max(len(owed), 1)
     return tuple(
-        _judge(BudgetCriteria(budget, cell, plan.baseline, alpha, plan.margin), plan, observations)
+        _judge(BudgetCriteria(budget, cell, plan.baseline, alpha, plan.margin), plan, frames)
         for budget, cell in owed
     )
 
@@ -68,89 +143,69 @@ def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
     )
 
 
-def _cells(budget: Budget, plan: PlanSummary, closed: frozenset[tuple[str, str]]) -> list[Cell]:
+def _cells(budget: Budget, plan: PlanSummary, closed: set[tuple[str, str]]) -> list[Cell]:
     """Return the cells that a budget stands for."""
     metrics = declared(plan)
-    covered = [cell for cell in plan.cells if budget.covers(cell)]
-    measured = [cell for cell in covered if budget.metric in metrics.get(cell.probe, ())]
-    needed = [budget.driver]
-    needed += [budget.reference, plan.baseline] if budget.reference else []
-    open_ = [
+    measured = [
         cell
-        for cell in measured
-        if not any((driver, cell.path.value) in closed for driver in needed)
+        for cell in plan.cells
+        if budget.covers(cell) and budget.metric in metrics.get(cell.probe, ())
     ]
-    return open_ or measured
+    needed = {budget.driver, *((budget.reference, plan.baseline) if budget.reference else ())}
+    ruled_out = {path for driver, path in closed if driver in needed}
+    return [cell for cell in measured if cell.path.value not in ruled_out] or measured
 
 
-def _judge(terms: BudgetCriteria, plan: PlanSummary, observations: Observations) -> BudgetResult:
-    budget, cell = terms.budget, terms.cell
-    seen = observations.numbers.get(place_of(cell, budget.metric))
+def _judge(terms: BudgetCriteria, plan: PlanSummary, frames: Frames) -> BudgetResult:
+    seen = frames.values.get(Key.of(terms.cell, terms.budget.metric))
     evidence = _evidence(terms, plan, seen)
-    stated = terms.stand(evidence.interval.bounds)
-    reason = _absent(terms, observations, seen) if not len(evidence.effects) else None
-    reason = reason or next((r for gate in GATES if (r := gate(terms, evidence, stated))), None)
-    measured, low, high = _shown(terms, evidence.interval)
-    return BudgetResult(
-        budget=budget,
-        path=cell.path.value,
-        probe=cell.probe,
-        placement=cell.placement,
-        standing=Standing.UNDECIDED if reason else stated,
-        blocks=evidence.interval.n,
-        unit=terms.unit,
-        measured=measured,
-        low=low,
-        high=high,
-        bound=terms.bound,
-        reason=reason or "",
-    )
+    absent = "" if evidence.blocks else _absent(terms, frames, seen)
+    return terms.result(evidence, absent)
 
 
-def _evidence(terms: BudgetCriteria, plan: PlanSummary, seen: Observed | None) -> BudgetEvidence:
+def _evidence(terms: BudgetCriteria, plan: PlanSummary, seen: Observed | None) -> Evidence:
     budget, positive = terms.budget, terms.logarithmic
     own = both(seen, budget.driver, positive=positive)
     other = own if budget.reference is None else both(seen, budget.reference, positive=positive)
     pairs = joined(own, other)
-    named = [(budget.driver, pairs.driver)]
     if budget.reference is None:
+        arms = [pairs.driver]
         effects = np.log(pairs.driver) if positive else pairs.driver
     else:
-        named.append((budget.reference, pairs.baseline))
-        effects = pairs.deltas if positive else pairs.driver - budget.factor * pairs.baseline
-    first, second = (arm(seen, terms.baseline, n, positive=positive) for n in (0, 1))
+        arms = [pairs.driver, pairs.baseline]
+        effects = pairs.logs if positive else pairs.driver - budget.factor * pairs.baseline
+    logs = [np.log(values) for values in arms if (values > 0).all()]
+    logs += [effects] if positive else []
+    second, first = (arm(seen, terms.baseline, n, positive=positive) for n in (1, 0))
     nulls = joined(second, first)
-    nothing = nulls.deltas if positive else nulls.driver - nulls.baseline
-    return BudgetEvidence(
-        effects=effects,
-        interval=interval(effects, looks(plan, len(effects)), terms.alpha),
-        arms=tuple(named),
-        null=interval(nothing, looks(plan, len(nothing)), terms.alpha),
+    nothing = nulls.logs if positive else nulls.driver - nulls.baseline
+    null = interval(nothing, looks(plan, len(nothing)), terms.alpha)
+    found = interval(effects, looks(plan, len(effects)), terms.alpha)
+    stated = terms.stand(found.bounds)
+    return Evidence(
+        baseline=terms.baseline,
+        interval=found,
+        limit=terms.limit,
+        twin=order_statistics(effects),
+        gap=group_gap(effects, logs, math.log1p(terms.margin)),
+        agreed=all(terms.stand((effect, effect)) is stated for effect in effects),
+        null=null,
+        null_reach=reach(null.bounds) * (1 if positive else max(1.0, budget.factor)),
+        counts=(len(effects),),
         needed=first_decision(looks(plan, len(effects)), terms.alpha),
     )
 
 
-def _shown(
-    terms: BudgetCriteria, found: Interval
-) -> tuple[float | None, float | None, float | None]:
-    """Return mean and both ends on the scale that is shown."""
-
-    def scaled(value: float | None) -> float | None:
-        return math.exp(value) if value is not None and terms.logarithmic else value
-
-    low, high = found.bounds or (None, None)
-    return scaled(found.mean), scaled(low), scaled(high)
-
-
-def _absent(terms: BudgetCriteria, observations: Observations, seen: Observed | None) -> str:
+def _absent(terms: BudgetCriteria, frames: Frames, seen: Observed | None) -> str:
     """Return why there is no block to judge by."""
-    metric, having = terms.budget.metric, set() if seen is None else set(seen.driver.seen)
-    drivers = (terms.budget.driver, terms.budget.reference)
-    for driver in (d for d in drivers if d is not None):
+    metric, having = terms.budget.metric, {driver for driver, _ in seen or ()}
+    sampled = {trial.cell for trial in frames.samples}
+    for driver in (terms.budget.driver, terms.budget.reference):
+        if driver is None:
+            continue
         cell = replace(terms.cell, driver=driver)
-        if cell not in observations.sampled:
-            reasons = observations.reasons.get(cell) or (NOT_REACHED,)
-            return f"{driver} has no sample here: {'; '.join(reasons)}"
+        if cell not in sampled:
+            return f"{driver} has no sample here: {frames.reasons(cell) or NOT_REACHED}"
         if driver not in having:
             return f"{driver} gives no {metric} here"
     return f"no block has {metric} of all drivers"

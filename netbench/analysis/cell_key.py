@@ -1,9 +1,9 @@
 """A cell without its driver: what figures and tables are grouped by."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
-from netbench.spec import Path, Placement
+from netbench.spec import Cell, Path, Placement
 
 PLACEMENTS: Final[dict[Placement, str]] = {
     Placement.CROSS: "on two cores",
@@ -15,7 +15,7 @@ PATHS: Final[dict[str, str]] = {
     Path.NORTH_SOUTH: "from the LAN",
     Path.HAIRPIN: "by hairpin",
 }
-"""Added to a measure's name; container to container is what one thinks of without a word."""
+"""Added to a measure's name."""
 TRIED: Final = ("connect to", "a second endpoint")
 """Beginnings of the evidence of paths that were tried, not only read from facts."""
 
@@ -27,6 +27,11 @@ class CellKey:
     path: str
     probe: str
     placement: Placement
+
+    @classmethod
+    def of(cls, cell: Cell) -> Self:
+        """Return the key of a cell."""
+        return cls(cell.path, cell.probe, cell.placement)
 
     @property
     def place(self) -> str:
@@ -43,6 +48,10 @@ class CellKey:
         """A name for HTML ids: letters, digits and hyphens only."""
         raw = f"{self.path}-{self.probe}-{self.placement}"
         return "".join(c if c.isascii() and c.isalnum() else "-" for c in raw)
+
+
+Owner = tuple[str, CellKey]
+"""A driver in a cell."""
 
 
 def plain(text: str) -> str:

@@ -5,28 +5,27 @@ A run may hold a hundred thousand records; what is kept does not grow with that,
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final, Literal
 
-import numpy as np
-
-from netbench.analysis.cell_key import CellKey, plain
-from netbench.analysis.columns import groups
+from netbench.analysis.block_pairs import grouped
+from netbench.analysis.cell_key import CellKey, Owner, plain
 from netbench.analysis.cpu_sums import CpuTable
 from netbench.analysis.digest_model import (
     CommandLine,
     Digest,
     DrawnRecord,
     FailureReason,
+    Goal,
+    Load,
+    MergedTimes,
     RecordRow,
+    SearchTrial,
 )
 from netbench.analysis.driver_counts import DriverCounts
 from netbench.analysis.model import Analysis
-from netbench.analysis.rate_searches import Searches
-from netbench.analysis.round_trips import RoundTrips
-from netbench.analysis.series import TrialPoint, in_columns
-from netbench.record import Failure, Record, Sample, Skip
-from netbench.spec import Arm, Cell, Role
+from netbench.probes.iperf3.search import GOALS
+from netbench.record import FactValue, Failure, Record, Sample
+from netbench.spec import Arm, Role
 
 ROWS: Final = 2_000
 """Records that the table holds; the rest lies in records.jsonl."""
@@ -36,26 +35,22 @@ DRAWN: Final = ("throughput", "rtt_p50")
 """Metrics by whose values the records are chosen that are drawn as lines."""
 COMMANDS: Final = 400
 """Distinct command lines that are kept."""
+SEARCHES: Final = 20
+"""Rate searches of one driver in one cell that are drawn."""
 
-_Command = tuple[str, Role, tuple[str, ...]]
-_ProblemKey = tuple[Cell, str, str, str]
+_Problem = tuple[str, CellKey, Literal["failure", "skip"], str, str]
+"""What problems that are counted as one have in common: owner, kind, stage, reason."""
 
 
 def chosen_trials(analysis: Analysis) -> dict[int, bool]:
     """Return the records to draw as lines; True for each driver's record with the median value."""
-    if not analysis.points:
-        return {}
-    points = in_columns(analysis.points, TrialPoint)
-    drawn = points.words("metric").among(DRAWN) & (points.numbers("replica") == 0)
-    points = points.at(drawn)
+    every = (p for p in analysis.points if p.metric in DRAWN and not p.replica)
+    drawn = grouped(((p.path, p.probe, p.placement, p.driver), p) for p in every)
     chosen: dict[int, bool] = {}
-    columns = (points.words(name) for name in ("path", "probe", "placement", "driver"))
-    for _, rows in groups(*columns):
-        own = points.at(rows)
-        records, values = own.numbers("record"), own.numbers("value")
-        chosen |= dict.fromkeys(records[:: -(-len(own) // LINES)].tolist(), False)
-        ordered = records[np.lexsort((records, values))]
-        chosen[int(ordered[(len(own) - 1) // 2])] = True
+    for points in drawn.values():
+        chosen |= {p.record: False for p in points[:: -(-len(points) // LINES)]}
+        ordered = sorted(points, key=lambda p: (p.value, p.record))
+        chosen[ordered[(len(points) - 1) // 2].record] = True
     return chosen
 
 
@@ -67,40 +62,50 @@ class DigestCollector:
         self.total = 0
         self.drivers: defaultdict[str, DriverCounts] = defaultdict(DriverCounts)
         self.rows: list[RecordRow] = []
-        self.commands: dict[_Command, Counter[str]] = {}
+        self.commands: dict[tuple[str, Role, tuple[str, ...]], Counter[str]] = {}
         self.commands_left = False
-        self.problems: dict[_ProblemKey, FailureReason] = {}
-        self.how_often: Counter[_ProblemKey] = Counter()
+        self.problems: dict[_Problem, str] = {}
+        self.how_often: Counter[_Problem] = Counter()
         self.cpu = CpuTable()
-        self.searches = Searches()
-        self.times = RoundTrips()
+        self.timed: Counter[Owner] = Counter()
+        self.times: defaultdict[Owner, Counter[int]] = defaultdict(Counter)
+        self.largest: dict[Owner, float] = {}
+        self.searches: defaultdict[Owner, list[SearchTrial]] = defaultdict(list)
 
     def take(self, record: Record) -> bool:
         """Keep what is shown of one record; tell whether it is an example, to be shown whole."""
         self.total += 1
+        outcome, driver, cell = record.outcome, record.cell.driver, CellKey.of(record.cell)
         if len(self.rows) < ROWS:
             self.rows.append(_row(record))
-        if isinstance(record.outcome, Sample):
-            self.cpu.add(record, record.outcome)
-            self.times.add(record, record.outcome)
-            self.searches.add(record, record.outcome)
-        else:
-            key = _problem_key(record, record.outcome)
-            if key not in self.problems:
-                self.problems[key] = _problem(record, record.outcome)
+        if not isinstance(outcome, Sample):
+            stage = outcome.stage if isinstance(outcome, Failure) else ""
+            key: _Problem = (driver, cell, outcome.kind, stage, outcome.reason)
+            self.problems.setdefault(key, outcome.evidence)
             self.how_often[key] += 1
+        elif not record.replica:
+            self._measured((driver, cell), record, outcome)
         for tool in record.tools:
-            self._command((record.cell.probe, tool.role, tool.argv), record.cell.driver)
-        return self.drivers[record.cell.driver].add(record)
+            self._command((record.cell.probe, tool.role, tool.argv), driver)
+        return self.drivers[driver].add(record)
 
-    def _command(self, key: _Command, driver: str, times: int = 1) -> None:
-        known = self.commands.get(key)
-        if known is None and len(self.commands) == COMMANDS:
+    def _measured(self, owner: Owner, record: Record, sample: Sample) -> None:
+        self.cpu.add(owner, record, sample)
+        if sample.histogram:
+            self.timed[owner] += 1
+            if largest := sample.value("rtt_max"):
+                self.largest[owner] = max(self.largest.get(owner, 0.0), largest)
+            for bucket, count in sample.histogram:
+                self.times[owner][bucket] += count
+        search = _search(owner, record, sample)
+        if search is not None and len(self.searches[owner]) < SEARCHES:
+            self.searches[owner].append(search)
+
+    def _command(self, key: tuple[str, Role, tuple[str, ...]], driver: str) -> None:
+        if key not in self.commands and len(self.commands) == COMMANDS:
             self.commands_left = True
-            return
-        if known is None:
-            known = self.commands[key] = Counter()
-        known[driver] += times
+        else:
+            self.commands.setdefault(key, Counter())[driver] += 1
 
     def wanted(self, analysis: Analysis) -> frozenset[int]:
         """Return the numbers of the records that are shown whole."""
@@ -136,13 +141,17 @@ class DigestCollector:
             ),
             commands_left=self.commands_left,
             problems=tuple(
-                replace(problem, times=self.how_often[key])
-                for key, problem in self.problems.items()
+                FailureReason(*key, evidence, self.how_often[key])
+                for key, evidence in self.problems.items()
             ),
             cpu=self.cpu.means(),
             splits=self.cpu.splits(),
-            times=self.times.merged(),
-            searches=self.searches.found(),
+            times=tuple(
+                MergedTimes(*owner, self.timed[owner], found, self.largest.get(owner))
+                for owner, counts in self.times.items()
+                for found in [tuple(sorted(counts.items()))]
+            ),
+            searches=tuple(search for found in self.searches.values() for search in found),
         )
 
 
@@ -153,23 +162,15 @@ def digest(analysis: Analysis, records: Iterable[Record]) -> Digest:
     return gathering.digest(analysis, whole)
 
 
-def _key(record: Record) -> CellKey:
-    return CellKey(record.cell.path, record.cell.probe, record.cell.placement)
-
-
 def _row(record: Record) -> RecordRow:
     outcome = record.outcome
     values: tuple[tuple[str, float, str], ...] = ()
     note = ""
-    match outcome:
-        case Sample():
-            values = tuple((m.metric, m.value, m.unit) for m in outcome.measurements)
-        case Failure():
-            note = f"{outcome.stage}: {plain(outcome.reason)}"
-        case Skip():
-            note = plain(outcome.reason)
-        case _:
-            assert_never(outcome)
+    if isinstance(outcome, Sample):
+        values = tuple((m.metric, m.value, m.unit) for m in outcome.measurements)
+    else:
+        stage = f"{outcome.stage}: " if isinstance(outcome, Failure) else ""
+        note = f"{stage}{plain(outcome.reason)}"
     pins = record.pins
     seen = [text for text in (pins.client_observed, pins.server_observed) if text is not None]
     client = next((tool for tool in record.tools if tool.role is Role.CLIENT), None)
@@ -179,7 +180,7 @@ def _row(record: Record) -> RecordRow:
         position=record.position,
         attempt=record.attempt,
         arm=str(Arm(record.cell.driver, record.replica)),
-        cell=_key(record),
+        cell=CellKey.of(record.cell),
         slices=len(record.slices),
         failed_slices=sum(one.value is None for one in record.slices),
         outcome=outcome.kind,
@@ -198,7 +199,7 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> DrawnRecord:
         record=record.number,
         block=record.block,
         driver=record.cell.driver,
-        cell=_key(record),
+        cell=CellKey.of(record.cell),
         chosen=chosen,
         quantiles=sample.quantiles,
         series=sample.series,
@@ -206,19 +207,32 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> DrawnRecord:
     )
 
 
-def _problem_key(record: Record, outcome: Failure | Skip) -> _ProblemKey:
-    """Return what problems that are counted as one have in common."""
-    stage = outcome.stage if isinstance(outcome, Failure) else ""
-    return record.cell, outcome.kind, stage, outcome.reason
+def _search(owner: Owner, record: Record, sample: Sample) -> SearchTrial | None:
+    """Return a trial's rate search, None if it made none."""
+    details = dict(sample.details)
+    tried = details.get("search.tried")
+    if not isinstance(tried, tuple):
+        return None
+    loads = tuple(load for text in tried if (load := _load(text)) is not None)
+    goals = tuple(_goal(name, sample, details) for name in GOALS)
+    return SearchTrial(*owner, record.number, record.block, loads, goals)
 
 
-def _problem(record: Record, outcome: Failure | Skip) -> FailureReason:
-    return FailureReason(
-        driver=record.cell.driver,
-        cell=_key(record),
-        kind=outcome.kind,
-        stage=outcome.stage if isinstance(outcome, Failure) else "",
-        reason=outcome.reason,
-        evidence=outcome.evidence,
-        times=1,
+def _load(text: str) -> Load | None:
+    """Return a load as a search notes it: load, sent, received, loss; None for other words."""
+    try:
+        load, _, received, loss = map(float, text.split())
+    except ValueError:
+        return None
+    return Load(load, received, loss)
+
+
+def _goal(name: str, sample: Sample, details: dict[str, FactValue]) -> Goal:
+    upper, end = details.get(f"search.{name}_upper"), details.get(f"search.{name}_end")
+    return Goal(
+        metric=name,
+        loss=GOALS[name],
+        lower=sample.value(name),
+        upper=upper if isinstance(upper, float) else None,
+        end=end if isinstance(end, str) else "not told",
     )

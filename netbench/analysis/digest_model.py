@@ -21,12 +21,10 @@ class RecordRow:
     slices: int
     """Of a session; 0 for a trial that ran whole."""
     failed_slices: int
-    """Those of them that gave no value."""
     outcome: Literal["sample", "failure", "skip"]
     values: tuple[tuple[str, float, str], ...]
     """(metric, value, unit)."""
     note: str
-    """Reason of a failure or skip; empty for a sample."""
     path_held: bool | None
     pins: str
     started: str
@@ -36,18 +34,17 @@ class RecordRow:
 
 @dataclass(frozen=True, slots=True)
 class DrawnRecord:
-    """Quantiles, series and slices of one record that is drawn."""
+    """One record that is drawn: quantiles, series, and the slices of a session."""
 
     record: int
     block: int
     driver: str
     cell: CellKey
     chosen: bool
-    """Whether it is its driver's record with the median value."""
+    """Whether it has its driver's median value."""
     quantiles: tuple[tuple[float, float], ...]
     series: tuple[SeriesPoint, ...]
     slices: tuple[Slice, ...]
-    """Empty for a trial that ran whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +78,11 @@ class WayView:
     example: Record | None
     """A trial with its endpoints: with a path that held if there is one."""
     held: int
-    """Trials whose path was proved."""
     unheld: int
     closed: Skip | None
-    """The skip, where the driver's own design rules out every trial of this path."""
+    """The skip, if the driver's own design rules out every trial of this path."""
     published: tuple[tuple[str, int], ...]
-    """How published ports were served, with the number of trials; empty where none was."""
+    """How published ports were served, with the number of trials."""
 
     @property
     def key(self) -> str:
@@ -100,9 +96,7 @@ class DriverView:
 
     driver: str
     example: Record | None
-    """A trial with its endpoints: with a path that held if there is one."""
     ways: tuple[WayView, ...]
-    """One for each path, in the order of the records."""
     samples: int
     failures: int
     skips: int
@@ -110,7 +104,7 @@ class DriverView:
     paths_broken: int
     promises: tuple[PromiseCount, ...]
     isolated: Skip | None
-    """The skip, where the driver's own promise rules out every trial."""
+    """The skip, if the driver's own promise rules out every trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +124,27 @@ class FailureReason:
 class CpuMeans:
     """Where the CPU time of one driver in one cell went: means over its trials, in CPUs.
 
-    Means, not medians, so that the parts add up: busy = client + server + rest.
+    Means, not medians, so that the parts add up: busy = client + server + rest. None for what was
+    not read.
     """
 
     driver: str
     cell: CellKey
     trials: int
     busy: float | None
-    """Of the whole machine, above its idle window; None where it was not read, as all below."""
+    """Of the whole machine, above its idle window."""
     client: float | None
     server: float | None
     rest: float | None
     softirq_share: float | None
-    """Ratio."""
     steal: float | None
-    """Ratio."""
+    """Ratios both."""
     window: float | None
     """Seconds."""
     resolution: float | None
     source: str
-    """`cgroup` or `processes`; empty where neither end was read."""
+    """`cgroup` or `processes`; empty if neither end was read."""
     reason: str
-    """Why something was not read; empty where everything was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +160,10 @@ class CostSplit:
     """`byte` or `transaction`."""
     trials: int
     parts: tuple[tuple[str, float], ...]
-    """(whose, seconds): client and server, each in user mode and in the kernel where that is
-    told; `rest` is what neither accounts for and may be negative."""
+    """(whose, seconds): client and server, each in user mode and in the kernel if that was read;
+    `rest` is what neither accounts for and may be negative."""
     softirq: float | None
-    """Of the whole machine, wherever it was charged; None where it was not read."""
+    """Of the whole machine, wherever it was charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,22 +173,18 @@ class MergedTimes:
     driver: str
     cell: CellKey
     records: int
-    """Sessions or trials that they are of."""
     times: Histogram
     largest: float | None
-    """Seconds; None where no trial told it."""
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One load that a rate search tried."""
+    """One load that a rate search tried: bit/s of payload, and the ratio lost."""
 
     offered: float
-    """bit/s of payload."""
     received: float
-    """bit/s of payload."""
     loss: float
-    """Ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +193,11 @@ class Goal:
 
     metric: str
     loss: float
-    """Ratio."""
     lower: float | None
-    """The rate, bit/s: the highest load that keeps the goal; None where none did."""
+    """The rate, bit/s: the highest load that keeps the goal."""
     upper: float | None
-    """The lowest load above it that misses the goal; None where none did."""
+    """The lowest load above it that misses the goal."""
     end: str
-    """How far the search came, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +209,6 @@ class SearchTrial:
     record: int
     block: int
     loads: tuple[Load, ...]
-    """In the order in which they were tried."""
     goals: tuple[Goal, ...]
 
 
@@ -238,14 +224,10 @@ class Digest:
     commands_left: bool
     """Whether there were more command lines than are kept."""
     problems: tuple[FailureReason, ...]
-    cpu: tuple[CpuMeans, ...] = ()
-    """One for each driver and cell whose trials have CPU times."""
-    splits: tuple[CostSplit, ...] = ()
-    """One for each driver and cell whose trials have a cost that can be split."""
-    times: tuple[MergedTimes, ...] = ()
-    """One for each driver and cell whose trials have histograms."""
-    searches: tuple[SearchTrial, ...] = ()
-    """Of each driver and cell the first ones."""
+    cpu: tuple[CpuMeans, ...]
+    splits: tuple[CostSplit, ...]
+    times: tuple[MergedTimes, ...]
+    searches: tuple[SearchTrial, ...]
 
     def view(self, driver: str) -> DriverView | None:
         """Return one driver's view."""

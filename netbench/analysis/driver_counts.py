@@ -3,14 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from netbench.analysis.cell_key import TRIED
 from netbench.analysis.digest_model import DriverView, PromiseCount, WayView
 from netbench.record import PromiseCheck, Record, Skip
 from netbench.spec import Path
-
-_VIA: Final = "trial.published_via"
 
 
 @dataclass(slots=True)
@@ -35,7 +32,7 @@ class PathCounts:
             self.designed += 1
             self.by_design = self.by_design or record.outcome
         for name, value in record.facts:
-            if name == _VIA and isinstance(value, str):
+            if name == "trial.published_via" and isinstance(value, str):
                 self.published[value] += 1
         proof = 0 if record.replica else _proof(record)
         if proof <= self.proof:
@@ -62,38 +59,27 @@ class DriverCounts:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     ways: defaultdict[str, PathCounts] = field(default_factory=lambda: defaultdict(PathCounts))
-    promises: dict[str, list[PromiseCheck]] = field(default_factory=dict)
+    promises: dict[str, PromiseCheck] = field(default_factory=dict)
+    """The first break of each, else its first check."""
     checks: Counter[tuple[str, bool]] = field(default_factory=Counter)
-    last: tuple[PromiseCheck, ...] = ()
-    """What the last records told of the promises, the same value of all of them..."""
-    times: int = 0
-    """... so many times, not counted above yet."""
 
     def add(self, record: Record) -> bool:
         """Count one record; tell whether it shows its path better than all before."""
         self.outcomes[record.outcome.kind] += 1
-        if record.promises is not self.last:
-            self.count()
-            self.last = record.promises
-        self.times += 1
+        for check in record.promises:
+            self.checks[check.promise, check.held] += 1
+            first = self.promises.setdefault(check.promise, check)
+            if first.held and not check.held:
+                self.promises[check.promise] = check
         return self.ways[record.cell.path].add(record)
-
-    def count(self) -> None:
-        """Count the promises of the last records."""
-        for check in self.last:
-            self.checks[check.promise, check.held] += self.times
-            seen = self.promises.setdefault(check.promise, [check])
-            if seen[0].held and not check.held:
-                seen[0] = check
-        self.last, self.times = (), 0
 
     def view(self, driver: str, whole: Mapping[int, Record]) -> DriverView:
         """Return the counts as a value."""
-        self.count()
         found = sorted(self.ways.items(), key=lambda item: list(Path).index(Path(item[0])))
         ways = tuple(way.view(driver, path, whole) for path, way in found)
         best = max((way for _, way in found), key=lambda way: way.proof, default=PathCounts())
         closed = [way.closed for way in ways if way.closed is not None]
+        closed.sort(key=lambda skip: not skip.evidence.startswith(TRIED))  # what was tried first
         return DriverView(
             driver=driver,
             example=None if best.example is None else whole.get(best.example),
@@ -104,17 +90,13 @@ class DriverCounts:
             paths_held=sum(way.held for way in ways),
             paths_broken=sum(way.unheld for way in ways),
             promises=tuple(
-                PromiseCount(name, self.checks[name, True], self.checks[name, False], c[0].evidence)
-                for name, c in self.promises.items()
+                PromiseCount(
+                    name, self.checks[name, True], self.checks[name, False], check.evidence
+                )
+                for name, check in self.promises.items()
             ),
-            isolated=_best_proved(closed) if len(closed) == len(ways) else None,
+            isolated=next(iter(closed), None) if len(closed) == len(ways) else None,
         )
-
-
-def _best_proved(closed: list[Skip]) -> Skip | None:
-    """Return the skip that was tried, of those that were only read from facts the first."""
-    tried = [skip for skip in closed if skip.evidence.startswith(TRIED)]
-    return next(iter(tried or closed), None)
 
 
 def _proof(record: Record) -> int:

@@ -1,135 +1,113 @@
-"""Records to columns: one pass, numbers kept, everything else let go."""
+"""Records to rows: one pass, the numbers that a run is judged by kept, everything else let go."""
 
 import math
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from netbench.analysis.block_pairs import Key, Observed, Place, by_key, keep, place_of
+from netbench.analysis.model import TrialPoint
+from netbench.probes import LoadedRoundTrip, TcpRoundTrip
+from netbench.record import METRICS, Pins, PlanSummary, Record, Sample, SentinelReading, Skip
+from netbench.spec import Cell
 
-from netbench.analysis.columns import Flags, Floats, Index, Texts, Wholes, Words
-from netbench.record import Pins, Record, Sample, Skip
-
-MACHINE: Final = {
-    "steal": "trial.steal",
-    "frequency": "trial.frequency",
-    "idle_busy": "trial.idle_busy",
-    "client_busy": "trial.busy_client_cpu",
-    "server_busy": "trial.busy_server_cpu",
-    "conntrack": "trial.conntrack_after",
+BUFFER_DELAY: Final = METRICS["buffer_delay"]
+_DELAYED: Final = "rtt_p50"
+"""The metric that the buffer delay is of."""
+_FACTS: Final = {
+    "trial.steal": "steal",
+    "trial.frequency": "frequency",
+    "trial.idle_busy": "idle_busy",
+    "trial.busy_client_cpu": "client_busy",
+    "trial.busy_server_cpu": "server_busy",
+    "trial.conntrack_after": "conntrack",
 }
-"""Columns that are facts of the trial, by the facts' names."""
-_WHOLE: Final = ("record", "block", "position", "attempt", "replica", "by_design")
-_TEXT: Final = (
-    *("driver", "path", "probe", "placement", "outcome", "reason", "note", "congestion_control"),
-    "pins",
-)
-_FLOAT: Final = ("before", "after", "before_at", "after_at", "measuring", "concurrency", *MACHINE)
-_PLACES: Final = {fact: place for place, fact in enumerate(MACHINE.values())}
-_NAN: Final = math.nan
-_CHUNK: Final = 4096
-"""Rows that are turned into columns at a time."""
-_Row = tuple[Any, ...]
+"""Facts of a trial that are kept, by the field that holds each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trials:
-    """Records without their numbers, by number, block and position: a column for each field.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A record without its numbers; None for what was not read."""
 
-    A float that is missing is NaN in here; it never leaves as a number.
-    """
-
-    record: Wholes
-    block: Wholes
-    position: Wholes
-    attempt: Wholes
-    replica: Wholes
-    driver: Words
-    path: Words
-    probe: Words
-    placement: Words
-    outcome: Words
-    """`sample`, `failure` or `skip`."""
-    reason: Words
+    record: int
+    block: int
+    position: int
+    attempt: int
+    replica: int
+    cell: Cell
+    outcome: Literal["sample", "failure", "skip"]
+    reason: str | None
     """Of a failure or skip."""
-    note: Words
-    """Why there is no sentinel, where there is none; else empty."""
-    congestion_control: Words
-    pins: Words
-    """`held`, `broken` or `unread`."""
-    by_design: Flags
-    before: Floats
-    """Usable sentinel reading before the trial, or before the rounds of its probe."""
-    after: Floats
-    before_at: Floats
-    """CLOCK_MONOTONIC seconds."""
-    after_at: Floats
-    measuring: Floats
+    by_design: bool
+    started: str
+    """UTC, ISO 8601."""
+    measuring: float
     """Seconds."""
-    concurrency: Floats
-    """Rate times mean time of a closed loop, as its tool gives both; one is under way in truth."""
-    steal: Floats
+    before: SentinelReading | None
+    """Usable reading before the trial, or before the rounds of its probe."""
+    after: SentinelReading | None
+    note: str
+    """Why there is no reading, where there is none; else empty."""
+    pins: Literal["held", "broken", "unread"]
+    congestion_control: str | None = None
+    concurrency: float | None = None
+    """Rate times mean time of a closed loop, as its tool gives both; 1 if they agree."""
+    steal: float | None = None
     """Share of CPU time."""
-    frequency: Floats
+    frequency: float | None = None
     """Clock of the slower CPU of the trial's, Hz."""
-    idle_busy: Floats
+    idle_busy: float | None = None
     """CPU seconds per second in the block's idle window."""
-    client_busy: Floats
+    client_busy: float | None = None
     """CPU seconds per second on the client's CPU while the load was steady."""
-    server_busy: Floats
-    conntrack: Floats
+    server_busy: float | None = None
+    conntrack: float | None = None
     """Connections that the host tracked after a trial that makes many."""
 
-    def __len__(self) -> int:
-        """Return the number of records."""
-        return len(self.record)
-
-    def at(self, rows: Index) -> Self:
-        """Return some of the records."""
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
     @property
-    def samples(self) -> Self:
-        """The records that have numbers."""
-        return self.at(self.outcome.equal("sample"))
-
-
-@dataclass(frozen=True, slots=True)
-class MetricValues:
-    """One row for each record and metric, by record and metric."""
-
-    row: NDArray[np.intp]
-    """Index of its record in the trials."""
-    metric: Words
-    unit: Words
-    value: Floats
-
-    def __len__(self) -> int:
-        """Return the number of numbers."""
-        return len(self.row)
-
-    def at(self, rows: Index) -> "MetricValues":
-        """Return some of the numbers."""
-        return MetricValues(self.row[rows], self.metric[rows], self.unit[rows], self.value[rows])
+    def place(self) -> Place:
+        """Its cell without the driver."""
+        return place_of(self.cell)
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What is kept of a run's records."""
+    """What is kept of a run's records, at its end or while it goes on."""
 
-    trials: Trials
-    numbers: MetricValues
+    trials: Sequence[Trial]
+    values: Mapping[Key, Observed]
+    points: tuple[TrialPoint, ...] = ()
+    """By record, block, position and metric."""
 
-    def cells(self, numbers: MetricValues) -> tuple[Words, Words, Words]:
-        """Return path, probe and placement of each of these numbers."""
-        trials, rows = self.trials, numbers.row
-        return trials.path[rows], trials.probe[rows], trials.placement[rows]
+    @property
+    def blocks(self) -> int:
+        """How many blocks were begun."""
+        return max((trial.block for trial in self.trials), default=0)
 
-    def arms(self, numbers: MetricValues) -> tuple[Words, Wholes]:
-        """Return driver and replica of each of these numbers."""
-        return self.trials.driver[numbers.row], self.trials.replica[numbers.row]
+    @property
+    def samples(self) -> list[Trial]:
+        """The trials that have numbers."""
+        return [trial for trial in self.trials if trial.outcome == "sample"]
+
+    @property
+    def tried(self) -> set[Cell]:
+        """Cells that some arm did not skip."""
+        return {trial.cell for trial in self.trials if trial.outcome != "skip"}
+
+    @property
+    def skipped(self) -> set[Cell]:
+        """Cells that were never more than skipped, whichever arm."""
+        return {trial.cell for trial in self.trials} - self.tried
+
+    @property
+    def closed(self) -> set[tuple[str, str]]:
+        """Drivers and the paths that they rule out by design."""
+        return {(t.cell.driver, t.cell.path.value) for t in self.trials if t.by_design}
+
+    def reasons(self, cell: Cell) -> str:
+        """Return why trials of a cell failed or were skipped; empty if none was."""
+        found = (trial.reason for trial in self.trials if trial.cell == cell)
+        return "; ".join(dict.fromkeys(reason for reason in found if reason is not None))
 
 
 class Collector:
@@ -137,139 +115,126 @@ class Collector:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.wholes = {name: array("q") for name in _WHOLE}
-        self.texts = {name: Texts() for name in _TEXT}
-        self.floats = {name: array("d") for name in _FLOAT}
-        self.rows, self.values = array("q"), array("d")
-        self.metrics, self.units = Texts(), Texts()
-        self.taken = 0
-        self.recent: list[_Row] = []
+        self.trials: list[Trial] = []
+        self.values = by_key()
 
     def take(self, record: Record) -> None:
         """Keep one record."""
-        outcome = record.outcome
-        if isinstance(outcome, Sample):
-            found = outcome.measurements
-            self.rows.extend([self.taken] * len(found))
-            self.metrics.extend([measured.metric for measured in found])
-            self.units.extend([measured.unit for measured in found])
-            self.values.extend([measured.value for measured in found])
-        self.taken += 1
-        self.recent.append(_row(record))
-        if len(self.recent) == _CHUNK:
-            self.keep_recent()
+        self.trials.append(trial_of(record))
+        keep(points_of(record), self.values)
 
-    def keep_recent(self) -> None:
-        """Keep the last rows as columns."""
-        if self.recent:
-            columns = iter(zip(*self.recent, strict=True))
-            for kept in (self.wholes, self.texts, self.floats):
-                for column in kept.values():
-                    column.extend(next(columns))
-            self.recent.clear()
-
-    def frames(self) -> Frames:
-        """Return the columns of all records, and keep nothing any more."""
-        self.keep_recent()
-        columns: dict[str, Any] = {}
-        for name in _WHOLE:
-            columns[name] = np.array(self.wholes.pop(name), np.int64)
-        for name in _TEXT:
-            columns[name] = self.texts.pop(name).column()
-        for name in _FLOAT:
-            columns[name] = np.array(self.floats.pop(name), np.float64)
-        for name in ("path", "placement"):
-            column = columns[name]
-            columns[name] = Words(column.codes, tuple(map(str, column.names)))
-        columns["by_design"] = columns["by_design"].astype(np.bool_)
-        for name in ("before", "after"):
-            columns[name] = _usable(columns[name])
-        order = np.lexsort((columns["position"], columns["block"], columns["record"]))
-        trials = Trials(**columns).at(order)
-        places = np.empty(len(order), np.intp)
-        places[order] = np.arange(len(order))
-        numbers = MetricValues(
-            places[np.array(self.rows, np.intp)],
-            self.metrics.column(),
-            self.units.column(),
-            np.array(self.values, np.float64),
-        )
-        return Frames(trials, numbers.at(np.lexsort((numbers.metric.codes, numbers.row))))
+    def frames(self, plan: PlanSummary) -> Frames:
+        """Return what is kept in order, with the values that no tool prints."""
+        trials = sorted(self.trials, key=lambda t: (t.record, t.block, t.position))
+        arms = (own for observed in self.values.values() for own in observed.values())
+        points = sorted((point for own in arms for point in own), key=_order)
+        points = sorted([*points, *buffer_delays(points, plan)], key=_order)
+        return Frames(trials, by_key(points), tuple(points))
 
 
-def collect(records: Iterable[Record]) -> Frames:
-    """Read every record once and return the columns; the order of `records` does not matter."""
+def _order(point: TrialPoint) -> tuple[int, int, int, str]:
+    return point.record, point.block, point.position, point.metric
+
+
+def framed(plan: PlanSummary, records: Iterable[Record] | Collector) -> Frames:
+    """Read every record once, in any order, and return what is kept of them."""
+    if isinstance(records, Collector):
+        return records.frames(plan)
     collector = Collector()
     for record in records:
         collector.take(record)
-    return collector.frames()
+    return collector.frames(plan)
 
 
-def _row(record: Record) -> _Row:
-    """Return a record's values in the order of `_WHOLE`, `_TEXT` and `_FLOAT`."""
-    outcome, cell, sentinel = record.outcome, record.cell, record.sentinel
-    before, after = sentinel.before, sentinel.after
-    congestion_control, concurrency = (
-        _details(outcome) if isinstance(outcome, Sample) else (None, _NAN)
+def points_of(record: Record) -> Iterator[TrialPoint]:
+    """Yield a record's numbers."""
+    if not isinstance(record.outcome, Sample):
+        return
+    driver, place = record.cell.driver, place_of(record.cell)
+    which = (record.number, record.block, record.position, driver, record.replica, *place)
+    for one in record.outcome.measurements:
+        yield TrialPoint(*which, one.metric, one.unit, one.value, record.attempt)
+
+
+def trial_of(record: Record) -> Trial:
+    """Return what is kept of a record beside its numbers."""
+    outcome, sentinel = record.outcome, record.sentinel
+    facts = {
+        field: value
+        for name, value in record.facts
+        if (field := _FACTS.get(name)) and isinstance(value, int | float)
+    }
+    details = outcome.details if isinstance(outcome, Sample) else ()
+    used = dict(details).get("congestion_control")
+    loops = (value for name, value in details if name.endswith(".concurrency"))
+    return Trial(
+        record=record.number,
+        block=record.block,
+        position=record.position,
+        attempt=record.attempt,
+        replica=record.replica,
+        cell=record.cell,
+        outcome=outcome.kind,
+        reason=None if isinstance(outcome, Sample) else outcome.reason,
+        by_design=isinstance(outcome, Skip) and outcome.by_design,
+        started=record.clock.started,
+        measuring=record.clock.measuring,
+        before=_usable(sentinel.before),
+        after=_usable(sentinel.after),
+        note=sentinel.note,
+        pins=_pins(record.pins),
+        congestion_control=used if isinstance(used, str) else None,
+        concurrency=next((found for found in loops if isinstance(found, int | float)), None),
+        **facts,
     )
-    return (
-        record.number,
-        record.block,
-        record.position,
-        record.attempt,
-        record.replica,
-        isinstance(outcome, Skip) and outcome.by_design,
-        cell.driver,
-        cell.path,
-        cell.probe,
-        cell.placement,
-        outcome.kind,
-        None if isinstance(outcome, Sample) else outcome.reason,
-        sentinel.note,
-        congestion_control,
-        _pins(record.pins),
-        _NAN if before is None else before.value,
-        _NAN if after is None else after.value,
-        _NAN if before is None else before.at,
-        _NAN if after is None else after.at,
-        record.clock.measuring,
-        concurrency,
-        *_machine(record),
-    )
 
 
-def _details(sample: Sample) -> tuple[str | None, float]:
-    """Return the congestion control, and the rate times the mean time of a closed loop."""
-    used, product = None, _NAN
-    for name, value in sample.details:
-        if name == "congestion_control":
-            used = value if isinstance(value, str) else None
-        elif name.endswith(".concurrency") and isinstance(value, int | float):
-            product = value if math.isnan(product) else product
-    return used, product
+def _usable(reading: SentinelReading | None) -> SentinelReading | None:
+    usable = reading is not None and math.isfinite(reading.value) and reading.value > 0
+    return reading if usable else None
 
 
-def _usable(readings: Floats) -> Floats:
-    """Return the readings with NaN for those that are no positive number."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(readings) & (readings > 0), readings, np.nan)
+def _pins(pins: Pins) -> Literal["held", "broken", "unread"]:
+    ends = ((pins.client, pins.client_observed), (pins.server, pins.server_observed))
+    seen = [(cpu, observed) for cpu, observed in ends if cpu is not None]
+    if any(observed is not None and observed.strip() != str(cpu) for cpu, observed in seen):
+        return "broken"
+    return "unread" if any(observed is None for _, observed in seen) else "held"
 
 
-def _pins(pins: Pins) -> str:
-    held = True
-    for cpu, seen in ((pins.client, pins.client_observed), (pins.server, pins.server_observed)):
-        if cpu is None:
-            continue
-        if seen is not None and seen.strip() != str(cpu):
-            return "broken"
-        held &= seen is not None
-    return "held" if held else "unread"
+def buffer_delays(points: Sequence[TrialPoint], plan: PlanSummary) -> list[TrialPoint]:
+    """Return what a load adds to the round-trip time, for each loaded trial.
+
+    Loaded over idle median, less 1: the buffer delay of RFC 6349 §4.3, which takes averages. The
+    idle figure is that of the same arm's probe without a load, of the same message size, in the
+    same attempt at the same block, placement and path; where there is none, there is no such value.
+    """
+    idle_of = idle_probes(plan)
+    first: dict[tuple[object, ...], TrialPoint] = {}
+    for p in points if idle_of else ():
+        if p.metric == _DELAYED:
+            place = p.path, p.placement, p.driver, p.replica, p.block, p.attempt
+            first.setdefault((p.probe, *place), p)
+    return [
+        replace(
+            loaded,
+            metric=BUFFER_DELAY.name,
+            unit=BUFFER_DELAY.unit,
+            value=loaded.value / idle.value - 1,
+        )
+        for (probe, *place), loaded in first.items()
+        if (idle := first.get((idle_of.get(str(probe)), *place))) is not None
+    ]
 
 
-def _machine(record: Record) -> list[float]:
-    found = [_NAN] * len(MACHINE)
-    for name, value in record.facts:
-        place = _PLACES.get(name)
-        if place is not None and isinstance(value, int | float):
-            found[place] = value
-    return found
+def idle_probes(plan: PlanSummary) -> dict[str, str]:
+    """Return the name of the idle probe by that of the loaded one; the first of equal size."""
+
+    def sizes(kind: str) -> dict[str, object]:
+        return {p.name: dict(p.parameters).get("size") for p in plan.probes if p.kind == kind}
+
+    idle: dict[object, str] = {}
+    for name, size in sizes(TcpRoundTrip.name).items():
+        idle.setdefault(size, name)
+    loaded = sizes(LoadedRoundTrip.name).items()
+    return {name: idle[size] for name, size in loaded if size in idle}

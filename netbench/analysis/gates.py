@@ -1,47 +1,38 @@
-"""What can take a verdict back, for contrasts and budgets alike (METHOD §2, "Gates").
+"""What can take a verdict or a budget's standing back, within a run and between two (METHOD §2).
 
-A gate takes a verdict back only where what it found could have made the verdict. All figures are on
-the scale of the effects: logarithms of ratios, or differences in the metric's unit. `limit` is the
-value that the verdict says the effect lies beyond: 0 for a contrast, the bound for a budget.
+A gate takes back only where what it found could have made the decision. All figures are on the
+scale of the effects: logarithms of ratios, or differences in the metric's unit.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from netbench.analysis.stats import Floats, order_statistics, strata
+from netbench.analysis.model import QualityWarning, Standing, Verdict
+from netbench.analysis.stats import Bounds, Floats, Interval, strata
+from netbench.record import Metric
+from netbench.units import interval as shown
+from netbench.units import percent, ratio, share
 
-Bounds = tuple[float, float]
+DECIDED: Final = (Verdict.FASTER, Verdict.SLOWER)
 
 
 def reach(null: Bounds | None) -> float:
-    """Return how far an A/A interval that leaves out 0 reaches from 0.
-
-    0 where it holds 0 or is unbounded: then it has found nothing.
-    """
+    """Return how far an A/A interval that leaves out 0 reaches from 0; else 0."""
     if null is None or null[0] <= 0 <= null[1]:
         return 0.0
     return max(abs(null[0]), abs(null[1]))
 
 
-def clearance(bounds: Bounds | None, limit: float = 0.0) -> float:
-    """Return the distance from the limit to the nearest end of an interval; 0 if it holds it."""
-    if bounds is None:
-        return 0.0
-    return max(bounds[0] - limit, limit - bounds[1], 0.0)
-
-
 def group_gap(effects: Floats, values: Iterable[Floats], least: float) -> float:
     """Return by how much the mean effects of two groups of blocks differ; 0 if there are no groups.
 
-    A gap that all arms share, because the machine changed its state, cancels in the effects and
-    counts for nothing.
-
-    Args:
-        effects: one for each block.
-        values: what may fall into groups, as logarithms in the same blocks: log ratios, or the
-            values of an arm.
-        least: smallest gap that makes two groups, on a logarithmic scale.
+    What may fall into groups are `values`, logarithms in the blocks of the effects, split by a gap
+    of at least `least`. A gap that all arms share, because the machine changed its state, cancels
+    in the effects and counts for nothing.
     """
     found = [0.0]
     for logs in values:
@@ -51,14 +42,238 @@ def group_gap(effects: Floats, values: Iterable[Floats], least: float) -> float:
     return max(found)
 
 
-def opposed(bounds: Bounds | None, twin: Bounds | None, limit: float = 0.0) -> bool:
-    """Tell whether a rank-based interval lies wholly on the other side of the limit."""
-    if bounds is None or twin is None:
-        return False
-    return (bounds[0] > limit > twin[1]) or (bounds[1] < limit < twin[0])
+@dataclass(frozen=True, slots=True)
+class MachineChange:
+    """How the machine differs between two runs, by the sentinel."""
+
+    ratio: float | None
+    """Its median reading, right over left; None without one."""
+    size: float
+    """By how much it differs, on the scale of the effects; 0 where it shows no change."""
+    absolute: bool
+    """Whether the machine does not cancel in the effects."""
+    labels: tuple[str, str]
 
 
-def median_opposes(effects: Floats, bounds: Bounds | None, limit: float = 0.0) -> Bounds | None:
-    """Return the interval of the median where it lies wholly on the other side of the limit."""
-    twin = order_statistics(effects)
-    return twin if opposed(bounds, twin, limit) else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a contrast or a budget is judged by, within one run and between two."""
+
+    baseline: str
+    interval: Interval
+    limit: float = 0.0
+    """The value that the effect is said to lie beyond: 0 for a contrast, a budget's bound."""
+    twin: Bounds | None
+    """The rank-based interval."""
+    gap: float
+    """By how much the effects of two groups of blocks differ; 0 if there are no groups."""
+    agreed: bool
+    """Whether every block by itself says the same."""
+    null: Interval
+    """Of the baseline's second arm against its first (A/A); between runs, of its change."""
+    null_reach: float
+    """`reach` of the A/A interval that reaches farthest."""
+    counts: tuple[int, ...]
+    needed: int
+    """Blocks without which nothing is decided."""
+    machine: MachineChange | None = None
+    """Between two runs alone."""
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the smaller sample."""
+        return min(self.counts)
+
+    @property
+    def clear(self) -> float:
+        """Distance from the limit to the nearest end of the interval; 0 if it holds it."""
+        low, high = self.interval.bounds or (self.limit, self.limit)
+        return max(low - self.limit, self.limit - high, 0.0)
+
+    @property
+    def split(self) -> bool:
+        """Whether groups are as far apart as the effect is from the limit, and blocks disagree."""
+        distance = abs((self.interval.mean or 0.0) - self.limit)
+        return self.gap > 0 and self.gap >= distance and not self.agreed
+
+    @property
+    def opposed(self) -> bool:
+        """Whether the rank-based interval lies wholly on the other side of the limit."""
+        bounds, twin = self.interval.bounds, self.twin
+        if bounds is None or twin is None:
+            return False
+        return (bounds[0] > self.limit > twin[1]) or (bounds[1] < self.limit < twin[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastEvidence(Evidence):
+    """What a contrast is judged by; effects are logarithms of ratios."""
+
+    metric: Metric
+    margin: float
+    sign: int = 0
+    """1 or -1 where every block lies on one side, and they are enough for a verdict."""
+    correlation: float | None = None
+    """Of neighbouring blocks, where it is too large for chance."""
+    farthest: Interval
+    """The A/A interval that reaches farthest."""
+    seen: str
+    """Where that was seen, in words."""
+
+
+GateFinding = tuple[QualityWarning, str]
+"""A doubt, and why it takes the verdict back in about five words; empty if it only warns."""
+
+
+def _too_few_blocks(evidence: ContrastEvidence, _: Verdict) -> GateFinding | None:
+    blocks, needed, machine = evidence.blocks, evidence.needed, evidence.machine
+    if blocks >= needed:
+        return None
+    message = f"{blocks} blocks with a value of both; a verdict needs {needed}"
+    advice = "run more blocks: `netbench run --resume DIR --blocks +N`"
+    if machine is not None:
+        counts = zip(machine.labels, evidence.counts, strict=True)
+        few = " and ".join(f"{label} has {count}" for label, count in counts if count < needed)
+        message = f"{few} of the {needed} blocks that a verdict needs of each run"
+        advice = "run more blocks with --blocks"
+    warning = QualityWarning("too-few-blocks", message, advice)
+    return warning, f"only {blocks} of {needed} needed blocks"
+
+
+def _machine_moved(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
+    machine = evidence.machine
+    if machine is None:
+        return None
+    cancels = "go by the ratio to the baseline, in which the machine cancels"
+    if machine.ratio is None and machine.absolute:
+        message = "no sentinel reading shows whether the machine was the same in both runs"
+        return QualityWarning("machine-unknown", message, cancels), ""
+    if machine.ratio is None or not machine.size:
+        return None
+    near = evidence.clear <= machine.size
+    made = stated is Verdict.EQUIVALENT or (stated in DECIDED and near)
+    told = percent(machine.ratio)
+    warning = QualityWarning(
+        "machine-moved",
+        f"the machine itself differs: the sentinel reads {told} in {machine.labels[1]}",
+        cancels if machine.absolute else "measure both runs again, one soon after the other",
+    )
+    return warning, f"the machine differs by {told}" if made else ""
+
+
+def _null_differs(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
+    """Take back a difference as close to 1 as A/A reaches; `equivalent` if it leaves the margin."""
+    far, null = evidence.null_reach, evidence.farthest
+    if not far or null.bounds is None:
+        return None
+    beyond = far > math.log1p(evidence.margin)
+    near = evidence.clear <= far
+    made = (stated in DECIDED and near) or (stated is Verdict.EQUIVALENT and beyond)
+    low, high = map(math.exp, null.bounds)
+    warning = QualityWarning(
+        "null-differs",
+        f"{evidence.seen} {ratio(math.exp(null.mean or 0.0))} {shown(low, high)}, where it should "
+        "hold 1",
+        "something beside the driver differs between pairs: quiet the machine, check the pins "
+        "and run again",
+    )
+    size = math.expm1(abs(evidence.null.mean or 0.0))
+    told = share(size, 0 if size >= 0.01 else 1)  # noqa: PLR2004 -- 1 %
+    name = evidence.baseline
+    return warning, f"{name}-vs-{name} differs by {told}" if made else ""
+
+
+def _split_values(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
+    """Take back a difference if the gap is as large and blocks disagree; `equivalent` always."""
+    if evidence.gap <= math.log1p(evidence.margin):
+        return None
+    made = stated is Verdict.EQUIVALENT or (stated in DECIDED and evidence.split)
+    gap = share(math.expm1(evidence.gap))
+    groups, what, whose = "two groups whose ratios", "ratio", "the"
+    blocks = "the blocks"
+    if evidence.machine is not None:
+        groups, what, whose = "two groups that", "figure", "that run's"
+        blocks = "the blocks of a run"
+    warning = QualityWarning(
+        "split-values",
+        f"{blocks} fall into {groups} differ by {gap}: one {what} does not describe both",
+        f"look at {whose} values by block for what changed between them",
+    )
+    return warning, "values fall in two groups" if made else ""
+
+
+def _median_disagrees(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
+    if evidence.twin is None or not evidence.opposed or stated not in DECIDED:
+        return None
+    what, where = "mean and median", "the median's interval"
+    if evidence.machine is not None:
+        what, where = "means and ranks", "the interval by ranks"
+    low, high = map(math.exp, evidence.twin)
+    warning = QualityWarning(
+        "median-disagrees",
+        f"{what} lie on different sides of 1: {where} is {shown(low, high)}",
+        "look for outlying blocks, and run more blocks",
+    )
+    return warning, "mean and median disagree"
+
+
+def _serial_correlation(evidence: ContrastEvidence, _: Verdict) -> GateFinding | None:
+    if evidence.correlation is None:
+        return None
+    return (
+        QualityWarning(
+            "autocorrelation",
+            "neighbouring blocks resemble each other: lag-1 autocorrelation "
+            f"{evidence.correlation:+.2f}",
+            "the interval may be too narrow: run longer, or let the machine settle first",
+        ),
+        "",
+    )
+
+
+GATES: Final[tuple[Callable[[ContrastEvidence, Verdict], GateFinding | None], ...]] = (
+    _too_few_blocks,
+    _machine_moved,
+    _null_differs,
+    _split_values,
+    _median_disagrees,
+    _serial_correlation,
+)
+"""Of contrasts; the first reason is the one that is shown."""
+
+
+def budget_reason(evidence: Evidence, stated: Standing, told: Callable[[float], str]) -> str:
+    """Return why a budget is not decided, empty if it is; `told` puts an effect into words."""
+    return next(_budget_doubts(evidence, stated, told), "")
+
+
+def _budget_doubts(
+    evidence: Evidence, stated: Standing, told: Callable[[float], str]
+) -> Iterator[str]:
+    machine, name, close = evidence.machine, evidence.baseline, evidence.clear
+    between = machine is not None
+    if evidence.blocks < evidence.needed:
+        few = f"only {evidence.blocks} of {evidence.needed} needed blocks"
+        yield few if between else f"{few}: run more with --blocks"
+    if stated is Standing.UNDECIDED:
+        yield "the interval holds the bound: run more blocks with --blocks"
+    if machine and machine.size and close <= machine.size:
+        moved = percent(machine.ratio or 1.0)
+        yield f"the machine itself differs: the sentinel reads {moved}"
+    if evidence.null_reach and close <= evidence.null_reach:
+        yield (
+            f"{name} against its own second arm differs by as much: measure again"
+            if between
+            else f"{name}-vs-{name} differs by {told(abs(evidence.null.mean or 0.0))}, and the "
+            "interval comes as close to the bound as that"
+        )
+    if evidence.split:
+        gap = f"two groups {told(evidence.gap)} apart"
+        yield (
+            f"the values of a run fall in {gap}"
+            if between
+            else f"the values fall in {gap}: no single figure describes both"
+        )
+    if evidence.opposed:
+        what = "means and ranks" if between else "mean and median"
+        yield f"{what} lie on different sides of the bound"

@@ -1,15 +1,14 @@
-"""Published comparisons beside measured ones: which way each points. Pure.
+"""Published comparisons beside measured ones: which way each points.
 
-There is no verdict on a published number: other machines, other kernels, other tools. All that is
-judged is the direction, and it only where this run has decided one.
+There is no verdict on a published number: other machines, kernels and tools. Only the direction is
+judged, if this run has decided one.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-from netbench.analysis.model import Analysis, CellSummary, Contrast, Verdict
+from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import Direction, PlanSummary, PublishedComparison
 
 
@@ -27,14 +26,13 @@ class Agreement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One published comparison with its counterpart."""
+    """One published comparison with the run's contrast of the same name, if it has one."""
 
     published: PublishedComparison
     agreement: Agreement
     contrast: Contrast | None
-    """The counterpart; None where there is none."""
     reason: str
-    """Why there is no direction to compare; empty where there is one."""
+    """Why there is no direction to compare; empty if there is one."""
 
 
 def beside(plan: PlanSummary, analysis: Analysis) -> tuple[Beside, ...]:
@@ -49,7 +47,7 @@ def tally(found: Iterable[Beside]) -> tuple[tuple[Agreement, int], ...]:
 
 
 def measured(contrast: Contrast) -> Direction | None:
-    """Return the direction of a contrast's raw metric, None where none is decided."""
+    """Return the direction of a contrast's raw metric, None if none is decided."""
     match contrast.verdict:
         case Verdict.UNDECIDED:
             return None
@@ -62,7 +60,7 @@ def measured(contrast: Contrast) -> Direction | None:
 def _beside(one: PublishedComparison, plan: PlanSummary, analysis: Analysis) -> Beside:
     if one.incomparable:
         return Beside(one, Agreement.INCOMPARABLE, None, one.incomparable)
-    contrast = next((c for c in analysis.contrasts if _is_of(c, one)), None)
+    contrast = next((c for c in analysis.contrasts if _names(c) == _names(one)), None)
     if contrast is None or contrast.ratio is None:
         return Beside(one, Agreement.MISSING, None, _why_missing(one, plan, analysis))
     found = measured(contrast)
@@ -72,19 +70,8 @@ def _beside(one: PublishedComparison, plan: PlanSummary, analysis: Analysis) -> 
     return Beside(one, agreement, contrast, "")
 
 
-def _is_of(contrast: Contrast, one: PublishedComparison) -> bool:
-    return (contrast.driver, contrast.baseline, contrast.metric) == (
-        one.driver,
-        one.baseline,
-        one.metric,
-    ) and _place(contrast) == (one.path, one.probe, one.placement)
-
-
-def _place(thing: Contrast | CellSummary) -> tuple[str, str, str]:
-    return thing.path, thing.probe, thing.placement.value
-
-
-_AGAINST: Final = "the run compares with {0}, the source with {1}: --baseline {1}"
+def _names(one: Contrast | PublishedComparison) -> tuple[str, ...]:
+    return one.driver, one.baseline, one.metric, one.path, one.probe, one.placement
 
 
 def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis) -> str:
@@ -93,7 +80,8 @@ def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis
         if name not in plan.drivers:
             return f"{name} is not among the run's drivers: add it to --drivers"
     if plan.baseline != one.baseline:
-        return _AGAINST.format(plan.baseline, one.baseline)
+        compared = f"the run compares with {plan.baseline}, the source with {one.baseline}"
+        return f"{compared}: --baseline {one.baseline}"
     place = (one.path, one.probe, one.placement)
     if one.path not in {cell.path.value for cell in plan.cells}:
         return f"the path {one.path} was not asked for: add it to --paths"
@@ -102,7 +90,8 @@ def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis
     reasons = [
         f"{cell.driver}: {reason}"
         for cell in analysis.cells
-        if _place(cell) == place and cell.metric == one.metric and not cell.replica
+        if (cell.path, cell.probe, cell.placement) == place
+        and (cell.metric, cell.replica) == (one.metric, 0)
         for reason in cell.reasons
         if cell.driver in (one.driver, one.baseline)
     ]

@@ -1,19 +1,20 @@
-"""Warnings about the machine that a run was measured on: CPUs, clocks, neighbours."""
+"""Warnings about the machine that a run was measured on: CPUs, clocks, neighbours, drift."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from netbench.analysis.columns import Column, Floats, Rows, Words, groups
-from netbench.analysis.frame import Trials
-from netbench.analysis.model import QualityWarning
-from netbench.analysis.series import SentinelPoint
-from netbench.record import RunInfo
+from netbench.analysis.block_pairs import both, grouped, joined
+from netbench.analysis.frame import Frames, Trial
+from netbench.analysis.model import QualityWarning, SentinelPoint
+from netbench.analysis.stats import Floats, correlation
+from netbench.record import METRICS, PlanSummary, RunInfo
 from netbench.spec import Placement
-from netbench.units import share
+from netbench.units import percent, share
 
 STEAL_LIMIT: Final = 0.01
 """Share of CPU time taken by the hypervisor above which a record is warned of (METHOD §5)."""
@@ -25,52 +26,57 @@ went: three ticks of 10 ms in a second."""
 CLOCK_LIMIT: Final = 1.05
 """Ratio of the clocks of a placement's records, its 95th to its 5th percentile."""
 _FEWEST: Final = 4
-"""Windows that show a step."""
 
 
-def of_machine(info: RunInfo, trials: Trials, samples: Trials) -> tuple[QualityWarning, ...]:
-    """Return every warning about the machine; `samples` are the records with numbers."""
+def of_machine(info: RunInfo, frames: Frames) -> tuple[QualityWarning, ...]:
+    """Return every warning about the machine, drift aside."""
+    samples = frames.samples
     return (
         *_pins(samples),
         *_steal(samples),
         *_clock(samples),
-        *_others(info, trials),
-        *_neighbour(trials),
+        *_others(info, frames.trials),
+        *_neighbour(frames.trials),
         *_sentinel(samples),
     )
 
 
-def _pins(samples: Trials) -> Iterator[QualityWarning]:
-    if broken := int(np.sum(samples.pins.equal("broken"))):
+def _pins(samples: list[Trial]) -> Iterator[QualityWarning]:
+    pins = Counter(trial.pins for trial in samples)
+    if pins["broken"]:
         yield QualityWarning(
             "placement",
-            f"{broken} of {len(samples)} records ran on other CPUs than their placement's",
+            f"{pins['broken']} of {len(samples)} records ran on other CPUs than their placement's",
             "check cpusets and the engine's CPU limits; these records are of another placement",
         )
-    if unread := int(np.sum(samples.pins.equal("unread"))):
+    if pins["unread"]:
         yield QualityWarning(
             "placement-unseen",
-            f"the CPUs of {unread} of {len(samples)} records could not be read",
+            f"the CPUs of {pins['unread']} of {len(samples)} records could not be read",
             "run where the tools' /proc/<pid>/status is visible",
         )
 
 
-def _steal(samples: Trials) -> Iterator[QualityWarning]:
-    high = samples.steal[samples.steal > STEAL_LIMIT]
-    if len(high):
+def _steal(samples: list[Trial]) -> Iterator[QualityWarning]:
+    high = [t.steal for t in samples if t.steal is not None and t.steal > STEAL_LIMIT]
+    if high:
         yield QualityWarning(
             "steal",
             f"the hypervisor took more than {share(STEAL_LIMIT, 0)} of CPU time in {len(high)} of "
-            f"{len(samples)} records, at most {share(np.max(high))}",
+            f"{len(samples)} records, at most {share(max(high))}",
             "run on a quieter or a dedicated machine",
         )
 
 
-def _clock(samples: Trials) -> Iterator[QualityWarning]:
+def _by_placement(trials: Iterable[Trial]) -> list[tuple[Placement, list[Trial]]]:
+    return sorted(grouped((trial.cell.placement, trial) for trial in trials).items())
+
+
+def _clock(samples: list[Trial]) -> Iterator[QualityWarning]:
     """Yield placements whose CPUs changed their clock between records."""
-    read = samples.at(~np.isnan(samples.frequency))
-    for (placement,), rows in groups(read.placement):
-        low, high = np.percentile(read.frequency[rows], [5, 95])
+    for placement, own in _by_placement(samples):
+        clocks = [trial.frequency for trial in own if trial.frequency is not None]
+        low, high = np.percentile(clocks, [5, 95]) if clocks else (0.0, 0.0)
         if high > CLOCK_LIMIT * low:
             yield QualityWarning(
                 "frequency",
@@ -80,32 +86,33 @@ def _clock(samples: Trials) -> Iterator[QualityWarning]:
             )
 
 
-def _others(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
+def _others(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
     """Yield each netbench that measured meanwhile, with what the machine did in idle windows."""
     for other in info.others:
-        idle = trials.idle_busy[np.isin(trials.block, other.blocks) & ~np.isnan(trials.idle_busy)]
-        load = (
-            ""
-            if not len(idle)
-            else (f"; while nothing of this run worked, up to {np.max(idle):.2f} CPUs were busy")
-        )
+        blocks = {*other.blocks}
+        idle = [t.idle_busy for t in trials if t.idle_busy is not None and t.block in blocks]
+        most = max(idle, default=0.0)
+        load = f"; while nothing of this run worked, up to {most:.2f} CPUs were busy"
+
         yield QualityWarning(
             "another-run",
-            f"another netbench (run {other.id}) was at work here in {_blocks({*other.blocks})}"
-            f"{load}",
+            f"another netbench (run {other.id}) was at work here in {_blocks(blocks)}"
+            f"{load if idle else ''}",
             "each disturbs the other: run them one after the other",
         )
 
 
-def _neighbour(trials: Trials) -> Iterator[QualityWarning]:
+def _neighbour(trials: Iterable[Trial]) -> Iterator[QualityWarning]:
     """Yield who else worked: idle windows that were busy, or that changed by a step.
 
     Every block has one idle window; its figure stands in each of the block's records.
     """
-    read = trials.at(~np.isnan(trials.idle_busy))
-    blocks, first = np.unique(read.block, return_index=True)
-    idle = read.idle_busy[first]
-    busy = set(blocks[idle > IDLE_LIMIT].tolist())
+    found: dict[int, float] = {}
+    for trial in sorted(trials, key=lambda trial: trial.block):
+        if trial.idle_busy is not None:
+            found.setdefault(trial.block, trial.idle_busy)
+    blocks, idle = list(found), np.array(list(found.values()), np.float64)
+    busy = {block for block, load in found.items() if load > IDLE_LIMIT}
     at = _step(idle)
     parts = []
     if busy:
@@ -128,9 +135,9 @@ def _neighbour(trials: Trials) -> Iterator[QualityWarning]:
 
 
 def _step(idle: Floats) -> int | None:
-    """Return the index from which all windows lie beyond all before, None where there is none.
+    """Return the index from which all windows lie beyond all before, None if there is none.
 
-    Two on each side at least, so that one odd window is none.
+    Two windows on each side at least, `_FEWEST` in all: one odd window is no step.
     """
     if len(idle) < _FEWEST:
         return None
@@ -152,46 +159,84 @@ def _blocks(numbers: set[int]) -> str:
     return f"block{'' if len(ordered) == 1 else 's'} {', '.join(spans)}"
 
 
-def _sentinel(samples: Trials) -> Iterator[QualityWarning]:
-    """Yield placements that no reading tells of: nothing shows what the machine was like."""
-    for (placement,), rows in groups(samples.placement):
-        if placement == Placement.NONE.value:
+def _sentinel(samples: list[Trial]) -> Iterator[QualityWarning]:
+    """Yield placements without a reading: nothing shows what the machine was like."""
+    for placement, own in _by_placement(samples):
+        if placement is Placement.NONE:
             continue  # pinned to no CPU that could be read
-        own = samples.at(rows)
-        unread = np.isnan(own.before) & np.isnan(own.after)
-        if unread.any():
-            notes = [note for note in own.note[unread].seen if note]
+        unread = [trial.note for trial in own if trial.before is None and trial.after is None]
+        if unread:
+            notes = sorted({note for note in unread if note})
             yield QualityWarning(
                 "no-sentinel",
-                f"{int(np.sum(unread))} of {len(own)} records of placement {placement} have no "
+                f"{len(unread)} of {len(own)} records of placement {placement} have no "
                 f"sentinel reading{': ' if notes else ''}{'; '.join(notes)}",
                 "ratios stand; do not compare absolute figures with those of another run",
             )
 
 
-def readings(trials: Trials) -> Rows[SentinelPoint]:
+def readings(trials: Iterable[Trial]) -> tuple[SentinelPoint, ...]:
     """Return every usable reading, by time from the run's first one.
 
     All sessions of a probe in one block share its readings; each stands here once, with the first
     of their records.
     """
-    value = np.concatenate((trials.before, trials.after))
-    at = np.concatenate((trials.before_at, trials.after_at))
-    known = ~np.isnan(at + value)
-    placement = np.tile(trials.placement.codes, 2)
-    record = np.tile(trials.record, 2)
-    columns: dict[str, Column] = {
-        "record": record,
-        "driver": Words(np.tile(trials.driver.codes, 2), trials.driver.names),
-        "placement": Words(placement, tuple(map(Placement, trials.placement.names))),
-        "at": at - np.min(at, initial=math.inf, where=known),
-        "value": value,
-        "when": Words(np.repeat(np.array([1, 0], np.int32), len(trials)), ("after", "before")),
-    }
-    order = np.lexsort((record, value, placement, at))
-    order = order[known[order]]
-    first = np.ones(len(order), np.bool_)
-    first[1:] = False
-    for column in (at, placement, value):
-        first[1:] |= column[order][1:] != column[order][:-1]
-    return Rows(SentinelPoint, columns).at(order[first])
+    found = sorted(
+        (reading.at, trial.cell.placement, reading.value, trial.record, -number, trial.cell.driver)
+        for trial in trials
+        for number, reading in enumerate((trial.after, trial.before))
+        if reading is not None
+    )
+    first: dict[tuple[float, Placement, float], SentinelPoint] = {}
+    for at, placement, value, record, number, driver in found:
+        when = "before" if number else "after"
+        point = SentinelPoint(record, driver, placement, at - found[0][0], value, when)
+        first.setdefault((at, placement, value), point)
+    return tuple(first.values())
+
+
+def drifts(frames: Frames, plan: PlanSummary) -> Iterator[QualityWarning]:
+    """Yield the primary cells whose baseline moved over the blocks by more than the margin.
+
+    It moved if its mean logarithm in each block correlates with the block's number
+    (`stats.correlation`) and the straight line through it rises or falls by more than the margin;
+    by a step if two levels leave less than the line does. It cancels in the ratios.
+    """
+    for key, observed in frames.values.items():
+        if not METRICS[key.metric].primary:
+            continue
+        own = both(observed, plan.baseline)
+        series = joined(own, own)
+        blocks, logs = np.array(series.blocks, np.float64), np.log(series.driver)
+        if how := moved(blocks, logs, plan.margin):
+            yield QualityWarning(
+                "drift",
+                f"{plan.baseline} itself moved in {key.probe} on placement {key.placement}, "
+                f"{key.path}: {how}",
+                "it cancels in the ratios, since all arms of a block share it; do not compare "
+                "absolute figures, and let the machine settle before a run",
+            )
+
+
+def moved(blocks: Floats, logs: Floats, margin: float) -> str | None:
+    """Return in words how a series of logarithms moved over the blocks, None if it did not."""
+    if correlation(logs, blocks) is None:
+        return None
+    slope, start = np.polyfit(blocks, logs, 1)
+    change = float(slope * (blocks[-1] - blocks[0]))
+    if abs(change) <= math.log1p(margin):
+        return None
+    line = float(np.sum((logs - slope * blocks - start) ** 2))
+    cut, levels = min(
+        ((cut, _apart(logs[:cut], logs[cut:])) for cut in range(2, len(logs) - 1)),
+        key=lambda found: found[1],
+    )
+    if levels < line:
+        size = float(np.mean(logs[cut:]) - np.mean(logs[:cut]))
+        return f"a step of {percent(math.exp(size))} at block {blocks[cut]:.0f}"
+    return f"a drift of {percent(math.exp(change))} from the first block to the last"
+
+
+def _apart(one: Floats, other: Floats) -> float:
+    """Return the squares left around two levels."""
+    return float(np.var(one) * len(one) + np.var(other) * len(other))

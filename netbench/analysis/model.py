@@ -1,10 +1,8 @@
 """What the analysis says, as plain values: the only thing that reports and `--json` read."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.analysis.series import BlockDelta, SentinelPoint, TrialPoint
 from netbench.errors import NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement
@@ -72,6 +70,50 @@ class QualityWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockDelta:
+    """One block's contribution to a contrast."""
+
+    block: int
+    log_ratio: float
+    """ln(driver) less the mean of both baseline arms' ln."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPoint:
+    """One session's or trial's value of one metric."""
+
+    record: int
+    block: int
+    position: int
+    driver: str
+    replica: int
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
+    unit: str
+    value: float
+    attempt: int = 1
+    """More than 1 where the block was cut off and measured anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelPoint:
+    """One sentinel reading on the run's time axis."""
+
+    record: int
+    """Its number; the first one's where the sessions of a probe share a reading."""
+    driver: str
+    placement: Placement
+    at: float
+    """Seconds since the run's first reading."""
+    value: float
+    """Stream: bit/s; ping-pong: round trips per second."""
+    when: str
+    """`before` or `after` the probe's rounds or trials."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contrast:
     """A driver against the baseline for one metric in one cell (METHOD §2)."""
 
@@ -100,7 +142,7 @@ class Contrast:
     noise_floor: float | None
     """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None where unbounded."""
     warnings: tuple[QualityWarning, ...]
-    deltas: Sequence[BlockDelta]
+    deltas: tuple[BlockDelta, ...]
     saturated: str = ""
     """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
     stopped: Stopped = Stopped.FIXED_PLAN
@@ -141,7 +183,7 @@ class NullContrast:
     """Sample standard deviation of the log ratio; None below two blocks."""
     contains_one: bool
     """False only where a finite interval leaves 1 out."""
-    deltas: Sequence[BlockDelta]
+    deltas: tuple[BlockDelta, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +203,8 @@ class BudgetResult:
     """Ratio to the reference for a factor; difference from factor times reference where a quantity
     is added to it; else the value itself. None without a block."""
     low: float | None
-    """Lower end of its interval; None where unbounded."""
     high: float | None
     bound: float
-    """What it is held against."""
     reason: str
     """Why it is not decided; empty where it is."""
 
@@ -260,19 +300,16 @@ class Analysis:
     contrasts: tuple[Contrast, ...]
     nulls: tuple[NullContrast, ...]
     cells: tuple[CellSummary, ...]
-    points: Sequence[TrialPoint]
-    sentinel: Sequence[SentinelPoint]
+    points: tuple[TrialPoint, ...]
+    sentinel: tuple[SentinelPoint, ...]
     warnings: tuple[QualityWarning, ...]
-    """Doubts about the run as a whole."""
     measuring_share: float | None
     """Seconds of measuring over wall seconds of the run."""
     tally: OutcomeCounts
     budgets: tuple[BudgetResult, ...] = ()
-    """Every `--require` budget in every cell that it stands for."""
     budgets_kept: bool = True
     """Whether all of them are met, those that are not decided aside where that is allowed."""
     ceilings: tuple[Ceiling, ...] = ()
-    """One for each placement of the plan."""
 
     @property
     def exit_code(self) -> int:

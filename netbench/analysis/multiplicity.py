@@ -16,7 +16,7 @@ def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
 
 
 def leading(plan: PlanSummary) -> dict[str, str | None]:
-    """Return each probe's leading metric: the first with a ratio, None where none has one."""
+    """Return each probe's leading metric: the first with a ratio, None if none has one."""
     return {
         probe: next((m for m in metrics if m in METRICS and METRICS[m].compared), None)
         for probe, metrics in declared(plan).items()
@@ -32,8 +32,8 @@ def size(plan: PlanSummary, skipped: Container[Cell]) -> int:
     """Return m, the number of primary contrasts that the plan owes.
 
     Every driver beside the baseline, times the primary metrics of the cells that neither it nor
-    the baseline skips every time. Failures and cells not reached count: whether a trial came out
-    well is no part of the plan. m stays the same when contrasts are settled and leave.
+    the baseline skips every time. Failures and cells not reached count, and contrasts that are
+    settled and leave: m follows from the plan alone.
     """
     metrics = declared(plan)
     return sum(

@@ -1,27 +1,16 @@
 """The analysis from end to end: records -> frames -> contrasts, cells, warnings."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from netbench.analysis import cells, machine, multiplicity, quality
-from netbench.analysis.block_pairs import Observed
+from netbench.analysis.block_pairs import Key, grouped, place_of, position
 from netbench.analysis.budgets import judge_budgets, kept
-from netbench.analysis.ceiling import ceilings
-from netbench.analysis.contrasts import (
-    CellComparison,
-    ContrastCriteria,
-    ContrastTarget,
-    Key,
-    by_key,
-    targets,
-)
-from netbench.analysis.derived import with_buffer_delay
-from netbench.analysis.drift import drifts
-from netbench.analysis.frame import Collector, Frames, Trials, collect
+from netbench.analysis.ceiling import ceilings, saturated, saturations
+from netbench.analysis.contrasts import CellComparison, owed
+from netbench.analysis.frame import Collector, Frames, Trial, framed
 from netbench.analysis.model import (
     Analysis,
     Contrast,
@@ -30,12 +19,10 @@ from netbench.analysis.model import (
     Stopped,
     Verdict,
 )
-from netbench.analysis.observations import observations_of
-from netbench.analysis.saturation import saturations
 from netbench.analysis.stats import ALPHA
-from netbench.analysis.stopping import forecast, forecast_verdict, settles
+from netbench.analysis.stopping import forecasts, settles
 from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
-from netbench.spec import Cell, Path, Placement
+from netbench.spec import Cell, Path
 
 _ENDINGS: Final = {
     "out-of-time": Stopped.OUT_OF_TIME,
@@ -50,116 +37,96 @@ _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
 def analyse(info: RunInfo, records: Iterable[Record] | Collector) -> Analysis:
-    """Return all that can be said of a run; `netbench.analysis.analyse` has the details."""
-    return judged(info, framed(info, records))
+    """Judge a run by METHOD's rules.
 
-
-def framed(info: RunInfo, records: Iterable[Record] | Collector) -> Frames:
-    """Read every record once and return the frames."""
-    frames = records.frames() if isinstance(records, Collector) else collect(records)
-    return with_buffer_delay(frames, info.plan)
+    `records` is read once, in any order, and only its numbers are kept; or a collector has them.
+    Contrasts compare a driver with both baseline arms block by block; each of the m primary
+    contrasts gets 0.05 / m of the error rate.
+    """
+    return judged(info, framed(info.plan, records))
 
 
 def judged(info: RunInfo, frames: Frames) -> Analysis:
     """Return all that can be said of a run by its frames."""
-    owed = targets(frames, info.plan)
-    observations = observations_of(info.plan, frames)
-    primary = multiplicity.size(info.plan, observations.skipped)
-    used_up = saturations(frames, info.plan)
-    terms = ContrastCriteria(info.plan, ALPHA / max(primary, 1), used_up)
-    observed = by_key(frames)
-    compared = _comparisons(observed, info.plan, terms)
-    moved = tuple(drifts(observed, info.plan.baseline, info.plan.margin))
-    del observed  # the comparisons have their own
-    contrasts = tuple(_contrasts(frames, info, owed, compared, terms.alpha))
-    budgets = judge_budgets(info.plan, observations)
+    plan = info.plan
+    primary = multiplicity.size(plan, frames.skipped)
+    used_up = saturations(frames, plan)
+    alpha = ALPHA / max(primary, 1)
+    compared = _comparisons(frames, plan, alpha)
+    budgets = judge_budgets(plan, frames)
     limits = ceilings(info, frames)
     return Analysis(
-        baseline=info.plan.baseline,
+        baseline=plan.baseline,
         primary_contrasts=primary,
-        alpha=terms.alpha,
-        margin=info.plan.margin,
-        contrasts=contrasts,
-        nulls=tuple(comparison.null() for comparison in compared.values()),
-        cells=cells.summarise(frames, info.plan, used_up),
-        points=cells.points(frames),
+        alpha=alpha,
+        margin=plan.margin,
+        contrasts=tuple(_contrasts(info, frames, compared, used_up)),
+        nulls=tuple(comparison.null() for comparison in compared),
+        cells=cells.summarise(frames, plan, used_up),
+        points=frames.points,
         sentinel=machine.readings(frames.trials),
-        warnings=quality.of_run(info, frames, moved, limits),
+        warnings=quality.of_run(info, frames, limits),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
         budgets=budgets,
-        budgets_kept=kept(budgets, allow_undecided=info.plan.allow_undecided),
+        budgets_kept=kept(budgets, allow_undecided=plan.allow_undecided),
         ceilings=limits,
     )
 
 
-def _tally(trials: Trials) -> OutcomeCounts:
-    counts = {kind: int(np.sum(trials.outcome.equal(kind))) for kind in ("sample", "failure")}
-    by_design = int(np.sum(trials.by_design))
+def _tally(trials: Sequence[Trial]) -> OutcomeCounts:
+    counts = Counter(trial.outcome for trial in trials)
+    by_design = sum(trial.by_design for trial in trials)
     return OutcomeCounts(
         samples=counts["sample"],
         failures=counts["failure"],
         by_design=by_design,
-        impossible=int(np.sum(trials.outcome.equal("skip"))) - by_design,
+        impossible=counts["skip"] - by_design,
     )
 
 
-def _comparisons(
-    observed: Mapping[Key, Observed], plan: PlanSummary, terms: ContrastCriteria
-) -> dict[Key, CellComparison]:
+def _comparisons(frames: Frames, plan: PlanSummary, alpha: float) -> list[CellComparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
-    every_place = ((c.path.value, c.probe, c.placement.value) for c in plan.cells)
-    places = {place: rank for rank, place in enumerate(dict.fromkeys(every_place))}
+    places = list(dict.fromkeys(map(place_of, plan.cells)))
     metrics = [name for name, metric in METRICS.items() if metric.compared]
-
-    def rank(key: Key) -> tuple[int, int, Key]:
-        return places.get(key[:3], len(places)), metrics.index(key.metric), key
-
-    every = (key for key in observed if key.metric in metrics)
-    return {key: CellComparison(key, observed[key], terms) for key in sorted(every, key=rank)}
+    keys = sorted(
+        (key for key in frames.values if key.metric in metrics),
+        key=lambda key: (position(key.place, places), metrics.index(key.metric), key),
+    )
+    return [CellComparison(key, frames.values[key], plan, alpha) for key in keys]
 
 
 def _contrasts(
-    frames: Frames,
     info: RunInfo,
-    owed: tuple[ContrastTarget, ...],
-    compared: dict[Key, CellComparison],
-    alpha: float,
+    frames: Frames,
+    compared: Sequence[CellComparison],
+    used_up: Mapping[tuple[str, int, Key], str],
 ) -> Iterator[Contrast]:
     """Yield contrasts by cell and metric, drivers in the plan's order."""
-    drivers = {driver: rank for rank, driver in enumerate(info.plan.drivers)}
+    plan, drivers = info.plan, owed(frames, info.plan)
     left = {settled.cell: settled for settled in info.settled}
-    leading = multiplicity.leading(info.plan)
-    blocks = int(np.max(frames.trials.block, initial=0))
-    ran = quality.ran(frames.trials)
-    targets_of: defaultdict[Key, list[ContrastTarget]] = defaultdict(list)
-    for target in owed:
-        targets_of[target.key].append(target)
-    for key, comparison in compared.items():
-        for target in sorted(targets_of[key], key=lambda t: drivers.get(t.driver, len(drivers))):
-            gone = left.get(_cell(target))
+    places = grouped((trial.place, trial) for trial in frames.trials)
+    leading, blocks = multiplicity.leading(plan), frames.blocks
+    for comparison in compared:
+        key = comparison.key
+        for driver in drivers.get(key, ()):
+            contrast = comparison.contrast(driver)
+            gone = left.get(Cell(driver, Path(key.path), key.probe, key.placement))
             until = blocks if gone is None else gone.block
-            missing = quality.incomplete(
-                ran[key[:3]], target, comparison, info.plan.baseline, until
+            having = [delta.block for delta in contrast.deltas]
+            missing = quality.incomplete(places[key.place], having, (driver, plan.baseline), until)
+            used, other = (used_up.get((name, 0, key), "") for name in (driver, plan.baseline))
+            forecast, forecast_verdict = forecasts(contrast, plan, comparison.alpha, until)
+            made = replace(
+                contrast,
+                saturated=used,
+                warnings=(*contrast.warnings, *saturated(used, other), *missing),
+                stopped=_stopped(info, gone, contrast, leads=leading.get(key.probe) == key.metric),
+                stopped_after=None if gone is None else gone.block,
+                forecast=forecast,
+                forecast_verdict=forecast_verdict,
             )
-            contrast = comparison.contrast(target, missing)
-            leads = leading.get(key.probe) == key.metric
-            stopped = _stopped(info, gone, contrast, leads=leads)
-            more = settles(contrast, info.plan) is None
-            yield _with_doubt(
-                replace(
-                    contrast,
-                    stopped=stopped,
-                    stopped_after=None if gone is None else gone.block,
-                    forecast=forecast(contrast, info.plan, alpha, until) if more else None,
-                    forecast_verdict=forecast_verdict(contrast, info.plan, alpha, until),
-                )
-            )
-
-
-def _cell(target: ContrastTarget) -> Cell:
-    key = target.key
-    return Cell(target.driver, Path(key.path), key.probe, Placement(key.placement))
+            yield _with_doubt(made)
 
 
 def _stopped(info: RunInfo, gone: Settled | None, contrast: Contrast, *, leads: bool) -> Stopped:

@@ -2,17 +2,12 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final, NamedTuple
-
-import numpy as np
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 from netbench.analysis.ceiling import beyond
-from netbench.analysis.columns import Wholes, groups
-from netbench.analysis.contrasts import CellComparison, ContrastTarget
-from netbench.analysis.frame import Frames, Trials
-from netbench.analysis.machine import of_machine
+from netbench.analysis.frame import Frames, Trial
+from netbench.analysis.machine import drifts, of_machine
 from netbench.analysis.model import Ceiling, QualityWarning
 from netbench.record import RunInfo
 from netbench.spec import options_of
@@ -30,104 +25,60 @@ STATUS: Final = {
 
 
 def of_run(
-    info: RunInfo,
-    frames: Frames,
-    moved: Iterable[QualityWarning],
-    ceilings: tuple[Ceiling, ...],
+    info: RunInfo, frames: Frames, ceilings: tuple[Ceiling, ...]
 ) -> tuple[QualityWarning, ...]:
-    """Return every warning about the run as a whole; `moved` are those about its baseline."""
-    trials, samples = frames.trials, frames.trials.samples
+    """Return every warning about the run as a whole."""
+    samples = frames.samples
     return (
-        *_unfinished(info, trials),
+        *_unfinished(info, frames.blocks),
         *_resumed(info),
-        *_failures(trials),
+        *_failures(frames.trials),
         *_congestion_control(info, samples),
-        *of_machine(info, trials, samples),
+        *of_machine(info, frames),
         *_little(samples),
-        *_conntrack(info, trials),
+        *_conntrack(info, frames.trials),
         *beyond(ceilings),
         *_retransmits(info, frames),
-        *moved,
+        *drifts(frames, info.plan),
     )
 
 
-class Trouble(NamedTuple):
-    """One record without a number."""
-
-    record: int
-    driver: str
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What ran in one cell."""
-
-    every: Wholes
-    """Blocks, each once."""
-    blocks: dict[str, Wholes]
-    """The same, by driver."""
-    lost: Trials
-    """Those without a number."""
-
-    def troubles(self, drivers: Collection[str], blocks: Wholes) -> dict[int, list[Trouble]]:
-        """Return what went wrong with these drivers in each of these blocks."""
-        rows = np.isin(self.lost.block, blocks) & self.lost.driver.among(drivers)
-        own = self.lost.at(rows)
-        columns = (own.block, own.record, own.driver, own.outcome, own.reason)
-        found: defaultdict[int, list[Trouble]] = defaultdict(list)
-        for block, *trouble in zip(*(column.tolist() for column in columns), strict=True):
-            found[block].append(Trouble(*trouble))
-        return found
-
-
-def ran(trials: Trials) -> dict[tuple[str, ...], Ran]:
-    """Return what ran, by path, probe and placement."""
-    found: dict[tuple[str, ...], Ran] = {}
-    for name, rows in groups(trials.path, trials.probe, trials.placement):
-        drivers, blocks = trials.driver[rows], trials.block[rows]
-        found[name] = Ran(
-            np.unique(blocks),
-            {driver: np.unique(blocks[own]) for (driver,), own in groups(drivers)},
-            trials.at(rows[~trials.outcome[rows].equal("sample")]),
-        )
-    return found
-
-
 def incomplete(
-    cell: Ran, target: ContrastTarget, comparison: CellComparison, baseline: str, until: int
+    trials: Sequence[Trial], compared: Collection[int], drivers: tuple[str, str], until: int
 ) -> tuple[QualityWarning, ...]:
-    """Return a warning with the reasons where blocks gave this contrast no value.
+    """Return a warning with the reasons if blocks up to `until` gave a contrast no value.
 
-    Only those count that it ran in: up to block `until`.
+    Args:
+        trials: those of its cell, whichever the driver.
+        compared: blocks with a value of both.
+        drivers: the driver and its baseline.
+        until: the last block that it ran in.
     """
-    blocks = cell.every[cell.every <= until]
-    lost = blocks[~np.isin(blocks, comparison.blocks(target.driver))]
-    if not len(lost):
+    blocks = {trial.block for trial in trials if trial.block <= until}
+    lost = blocks.difference(compared)
+    if not lost:
         return ()
-    both = (target.driver, baseline)
-    theirs = [cell.blocks[driver] for driver in both if driver in cell.blocks]
-    began = lost[np.isin(lost, np.concatenate(theirs))] if theirs else lost[:0]
-    troubles = cell.troubles(both, began)
-    reasons = Counter(_why(troubles.get(block, ())) for block in began.tolist())
-    reasons["not run"] += len(lost) - reasons.total()
+    began: defaultdict[int, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.block in lost and trial.cell.driver in drivers:
+            began[trial.block].append(trial)
+    reasons = Counter(_why(began[block]) if block in began else "not run" for block in lost)
     return (
         QualityWarning(
             "incomplete-blocks",
-            f"{len(lost)} of {len(blocks)} blocks have no value of both: {_counted(+reasons)}",
+            f"{len(lost)} of {len(blocks)} blocks have no value of both: {_counted(reasons)}",
             "look at the evidence of the failed records; run more blocks with --blocks",
         ),
     )
 
 
-def _why(troubles: Iterable[Trouble]) -> str:
+def _why(lost: Iterable[Trial]) -> str:
     """Return why a block has no value of both a driver and its baseline."""
-    ordered = sorted(troubles, key=lambda trouble: trouble.record)
+    ordered = sorted(lost, key=lambda trial: trial.record)
     for outcome, word in (("failure", "failed"), ("skip", "skipped")):
-        first = next((trouble for trouble in ordered if trouble.outcome == outcome), None)
-        if first is not None:
-            return f"{first.driver} {word}: {first.reason}"
+        for trial in ordered:
+            if trial.outcome == outcome:
+                return f"{trial.cell.driver} {word}: {trial.reason}"
     return "no value of this metric"
 
 
@@ -137,10 +88,9 @@ def _counted(reasons: Counter[str]) -> str:
     return "; ".join(f"{reason} ({count})" for reason, count in ordered)
 
 
-def _unfinished(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
+def _unfinished(info: RunInfo, blocks: int) -> Iterator[QualityWarning]:
     budgeted = info.plan.adaptive and info.status == "out-of-time"
     if info.status in STATUS and not budgeted:
-        blocks = int(np.max(trials.block, initial=0))
         yield QualityWarning(
             info.status,
             f"{STATUS[info.status]}; {blocks} of {info.plan.blocks} blocks were begun",
@@ -162,27 +112,24 @@ def _resumed(info: RunInfo) -> Iterator[QualityWarning]:
             )
 
 
-def _failures(trials: Trials) -> Iterator[QualityWarning]:
-    failed = trials.at(trials.outcome.equal("failure"))
-    if len(failed):
-        reasons = Counter(
-            {
-                f"{driver}, {probe}: {reason}": len(rows)
-                for (driver, probe, reason), rows in groups(
-                    failed.driver, failed.probe, failed.reason
-                )
-            }
-        )
+def _failures(trials: Sequence[Trial]) -> Iterator[QualityWarning]:
+    failed = Counter(
+        f"{trial.cell.driver}, {trial.cell.probe}: {trial.reason}"
+        for trial in trials
+        if trial.outcome == "failure"
+    )
+    if failed:
         yield QualityWarning(
             "failed-trials",
-            f"{len(failed)} of {len(trials)} records failed: {_counted(reasons)}",
+            f"{failed.total()} of {len(trials)} records failed: {_counted(failed)}",
             "look at their evidence in the table of records",
         )
 
 
-def _congestion_control(info: RunInfo, samples: Trials) -> Iterator[QualityWarning]:
+def _congestion_control(info: RunInfo, samples: Iterable[Trial]) -> Iterator[QualityWarning]:
     used: defaultdict[str, list[str]] = defaultdict(list)
-    for (driver, name), _ in groups(samples.driver, samples.congestion_control):
+    seen = {(trial.cell.driver, trial.congestion_control) for trial in samples}
+    for driver, name in sorted((driver, name) for driver, name in seen if name is not None):
         used[driver].append(name)
     own = {driver: options_of(driver).get("cc") for driver in used}
     told = "; ".join(f"{driver}: {', '.join(names)}" for driver, names in used.items())
@@ -202,64 +149,56 @@ def _congestion_control(info: RunInfo, samples: Trials) -> Iterator[QualityWarni
         )
 
 
-def _conntrack(info: RunInfo, trials: Trials) -> Iterator[QualityWarning]:
+def _conntrack(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
     """Yield that the host's connection tracking table was nearly full."""
     most = dict(info.facts).get("net.conntrack_max")
     if not isinstance(most, int):
         return
-    full = trials.conntrack[trials.conntrack > CONNTRACK_FULL * most]
-    if len(full):
+    tracked = (trial.conntrack for trial in trials if trial.conntrack is not None)
+    full = [count for count in tracked if count > CONNTRACK_FULL * most]
+    if full:
         yield QualityWarning(
             "conntrack",
-            f"the host tracked up to {np.max(full):.0f} of at most {most} connections after "
+            f"the host tracked up to {max(full):.0f} of at most {most} connections after "
             f"{len(full)} records",
             "a full table drops connections: raise net.netfilter.nf_conntrack_max, or make fewer "
             "(`connections`)",
         )
 
 
-def _little(samples: Trials) -> Iterator[QualityWarning]:
+def _little(samples: Iterable[Trial]) -> Iterator[QualityWarning]:
     """Yield closed loops that break Little's law: rate x mean time = requests under way, one."""
-    loops = samples.at(~np.isnan(samples.concurrency))
-    stray = np.abs(loops.concurrency - 1)
-    strays = loops.at(stray > LITTLE)
-    if len(strays):
-        (worst,) = zip(
-            *(
-                column[np.argsort(stray[stray > LITTLE], kind="stable")[-1:]].tolist()
-                for column in (strays.concurrency, strays.driver, strays.probe, strays.record)
-            ),
-            strict=True,
-        )
+    loops = [(t.concurrency, t) for t in samples if t.concurrency is not None]
+    strays = [(abs(found - 1), found, trial) for found, trial in loops if abs(found - 1) > LITTLE]
+    if strays:
+        _, found, worst = max(strays, key=lambda stray: stray[0])
         yield QualityWarning(
             "little",
             f"rate times mean time is not the one request under way in {len(strays)} of "
-            f"{len(loops)} request-response records: {worst[0]:.3f} at worst "
-            f"({worst[1]}, {worst[2]}, record {worst[3]})",
+            f"{len(loops)} request-response records: {found:.3f} at worst "
+            f"({worst.cell.driver}, {worst.cell.probe}, record {worst.record})",
             "the tool's rate and times do not cover the same interval: look at its raw output and "
             "use neither figure of these records",
         )
 
 
 def _retransmits(info: RunInfo, frames: Frames) -> Iterator[QualityWarning]:
-    others = [probe.name for probe in info.plan.probes if "retransmits" not in probe.metrics]
-    numbers = frames.numbers
-    own = ~frames.trials.probe[numbers.row].among(others)
+    others = {probe.name for probe in info.plan.probes if "retransmits" not in probe.metrics}
     rates, counts = (
-        numbers.row[own & numbers.metric.equal(metric)] for metric in ("throughput", "retransmits")
+        {p.record for p in frames.points if p.metric == metric and p.probe not in others}
+        for metric in ("throughput", "retransmits")
     )
-    unknown = len(np.setdiff1d(rates, counts))
-    if unknown:
+    if rates - counts:
         yield QualityWarning(
             "retransmits-unknown",
-            f"the tool gave no retransmit count in {unknown} of {len(np.unique(rates))} "
+            f"the tool gave no retransmit count in {len(rates - counts)} of {len(rates)} "
             "throughput records",
             "use a kernel and an iperf3 that report TCP_INFO",
         )
 
 
-def measuring_share(info: RunInfo, trials: Trials) -> float | None:
-    """Return seconds of measuring over wall seconds of the run, None where the run has no end."""
+def measuring_share(info: RunInfo, trials: Iterable[Trial]) -> float | None:
+    """Return seconds of measuring over wall seconds of the run, None if the run has no end."""
     if info.wall is None or info.wall <= 0:
         return None
-    return math.fsum(trials.measuring.tolist()) / info.wall
+    return math.fsum(trial.measuring for trial in trials) / info.wall

@@ -1,4 +1,8 @@
-"""The statistics of METHOD §2, on plain arrays of per-block log ratios."""
+"""The statistics of METHOD §2, on plain arrays of per-block log ratios.
+
+Blocks of two runs have nothing in common: the interval of a difference of their means is Welch's,
+and its robust twin the Hodges-Lehmann shift with the interval that inverts the Mann-Whitney test.
+"""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +13,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Bounds = tuple[float, float]
+"""Both ends of an interval."""
 
 ALPHA: Final = 0.05
 """Chance of any false difference among the primary contrasts of one run."""
 MIN_BLOCKS: Final = 6
 """No contrast with fewer blocks has a verdict."""
 TWIN_CONFIDENCE: Final = 0.95
-"""Of the order-statistic interval: with six blocks it is the whole range, 96.9 %."""
+"""Of rank-based intervals; of six blocks' median it is the whole range, 96.9 %."""
 CORRELATION_BLOCKS: Final = 8
 CORRELATION_LIMIT: Final = 0.5
 CORRELATION_CHANCE: Final = 0.01
@@ -25,8 +31,8 @@ CORRELATION_CHANCE: Final = 0.01
 def tau(n: int, alpha: float) -> float | None:
     """Return the half-width of the t-mixture interval in standard errors, None if unbounded.
 
-    The interval is the set of means that a right-Haar t-test with prior variance g = 1 of the
-    standardised effect does not reject at `alpha`, whenever one chooses to look.
+    The interval holds the means that a right-Haar t-test with prior variance g = 1 of the
+    standardised effect does not reject at `alpha`, at any number of looks.
     """
     if n < 1:
         return None
@@ -42,29 +48,26 @@ class Interval:
 
     n: int
     mean: float | None
-    """None without a block."""
     deviation: float | None
-    """Sample standard deviation; None below two blocks."""
+    """Sample standard deviation."""
     half_width: float | None
-    """None where unbounded."""
+    """None if unbounded."""
     centre: float | None = None
-    """The middle of the interval where that is not the mean; None where it is."""
+    """The middle of the interval if that is not the mean."""
 
     @property
-    def bounds(self) -> tuple[float, float] | None:
-        """Both ends as logarithms, None where unbounded."""
+    def bounds(self) -> Bounds | None:
+        """Both ends as logarithms, None if unbounded."""
         centre = self.mean if self.centre is None else self.centre
         if centre is None or self.half_width is None:
             return None
         return centre - self.half_width, centre + self.half_width
 
 
-def t_mixture(deltas: Floats, alpha: float) -> Interval:
-    """Return the anytime-valid t-mixture interval of the mean of `deltas`."""
-    n = len(deltas)
-    deviation = spread(deltas)
-    width = tau(n, alpha)
-    half = None if width is None or deviation is None else width * deviation / math.sqrt(n)
+def around_mean(deltas: Floats, factor: float | None) -> Interval:
+    """Return the interval whose half-width is so many standard errors; unbounded for None."""
+    n, deviation = len(deltas), spread(deltas)
+    half = None if factor is None or deviation is None else factor * deviation / math.sqrt(n)
     return Interval(n, float(np.mean(deltas)) if n else None, deviation, half)
 
 
@@ -73,11 +76,11 @@ def spread(deltas: Floats) -> float | None:
     return float(np.std(deltas, ddof=1)) if len(deltas) > 1 else None
 
 
-def order_statistics(deltas: Floats) -> tuple[float, float] | None:
-    """Return the distribution-free 95 % interval of the median, None with too few values.
+def order_statistics(deltas: Floats) -> Bounds | None:
+    """Return the distribution-free 95 % interval of the median, None if even the range has less.
 
     Both ends are observed values, chosen by the binomial distribution of how many lie below the
-    median; None where even the whole range has less than 95 %.
+    median.
     """
     n = len(deltas)
     tail = (1 - TWIN_CONFIDENCE) / 2
@@ -90,12 +93,69 @@ def order_statistics(deltas: Floats) -> tuple[float, float] | None:
     return float(ordered[rank - 1]), float(ordered[n - rank])
 
 
+def welch(
+    left: Floats, right: Floats, alpha: float, *, factor: float = 1.0, day: float = 0.0
+) -> Interval:
+    """Return the interval of `mean(right) - factor * mean(left)`; `n` is the smaller sample's.
+
+    `day` is the assumed variance between runs, as a share of that between a run's blocks: one run
+    in each sample shows nothing of it. Degrees of freedom are Satterthwaite's.
+    """
+    n = min(len(left), len(right))
+    if not n:
+        return Interval(0, None, None, None)
+    mean = float(np.mean(right) - factor * np.mean(left))
+    if n < 2:  # noqa: PLR2004 - a deviation takes two values
+        return Interval(n, mean, None, None)
+    shares = [
+        scale**2 * float(np.var(values, ddof=1)) * (1 / len(values) + day)
+        for scale, values in ((factor, left), (1.0, right))
+    ]
+    error = math.sqrt(sum(shares))
+    if not error:
+        return Interval(n, mean, 0.0, 0.0)
+    freedom = sum(shares) ** 2 / sum(
+        share**2 / (len(values) - 1) for share, values in zip(shares, (left, right), strict=True)
+    )
+    from scipy import special  # noqa: PLC0415 - slow to import
+
+    quantile = float(special.stdtrit(freedom, 1 - alpha / 2))
+    return Interval(n, mean, error * math.sqrt(n), quantile * error)
+
+
+def shift(left: Floats, right: Floats, factor: float = 1.0) -> Bounds | None:
+    """Return the 95 % interval of the shift from `factor * left` to `right` by ranks.
+
+    Both ends are differences of two values, chosen by the normal approximation of Mann and
+    Whitney's U; None for too few values.
+    """
+    n, m = len(left), len(right)
+    if not n or not m:
+        return None
+    from scipy import special  # noqa: PLC0415 - slow to import
+
+    deviation = math.sqrt(n * m * (n + m + 1) / 12)
+    quantile = float(special.ndtri(1 - (1 - TWIN_CONFIDENCE) / 2))
+    rank = math.floor(n * m / 2 - quantile * deviation)
+    if rank < 1:
+        return None
+    ordered = np.sort(np.subtract.outer(right, factor * left), axis=None)
+    return float(ordered[rank - 1]), float(ordered[n * m - rank])
+
+
+def extremes(left: Floats, right: Floats) -> Bounds | None:
+    """Return the least and the largest of all differences `right - left`; None without any."""
+    if not len(left) or not len(right):
+        return None
+    return float(np.min(right) - np.max(left)), float(np.max(right) - np.min(left))
+
+
 def serial_correlation(deltas: Floats) -> float | None:
-    """Return the lag-1 autocorrelation where it is too large for chance, else None.
+    """Return the lag-1 autocorrelation if it is too large for chance, else None.
 
     METHOD warns above 0.5. Of few blocks that is common by chance (11 % at n = 8) and biased by
     -1/n, so it must also leave the central 99 % under random order, by the exact mean and variance
-    of Dufour and Roy (1985) and the normal approximation. Needs 8 blocks.
+    of Dufour and Roy (1985) and the normal approximation.
     """
     n = len(deltas)
     centred = deltas - np.mean(deltas) if n else deltas
@@ -111,11 +171,7 @@ def serial_correlation(deltas: Floats) -> float | None:
 
 
 def correlation(deltas: Floats, other: Floats) -> float | None:
-    """Return Pearson's correlation where it is too large for chance, else None.
-
-    As for `serial_correlation`: above 0.5, at least 8 blocks, and beyond the central 99 % of
-    Student's t for that many pairs.
-    """
+    """Return Pearson's correlation if it is above 0.5 and the central 99 % of Student's t."""
     n = len(deltas)
     if n < CORRELATION_BLOCKS or not _varies(deltas) or not _varies(other):
         return None
@@ -131,15 +187,11 @@ def strata(logs: Floats, least: float) -> Flags | None:
     """Return which values lie above the gap that splits them into two groups, None if none does.
 
     The largest gap of the sorted values exceeds 4 times the median gap. Plain noise does that in
-    every third arm of eight trials, so the gap must also exceed `least` (the margin that matters),
-    leave two values and a tenth on each side (one odd value is an outlier, which the
-    order-statistic twin guards against), and be wider than both sides together. Simulated: at
-    n >= 8 normal or t3 noise of 10 % trips this in under 3 % of arms, two levels a factor 2 apart
-    are found in over 95 %.
-
-    Args:
-        logs: logarithms of the values, or any others on a scale of differences.
-        least: smallest gap that matters, on that scale.
+    every third arm of eight trials, so the gap must also exceed `least` (the margin that matters,
+    on the scale of `logs`), leave two values and a tenth on each side (one odd value is an
+    outlier, which the order-statistic twin guards against), and be wider than both sides together.
+    Simulated: at n >= 8 normal or t3 noise of 10 % trips this in under 3 % of arms, two levels a
+    factor 2 apart are found in over 95 %.
     """
     ordered = np.sort(logs)
     n = len(ordered)

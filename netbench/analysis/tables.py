@@ -1,16 +1,15 @@
-"""A run as pandas frames with a fixed set of columns, for whoever computes on.
+"""A run as pandas frames with a fixed set of columns, for further computing.
 
 A number that is not there is missing (NaN), never a zero.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from netbench.analysis.derived import with_buffer_delay
-from netbench.analysis.frame import collect
+from netbench.analysis.block_pairs import grouped
+from netbench.analysis.frame import Trial, framed
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import Record, RunInfo
 
@@ -18,80 +17,34 @@ TEXT, NUMBER, WHOLE, FLAG = "object", "float64", "int64", "bool"
 
 TRIALS: Final = {
     "run": TEXT,
-    "record": WHOLE,
-    "block": WHOLE,
-    "position": WHOLE,
-    "attempt": WHOLE,
+    **dict.fromkeys(("record", "block", "position", "attempt"), WHOLE),
     "started": "datetime64[ns, UTC]",
     "driver": TEXT,
     "replica": WHOLE,
-    "path": TEXT,
-    "probe": TEXT,
-    "placement": TEXT,
-    "outcome": TEXT,
-    "reason": TEXT,
-    "metric": TEXT,
-    "unit": TEXT,
-    "value": NUMBER,
-    "sentinel_before": NUMBER,
-    "sentinel_after": NUMBER,
-    "steal": NUMBER,
+    **dict.fromkeys(("path", "probe", "placement", "outcome", "reason", "metric", "unit"), TEXT),
+    **dict.fromkeys(("value", "sentinel_before", "sentinel_after", "steal"), NUMBER),
 }
-"""Columns of `trials`, with their types."""
-_OF_TRIALS: Final = {
-    name: {"sentinel_before": "before", "sentinel_after": "after"}.get(name, name)
-    for name in TRIALS
-    if name not in {"run", "started", "metric", "unit", "value"}
-}
-"""Columns of `trials` that each trial has once, by their name there."""
 CONTRASTS: Final = {
-    "run": TEXT,
-    "driver": TEXT,
-    "baseline": TEXT,
-    "path": TEXT,
-    "probe": TEXT,
-    "placement": TEXT,
-    "metric": TEXT,
-    "unit": TEXT,
+    **dict.fromkeys(("run", "driver", "baseline", "path", "probe", "placement"), TEXT),
+    **dict.fromkeys(("metric", "unit"), TEXT),
     "primary": FLAG,
     "blocks": WHOLE,
-    "ratio": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
-    "difference": NUMBER,
-    "driver_median": NUMBER,
-    "baseline_median": NUMBER,
-    "verdict": TEXT,
-    "reason": TEXT,
+    **dict.fromkeys(("ratio", "low", "high", "difference"), NUMBER),
+    **dict.fromkeys(("driver_median", "baseline_median"), NUMBER),
+    **dict.fromkeys(("verdict", "reason"), TEXT),
     "by_sign": FLAG,
-    "median_ratio": NUMBER,
-    "unshared_low": NUMBER,
-    "unshared_high": NUMBER,
-    "noise_floor": NUMBER,
-    "saturated": TEXT,
-    "stopped": TEXT,
-    "warnings": TEXT,
+    **dict.fromkeys(("median_ratio", "unshared_low", "unshared_high", "noise_floor"), NUMBER),
+    **dict.fromkeys(("saturated", "stopped", "warnings"), TEXT),
 }
-"""Columns of `contrasts`, with their types."""
 CELLS: Final = {
-    "run": TEXT,
-    "driver": TEXT,
+    **dict.fromkeys(("run", "driver"), TEXT),
     "replica": WHOLE,
-    "path": TEXT,
-    "probe": TEXT,
-    "placement": TEXT,
-    "metric": TEXT,
-    "unit": TEXT,
-    "median": NUMBER,
-    "p25": NUMBER,
-    "p75": NUMBER,
-    "trials": WHOLE,
-    "failures": WHOLE,
-    "skips": WHOLE,
-    "reasons": TEXT,
-    "saturated": TEXT,
+    **dict.fromkeys(("path", "probe", "placement", "metric", "unit"), TEXT),
+    **dict.fromkeys(("median", "p25", "p75"), NUMBER),
+    **dict.fromkeys(("trials", "failures", "skips"), WHOLE),
+    **dict.fromkeys(("reasons", "saturated"), TEXT),
 }
-"""Columns of `cells`, with their types."""
+"""Each frame's columns with their types."""
 
 
 def trials(info: RunInfo, records: Iterable[Record]) -> pd.DataFrame:
@@ -100,35 +53,15 @@ def trials(info: RunInfo, records: Iterable[Record]) -> pd.DataFrame:
     A record that gave no number has one row: `metric`, `unit` and `value` are missing, and `reason`
     says why.
     """
-    started: dict[int, str] = {}
-
-    def noting() -> Iterator[Record]:
-        for record in records:
-            started[record.number] = record.clock.started
-            yield record
-
-    frames = collect(noting())
-    frames = with_buffer_delay(frames, info.plan)
-    numbers = frames.numbers
-    none = np.setdiff1d(np.arange(len(frames.trials)), numbers.row)
-    row = np.concatenate((numbers.row, none))
-    lost = [None] * len(none)
-    every = frames.trials.at(row)
-    whole = pd.DataFrame(
-        {
-            "run": info.id,
-            **{name: getattr(every, field).tolist() for name, field in _OF_TRIALS.items()},
-            "metric": [*numbers.metric.tolist(), *lost],
-            "unit": [*numbers.unit.tolist(), *lost],
-            "value": np.concatenate((numbers.value, np.full(len(none), np.nan))),
-            "started": pd.to_datetime(
-                [started[number] for number in every.record.tolist()], utc=True, format="ISO8601"
-            ),
-        }
-    )
-    order = ["record", "block", "position", "metric"]
-    whole = whole.sort_values(order, kind="stable", ignore_index=True)
-    return whole[list(TRIALS)].astype(TRIALS)
+    frames = framed(info.plan, records)
+    points = grouped((point.record, point) for point in frames.points)
+    rows = [
+        row | {name: getattr(point, name, None) for name in ("metric", "unit", "value")}
+        for trial in frames.trials
+        for row in [_trial(trial)]
+        for point in points.get(trial.record, [None])
+    ]
+    return _frame(info, rows, TRIALS)
 
 
 def contrasts(info: RunInfo, analysis: Analysis) -> pd.DataFrame:
@@ -141,15 +74,34 @@ def cells(info: RunInfo, analysis: Analysis) -> pd.DataFrame:
     return _frame(info, [_cell(cell) for cell in analysis.cells], CELLS)
 
 
-def _frame(info: RunInfo, rows: list[dict[str, object]], columns: dict[str, str]) -> pd.DataFrame:
+def _frame(
+    info: RunInfo, rows: list[dict[str, object]], columns: Mapping[str, str]
+) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=[name for name in columns if name != "run"])
+    if "started" in columns:
+        found["started"] = pd.to_datetime(found["started"], utc=True, format="ISO8601")
     return found.assign(run=info.id)[list(columns)].astype(columns)
 
 
+def _fields(value: object, columns: Iterable[str]) -> dict[str, object]:
+    return {name: getattr(value, name) for name in columns if hasattr(value, name)}
+
+
+def _trial(trial: Trial) -> dict[str, object]:
+    cell = trial.cell
+    return _fields(trial, TRIALS) | {
+        "driver": cell.driver,
+        "path": cell.path.value,
+        "probe": cell.probe,
+        "placement": cell.placement.value,
+        "sentinel_before": trial.before.value if trial.before else None,
+        "sentinel_after": trial.after.value if trial.after else None,
+    }
+
+
 def _contrast(contrast: Contrast) -> dict[str, object]:
-    row = {name: getattr(contrast, name) for name in CONTRASTS if hasattr(contrast, name)}
     low, high = contrast.unshared or (None, None)
-    return row | {
+    return _fields(contrast, CONTRASTS) | {
         "placement": contrast.placement.value,
         "unshared_low": low,
         "unshared_high": high,
@@ -160,5 +112,7 @@ def _contrast(contrast: Contrast) -> dict[str, object]:
 
 
 def _cell(cell: CellSummary) -> dict[str, object]:
-    row = {name: getattr(cell, name) for name in CELLS if hasattr(cell, name)}
-    return row | {"placement": cell.placement.value, "reasons": "; ".join(cell.reasons)}
+    return _fields(cell, CELLS) | {
+        "placement": cell.placement.value,
+        "reasons": "; ".join(cell.reasons),
+    }

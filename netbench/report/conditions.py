@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, plain
 from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis
 from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, RunInfo
-from netbench.report.labels import grouped, joined
+from netbench.report.labels import joined
 from netbench.report.sentences import declared_driver, fact
 from netbench.spec import Path
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import RunContrast
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import RunInfo
-from netbench.report.labels import concerns, grouped, key_of
+from netbench.report.labels import concerns, key_of
 from netbench.report.sentences import primaries, primary_measures
 
 MARKS: Final = (

@@ -2,8 +2,8 @@
 
 import math
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey, plain
@@ -14,9 +14,9 @@ from netbench.analysis.model import (
     CellSummary,
     Contrast,
     NullContrast,
+    TrialPoint,
     Verdict,
 )
-from netbench.analysis.series import TrialPoint
 from netbench.record import METRICS
 from netbench.spec import Cell
 
@@ -34,8 +34,6 @@ _WHOLE_FROM: Final = 10
 _DIGITS: Final = 4
 """Decimals at most."""
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | RunContrast | Cell
 """What belongs to a cell."""
 
@@ -91,14 +89,6 @@ def medians_text(contrast: Contrast) -> str:
         for value in (contrast.driver_median, contrast.baseline_median)
     )
     return f"{driver} against {baseline}"
-
-
-def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
-    """Return the second of each pair by the first, in the order in which they come."""
-    found: dict[K, list[V]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
 
 
 def shortened(text: str, most: int) -> str:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import CommandLine, Digest, RecordRow
 from netbench.analysis.model import Analysis, Contrast
 from netbench.report.costs import USED_UP
 from netbench.report.document import Json
 from netbench.report.figures import Figure
-from netbench.report.labels import contrast_id, grouped, interval, signed
+from netbench.report.labels import contrast_id, interval, signed
 from netbench.report.sharing import WORDS, NamespaceTable, NamespaceUse
 from netbench.report.stopping import stop_words
 

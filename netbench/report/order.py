@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Final
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary
-from netbench.report.labels import capital, counted, grouped, key_of, metric_title
+from netbench.report.labels import capital, counted, key_of, metric_title
 from netbench.spec import Placement
 
 PLACEMENT: Final = "placement"

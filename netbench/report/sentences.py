@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import TRIED, CellKey, plain
 from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.literature import beside, tally
@@ -15,7 +16,6 @@ from netbench.report.labels import (
     brief,
     capital,
     counted,
-    grouped,
     joined,
     judgement,
     key_of,

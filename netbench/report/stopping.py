@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
-from netbench.analysis.series import TrialPoint, in_columns
 from netbench.record import PlanSummary, RunInfo
-from netbench.report.labels import counted, grouped, joined, key_of
+from netbench.report.labels import counted, joined, key_of
 from netbench.report.sentences import primaries, subject
 
 WORDS: Final[dict[Stopped, str]] = {
@@ -186,4 +186,4 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
 
 def _done(analysis: Analysis) -> int:
     """Return the last block that gave a value."""
-    return int(in_columns(analysis.points, TrialPoint).numbers("block").max(initial=0))
+    return max((point.block for point in analysis.points), default=0)

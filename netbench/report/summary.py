@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
@@ -16,7 +17,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.costs import cost_rows
 from netbench.report.html_env import environment
-from netbench.report.labels import counted, grouped, joined
+from netbench.report.labels import counted, joined
 from netbench.report.sentences import (
     baseline_check,
     engine_line,

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest, FailureReason
 from netbench.analysis.model import Analysis, Contrast, QualityWarning
 from netbench.record import RunInfo
 from netbench.report.conditions import conditions
-from netbench.report.labels import bounded, capital, counted, grouped, joined, key_of
+from netbench.report.labels import bounded, capital, counted, joined, key_of
 from netbench.report.sentences import fact, primaries, primary_nulls
 
 QUIET_GOVERNOR: Final = "performance"

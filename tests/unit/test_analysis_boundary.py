@@ -12,7 +12,7 @@ from netbench.analysis.boundary import (
     level,
     multiplier,
 )
-from netbench.analysis.stats import Floats, t_mixture, tau
+from netbench.analysis.stats import Floats, around_mean, tau
 
 ALPHA = 0.05
 SIX_TO_TWENTY = Looks(6, 20)
@@ -111,7 +111,7 @@ def test_looks_are_in_order(first: int, cap: int) -> None:
 def test_beyond_the_cap_both_intervals_hold() -> None:
     values = np.random.default_rng(3).normal(0.1, 0.02, 24)
     planned = interval(values[:12], Looks(6, 12), ALPHA).bounds
-    extended = t_mixture(values, 0.2 * ALPHA).bounds
+    extended = around_mean(values, tau(len(values), 0.2 * ALPHA)).bounds
     found = interval(values, Looks(6, 12), ALPHA)
 
     assert planned is not None
@@ -125,7 +125,7 @@ def test_an_extension_that_contradicts_the_plan_stands_alone() -> None:
     noise = np.random.default_rng(4).normal(0, 0.001, 60)
     values = noise + np.where(np.arange(60) < 6, 0.5, -0.01)
     planned = interval(values[:6], Looks(6, 6), ALPHA).bounds
-    plain = t_mixture(values, 0.2 * ALPHA).bounds
+    plain = around_mean(values, tau(len(values), 0.2 * ALPHA)).bounds
 
     assert planned is not None
     assert plain is not None

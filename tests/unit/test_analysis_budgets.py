@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from support.campaign import Campaign, Model, noisy, renumbered
 
-from netbench.analysis import Analysis, BudgetResult, Standing, analyse, multiplicity
+from netbench.analysis import Analysis, BudgetResult, Collector, Standing, analyse
 from netbench.analysis.boundary import Looks, interval
-from netbench.analysis.budget_gates import GATES, BudgetCriteria, BudgetEvidence
-from netbench.analysis.budgets import awaited, judge_budgets
-from netbench.analysis.observations import ObservationsSoFar
-from netbench.analysis.stats import Interval
+from netbench.analysis.budgets import BudgetCriteria, awaited, judge_budgets
+from netbench.analysis.frame import Frames
+from netbench.analysis.gates import Evidence
+from netbench.analysis.stats import Interval, order_statistics
 from netbench.plan import offered_by, read_budgets
 from netbench.record import Failure, ProbeSummary, Record, RunInfo, Skip
 from netbench.record.outcome import Outcome
@@ -204,16 +204,24 @@ def test_a_wide_noise_floor_withholds_nothing() -> None:
 def test_a_median_on_the_other_side_of_the_bound_leaves_it_open() -> None:
     effects = 0.03 + np.resize([0.001, -0.001, 0.0005], 24)
     effects[[2, 7, 12, 17, 22]] = -0.3, -0.6, -0.9, -1.2, -0.45
-    evidence = BudgetEvidence(
-        effects, Interval(24, -0.12, 0.3, 0.08), (), Interval(0, None, None, None), 6
+    evidence = Evidence(
+        baseline="host",
+        interval=Interval(24, -0.12, 0.3, 0.08),
+        twin=order_statistics(effects),
+        gap=0.0,
+        agreed=False,
+        null=Interval(0, None, None, None),
+        null_reach=0.0,
+        counts=(24,),
+        needed=6,
     )
     budget = read_budgets(["bridge.rtt_p50 <= 1 host"], offered_by(rtt({}).info().plan), [])[0]
     terms = BudgetCriteria(budget, rtt({}).info().plan.cells[1], "host", 0.05, 0.05)
-    stated = terms.stand(evidence.interval.bounds)
-    found = [reason for gate in GATES if (reason := gate(terms, evidence, stated))]
+    result = terms.result(evidence, absent="")
 
-    assert stated is Standing.MET
-    assert found == ["mean and median lie on different sides of the bound"]
+    assert terms.stand(evidence.interval.bounds) is Standing.MET
+    assert result.standing is Standing.UNDECIDED
+    assert result.reason == "mean and median lie on different sides of the bound"
 
 
 @pytest.mark.parametrize(
@@ -340,11 +348,12 @@ def test_a_run_in_progress_is_judged_as_it_will_be_at_its_end(blocks: int) -> No
     records = campaign.records()
     expressions = ("bridge.rtt_p50 <= 1.5 host", "container.rtt_p50 <= bridge + 1us")
     info = required(campaign.info(), *expressions)
-    so_far = ObservationsSoFar(info.plan, multiplicity.leading(info.plan))
+    so_far = Collector()
     for record in records:
         so_far.take(record)
+    frames = Frames(so_far.trials, so_far.values)
 
-    assert judge_budgets(info.plan, so_far.observations()) == analyse(info, records).budgets
+    assert judge_budgets(info.plan, frames) == analyse(info, records).budgets
 
 
 def test_a_driver_exactly_at_its_bound_is_rarely_called_either_way() -> None:

@@ -5,7 +5,7 @@ import pytest
 from support.campaign import Campaign, noisy
 
 from netbench.analysis import QualityWarning, Verdict, analyse
-from netbench.analysis.drift import moved
+from netbench.analysis.machine import moved
 
 
 def run(shape: Callable[[int], float], blocks: int = 10, seed: int = 1) -> list[QualityWarning]:

@@ -1,13 +1,13 @@
 import math
 from collections import defaultdict
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbench.analysis.block_pairs import Observed, arm, both, joined
-from netbench.analysis.columns import words
+from netbench.analysis.block_pairs import Key, Observed, arm, both, by_key, joined
+from netbench.analysis.model import TrialPoint
+from netbench.spec import Placement
 
 Seen = tuple[str, int, int, int, float]
 """Driver, replica, block, attempt, value."""
@@ -15,30 +15,25 @@ Seen = tuple[str, int, int, int, float]
 
 def observed(*seen: Seen) -> Observed:
     """The values of one cell and metric, recorded in this order."""
-    drivers, replicas, blocks, attempts, values = map(list, zip(*seen, strict=True))
-    return Observed(
-        driver=words(drivers),
-        replica=np.array(replicas),
-        block=np.array(blocks),
-        attempt=np.array(attempts),
-        record=np.arange(1, len(seen) + 1),
-        value=np.array(values, np.float64),
-    )
+    key = Key("east-west", "tcp-throughput", Placement.CROSS, "throughput")
+    return by_key(
+        TrialPoint(number, block, 1, driver, replica, *key, "bit/s", value, attempt)
+        for number, (driver, replica, block, attempt, value) in enumerate(seen, 1)
+    )[key]
 
 
 def test_the_baseline_is_the_geometric_mean_of_its_arms() -> None:
     found = observed(("host", 0, 1, 1, 10.0), ("host", 1, 1, 1, 40.0), ("host", 1, 2, 1, 7.0))
     mean = both(found, "host")
 
-    assert mean.block.tolist() == [1, 2]
-    assert mean.value.tolist() == pytest.approx([20.0, 7.0])
+    assert mean == pytest.approx({(1, 1): 20.0, (2, 1): 7.0})
 
 
 def test_a_value_that_has_no_logarithm_counts_only_where_none_is_taken() -> None:
     found = observed(("host", 0, 1, 1, 0.0), ("host", 1, 1, 1, 4.0))
 
-    assert both(found, "host").value.tolist() == [4.0]
-    assert both(found, "host", positive=False).value.tolist() == [2.0]
+    assert both(found, "host") == {(1, 1): 4.0}
+    assert both(found, "host", positive=False) == {(1, 1): 2.0}
 
 
 def test_an_arm_without_a_value_has_no_block() -> None:
@@ -76,9 +71,9 @@ def test_blocks_are_those_that_one_finds_one_by_one(seen: list[Seen]) -> None:
 
     pairs = joined(arm(observed(*seen), "bridge", 0), both(observed(*seen), "host"))
 
-    assert pairs.block.tolist() == list(expected)
+    assert pairs.blocks == tuple(expected)
     assert pairs.driver.tolist() == [own for own, _ in expected.values()]
     assert pairs.baseline.tolist() == pytest.approx([mean for _, mean in expected.values()])
-    assert pairs.deltas.tolist() == pytest.approx(
+    assert pairs.logs.tolist() == pytest.approx(
         [math.log(own / mean) for own, mean in expected.values()], abs=1e-12
     )

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from netbench.analysis import Verdict
+from netbench.analysis.block_pairs import Pairs
 from netbench.analysis.boundary import Looks, interval
+from netbench.analysis.gates import ContrastEvidence
 from netbench.analysis.stats import Floats
-from netbench.analysis.verdicts import ContrastEvidence, Judgement, judge, read
+from netbench.analysis.verdicts import Judgement, evidence_of, judge, read
 from netbench.record import METRICS
 
 NOISE = np.array([0.010, -0.012, 0.004, -0.006, 0.011, -0.009, 0.002, 0.001])
@@ -21,21 +23,18 @@ def once(n: int) -> Looks:
 
 
 def evidence(
-    deltas: Floats, null: Floats = NOISE, *, metric: str = "throughput", share: float = ALPHA
+    deltas: Floats, null: Floats = NOISE, levels: Floats | float = 1.0
 ) -> ContrastEvidence:
-    """A contrast with these log ratios over a quiet baseline."""
-    baselines = 20e9 * np.exp(np.resize(NOISE, len(deltas)))
-    return ContrastEvidence(
-        metric=METRICS[metric],
-        baseline="host",
-        interval=interval(deltas, once(len(deltas)), share),
-        null=interval(null, once(len(null)), share),
+    """A contrast with these log ratios over a quiet baseline, both times the levels."""
+    baselines = levels * 20e9 * np.exp(np.resize(NOISE, len(deltas)))
+    return evidence_of(
+        METRICS["throughput"],
+        "host",
+        Pairs(tuple(range(1, len(deltas) + 1)), baselines * np.exp(deltas), baselines),
+        interval(null, once(len(null)), ALPHA),
         margin=0.05,
-        deltas=deltas,
-        driver=baselines * np.exp(deltas),
-        baselines=baselines,
         looks=once(len(deltas)),
-        share=share,
+        share=ALPHA,
     )
 
 
@@ -155,11 +154,9 @@ def test_two_groups_that_agree_on_the_sign_are_only_told() -> None:
 
 
 def test_two_levels_that_both_arms_share_are_no_groups() -> None:
-    case = evidence(-0.25 - NOISE)
-    levels = np.exp(groups(0.7))
-    shared = replace(case, driver=case.driver * levels, baselines=case.baselines * levels)
+    deltas = -0.25 - NOISE
 
-    assert judge(shared) == judge(case)
+    assert judge(evidence(deltas, levels=np.exp(groups(0.7)))) == judge(evidence(deltas))
 
 
 def test_a_median_on_the_other_side_takes_the_verdict_back() -> None:

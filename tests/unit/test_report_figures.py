@@ -10,8 +10,7 @@ from support.synthetic import ROUNDS, Reported, contrast_of, reported
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.cpu_sums import split
 from netbench.analysis.digest_model import CostSplit, Goal, Load, MergedTimes, SearchTrial
-from netbench.analysis.model import CellSummary, Contrast, Verdict
-from netbench.analysis.series import TrialPoint
+from netbench.analysis.model import CellSummary, Contrast, TrialPoint, Verdict
 from netbench.record import Absent, Failure, Measurement, PlanSummary, ProbeSummary, Record, Sample
 from netbench.record.histogram import histogram_of
 from netbench.report import digest

@@ -1,48 +1,65 @@
-"""From run folders' records to a comparison: each run beside the first."""
+"""From run folders' records to a comparison: each run beside the first.
 
+What is compared is one driver in one cell, in two runs. Blocks of two runs are no pairs, so that
+everything here is a statistic of independent samples.
+"""
+
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
+from netbench.analysis import multiplicity
+from netbench.analysis.block_pairs import Key, grouped
 from netbench.analysis.budgets import kept
-from netbench.analysis.columns import groups
 from netbench.analysis.compare.budgets import judge_between
-from netbench.analysis.compare.conditions import Watcher, of_run
-from netbench.analysis.compare.contrasts import contrasts, places
-from netbench.analysis.compare.differences import accepted, differences
-from netbench.analysis.compare.gates import RunContrastCriteria
-from netbench.analysis.compare.model import ComparedSide, MachineState, Pairing, RunComparison
-from netbench.analysis.compare.samples import Measured
-from netbench.analysis.contrasts import by_key
-from netbench.analysis.observations import observations_of
-from netbench.analysis.pipeline import framed, judged
-from netbench.analysis.series import SentinelPoint, in_columns
+from netbench.analysis.compare.differences import (
+    RunDifference,
+    Watcher,
+    accepted,
+    differences,
+    of_run,
+)
+from netbench.analysis.compare.model import (
+    Basis,
+    ComparedSide,
+    MachineState,
+    Pairing,
+    RunComparison,
+    RunContrast,
+    Side,
+)
+from netbench.analysis.compare.samples import Drawn, Matched, Measured, gives
+from netbench.analysis.frame import Collector
+from netbench.analysis.model import Verdict
+from netbench.analysis.pipeline import judged
 from netbench.analysis.stats import ALPHA
+from netbench.analysis.verdicts import judge, noise_floor
 from netbench.plan.budget_scope import offered_by_runs
-from netbench.record import Budget, Record, RunInfo
+from netbench.record import METRICS, Budget, Record, RunInfo
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, PER_SECOND
+
+_ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUIVALENT)
+"""Regressions first."""
 
 
 def measured(label: str, folder: str, info: RunInfo, records: Iterable[Record]) -> Measured:
     """Read a run's records once, and return what it is compared by."""
-    watcher = Watcher()
-    frames = framed(info, watcher.watching(records))
+    watcher, collector = Watcher(), Collector()
+    for record in records:
+        watcher.take(record)
+        collector.take(record)
+    frames = collector.frames(info.plan)
     run = ComparedSide(label, folder, info, judged(info, frames))
-    observations = observations_of(info.plan, frames)
-    sentinel = in_columns(run.analysis.sentinel, SentinelPoint)
-    value = sentinel.numbers("value")
+    readings = grouped((point.placement, point) for point in run.analysis.sentinel)
     return Measured(
         run=run,
         conditions=of_run(info) | watcher.conditions(),
-        numbers=by_key(frames),
-        readings={
-            str(placement): float(np.median(value[rows]))
-            for (placement,), rows in groups(sentinel.words("placement"))
-        },
-        reasons=observations.reasons,
-        skipped=observations.skipped,
+        frames=frames,
+        readings={at: float(np.median([p.value for p in own])) for at, own in readings.items()},
     )
 
 
@@ -51,7 +68,6 @@ class Wanted:
     """What a comparison is asked for."""
 
     accept: tuple[str, ...] = ()
-    """Facts that may differ, by name or pattern."""
     budgets: tuple[Budget, ...] = ()
     """Between runs, as `offered_by_runs` reads them."""
     allow_undecided: bool = False
@@ -65,16 +81,16 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunCompariso
     the plans, and from what was skipped every time.
     """
     first, *others = runs
-    owed = sum(place.primary for other in others for place in places(first, other))
+    owed = sum(primary for other in others for _, primary in owed_contrasts(first, other))
     margin = max(one.run.info.plan.margin for one in runs)
-    terms = RunContrastCriteria(ALPHA / max(owed, 1), margin)
+    alpha = ALPHA / max(owed, 1)
     offer = offered_by_runs({one.run.label: one.run.info.plan for one in runs})
     results = judge_between(wanted.budgets, offer, runs, wanted.accept, margin)
     return RunComparison(
         runs=tuple(one.run for one in runs),
-        pairings=tuple(_pairing(first, other, wanted.accept, terms) for other in others),
+        pairings=tuple(_pairing(first, other, wanted.accept, alpha, margin) for other in others),
         accept=wanted.accept,
-        alpha=terms.alpha,
+        alpha=alpha,
         contrasts=owed,
         margin=margin,
         budgets=results,
@@ -84,16 +100,19 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunCompariso
 
 
 def _pairing(
-    left: Measured, right: Measured, accept: Sequence[str], terms: RunContrastCriteria
+    left: Measured, right: Measured, accept: Sequence[str], alpha: float, margin: float
 ) -> Pairing:
     found = accepted(differences(left.conditions, right.conditions), accept)
-    made = contrasts(left, right, found, terms)
+    made = [
+        _contrast(owed, found, alpha, margin, primary=primary)
+        for owed, primary in owed_contrasts(left, right)
+    ]
     cells = [run.info.plan.cells for run in (left.run, right.run)]
     return Pairing(
         left=left.run,
         right=right.run,
         differences=found,
-        contrasts=made,
+        contrasts=tuple(sorted(made, key=_rank)),
         machine=tuple(_machine(left, right)),
         only_left=tuple(cell for cell in cells[0] if cell not in set(cells[1])),
         only_right=tuple(cell for cell in cells[1] if cell not in set(cells[0])),
@@ -103,7 +122,84 @@ def _pairing(
 def _machine(left: Measured, right: Measured) -> Iterator[MachineState]:
     """Yield what the sentinel read of the machine in both runs."""
     for placement in Placement:
-        readings = [side.readings.get(placement.value) for side in (left, right)]
-        if readings[0] is not None and readings[1] is not None:
+        if placement in left.readings and placement in right.readings:
             unit = PER_SECOND if placement is Placement.SAME else BITS_PER_SECOND
-            yield MachineState(placement, readings[0], readings[1], unit)
+            yield MachineState(placement, left.readings[placement], right.readings[placement], unit)
+
+
+def owed_contrasts(left: Measured, right: Measured) -> Iterator[tuple[Matched, bool]]:
+    """Yield what both runs planned, and did not both rule out, and whether it is primary.
+
+    A cell's metrics are those that either run has there and that have a ratio; where neither
+    has any, the leading one stands for what is missing. The baseline has no ratio to itself, and
+    two runs with two baselines have no ratio to a baseline in common.
+    """
+    plans = left.run.info.plan, right.run.info.plan
+    theirs = set(plans[0].cells) - (left.frames.skipped & right.frames.skipped)
+    leading = multiplicity.leading(plans[1])
+    same_baseline = plans[0].baseline == plans[1].baseline
+    compared = [name for name, metric in METRICS.items() if metric.compared]
+    for cell in (cell for cell in plans[1].cells if cell in theirs):
+        had = [m for m in compared if any(gives(side, cell, m) for side in (left, right))]
+        for metric in had or filter(None, [leading.get(cell.probe)]):
+            primary = all(
+                multiplicity.is_primary(plan, cell.probe, cell.placement, metric) for plan in plans
+            )
+            relative = same_baseline and cell.driver != plans[1].baseline
+            for basis in Basis if relative else [Basis.ABSOLUTE]:
+                yield Matched(left, right, cell, Key.of(cell, metric), basis), primary
+
+
+def _rank(contrast: RunContrast) -> tuple[object, ...]:
+    """Sort regressions first, the largest of each kind first."""
+    size = abs(math.log(contrast.ratio)) if contrast.ratio else 0.0
+    return (not contrast.primary, _ORDER.index(contrast.verdict), bool(contrast.withheld), -size)
+
+
+def _contrast(
+    owed: Matched, found: Sequence[RunDifference], alpha: float, margin: float, *, primary: bool
+) -> RunContrast:
+    left, right = owed.samples
+    evidence = owed.evidence(alpha, margin)
+    bare = RunContrast(
+        *owed.key,
+        left=_side(owed.left, owed, left),
+        right=_side(owed.right, owed, right),
+        basis=owed.basis,
+        driver=owed.cell.driver,
+        baseline=owed.baseline,
+        unit=evidence.metric.unit,
+        primary=primary,
+        machine=None if evidence.machine is None else evidence.machine.ratio,
+        withheld=owed.withheld(found),
+    )
+    if bare.withheld or not evidence.blocks:
+        return bare
+    judgement = judge(evidence)
+    low, high = evidence.interval.bounds or (None, None)
+    return replace(
+        bare,
+        ratio=_exp(evidence.interval.mean),
+        low=_exp(low),
+        high=_exp(high),
+        difference=float(np.median(right.values) - np.median(left.values)),
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        noise_floor=noise_floor(evidence.null),
+        warnings=judgement.warnings,
+    )
+
+
+def _exp(log: float | None) -> float | None:
+    return None if log is None else math.exp(log)
+
+
+def _side(measured: Measured, owed: Matched, sample: Drawn) -> Side:
+    return Side(
+        run=sample.label,
+        blocks=sample.blocks,
+        level=_exp(float(np.mean(sample.effects))) if sample.blocks else None,
+        median=float(np.median(sample.values)) if sample.blocks else None,
+        measured=gives(measured, owed.cell, owed.key.metric),
+        reason=sample.absent,
+    )

@@ -1,15 +1,175 @@
-"""What differs between two runs, graded by the facts registry: a confounder, or not."""
+"""Under what a run measured, and what of it differs from another run: a confounder, or not."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from netbench.analysis.compare.conditions import Conditions, Scope
+from netbench.analysis.block_pairs import position
 from netbench.facts.registry import FACTS, declared
-from netbench.record import Absent, FactValue
+from netbench.probes import PROBES, AnyProbe
+from netbench.record import Absent, FactValue, HopProof, Link, Record, RunInfo, Sample
+from netbench.spec import Placement, Role
 
 _LINKS: Final = "path.links"
+_TRIAL: Final = (
+    "trial.published_via",
+    "trial.congestion_control_client",
+    "trial.congestion_control_server",
+    "trial.cgroup_source",
+)
+"""Facts of trials that must agree between runs."""
+_HOP: Final = ("mode", "mtu", "qdisc", "offloads")
+"""What a path's proof records of each of its links."""
+_LINK: Final = ("txqlen", "gso_max_size", "gro_max_size", "tso_max_size", "carrier")
+"""What the endpoints' facts record of it beside that."""
+_ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)
+"""Namespaces in which a link has the same name in every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The trials that a fact is about; None for all."""
+
+    driver: str | None = None
+    path: str | None = None
+    probe: str | None = None
+    placement: str | None = None
+    detail: str = ""
+    """Which of several: a link of the path, in words."""
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What two runs must have in common for the fact to count: a path, a probe, a placement."""
+        return (self.driver, self.path), self.probe, self.placement
+
+    def covers(self, drivers: Iterable[str], path: str, probe: str, placement: str) -> bool:
+        """Tell whether the fact is about trials of one of these drivers in this cell."""
+        return (
+            (self.driver is None or self.driver in drivers)
+            and self.path in {None, path}
+            and self.probe in {None, probe}
+            and self.placement in {None, placement}
+        )
+
+    def __str__(self) -> str:
+        """Return `bridge, east-west, client eth0`; empty for the whole run."""
+        parts = (self.driver, self.path, self.probe, self.placement, self.detail)
+        return ", ".join(part for part in parts if part)
+
+
+Conditions = Mapping[tuple[str, Scope], FactValue]
+"""Values by a fact's name and the trials that it is about."""
+
+
+def of_run(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
+    """Return what stands in `run.json`."""
+    found = {(name, Scope()): value for name, value in info.facts}
+    found["netbench.version", Scope()] = info.version
+    found |= _plan(info)
+    for probe in info.plan.probes:
+        facts = (("kind", probe.kind), *probe.parameters)
+        found |= {(f"probe.{name}", Scope(probe=probe.name)): value for name, value in facts}
+    return found | _tools(info)
+
+
+def _plan(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
+    plan = info.plan
+    facts: dict[str, FactValue] = {
+        "suite": plan.suite,
+        "drivers": plan.drivers,
+        "baseline": plan.baseline,
+        "blocks": plan.blocks,
+        "adaptive": plan.adaptive,
+        "margin": plan.margin,
+        "seed": plan.seed,
+        "congestion_control": plan.congestion_control or "the system's own",
+        "max_time": "none" if plan.max_time is None else plan.max_time,
+    }
+    if plan.adaptive:
+        facts["precision"] = plan.precision
+    found = {(f"plan.{name}", Scope()): value for name, value in facts.items()}
+    for at in plan.placements:
+        if at.placement != Placement.NONE:
+            told = f"client {at.client}, server {at.server}"
+            found["plan.cpus", Scope(placement=at.placement)] = told
+    return found
+
+
+def _tools(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
+    """Return versions: a probe's tools concern its cells, the others no cell's result."""
+    kinds = {cell.probe: cell.probe for cell in info.plan.cells}  # of a run that names no kinds
+    kinds |= {probe.name: probe.kind for probe in info.plan.probes}
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for name, kind in kinds.items():
+        for tool in _tools_of(PROBES[kind]()) if kind in PROBES else ():
+            users[tool].append(name)
+    found: dict[tuple[str, Scope], FactValue] = {}
+    for tool, version in info.tools:
+        if tool not in users:
+            found[f"helper.{tool}", Scope()] = version
+        found |= {(f"tool.{tool}", Scope(probe=name)): version for name in users.get(tool, ())}
+    return found
+
+
+def _tools_of(probe: AnyProbe) -> frozenset[str]:
+    load = getattr(probe, "load", None)
+    return frozenset(tool for tool in (probe.tool, load.tool if load else "") if tool)
+
+
+class Watcher:
+    """Notes, as records pass by, under what each driver's trials ran."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._seen: defaultdict[tuple[str, Scope], dict[FactValue | None, None]] = defaultdict(dict)
+
+    def conditions(self) -> dict[tuple[str, Scope], FactValue]:
+        """Return what was seen; where trials differ, every value, joined."""
+        return {key: _joined(list(values)) for key, values in self._seen.items()}
+
+    def take(self, record: Record) -> None:
+        """Note one record's, if it is a sample."""
+        cell = record.cell
+        if not isinstance(record.outcome, Sample):
+            return
+        facts = dict(record.facts)
+        for name in _TRIAL:
+            if name in facts:
+                self._seen[name, Scope(cell.driver, cell.path.value)][facts[name]] = None
+        if record.path is None:
+            return
+        links = {
+            (end.role.value, link.index): link for end in record.endpoints for link in end.links
+        }
+        hops = record.path.hops
+        told = tuple(f"{hop.namespace} {hop.kind or hop.link}" for hop in hops)
+        self._seen[_LINKS, Scope(cell.driver, cell.path.value)][told] = None
+        for number, hop in enumerate(hops, 1):
+            here = Scope(cell.driver, cell.path.value, detail=_name(number, hop))
+            for name, value in _values(hop, links.get((hop.namespace, hop.index))):
+                self._seen[f"link.{name}", here][value] = None
+
+
+def _values(hop: HopProof, link: Link | None) -> Iterator[tuple[str, FactValue]]:
+    for source, names in ((hop, _HOP), (link, _LINK)):
+        for name in names:
+            value = getattr(source, name, None)
+            yield name, Absent("not readable there") if value is None else value
+
+
+def _name(number: int, hop: HopProof) -> str:
+    """Return a link's name where every run has the same, else its kind and place on the path."""
+    if hop.namespace in _ENDS:
+        return f"{hop.namespace} {hop.link}"
+    return f"{hop.namespace} {hop.kind or hop.link} (link {number})"
+
+
+def _joined(values: list[FactValue | None]) -> FactValue:
+    read = [value for value in values if value is not None]
+    known = [value for value in read if not isinstance(value, Absent)] or read[:1]
+    return known[0] if len(known) == 1 else tuple(sorted(str(value) for value in known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +178,13 @@ class RunDifference:
 
     fact: str
     scope: Scope
-    """The trials that it is about."""
     left: FactValue | None
-    """None where that run did not record it."""
+    """None if that run did not record it."""
     right: FactValue | None
     confounder: bool
     """Whether runs that differ in it are not compared, by the registry's rule."""
     meaning: str
     accepted: bool = False
-    """Whether the user said that they are compared all the same."""
 
     @property
     def withholds(self) -> bool:
@@ -45,19 +203,17 @@ def differences(left: Conditions, right: Conditions) -> tuple[RunDifference, ...
     neither could read does not. What is about a driver's path, a probe or a placement counts only
     where both runs have it, and links one by one only where the paths have the same ones.
     """
-    shared = [
-        {part(scope) for _, scope in left} & {part(scope) for _, scope in right} for part in _PARTS
-    ]
+    shared = _parts(left) & _parts(right)
     apart = {
-        _path(scope)
+        (scope.driver, scope.path)
         for name, scope in (*left, *right)
         if name == _LINKS and left.get((name, scope)) != right.get((name, scope))
     }
     found = []
     for name, scope in dict.fromkeys((*left, *right)):
-        if any(part(scope) not in both for part, both in zip(_PARTS, shared, strict=True)):
+        if not shared.issuperset(enumerate(scope.parts)):
             continue
-        if name.startswith("link.") and _path(scope) in apart:
+        if name.startswith("link.") and (scope.driver, scope.path) in apart:
             continue
         values = left.get((name, scope)), right.get((name, scope))
         if not _same(*values):
@@ -90,20 +246,8 @@ def confounders(
     )
 
 
-def _path(scope: Scope) -> tuple[str | None, str | None]:
-    return scope.driver, scope.path
-
-
-def _probe(scope: Scope) -> str | None:
-    return scope.probe
-
-
-def _placement(scope: Scope) -> str | None:
-    return scope.placement
-
-
-_PARTS: Final[tuple[Callable[[Scope], object], ...]] = (_path, _probe, _placement)
-"""What runs must share of a fact's scope for it to be told."""
+def _parts(conditions: Conditions) -> set[tuple[int, object]]:
+    return {part for _, scope in conditions for part in enumerate(scope.parts)}
 
 
 def _same(left: FactValue | None, right: FactValue | None) -> bool:
@@ -113,4 +257,4 @@ def _same(left: FactValue | None, right: FactValue | None) -> bool:
 
 def _rank(name: str, order: Sequence[str]) -> int:
     known = declared(name)
-    return order.index(known.name) if known and known.name in order else len(order)
+    return position(known.name if known else name, order)

@@ -23,7 +23,6 @@ class Side:
     """One run's part in a contrast."""
 
     run: str
-    """Its label."""
     blocks: int
     level: float | None
     """Geometric mean over the blocks: of the ratio to the baseline, or of the figure itself."""
@@ -32,40 +31,39 @@ class Side:
     measured: bool
     """Whether the driver gave the metric there."""
     reason: str
-    """Why there is no figure; empty where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContrast:
     """One driver in one cell and metric: what the right run says of it beside the left one."""
 
+    path: str
+    probe: str
+    placement: Placement
+    metric: str
     left: Side
     right: Side
     basis: Basis
     driver: str
     baseline: str
     """Of both runs, or of the right one where they differ."""
-    path: str
-    probe: str
-    placement: Placement
-    metric: str
     unit: str
     primary: bool
-    ratio: float | None
-    """Right over left; None where it is withheld, or where a side has no figure."""
-    low: float | None
-    high: float | None
-    difference: float | None
-    """Right minus left of the medians, in `unit`; None as for `ratio`."""
-    verdict: Verdict
-    """Of the right run: `slower` is a regression."""
-    noise_floor: float | None
-    """By how much the baseline's A/A ratios of both runs may differ, 0.02 for 2 %."""
     machine: float | None
     """The sentinel's median reading on this placement, right over left; None without one."""
     withheld: tuple[str, ...]
-    """Facts that differ and keep this from being compared."""
-    warnings: tuple[QualityWarning, ...]
+    """Facts that differ and keep this from being compared; then no figure follows."""
+    ratio: float | None = None
+    """Right over left; None if a side has no figure, as all below."""
+    low: float | None = None
+    high: float | None = None
+    difference: float | None = None
+    """Right minus left of the medians, in `unit`."""
+    verdict: Verdict = Verdict.UNDECIDED
+    """Of the right run: `slower` is a regression."""
+    noise_floor: float | None = None
+    """By how much the baseline's A/A ratios of both runs may differ, 0.02 for 2 %."""
+    warnings: tuple[QualityWarning, ...] = ()
     reason: str = ""
     """Why it is undecided, in about five words; empty where it is decided or withheld."""
 
@@ -77,11 +75,10 @@ class RunContrast:
 
 @dataclass(frozen=True, slots=True)
 class MachineState:
-    """What the sentinel says of the machine in two runs, on one placement's CPUs."""
+    """The sentinel's median readings in two runs, on one placement's CPUs."""
 
     placement: Placement
     left: float
-    """Median reading of the whole run."""
     right: float
     unit: str
 
@@ -109,7 +106,6 @@ class Pairing:
     right: ComparedSide
     differences: tuple[RunDifference, ...]
     contrasts: tuple[RunContrast, ...]
-    """Regressions first."""
     machine: tuple[MachineState, ...]
     only_left: tuple[Cell, ...]
     only_right: tuple[Cell, ...]
@@ -127,14 +123,11 @@ class RunComparison:
     runs: tuple[ComparedSide, ...]
     pairings: tuple[Pairing, ...]
     accept: tuple[str, ...]
-    """Facts that the user said may differ, as given."""
     alpha: float
-    """Each contrast's share of the error rate."""
     contrasts: int
-    """How many share it."""
+    """How many share the error rate; each has `alpha` of it."""
     margin: float
     """Relative effect that matters: the widest of the runs' margins."""
     budgets: tuple[BudgetResult, ...]
-    """Every `--require` budget in every cell that it stands for."""
     budgets_kept: bool
     allow_undecided: bool

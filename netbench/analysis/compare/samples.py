@@ -1,21 +1,33 @@
-"""One run's values of one cell and metric: a sample with one value for each block."""
+"""One run's values of one cell and metric as a sample, and what two samples show of each other."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from netbench.analysis.block_pairs import Observed, arm, both, joined
+from netbench.analysis.block_pairs import Key, arm, both, joined
+from netbench.analysis.boundary import Looks, interval
 from netbench.analysis.cells import NOT_REACHED
-from netbench.analysis.compare.conditions import Conditions
+from netbench.analysis.compare.differences import Conditions, RunDifference, confounders
 from netbench.analysis.compare.model import Basis, ComparedSide
-from netbench.analysis.contrasts import Key
-from netbench.analysis.stats import Floats
+from netbench.analysis.frame import Frames
+from netbench.analysis.gates import ContrastEvidence, MachineChange, group_gap, reach
+from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, extremes, shift, welch
 from netbench.record import METRICS
-from netbench.spec import Cell
+from netbench.spec import Cell, Placement
 
-NONE: Final = np.array([], np.float64)
+DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}
+"""Variance between runs that is assumed, as a share of that between blocks.
+
+The ratio to the baseline of one block cancels what differs between days, a figure of its own does
+not; docs/method.md has what was measured of both.
+"""
+SPLIT_RATIO: Final = 1.5
+"""Median sentinel readings that differ by more show a machine in two different conditions."""
+NULL_CHANCE: Final = 0.01
+"""How often two runs with nothing wrong may differ in their A/A."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +36,27 @@ class Measured:
 
     run: ComparedSide
     conditions: Conditions
-    numbers: Mapping[Key, Observed]
-    readings: Mapping[str, float]
+    frames: Frames
+    readings: Mapping[Placement, float]
     """The sentinel's median reading by placement."""
-    reasons: Mapping[Cell, tuple[str, ...]]
-    """Of failures and skips."""
-    skipped: frozenset[Cell]
-    """Cells that were never more than skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A sample: what one run has of one driver in one cell and metric."""
 
-    effects: Floats = field(default_factory=lambda: NONE)
+    label: str
+    effects: Floats
     """One a block: ln(driver) less the mean of both baseline arms' ln, or the logarithm of the
     figure; the figure itself where 0 is one of its ordinary values."""
-    values: Floats = field(default_factory=lambda: NONE)
+    values: Floats
     """The driver's figures in the metric's unit, one a block."""
-    nulls: Floats = field(default_factory=lambda: NONE)
+    nulls: Floats
     """ln of the baseline's second arm over its first, of the blocks that have both; their
     difference where 0 is an ordinary value."""
-    reading: float | None = None
-    """The sentinel's median on this placement's CPUs; None without a reading."""
+    reading: float | None
+    """The sentinel's median on this placement's CPUs."""
+    absent: str
 
     @property
     def blocks(self) -> int:
@@ -54,35 +64,110 @@ class Drawn:
         return len(self.effects)
 
 
-def drawn(measured: Measured, key: Key, driver: str, basis: Basis) -> Drawn:
-    """Return a run's sample of a driver."""
-    observed, positive = measured.numbers.get(key), METRICS[key.metric].compared
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One driver in one cell and metric, in two runs."""
+
+    left: Measured
+    right: Measured
+    cell: Cell
+    key: Key
+    basis: Basis
+
+    @property
+    def baseline(self) -> str:
+        """The baseline of both runs, or of the right one where they differ."""
+        return self.right.run.info.plan.baseline
+
+    @property
+    def samples(self) -> tuple[Drawn, Drawn]:
+        """What each run has of it."""
+        return _drawn(self.left, self), _drawn(self.right, self)
+
+    def withheld(self, found: Iterable[RunDifference]) -> tuple[str, ...]:
+        """Return the facts that differ and keep it from being compared."""
+        drivers = {self.cell.driver, *([self.baseline] if self.basis is Basis.RELATIVE else ())}
+        return tuple(dict.fromkeys(map(str, confounders(found, drivers, *self.key.place))))
+
+    def evidence(self, alpha: float, margin: float) -> ContrastEvidence:
+        """Return what two samples show on logarithms; the effect is right over left."""
+        left, right = self.samples
+        limit = math.log1p(margin)
+        seen, farthest = _farthest_null(left, right, alpha)
+        return ContrastEvidence(
+            metric=METRICS[self.key.metric],
+            baseline=self.baseline,
+            margin=margin,
+            interval=welch(left.effects, right.effects, alpha, day=DAYS[self.basis]),
+            twin=shift(left.effects, right.effects),
+            gap=max(group_gap(side.effects, (side.effects,), limit) for side in (left, right)),
+            agreed=reach(extremes(left.effects, right.effects)) > 0,
+            null=welch(left.nulls, right.nulls, alpha),
+            null_reach=reach(farthest.bounds),
+            farthest=farthest,
+            seen=seen,
+            counts=(left.blocks, right.blocks),
+            needed=MIN_BLOCKS,
+            machine=_machine_change(left, right, self.basis, margin),
+        )
+
+
+def _drawn(measured: Measured, matched: Matched) -> Drawn:
+    cell, key, basis = matched.cell, matched.key, matched.basis
+    observed, positive = measured.frames.values.get(key), METRICS[key.metric].compared
     baseline = measured.run.info.plan.baseline
-    own = both(observed, driver, positive=positive)
+    own = both(observed, cell.driver, positive=positive)
     other = own if basis is Basis.ABSOLUTE else both(observed, baseline, positive=positive)
     pairs = joined(own, other)
-    first, second = (arm(observed, baseline, n, positive=positive) for n in (0, 1))
+    second, first = (arm(observed, baseline, n, positive=positive) for n in (1, 0))
     again = joined(second, first)
     figures = np.log(pairs.driver) if positive else pairs.driver
+    missing = NOT_REACHED
+    if gives(measured, cell, key.metric):
+        missing = "no block has both the driver and the baseline"
     return Drawn(
-        effects=pairs.deltas if basis is Basis.RELATIVE else figures,
+        label=measured.run.label,
+        effects=pairs.logs if basis is Basis.RELATIVE else figures,
         values=pairs.driver,
-        nulls=again.deltas if positive else again.driver - again.baseline,
+        nulls=again.logs if positive else again.driver - again.baseline,
         reading=measured.readings.get(key.placement),
+        absent="" if len(pairs) else measured.frames.reasons(cell) or missing,
     )
 
 
-def gives(measured: Measured, driver: str, key: Key) -> bool:
-    """Tell whether a run has a driver's figure of a cell and metric."""
-    observed = measured.numbers.get(key)
-    return observed is not None and driver in observed.driver.seen
+def gives(measured: Measured, cell: Cell, metric: str) -> bool:
+    """Tell whether a run has a figure of a cell and metric."""
+    observed = measured.frames.values.get(Key.of(cell, metric), ())
+    return any(name == cell.driver for name, _ in observed)
 
 
-def absent(measured: Measured, cell: Cell, key: Key) -> str:
-    """Return why a run has no sample of a cell."""
-    reasons = measured.reasons.get(cell)
-    if reasons:
-        return "; ".join(reasons)
-    if gives(measured, cell.driver, key):
-        return "no block has both the driver and the baseline"
-    return NOT_REACHED
+def _farthest_null(left: Drawn, right: Drawn, alpha: float) -> tuple[str, Interval]:
+    """Return the A/A interval of a run, or of both runs' difference, that reaches farthest.
+
+    With it comes where it was seen, in words.
+    """
+    found = []
+    for side in (left, right):
+        only = max(len(side.nulls), MIN_BLOCKS)
+        found.append((f"in {side.label}, A/A is", interval(side.nulls, Looks(only, only), alpha)))
+    between = welch(left.nulls, right.nulls, min(alpha, NULL_CHANCE))
+    found.append(("A/A of one run over that of the other is", between))
+    return max(found, key=lambda one: reach(one[1].bounds))
+
+
+def _machine_change(left: Drawn, right: Drawn, basis: Basis, margin: float) -> MachineChange:
+    """Return by how much the machine differs.
+
+    A figure of its own changes with the machine; a ratio to the baseline only where the sentinel
+    shows a machine in another condition altogether.
+    """
+    one, other = left.reading, right.reading
+    ratio = None if one is None or other is None else other / one
+    size = abs(math.log(ratio or 1.0))
+    allowed = SPLIT_RATIO if basis is Basis.RELATIVE else 1 + margin
+    return MachineChange(
+        ratio=ratio,
+        size=size if size > math.log(allowed) else 0.0,
+        absolute=basis is Basis.ABSOLUTE,
+        labels=(left.label, right.label),
+    )

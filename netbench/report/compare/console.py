@@ -7,12 +7,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import labels
 from netbench.report.console import FIGURE, STYLES, Cells, budget_lines, plain_table, styled
-from netbench.report.labels import DECIDED, SIGNS, grouped
+from netbench.report.labels import DECIDED, SIGNS
 
 _SIGN: Final = "–"
 _FOLD: Final[dict[str, Any]] = {"overflow": "fold"}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, plain
 from netbench.analysis.compare.differences import RunDifference
 from netbench.analysis.compare.model import (
@@ -24,7 +25,6 @@ from netbench.report.labels import (
     DECIDED,
     capital,
     counted,
-    grouped,
     joined,
     key_of,
     metric_title,

@@ -12,7 +12,7 @@ from typing import Final
 from netbench import units
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
-from netbench.analysis.series import TrialPoint
+from netbench.analysis.model import TrialPoint
 from netbench.record import RunInfo
 from netbench.report import budgets, conditions
 from netbench.report.compare import labels

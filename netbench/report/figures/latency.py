@@ -7,8 +7,8 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.derived import idle_probes
 from netbench.analysis.digest_model import DrawnRecord, MergedTimes
+from netbench.analysis.frame import idle_probes
 from netbench.record.histogram import edges, rank_bucket
 from netbench.report.figures.base import (
     Figure,

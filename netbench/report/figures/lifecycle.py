@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.series import TrialPoint, in_columns
+from netbench.analysis.model import TrialPoint
 from netbench.report.figures.base import (
     NAMED,
     Figure,
@@ -26,7 +27,7 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.figures.picture import Axis, Picture, Trace
-from netbench.report.labels import capital, counted, grouped, key_of
+from netbench.report.labels import capital, counted, key_of
 
 PHASES: Final = {
     "create_time": RowMark("network created", "square", 0.24),
@@ -45,11 +46,8 @@ _Times = dict[tuple[str, str], list[TrialPoint]]
 
 def lifecycle(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell of the control plane."""
-    points = in_columns(scene.analysis.points, TrialPoint)
-    if not points:
-        return ()
-    shown = points.words("metric").among(PHASES) & (points.numbers("replica") == 0)
-    found = grouped((key_of(point), point) for point in points.at(shown))
+    shown = (p for p in scene.analysis.points if p.metric in PHASES and not p.replica)
+    found = grouped((key_of(point), point) for point in shown)
     return tuple(_figure(scene, key, found[key]) for key in in_order(scene, found))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.digest_model import Goal, Load, SearchTrial
 from netbench.probes.iperf3.search import GOALS
@@ -26,7 +27,7 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.figures.picture import Axis, LevelLine, Picture, Trace
-from netbench.report.labels import counted, grouped
+from netbench.report.labels import counted
 from netbench.report.palette import QUIET
 
 MARKS: Final = {

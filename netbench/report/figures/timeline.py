@@ -6,10 +6,10 @@ from itertools import groupby
 import numpy as np
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, CellKey
-from netbench.analysis.columns import Rows, groups
 from netbench.analysis.digest_model import DrawnRecord
-from netbench.analysis.series import SentinelPoint, in_columns
+from netbench.analysis.model import SentinelPoint
 from netbench.report.figures.base import (
     Figure,
     FigureData,
@@ -23,7 +23,7 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.figures.picture import Axis, Picture, Trace
-from netbench.report.labels import grouped, joined
+from netbench.report.labels import joined
 from netbench.report.palette import INK
 from netbench.spec import Placement
 
@@ -128,14 +128,11 @@ def _middles(line: DrawnRecord) -> list[float]:
 
 def sentinel(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each placement with sentinel readings."""
-    if not scene.analysis.sentinel:
-        return ()
-    points = in_columns(scene.analysis.sentinel, SentinelPoint)
-    found = sorted(groups(points.words("placement")), key=lambda group: group[1][0])
-    return tuple(_sentinel(placement, points.at(rows)) for (placement,), rows in found)
+    found = grouped((point.placement, point) for point in scene.analysis.sentinel)
+    return tuple(_sentinel(placement, points) for placement, points in found.items())
 
 
-def _sentinel(placement: Placement, points: Rows[SentinelPoint]) -> Figure:
+def _sentinel(placement: Placement, points: list[SentinelPoint]) -> Figure:
     distinct: dict[tuple[float, str], SentinelPoint] = {}
     for point in points:  # the sessions of one probe in one block share theirs
         distinct.setdefault((point.at, point.when), point)
@@ -160,9 +157,9 @@ def _sentinel(placement: Placement, points: Rows[SentinelPoint]) -> Figure:
     )
 
 
-def _sentinel_title(placement: Placement, points: Rows[SentinelPoint], unit: str) -> str:
-    values = points.numbers("value")
-    low, high = float(values.min()), float(values.max())
+def _sentinel_title(placement: Placement, points: list[SentinelPoint], unit: str) -> str:
+    values = [point.value for point in points]
+    low, high = min(values), max(values)
     where = PLACEMENTS[placement]
     if low == high:
         return f"The machine {where}: every reading {units.quantity(low, unit)}"

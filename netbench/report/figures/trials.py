@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.columns import Rows, groups
+from netbench.analysis.model import TrialPoint
 from netbench.analysis.multiplicity import leading
-from netbench.analysis.series import TrialPoint, by_place, in_columns
 from netbench.record import Slice
 from netbench.report.figures.base import (
     Figure,
@@ -19,7 +19,7 @@ from netbench.report.figures.base import (
     thinned,
 )
 from netbench.report.figures.picture import Axis, LevelLine, Picture, Trace
-from netbench.report.labels import concerns, metric_title
+from netbench.report.labels import concerns, key_of, metric_title
 from netbench.report.sentences import finding, primaries
 from netbench.spec import Arm
 
@@ -54,18 +54,22 @@ class _Frame:
 def trials(scene: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
     main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(scene.analysis)}
-    points = in_columns(scene.analysis.points, TrialPoint)
-    found = [(CellKey(*name[:3]), rows) for name, rows in by_place(points) if name in main]
+    shown = (
+        point
+        for point in scene.analysis.points
+        if (point.path, point.probe, point.placement, point.metric) in main
+    )
+    found = grouped(((key_of(p), p.metric), p) for p in shown)
     return tuple(
-        _trials(scene, key, points.at(rows))
+        _trials(scene, key, points)
         for wanted in in_order(scene, dict.fromkeys(key for key, _ in found))
-        for key, rows in found
+        for (key, _), points in found.items()
         if key == wanted
     )
 
 
-def _trials(scene: FigureData, key: CellKey, points: Rows[TrialPoint]) -> Figure:
-    metric, last = points[0].metric, int(points.numbers("block").max())
+def _trials(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
+    metric, last = points[0].metric, max(point.block for point in points)
     slices = _slices(scene, key, metric)
     shown, note = thinned(points)
     return figure(
@@ -81,13 +85,13 @@ def _trials(scene: FigureData, key: CellKey, points: Rows[TrialPoint]) -> Figure
     )
 
 
-def _frames(scene: FigureData, points: Rows[TrialPoint], last: int) -> list[_Frame]:
+def _frames(scene: FigureData, points: list[TrialPoint], last: int) -> list[_Frame]:
     """Return the column of each arm, the baseline's first."""
     arms = sorted(
-        (Arm(*name) for name, _ in groups(points.words("driver"), points.numbers("replica"))),
+        {Arm(point.driver, point.replica) for point in points},
         key=lambda arm: (arm.driver != scene.analysis.baseline, arm),
     )
-    scale, unit = scaled(points.numbers("value").tolist(), points[0].unit)
+    scale, unit = scaled([point.value for point in points], points[0].unit)
     return [
         _Frame(arm, scene.colour(arm.driver), number, last, scale, unit)
         for number, arm in enumerate(arms)
