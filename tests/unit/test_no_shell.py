@@ -14,12 +14,14 @@ FORBIDDEN = {
     *("eval", "exec", "compile", "__import__", "pickle.loads", "pickle.load", "yaml.load"),
 }
 COMPOSED = {
-    "engines/docker/container_factory.py": "script",
-    "engines/docker/shell.py": "script",
+    "engines/docker/endpoints.py": "'\\n'.join(commands)",
+    "engines/docker/host.py": "script",
+    "engines/docker/launcher.py": "_SCRIPT",
     "verify/matrix.py": "script(_attempts(batches[source]), patience)",
 }
 """Scripts for containers that are put together: of link names, addresses and numbers that are
-netbench's own (`Maker.links`), and of quoted words (`verify.connects.script`)."""
+netbench's own (`links`), a file of the package (`launcher.sh`), of quoted paths
+and of quoted words (`verify.places.script`)."""
 
 
 @cache
@@ -94,4 +96,4 @@ def test_a_script_is_written_here_and_takes_its_values_as_arguments() -> None:
 def test_scripts_are_found_where_they_are() -> None:
     found = {name for name, tree in sources() for _ in scripts(tree)}
 
-    assert found >= {*COMPOSED, "engines/docker/veth.py", "probes/lifecycle.py"}
+    assert found >= {*COMPOSED, "engines/docker/lan.py", "probes/lifecycle.py"}
