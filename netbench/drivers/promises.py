@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from operator import not_
 from typing import TypeVar
 
 from netbench.drivers.base import Promise, other_end
@@ -35,21 +34,6 @@ def listed(found: Mapping[str, Sequence[str | None]]) -> str:
     )
 
 
-def at_each_end(
-    text: str,
-    noun: str,
-    read: Callable[[EndpointFacts], list[str]],
-    right: Callable[[list[str]], bool],
-) -> Promise:
-    """Return a promise of what is read of client and server, each by itself."""
-
-    def check(facts: PairFacts) -> Evidence:
-        found = by_end(facts, read)
-        return all(right(own) for own in found.values()), f"{noun}: {listed(found)}"
-
-    return Promise(text, check)
-
-
 def _namespaces(text: str, right: Callable[[int | None, int | None, int | None], bool]) -> Promise:
     """Return a promise of the network namespaces of client, server and host, by their inodes."""
 
@@ -69,6 +53,21 @@ def _own_others(facts: PairFacts) -> Evidence:
     }
     held = all(None not in pair and pair[0] != pair[1] for pair in pairs.values())
     return held, ", ".join(f"{kind} {a} and {b}" for kind, (a, b) in pairs.items())
+
+
+def _only_loopback(facts: PairFacts) -> Evidence:
+    names = by_end(facts, lambda end: [link.name for link in end.links])
+    return all(own == ["lo"] for own in names.values()), f"links: {listed(names)}"
+
+
+def _link_appears(facts: PairFacts) -> Evidence:
+    seen = {
+        end.role.value: [
+            f"{x.name} ({x.kind or 'no kind'}, {x.mac})" for x in end.links if x.name != "lo"
+        ]
+        for end in both_ends(facts)
+    }
+    return all(end.link("eth0") for end in both_ends(facts)), f"links: {listed(seen)}"
 
 
 def _host_links(facts: PairFacts) -> Evidence:
@@ -266,6 +265,16 @@ def _told(route: Route) -> str:
     return f"{route.destination} {via}dev {route.link}"
 
 
+def _no_default_route(facts: PairFacts) -> Evidence:
+    found = by_end(facts, lambda end: [x.destination for x in _routes(end, (_DEFAULT, _DEFAULT6))])
+    return not any(found.values()), f"default routes: {listed(found)}"
+
+
+def _no_routes(facts: PairFacts) -> Evidence:
+    found = by_end(facts, lambda end: [route.destination for route in end.routes])
+    return not any(found.values()), f"routes: {listed(found)}"
+
+
 OWN_NETNS = _namespaces(
     "client, server and host have three network namespaces",
     lambda client, server, host: client != server and host not in (client, server, None),
@@ -279,19 +288,9 @@ PAIR_NETNS = _namespaces(
     lambda client, server, host: client == server != host,
 )
 OWN_OTHERS = Promise("ipc, mnt, pid and uts namespaces are not shared in the pair", _own_others)
-ONLY_LOOPBACK = at_each_end(
-    "the only interface is lo",
-    "links",
-    lambda end: [link.name for link in end.links],
-    lambda names: names == ["lo"],
-)
+ONLY_LOOPBACK = Promise("the only interface is lo", _only_loopback)
 HOST_LINKS = Promise("the interfaces are the host's", _host_links)
-LINK_APPEARS = at_each_end(
-    "a link appears: eth0",
-    "links",
-    lambda end: [f"{x.name} ({x.kind or 'no kind'}, {x.mac})" for x in end.links if x.name != "lo"],
-    lambda links: any(link.startswith("eth0 ") for link in links),
-)
+LINK_APPEARS = Promise("a link appears: eth0", _link_appears)
 VETH_INTO_BRIDGE = Promise(
     "eth0 is a veth whose peer is in the host's namespace, a port of one bridge", _veth_into_bridge
 )
@@ -304,15 +303,5 @@ OVERLAY_MTU = Promise("the MTU leaves room for VXLAN's headers", _overlay_mtu)
 ADDRESS_IN_SUBNET = Promise("addresses lie in the network's IPAM subnet", _address_in_subnet)
 DEFAULT_ROUTE = Promise("the default route is the network's gateway", _default_route)
 ROUTED_BY_DEVICE = Promise("the default route is eth0 itself, by no gateway", _routed_by_device)
-NO_ROUTES = at_each_end(
-    "there is no route",
-    "routes",
-    lambda end: [route.destination for route in end.routes],
-    not_,
-)
-NO_DEFAULT_ROUTE = at_each_end(
-    "there is no default route",
-    "default routes",
-    lambda end: [route.destination for route in _routes(end, (_DEFAULT, _DEFAULT6))],
-    not_,
-)
+NO_ROUTES = Promise("there is no route", _no_routes)
+NO_DEFAULT_ROUTE = Promise("there is no default route", _no_default_route)
