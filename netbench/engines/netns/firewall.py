@@ -139,11 +139,10 @@ class Firewall:
 
     def _feed(self, place: int, family: Family, text: str, *options: str) -> None:
         """Run the program that makes rules; errors as `open_ipv6`."""
-        name = "nft"
-        argv: tuple[str, ...] = ("-f", "-")
+        name, argv = "nft", ["-f", "-"]
         if self.backend == "iptables":
             # iptables-legacy has one lock for all; 5 s to wait for it.
-            name, argv = f"{FAMILIES[family]}tables-restore", ("--wait", "5", *options)
+            name, argv = f"{FAMILIES[family]}tables-restore", ["--wait", "5", *options]
         program = find_program(name, *SYSTEM)
         if program is None:
             raise EngineError(f"{name} not found (package {self.backend})")
