@@ -132,11 +132,11 @@ def test_print_gives_a_document_with_figures_in_light(
     live = drawn(opened(browser, site.address, Look(dark=True)))
     printed(live, pictures / "report.pdf")
     picture(live, pictures / "report-print.png")
-    ink = "return getComputedStyle(document.querySelector('.still .ink.f')).fill"
+    label = "return getComputedStyle(document.querySelector('.still .quiet.f')).fill"
 
     assert shown(live, "figure.plotted > .still") == 8
     assert shown(live, ".plot, .side, .tools") == 0
-    assert live.execute_script(ink) == "rgb(27, 33, 39)"
+    assert live.execute_script(label) == "rgb(85, 96, 107)"
     assert (pictures / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
