@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from netbench.errors import NetbenchError
-from netbench.units import escaped
 
 if TYPE_CHECKING:
     from rich.segment import Segment
@@ -79,6 +78,8 @@ def say(line: str) -> None:
 
 def printable(text: str) -> str:
     """Return text with its control characters spelled out, line ends apart."""
+    from netbench.units import escaped  # noqa: PLC0415 -- `--help` needs none
+
     return escaped(text, lambda character: f"\\x{ord(character):02x}")
 
 
