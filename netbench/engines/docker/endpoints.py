@@ -224,8 +224,8 @@ class Maker:
 
     def links(self, name: str, sharing: Sharing, commands: Iterable[str]) -> str:
         """Run shell commands that change links, until one fails; as `once`."""
-        command = ("sh", "-ec", "\n".join(commands))
-        return self.once(self.order(name, sharing, command, NET_ADMIN))
+        script = "\n".join(commands)
+        return self.once(self.order(name, sharing, ("sh", "-ec", script), NET_ADMIN))
 
     def remove(self, container: str) -> None:
         """Remove a container with all its processes; does nothing if it is gone already."""

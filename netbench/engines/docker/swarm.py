@@ -144,10 +144,7 @@ def _remove_gateway(clients: Clients) -> None:
 
 
 def remove_network(api: APIClient, network: str) -> None:
-    """Remove a network; does nothing if it is gone already.
-
-    For one of a swarm that is still listed, the error is another than `NotFound`.
-    """
+    """Remove a network, if it is there; of a swarm's, the error is another than `NotFound`."""
     try:
         api.remove_network(network)
     except APIError as error:
