@@ -13,7 +13,7 @@ from support.dockerd import Lab
 from support.inventory import difference, inventory
 from support.program import Program, wait_for
 
-from netbench.engines.docker.bridges import BridgeNames, stem
+from netbench.engines.docker.ownership import bridge_names, stem
 
 SLOW = """#!/bin/sh
 sleep 0.1
@@ -41,7 +41,7 @@ def test_a_network_that_a_killed_engine_was_making_is_found_and_removed(
     slow_lab: Lab, tmp_path: Path
 ) -> None:
     before = inventory(slow_lab)
-    bridge = BridgeNames("a-run").next()
+    bridge = next(bridge_names("a-run"))
     api = docker.APIClient(base_url=f"unix://{slow_lab.socket}")
 
     def create() -> None:
@@ -80,10 +80,10 @@ def rules_of(bridge: str, address: str) -> list[str]:
 def test_rules_of_published_ports_go_with_their_bridge_and_no_other_rule(
     lab: Lab, api: docker.APIClient, tmp_path: Path
 ) -> None:
-    gone, there = BridgeNames("a-run").next(), BridgeNames("a-run").next()
+    gone, there = next(bridge_names("a-run")), next(bridge_names("a-run"))
     foreign = "br-0123456789ab"
     api.create_network("there", options={"com.docker.network.bridge.name": there})
-    others = BridgeNames("of-another-engine").next()
+    others = next(bridge_names("of-another-engine"))
     lab.inside("ip", "link", "add", others, "type", "bridge")
     lab.inside("ip", "link", "set", others, "up")
     kept = [
@@ -127,8 +127,8 @@ def test_a_bridge_bears_the_name_that_tells_whose_it_is(lab: Lab, tmp_path: Path
 
 
 def test_names_of_bridges_are_links_names_and_differ() -> None:
-    names = BridgeNames("a-run")
-    given = [names.next() for _ in range(100)]
+    names = bridge_names("a-run")
+    given = [next(names) for _ in range(100)]
 
     assert len(set(given)) == 100
     assert {len(name) for name in given} == {15}

@@ -15,9 +15,10 @@ from support.docker_parts import as_user, make, read
 from support.dockerd import Lab
 
 from netbench.engines.base import Endpoint
-from netbench.engines.docker import DockerEngine, open_docker, procfs
-from netbench.engines.docker.endpoints import LIFETIME
-from netbench.engines.docker.image_files import collect, find_tools
+from netbench.engines.docker import DockerEngine, open_docker
+from netbench.engines.docker.endpoints import MAIN
+from netbench.engines.docker.exec import runs
+from netbench.engines.docker.image import collect, find_tools
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
 from netbench.record import NAMESPACE_KINDS
 from netbench.spec import Attach, NetworkSpec, Recipe, Role
@@ -116,7 +117,7 @@ def test_the_image_is_made_once(
 def test_the_images_archive_depends_on_its_content_alone() -> None:
     tools = find_tools()
 
-    assert collect(tools).tar() == collect(dict(reversed(tools.items()))).tar()
+    assert collect(tools) == collect(dict(reversed(tools.items())))
 
 
 def test_a_tool_ends_at_its_limit_even_if_stopped_and_unattended(engine: DockerEngine) -> None:
@@ -297,9 +298,9 @@ def test_an_image_without_tools_names_them(
     open_engine: Callable[..., DockerEngine], api: docker.APIClient
 ) -> None:
     tools = {name: path for name, path in find_tools().items() if name not in {"sockperf", "kill"}}
-    tree = collect(tools)
-    libraries = f"ENV LD_LIBRARY_PATH={':'.join(tree.libraries)}"
-    api.import_image_from_data(tree.tar(), "poor", "1", changes=["ENV PATH=/usr/bin", libraries])
+    archive, folders = collect(tools)
+    libraries = f"ENV LD_LIBRARY_PATH={':'.join(folders)}"
+    api.import_image_from_data(archive, "poor", "1", changes=["ENV PATH=/usr/bin", libraries])
     try:
         with pytest.raises(EngineError, match=r"lacks kill"):
             open_engine("poor", image="poor:1").prepare()
@@ -394,7 +395,7 @@ def test_an_engine_that_dies_is_lost_and_the_lab_leaves_nothing() -> None:
     assert list(Path("/sys/fs/cgroup").rglob(name)) == []
     assert namespace not in {_mount_namespace(path) for path in Path("/proc").glob("[0-9]*")}
     os.close(held)
-    assert not procfs.runs(LocalFiles(), endpoint.pid, ("sleep", str(LIFETIME)))
+    assert not runs(LocalFiles(), endpoint.pid, MAIN)
     assert before == Path("/proc/net/dev").read_text().count(":")
 
 

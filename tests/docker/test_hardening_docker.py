@@ -16,8 +16,8 @@ from support.dockerd import Lab
 from support.program import TRICKLE, Program
 
 from netbench.engines.docker import DockerEngine
-from netbench.engines.docker.image_files import OPTIONAL, REQUIRED, find_tools, libraries
-from netbench.engines.docker.veth import STEM, WIRES
+from netbench.engines.docker.image import OPTIONAL, REQUIRED, find_tools, libraries
+from netbench.engines.docker.lan import STEM, WIRES
 from netbench.record import telling
 
 SOCKET_GROUP = 65533

@@ -18,7 +18,7 @@ from support.program import wait_for
 
 from netbench.engines.base import BytesRead
 from netbench.engines.docker.client import Clients, EngineAddress
-from netbench.engines.docker.exec import DockerProcess, start
+from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.launcher import Launcher
 
 _VERSION = {"ApiVersion": "1.45"}
@@ -114,7 +114,9 @@ def launch(shells: Shells, tmp_path: Path) -> Iterator[Callable[[], Launcher]]:
 @pytest.fixture
 def reader(launch: Callable[[], Launcher]) -> Iterator[DockerProcess]:
     """A tool that reads and reads."""
-    tool = start(launch(), ("dd", "if=/dev/zero", "of=/dev/null", "bs=1k"), cpu=None, limit=60)
+    tool = DockerProcess(
+        launch(), ("dd", "if=/dev/zero", "of=/dev/null", "bs=1k"), cpu=None, limit=60
+    )
     yield tool
     tool.signal("KILL")
     tool.wait(10)
@@ -162,7 +164,7 @@ def test_our_own_clock_serves_where_that_of_the_machine_tells_no_nanoseconds(
     program.write_text(f"#!/bin/sh\n{date}\n")
     program.chmod(0o755)
     shells.environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
-    tool = start(launch(), ("sleep", "1234"), cpu=None, limit=60)
+    tool = DockerProcess(launch(), ("sleep", "1234"), cpu=None, limit=60)
     before = time.monotonic()
     read = wait_for(tool.bytes_read)
 
@@ -176,7 +178,7 @@ def test_a_held_tool_ends_by_what_it_is_sent(
     launch: Callable[[], Launcher], name: str, code: int
 ) -> None:
     seconds = f"1234.{secrets.randbelow(10**6):06d}"
-    tool = start(launch(), ("sleep", seconds), cpu=None, limit=60)
+    tool = DockerProcess(launch(), ("sleep", seconds), cpu=None, limit=60)
     wait_for(
         lambda: (
             subprocess.run(("pgrep", "-x", "-f", f"sleep {seconds}"), check=False).returncode == 0
@@ -197,7 +199,7 @@ def test_a_held_tool_ends_by_what_it_is_sent(
 def test_nothing_is_counted_where_the_shell_is_gone(
     shells: Shells, launch: Callable[[], Launcher]
 ) -> None:
-    tool = start(launch(), ("sleep", "2"), cpu=None, limit=60)
+    tool = DockerProcess(launch(), ("sleep", "2"), cpu=None, limit=60)
     wait_for(tool.bytes_read)
     (shell,) = shells.shells
     shell.kill()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbench.engines.docker.image_files import libraries
-from netbench.engines.docker.subnets import BLOCK, BLOCK6, free_subnets, free_subnets6, routed
+from netbench.engines.docker.image import libraries
+from netbench.engines.docker.subnets import BLOCK, BLOCK6, free_subnets, routed
 from netbench.errors import EngineError
 from netbench.units import cpu_list
 
@@ -65,7 +65,7 @@ networks = st.builds(
 
 @given(st.lists(networks, max_size=8))
 def test_free_subnets_are_in_the_block_and_overlap_nothing(taken: list[IPv4Network]) -> None:
-    free = list(free_subnets(taken))
+    free = list(free_subnets(BLOCK, taken))
 
     assert all(subnet.subnet_of(BLOCK) for subnet in free)
     assert not any(subnet.overlaps(other) for subnet in free for other in taken)
@@ -75,10 +75,10 @@ def test_free_subnets_are_in_the_block_and_overlap_nothing(taken: list[IPv4Netwo
 
 def test_free_ipv6_subnets_overlap_nothing() -> None:
     taken = (IPv6Network("2001:2::/63"), IPv6Network("2001:2:0:3::5/128"), IPv6Network("fd00::/8"))
-    free = free_subnets6(taken)
+    free = free_subnets(BLOCK6, taken)
 
     assert [str(next(free)) for _ in range(2)] == ["2001:2:0:2::/64", "2001:2:0:4::/64"]
-    assert list(free_subnets6([BLOCK6])) == []
+    assert list(free_subnets(BLOCK6, [BLOCK6])) == []
 
 
 def test_ipv6_routes_are_read() -> None:

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 
-from netbench.engines.docker import procfs
+from netbench.engines.docker.exec import shows
 
 _SLEEP = ("sleep", "21600")
 
@@ -25,9 +25,9 @@ class Commands:
 def test_a_container_shows_by_its_command_once_the_runtime_has_become_it() -> None:
     files = Commands(("runc", "init"), ("runc", "init"), _SLEEP)
 
-    assert procfs.shows(files, 7, "container", _SLEEP)
+    assert shows(files, 7, "container", _SLEEP)
 
 
 def test_another_process_of_that_number_does_not() -> None:
-    assert not procfs.shows(Commands(("bash",)), 7, "container", _SLEEP)
-    assert not procfs.shows(Commands(()), 7, "container", _SLEEP)
+    assert not shows(Commands(("bash",)), 7, "container", _SLEEP)
+    assert not shows(Commands(()), 7, "container", _SLEEP)

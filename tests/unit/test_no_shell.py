@@ -1,6 +1,7 @@
 """Nothing that netbench reads can become a command: held against its own source."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ FORBIDDEN = {
     *("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"),
     *("eval", "exec", "compile", "__import__", "pickle.loads", "pickle.load", "yaml.load"),
 }
+BESIDE = re.compile(r"Path\(__file__\)\.with_name\('[a-z]+\.sh'\)\.read_text\(encoding='utf-8'\)")
 COMPOSED = {
-    "engines/docker/container_factory.py": "script",
-    "engines/docker/shell.py": "script",
+    "engines/docker/endpoints.py": "script",
+    "engines/docker/host.py": "script",
     "verify/matrix.py": "script(_attempts(batches[source]), patience)",
 }
 """Scripts for containers that are put together: of link names, addresses and numbers that are
@@ -44,15 +46,17 @@ def scripts(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def constants(tree: ast.Module) -> dict[str, str]:
-    """Return the texts that a module gives names to."""
-    named = ((n.target, n.value) for n in tree.body if isinstance(n, ast.AnnAssign))
+    """Return the texts that a module gives names to: its own, or a whole file's beside it."""
+    named = ((n.target, n.value) for n in tree.body if isinstance(n, ast.AnnAssign) and n.value)
     plain = ((n.targets[0], n.value) for n in tree.body if isinstance(n, ast.Assign))
     return {
-        target.id: value.value
+        target.id: value.value if isinstance(value, ast.Constant) else ast.unparse(value)
         for target, value in (*named, *plain)
         if isinstance(target, ast.Name)
-        and isinstance(value, ast.Constant)
-        and isinstance(value.value, str)
+        and (
+            (isinstance(value, ast.Constant) and isinstance(value.value, str))
+            or BESIDE.fullmatch(ast.unparse(value))
+        )
     }
 
 
@@ -92,4 +96,4 @@ def test_a_script_is_written_here_and_takes_its_values_as_arguments() -> None:
 def test_scripts_are_found_where_they_are() -> None:
     found = {name for name, tree in sources() for _ in scripts(tree)}
 
-    assert found >= {*COMPOSED, "engines/docker/veth.py", "probes/lifecycle.py"}
+    assert found >= {*COMPOSED, "engines/docker/lan.py", "probes/lifecycle.py"}

@@ -1,4 +1,4 @@
-"""Reaching a Docker Engine: where it is, why it cannot be reached, and a client for each thread."""
+"""Access to a Docker Engine: its address, why it is unreachable, and a client for each thread."""
 
 import grp
 import queue
@@ -20,13 +20,25 @@ from docker.errors import APIError, DockerException, InvalidVersion
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
-from netbench.engines.docker.tunnel import SCHEME, SocketTunnel
+from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Unsupported
 
-ANSWER_SECONDS: Final = 60
-"""How long one request may stay unanswered before the engine counts as lost."""
-
-_START = "start it: sudo systemctl start docker; or measure without Docker: --engine netns"
+_ANSWER: Final = 60  # seconds without an answer to a request after which the engine counts as lost
+_START: Final = "start it: sudo systemctl start docker; or measure without Docker: --engine netns"
+_CHECK_TLS: Final = "check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY"
+_UNREACHABLE: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
+    (FileNotFoundError, "there is no Docker socket at {place}", _START),
+    (PermissionError, "you are not permitted to use the Docker socket {place}", "{group}"),
+    (ConnectionRefusedError, "no Docker Engine answers at {place}", _START),
+    (ssl.SSLError, "TLS with the Docker Engine at {place} failed: {error}", _CHECK_TLS),
+    (InvalidVersion, "the Docker Engine at {place} is too old: {error}", "upgrade the engine"),
+    (
+        BaseException,
+        "the Docker Engine at {place} cannot be reached: {error}",
+        "check DOCKER_HOST and `docker context ls`; or measure without it: --engine netns",
+    ),
+)
+"""Message and hint by cause; the first that applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +52,24 @@ class EngineAddress:
 
     @property
     def socket(self) -> Path | None:
-        """Path of the engine's UNIX socket; None where it is reached another way."""
+        """Path of the engine's UNIX socket; None if it is reached another way."""
         _, found, path = self.url.partition("unix://")
         return Path("/" + path.lstrip("/")) if found else None
 
-    @property
-    def by_ssh(self) -> bool:
-        """Whether it is on another machine, behind its SSH server."""
-        return self.url.startswith(f"{SCHEME}://")
+    def daemon_pid(self) -> int | None:
+        """Return the pid of the process that listens on the socket; None if it is not visible."""
+        if self.socket is None:
+            return None
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.socket))
+            size = struct.calcsize("3i")
+            credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        pid: int = struct.unpack("3i", credentials)[0]
+        return pid or None
 
 
 def resolve(environment: Mapping[str, str], context: str | None = None) -> EngineAddress:
-    """Return the engine that the docker command would use.
-
-    The context that is named, else DOCKER_HOST, else the environment's or the current context.
+    """Return the engine that the docker command would use: `context`, DOCKER_HOST, or another.
 
     Raises:
         EngineUnavailable: the context does not exist or cannot be read, or TLS files are missing.
@@ -64,8 +80,7 @@ def resolve(environment: Mapping[str, str], context: str | None = None) -> Engin
         given = kwargs_from_env(environment=dict(environment) or {"": ""})
     except DockerException as error:
         raise EngineUnavailable(
-            f"the Docker client's TLS settings do not work: {error}",
-            hint="check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY",
+            f"the Docker client's TLS settings do not work: {error}", hint=_CHECK_TLS
         ) from error
     if url := given.get("base_url"):
         return EngineAddress(url, "DOCKER_HOST", given.get("tls") or None)
@@ -75,132 +90,43 @@ def resolve(environment: Mapping[str, str], context: str | None = None) -> Engin
 def _from_context(name: str) -> EngineAddress:
     if name == "default":
         return EngineAddress(DEFAULT_UNIX_SOCKET.removeprefix("http+"), "context default")
-    # The SDK itself falls back to the default socket in silence where the context is unknown.
+    what = f"docker context {name!r}"
     hint = "list contexts: docker context ls; choose one: docker context use NAME"
     try:
         context = Context.load_context(name)
     except Exception as error:  # the SDK raises the bare class for a corrupt file
-        raise EngineUnavailable(
-            f"docker context {name!r} is unreadable: {error}", hint=hint
-        ) from error
+        raise EngineUnavailable(f"{what} is unreadable: {error}", hint=hint) from error
+    # The SDK itself falls back to the default socket without a word if the context is unknown.
     if context is None or not context.Host:
-        raise EngineUnavailable(
-            f"docker context {name!r} does not exist, or names no engine", hint=hint
-        )
+        raise EngineUnavailable(f"{what} does not exist, or names no engine", hint=hint)
     return EngineAddress(context.Host, f"context {name}", context.TLSConfig)
 
 
 class _Client(APIClient):
-    """A client that checks the engine's certificate against the authority it was given.
-
-    Without this a bundle that the environment names, REQUESTS_CA_BUNDLE, would take its place:
-    psf/requests#3829.
-    """
+    """A client whose certificate authority the environment does not replace: psf/requests#3829."""
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """Return a request's settings, the client's own before those of the environment."""
+        """Put the client's own settings before those of the environment."""
         own = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, own, cert)
 
 
-class EngineTransport:
-    """The way to an engine, which every client takes."""
-
-    def __init__(self, target: EngineAddress) -> None:
-        """Open it.
-
-        Raises:
-            EngineUnavailable: there is none; says why and what helps.
-        """
-        self._target = target
-        self._tunnel = SocketTunnel(target.url) if target.by_ssh else None
-
-    def client(self, version: str | None = None) -> APIClient:
-        """Return a client of the engine that speaks this API version, or the engine's own."""
-        return _Client(
-            base_url=f"unix://{self._tunnel.socket}" if self._tunnel else self._target.url,
-            version=version,
-            tls=False if self._tunnel else self._target.tls or False,
-            timeout=ANSWER_SECONDS,
-        )
-
-    def first(self) -> APIClient:
-        """Return the first client.
-
-        Raises:
-            EngineUnavailable: the engine cannot be reached; says why and what helps.
-        """
-        path = self._target.socket
-        try:
-            if path is not None:
-                # First by hand: the SDK leaves its socket open where connecting fails.
-                with socket.socket(socket.AF_UNIX) as client:
-                    client.connect(str(path))
-            return self.client()
-        except (DockerException, OSError, ValueError) as error:
-            if self._tunnel is not None:
-                raise _behind_ssh(self._target, self._tunnel.said() or str(error)) from error
-            raise _unavailable(self._target, error) from error
-
-    def close(self) -> None:
-        """Close it."""
-        if self._tunnel is not None:
-            self._tunnel.close()
-
-
-def _behind_ssh(target: EngineAddress, why: str) -> EngineUnavailable:
-    return EngineUnavailable(
-        f"no Docker Engine answers behind {target.url} ({target.origin}): {why}",
-        hint="the user there must be permitted to use the engine's socket, and the SSH server must "
-        "let it through (AllowStreamLocalForwarding); for a socket elsewhere: ssh://HOST/ITS/PATH",
+def _unreachable(target: EngineAddress, error: Exception) -> EngineUnavailable:
+    causes: list[BaseException] = [error]
+    for cause in causes:  # which grows: requests hides the first error in `args`
+        behind = (cause.__cause__, cause.__context__, *cause.args)
+        causes += [one for one in behind if isinstance(one, BaseException) and one not in causes]
+    message, hint = next(
+        (message, hint)
+        for kind, message, hint in _UNREACHABLE
+        if any(isinstance(cause, kind) for cause in causes)
     )
-
-
-def _unavailable(target: EngineAddress, error: Exception) -> EngineUnavailable:
-    place = str(target.socket or target.url)
-    by = f" ({target.origin})"
-    causes = tuple(_causes(error))
-
-    def caused(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if caused(FileNotFoundError):
-        return EngineUnavailable(f"there is no Docker socket at {place}{by}", hint=_START)
-    if caused(PermissionError):
-        return EngineUnavailable(
-            f"you are not permitted to use the Docker socket {place}{by}",
-            hint=_join_group(target.socket),
-        )
-    if caused(ConnectionRefusedError):
-        return EngineUnavailable(f"no Docker Engine answers at {place}{by}", hint=_START)
-    if caused(ssl.SSLError):
-        return EngineUnavailable(
-            f"TLS with the Docker Engine at {place}{by} failed: {error}",
-            hint="check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY",
-        )
-    if caused(InvalidVersion):
-        return EngineUnavailable(
-            f"the Docker Engine at {place}{by} is too old: {error}", hint="upgrade the engine"
-        )
+    place = f"{target.socket or target.url} ({target.origin})"
     return EngineUnavailable(
-        f"the Docker Engine at {place}{by} cannot be reached: {error}",
-        hint="check DOCKER_HOST and `docker context ls`; or measure without it: --engine netns",
+        message.format(place=place, error=error), hint=hint.format(group=_join_group(target.socket))
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that stand behind it; requests hides the first one in `args`."""
-    pending, seen = [error], set[int]()
-    while pending:
-        current = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        behind = (current.__cause__, current.__context__, *current.args)
-        pending.extend(cause for cause in behind if isinstance(cause, BaseException))
 
 
 def _join_group(path: Path | None) -> str:
@@ -212,93 +138,17 @@ def _join_group(path: Path | None) -> str:
     return f"join its group: sudo usermod -aG {group} $USER, then log in again; or run as root"
 
 
-def daemon_pid(path: Path) -> int | None:
-    """Return the pid of the process that listens on a UNIX socket, None where it is not ours."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(path))
-        size = struct.calcsize("3i")
-        pid, _, _ = struct.unpack(
-            "3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        )
-    return pid or None
-
-
-class Clients:
-    """Clients of one engine, lent to one thread at a time: a session is not thread-safe."""
-
-    def __init__(self, target: EngineAddress) -> None:
-        """Connect once, to know that the engine is there and which version it speaks."""
-        self.target = target
-        self.dialect = DOCKER
-        """Of the engine; whoever asks it what it is notes another one here."""
-        self._way = EngineTransport(target)
-        try:
-            first = self._way.first()
-        except BaseException:
-            self._way.close()
-            raise
-        self._version = first.api_version
-        self._idle: queue.LifoQueue[APIClient] = queue.LifoQueue()
-        self._idle.put(first)
-        self._closed = False
-
-    @contextmanager
-    def lend(self, doing: str) -> Iterator[APIClient]:
-        """Lend a client for one operation, `doing` in words for the error message.
-
-        Raises:
-            EngineError: the engine refused; `Unsupported` where the kernel lacks what it takes.
-            EngineLost: it does not answer.
-        """
-        client = self._take()
-        try:
-            yield client
-        except APIError as error:
-            text = str(error.explanation or error)
-            # The daemon passes the kernel's word on where that has no such link: EOPNOTSUPP.
-            lacking = "operation not supported" in text.lower()
-            raise (Unsupported if lacking else EngineError)(f"{doing}: {text}") from error
-        except (OSError, urllib3.exceptions.HTTPError, DockerException) as error:
-            raise EngineLost(
-                f"{doing}: the Docker Engine at {self.target.url} stopped answering: {error}",
-                hint="see its log: journalctl -u docker",
-            ) from error
-        finally:
-            self._give_back(client)
-
-    def _take(self) -> APIClient:
-        with suppress(queue.Empty):
-            return self._idle.get_nowait()
-        return self._way.client(self._version)
-
-    def _give_back(self, client: APIClient) -> None:
-        if self._closed:
-            client.close()
-        else:
-            self._idle.put(client)
-
-    def close(self) -> None:
-        """Close every idle client, and the way; one that is lent closes when it comes back."""
-        self._closed = True
-        with suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
-        self._way.close()
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What an engine calls things, and what it passes over in silence."""
+    """How an engine names things, and which options it ignores."""
 
     name: str
-    """Of the engine: `docker`, `podman`."""
     mode: str
     """Option of a network that holds the mode of macvlan and ipvlan, with `{}` for the driver."""
     bridge: str | None
-    """Name of a network's bridge, with `{}` for the start of the network's id; None where only the
-    bridge itself tells."""
+    """Name of a bridge, with `{}` for the start of its network's id; None if that has no part."""
     reserves: bool
-    """Whether addresses can be kept from containers one by one; else by a range alone."""
+    """Whether single addresses can be reserved; else a range alone keeps them free."""
 
 
 DOCKER: Final = Dialect("docker", mode="{}_mode", bridge="br-{}", reserves=True)
@@ -309,3 +159,86 @@ def dialect_of(version: Mapping[str, Any]) -> Dialect:
     """Return the dialect of an engine by its answer to `/version`."""
     names = [str(part["Name"]) for part in version.get("Components") or ()]
     return PODMAN if any("podman" in name.lower() for name in names) else DOCKER
+
+
+class Clients:
+    """Clients of one engine, lent to one thread at a time: a session is not thread-safe."""
+
+    def __init__(self, target: EngineAddress) -> None:
+        """Connect once, for the API version; `EngineUnavailable` says why that fails."""
+        self.target = target
+        self.dialect = DOCKER  # set anew once the engine was asked what it is
+        self._version: str | None = None
+        self._idle: queue.LifoQueue[APIClient] = queue.LifoQueue()
+        self._closed = False
+        self._tunnel = SocketTunnel(target.url) if target.url.startswith("ssh://") else None
+        try:
+            first = self._first()
+        except BaseException:
+            self.close()
+            raise
+        self._version = first.api_version
+        self._idle.put(first)
+
+    def _connect(self) -> APIClient:
+        return _Client(
+            base_url=f"unix://{self._tunnel.socket}" if self._tunnel else self.target.url,
+            version=self._version,
+            tls=False if self._tunnel else self.target.tls or False,
+            timeout=_ANSWER,
+        )
+
+    def _first(self) -> APIClient:
+        target = self.target
+        try:
+            target.daemon_pid()  # connects by itself: the SDK leaves its socket open on failure
+            return self._connect()
+        except (DockerException, OSError, ValueError) as error:
+            if self._tunnel is None:
+                raise _unreachable(target, error) from error
+            raise EngineUnavailable(
+                f"no Docker Engine answers behind {target.url} ({target.origin}): "
+                f"{self._tunnel.said() or error}",
+                hint="the user there must be permitted to use the engine's socket, and the SSH "
+                "server must let it through (AllowStreamLocalForwarding); for a socket elsewhere: "
+                "ssh://HOST/ITS/PATH",
+            ) from error
+
+    @contextmanager
+    def lend(self, doing: str) -> Iterator[APIClient]:
+        """Lend a client for one operation, `doing` in words for the error message.
+
+        Raises:
+            EngineError: the engine refused; `Unsupported` if the kernel lacks what it takes.
+            EngineLost: it does not answer.
+        """
+        try:
+            client = self._idle.get_nowait()
+        except queue.Empty:
+            client = self._connect()
+        try:
+            yield client
+        except APIError as error:
+            text = str(error.explanation or error)
+            # The daemon passes on the kernel's error if that has no such link: EOPNOTSUPP.
+            lacking = "operation not supported" in text.lower()
+            raise (Unsupported if lacking else EngineError)(f"{doing}: {text}") from error
+        except (OSError, urllib3.exceptions.HTTPError, DockerException) as error:
+            raise EngineLost(
+                f"{doing}: the Docker Engine at {self.target.url} stopped answering: {error}",
+                hint="see its log: journalctl -u docker",
+            ) from error
+        finally:
+            if self._closed:
+                client.close()
+            else:
+                self._idle.put(client)
+
+    def close(self) -> None:
+        """Close every idle client, and the tunnel; one that is lent closes when it comes back."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+        if self._tunnel is not None:
+            self._tunnel.close()

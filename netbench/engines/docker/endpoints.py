@@ -1,6 +1,9 @@
 """Containers that hold an endpoint's namespaces: confined, bounded in time, labelled."""
 
-from collections.abc import Mapping
+import re
+import secrets
+import threading
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -8,43 +11,89 @@ from typing import Any, Final, Literal
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
-from netbench.engines.base import Network
+from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker.client import Clients
+from netbench.engines.docker.image import Image, prepare
+from netbench.engines.owner import this_process
 from netbench.errors import EngineError, Unsupported
+from netbench.spec import Role
 
-LIFETIME: Final = 6 * 3600
-"""Seconds after which even a forgotten container ends."""
+RUN: Final = "netbench.run"  # label with the run's id, on every container and network
+OWNER: Final = "netbench.owner"  # label that says which process made it
+LIFETIME: Final = 6 * 3600  # seconds after which even a forgotten container ends
+MAIN: Final = ("sleep", str(LIFETIME))  # command that holds the namespaces
 USER: Final = "65534:65534"
-"""Whom tools run as."""
 ROOT: Final = "0:0"
-"""Who reads what is for root alone, and uses a capability: Docker gives those to no other user."""
-_ONCE: Final = 30
-"""Seconds that a container which does one thing may take."""
-_PIDS: Final = 512
-"""iperf3 has a thread for each of up to 128 streams."""
+"""For files of root's alone, and for capabilities: Docker gives those to no other user."""
+NET_ADMIN: Final = "NET_ADMIN"
+_ONCE: Final = 30  # seconds that a container which does one thing may take
+_PIDS: Final = 512  # iperf3 has a thread for each of up to 128 streams
 _LACKING: Final = ("not supported", "unknown device type")
-"""What `ip` says where the kernel has no such link."""
+"""What `ip` says if the kernel has no such link."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointContainer:
-    """A running container, as far as we look at it."""
+    """What is used of the engine's inspection of a running container."""
 
     id: str
     name: str
     pid: int
     addresses: Mapping[str, str]
-    """IPv4 address by network, under its id and under its name: engines tell one or the other."""
+    """By network, under its id and under its name: engines use one or the other."""
     addresses6: Mapping[str, str]
-    """The same in IPv6."""
     sandbox_key: str | None
-    """File that names its network namespace; None where it shares another container's."""
+    """None if it shares another container's network namespace."""
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
-    """Addresses and ports of the host by the port of its own that is published there, `80/tcp`."""
+    """Addresses and ports of the host by the published port of its own, `80/tcp`."""
+
+    def endpoint(self, role: Role, network: Network | None = None) -> Endpoint:
+        """Return it as an endpoint in a network."""
+        return Endpoint(
+            id=self.id,
+            name=self.name,
+            role=role,
+            pid=self.pid,
+            address=address_in(network, self.addresses),
+            ipam=network.ipam if network else None,
+            address6=address_in(network, self.addresses6),
+            sandbox_key=self.sandbox_key,
+        )
+
+
+def as_shown(seen: Mapping[str, Any]) -> EndpointContainer:
+    """Return a container from the engine's inspection."""
+    settings = seen["NetworkSettings"]
+    networks = settings["Networks"] or {}
+    return EndpointContainer(
+        id=str(seen["Id"]),
+        name=str(seen["Name"]).lstrip("/"),
+        pid=int(seen["State"]["Pid"]),
+        addresses=_addresses(networks, "IPAddress"),
+        addresses6=_addresses(networks, "GlobalIPv6Address"),
+        sandbox_key=settings.get("SandboxKey") or None,
+        bindings={
+            port: tuple(
+                (str(one["HostIp"]), int(one["HostPort"]))
+                for one in places or ()
+                if one.get("HostPort")
+            )
+            for port, places in (settings.get("Ports") or {}).items()
+        },
+    )
+
+
+def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
+    return {
+        key: str(network[field])
+        for name, network in networks.items()
+        if network.get(field)
+        for key in (name, str(network["NetworkID"]))
+    }
 
 
 def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | None:
-    """Return a container's address in a network; its only one, where it is in no other."""
+    """Return a container's address in a network; its only one, if it is in no other."""
     if network is None:
         return None
     names = (network.id, network.ipam.network if network.ipam else "")
@@ -55,16 +104,20 @@ def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | N
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Which namespaces a container shares instead of having its own."""
+    """The namespaces of others that a container has instead of its own."""
 
     network: str
     """Docker's network mode: `none`, `host`, a network, `container:<id>`."""
     host: bool = False
     """Whether it also has the host's pid, ipc, uts, cgroup and user namespaces."""
     pids: str | None = None
-    """Docker's pid mode, where that alone is shared: `host`, `container:<id>`."""
+    """Docker's pid mode, if that alone is shared: `host`, `container:<id>`."""
     users: bool = False
-    """Whether it has the host's user namespace even where the engine remaps users."""
+    """Whether it has the host's user namespace even if the engine remaps users."""
+
+
+HOSTS_LINKS: Final = Sharing("host", pids="host", users=True)
+"""From here a link of the host's can be made, with an end in another container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,84 +131,120 @@ class Order:
     command: tuple[str, ...]
     user: str = USER
     capabilities: tuple[str, ...] = ()
-    """What it may do beyond nothing, `NET_ADMIN`."""
     cpus: tuple[int, ...] = ()
     init: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
     publish: Mapping[str, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
-    """Addresses and ports of the host by the port to publish there, `80/tcp`; None for any free
-    one."""
+    """Addresses and ports (None for any) of the host by the port to publish there, `80/tcp`."""
 
 
-def main_process(seconds: int = LIFETIME) -> tuple[str, ...]:
-    """Return the command that holds the namespaces."""
-    return ("sleep", str(seconds))
+class Maker:
+    """Makes the run's containers of the probe image; safe to use from several threads."""
 
+    def __init__(
+        self, clients: Clients, run: str, *, image: str | None, architecture: str, init: bool
+    ) -> None:
+        """Take `EngineOptions.image`, and whether the engine has an init process for containers."""
+        self.clients = clients
+        self.labels: Mapping[str, str] = {RUN: run, OWNER: this_process()}
+        self.made_image: Image | None = None
+        """The probe image, as soon as it was needed."""
+        self._wanted = (image, architecture)
+        self._init = init
+        self._lock = threading.Lock()
 
-def create(clients: Clients, order: Order) -> EndpointContainer:
-    """Create and start a container; nothing half-made is left.
+    def image(self) -> Image:
+        """Return the probe image, made at the first call."""
+        with self._lock:
+            if self.made_image is None:
+                self.made_image = prepare(self.clients, *self._wanted)
+            return self.made_image
 
-    Raises:
-        EngineError: the engine refused.
-        EngineLost: it does not answer.
-    """
-    with clients.lend(f"create container {order.name}") as api:
-        made = _create(api, order)
-        try:
-            api.start(made)
-            seen = api.inspect_container(made)
-        except BaseException:
-            with suppress(OSError):
-                api.remove_container(made, v=True, force=True)
-            raise
-    if not seen["State"]["Running"]:
-        remove(clients, made)
-        raise EngineError(
-            f"container {order.name} ended at once: {seen['State'].get('Error') or 'no word'}"
+    def unique(self, name: str) -> str:
+        """Return a name that no other container or network has."""
+        plain = re.sub(r"[^a-zA-Z0-9_.-]", "-", f"{self.labels[RUN]}-{name}")
+        return f"netbench-{plain}-{secrets.token_hex(3)}"
+
+    def order(
+        self,
+        name: str,
+        sharing: Sharing,
+        command: tuple[str, ...] = MAIN,
+        capability: str | None = None,
+    ) -> Order:
+        """Return an order of a confined container; root's, if with a capability."""
+        return Order(
+            name=self.unique(name),
+            image=self.image().reference,
+            labels=self.labels,
+            sharing=sharing,
+            command=command,
+            user=ROOT if capability else USER,
+            capabilities=(capability,) if capability else (),
+            init=self._init and not capability,
         )
-    return as_shown(seen)
 
+    def create(self, order: Order) -> EndpointContainer:
+        """Create and start a container; nothing half-made is left."""
+        with self.clients.lend(f"create container {order.name}") as api:
+            made = _create(api, order)
+            try:
+                api.start(made)
+                seen = api.inspect_container(made)
+            except BaseException:
+                with suppress(OSError):
+                    api.remove_container(made, v=True, force=True)
+                raise
+        if not seen["State"]["Running"]:
+            self.remove(made)
+            raise EngineError(
+                f"container {order.name} ended at once: {seen['State'].get('Error') or 'no word'}"
+            )
+        return as_shown(seen)
 
-def once(clients: Clients, order: Order) -> str:
-    """Run a container's command to its end, remove it and return what the command printed.
+    def once(self, order: Order) -> str:
+        """Run a container's command to its end, remove it and return what the command printed.
 
-    Raises:
-        EngineError: the engine refused, or the command failed; `Unsupported` where it says that
-            the kernel lacks something.
-    """
-    with clients.lend(f"run {order.command[0]} in {order.name}") as api:
-        made = _create(api, order)
-        try:
-            api.start(made)
-            code = api.wait(made, timeout=_ONCE)["StatusCode"]
-            output = api.logs(made, stdout=True, stderr=True).decode(errors="replace").strip()
-        finally:
-            api.remove_container(made, v=True, force=True)
-    if code != 0:
-        lacking = any(word in output.lower() for word in _LACKING)
-        kind = Unsupported if lacking else EngineError
-        raise kind(f"run {order.command[0]} in {order.name}: {output or f'exit code {code}'}")
-    return output
+        The command must succeed; `Unsupported` if its output says that the kernel lacks something.
+        """
+        doing = f"run {order.command[0]} in {order.name}"
+        with self.clients.lend(doing) as api:
+            made = _create(api, order)
+            try:
+                api.start(made)
+                code = api.wait(made, timeout=_ONCE)["StatusCode"]
+                output = api.logs(made, stdout=True, stderr=True).decode(errors="replace").strip()
+            finally:
+                api.remove_container(made, v=True, force=True)
+        if code != 0:
+            lacking = any(word in output.lower() for word in _LACKING)
+            kind = Unsupported if lacking else EngineError
+            raise kind(f"{doing}: {output or f'exit code {code}'}")
+        return output
+
+    def links(self, name: str, sharing: Sharing, commands: Iterable[str]) -> str:
+        """Run shell commands that change links, until one fails; as `once`."""
+        script = "\n".join(commands)
+        return self.once(self.order(name, sharing, ("sh", "-ec", script), NET_ADMIN))
+
+    def remove(self, container: str) -> None:
+        """Remove a container with all its processes; does nothing if it is gone already."""
+        with self.clients.lend("remove a container") as api:
+            try:
+                api.remove_container(container, v=True, force=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if "already in progress" not in str(error.explanation):
+                    raise
+                with suppress(NotFound):
+                    api.wait(container, condition="removed")
 
 
 def _create(api: APIClient, order: Order) -> str:
-    made = api.create_container(
-        order.image,
-        name=order.name,
-        entrypoint=list(order.command),
-        user=order.user,
-        labels=dict(order.labels),
-        ports=[tuple(port.split("/")) for port in order.publish],
-        stop_timeout=0,  # Podman waits for 10 s else before it removes by force
-        host_config=_host_config(api, order),
-    )
-    return str(made["Id"])
-
-
-def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
     sharing = order.sharing
     host: Literal["host"] | None = "host" if sharing.host else None
-    return api.create_host_config(
+    config = api.create_host_config(
         network_mode=sharing.network,
         cap_drop=["ALL"],
         cap_add=list(order.capabilities),
@@ -166,61 +255,21 @@ def _host_config(api: APIClient, order: Order) -> dict[str, Any]:
         cpuset_cpus=",".join(map(str, order.cpus)) or None,
         init=True if order.init and not sharing.host else None,
         sysctls=dict(order.sysctls) or None,
-        port_bindings={
-            port: [
-                (address,) if number is None else (address, number) for address, number in places
-            ]
-            for port, places in order.publish.items()
-        },
+        port_bindings={port: list(places) for port, places in order.publish.items()},
         pid_mode=host or sharing.pids,
         ipc_mode=host,
         uts_mode=host,
         cgroupns=host,
         userns_mode="host" if host or sharing.users else None,
     )
-
-
-def as_shown(seen: Mapping[str, Any]) -> EndpointContainer:
-    """Return a container as the engine's inspection shows it."""
-    settings = seen["NetworkSettings"]
-    networks = settings["Networks"] or {}
-    return EndpointContainer(
-        id=str(seen["Id"]),
-        name=str(seen["Name"]).lstrip("/"),
-        pid=int(seen["State"]["Pid"]),
-        addresses=_addresses(networks, "IPAddress"),
-        addresses6=_addresses(networks, "GlobalIPv6Address"),
-        sandbox_key=settings.get("SandboxKey") or None,
-        bindings=_bindings(settings.get("Ports") or {}),
+    made = api.create_container(
+        order.image,
+        name=order.name,
+        entrypoint=list(order.command),
+        user=order.user,
+        labels=dict(order.labels),
+        ports=[tuple(port.split("/")) for port in order.publish],
+        stop_timeout=0,  # Podman waits for 10 s else before it removes by force
+        host_config=config,
     )
-
-
-def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
-    given = {name: network for name, network in networks.items() if network.get(field)}
-    by_id = {str(network["NetworkID"]): str(network[field]) for network in given.values()}
-    return {name: str(network[field]) for name, network in given.items()} | by_id
-
-
-def _bindings(ports: Mapping[str, Any]) -> dict[str, tuple[tuple[str, int], ...]]:
-    return {
-        port: tuple(
-            (str(place["HostIp"]), int(place["HostPort"]))
-            for place in places or ()
-            if place.get("HostPort")
-        )
-        for port, places in ports.items()
-    }
-
-
-def remove(clients: Clients, container: str) -> None:
-    """Remove a container with all its processes; quietly nothing where it is gone already."""
-    with clients.lend("remove a container") as api:
-        try:
-            api.remove_container(container, v=True, force=True)
-        except NotFound:
-            return
-        except APIError as error:
-            if "already in progress" not in str(error.explanation):
-                raise
-            with suppress(NotFound):
-                api.wait(container, condition="removed")
+    return str(made["Id"])

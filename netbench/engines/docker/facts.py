@@ -1,13 +1,46 @@
-"""Engine-level facts: what the Docker Engine says of itself, by registry name."""
+"""What the engine reports of itself, and what its machine has: tools, CPUs, kinds of links."""
 
-from collections.abc import Mapping
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from netbench.engines.docker.client import EngineAddress, dialect_of
-from netbench.engines.docker.image import Image
-from netbench.record import Absent, FactValue
+from netbench.engines.docker.endpoints import Maker, Sharing
+from netbench.engines.docker.image import OTHER_WAY, REQUIRED
+from netbench.engines.docker.launcher import NOT_RUNNABLE
+from netbench.engines.local_process import attempts
+from netbench.errors import EngineError
+from netbench.record import Absent, Completed, FactValue
+from netbench.spec import CpuTopology
+from netbench.system.interrupts import Pool
+from netbench.units import cpu_list
 
-_ROOTLESSKIT: Final = "rootlesskit"
+Run = Callable[[tuple[str, ...]], Completed]
+"""Runs a command on the host's namespaces to its end."""
+_SIBLINGS: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+_VERSIONED: Final = ("iperf3", "sockperf", "ip", "taskset", "timeout")
+_OPTIONAL: Final = ("netperf",)
+_AT_ONCE: Final = 4
+_CLAIM: Final = 5.0  # seconds that a link may take to know that its addresses are its own
+_POLL: Final = 0.1
+_MODES: Final = {
+    "macvlan": ("bridge", "private", "vepa", "passthru"),
+    "ipvlan": ("l2", "l3", "l3s"),
+}
+_ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}
+"""Kinds without modes or a parent, with what they are made with."""
+_WORKS: Final = "works"
+_TRY: Final = f"""
+try() {{
+    what=$1
+    shift
+    words=$(ip link add nbtry "$@" 2>&1) && words={_WORKS}
+    echo "$what/"$words
+    ip link del nbtry 2>/dev/null || :
+}}
+"""
 _DESKTOPS: Final = {
     "docker desktop": "Docker Desktop",
     "rancher desktop": "Rancher Desktop",
@@ -15,117 +48,204 @@ _DESKTOPS: Final = {
     "linuxkit": "a LinuxKit machine",
     "microsoft-standard-wsl2": "WSL 2",
 }
-"""Words of an engine's answers that only one in a desktop product's virtual machine says."""
+"""Words that only an engine in a desktop product's virtual machine answers with."""
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """Go's names of architectures, which some engines use, and what `uname -m` calls them."""
 
 
 def is_rootful(info: Mapping[str, Any]) -> bool:
     """Tell whether the engine runs with the rights of the machine's root."""
-    return "name=rootless" not in map(str, info.get("SecurityOptions") or ())
+    return "name=rootless" not in security_options(info)
+
+
+def security_options(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the engine's security options."""
+    return tuple(map(str, info.get("SecurityOptions") or ()))
 
 
 def engine_facts(
     info: Mapping[str, Any], version: Mapping[str, Any], target: EngineAddress
 ) -> dict[str, FactValue]:
     """Return the facts in the answers of `/info` and `/version`."""
-    security = tuple(map(str, info.get("SecurityOptions") or ()))
     return {
         "engine.name": dialect_of(version).name,
-        "engine.version": _text(info, "ServerVersion"),
-        "engine.api": _text(version, "ApiVersion"),
-        "engine.kernel": _text(info, "KernelVersion"),
-        "engine.os": _text(info, "OperatingSystem"),
+        "engine.version": _value(info, "ServerVersion"),
+        "engine.api": _value(version, "ApiVersion"),
+        "engine.kernel": _value(info, "KernelVersion"),
+        "engine.os": _value(info, "OperatingSystem"),
         "engine.arch": architecture(info) or _missing("Architecture"),
         "engine.rootless": not is_rootful(info),
-        "engine.rootless_network": _rootless_network(version, rootless=not is_rootful(info)),
+        "engine.rootless_network": _rootless_network(info, version),
         "engine.desktop": _desktop(info, version),
         "engine.userland_proxy": Absent("the Engine API does not tell"),
         "engine.firewall": _firewall(info),
-        "engine.cgroup_version": _text(info, "CgroupVersion"),
-        "engine.cgroup_driver": _text(info, "CgroupDriver"),
-        "engine.storage_driver": _text(info, "Driver"),
-        "engine.security": ", ".join(security) if security else Absent("the engine lists none"),
+        "engine.cgroup_version": _value(info, "CgroupVersion"),
+        "engine.cgroup_driver": _value(info, "CgroupDriver"),
+        "engine.storage_driver": _value(info, "Driver"),
+        "engine.security": ", ".join(security_options(info)) or Absent("the engine lists none"),
         "engine.runtime": _runtime(info, version),
         "engine.context": target.origin,
-        "engine.cpus": _number(info, "NCPU"),
-        "engine.memory": _number(info, "MemTotal"),
-        "engine.live_restore": _flag(info, "LiveRestoreEnabled"),
-        "engine.bridge_nf_iptables": _flag(info, "BridgeNfIptables"),
-    }
-
-
-def image_facts(image: Image | None) -> dict[str, FactValue]:
-    """Return the facts of the probe image."""
-    absent = Absent("no image was prepared")
-    return {
-        "engine.image": image.reference if image else absent,
-        "engine.image_id": image.id if image else absent,
+        "engine.cpus": _value(info, "NCPU", int),
+        "engine.memory": _value(info, "MemTotal", int),
+        "engine.live_restore": _value(info, "LiveRestoreEnabled", bool),
+        "engine.bridge_nf_iptables": _value(info, "BridgeNfIptables", bool),
     }
 
 
 def architecture(info: Mapping[str, Any]) -> str:
-    """Return the machine's architecture as `uname -m` names it; empty where it is not told."""
-    told = str(info.get("Architecture") or "")
-    return _MACHINES.get(told, told)
+    """Return the machine's architecture as `uname -m` names it; empty if it is not reported."""
+    name = str(info.get("Architecture") or "")
+    return _MACHINES.get(name, name)
 
 
-def _desktop(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
-    """Return the product in whose virtual machine the engine runs, where its answers show one."""
-    platform = (version.get("Platform") or {}).get("Name")
-    answers = (info.get("OperatingSystem"), info.get("KernelVersion"), platform)
-    said = " ".join(str(answer) for answer in answers if answer).lower()
-    found = next((name for word, name in _DESKTOPS.items() if word in said), None)
-    return found or Absent("the engine's answers name no desktop product")
+def component(version: Mapping[str, Any], name: str) -> str | None:
+    """Return the version of one of the engine's components, None if it has none."""
+    found = str(_component(version, name).get("Version") or "")
+    return None if found in ("", "N/A") else found
 
 
-def _rootless_network(version: Mapping[str, Any], *, rootless: bool) -> FactValue:
-    """Return the user-mode network stack between a rootless engine's host and the machine."""
-    if not rootless:
-        return Absent("the engine is not rootless")
-    for part in version.get("Components") or ():
-        details = part.get("Details") or {}
-        if part["Name"] == _ROOTLESSKIT and details.get("NetworkDriver"):
-            return str(details["NetworkDriver"])
-    return Absent("the engine does not name it")
+def _component(version: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    parts = version.get("Components") or ()
+    return next((part for part in parts if part["Name"] == name), {})
+
+
+def _value(
+    answer: Mapping[str, Any], key: str, kind: type[str] | type[int] | type[bool] = str
+) -> FactValue:
+    """Return what an answer holds under a key; absent if it is of another type, 0 or empty."""
+    value: FactValue | None = answer.get(key)
+    return value if isinstance(value, kind) and (value or kind is bool) else _missing(key)
 
 
 def _missing(key: str) -> Absent:
     return Absent(f"the engine's answer has no {key}")
 
 
-def _text(answer: Mapping[str, Any], key: str) -> FactValue:
-    return str(answer[key]) if answer.get(key) else _missing(key)
+def _desktop(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
+    """Return the desktop product in whose virtual machine the engine runs, as its answers show."""
+    platform = (version.get("Platform") or {}).get("Name")
+    answers = (info.get("OperatingSystem"), info.get("KernelVersion"), platform)
+    text = " ".join(str(answer) for answer in answers if answer).lower()
+    found = next((name for word, name in _DESKTOPS.items() if word in text), None)
+    return found or Absent("the engine's answers name no desktop product")
 
 
-def _number(answer: Mapping[str, Any], key: str) -> FactValue:
-    value = answer.get(key)
-    return value if isinstance(value, int) and value > 0 else _missing(key)
-
-
-def _flag(answer: Mapping[str, Any], key: str) -> FactValue:
-    value = answer.get(key)
-    return value if isinstance(value, bool) else _missing(key)
+def _rootless_network(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
+    """Return the user-mode network stack between a rootless engine's host and the machine."""
+    if is_rootful(info):
+        return Absent("the engine is not rootless")
+    name = (_component(version, "rootlesskit").get("Details") or {}).get("NetworkDriver")
+    return str(name) if name else Absent("the engine does not name it")
 
 
 def _firewall(info: Mapping[str, Any]) -> FactValue:
-    backend = info.get("FirewallBackend")
-    if isinstance(backend, Mapping) and backend.get("Driver"):
-        return str(backend["Driver"])
-    return Absent("this engine's API does not tell; engines before 29 use iptables")
+    driver = (info.get("FirewallBackend") or {}).get("Driver")
+    why = "this engine's API does not tell; engines before 29 use iptables"
+    return str(driver) if driver else Absent(why)
 
 
 def _runtime(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
-    """Return the default runtime with its version where it is known, `runc 1.1.15`."""
+    """Return the default runtime with its version if that is known, `runc 1.1.15`."""
     name = info.get("DefaultRuntime")
     if not name:
         return _missing("DefaultRuntime")
     return f"{name} {component(version, str(name)) or ''}".strip()
 
 
-def component(version: Mapping[str, Any], name: str) -> str | None:
-    """Return the version of one of the engine's components, None where it has none."""
-    for part in version.get("Components") or ():
-        if part["Name"] == name and part["Version"] not in ("", "N/A"):
-            return str(part["Version"])
-    return None
+def cpu_topology(run: Run) -> CpuTopology:
+    """Return the CPUs that containers can be pinned to, by core if the kernel groups them."""
+    printed = run(("cat", "/proc/self/status")).stdout
+    allowed = re.search(r"^Cpus_allowed_list:(.*)", printed, re.MULTILINE)
+    try:
+        usable = cpu_list(allowed[1] if allowed else "")
+    except ValueError as error:
+        why = f"the CPUs of the engine's machine are unreadable: {printed!r}"
+        raise EngineError(why) from error
+    siblings = run(("cat", *(_SIBLINGS.format(cpu) for cpu in usable)))
+    lines = siblings.stdout.splitlines()
+    cores: set[tuple[int, ...]] = set()
+    if siblings.exit_code == 0 and len(lines) == len(usable):
+        with suppress(ValueError):
+            cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
+    return CpuTopology(usable, tuple(sorted(cores)))
+
+
+def await_ipv6(run: Run, link: str) -> None:
+    """Wait until a link's IPv6 addresses can be used: nothing else claims them, RFC 4862 §5.4.
+
+    A bridge begins to ask with its first port; until then the host sends nothing through it.
+    """
+    for _ in attempts(_CLAIM, _POLL):
+        printed = run(("ip", "-j", "-6", "addr", "show", "dev", link, "tentative")).stdout
+        if '"tentative":true' not in printed:
+            return
+
+
+def tool_versions(run: Run) -> dict[str, str]:
+    """Return the first line of each tool's version; of an optional one only if it is there."""
+    done = _runnable(run, _VERSIONED, (*_VERSIONED, *_OPTIONAL))
+    versions = {name: (one.stdout or one.stderr).strip() for name, one in done.items()}
+    if "coreutils" not in versions["timeout"]:
+        raise EngineError(
+            f"the image's `timeout` is not that of coreutils: {versions['timeout'][:200]}",
+            hint=f"use an image with coreutils; {OTHER_WAY}",
+        )
+    return {name: (text.splitlines() or [""])[0] for name, text in versions.items()}
+
+
+def check_tools(run: Run) -> None:
+    """Check that every tool we call is there; `EngineError` names all that are not."""
+    names = [name for name in REQUIRED if name not in _VERSIONED]
+    _runnable(run, names, names)
+
+
+def _runnable(run: Run, needed: Iterable[str], names: Iterable[str]) -> dict[str, Completed]:
+    options = {"ip": "-V", "netperf": "-V"}
+    commands = {name: (name, options.get(name, "--version")) for name in names}
+    with Pool(_AT_ONCE) as pool:
+        done = dict(zip(commands, pool.map(run, commands.values()), strict=True))
+    found = {name: one for name, one in done.items() if one.exit_code not in NOT_RUNNABLE}
+    missing = [name for name in needed if name not in found]
+    if missing:
+        first = done[missing[0]]
+        raise EngineError(
+            f"the image lacks {', '.join(missing)}: {(first.stderr or first.stdout).strip()}",
+            hint="use an image with iperf3, sockperf, socat, iproute2, util-linux, coreutils, "
+            "procps and sh",
+        )
+    return found
+
+
+class LinkKinds:
+    """Kinds of links that the kernel of the engine's machine has: found by making one of each."""
+
+    def __init__(self, maker: Maker) -> None:
+        """Nothing is tried yet."""
+        self._maker = maker
+        self._lock = threading.Lock()
+        self._found: dict[tuple[str, str], str] = {}
+
+    def lacks(self, kind: str, mode: str | None = None) -> str | None:
+        """Return why there can be no such link, naming the kernel's module; None if there can."""
+        with self._lock:
+            if not self._found:
+                self._found = self._try()
+        mode = mode or _MODES.get(kind, ("",))[0]
+        found = self._found.get((kind, mode), "unknown mode")
+        if found == _WORKS:
+            return None
+        others = any(words == _WORKS for (k, _), words in self._found.items() if k == kind)
+        what = f"{kind} in mode {mode}" if others else kind
+        return f"the kernel has no {what} (modprobe {kind}): {found}"
+
+    def _try(self) -> dict[tuple[str, str], str]:
+        tries = [
+            f"try {kind}/{mode} link nbeth type {kind} mode {mode}"
+            for kind, modes in _MODES.items()
+            for mode in modes
+        ]
+        tries += [f"try {kind}/ type {kind} {how}" for kind, how in _ALONE.items()]
+        pair = "ip link add nbeth type veth peer name nbpeer"
+        printed = self._maker.links("try", Sharing("none"), (pair, "set +e", _TRY, *tries))
+        found = re.findall(r"^(\w+)/(\w*)/(.*)$", printed, re.MULTILINE)
+        return {(kind, mode): words for kind, mode, words in found}

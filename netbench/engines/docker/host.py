@@ -1,109 +1,158 @@
-"""The container in the namespaces of the engine's host, and what can be told from there."""
+"""Containers that share namespaces to read from: the engine's host's, or a container's."""
 
+import re
 import secrets
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from signal import SIGKILL
 from typing import Final
 
+from docker.errors import NotFound
+
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.docker import endpoints, procfs
-from netbench.engines.docker.client import Clients, daemon_pid
-from netbench.engines.docker.container_factory import Maker
-from netbench.engines.docker.endpoints import EndpointContainer, Sharing
+from netbench.engines.docker.client import Clients
+from netbench.engines.docker.endpoints import LIFETIME, ROOT, USER, Maker, Sharing, as_shown
+from netbench.engines.docker.exec import DockerProcess, inner_pid, shows
 from netbench.engines.docker.launcher import Launchers
-from netbench.engines.docker.shell import HostShell, ShellFiles
-from netbench.errors import EngineError
+from netbench.engines.docker.networks import describe
+from netbench.errors import EngineError, EngineLost
+from netbench.record import Completed
 from netbench.spec import Role
 from netbench.system.files import LOCAL, NOWHERE, Files, Unnumbered
 from netbench.system.setns import may_enter
 
-ROOTS_FILES: Final = ("/proc/net/nf_conntrack",)
-"""Files of the host that only root may read, if without any capability."""
-_SEE: Final = "SYS_PTRACE"
-_SHELL: Final = (
-    "; the engine's processes are not in this machine's /proc, so a shell in that container reads "
-    "files and measures the state of the trial's CPUs"
-)
+QUICK: Final = 20.0  # seconds that a command which only reads may take
+SEE: Final = "SYS_PTRACE"  # the capability to read the namespaces of another's process
+_ROOTS_FILE: Final = "/proc/net/nf_conntrack"
+"""File of the host that only root may read, if without any capability."""
+_NOT_SHARED: Final = ("cgroup", "ipc", "mnt", "time", "user", "uts")
+"""Kinds of namespace that the helper has of its own, or perhaps has."""
+_LATE: Final = 2.0
+"""Seconds beyond its time after which a script that was to be killed counts as lost."""
+_KILLED: Final = 128 + SIGKILL
+_PLAIN: Final = re.compile(r"[\w/.:*-]+")  # paths without a character that is special to a shell
 
 
 class EngineHost:
-    """Makes the host endpoint. Everything public but that is known once it is made."""
+    """The host endpoint, made at its first use; safe to use from several threads."""
 
-    def __init__(self, clients: Clients, maker: Maker, launchers: Launchers) -> None:
+    def __init__(self, maker: Maker) -> None:
         """Nothing is made yet."""
-        self._launchers = launchers
-        self._clients = clients
         self._maker = maker
-        self._made: EndpointContainer | None = None
+        self.launchers = Launchers(maker.clients)
+        self._lock = threading.RLock()
+        self._made: Endpoint | None = None
+        self._container = ""
         self._looked = False
+        self.visits: set[str] = set()  # helpers of other containers, in which tools run as root
         self.local = False
-        """Whether the engine's machine is ours: whether its processes are in our own /proc."""
-        self.shell: HostShell | None = None
-        """What reads there where it is not."""
+        self.ask: Callable[[str, float], str] | None = None
         self.files: Files = NOWHERE
         self.processes: Files = NOWHERE
-        """The same, where the numbers of processes in them are those that the engine tells."""
+        """The files, if the numbers of processes in them are those that the engine uses."""
 
-    def make(self) -> Endpoint:
-        """Make a container in the host's namespaces: all but mnt, where the engine allows it."""
-        # The lifetime tells this container's command from any other of the same pid elsewhere.
-        command = endpoints.main_process(endpoints.LIFETIME + secrets.randbelow(10**6))
+    def get(self) -> Endpoint:
+        """Return the endpoint, which shares all of the host's namespaces but mnt if it may."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def _make(self) -> Endpoint:
+        # The lifetime distinguishes this container's command from any other of the same pid.
+        command = ("sleep", str(LIFETIME + secrets.randbelow(10**6)))
         order = self._maker.order("host", Sharing("host", host=True), command)
         try:
             made = self._maker.create(order)
         except EngineError:
             made = self._maker.create(replace(order, sharing=Sharing("host")))
-        self._made = made
-        self._find(made, command)
-        return Endpoint(
-            id=made.id,
-            name=made.name,
-            role=Role.HOST,
-            pid=made.pid,
-            address=None,
-            ipam=None,
-            stands_in=(("mnt", self._mount_namespace()),),
-            sandbox_key=made.sandbox_key,
-        )
 
-    def _find(self, made: EndpointContainer, command: tuple[str, ...]) -> None:
-        """Find out, by looking for the container just made, whose /proc shows its processes."""
-        self.local = procfs.shows(LOCAL, made.pid, made.id, command)
+        def shown(files: Files) -> bool:
+            return shows(files, made.pid, made.id, command)
+
+        self._container = made.id
+        self.local = shown(LOCAL)
         if self.local:
             self.processes = self.files = LOCAL
-            return
-        self.shell = HostShell(self._launchers, made.id)
-        files = ShellFiles(self.shell)
-        if procfs.shows(files, made.pid, made.id, command):
-            self.processes = self.files = files
         else:
-            self.files = Unnumbered(files)
+            self.ask = self._ask
+            files = ShellFiles(self._read)
+            numbered = shown(files)
+            self.processes = files if numbered else NOWHERE
+            self.files = files if numbered else Unnumbered(files)
+        stands_in = (("mnt", self._mount_namespace()),)
+        return replace(made.endpoint(Role.HOST), stands_in=stands_in)
+
+    def start(
+        self, container: str, argv: tuple[str, ...], *, cpu: int | None, limit: float
+    ) -> DockerProcess:
+        """Start a tool in a container by the shell there, which the first tool starts."""
+        reads = container == self._container and argv == ("cat", _ROOTS_FILE)
+        launcher = self.launchers.of(container, ROOT if reads or container in self.visits else USER)
+        return DockerProcess(launcher, argv, cpu=cpu, limit=limit, processes=self.processes)
+
+    def run(self, argv: tuple[str, ...]) -> Completed:
+        """Run a command in the host endpoint, which only reads, to its end."""
+        return self.start(self.get().id, argv, cpu=None, limit=QUICK).wait(QUICK)
+
+    def routes(self) -> tuple[str, ...]:
+        """Return what `ip -j route` prints on the engine's host, by IP version."""
+        done = self.run(("sh", "-c", "ip -j -4 route; ip -j -6 route"))
+        return tuple(line for line in done.stdout.splitlines() if line.strip())
+
+    def has_ipv6(self) -> bool:
+        """Tell whether links that are made on the engine's host have IPv6."""
+        setting = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+        return self.run(("cat", setting)).stdout.strip() == "0"
+
+    def _ask(self, script: str, seconds: float) -> str:
+        return self._read(script, seconds).decode(errors="replace")
+
+    def _read(self, script: str, seconds: float = QUICK) -> bytes:
+        """Return what a script prints, run without rights; `EngineError` if it does not end."""
+        try:
+            launcher = self.launchers.of(self._container, USER)
+            job = launcher.start(("timeout", "-s", "KILL", str(seconds), "sh", "-c", script))
+        except EngineError as error:
+            raise EngineLost(f"the shell on the engine's host is gone: {error}") from error
+        ended = job.ended.came.wait(seconds + _LATE)
+        if not ended or job.code == _KILLED:
+            raise EngineError(f"a script on the engine's host did not end in {seconds:.0f} s")
+        found = launcher.fetch(job)
+        if found is None:
+            raise EngineLost("the shell on the engine's host is gone")
+        return found[0]
 
     def describe(self) -> str:
         """Return what was made, and with which rights, in words."""
-        looked = (
-            "; for the inode of the daemon's mount namespace a container with CAP_SYS_PTRACE and "
-            "the host's pid namespace ran `readlink` once"
+        made = (
+            f"made the container {self.get().name} in the host's namespaces to read from; it has "
+            "no capabilities, no new privileges, a read-only root and no root user, but that "
+            f"{_ROOTS_FILE} is read as root"
         )
-        name = self._made.name if self._made else "(none)"
-        return (
-            f"made the container {name} in the host's namespaces to read from; it has no "
-            "capabilities, no new privileges, a read-only root and no root user, but that "
-            f"{' '.join(ROOTS_FILES)} is read as root{looked if self._looked else ''}"
-            f"{_SHELL if self.shell else ''}"
-        )
+        if self._looked:
+            made += (
+                "; for the inode of the daemon's mount namespace a container with CAP_SYS_PTRACE "
+                "and the host's pid namespace ran `readlink` once"
+            )
+        if self.ask:
+            made += (
+                "; the engine's processes are not in this machine's /proc, so a shell in that "
+                "container reads files and measures the state of the trial's CPUs"
+            )
+        return made
 
     def _daemon(self) -> int | None:
-        """Return the pid of the daemon, None where it is not in our /proc."""
-        path = self._clients.target.socket
-        return daemon_pid(path) if path is not None and self.local else None
+        return self._maker.clients.target.daemon_pid() if self.local else None
 
     def _mount_namespace(self) -> int | None:
         """Return the inode of the daemon's mount namespace, which no container ever shares.
 
-        Who is not root may not see it, but a container with the right to look at processes may,
-        where no security module forbids it.
+        Another user than root may not see it, but a container with `SEE` may, unless a security
+        module forbids it.
         """
         pid = self._daemon()
         if pid is None:
@@ -112,21 +161,19 @@ class EngineHost:
         with suppress(OSError):
             return Path(link).stat().st_ino
         sharing = Sharing("none", pids="host")
-        try:
-            seen = self._maker.once("look", sharing, ("readlink", link), capability=_SEE)
-        except EngineError:
-            return None
-        self._looked = True
-        inode = seen.strip().removeprefix("mnt:[").rstrip("]")
-        return int(inode) if inode.isdecimal() else None
+        with suppress(EngineError):
+            seen = self._maker.once(self._maker.order("look", sharing, ("readlink", link), SEE))
+            self._looked = True
+            inode = re.fullmatch(r"mnt:\[(\d+)\]", seen.strip())
+            return int(inode[1]) if inode else None
+        return None
 
-    def sandbox(self, network: Network, host: Endpoint) -> Endpoint | None:
-        """Return an overlay network's own namespace; None where we may not enter it.
+    def sandbox(self, network: Network) -> Endpoint | None:
+        """Return an overlay network's own namespace; None if this process may not enter it.
 
-        Its file appears beside those of the containers when the first one is attached, and is to
-        be seen in the daemon's mount namespace alone.
+        Its file appears with the first container, in the daemon's mount namespace alone.
         """
-        daemon = self._daemon()
+        host, daemon = self.get(), self._daemon()
         if daemon is None or host.sandbox_key is None or not may_enter(host.pid):
             return None
         folder = str(PurePosixPath(host.sandbox_key).parent)
@@ -143,3 +190,91 @@ class EngineHost:
             ipam=network.ipam,
             netns=f"{root}{folder}/1-{network.id[:10]}",
         )
+
+    def forget(self) -> Endpoint | None:
+        """Return the endpoint, if it was made, for the last time."""
+        with self._lock:
+            made, self._made = self._made, None
+            return made
+
+
+@dataclass(frozen=True)
+class ShellFiles:
+    """`Files` that a shell reads."""
+
+    run: Callable[[str], bytes]
+    """Runs a script and returns what it prints."""
+    mark: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def read(self, *paths: str) -> Mapping[str, bytes]:
+        """Return what is there, all by one message and one process; an empty file is left out."""
+        if not paths:
+            return {}
+        for path in paths:
+            if not _PLAIN.fullmatch(path):
+                raise ValueError(f"not a plain path: {path!r}")
+        between = f"/tmp/.netbench-{self.mark}"  # noqa: S108 - the container's own
+        script = (
+            f"[ -e {between} ] || printf %s {self.mark} >{between}; set --; "
+            f'for f in {" ".join(paths)}; do [ -r $f ] && echo $f && set -- "$@" {between} $f; '
+            f'done; cat /dev/null "$@"'
+        )
+        names, *contents = self.run(script).split(self.mark.encode())
+        found = zip(names.decode(errors="replace").splitlines(), contents, strict=True)
+        return {name: content for name, content in found if content}
+
+    def processes(self, name: str) -> tuple[int, ...]:
+        """Return the pids of the processes with that name there."""
+        found = self.run(f"pgrep -x {name}").decode(errors="replace")
+        return tuple(int(word) for word in found.split() if word.isdecimal())
+
+
+def look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | None]:
+    """Return a running container by its name or id, and its first process in its pid namespace.
+
+    `files` are those of the engine's machine; the number is None if they do not show it.
+    """
+    with clients.lend(f"inspect container {name}") as api:
+        try:
+            seen = api.inspect_container(name)
+        except NotFound as error:
+            why = f"the engine has no container {name}"
+            raise EngineError(why, hint="list them: docker ps") from error
+        if not seen["State"]["Running"] or not seen["State"]["Pid"]:
+            state = seen["State"].get("Status") or "not running"
+            raise EngineError(
+                f"container {name} has no namespaces to look at: it is {state}",
+                hint=f"start it: docker start {name}",
+            )
+        attached = (seen["NetworkSettings"]["Networks"] or {}).values()
+        ids = [str(network["NetworkID"]) for network in attached if network["NetworkID"]]
+        network = describe(api.inspect_network(ids[0]), clients.dialect) if ids else None
+    found = as_shown(seen).endpoint(Role.SERVER, network)
+    mode = str(seen["HostConfig"].get("PidMode") or "private")
+    first = {"host": found.pid, "private": 1}
+    return found, first[mode] if mode in first else inner_pid(files, found.pid)
+
+
+def helper(maker: Maker, visited: Endpoint) -> Endpoint:
+    """Return a container as an endpoint whose commands run in another one made for them."""
+    same = f"container:{visited.id}"
+    order = maker.order(f"visit-{visited.name}", Sharing(same, pids=same), capability=SEE)
+    return replace(visited, id=maker.create(order).id)
+
+
+def namespaces(pid: int | None) -> tuple[str, ...]:
+    """Return the links in /proc to those namespaces of a process that its helper lacks."""
+    return tuple(f"/proc/{pid}/ns/{kind}" for kind in _NOT_SHARED if pid)
+
+
+def inodes(printed: str, local: int | None) -> tuple[tuple[str, int | None], ...]:
+    """Return the inodes of these namespaces, from the output of `readlink` and from our /proc.
+
+    `local` is the pid in our /proc, if the container is on this machine.
+    """
+    links = re.findall(r"^(\w+):\[(\d+)\]$", printed, re.MULTILINE)
+    found: dict[str, int] = {kind: int(inode) for kind, inode in links}
+    for kind, link in zip(_NOT_SHARED, namespaces(local), strict=False):
+        with suppress(OSError):
+            found[kind] = Path(link).stat().st_ino
+    return tuple((kind, found.get(kind)) for kind in _NOT_SHARED)

@@ -1,12 +1,16 @@
-"""The probe image: made of this host's tools with no registry, named by the user, or built."""
+"""The probe image: imported with this host's own tools, named by the user, or built."""
 
 import hashlib
 import io
+import os
 import platform
+import re
+import subprocess
+import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from docker import APIClient
@@ -14,15 +18,34 @@ from docker.errors import ImageNotFound
 
 from netbench.engines.base import PROBE_IMAGE
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.image_files import collect, find_tools
-from netbench.engines.docker.ownership import IMAGE
+from netbench.engines.local_process import SYSTEM, find_program
 from netbench.errors import EngineError
 
-BUILD: Final = "build"
-"""The value of `--image` that asks for the Dockerfile."""
+IMAGE: Final = "netbench.image"  # label of a probe image; it belongs to no run
+REQUIRED: Final[Mapping[str, str]] = {
+    tool: package
+    for package, tools in (
+        ("iperf3", "iperf3"),
+        ("socat", "socat"),
+        ("dash", "sh"),
+        ("sockperf", "sockperf"),
+        ("iproute2", "ip"),
+        ("util-linux", "taskset"),
+        ("coreutils", "timeout date sleep cat dd head readlink"),
+        ("procps", "kill pgrep pkill"),
+    )
+    for tool in tools.split()
+}
+"""Tools that every endpoint needs, with the Debian package that holds each."""
+OPTIONAL: Final = ("ethtool", "netperf", "netserver")
+"""Tools that show or measure more if they are there."""
+OTHER_WAY: Final = "or name an image that has them: --image REF, or --image build"
 
-_BUILD_SECONDS: Final = 600
-"""How long the engine may be silent during a build, which downloads."""
+_BUILD: Final = 600  # seconds that the engine may be silent during a build, which downloads
+_LOADED: Final = re.compile(r"^\s+(?:\S+ => )?(/\S+)(?: \(0x[0-9a-f]+\))?$", re.MULTILINE)
+_MISSING: Final = re.compile(r"^\s+(\S+) => not found", re.MULTILINE)
+_FOLDERS: Final = (*SYSTEM, "/usr/local/bin", "/usr/bin", "/bin")
+_DIRECTORIES: Final = ("/dev", "/etc", "/proc", "/sys", "/tmp")  # noqa: S108 - the image's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +59,18 @@ class Image:
 
 
 def prepare(clients: Clients, wanted: str | None, architecture: str) -> Image:
-    """Return the image that `--image` asks for; None makes it of this host's tools.
-
-    Raises:
-        EngineError: it cannot be made, or is not there; says what helps.
-    """
+    """Return the image that `--image` asks for; None makes it of this host's tools."""
     if wanted is None:
         return _from_host(clients, architecture)
-    if wanted == BUILD:
+    if wanted == "build":
         return _built(clients)
     with clients.lend(f"inspect image {wanted}") as api:
-        identity = _identity(api, wanted)
-    if identity is None:
-        raise EngineError(
-            f"the engine has no image {wanted}, and nothing is pulled unasked",
-            hint=f"docker pull {wanted}",
-        )
-    return Image(wanted, identity, f"uses the image {wanted}")
+        if identity := _identity(api, wanted):
+            return Image(wanted, identity, f"uses the image {wanted}")
+    raise EngineError(
+        f"the engine has no image {wanted}, and nothing is pulled unasked",
+        hint=f"docker pull {wanted}",
+    )
 
 
 def _identity(api: APIClient, reference: str) -> str | None:
@@ -63,6 +81,10 @@ def _identity(api: APIClient, reference: str) -> str | None:
         return None
 
 
+def _tag(*content: bytes) -> str:
+    return hashlib.sha256(b"\0".join(content)).hexdigest()[:12]
+
+
 def _from_host(clients: Clients, architecture: str) -> Image:
     if architecture != platform.machine():
         raise EngineError(
@@ -71,46 +93,36 @@ def _from_host(clients: Clients, architecture: str) -> Image:
             hint="name an image that has the tools: --image REF, or --image build",
         )
     begun = time.monotonic()
-    tree = collect(find_tools())
-    archive = tree.tar()
+    archive, libraries = collect(find_tools())
     changes = [
         "ENV PATH=/usr/bin",
-        f"ENV LD_LIBRARY_PATH={':'.join(tree.libraries)}",
+        f"ENV LD_LIBRARY_PATH={':'.join(libraries)}",
         f"LABEL {IMAGE}=1",
     ]
-    reference = _tagged(archive, *(change.encode() for change in changes))
+    tag = _tag(archive, *(change.encode() for change in changes))
+    reference = f"{PROBE_IMAGE}:{tag}"
     with clients.lend(f"import {reference}") as api:
         if identity := _identity(api, reference):
             return Image(reference, identity, f"reuses the probe image {reference}")
-        repository, _, tag = reference.partition(":")
-        answer = api.import_image_from_data(archive, repository, tag, changes=changes)
+        answer = api.import_image_from_data(archive, PROBE_IMAGE, tag, changes=changes)
         identity = _identity(api, reference)
     if identity is None:
         raise EngineError(f"import {reference}: {answer}")
-    seconds = time.monotonic() - begun
-    size = len(archive) / 1e6
-    return Image(
-        reference,
-        identity,
-        f"made the probe image {reference} of this host's tools ({size:.0f} MB, {seconds:.1f} s)",
-    )
-
-
-def _tagged(*content: bytes) -> str:
-    digest = hashlib.sha256(b"\0".join(content)).hexdigest()
-    return f"{PROBE_IMAGE}:{digest[:12]}"
+    what = f"{len(archive) / 1e6:.0f} MB, {time.monotonic() - begun:.1f} s"
+    done = f"made the probe image {reference} of this host's tools ({what})"
+    return Image(reference, identity, done)
 
 
 def _built(clients: Clients) -> Image:
     recipe = (Path(__file__).parent / "Dockerfile").read_bytes()
-    reference = _tagged(recipe)
+    reference = f"{PROBE_IMAGE}:{_tag(recipe)}"
     with clients.lend(f"build {reference}") as api:
         if identity := _identity(api, reference):
             return Image(reference, identity, f"reuses the built image {reference}")
         steps = api.build(
             fileobj=io.BytesIO(recipe),
             tag=reference,
-            timeout=_BUILD_SECONDS,
+            timeout=_BUILD,
             labels={IMAGE: "1"},
             rm=True,
             forcerm=True,
@@ -124,3 +136,75 @@ def _built(clients: Clients) -> Image:
             hint="the engine needs a registry for this; leave --image out to use the host's tools",
         )
     return Image(reference, identity, f"built the image {reference} from the Dockerfile")
+
+
+def find_tools() -> dict[str, str]:
+    """Return the path of each tool on this host; `EngineError` if required ones are missing."""
+    found = {name: find_program(name, *_FOLDERS) for name in (*REQUIRED, *OPTIONAL)}
+    missing = [name for name in REQUIRED if found[name] is None]
+    if missing:
+        packages = " ".join(dict.fromkeys(REQUIRED[name] for name in missing))
+        raise EngineError(
+            f"this host lacks {', '.join(missing)}, which the probe image is made from",
+            hint=f"install: sudo apt-get install {packages}; {OTHER_WAY}",
+        )
+    return {name: place for name, place in found.items() if place}
+
+
+def collect(tools: Mapping[str, str]) -> tuple[bytes, tuple[str, ...]]:
+    """Return an archive of tools with what they load, and the folders of their libraries.
+
+    The tools have their own paths, and links in /usr/bin. The archive depends on the content alone.
+    """
+    links = {f"/usr/bin/{name}": str(Path(place).resolve()) for name, place in tools.items()}
+    programs = set(links.values())
+    loaded = {path for program in programs for path in _loaded(program)}
+    # `ldd` does not show libgcc, which glibc opens when a thread is cancelled.
+    late = {Path(path).parent / "libgcc_s.so.1" for path in loaded if path.endswith("/libc.so.6")}
+    loaded |= {str(path) for path in late if path.exists()}
+    libraries = tuple(sorted({str(Path(path).parent) for path in loaded}))
+    return _archive(programs | loaded, links), libraries
+
+
+def _archive(files: Collection[str], links: Mapping[str, str]) -> bytes:
+    folders = {str(parent) for path in (*files, *links) for parent in PurePosixPath(path).parents}
+    folders |= {*_DIRECTORIES}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted({*folders, *files, *links} - {"/"}):
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.mode = 0o1777 if path == "/tmp" else 0o755  # noqa: S108 - the image's own
+            content = b""
+            if path in files:
+                content = Path(path).read_bytes()
+            elif path in links:
+                entry.type, entry.linkname = tarfile.SYMTYPE, links[path]
+            else:
+                entry.type = tarfile.DIRTYPE
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _loaded(path: str) -> set[str]:
+    if not Path(path).read_bytes().startswith(b"\x7fELF"):
+        raise EngineError(
+            f"{path} is a script here, which cannot be copied into an image",
+            hint=f"install the binary; {OTHER_WAY}",
+        )
+    argv = ("ldd", path)
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"cannot run ldd: {error}", hint=f"install ldd; {OTHER_WAY}") from error
+    return libraries(path, done.stdout)
+
+
+def libraries(name: str, printed: str) -> set[str]:
+    """Return the paths in the output of `ldd`, none for a static binary; all must be there."""
+    if missing := _MISSING.findall(printed):
+        raise EngineError(
+            f"{name} cannot run on this host: {', '.join(missing)} not found",
+            hint=f"install the libraries; {OTHER_WAY}",
+        )
+    return {os.path.normpath(path) for path in _LOADED.findall(printed)}

@@ -1,8 +1,8 @@
-"""One `sh` in a container that starts tools there: a message each, where an exec takes much longer.
+"""One `sh` in a container that starts tools there: a message each, much faster than an exec.
 
-An exec keeps engine and kernel busy for tens of milliseconds. The shell is one exec, and starts any
-number of tools. It runs one script; what it reads are words, never commands. A tool's output goes
-into files of the container's own /tmp while it runs, and is fetched once it has ended.
+An exec takes tens of milliseconds. The shell is one exec, and starts any number of tools. It runs
+one script, to which words are sent, never commands. A tool's output goes into files of the
+container's own /tmp while it runs, and is fetched once it has ended.
 """
 
 import itertools
@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from signal import Signals
 from statistics import median
 from typing import Final
@@ -20,90 +21,73 @@ from docker.errors import NotFound
 
 from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.script import SCRIPT
 from netbench.engines.docker.stream import AttachedStream
+from netbench.engines.local_process import attempts
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost
 from netbench.system.interrupts import start_thread
 
-_ANSWERS: Final = 10.0
-"""Seconds that the shell may take to answer."""
-_NEWS: Final = 2.0
-"""Seconds that the news of a killed process may take to reach the engine."""
+_SCRIPT: Final = Path(__file__).with_name("launcher.sh").read_text(encoding="utf-8")
+_ANSWERS: Final = 10.0  # seconds that the shell may take to answer
+_PATIENCE: Final = 2.0  # the same for a question about a running tool
+_NEWS: Final = 2.0  # seconds until the engine knows of a killed process
 _POLL: Final = 0.02
 _FLOODED: Final = 128 + Signals.SIGXFSZ
-_NOT_RUNNABLE: Final = (126, 127)
-"""Exit codes of what cannot be run, or is not there."""
-_PATIENCE: Final = 2.0
-"""Seconds that an answer to a question about a running tool is waited for."""
-_TIMED: Final = 3
-"""Round trips to the shell that its latency is the median of."""
-_THIS_CENTURY: Final = 10**18
-"""Nanoseconds since 1970; less is a `date` that knows no %N."""
+NOT_RUNNABLE: Final = (126, 127)
+_TIMED: Final = 3  # round trips to the shell that its latency is the median of
+_THIS_CENTURY: Final = 10**18  # nanoseconds since 1970; less is a `date` that knows no %N
 
 
 @dataclass(slots=True)
-class Job:
-    """A tool that was started, as far as the shell has told."""
+class Reply:
+    """A line of the shell's that is expected: its numbers, and when it came (monotonic)."""
 
-    number: int
-    begun: threading.Event = field(default_factory=threading.Event)
-    ended: threading.Event = field(default_factory=threading.Event)
-    """Set too where the shell is gone, and nobody sees the tool's end."""
-    pid: int | None = None
-    """Of its `timeout`, in the container's own numbers."""
-    code: int | None = None
-    """As shells tell it: 128 and the signal where one ended it."""
-    ended_at: float = 0.0
-
-
-@dataclass(slots=True)
-class Question:
-    """A question to the shell, as far as it has answered."""
-
-    answered: threading.Event = field(default_factory=threading.Event)
-    """Set too where the shell is gone."""
+    came: threading.Event = field(default_factory=threading.Event)
+    """Set too if the shell is gone."""
     at: float = 0.0
-    """When the answer came, by our monotonic clock."""
-    total: int | None = None
-    """Bytes that the tool had read."""
-    nanoseconds: int | None = None
-    """When that was, by the clock of the engine's machine."""
+    values: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A tool that was started."""
+
+    number: str
+    pid: int
+    """Of its `timeout`, in the container's own numbers."""
+    ended: Reply
+
+    @property
+    def code(self) -> int | None:
+        """Exit code as shells report it, 128 and the signal; None if its end was not seen."""
+        return self.ended.values[0] if self.ended.values else None
 
 
 class Launcher:
     """The shell in one container, as one user; safe to use from several threads."""
 
     def __init__(self, clients: Clients, container: str, user: str) -> None:
-        """Start the shell.
-
-        Raises:
-            EngineError: the engine refused, as where the container does not run.
-            EngineLost: it does not answer.
-        """
+        """Start the shell; `EngineError` for instance if the container does not run."""
         self._clients = clients
         self._container = container
         self._mark = secrets.token_hex(16)
-        self._numbers = itertools.count(1)
-        self._jobs: dict[int, Job] = {}
-        self._questions: dict[int, Question] = {}
+        self._numbers = map(str, itertools.count(1))
+        self._expected: dict[tuple[str, str], Reply] = {}  # by the first two words of the line
         self._timing = threading.Lock()
         self._latency: float | None = None
-        self._dated: bool | None = None
-        """Whether byte counts carry the time of the engine's machine; None before the first."""
+        self._dated: bool | None = None  # whether byte counts have the time of the engine's machine
         self._fetching = threading.Lock()
         self._data = bytearray()
         self._arrived = threading.Condition()
-        self._pid: int | None = None
+        self._pid = 0
         self.gone = False
-        """Whether the shell, or the way to it, has ended."""
-        command = ["sh", "-c", SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
+        command = ["sh", "-c", _SCRIPT, "sh", self._mark, str(MOST_OUTPUT // 512)]
         with clients.lend("start a shell in a container") as api:
             self._exec = str(api.exec_create(container, command, stdin=True, user=user)["Id"])
             self._wire = AttachedStream(api.exec_start(self._exec, socket=True))
         start_thread(threading.Thread(target=self._listen, name="launcher", daemon=True))
 
     def _listen(self) -> None:
-        """Take what the shell says until it ends: news by stderr, output of tools by stdout."""
+        """Read until the shell ends: its lines from stderr, output of tools from stdout."""
         news = bytearray()
         with suppress(OSError):
             for kind, data in self._wire.frames():
@@ -113,70 +97,53 @@ class Launcher:
                         self._arrived.notify_all()
                     continue
                 news += data
-                *lines, rest = news.split(b"\n")
-                news = bytearray(rest)
+                *lines, news = news.split(b"\n")
                 for line in lines:
-                    self._note(line.decode(errors="replace").split())
+                    what, number, *words = [*line.decode(errors="replace").split(), "", ""]
+                    values = [int(word) if word.isdecimal() else None for word in words[:-2]]
+                    self._settle((what, number), tuple(values))
         with self._arrived:
             self.gone = True
-            self._data += news  # the engine's own words, where there never was a shell
+            self._data += news  # the engine's own words, if the shell did not start
             self._arrived.notify_all()
-        for job in tuple(self._jobs.values()):
-            job.begun.set()
-            job.ended.set()
-        for question in tuple(self._questions.values()):
-            question.answered.set()
+        for key in tuple(self._expected):
+            self._settle(key)
 
-    def _note(self, words: list[str]) -> None:
-        if len(words) == 4 and words[0] == "answered" and words[1].isdecimal():  # noqa: PLR2004
-            self._hear(int(words[1]), *words[2:])
-            return
-        if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):  # noqa: PLR2004
-            return
-        what, number, value = words[0], int(words[1]), int(words[2])
-        job = self._jobs.get(number)
-        if job is not None and what == "started":
-            job.pid = value
-            job.begun.set()
-        elif job is not None and what == "ended":
-            job.code, job.ended_at = value, time.monotonic()
-            job.ended.set()
+    def _settle(self, key: tuple[str, str], values: tuple[int | None, ...] = ()) -> None:
+        reply = self._expected.pop(key, None)
+        if reply is not None:
+            reply.at, reply.values = time.monotonic(), values
+            reply.came.set()
 
-    def _hear(self, number: int, total: str, nanoseconds: str) -> None:
-        question = self._questions.get(number)
-        if question is not None:
-            question.at = time.monotonic()
-            question.total = int(total) if total.isdecimal() else None
-            question.nanoseconds = int(nanoseconds) if nanoseconds.isdecimal() else None
-            question.answered.set()
+    def _expect(self, what: str, number: str) -> Reply:
+        reply = self._expected[what, number] = Reply()
+        if self.gone:  # it may have ended before the reply was there to be settled
+            self._settle((what, number))
+        return reply
 
     def _tell(self, order: str, *words: str) -> None:
+        lines = [order, str(len(words))]
+        for word in words:
+            lines += [str(word.count("\n") + 1), word]
         try:
-            self._wire.send(_message(order, words))
+            self._wire.send("".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))
         except OSError:
             self._wire.end()
 
     def start(self, command: Iterable[str]) -> Job:
-        """Start a command.
-
-        Raises:
-            EngineError: it does not start.
-            EngineLost: the engine does not answer.
-        """
-        job = Job(next(self._numbers))
-        self._jobs[job.number] = job
-        if self.gone:  # it may have ended before the job was there to be told
-            job.begun.set()
-        self._tell("start", str(job.number), *command)
-        begun = job.begun.wait(_ANSWERS)
-        if job.pid is None:
-            why = self.fate() if begun else f"its shell is silent for {_ANSWERS:.0f} s"
+        """Start a command."""
+        number = next(self._numbers)
+        begun, ended = self._expect("started", number), self._expect("ended", number)
+        self._tell("start", number, *command)
+        answered = begun.came.wait(_ANSWERS)
+        if not begun.values or begun.values[0] is None:
+            why = self.fate() if answered else f"its shell is silent for {_ANSWERS:.0f} s"
             raise EngineError(f"nothing can be started in the container: {why}")
-        return job
+        return Job(number, begun.values[0], ended)
 
     def send(self, job: Job, signals: Iterable[Signals]) -> None:
         """Send signals to the tool of a job, one after the other; nothing if it has ended."""
-        if not job.ended.is_set():
+        if not job.ended.came.is_set():
             self._tell("send", str(job.pid), *(str(number.value) for number in signals))
 
     def latency(self) -> float:
@@ -184,79 +151,67 @@ class Launcher:
         with self._timing:
             if self._latency is None:
                 trips = [self._ask("echo_back") for _ in range(_TIMED)]
-                self._latency = median(question.at - asked for asked, question in trips)
+                self._latency = median((reply.at or time.monotonic()) - at for at, reply in trips)
             return self._latency
 
     def bytes_read(self, job: Job) -> BytesRead | None:
         """Return how much the tool of a job has read, by the clock of the engine's machine.
 
-        Where that machine's `date` tells no nanoseconds, by our monotonic clock instead, halfway
-        between question and answer. None where the tool has ended or nothing is answered.
+        If its `date` knows no nanoseconds, by our monotonic clock, halfway between question and
+        answer. None if the tool has ended or nothing is answered.
         """
-        if job.ended.is_set():
+        if job.ended.came.is_set():
             return None
-        asked, question = self._ask("count", str(job.pid))
-        if question.total is None:
+        asked, reply = self._ask("count", str(job.pid))
+        total, nanoseconds = reply.values or (None, None)
+        if total is None:
             return None
-        nanoseconds = question.nanoseconds or 0
-        dated = nanoseconds > _THIS_CENTURY
+        dated = nanoseconds is not None and nanoseconds > _THIS_CENTURY
         with self._timing:
             self._dated = dated if self._dated is None else self._dated
             if dated is not self._dated:  # two clocks must not meet in one difference
                 return None
-        at = nanoseconds / 10**9 if dated else (asked + question.at) / 2
-        return BytesRead(at, question.total)
+        at = nanoseconds / 10**9 if nanoseconds and dated else (asked + reply.at) / 2
+        return BytesRead(at, total)
 
-    def _ask(self, order: str, *words: str) -> tuple[float, Question]:
+    def _ask(self, order: str, *words: str) -> tuple[float, Reply]:
         """Return when a question was asked, and what is answered within a bounded time."""
-        number, question = next(self._numbers), Question()
-        self._questions[number] = question
+        number = next(self._numbers)
+        reply = self._expect("answered", number)
         asked = time.monotonic()
-        if not self.gone:  # else it may have ended before the question was there to be told
-            self._tell(order, str(number), *words)
-            question.answered.wait(_PATIENCE)
-        del self._questions[number]
-        return asked, replace(question, at=question.at or time.monotonic())
+        self._tell(order, number, *words)
+        reply.came.wait(_PATIENCE)
+        self._expected.pop(("answered", number), None)
+        return asked, reply
 
     def fetch(self, job: Job) -> tuple[bytes, bytes] | None:
-        """Return what an ended tool left on stdout and stderr; None where the shell is gone.
-
-        Called once for each.
-
-        Raises:
-            EngineError: the shell does not tell.
-        """
+        """Return what an ended tool left on stdout and stderr, once; None if the shell is gone."""
         mark = self._mark.encode()
+
+        def arrived() -> bool:
+            return self.gone or (self._data.endswith(mark) and self._data.count(mark) > 1)
+
         with self._fetching:
             most = KEPT_OF_FLOOD if job.code == _FLOODED else MOST_OUTPUT
-            self._tell("fetch", str(job.number), str(most))
-            del self._jobs[job.number]
+            self._tell("fetch", job.number, str(most))
             with self._arrived:
-                whole = self._arrived.wait_for(lambda: self.gone or self._fetched(mark), _ANSWERS)
+                whole = self._arrived.wait_for(arrived, _ANSWERS)
                 out, *more = bytes(self._data).split(mark)
                 self._data.clear()
         if not whole:
             raise EngineError(f"a tool's output is lost: its shell is silent for {_ANSWERS:.0f} s")
         return (out, more[0]) if len(more) == 2 else None  # noqa: PLR2004 - stderr, nothing
 
-    def _fetched(self, mark: bytes) -> bool:
-        return self._data.endswith(mark) and self._data.count(mark) > 1
-
     def pid(self) -> int:
-        """Return the shell's number as the engine's machine has it; 0 before it is told."""
+        """Return the shell's pid on the engine's machine; 0 as long as the engine has none."""
         if not self._pid:
             with self._clients.lend("look at the shell in a container") as api:
                 self._pid = int(api.exec_inspect(self._exec)["Pid"])
         return self._pid
 
     def fate(self) -> str:
-        """Return why the shell has ended, in words.
-
-        Raises:
-            EngineLost: it has not, but the engine has let go of it, or does not answer.
-        """
-        deadline = time.monotonic() + _ANSWERS
-        while time.monotonic() < deadline:  # the stream's end outruns the news of a process's
+        """Return why the shell has ended, in words; `EngineLost` if it has not."""
+        for _ in attempts(_ANSWERS, _POLL):  # the stream ends before the engine knows why
             with self._clients.lend("look at a container") as api:
                 try:
                     if not api.inspect_container(self._container)["State"]["Running"]:
@@ -264,30 +219,20 @@ class Launcher:
                     seen = api.exec_inspect(self._exec)
                 except NotFound:
                     return "the container is gone"
-            if not seen["Running"] and seen["ExitCode"] in _NOT_RUNNABLE:
+            if not seen["Running"] and seen["ExitCode"] in NOT_RUNNABLE:
                 return f"sh: {bytes(self._data).decode(errors='replace').strip()}"
             if not seen["Running"]:
                 return f"its shell ended with exit code {seen['ExitCode']}"
-            time.sleep(_POLL)
         raise EngineLost("the engine let go of the shell in a container")
 
     def out_of_memory(self) -> bool:
         """Tell whether the kernel has killed something in the container for lack of memory."""
-        deadline = time.monotonic() + _NEWS
         with suppress(*ENGINE_FAILURES):
-            while time.monotonic() < deadline:
+            for _ in attempts(_NEWS, _POLL):
                 with self._clients.lend("look at a container") as api:
                     if api.inspect_container(self._container)["State"].get("OOMKilled"):
                         return True
-                time.sleep(_POLL)
         return False
-
-
-def _message(order: str, words: tuple[str, ...]) -> bytes:
-    lines = [order, str(len(words))]
-    for word in words:
-        lines += [str(word.count("\n") + 1), word]
-    return "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
 
 
 class Launchers:
@@ -301,7 +246,7 @@ class Launchers:
         self._made: dict[tuple[str, str], Launcher] = {}
 
     def of(self, container: str, user: str) -> Launcher:
-        """Return the shell in a container as a user; errors as those of `Launcher`."""
+        """Return the shell in a container as a user."""
         with self._lock:
             lock = self._locks.setdefault(container, threading.Lock())
         with lock:

@@ -2,40 +2,37 @@
 
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
+from docker import APIClient
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from netbench.engines.base import Network
-from netbench.engines.docker.bridges import BridgeNames
-from netbench.engines.docker.client import Clients, Dialect
+from netbench.engines.docker.client import Dialect
+from netbench.engines.docker.endpoints import RUN, Maker
+from netbench.engines.docker.facts import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan, LanVeth
-from netbench.engines.docker.link_kinds import LinkKinds
-from netbench.engines.docker.network_info import BRIDGE, OVERLAY, allocated, remove
+from netbench.engines.docker.ownership import BRIDGE, bridge_names
 from netbench.engines.docker.subnets import Subnet, SubnetAllocator
-from netbench.engines.docker.swarm import NO_IPV6, Swarm
+from netbench.engines.docker.swarm import NO_IPV6, Swarm, remove_network
+from netbench.engines.local_process import attempts
 from netbench.errors import EngineError, Unsupported
+from netbench.record import Ipam
 from netbench.spec import VXLAN_HEADERS, NetworkSpec
 
+OVERLAY: Final = "overlay"
+_VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"
-_IGNORED: Final = "is not a recognized option"
-"""What Podman says of an option that it passes over."""
-_ROUTED: Final = ("l3", "l3s")
-"""Modes of ipvlan in which the host routes for the containers' own subnet."""
-
-
-@dataclass(slots=True)
-class _Shared:
-    """A network on a real parent: an engine refuses a second one there."""
-
-    network: Network
-    users: int
+_IGNORED: Final = "is not a recognized option"  # Podman's warning about an option that it ignores
+_ALLOCATE: Final = 10.0  # seconds that a swarm's manager may take to give a network its subnet
+_POLL: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +44,46 @@ class _Plan:
     subnet: Subnet
     parent: str | None = None
     wire: LanVeth | None = None
-    """Which holds the subnet, too, unless the network is routed."""
 
     @property
-    def gateway(self) -> tuple[str, str]:
-        """The gateway's address in IPv4 and IPv6: the LAN client on a wire, else the first."""
-        if self.spec.on_lan and not _is_routed(self.spec):
-            return self.subnet.outside, self.subnet.outside6
-        return self.subnet.host, self.subnet.host6
+    def routed(self) -> bool:
+        """Whether the host routes for the containers' own subnet."""
+        return self.spec.driver == "ipvlan" and self.spec.mode in ("l3", "l3s")
 
-    @property
-    def reserved(self) -> tuple[dict[str, str] | None, dict[str, str] | None]:
-        """Addresses that the engine must give to nobody: the host's on the wire."""
-        if self.wire is None or _is_routed(self.spec):
-            return None, None
-        return {"host": self.subnet.host}, {"host": self.subnet.host6}
+    def options(self, dialect: Dialect, bridge: str) -> dict[str, str]:
+        """Return the options of the network; `bridge` is the name of its bridge."""
+        spec = self.spec
+        found = {}
+        if spec.driver == "bridge" and dialect.bridge:
+            found[BRIDGE] = bridge
+        if self.parent:
+            found["parent"] = self.parent
+        if spec.on_lan and spec.mode:
+            found[dialect.mode.format(spec.driver)] = spec.mode
+        if spec.mtu is not None:
+            # An overlay takes the MTU of what lies below it, and leaves room for VXLAN's headers.
+            found[_MTU] = str(spec.mtu + (VXLAN_HEADERS if spec.driver == OVERLAY else 0))
+        if not spec.icc:
+            found[_ICC] = "false"
+        return found | dict(spec.options)
+
+    def pools(self, dialect: Dialect) -> list[IPAMPool]:
+        """Return the network's subnets, with gateways and addresses reserved for the host."""
+        subnet, hosts = self.subnet, self.subnet.host
+        gateways = subnet.outside if self.spec.on_lan and not self.routed else hosts
+        reserved = self.wire is not None and not self.routed
+        pools: tuple[IPv4Network | IPv6Network, ...] = (subnet.v4, subnet.v6)
+        return [
+            IPAMPool(
+                subnet=str(pool),
+                # Without the first address, the host's; a gateway is kept anyway.
+                iprange=str([*pool.subnets()][1]) if reserved and not dialect.reserves else None,
+                gateway=gateway,
+                aux_addresses={"host": host} if reserved and dialect.reserves else None,
+            )
+            for pool, gateway, host in zip(pools, gateways, hosts, strict=True)
+            if pool.version == 4 or self.spec.ipv6  # noqa: PLR2004 - IPv4
+        ]
 
 
 class Networks:
@@ -69,75 +91,85 @@ class Networks:
 
     def __init__(
         self,
-        clients: Clients,
-        labels: Mapping[str, str],
-        *,
-        bridges: BridgeNames,
+        maker: Maker,
         subnets: SubnetAllocator,
         lan: EmulatedLan,
-        kinds: LinkKinds,
         swarm: Swarm,
+        *,
+        drivers: Collection[str],
         parent: str | None,
     ) -> None:
-        """`parent` is the real link that the user named for macvlan and ipvlan, if any."""
-        self._clients = clients
-        self._labels = labels
-        self._bridges = bridges
+        """Take the engine's network drivers, and `EngineOptions.parent`."""
+        self._clients = maker.clients
+        self._labels = maker.labels
+        self._bridges = bridge_names(maker.labels[RUN])
+        self._kinds = LinkKinds(maker)
         self._subnets = subnets
         self._lan = lan
-        self._kinds = kinds
         self._swarm = swarm
+        self._drivers = drivers
         self._parent = parent
         self._lock = threading.Lock()
         self._making = threading.Lock()
-        self._shared: dict[NetworkSpec, _Shared] = {}
+        self._shared: dict[NetworkSpec, Network] = {}  # on a real parent, which takes one alone
+        self._users: Counter[str] = Counter()
         self._plans: dict[str, _Plan] = {}
 
-    def create(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network; errors as `Engine.create_network`.
+    def default(self) -> Network | None:
+        """Return the engine's default bridge network, None if it has none."""
+        with self._clients.lend("list networks") as api:
+            found = api.networks(filters={"driver": "bridge"})
+        dialect = self._clients.dialect
+        return next((describe(one, dialect) for one in found if one["Name"] == "bridge"), None)
 
-        One at a time: for each the engine takes a rule out of its firewall and puts it back, and
-        of two that do so at once the rule is left twice (moby#43585).
-        """
-        with self._making:
-            return self._create(name, spec)
-
-    def _create(self, name: str, spec: NetworkSpec) -> Network:
-        if spec.driver == OVERLAY:
-            if spec.ipv6:
-                raise Unsupported(NO_IPV6)
-            self._swarm.ensure()
+    def refusal(self, spec: NetworkSpec) -> str | None:
+        """Return why there can be no such network; None if there can."""
+        if spec.driver == "cni":
+            return "cni: is for the netns engine: --engine netns"
+        if spec.driver not in self._drivers:
+            has = ", ".join(self._drivers) or "none"
+            return f"the engine has no network driver {spec.driver}; it has {has}"
         if spec.on_lan:
             lacking = self._kinds.lacks(spec.driver, spec.mode)
-            if lacking is None and spec.internal:
-                lacking = self._kinds.lacks("dummy")
-            if lacking:
-                raise Unsupported(lacking)
-        if spec.on_lan and self._parent and not spec.internal:
-            return self._share(name, spec)
-        return self._make(name, spec)
+            return lacking or (self._kinds.lacks("dummy") if spec.internal else None)
+        if spec.driver == OVERLAY:
+            no_ipv6 = NO_IPV6 if spec.ipv6 else None
+            return no_ipv6 or self._swarm.unavailable() or self._kinds.lacks("vxlan")
+        return None
+
+    def create(self, name: str, spec: NetworkSpec) -> Network:
+        """Make a network, one at a time.
+
+        For each the engine takes a rule out of its firewall and puts it back, and of two that do
+        so at once the rule is left twice (moby#43585).
+        """
+        with self._making:
+            if why := self.refusal(spec):
+                raise Unsupported(why)
+            if spec.driver == OVERLAY:
+                self._swarm.ensure()
+            if spec.on_lan and self._parent and not spec.internal:
+                return self._share(name, spec)
+            return self._make(name, spec)
 
     def _share(self, name: str, spec: NetworkSpec) -> Network:
         with self._lock:
-            shared = self._shared.get(spec)
-            if shared is None:
-                shared = self._shared[spec] = _Shared(self._make(name, spec), 0)
-            shared.users += 1
-            first = shared.users == 1
-            return shared.network if first else replace(shared.network, took=None)
+            network = self._shared.get(spec)
+            if network is None:
+                made = self._shared[spec] = self._make(name, spec)
+            else:
+                made = replace(network, took=None)
+            self._users[made.id] += 1
+            return made
 
     def _make(self, name: str, spec: NetworkSpec) -> Network:
-        refused: list[_Plan] = []
-        try:
+        with ExitStack() as refused:  # kept until the end, so that the next choice is another
             while True:
                 plan = self._plan(name, spec)
                 made = self._try(plan)
                 if made is not None:
                     return made
-                refused.append(plan)  # kept until the end, so that the next choice is another
-        finally:
-            for plan in refused:
-                self._give_up(plan)
+                refused.callback(self._release, plan)
 
     def _plan(self, name: str, spec: NetworkSpec) -> _Plan:
         if not spec.on_lan or spec.internal or self._parent:
@@ -146,127 +178,114 @@ class Networks:
             return _Plan(name, spec, self._subnets.take(), parent)
         wire = self._lan.wire(spec.mtu)
         plan = _Plan(name, spec, wire.subnet, wire.lan.link, wire)
-        if not _is_routed(spec):
+        if not plan.routed:
             return plan
         try:
             plan = replace(plan, subnet=self._subnets.take())
             self._lan.lead(wire, plan.subnet)
         except BaseException:
-            self._give_up(plan)
+            self._release(plan)
             raise
         return plan
 
     def _try(self, plan: _Plan) -> Network | None:
-        """Return the network, None where the engine holds the subnet for taken."""
-        spec, dialect = plan.spec, self._clients.dialect
+        """Return the network, None if the engine considers the subnet taken."""
         try:
-            with self._clients.lend(f"create network {plan.name}") as api:
-                started = time.monotonic()
-                answer = api.create_network(
-                    plan.name,
-                    driver=spec.driver,
-                    options=_options(plan, dialect, self._bridges.next()),
-                    ipam=IPAMConfig(pool_configs=_pools(plan, dialect)),
-                    internal=spec.internal,
-                    labels=dict(self._labels),
-                    enable_ipv6=spec.ipv6,
-                    attachable=True if spec.driver == OVERLAY else None,
-                )
-                made = answer["Id"]
-                try:
-                    _refuse_ignored(answer)
-                    network = allocated(api, made, spec.driver, dialect)
-                    took = time.monotonic() - started
-                except BaseException:
-                    with suppress(APIError, OSError):
-                        api.remove_network(made)
-                    raise
-        except EngineError as error:
-            if "overlap" in error.message:
+            network = self._ask(plan)
+        except BaseException as error:
+            if isinstance(error, EngineError) and "overlap" in error.message:
                 return None
-            self._give_up(plan)
-            raise
-        except BaseException:
-            self._give_up(plan)
+            self._release(plan)
             raise
         self._plans[network.id] = plan
+        return network
+
+    def _ask(self, plan: _Plan) -> Network:
+        spec, dialect = plan.spec, self._clients.dialect
+        with self._clients.lend(f"create network {plan.name}") as api:
+            started = time.monotonic()
+            answer = api.create_network(
+                plan.name,
+                driver=spec.driver,
+                options=plan.options(dialect, next(self._bridges)),
+                ipam=IPAMConfig(pool_configs=plan.pools(dialect)),
+                internal=spec.internal,
+                labels=dict(self._labels),
+                enable_ipv6=spec.ipv6,
+                attachable=True if spec.driver == OVERLAY else None,
+            )
+            try:
+                network = _allocated(api, answer, spec.driver, dialect)
+                took = time.monotonic() - started
+            except BaseException:
+                with suppress(APIError, OSError):
+                    api.remove_network(answer["Id"])
+                raise
         return replace(network, lan=plan.wire.lan if plan.wire else None, took=took)
 
-    def _give_up(self, plan: _Plan) -> None:
-        """Let go of what a network that is gone, or never came to be, had to itself."""
+    def _release(self, plan: _Plan) -> None:
+        """Release the subnet and the wire of a network that does not exist."""
         self._subnets.give_back(plan.subnet)
         if plan.wire is not None:
             self._lan.drop(plan.wire)
 
     def remove(self, network: Network) -> float | None:
-        """Remove a network with its wire; quietly nothing where it is gone already.
-
-        Returns:
-            Seconds that the network's own removal took, None where others still use it.
-        """
+        """Remove a network with its wire, and return the seconds; None if others still use it."""
         with self._lock:
-            for spec, shared in list(self._shared.items()):
-                if shared.network.id == network.id:
-                    shared.users -= 1
-                    if shared.users > 0:
-                        return None
-                    del self._shared[spec]
-            return self._remove(network)
-
-    def _remove(self, network: Network) -> float:
-        name = network.ipam.network if network.ipam else network.id
-        with self._clients.lend(f"remove network {name}") as api:
-            started = time.monotonic()
-            remove(api, network.id)
-            took = time.monotonic() - started
-        plan = self._plans.pop(network.id, None)
-        if plan is not None:
-            self._give_up(plan)
-        return took
+            if self._users[network.id] > 1:
+                self._users[network.id] -= 1
+                return None
+            del self._users[network.id]
+            for spec in [spec for spec, one in self._shared.items() if one.id == network.id]:
+                del self._shared[spec]
+            name = network.ipam.network if network.ipam else network.id
+            with self._clients.lend(f"remove network {name}") as api:
+                started = time.monotonic()
+                remove_network(api, network.id)
+                took = time.monotonic() - started
+            plan = self._plans.pop(network.id, None)
+            if plan is not None:
+                self._release(plan)
+            return took
 
 
-def _is_routed(spec: NetworkSpec) -> bool:
-    return spec.driver == "ipvlan" and spec.mode in _ROUTED
+def describe(seen: Mapping[str, Any], dialect: Dialect) -> Network:
+    """Return a network from the engine's inspection, with the first pool of each family."""
+    options: Mapping[str, str] = seen["Options"] or {}
+    configured = seen["IPAM"]["Config"] or ()
+    pool = next((pool for pool in configured if ":" not in pool["Subnet"]), None)
+    six = [pool for pool in configured if ":" in pool["Subnet"] and seen.get("EnableIPv6")]
+    pool6: Mapping[str, Any] = six[0] if six else {}
+    if pool is None:
+        return Network(id=str(seen["Id"]), ipam=None)
+    named = seen["Driver"] == "bridge" and dialect.bridge
+    bridge = named.format(seen["Id"][:12]) if named else None
+    vxlan = options.get(_VXLAN, "").partition(",")[0]
+    return Network(
+        id=str(seen["Id"]),
+        ipam=Ipam(
+            network=str(seen["Name"]),
+            subnet=str(pool["Subnet"]),
+            gateway=pool.get("Gateway"),
+            bridge=options.get(BRIDGE, bridge),
+            subnet6=pool6.get("Subnet"),
+            gateway6=pool6.get("Gateway"),
+            parent=options.get("parent"),
+            vxlan=int(vxlan) if vxlan.isdecimal() else None,
+        ),
+    )
 
 
-def _refuse_ignored(answer: Mapping[str, Any]) -> None:
-    """Refuse a network without an option that was asked for: some engines only warn of that."""
-    warning = str(answer.get("Warning") or "")
+def _allocated(api: APIClient, made: Mapping[str, Any], driver: str, dialect: Dialect) -> Network:
+    """Return a network that was made: a swarm's manager gives out its subnet a moment later."""
+    warning = str(made.get("Warning") or "")
     if _IGNORED in warning:
         raise Unsupported(f"the engine ignores an option of the network: {warning}")
-
-
-def _pools(plan: _Plan, dialect: Dialect) -> list[IPAMPool]:
-    gateways, reserved = plan.gateway, plan.reserved
-    subnets = (plan.subnet.v4, plan.subnet.v6)
-    return [
-        IPAMPool(
-            subnet=str(subnets[i]),
-            iprange=None if dialect.reserves or reserved[i] is None else _upper_half(subnets[i]),
-            gateway=gateways[i],
-            aux_addresses=reserved[i] if dialect.reserves else None,
-        )
-        for i in range(2 if plan.spec.ipv6 else 1)
-    ]
-
-
-def _upper_half(subnet: IPv4Network | IPv6Network) -> str:
-    """Return a range without the host's address, which is the first; a gateway is kept anyway."""
-    return str(list(subnet.subnets())[1])
-
-
-def _options(plan: _Plan, dialect: Dialect, bridge: str) -> dict[str, str]:
-    spec = plan.spec
-    found = {}
-    if spec.driver == "bridge" and dialect.bridge:
-        found[BRIDGE] = bridge
-    if plan.parent:
-        found["parent"] = plan.parent
-    if spec.on_lan and spec.mode:
-        found[dialect.mode.format(spec.driver)] = spec.mode
-    if spec.mtu is not None:
-        # An overlay takes the MTU of what lies below it, and leaves room for VXLAN's headers.
-        found[_MTU] = str(spec.mtu + (VXLAN_HEADERS if spec.driver == OVERLAY else 0))
-    if not spec.icc:
-        found[_ICC] = "false"
-    return found | dict(spec.options)
+    for _ in attempts(_ALLOCATE, _POLL):
+        network = describe(api.inspect_network(made["Id"]), dialect)
+        if driver != OVERLAY or (network.ipam and network.ipam.vxlan is not None):
+            return network
+    raise EngineError(
+        f"the swarm's manager gave the network no VXLAN id within {_ALLOCATE:.0f} s",
+        hint="see its log: journalctl -u docker",
+    )

@@ -1,115 +1,256 @@
-"""Labels: what is ours, and whether the process that made it still runs."""
+"""What is netbench's on an engine: by label, or what an engine that was killed forgot.
 
+An engine makes a network's bridge, its rules and those of its published ports one after the other.
+Killed among them, it forgets what it had made of a network that was not ready, and of a port the
+rule by which an endpoint reaches itself there. Links and rules carry no label, so the names of
+bridges, and the subnets of addresses, tell whose they are.
+"""
+
+import hashlib
+import itertools
+import json
+import re
+import secrets
+import shlex
+import subprocess
+import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_interface
+from typing import Any, Final, Literal, TypeVar
 
 from docker.errors import NotFound
 
 from netbench.engines.base import Owned
-from netbench.engines.docker import bridges, endpoints, network_info, swarm
+from netbench.engines.docker import swarm
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.veth import cut_wires
-from netbench.engines.owner import maker_lives, this_process
+from netbench.engines.docker.endpoints import OWNER, RUN, Maker
+from netbench.engines.docker.image import IMAGE
+from netbench.engines.docker.lan import cut_wires
+from netbench.engines.docker.subnets import BLOCK, BLOCK6
+from netbench.engines.local_process import SYSTEM, find_program
+from netbench.engines.owner import maker_lives
+from netbench.errors import EngineError, FactError
+from netbench.system.setns import in_netns
 
-RUN: Final = "netbench.run"
-"""Label with the run's id, on every container and network."""
-OWNER: Final = "netbench.owner"
-"""Label that says which process made it."""
-IMAGE: Final = "netbench.image"
-"""Label of a probe image; it belongs to no run."""
-
-
-def labels(run: str) -> dict[str, str]:
-    """Return the labels of everything made for a run."""
-    return {RUN: run, OWNER: this_process()}
+_SWARM: Final = "the swarm of this engine"
+BRIDGE: Final = "com.docker.network.bridge.name"  # option of a network that names its bridge
+_T = TypeVar("_T")
+_OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")
+_TOOLS: Final = ("iptables", "ip6tables")
+_TIMEOUT: Final = 20.0
+_A_MOMENT: Final = 0.5  # seconds after which an engine lists a network whose bridge it has made
 
 
 def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
-    """List by label alone; images, which belong to no run, only where no run is named.
+    """List by label; images, which belong to no run, only if no run is named.
 
     A run made on another machine, whose process cannot be seen from here, counts as live while
-    one of its containers runs. What has no label, a bridge or an endpoint that the engine
-    forgot, is told by its name or address.
+    one of its containers runs.
     """
     label = RUN if run is None else f"{RUN}={run}"
     with clients.lend("list what is ours") as api:
-        containers = _ours(api.containers(all=True, filters={"label": label}), run)
-        networks = _ours(api.networks(filters={"label": label}), run)
+        containers = api.containers(all=True, filters={"label": label})
+        networks = api.networks(filters={"label": label})
         images = api.images(filters={"label": IMAGE}) if run is None else []
-    running = {c["Labels"][RUN] for c in containers if c["State"] == "running"}
-
-    def live(found: dict[str, str]) -> bool:
-        alive = maker_lives(found.get(OWNER, ""))
-        return found[RUN] in running if alive is None else alive
-
-    named = (
-        *(
-            Owned("container", c["Id"], _name(c), c["Labels"][RUN], live(c["Labels"]))
-            for c in containers
-        ),
-        *(
-            Owned("network", n["Id"], n["Name"], n["Labels"][RUN], live(n["Labels"]))
-            for n in networks
-        ),
-        *_swarm(clients, run, live),
+    joined = swarm.found(clients)
+    swarms = [{"Id": joined[0], "Name": _SWARM, "Labels": joined[1]}] if joined else []
+    live = [container for container in containers if container["State"] == "running"]
+    running = {(container["Labels"] or {}).get(RUN) for container in live}
+    labelled = (
+        *_labelled("container", containers, run, running),
+        *_labelled("network", networks, run, running),
+        *_labelled("swarm", swarms, run, running),
     )
     return (
-        *named,
-        *_forgotten(clients, run, {bridges.stem(thing.run) for thing in named if thing.live}),
-        *(Owned("image", i["Id"], (i["RepoTags"] or [i["Id"]])[0], "", live=False) for i in images),
+        *labelled,
+        *_forgotten(clients, run, {thing.run for thing in labelled if thing.live}),
+        *(
+            Owned("image", image["Id"], (image["RepoTags"] or [image["Id"]])[0], "", live=False)
+            for image in images
+        ),
     )
 
 
-def _ours(found: list[dict[str, Any]], run: str | None) -> list[dict[str, Any]]:
-    """Return what carries our label by its own word too: what is listed here may be removed.
+def _labelled(
+    kind: Literal["container", "network", "swarm"],
+    found: list[dict[str, Any]],
+    run: str | None,
+    running: set[str | None],
+) -> Iterator[Owned]:
+    """Yield what carries our label by its own word too: what is listed here may be removed.
 
     Seen: a network that another client was just making, listed although it had no label.
     """
-    marks = [(thing, (thing["Labels"] or {}).get(RUN)) for thing in found]
-    return [thing for thing, mark in marks if mark is not None and run in (None, mark)]
+    for thing in found:
+        labels = thing["Labels"] or {}
+        mark = labels.get(RUN)
+        if mark is not None and run in (None, mark):
+            name = (thing.get("Names") or [thing.get("Name") or thing["Id"]])[0].lstrip("/")
+            alive = maker_lives(labels.get(OWNER, ""))
+            yield Owned(kind, thing["Id"], name, mark, mark in running if alive is None else alive)
 
 
-def _swarm(
-    clients: Clients, run: str | None, live: Callable[[dict[str, str]], bool]
-) -> tuple[Owned, ...]:
-    found = swarm.found(clients)
-    mark = found[1].get(RUN) if found else None
-    if found is None or mark is None or run not in (None, mark):
-        return ()
-    return (Owned("swarm", found[0], "the swarm of this engine", mark, live(found[1])),)
+def remove(maker: Maker, thing: Owned) -> None:
+    """Remove one of `owned`; does nothing if it is gone already."""
+    clients = maker.clients
+    if thing.kind == "swarm":
+        swarm.leave(clients, {RUN: thing.run})
+    elif thing.kind in ("bridge", "rules"):
+        _remove_forgotten(clients, thing.id)
+    elif thing.kind == "container":
+        cut_wires(maker, thing.id)
+        maker.remove(thing.id)
+    else:
+        with clients.lend(f"remove {thing.kind} {thing.name}") as api, suppress(NotFound):
+            if thing.kind == "network":
+                swarm.remove_network(api, thing.id)
+            else:
+                api.remove_image(thing.id)
+
+
+def stem(run: str) -> str:
+    """Return how the names of a run's bridges begin."""
+    return f"br-nb{hashlib.sha256(run.encode()).hexdigest()[:5]}"
+
+
+def bridge_names(run: str) -> Iterator[str]:
+    """Yield names for a run's bridges, of the 15 characters that a link's name may have.
+
+    They begin anywhere: bridges of the same run, cut off before, may be left.
+    """
+    first = secrets.randbelow(16**5)
+    return (f"{stem(run)}{number % 16**5:05x}" for number in itertools.count(first))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    tool: str
+    table: str
+    words: tuple[str, ...]
+    """What follows `-A`: the chain, then the rule."""
+
+    def _values(self, *options: str) -> list[str]:
+        pairs = itertools.pairwise(self.words)
+        return [word for option, word in pairs if option in options]
+
+    @property
+    def links(self) -> set[str]:
+        """The links that it names."""
+        return {*self._values("-i", "-o")}
+
+    @property
+    def port(self) -> tuple[str, ...]:
+        """The endpoint's port that it is for: tool, address, protocol and number."""
+        return (self.tool, *self._values("-d"), *self._values("-p"), *self._values("--dport"))
+
+    @property
+    def itself(self) -> str | None:
+        """Address of our endpoint that reaches itself at a published port by this rule."""
+        address = self._values("-d")
+        if not address or self._values("-j") != ["MASQUERADE"] or self._values("-s") != address:
+            return None
+        alone = ip_interface(address[0]).ip
+        return str(alone) if alone in BLOCK or alone in BLOCK6 else None
 
 
 def _forgotten(clients: Clients, run: str | None, live: set[str]) -> Iterator[Owned]:
-    for one in bridges.forgotten(clients):
-        if run is None or not one.is_bridge or one.name.startswith(bridges.stem(run)):
-            kind: Literal["bridge", "rules"] = "bridge" if one.is_bridge else "rules"
-            what = f"{one.name}, of no {'network' if one.is_bridge else 'container'}"
-            mine = run if run and one.is_bridge else ""
-            alive = any(map(one.name.startswith, live))
-            yield Owned(kind, one.name, f"{what} (firewall rules: {len(one.rules)})", mine, alive)
+    """Yield what is left of netbench's bridges and endpoints that the engine does not know.
 
-
-def _name(container: dict[str, Any]) -> str:
-    return str(container["Names"][0]).lstrip("/") if container["Names"] else str(container["Id"])
-
-
-def remove(clients: Clients, thing: Owned) -> None:
-    """Remove one of `owned`; quietly nothing where it is gone already."""
-    if thing.kind == "swarm":
-        swarm.leave(clients, {RUN: thing.run})
+    What is just being made or removed does not count: everything is checked twice. Nothing is
+    found if this process may not enter the engine's network namespace. `live` are runs.
+    """
+    first = _unknown(clients)
+    if not first:
         return
-    if thing.kind in ("bridge", "rules"):
-        bridges.remove(clients, thing.id)
-        return
-    if thing.kind == "container":
-        cut_wires(clients, thing.id)
-        endpoints.remove(clients, thing.id)
-        return
-    with clients.lend(f"remove {thing.kind} {thing.name}") as api:
-        try:
-            if thing.kind == "network":
-                network_info.remove(api, thing.id)
-            else:
-                api.remove_image(thing.id)
-        except NotFound:
-            return
+    time.sleep(_A_MOMENT)
+    for name, rules in _unknown(clients).items():
+        bridge = _OURS.fullmatch(name) is not None
+        if name in first and (run is None or not bridge or name.startswith(stem(run))):
+            what = f"of no {'network' if bridge else 'container'} (firewall rules: {len(rules)})"
+            yield Owned(
+                "bridge" if bridge else "rules",
+                name,
+                f"{name}, {what}",
+                run if run and bridge else "",
+                live=any(name.startswith(stem(one)) for one in live),
+            )
+
+
+def _unknown(clients: Clients) -> dict[str, list[_Rule]]:
+    found = _inside(clients, _left)
+    if not found:
+        return {}
+    with clients.lend("list networks") as api:
+        known = {(network["Options"] or {}).get(BRIDGE) for network in api.networks()}
+    return {name: rules for name, rules in found.items() if name not in known}
+
+
+def _remove_forgotten(clients: Clients, name: str) -> None:
+    def work() -> None:
+        left = _left()
+        rules = left.get(name, ())
+        commands = [(rule.tool, "-w", "-t", rule.table, "-D", *rule.words) for rule in rules]
+        if name in left and name in _bridges():
+            commands.append(("ip", "link", "del", name))
+        refused = [call for call in [_call(*one) for one in commands] if call.returncode != 0]
+        if refused and name in _left():  # else the engine, being at it too, was the first
+            raise EngineError(f"{shlex.join(refused[0].args)}: {refused[0].stderr.strip()}")
+
+    _inside(clients, work)
+
+
+def _inside(clients: Clients, work: Callable[[], _T]) -> _T | None:
+    """Do something in the daemon's network namespace; None if that is not possible."""
+    try:
+        daemon = clients.target.daemon_pid()
+        return None if daemon is None else in_netns(daemon, work)
+    except (FactError, OSError):
+        return None
+
+
+def _left() -> dict[str, list[_Rule]]:
+    """Return the rules of netbench's bridges that are not up, by name, and of its endpoints.
+
+    A bridge that another engine of this host has made for a run is up, and none of this one's.
+    """
+    links = _bridges()
+    rules = [rule for tool in _TOOLS for rule in _rules(tool)]
+    named = {name for rule in rules for name in rule.links} | {*links}
+    down = {name for name in named if _OURS.fullmatch(name) and not links.get(name)}
+    served = {rule.port for rule in rules if rule.links - down}
+    found = {name: [rule for rule in rules if name in rule.links] for name in sorted(down)}
+    for rule in rules:
+        if rule.itself and rule.port not in served:
+            found.setdefault(rule.itself, []).append(rule)
+    return found
+
+
+def _bridges() -> dict[str, bool]:
+    """Return the bridges of the calling thread's network namespace, and whether each is up."""
+    printed = _call("ip", "-j", "link", "show", "type", "bridge").stdout
+    try:
+        return {row["ifname"]: "UP" in row["flags"] for row in json.loads(printed or "[]")}
+    except (ValueError, LookupError, TypeError):
+        return {}
+
+
+def _rules(tool: str) -> Iterator[_Rule]:
+    """Yield every rule as the tool saves it; none if there is no such tool, or no rights."""
+    table = ""
+    for line in _call(f"{tool}-save").stdout.splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        elif line.startswith("-A "):
+            yield _Rule(tool, table, tuple(shlex.split(line)[1:]))
+
+
+def _call(tool: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    argv = (find_program(tool, *SYSTEM) or tool, *words)
+    try:
+        return subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return subprocess.CompletedProcess(argv, 126, "", str(exc))

@@ -1,16 +1,16 @@
 """Ports published at the host's addresses on the emulated LAN, and nowhere else."""
 
-from collections.abc import Callable
+import threading
 from dataclasses import replace
 from typing import Final
 
-from netbench.engines.base import Published
-from netbench.engines.docker.endpoints import EndpointContainer, Order
+from netbench.engines.base import Network, Published
+from netbench.engines.docker.endpoints import EndpointContainer, Maker, Order, Sharing
+from netbench.engines.docker.lan import EmulatedLan
 from netbench.errors import EngineError, Unsupported
 from netbench.spec import PUBLISHED_PORTS, Port
 
-_TRIES: Final = 10
-"""Others may publish on the same engine meanwhile."""
+_TRIES: Final = 10  # others may publish on the same engine meanwhile
 _ANY: Final = Port(PUBLISHED_PORTS[0])
 _NO_ADDRESS: Final = "cannot assign requested address"
 _ELSEWHERE: Final = (
@@ -19,62 +19,78 @@ _ELSEWHERE: Final = (
 )
 
 
-def create_published(
-    order: Order,
-    ports: tuple[Port, ...],
-    addresses: tuple[str, ...],
-    create: Callable[[Order], EndpointContainer],
-    remove: Callable[[str], None],
-) -> tuple[EndpointContainer, tuple[Published, ...]]:
-    """Create a container whose ports are published, each at one number on every address.
+class PortPublishing:
+    """Makes containers with published ports; safe to use from several threads."""
 
-    The number is one for all protocols of a port too. The engine chooses it. Engines count for
-    each protocol, and some for each address of the host, on its own: where the numbers differ,
-    the container is made again with ones that come after all of them.
+    def __init__(self, maker: Maker, lan: EmulatedLan, *, rootful: bool) -> None:
+        """Nothing is tried yet, nor has to be for an engine with the rights of root."""
+        self._maker = maker
+        self._lan = lan
+        self._lock = threading.RLock()
+        """Held while ports are published: several at once would take each other's numbers."""
+        self._tried = rootful  # its host is where its daemon binds ports
+        self._refusal: str | None = None
 
-    Raises:
-        EngineError: the engine refused; `Unsupported` where it publishes nothing for the network.
-    """
-    first: int | None = None
-    for _ in range(_TRIES):
-        try:
-            made = create(replace(order, publish=_wanted(ports, addresses, first)))
-        except EngineError as error:
-            if first is None or "already" not in error.message:
+    def unavailable(self) -> str | None:
+        """Return why no port is published on the emulated LAN, found by trying; None if one is."""
+        with self._lock:
+            if not self._tried:
+                order, host = self._maker.order("publish", Sharing("bridge")), self._lan.get().host
+                try:
+                    made, _ = self._published(order, (_ANY,), (host,))
+                    self._maker.remove(made.id)
+                except EngineError as error:
+                    elsewhere = _NO_ADDRESS in error.message
+                    self._refusal = _ELSEWHERE if elsewhere else error.message
+                self._tried = True
+            return self._refusal
+
+    def create(
+        self, order: Order, ports: tuple[Port, ...], network: Network | None
+    ) -> tuple[EndpointContainer, tuple[Published, ...]]:
+        """Create a container whose ports are published, each at one number on every address."""
+        if not ports:
+            return self._maker.create(order), ()
+        lan = self._lan.get()
+        has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
+        addresses = (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)
+        with self._lock:
+            return self._published(order, ports, addresses)
+
+    def _published(
+        self, order: Order, ports: tuple[Port, ...], addresses: tuple[str, ...]
+    ) -> tuple[EndpointContainer, tuple[Published, ...]]:
+        """Create the container; the engine chooses the numbers, one for all protocols of a port.
+
+        Engines count for each protocol, and some for each address of the host, on its own: if the
+        numbers differ, the container is made again with ones that come after all of them.
+        """
+        first: int | None = None
+        for _ in range(_TRIES):
+            try:
+                made = self._maker.create(replace(order, publish=_wanted(ports, addresses, first)))
+            except EngineError as error:
+                if first is None or "already" not in error.message:
+                    raise
+                first += len(ports)
+                continue
+            try:
+                published = _same_numbers(made, ports, addresses)
+            except BaseException:
+                self._maker.remove(made.id)
                 raise
-            first += len(ports)
-            continue
-        try:
-            published = _published(made, ports, addresses)
-        except BaseException:
-            remove(made.id)
-            raise
-        if len(published) == len(ports):
-            return made, published
-        first = 1 + max(number for places in made.bindings.values() for _, number in places)
-        remove(made.id)
-    raise EngineError(
-        f"no {len(ports)} ports in a row are free on all of {', '.join(addresses)}",
-        hint="see what listens on the engine's host: ss -tulpn",
-    )
+            if len(published) == len(ports):
+                return made, published
+            first = 1 + max(number for places in made.bindings.values() for _, number in places)
+            self._maker.remove(made.id)
+        raise EngineError(
+            f"no {len(ports)} ports in a row are free on all of {', '.join(addresses)}",
+            hint="see what listens on the engine's host: ss -tulpn",
+        )
 
 
-def why_not(
-    order: Order,
-    address: str,
-    create: Callable[[Order], EndpointContainer],
-    remove: Callable[[str], None],
-) -> str | None:
-    """Return why the engine publishes no port at an address of its host; None where it does.
-
-    Found by trying, with a container that is gone again afterwards.
-    """
-    try:
-        made, _ = create_published(order, (_ANY,), (address,), create, remove)
-    except EngineError as error:
-        return _ELSEWHERE if _NO_ADDRESS in error.message else error.message
-    remove(made.id)
-    return None
+def _names(port: Port) -> tuple[str, ...]:
+    return tuple(f"{port.number}/{protocol}" for protocol in port.protocols)
 
 
 def _wanted(
@@ -87,26 +103,18 @@ def _wanted(
     }
 
 
-def _names(port: Port) -> tuple[str, ...]:
-    """Return a port as the engine writes it, once for each protocol."""
-    return tuple(f"{port.number}/{protocol}" for protocol in port.protocols)
-
-
-def _published(
+def _same_numbers(
     made: EndpointContainer, ports: tuple[Port, ...], addresses: tuple[str, ...]
 ) -> tuple[Published, ...]:
     """Return the ports that have the same number on every address and for every protocol."""
     found = []
     for port in ports:
-        numbers: set[int] = set()
-        for name in _names(port):
-            places = dict(made.bindings.get(name, ()))
-            missing = [address for address in addresses if address not in places]
-            if missing:
-                raise Unsupported(
-                    f"the engine publishes no port of this network at {' and '.join(missing)}"
-                )
-            numbers.update(places.values())
+        places = [dict(made.bindings.get(name, ())) for name in _names(port)]
+        missing = [one for one in addresses if not all(one in numbers for numbers in places)]
+        if missing:
+            where = " and ".join(missing)
+            raise Unsupported(f"the engine publishes no port of this network at {where}")
+        numbers = {number for one in places for number in one.values()}
         if len(numbers) == 1:
             found.append(Published(port, numbers.pop()))
     return tuple(found)

@@ -2,22 +2,18 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from netbench.engines.docker.client import Clients
 from netbench.errors import EngineError
 
-BLOCK: Final = IPv4Network("198.18.0.0/15")
-"""RFC 2544's block for benchmarks."""
-BLOCK6: Final = IPv6Network("2001:2::/48")
-"""RFC 5180's block for benchmarks."""
-_PREFIX: Final = 24
-_PREFIX6: Final = 64
-_HOST: Final = 1
-_OUTSIDE: Final = 254
+BLOCK: Final = IPv4Network("198.18.0.0/15")  # RFC 2544's block for benchmarks
+BLOCK6: Final = IPv6Network("2001:2::/48")  # RFC 5180's block for benchmarks
+_PREFIX: Final = {4: 24, 6: 64}  # length of a subnet's prefix by IP version
+_Block = TypeVar("_Block", IPv4Network, IPv6Network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,48 +24,26 @@ class Subnet:
     v6: IPv6Network
 
     @property
-    def host(self) -> str:
-        """The host's address: that of a bridge, or of the host's end of a wire."""
-        return str(self.v4[_HOST])
+    def host(self) -> tuple[str, str]:
+        """The host's addresses in IPv4 and IPv6: of a bridge, or of the host's end of a wire."""
+        return str(self.v4[1]), str(self.v6[1])
 
     @property
-    def host6(self) -> str:
-        """The same in IPv6."""
-        return str(self.v6[_HOST])
-
-    @property
-    def outside(self) -> str:
-        """The address of the LAN client on a wire."""
-        return str(self.v4[_OUTSIDE])
-
-    @property
-    def outside6(self) -> str:
-        """The same in IPv6."""
-        return str(self.v6[_OUTSIDE])
+    def outside(self) -> tuple[str, str]:
+        """The addresses of the LAN client on a wire."""
+        return str(self.v4[254]), str(self.v6[254])
 
 
-def free_subnets(taken: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
-    """Yield the /24s of the benchmarking block that overlap none of `taken`."""
-    busy = tuple(taken)
-    for subnet in BLOCK.subnets(new_prefix=_PREFIX):
-        if not any(subnet.overlaps(other) for other in busy):
-            yield subnet
-
-
-def free_subnets6(taken: Iterable[IPv6Network]) -> Iterator[IPv6Network]:
-    """Yield the /64s of the IPv6 benchmarking block that overlap none of `taken`."""
-    busy = tuple(taken)
-    for subnet in BLOCK6.subnets(new_prefix=_PREFIX6):
+def free_subnets(block: _Block, taken: Iterable[IPv4Network | IPv6Network]) -> Iterator[_Block]:
+    """Yield the subnets of a benchmarking block that overlap none of `taken`."""
+    busy = [other for other in taken if isinstance(other, type(block))]
+    for subnet in block.subnets(new_prefix=_PREFIX[block.version]):
         if not any(subnet.overlaps(other) for other in busy):
             yield subnet
 
 
 def routed(printed: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return the destinations in the output of `ip -j route`, the default route aside.
-
-    Raises:
-        EngineError: it is not that.
-    """
+    """Return the destinations in the output of `ip -j route`, except the default."""
     try:
         found = [str(route["dst"]) for route in json.loads(printed)]
         return tuple(ip_network(dst, strict=False) for dst in found if dst != "default")
@@ -77,13 +51,6 @@ def routed(printed: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise EngineError(
             f"the host's routes are unreadable: {error!r}: {printed[:200]}"
         ) from error
-
-
-def pools(networks: Iterable[Mapping[str, Any]]) -> Iterator[IPv4Network | IPv6Network]:
-    """Yield the subnets of the engine's networks, as it lists them."""
-    for network in networks:
-        for pool in network["IPAM"]["Config"] or ():
-            yield ip_network(pool["Subnet"], strict=False)
 
 
 class SubnetAllocator:
@@ -97,22 +64,20 @@ class SubnetAllocator:
         self._held: set[Subnet] = set()
 
     def take(self) -> Subnet:
-        """Return subnets that no route, network, or taker has.
-
-        Raises:
-            EngineError: none is free.
-        """
+        """Return subnets that no route, network, or other holder has."""
         taken = [subnet for printed in self._host_routes() for subnet in routed(printed)]
         with self._lock:
             with self._clients.lend("list networks") as api:
-                taken += pools(api.networks())
+                configured = [network["IPAM"]["Config"] or () for network in api.networks()]
+            pools = [pool["Subnet"] for several in configured for pool in several]
+            taken += [ip_network(pool, strict=False) for pool in pools]
             taken += [subnet for held in self._held for subnet in (held.v4, held.v6)]
-            v4 = next(free_subnets(s for s in taken if isinstance(s, IPv4Network)), None)
-            v6 = next(free_subnets6(s for s in taken if isinstance(s, IPv6Network)), None)
+            v4 = next(free_subnets(BLOCK, taken), None)
+            v6 = next(free_subnets(BLOCK6, taken), None)
             if v4 is None or v6 is None:
-                block, prefix = (BLOCK, _PREFIX) if v4 is None else (BLOCK6, _PREFIX6)
+                block = BLOCK if v4 is None else BLOCK6
                 raise EngineError(
-                    f"no /{prefix} of {block} is free",
+                    f"no /{_PREFIX[block.version]} of {block} is free",
                     hint="list networks: docker network ls; remove netbench's: netbench clean",
                 )
             found = Subnet(v4, v6)

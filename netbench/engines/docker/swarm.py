@@ -1,67 +1,60 @@
 """The engine as a swarm: what state it is in, and a swarm of one node for the run alone."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-import docker
-from docker.errors import APIError, NotFound
+from docker import APIClient
+from docker.errors import APIError
 
 from netbench.engines.docker.client import Clients
+from netbench.engines.local_process import attempts
 from netbench.errors import EngineError, Unsupported
 
-LOCAL: Final = "127.0.0.1"
-"""Where our own swarm listens: no other machine can join it."""
-_PORT: Final = 2377
-_GATEWAY: Final = "docker_gwbridge"
-"""The bridge that the engine makes for a swarm, and leaves there."""
-_INGRESS: Final = "ingress"
-_MADE_GATEWAY: Final = "netbench.gwbridge"
-"""Label of our swarm that says whether the bridge was made for it."""
+_LOCAL: Final = "127.0.0.1"  # where our own swarm listens: no other machine can join it
 NO_IPV6: Final = (
     "a swarm has no IPv6 networks: the engine makes one, but its manager hands out addresses of "
     "either family for either, so that endpoints fail at random (moby/moby#48116)"
 )
+_GATEWAY: Final = "docker_gwbridge"
+"""The bridge that the engine makes for a swarm, and leaves there."""
+_MADE_GATEWAY: Final = "netbench.gwbridge"
+"""Label of our swarm that says whether the bridge was made for it."""
 _BUSY: Final = 10.0
 """Seconds that the bridge may take to be there, and to be free of the swarm's own endpoint."""
+_POLL: Final = 0.1
 _LEAVE: Final = "docker swarm leave --force"
 
 
 def reason(state: Mapping[str, Any], *, wanted: bool) -> str | None:
-    """Return why there can be no overlay network, with the fix; None where there can.
-
-    Args:
-        state: `Swarm` of the engine's `/info`.
-        wanted: whether the engine may be made a swarm.
-    """
+    """Return why `Swarm` of `/info` permits no overlay network, with the fix; None if it does."""
     local, error = str(state.get("LocalNodeState")), str(state.get("Error") or "")
     if local == "locked":
         return "the engine's swarm is locked: docker swarm unlock"
     if local == "inactive":
         missing = "the engine is not a swarm manager: --init-swarm makes it one for the run"
         return None if wanted else missing
-    if local == "active" and not state.get("ControlAvailable"):
+    if local != "active":
+        return f"the engine's swarm is in state {local}: {error or 'no word'}; give it up: {_LEAVE}"
+    if not state.get("ControlAvailable"):
         return (
             "the engine is a worker of its swarm, and only managers make networks: on a manager, "
             "docker node promote NODE"
         )
-    if local == "active" and not error:
-        return None
-    if local == "active":
+    if error:
         return (
             f"the engine's swarm has lost its manager: {error}; bring the other managers back, or "
             "on this node: docker swarm init --force-new-cluster"
         )
-    return f"the engine's swarm is in state {local}: {error or 'no word'}; give it up: {_LEAVE}"
+    return None
 
 
 class Swarm:
     """Makes the engine a swarm when an overlay needs it, and undoes that."""
 
     def __init__(self, clients: Clients, labels: Mapping[str, str], *, wanted: bool) -> None:
-        """`wanted` tells whether the user lets us."""
+        """Take `EngineOptions.init_swarm`."""
         self._clients = clients
         self._labels = labels
         self._wanted = wanted
@@ -69,7 +62,7 @@ class Swarm:
         self._made = False
 
     def unavailable(self) -> str | None:
-        """Return why there can be no overlay network, None where there can."""
+        """Return why there can be no overlay network, None if there can."""
         return reason(self._state(), wanted=self._wanted)
 
     def _state(self) -> Mapping[str, Any]:
@@ -78,11 +71,7 @@ class Swarm:
         return state
 
     def ensure(self) -> None:
-        """Make the engine a swarm of one node where it is none.
-
-        Raises:
-            Unsupported: it cannot be one, or may not.
-        """
+        """Make the engine a swarm of one node if it is none; `Unsupported` if it may not be one."""
         with self._lock:
             state = self._state()
             why = reason(state, wanted=self._wanted)
@@ -98,36 +87,27 @@ class Swarm:
                 labels = {**self._labels, _MADE_GATEWAY: str(new).lower()}
                 self._made = True
                 api.init_swarm(
-                    advertise_addr=LOCAL,
-                    listen_addr=f"{LOCAL}:{_PORT}",
+                    advertise_addr=_LOCAL,
+                    listen_addr=f"{_LOCAL}:2377",
                     swarm_spec=api.create_swarm_spec(labels=labels),
                 )
-                _await_networks(api)
+                # It must not make its own networks while others are made (`Networks.create`).
+                for _ in attempts(_BUSY, _POLL):
+                    if {_GATEWAY, "ingress"} <= {network["Name"] for network in api.networks()}:
+                        return
         except EngineError as error:
             raise Unsupported(error.message) from error
 
     def undo(self) -> None:
-        """Leave the swarm that was made, quietly nothing where none was."""
+        """Leave the swarm that was made, if one was."""
         with self._lock:
             made, self._made = self._made, False
             if made:
                 leave(self._clients, self._labels)
 
 
-def _await_networks(api: docker.APIClient) -> None:
-    """Wait a while for the networks that the engine makes for its swarm once it has answered.
-
-    It must not make them while others are made (`Networks.create`).
-    """
-    deadline = time.monotonic() + _BUSY
-    while time.monotonic() < deadline:
-        if {_GATEWAY, _INGRESS} <= {network["Name"] for network in api.networks()}:
-            return
-        time.sleep(0.1)
-
-
 def found(clients: Clients) -> tuple[str, dict[str, str]] | None:
-    """Return id and labels of the swarm that this engine manages, None where it manages none."""
+    """Return id and labels of the swarm that this engine manages, None if it manages none."""
     try:
         with clients.lend("look at the swarm") as api:
             swarm = api.inspect_swarm()
@@ -137,11 +117,7 @@ def found(clients: Clients) -> tuple[str, dict[str, str]] | None:
 
 
 def leave(clients: Clients, labels: Mapping[str, str]) -> None:
-    """Leave the swarm if it carries these labels, and remove the bridge that came with it.
-
-    Raises:
-        EngineError: others use it by now, or the engine refused.
-    """
+    """Leave the swarm if it carries these labels, and remove the bridge that came with it."""
     swarm = found(clients)
     if swarm is None or not labels.items() <= swarm[1].items():
         return
@@ -159,14 +135,18 @@ def leave(clients: Clients, labels: Mapping[str, str]) -> None:
 
 
 def _remove_gateway(clients: Clients) -> None:
-    deadline = time.monotonic() + _BUSY
-    with clients.lend(f"remove network {_GATEWAY}") as api, suppress(NotFound):
-        while True:
-            try:
-                return api.remove_network(_GATEWAY)
-            except NotFound:
-                raise
-            except APIError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.1)
+    with clients.lend(f"remove network {_GATEWAY}") as api:
+        for _ in attempts(_BUSY, _POLL):
+            with suppress(APIError):
+                remove_network(api, _GATEWAY)
+                return
+        remove_network(api, _GATEWAY)
+
+
+def remove_network(api: APIClient, network: str) -> None:
+    """Remove a network, if it is there; of a swarm's, the error is another than `NotFound`."""
+    try:
+        api.remove_network(network)
+    except APIError as error:
+        if "not found" not in str(error.explanation).lower():
+            raise

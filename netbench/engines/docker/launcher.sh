@@ -1,15 +1,11 @@
-"""The script of the shell that starts tools in a container; `launcher` speaks to it.
-
-It reads orders, each with words, and never commands. News go to stderr, a line each:
-
-    started NUMBER PID                  a tool was started; PID is that of its `timeout`
-    ended NUMBER CODE                   a tool has ended
-    answered NUMBER RCHAR NANOSECONDS   a question is answered; `-` for what is not known
-"""
-
-from typing import Final
-
-SCRIPT: Final = r"""
+# The shell that starts tools in a container: `sh -c`, with two arguments: a mark that ends a tool's
+# output, and how much a tool may write, in blocks of 512 bytes.
+#
+# It reads orders, each with words, and never commands. Its answers go to stderr, a line each:
+#
+#     started NUMBER PID                  a tool was started; PID is that of its `timeout`
+#     ended NUMBER CODE                   a tool has ended
+#     answered NUMBER RCHAR NANOSECONDS   a question is answered; `-` for what is not known
 exec 3>&2 2>/dev/null
 mark=$1 most=$2 newline='
 '
@@ -78,6 +74,3 @@ fetch() { # NUMBER BYTES
 while IFS= read -r order; do
     case $order in start | send | count | echo_back | fetch) words ;; esac
 done
-"""
-"""For `sh -c`; its arguments: the mark that ends a tool's output, and how much a tool may write,
-in blocks of 512 bytes."""
