@@ -116,7 +116,11 @@ def contrasts(analysis: Analysis) -> DataTable:
         ("95 %, unshared", "", lambda c: interval(*(c.unshared or (None, None)))),
         ("Median ratio", "num", lambda c: units.ratio(c.median_ratio)),
         ("Median", "num", lambda c: units.quantity(c.driver_median, c.unit)),
-        (_of(analysis), "num", lambda c: units.quantity(c.baseline_median, c.unit)),
+        (
+            f"Of {plain(analysis.baseline)}",
+            "num",
+            lambda c: units.quantity(c.baseline_median, c.unit),
+        ),
         ("Noise floor", "num", _floor),
         ("Verdict", "", lambda c: signed(c, analysis.margin)),
         ("Judged", "", lambda c: "yes" if c.primary else "no"),
@@ -125,10 +129,6 @@ def contrasts(analysis: Analysis) -> DataTable:
     )
     keys = tuple("" if c.primary else contrast_id(c) for c in analysis.contrasts)
     return DataTable("contrasts", "Every metric", titles, rows, driver=0, metric=4, keys=keys)
-
-
-def _of(analysis: Analysis) -> str:
-    return f"Of {plain(analysis.baseline)}"
 
 
 def _floor(contrast: Contrast) -> str:

@@ -37,6 +37,12 @@ PARTS: Final = {
 MISLEADING: Final = 0.2
 """Share of the whole from which on a negative rest makes a bar that cannot be read."""
 _LEFT: Final = "Drawn are cells that the run is judged by and those of a fixed rate."
+_HOW: Final = (
+    "Each bar adds up to the mean cost of the driver's records, in its colour: the client's time "
+    "strong, the server's weaker, and the rest, which no end accounts for, faint. What is below "
+    "zero stands left of the line: ticks are coarse, and softirq is charged to whom it interrupts. "
+    "The diamond is the whole machine's softirq, wherever it was charged. A shorter bar is cheaper."
+)
 _SOFTIRQ: Final = "of all this, in softirq"
 
 
@@ -77,11 +83,7 @@ def _figure(scene: FigureData, key: CellKey, splits: list[CostSplit], note: str)
         f"cpu-split-{key.slug}-{per}",
         title=f"CPU time per {per}, {key.probe} {key.place}: "
         f"{spans(costs, units.SECONDS)}{_below(splits)}",
-        caption=f"{placed(key)} Each bar adds up to the mean cost of the driver's records, in its "
-        "colour: the client's time strong, the server's weaker, and the rest, which no end "
-        "accounts for, faint. What is below zero stands left of the line: ticks are coarse, and "
-        "softirq is charged to whom it interrupts. The diamond is the whole machine's softirq, "
-        f"wherever it was charged. A shorter bar is cheaper.{note}",
+        caption=f"{placed(key)}{f' {_HOW}' if drawn else ''}{note}",
         picture=_picture(scene, per, drawn, names) if drawn else None,
         headers=("driver", "records", f"CPU time per {per}", *names, _SOFTIRQ),
         things=splits,
