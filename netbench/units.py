@@ -12,8 +12,7 @@ PER_SECOND: Final = "1/s"
 RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
-CPUS: Final = "s/s"
-"""CPU seconds per second: how many CPUs are busy."""
+CPUS: Final = "s/s"  # CPU seconds per second: how many CPUs are busy
 
 SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
     BITS_PER_SECOND: {
@@ -30,8 +29,7 @@ SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
 }
 """How users write a unit: its spellings, and what one of each is in the base unit."""
 
-_WHOLE_FROM = 100
-"""From here on rates are shown without decimals."""
+_WHOLE_FROM = 100  # from here on rates are shown without decimals
 _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
@@ -39,8 +37,7 @@ _RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGT]?)")
 _CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 """Linux knows of fewer than 100,000 CPUs, and a longer list would not fit into memory."""
 _THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-MISSING: Final = "–"
-"""Shown where there is no value; never a zero."""
+MISSING: Final = "–"  # shown where there is no value; never a zero
 
 
 def escaped(text: str, escape: Callable[[str], str]) -> str:

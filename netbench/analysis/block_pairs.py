@@ -14,8 +14,7 @@ from netbench.spec import Cell, Placement
 T = TypeVar("T")
 K = TypeVar("K")
 
-Place = tuple[str, str, Placement]
-"""A cell without its driver: path, probe, placement."""
+Place = tuple[str, str, Placement]  # a cell without its driver: path, probe, placement
 
 
 def place_of(cell: Cell) -> Place:

@@ -28,8 +28,7 @@ EXTENSION: Final = 0.2
 """Part of a contrast's error rate for looks beyond the declared cap."""
 SIGN_PART: Final = 0.2
 """Part of a contrast's error rate, within the planned one, that decisions by sign may spend."""
-SIGN_BLOCKS: Final = 8
-"""No sign is decided with fewer blocks."""
+SIGN_BLOCKS: Final = 8  # no sign is decided with fewer blocks
 SEED: Final = 20261129
 LEAST_EVENTS: Final = 200
 """Simulated crossings that a level rests on; a rarer one is extrapolated, conservatively."""

@@ -32,8 +32,7 @@ from netbench.record import METRICS, Budget, PlanSummary
 from netbench.spec import Cell, Path
 from netbench.units import RATIO, quantity, share
 
-_LARGE: Final = 50.0
-"""Largest logarithm that is shown as a percentage."""
+_LARGE: Final = 50.0  # largest logarithm that is shown as a percentage
 
 
 @dataclass(frozen=True, slots=True)

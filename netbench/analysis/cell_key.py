@@ -50,8 +50,7 @@ class CellKey:
         return "".join(c if c.isascii() and c.isalnum() else "-" for c in raw)
 
 
-Owner = tuple[str, CellKey]
-"""A driver in a cell."""
+Owner = tuple[str, CellKey]  # a driver in a cell
 
 
 def plain(text: str) -> str:

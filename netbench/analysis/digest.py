@@ -33,8 +33,7 @@ LINES: Final = 10
 """Records drawn as lines for one driver of one cell."""
 DRAWN: Final = ("throughput", "rtt_p50")
 """Metrics by whose values the records are chosen that are drawn as lines."""
-COMMANDS: Final = 400
-"""Distinct command lines that are kept."""
+COMMANDS: Final = 400  # distinct command lines that are kept
 SEARCHES: Final = 20
 """Rate searches of one driver in one cell that are drawn."""
 

@@ -22,8 +22,7 @@ class RecordRow:
     """Of a session; 0 for a trial that ran whole."""
     failed_slices: int
     outcome: Literal["sample", "failure", "skip"]
-    values: tuple[tuple[str, float, str], ...]
-    """(metric, value, unit)."""
+    values: tuple[tuple[str, float, str], ...]  # (metric, value, unit)
     note: str
     path_held: bool | None
     pins: str
@@ -40,8 +39,7 @@ class DrawnRecord:
     block: int
     driver: str
     cell: CellKey
-    chosen: bool
-    """Whether it has its driver's median value."""
+    chosen: bool  # whether it has its driver's median value
     quantiles: tuple[tuple[float, float], ...]
     series: tuple[SeriesPoint, ...]
     slices: tuple[Slice, ...]
@@ -65,8 +63,7 @@ class PromiseCount:
     promise: str
     held: int
     broken: int
-    evidence: str
-    """Of the first break, else of the first check."""
+    evidence: str  # of the first break, else of the first check
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +128,15 @@ class CpuMeans:
     driver: str
     cell: CellKey
     trials: int
-    busy: float | None
-    """Of the whole machine, above its idle window."""
+    busy: float | None  # of the whole machine, above its idle window
     client: float | None
     server: float | None
     rest: float | None
     softirq_share: float | None
-    steal: float | None
-    """Ratios both."""
-    window: float | None
-    """Seconds."""
+    steal: float | None  # ratios both
+    window: float | None  # seconds
     resolution: float | None
-    source: str
-    """`cgroup` or `processes`; empty if neither end was read."""
+    source: str  # `cgroup` or `processes`; empty if neither end was read
     reason: str
 
 
@@ -156,14 +149,12 @@ class CostSplit:
 
     driver: str
     cell: CellKey
-    per: str
-    """`byte` or `transaction`."""
+    per: str  # `byte` or `transaction`
     trials: int
     parts: tuple[tuple[str, float], ...]
     """(whose, seconds): client and server, each in user mode and in the kernel if that was read;
     `rest` is what neither accounts for and may be negative."""
-    softirq: float | None
-    """Of the whole machine, wherever it was charged."""
+    softirq: float | None  # of the whole machine, wherever it was charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +165,7 @@ class MergedTimes:
     cell: CellKey
     records: int
     times: Histogram
-    largest: float | None
-    """Seconds."""
+    largest: float | None  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +185,7 @@ class Goal:
     loss: float
     lower: float | None
     """The rate, bit/s: the highest load that keeps the goal."""
-    upper: float | None
-    """The lowest load above it that misses the goal."""
+    upper: float | None  # the lowest load above it that misses the goal
     end: str
 
 
@@ -221,8 +210,7 @@ class Digest:
     lines: tuple[DrawnRecord, ...]
     drivers: tuple[DriverView, ...]
     commands: tuple[CommandLine, ...]
-    commands_left: bool
-    """Whether there were more command lines than are kept."""
+    commands_left: bool  # whether there were more command lines than are kept
     problems: tuple[FailureReason, ...]
     cpu: tuple[CpuMeans, ...]
     splits: tuple[CostSplit, ...]

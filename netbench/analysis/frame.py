@@ -12,8 +12,7 @@ from netbench.record import METRICS, Pins, PlanSummary, Record, Sample, Sentinel
 from netbench.spec import Cell
 
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
-_DELAYED: Final = "rtt_p50"
-"""The metric that the buffer delay is of."""
+_DELAYED: Final = "rtt_p50"  # the metric that the buffer delay is of
 _FACTS: Final = {
     "trial.steal": "steal",
     "trial.frequency": "frequency",
@@ -36,13 +35,10 @@ class Trial:
     replica: int
     cell: Cell
     outcome: Literal["sample", "failure", "skip"]
-    reason: str | None
-    """Of a failure or skip."""
+    reason: str | None  # of a failure or skip
     by_design: bool
-    started: str
-    """UTC, ISO 8601."""
-    measuring: float
-    """Seconds."""
+    started: str  # UTC, ISO 8601
+    measuring: float  # seconds
     before: SentinelReading | None
     """Usable reading before the trial, or before the rounds of its probe."""
     after: SentinelReading | None
@@ -52,12 +48,9 @@ class Trial:
     congestion_control: str | None = None
     concurrency: float | None = None
     """Rate times mean time of a closed loop, as its tool gives both; 1 if they agree."""
-    steal: float | None = None
-    """Share of CPU time."""
-    frequency: float | None = None
-    """Clock of the slower CPU of the trial's, Hz."""
-    idle_busy: float | None = None
-    """CPU seconds per second in the block's idle window."""
+    steal: float | None = None  # share of CPU time
+    frequency: float | None = None  # clock of the slower CPU of the trial's, Hz
+    idle_busy: float | None = None  # CPU seconds per second in the block's idle window
     client_busy: float | None = None
     """CPU seconds per second on the client's CPU while the load was steady."""
     server_busy: float | None = None
@@ -76,8 +69,7 @@ class Frames:
 
     trials: Sequence[Trial]
     values: Mapping[Key, Observed]
-    points: tuple[TrialPoint, ...] = ()
-    """By record, block, position and metric."""
+    points: tuple[TrialPoint, ...] = ()  # by record, block, position and metric
 
     @property
     def blocks(self) -> int:

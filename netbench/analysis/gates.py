@@ -46,12 +46,10 @@ def group_gap(effects: Floats, values: Iterable[Floats], least: float) -> float:
 class MachineChange:
     """How the machine differs between two runs, by the sentinel."""
 
-    ratio: float | None
-    """Its median reading, right over left; None without one."""
+    ratio: float | None  # its median reading, right over left; None without one
     size: float
     """By how much it differs, on the scale of the effects; 0 where it shows no change."""
-    absolute: bool
-    """Whether the machine does not cancel in the effects."""
+    absolute: bool  # whether the machine does not cancel in the effects
     labels: tuple[str, str]
 
 
@@ -63,21 +61,16 @@ class Evidence:
     interval: Interval
     limit: float = 0.0
     """The value that the effect is said to lie beyond: 0 for a contrast, a budget's bound."""
-    twin: Bounds | None
-    """The rank-based interval."""
+    twin: Bounds | None  # the rank-based interval
     gap: float
     """By how much the effects of two groups of blocks differ; 0 if there are no groups."""
-    agreed: bool
-    """Whether every block by itself says the same."""
+    agreed: bool  # whether every block by itself says the same
     null: Interval
     """Of the baseline's second arm against its first (A/A); between runs, of its change."""
-    null_reach: float
-    """`reach` of the A/A interval that reaches farthest."""
+    null_reach: float  # `reach` of the A/A interval that reaches farthest
     counts: tuple[int, ...]
-    needed: int
-    """Blocks without which nothing is decided."""
-    machine: MachineChange | None = None
-    """Between two runs alone."""
+    needed: int  # blocks without which nothing is decided
+    machine: MachineChange | None = None  # between two runs alone
 
     @property
     def blocks(self) -> int:
@@ -115,10 +108,8 @@ class ContrastEvidence(Evidence):
     """1 or -1 where every block lies on one side, and they are enough for a verdict."""
     correlation: float | None = None
     """Of neighbouring blocks, where it is too large for chance."""
-    farthest: Interval
-    """The A/A interval that reaches farthest."""
-    seen: str
-    """Where that was seen, in words."""
+    farthest: Interval  # the A/A interval that reaches farthest
+    seen: str  # where that was seen, in words
 
 
 GateFinding = tuple[QualityWarning, str]

@@ -17,10 +17,8 @@ class Agreement(StrEnum):
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
-    UNDECIDED = "undecided"
-    """The run has decided no direction."""
-    MISSING = "not measured"
-    """The run has no such contrast."""
+    UNDECIDED = "undecided"  # the run has decided no direction
+    MISSING = "not measured"  # the run has no such contrast
     INCOMPARABLE = "cannot be compared"
 
 

@@ -31,8 +31,7 @@ _ENDINGS: Final = {
     "running": Stopped.UNFINISHED,
 }
 """Why contrasts stopped that had not left before, by the run's status."""
-_WHOLE_CELL: Final = ("described", "no-contrast")
-"""Why a cell leaves with all its metrics."""
+_WHOLE_CELL: Final = ("described", "no-contrast")  # why a cell leaves with all its metrics
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Bounds = tuple[float, float]
-"""Both ends of an interval."""
+Bounds = tuple[float, float]  # both ends of an interval
 
 ALPHA: Final = 0.05
 """Chance of any false difference among the primary contrasts of one run."""
-MIN_BLOCKS: Final = 6
-"""No contrast with fewer blocks has a verdict."""
+MIN_BLOCKS: Final = 6  # no contrast with fewer blocks has a verdict
 TWIN_CONFIDENCE: Final = 0.95
 """Of rank-based intervals; of six blocks' median it is the whole range, 96.9 %."""
 CORRELATION_BLOCKS: Final = 8
@@ -48,10 +46,8 @@ class Interval:
 
     n: int
     mean: float | None
-    deviation: float | None
-    """Sample standard deviation."""
-    half_width: float | None
-    """None if unbounded."""
+    deviation: float | None  # sample standard deviation
+    half_width: float | None  # None if unbounded
     centre: float | None = None
     """The middle of the interval if that is not the mean."""
 

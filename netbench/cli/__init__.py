@@ -20,10 +20,8 @@ from netbench.system.interrupts import ENDING
 
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
-_SOON = 0.01
-"""Seconds until a signal that was lost is raised again."""
-_received: list[int] = []
-"""The last signal."""
+_SOON = 0.01  # seconds until a signal that was lost is raised again
+_received: list[int] = []  # the last signal
 BUG = 70
 """Exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h."""
 

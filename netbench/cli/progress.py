@@ -26,10 +26,8 @@ from netbench.workflow.options import Observer
 if TYPE_CHECKING:
     from rich.text import Text
 
-_FAR = 1000
-"""Blocks from which on a forecast says no number."""
-_NAMED = 4
-"""Cells that are named one by one where several are left."""
+_FAR = 1000  # blocks from which on a forecast says no number
+_NAMED = 4  # cells that are named one by one where several are left
 
 
 class ProgressCounts:

@@ -13,11 +13,9 @@ from netbench.spec import Family, NetworkSpec, Path, Recipe, Role, Via
 class Hop:
     """A link of the claimed path, in the direction client to server."""
 
-    role: Role
-    """Whose namespace it is seen from."""
+    role: Role  # whose namespace it is seen from
     link: Link
-    counted: Literal["rx", "tx", "none"]
-    """Which of its counters the client's bytes must move."""
+    counted: Literal["rx", "tx", "none"]  # which of its counters the client's bytes must move
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,8 @@ class PathClaim:
 class Proof(StrEnum):
     """What shows that a path is closed."""
 
-    CONNECT = "connect"
-    """Connections to the pair's listening server fail."""
-    SECOND = "second"
-    """The engine refuses a second endpoint on the network."""
+    CONNECT = "connect"  # connections to the pair's listening server fail
+    SECOND = "second"  # the engine refuses a second endpoint on the network
     PROMISES = "promises"
     """The promises alone: there is no address or port to connect to."""
 
@@ -68,8 +64,7 @@ class ReachPlace(StrEnum):
     CONTAINER = "container"
     PAIR = "pair"
     """The container beside it; seen from elsewhere, the pair's server."""
-    OTHER = "other network"
-    """A container on another network of the same driver."""
+    OTHER = "other network"  # a container on another network of the same driver
     HOST = "host"
     GATEWAY = "gateway"
     LAN = "LAN"
@@ -81,8 +76,7 @@ class Caveat:
     """What a reader must know of a driver's figures that were measured on one machine."""
 
     badge: str
-    text: str
-    """A sentence without its subject, the driver."""
+    text: str  # a sentence without its subject, the driver
     unless_kind: str = ""
     """It does not apply where a link of this kind was proved to carry the bytes."""
 
@@ -120,8 +114,7 @@ def everywhere(promised: Reach) -> Mapping[Family, Reach]:
 class Driver:
     """A network driver under test. Describes; an engine makes it real."""
 
-    name: str
-    """As users write it, with mode and variant: `bridge:user@mtu=9000`."""
+    name: str  # as users write it, with mode and variant: `bridge:user@mtu=9000`
     summary: str
     isolates: str
     """What it isolates and what it leaves open, one line."""
@@ -134,8 +127,7 @@ class Driver:
     """The variant options it takes; `-o` stands for options of the engine's own."""
     other: NetworkSpec | None = None
     """Another network of its kind, for the reach matrix; None where it has none."""
-    caveats: tuple[Caveat, ...] = ()
-    """Of its figures between containers."""
+    caveats: tuple[Caveat, ...] = ()  # of its figures between containers
 
     @property
     def isolated(self) -> bool:

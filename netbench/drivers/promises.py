@@ -10,11 +10,9 @@ from netbench.record import EndpointFacts, Link, PairFacts, Route
 from netbench.spec import VXLAN_HEADERS, Role
 
 T = TypeVar("T")
-Evidence = tuple[bool, str]
-"""Whether a promise holds, and what shows it."""
+Evidence = tuple[bool, str]  # whether a promise holds, and what shows it
 
-_DEFAULT, _DEFAULT6 = "default", "::/0"
-"""Destinations of the default routes of IPv4 and IPv6."""
+_DEFAULT, _DEFAULT6 = "default", "::/0"  # destinations of the default routes of IPv4 and IPv6
 
 
 def both_ends(facts: PairFacts) -> tuple[EndpointFacts, ...]:

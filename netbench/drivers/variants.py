@@ -10,10 +10,8 @@ from netbench.drivers.promises import DEFAULT_ROUTE, NO_DEFAULT_ROUTE, ROUTED_BY
 from netbench.errors import ConfigurationError
 from netbench.spec import Attach, Family, NetworkSpec, Path
 
-_SMALLEST, _LARGEST = 68, 65535
-"""The least MTU of IPv4, RFC 791, and the most that a link takes."""
-_LEAST_IPV6 = 1280
-"""RFC 8200 §5."""
+_SMALLEST, _LARGEST = 68, 65535  # the least MTU of IPv4, RFC 791, and the most that a link takes
+_LEAST_IPV6 = 1280  # RFC 8200 §5
 _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")
 """One spelling for each number: a variant is known by its text."""
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")

@@ -44,10 +44,8 @@ NO_OPTIONS: Final = EngineOptions()
 class Lan:
     """The emulated LAN, or one more wire of it: a veth pair from the host to the outside client."""
 
-    client: "Endpoint"
-    """With its address on this wire."""
-    link: str
-    """The host's end, with the addresses `host` and `host6`."""
+    client: "Endpoint"  # with its address on this wire
+    link: str  # the host's end, with the addresses `host` and `host6`
     host: str
     host6: str | None
     done: str = ""
@@ -96,8 +94,7 @@ class Endpoint:
     published: tuple[Published, ...] = ()
     netns: str | None = None
     """Path of its network namespace, if that is not the one of `pid`."""
-    sandbox_key: str | None = None
-    """Docker's name of its network namespace, a file."""
+    sandbox_key: str | None = None  # docker's name of its network namespace, a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +108,7 @@ class Owned:
     name: str
     run: str
     """Run id of its label; empty if it has none: a probe image, what an engine forgot."""
-    live: bool
-    """Whether the netbench process that made it still runs."""
+    live: bool  # whether the netbench process that made it still runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +117,7 @@ class BytesRead:
 
     at: float
     """Seconds on a clock that two readings of one process share."""
-    total: int
-    """Bytes."""
+    total: int  # bytes
 
 
 class Process(Protocol):
@@ -164,12 +159,10 @@ class Engine(Protocol):
         EngineLost: it does not answer.
     """
 
-    name: str
-    """`docker` or `netns`."""
+    name: str  # `docker` or `netns`
     why: str
     """Why this engine was chosen, in words; for the first line of terminal and report."""
-    local: bool
-    """Whether its processes are visible in our own /proc."""
+    local: bool  # whether its processes are visible in our own /proc
 
     @property
     def files(self) -> Files:

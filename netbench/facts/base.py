@@ -37,16 +37,14 @@ class NamespaceSet:
     """A set of namespaces to read."""
 
     role: Role
-    pid: int
-    """A process in them, as `files` number it."""
+    pid: int  # a process in them, as `files` number it
     stands_in: tuple[tuple[str, int | None], ...]
     """Kinds of namespace whose inode is this, not the process's own; None for unknown."""
     run: Callable[[tuple[str, ...]], str]
     """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
     netns: str | None = None
     """Path of the network namespace, where it is not the one of `pid`; only netlink reads it."""
-    files: Files = NOWHERE
-    """Of the machine that `pid` runs on."""
+    files: Files = NOWHERE  # of the machine that `pid` runs on
     here: bool = False
     """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
 
@@ -95,15 +93,13 @@ class Pair:
     client: NamespaceSet
     server: NamespaceSet
     host: NamespaceSet
-    target: str | None
-    """Address by which the pair's client reaches the server."""
+    target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
     lan: NamespaceSet | None = None
     """The client on the emulated LAN, where the pair uses it."""
     sandbox: NamespaceSet | None = None
     """The overlay network's own namespace, where it may be entered."""
-    uplink: str | None = None
-    """Name of the host's link to the emulated LAN."""
+    uplink: str | None = None  # name of the host's link to the emulated LAN
 
     @property
     def subjects(self) -> tuple[NamespaceSet, ...]:
@@ -116,8 +112,7 @@ class Pair:
 class NetnsFacts:
     """What a network namespace holds; offloads of its links are not read yet."""
 
-    links: tuple[Link, ...]
-    """By index."""
+    links: tuple[Link, ...]  # by index
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
     congestion: str | None
@@ -138,10 +133,8 @@ class Reader(ABC):
     """Reads pairs, each network namespace once: others may make links between two readings."""
 
     name: ClassVar[Literal["netlink", "engine"]]
-    notes: ClassVar[tuple[str, ...]] = ()
-    """What it can never read, in words."""
-    workers: ClassVar[int] = 1
-    """Readings at a time."""
+    notes: ClassVar[tuple[str, ...]] = ()  # what it can never read, in words
+    workers: ClassVar[int] = 1  # readings at a time
 
     @abstractmethod
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:

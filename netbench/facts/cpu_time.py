@@ -24,13 +24,10 @@ _FIELDS: Final = 8
 _NANO: Final = 1e-9
 _VECTOR: Final = "/proc/self/auxv"
 """What the kernel gives every program at its start, getauxval(3), in pairs of 64-bit words."""
-_CLOCK_TICK: Final = 17
-"""AT_CLKTCK, ticks a second."""
-_TICKS: Final = re.compile(r"[0-9]{1,20}")
-"""A counter of 64 bits."""
+_CLOCK_TICK: Final = 17  # AT_CLKTCK, ticks a second
+_TICKS: Final = re.compile(r"[0-9]{1,20}")  # a counter of 64 bits
 _CLOCK: Final = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
-_KILO: Final = 1000.0
-"""The kernel counts in kHz (Documentation/admin-guide/pm/cpufreq.rst)."""
+_KILO: Final = 1000.0  # the kernel counts in kHz (Documentation/admin-guide/pm/cpufreq.rst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +146,13 @@ def frequency(cpus: Iterable[int | None], read: ReadText = read_local) -> FactVa
 
 _CALLS: Final = {"x86_64": 298, "aarch64": 241, "riscv64": 241}
 """Number of perf_event_open, asm/unistd.h."""
-_SIZE: Final = 112
-"""Bytes of struct perf_event_attr that we fill, PERF_ATTR_SIZE_VER5."""
+_SIZE: Final = 112  # bytes of struct perf_event_attr that we fill, PERF_ATTR_SIZE_VER5
 _CLOEXEC: Final = 8
 _ALL, _NO_GROUP = -1, -1
 
 
-CYCLES: Final = 0, 0
-"""PERF_COUNT_HW_CPU_CYCLES, type and configuration, linux/perf_event.h."""
-CLOCK: Final = 1, 0
-"""PERF_COUNT_SW_CPU_CLOCK, in ns: needs no hardware."""
+CYCLES: Final = 0, 0  # PERF_COUNT_HW_CPU_CYCLES, type and configuration, linux/perf_event.h
+CLOCK: Final = 1, 0  # PERF_COUNT_SW_CPU_CLOCK, in ns: needs no hardware
 
 
 class CycleCounters:

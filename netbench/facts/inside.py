@@ -30,8 +30,7 @@ from netbench.system.files import NOWHERE, Files, FrozenFiles
 
 _ADDR: Final = ("ip", "-j", "-d", "-s", "addr", "show")
 _CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
-_ROUTES: Final = ("route", "ipv6_route")
-"""Files of /proc/net that hold the routes of each family."""
+_ROUTES: Final = ("route", "ipv6_route")  # files of /proc/net that hold the routes of each family
 _NO_SANDBOX: Final = "no process is in it: only root may enter it, by its file"
 _ETHTOOL_NAMES: Final = {
     "generic-receive-offload": "rx-gro",

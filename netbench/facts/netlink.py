@@ -27,8 +27,7 @@ from netbench.record import NAMESPACE_KINDS, Namespaces, PairFacts, Route
 from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
-_FLAGS: Final = {"UP": 1, "LOWER_UP": 1 << 16}
-"""IFF_*, include/uapi/linux/if.h."""
+_FLAGS: Final = {"UP": 1, "LOWER_UP": 1 << 16}  # IFF_*, include/uapi/linux/if.h
 _ATTRIBUTES: Final = {
     "ifname": "IFLA_IFNAME",
     "mtu": "IFLA_MTU",

@@ -14,8 +14,7 @@ from netbench.system.files import LOCAL, Files
 from netbench.system.files import text as text_of
 
 Ip = IPv4Address | IPv6Address
-DEFAULT: Final = "default"
-"""IPv4's default route."""
+DEFAULT: Final = "default"  # IPv4's default route
 DEFAULT6: Final = "::/0"
 _OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
 """What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
@@ -213,8 +212,7 @@ def _stat(pid: int, files: Files) -> list[str]:
     return (text_of(files, f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
 
 
-_MODES: Final = ("macvlan", "ipvlan")
-"""Kinds of link that have a mode."""
+_MODES: Final = ("macvlan", "ipvlan")  # kinds of link that have a mode
 
 
 class _Info(Struct):

@@ -19,8 +19,7 @@ class FactDef:
 
     name: str
     type: type
-    unit: str
-    """Empty for text and flags."""
+    unit: str  # empty for text and flags
     match: Match
     meaning: str
 

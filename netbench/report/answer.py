@@ -37,8 +37,7 @@ from netbench.report.sentences import (
 from netbench.report.sharing import network_isolation
 from netbench.spec import Path
 
-_WHOLE_FROM: Final = 10
-"""Percent from which on no decimal is shown."""
+_WHOLE_FROM: Final = 10  # percent from which on no decimal is shown
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 MINUS: Final = "\N{MINUS SIGN}"
 _SUBJECTS: Final = SUBJECTS | {"rtt_p50": "round trip"}
@@ -54,12 +53,10 @@ _WAYS: Final[dict[str, str]] = {
 class Clause:
     """One thing that is said of a driver."""
 
-    verdict: str
-    """Style class; empty for what is no verdict."""
+    verdict: str  # style class; empty for what is no verdict
     strong: str
     """What one reads at a glance: `▼ 57 to 74 % slower`."""
-    rest: str
-    """Measure and place: `throughput on two cores`."""
+    rest: str  # measure and place: `throughput on two cores`
 
 
 @dataclass(frozen=True, slots=True)

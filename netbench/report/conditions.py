@@ -17,8 +17,7 @@ from netbench.report.sentences import declared_driver, fact
 from netbench.spec import Path
 
 _MINUTE: Final = 60
-_COUNTED_BYTES: Final = 100_000
-"""Below it every byte is shown."""
+_COUNTED_BYTES: Final = 100_000  # below it every byte is shown
 _NO_NETWORK: Final = "a user-mode network that the engine does not name"
 
 
@@ -107,10 +106,8 @@ def probe_lines(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
 class Condition:
     """One thing about the engine that a reader must know."""
 
-    short: str
-    """A few words, for the stamp."""
-    long: str
-    """A sentence or two, for the limits."""
+    short: str  # a few words, for the stamp
+    long: str  # a sentence or two, for the limits
 
 
 def conditions(info: RunInfo) -> Iterator[Condition]:

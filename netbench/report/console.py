@@ -43,8 +43,7 @@ from netbench.report.validity import doubts
 
 _SHORT: Final = {"byte": "B", "transaction": "t"}
 """What CPU time is divided by, as a table writes it."""
-_WIDE: Final = 4
-"""Drivers that still have room for their medians beside the ratios."""
+_WIDE: Final = 4  # drivers that still have room for their medians beside the ratios
 STYLES: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "green",
     Verdict.SLOWER: "red",
@@ -59,8 +58,7 @@ STANDINGS: Final[dict[Standing, str]] = {
 FIGURE: Final[dict[str, Any]] = {"justify": "right", "no_wrap": True}
 """How a column of figures is set."""
 Cells = Sequence[str | Text]
-Column = tuple[str, dict[str, Any]]
-"""A name with what rich's `add_column` takes."""
+Column = tuple[str, dict[str, Any]]  # a name with what rich's `add_column` takes
 
 
 def terminal(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> Group:

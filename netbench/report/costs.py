@@ -29,18 +29,15 @@ class CostRow:
 
     driver: str
     key: CellKey
-    per: str
-    """`byte` or `transaction`."""
+    per: str  # `byte` or `transaction`
     cost: str
     """CPU time for one of them, median over the trials."""
     ratio: str
     """To the baseline with its interval, where there is one."""
-    busy: str
-    """CPUs busy above the idle window."""
+    busy: str  # CPUs busy above the idle window
     client: str
     server: str
-    rest: str
-    """What neither end's cgroup accounts for, with its sign."""
+    rest: str  # what neither end's cgroup accounts for, with its sign
     softirq: str
 
 
@@ -161,8 +158,7 @@ class Reached:
     placement: str
     rate: str
     source: str
-    shares: tuple[str, ...]
-    """`51 %`, in the order of the drivers."""
+    shares: tuple[str, ...]  # `51 %`, in the order of the drivers
 
 
 def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], tuple[Reached, ...]]:

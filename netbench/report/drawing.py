@@ -22,14 +22,11 @@ from netbench.spec import Path, Role
 
 WHERE: Final = {Role.LAN.value: "LAN", Role.SANDBOX.value: "overlay"}
 """What a namespace is called where its role's name is not for readers."""
-NODE: Final = 62
-"""Height of a link's box, pixels."""
-GAP: Final = 24
-"""Between two links of one namespace."""
+NODE: Final = 62  # height of a link's box, pixels
+GAP: Final = 24  # between two links of one namespace
 PAD: Final = 12
 HEAD: Final = 32
-BETWEEN: Final = 30
-"""Between two namespaces."""
+BETWEEN: Final = 30  # between two namespaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,7 @@ class LinkBox:
 
     y: int
     name: str
-    lines: tuple[str, str]
-    """What it is, and what its counters say."""
+    lines: tuple[str, str]  # what it is, and what its counters say
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +49,7 @@ class NamespaceBox:
     links: tuple[LinkBox, ...]
 
 
-_Links = list[tuple[str, tuple[str, str]]]
-"""Names and lines of the links of a namespace."""
+_Links = list[tuple[str, tuple[str, str]]]  # names and lines of the links of a namespace
 
 
 def published(way: WayView) -> str:

@@ -12,24 +12,20 @@ from netbench.report.html_env import environment
 
 MARK: Final = '<meta name="generator" content="netbench runs">'
 """Marks a page of netbench's, as opposed to another one of the same name."""
-_DRIVERS: Final = 8
-"""Drivers that are named of one run."""
+_DRIVERS: Final = 8  # drivers that are named of one run
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
     """A run folder as the list shows it."""
 
-    folder: str
-    """Its name, relative to the page."""
+    folder: str  # its name, relative to the page
     info: RunInfo | None
-    problem: str
-    """Why there is no `info`, else empty."""
+    problem: str  # why there is no `info`, else empty
     records: int
     lead: str | None
     """The outcome in one sentence; None if there is no report yet."""
-    reported: bool
-    """Whether there is a report to open."""
+    reported: bool  # whether there is a report to open
 
     @property
     def link(self) -> str:

@@ -33,12 +33,10 @@ class Bar:
     """One contrast: where its ratio and interval lie."""
 
     contrast: Contrast | RunContrast
-    at: float | None
-    """Percent of the width; None without a ratio."""
+    at: float | None  # percent of the width; None without a ratio
     low: float
     high: float
-    open_low: bool
-    """Whether the interval goes on beyond the axis."""
+    open_low: bool  # whether the interval goes on beyond the axis
     open_high: bool
 
 
@@ -46,11 +44,9 @@ class Bar:
 class RatioAxis:
     """A logarithmic axis that holds some contrasts and the margin around 1."""
 
-    low: float
-    """Natural logarithm of the ratio at its left end."""
+    low: float  # natural logarithm of the ratio at its left end
     high: float
-    edge: float
-    """1 + margin."""
+    edge: float  # 1 + margin
     gap: float = GAP
 
     @classmethod
@@ -131,8 +127,7 @@ class MeasureColumn:
     bars: tuple[Bar, ...]
     floor: tuple[float, float] | None
     """Ends of its band, percent; None if the floor is unbounded."""
-    cells: dict[str, CellSummary]
-    """By driver."""
+    cells: dict[str, CellSummary]  # by driver
 
     def bar(self, driver: str) -> Bar | None:
         """Return a driver's contrast; None for the baseline, and where it has none."""
@@ -172,11 +167,9 @@ def forest(analysis: Analysis) -> Forest | None:
 class Chart:
     """All contrasts, drivers as rows and measures as columns: of one path, or of all if few."""
 
-    path: str
-    """Empty where there is one chart for all."""
+    path: str  # empty where there is one chart for all
     columns: tuple[MeasureColumn, ...]
-    drivers: tuple[str, ...]
-    """Those with a figure, the baseline first."""
+    drivers: tuple[str, ...]  # those with a figure, the baseline first
 
 
 def charts(info: RunInfo, analysis: Analysis) -> tuple[Chart, ...]:

@@ -29,10 +29,8 @@ SIGNS: Final[dict[Verdict, str]] = {
 CONFIDENCE: Final = 95
 """Percent, of all intervals of the primary contrasts together, and of each unshared one."""
 DECIDED: Final = (Verdict.SLOWER, Verdict.FASTER)
-_WHOLE_FROM: Final = 10
-"""Percent from which on no decimal is shown."""
-_DIGITS: Final = 4
-"""Decimals at most."""
+_WHOLE_FROM: Final = 10  # percent from which on no decimal is shown
+_DIGITS: Final = 4  # decimals at most
 
 Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | RunContrast | Cell
 """What belongs to a cell."""

@@ -44,8 +44,7 @@ class DataTable:
     caption: str
     """What it holds, for readers who do not see it."""
     columns: tuple[TableColumn, ...]
-    rows: tuple[tuple[str, ...], ...]
-    """All that the page carries."""
+    rows: tuple[tuple[str, ...], ...]  # all that the page carries
     driver: int | None = None
     """Column of the driver's name, by which the page filters."""
     metric: int | None = None
@@ -53,8 +52,7 @@ class DataTable:
     keys: tuple[str, ...] = ()
     """An id for each row, where rows can be linked to; empty for a row that cannot."""
     first: int = FIRST
-    left: int = 0
-    """Rows that only records.jsonl has."""
+    left: int = 0  # rows that only records.jsonl has
 
     @property
     def shown(self) -> tuple[tuple[str, ...], ...]:

@@ -39,12 +39,9 @@ from netbench.report.stopping import ending
 from netbench.report.summary import markdown
 from netbench.report.validity import doubts
 
-DECISION: Final = "decision.md"
-"""The decision record's name in a run folder."""
-FIGURE: Final = "decision.svg"
-"""The figure's name beside the record."""
-WARNINGS: Final = 20
-"""Warnings that are listed; the report has all."""
+DECISION: Final = "decision.md"  # the decision record's name in a run folder
+FIGURE: Final = "decision.svg"  # the figure's name beside the record
+WARNINGS: Final = 20  # warnings that are listed; the report has all
 _WORTH: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "Good",
     Verdict.SLOWER: "Bad",

@@ -22,10 +22,8 @@ BESIDE: Final = (
 class MeasureEntry:
     """One driver's figure of one measure."""
 
-    value: str
-    """The median."""
-    contrast: Contrast | None
-    """None if there is no ratio."""
+    value: str  # the median
+    contrast: Contrast | None  # None if there is no ratio
 
     @property
     def ratio(self) -> str:
@@ -42,8 +40,7 @@ class Measure:
 
     key: CellKey
     title: str
-    baseline: str
-    """The baseline's median."""
+    baseline: str  # the baseline's median
     entries: tuple[MeasureEntry | None, ...]
     """In the order of `others`; None if the driver has nothing there."""
 

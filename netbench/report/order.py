@@ -26,8 +26,7 @@ _FREE: Final = frozenset(
     {"seconds", "omit", "interval", "trials", "lowest", "cap", "width", "volume"}
 )
 """Parameters that change how long or how finely something is measured, not what."""
-_COMPARED: Final = 2
-"""Drivers beside the baseline from which on there is an order to speak of."""
+_COMPARED: Final = 2  # drivers beside the baseline from which on there is an order to speak of
 
 _Alike = tuple[str, str, str, Placement, frozenset[tuple[str, FactValue]]]
 _Contrasts = dict[tuple[str, CellKey], Contrast]
@@ -37,13 +36,10 @@ _Contrasts = dict[tuple[str, CellKey], Contrast]
 class Ladder:
     """Cells of one path that differ in one thing alone, in the order of that."""
 
-    by: str
-    """What differs, in words."""
-    what: str
-    """What is measured, in words."""
+    by: str  # what differs, in words
+    what: str  # what is measured, in words
     metric: str
-    steps: tuple[tuple[str, CellKey], ...]
-    """(label, cell)."""
+    steps: tuple[tuple[str, CellKey], ...]  # (label, cell)
 
     def at(self, label: str) -> str:
         """Return a step as part of a sentence: `on one core`, `at 64 B`."""

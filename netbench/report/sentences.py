@@ -29,8 +29,7 @@ SUBJECTS: Final = {
 }
 NAMED: Final = 8
 """Drivers that the title of a figure names one by one."""
-_EACH: Final = 4
-"""Contrasts up to which the outcome gives each with its size."""
+_EACH: Final = 4  # contrasts up to which the outcome gives each with its size
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 

@@ -80,10 +80,8 @@ class NamespaceTable:
     """The namespaces of every driver whose endpoints were read, kind by kind."""
 
     drivers: tuple[str, ...]
-    summary: str
-    """What is alike for all drivers, in one sentence."""
-    rows: dict[str, tuple[NamespaceRow, ...]]
-    """Of each kind, in the order of the drivers."""
+    summary: str  # what is alike for all drivers, in one sentence
+    rows: dict[str, tuple[NamespaceRow, ...]]  # of each kind, in the order of the drivers
 
     def kinds(self, *, vary: bool) -> list[str]:
         """Return the kinds that vary among the drivers, or those that do not."""

@@ -42,15 +42,11 @@ _WHY: Final = {
     Stopped.INTERRUPTED: "The run was interrupted",
     Stopped.ENGINE_LOST: "The engine stopped answering",
 }
-_NAMED: Final = 4
-"""Contrasts that are named one by one; each has its own words too."""
-_LONGER: Final = 1.05
-"""Times a limit from which on the report says that a run took longer."""
+_NAMED: Final = 4  # contrasts that are named one by one; each has its own words too
+_LONGER: Final = 1.05  # times a limit from which on the report says that a run took longer
 _ENDED: Final = ("complete", "out-of-time")
-_TENS: Final = 10
-"""Seconds that a forecast of time is rounded up to."""
-FAR: Final = 1000
-"""Blocks from which on a forecast names no number."""
+_TENS: Final = 10  # seconds that a forecast of time is rounded up to
+FAR: Final = 1000  # blocks from which on a forecast names no number
 
 
 def stop_words(contrast: Contrast) -> str:

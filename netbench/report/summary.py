@@ -35,16 +35,12 @@ from netbench.report.validity import doubts
 ROWS: Final = 20
 """Contrasts in the table; beyond that only those with a verdict."""
 BUDGETS: Final = 8
-NAMED: Final = 6
-"""Drivers in the heading."""
-NAME: Final = 60
-"""Characters of a driver's name."""
+NAMED: Final = 6  # drivers in the heading
+NAME: Final = 60  # characters of a driver's name
 DOUBTS: Final = 3
 """Warnings given in full; the others are counted, and stand in the page."""
-LISTED: Final = 4
-"""Sentences of one kind."""
-SENTENCE: Final = 400
-"""Characters of one sentence."""
+LISTED: Final = 4  # sentences of one kind
+SENTENCE: Final = 400  # characters of one sentence
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$@])")
 _APART: Final = re.compile(r"\n{3,}")
 

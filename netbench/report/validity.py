@@ -63,8 +63,7 @@ class Stamp:
     """The verdict on the run itself."""
 
     validity: Validity
-    summary: str
-    """What that means for whoever reads the figures."""
+    summary: str  # what that means for whoever reads the figures
     reasons: tuple[Reason, ...]
 
     @property
@@ -194,8 +193,7 @@ class ProblemLine:
     driver: str
     cells: tuple[str, ...]
     """`tcp-reverse and udp-rate on two cores`, one for each placement and path."""
-    outcome: str
-    """`skip`, or `failure at client`."""
+    outcome: str  # `skip`, or `failure at client`
     times: int
     reason: str
     evidence: str

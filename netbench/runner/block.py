@@ -23,8 +23,7 @@ from netbench.system.interrupts import Pool
 from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.topology.paths import trimmed
 
-_AT_ONCE: Final = 16
-"""Sessions prepared at a time."""
+_AT_ONCE: Final = 16  # sessions prepared at a time
 _AHEAD: Final = 12
 """Sessions that may wait for their turn; those of the next probe may, however many they are."""
 _UNPINNED: Final = Cpus(None, None)

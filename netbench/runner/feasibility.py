@@ -20,10 +20,8 @@ from netbench.topology.pairs import LiveBlock, LivePair, NotUp
 from netbench.topology.paths import own_address
 
 _PORT = 21000
-_ELSEWHERE = "198.18.0.1"
-"""An address of RFC 2544's block: any that is not loopback does."""
-_TRY = 8.0
-"""Seconds a connection may be tried."""
+_ELSEWHERE = "198.18.0.1"  # an address of RFC 2544's block: any that is not loopback does
+_TRY = 8.0  # seconds a connection may be tried
 _PATIENCE = ("--connect-timeout", "4000")
 """Milliseconds after which iperf3 gives a silent address up: more than the three tries of a second
 after which a neighbour that does not answer is `EHOSTUNREACH`, which says more than `ETIMEDOUT`."""

@@ -27,10 +27,8 @@ from netbench.spec import CONTROL_PORTS, Path, Role
 from netbench.topology.pairs import Creations, Made, read_pairs, stems
 from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
 
-_KILLED: Final = 2.0
-"""Seconds a killed tool may take to be gone."""
-_BEYOND: Final = 30.0
-"""Seconds beyond its use after which a tool ends even if it is not waited for."""
+_KILLED: Final = 2.0  # seconds a killed tool may take to be gone
+_BEYOND: Final = 30.0  # seconds beyond its use after which a tool ends even if it is not waited for
 _CLOCK_STEP: Final = 0.005
 """Seconds by which the clock of the day may drift from the monotonic one during one endpoint."""
 _WINDOW: Final = SentinelWindow(
@@ -76,8 +74,7 @@ class _Trial:
     recording: Recording
     probe: ControlPlane
     driver: Driver
-    stem: str
-    """Start of the names of all that it makes."""
+    stem: str  # start of the names of all that it makes
     made: Creations
     network: Network | None = None
     births: list[Birth] = field(default_factory=list)

@@ -52,14 +52,11 @@ _UNPINNED: Final = Absent("client and server were not pinned")
 class Reading:
     """The counters at one moment, or what passed between two."""
 
-    at: float
-    """CLOCK_MONOTONIC seconds; the length of a window."""
+    at: float  # CLOCK_MONOTONIC seconds; the length of a window
     machine: Machine
-    client: CpuUsage | Absent
-    """CPU time of the client's end."""
+    client: CpuUsage | Absent  # CPU time of the client's end
     server: CpuUsage | Absent
-    source: Literal["cgroup", "processes"] | Absent
-    """What the ends' CPU time was read from."""
+    source: Literal["cgroup", "processes"] | Absent  # what the ends' CPU time was read from
     cycles: int | Absent
 
     def __sub__(self, earlier: "Reading") -> "Reading":
@@ -153,8 +150,7 @@ _STAT: Final = "/proc/stat"
 _ANY: Final = Cpus(None, None)
 _NO_REST: Final = Absent("no idle window came before")
 _NOT_BEGUN: Final = Absent("the window was not begun")
-_REST: Final = 0.25
-"""Seconds of an idle window."""
+_REST: Final = 0.25  # seconds of an idle window
 
 
 class Clock:
@@ -177,8 +173,7 @@ class Clock:
 class TrialEnd:
     """One end of a session or trial."""
 
-    endpoint: Endpoint
-    """Where its tools run."""
+    endpoint: Endpoint  # where its tools run
     tools: tuple[Process, ...]
 
     def pids(self) -> tuple[int, ...]:
@@ -193,8 +188,7 @@ class TrialEnd:
         return CpuUsage(sum(one for one in used if one is not None), None)
 
 
-Ends = tuple[TrialEnd, TrialEnd]
-"""Client and server."""
+Ends = tuple[TrialEnd, TrialEnd]  # client and server
 Groups = tuple[ControlGroup, ControlGroup]
 
 
@@ -208,8 +202,7 @@ class MachineMeter:
         self._local = engine.local
         readable = (engine.local or tick(self.files) == TICK) and self.files.read(_STAT)
         self.unread = None if readable else _UNREAD
-        self.idle: float | Absent = _NO_REST
-        """CPU seconds per second while nothing ran."""
+        self.idle: float | Absent = _NO_REST  # CPU seconds per second while nothing ran
         self._mounts: Mapping[Version, Mount] = {}
 
     def rest(self) -> None:

@@ -18,12 +18,9 @@ from netbench.topology.paths import Call
 
 EVIDENCE = 600
 """Characters of raw output kept in a record; the whole lies in `raw/`."""
-_SERVER_GRACE: Final = 2.0
-"""Seconds a server that ends by itself may take for it."""
-_LATE: Final = 0.005
-"""Seconds for which a signal through an engine's shell is waited for at least."""
-_KILLED: Final = 2.0
-"""Seconds a killed tool may take to be gone."""
+_SERVER_GRACE: Final = 2.0  # seconds a server that ends by itself may take for it
+_LATE: Final = 0.005  # seconds for which a signal through an engine's shell is waited for at least
+_KILLED: Final = 2.0  # seconds a killed tool may take to be gone
 
 
 class TrialFailed(Exception):
@@ -44,8 +41,7 @@ class Prepared:
     probe: ToolProbe
     cpus: Cpus
     call: Call
-    port: int
-    """That the server listens on."""
+    port: int  # that the server listens on
     goal: tuple[str, int, str | None]
     """Address and port that the client connects to, and its congestion control, None for any."""
     server: Process
@@ -101,8 +97,7 @@ class PreparedSession(Prepared):
     """The tools of a session: the client is held until its first slice."""
 
     probe: Sliced
-    load: "PreparedSession | None" = None
-    """What runs beside it."""
+    load: "PreparedSession | None" = None  # what runs beside it
     ready: float = 0.0
     """CLOCK_MONOTONIC seconds from which the held client's own pause is over."""
     woken: float | None = None

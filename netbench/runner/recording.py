@@ -86,8 +86,7 @@ class Recording:
     """What gathers while one session or trial runs; whatever stops it, it goes into the record."""
 
     recorder: Recorder
-    number: int
-    """Of the record in the run."""
+    number: int  # of the record in the run
     block: int
     attempt: int
     step: Step

@@ -18,8 +18,7 @@ from netbench.runner.session import LiveSession
 from netbench.spec import Arm
 from netbench.watch import Bytes, LinkBytes
 
-_WAKE: Final = 0.03
-"""Seconds that each client works before the first round."""
+_WAKE: Final = 0.03  # seconds that each client works before the first round
 _LATE: Final = 1.0
 """Seconds beyond its own pause for which a client is waited for that does not work yet: it may have
 been held before its pause began, where nothing shows that it is ready."""

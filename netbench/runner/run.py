@@ -33,10 +33,8 @@ class Runner:
     plan: Plan
     recorder: Recorder
     state: RunState
-    run: str = ""
-    """Id of the run, to tell others from it."""
-    keep: bool = False
-    """Whether the last block's pairs are left up."""
+    run: str = ""  # id of the run, to tell others from it
+    keep: bool = False  # whether the last block's pairs are left up
 
     def __post_init__(self) -> None:
         """Ask the engine what it can do; nothing is made yet."""

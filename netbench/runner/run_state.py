@@ -100,10 +100,8 @@ class RunState:
     reopened: Container[int] = ()
     """Blocks before which settled cells came back into the run."""
     eta: BlockEta = field(default_factory=BlockEta)
-    block: int = 0
-    """The last block that is whole."""
-    number: int = 0
-    """Of the last record."""
+    block: int = 0  # the last block that is whole
+    number: int = 0  # of the last record
     done: int = 0
     """Records of the blocks that were there when the run was resumed."""
     settled: tuple[Settled, ...] = ()
@@ -183,8 +181,7 @@ class BlockStarted:
     """The pairs of a block are about to be made."""
 
     number: int
-    total: int
-    """Blocks of the run, at most."""
+    total: int  # blocks of the run, at most
     trials: int
 
 
@@ -209,8 +206,7 @@ class BlockFinished:
 
     number: int
     seconds: float
-    left: tuple[str, ...]
-    """What could not be removed, in words."""
+    left: tuple[str, ...]  # what could not be removed, in words
     others: tuple[str, ...] = ()
     """Ids of other runs that were at work on this engine or machine meanwhile."""
 

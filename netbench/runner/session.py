@@ -19,17 +19,13 @@ from netbench.watch import Bytes, LinkBytes, passive_opens
 
 SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
-_DRAIN: Final = 0.003
-"""Seconds after the hold of a stream in which what had been sent arrives."""
-_PATIENCE: Final = 1.0
-"""Seconds that a receiver may take to read what was sent before a slice."""
+_DRAIN: Final = 0.003  # seconds after the hold of a stream in which what had been sent arrives
+_PATIENCE: Final = 1.0  # seconds that a receiver may take to read what was sent before a slice
 _LATENCIES: Final = 20
 """A slice is at least so many times as long as a signal may take: where signals go through an
 engine, or over a network, slices are longer."""
-_ENDS: Final = 10.0
-"""Seconds that a client may take to print what it has."""
-_Moved = tuple[int | None, int | None]
-"""What a link moved in a slice, client to server and back."""
+_ENDS: Final = 10.0  # seconds that a client may take to print what it has
+_Moved = tuple[int | None, int | None]  # what a link moved in a slice, client to server and back
 
 
 @dataclass(slots=True)
@@ -38,16 +34,14 @@ class LiveSession:
 
     prepared: PreparedSession
     recording: Recording
-    outcome: Outcome | None = None
-    """Once it has failed, or has been judged."""
+    outcome: Outcome | None = None  # once it has failed, or has been judged
     before: PairFacts | None = None
     after: PairFacts | None = None
     hops: tuple[Hop, ...] = ()
     links: LinkBytes | None = None
     usage: Windows | None = None
     windows: list[Window] = field(default_factory=list)
-    moved: list[tuple[_Moved, ...]] = field(default_factory=list)
-    """By slice, of each hop."""
+    moved: list[tuple[_Moved, ...]] = field(default_factory=list)  # by slice, of each hop
 
     @property
     def clock(self) -> Clock:

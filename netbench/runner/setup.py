@@ -28,14 +28,10 @@ _LIMIT: Final = 6 * 3600.0
 _WARM_UP: Final = 0.1
 """Seconds from a client's connection to its first hold: few warm-up messages are through, or a
 stream has found its window."""
-_WARM_UP_UNSEEN: Final = 0.6
-"""The same from its start, where no connection shows."""
-_MARGIN: Final = 0.1
-"""Seconds beyond a held client's own pause before it is let go on."""
-_AROUND: Final = 0.03
-"""Seconds that a slice takes beside its own length, for forecasts."""
-_ROOM: Final = 1.5, 3.0
-"""Factor and seconds by which a session may outlast its forecast."""
+_WARM_UP_UNSEEN: Final = 0.6  # the same from its start, where no connection shows
+_MARGIN: Final = 0.1  # seconds beyond a held client's own pause before it is let go on
+_AROUND: Final = 0.03  # seconds that a slice takes beside its own length, for forecasts
+_ROOM: Final = 1.5, 3.0  # factor and seconds by which a session may outlast its forecast
 _SECOND_PORT: Final = (
     "{tool} needs a second port of the server's, at the number that the server tells its client; "
     "a published port has another number outside"

@@ -13,8 +13,7 @@ from netbench.runner.setup import TrialSetup
 from netbench.spec import Role
 from netbench.topology.pairs import LivePair
 
-_LOOK: Final = 0.15
-"""Seconds into the run at which the tools' CPUs are looked at."""
+_LOOK: Final = 0.15  # seconds into the run at which the tools' CPUs are looked at
 
 
 def run_trial(

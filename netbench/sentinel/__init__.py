@@ -27,8 +27,7 @@ from netbench.spec import Placement
 _T = TypeVar("_T")
 Method = Literal["stream", "pingpong", "none"]
 
-SECONDS: Final = 0.05
-"""Length of one reading."""
+SECONDS: Final = 0.05  # length of one reading
 _PATIENCE: Final = 2.0
 """Seconds beyond a reading's length after which a silent worker counts as lost."""
 _SCRIPT: Final = Path(__file__).with_name("worker.py")
@@ -224,15 +223,13 @@ def _spawn(end: socket.socket) -> _Worker:
 Ask = Callable[[str, float], str]
 """Carry out a script on the engine's machine within so many seconds and return what it prints."""
 
-_STREAM, _PINGPONG = 128 * 1024, 64
-"""Bytes of a message."""
+_STREAM, _PINGPONG = 128 * 1024, 64  # bytes of a message
 _DD: Final = (
     "timeout {seconds} taskset -c {client} dd if=/dev/zero bs={size} 2>/dev/null"
     " | LC_ALL=C taskset -c {server} dd of=/dev/null bs={size} iflag=fullblock 2>&1"
 )
 _SAID: Final = re.compile(r"^(\d+) bytes.* copied, ([\d.e+-]+) s", re.MULTILINE)
-_SILENCE: Final = 5.0
-"""Seconds after which a silent machine gave no reading."""
+_SILENCE: Final = 5.0  # seconds after which a silent machine gave no reading
 _NO_COPY: Final = Absent("copies of memory are measured on this process's own machine alone")
 
 

@@ -16,10 +16,8 @@ import os
 import sys
 import time
 
-BLOCK = 128 * 1024
-"""Bytes of one write of the stream."""
-MESSAGE = 16
-"""Bytes of one message of the ping-pong."""
+BLOCK = 128 * 1024  # bytes of one write of the stream
+MESSAGE = 16  # bytes of one message of the ping-pong
 MORE, LAST = b"\0", b"\1"
 """Content of every byte of a message but the last one's, and of the last message."""
 

@@ -21,12 +21,10 @@ __all__ = ["RAW", "RECORDS", "RUN", "RunFolder", "check_writable", "write_whole"
 T = TypeVar("T")
 
 SUMMARY: Final = "summary.json"
-_MUCH: Final = 1 << 20
-"""Bytes of the records that are read at a time."""
+_MUCH: Final = 1 << 20  # bytes of the records that are read at a time
 _INFO: Final = Decoder(RunInfo)
 _RECORD: Final = Decoder(Record)
-_NUMBER: Final = re.compile(rb'{"number":([0-9]+),')
-"""How a line of the records begins."""
+_NUMBER: Final = re.compile(rb'{"number":([0-9]+),')  # how a line of the records begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,7 @@ class ListedRun:
     info: RunInfo | None
     records: int
     """Lines of `records.jsonl`; 0 before the first trial has ended."""
-    problem: str
-    """Why `info` is None, else empty."""
+    problem: str  # why `info` is None, else empty
     lead: str | None = None
     """The outcome in one sentence, as in its last report; None if there is none."""
 

@@ -30,10 +30,8 @@ RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
 RAW: Final = "raw"
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
-_NAME_LIMIT: Final = 70
-"""Characters of the drivers that a folder's name holds."""
-_DRIVER_LIMIT: Final = 40
-"""Characters of one driver in it."""
+_NAME_LIMIT: Final = 70  # characters of the drivers that a folder's name holds
+_DRIVER_LIMIT: Final = 40  # characters of one driver in it
 
 
 @dataclass(frozen=True, slots=True)

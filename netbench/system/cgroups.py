@@ -22,10 +22,8 @@ _FILES: Final[Mapping[Version, tuple[str, ...]]] = {
     1: ("cpuacct.usage", "cpuacct.usage_sys"),
     2: ("cpu.stat",),
 }
-_NANO, _MICRO = 1e9, 1e6
-"""In a second."""
-_DIGITS: Final = 20
-"""Of a counter of 64 bits."""
+_NANO, _MICRO = 1e9, 1e6  # in a second
+_DIGITS: Final = 20  # of a counter of 64 bits
 _CONTROLLER: Final = "cpuacct"
 
 
@@ -34,8 +32,7 @@ class Mount:
     """Where a hierarchy that keeps CPU time can be seen."""
 
     folder: Path
-    root: str
-    """The group that the folder shows."""
+    root: str  # the group that the folder shows
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,8 @@ from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe
 from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import LOOPBACK, Call, call_of, namespaces_of, own_address, ports_for
 
-_WORKERS: Final = 4
-"""Pairs made at a time: the engine works for each, and there may be two cores."""
-_LONGEST: Final = 40
-"""Characters of a driver's name in the names of what is made for it."""
+_WORKERS: Final = 4  # pairs made at a time: the engine works for each, and there may be two cores
+_LONGEST: Final = 40  # characters of a driver's name in the names of what is made for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,7 @@ class NotUp:
 
     arm: Arm
     reason: str
-    impossible: bool = False
-    """Whether kernel or engine lack what it takes."""
+    impossible: bool = False  # whether kernel or engine lack what it takes
 
 
 def target_of(recipe: Recipe, server: Endpoint) -> str | None:
@@ -124,8 +121,7 @@ class Creations:
     """Networks and endpoints that are made on an engine, and removed again in every case."""
 
     engine: Engine
-    left: list[str] = field(default_factory=list)
-    """What could not be removed, in words."""
+    left: list[str] = field(default_factory=list)  # what could not be removed, in words
     _endpoints: list[Endpoint] = field(default_factory=list)
     _networks: list[Network] = field(default_factory=list)
 
@@ -206,21 +202,16 @@ class LiveBlock:
 
     engine: Engine
     reader: Reader
-    arms: Sequence[tuple[Arm, Driver]]
-    """In the order they are made."""
+    arms: Sequence[tuple[Arm, Driver]]  # in the order they are made
     _: KW_ONLY
-    prefix: str
-    """Start of every name."""
-    cpus: tuple[int, ...] = ()
-    """To which the endpoints are confined, empty for all."""
+    prefix: str  # start of every name
+    cpus: tuple[int, ...] = ()  # to which the endpoints are confined, empty for all
     paths: tuple[Path, ...] = (Path.EAST_WEST,)
     """That the pairs are for; with more than east-west there is an emulated LAN."""
     ports: int = 1
     """How many to publish, where a path leads through published ones."""
-    protocols: tuple[Protocol, ...] = ("tcp",)
-    """For which each of them is published."""
-    keep: bool = False
-    """Whether everything is left up at the end."""
+    protocols: tuple[Protocol, ...] = ("tcp",)  # for which each of them is published
+    keep: bool = False  # whether everything is left up at the end
     pairs: dict[Arm, LivePair | NotUp] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:

@@ -18,8 +18,7 @@ from netbench.system.setns import may_enter
 LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
 
-_TIMEOUT = 10.0
-"""Seconds for one read-only command in an endpoint."""
+_TIMEOUT = 10.0  # seconds for one read-only command in an endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,8 @@ class Call:
     """A path as the two tools see it."""
 
     client: Endpoint
-    bind: str
-    """Address the server listens on."""
-    target: str
-    """Address the client connects to."""
+    bind: str  # address the server listens on
+    target: str  # address the client connects to
     published: tuple[Published, ...] | None
     """Ports that lead to the server, None if any port does."""
 
@@ -122,8 +119,7 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
 
 _BUFFERED = 16 * 1024**2
 """Bytes that the receive buffers of a client hold at most; by default TCP's grow to 6 MB each."""
-_FEW = 12
-"""Links or routes of a namespace that are all kept in a record."""
+_FEW = 12  # links or routes of a namespace that are all kept in a record
 
 
 def prove(

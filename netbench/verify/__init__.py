@@ -29,12 +29,10 @@ class Verified:
     networks: tuple[tuple[NetworkSpec | None, Ipam], ...]
     """The pair's network and the other one: what was asked for (None for the engine's default),
     and what the engine says of it."""
-    endpoints: tuple[Endpoint, Endpoint]
-    """Client and server."""
+    endpoints: tuple[Endpoint, Endpoint]  # client and server
     problems: tuple[str, ...] = ()
     """What failed while it was looked at, so that some rows are missing, in words."""
-    left: tuple[str, ...] = ()
-    """What could not be removed, in words."""
+    left: tuple[str, ...] = ()  # what could not be removed, in words
 
     @property
     def mismatches(self) -> int:

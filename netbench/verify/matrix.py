@@ -28,8 +28,7 @@ _PATIENCE: Final = (1, 2, 8)
 machine it takes microseconds, but a busy or an emulated machine has to start the tools first."""
 _USUAL: Final = 0.7
 """Seconds beyond its patience that a script takes where the machine is at leisure."""
-_LONGEST: Final = 60.0
-"""Seconds that a script may take."""
+_LONGEST: Final = 60.0  # seconds that a script may take
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ FAMILIES: Final = tuple(Family)
 
 _WORD: Final = "netbench-"
 """Start of the word that an echo server must send back; its number follows."""
-_NOT_FOUND: Final = (126, 127)
-"""Exit codes by which a shell says that it could not run a tool."""
+_NOT_FOUND: Final = (126, 127)  # exit codes by which a shell says that it could not run a tool
 _CLOSED: Final = frozenset(
     {
         *("ECONNREFUSED", "ECONNRESET", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN"),
@@ -57,8 +56,7 @@ class ConnectAttempt:
     family: Family
     address: str
     port: int
-    note: str = ""
-    """What is special about it, for the evidence."""
+    note: str = ""  # what is special about it, for the evidence
 
     def __str__(self) -> str:
         """Return `tcp 198.18.0.2:20001`."""
@@ -163,8 +161,7 @@ class ReachScene:
     ports: Mapping[ReachPlace, int]
     """Of the echo servers, one number for TCP and UDP; of the pair's server two, where it
     publishes one."""
-    missing: Mapping[ReachPlace, str]
-    """Why somebody is not there, in words."""
+    missing: Mapping[ReachPlace, str]  # why somebody is not there, in words
     no_ipv6: str = ""
     """Why the pair's network was made without IPv6, where it was tried with it."""
 

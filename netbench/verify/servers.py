@@ -22,15 +22,11 @@ from netbench.verify.places import PROTOCOLS, SOURCES, ReachScene
 _WITHIN: Final = 20.0
 """Seconds in which every server must listen, and every IPv6 address have passed its check."""
 _POLL: Final = 0.02
-_LIMIT: Final = 300.0
-"""Seconds after which a server ends by itself."""
-_IDLE: Final = 10
-"""Seconds after which the server's share of a connection ends."""
+_LIMIT: Final = 300.0  # seconds after which a server ends by itself
+_IDLE: Final = 10  # seconds after which the server's share of a connection ends
 _SOCKETS: Final = ("tcp", "tcp6", "udp", "udp6")
-_STATE: Final = 3
-"""Column of a socket's state."""
-_TENTATIVE: Final = 0x40
-"""IFA_F_TENTATIVE: duplicate address detection still runs, RFC 4862 §5.4."""
+_STATE: Final = 3  # column of a socket's state
+_TENTATIVE: Final = 0x40  # IFA_F_TENTATIVE: duplicate address detection still runs, RFC 4862 §5.4
 _WORKERS: Final = 4
 
 
@@ -40,10 +36,8 @@ class Socket:
 
     protocol: Protocol
     port: int
-    bind: str | None
-    """The one address it listens on, None for all."""
-    dual: bool = False
-    """Whether, without `bind`, it serves IPv6 beside IPv4."""
+    bind: str | None  # the one address it listens on, None for all
+    dual: bool = False  # whether, without `bind`, it serves IPv6 beside IPv4
 
     @property
     def six(self) -> bool:

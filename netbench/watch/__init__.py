@@ -13,15 +13,13 @@ from netbench.spec import Role
 from netbench.system.files import FrozenFiles
 
 _CONNTRACK: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
-_DEV, _SOCKSTAT, _SNMP = "dev", "sockstat", "snmp"
-"""Files of /proc/net."""
+_DEV, _SOCKSTAT, _SNMP = "dev", "sockstat", "snmp"  # files of /proc/net
 _NO_CONNTRACK: Final = "the host does not track connections, or does not tell"
 _NOT_READ: Final = "unreadable in that namespace"
 _NO_COUNT: Final = Absent("nothing was counted before")
 _TIME_WAIT: Final = re.compile(r"^TCP: .*\btw (\d+)", re.MULTILINE)
 
-Bytes = Mapping[tuple[Role, str], LinkCounters]
-"""Counters by namespace and link."""
+Bytes = Mapping[tuple[Role, str], LinkCounters]  # counters by namespace and link
 Value = int | Absent
 
 
@@ -71,8 +69,7 @@ class ConnectionWatch:
 
     client: NamespaceSet
     server: NamespaceSet
-    host: NamespaceSet
-    """The engine's host, whose kernel may track connections."""
+    host: NamespaceSet  # the engine's host, whose kernel may track connections
     _before: tuple[Value, Value, Value] = (_NO_COUNT, _NO_COUNT, _NO_COUNT)
 
     def start(self) -> None:

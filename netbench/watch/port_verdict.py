@@ -27,10 +27,8 @@ _LINE: Final = re.compile(rf"^ipv[46]\s+\d+\s+tcp\s.*?{_TUPLE}\s.*?{_TUPLE}", re
 class Tracked:
     """A tracked TCP connection."""
 
-    source: SocketAddress
-    """Who opened it."""
-    target: SocketAddress
-    """What it was opened to."""
+    source: SocketAddress  # who opened it
+    target: SocketAddress  # what it was opened to
     answers: SocketAddress
     """Where the answers come from; another than `target` where that was translated."""
     answered: SocketAddress
@@ -96,8 +94,7 @@ def _from_netlink(entry: Any) -> Tracked:
 
 
 ServedBy = Literal["nat", "proxy", "straight"]
-FEW: Final = 4
-"""Connections that are looked up, and quoted."""
+FEW: Final = 4  # connections that are looked up, and quoted
 WORKED: Final = 5 * TICK
 """Seconds of CPU time that a proxy uses only where bytes go through it."""
 
@@ -106,16 +103,14 @@ WORKED: Final = 5 * TICK
 class PortReading:
     """What was seen of a published port during one trial; a text says why something was not."""
 
-    target: SocketAddress
-    """What the client connected to."""
+    target: SocketAddress  # what the client connected to
     at_server: tuple[Connection, ...] | str = "nobody looked"
     """The server's connections, as its own namespace sees them."""
     at_host: tuple[Connection, ...] | str = "nobody looked"
     """Connections that end at `target` in the host's namespace."""
     tracked: tuple[Tracked, ...] | str = "nobody looked"
     """Entries of conntrack of these connections."""
-    proxy: float | str = "nobody looked"
-    """CPU time, in seconds, that the proxy process used."""
+    proxy: float | str = "nobody looked"  # CPU time, in seconds, that the proxy process used
 
     @property
     def straight(self) -> bool:

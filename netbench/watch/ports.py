@@ -26,14 +26,11 @@ from netbench.watch.port_verdict import (
 )
 
 _T = TypeVar("_T")
-_WITHIN: Final = 1.0
-"""Seconds a connection may take to show at the server."""
-_AGAIN: Final = 0.02
-"""Seconds between two looks for it."""
+_WITHIN: Final = 1.0  # seconds a connection may take to show at the server
+_AGAIN: Final = 0.02  # seconds between two looks for it
 _COUNT: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
 _TABLE: Final = "/proc/net/nf_conntrack"
-_MANY: Final = 50_000
-"""Tracked connections that are read as text at most, some 10 MB."""
+_MANY: Final = 50_000  # tracked connections that are read as text at most, some 10 MB
 _PROXY: Final = "docker-proxy"
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on
 
@@ -43,12 +40,10 @@ class Proxy:
     """A process that serves one published port of an engine's host."""
 
     pid: int
-    to: str
-    """Address that it leads to."""
+    to: str  # address that it leads to
     ticks: int
     """CPU time it had used when it was found, in clock ticks."""
-    files: Files
-    """In which it is seen."""
+    files: Files  # in which it is seen
 
     def used(self) -> float | None:
         """Return the CPU time, in seconds, it has used since; None if it is gone."""
@@ -62,14 +57,10 @@ class PublishedWatch(ABC):
 
     protocol: ClassVar[Protocol]
 
-    host: NamespaceSet
-    """The engine's host."""
-    server: NamespaceSet
-    """The endpoint that the port leads to."""
-    target: SocketAddress
-    """Of the host, that the client connects to."""
-    port: int
-    """That the server listens on."""
+    host: NamespaceSet  # the engine's host
+    server: NamespaceSet  # the endpoint that the port leads to
+    target: SocketAddress  # of the host, that the client connects to
+    port: int  # that the server listens on
     proxies: tuple[Proxy, ...] = ()
 
     def start(self) -> None:

@@ -23,12 +23,9 @@ from netbench.workflow.options import Observer
 _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
 _LEAST: Final = 2
-_MOST: Final = 26
-"""Runs at most: each has a letter."""
-_NAMED: Final = 6
-"""Cells of a run that an error names."""
-_NOT_COMPARED: Final = 3
-"""Exit code where something could not be compared."""
+_MOST: Final = 26  # runs at most: each has a letter
+_NAMED: Final = 6  # cells of a run that an error names
+_NOT_COMPARED: Final = 3  # exit code where something could not be compared
 
 
 def compare_folders(

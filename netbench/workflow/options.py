@@ -16,19 +16,16 @@ from netbench.runner.run_state import Event
 class RunOptions:
     """Options of a run that are no part of its plan."""
 
-    output: Path = Path("reports")
-    """Folder in which the run folder is made."""
+    output: Path = Path("reports")  # folder in which the run folder is made
     engine: EngineOptions = field(default_factory=EngineOptions)
     parent_in_use: bool = False
     """Whether `--parent` may be a link that the machine needs."""
-    keep: bool = False
-    """Whether the last block's pairs stay up."""
+    keep: bool = False  # whether the last block's pairs stay up
     identify: bool = False
     """Whether names and addresses of the site are recorded as they are."""
     asked: tuple[tuple[str, FactValue], ...] = ()
     """Everything that was asked for, by the option's name: what a resumed run must find again."""
-    command: tuple[str, ...] = ("netbench",)
-    """The command line, as the run records it."""
+    command: tuple[str, ...] = ("netbench",)  # the command line, as the run records it
 
 
 class Observer:

@@ -26,8 +26,7 @@ from netbench.store import (
 INDEX: Final = "index.html"
 _CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
 """Exit codes of runs that did not come to their end, unless a budget is not kept."""
-_HEAD: Final = 2000
-"""Bytes at the beginning of a page that hold its mark."""
+_HEAD: Final = 2000  # bytes at the beginning of a page that hold its mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,10 @@ class ReportedRun:
     info: RunInfo
     analysis: Analysis
     digest: Digest
-    page: Path
-    """report.html."""
-    document: dict[str, Any]
-    """What `--json` prints."""
+    page: Path  # report.html
+    document: dict[str, Any]  # what `--json` prints
     exit_code: int
-    notes: tuple[str, ...]
-    """What could not be read or written."""
+    notes: tuple[str, ...]  # what could not be read or written
 
 
 def report_run(

@@ -24,8 +24,7 @@ from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 
 _FINISHED: Final = ("complete", "out-of-time")
-_NAMED: Final = 6
-"""Cells that are named one by one."""
+_NAMED: Final = 6  # cells that are named one by one
 _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 

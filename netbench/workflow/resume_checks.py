@@ -16,8 +16,7 @@ _MAY_CHANGE: Final = ("engine", "context", "image", "parent")
 _NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")
 """Permissions, which the run keeps or is given now."""
 _UNKNOWN: Final = "not given"
-_Compared = tuple[str, str, str]
-"""What it is, and its value before and now."""
+_Compared = tuple[str, str, str]  # what it is, and its value before and now
 _EXTENDED_BY: Final = {
     "blocks": "--blocks +N adds N blocks to the run",
     "max-time": "--max-time +S adds S seconds to it",

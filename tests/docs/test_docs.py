@@ -30,10 +30,11 @@ from netbench.spec import Role
 
 ROOT = Path(__file__).parent.parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-CONCEPTS, SCHEMA, CLI, DRIVERS_PAGE, SUITES, WRITE_A_DRIVER, WRITE_A_PROBE = (
+CONCEPTS, VERDICTS, SCHEMA, CLI, DRIVERS_PAGE, SUITES, WRITE_A_DRIVER, WRITE_A_PROBE = (
     (ROOT / "docs" / f"{name}.md").read_text()
     for name in (
         "concepts",
+        "verdicts",
         "schema",
         "cli",
         "drivers",
@@ -167,13 +168,13 @@ def test_verdicts_and_stages_of_failure_are_explained() -> None:
     stages = get_args(get_type_hints(Failure)["stage"])
 
     for word in (*Verdict, *stages):
-        assert f"`{word}`" in CONCEPTS
+        assert f"`{word}`" in VERDICTS
 
 
 def test_every_warning_is_listed() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "netbench/analysis").rglob("*.py"))
     given = set(re.findall(r"QualityWarning\(\s*\"([a-z-]+)\"", sources)) | set(STATUS)
-    told = re.findall(r"^\| (`[^|]*`) \|", section(CONCEPTS, "Warnings"), re.MULTILINE)
+    told = re.findall(r"^\| (`[^|]*`) \|", section(VERDICTS, "Warnings"), re.MULTILINE)
 
     assert {name for cell in told for name in re.findall(r"`([^`]+)`", cell)} == given
 

@@ -68,8 +68,7 @@ class Wanted:
     """What a comparison is asked for."""
 
     accept: tuple[str, ...] = ()
-    budgets: tuple[Budget, ...] = ()
-    """Between runs, as `offered_by_runs` reads them."""
+    budgets: tuple[Budget, ...] = ()  # between runs, as `offered_by_runs` reads them
     allow_undecided: bool = False
     """Whether a budget that is not decided counts as kept."""
 

@@ -178,8 +178,7 @@ class RunDifference:
 
     fact: str
     scope: Scope
-    left: FactValue | None
-    """None if that run did not record it."""
+    left: FactValue | None  # None if that run did not record it
     right: FactValue | None
     confounder: bool
     """Whether runs that differ in it are not compared, by the registry's rule."""

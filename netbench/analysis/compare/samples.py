@@ -37,8 +37,7 @@ class Measured:
     run: ComparedSide
     conditions: Conditions
     frames: Frames
-    readings: Mapping[Placement, float]
-    """The sentinel's median reading by placement."""
+    readings: Mapping[Placement, float]  # the sentinel's median reading by placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,7 @@ class Drawn:
     nulls: Floats
     """ln of the baseline's second arm over its first, of the blocks that have both; their
     difference where 0 is an ordinary value."""
-    reading: float | None
-    """The sentinel's median on this placement's CPUs."""
+    reading: float | None  # the sentinel's median on this placement's CPUs
     absent: str
 
     @property

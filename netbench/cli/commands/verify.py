@@ -17,8 +17,7 @@ from netbench.verify.places import SOURCES, TARGETS
 from netbench.workflow.verify import verify_drivers
 
 _WIDTH: Final = 100
-_FIRST, _CELL = 15, 14
-"""Columns of the first column of the matrix, and of every other."""
+_FIRST, _CELL = 15, 14  # columns of the first column of the matrix, and of every other
 _KINDS: Final = ("tcp4", "udp4", "tcp6", "udp6")
 _HALVES: Final = {
     frozenset({"tcp4", "tcp6"}): "tcp only",

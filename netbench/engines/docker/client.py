@@ -46,8 +46,7 @@ class EngineAddress:
     """Where the engine is."""
 
     url: str
-    origin: str
-    """What named it, in words: `DOCKER_HOST`, `context default`."""
+    origin: str  # what named it, in words: `DOCKER_HOST`, `context default`
     tls: TLSConfig | None = None
 
     @property

@@ -42,8 +42,7 @@ class EndpointContainer:
     addresses: Mapping[str, str]
     """By network, under its id and under its name: engines use one or the other."""
     addresses6: Mapping[str, str]
-    sandbox_key: str | None
-    """None if it shares another container's network namespace."""
+    sandbox_key: str | None  # None if it shares another container's network namespace
     bindings: Mapping[str, tuple[tuple[str, int], ...]]
     """Addresses and ports of the host by the published port of its own, `80/tcp`."""
 
@@ -106,8 +105,7 @@ def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | N
 class Sharing:
     """The namespaces of others that a container has instead of its own."""
 
-    network: str
-    """Docker's network mode: `none`, `host`, a network, `container:<id>`."""
+    network: str  # docker's network mode: `none`, `host`, a network, `container:<id>`
     host: bool = False
     """Whether it also has the host's pid, ipc, uts, cgroup and user namespaces."""
     pids: str | None = None
@@ -147,8 +145,7 @@ class Maker:
         """Take `EngineOptions.image`, and whether the engine has an init process for containers."""
         self.clients = clients
         self.labels: Mapping[str, str] = {RUN: run, OWNER: this_process()}
-        self.made_image: Image | None = None
-        """The probe image, as soon as it was needed."""
+        self.made_image: Image | None = None  # the probe image, as soon as it was needed
         self._wanted = (image, architecture)
         self._init = init
         self._lock = threading.Lock()

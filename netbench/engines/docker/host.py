@@ -202,8 +202,7 @@ class EngineHost:
 class ShellFiles:
     """`Files` that a shell reads."""
 
-    run: Callable[[str], bytes]
-    """Runs a script and returns what it prints."""
+    run: Callable[[str], bytes]  # runs a script and returns what it prints
     mark: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def read(self, *paths: str) -> Mapping[str, bytes]:

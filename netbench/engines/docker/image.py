@@ -54,8 +54,7 @@ class Image:
 
     reference: str
     id: str
-    done: str
-    """What was done to have it, in words."""
+    done: str  # what was done to have it, in words
 
 
 def prepare(clients: Clients, wanted: str | None, architecture: str) -> Image:

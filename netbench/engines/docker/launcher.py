@@ -41,8 +41,7 @@ _THIS_CENTURY: Final = 10**18  # nanoseconds since 1970; less is a `date` that k
 class Reply:
     """A line of the shell's that is expected: its numbers, and when it came (monotonic)."""
 
-    came: threading.Event = field(default_factory=threading.Event)
-    """Set too if the shell is gone."""
+    came: threading.Event = field(default_factory=threading.Event)  # set too if the shell is gone
     at: float = 0.0
     values: tuple[int | None, ...] = ()
 
@@ -52,8 +51,7 @@ class Job:
     """A tool that was started."""
 
     number: str
-    pid: int
-    """Of its `timeout`, in the container's own numbers."""
+    pid: int  # of its `timeout`, in the container's own numbers
     ended: Reply
 
     @property

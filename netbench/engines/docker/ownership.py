@@ -128,8 +128,7 @@ def bridge_names(run: str) -> Iterator[str]:
 class _Rule:
     tool: str
     table: str
-    words: tuple[str, ...]
-    """What follows `-A`: the chain, then the rule."""
+    words: tuple[str, ...]  # what follows `-A`: the chain, then the rule
 
     def _values(self, *options: str) -> list[str]:
         pairs = itertools.pairwise(self.words)

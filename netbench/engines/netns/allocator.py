@@ -11,16 +11,11 @@ from netbench.errors import EngineError
 from netbench.record import Ipam
 from netbench.spec import Family
 
-_POOL: Final = IPv4Network("198.18.0.0/15")
-"""RFC 2544's block for benchmarks."""
-_POOL6: Final = IPv6Network("2001:2::/48")
-"""RFC 5180's block for benchmarks."""
-PREFIX: Final = {Family.V4: 24, Family.V6: 64}
-"""Prefix lengths of every subnet."""
-_GATEWAY: Final = 1
-"""Host number of the world's own address in a subnet."""
-_OUTSIDE: Final = 254
-"""Host number of the LAN client's address in a subnet that it is on."""
+_POOL: Final = IPv4Network("198.18.0.0/15")  # RFC 2544's block for benchmarks
+_POOL6: Final = IPv6Network("2001:2::/48")  # RFC 5180's block for benchmarks
+PREFIX: Final = {Family.V4: 24, Family.V6: 64}  # prefix lengths of every subnet
+_GATEWAY: Final = 1  # host number of the world's own address in a subnet
+_OUTSIDE: Final = 254  # host number of the LAN client's address in a subnet that it is on
 
 
 class NumberPool:

@@ -13,8 +13,7 @@ from netbench.engines.netns.port_publishing import Publication, publish
 from netbench.engines.netns.rules import bridge_rules
 from netbench.spec import Family, NetworkSpec
 
-DEFAULT: Final = "nb0"
-"""The bridge that is always there."""
+DEFAULT: Final = "nb0"  # the bridge that is always there
 
 
 class BridgeNetwork:

@@ -28,12 +28,9 @@ from netbench.errors import EngineError
 from netbench.record import Completed, Ipam
 from netbench.spec import Family, NetworkSpec
 
-_TIMEOUT: Final = 20.0
-"""Seconds one plug-in may take; the slowest seen took 0.2."""
-_PATH: Final = "/usr/sbin:/sbin"
-"""Where plug-ins find iptables; not on every ordinary user's PATH."""
-_OURS: Final = ("lo", "nb")
-"""Starts of the names of links that no plug-in made."""
+_TIMEOUT: Final = 20.0  # seconds one plug-in may take; the slowest seen took 0.2
+_PATH: Final = "/usr/sbin:/sbin"  # where plug-ins find iptables; not on every ordinary user's PATH
+_OURS: Final = ("lo", "nb")  # starts of the names of links that no plug-in made
 
 
 class CniRuntime:
@@ -151,11 +148,9 @@ class CniNetwork:
                 )
         self.links = set(self._chain.bridges)
         """Links of the world's that the plug-ins made, or may have made."""
-        self.gateways: set[Interface] = set()
-        """Addresses that the LAN's client has for it."""
+        self.gateways: set[Interface] = set()  # addresses that the LAN's client has for it
         self._subnets: set[str] = set()
-        self._rules = f"subnets {name}"
-        """What the firewall calls its rules."""
+        self._rules = f"subnets {name}"  # what the firewall calls its rules
         with runtime.lock:
             runtime.networks.add(self)
         undo.callback(self._remove)

@@ -21,8 +21,7 @@ from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.spec import CNI_PATH
 
-_CHILDREN: Final = ("macvlan", "ipvlan")
-"""Plug-ins whose links are children of a `master`."""
+_CHILDREN: Final = ("macvlan", "ipvlan")  # plug-ins whose links are children of a `master`
 _LACKING: Final = ("operation not supported", "unknown device type")
 """What plug-ins say where the kernel has no such links."""
 
@@ -175,12 +174,10 @@ class Attachment:
     """A container's place in a network: its chain, with what runs the plug-ins."""
 
     chain: PluginChain
-    id: str
-    """The container's."""
+    id: str  # the container's
     pid: int
     ports: tuple[Published, ...]
-    hosts: tuple[str, ...]
-    """The host's addresses at which the ports are published."""
+    hosts: tuple[str, ...]  # the host's addresses at which the ports are published
     call: Call
 
     def add(self) -> Result:

@@ -13,10 +13,8 @@ import subprocess
 import sys
 from typing import Final
 
-_RETURN: Final = 0x06
-"""BPF_RET | BPF_K, linux/bpf_common.h."""
-_ALLOW: Final = 0x7FFF0000
-"""SECCOMP_RET_ALLOW, linux/seccomp.h."""
+_RETURN: Final = 0x06  # BPF_RET | BPF_K, linux/bpf_common.h
+_ALLOW: Final = 0x7FFF0000  # SECCOMP_RET_ALLOW, linux/seccomp.h
 _IN_USER_NAMESPACE: Final = "NETBENCH_IN_USER_NAMESPACE"
 _UTILITIES: Final = ("unshare", "nsenter", "setpriv", "taskset", "sleep")
 

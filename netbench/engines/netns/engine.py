@@ -79,8 +79,7 @@ class NetnsEngine:
             EngineUnavailable: the kernel refuses namespaces to this user.
         """
         self.why = why
-        self._endpoints: dict[str, ExitStack] = {}
-        """What undoes each endpoint."""
+        self._endpoints: dict[str, ExitStack] = {}  # what undoes each endpoint
         self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}
         """Each network, and what undoes it."""
         try:

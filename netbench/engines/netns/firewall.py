@@ -38,8 +38,7 @@ class Firewall:
         self._world = world
         self._command = command
         self._lock = threading.RLock()
-        self._families: list[Family] = []
-        """Those that have rules."""
+        self._families: list[Family] = []  # those that have rules
         self._state: dict[str, Mapping[Family, Piece]] = {}
         """The rules of each network, port and subnet, the oldest first."""
         self._lacking: str | None = None

@@ -23,10 +23,8 @@ from netbench.errors import EngineError, FactError
 from netbench.system.cgroups import group_of, mounts
 
 _PREFIX: Final = "netbench-"
-_CPU: Final = "cpu"
-"""The controller that weighs groups for the scheduler."""
-_GONE: Final = 2.0
-"""Seconds that killed processes may take to leave a group."""
+_CPU: Final = "cpu"  # the controller that weighs groups for the scheduler
+_GONE: Final = 2.0  # seconds that killed processes may take to leave a group
 
 
 class Groups:

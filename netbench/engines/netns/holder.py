@@ -26,8 +26,7 @@ _BECOME: Final = (
 )
 """Script that limits the files it writes, in blocks of 512 bytes, joins cgroups and becomes a tool.
 0 stands for the process that writes it. The names of cgroups have no blanks."""
-_START: Final = 5.0
-"""Seconds a holder may take to stand."""
+_START: Final = 5.0  # seconds a holder may take to stand
 _POLL: Final = 0.02
 """Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
 _ENDED: Final = ("Z", "X", None)

@@ -18,10 +18,8 @@ from netbench.engines.netns.spawner import Spawner
 from netbench.errors import EngineError, Unsupported
 from netbench.spec import HOST_PORTS, Family, Role
 
-_FAR: Final = "lan"
-"""Start of the name of the client's end of every link from the world to the LAN."""
-LAN_END: Final = f"{_FAR}0"
-"""The one that is routed."""
+_FAR: Final = "lan"  # start of the name of the client's end of every link from the world to the LAN
+LAN_END: Final = f"{_FAR}0"  # the one that is routed
 _SOME_ADDRESS6: Final = "2001:2:0:ffff::1"
 _FORWARDED: Final = "the world forwards to it and from it by the engine's firewall rules"
 

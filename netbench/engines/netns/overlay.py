@@ -17,26 +17,21 @@ from netbench.engines.netns.host_namespace import LAN_END, World
 from netbench.engines.netns.port_publishing import Publication
 from netbench.spec import USUAL_MTU, VXLAN_HEADERS, NetworkSpec, Role
 
-_PORT: Final = 4789
-"""RFC 7348 §5."""
-_ROOM: Final = USUAL_MTU - VXLAN_HEADERS
-"""Bytes of the LAN's frames that are left."""
-_TRIED: Final = 1
-"""A VXLAN identifier that `World.vxlans` does not have."""
+_PORT: Final = 4789  # RFC 7348 §5
+_ROOM: Final = USUAL_MTU - VXLAN_HEADERS  # bytes of the LAN's frames that are left
+_TRIED: Final = 1  # a VXLAN identifier that `World.vxlans` does not have
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     """One of the two, with its bridge and its end of the tunnel."""
 
-    place: int
-    """Process in whose namespace they are."""
+    place: int  # process in whose namespace they are
     bridge: str
     tunnel: str
     outer: int
     """Process in whose namespace the tunnel's packets are sent and received."""
-    carrier: str
-    """Link that carries them."""
+    carrier: str  # link that carries them
     local: str
     remote: str
 

@@ -19,8 +19,7 @@ from netbench.spec import Family, Port
 _PROXY: Final = "docker-proxy"
 _FOLDERS: Final = ("/usr/bin", "/usr/sbin", "/usr/libexec/docker", "/usr/lib/docker")
 """Where distributions keep it; few of these are on everybody's PATH."""
-_WITHIN: Final = 5.0
-"""Seconds a proxy may take to listen."""
+_WITHIN: Final = 5.0  # seconds a proxy may take to listen
 _REPORT_ON_OUTPUT: Final = ("sh", "-c", 'exec "$0" "$@" 3>&1')
 """docker-proxy writes to file descriptor 3 whether it listens: `0`, or `1` and why not."""
 
@@ -30,8 +29,7 @@ class Publication:
     """Ports of an endpoint's own to publish at the host's addresses on the LAN."""
 
     ports: tuple[Port, ...] = ()
-    served: Literal["proxy", "nat"] | None = None
-    """How they must be served; None for DNAT."""
+    served: Literal["proxy", "nat"] | None = None  # how they must be served; None for DNAT
 
 
 def unavailable(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> str | None:

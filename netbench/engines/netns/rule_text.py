@@ -11,8 +11,7 @@ FAMILIES: Final = {Family.V4: "ip", Family.V6: "ip6"}
 """As nft calls them, and as the names of iptables' programs start."""
 NFT_TABLE: Final = "netbench"
 """Start of the names of the tables that are made with nft, apart from those of iptables."""
-Piece = Sequence[Rule]
-"""The rules of one network, port or subnet."""
+Piece = Sequence[Rule]  # the rules of one network, port or subnet
 
 _IPTABLES: Final = {
     "src": "{no}-s {value}",

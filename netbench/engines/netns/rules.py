@@ -43,8 +43,7 @@ class Rule:
     """Whether the destination must be an address of the host's own."""
     state: Literal["", "RELATED,ESTABLISHED", "DNAT"] = ""
     """What connection tracking must know of the connection."""
-    to: str = ""
-    """Address and port that a translation leads to."""
+    to: str = ""  # address and port that a translation leads to
     last: bool = False
     """Whether it is appended to its chain instead of going before what is there."""
 

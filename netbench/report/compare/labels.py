@@ -39,10 +39,8 @@ HONEST: Final = (
     "the baseline, taken within each run, cancels what touched both alike; a figure of its own "
     "does not, and counts only where the sentinel saw the same machine."
 )
-ORDER: Final = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
-"""Regressions first."""
-_FEW: Final = 3
-"""Facts that a sentence names."""
+ORDER: Final = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)  # regressions first
+_FEW: Final = 3  # facts that a sentence names
 
 
 def values(difference: RunDifference) -> tuple[str, str]:

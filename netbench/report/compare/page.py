@@ -23,10 +23,8 @@ from netbench.report.palette import driver_colours
 from netbench.report.sentences import measure
 from netbench.spec import Cell, Path
 
-_PAD: Final = 0.06
-"""Of an axis, left free at both ends."""
-_FLAT: Final = 1e-9
-"""Least width of an axis, as a share of its values."""
+_PAD: Final = 0.06  # of an axis, left free at both ends
+_FLAT: Final = 1e-9  # least width of an axis, as a share of its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,9 @@ class SpreadRow:
     """One driver in one run: the value of every block."""
 
     driver: str
-    label: str
-    """Of the run."""
+    label: str  # of the run
     at: tuple[float, ...]
-    median: float
-    """Percent."""
+    median: float  # percent
     text: str
 
 

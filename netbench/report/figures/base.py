@@ -19,12 +19,9 @@ from netbench.spec import Placement
 
 POINTS: Final = 1_500
 """Points that one figure draws; beyond it every k-th is shown, and the caption says so."""
-TABLE: Final = 300
-"""Rows of a figure's table."""
-DRIVERS: Final = 12
-"""Drivers that one figure of lines draws."""
-NAMED: Final = 4
-"""Drivers that one title names one by one."""
+TABLE: Final = 300  # rows of a figure's table
+DRIVERS: Final = 12  # drivers that one figure of lines draws
+NAMED: Final = 4  # drivers that one title names one by one
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _THOUSAND: Final = 1e3
 _RATES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -37,16 +34,14 @@ class Figure:
     """A figure as the page shows it."""
 
     id: str
-    title: str
-    """States the finding, where one can be computed."""
+    title: str  # states the finding, where one can be computed
     caption: str
     """Says how to read it, and what is left out."""
     picture: Picture | None
     """None if a drawing would mislead: then the table stands alone."""
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    left: int
-    """Rows that the table leaves out."""
+    left: int  # rows that the table leaves out
 
     @property
     def spec(self) -> Spec:

@@ -26,17 +26,13 @@ from netbench.report.figures.picture import Axis, Picture, Trace
 from netbench.report.labels import counted
 
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
-READ: Final = NINES[:-1]
-"""Percentiles of the table."""
-TITLE: Final = READ.index(0.99)
-"""Which of them stands in the title."""
+READ: Final = NINES[:-1]  # percentiles of the table
+TITLE: Final = READ.index(0.99)  # which of them stands in the title
 MOST: Final = 5
 """Drivers whose lines can be distinguished; of more there is the table alone."""
-_STEP: Final = 0.03
-"""Least distance of two points of a line, in powers of ten of either axis."""
+_STEP: Final = 0.03  # least distance of two points of a line, in powers of ten of either axis
 
-Points = tuple[tuple[float, float], ...]
-"""(one in so many is longer, seconds)."""
+Points = tuple[tuple[float, float], ...]  # (one in so many is longer, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +41,8 @@ class _Curve:
 
     driver: str
     loaded: bool
-    of: str
-    """Which records, in words."""
-    count: int | None
-    """Round trips; None if the tool gives quantiles only."""
+    of: str  # which records, in words
+    count: int | None  # round trips; None if the tool gives quantiles only
     points: Points
     read: tuple[float | None, ...]
     """Seconds at each of `READ`; None if too few were seen."""

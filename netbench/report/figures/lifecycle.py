@@ -40,8 +40,7 @@ _TITLES: Final = {
     "remove_time": "removing both",
 }
 
-_Times = dict[tuple[str, str], list[TrialPoint]]
-"""By driver and phase."""
+_Times = dict[tuple[str, str], list[TrialPoint]]  # by driver and phase
 
 
 def lifecycle(scene: FigureData) -> tuple[Figure, ...]:

@@ -13,8 +13,7 @@ from netbench.report.document import Json
 from netbench.report.labels import shortened
 from netbench.report.palette import BAND, INK, LINE, PAPER, QUIET
 
-Value = float | None
-"""A coordinate; None is a gap in a line."""
+Value = float | None  # a coordinate; None is a gap in a line
 Spec = dict[str, Json]
 NAME: Final = 30
 """Letters of a name in a figure; a longer one loses its middle, and stands in the table whole."""
@@ -31,8 +30,7 @@ class Axis:
     log: bool = False
     limits: tuple[float, float] | None = None
     """In the axis's own terms: exponents of ten where it is logarithmic."""
-    ticks: tuple[tuple[float, str], ...] = ()
-    """(value, label); empty where they are to be chosen."""
+    ticks: tuple[tuple[float, str], ...] = ()  # (value, label); empty where they are to be chosen
     to_zero: bool = False
     grid: bool = True
 
@@ -47,10 +45,8 @@ class Trace:
     y: Sequence[Value]
     mode: Literal["markers", "lines", "lines+markers", "bars"] = "markers"
     legend: bool = False
-    texts: Sequence[str | None] = ()
-    """One for each point, shown by `hover`."""
-    hover: str = ""
-    """What the pointer shows, as a template of Plotly's."""
+    texts: Sequence[str | None] = ()  # one for each point, shown by `hover`
+    hover: str = ""  # what the pointer shows, as a template of Plotly's
     symbol: str = "circle"
     size: float = 6
     width: float = 2
@@ -58,8 +54,7 @@ class Trace:
     opacity: float = 1
     reach: tuple[float, float] | None = None
     """How far the bar of a single point goes below and above its x."""
-    colours: tuple[str, ...] = ()
-    """One for each bar, where they differ."""
+    colours: tuple[str, ...] = ()  # one for each bar, where they differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +63,7 @@ class LevelLine:
 
     y: float
     colour: str
-    x: tuple[float, float] | None = None
-    """None from edge to edge."""
+    x: tuple[float, float] | None = None  # None from edge to edge
     width: float = 2
     dash: str = "solid"
 

@@ -20,8 +20,7 @@ class Scale:
     low: float
     """In the axis's own terms: exponents of ten where it is logarithmic."""
     high: float
-    start: float
-    """Pixel of `low`."""
+    start: float  # pixel of `low`
     end: float
     log: bool
 

@@ -32,19 +32,13 @@ CLASSES: Final = {
 """Style classes of the palette's colours, as the page numbers them."""
 _DASHES: Final = {"dash": "7 5", "dot": "2 4"}
 _RIGHT: Final = 16
-_ROW: Final = 18
-"""Height of a row of the legend."""
+_ROW: Final = 18  # height of a row of the legend
 _TITLE: Final = 20
-_SLANT: Final = 0.64
-"""Sine of the angle at which labels stand that have no room."""
-_BESIDE: Final = 0.77
-"""Its cosine."""
-_BAR: Final = 0.7
-"""Thickness of a bar as a share of its place."""
-_NEAR: Final = 0.4
-"""Pixels: a point of a line that is nearer to the one before it is left out."""
-_CAP: Final = 3.5
-"""Half the length of the end of an error bar, pixels."""
+_SLANT: Final = 0.64  # sine of the angle at which labels stand that have no room
+_BESIDE: Final = 0.77  # its cosine
+_BAR: Final = 0.7  # thickness of a bar as a share of its place
+_NEAR: Final = 0.4  # pixels: a point of a line that is nearer to the one before it is left out
+_CAP: Final = 3.5  # half the length of the end of an error bar, pixels
 
 Point = tuple[float, float]
 
@@ -56,8 +50,7 @@ class Stroke:
     d: str
     colour: str
     fills: bool = False
-    width: float = 0
-    """Of its line."""
+    width: float = 0  # of its line
     dash: str = ""
     opacity: float = 1
     dots: bool = False

@@ -39,12 +39,9 @@ class _Frame:
     arm: Arm
     colour: str
     number: int
-    blocks: int
-    """The last block of the run."""
-    scale: float
-    """One of the axis' unit, in the metric's."""
-    unit: str
-    """Of the axis."""
+    blocks: int  # the last block of the run
+    scale: float  # one of the axis' unit, in the metric's
+    unit: str  # of the axis
 
     def place(self, block: int, within: float = 0.5) -> float:
         """Return where a block lies in the column; `within` is a place in the block, 0 to 1."""
