@@ -25,7 +25,6 @@ from netbench.report import (
     validity,
 )
 from netbench.report.figures import Figure, FigureData, chapters
-from netbench.report.figures.static import svg
 from netbench.report.palette import THEMED, driver_colours
 
 
@@ -53,7 +52,6 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         metrics=_metrics(analysis),
         chapters=found,
         data_of=data,
-        stills={f.id: svg(f.picture, f.title) for f in figures if f.picture},
         namespaces=namespaces,
         **tables,
         **_first_screen(info, analysis, digest),

@@ -60,7 +60,7 @@ def test_every_figure_is_drawn_when_it_comes_near(browser: Any, site: Site, pict
     assert first < count(live, ".plot")
     assert count(live, ".plot") == 8
     assert shown(live, ".plot .main-svg") >= 8
-    assert shown(live, ".still") == 0
+    assert shown(live, "figure.plotted > details[open]") == 0
     assert live.get_log("browser") == []
     assert requests(live) == [site.address]
 
@@ -108,7 +108,7 @@ def test_the_data_of_a_figure_opens_by_keyboard(browser: Any, site: Site) -> Non
     until(live, "return document.querySelectorAll('#trials details tr').length > 7")
 
 
-def test_without_scripts_every_figure_is_a_picture_and_tables_stand(
+def test_without_scripts_the_answer_is_drawn_and_every_figure_is_a_table(
     browser: Any, site: Site, pictures: Path
 ) -> None:
     live = opened(browser, site.address, Look(scripts=False))
@@ -120,23 +120,23 @@ def test_without_scripts_every_figure_is_a_picture_and_tables_stand(
     assert count(live, ".overview tbody .dot") == 9
     assert count(live, ".forest .dot") == 9
     assert count(live, "svg.path") == 5
-    assert shown(live, "figure.plotted > .still") == 8
+    assert shown(live, "figure.plotted > details[open]") == 8
     assert shown(live, ".plot, .view") == 0
     assert count(live, "#record-table tbody tr") == FIRST
     assert live.get_log("browser") == []
 
 
-def test_print_gives_a_document_with_figures_in_light(
+def test_print_gives_a_document_in_light_with_the_data_of_every_figure(
     browser: Any, site: Site, pictures: Path
 ) -> None:
     live = drawn(opened(browser, site.address, Look(dark=True)))
     printed(live, pictures / "report.pdf")
     picture(live, pictures / "report-print.png")
-    label = "return getComputedStyle(document.querySelector('.still .quiet.f')).fill"
+    label = "return getComputedStyle(document.body).color"
 
-    assert shown(live, "figure.plotted > .still") == 8
+    assert count(live, ".forest .dot") == 9
     assert shown(live, ".plot, .side, .tools") == 0
-    assert live.execute_script(label) == "rgb(85, 96, 107)"
+    assert live.execute_script(label) == "rgb(27, 33, 39)"
     assert (pictures / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 

@@ -22,7 +22,6 @@ from netbench.report.figures.latency import curves
 from netbench.report.figures.lifecycle import lifecycle
 from netbench.report.figures.loads import FLOOR, rate_search
 from netbench.report.figures.picture import Spec
-from netbench.report.figures.static import svg
 from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
 from netbench.report.order import ladders, order_sentences
@@ -73,16 +72,10 @@ def held(figure: Figure) -> Figure:
     """Check what holds for every figure, and return it."""
     if figure.picture is not None:
         assert go.Figure(figure.spec).data
-        assert svg(figure.picture, figure.title)
     assert all(len(row) == len(figure.headers) for row in figure.rows)
     assert len(figure.rows) <= TABLE
     assert figure.title[:1] == figure.title[:1].upper()
     return figure
-
-
-def drawn(figure: Figure) -> str:
-    """Return what stands in the page where scripts are off."""
-    return svg(figure.picture, figure.title) if figure.picture else ""
 
 
 def traces(figure: Figure) -> list[Spec]:
@@ -175,10 +168,9 @@ def test_sixty_four_drivers_stay_readable_and_all_are_in_the_tables() -> None:
             assert {row[0] for row in f.rows} == set(scene.colours)
     assert len(scene.colours) == 64
     assert max(len(f.title) for f in found) < 250
-    assert max(len(drawn(f)) for f in found) < 150_000
 
 
-def test_a_long_run_is_thinned_and_says_so_and_its_pictures_stay_small() -> None:
+def test_a_long_run_is_thinned_and_says_so() -> None:
     run = reported(drivers=("host", "bridge"))
     long = replace(
         run.analysis,
@@ -191,7 +183,6 @@ def test_a_long_run_is_thinned_and_says_so_and_its_pictures_stay_small() -> None
     )
     found = every(replace(run, analysis=long))
 
-    assert max(len(drawn(f)) for f in found) < 60_000
     crowded = [f for f in found if "points every" in f.caption]
     assert crowded
     for f in crowded:

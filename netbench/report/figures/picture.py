@@ -1,7 +1,4 @@
-"""What a figure draws: axes, traces and level lines. Plotly and the static picture draw the same.
-
-Names are kept as they are; each drawing escapes and shortens them in its own way.
-"""
+"""What a figure draws: axes, traces and level lines, for Plotly."""
 
 import html
 from collections.abc import Iterable, Sequence

@@ -286,7 +286,6 @@
     const spec = themed(figures[plot.dataset.figure], "", dark.matches ? colours : null);
     const data = spec.data.filter((trace) => !drivers.has(trace.name) || wanted(trace.name));
     plot.hidden = false;
-    plot.closest("figure").dataset.drawn = "true";
     await library.react(plot, data, spec.layout, { displayModeBar: false, responsive: true });
     drawn.add(plot);
     land();
@@ -343,6 +342,11 @@
   if (form) filters();
   contents();
   if (globalThis.DecompressionStream && document.getElementById("data")) {
+    const tables = all("figure.plotted > details");
+    const unfold = (open) => tables.forEach((table) => (table.open = open));
+    unfold(false);
+    addEventListener("beforeprint", () => unfold(true));
+    addEventListener("afterprint", () => unfold(false));
     for (const figure of all("figure.plotted")) {
       const bar = document.createElement("p");
       bar.className = "tools";
