@@ -105,7 +105,7 @@ class SystemExhausted(NetbenchError):
 
     @classmethod
     def of(cls, error: OSError) -> "SystemExhausted | None":
-        """Return the error of the system as the user is told it; None if it is of another kind."""
+        """Return the error of the system as the user sees it; None if it is of another kind."""
         hint = _EXHAUSTED.get(error.errno or 0)
         if hint is None:
             return None

@@ -167,7 +167,7 @@ class Cpus:
 
     client: int | None
     server: int | None
-    """None where the placement is `none`."""
+    """None if the placement is `none`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,5 +233,5 @@ def _goal(name: str, sample: Sample, details: dict[str, FactValue]) -> Goal:
         loss=GOALS[name],
         lower=sample.value(name),
         upper=upper if isinstance(upper, float) else None,
-        end=end if isinstance(end, str) else "not told",
+        end=end if isinstance(end, str) else "unknown",
     )

@@ -143,13 +143,13 @@ def _machine_moved(evidence: ContrastEvidence, stated: Verdict) -> GateFinding |
         return None
     near = evidence.clear <= machine.size
     made = stated is Verdict.EQUIVALENT or (stated in DECIDED and near)
-    told = percent(machine.ratio)
+    size_text = percent(machine.ratio)
     warning = QualityWarning(
         "machine-moved",
-        f"the machine itself differs: the sentinel reads {told} in {machine.labels[1]}",
+        f"the machine itself differs: the sentinel reads {size_text} in {machine.labels[1]}",
         cancels if machine.absolute else "measure both runs again, one soon after the other",
     )
-    return warning, f"the machine differs by {told}" if made else ""
+    return warning, f"the machine differs by {size_text}" if made else ""
 
 
 def _null_differs(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
@@ -169,9 +169,9 @@ def _null_differs(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | 
         "and run again",
     )
     size = math.expm1(abs(evidence.null.mean or 0.0))
-    told = share(size, 0 if size >= 0.01 else 1)  # noqa: PLR2004 -- 1 %
+    size_text = share(size, 0 if size >= 0.01 else 1)  # noqa: PLR2004 -- 1 %
     name = evidence.baseline
-    return warning, f"{name}-vs-{name} differs by {told}" if made else ""
+    return warning, f"{name}-vs-{name} differs by {size_text}" if made else ""
 
 
 def _split_values(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
@@ -233,13 +233,13 @@ GATES: Final[tuple[Callable[[ContrastEvidence, Verdict], GateFinding | None], ..
 """Of contrasts; the first reason is the one that is shown."""
 
 
-def budget_reason(evidence: Evidence, stated: Standing, told: Callable[[float], str]) -> str:
-    """Return why a budget is not decided, empty if it is; `told` puts an effect into words."""
-    return next(_budget_doubts(evidence, stated, told), "")
+def budget_reason(evidence: Evidence, stated: Standing, phrase: Callable[[float], str]) -> str:
+    """Return why a budget is not decided, empty if it is; `phrase` puts an effect into words."""
+    return next(_budget_doubts(evidence, stated, phrase), "")
 
 
 def _budget_doubts(
-    evidence: Evidence, stated: Standing, told: Callable[[float], str]
+    evidence: Evidence, stated: Standing, phrase: Callable[[float], str]
 ) -> Iterator[str]:
     machine, name, close = evidence.machine, evidence.baseline, evidence.clear
     between = machine is not None
@@ -255,11 +255,11 @@ def _budget_doubts(
         yield (
             f"{name} against its own second arm differs by as much: measure again"
             if between
-            else f"{name}-vs-{name} differs by {told(abs(evidence.null.mean or 0.0))}, and the "
+            else f"{name}-vs-{name} differs by {phrase(abs(evidence.null.mean or 0.0))}, and the "
             "interval comes as close to the bound as that"
         )
     if evidence.split:
-        gap = f"two groups {told(evidence.gap)} apart"
+        gap = f"two groups {phrase(evidence.gap)} apart"
         yield (
             f"the values of a run fall in {gap}"
             if between

@@ -132,7 +132,7 @@ class Contrast:
     """exp(mean over the blocks of ln(driver) less the mean of both baseline arms' ln), of the raw
     metric; None without a block."""
     low: float | None
-    """Lower end of the interval; None where it is unbounded (too few blocks)."""
+    """Lower end of the interval; None if it is unbounded (too few blocks)."""
     high: float | None
     difference: float | None
     """Median over the blocks of driver minus the baseline's mean, in `unit`."""
@@ -140,22 +140,22 @@ class Contrast:
     baseline_median: float | None
     verdict: Verdict
     noise_floor: float | None
-    """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None where unbounded."""
+    """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None if unbounded."""
     warnings: tuple[QualityWarning, ...]
     deltas: tuple[BlockDelta, ...]
     saturated: str = ""
     """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
     stopped: Stopped = Stopped.FIXED_PLAN
     stopped_after: int | None = None
-    """The block after which its cell left; None where it stayed to the end."""
+    """The block after which its cell left; None if it stayed to the end."""
     forecast: int | None = None
-    """Blocks of the run after which it would be settled, by its spread so far; None where it is,
+    """Blocks of the run after which it would be settled, by its spread so far; None if it is,
     or where there are too few blocks to tell."""
     forecast_verdict: int | None = None
-    """Blocks of the run after which it would have a verdict; None where it has one, or where there
+    """Blocks of the run after which it would have a verdict; None if it has one, or where there
     are too few blocks to tell."""
     difference_low: float | None = None
-    """Lower end of the interval of the mean difference, in `unit`; None where it is unbounded."""
+    """Lower end of the interval of the mean difference, in `unit`; None if it is unbounded."""
     difference_high: float | None = None
     reason: str = ""
     """Why it is undecided, in about five words; empty where it is decided."""
@@ -164,7 +164,7 @@ class Contrast:
     median_ratio: float | None = None
     """exp(median log ratio), shown beside `ratio`: with rare large dips in one arm they differ."""
     unshared: tuple[float, float] | None = None
-    """The interval of the ratio at 95 % for this contrast alone; None where unbounded."""
+    """The interval of the ratio at 95 % for this contrast alone; None if unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ class Ceiling:
 
     placement: Placement
     copy: float | None
-    """Memory copied within the caches, bit/s; None where it was not measured."""
+    """Memory copied within the caches, bit/s; None if it was not measured."""
     copy_memory: float | None
     """Memory copied beyond the caches, bit/s."""
     why: str

@@ -132,11 +132,11 @@ def _congestion_control(info: RunInfo, samples: Iterable[Trial]) -> Iterator[Qua
     for driver, name in sorted((driver, name) for driver, name in seen if name is not None):
         used[driver].append(name)
     own = {driver: options_of(driver).get("cc") for driver in used}
-    told = "; ".join(f"{driver}: {', '.join(names)}" for driver, names in used.items())
+    used_text = "; ".join(f"{driver}: {', '.join(names)}" for driver, names in used.items())
     if len({name for driver, names in used.items() if own[driver] is None for name in names}) > 1:
         yield QualityWarning(
             "congestion-control",
-            f"the drivers did not use the same congestion control: {told}",
+            f"the drivers did not use the same congestion control: {used_text}",
             "choose one that every container may use, with --cc",
         )
     asked = {driver: own[driver] or info.plan.congestion_control for driver in used}
@@ -144,7 +144,7 @@ def _congestion_control(info: RunInfo, samples: Iterable[Trial]) -> Iterator[Qua
     for name in sorted(name for name in strayed if name is not None):
         yield QualityWarning(
             "congestion-control-not-as-asked",
-            f"{name} was asked for; used were {told}",
+            f"{name} was asked for; used were {used_text}",
             "choose one that `tcp_allowed_congestion_control` lists",
         )
 

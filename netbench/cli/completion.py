@@ -19,7 +19,7 @@ BASH: Final = rf"""
   word="${{line##*[[:space:]]}}"
   [[ $word == --*=* ]] && word="${{word#*=}}"
   COMPREPLY=($({_ASK} | cut -f 1))
-  # bash has begun a new word behind each colon, and wants to be told no more than that word.
+  # bash has begun a new word behind each colon, and wants no more than that word.
   [[ $word == *:* && $COMP_WORDBREAKS == *:* ]] &&
     COMPREPLY=("${{COMPREPLY[@]#"${{word%%"${{word##*:}}"}}"}}")
 }}

@@ -135,7 +135,7 @@ class EndpointDocument(Struct, frozen=True):
 
 
 def _far_end(link: Link, end: EndpointFacts, facts: PairFacts) -> tuple[str | None, Link | None]:
-    """Return where a veth ends, and the link that it ends in; None where it is not seen."""
+    """Return where a veth ends, and the link that it ends in; None if it is not seen."""
     if link.kind == "veth" and link.peer_nsid is not None:
         for place in (facts.host, facts.sandbox, facts.lan):
             found = other_end(end, place, link) if place else None

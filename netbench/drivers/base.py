@@ -126,7 +126,7 @@ class Driver:
     options: frozenset[str] = frozenset()
     """The variant options it takes; `-o` stands for options of the engine's own."""
     other: NetworkSpec | None = None
-    """Another network of its kind, for the reach matrix; None where it has none."""
+    """Another network of its kind, for the reach matrix; None if it has none."""
     caveats: tuple[Caveat, ...] = ()  # of its figures between containers
 
     @property
@@ -141,7 +141,7 @@ class Driver:
 
 
 def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
-    """Return the end of an endpoint's veth that lies in `place`, or None where it is not there.
+    """Return the end of an endpoint's veth that lies in `place`, or None if it is not there.
 
     The ends name each other by index, and the far one by the id of the near one's namespace too:
     indices alone repeat from namespace to namespace.

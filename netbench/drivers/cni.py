@@ -68,8 +68,8 @@ def _as_result(text: str) -> Promise:
         found = by_end(facts, eth0_addresses)
         held = all(any(within(a, s) for a in own) for own in found.values() for s in subnets)
         gateways = [g for g in (facts.ipam.gateway, facts.ipam.gateway6) if g]
-        told = f"{', '.join(subnets)}, gateway {', '.join(gateways) or 'none'}"
-        made = f"list {facts.ipam.network!r} of sha256 {digest}: the result has {told}"
+        shown = f"{', '.join(subnets)}, gateway {', '.join(gateways) or 'none'}"
+        made = f"list {facts.ipam.network!r} of sha256 {digest}: the result has {shown}"
         seen = {f"{role} eth0": own for role, own in found.items()}
         return held, f"{made}; {listed(seen)}"
 

@@ -19,7 +19,7 @@ DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
     "ALRM": (SIGALRM, SIGCONT),
     "KILL": (SIGKILL,),
 }
-"""The kernel's signals for each of ours: a stopped process handles TERM or ALRM once continued."""
+"""The kernel's signals by name: a stopped process handles TERM or ALRM once continued."""
 SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every ordinary user's PATH
 _HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
 

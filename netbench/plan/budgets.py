@@ -255,7 +255,7 @@ class _Reader:
 
 
 def _value(number: str, scale: Decimal) -> float | None:
-    """Return a quantity in its base unit as the nearest float, None where there is none."""
+    """Return a quantity in its base unit as the nearest float, None if there is none."""
     value = float(Decimal(number) * scale)
     return value if math.isfinite(value) else None
 

@@ -95,7 +95,7 @@ def driver_with(name: str, options: Mapping[str, str]) -> Driver:
 
 
 def mtu_of(driver: Driver, path: TrafficPath, parent: str | None) -> int | None:
-    """Return a path's MTU; None where it is closed, or its `parent` or a plug-in decides it."""
+    """Return a path's MTU; None if it is closed, or its `parent` or a plug-in decides it."""
     way, network = driver.ways[path], driver.recipe.network
     if not isinstance(way, PathClaim) or driver.name.partition(":")[0] in ("cni", "plugin"):
         return None
@@ -146,9 +146,9 @@ def _read(path: str) -> dict[str, Json]:
         raise ConfigurationError(f"{path}: must be a JSON object, with `name` and `plugins`")
     if "plugins" in found or "type" not in found:
         return found
-    ours = ("name", "cniVersion")
-    single: Json = {key: value for key, value in found.items() if key not in ours}
-    return {**{key: found[key] for key in ours if key in found}, "plugins": [single]}
+    kept = ("name", "cniVersion")
+    single: Json = {key: value for key, value in found.items() if key not in kept}
+    return {**{key: found[key] for key in kept if key in found}, "plugins": [single]}
 
 
 def _problems(found: Mapping[str, Json]) -> Iterator[str]:

@@ -244,7 +244,7 @@ class _Parser:
             )
 
     def _offer(self) -> Offer | None:
-        """Return what budgets may speak of; None where that is not known."""
+        """Return what budgets may speak of; None if that is not known."""
         if not self._sound or self._suite is None:
             return None
         cells = cells_of(self._drivers, self._kinds)

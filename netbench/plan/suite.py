@@ -77,7 +77,7 @@ class Suite:
 
 
 def suite_path(name: str) -> Path | None:
-    """Return the file of a suite given by name or path, None where there is none."""
+    """Return the file of a suite given by name or path, None if there is none."""
     if name.endswith(".toml") or "/" in name:
         path = Path(name)
         return path if path.is_file() else None

@@ -99,7 +99,7 @@ class _Published:
     def read(
         self, probes: Mapping[str, AnyProbe], cells: Collection[tuple[str, Placement]]
     ) -> PublishedComparison | None:
-        """Return the comparison, None where something is wrong with it."""
+        """Return the comparison, None if something is wrong with it."""
         self._table.check_keys(_KEYS)
         texts = {key: self._take(key, None, _is_said, "must be text") for key in _TEXTS}
         driver, baseline = self._driver("driver", None), self._driver("baseline", "host")

@@ -100,7 +100,7 @@ class ToolProbe(AnyProbe):
 
     @abstractmethod
     def cannot(self, done: Completed) -> str | None:
-        """Return what a tool that ended at once says it cannot do, None where it is a failure."""
+        """Return what a tool that ended at once says it cannot do, None if it is a failure."""
 
 
 class Probe(ToolProbe):
@@ -126,7 +126,7 @@ class Probe(ToolProbe):
 
     @abstractmethod
     def parse(self, client: Completed, server: Completed | None) -> Sample:
-        """Return the trial's numbers; `server` is None where it never ended by itself.
+        """Return the trial's numbers; `server` is None if it never ended by itself.
 
         Raises ProbeError, with the tool's own words, for any text that is no successful trial's.
         """
@@ -163,7 +163,7 @@ class Window:
     end: float
     """The same, of the moment just before the client was held."""
     counts: tuple[Count, Count] | None = None
-    """Between which the slice counts; None where nothing is counted, or it could not be read."""
+    """Between which the slice counts; None if nothing is counted, or it could not be read."""
 
     def slice(
         self, value: float | None, received: int = 0, returned: int = 0, *, reason: str = ""
@@ -234,9 +234,9 @@ class Sliced(ToolProbe):
         values = tuple(one.value for one in slices if one.value is not None)
         if 2 * len(values) < self.rounds or not values:
             reasons = "; ".join(dict.fromkeys(one.reason for one in slices if one.reason))
-            told = f": {reasons}" if reasons else ""
+            detail = f": {reasons}" if reasons else ""
             gave = f"{len(values)} of {self.rounds} slices gave a number"
-            raise ProbeError(f"{self.tool}: {gave}{told}")
+            raise ProbeError(f"{self.tool}: {gave}{detail}")
         return values
 
 

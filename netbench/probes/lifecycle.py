@@ -58,7 +58,7 @@ class Lived:
     """What the clock said of one trial; seconds."""
 
     created: float | None
-    """The network's making by the engine; None where the driver has none that is made."""
+    """The network's making by the engine; None if the driver has none that is made."""
     births: tuple[Birth, ...]
     removals: tuple[float, ...]
     removed: float | None
@@ -106,7 +106,7 @@ class ControlPlane(AnyProbe):
         return ("sh", "-c", _CALL, *socat, f"{target},{again}")
 
     def cannot(self, done: Completed) -> str | None:
-        """Return what endpoints lack for it, None where that is not why a call failed."""
+        """Return what endpoints lack for it, None if that is not why a call failed."""
         lacks = "socat does not run in the endpoints; install socat, or name an image that has it"
         return lacks if done.exit_code in NOT_FOUND else None
 
@@ -118,9 +118,9 @@ class ControlPlane(AnyProbe):
         found = _TIMED.search(done.stderr)
         if done.timed_out or done.exit_code != 0 or found is None:
             said = _ERROR.findall(done.stderr)
-            told = said[-1] if said else "its log tells of no byte that came back"
+            detail = said[-1] if said else "its log tells of no byte that came back"
             code = "unseen" if done.exit_code is None else str(done.exit_code)
-            raise ProbeError(f"socat (exit code {code}): {told[:300]}")
+            raise ProbeError(f"socat (exit code {code}): {detail[:300]}")
         moment = datetime.strptime(found[1], "%Y/%m/%d %H:%M:%S.%f").replace(tzinfo=UTC)
         return moment.timestamp()
 

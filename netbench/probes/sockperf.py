@@ -4,8 +4,8 @@ A closed loop: the next message leaves when the reply to the last one is there, 
 time is the time of service. A client that is held simply pauses. Its log tells when each message
 left and when its reply came; what lies between a slice's edges makes the slice, and the one round
 trip that was under way when the client was held is left out. TCP sends again what was lost, which
-shows as a long round trip. Over UDP nobody does: sockperf waits for a lost datagram for good, and
-the slices after it give no number.
+shows as a long round trip. Over UDP sockperf waits for a lost datagram for good, and the slices
+after it give no number.
 
 Exit code 0 proves nothing: sockperf (3.6 and 3.7) ends so after a refused connection and after a
 wrong option too. A session counts only if the whole block of statistics is there.
@@ -31,7 +31,7 @@ from netbench.spec import Protocol
 from netbench.units import PER_SECOND, SECONDS
 
 _LOG: Final = ("--full-log", "/dev/stderr")
-"""Where every round trip is told, at the end of the run. Nothing else is written there; roots are
+"""Where every round trip is logged, at the end of the run. Nothing else is written there; roots are
 read-only, and standard output holds the statistics, which would be mixed up with it."""
 _SILENT: Final = 0.5
 """Share of a slice that may be spent without a message: in waiting for a lost datagram, or, on a

@@ -57,7 +57,7 @@ def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:
 def _read(text: str) -> _Log:
     lines = [line for line in text.splitlines() if line[:1].isdigit()]
     if not lines:
-        raise ProbeError("sockperf told no single round trip")
+        raise ProbeError("sockperf logged no round trip")
     try:
         sent, answered, taken = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None).T[1:]
     except ValueError as exc:

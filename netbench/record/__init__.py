@@ -97,10 +97,10 @@ class PublishedComparison:
     driver: str
     baseline: str
     metric: str
-    """A metric of ours, or the nearest to what was published."""
+    """One of netbench's metrics, or the nearest to what was published."""
     direction: Direction
     ratio: float | None
-    """driver / baseline of the raw metric; None where only a rank was published."""
+    """driver / baseline of the raw metric; None if only a rank was published."""
     conditions: str
     """What it was measured on, and how that differs from one machine and two containers."""
     path: str = ""
@@ -221,7 +221,7 @@ class Ruling:
     """What is settled after a block, and what is left."""
 
     settled: tuple[Settled, ...]
-    """By this block; earlier ones are not told again."""
+    """By this block; earlier ones are not listed again."""
     left: tuple[Left, ...]
 
 

@@ -30,7 +30,7 @@ FactValue = str | int | float | bool | tuple[str, ...] | Absent
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """Inode numbers of a process's namespaces; None where the reader may not see one."""
+    """Inode numbers of a process's namespaces; None if the reader may not see one."""
 
     cgroup: int | None = None
     ipc: int | None = None
@@ -47,7 +47,7 @@ class Namespaces:
         return value
 
     def shared(self, kind: str, host: "Namespaces", pair: "Namespaces") -> Sharing | None:
-        """Return whose a namespace is: `own`, `host` or `pair`; None where it cannot be told.
+        """Return whose a namespace is: `own`, `host` or `pair`; None if it is unknown.
 
         A namespace shared with the engine's host is called so even where the pair shares it too.
         """
@@ -104,7 +104,7 @@ class Link:
     tso_max_size: int | None
     """Bytes."""
     offloads: tuple[str, ...] | None
-    """Names of the segmentation and checksum offloads that are on; None where unreadable."""
+    """Names of the segmentation and checksum offloads that are on; None if unreadable."""
     counters: LinkCounters
     carrier: bool | None = None
     """Whether there is a link at the other end; None in facts of before it was read."""

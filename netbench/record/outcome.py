@@ -45,7 +45,7 @@ class Slice:
     end: float
     """The same at which it ends."""
     value: float | None
-    """Of the probe's leading metric, in its unit; None where the slice gave no number."""
+    """Of the probe's leading metric, in its unit; None if the slice gave no number."""
     received: int = 0
     """Payload bytes that the server received in the whole slice."""
     returned: int = 0
@@ -79,7 +79,7 @@ class Sample(Struct, frozen=True, tag_field="kind", tag="sample"):
     kind: ClassVar[Literal["sample"]] = "sample"
 
     def value(self, metric: str) -> float | None:
-        """Return one metric's value, None where the tool gave none."""
+        """Return one metric's value, None if the tool gave none."""
         return next((m.value for m in self.measurements if m.metric == metric), None)
 
 
@@ -127,7 +127,7 @@ class Pins:
     client: int | None
     server: int | None
     client_observed: str | None
-    """As the kernel prints it, `1` or `0-1`; None where unreadable."""
+    """As the kernel prints it, `1` or `0-1`; None if unreadable."""
     server_observed: str | None
 
 
@@ -159,7 +159,7 @@ class ToolRun:
     role: Role
     argv: tuple[str, ...]
     exit_code: int | None
-    """None where it was ended by us or never seen to end."""
+    """None if netbench ended it or it was never seen to end."""
     timed_out: bool
     seconds: float
     stdout_file: str
@@ -258,7 +258,7 @@ class Record:
 
     @property
     def path_held(self) -> bool | None:
-        """Whether its path was proved; None where there was none to prove."""
+        """Whether its path was proved; None if there was none to prove."""
         return None if self.path is None else self.path.held
 
 
@@ -268,7 +268,7 @@ class Completed:
 
     argv: tuple[str, ...]
     exit_code: int | None
-    """Negative for the signal that killed it, as in `subprocess`; None where nobody saw."""
+    """Negative for the signal that killed it, as in `subprocess`; None if it was not seen."""
     stdout: str
     stderr: str
     timed_out: bool

@@ -21,7 +21,7 @@ _COMMON: Final = frozenset(
         *("sandbox", "server", "skip", "tcp", "trial", "ubuntu", "udp", "user"),
     }
 )
-"""Words of the reports themselves, and names that thousands have: they identify nobody."""
+"""Words of the reports themselves, and names that thousands have: they do not identify a site."""
 
 
 def telling(name: str) -> bool:

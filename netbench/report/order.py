@@ -134,7 +134,7 @@ def _sentence(ladder: Ladder, baseline: str, contrasts: _Contrasts) -> str:
     elif apart:
         said = f"{what}: the order does not flip where drivers are clearly apart"
     else:
-        said = f"{what}: no two drivers are clearly apart, so no order can be told"
+        said = f"{what}: no two drivers are clearly apart, so there is no order"
     return capital(f"{said}.")
 
 

@@ -44,7 +44,7 @@ SHORTEST: Final = 20 * TICK
 """Seconds: a shorter window has too few ticks for a cost."""
 _KINDS: Final = ("user", "nice", "system", "irq", "softirq")
 _NO_TICK: Final = Absent("no tick of /proc/stat passed")
-_NO_SHARE: Final = Absent("its share in the kernel is not told")
+_NO_SHARE: Final = Absent("its share in the kernel is unknown")
 _UNPINNED: Final = Absent("client and server were not pinned")
 
 

@@ -110,9 +110,9 @@ def _look(
         if live.lan is None:
             missing[ReachPlace.LAN] = no_lan or "there is no emulated LAN"
         ports = choose_ports(live, ports_in_host(engine))
-        scene = ReachScene(live, engine.host(), other, ports, missing, no_ipv6)
-        with echo_servers(engine, scene):
-            rows = measure(engine, scene, _way_in(engine))
+        places = ReachScene(live, engine.host(), other, ports, missing, no_ipv6)
+        with echo_servers(engine, places):
+            rows = measure(engine, places, _way_in(engine))
         promises = _still(reader, live)
     finally:
         made.remove_all()

@@ -62,7 +62,7 @@ class _Wanted(_Cell):
     goal: ConnectAttempt | str
 
 
-def measure(engine: Engine, scene: ReachScene, note: str) -> tuple[ReachResult, ...]:
+def measure(engine: Engine, places: ReachScene, note: str) -> tuple[ReachResult, ...]:
     """Return every row of the matrix; the echo servers listen by now.
 
     Silence shows nothing on a machine that is busy. What is silent is tried again, with more
@@ -73,23 +73,23 @@ def measure(engine: Engine, scene: ReachScene, note: str) -> tuple[ReachResult, 
     Raises:
         EngineError: a script could not be run at all.
     """
-    wanted = _everything(scene)
+    wanted = _everything(places)
     unsure = [one for one in wanted if isinstance(one.goal, ConnectAttempt)]
     found: dict[_Wanted, ConnectResult] = {}
     for number, patience in enumerate(_PATIENCE):
-        answered, busy = _ask(engine, scene, unsure, patience)
+        answered, busy = _ask(engine, places, unsure, patience)
         found |= answered
         silent = [one for one in unsure if found[one].silent or found[one].reached is None]
         # At leisure, one more try is enough for what is promised.
         unsure = [one for one in silent if busy or (number == 0 and one.promised == "reach")]
         if not unsure:
             break
-    return tuple(_row(one, found.get(one), _beyond(scene, one, note)) for one in wanted)
+    return tuple(_row(one, found.get(one), _beyond(places, one, note)) for one in wanted)
 
 
-def _everything(scene: ReachScene) -> list[_Wanted]:
+def _everything(places: ReachScene) -> list[_Wanted]:
     words: Mapping[bool | None, Promised] = {None: "unspecified", True: "reach", False: "no-reach"}
-    reach = scene.live.driver.reach
+    reach = places.live.driver.reach
     return [
         _Wanted(
             source,
@@ -100,12 +100,12 @@ def _everything(scene: ReachScene) -> list[_Wanted]:
             goal,
         )
         for source, target in product(SOURCES, TARGETS)
-        for (protocol, family), goal in (scene.goals(source, target) or {}).items()
+        for (protocol, family), goal in (places.goals(source, target) or {}).items()
     ]
 
 
 def _ask(
-    engine: Engine, scene: ReachScene, wanted: Sequence[_Wanted], patience: int
+    engine: Engine, places: ReachScene, wanted: Sequence[_Wanted], patience: int
 ) -> tuple[Mapping[_Wanted, ConnectResult], bool]:
     """Make connects, those of one place by one script, all places at a time.
 
@@ -115,7 +115,7 @@ def _ask(
     batches = {source: [one for one in wanted if one.source is source] for source in sources}
 
     def run(source: ReachPlace) -> str:
-        endpoint = scene.endpoint(source)
+        endpoint = places.endpoint(source)
         argv = ("sh", "-c", script(_attempts(batches[source]), patience))
         return engine.run(endpoint, argv, timeout=_LONGEST).stdout if endpoint else ""
 
@@ -134,11 +134,11 @@ def _attempts(batch: Sequence[_Wanted]) -> list[ConnectAttempt]:
     return [one.goal for one in batch if isinstance(one.goal, ConnectAttempt)]
 
 
-def _beyond(scene: ReachScene, one: _Wanted, note: str) -> str:
+def _beyond(places: ReachScene, one: _Wanted, note: str) -> str:
     """Return what decides about a connect from the LAN to a container behind a bridge."""
-    network = scene.live.driver.recipe.network
+    network = places.live.driver.recipe.network
     bridged = network is None or network.driver == "bridge"
-    inside = one.target in {ReachPlace.PAIR, ReachPlace.OTHER} and not scene.in_host(one.target)
+    inside = one.target in {ReachPlace.PAIR, ReachPlace.OTHER} and not places.in_host(one.target)
     return note if one.source is ReachPlace.LAN and inside and bridged else ""
 
 
@@ -148,7 +148,9 @@ def _row(one: _Wanted, answer: ConnectResult | None, beyond: str) -> ReachResult
         measured, evidence = "skip", one.goal
     elif answer is None or answer.reached is None:
         measured = "skip"
-        evidence = f"{one.goal}: {answer.said if answer else 'nobody is there to connect'}"
+        evidence = (
+            f"{one.goal}: {answer.said if answer else 'there is no endpoint to connect from'}"
+        )
     else:
         measured = "reach" if answer.reached else "no-reach"
         notes = [f" ({note})" for note in (one.goal.note, beyond) if note]

@@ -214,7 +214,7 @@ class ReachScene:
         for place, end in ((ReachPlace.HOST, facts.host), (ReachPlace.LAN, facts.lan)):
             if end is not None and any(known.address == address for known in end.addresses):
                 return place, address
-        return f"{address} is no address of the host's or the LAN's: no server of ours is there"
+        return f"{address} is no address of the host's or the LAN's: netbench has no server there"
 
     def listens(self, place: ReachPlace) -> frozenset[str]:
         """Return every address that connects to a place may use: its own, and the gateway's."""

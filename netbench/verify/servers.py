@@ -64,7 +64,7 @@ class Socket:
         return ("socat", f"-T{_IDLE}", ",".join([listen, *options]), "PIPE")
 
 
-def sockets(scene: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
+def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     """Return what must listen in a place.
 
     A container of its own listens on every address: what is published arrives at others than
@@ -72,15 +72,15 @@ def sockets(scene: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     business, and answer UDP from the one that the client is nearest to, so there each server has
     the one address that it is called by.
     """
-    addresses, binds = scene.listens(place), list[str | None]([None])
-    if place is ReachPlace.LAN or scene.in_host(place):
+    addresses, binds = places.listens(place), list[str | None]([None])
+    if place is ReachPlace.LAN or places.in_host(place):
         binds = [*sorted(addresses)]
     dual = binds == [None] and any(":" in address for address in addresses)
     served = (place, ReachPlace.PUBLISHED) if place is ReachPlace.PAIR else (place,)
     return tuple(
-        Socket(protocol, scene.ports[one], bind, dual=dual)
+        Socket(protocol, places.ports[one], bind, dual=dual)
         for one in served
-        if one in scene.ports
+        if one in places.ports
         for protocol in PROTOCOLS
         for bind in binds
     )
@@ -103,14 +103,14 @@ def check_tools(engine: Engine) -> None:
 
 
 @contextmanager
-def echo_servers(engine: Engine, scene: ReachScene) -> Iterator[None]:
+def echo_servers(engine: Engine, places: ReachScene) -> Iterator[None]:
     """Have echo servers listen in every place; ended when the context is left.
 
     Raises:
         EngineError: one of them does not come up; the message carries what it said.
     """
-    there = {place: end for place in SOURCES if (end := scene.endpoint(place)) is not None}
-    servers = _EchoServers(engine, scene, there)
+    there = {place: end for place in SOURCES if (end := places.endpoint(place)) is not None}
+    servers = _EchoServers(engine, places, there)
     try:
         for place in there:
             # A server cannot have an address that is still checked for duplicates.
@@ -142,27 +142,27 @@ def _until(problem: Callable[[], str | None]) -> None:
 
 @dataclass
 class _EchoServers:
-    """The echo servers of a scene."""
+    """The echo servers of a places."""
 
     engine: Engine
-    scene: ReachScene
+    places: ReachScene
     there: Mapping[ReachPlace, Endpoint]
     started: list[tuple[Socket, Process]] = field(default_factory=list)
 
     def start(self, place: ReachPlace) -> None:
         """Start those of one place."""
-        for socket in sockets(self.scene, place):
+        for socket in sockets(self.places, place):
             process = self.engine.start(self.there[place], socket.argv, cpu=None, limit=_LIMIT)
             self.started.append((socket, process))
 
     def unsure(self, place: ReachPlace) -> str | None:
         """Return what is wrong with the addresses of a place."""
-        found = tentative(self._files(place).get("if_inet6", ""), self.scene.listens(place))
+        found = tentative(self._files(place).get("if_inet6", ""), self.places.listens(place))
         return f"the address {found[0]} of the {place} is still tentative" if found else None
 
     def missing(self, place: ReachPlace) -> str | None:
         """Return which servers of a place do not listen yet; `EngineError` if one has ended."""
-        wanted = Counter((socket.table, socket.port) for socket in sockets(self.scene, place))
+        wanted = Counter((socket.table, socket.port) for socket in sockets(self.places, place))
         texts = self._files(place)
         for (table, port), number in wanted.items():
             if listeners(texts.get(table, ""), port, tcp=table.startswith("tcp")) < number:

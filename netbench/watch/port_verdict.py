@@ -104,13 +104,13 @@ class PortReading:
     """What was seen of a published port during one trial; a text says why something was not."""
 
     target: SocketAddress  # what the client connected to
-    at_server: tuple[Connection, ...] | str = "nobody looked"
+    at_server: tuple[Connection, ...] | str = "not looked at"
     """The server's connections, as its own namespace sees them."""
-    at_host: tuple[Connection, ...] | str = "nobody looked"
+    at_host: tuple[Connection, ...] | str = "not looked at"
     """Connections that end at `target` in the host's namespace."""
-    tracked: tuple[Tracked, ...] | str = "nobody looked"
+    tracked: tuple[Tracked, ...] | str = "not looked at"
     """Entries of conntrack of these connections."""
-    proxy: float | str = "nobody looked"  # CPU time, in seconds, that the proxy process used
+    proxy: float | str = "not looked at"  # CPU time, in seconds, that the proxy process used
 
     @property
     def straight(self) -> bool:

@@ -67,7 +67,7 @@ def _of_this_machine() -> list[Owned]:
 
 
 def _engine(context: str | None, observer: Observer) -> Engine | None:
-    """Return docker, None where it cannot be used and no context was named."""
+    """Return docker, None if it cannot be used and no context was named."""
     try:
         return open_docker(f"clean{secrets.token_hex(3)}", EngineOptions(context=context))
     except EngineUnavailable as exc:

@@ -145,7 +145,7 @@ def addressed(host: EndpointFacts) -> Mapping[str, str]:
 
 
 def _identifies(link: Link, host: EndpointFacts) -> bool:
-    """Tell whether a link is the site's own: not loopback, not ours, not an engine's bridge."""
+    """Tell whether a link is the site's: neither loopback nor netbench's nor an engine's bridge."""
     if link.name == "lo" or _ENGINES.fullmatch(link.name):
         return False
     own = [ip_address(a.address) for a in host.addresses if a.link == link.name]

@@ -26,7 +26,7 @@ _WHY: Final = (
     "benchmarks do not belong on a network in use (RFC 6815), and a macvlan's parent goes "
     "promiscuous and shares its switch port with every child"
 )
-_ANYWAY: Final = "name an interface that nobody needs, or add --parent-in-use"
+_ANYWAY: Final = "name an interface that is not in use, or add --parent-in-use"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def resume(
 ) -> Ending | None:
     """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
-    Returns how it ended; None where it had ended before, and nothing that is asked for extends it.
+    Returns how it ended; None if it had ended before, and nothing that is asked for extends it.
     `force` goes on although the machine is not as it was.
 
     Raises:

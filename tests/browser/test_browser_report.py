@@ -116,7 +116,7 @@ def test_without_scripts_the_answer_is_drawn_and_every_figure_is_a_table(
 
     assert sideways(live) <= 0
     assert texts(live, ".lead")[0].startswith("Against host, ")
-    assert len(texts(live, ".answers .told")) == 5
+    assert len(texts(live, ".answers .verdicts")) == 5
     assert count(live, ".overview tbody .dot") == 9
     assert count(live, ".forest .dot") == 9
     assert count(live, "svg.path") == 5

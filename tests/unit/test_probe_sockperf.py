@@ -354,7 +354,7 @@ def test_a_line_that_is_none_of_its_log_is_an_error(line: str, words: str) -> No
 
 
 def test_without_a_log_or_a_slice_there_is_no_number() -> None:
-    with pytest.raises(ProbeError, match="told no single round trip"):
+    with pytest.raises(ProbeError, match="logged no round trip"):
         replace(TCP, client=replace(TCP.client, stderr="packet, txTime(sec)")).read()
     with pytest.raises(ProbeError, match="no slice was measured"):
         replace(TCP, windows=()).read()

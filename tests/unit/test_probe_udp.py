@@ -127,7 +127,7 @@ def test_a_sender_that_fell_short_of_its_rate_gives_no_number() -> None:
 def test_versions_that_do_not_tell_what_came_are_skipped_by_name() -> None:
     said = UdpRate().cannot(case("iperf3", "3.9", "udp"))
 
-    assert said == "iperf3 3.9 does not tell how much UDP the receiver got; 3.11 and later do"
+    assert said == "iperf3 3.9 does not report what a UDP receiver got; 3.11 and later do"
     assert all(UdpRate().cannot(case("iperf3", *key)) is None for key in GOLDEN)
     unknown = case("iperf3", "3.18", "unknown-option")
     old = replace(unknown, stderr=unknown.stderr.replace("no-such-option", "dont-fragment"))

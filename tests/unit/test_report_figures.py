@@ -113,7 +113,7 @@ def test_one_block_promises_nothing() -> None:
     order = order_of(reported(blocks=1))
 
     assert order
-    assert all("no order can be told" in sentence for sentence in order)
+    assert all("there is no order" in sentence for sentence in order)
 
 
 def test_failures_alone_give_no_figure_of_values() -> None:
@@ -359,7 +359,7 @@ def test_a_search_is_read_from_what_the_trial_told() -> None:
 
     assert found.loads == (Load(1e10, 2e9, 0.5), Load(9e8, 9e8, 0.0))
     assert found.goals[0] == Goal("ndr", 0.0, 9e8, 1e9, "found")
-    assert found.goals[1] == Goal("pdr01", 0.001, None, None, "not told")
+    assert found.goals[1] == Goal("pdr01", 0.001, None, None, "unknown")
 
 
 class TestCpuSplit:
@@ -368,7 +368,7 @@ class TestCpuSplit:
         "trial.cgroup_client": 0.6,
         "trial.cgroup_client_system": 0.5,
         "trial.cgroup_server": 1.0,
-        "trial.cgroup_server_system": Absent("its share in the kernel is not told"),
+        "trial.cgroup_server_system": Absent("its share in the kernel is unknown"),
         "trial.unattributed": -0.1,
         "trial.busy_softirq": 0.3,
     }
@@ -510,7 +510,7 @@ class TestOrder:
             self.rtt("bridge", SAME, None, None), self.rtt("container", CROSS, None, None)
         )
 
-        assert found.endswith("so no order can be told.")
+        assert found.endswith("so there is no order.")
 
     def test_a_driver_that_was_not_measured_at_a_step_is_not_ranked_there(self) -> None:
         found = self.told(

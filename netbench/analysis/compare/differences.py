@@ -92,8 +92,8 @@ def _plan(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
     found = {(f"plan.{name}", Scope()): value for name, value in facts.items()}
     for at in plan.placements:
         if at.placement != Placement.NONE:
-            told = f"client {at.client}, server {at.server}"
-            found["plan.cpus", Scope(placement=at.placement)] = told
+            text = f"client {at.client}, server {at.server}"
+            found["plan.cpus", Scope(placement=at.placement)] = text
     return found
 
 
@@ -144,8 +144,8 @@ class Watcher:
             (end.role.value, link.index): link for end in record.endpoints for link in end.links
         }
         hops = record.path.hops
-        told = tuple(f"{hop.namespace} {hop.kind or hop.link}" for hop in hops)
-        self._seen[_LINKS, Scope(cell.driver, cell.path.value)][told] = None
+        route = tuple(f"{hop.namespace} {hop.kind or hop.link}" for hop in hops)
+        self._seen[_LINKS, Scope(cell.driver, cell.path.value)][route] = None
         for number, hop in enumerate(hops, 1):
             here = Scope(cell.driver, cell.path.value, detail=_name(number, hop))
             for name, value in _values(hop, links.get((hop.namespace, hop.index))):

@@ -50,7 +50,7 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
     one of its containers runs.
     """
     label = RUN if run is None else f"{RUN}={run}"
-    with clients.lend("list what is ours") as api:
+    with clients.lend("list what netbench made") as api:
         containers = api.containers(all=True, filters={"label": label})
         networks = api.networks(filters={"label": label})
         images = api.images(filters={"label": IMAGE}) if run is None else []

@@ -117,7 +117,7 @@ def _parsed(url: str) -> tuple[tuple[str, ...], str]:
     if not parts.hostname:
         problem = "names no host"
     elif parts.password is not None:
-        problem = "holds a password, which ssh takes from nobody: use a key"
+        problem = "holds a password, which ssh does not accept: use a key"
         url = f"ssh://...@{parts.hostname}"
     elif parts.query or parts.fragment:
         problem = "holds more than user, host, port and the socket's path"

@@ -74,7 +74,7 @@ class Table(dict[str, Any]):
 
 
 def number(value: object) -> float | None:
-    """Return a count or quantity, None where it is none that could be meant."""
+    """Return a count or quantity, None if it is none that could be meant."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value < _LARGEST else None
@@ -106,7 +106,7 @@ def client_argv(address: str, port: int) -> tuple[str, ...]:
 
 
 def version_of(done: Completed) -> tuple[int, int] | None:
-    """Return the version that a client's JSON names, None where it names none."""
+    """Return the version that a client's JSON names, None if it names none."""
     try:
         found = _VERSION.search(str(_document(done).table("start").get("version")))
     except ProbeError:
@@ -203,7 +203,7 @@ def measurements(throughput: float, retransmits: float | None) -> tuple[Measurem
 
 
 def total(counts: Iterable[float | None]) -> float | None:
-    """Return the sum of some counts, None where one is unknown."""
+    """Return the sum of some counts, None if one is unknown."""
     known = list(counts)
     return None if None in known else math.fsum(count for count in known if count is not None)
 

@@ -161,9 +161,9 @@ def _added(document: Table, flows: Iterable[_Flow], shares: Collection[float]) -
 
     The package reads one direction alone, and before 3.11 both have the same names in the sums.
     """
-    told = document.table("end", "sum_received").number("bits_per_second")
-    if told is None or not any(math.isclose(told, share, rel_tol=0.01) for share in shares):
-        raise ProbeError(f"iperf3: {told} bit/s is not what the bytes of its streams give")
+    reported = document.table("end", "sum_received").number("bits_per_second")
+    if reported is None or not any(math.isclose(reported, share, rel_tol=0.01) for share in shares):
+        raise ProbeError(f"iperf3: {reported} bit/s is not what the bytes of its streams give")
     return math.fsum(shares), iperf3.total(flow.retransmits for flow in flows)
 
 

@@ -5,7 +5,7 @@ of them that may have more, the *exceed ratio*. A load that so many short trials
 bound* of the goal, one that they miss an *upper bound*; until that is certain it is neither. The
 *relevant upper bound* is the smallest upper bound, the *relevant lower bound* the largest lower
 bound beneath it: the result of the goal. Every goal learns from every trial. A trial whose sender
-did not reach the load has missed every goal: nobody knows what the path would have lost.
+did not reach the load has missed every goal: what the path would have lost is unknown.
 """
 
 import math
@@ -78,7 +78,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Relevant bounds of one goal, bit/s; None where there is none."""
+    """Relevant bounds of one goal, bit/s; None if there is none."""
 
     lower: int | None
     upper: int | None
@@ -116,7 +116,7 @@ def bounds(trials: Sequence[LoadTrial], goal: float, limits: Limits) -> Bounds:
 
 
 def next_load(trials: Sequence[LoadTrial], goals: Sequence[float], limits: Limits) -> int | None:
-    """Return the load to try next, None where every goal is reached or the trials are used up."""
+    """Return the load to try next, None if every goal is reached or the trials are used up."""
     if not trials:
         return limits.cap
     if len(trials) >= limits.most:
@@ -126,7 +126,7 @@ def next_load(trials: Sequence[LoadTrial], goals: Sequence[float], limits: Limit
 
 
 def _towards(trials: Sequence[LoadTrial], goal: float, limits: Limits) -> int | None:
-    """Return the load that tells most about one goal, None where it is reached."""
+    """Return the load that says most about one goal, None if it is reached."""
     classes, found = _classes(trials, goal, limits.trials), bounds(trials, goal, limits)
     first, lower, upper = trials[0], found.lower, found.upper
     if upper is None and first.exceeds(goal):

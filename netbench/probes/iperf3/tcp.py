@@ -75,15 +75,15 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return throughput, retransmits and the slices."""
-        theirs = iperf3.read(client, "TCP", stopped=True)
+        at_client = iperf3.read(client, "TCP", stopped=True)
         if server is None:
             raise ProbeError("iperf3's server did not end with its client")
-        ours = iperf3.read(server, "TCP", Role.SERVER, stopped=True)
+        at_server = iperf3.read(server, "TCP", Role.SERVER, stopped=True)
         slices = tuple(self._slice(window) for window in windows)
         throughput = geometric_mean(self.values_of(slices))
-        self._hold_together({Role.CLIENT: theirs, Role.SERVER: ours}, windows)
+        self._hold_together({Role.CLIENT: at_client, Role.SERVER: at_server}, windows)
         # Of the whole session, pauses included.
-        senders = [theirs] * (not self.reverse) + [ours] * self._returns
+        senders = [at_client] * (not self.reverse) + [at_server] * self._returns
         retransmits = iperf3.total(_sent_again(document) for document in senders)
         returned = sum(one.returned for one in slices)
         return Session(
@@ -115,9 +115,9 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
         """Raise where iperf3 says that it has read less than the kernel counted."""
         counts = [window.counts for window in windows if window.counts]
         for role, read in self._carried(counts[0][0], counts[-1][1]).items():
-            told = _received(ends[role])
-            if told < _TRUSTED * read:
-                said = f"received {told:.0f} bytes where its process read {read}"
+            reported = _received(ends[role])
+            if reported < _TRUSTED * read:
+                said = f"received {reported:.0f} bytes where its process read {read}"
                 raise ProbeError(f"iperf3 says that it {said}")
 
 

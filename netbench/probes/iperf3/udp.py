@@ -80,7 +80,7 @@ class UdpRate(iperf3.Iperf3, Probe):
         return iperf3.GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
 
     def unfit(self, mtu: int, family: Family) -> str | None:
-        """Return why no datagram passes links of this MTU whole, None where they pass.
+        """Return why no datagram passes links of this MTU whole, None if they pass.
 
         iperf3 ends such a test with exit code 0 and zeros.
         """
@@ -96,8 +96,8 @@ class UdpRate(iperf3.Iperf3, Probe):
         """Forbidding fragments came with iperf3 3.10, the receiver's own bytes with 3.11."""
         version = iperf3.version_of(done)
         if version is not None and version < _RECEIVER_SINCE:
-            told = ".".join(map(str, version))
-            return f"iperf3 {told} does not tell how much UDP the receiver got; 3.11 and later do"
+            number = ".".join(map(str, version))
+            return f"iperf3 {number} does not report what a UDP receiver got; 3.11 and later do"
         return iperf3.Iperf3.cannot(self, done)
 
     def parse(self, client: Completed, server: Completed | None) -> Sample:  # noqa: ARG002 - the client's JSON holds both ends' figures
@@ -110,9 +110,13 @@ class UdpRate(iperf3.Iperf3, Probe):
         document = iperf3.read(client, "UDP")
         sent, got = (document.table("end", side) for side in ("sum_sent", "sum_received"))
         wanted, sent_rate, throughput = bit_rate(self.rate), _rate(sent), _rate(got)
-        told, jitter = got.number("bits_per_second"), got.number("jitter_ms")
-        if told is None or jitter is None or not math.isclose(told, throughput, rel_tol=0.01):
-            raise ProbeError(f"iperf3: {told} bit/s with a jitter of {jitter} ms cannot be")
+        reported, jitter = got.number("bits_per_second"), got.number("jitter_ms")
+        if (
+            reported is None
+            or jitter is None
+            or not math.isclose(reported, throughput, rel_tol=0.01)
+        ):
+            raise ProbeError(f"iperf3: {reported} bit/s with a jitter of {jitter} ms cannot be")
         if self.volume is None:
             words = "{asked} were to be sent, and the sender sent {came}"
             iperf3.check_window(document, self.seconds)

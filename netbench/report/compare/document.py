@@ -71,7 +71,7 @@ def _differences(comparison: RunComparison) -> list[DifferenceRow]:
 
 
 def _value(value: FactValue | None) -> Value:
-    """Return a fact's value; None where the run does not have it, be it recorded as absent."""
+    """Return a fact's value; None if the run does not have it, be it recorded as absent."""
     if isinstance(value, tuple):
         return list(value)
     return None if isinstance(value, Absent) else value

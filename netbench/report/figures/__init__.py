@@ -22,15 +22,15 @@ class Chapter:
     figures: tuple[Figure, ...]
 
 
-def chapters(scene: FigureData) -> tuple[Chapter, ...]:
+def chapters(source: FigureData) -> tuple[Chapter, ...]:
     """Return every figure that the run has data for."""
     found = (
-        Chapter("trials", "Every block, slice by slice", trials(scene)),
-        Chapter("tails", "Round-trip times, percentile by percentile", curves(scene)),
-        Chapter("series", "Throughput over time", series(scene)),
-        Chapter("loads", "UDP: what is lost at which load", rate_search(scene)),
-        Chapter("cpu-split", "Where the CPU time went", cpu_split(scene)),
-        Chapter("lifecycle", "Creating and removing", lifecycle(scene)),
-        Chapter("machine", "The course of the machine", sentinel(scene)),
+        Chapter("trials", "Every block, slice by slice", trials(source)),
+        Chapter("tails", "Round-trip times, percentile by percentile", curves(source)),
+        Chapter("series", "Throughput over time", series(source)),
+        Chapter("loads", "UDP: what is lost at which load", rate_search(source)),
+        Chapter("cpu-split", "Where the CPU time went", cpu_split(source)),
+        Chapter("lifecycle", "Creating and removing", lifecycle(source)),
+        Chapter("machine", "The course of the machine", sentinel(source)),
     )
     return tuple(chapter for chapter in found if chapter.figures)

@@ -128,12 +128,12 @@ def spans(values: Mapping[str, float], unit: str) -> str:
     return f"from {shown[low]} ({low}) to {shown[high]} ({high}), {len(values)} drivers"
 
 
-def medians(scene: FigureData, key: CellKey, metric: str) -> dict[str, float]:
+def medians(source: FigureData, key: CellKey, metric: str) -> dict[str, float]:
     """Return the median of each driver that was measured in a cell, the baseline first."""
-    return scene.by_driver(
+    return source.by_driver(
         {
             cell.driver: cell.median
-            for cell in scene.analysis.cells
+            for cell in source.analysis.cells
             if cell.metric == metric
             and not cell.replica
             and cell.median is not None
@@ -177,9 +177,9 @@ def in_legend(name: str, like: Trace) -> Trace:
     return replace(empty, name=name, colour=QUIET.light, legend=True)
 
 
-def in_order(scene: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:
+def in_order(source: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:
     """Return cells in the order of the verdict's table, others behind it."""
-    first = [key_of(c) for c in primaries(scene.analysis)]
+    first = [key_of(c) for c in primaries(source.analysis)]
     return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
 
 

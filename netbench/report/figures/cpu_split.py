@@ -46,29 +46,29 @@ _HOW: Final = (
 _SOFTIRQ: Final = "of all this, in softirq"
 
 
-def cpu_split(scene: FigureData) -> tuple[Figure, ...]:
+def cpu_split(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell whose cost can be split."""
     groups: defaultdict[tuple[CellKey, str], dict[str, CostSplit]] = defaultdict(dict)
-    for split in scene.digest.splits:
+    for split in source.digest.splits:
         groups[split.cell, split.per][split.driver] = split
-    every = in_order(scene, dict.fromkeys(key for key, _ in groups))
-    keys = [key for key in every if _wanted(scene, key)] or every
+    every = in_order(source, dict.fromkeys(key for key, _ in groups))
+    keys = [key for key in every if _wanted(source, key)] or every
     note = "" if len(keys) == len(every) else f" {_LEFT}"
     return tuple(
-        _figure(scene, key, list(scene.by_driver(splits).values()), note)
+        _figure(source, key, list(source.by_driver(splits).values()), note)
         for wanted in keys
         for (key, _), splits in groups.items()
         if key == wanted
     )
 
 
-def _wanted(scene: FigureData, key: CellKey) -> bool:
+def _wanted(source: FigureData, key: CellKey) -> bool:
     """Return whether the run is judged by a cell, or its rate is fixed: then like meets like."""
-    rates = {probe.name for probe in scene.plan.probes if "rate" in dict(probe.parameters)}
-    return key in {key_of(c) for c in primaries(scene.analysis)} or key.probe in rates
+    rates = {probe.name for probe in source.plan.probes if "rate" in dict(probe.parameters)}
+    return key in {key_of(c) for c in primaries(source.analysis)} or key.probe in rates
 
 
-def _figure(scene: FigureData, key: CellKey, splits: list[CostSplit], note: str) -> Figure:
+def _figure(source: FigureData, key: CellKey, splits: list[CostSplit], note: str) -> Figure:
     per = splits[0].per
     costs = {split.driver: _cost(split) for split in splits}
     names = [part for part in PARTS if any(part in dict(split.parts) for split in splits)]
@@ -84,7 +84,7 @@ def _figure(scene: FigureData, key: CellKey, splits: list[CostSplit], note: str)
         title=f"CPU time per {per}, {key.probe} {key.place}: "
         f"{spans(costs, units.SECONDS)}{_below(splits)}",
         caption=f"{placed(key)}{f' {_HOW}' if drawn else ''}{note}",
-        picture=_picture(scene, per, drawn, names) if drawn else None,
+        picture=_picture(source, per, drawn, names) if drawn else None,
         headers=("driver", "records", f"CPU time per {per}", *names, _SOFTIRQ),
         things=splits,
         row=lambda split: _row(split, names),
@@ -127,7 +127,7 @@ def _share(seconds: float | None, cost: float) -> str:
     return f"{units.quantity(seconds, units.SECONDS)} ({seconds / cost * 100:.0f} %)"
 
 
-def _picture(scene: FigureData, per: str, splits: list[CostSplit], names: list[str]) -> Picture:
+def _picture(source: FigureData, per: str, splits: list[CostSplit], names: list[str]) -> Picture:
     scale, unit = scaled(map(_cost, splits), units.SECONDS)
     drivers = [split.driver for split in splits]
     parts = [
@@ -135,7 +135,7 @@ def _picture(scene: FigureData, per: str, splits: list[CostSplit], names: list[s
             name=name,
             mode="bars",
             colour=QUIET.light,
-            colours=tuple(map(scene.colour, drivers)),
+            colours=tuple(map(source.colour, drivers)),
             opacity=PARTS[name],
             x=[None if (s := dict(one.parts).get(name)) is None else s / scale for one in splits],
             y=[row_of(drivers, driver) for driver in drivers],

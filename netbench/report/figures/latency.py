@@ -49,33 +49,33 @@ class _Curve:
     largest: float | None
 
 
-def curves(scene: FigureData) -> tuple[Figure, ...]:
+def curves(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell with round-trip times, that under load with its idle one."""
-    found = _curves(scene)
-    idle = idle_probes(scene.plan)
+    found = _curves(source)
+    idle = idle_probes(source.plan)
     loaded = {
         CellKey(key.path, idle[key.probe], key.placement): key for key in found if key.probe in idle
     }
     beside = {key for idle_key, key in loaded.items() if idle_key in found}
     return tuple(
-        _figure(scene, key, found[key], found[loaded[key]] if key in loaded else [])
-        for key in in_order(scene, found)
+        _figure(source, key, found[key], found[loaded[key]] if key in loaded else [])
+        for key in in_order(source, found)
         if key not in beside
     )
 
 
-def _curves(scene: FigureData) -> dict[CellKey, list[_Curve]]:
+def _curves(source: FigureData) -> dict[CellKey, list[_Curve]]:
     """Return the curves of each cell: of all records together, else of the median one."""
-    loaded = idle_probes(scene.plan)
+    loaded = idle_probes(source.plan)
     found: dict[CellKey, dict[str, _Curve]] = {}
-    for line in scene.digest.lines:
+    for line in source.digest.lines:
         if line.chosen and line.quantiles:
             cell = found.setdefault(line.cell, {})
             cell[line.driver] = _of_line(line, loaded=line.cell.probe in loaded)
-    for times in scene.digest.times:
+    for times in source.digest.times:
         cell = found.setdefault(times.cell, {})
         cell[times.driver] = _of_times(times, loaded=times.cell.probe in loaded)
-    return {key: list(scene.by_driver(cell).values()) for key, cell in found.items()}
+    return {key: list(source.by_driver(cell).values()) for key, cell in found.items()}
 
 
 def _of_line(line: DrawnRecord, *, loaded: bool) -> _Curve:
@@ -129,7 +129,7 @@ def _spaced(points: Iterable[tuple[float, float]]) -> Iterable[tuple[float, floa
             last = x, y
 
 
-def _figure(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Figure:
+def _figure(source: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Figure:
     drivers = {curve.driver for curve in (*idle, *loaded)}
     how = (
         "A strong line counts all round trips of a driver where the tool gives each of them, else "
@@ -142,9 +142,9 @@ def _figure(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_C
         how = f"Lines of {len(drivers)} drivers could not be distinguished; the table has all. "
     return figure(
         f"curves-{key.slug}",
-        title=_title(key, idle, medians(scene, key, "rtt_p99"), loaded),
+        title=_title(key, idle, medians(source, key, "rtt_p99"), loaded),
         caption=f"{placed(key)} {how}Percentiles are never averaged.",
-        picture=_picture(scene, key, idle, loaded) if len(drivers) <= MOST else None,
+        picture=_picture(source, key, idle, loaded) if len(drivers) <= MOST else None,
         headers=(
             *("driver", "load", "of", "round trips"),
             *("p50", "p90", "p99", "p99.9", "p99.99", "largest"),
@@ -154,15 +154,15 @@ def _figure(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_C
     )
 
 
-def _picture(scene: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Picture:
+def _picture(source: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Picture:
     every = [*idle, *loaded]
     scale, name = scaled((value for curve in every for _, value in curve.points), units.SECONDS)
     first = {curve.driver: curve for curve in reversed(every)}
-    thin = [_thin(scene, key, driver, scale) for driver in first]
-    strong = [_strong(scene, c, scale, legend=first[c.driver] is c) for c in every]
+    thin = [_thin(source, key, driver, scale) for driver in first]
+    strong = [_strong(source, c, scale, legend=first[c.driver] is c) for c in every]
     looks = {"idle": idle, "beside a stream": loaded} if loaded else {}
     legend = [
-        in_legend(words, _strong(scene, own[0], scale, legend=True))
+        in_legend(words, _strong(source, own[0], scale, legend=True))
         for words, own in looks.items()
         if own
     ]
@@ -206,12 +206,12 @@ def _row(curve: _Curve) -> tuple[str, ...]:
     )
 
 
-def _strong(scene: FigureData, curve: _Curve, scale: float, *, legend: bool) -> Trace:
+def _strong(source: FigureData, curve: _Curve, scale: float, *, legend: bool) -> Trace:
     return Trace(
         name=curve.driver,
         mode="lines",
         legend=legend,
-        colour=scene.colour(curve.driver),
+        colour=source.colour(curve.driver),
         x=[x for x, _ in curve.points],
         y=[y / scale for _, y in curve.points],
         width=2.5,
@@ -221,15 +221,17 @@ def _strong(scene: FigureData, curve: _Curve, scale: float, *, legend: bool) -> 
     )
 
 
-def _thin(scene: FigureData, key: CellKey, driver: str, scale: float) -> Trace:
+def _thin(source: FigureData, key: CellKey, driver: str, scale: float) -> Trace:
     """Return all single records of a driver that are kept, as one trace with gaps."""
     lines = [
-        _rareness(line) for line in scene.digest.lines if line.driver == driver and line.cell == key
+        _rareness(line)
+        for line in source.digest.lines
+        if line.driver == driver and line.cell == key
     ]
     return Trace(
         name=driver,
         mode="lines",
-        colour=scene.colour(driver),
+        colour=source.colour(driver),
         x=gaps([at for at, _ in line] for line in lines),
         y=gaps([value / scale for _, value in line] for line in lines),
         opacity=0.3,

@@ -43,23 +43,23 @@ _TITLES: Final = {
 _Times = dict[tuple[str, str], list[TrialPoint]]  # by driver and phase
 
 
-def lifecycle(scene: FigureData) -> tuple[Figure, ...]:
+def lifecycle(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell of the control plane."""
-    shown = (p for p in scene.analysis.points if p.metric in PHASES and not p.replica)
+    shown = (p for p in source.analysis.points if p.metric in PHASES and not p.replica)
     found = grouped((key_of(point), point) for point in shown)
-    return tuple(_figure(scene, key, found[key]) for key in in_order(scene, found))
+    return tuple(_figure(source, key, found[key]) for key in in_order(source, found))
 
 
-def _figure(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
+def _figure(source: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     shown, note = thinned(points)
-    every = _grouped(scene, points)
+    every = _grouped(source, points)
     return figure(
         f"lifecycle-{key.slug}",
         title=_title(key, every),
         caption=f"{placed(key)} Each faint mark is one trial, the strong one the driver's median, "
         "with a bar from the lower to the upper quartile. Where a driver has no network of its own "
         f"to create, there is no such time.{note}",
-        picture=_picture(scene, every, _grouped(scene, shown)),
+        picture=_picture(source, every, _grouped(source, shown)),
         headers=(
             *("driver", "phase", "trials"),
             *("lowest", "lower quartile", "median", "upper quartile", "highest"),
@@ -69,10 +69,10 @@ def _figure(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure
     )
 
 
-def _grouped(scene: FigureData, points: list[TrialPoint]) -> _Times:
+def _grouped(source: FigureData, points: list[TrialPoint]) -> _Times:
     """Return the points by driver, the baseline first, and by phase."""
     found = grouped(((point.driver, point.metric), point) for point in points)
-    order = ((driver, metric) for driver in scene.colours for metric in PHASES)
+    order = ((driver, metric) for driver in source.colours for metric in PHASES)
     return {name: found[name] for name in order if name in found}
 
 
@@ -102,13 +102,13 @@ def _row(driver: str, metric: str, points: list[TrialPoint]) -> tuple[str, ...]:
     return (driver, PHASES[metric].words, str(len(values)), *times)
 
 
-def _picture(scene: FigureData, every: _Times, drawn: _Times) -> Picture:
+def _picture(source: FigureData, every: _Times, drawn: _Times) -> Picture:
     scale, name = scaled((p.value for own in every.values() for p in own), units.SECONDS)
     drivers = list(dict.fromkeys(driver for driver, _ in every))
     traces: list[Trace] = []
     strong: dict[str, Trace] = {}
     for (driver, metric), own in every.items():
-        row, colour = row_of(drivers, driver), scene.colour(driver)
+        row, colour = row_of(drivers, driver), source.colour(driver)
         few = drawn.get((driver, metric), [])
         faint = marked(PHASES[metric], [p.value / scale for p in few], row, colour)
         texts = [f"record {point.record}, block {point.block}" for point in few]

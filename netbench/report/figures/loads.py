@@ -54,28 +54,28 @@ _GOALS: Final = tuple(
 )
 
 
-def rate_search(scene: FigureData) -> tuple[Figure, ...]:
+def rate_search(source: FigureData) -> tuple[Figure, ...]:
     """Return two figures for each cell with searches: the loads that were tried, and the rates."""
-    groups = grouped((search.cell, search) for search in scene.digest.searches)
+    groups = grouped((search.cell, search) for search in source.digest.searches)
     return tuple(
         made
-        for key in in_order(scene, groups)
-        for made in (_tried(scene, key, groups[key]), _rates(scene, key, groups[key]))
+        for key in in_order(source, groups)
+        for made in (_tried(source, key, groups[key]), _rates(source, key, groups[key]))
     )
 
 
-def _tried(scene: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figure:
+def _tried(source: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figure:
     every = [(search, load) for search in searches for load in search.loads]
-    loads = scene.by_driver(grouped((search.driver, load) for search, load in every))
-    kept = medians(scene, key, "ndr")
-    drivers, note = chosen({d: kept.get(d, 0.0) for d in loads}, scene.analysis.baseline)
+    loads = source.by_driver(grouped((search.driver, load) for search, load in every))
+    kept = medians(source, key, "ndr")
+    drivers, note = chosen({d: kept.get(d, 0.0) for d in loads}, source.analysis.baseline)
     highest = [max(load.offered for load in found) for found in loads.values()]
     scale, name = scaled(highest, units.BITS_PER_SECOND)
     traces = []
     for driver in drivers:
         found, left = thinned(loads[driver], 300)
         note = note or left
-        traces.append(_points(scene, driver, found, scale))
+        traces.append(_points(source, driver, found, scale))
     return figure(
         f"loads-{key.slug}",
         title=_title(key, loads),
@@ -91,10 +91,10 @@ def _tried(scene: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figu
     )
 
 
-def _points(scene: FigureData, driver: str, loads: list[Load], scale: float) -> Trace:
+def _points(source: FigureData, driver: str, loads: list[Load], scale: float) -> Trace:
     return Trace(
         name=driver,
-        colour=scene.colour(driver),
+        colour=source.colour(driver),
         legend=True,
         x=[load.offered / scale for load in loads],
         y=[max(load.loss * 100, FLOOR) for load in loads],
@@ -127,10 +127,10 @@ def _load_row(search: SearchTrial, load: Load) -> tuple[str, ...]:
     )
 
 
-def _rates(scene: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figure:
+def _rates(source: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figure:
     every = [(search, goal) for search in searches for goal in search.goals]
-    goals = scene.by_driver(grouped((search.driver, goal) for search, goal in every))
-    found = medians(scene, key, "ndr")
+    goals = source.by_driver(grouped((search.driver, goal) for search, goal in every))
+    found = medians(source, key, "ndr")
     return figure(
         f"rates-{key.slug}",
         title=f"Rate without loss of {key.probe} {key.place}: "
@@ -139,19 +139,19 @@ def _rates(scene: FigureData, key: CellKey, searches: list[SearchTrial]) -> Figu
         "load that keeps the goal; its bar runs from the lowest such load to the lowest one above "
         "it that misses the goal, so the true rate lies on it. A hollow mark was kept at the "
         "highest load that may be tried, and may go on beyond.",
-        picture=_rates_picture(scene, goals),
+        picture=_rates_picture(source, goals),
         headers=("driver", "record", "block", "goal", "rate", "misses it at", "the search ended"),
         things=every,
         row=lambda thing: _goal_row(*thing),
     )
 
 
-def _rates_picture(scene: FigureData, goals: dict[str, list[Goal]]) -> Picture:
+def _rates_picture(source: FigureData, goals: dict[str, list[Goal]]) -> Picture:
     rates = [goal.lower for own in goals.values() for goal in own if goal.lower]
     scale, name = scaled(rates or [1e9], units.BITS_PER_SECOND)
     drivers = list(goals)
     traces = [
-        _rate(metric, found, row_of(drivers, driver), scene.colour(driver), scale)
+        _rate(metric, found, row_of(drivers, driver), source.colour(driver), scale)
         for driver, own in goals.items()
         for metric, found in grouped((goal.metric, goal) for goal in own).items()
     ]

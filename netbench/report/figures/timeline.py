@@ -28,19 +28,19 @@ from netbench.report.palette import INK
 from netbench.spec import Placement
 
 
-def series(scene: FigureData) -> tuple[Figure, ...]:
+def series(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure of throughput over time for each cell that has it."""
-    found = grouped((line.cell, line) for line in scene.digest.lines if line.series)
-    return tuple(_series(scene, key, found[key]) for key in in_order(scene, found))
+    found = grouped((line.cell, line) for line in source.digest.lines if line.series)
+    return tuple(_series(source, key, found[key]) for key in in_order(source, found))
 
 
-def _series(scene: FigureData, key: CellKey, lines: list[DrawnRecord]) -> Figure:
+def _series(source: FigureData, key: CellKey, lines: list[DrawnRecord]) -> Figure:
     have = {line.driver for line in lines}
-    values = {d: v for d, v in medians(scene, key, "throughput").items() if d in have}
-    drivers, note = chosen(values, scene.analysis.baseline)
+    values = {d: v for d, v in medians(source, key, "throughput").items() if d in have}
+    drivers, note = chosen(values, source.analysis.baseline)
     scale, name = scaled((p.value for line in lines for p in line.series), units.BITS_PER_SECOND)
-    traces = [_thin(scene, driver, lines, scale) for driver in drivers]
-    traces += [_strong(scene, e, scale) for e in lines if e.chosen and e.driver in drivers]
+    traces = [_thin(source, driver, lines, scale) for driver in drivers]
+    traces += [_strong(source, e, scale) for e in lines if e.chosen and e.driver in drivers]
     return figure(
         f"series-{key.slug}",
         title=_series_title(key, lines),
@@ -94,13 +94,13 @@ def _series_title(key: CellKey, lines: list[DrawnRecord]) -> str:
     return f"{what}: from the first half to the second it changes by {' to '.join(span)}"
 
 
-def _thin(scene: FigureData, driver: str, lines: list[DrawnRecord], scale: float) -> Trace:
+def _thin(source: FigureData, driver: str, lines: list[DrawnRecord], scale: float) -> Trace:
     """Return the other records of a driver as one trace with gaps."""
     lines = [line for line in lines if line.driver == driver and not line.chosen]
     return Trace(
         name=driver,
         mode="lines",
-        colour=scene.colour(driver),
+        colour=source.colour(driver),
         x=gaps(_middles(line) for line in lines),
         y=gaps([point.value / scale for point in line.series] for line in lines),
         opacity=0.3,
@@ -108,12 +108,12 @@ def _thin(scene: FigureData, driver: str, lines: list[DrawnRecord], scale: float
     )
 
 
-def _strong(scene: FigureData, line: DrawnRecord, scale: float) -> Trace:
+def _strong(source: FigureData, line: DrawnRecord, scale: float) -> Trace:
     return Trace(
         name=line.driver,
         mode="lines+markers",
         legend=True,
-        colour=scene.colour(line.driver),
+        colour=source.colour(line.driver),
         x=_middles(line),
         y=[point.value / scale for point in line.series],
         width=2.5,
@@ -126,9 +126,9 @@ def _middles(line: DrawnRecord) -> list[float]:
     return [(point.start + point.end) / 2 for point in line.series]
 
 
-def sentinel(scene: FigureData) -> tuple[Figure, ...]:
+def sentinel(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each placement with sentinel readings."""
-    found = grouped((point.placement, point) for point in scene.analysis.sentinel)
+    found = grouped((point.placement, point) for point in source.analysis.sentinel)
     return tuple(_sentinel(placement, points) for placement, points in found.items())
 
 

@@ -48,49 +48,49 @@ class _Frame:
         return self.number + ((block - 1 + within) / self.blocks - 0.5) * WIDTH
 
 
-def trials(scene: FigureData) -> tuple[Figure, ...]:
+def trials(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
-    main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(scene.analysis)}
+    main = {(c.path, c.probe, c.placement, c.metric) for c in primaries(source.analysis)}
     shown = (
         point
-        for point in scene.analysis.points
+        for point in source.analysis.points
         if (point.path, point.probe, point.placement, point.metric) in main
     )
     found = grouped(((key_of(p), p.metric), p) for p in shown)
     return tuple(
-        _trials(scene, key, points)
-        for wanted in in_order(scene, dict.fromkeys(key for key, _ in found))
+        _trials(source, key, points)
+        for wanted in in_order(source, dict.fromkeys(key for key, _ in found))
         for (key, _), points in found.items()
         if key == wanted
     )
 
 
-def _trials(scene: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
+def _trials(source: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     metric, last = points[0].metric, max(point.block for point in points)
-    slices = _slices(scene, key, metric)
+    slices = _slices(source, key, metric)
     shown, note = thinned(points)
     return figure(
         f"trials-{key.slug}-{metric}",
-        title=finding(scene.analysis, key),
+        title=finding(source.analysis, key),
         caption=f"{placed(key)} Each large point is the value of one block: of a session, or of a "
         "trial that ran whole. Within a driver, blocks run from left to right."
         f"{_note(slices, last)} The short line is the median.{note}",
-        picture=_picture(scene, _frames(scene, points, last), shown, slices, key),
+        picture=_picture(source, _frames(source, points, last), shown, slices, key),
         headers=("driver", "block", "record", "value"),
         things=points,
         row=_row,
     )
 
 
-def _frames(scene: FigureData, points: list[TrialPoint], last: int) -> list[_Frame]:
+def _frames(source: FigureData, points: list[TrialPoint], last: int) -> list[_Frame]:
     """Return the column of each arm, the baseline's first."""
     arms = sorted(
         {Arm(point.driver, point.replica) for point in points},
-        key=lambda arm: (arm.driver != scene.analysis.baseline, arm),
+        key=lambda arm: (arm.driver != source.analysis.baseline, arm),
     )
     scale, unit = scaled([point.value for point in points], points[0].unit)
     return [
-        _Frame(arm, scene.colour(arm.driver), number, last, scale, unit)
+        _Frame(arm, source.colour(arm.driver), number, last, scale, unit)
         for number, arm in enumerate(arms)
     ]
 
@@ -101,7 +101,7 @@ def _row(p: TrialPoint) -> tuple[str, ...]:
 
 
 def _picture(
-    scene: FigureData,
+    source: FigureData,
     frames: list[_Frame],
     points: list[TrialPoint],
     slices: dict[str, list[_Part]],
@@ -124,16 +124,16 @@ def _picture(
         ),
         Axis(f"{metric_title(metric)}, {frames[0].unit}", to_zero=True),
         tuple(traces),
-        tuple(_medians(scene, key, metric, frames)),
+        tuple(_medians(source, key, metric, frames)),
     )
 
 
-def _slices(scene: FigureData, key: CellKey, metric: str) -> dict[str, list[_Part]]:
+def _slices(source: FigureData, key: CellKey, metric: str) -> dict[str, list[_Part]]:
     """Return the slices of the sessions that are kept whole, where they measure this metric."""
-    if leading(scene.plan).get(key.probe) != metric:
+    if leading(source.plan).get(key.probe) != metric:
         return {}
     found: dict[str, list[_Part]] = {}
-    for line in scene.digest.lines:
+    for line in source.digest.lines:
         if line.cell == key:
             rounds = max((one.round for one in line.slices), default=1)
             found.setdefault(line.driver, []).extend(
@@ -180,9 +180,11 @@ def _values(points: list[TrialPoint], frame: _Frame) -> Trace:
     )
 
 
-def _medians(scene: FigureData, key: CellKey, metric: str, frames: list[_Frame]) -> list[LevelLine]:
+def _medians(
+    source: FigureData, key: CellKey, metric: str, frames: list[_Frame]
+) -> list[LevelLine]:
     found: dict[str, float | None] = {}
-    for contrast in primaries(scene.analysis):
+    for contrast in primaries(source.analysis):
         if concerns(contrast, key, metric):
             found[contrast.driver] = contrast.driver_median
             found.setdefault(contrast.baseline, contrast.baseline_median)
