@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,26 +174,28 @@ def test_teardown_leaves_no_link_no_process_and_no_namespace(
     with brought_up(engine) as live:
         facts = [live_pair(live, arm).facts for arm in live.pairs]
         spaces = {end.namespaces.net for pair in facts for end in pair.ends if end is not pair.lan}
-        during = engine.owned(run_id)
+        during, inside = engine.owned(run_id), processes_in(spaces)
         assert links(engine) != before
     after = engine.owned(run_id)
 
     assert len(during) > len(after)
     assert links(engine) - {"nblan0"} == before
     held = {Path(f"/proc/{engine.host().pid}/ns/net").stat().st_ino}
-    assert spaces & namespaces_in_use() <= held
+    assert inside
+    assert not inside & processes_in(spaces - held)
+    world = processes_in(held)
     engine.close()
     wait_for(lambda: engine.owned(run_id) == (), within=2.0)
-    assert not held & namespaces_in_use()
+    assert not world & processes_in(held)
 
 
-def namespaces_in_use() -> set[int]:
+def processes_in(spaces: set[int | None]) -> set[int]:
+    """Return the processes in network namespaces; a number is given anew once one is gone."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            found.add((folder / "ns" / "net").stat().st_ino)
-        except OSError:
-            continue
+        with suppress(OSError):
+            if (folder / "ns" / "net").stat().st_ino in spaces:
+                found.add(int(folder.name))
     return found
 
 

@@ -113,6 +113,9 @@ def moved_in_a_run(streams: int, after: float) -> Iterator[None]:
     assert moved.is_set()
 
 
+_HELD = 2
+
+
 class Bending(Clock):
     """The clock of a session of one arm, at whose moments something else happens.
 
@@ -136,17 +139,24 @@ class Bending(Clock):
         self._within = within
         self._after = after
         self._slices = 0
-        self._held = False
+        self._asked = 0
+        """How often the time was asked for since the last slice; first when it ends, then held."""
+
+    def now(self) -> float:
+        self._asked += 1
+        if self._asked == _HELD and self._slices in self._after:
+            self._after[self._slices]()
+        return super().now()
 
     def until(self, moment: float) -> None:
-        began, held, self._held = self.now(), self._held, False
+        began = self.now()
         seconds = moment - began
-        if held and self._slices in self._after:
-            self._after[self._slices]()
         if self._length - 2 * SETTLE < seconds < self._length:
             self._slices += 1
             for share, happen in self._within.get(self._slices, ()):
                 super().until(began + share * seconds)
                 happen()
-            self._held = True
-        super().until(moment)
+            super().until(moment)
+            self._asked = 0
+        else:
+            super().until(moment)

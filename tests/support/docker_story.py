@@ -7,6 +7,7 @@ is the path of a socket, or what DOCKER_HOST takes.
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,14 @@ def state(engine: Engine, endpoint: Endpoint, command: str) -> str | None:
     return status.partition("State:\t")[2][:1]
 
 
+def becoming(engine: Engine, endpoint: Endpoint, command: str, wanted: str) -> str | None:
+    """Return a command's state once it is the one that is wanted, or its last one after 5 s."""
+    until = time.monotonic() + 5
+    while (seen := state(engine, endpoint, command)) != wanted and time.monotonic() < until:
+        pass
+    return seen
+
+
 def signals(engine: Engine) -> dict[str, Any]:
     """Stop, continue and kill a tool; return its states and how it ended."""
     endpoint = engine.create_endpoint(
@@ -36,10 +45,10 @@ def signals(engine: Engine) -> dict[str, Any]:
         tool = engine.start(endpoint, ("sleep", "1234"), cpu=0, limit=60)
         seen: dict[str, Any] = {"cpus": tool.cpus()}
         tool.signal("STOP")
-        seen["stopped"] = state(engine, endpoint, "sleep 1234")
+        seen["stopped"] = becoming(engine, endpoint, "sleep 1234", "T")
         seen["alive"] = tool.alive()
         tool.signal("CONT")
-        seen["continued"] = state(engine, endpoint, "sleep 1234")
+        seen["continued"] = becoming(engine, endpoint, "sleep 1234", "S")
         tool.signal("KILL")
         seen["exit"] = tool.wait(20).exit_code
         seen["left"] = state(engine, endpoint, "sleep 1234")
