@@ -227,16 +227,12 @@ def moved(blocks: Floats, logs: Floats, margin: float) -> str | None:
     if abs(change) <= math.log1p(margin):
         return None
     line = float(np.sum((logs - slope * blocks - start) ** 2))
-    cut, levels = min(
-        ((cut, _apart(logs[:cut], logs[cut:])) for cut in range(2, len(logs) - 1)),
-        key=lambda found: found[1],
-    )
+    # The squares left around two levels, by where the second one begins.
+    cuts, centred = np.arange(2, len(logs) - 1), logs - np.mean(logs)
+    first = np.cumsum(centred)[cuts - 1]
+    left = np.sum(centred**2) - first**2 / cuts - first**2 / (len(logs) - cuts)
+    cut, levels = int(cuts[np.argmin(left)]), float(np.min(left))
     if levels < line:
         size = float(np.mean(logs[cut:]) - np.mean(logs[:cut]))
         return f"a step of {percent(math.exp(size))} at block {blocks[cut]:.0f}"
     return f"a drift of {percent(math.exp(change))} from the first block to the last"
-
-
-def _apart(one: Floats, other: Floats) -> float:
-    """Return the squares left around two levels."""
-    return float(np.var(one) * len(one) + np.var(other) * len(other))

@@ -4,6 +4,7 @@ Here are the pairs that need no emulated LAN; the others are in `support.pairs`.
 """
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from netbench.record import (
@@ -27,6 +28,7 @@ HOST_NSID = 0
 _OTHERS = {role: 100 * number for number, role in enumerate(Role, start=1)}
 
 
+@cache
 def link(name: str, index: int, **changes: Any) -> Link:
     """A link that is up and has carried nothing."""
     plain = Link(

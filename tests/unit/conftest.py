@@ -15,4 +15,4 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     everything = [(config.invocation_params.dir / arg).resolve() for arg in config.args] == [HERE]
     chosen = getattr(option, "numprocesses", 0) is not None or option.capture == "no"
     if everything and not (chosen or option.usepdb or hasattr(config, "workerinput")):
-        option.numprocesses, option.dist = min(4, os.cpu_count() or 1), "loadfile"
+        option.numprocesses, option.dist = min(4, os.cpu_count() or 1), "worksteal"

@@ -199,7 +199,7 @@ def test_a_held_tool_ends_by_what_it_is_sent(
 def test_nothing_is_counted_where_the_shell_is_gone(
     shells: Shells, launch: Callable[[], Launcher]
 ) -> None:
-    tool = DockerProcess(launch(), ("sleep", "2"), cpu=None, limit=60)
+    tool = DockerProcess(launch(), ("sleep", "0.7"), cpu=None, limit=60)
     wait_for(tool.bytes_read)
     (shell,) = shells.shells
     shell.kill()
