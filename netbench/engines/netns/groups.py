@@ -12,12 +12,12 @@ import os
 import re
 import signal
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from netbench.engines.base import Owned
+from netbench.engines.local_process import attempts
 from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError
 from netbench.system.cgroups import group_of, mounts
@@ -110,18 +110,15 @@ def _cpu_hierarchy() -> Path | None:
 
 def _remove(group: Path) -> bool:
     """Remove a group once its processes are gone; return whether it is."""
-    deadline = time.monotonic() + _GONE
-    while True:
+    for _ in attempts(_GONE, 0.005):
         try:
             group.rmdir()
         except FileNotFoundError:
             return True
         except OSError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
-        else:
-            return True
+            continue
+        return True
+    return False
 
 
 def leftover_groups(run: str | None) -> tuple[Owned, ...]:

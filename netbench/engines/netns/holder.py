@@ -57,15 +57,13 @@ def unshare(environment: Mapping[str, str], network_of: int | None) -> subproces
 
 def inner_process(holder: subprocess.Popen[bytes]) -> int:
     """Wait for the process inside, return its number outside; EngineError if refused."""
-    deadline = time.monotonic() + _START
-    while time.monotonic() < deadline:
+    for _ in local_process.attempts(_START, 0.001):
         if holder.poll() is not None:
             said = holder.stderr.read().decode(errors="replace").strip() if holder.stderr else ""
             raise EngineError(f"namespaces refused: {said or f'exit code {holder.returncode}'}")
         child = _only_child(holder.pid)
         if child is not None and "(sleep)" in (_stat(child) or ""):
             return child
-        time.sleep(0.001)
     raise EngineError(f"a namespace holder did not start within {_START:.0f} s")
 
 
@@ -154,9 +152,11 @@ class NamespaceProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             return
-        deadline = time.monotonic() + _START
-        while (tool := self.pid()) is None and self.alive() and time.monotonic() < deadline:
-            time.sleep(0.001)
+        tool = None
+        for _ in local_process.attempts(_START, 0.001):
+            tool = self.pid()
+            if tool is not None or not self.alive():
+                break
         if tool is not None:
             self._held = self._held or name == "STOP"
             local_process.deliver(tool, name)

@@ -76,14 +76,9 @@ class Picture:
     height: int = 360
 
 
-def shown(text: str) -> str:
-    """Return a name as a figure shows it."""
-    return shortened(plain(text), NAME)
-
-
 def named(text: str) -> str:
-    """Return a name for Plotly, which takes tags and entities in its texts."""
-    return html.escape(shown(text), quote=False)
+    """Return a name as a figure shows it; Plotly takes tags and entities in its texts."""
+    return html.escape(shortened(plain(text), NAME), quote=False)
 
 
 def plotly(picture: Picture) -> Spec:
