@@ -273,7 +273,7 @@ def test_iperf3_killed_in_the_middle_is_a_failure_with_its_evidence(
     assert running.returncode == 3, stderr
     found = records(program.run_folder())
     failures = [r for r in found if r["outcome"]["kind"] == "failure"]
-    (failed,) = [r for r in failures if "iperf3: exit code" in r["outcome"]["evidence"]]
+    (failed,) = [r for r in failures if r["outcome"]["evidence"].startswith("iperf3: exit code")]
     assert failed["outcome"]["stage"] == "output"
     assert [tool["role"] for tool in failed["tools"]] == ["client", "server"]
     assert len(found) >= 3

@@ -64,7 +64,7 @@ def test_all_planned_looks_together_spend_four_fifths_of_the_error_rate(contrast
 
 
 def test_an_extended_run_stays_within_the_whole_error_rate() -> None:
-    runs = np.random.default_rng(8).normal(0, 0.05, (1000, 36))
+    runs = np.random.default_rng(8).normal(0, 0.05, (1500, 36))
 
     assert errs(runs, Looks(6, 12), ALPHA) < 0.055
 
