@@ -207,6 +207,12 @@ def start_ticks(pid: int, files: Files) -> int | None:
     return int(found[19]) if found else None
 
 
+def at_work(pids: Iterable[int], files: Files) -> bool:
+    """Return whether a thread of these processes runs, or waits for a CPU; proc(5) state R."""
+    found = files.read(*(f"/proc/{pid}/task/*/stat" for pid in pids))
+    return any(line.rpartition(b")")[2].split()[:1] == [b"R"] for line in found.values())
+
+
 def _stat(pid: int, files: Files) -> list[str]:
     """Return the fields of /proc/<pid>/stat after the command's name."""
     return (text_of(files, f"/proc/{pid}/stat") or "").rpartition(")")[2].split()

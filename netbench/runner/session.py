@@ -9,6 +9,7 @@ from msgspec.structs import replace as changed
 
 from netbench.drivers import Hop
 from netbench.errors import EngineError, FactError
+from netbench.facts.procfs import at_work
 from netbench.probes import Count, Session, Window
 from netbench.record import Completed, Failure, Outcome, PairFacts, Record, Skip, Slice
 from netbench.runner.machine import Clock, Windows
@@ -16,6 +17,7 @@ from netbench.runner.prepared import PreparedSession, TrialFailed, reading, see_
 from netbench.runner.recording import Recording, congestion, failure_of, priced
 from netbench.spec import Role
 from netbench.watch import Bytes, LinkBytes, passive_opens
+from netbench.watch.ports import PublishedWatch
 
 SETTLE: Final = 0.02
 """Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
@@ -110,7 +112,7 @@ class LiveSession:
         self.recording.measuring += end - released
 
     def _come_to_rest(self) -> None:
-        """Wait until the receivers have read what the last slice sent.
+        """Wait until the receivers, and a port's proxy, have passed on what the last slice sent.
 
         On a busy machine they may be late, and what they read then has crossed the links before.
         """
@@ -119,9 +121,20 @@ class LiveSession:
         while last is not None and clock.now() < deadline:
             clock.until(clock.now() + _DRAIN)
             found = self._count()
-            if found is None or (found.server, found.client) == (last.server, last.client):
+            still = found and (found.server, found.client) == (last.server, last.client)
+            if still and not at_work(self._carriers(), self.prepared.live.pair.host.files):
                 return
             last = found
+
+    def _carriers(self) -> Iterator[int]:
+        """Yield the processes through which the payload goes on once the client is held."""
+        counting = self.prepared.load or self.prepared
+        server = counting.server.pid()
+        if server is not None:
+            yield server
+        for watch in self.recording.watches:
+            if isinstance(watch, PublishedWatch):
+                yield from watch.carriers
 
     def _count(self) -> Count | None:
         """Return what the kernel has counted by now; None if it cannot be read."""

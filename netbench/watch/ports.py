@@ -81,6 +81,11 @@ class PublishedWatch(ABC):
             ("trial.proxy_cpu", proxy),
         )
 
+    @property
+    def carriers(self) -> tuple[int, ...]:
+        """Process numbers of the proxies that may carry the traffic."""
+        return tuple(proxy.pid for proxy in self._serving())
+
     @abstractmethod
     def _judged(self, proxy: float | Absent) -> tuple[FactValue, str]:
         """Return which way the port was served and the evidence, by the proxy's CPU time too."""

@@ -1,5 +1,8 @@
 import gzip
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +18,7 @@ from netbench.facts.procfs import (
     LISTEN,
     Connection,
     SocketAddress,
+    at_work,
     cpu_ticks,
     net_dev,
     net_ipv6_route,
@@ -24,7 +28,15 @@ from netbench.facts.procfs import (
     tcp_ports,
 )
 from netbench.record import LinkCounters, Route
+from netbench.system.files import LOCAL
 
+THREAD_AT_WORK = """
+import threading
+one = threading.Thread(target=lambda: all(iter(int, 1) for _ in iter(int, 1)))
+one.start()
+print(flush=True)
+one.join()
+"""
 NONE = "00000000000000000000000000000000"
 ROUTES6 = f"""\
 20010002000000040000000000000000 40 {NONE} 00 {NONE} 00000400 00000001 00000000 00000001     eth0
@@ -202,3 +214,19 @@ def test_a_packed_file_is_unpacked_and_a_torn_one_is_none(tmp_path: Path) -> Non
     assert read_local(str(tmp_path / "config.gz")) == "CONFIG_HZ=250\n"
     assert read_local(str(tmp_path / "torn.gz")) is None
     assert read_local(str(tmp_path / "other.gz")) is None
+
+
+def test_a_process_is_at_work_while_any_thread_of_it_runs_or_waits_for_a_cpu() -> None:
+    busy = subprocess.Popen([sys.executable, "-c", THREAD_AT_WORK], stdout=subprocess.PIPE)
+    assert busy.stdout is not None
+    try:
+        assert busy.stdout.readline()  # its second thread runs, the first one waits for it
+        assert at_work([os.getppid(), busy.pid], LOCAL)
+        busy.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, busy.pid, os.WSTOPPED | os.WNOWAIT)
+        assert not at_work([busy.pid], LOCAL)
+    finally:
+        busy.kill()
+        busy.communicate()
+    assert not at_work([busy.pid], LOCAL)
+    assert not at_work([], LOCAL)
