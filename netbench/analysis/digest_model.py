@@ -102,6 +102,8 @@ class DriverView:
     promises: tuple[PromiseCount, ...]
     isolated: Skip | None
     """The skip, if the driver's own promise rules out every trial."""
+    congestion_control: tuple[str, ...]
+    """What TCP in its endpoints used; empty where that was not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from netbench.analysis.cell_key import TRIED
 from netbench.analysis.digest_model import DriverView, PromiseCount, WayView
 from netbench.record import PromiseCheck, Record, Skip
 from netbench.spec import Path
+
+_CONGESTION_CONTROL: Final = ("trial.congestion_control_client", "trial.congestion_control_server")
 
 
 @dataclass(slots=True)
@@ -62,10 +65,14 @@ class DriverCounts:
     promises: dict[str, PromiseCheck] = field(default_factory=dict)
     """The first break of each, else its first check."""
     checks: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    congestion_control: set[str] = field(default_factory=set)
 
     def add(self, record: Record) -> bool:
         """Count one record; tell whether it shows its path better than all before."""
         self.outcomes[record.outcome.kind] += 1
+        for name, value in record.facts:
+            if name in _CONGESTION_CONTROL and isinstance(value, str):
+                self.congestion_control.add(value)
         for check in record.promises:
             self.checks[check.promise, check.held] += 1
             first = self.promises.setdefault(check.promise, check)
@@ -96,6 +103,7 @@ class DriverCounts:
                 for name, check in self.promises.items()
             ),
             isolated=next(iter(closed), None) if len(closed) == len(ways) else None,
+            congestion_control=tuple(sorted(self.congestion_control)),
         )
 
 

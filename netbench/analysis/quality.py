@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from statistics import median
 from typing import Final
 
 from netbench.analysis.ceiling import beyond
@@ -22,6 +23,8 @@ STATUS: Final = {
     "interrupted": "the run was interrupted",
     "engine-lost": "the engine stopped answering",
 }
+MANY_RETRANSMITS: Final = 1000
+"""Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
 
 
 def of_run(
@@ -39,6 +42,7 @@ def of_run(
         *_conntrack(info, frames.trials),
         *beyond(ceilings),
         *_retransmits(info, frames),
+        *_many_retransmits(frames),
         *drifts(frames, info.plan),
     )
 
@@ -194,6 +198,24 @@ def _retransmits(info: RunInfo, frames: Frames) -> Iterator[QualityWarning]:
             f"the tool gave no retransmit count in {len(rates - counts)} of {len(rates)} "
             "throughput records",
             "use a kernel and an iperf3 that report TCP_INFO",
+        )
+
+
+def _many_retransmits(frames: Frames) -> Iterator[QualityWarning]:
+    """Yield the drivers whose TCP sent many segments again: losses, not the CPU, set the rate."""
+    counted: defaultdict[str, list[float]] = defaultdict(list)
+    for point in frames.points:
+        if point.metric == "retransmits":
+            counted[point.driver].append(point.value)
+    medians = {driver: median(values) for driver, values in counted.items()}
+    many = {driver: found for driver, found in medians.items() if found >= MANY_RETRANSMITS}
+    if many:
+        named = ", ".join(f"{driver} {found:,.0f}" for driver, found in sorted(many.items()))
+        yield QualityWarning(
+            "retransmits",
+            f"TCP sent thousands of segments again in a session (median): {named}",
+            "a queue on the path overflows, or a CPU is late to empty it: the throughput is what "
+            "congestion control makes of those losses; a paced rate (tcp-paced) shows it without",
         )
 
 

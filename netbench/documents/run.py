@@ -85,6 +85,15 @@ class PublishedRow(Struct, frozen=True):
     high: float | None
 
 
+class DriverSentence(Struct, frozen=True):
+    """What is said of one driver."""
+
+    driver: str
+    sentence: str
+    caveats: tuple[str, ...]
+    """What limits all figures of the driver."""
+
+
 class RunDocument(Struct, frozen=True):
     """What `run --json`, `report --json`, `export --format json` and summary.json hold."""
 
@@ -98,7 +107,7 @@ class RunDocument(Struct, frozen=True):
     exit: int
     status: Status
     lead: str | None
-    """The outcome in one sentence."""
+    """The answer of the run in one sentence, as all its reports have it."""
     ending: str
     """Why the run ended."""
     precision: float
@@ -114,6 +123,10 @@ class RunDocument(Struct, frozen=True):
     ceilings: tuple[Ceiling, ...]
     warnings: tuple[QualityWarning, ...]
     published: tuple[PublishedRow, ...]
+    answer: tuple[DriverSentence, ...]
+    """A sentence for each driver, the baseline first."""
+    caveats: tuple[str, ...]
+    """What limits all figures of the run."""
 
 
 class ComparedRun(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from typing import Final
 
-from netbench.drivers.base import Closed, Driver, Hop, PathClaim, Proof, ReachPlace
+from netbench.drivers.base import Caveat, Closed, Driver, Hop, PathClaim, Proof, ReachPlace
 from netbench.drivers.bridge import BRIDGE, BRIDGE_USER, CONTAINER
 from netbench.drivers.cni import cni, plugin
 from netbench.drivers.host import HOST, NONE
@@ -26,6 +26,7 @@ _USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}
 __all__ = [
     "DRIVERS",
     "OPEN",
+    "Caveat",
     "Closed",
     "Driver",
     "Hop",

@@ -87,7 +87,7 @@ OVER_LOOPBACK: Final = Caveat(
     "another machine would not.",
 )
 NO_NETWORK_CARD: Final = Caveat(
-    "no network card",
+    "virtual LAN, no network card",
     "from container to container the kernel hands frames over beneath the parent, so no network "
     "card, switch or port security was involved.",
 )

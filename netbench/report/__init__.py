@@ -7,12 +7,12 @@ from netbench.analysis.digest import DigestCollector, digest
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
+from netbench.report.answer import headline
 from netbench.report.budgets import outcome as budgets_told
 from netbench.report.console import terminal
 from netbench.report.document import document as json_document
 from netbench.report.madr import DECISION, decision
 from netbench.report.page import page as html
-from netbench.report.sentences import lead
 from netbench.report.summary import summary as markdown
 from netbench.report.tables import csv_of, parquet_of
 from netbench.report.tables import csv_text as csv
@@ -26,9 +26,9 @@ __all__ = [
     "csv_of",
     "decision",
     "digest",
+    "headline",
     "html",
     "json_document",
-    "lead",
     "markdown",
     "openmetrics",
     "parquet_of",

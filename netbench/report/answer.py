@@ -1,47 +1,54 @@
-"""What each driver costs and isolates: the first screen's sentences, and isolation beside cost."""
+"""The answer: what each driver costs, in one sentence, and all of them in one headline.
 
+Page, terminal, summary, decision record and JSON say it in the same words.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
-from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
-from netbench.analysis.cpu_sums import PER
+from netbench.analysis.block_pairs import grouped
+from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey, plain
 from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, Contrast, Verdict
-from netbench.probes import TcpThroughput
-from netbench.record import RunInfo
+from netbench.analysis.multiplicity import is_primary
+from netbench.record import METRICS, RunInfo
 from netbench.report.labels import (
     DECIDED,
-    SIGNS,
-    bounded,
+    at_least,
     capital,
     concerns,
     counted,
+    interval_ends,
     joined,
-    judgement,
     key_of,
     metric_title,
-    signed,
+    rounded,
 )
 from netbench.report.sentences import (
     PLAIN,
-    SUBJECTS,
-    absence,
     attempts,
     declared_driver,
-    measure,
     primaries,
     primary_measures,
     trouble,
 )
-from netbench.report.sharing import network_isolation
+from netbench.report.stopping import needed
 from netbench.spec import Path
 
-_WHOLE_FROM: Final = 10  # percent from which on no decimal is shown
+_NOUNS: Final = {
+    "throughput": "throughput",
+    "ndr": "UDP rate without loss",
+    "rtt_p50": "round trip",
+    "connections": "connections per second",
+    "start_time": "time to the first byte",
+}
+"""Metrics in few words; a round trip is the median one, as every output says beside its table."""
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-MINUS: Final = "\N{MINUS SIGN}"
-_SUBJECTS: Final = SUBJECTS | {"rtt_p50": "round trip"}
-"""Metrics in few words; a round trip is the median one, as the page says below."""
+_WIDER: Final = 1.5  # times that the interval of a difference may be wider than that of its ratio
+_NAMED: Final = 4  # drivers of one group that a headline names
 _WAYS: Final[dict[str, str]] = {
     Path.EAST_WEST: "between containers",
     Path.NORTH_SOUTH: "from the LAN",
@@ -53,19 +60,28 @@ _WAYS: Final[dict[str, str]] = {
 class Clause:
     """One thing that is said of a driver."""
 
-    verdict: str  # style class; empty for what is no verdict
-    strong: str
-    """What one reads at a glance: `▼ 57 to 74 % slower`."""
-    rest: str  # measure and place: `throughput on two cores`
+    before: str  # `round trip on two cores`; empty where the figure comes first
+    strong: str  # what one reads at a glance: `42 % less throughput`, `undecided`
+    after: str  # `[39 to 44] on two cores`, `within 5 %`, or in brackets why it is undecided
+    verdict: Verdict | None = None
+
+    def __str__(self) -> str:
+        """Return it as text."""
+        return " ".join(filter(None, (self.before, self.strong, self.after)))
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """Clauses that belong together: those of one path."""
+class PathAnswer:
+    """What is said of a driver on one path."""
 
     opening: str
-    """`From the LAN, by its published port (nat): `; empty for container to container."""
+    """`from the LAN, by its published port (nat):`; empty for container to container."""
     clauses: tuple[Clause, ...]
+
+    def __str__(self) -> str:
+        """Return it as text."""
+        said = ", ".join(map(str, self.clauses))
+        return f"{self.opening} {said}" if self.opening else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +89,12 @@ class DriverAnswer:
     """What is said of one driver."""
 
     driver: str
-    sentences: tuple[Sentence, ...]
+    paths: tuple[PathAnswer, ...]
     isolates: str
+
+    def __str__(self) -> str:
+        """Return its sentence: `bridge: 42 % less throughput [39 to 44] on two cores, ...`."""
+        return f"{plain(self.driver)}: {'; '.join(map(str, self.paths))}"
 
 
 def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAnswer, ...]:
@@ -83,11 +103,45 @@ def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAn
     return tuple(
         DriverAnswer(
             driver=driver,
-            sentences=_sentences(analysis, digest.view(driver), driver),
+            paths=_paths(info, analysis, digest.view(driver), driver),
             isolates=isolates(driver),
         )
         for driver in ordered
     )
+
+
+def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    """Return the answer of the run in one sentence.
+
+    Of one driver that was compared it is that driver's own. Of several it gives for each measure
+    of the run's first path how far the drivers are from the baseline, by groups.
+    """
+    baseline = plain(analysis.baseline)
+    compared = list(dict.fromkeys(c.driver for c in primaries(analysis)))
+    path = primary_measures(analysis)[0][0].path if compared else Path.EAST_WEST.value
+    if not compared:
+        said = _alone(info, analysis)
+    elif len(compared) == 1:
+        paths = _paths(info, analysis, digest.view(compared[0]), compared[0])
+        said = f"{plain(compared[0])} against {baseline}: {'; '.join(map(str, paths))}"
+    else:
+        where = f" {PATHS.get(path, path)}".rstrip()
+        said = f"Against {baseline}{where}: {'; '.join(_by_measure(analysis, path))}"
+    closed = [
+        view.driver
+        for view in digest.drivers
+        for way in view.ways
+        if way.path == path and way.closed is not None and view.driver not in compared[:1]
+    ]
+    where = _WAYS.get(path, path)
+    return f"{said}; no path {where} with {_names(closed)}, by design" if closed else said
+
+
+def _alone(info: RunInfo, analysis: Analysis) -> str:
+    """Return the outcome of a run without a contrast: the baseline's figures, if it was alone."""
+    if len(info.plan.drivers) > 1:
+        return f"Nothing could be compared with {plain(analysis.baseline)}"
+    return f"{plain(analysis.baseline)} alone: {', '.join(map(str, _baseline(info, analysis)))}"
 
 
 def isolates(driver: str) -> str:
@@ -102,202 +156,216 @@ def isolated(driver: str) -> bool:
     return known is not None and known.isolated
 
 
-def _sentences(analysis: Analysis, view: DriverView | None, driver: str) -> tuple[Sentence, ...]:
+def _paths(
+    info: RunInfo, analysis: Analysis, view: DriverView | None, driver: str
+) -> tuple[PathAnswer, ...]:
     if isolated(driver):
-        return (Sentence("", (Clause("", "Isolated by design", _tried(view)),)),)
+        return (PathAnswer("", (Clause("", "isolated by design", _tried(view)),)),)
     if driver == analysis.baseline:
-        return (Sentence("", _baseline(analysis)),)
+        return (PathAnswer("", _baseline(info, analysis)),)
     found = [
-        Sentence(_opening(view, path), clauses)
+        PathAnswer(_opening(view, path), _clauses(info, analysis, driver, path))
         for path in dict.fromkeys(c.path for c in primaries(analysis, driver))
-        if (clauses := _clauses(analysis, driver, path))
     ]
     closed = [way.path for way in view.ways if way.closed is not None] if view else []
     if closed:
         ways = joined([_WAYS.get(path, path) for path in closed])
-        proof = _tried(view)
-        said = f"{ways}, by design: {proof}" if proof else f"{ways}, by design"
-        found.append(Sentence("", (Clause("", "No path", said),)))
-    if not found:
-        return (Sentence("", (Clause("", "No contrast", f"{trouble(view)}"),)),)
-    return tuple(found)
+        said = f"{ways}, by design {_tried(view)}".strip()
+        found.append(PathAnswer("", (Clause("", "no path", said),)))
+    return tuple(found) or (PathAnswer("", (Clause("", "not compared", f"({trouble(view)})"),)),)
 
 
 def _tried(view: DriverView | None) -> str:
     """Return how the isolation was tried, where nothing at all could pass."""
     tries = len(attempts(view)) if view is not None else 0
-    if not tries:
-        return ""
-    return f"{counted(tries, 'connection attempt')} failed, as intended"
+    return f"({counted(tries, 'connection attempt')} failed, as intended)" if tries else ""
 
 
 def _opening(view: DriverView | None, path: str) -> str:
     if path == Path.EAST_WEST:
         return ""
     way = next((way for way in view.ways if way.path == path), None) if view else None
-    served = _served(way) if way else ""
+    served = served_by(way) if way else ""
     by = f", by its published port ({served})" if served else ""
-    return f"{capital(_WAYS.get(path, path))}{by}:"
+    return f"{_WAYS.get(path, path)}{by}:"
 
 
-def _served(way: WayView) -> str:
+def served_by(way: WayView) -> str:
+    """Return how published ports were served on a path; empty where there are none."""
     return joined([plain(via) for via, _ in way.published])
 
 
-def _baseline(analysis: Analysis) -> tuple[Clause, ...]:
-    """Return the baseline's own medians, as the chart beside has them."""
-    own = {
-        (key_of(cell), cell.metric): units.quantity(cell.median, cell.unit)
+def way_title(path: str) -> str:
+    """Return a path as a heading names it: `Container to container`, `From the LAN`."""
+    return "Container to container" if path == Path.EAST_WEST else capital(_WAYS.get(path, path))
+
+
+def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
+    """Return the medians of the baseline's first arm on the first path that was measured."""
+    own = [
+        cell
         for cell in analysis.cells
-        if cell.driver == analysis.baseline and not cell.replica and cell.median is not None
-    }
-    return tuple(
-        Clause("", own[key, metric], _what(key, metric))
-        for key, metric in primary_measures(analysis)
-        if key.path == Path.EAST_WEST and (key, metric) in own
-    ) or (Clause("", "The baseline", "nothing was compared with it"),)
-
-
-def _what(key: CellKey, metric: str) -> str:
-    """Return what is measured, in few words; the sentence's opening has named the path."""
-    probe = "" if key.probe in PLAIN else f" of {plain(key.probe)}"
-    return f"{_SUBJECTS.get(metric, metric_title(metric))}{probe} {PLACEMENTS[key.placement]}"
-
-
-def _clauses(analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
-    found = [c for c in primaries(analysis, driver) if c.path == path]
-    decided = [_judged(c, analysis.margin) for c in found if c.verdict is not Verdict.UNDECIDED]
-    open_ = [_judged(c, analysis.margin) for c in found if c.verdict is Verdict.UNDECIDED]
-    cost = [_cost(c) for c in _costs(analysis, driver, path)]
-    return (*decided, *cost, *open_)
-
-
-def _judged(contrast: Contrast, margin: float) -> Clause:
-    """Return `▼ 57 to 74 % slower`, `throughput on two cores`.
-
-    Seconds are given as a difference too: `round trip on one core, +4.3 µs [3.7 to 5.1]`.
-    """
-    where = _what(key_of(contrast), contrast.metric)
-    sized = contrast.verdict in DECIDED and contrast.unit == units.SECONDS
-    if sized and contrast.difference is not None:
-        where = f"{where}, {_seconds(contrast, contrast.difference)}"
-    if contrast.verdict is Verdict.UNDECIDED:
-        sign = SIGNS[contrast.verdict]
-        reason = judgement(contrast, margin).partition(": ")[2]
-        return Clause(contrast.verdict, f"{sign} undecided", f"{where}: {reason}")
-    return Clause(contrast.verdict, signed(contrast, margin), where)
-
-
-def _seconds(contrast: Contrast, size: float) -> str:
-    """Return `+4.3 µs [3.7 to 5.1]`; the ends have signs where not both are above 0."""
-    scale, name = next(((s, n) for s, n in _TIMES if abs(size) >= s), _TIMES[-1])
-    low, high = contrast.difference_low, contrast.difference_high
-    text = f"{_signed(size / scale)} {name}"
-    if low is None or high is None:
-        return text
-    ends = [_signed(end / scale) for end in (low, high)]
-    first, last = (end.removeprefix("+") for end in ends) if low > 0 else ends
-    return f"{text} [{first} to {last}]"
-
-
-def _signed(value: float) -> str:
-    text = units.significant(value, 2) if abs(value) < _WHOLE_FROM else f"{value:.0f}"
-    return f"+{text}" if value > 0 else text.replace("-", MINUS)
-
-
-def _costs(analysis: Analysis, driver: str, path: str) -> list[Contrast]:
-    """Return the CPU costs worth a clause: of the plain stream, where there is a verdict."""
-    return [
-        c
-        for c in analysis.contrasts
-        if (c.driver, c.path, c.probe) == (driver, path, TcpThroughput.name)
-        and c.metric in PER
-        and bounded(c)
-        and c.verdict in DECIDED
+        if (cell.driver, cell.replica) == (analysis.baseline, 0)
+        and is_primary(info.plan, cell.probe, cell.placement, cell.metric)
+        and cell.median is not None
     ]
+    return tuple(
+        Clause("", units.quantity(cell.median, cell.unit), what(key_of(cell), cell.metric))
+        for cell in own
+        if cell.path == own[0].path
+    ) or (Clause("", "not measured", ""),)
 
 
-def _cost(contrast: Contrast) -> Clause:
-    low, high = contrast.low or 0.0, contrast.high or 0.0
-    return Clause(
-        contrast.verdict.value,
-        f"{contrast.ratio:.2g} times the CPU time per {PER[contrast.metric]}",
-        f"[{low:.2g} to {high:.2g}]",
-    )
+def noun(metric: str) -> str:
+    """Return what a sentence of the answer calls a metric."""
+    return _NOUNS.get(metric, metric_title(metric))
+
+
+def what(key: CellKey, metric: str) -> str:
+    """Return what is measured, without its path: `round trip on one core`."""
+    probe = "" if key.probe in PLAIN else f" of {plain(key.probe)}"
+    return f"{noun(metric)}{probe} {PLACEMENTS[key.placement]}"
+
+
+def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
+    """Return what is decided first, then what is equivalent, then what is open."""
+    found = [c for c in primaries(analysis, driver) if c.path == path]
+    order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+    found.sort(key=lambda c: (c.verdict not in DECIDED, order.index(c.verdict) // 2))
+    return tuple(clause_of(info, analysis, c) for c in found)
+
+
+def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
+    """Return what one contrast says."""
+    verdict, measured = contrast.verdict, what(key_of(contrast), contrast.metric)
+    if verdict is Verdict.EQUIVALENT:
+        return Clause(measured, "equivalent", f"within {analysis.margin * 100:g} %", verdict)
+    if verdict is Verdict.UNDECIDED:
+        why = plain(contrast.reason) or "no reason was kept"
+        more = needed(info, analysis, contrast)
+        return Clause(measured, "undecided", f"({why}{f'; {more}' if more else ''})", verdict)
+    name = noun(contrast.metric)
+    place = measured.removeprefix(name).strip()
+    if contrast.by_sign:
+        blocks = counted(contrast.blocks, "block")
+        after = f"{place}, in each of {blocks} (size not known)"
+        return Clause("", f"{direction(contrast)} {name}", after, verdict)
+    size = size_of(contrast)
+    shown, interval = (str(size), size.interval) if size else (at_least(contrast), "")
+    strong = f"{shown} {direction(contrast)} {name}".strip()
+    return Clause("", strong, f"{interval} {place}".strip(), verdict)
+
+
+def direction(contrast: Contrast) -> str:
+    """Return `less`, `more`, `longer` ... for what a decided contrast says of its metric."""
+    known = METRICS[contrast.metric]
+    above = (contrast.verdict is Verdict.FASTER) == (known.better == "higher")
+    if contrast.unit == units.SECONDS:
+        return "longer" if above else "shorter"
+    fewer = "fewer" if contrast.unit == units.PER_SECOND else "less"
+    return "more" if above else fewer
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureCost:
-    """One primary metric of a driver."""
+class EffectSize:
+    """How far a decided contrast is from no effect, without its sign."""
 
-    path: str
-    measure: str
-    contrast: Contrast | None
-    """None for the baseline, and where there is nothing to compare."""
-    headline: str
-    note: str
-    """Why there is no contrast; empty where there is one."""
+    value: float  # seconds where it is timed, else percent of the baseline
+    low: float
+    high: float
+    timed: bool
 
+    @property
+    def width(self) -> float:
+        """The interval's width over the size."""
+        return (self.high - self.low) / self.value if self.value else math.inf
 
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One driver: what it isolates, what it reaches, and what it costs."""
+    def __str__(self) -> str:
+        """Return it with its unit: `1.9 µs`, `42 %`, or `1.2 to 2.3 µs` if it has no point."""
+        scale, unit = _unit(self.high) if self.timed else (1.0, "%")
+        if self.low <= self.value <= self.high:
+            return f"{self._texts(scale)[1]} {unit}"
+        first, _, last = self._texts(scale)
+        return f"{first} to {last} {unit}"
 
-    driver: str
-    isolated: bool
-    network: str
-    isolates: str
-    reach: tuple[str, ...]
-    """What was reached on each path, and how; as measured."""
-    costs: tuple[MeasureCost, ...]
-    view: DriverView | None
+    @property
+    def interval(self) -> str:
+        """`[1.8 to 2.0]`, in the unit of the size."""
+        if not self.low <= self.value <= self.high:
+            return ""
+        first, _, last = self._texts(_unit(self.high)[0] if self.timed else 1.0)
+        return f"[{first} to {last}]"
 
-
-def trades(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Trade, ...]:
-    """Return a row for each driver, the baseline first."""
-    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
-    return tuple(_trade(analysis, digest, driver) for driver in ordered)
-
-
-def _trade(analysis: Analysis, digest: Digest, driver: str) -> Trade:
-    view = digest.view(driver)
-    return Trade(
-        driver=driver,
-        isolated=isolated(driver),
-        network=network_isolation(view),
-        isolates=isolates(driver),
-        reach=tuple(_reach(way) for way in view.ways) if view is not None else (),
-        costs=tuple(
-            _measure_cost(analysis, digest, driver, key, metric)
-            for key, metric in primary_measures(analysis)
-        ),
-        view=view,
-    )
+    def _texts(self, scale: float) -> list[str]:
+        return rounded([part / scale for part in (self.low, self.value, self.high)])
 
 
-def _measure_cost(
-    analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric: str
-) -> MeasureCost:
-    here = [c for c in primaries(analysis) if concerns(c, key, metric)]
-    contrast = next((c for c in here if c.driver == driver), None)
-    if contrast is not None:
-        headline, note = signed(contrast, analysis.margin), ""
-    elif driver == analysis.baseline:
-        headline, note = units.quantity(here[0].baseline_median, here[0].unit), "baseline"
-    else:
-        headline, note = absence(digest, driver, key)
-    return MeasureCost(key.path, capital(measure(key, metric)), contrast, headline, note)
+def size_of(contrast: Contrast, *, in_percent: bool = False) -> EffectSize | None:
+    """Return the size of a decided contrast; None where its interval does not give one.
+
+    It is in percent of the baseline. Of times it is the difference, unless `in_percent`, where
+    the interval of the mean difference lies on the verdict's side of 0 and tells about as much:
+    in few blocks it can be many times wider than that of the ratio.
+    """
+    ratio, ends = contrast.ratio, interval_ends(contrast)
+    if contrast.by_sign or ratio is None or len(ends) < 2:  # noqa: PLR2004 -- two ends
+        return None
+    percent = EffectSize(abs(ratio - 1) * 100, ends[0], ends[1], timed=False)
+    low, high = contrast.difference_low, contrast.difference_high
+    if in_percent or contrast.unit != units.SECONDS or low is None or high is None:
+        return percent
+    near, far = sorted((abs(low), abs(high)))
+    timed = EffectSize(abs(contrast.difference or 0.0), near, far, timed=True)
+    same_side = min(low, ratio - 1) > 0 or max(high, ratio - 1) < 0
+    return timed if same_side and timed.width <= _WIDER * percent.width else percent
 
 
-def _reach(way: WayView) -> str:
-    """Return what was measured of one path: reached and proved, or closed."""
-    named = "container to container" if way.path == Path.EAST_WEST else _WAYS.get(way.path)
-    where = capital(named or way.path)
-    if way.closed is not None:
-        return f"{where}: no path, by design"
-    tried = way.held + way.unheld
-    if not tried:
-        return f"{where}: not measured"
-    served = _served(way)
-    by = f", by a published port ({served})" if served else ""
-    return f"{where}{by}: {way.held} of {tried} paths proved"
+def _unit(seconds: float) -> tuple[float, str]:
+    """Return the unit of a time, in seconds, and its name; 0.4 µs rather than 400 ns."""
+    return next((unit for unit in _TIMES if seconds >= unit[0] / 10), _TIMES[-1])
+
+
+def _by_measure(analysis: Analysis, path: str) -> Iterator[str]:
+    """Yield for each measure of a path how the drivers fare, those of one verdict together."""
+    for key, metric in primary_measures(analysis):
+        if key.path != path:
+            continue
+        own = [c for c in primaries(analysis) if concerns(c, key, metric)]
+        own.sort(key=lambda c: abs(math.log(c.ratio or 1)))
+        groups = grouped((c.verdict, c) for c in own)
+        order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+        said = [
+            f"{_fared(groups[verdict], analysis.margin)} with "
+            + _names([c.driver for c in groups[verdict]])
+            for verdict in order
+            if verdict in groups
+        ]
+        yield f"{what(key, metric)} {', '.join(said)}"
+
+
+def _fared(contrasts: Sequence[Contrast], margin: float) -> str:
+    """Return what contrasts of one measure and verdict say: `24 to 27 % less`, `undecided`."""
+    verdict = contrasts[0].verdict
+    if verdict is Verdict.EQUIVALENT:
+        return f"equivalent within {margin * 100:g} %"
+    if verdict is Verdict.UNDECIDED:
+        return "undecided"
+    sizes = [size_of(c) for c in contrasts]
+    if not all(size and size.timed for size in sizes):
+        sizes = [size_of(c, in_percent=True) for c in contrasts]
+    found = [size for size in sizes if size is not None]
+    word = direction(contrasts[0])
+    if len(found) < len(contrasts):
+        return word
+    least, most = min(size.value for size in found), max(size.value for size in found)
+    scale, unit = _unit(most) if found[0].timed else (1.0, "%")
+    first, last = rounded((least / scale, most / scale))
+    return f"{first} {unit} {word}" if first == last else f"{first} to {last} {unit} {word}"
+
+
+def _names(drivers: Sequence[str]) -> str:
+    """Return a few names; of more of them the first, and how many are left."""
+    shown = [plain(driver) for driver in drivers]
+    if len(shown) <= _NAMED:
+        return joined(shown)
+    return f"{', '.join(shown[: _NAMED - 1])} and {len(shown) - _NAMED + 1} more"

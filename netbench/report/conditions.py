@@ -7,13 +7,14 @@ from typing import Final
 from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, plain
-from netbench.analysis.digest_model import Digest, DriverView
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, RunInfo
+from netbench.report.caveats import caveats
 from netbench.report.labels import joined
-from netbench.report.sentences import declared_driver, fact
+from netbench.report.sentences import fact
 from netbench.spec import Path
 
 _MINUTE: Final = 60
@@ -144,7 +145,12 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     found = [
         "The tools share the machine with what they measure; nothing here crossed a network card."
     ]
-    found += [f"{joined(names)}: {text}" for text, names in _caveats(info, digest).items()]
+    apply = grouped(
+        (caveat.text, driver)
+        for driver in info.plan.drivers
+        for caveat in caveats(driver, digest.view(driver))
+    )
+    found += [f"{joined(names)}: {text}" for text, names in apply.items()]
     if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
         found.append(
             "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
@@ -175,21 +181,3 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     seen = [PLACEMENTS[p] for p in dict.fromkeys(cell.placement for cell in info.plan.cells)]
     found.append(f"Nothing is said of placements other than: {', '.join(seen)}.")
     return (*found, *info.notes)
-
-
-def _caveats(info: RunInfo, digest: Digest) -> dict[str, list[str]]:
-    """Return the texts of the drivers' own caveats that apply, with the drivers of each."""
-    known = {name: declared_driver(name) for name in info.plan.drivers}
-    return grouped(
-        (caveat.text, name)
-        for name, driver in known.items()
-        for caveat in (driver.caveats if driver is not None else ())
-        if not _carried(digest.view(name), caveat.unless_kind)
-    )
-
-
-def _carried(view: DriverView | None, kind: str) -> bool:
-    """Return whether a counted link of this kind is part of a proved path."""
-    examples = [way.example for way in view.ways if way.example] if view else []
-    paths = [record.path for record in examples if record.path]
-    return any(hop.kind == kind and hop.counted != "none" for path in paths for hop in path.hops)

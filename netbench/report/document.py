@@ -2,11 +2,14 @@
 
 from typing import Any, Final
 
+from netbench.analysis.digest_model import Digest
 from netbench.analysis.literature import Beside, beside
 from netbench.analysis.model import Analysis
 from netbench.documents import plain
-from netbench.documents.run import BudgetRow, PublishedRow, RunDocument
+from netbench.documents.run import BudgetRow, DriverSentence, PublishedRow, RunDocument
 from netbench.record import RunInfo
+from netbench.report.answer import answers, headline
+from netbench.report.caveats import Badges
 from netbench.report.stopping import ending
 
 SCHEMA: Final = 2
@@ -15,9 +18,10 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 def document(
-    info: RunInfo, analysis: Analysis, folder: str, exit_code: int, lead: str | None = None
+    info: RunInfo, analysis: Analysis, digest: Digest, folder: str, exit_code: int
 ) -> dict[str, Any]:
     """Return a `RunDocument`; fields may be added to it, never renamed."""
+    badges = Badges(info, analysis, digest)
     return plain(
         RunDocument(
             schema=SCHEMA,
@@ -28,7 +32,12 @@ def document(
             seed=info.plan.seed,
             exit=exit_code,
             status=info.status,
-            lead=lead,
+            lead=headline(info, analysis, digest),
+            answer=tuple(
+                DriverSentence(one.driver, str(one), badges.of_driver(one.driver))
+                for one in answers(info, analysis, digest)
+            ),
+            caveats=badges.of_run,
             ending=ending(info, analysis),
             precision=info.plan.precision,
             margin=analysis.margin,

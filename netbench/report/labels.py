@@ -152,17 +152,31 @@ def brief(contrast: Contrast) -> str:
 
 def _span(judged: Contrast | RunContrast) -> str:
     """Return `22 to 26 %`, or `at least 22 %`; empty without an interval that leaves out 1."""
-    ends = [end for end in (judged.low, judged.high) if end is not None and math.isfinite(end)]
-    sizes = sorted(abs(end - 1) * 100 for end in ends if end > 0)
-    if not sizes or (judged.low or 0) <= 1 <= (math.inf if judged.high is None else judged.high):
-        return ""
-    if len(sizes) == 1:
-        return f"at least {_rounded(sizes)[0]} %"
-    low, high = _rounded(sizes)
+    ends = interval_ends(judged)
+    if len(ends) < 2:  # noqa: PLR2004 -- an interval has two ends
+        return at_least(judged)
+    low, high = rounded(ends)
     return f"{low} to {high} %" if low != high else f"{low} %"
 
 
-def _rounded(sizes: Sequence[float]) -> list[str]:
+def at_least(judged: Contrast | RunContrast) -> str:
+    """Return `at least 22 %` where the interval has one end that leaves out 1, else nothing."""
+    ends = interval_ends(judged)
+    return f"at least {rounded(ends)[0]} %" if ends else ""
+
+
+def interval_ends(judged: Contrast | RunContrast) -> list[float]:
+    """Return how far the ends of an interval are from 1 in percent, the nearer one first.
+
+    Only those that are finite; none where the interval holds 1.
+    """
+    if (judged.low or 0) <= 1 <= (math.inf if judged.high is None else judged.high):
+        return []
+    ends = [end for end in (judged.low, judged.high) if end is not None and math.isfinite(end)]
+    return sorted(abs(end - 1) * 100 for end in ends if end > 0)
+
+
+def rounded(sizes: Sequence[float]) -> list[str]:
     """Return numbers with as few decimals as distinguish them from each other and from 0."""
     digits = 0 if sizes[-1] >= _WHOLE_FROM else 1
     texts = [f"{size:.{digits}f}" for size in sizes]

@@ -15,6 +15,7 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.record import METRICS, RunInfo
 from netbench.report import budgets
+from netbench.report.answer import headline
 from netbench.report.conditions import engine_named, host_text, kernel_text, limits
 from netbench.report.costs import cost_rows
 from netbench.report.html_env import environment
@@ -27,7 +28,6 @@ from netbench.report.sentences import (
     declared_driver,
     engine_line,
     isolation_sentence,
-    lead,
     measure,
     primaries,
     primary_measures,
@@ -68,7 +68,7 @@ def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str
         ],
         known=_known(info),
         figure=FIGURE,
-        lead=lead(analysis, digest),
+        headline=headline(info, analysis, digest),
         contrasts=found,
         costs=cost_rows(analysis, digest),
         said=budgets.outcome(info, analysis),

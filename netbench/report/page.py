@@ -11,9 +11,11 @@ from netbench.record import METRICS, RunInfo
 from netbench.report import (
     answer,
     budgets,
+    caveats,
     conditions,
     costs,
     drawing,
+    driver_costs,
     html_env,
     intervals,
     long_tables,
@@ -70,16 +72,17 @@ def _first_screen(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str
         "budgets_told": budgets.outcome(info, analysis),
         "budget_results": budgets.ordered(analysis),
         "answers": answer.answers(info, analysis, digest),
+        "badges": caveats.Badges(info, analysis, digest),
         "check": sentences.baseline_check(analysis),
         "overview": intervals.charts(info, analysis),
         "absence": sentences.absence,
-        "trades": answer.trades(info, analysis, digest),
+        "drivers": driver_costs.driver_costs(info, analysis, digest),
     }
 
 
 def _measures(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
     return {
-        "lead": sentences.lead(analysis, digest),
+        "headline": answer.headline(info, analysis, digest),
         "forest": intervals.forest(analysis),
         "order": order.order_sentences(info.plan, analysis),
         "ending": stopping.ending(info, analysis),

@@ -29,7 +29,6 @@ SUBJECTS: Final = {
 }
 NAMED: Final = 8
 """Drivers that the title of a figure names one by one."""
-_EACH: Final = 4  # contrasts up to which the outcome gives each with its size
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 
@@ -181,43 +180,6 @@ def isolation_sentence(view: DriverView) -> str:
 def attempts(view: DriverView) -> tuple[str, ...]:
     """Return what was tried against the isolation, try by try."""
     return tuple(view.isolated.evidence.split("; ")) if view.isolated else ()
-
-
-def lead(analysis: Analysis, digest: Digest) -> str:
-    """Return the run's outcome in one sentence: how each driver fared against the baseline."""
-    parts = _each(analysis) if len(primaries(analysis)) <= _EACH else _fared(analysis)
-    apart = [view.driver for view in isolated_drivers(digest)]
-    parts += [f"{joined(apart)} {_are(apart)} isolated by design"] if apart else []
-    if not parts:
-        return f"Nothing could be compared with {analysis.baseline}."
-    return f"Against {analysis.baseline}, {'; '.join(parts)}."
-
-
-def _each(analysis: Analysis) -> list[str]:
-    """Return each driver with its verdicts and their sizes."""
-    return [
-        f"{driver} has "
-        + ", ".join(clause(c, analysis.margin) for c in primaries(analysis, driver))
-        for driver in dict.fromkeys(c.driver for c in primaries(analysis))
-    ]
-
-
-def _fared(analysis: Analysis) -> list[str]:
-    """Return in how many measures drivers got which verdict, those that fared alike together."""
-    drivers = grouped((c.driver, c.verdict) for c in primaries(analysis))
-    fared = grouped((_how(verdicts), driver) for driver, verdicts in drivers.items())
-    return [f"{joined(who)} {_are(who)} {how}" for how, who in fared.items()]
-
-
-def _how(verdicts: list[Verdict]) -> str:
-    """Return `slower in 2 and undecided in 1 of 3 measures`."""
-    order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
-    words = [f"{verdict} in {n}" for verdict in order if (n := verdicts.count(verdict))]
-    return f"{joined(words)} of {counted(len(verdicts), 'measure')}"
-
-
-def _are(who: list[str]) -> str:
-    return "is" if len(who) == 1 else "are"
 
 
 def baseline_check(analysis: Analysis) -> str:

@@ -46,6 +46,7 @@ _NAMED: Final = 4  # contrasts that are named one by one; each has its own words
 _LONGER: Final = 1.05  # times a limit from which on the report says that a run took longer
 _ENDED: Final = ("complete", "out-of-time")
 _TENS: Final = 10  # seconds that a forecast of time is rounded up to
+_MINUTE, _HOUR = 60, 3600
 FAR: Final = 1000  # blocks from which on a forecast names no number
 
 
@@ -167,7 +168,7 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
     if not open_ or not blocks or (needed <= blocks and info.status in _ENDED):
         return None
     more = max(needed - blocks, 0)
-    seconds = math.ceil(info.wall / blocks * more / _TENS) * _TENS if info.wall else 0
+    seconds = _time_of(info, analysis, more)
     why = f"{len(open_)} of {counted(len(found), 'comparison')} undecided"
     if more:
         why += f"; about {counted(more, 'more block')} needed"
@@ -178,6 +179,33 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
     elif info.status in _ENDED:
         command.append(f"--blocks +{more}")
     return SuggestedExtension(why, " ".join(command))
+
+
+def needed(info: RunInfo, analysis: Analysis, contrast: Contrast) -> str:
+    """Return what would decide a contrast: `about 34 more blocks, 18 min`; empty if not known."""
+    forecast = contrast.forecast_verdict or contrast.forecast
+    more = max(forecast or 0, info.plan.least) - _done(analysis)
+    if forecast is not None and forecast > FAR:
+        return f"more than {FAR} blocks needed"
+    if more <= 0 or (forecast is None and contrast.blocks >= info.plan.least):
+        return ""
+    seconds = _time_of(info, analysis, more)
+    return f"about {counted(more, 'more block')}{f', {rough(seconds)}' if seconds else ''}"
+
+
+def rough(seconds: float) -> str:
+    """Return a forecast of time as people say it: `50 s`, `18 min`, `6.5 h`."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{math.ceil(seconds / _MINUTE)} min"
+    return f"{seconds / _HOUR:.1f} h"
+
+
+def _time_of(info: RunInfo, analysis: Analysis, blocks: int) -> int:
+    """Return how many seconds more blocks take at the run's pace, in tens; 0 if not known."""
+    done = _done(analysis)
+    return math.ceil(info.wall / done * blocks / _TENS) * _TENS if info.wall and done else 0
 
 
 def _done(analysis: Analysis) -> int:

@@ -15,6 +15,7 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
+from netbench.report.answer import headline
 from netbench.report.costs import cost_rows
 from netbench.report.html_env import environment
 from netbench.report.labels import counted, joined
@@ -24,7 +25,6 @@ from netbench.report.sentences import (
     fact,
     isolated_drivers,
     isolation_sentence,
-    lead,
     primaries,
     published_in_short,
     way_sentences,
@@ -100,7 +100,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         name=partial(shortened, most=NAME),
         drivers=_drivers(info),
         engine_line=engine_line(info),
-        lead=shortened(lead(analysis, digest), 2 * SENTENCE),
+        headline=headline(info, analysis, digest),
         said=budgets.outcome(info, analysis),
         results=results[:BUDGETS],
         results_left=len(results[BUDGETS:]),

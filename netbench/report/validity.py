@@ -41,6 +41,7 @@ SHORT: Final[dict[str, str]] = {
     "congestion-control-not-as-asked": "congestion control is not the one asked for",
     "conntrack": "the table of connections was nearly full",
     "little": "rate and time of some round trips contradict each other",
+    "retransmits": "TCP sent thousands of segments again",
     "retransmits-unknown": "retransmits were not counted",
 }
 """Warnings of the run as conditions, by kind; others are named by their kind."""

@@ -72,7 +72,7 @@ def report_run(
     if not analysis.budgets_kept and code != Interrupted.exit_code:
         code = NOT_KEPT
     folder = RunFolder(path)
-    document = report.json_document(info, analysis, ".", code, report.lead(analysis, digest))
+    document = report.json_document(info, analysis, digest, ".", code)
     page = folder.write("report.html", report.html(info, analysis, digest))
     folder.write("summary.md", report.markdown(info, analysis, digest, path.absolute().name))
     folder.write("summary.csv", report.csv(analysis))

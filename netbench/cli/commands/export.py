@@ -78,9 +78,9 @@ def _content(run: api.Run, kind: str, table: str) -> bytes:
         case "parquet":
             return report.parquet_of(FRAMES[table](run))
         case "json":
-            lead = report.lead(run.analysis, report.digest(run.analysis, run.records()))
+            digest = report.digest(run.analysis, run.records())
             code = run.analysis.exit_code
-            document = report.json_document(run.info, run.analysis, str(run.path), code, lead)
+            document = report.json_document(run.info, run.analysis, digest, str(run.path), code)
             return json_text(document).encode("utf-8", "replace")
         case _:
             return report.openmetrics(run.info, run.analysis).encode()

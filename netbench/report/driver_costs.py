@@ -1,0 +1,106 @@
+"""What each driver isolates and reaches, beside what it costs: one row a driver."""
+
+from dataclasses import dataclass, replace
+
+from netbench import units
+from netbench.analysis.cell_key import CellKey
+from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.analysis.model import Analysis, Contrast
+from netbench.record import RunInfo
+from netbench.report.answer import isolated, isolates, served_by, way_title
+from netbench.report.caveats import Badges
+from netbench.report.labels import capital, concerns, key_of, signed
+from netbench.report.sentences import absence, measure, primaries, primary_measures
+from netbench.report.sharing import network_isolation
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureCost:
+    """One primary metric of a driver in one cell."""
+
+    key: CellKey
+    metric: str
+    measure: str
+    median: str
+    """Over the sessions of the driver, of the baseline its first arm; empty without a value."""
+    contrast: Contrast | None
+    """None for the baseline, and where there is nothing to compare."""
+    headline: str
+    note: str
+    """Why there is no contrast; empty where there is one."""
+    badges: tuple[str, ...] = ()
+    """What limits this figure beyond the driver's own caveats."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverCost:
+    """One driver: what it isolates, what it reaches, and what it costs."""
+
+    driver: str
+    isolated: bool
+    network: str
+    isolates: str
+    badges: tuple[str, ...]
+    """What limits all its figures."""
+    reach: tuple[str, ...]
+    """What was reached on each path, and how; as measured."""
+    costs: tuple[MeasureCost, ...]
+    view: DriverView | None
+
+
+def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverCost, ...]:
+    """Return a row for each driver, the baseline first."""
+    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
+    badges = Badges(info, analysis, digest)
+    return tuple(_driver_cost(analysis, digest, badges, driver) for driver in ordered)
+
+
+def _driver_cost(analysis: Analysis, digest: Digest, badges: Badges, driver: str) -> DriverCost:
+    view = digest.view(driver)
+    costs = (
+        _measure_cost(analysis, digest, driver, key, metric)
+        for key, metric in primary_measures(analysis)
+    )
+    return DriverCost(
+        driver=driver,
+        isolated=isolated(driver),
+        network=network_isolation(view),
+        isolates=isolates(driver),
+        badges=badges.of_driver(driver),
+        reach=tuple(_reach(way) for way in view.ways) if view is not None else (),
+        costs=tuple(
+            replace(cost, badges=badges.of_figure(driver, cost.key, cost.metric)) for cost in costs
+        ),
+        view=view,
+    )
+
+
+def _measure_cost(
+    analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric: str
+) -> MeasureCost:
+    own = (c for c in analysis.cells if (c.driver, c.replica, c.metric) == (driver, 0, metric))
+    cell = next((cell for cell in own if key_of(cell) == key), None)
+    median = units.quantity(cell.median, cell.unit) if cell and cell.median is not None else ""
+    here = (c for c in primaries(analysis, driver) if concerns(c, key, metric))
+    contrast = next(here, None)
+    if contrast is not None:
+        headline, note = signed(contrast, analysis.margin), ""
+    elif driver == analysis.baseline:
+        headline, note = median or "not measured", "baseline"
+    else:
+        headline, note = absence(digest, driver, key)
+    named = capital(measure(key, metric))
+    return MeasureCost(key, metric, named, median, contrast, headline, note)
+
+
+def _reach(way: WayView) -> str:
+    """Return what was measured of one path: reached and proved, or closed."""
+    where = way_title(way.path)
+    if way.closed is not None:
+        return f"{where}: no path, by design"
+    tried = way.held + way.unheld
+    if not tried:
+        return f"{where}: not measured"
+    served = served_by(way)
+    by = f", by a published port ({served})" if served else ""
+    return f"{where}{by}: {way.held} of {tried} paths proved"
