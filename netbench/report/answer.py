@@ -216,22 +216,22 @@ def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
     ) or (Clause("", "not measured", ""),)
 
 
-def noun(metric: str) -> str:
-    """Return what a sentence of the answer calls a metric."""
-    return _NOUNS.get(metric, metric_title(metric))
+def noun(key: CellKey, metric: str) -> str:
+    """Return what a sentence calls a metric, with the probe if that is not the plain one."""
+    probe = "" if key.probe in PLAIN else f" of {plain(key.probe)}"
+    return f"{_NOUNS.get(metric, metric_title(metric))}{probe}"
 
 
 def what(key: CellKey, metric: str) -> str:
     """Return what is measured, without its path: `round trip on one core`."""
-    probe = "" if key.probe in PLAIN else f" of {plain(key.probe)}"
-    return f"{noun(metric)}{probe} {PLACEMENTS[key.placement]}"
+    return f"{noun(key, metric)} {PLACEMENTS[key.placement]}"
 
 
 def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
     """Return what is decided first, then what is equivalent, then what is open."""
     found = [c for c in primaries(analysis, driver) if c.path == path]
-    order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
-    found.sort(key=lambda c: (c.verdict not in DECIDED, order.index(c.verdict) // 2))
+    open_ = (Verdict.EQUIVALENT, Verdict.UNDECIDED)
+    found.sort(key=lambda c: open_.index(c.verdict) if c.verdict in open_ else -1)
     return tuple(clause_of(info, analysis, c) for c in found)
 
 
@@ -244,8 +244,8 @@ def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
         why = plain(contrast.reason) or "no reason was kept"
         more = needed(info, analysis, contrast)
         return Clause(measured, "undecided", f"({why}{f'; {more}' if more else ''})", verdict)
-    name = noun(contrast.metric)
-    place = measured.removeprefix(name).strip()
+    name = noun(key_of(contrast), contrast.metric)
+    place = PLACEMENTS[contrast.placement]
     if contrast.by_sign:
         blocks = counted(contrast.blocks, "block")
         after = f"{place}, in each of {blocks} (size not known)"

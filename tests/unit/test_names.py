@@ -26,6 +26,7 @@ FIELD = {
     "bridges",
     "build",
     "bytes",
+    "caveats",
     "cgroups",
     "chain",
     "charts",

@@ -20,7 +20,7 @@ CELL = {
 def test_the_document_has_every_published_field() -> None:
     run = reported()
 
-    document = json_document(run.info, run.analysis, "reports/x", 3)
+    document = json_document(run.info, run.analysis, run.digest, "reports/x", 3)
     text = json_text(document)
     read = json.loads(text)
 
@@ -40,7 +40,7 @@ def test_the_document_has_every_published_field() -> None:
 def test_each_cell_stands_once_and_the_second_baseline_apart() -> None:
     run = reported()
 
-    document = json.loads(json_text(json_document(run.info, run.analysis, "x", 0)))
+    document = json.loads(json_text(json_document(run.info, run.analysis, run.digest, "x", 0)))
     keys = [
         (c["driver"], c["path"], c["probe"], c["placement"], c["metric"]) for c in document["cells"]
     ]
@@ -54,7 +54,7 @@ def test_what_is_unbounded_or_unknown_is_null() -> None:
     open_ended = contrast_of(low=None, high=None, noise_floor=None, difference=None)
     analysis = replace(run.analysis, contrasts=(open_ended,))
 
-    document = json.loads(json_text(json_document(run.info, analysis, "x", 0)))
+    document = json.loads(json_text(json_document(run.info, analysis, run.digest, "x", 0)))
     contrast = document["contrasts"][0]
 
     assert [contrast[name] for name in ("low", "high", "noise_floor", "difference")] == [None] * 4
@@ -63,7 +63,7 @@ def test_what_is_unbounded_or_unknown_is_null() -> None:
 def test_warnings_carry_kind_message_and_advice() -> None:
     run = reported()
 
-    document = json.loads(json_text(json_document(run.info, run.analysis, "x", 0)))
+    document = json.loads(json_text(json_document(run.info, run.analysis, run.digest, "x", 0)))
     warnings = [w for c in document["contrasts"] for w in c["warnings"]] + document["warnings"]
 
     assert warnings

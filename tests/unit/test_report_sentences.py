@@ -26,25 +26,6 @@ def test_a_baseline_that_differs_from_itself_is_told() -> None:
     assert "two arms differ in none of 3" in sentences.baseline_check(analysis)
 
 
-def test_the_lead_never_says_no_difference() -> None:
-    run = reported()
-    undecided = contrast_of(verdict=Verdict.UNDECIDED, reason="interval 0.97 to 1.08 holds 1")
-
-    text = sentences.lead(replace(run.analysis, contrasts=(undecided,)), run.digest)
-
-    assert "throughput on two cores undecided: interval 0.97 to 1.08 holds 1" in text
-    assert "difference" not in text
-
-
-def test_the_lead_of_many_contrasts_counts_them() -> None:
-    run = reported()
-
-    text = sentences.lead(run.analysis, run.digest)
-
-    assert "bridge and bridge:user are slower in 3 of 3 measures" in text
-    assert "container is equivalent in 3 of 3 measures" in text
-
-
 def test_a_figures_title_tells_every_verdict() -> None:
     analysis = reported().analysis
     contrasts = (
