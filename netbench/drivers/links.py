@@ -5,6 +5,8 @@ between ports, and a macvlan or ipvlan in bridge mode hands frames from child to
 parent: such a link is a hop that is shown but not counted.
 """
 
+from dataclasses import replace
+
 from netbench.drivers.base import Hop, known_as, other_end
 from netbench.record import EndpointFacts, Link, PairFacts
 from netbench.spec import Role
@@ -70,11 +72,17 @@ def lan_to_host(facts: PairFacts) -> Hops:
 
 
 def lan_to_published(facts: PairFacts) -> Hops:
-    """Return the LAN, the host's link to it, the bridge, the server's port, the server's link."""
+    """Return the LAN, the host's link to it, the bridge, the server's port, the server's link.
+
+    The host routes this traffic into its bridge, which counts it; frames that a bridge only hands
+    from port to port it does not count (net/bridge/br_device.c, `br_dev_xmit`).
+    """
     first = lan_to_host(facts)
     veths = (link for link in facts.server.links if link.kind == "veth")
     last = next(filter(None, (_out_of_bridge(facts.host, facts, veth) for veth in veths)), ())
-    return (*first, *last) if first and last else ()
+    if not first or not last:
+        return ()
+    return (*first, replace(last[0], counted="tx"), *last[1:])
 
 
 def lan_to_end(facts: PairFacts) -> Hops:

@@ -48,6 +48,7 @@ _NOUNS: Final = {
 """Metrics in few words; a round trip is the median one, as every output says beside its table."""
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WIDER: Final = 1.5  # times that the interval of a difference may be wider than that of its ratio
+_WHOLE_FROM: Final = 10  # from here on the ends of a range have no decimals
 _NAMED: Final = 4  # drivers of one group that a headline names
 _WAYS: Final[dict[str, str]] = {
     Path.EAST_WEST: "between containers",
@@ -120,28 +121,40 @@ def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     compared = list(dict.fromkeys(c.driver for c in primaries(analysis)))
     path = primary_measures(analysis)[0][0].path if compared else Path.EAST_WEST.value
     if not compared:
-        said = _alone(info, analysis)
+        said = _alone(info, analysis, digest)
     elif len(compared) == 1:
         paths = _paths(info, analysis, digest.view(compared[0]), compared[0])
         said = f"{plain(compared[0])} against {baseline}: {'; '.join(map(str, paths))}"
     else:
         where = f" {PATHS.get(path, path)}".rstrip()
         said = f"Against {baseline}{where}: {'; '.join(_by_measure(analysis, path))}"
+    said_already = compared if len(compared) == 1 else [analysis.baseline]
     closed = [
         view.driver
         for view in digest.drivers
         for way in view.ways
-        if way.path == path and way.closed is not None and view.driver not in compared[:1]
+        if way.path == path and way.closed is not None and view.driver not in said_already
     ]
     where = _WAYS.get(path, path)
     return f"{said}; no path {where} with {_names(closed)}, by design" if closed else said
 
 
-def _alone(info: RunInfo, analysis: Analysis) -> str:
-    """Return the outcome of a run without a contrast: the baseline's figures, if it was alone."""
+def _alone(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    """Return the outcome of a run without a contrast: what its only driver did, if it was alone."""
+    baseline = plain(analysis.baseline)
     if len(info.plan.drivers) > 1:
-        return f"Nothing could be compared with {plain(analysis.baseline)}"
-    return f"{plain(analysis.baseline)} alone: {', '.join(map(str, _baseline(info, analysis)))}"
+        return f"Nothing could be compared with {baseline}"
+    paths = _paths(info, analysis, digest.view(analysis.baseline), analysis.baseline)
+    return f"{baseline} alone: {'; '.join(map(str, paths))}"
+
+
+def title(info: RunInfo, analysis: Analysis) -> str:
+    """Return what a report is about: `bridge against host`, `10 network drivers`."""
+    compared = [plain(d) for d in info.plan.drivers if d != analysis.baseline]
+    if len(compared) > _NAMED:
+        return f"{len(compared)} network drivers against {plain(analysis.baseline)}"
+    baseline = plain(analysis.baseline)
+    return f"{joined(compared)} against {baseline}" if compared else f"{baseline} alone"
 
 
 def isolates(driver: str) -> str:
@@ -237,23 +250,36 @@ def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple
 
 def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
     """Return what one contrast says."""
-    verdict, measured = contrast.verdict, what(key_of(contrast), contrast.metric)
+    verdict, key = contrast.verdict, key_of(contrast)
+    strong, rest = effect(contrast, analysis.margin)
     if verdict is Verdict.EQUIVALENT:
-        return Clause(measured, "equivalent", f"within {analysis.margin * 100:g} %", verdict)
+        return Clause(what(key, contrast.metric), strong, rest, verdict)
     if verdict is Verdict.UNDECIDED:
-        why = plain(contrast.reason) or "no reason was kept"
         more = needed(info, analysis, contrast)
-        return Clause(measured, "undecided", f"({why}{f'; {more}' if more else ''})", verdict)
-    name = noun(key_of(contrast), contrast.metric)
-    place = PLACEMENTS[contrast.placement]
+        why = f"({rest}{f'; {more}' if more else ''})"
+        return Clause(what(key, contrast.metric), strong, why, verdict)
+    place = PLACEMENTS[key.placement]
+    after = f"{place}, {rest}" if contrast.by_sign else f"{rest} {place}".strip()
+    return Clause("", f"{strong} {noun(key, contrast.metric)}", after, verdict)
+
+
+def effect(contrast: Contrast, margin: float) -> tuple[str, str]:
+    """Return what a contrast says of its metric in two or three words, and what bounds that.
+
+    `26 % less` and `[16 to 34]`, `2.9 µs longer` and `[1.3 to 4.6]`, `equivalent` and
+    `within 5 %`, `undecided` and the reason.
+    """
+    if contrast.verdict is Verdict.EQUIVALENT:
+        return "equivalent", f"within {margin * 100:g} %"
+    if contrast.verdict is Verdict.UNDECIDED:
+        return "undecided", plain(contrast.reason) or "no reason was kept"
     if contrast.by_sign:
         blocks = counted(contrast.blocks, "block")
-        after = f"{place}, in each of {blocks} (size not known)"
-        return Clause("", f"{direction(contrast)} {name}", after, verdict)
+        return direction(contrast), f"in each of {blocks} (size not known)"
     size = size_of(contrast)
-    shown, interval = (str(size), size.interval) if size else (at_least(contrast), "")
-    strong = f"{shown} {direction(contrast)} {name}".strip()
-    return Clause("", strong, f"{interval} {place}".strip(), verdict)
+    if size is None:
+        return f"{at_least(contrast)} {direction(contrast)}".strip(), ""
+    return f"{size} {direction(contrast)}", size.interval
 
 
 def direction(contrast: Contrast) -> str:
@@ -359,8 +385,17 @@ def _fared(contrasts: Sequence[Contrast], margin: float) -> str:
         return word
     least, most = min(size.value for size in found), max(size.value for size in found)
     scale, unit = _unit(most) if found[0].timed else (1.0, "%")
-    first, last = rounded((least / scale, most / scale))
+    first, last = _range(least / scale, most / scale)
     return f"{first} {unit} {word}" if first == last else f"{first} to {last} {unit} {word}"
+
+
+def _range(least: float, most: float) -> tuple[str, str]:
+    """Return two sizes with the decimals that the larger one needs, or as many as tell from 0."""
+    digits = 0 if most >= _WHOLE_FROM else 1
+    first, last = (f"{size:.{digits}f}" for size in (least, most))
+    if not float(first):
+        first, last = rounded((least, most))
+    return first, last
 
 
 def _names(drivers: Sequence[str]) -> str:

@@ -59,6 +59,45 @@ def published(way: WayView) -> str:
     return f"{fact_text(via)}: {fact_text(evidence)}" if via is not None else ""
 
 
+@dataclass(frozen=True, slots=True)
+class StripBox:
+    """A namespace in a line: whose it is, and its links in order."""
+
+    title: str
+    links: tuple[tuple[str, str], ...]  # name, and what it is
+
+
+def strip(way: WayView) -> tuple[StripBox, ...]:
+    """Return one path in a line of boxes, from client to server; empty where none was seen.
+
+    Of a closed path the boxes are its two ends, each with its last link, and nothing between.
+    """
+    record = way.example
+    if record is None or not record.endpoints:
+        return ()
+    if record.path is not None and record.path.hops and way.closed is None:
+        hops = [(hop.namespace, (hop.link, _short(hop))) for hop in record.path.hops]
+        grouped_hops = groupby(hops, key=lambda hop: hop[0])
+        found = [(namespace, [link for _, link in own]) for namespace, own in grouped_hops]
+    elif way.closed is not None:
+        start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
+        ends = _separate(record.endpoints, start)
+        found = [(where, [(name, "") for name, _ in links][-1:]) for where, links in ends]
+    else:
+        return ()
+    return tuple(
+        StripBox(_title(namespace, record.endpoints)[0], tuple(links)) for namespace, links in found
+    )
+
+
+def _short(hop: HopProof) -> str:
+    """Return what a link is where its name does not say it: `macvlan bridge`, `MTU 65536`."""
+    if hop.link == "lo":
+        return f"MTU {hop.mtu}"
+    kind = hop.kind or "device"
+    return f"{'' if hop.link.startswith(kind) else kind} {hop.mode or ''}".strip()
+
+
 def drawing(way: WayView) -> Markup:
     """Return the drawing of one path of a driver.
 

@@ -47,6 +47,10 @@ class DriverCost:
     costs: tuple[MeasureCost, ...]
     view: DriverView | None
 
+    def cost(self, key: CellKey, metric: str) -> MeasureCost | None:
+        """Return one of its costs; None where the run has no such measure."""
+        return next((one for one in self.costs if (one.key, one.metric) == (key, metric)), None)
+
 
 def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverCost, ...]:
     """Return a row for each driver, the baseline first."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench import units
@@ -10,7 +10,7 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import RunContrast
 from netbench.analysis.model import Analysis, CellSummary, Contrast
-from netbench.record import RunInfo
+from netbench.record import METRICS, RunInfo
 from netbench.report.labels import concerns, key_of
 from netbench.report.sentences import primaries, primary_measures
 
@@ -42,24 +42,34 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class RatioAxis:
-    """A logarithmic axis that holds some contrasts and the margin around 1."""
+    """A logarithmic axis that holds some contrasts and the margin around 1; right is worse.
 
-    low: float  # natural logarithm of the ratio at its left end
+    Its positions are logarithms of how many times worse a ratio is: of throughput the ratio's own
+    with its sign turned, so that a driver that carries less stands right of the baseline.
+    """
+
+    low: float  # natural logarithm of how many times worse its left end is
     high: float
     edge: float  # 1 + margin
+    better: str  # `higher` or `lower`: which direction of the metric is good
     gap: float = GAP
 
     @classmethod
     def of(
         cls, contrasts: Iterable[Contrast | RunContrast], margin: float, gap: float = GAP
     ) -> "RatioAxis":
-        """Return the axis that holds these contrasts."""
-        seen = [math.log1p(margin), -math.log1p(margin)]
+        """Return the axis that holds these contrasts, for those of the first one's metric.
+
+        With `better` of another metric it shows that one's on the same scale.
+        """
+        seen, better = [math.log1p(margin), -math.log1p(margin)], ""
         for contrast in contrasts:
+            own = METRICS[contrast.metric].better
+            better = better or own
             ends = (contrast.low, contrast.ratio, contrast.high)
-            seen += [min(max(math.log(end), -CLIP), CLIP) for end in ends if end]
+            seen += [min(max(_worse(end, own), -CLIP), CLIP) for end in ends if end]
         pad = (max(seen) - min(seen)) * 0.06
-        return cls(min(seen) - pad, max(seen) + pad, 1 + margin, gap)
+        return cls(min(seen) - pad, max(seen) + pad, 1 + margin, better, gap)
 
     @property
     def one(self) -> float:
@@ -69,25 +79,32 @@ class RatioAxis:
     @property
     def margin(self) -> tuple[float, float]:
         """Return where the margin begins and ends."""
-        return self.percent(1 / self.edge), self.percent(self.edge)
+        return self._at(-math.log(self.edge)), self._at(math.log(self.edge))
 
     @property
     def marks(self) -> tuple[tuple[float, str], ...]:
-        """Return (percent, label)."""
-        found = ticks(self.low, self.high, self.gap)
-        return tuple((self.percent(mark), f"{mark:g}") for mark in found)
+        """Return (percent, label) from left to right; labels are ratios of the metric."""
+        low, high = (self.low, self.high) if self.better == "lower" else (-self.high, -self.low)
+        return tuple(
+            sorted((self.percent(mark), f"{mark:g}") for mark in ticks(low, high, self.gap))
+        )
 
     def percent(self, ratio: float) -> float:
         """Return where a ratio lies; one beyond an end lies at that end."""
-        return self._at(math.log(ratio))
+        return self._at(_worse(ratio, self.better))
 
     def bar(self, contrast: Contrast | RunContrast) -> Bar:
-        """Return where a contrast lies."""
-        start = math.log(contrast.low) if contrast.low else -math.inf
-        end = math.log(contrast.high) if contrast.high is not None else math.inf
+        """Return where a contrast lies, by the good direction of its own metric."""
+        better = METRICS[contrast.metric].better
+        low, ratio, high = (
+            _worse(end, better) if end else None
+            for end in (contrast.low, contrast.ratio, contrast.high)
+        )
+        start, end = (low, high) if better == "lower" else (high, low)
+        start, end = (-math.inf if start is None else start), (math.inf if end is None else end)
         return Bar(
             contrast=contrast,
-            at=self.percent(contrast.ratio) if contrast.ratio else None,
+            at=None if ratio is None else self._at(ratio),
             low=self._at(start),
             high=self._at(end),
             open_low=start < self.low,
@@ -96,11 +113,18 @@ class RatioAxis:
 
     def floor(self, width: float | None) -> tuple[float, float] | None:
         """Return the ends of a noise floor; None if it is unbounded."""
-        return None if width is None else (self.percent(1 / (1 + width)), self.percent(1 + width))
+        if width is None:
+            return None
+        return self._at(-math.log1p(width)), self._at(math.log1p(width))
 
-    def _at(self, log_ratio: float) -> float:
-        share = (min(max(log_ratio, self.low), self.high) - self.low) / (self.high - self.low)
+    def _at(self, worse: float) -> float:
+        share = (min(max(worse, self.low), self.high) - self.low) / (self.high - self.low)
         return round(share * 100, 3)
+
+
+def _worse(ratio: float, better: str) -> float:
+    """Return the logarithm of how many times worse a ratio above 0 is."""
+    return math.log(ratio) if better == "lower" else -math.log(ratio)
 
 
 def ticks(low: float, high: float, gap: float = GAP) -> tuple[float, ...]:
@@ -123,7 +147,7 @@ class MeasureColumn:
     key: CellKey
     metric: str
     axis: RatioAxis
-    """Shared by all columns of a forest, or by those of one metric of a chart."""
+    """On one scale with all others of a forest, or with those of one metric of a chart."""
     bars: tuple[Bar, ...]
     floor: tuple[float, float] | None
     """Ends of its band, percent; None if the floor is unbounded."""
@@ -145,22 +169,13 @@ class MeasureColumn:
         return round(min(median / top, 1) * 100, 2) if median and top else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Forest:
-    """All primary contrasts on one axis."""
-
-    axis: RatioAxis
-    groups: tuple[MeasureColumn, ...]
-
-
-def forest(analysis: Analysis) -> Forest | None:
-    """Return the chart; None if there is no contrast."""
-    found = primaries(analysis)
-    if not found:
-        return None
-    axis = RatioAxis.of(found, analysis.margin)
-    measures = primary_measures(analysis)
-    return Forest(axis, tuple(_column(analysis, key, metric, axis) for key, metric in measures))
+def forest(analysis: Analysis) -> tuple[MeasureColumn, ...]:
+    """Return all primary contrasts measure by measure, all on one scale."""
+    axis = RatioAxis.of(primaries(analysis), analysis.margin)
+    return tuple(
+        _column(analysis, key, metric, replace(axis, better=METRICS[metric].better))
+        for key, metric in primary_measures(analysis)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,14 +56,18 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         data_of=data,
         namespaces=namespaces,
         **tables,
-        **_first_screen(info, analysis, digest),
+        **_first_screens(info, analysis, digest),
         **_measures(info, analysis, digest),
         **_evidence(info, analysis, digest),
     )
 
 
-def _first_screen(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
+def _first_screens(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
+    """Return what stands open: the answer, isolation beside cost, paths, and what it means."""
     return {
+        "title": answer.title(info, analysis),
+        "headline": answer.headline(info, analysis, digest),
+        "badges": caveats.Badges(info, analysis, digest),
         "engine_line": sentences.engine_line(info),
         "host": conditions.host_text(info),
         "kernel": conditions.kernel_text(info),
@@ -71,22 +75,24 @@ def _first_screen(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str
         "stamp": validity.stamp(info, analysis, digest),
         "budgets_told": budgets.outcome(info, analysis),
         "budget_results": budgets.ordered(analysis),
-        "answers": answer.answers(info, analysis, digest),
-        "badges": caveats.Badges(info, analysis, digest),
         "check": sentences.baseline_check(analysis),
-        "overview": intervals.charts(info, analysis),
+        "charts": intervals.charts(info, analysis),
+        "effect": answer.effect,
         "absence": sentences.absence,
         "drivers": driver_costs.driver_costs(info, analysis, digest),
+        "way_title": answer.way_title,
+        "strip": drawing.strip,
+        "limits": conditions.limits(info, analysis, digest),
+        "ending": stopping.ending(info, analysis),
+        "extension": stopping.extension(info, analysis, ""),
     }
 
 
 def _measures(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
     return {
-        "headline": answer.headline(info, analysis, digest),
+        "answers": answer.answers(info, analysis, digest),
         "forest": intervals.forest(analysis),
         "order": order.order_sentences(info.plan, analysis),
-        "ending": stopping.ending(info, analysis),
-        "extension": stopping.extension(info, analysis, ""),
         "beside": matrix.measures(info, analysis),
         "others": matrix.others(info, analysis),
         "uncompared": sentences.uncompared(analysis),
@@ -100,17 +106,17 @@ def _measures(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, ob
 
 
 def _evidence(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
+    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
     return {
         "drawing": drawing.drawing,
         "published": drawing.published,
-        "views": [view for driver in info.plan.drivers if (view := digest.view(driver))],
+        "views": [view for driver in ordered if (view := digest.view(driver))],
         "several_paths": len({cell.path for cell in info.plan.cells}) > 1,
         "meanings": sharing.MEANINGS,
         "sharing": sharing.WORDS,
         "facts": conditions.environment(info),
         "unread": conditions.unread(info),
         "probes": conditions.probe_lines(info),
-        "limits": conditions.limits(info, analysis, digest),
         "doubts": validity.doubts(analysis),
         "problems": validity.problem_lines(info, digest),
     }

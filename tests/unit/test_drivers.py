@@ -58,6 +58,7 @@ OUT_OF_A_BRIDGE: Claim = [
     ("host", "veth", "tx"),
     ("server", "veth", "rx"),
 ]
+ROUTED_INTO_A_BRIDGE: Claim = [("host", "bridge", "tx"), *OUT_OF_A_BRIDGE[1:]]
 ACROSS_A_BRIDGE: Claim = [("client", "veth", "tx"), ("host", "veth", "rx"), *OUT_OF_A_BRIDGE]
 WITHIN_A_SANDBOX: Claim = [
     ("client", "veth", "tx"),
@@ -77,7 +78,7 @@ THROUGH_A_TUNNEL: Claim = [
 ]
 BRIDGED = {
     NetPath.EAST_WEST: [ACROSS_A_BRIDGE],
-    NetPath.NORTH_SOUTH: [[*WIRE, *OUT_OF_A_BRIDGE]],
+    NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
     NetPath.HAIRPIN: [ACROSS_A_BRIDGE],
 }
 
@@ -103,7 +104,7 @@ CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
     "ipvlan:l3s": on_the_lan("ipvlan"),
     "overlay": {
         NetPath.EAST_WEST: [WITHIN_A_SANDBOX, THROUGH_A_TUNNEL],
-        NetPath.NORTH_SOUTH: [[*WIRE, *OUT_OF_A_BRIDGE]],
+        NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
     },
 }
 """What each driver may claim on each path that is open, by kinds of link: engines name them."""

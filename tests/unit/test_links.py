@@ -136,6 +136,7 @@ def test_a_published_port_leads_to_the_link_that_ends_in_a_bridge_of_the_host() 
         "vethgs",
         "eth1",
     ]
+    assert [hop.counted for hop in hops] == ["tx", "rx", "tx", "tx", "rx"]  # routed: counted
     assert links.lan_to_published(without_link(overlay_pair(), "server", "eth1")) == ()
 
 

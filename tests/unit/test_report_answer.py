@@ -218,7 +218,7 @@ def test_a_headline_without_a_contrast_says_what_there_is() -> None:
 
     apart = reported(blocks=1, drivers=("none",), baseline="none")
     assert answer_of(apart) == (
-        "none alone: not measured; no path between containers with none, by design"
+        "none alone: isolated by design (2 connection attempts failed, as intended)"
     )
     two = replace(alone.info, plan=replace(alone.info.plan, drivers=("host", "bridge")))
     text = headline(two, replace(alone.analysis, contrasts=()), alone.digest)

@@ -112,7 +112,8 @@
     let place = document.getElementById(view.place);
     if (!place && view.place.startsWith("contrast-")) place = await findRow(view.place);
     if (!place) return;
-    for (let up = place.closest("details"); up; up = up.parentElement.closest("details")) {
+    const folded = place.querySelector(":scope > details") ?? place;
+    for (let up = folded.closest("details"); up; up = up.parentElement.closest("details")) {
       up.open = true;
     }
     if (place.id.startsWith("contrast-")) place.classList.add("target");
