@@ -159,10 +159,10 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     rules = fact(info, "net.firewall_rules")
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
+        beside = ", which container's lo does not" if "container" in info.plan.drivers else ""
         found.append(
             "host is not a machine without containers: its lo passes the firewall hooks that the "
-            f"engine set in its own namespace ({count}). container's lo passes none of them: a "
-            "difference between the two is what those hooks cost."
+            f"engine set in its namespace ({count}){beside}."
         )
     found += [condition.long for condition in conditions(info)]
     if fact(info, "host.hypervisor") is True:
