@@ -117,7 +117,7 @@ def test_what_one_run_did_not_record_is_named_in_one_line_by_the_run_that_lacks_
     (pairing,) = comparison.pairings
 
     assert unknown_line(pairing) == (
-        "Not recorded by kept: engine.security; by today: host.smt, net.firewall_rules"
+        "Not recorded by kept: engine.security; by today: host.smt and net.firewall_rules"
     )
     assert not pairing.withheld
     assert rows(pairing) == ()

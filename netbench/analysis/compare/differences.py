@@ -191,7 +191,7 @@ class RunDifference:
     @property
     def unknown(self) -> bool:
         """Whether one of the runs did not record it, so that they may be equal in it."""
-        return _unread(self.left) or _unread(self.right)
+        return unread(self.left) or unread(self.right)
 
     @property
     def withholds(self) -> bool:
@@ -263,18 +263,19 @@ def _parts(conditions: Conditions) -> set[tuple[int, object]]:
 
 def _confounds(known: FactDef | None, values: Iterable[FactValue | None]) -> bool:
     """Tell whether two values of a fact keep runs from being compared; one of no name may do so."""
-    if any(map(_unread, values)):
+    if any(map(unread, values)):
         return known is not None and known.required
     return known is None or known.confounds
 
 
-def _unread(value: FactValue | None) -> bool:
+def unread(value: FactValue | None) -> bool:
+    """Tell whether a run does not have a fact's value, be it recorded as absent."""
     return value is None or isinstance(value, Absent)
 
 
 def _same(left: FactValue | None, right: FactValue | None) -> bool:
-    if _unread(left) or _unread(right):
-        return _unread(left) and _unread(right)
+    if unread(left) or unread(right):
+        return unread(left) and unread(right)
     if isinstance(left, float) and isinstance(right, int | float):
         return math.isclose(left, right, rel_tol=_ROUNDING)
     return left == right

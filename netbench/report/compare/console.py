@@ -18,6 +18,8 @@ from netbench.report.labels import DECIDED, SIGNS
 _SIGN: Final = "–"
 _MOST: Final = 12
 """Rows of a table; of more, those without a change are only counted."""
+_BESIDE: Final = 4
+"""Rows of a table of measures that runs are not judged by."""
 
 
 def terminal(comparison: RunComparison) -> Group:
@@ -40,18 +42,18 @@ def _changes(pairing: Pairing, margin: float) -> Iterator[RenderableType]:
     shown = primary
     if len(primary) > _MOST:
         shown = [one for one in primary if one.verdict in DECIDED]
-    if shown:
-        heading = f"{plain(pairing.right.label)} against {plain(pairing.left.label)}, slower first"
-        yield from styled([f"\n{heading}"], "bold")
-        yield _table(pairing, shown, margin)
-    if not all(one.withheld for one in primary):
-        drivers = {one.driver for one in primary}
-        yield from _counted([one for one in primary if one not in shown], drivers, margin)
+    if not shown and all(one.withheld for one in primary):
+        return  # the answer says why
+    heading = f"{plain(pairing.right.label)} against {plain(pairing.left.label)}"
+    yield from styled([f"\n{heading}{', slower first' if shown else ''}"], "bold")
+    yield from [_table(pairing, shown, margin)] if shown else []
+    drivers = {one.driver for one in primary}
+    yield from _counted([one for one in primary if one not in shown], drivers, margin)
     beside = [one for one in pairing.contrasts if not one.primary and one.verdict in DECIDED]
     if beside:
-        more = len(beside) - _MOST
+        more = len(beside) - _BESIDE
         yield from styled(["\nOther measures that changed"], "bold")
-        yield _table(pairing, beside[:_MOST], margin)
+        yield _table(pairing, beside[:_BESIDE], margin)
         yield from styled([f"and {more} more on the page"] if more > 0 else [], "dim")
 
 

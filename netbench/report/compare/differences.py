@@ -9,15 +9,16 @@ from typing import Final
 from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, plain
-from netbench.analysis.compare.differences import RunDifference, fact_of
+from netbench.analysis.compare.differences import RunDifference, fact_of, unread
 from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
 from netbench.facts.registry import declared
-from netbench.record import Absent, FactValue
+from netbench.record import FactValue
 from netbench.report.conditions import fact_text
 from netbench.report.labels import counted, joined
 from netbench.spec import Cell
 
 _NAMED: Final = 3  # names that are told one by one
+_UNKNOWN: Final = 6  # the same of facts that a run did not record
 _ROWS: Final = 3  # rows of one fact, each with two values of its own
 _DIGEST: Final = len("sha256:") + 12  # what is told of an id, as Docker does
 
@@ -118,14 +119,15 @@ def _beside(own: Sequence[str], other: Sequence[str]) -> str:
     return ", ".join((*more, *(f"no {part}" for part in less)))
 
 
-def some(names: Iterable[str], all_of: Iterable[str], noun: str) -> str:
+def some(names: Iterable[str], all_of: Iterable[str], noun: str, most: int = _NAMED) -> str:
     """Return `all drivers`, `bridge and host`, or `bridge, host and 5 more`."""
     found, whole = list(dict.fromkeys(names)), set(all_of)
     if len(whole) > 1 and whole <= set(found):
         return f"all {noun}s"
-    if len(found) > _NAMED:
-        return f"{plain(found[0])}, {plain(found[1])} and {len(found) - 2} more"
-    return joined([plain(name) for name in found])
+    shown = [plain(name) for name in found]
+    if len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
+    return joined(shown)
 
 
 def _places(pairing: Pairing, found: Sequence[RunDifference]) -> str:
@@ -159,17 +161,12 @@ def free_line(pairing: Pairing) -> str:
 
 def unknown_line(pairing: Pairing) -> str:
     """Return which facts that count one run did not record; empty where both have all."""
-    sides: dict[str, list[str]] = {pairing.left.label: [], pairing.right.label: []}
-    for one in pairing.differences:
-        if _open(one):
-            side = (
-                pairing.right
-                if one.right is None or isinstance(one.right, Absent)
-                else pairing.left
-            )
-            sides[side.label].append(plain(one.fact))
+    found = [one for one in pairing.differences if _open(one)]
+    lacking = grouped((unread(one.right), one.fact) for one in found)
     parts = [
-        f"by {label}: {', '.join(dict.fromkeys(facts))}" for label, facts in sides.items() if facts
+        f"by {run.label}: {some(lacking[right], (), 'fact', _UNKNOWN)}"
+        for run, right in ((pairing.left, False), (pairing.right, True))
+        if right in lacking
     ]
     return f"Not recorded {'; '.join(parts)}" if parts else ""
 

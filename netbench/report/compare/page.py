@@ -11,7 +11,7 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
+from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
 from netbench.analysis.model import TrialPoint
 from netbench.record import RunInfo
 from netbench.report import budgets, conditions
@@ -87,18 +87,21 @@ def _facts(info: RunInfo) -> dict[str, str]:
 
 
 def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
-    """Return the primary contrasts of a pairing, of many those that changed; None if none is drawn.
-
-    One is drawn where it has a ratio.
-    """
-    every = [one for each in comparison.pairings for one in each.contrasts]
-    axis = RatioAxis.of((one for one in every if one.primary and one.ratio), comparison.margin)
-    shown = [one for one in pairing.contrasts if one.primary]
-    if len(shown) > _ROWS:
-        shown = [one for one in shown if one.verdict in DECIDED]
+    """Return what is drawn of a pairing's primary contrasts; None if none of it has a ratio."""
+    shown = _drawn(pairing)
     if not any(one.ratio for one in shown):
         return None
+    every = [one for each in comparison.pairings for one in _drawn(each) if one.ratio]
+    axis = RatioAxis.of(every, comparison.margin)
     return Changes(axis, tuple(map(axis.bar, shown)))
+
+
+def _drawn(pairing: Pairing) -> list[RunContrast]:
+    """Return the primary contrasts; of many those that changed."""
+    found = [one for one in pairing.contrasts if one.primary]
+    if len(found) <= _ROWS:
+        return found
+    return [one for one in found if one.verdict in DECIDED]
 
 
 def spreads(comparison: RunComparison) -> tuple[Spread, ...]:

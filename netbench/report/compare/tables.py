@@ -1,6 +1,6 @@
 """Tables that fit any terminal: whole, with a column less, or as lines; nothing is ever cut."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,50 +41,42 @@ class Fitted:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines."""
-        columns = list(range(len(self.heads)))
-        shorter = [at for at in columns if at != self.spare]
-        for chosen in (columns, shorter):
-            room = options.max_width - self._fixed(chosen)
-            if room >= self._least():
-                yield from self._table(console, chosen, room)
+        widths = [
+            max(map(cell_len, column))
+            for column in zip(self.heads, *(row.cells for row in self.rows), strict=True)
+        ]
+        columns = range(len(widths))
+        for chosen in (list(columns), [at for at in columns if at != self.spare]):
+            fixed = self._indent() + sum(widths[at] + _GAP for at in chosen[:-1])
+            if options.max_width - fixed >= min(widths[-1], _LEAST):
+                yield from self._table(console, {at: widths[at] for at in chosen}, fixed, options)
                 return
         yield from self._blocks(console, options.max_width)
-
-    def _width(self, at: int) -> int:
-        return max(cell_len(cells[at]) for cells in (self.heads, *(row.cells for row in self.rows)))
-
-    def _fixed(self, chosen: Sequence[int]) -> int:
-        """Return the columns that all but the last column take."""
-        return self._indent() + sum(self._width(at) + _GAP for at in chosen[:-1])
-
-    def _least(self) -> int:
-        return min(self._width(len(self.heads) - 1), _LEAST)
 
     def _indent(self) -> int:
         return _INDENT if any(row.group for row in self.rows) else 0
 
-    def _table(self, console: Console, chosen: Sequence[int], room: int) -> Iterable[Text]:
-        yield self._line(self.heads, chosen, "", "bold dim")
+    def _table(
+        self, console: Console, widths: Mapping[int, int], fixed: int, options: ConsoleOptions
+    ) -> Iterable[Text]:
+        """Yield the columns of these widths; all but the last take `fixed`."""
+        yield self._line(self.heads, widths, "bold dim", "bold dim")
         for group, rows in grouped((row.group, row) for row in self.rows).items():
-            if group:
-                yield Text(group)
+            yield from [Text(group)] if group else []
             for row in rows:
-                wrapped = _wrapped(console, row.cells[-1], room)
-                yield self._line((*row.cells[:-1], wrapped[0]), chosen, row.style)
-                for more in wrapped[1:]:
-                    yield Text(" " * self._fixed(chosen) + more, style=row.style)
+                first, *more = _wrapped(console, row.cells[-1], options.max_width - fixed)
+                yield self._line((*row.cells[:-1], first), widths, "", row.style)
+                yield from (Text(" " * fixed + line, style=row.style) for line in more)
 
-    def _line(
-        self, cells: Sequence[str], chosen: Sequence[int], style: str, head: str = ""
-    ) -> Text:
+    def _line(self, cells: Sequence[str], widths: Mapping[int, int], style: str, last: str) -> Text:
+        """Return one line; `last` is the style of its last cell."""
         line = Text(" " * self._indent())
-        for at in chosen:
-            padding = " " * (self._width(at) - cell_len(cells[at]))
-            right = at in self.figures
-            last = at == chosen[-1]
-            line.append(padding if right else "")
-            line.append(cells[at], style=head or (style if last else ""))
-            line.append("" if last else ("" if right else padding) + " " * _GAP)
+        for at, width in widths.items():
+            padding = " " * (width - cell_len(cells[at]))
+            before, after = (padding, "") if at in self.figures else ("", padding)
+            line.append(before)
+            line.append(cells[at], style=last if at == len(cells) - 1 else style)
+            line.append(after + " " * _GAP)
         line.rstrip()
         return line
 
@@ -92,12 +84,11 @@ class Fitted:
         """Yield each row as lines of text."""
         for group, rows in grouped((row.group, row) for row in self.rows).items():
             yield from _lines(console, group, width, 0, "") if group else ()
+            indent = self._indent()
             for row in rows:
-                yield from _lines(console, row.brief, width, self._indent(), "")
-                if row.below:
-                    yield from _lines(
-                        console, row.below, width, self._indent() + _INDENT, row.style
-                    )
+                yield from _lines(console, row.brief, width, indent, "")
+                below = _lines(console, row.below, width, indent + _INDENT, row.style)
+                yield from below if row.below else ()
 
 
 def _lines(console: Console, text: str, width: int, indent: int, style: str) -> Iterable[Text]:
