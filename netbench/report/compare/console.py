@@ -45,7 +45,8 @@ def _changes(pairing: Pairing, margin: float) -> Iterator[RenderableType]:
     if not shown and all(one.withheld for one in primary):
         return  # the answer says why
     heading = f"{plain(pairing.right.label)} against {plain(pairing.left.label)}"
-    yield from styled([f"\n{heading}{', slower first' if shown else ''}"], "bold")
+    order = ", slower first" if any(one.ratio for one in shown) else ""
+    yield from styled([f"\n{heading}{order}"], "bold")
     yield from [_table(pairing, shown, margin)] if shown else []
     drivers = {one.driver for one in primary}
     yield from _counted([one for one in primary if one not in shown], drivers, margin)
@@ -59,6 +60,7 @@ def _changes(pairing: Pairing, margin: float) -> Iterator[RenderableType]:
 
 def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fitted:
     left, right = plain(pairing.left.label), plain(pairing.right.label)
+    compared = any(one.ratio for one in found)
     rows = []
     for one in found:
         sign = _SIGN if one.withheld else SIGNS[one.verdict]
@@ -67,17 +69,22 @@ def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fit
         rows.append(
             Row(
                 group=labels.place(one),
-                cells=(labels.subject(one), *levels, labels.figures(one), verdict),
+                cells=(
+                    labels.subject(one),
+                    *levels,
+                    *((labels.figures(one),) if compared else ()),
+                    verdict,
+                ),
                 brief=f"{labels.subject(one)}: {levels[1]} after {levels[0]}",
                 below=verdict,
                 style=STYLES[one.verdict],
             )
         )
     return Fitted(
-        heads=("", left, right, f"{right} / {left}", "verdict"),
+        heads=("", left, right, *((f"{right} / {left}",) if compared else ()), "verdict"),
         rows=tuple(rows),
-        figures=range(1, 4),
-        spare=3,
+        figures=range(1, 4 if compared else 3),
+        spare=3 if compared else None,
     )
 
 
