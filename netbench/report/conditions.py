@@ -62,7 +62,15 @@ def fact_text(value: FactValue | None, unit: str = "") -> str:
         case int() | float():
             return _number(value, unit)
         case str():
-            return plain(value)
+            return _words(value, unit)
+
+
+def _words(value: str, unit: str) -> str:
+    """Return a text; of one that is a list of quantities, each as people write it."""
+    parts = value.split() if unit else []
+    if parts and all(part.isdecimal() for part in parts):
+        return ", ".join(_number(int(part), unit) for part in parts)
+    return plain(value)
 
 
 def _number(value: float, unit: str) -> str:
@@ -70,9 +78,13 @@ def _number(value: float, unit: str) -> str:
         return units.duration(value)
     if unit == units.BYTES and abs(value) < _COUNTED_BYTES:
         return f"{value:,.0f} {unit}"  # an MTU of 1504 is not one of 1500
-    if unit in {units.BYTES, units.SECONDS}:
+    if unit == units.RATIO:
+        return f"{units.digits(float(f'{value * 100:.6g}'))} %"
+    if unit == units.CPUS:
+        return f"{units.significant(value)} CPUs"
+    if unit:
         return units.quantity(value, unit)
-    return f"{value:g}"
+    return units.digits(value if isinstance(value, int) else float(f"{value:.6g}"))
 
 
 def environment(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
