@@ -69,7 +69,7 @@ def test_a_run_becomes_files_of_each_kind(program: Program, folder: Path, tmp_pa
     table = program("export", str(folder), "--table", "contrasts", "--output", "out.csv")
     metrics = program("export", str(folder), "--format", "openmetrics")
 
-    assert validated("run", json.loads(document.stdout))["lead"].startswith("Against host")
+    assert validated("run", json.loads(document.stdout))["lead"].startswith("bridge against host: ")
     assert table.stdout == ""
     assert (tmp_path / "out.csv").read_text().startswith("run,driver,baseline,")
     assert metrics.stdout.endswith("# EOF\n")
@@ -125,7 +125,7 @@ def test_the_index_lists_every_run_and_is_renewed(program: Program, folder: Path
     assert rows["damaged"]["problem"]
     assert "No report yet" in before
     assert "Cannot be read" in before
-    assert "Against host" in after
+    assert "bridge against host: " in after
     assert f'href="{folder.name}/report.html"' in after
     assert not re.search(r"(src|href)=\"(?:https?:)?//", after)
 
