@@ -46,6 +46,7 @@ def export(
     """Write a run as CSV, Parquet, JSON or OpenMetrics, as a summary or as a decision record.
 
     md is the text of summary.md, adr that of decision.md without its figure and links.
+
     Parquet needs pyarrow: pip install 'netbench[parquet]'.
     """
     _check(kind, table, output)

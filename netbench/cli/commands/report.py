@@ -44,7 +44,9 @@ def report(
     """Write report.html and summary.md, .csv and .json anew from a run folder alone.
 
     A decision record has MADR's sections, with its outcome left to its author; one that is there is
-    never overwritten. A PNG needs resvg: pip install 'netbench[picture]'.
+    never overwritten.
+
+    A PNG needs resvg: pip install 'netbench[picture]'.
     """
     reported = report_run(
         folder,
