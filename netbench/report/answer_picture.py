@@ -24,7 +24,7 @@ from netbench.report.html_env import environment
 from netbench.report.intervals import Bar, MeasureColumn, charts
 from netbench.report.labels import capital, joined, shared_by, shortened
 from netbench.report.palette import BAND, INK, LINE, PAPER, QUIET, driver_colours
-from netbench.report.sentences import baseline_check
+from netbench.report.sentences import baseline_check, primaries
 
 PICTURE: Final = "answer.svg"
 PNG: Final = "answer.png"
@@ -163,11 +163,13 @@ def _lines(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _key(analysis: Analysis) -> str:
     """Return how the picture is read, and whether the baseline agrees with itself."""
+    check = f"{capital(baseline_check(analysis))}."
+    if not primaries(analysis):
+        return check
     return (
         f"Points are ratios to {analysis.baseline} with intervals ({shared_by(analysis)}), block "
         "by block; right is worse. Grey band: noise floor. Dotted lines: margin of "
-        f"{analysis.margin * 100:g} %. Figures below a verdict are medians over all sessions. "
-        f"{capital(baseline_check(analysis))}."
+        f"{analysis.margin * 100:g} %. Below a verdict: the median over all sessions. {check}"
     )
 
 

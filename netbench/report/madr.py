@@ -5,7 +5,7 @@ is marked for the author.
 """
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -142,16 +142,20 @@ def _worth(analysis: Analysis, driver: str, answer: DriverAnswer) -> Iterator[st
     for verdict, word in _WORTH.items():
         for opening, clauses in grouped(groups.get(verdict, ())).items():
             of = "of" if verdict in DECIDED else ""
-            said = joined([_sentence(clause) for clause in clauses])
+            said = joined([*_sentences(clauses)])
             yield " ".join(filter(None, (f"{word}, because", opening or of, said)))
     for _, clause in groups.get(None, ()):
         left_out = clause.strong.startswith("not ")
         yield f"{'Unknown, because it is' if left_out else 'Neutral, because there is'} {clause}"
 
 
-def _sentence(clause: Clause) -> str:
-    is_ = "is" if clause.before else ""
-    return " ".join(filter(None, (clause.before, is_, clause.strong, clause.after)))
+def _sentences(clauses: Sequence[Clause]) -> Iterator[str]:
+    """Yield clauses, those that say the same of several measures together."""
+    for (strong, after), measures in grouped(
+        ((c.strong, c.after), c.before) for c in clauses
+    ).items():
+        are = ("is" if len(measures) == 1 else "are") if any(measures) else ""
+        yield " ".join(filter(None, (joined(measures), are, strong, after)))
 
 
 def _costs(analysis: Analysis, driver: str) -> list[Contrast]:

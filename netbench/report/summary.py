@@ -15,7 +15,7 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.answer import headline, served_by, title, way_title, what
+from netbench.report.answer import answers, headline, served_by, title, way_title, what
 from netbench.report.caveats import Badges
 from netbench.report.conditions import where
 from netbench.report.costs import cost_sentences
@@ -29,9 +29,11 @@ from netbench.report.sentences import (
     published_in_short,
 )
 from netbench.report.stopping import ending, extension
+from netbench.report.validity import SHORT
 
 ROWS: Final = 20  # drivers in a table
 BUDGETS: Final = 8
+REASON: Final = 100  # characters of why a record failed
 NAME: Final = 60  # characters of a driver's name
 SENTENCE: Final = 400  # characters of one sentence
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$@])")
@@ -120,6 +122,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         tables=[_table(drivers[:ROWS], path, analysis) for path in paths],
         left=max(len(drivers) - ROWS, 0),
         notes=[
+            _uncompared(info, analysis, digest),
             _certainty(analysis),
             *cost_sentences(analysis),
             _failed(analysis, digest),
@@ -169,6 +172,13 @@ def _name(own: DriverCost, path: str, analysis: Analysis) -> str:
     return f"{shortened(own.driver, NAME)}{f' ({joined(more)})' if more else ''}"
 
 
+def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    """Return the baseline's figures where no driver could be compared with it."""
+    if primaries(analysis) or len(info.plan.drivers) == 1:
+        return ""
+    return f"{answers(info, analysis, digest)[0]}."
+
+
 def _certainty(analysis: Analysis) -> str:
     """Return what the intervals hold, and whether the baseline agrees with itself."""
     check = capital(baseline_check(analysis))
@@ -182,22 +192,27 @@ def _certainty(analysis: Analysis) -> str:
 
 
 def _failed(analysis: Analysis, digest: Digest) -> str:
-    """Return how many records gave no number, and of which drivers; empty if all did."""
-    tally = analysis.tally
-    if not tally.failures + tally.impossible:
-        return ""
-    whose = dict.fromkeys(p.driver for p in digest.problems if p.kind == "failure")
-    parts = [f"{tally.failures} of {counted(digest.total, 'record')} failed ({joined([*whose])})"]
-    parts = parts if tally.failures else []
+    """Return how many records gave no number, of which drivers, and why; empty if all did."""
+    tally, parts = analysis.tally, []
+    found = [problem for problem in digest.problems if problem.kind == "failure"]
+    if tally.failures:
+        whose = joined([*dict.fromkeys(problem.driver for problem in found)])
+        parts.append(f"{tally.failures} of {counted(digest.total, 'record')} failed ({whose})")
+    if found:
+        most = max(found, key=lambda problem: problem.times)
+        parts.append(f"most often: {shortened(most.reason, REASON)}")
     if tally.impossible:
         parts.append(f"{counted(tally.impossible, 'record')} not possible here")
-    return f"{'; '.join(parts)}. Reasons are in report.html."
+    return f"{'; '.join(parts)}. All reasons are in report.html." if parts else ""
 
 
 def _warned(analysis: Analysis) -> str:
     """Return how many numbers each kind of warning stands beside; empty where there is none."""
     kinds = Counter(w.kind for w in analysis.warnings)
     kinds.update(w.kind for c in primaries(analysis) for w in c.warnings)
-    counts = [f"{kind} {number}×" for kind, number in kinds.most_common()]
+    counts = [
+        f"{SHORT.get(kind, kind.replace('-', ' '))}{f' {number}×' if number > 1 else ''}"
+        for kind, number in kinds.most_common()
+    ]
     said = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."
     return f"{said} What to do about them is in report.html." if counts else ""

@@ -149,7 +149,12 @@ def test_what_failed_and_what_is_doubted_is_counted_on_a_line_each() -> None:
 
     lines = [line for line in text.splitlines() if line.startswith("- ")]
     failed = [line for line in lines if "failed" in line]
-    assert failed == ["- 1 of 144 records failed (bridge:user). Reasons are in report.html."]
+    assert failed == [
+        (
+            "- 1 of 144 records failed (bridge:user); most often: iperf3: unable to connect to "
+            "server: Connection refused. All reasons are in report.html."
+        )
+    ]
     warned = [line for line in lines if "warning" in line]
     assert len(warned) == 1
     assert "odd 1000×" in warned[0]
