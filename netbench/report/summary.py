@@ -3,13 +3,15 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from markupsafe import Markup
 
+from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Standing, Verdict
@@ -21,12 +23,13 @@ from netbench.report.conditions import where
 from netbench.report.costs import cost_sentences
 from netbench.report.driver_costs import CostWords, DriverCost, cost_words, driver_costs
 from netbench.report.html_env import environment
-from netbench.report.labels import capital, counted, joined, shared_by
+from netbench.report.labels import capital, counted, joined, key_of, shared_by
 from netbench.report.sentences import (
     baseline_check,
     primaries,
     primary_measures,
     published_in_short,
+    uncompared,
 )
 from netbench.report.stopping import ending, extension
 from netbench.report.validity import SHORT
@@ -124,6 +127,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         notes=[
             _uncompared(info, analysis, digest),
             _certainty(analysis),
+            *_without_baseline(analysis),
             *cost_sentences(analysis),
             _failed(analysis, digest),
             published_in_short(info, analysis),
@@ -177,6 +181,17 @@ def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     if primaries(analysis) or len(info.plan.drivers) == 1:
         return ""
     return f"{answers(info, analysis, digest)[0]}."
+
+
+def _without_baseline(analysis: Analysis) -> Iterator[str]:
+    """Yield for each path that the baseline lacks what the drivers reach there."""
+    for path, cells in grouped((cell.path, cell) for cell in uncompared(analysis)).items():
+        figures = grouped(
+            (c.driver, f"{units.quantity(c.median, c.unit)} {what(key_of(c), c.metric)}")
+            for c in cells
+        )
+        said = "; ".join(f"{driver} {', '.join(own)}" for driver, own in figures.items())
+        yield f"{way_title(path)}, where {analysis.baseline} has no path: {said}."
 
 
 def _certainty(analysis: Analysis) -> str:
