@@ -7,13 +7,16 @@ is printed passes here, and none of them gets through.
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from netbench.errors import NetbenchError
 
 if TYPE_CHECKING:
     from rich.segment import Segment
     from rich.table import Table
+
+UNWRAPPED: Final = 100_000
+"""Columns in which every line fits."""
 
 
 def print_json(document: object) -> None:
@@ -23,14 +26,17 @@ def print_json(document: object) -> None:
     _put(sys.stdout, json_text(document))
 
 
-def print_rich(renderable: Any) -> None:
-    """Print a rich renderable to stdout, plain where it is no terminal; text is no markup."""
+def print_rich(renderable: Any, piped: int = 160) -> None:
+    """Print a rich renderable to stdout; text is no markup.
+
+    Where it is no terminal it is plain, and as wide as `piped` at most.
+    """
     from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
     from rich.segment import Segments  # noqa: PLC0415 -- same
 
     console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=160, no_color=True, markup=False, emoji=False)
+        console = Console(width=piped, no_color=True, markup=False, emoji=False)
     with console.capture() as captured:
         if isinstance(renderable, str):
             console.print(printable(renderable), soft_wrap=True)

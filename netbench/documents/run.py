@@ -145,6 +145,8 @@ class DifferenceRow(Struct, frozen=True):
     """null where the run does not have it."""
     right: Value
     confounder: bool
+    unknown: bool
+    """Whether one run did not record it; then a confounder only if both runs must have it."""
     accepted: bool
     meaning: str
     run: str
@@ -223,4 +225,8 @@ class CompareDocument(Struct, frozen=True):
     machine: list[MachineRow]
     verdict_withheld: bool
     withheld_by: list[str]
+    to_accept: list[str]
+    """What `--accept` takes to compare all that is withheld: facts, or `kernel.*` of several."""
+    answer: list[str]
+    """What became of each run beside the first, in a sentence."""
     budgets: list[BudgetRow]

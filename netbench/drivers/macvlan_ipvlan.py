@@ -128,10 +128,13 @@ IPVLANS: Final[tuple[Driver, ...]] = (
         _child(
             "ipvlan",
             mode,
-            f"broadcast and multicast: routed by the parent, {way} the host's firewall",
+            f"broadcast and multicast; routed by the parent, {firewall}",
             _ROUTED,
             route=ROUTED_BY_DEVICE,
         )
-        for mode, way in (("l3", "past"), ("l3s", "through"))
+        for mode, firewall in (
+            ("l3", "what comes in skips the host's firewall"),
+            ("l3s", "through the host's firewall both ways"),
+        )
     ),
 )

@@ -1,7 +1,9 @@
 """Every fact netbench records: its type, unit, meaning, and whether runs may differ in it.
 
-`confounder` facts must be equal before two runs are compared; `arms` facts must also be equal
-between the arms of one run; `varies` facts may differ.
+Runs are compared where `required` facts are recorded by both and equal, and where `confounder`
+facts do not differ: one that a run did not record is unknown, and keeps nothing from being
+compared. `arms` facts are confounders that must also be equal between the arms of one run;
+`varies` facts may differ.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Final, Literal
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, BYTES, COUNT, CPUS, RATIO, SECONDS
 
-Match = Literal["confounder", "arms", "varies"]
+Match = Literal["required", "confounder", "arms", "varies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,16 @@ class FactDef:
     match: Match
     meaning: str
 
+    @property
+    def confounds(self) -> bool:
+        """Whether runs with two values of it are not compared."""
+        return self.match != "varies"
+
+    @property
+    def required(self) -> bool:
+        """Whether a run that did not record it is compared with none that did."""
+        return self.match == "required"
+
 
 def _table(*rows: tuple[str, type, str, Match, str]) -> dict[str, FactDef]:
     return {row[0]: FactDef(*row) for row in rows}
@@ -30,7 +42,7 @@ def _table(*rows: tuple[str, type, str, Match, str]) -> dict[str, FactDef]:
 
 FACTS: Final[dict[str, FactDef]] = _table(
     ("host.name", str, "", "varies", "host name, only with --identify"),
-    ("host.cpu_model", str, "", "confounder", "CPU model as the kernel names it"),
+    ("host.cpu_model", str, "", "required", "CPU model as the kernel names it"),
     ("host.cpus", int, COUNT, "confounder", "logical CPUs online"),
     ("host.cores", int, COUNT, "confounder", "physical cores"),
     ("host.sockets", int, COUNT, "confounder", "CPU packages"),
@@ -44,7 +56,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("host.memory", int, BYTES, "confounder", "memory the kernel manages"),
     ("host.uptime", float, SECONDS, "varies", "time since boot"),
     ("host.load1", float, "", "varies", "one-minute load average before the run"),
-    ("kernel.release", str, "", "confounder", "uname -r"),
+    ("kernel.release", str, "", "required", "uname -r"),
     ("kernel.version", str, "", "confounder", "uname -v"),
     ("kernel.parameters", str, "", "confounder", "boot parameters that concern speed"),
     ("kernel.hz", int, "1/s", "confounder", "CONFIG_HZ"),
@@ -75,8 +87,8 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("net.conntrack_max", int, COUNT, "varies", "most connections tracked"),
     ("net.firewall_rules", int, COUNT, "confounder", "rules in the host's nftables ruleset"),
     ("net.firewall_hash", str, "", "varies", "hash of that ruleset without its counters"),
-    ("engine.name", str, "", "confounder", "engine and its variant"),
-    ("engine.version", str, "", "confounder", "version of the engine"),
+    ("engine.name", str, "", "required", "engine and its variant"),
+    ("engine.version", str, "", "required", "version of the engine"),
     ("engine.api", str, "", "varies", "API version negotiated"),
     ("engine.kernel", str, "", "confounder", "kernel the engine reports"),
     ("engine.os", str, "", "varies", "operating system the engine reports"),
@@ -150,7 +162,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("trial.time_wait_before", int, COUNT, "varies", "the server's TIME-WAIT sockets before it"),
     ("trial.time_wait_after", int, COUNT, "varies", "the server's TIME-WAIT sockets after it"),
     ("trial.connect_failures", int, COUNT, "varies", "the client's connects that failed in it"),
-    ("path.links", tuple, "", "confounder", "links of a path, each by its namespace and kind"),
+    ("path.links", tuple, "", "required", "links of a path, each by its namespace and kind"),
     ("link.name", str, "", "varies", "name in its own namespace"),
     ("link.index", int, "", "varies", "interface index"),
     ("link.kind", str, "", "confounder", "veth, bridge, macvlan, ...; none for hardware"),
@@ -159,7 +171,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("link.peer", int, "", "varies", "index of a veth's other end"),
     ("link.peer_nsid", int, "", "varies", "id of the namespace of peer or parent"),
     ("link.master", str, "", "varies", "bridge or bond it is a port of"),
-    ("link.mtu", int, BYTES, "confounder", "largest packet"),
+    ("link.mtu", int, BYTES, "required", "largest packet"),
     ("link.mac", str, "", "varies", "link-layer address"),
     ("link.up", bool, "", "confounder", "administratively up"),
     ("link.carrier", bool, "", "confounder", "something is up at the other end"),
@@ -170,12 +182,21 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("link.tso_max_size", int, BYTES, "confounder", "largest segment the device takes"),
     ("link.offloads", tuple, "", "confounder", "segmentation and checksum offloads that are on"),
     ("link.counters", int, BYTES, "varies", "bytes and packets each way since creation"),
-    ("netbench.version", str, "", "confounder", "version of what measured"),
-    ("tool.*", str, "", "confounder", "version of a probe's tool, as it prints it"),
+    ("netbench.version", str, "", "required", "version of what measured"),
+    ("tool.*", str, "", "required", "version of a probe's tool, as it prints it"),
     ("helper.*", str, "", "varies", "version of a tool that carries no traffic, as it prints it"),
-    ("probe.*", str, "", "confounder", "a probe's kind and parameters, as its suite has them"),
-    ("plan.cpus", str, "", "confounder", "CPUs that a placement stands for"),
-    ("plan.congestion_control", str, "", "confounder", "congestion control asked for"),
+    ("probe.*", str, "", "required", "a probe's kind and parameters, as its suite has them"),
+    ("probe.seconds", float, SECONDS, "required", "how long a trial of the probe takes"),
+    ("probe.slice", float, SECONDS, "required", "how long a session of the probe runs at a time"),
+    ("probe.omit", float, SECONDS, "required", "beginning of a trial that does not count"),
+    ("probe.interval", float, SECONDS, "required", "time between two readings of a trial"),
+    ("probe.size", int, BYTES, "required", "message of a round trip"),
+    ("probe.length", int, BYTES, "required", "datagram"),
+    ("plan.cpus", str, "", "required", "CPUs that a placement stands for"),
+    ("plan.congestion_control", str, "", "required", "congestion control asked for"),
+    ("plan.margin", float, RATIO, "varies", "size of effect below which drivers are equivalent"),
+    ("plan.precision", float, RATIO, "varies", "half width of an interval that is narrow enough"),
+    ("plan.max_time", float, SECONDS, "varies", "time that the run might take at most"),
     ("plan.*", str, "", "varies", "what else was asked for"),
 )
 """By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path.

@@ -71,7 +71,15 @@ def fact_text(value: FactValue | None, unit: str = "") -> str:
         case int() | float():
             return _number(value, unit)
         case str():
-            return plain(value)
+            return _words(value, unit)
+
+
+def _words(value: str, unit: str) -> str:
+    """Return a text; of one that is a list of quantities, each as people write it."""
+    parts = value.split() if unit else []
+    if parts and all(part.isdecimal() for part in parts):
+        return ", ".join(_number(int(part), unit) for part in parts)
+    return plain(value)
 
 
 def _number(value: float, unit: str) -> str:
@@ -79,9 +87,13 @@ def _number(value: float, unit: str) -> str:
         return units.duration(value)
     if unit == units.BYTES and abs(value) < _COUNTED_BYTES:
         return f"{value:,.0f} {unit}"  # an MTU of 1504 is not one of 1500
-    if unit in {units.BYTES, units.SECONDS}:
+    if unit == units.RATIO:
+        return f"{units.digits(float(f'{value * 100:.6g}'))} %"
+    if unit == units.CPUS:
+        return f"{units.significant(value)} CPUs"
+    if unit:
         return units.quantity(value, unit)
-    return f"{value:g}"
+    return units.digits(value if isinstance(value, int) else float(f"{value:.6g}"))
 
 
 def environment(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
@@ -168,10 +180,10 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     rules = fact(info, "net.firewall_rules")
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
+        beside = ", which container's lo does not" if "container" in info.plan.drivers else ""
         found.append(
             "host is not a machine without containers: its lo passes the firewall hooks that the "
-            f"engine set in its own namespace ({count}). container's lo passes none of them: a "
-            "difference between the two is what those hooks cost."
+            f"engine set in its namespace ({count}){beside}."
         )
     found += [condition.long for condition in conditions(info)]
     if fact(info, "host.hypervisor") is True:

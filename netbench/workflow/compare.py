@@ -1,7 +1,7 @@
 """Run folders compared: which may be, under which labels, and how that ends."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -43,7 +43,7 @@ def compare_folders(
         ConfigurationError: with everything that is wrong.
         RunFolderError: a folder cannot be read, or the page not be written.
     """
-    runs = _loaded(folders, _accept_problems(accept))
+    runs = _loaded(folders, accept)
     _check_common(runs)
     wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
     taken = [measured(label, str(run.path), run.info, run.records()) for label, run in runs.items()]
@@ -69,10 +69,9 @@ def _exit_code(result: RunComparison) -> int:
     return _NOT_COMPARED if missing else 0
 
 
-def _loaded(folders: Sequence[str], problems: list[str]) -> dict[str, LoadedRun]:
-    """Return the runs by label, or raise everything that is wrong with them."""
+def _loaded(folders: Sequence[str], accept: Sequence[str]) -> dict[str, LoadedRun]:
+    """Return the runs by label, or raise everything that is wrong with them and with `--accept`."""
     named = [_split(folder) for folder in folders]
-    problems += _label_problems(named)
     found: dict[str, LoadedRun] = {}
     errors: list[RunFolderError] = []
     for number, (label, path) in enumerate(named):
@@ -80,6 +79,7 @@ def _loaded(folders: Sequence[str], problems: list[str]) -> dict[str, LoadedRun]
             found[label or _letter(number)] = load(path)
         except RunFolderError as exc:
             errors.append(exc)
+    problems = _accept_problems(accept, found.values()) + _label_problems(named)
     if len(errors) == 1 and not problems:
         raise errors[0]
     if problems or errors:
@@ -122,13 +122,17 @@ def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
     return problems
 
 
-def _accept_problems(patterns: Sequence[str]) -> list[str]:
-    """Return what is wrong with `--accept`: names that no fact can have."""
+def _accept_problems(patterns: Sequence[str], runs: Iterable[LoadedRun]) -> list[str]:
+    """Return what is wrong with `--accept`: names that no fact can have.
+
+    A run of another version of netbench may have facts that are not in the table.
+    """
+    names = {*FACTS, *(name for run in runs for name, _ in run.info.facts)}
     return [
         f"--accept: no fact is named {pattern!r}{_near(pattern)}"
         for pattern in patterns
         # A fact of the table may itself name a family, such as `tool.*`.
-        if not any(fnmatchcase(x, pattern) or fnmatchcase(pattern, x) for x in FACTS)
+        if not any(fnmatchcase(x, pattern) or fnmatchcase(pattern, x) for x in names)
     ]
 
 

@@ -87,7 +87,7 @@ def _confounders(
     """Yield the registry's confounders that are known both times."""
     same_image = _same_probe_image(before, now)
     for name in sorted({*before} & {*now} & {*FACTS}):
-        if FACTS[name].match != "confounder" or (name == "engine.image_id" and same_image):
+        if not FACTS[name].confounds or (name == "engine.image_id" and same_image):
             continue
         if not isinstance(before[name], Absent) and not isinstance(now[name], Absent):
             yield name, _plain(before[name]), _plain(now[name])

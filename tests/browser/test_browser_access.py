@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from support.axe import violations
-from support.browsing import Look, Site, opened
+from support.browsing import Look, Site, opened, with_evidence
 
 
 def test_axe_finds_nothing_serious(browser: Any, site: Site, axe: str) -> None:
-    live = opened(browser, site.address)
+    live = with_evidence(opened(browser, site.address))
 
     assert violations(live, axe) == []
 
@@ -17,14 +17,14 @@ def test_axe_finds_nothing_serious(browser: Any, site: Site, axe: str) -> None:
 def test_axe_finds_enough_contrast_and_names(
     browser: Any, site: Site, axe: str, look: Look
 ) -> None:
-    live = opened(browser, site.address, look)
+    live = with_evidence(opened(browser, site.address, look))
     rules = ["color-contrast", "scrollable-region-focusable", "target-size", "link-name"]
 
     assert violations(live, axe, runOnly=rules) == []
 
 
 def test_the_whole_page_is_reached_by_keyboard(browser: Any, site: Site) -> None:
-    live = opened(browser, site.address)
+    live = with_evidence(opened(browser, site.address))
     script = """
     const kinds = "a[href], button, input, select, summary, [tabindex='0']";
     const order = [...document.querySelectorAll(kinds)].filter((one) => one.checkVisibility());

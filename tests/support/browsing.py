@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import tempfile
 import threading
@@ -37,7 +38,10 @@ READY = (
 PATIENCE = 120
 """Seconds that a page may take for anything, on a machine that is busy otherwise."""
 WIDE, NARROW = (1280, 900), (390, 844)
-DRAW = """
+UNFOLD = "for (const one of document.querySelectorAll('.evidence > details')) one.open = true;"
+DRAW = (
+    UNFOLD
+    + """
 const done = arguments[0];
 (async () => {
   for (const figure of document.querySelectorAll("figure.plotted")) {
@@ -48,6 +52,7 @@ const done = arguments[0];
   done();
 })();
 """
+)
 
 
 class Site:
@@ -159,16 +164,48 @@ def printed(browser: Any, path: Path) -> Any:
     return browser
 
 
+def pages_of(pdf: Path) -> int:
+    """Return the number of pages of a PDF."""
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes()))
+
+
+def cut_words(browser: Any, selector: str) -> list[str]:
+    """Return the words of elements that a line's end cuts in two."""
+    script = """
+    const cut = [];
+    for (const one of document.querySelectorAll(arguments[0])) {
+      const range = document.createRange();
+      for (const node of one.childNodes) {
+        if (node.nodeType !== Node.TEXT_NODE) continue;
+        for (const { 0: word, index } of node.data.matchAll(/[^\\s-]+/g)) {
+          range.setStart(node, index);
+          range.setEnd(node, index + word.length);
+          if (range.getClientRects().length > 1) cut.push(word);
+        }
+      }
+    }
+    return cut;
+    """
+    found: list[str] = browser.execute_script(script, selector)
+    return found
+
+
 def drawn(browser: Any) -> Any:
-    """Return the browser once every figure has come near, and is drawn."""
+    """Return the browser once all evidence is unfolded and every figure is drawn."""
     browser.execute_async_script(DRAW)
+    return browser
+
+
+def with_evidence(browser: Any) -> Any:
+    """Return the browser with all evidence unfolded."""
+    browser.execute_script(UNFOLD)
     return browser
 
 
 def unfolded(browser: Any, table: str) -> Any:
     """Return the browser once a long table has come near, and shows all it has."""
     box = f"document.querySelector('[data-table={table}]')"
-    browser.execute_script(f"{box}.scrollIntoView()")
+    with_evidence(browser).execute_script(f"{box}.scrollIntoView()")
     until(browser, f"return {box}.querySelector('.tools') !== null")
     return browser
 

@@ -27,25 +27,64 @@ def test_two_runs_of_the_same_thing_differ_in_their_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "value", "confounder"),
+    ("fact", "values", "confounder"),
     [
-        ("kernel.release", "6.13.0", True),
-        ("engine.version", "29.0.0", True),
-        ("engine.firewall", "nftables", True),
-        ("net.firewall_rules", 20, True),
-        ("net.tcp_congestion_control", "bbr", True),
-        ("host.governor", "powersave", True),
-        ("host.uptime", 12.5, False),
-        ("engine.storage_driver", "zfs", False),
-        ("nobody.knows", "this", True),
+        ("kernel.release", ("6.12.0", "6.13.0"), True),
+        ("engine.version", ("28.0.0", "29.0.0"), True),
+        ("engine.firewall", ("iptables", "nftables"), True),
+        ("net.firewall_rules", (14, 20), True),
+        ("net.tcp_congestion_control", ("cubic", "bbr"), True),
+        ("host.governor", ("performance", "powersave"), True),
+        ("host.uptime", (1.5, 12.5), False),
+        ("engine.storage_driver", ("overlay2", "zfs"), False),
+        ("nobody.knows", ("that", "this"), True),
     ],
 )
-def test_a_fact_is_graded_by_the_registry(fact: str, value: FactValue, confounder: bool) -> None:
-    other = with_facts(ONE, **{fact.replace(".", "__"): value})
+def test_a_fact_is_graded_by_the_registry(
+    fact: str, values: tuple[FactValue, FactValue], confounder: bool
+) -> None:
+    sides = (with_facts(ONE, **{fact.replace(".", "__"): value}) for value in values)
 
-    (one,) = found(ONE, other).values()
+    (one,) = found(*sides).values()
 
-    assert (one.fact, one.right, one.confounder) == (fact, value, confounder)
+    assert (one.fact, one.left, one.right) == (fact, *values)
+    assert (one.confounder, one.unknown) == (confounder, False)
+
+
+@pytest.mark.parametrize("missing", [None, Absent("not readable")])
+@pytest.mark.parametrize(
+    ("fact", "value", "confounder"),
+    [
+        ("net.firewall_rules", 20, False),
+        ("host.governor", "powersave", False),
+        ("host.uptime", 12.5, False),
+        ("nobody.knows", "this", False),
+        ("kernel.release", "6.13.0", True),
+        ("host.cpu_model", "one", True),
+        ("engine.name", "docker", True),
+        ("engine.version", "29.0.0", True),
+    ],
+)
+def test_what_one_run_did_not_record_is_unknown_and_confounds_only_if_it_must_be_known(
+    fact: str, value: FactValue, confounder: bool, missing: Absent | None
+) -> None:
+    name = fact.replace(".", "__")
+    bare = with_facts(ONE, **({name: missing} if missing else {}))
+    if missing is None:
+        kept = tuple(pair for pair in ONE.info.facts if pair[0] != fact)
+        bare = replace(ONE, info=replace(ONE.info, facts=kept))
+
+    for sides in (bare, with_facts(ONE, **{name: value})), (with_facts(ONE, **{name: value}), bare):
+        (one,) = found(*sides).values()
+        assert (one.fact, one.unknown, one.confounder) == (fact, True, confounder)
+        withheld = confounders([one], ["host"], "east-west", "tcp-rr", "same")
+        assert bool(withheld) == confounder
+
+
+def test_numbers_that_differ_by_their_rounding_are_equal() -> None:
+    left, right = (with_facts(ONE, nobody__knows=value) for value in (0.3, 0.1 + 0.2))
+
+    assert found(left, right) == {}
 
 
 def test_what_neither_run_could_read_does_not_differ() -> None:
@@ -111,3 +150,13 @@ def test_what_is_accepted_withholds_nothing_and_says_so() -> None:
         "kernel.release",
         "kernel.version",
     ]
+
+
+def test_a_parameter_that_one_run_did_not_record_confounds() -> None:
+    def probed(*parameters: tuple[str, FactValue]) -> Run:
+        probe = ProbeSummary("tcp-rr", "tcp-rr", ("rtt_p50",), parameters)
+        return replace(ONE, info=replace(ONE.info, plan=replace(ONE.info.plan, probes=(probe,))))
+
+    (one,) = found(probed(("size", 14)), probed(("size", 14), ("rounds", 8))).values()
+
+    assert (one.fact, one.unknown, one.confounder) == ("probe.rounds", True, True)

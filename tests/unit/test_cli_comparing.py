@@ -1,6 +1,8 @@
 """`compare` as it is called, on folders of synthetic runs."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     parent = tmp_path_factory.mktemp("reports")
     made = {
         "kept": ONE,
-        "today": TWO,
+        "today": with_facts(TWO, kernel__version="#1", nobody__knows="that"),
         "kernel": with_facts(TWO, kernel__release="6.13.0"),
+        "newer": with_facts(
+            TWO, kernel__release="6.13.0", kernel__version="#2", nobody__knows="this"
+        ),
         "mtu": with_mtu(TWO, "bridge", 1400),
         "slower": scaled(TWO, 1.4, "bridge"),
         "foreign": run(4, blocks=1, drivers=("container", "bridge:user")),
@@ -63,6 +68,37 @@ def test_a_confounder_withholds_the_verdict_and_says_why(
     assert document["page"] == str(page)
     assert (accepted[0], accepted[1]["verdict_withheld"]) == (0, False)
     assert f"--accept {fact}" in page.read_text()
+
+
+def test_one_line_to_copy_accepts_all_that_is_withheld(
+    folders: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    argv = ["compare", folders["today"], folders["newer"], "--output", str(tmp_path / "page.html")]
+    held = run_command_line(argv)
+    out = capsys.readouterr().out
+    (line,) = (line for line in out.splitlines() if line.startswith("To compare all the same"))
+    options = shlex.split(line.partition("add: ")[2])
+    let = run_command_line([*argv, *options])
+
+    assert (held, let) == (3, 0)
+    assert options == [*("--accept", "kernel.*"), *("--accept", "nobody.knows")]
+    assert "To compare all the same" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("plain", ["", "1"])
+def test_colours_are_for_terminals_that_want_them(
+    folders: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    plain: str,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", plain)
+    page = str(tmp_path / "page.html")
+    run_command_line(["compare", folders["kept"], folders["slower"], "--output", page])
+
+    assert bool(re.search(r"\x1b\[[\d;]*3\d", capsys.readouterr().out)) == (not plain)
 
 
 def test_budgets_between_runs_decide_the_exit_code(

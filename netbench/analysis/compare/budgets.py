@@ -13,7 +13,7 @@ import numpy as np
 
 from netbench.analysis.block_pairs import Key
 from netbench.analysis.budgets import BudgetCriteria
-from netbench.analysis.compare.differences import accepted, differences
+from netbench.analysis.compare.differences import accepted, differences, fact_of
 from netbench.analysis.compare.model import Basis
 from netbench.analysis.compare.samples import DAYS, Drawn, Matched, Measured
 from netbench.analysis.gates import Evidence, group_gap
@@ -62,8 +62,9 @@ def _judge(owed: Matched, terms: BudgetCriteria, accept: Sequence[str]) -> Budge
 
 def _withheld(owed: Matched, accept: Sequence[str]) -> str:
     found = accepted(differences(owed.left.conditions, owed.right.conditions), accept)
-    named = ", ".join(owed.withheld(found))
-    return named and f"the runs differ in {named}: --accept compares them all the same"
+    names = dict.fromkeys(fact_of(one) for one in owed.withheld(found))
+    said = ", ".join(names)
+    return said and f"the runs differ in {said}: --accept compares them all the same"
 
 
 def _evidence(owed: Matched, terms: BudgetCriteria) -> Evidence:

@@ -1,5 +1,6 @@
 """Under what a run measured, and what of it differs from another run: a confounder, or not."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from netbench.analysis.block_pairs import position
-from netbench.facts.registry import FACTS, declared
+from netbench.facts.registry import FACTS, FactDef, declared
 from netbench.probes import PROBES, AnyProbe
 from netbench.record import Absent, FactValue, HopProof, Link, Record, RunInfo, Sample
 from netbench.spec import Placement, Role
@@ -24,6 +25,8 @@ _HOP: Final = ("mode", "mtu", "qdisc", "offloads")
 """What a path's proof records of each of its links."""
 _LINK: Final = ("txqlen", "gso_max_size", "gro_max_size", "tso_max_size", "carrier")
 """What the endpoints' facts record of it beside that."""
+_ROUNDING: Final = 1e-9
+"""Relative difference of two numbers that is their rounding's."""
 _ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)
 """Namespaces in which a link has the same name in every run."""
 
@@ -181,9 +184,14 @@ class RunDifference:
     left: FactValue | None  # None if that run did not record it
     right: FactValue | None
     confounder: bool
-    """Whether runs that differ in it are not compared, by the registry's rule."""
+    """Whether runs that differ in it so are not compared, by the registry's rule."""
     meaning: str
     accepted: bool = False
+
+    @property
+    def unknown(self) -> bool:
+        """Whether one of the runs did not record it, so that they may be equal in it."""
+        return unread(self.left) or unread(self.right)
 
     @property
     def withholds(self) -> bool:
@@ -195,12 +203,18 @@ class RunDifference:
         return f"{self.fact} ({self.scope})" if str(self.scope) else self.fact
 
 
+def fact_of(difference: str) -> str:
+    """Return `link.mtu` of `link.mtu (bridge, east-west, client eth0)`."""
+    return difference.partition(" (")[0]
+
+
 def differences(left: Conditions, right: Conditions) -> tuple[RunDifference, ...]:
     """Return what differs, confounders first, then in the registry's order.
 
-    A fact that only one run could read differs: that they are equal is not known. One that
-    neither could read does not. What is about a driver's path, a probe or a placement counts only
-    where both runs have it, and links one by one only where the paths have the same ones.
+    A fact that only one run recorded is unknown, and a confounder only if runs must have it: what
+    another version of netbench did not read yet keeps nothing from being compared. One that
+    neither recorded does not differ. What is about a driver's path, a probe or a placement counts
+    only where both runs have it, and links one by one only where the paths have the same ones.
     """
     shared = _parts(left) & _parts(right)
     apart = {
@@ -217,10 +231,8 @@ def differences(left: Conditions, right: Conditions) -> tuple[RunDifference, ...
         values = left.get((name, scope)), right.get((name, scope))
         if not _same(*values):
             known = declared(name)
-            confounds = known is None or known.match != "varies"
-            found.append(
-                RunDifference(name, scope, *values, confounds, known.meaning if known else "")
-            )
+            meaning = known.meaning if known else ""
+            found.append(RunDifference(name, scope, *values, _confounds(known, values), meaning))
     order = list(FACTS)
     return tuple(
         sorted(found, key=lambda d: (not d.confounder, _rank(d.fact, order), str(d.scope)))
@@ -249,9 +261,24 @@ def _parts(conditions: Conditions) -> set[tuple[int, object]]:
     return {part for _, scope in conditions for part in enumerate(scope.parts)}
 
 
+def _confounds(known: FactDef | None, values: Iterable[FactValue | None]) -> bool:
+    """Tell whether two values of a fact keep runs from being compared; one of no name may do so."""
+    if any(map(unread, values)):
+        return known is not None and known.required
+    return known is None or known.confounds
+
+
+def unread(value: FactValue | None) -> bool:
+    """Tell whether a run does not have a fact's value, be it recorded as absent."""
+    return value is None or isinstance(value, Absent)
+
+
 def _same(left: FactValue | None, right: FactValue | None) -> bool:
-    unread = [value is None or isinstance(value, Absent) for value in (left, right)]
-    return all(unread) or (not any(unread) and left == right)
+    if unread(left) or unread(right):
+        return unread(left) and unread(right)
+    if isinstance(left, float) and isinstance(right, int | float):
+        return math.isclose(left, right, rel_tol=_ROUNDING)
+    return left == right
 
 
 def _rank(name: str, order: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "Measure drivers against a baseline, prove each path, write a report.",
     "report": "Write report.html and summary.md, .csv and .json anew from a run folder alone.",
     "export": "Write a run as tables, JSON, OpenMetrics, a summary or a decision record.",
-    "compare": "Say what differs between runs, and what changed, regressions first.",
+    "compare": "Say what changed between runs, slower first, and what else differs.",
     "verify": "Check what drivers promise, and who reaches whom by real connects.",
     "inspect": "Show namespaces, links and paths of a driver's pair, or of a container.",
     "drivers": "List the drivers: which can run here, and why not.",

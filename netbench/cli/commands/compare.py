@@ -1,4 +1,4 @@
-"""`netbench compare`: run folders in, what differs and what changed out."""
+"""`netbench compare`: run folders in, what changed and what differs out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from netbench.cli import commands as shared
-from netbench.cli.output import print_json, print_rich, say
+from netbench.cli.output import UNWRAPPED, print_json, print_rich, say
 from netbench.cli.progress import TerminalObserver
-from netbench.report.compare import budgets_told, json_document, terminal
+from netbench.report.compare import accept_line, budgets_told, json_document, terminal
 from netbench.workflow.compare import compare_folders
 
 
@@ -34,7 +34,7 @@ def compare(
     ] = None,
     as_json: shared.Json = False,
 ) -> int:
-    """Say what differs between runs, and what changed, regressions first."""
+    """Say what changed between runs, slower first, and what else differs."""
     result, page, code = compare_folders(
         folders,
         accept=accept or (),
@@ -46,7 +46,10 @@ def compare(
     if as_json:
         print_json(json_document(result, str(page), code))
     else:
-        print_rich(terminal(result))
+        print_rich(terminal(result), piped=UNWRAPPED)
+        accept_all = accept_line(result)
+        if accept_all:
+            print_rich(f"\n{accept_all}")
         print_rich(f"\nreport: {page}")
     if not result.budgets_kept:
         say(f"netbench: budgets are not kept. {budgets_told(result)}")

@@ -1,85 +1,130 @@
-"""A comparison at a terminal: what differs, the machine, then the contrasts, regressions first."""
+"""A comparison at a terminal: the answer, what changed, what differs."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
-from netbench.report.compare import labels
-from netbench.report.console import FIGURE, STYLES, Cells, budget_lines, plain_table, styled
+from netbench.report.compare import differences, labels
+from netbench.report.compare.tables import Fitted, Row
+from netbench.report.console import STYLES, budget_lines, styled
 from netbench.report.labels import DECIDED, SIGNS
 
 _SIGN: Final = "–"
-_FOLD: Final[dict[str, Any]] = {"overflow": "fold"}
+_MOST: Final = 12
+"""Rows of a table; of more, those without a change are only counted."""
+_BESIDE: Final = 4
+"""Rows of a table of measures that runs are not judged by."""
 
 
 def terminal(comparison: RunComparison) -> Group:
     """Return everything, for people at a terminal."""
-    said = labels.accepted_line(comparison)
+    said = differences.accepted_line(comparison)
     return Group(
-        *styled(map(labels.run_line, comparison.runs)),
-        *styled([f"\n{labels.lead(comparison)}"], "bold"),
-        *styled([said] if said else [], "yellow"),
-        *(part for one in comparison.pairings for part in _pairing(one, comparison.margin)),
+        *styled(labels.answers(comparison), "bold"),
         *budget_lines(labels.budgets_told(comparison), ordered(comparison)),
-        *styled([f"\n{labels.HONEST}"], "dim"),
+        *(part for one in comparison.pairings for part in _changes(one, comparison.margin)),
+        Text(""),
+        *styled(map(labels.run_line, comparison.runs), "dim"),
+        *(part for one in comparison.pairings for part in _differences(one)),
+        *styled([said] if said else [], "yellow"),
+        *styled([labels.CAUTION], "dim"),
     )
 
 
-def _pairing(pairing: Pairing, margin: float) -> Iterator[RenderableType]:
-    left, right = pairing.left.label, pairing.right.label
-    yield _differences(pairing)
-    yield from styled((plain(labels.machine_line(s, pairing)) for s in pairing.machine), "dim")
-    yield from styled(labels.cells_line(pairing), "dim")
+def _changes(pairing: Pairing, margin: float) -> Iterator[RenderableType]:
     primary = [one for one in pairing.contrasts if one.primary]
-    if primary:
-        heading = f"{right} beside {left}, regressions first"
-        yield _contrasts(pairing, primary, margin, heading)
-    yield from styled(_reasons(primary), "yellow")
+    shown = primary
+    if len(primary) > _MOST:
+        shown = [one for one in primary if one.verdict in DECIDED]
+    if not shown and all(one.withheld for one in primary):
+        return  # the answer says why
+    heading = f"{plain(pairing.right.label)} against {plain(pairing.left.label)}"
+    order = ", slower first" if any(one.ratio for one in shown) else ""
+    yield from styled([f"\n{heading}{order}"], "bold")
+    yield from [_table(pairing, shown, margin)] if shown else []
+    drivers = {one.driver for one in primary}
+    yield from _counted([one for one in primary if one not in shown], drivers, margin)
     beside = [one for one in pairing.contrasts if not one.primary and one.verdict in DECIDED]
     if beside:
-        yield _contrasts(pairing, beside, margin, "Other measures that changed")
+        more = len(beside) - _BESIDE
+        yield from styled(["\nOther measures that changed"], "bold")
+        yield _table(pairing, beside[:_BESIDE], margin)
+        yield from styled([f"and {more} more on the page"] if more > 0 else [], "dim")
 
 
-def _differences(pairing: Pairing) -> RenderableType:
-    left, right = pairing.left.label, pairing.right.label
-    if not pairing.differences:
-        return Text(f"\nNothing that was recorded differs between {left} and {right}", style="bold")
+def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fitted:
+    left, right = plain(pairing.left.label), plain(pairing.right.label)
+    compared = any(one.ratio for one in found)
     rows = []
-    for one in pairing.differences:
-        grade = labels.grade(one) if one.confounder else ""
-        style = "yellow" if one.withholds else "" if one.confounder else "dim"
-        cells = (one.fact, plain(str(one.scope)), *labels.values(one), grade)
-        rows.append([Text(cell, style=style) for cell in cells])
-    heading = f"\nWhat differs between {left} and {right}"
-    columns = [(name, _FOLD) for name in ("fact", "of", left, right, "")]
-    return plain_table(heading, columns, rows, gap=2)
-
-
-def _contrasts(pairing: Pairing, found: list[RunContrast], margin: float, heading: str) -> Table:
-    left, right = pairing.left.label, pairing.right.label
-    columns = [("measure", _FOLD), ("of", _FOLD), (left, FIGURE), (right, FIGURE)]
-    columns += [(f"{right} / {left}", FIGURE), ("verdict", _FOLD)]
-    rows: list[Cells] = []
     for one in found:
         sign = _SIGN if one.withheld else SIGNS[one.verdict]
-        verdict = Text(f"{sign} {labels.verdict(one, margin)}", style=STYLES[one.verdict])
-        levels = (labels.level(one.left, one), labels.level(one.right, one))
-        rows.append((labels.place(one), labels.subject(one), *levels, labels.figures(one), verdict))
-    return plain_table(f"\n{heading}", columns, rows, gap=2)
-
-
-def _reasons(found: list[RunContrast]) -> list[str]:
-    """Return why verdicts are withheld, each reason once with those it is of."""
-    reasons = grouped(
-        (labels.why(one), f"{labels.subject(one)} in {labels.measured(one)}")
-        for one in found
-        if one.withheld
+        levels = labels.level(one.left, one), labels.level(one.right, one)
+        verdict = f"{sign} {labels.verdict(one, margin)}"
+        rows.append(
+            Row(
+                group=labels.place(one),
+                cells=(
+                    labels.subject(one),
+                    *levels,
+                    *((labels.figures(one),) if compared else ()),
+                    verdict,
+                ),
+                brief=f"{labels.subject(one)}: {levels[1]} after {levels[0]}",
+                below=verdict,
+                style=STYLES[one.verdict],
+            )
+        )
+    return Fitted(
+        heads=("", left, right, *((f"{right} / {left}",) if compared else ()), "verdict"),
+        rows=tuple(rows),
+        figures=range(1, 4 if compared else 3),
+        spare=3 if compared else None,
     )
-    return [f"! {reason}: {'; '.join(whom)}" for reason, whom in reasons.items()]
+
+
+def _counted(
+    found: Sequence[RunContrast], drivers: Collection[str], margin: float
+) -> Iterator[Text]:
+    """Yield how many contrasts have each verdict, and why: `? 31 undecided: ... (23); ... (8)`.
+
+    Those that have a verdict are told with their drivers.
+    """
+    for said, own in grouped((labels.short(one, margin), one) for one in found).items():
+        sign = _SIGN if own[0].withheld else SIGNS[own[0].verdict]
+        reasons = grouped((labels.kind_of_reason(one), one) for one in own)
+        parts = [f"{why} ({len(of)})" if len(reasons) > 1 else why for why, of in reasons.items()]
+        more = "; ".join(parts) or differences.some((x.driver for x in own), drivers, "driver")
+        yield Text(f"{sign} {len(own)} {said}: {more}", style=STYLES[own[0].verdict])
+
+
+def _differences(pairing: Pairing) -> Iterator[RenderableType]:
+    left, right = plain(pairing.left.label), plain(pairing.right.label)
+    rows = differences.rows(pairing)
+    if rows:
+        heading = f"What differs between {left} and {right}, and may be a cause"
+        yield from styled([f"\n{heading}"], "bold")
+        yield Fitted(
+            heads=("fact", left, right, "of"),
+            rows=tuple(_difference(row, left, right) for row in rows),
+            figures=range(0),
+        )
+    else:
+        yield from styled([f"\nNo confounder differs between {left} and {right}"], "bold")
+    yield from styled(differences.notes(pairing), "dim")
+
+
+def _difference(row: differences.DifferingFact, left: str, right: str) -> Row:
+    where = ", ".join(part for part in (row.of, "accepted" if row.accepted else "") if part)
+    of = f" ({where})" if where else ""
+    return Row(
+        group="",
+        cells=(row.fact, row.left, row.right, where),
+        brief=f"{row.fact}{of}: {row.left} in {left}, {row.right} in {right}",
+        below="",
+    )

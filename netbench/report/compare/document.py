@@ -16,6 +16,8 @@ from netbench.documents.run import (
     Value,
 )
 from netbench.record import Absent, FactValue
+from netbench.report.compare.differences import to_accept
+from netbench.report.compare.labels import answers
 
 SCHEMA: Final = 2
 
@@ -44,6 +46,8 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             ],
             verdict_withheld=any(pairing.withheld for pairing in pairings),
             withheld_by=list(dict.fromkeys(fact for one in contrasts for fact in one.withheld)),
+            to_accept=list(to_accept(comparison)),
+            answer=list(answers(comparison)),
             budgets=[BudgetRow.of(result) for result in comparison.budgets],
         )
     )
@@ -56,6 +60,7 @@ def _differences(comparison: RunComparison) -> list[DifferenceRow]:
             left=_value(one.left),
             right=_value(one.right),
             confounder=one.confounder,
+            unknown=one.unknown,
             accepted=one.accepted,
             meaning=one.meaning,
             run=pairing.right.label,

@@ -5,21 +5,19 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import PLACEMENTS, plain
-from netbench.analysis.compare.differences import RunDifference
+from netbench.analysis.cell_key import plain
+from netbench.analysis.compare.differences import fact_of
 from netbench.analysis.compare.model import (
     Basis,
     ComparedSide,
-    MachineState,
     Pairing,
     RunComparison,
     RunContrast,
     Side,
 )
 from netbench.analysis.model import Verdict
-from netbench.facts.registry import declared
-from netbench.record import FactValue
 from netbench.report.budgets import summed
+from netbench.report.compare.differences import some
 from netbench.report.conditions import engine_named, fact_text
 from netbench.report.labels import (
     DECIDED,
@@ -39,29 +37,14 @@ HONEST: Final = (
     "the baseline, taken within each run, cancels what touched both alike; a figure of its own "
     "does not, and counts only where the sentinel saw the same machine."
 )
-ORDER: Final = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)  # regressions first
-_FEW: Final = 3  # facts that a sentence names
-
-
-def values(difference: RunDifference) -> tuple[str, str]:
-    """Return both values of a fact for people; in full where they would look alike."""
-    known = declared(difference.fact)
-    unit = known.unit if known else ""
-    left, right = _value(difference.left, unit), _value(difference.right, unit)
-    if left == right:
-        return plain(f"{difference.left} {unit}"), plain(f"{difference.right} {unit}")
-    return left, right
-
-
-def _value(found: FactValue | None, unit: str) -> str:
-    return "not recorded" if found is None else fact_text(found, unit)
-
-
-def grade(difference: RunDifference) -> str:
-    """Return `confounder`, `confounder, accepted` or `no confounder`."""
-    if not difference.confounder:
-        return "no confounder"
-    return "confounder, accepted" if difference.accepted else "confounder"
+WITHHELD: Final = "withheld"
+CAUTION: Final = (
+    "Two runs are two days of one machine: a ratio to the baseline cancels what touched both "
+    "alike, a figure of its own does not."
+)
+_OTHERS: Final = (Verdict.EQUIVALENT, Verdict.UNDECIDED, WITHHELD)
+"""What a contrast may be beside slower and faster."""
+_FEW: Final = 2  # changed measures that a sentence names
 
 
 def run_line(run: ComparedSide) -> str:
@@ -75,27 +58,67 @@ def run_line(run: ComparedSide) -> str:
     )
 
 
-def lead(comparison: RunComparison) -> str:
-    """Return what came out, in one or two sentences, regressions first."""
-    return tally(*comparison.pairings)
+def answers(comparison: RunComparison) -> tuple[str, ...]:
+    """Return what became of each run beside the first, a sentence each."""
+    return tuple(answer(pairing) for pairing in comparison.pairings)
 
 
-def tally(*pairings: Pairing) -> str:
-    """Return what came out of some pairs of runs."""
-    contrasts = [one for pairing in pairings for one in pairing.contrasts]
-    found = [one for one in contrasts if one.primary]
+def answer(pairing: Pairing) -> str:
+    """Return `B against A: 2 of 9 comparisons slower (bridge: ... 8 to 12 %), none faster, ...`.
+
+    With the sizes of what got slower or faster most; or what stands in the way of any verdict.
+    """
+    opening = plain(f"{pairing.right.label} against {pairing.left.label}")
+    found = [one for one in pairing.contrasts if one.primary]
     if not found:
-        return "The runs have no measure in common that runs are judged by."
-    counts = {verdict: sum(one.verdict is verdict for one in found) for verdict in ORDER}
-    withheld = [one.withheld for one in found if one.withheld]
-    counts[Verdict.UNDECIDED] -= len(withheld)
-    parts = [f"{number} {verdict}" for verdict, number in counts.items() if number]
-    if withheld:
-        facts = list(dict.fromkeys(_fact(name) for names in withheld for name in names))
-        named = joined(facts) if len(facts) <= _FEW else f"{len(facts)} confounders"
-        differ = "differs" if len(facts) == 1 else "differ"
-        parts.append(f"{len(withheld)} withheld because {plain(named)} {differ}")
-    return f"Of {counted(len(found), 'contrast')}: {joined(parts)}."
+        return f"{opening}: no measure in common that runs are judged by."
+    total = counted(len(found), "comparison")
+    told = grouped((WITHHELD if one.withheld else one.verdict, one) for one in found)
+    if len(told) == 1 and WITHHELD in told:
+        return f"{opening}: no verdict, because {_differing(found)}."
+    everywhere = f"in all {total}" if len(found) > 1 else "in the only comparison"
+    if len(told) == 1 and Verdict.EQUIVALENT in told:
+        return f"{opening}: nothing got slower or faster: equivalent {everywhere}."
+    if len(told) == 1 and Verdict.UNDECIDED in told:
+        return f"{opening}: undecided {everywhere}{_because(found)}."
+    rest = [f"{len(told[kind])} {kind}{_because(told[kind])}" for kind in _OTHERS if kind in told]
+    if not any(kind in told for kind in DECIDED):
+        return f"{opening}: nothing found slower or faster: of {total}, {joined(rest)}."
+    slower, faster = (told.get(kind, []) for kind in DECIDED)
+    parts = (
+        f"{len(slower) or 'none'} of {total} slower{_largest(slower)}",
+        f"{len(faster) or 'none'} faster{_largest(faster)}",
+    )
+    return f"{opening}: {joined((*parts, *rest))}."
+
+
+def _largest(found: Sequence[RunContrast]) -> str:
+    """Return ` (bridge: throughput on two cores 8 to 12 %)`: the measures that changed most.
+
+    Of one that changed both ways it is the ratio to the baseline, in which the machine cancels.
+    """
+    measures = grouped(((one.driver, key_of(one), one.metric), one) for one in found)
+    told = [max(own, key=_relative) for own in measures.values()]
+    named = [
+        f"{one.driver}: {measured(one)} {sized(one).removesuffix(f' {one.verdict}')}{_against(one)}"
+        for one in told[:_FEW]
+    ]
+    more = "most: " if len(told) > _FEW else ""
+    return f" ({more}{plain('; '.join(named))})" if named else ""
+
+
+def _because(found: Sequence[RunContrast]) -> str:
+    """Return ` (only 4 of 6 needed blocks)` where all have one reason; empty where they differ."""
+    if found[0].withheld:
+        return f" ({_differing(found)})"
+    reasons = {why(one) for one in found}
+    return f" ({reasons.pop()})" if len(reasons) == 1 and any(reasons) else ""
+
+
+def _differing(found: Sequence[RunContrast]) -> str:
+    """Return which facts keep contrasts from being compared: `kernel.release differs`."""
+    facts = dict.fromkeys(fact_of(name) for one in found for name in one.withheld)
+    return f"{some(facts, (), 'fact')} {'differs' if len(facts) == 1 else 'differ'}"
 
 
 def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
@@ -108,67 +131,32 @@ def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
         for one in pairing.contrasts
         if one.primary and one.verdict in DECIDED
     )
-    return tuple((verdict, plain(_news(found))) for (verdict, *_), found in lines.items())
+    return tuple((verdict, _news(found)) for (verdict, *_), found in lines.items())
 
 
 def _news(found: Sequence[RunContrast]) -> str:
-    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`."""
+    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`.
+
+    Its ratio to the baseline is told as `against host`.
+    """
     said = []
     for one in sorted(found, key=_relative):
-        levels = f"({level(one.right, one)} after {level(one.left, one)})"
-        if one.ratio is not None:
-            said.append(f"{sized(one)} {f'against {one.baseline}' if _relative(one) else levels}")
-    return f"{found[0].driver}: {measured(found[0])} {joined(said)}"
+        after = f" ({level(one.right, one)} after {level(one.left, one)})"
+        said.append(f"{sized(one)}{_against(one) or after}")
+    return plain(f"{found[0].driver}: {measured(found[0])} {joined(said)}")
+
+
+def _against(one: RunContrast) -> str:
+    return f" against {one.baseline}" if _relative(one) else ""
 
 
 def _relative(one: RunContrast) -> bool:
     return one.basis is Basis.RELATIVE
 
 
-def _fact(name: str) -> str:
-    """Return `link.mtu` of `link.mtu (bridge, east-west, client eth0)`."""
-    return name.partition(" (")[0]
-
-
 def budgets_told(comparison: RunComparison) -> str:
     """Return what became of all budgets; empty where there are none."""
     return summed(comparison.budgets, allow_undecided=comparison.allow_undecided)
-
-
-def accepted_line(comparison: RunComparison) -> str:
-    """Return what the user let differ; empty where nothing."""
-    differing = [d for p in comparison.pairings for d in p.differences if d.accepted]
-    if not comparison.accept:
-        return ""
-    named = joined(list(dict.fromkeys(str(one) for one in differing if one.confounder)))
-    asked = " ".join(f"--accept {name}" for name in comparison.accept)
-    if not named:
-        return plain(f"{asked}: no confounder of these names differs.")
-    return plain(f"{asked}: it lets differ {named}, which may be the cause of any change.")
-
-
-def machine_line(state: MachineState, pairing: Pairing) -> str:
-    """Return what the sentinel says of the machine on one placement's CPUs."""
-    left, right = pairing.left.label, pairing.right.label
-    return (
-        f"{capital(PLACEMENTS[state.placement])} the sentinel read "
-        f"{units.quantity(state.left, state.unit)} in {left} and "
-        f"{units.quantity(state.right, state.unit)} in {right}: "
-        f"{units.percent(state.ratio)}"
-    )
-
-
-def cells_line(pairing: Pairing) -> tuple[str, ...]:
-    """Return which cells only one of the runs has."""
-    sides = ((pairing.left, pairing.only_left), (pairing.right, pairing.only_right))
-    return tuple(
-        plain(
-            f"Only {run.label} has "
-            + joined(list(dict.fromkeys(f"{c.driver} in {c.probe} {c.placement}" for c in cells)))
-        )
-        for run, cells in sides
-        if cells
-    )
 
 
 def subject(contrast: RunContrast) -> str:
@@ -212,7 +200,7 @@ def verdict(contrast: RunContrast, margin: float) -> str:
 def short(contrast: RunContrast, margin: float) -> str:
     """Return the verdict with its size: `3.5 to 6.1 % slower`; without a reason."""
     if contrast.withheld:
-        return "withheld"
+        return WITHHELD
     if contrast.verdict in DECIDED:
         return sized(contrast)
     if contrast.verdict is Verdict.EQUIVALENT:
@@ -223,7 +211,7 @@ def short(contrast: RunContrast, margin: float) -> str:
 def why(contrast: RunContrast) -> str:
     """Return what kept a contrast from a verdict; empty where it has one."""
     if contrast.withheld:
-        return plain(f"{joined(_confounders(contrast.withheld))} differs")
+        return _differing([contrast])
     sides = (contrast.left, contrast.right)
     absent = [f"{side.run}: {side.reason}" for side in sides if side.reason]
     if absent:
@@ -233,10 +221,7 @@ def why(contrast: RunContrast) -> str:
     return plain(contrast.reason) or "no reason was kept"
 
 
-def _confounders(names: Sequence[str]) -> list[str]:
-    """Return facts with the places that they are about; of many places only how many."""
-    places = grouped((_fact(name), name) for name in names)
-    return [
-        found[0] if len(found) == 1 else f"{fact} ({len(found)} places)"
-        for fact, found in places.items()
-    ]
+def kind_of_reason(contrast: RunContrast) -> str:
+    """Return why there is no verdict, the same for all intervals that leave it open."""
+    reason = why(contrast)
+    return "the interval holds 1" if reason.endswith(" holds 1") else reason

@@ -11,19 +11,20 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
-from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
+from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
 from netbench.analysis.model import TrialPoint
 from netbench.record import RunInfo
 from netbench.report import budgets, conditions
-from netbench.report.compare import labels
+from netbench.report.compare import differences, labels
 from netbench.report.html_env import render
 from netbench.report.intervals import Bar, RatioAxis
-from netbench.report.labels import capital, joined, key_of
+from netbench.report.labels import DECIDED, capital, joined, key_of
 from netbench.report.palette import driver_colours
 from netbench.report.sentences import measure
 from netbench.spec import Cell, Path
 
 _PAD: Final = 0.06  # of an axis, left free at both ends
+_ROWS: Final = 20  # of a chart; of more contrasts, only what changed is drawn
 _FLAT: Final = 1e-9  # least width of an axis, as a share of its values
 
 
@@ -63,10 +64,12 @@ def page(comparison: RunComparison) -> str:
         "compare.html.j2",
         driver_colours(names, names[0]),
         comparison=comparison,
-        accepted=labels.accepted_line(comparison),
+        accepted=differences.accepted_line(comparison),
+        accept_options=differences.accept_options(comparison),
         honest=labels.HONEST,
         joined=joined,
         words=labels,
+        differences=differences,
         budgets_told=labels.budgets_told(comparison),
         budget_results=budgets.ordered(comparison),
         changes=changes,
@@ -84,13 +87,21 @@ def _facts(info: RunInfo) -> dict[str, str]:
 
 
 def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
-    """Return the primary contrasts of a pairing; None if none of them has a ratio."""
-    every = [one for each in comparison.pairings for one in each.contrasts]
-    axis = RatioAxis.of((one for one in every if one.primary and one.ratio), comparison.margin)
-    shown = [one for one in pairing.contrasts if one.primary]
+    """Return what is drawn of a pairing's primary contrasts; None if none of it has a ratio."""
+    shown = _drawn(pairing)
     if not any(one.ratio for one in shown):
         return None
+    every = [one for each in comparison.pairings for one in _drawn(each) if one.ratio]
+    axis = RatioAxis.of(every, comparison.margin)
     return Changes(axis, tuple(map(axis.bar, shown)))
+
+
+def _drawn(pairing: Pairing) -> list[RunContrast]:
+    """Return the primary contrasts; of many those that changed."""
+    found = [one for one in pairing.contrasts if one.primary]
+    if len(found) <= _ROWS:
+        return found
+    return [one for one in found if one.verdict in DECIDED]
 
 
 def spreads(comparison: RunComparison) -> tuple[Spread, ...]:
