@@ -14,11 +14,11 @@ LAST = "return [...document.querySelectorAll('main > section figure.plotted')].a
 DRAWN = """
 const near = [...document.querySelectorAll("figure.plotted")].filter((one) => {
   const { top, bottom } = one.getBoundingClientRect();
-  return bottom > -500 && top < innerHeight + 500;
+  return one.checkVisibility() && bottom > -500 && top < innerHeight + 500;
 });
 return near.every((one) => one.querySelector(".main-svg"));
 """
-"""Whether every figure in and near the window is drawn."""
+"""Whether every unfolded figure in and near the window is drawn."""
 
 
 def click(browser: Any, selector: str) -> None:

@@ -6,7 +6,7 @@ Positions in the charts are percent of an axis that all their rows share.
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench import units
@@ -92,7 +92,8 @@ def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
     if not any(one.ratio for one in shown):
         return None
     every = [one for each in comparison.pairings for one in _drawn(each) if one.ratio]
-    axis = RatioAxis.of(every, comparison.margin)
+    # Measures of either direction lie on it: its marks say how many times worse.
+    axis = replace(RatioAxis.of(every, comparison.margin), better="lower")
     return Changes(axis, tuple(map(axis.bar, shown)))
 
 
