@@ -8,10 +8,11 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report.answer import headline
+from netbench.report.answer_picture import PICTURE, PNG, answer_picture, png
 from netbench.report.budgets import outcome as budgets_told
 from netbench.report.console import terminal
 from netbench.report.document import document as json_document
-from netbench.report.madr import DECISION, decision
+from netbench.report.madr import DECISION, decision, decision_text
 from netbench.report.page import page as html
 from netbench.report.summary import summary as markdown
 from netbench.report.tables import csv_of, parquet_of
@@ -19,12 +20,16 @@ from netbench.report.tables import csv_text as csv
 
 __all__ = [
     "DECISION",
+    "PICTURE",
+    "PNG",
     "Digest",
     "DigestCollector",
+    "answer_picture",
     "budgets_told",
     "csv",
     "csv_of",
     "decision",
+    "decision_text",
     "digest",
     "headline",
     "html",
@@ -32,6 +37,7 @@ __all__ = [
     "markdown",
     "openmetrics",
     "parquet_of",
+    "png",
     "terminal",
 ]
 

@@ -263,11 +263,11 @@ def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
     return Clause("", f"{strong} {noun(key, contrast.metric)}", after, verdict)
 
 
-def effect(contrast: Contrast, margin: float) -> tuple[str, str]:
+def effect(contrast: Contrast, margin: float, *, in_percent: bool = False) -> tuple[str, str]:
     """Return what a contrast says of its metric in two or three words, and what bounds that.
 
     `26 % less` and `[16 to 34]`, `2.9 µs longer` and `[1.3 to 4.6]`, `equivalent` and
-    `within 5 %`, `undecided` and the reason.
+    `within 5 %`, `undecided` and the reason. Times are in their unit, unless `in_percent`.
     """
     if contrast.verdict is Verdict.EQUIVALENT:
         return "equivalent", f"within {margin * 100:g} %"
@@ -276,7 +276,7 @@ def effect(contrast: Contrast, margin: float) -> tuple[str, str]:
     if contrast.by_sign:
         blocks = counted(contrast.blocks, "block")
         return direction(contrast), f"in each of {blocks} (size not known)"
-    size = size_of(contrast)
+    size = size_of(contrast, in_percent=in_percent)
     if size is None:
         return f"{at_least(contrast)} {direction(contrast)}".strip(), ""
     return f"{size} {direction(contrast)}", size.interval

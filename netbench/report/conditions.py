@@ -13,7 +13,7 @@ from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.report.caveats import caveats
-from netbench.report.labels import joined
+from netbench.report.labels import counted, joined
 from netbench.report.sentences import fact
 from netbench.spec import Path
 
@@ -46,6 +46,15 @@ def engine_named(info: RunInfo) -> str:
     if isinstance(version, str):
         return plain(f"{info.engine} {version}")
     return plain(name if isinstance(name, str) else info.engine)
+
+
+def where(info: RunInfo, digest: Digest) -> str:
+    """Return when and where a run was measured, and by what, on one line."""
+    parts = [f"Run {info.id}", info.created, host_text(info), f"kernel {kernel_text(info)}"]
+    parts += [engine_named(info), f"netbench {info.version}", counted(digest.total, "record")]
+    parts += [f"seed {info.plan.seed}"]
+    parts += [f"status {info.status}"] if info.status != "complete" else []
+    return " · ".join(parts)
 
 
 def fact_text(value: FactValue | None, unit: str = "") -> str:

@@ -1,17 +1,20 @@
 """What each driver isolates and reaches, beside what it costs: one row a driver."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.digest_model import Digest, DriverView, WayView
-from netbench.analysis.model import Analysis, Contrast
+from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import RunInfo
-from netbench.report.answer import isolated, isolates, served_by, way_title
+from netbench.report.answer import effect, isolated, isolates, served_by, way_title
 from netbench.report.caveats import Badges
 from netbench.report.labels import capital, concerns, key_of, signed
 from netbench.report.sentences import absence, measure, primaries, primary_measures
 from netbench.report.sharing import network_isolation
+
+NO_PATH: Final = "no path, by design"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +111,30 @@ def _reach(way: WayView) -> str:
     served = served_by(way)
     by = f", by a published port ({served})" if served else ""
     return f"{where}{by}: {way.held} of {tried} paths proved"
+
+
+@dataclass(frozen=True, slots=True)
+class CostWords:
+    """One cost in a cell of a table; empty texts where there is nothing to say."""
+
+    median: str
+    strong: str
+    """What one reads at a glance: `26 % less`, `undecided`, `no path, by design`."""
+    rest: str
+    """`[16 to 34]`, `within 5 %`, or why there is no verdict."""
+    badges: tuple[str, ...]
+    verdict: Verdict | None = None
+
+
+def cost_words(own: DriverCost, cost: MeasureCost, margin: float) -> CostWords:
+    """Return what a table says of one cost of a driver, in percent; the margin is a share, 0.05."""
+    contrast = cost.contrast
+    if contrast is not None:
+        strong, rest = effect(contrast, margin, in_percent=True)
+        return CostWords(cost.median, strong, rest, cost.badges, contrast.verdict)
+    ways = own.view.ways if own.view is not None else ()
+    if own.isolated or any(way.closed for way in ways if way.path == cost.key.path):
+        return CostWords("", NO_PATH, "", ())
+    if cost.median:
+        return CostWords(cost.median, "", "", cost.badges)
+    return CostWords("", cost.headline, cost.note, cost.badges)

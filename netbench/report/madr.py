@@ -4,132 +4,188 @@ MADR 4.0, https://adr.github.io/madr/. What was measured is filled in; what is a
 is marked for the author.
 """
 
-import re
 import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from markupsafe import Markup
-
-from netbench.analysis.cell_key import plain
+from netbench.analysis.block_pairs import grouped
+from netbench.analysis.cell_key import PATHS, PLACEMENTS
+from netbench.analysis.cpu_sums import PER
 from netbench.analysis.digest_model import Digest
-from netbench.analysis.model import Analysis, Verdict
-from netbench.record import METRICS, RunInfo
+from netbench.analysis.model import Analysis, Contrast, Verdict
+from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.answer import headline
-from netbench.report.conditions import engine_named, host_text, kernel_text, limits
-from netbench.report.costs import cost_rows
-from netbench.report.html_env import environment
-from netbench.report.intervals import forest
-from netbench.report.labels import capital, joined
-from netbench.report.palette import BAND, INK, PAPER, QUIET, driver_colours
+from netbench.report.answer import Clause, DriverAnswer, answers, headline, size_of
+from netbench.report.answer_picture import answer_picture
+from netbench.report.caveats import Badges
+from netbench.report.conditions import engine_named, where
+from netbench.report.costs import more_cost
+from netbench.report.driver_costs import DriverCost, driver_costs
+from netbench.report.labels import DECIDED, capital, joined, key_of, shared_by
 from netbench.report.sentences import (
     baseline_check,
-    clause,
     declared_driver,
-    engine_line,
-    isolation_sentence,
     measure,
     primaries,
     primary_measures,
-    trouble,
-    way_sentences,
 )
-from netbench.report.sharing import network_isolation
-from netbench.report.stopping import ending
+from netbench.report.stopping import extension
 from netbench.report.summary import markdown
-from netbench.report.validity import doubts
 
 DECISION: Final = "decision.md"  # the decision record's name in a run folder
 FIGURE: Final = "decision.svg"  # the figure's name beside the record
-WARNINGS: Final = 20  # warnings that are listed; the report has all
+_NAMED: Final = 4  # options that a title holds
 _WORTH: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "Good",
     Verdict.SLOWER: "Bad",
     Verdict.EQUIVALENT: "Neutral",
-    Verdict.UNDECIDED: "Neutral",
+    Verdict.UNDECIDED: "Unknown",
 }
 
 
 def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str]:
     """Return the files of a decision record by name: the record, and the figure that it shows."""
-    found = primaries(analysis)
-    text = markdown(
+    return {
+        FIGURE: answer_picture(info, analysis, digest),
+        DECISION: decision_text(info, analysis, digest, beside=True),
+    }
+
+
+def decision_text(info: RunInfo, analysis: Analysis, digest: Digest, *, beside: bool) -> str:
+    """Return the record alone; it has links only if its figure and its run lie `beside` it."""
+    return markdown(
         "decision.md.j2",
         analysis,
-        info=info,
-        paths=joined(sorted({cell.path.value for cell in info.plan.cells})),
-        engine=engine_named(info),
-        engine_line=engine_line(info),
-        kernel=kernel_text(info),
-        host=host_text(info),
-        measures=[
-            (capital(measure(key, metric)), METRICS[metric].better)
-            for key, metric in primary_measures(analysis)
-        ],
-        known=_known(info),
-        figure=FIGURE,
+        beside=beside,
+        figure=FIGURE if beside else "",
+        title=_title(info.plan.drivers),
         headline=headline(info, analysis, digest),
-        contrasts=found,
-        costs=cost_rows(analysis, digest),
+        caveats=", ".join(Badges(info, analysis, digest).of_run),
+        question=_question(info),
+        measures=capital(
+            joined([measure(key, metric) for key, metric in primary_measures(analysis)])
+        ),
+        options=_options(info, analysis, digest),
         said=budgets.outcome(info, analysis),
         results=budgets.ordered(analysis),
-        undecided=sum(c.verdict is Verdict.UNDECIDED for c in found),
-        ending=ending(info, analysis),
-        views={driver: digest.view(driver) for driver in info.plan.drivers},
-        isolation=isolation_sentence,
-        network=network_isolation,
-        check=baseline_check(analysis),
-        trouble=trouble,
-        clause=clause,
-        worth=_WORTH,
-        records=digest.total,
-        command=_code(shlex.join(info.command)),
-        conditions=_conditions(info, analysis, digest),
+        certainty=f"Intervals: {shared_by(analysis)}. {capital(baseline_check(analysis))}.",
+        extension=extension(info, analysis, ""),
+        where=where(info, digest),
+        command=shlex.join(info.command),
     )
-    return {FIGURE: _figure(info, analysis), DECISION: text}
 
 
-def _known(info: RunInfo) -> dict[str, tuple[str, str]]:
-    """Return (summary, what it isolates) of each driver, by its name without the variant."""
-    unknown = ("as its plug-in or its configuration makes it", "")
-    found = {name: declared_driver(name) for name in info.plan.drivers}
-    return {name: (d.summary, d.isolates) if d else unknown for name, d in found.items()}
+def _title(drivers: tuple[str, ...]) -> str:
+    if len(drivers) > _NAMED:
+        return f"Choose one of {len(drivers)} network drivers for a container"
+    if len(drivers) == 1:
+        return f"Use the network driver {drivers[0]} or not"
+    return f"Choose the network driver of a container: {' or '.join(_halves(drivers))}"
 
 
-def _conditions(info: RunInfo, analysis: Analysis, digest: Digest) -> list[str]:
-    found = [doubt.text for doubt in doubts(analysis)]
-    left = len(found) - WARNINGS
+def _halves(drivers: tuple[str, ...]) -> tuple[str, str]:
+    return ", ".join(drivers[:-1]), drivers[-1]
+
+
+def _question(info: RunInfo) -> str:
+    paths = dict.fromkeys(cell.path for cell in info.plan.cells)
+    ways = joined([PATHS.get(path, path) or "between containers" for path in paths])
+    return (
+        "Which network driver should this service use, and what does it cost? Measured "
+        f"{ways} against {info.plan.baseline} with {engine_named(info)}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionOption:
+    """One driver in a decision record."""
+
+    driver: str
+    summary: str
+    lines: tuple[str, ...]
+    """What speaks for it, against it and neither, what is unknown, and what limits that."""
+
+
+def _options(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DecisionOption, ...]:
+    said = {answer.driver: answer for answer in answers(info, analysis, digest)}
+    return tuple(
+        DecisionOption(
+            own.driver,
+            known.summary if (known := declared_driver(own.driver)) else "a driver of a plug-in",
+            tuple(_lines(analysis, own, said[own.driver])),
+        )
+        for own in driver_costs(info, analysis, digest)
+    )
+
+
+def _lines(analysis: Analysis, own: DriverCost, answer: DriverAnswer) -> Iterator[str]:
+    """Yield what is said of an option: isolation, good, bad, neutral, unknown, caveats."""
+    yield f"Isolates {own.isolates} ({own.network})"
+    if own.driver == analysis.baseline:
+        yield f"It is the baseline: {'; '.join(map(str, answer.paths))}"
+    elif own.isolated:
+        yield f"Neutral, because it is {'; '.join(map(str, answer.paths))}"
+    else:
+        yield from _worth(analysis, own.driver, answer)
+    limits = [*own.badges, *_doubted(own)]
+    if limits:
+        yield f"Caveats: {'; '.join(dict.fromkeys(limits))}"
+
+
+def _worth(analysis: Analysis, driver: str, answer: DriverAnswer) -> Iterator[str]:
+    """Yield the clauses of an answer by what they are worth, those of one path together."""
+    found = [
+        (clause.verdict, (path.opening, clause)) for path in answer.paths for clause in path.clauses
+    ]
+    groups = grouped([*found, *((c.verdict, ("", _cost(c))) for c in _costs(analysis, driver))])
+    for verdict, word in _WORTH.items():
+        for opening, clauses in grouped(groups.get(verdict, ())).items():
+            of = "of" if verdict in DECIDED else ""
+            said = joined([*_sentences(clauses)])
+            yield " ".join(filter(None, (f"{word}, because", opening or of, said)))
+    for _, clause in groups.get(None, ()):
+        left_out = clause.strong.startswith("not ")
+        yield f"{'Unknown, because it is' if left_out else 'Neutral, because there is'} {clause}"
+
+
+def _sentences(clauses: Sequence[Clause]) -> Iterator[str]:
+    """Yield clauses, those that say the same of several measures together."""
+    for (strong, after), measures in grouped(
+        ((c.strong, c.after), c.before) for c in clauses
+    ).items():
+        are = ("is" if len(measures) == 1 else "are") if any(measures) else ""
+        yield " ".join(filter(None, (joined(measures), are, strong, after)))
+
+
+def _costs(analysis: Analysis, driver: str) -> list[Contrast]:
+    """Return the decided contrasts of CPU time in the cells that the run is judged by."""
+    judged = {key_of(c) for c in primaries(analysis, driver)}
     return [
-        *limits(info, analysis, digest),
-        *(line for sentences in way_sentences(digest) for line in sentences),
-        *found[:WARNINGS],
-        *([f"and {left} more warnings in the report"] if left > 0 else []),
+        c
+        for c in analysis.contrasts
+        if c.driver == driver and c.metric in PER and key_of(c) in judged
+        if c.verdict in DECIDED
     ]
 
 
-def _code(text: str) -> Markup:
-    """Return a block that shows `text` as it is, whatever marks are in it."""
-    clean = plain(text)
-    longest = max(map(len, re.findall(r"`+", clean)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return Markup(f"{fence}sh\n{clean}\n{fence}")  # noqa: S704 - within a fence
+def _cost(contrast: Contrast) -> Clause:
+    """Return `57 % more CPU time per byte [22 to 103] on two cores`."""
+    size = size_of(contrast, in_percent=True)
+    what = f"{more_cost(contrast)} CPU time per {PER[contrast.metric]}"
+    place = f"{PLACEMENTS[contrast.placement]} {PATHS.get(contrast.path, contrast.path)}".strip()
+    interval = f"{size.interval} " if size else ""
+    return Clause("", f"{size or ''} {what}".strip(), f"{interval}{place}", contrast.verdict)
 
 
-def _figure(info: RunInfo, analysis: Analysis) -> str:
-    """Return the contrasts with their intervals as an SVG file that stands alone.
-
-    On white, in light colours, so that it is the same in a review, in a document and on paper.
-    """
-    colours = driver_colours(info.plan.drivers, analysis.baseline)
-    template = environment().get_template("decision.svg.j2")
-    drawn = template.render(
-        forest=forest(analysis),
-        baseline=plain(analysis.baseline),
-        colours={driver: colour.light for driver, colour in colours.items()},
-        better={name: metric.better for name, metric in METRICS.items()},
-        ink=INK.light,
-        paper=PAPER.light,
-        quiet=QUIET.light,
-        band=BAND.light,
+def _doubted(own: DriverCost) -> Iterator[str]:
+    """Yield what stands beside single figures of an option: badges and warnings."""
+    measured = [(cost, measure(cost.key, cost.metric)) for cost in own.costs]
+    yield from (f"{badge} in {name}" for cost, name in measured for badge in cost.badges)
+    warned = grouped(
+        (warning.message, name)
+        for cost, name in measured
+        if cost.contrast is not None
+        for warning in cost.contrast.warnings
     )
-    return f"{drawn.strip()}\n"
+    yield from (f"{joined(names)}: {message}" for message, names in warned.items())

@@ -67,11 +67,6 @@ def measure(key: CellKey, metric: str) -> str:
     return f"{subject(metric)}{of} {key.place}"
 
 
-def clause(contrast: Contrast, margin: float) -> str:
-    """Return what one contrast says, without the figures: `throughput ... 22 to 26 % slower`."""
-    return f"{measure(key_of(contrast), contrast.metric)} {judgement(contrast, margin)}"
-
-
 def trouble(view: DriverView | None) -> str:
     """Return how a driver's trials ended that gave no contrast."""
     if view is None:
@@ -160,11 +155,6 @@ def unmeasured(digest: Digest) -> tuple[str, ...]:
         plain(f"{driver}: {reason} ({', '.join(f'{path} {n}x' for path, n in cells.items())})")
         for (driver, reason), cells in groups.items()
     )
-
-
-def way_sentences(digest: Digest) -> tuple[tuple[str, ...], ...]:
-    """Return what is said of paths: closed ones, published ports, and what gave no number."""
-    return closed_sentences(digest), published_sentences(digest), unmeasured(digest)
 
 
 def isolation_sentence(view: DriverView) -> str:

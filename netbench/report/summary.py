@@ -1,8 +1,10 @@
 """summary.md: what matters first, and short enough for the comment of a pull request."""
 
 import re
+import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -12,34 +14,30 @@ from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
-from netbench.analysis.model import Analysis, Contrast, Standing, Verdict
+from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.answer import headline
-from netbench.report.costs import cost_rows
+from netbench.report.answer import answers, headline, served_by, title, way_title, what
+from netbench.report.caveats import Badges
+from netbench.report.conditions import where
+from netbench.report.costs import cost_sentences
+from netbench.report.driver_costs import CostWords, DriverCost, cost_words, driver_costs
 from netbench.report.html_env import environment
-from netbench.report.labels import counted, joined
+from netbench.report.labels import capital, counted, joined, key_of, shared_by
 from netbench.report.sentences import (
     baseline_check,
-    engine_line,
-    fact,
-    isolated_drivers,
-    isolation_sentence,
     primaries,
+    primary_measures,
     published_in_short,
-    way_sentences,
+    uncompared,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.validity import doubts
+from netbench.report.validity import SHORT
 
-ROWS: Final = 20
-"""Contrasts in the table; beyond that only those with a verdict."""
+ROWS: Final = 20  # drivers in a table
 BUDGETS: Final = 8
-NAMED: Final = 6  # drivers in the heading
+REASON: Final = 100  # characters of why a record failed
 NAME: Final = 60  # characters of a driver's name
-DOUBTS: Final = 3
-"""Warnings given in full; the others are counted, and stand in the page."""
-LISTED: Final = 4  # sentences of one kind
 SENTENCE: Final = 400  # characters of one sentence
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~$@])")
 _APART: Final = re.compile(r"\n{3,}")
@@ -58,6 +56,14 @@ def shortened(text: str, most: int = SENTENCE) -> str:
     return f"{clean[:most].rsplit(' ', 1)[0]} …"
 
 
+def inline_code(text: str) -> Markup:
+    """Return a span that shows `text` as it is, whatever marks are in it."""
+    clean = plain(text)
+    ticks = "`" * (max(map(len, re.findall(r"`+", clean)), default=0) + 1)
+    pad = " " if "`" in clean else ""
+    return Markup(f"{ticks}{pad}{clean}{pad}{ticks}")  # noqa: S704 - within a span of code
+
+
 def markdown(
     template: str,
     analysis: Analysis,
@@ -73,6 +79,7 @@ def markdown(
     page = environment().get_template(template)
     text = page.render(
         md=lambda text: Markup(escaped(text)),  # noqa: S704 - Markdown of letters
+        code=inline_code,
         analysis=analysis,
         cut=cut,
         name=name,
@@ -81,8 +88,18 @@ def markdown(
     return _APART.sub("\n\n", text).strip() + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class PathTable:
+    """What drivers cost on one path."""
+
+    title: str
+    measures: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[CostWords, ...]], ...]
+    """A driver and its costs, one for each measure."""
+
+
 def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> str:
-    """Return the summary: verdict, budgets, table, costs, isolation, warnings, where and how.
+    """Return the summary: answer, caveats, budgets, a table for each path, and how it was measured.
 
     Args:
         info: of the run.
@@ -90,84 +107,127 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         digest: of its records.
         folder: of the run, for the command that goes on with it.
     """
-    found, results = primaries(analysis), budgets.ordered(analysis)
-    shown = _shown(found)
-    left = [c for c in found if c not in shown]
+    results = budgets.ordered(analysis)
+    drivers = _ranked(driver_costs(info, analysis, digest))
+    paths = dict.fromkeys(key.path for key, _ in primary_measures(analysis))
     return markdown(
         "summary.md.j2",
         analysis,
         cut=shortened,
         name=partial(shortened, most=NAME),
-        drivers=_drivers(info),
-        engine_line=engine_line(info),
+        title=title(info, analysis),
         headline=headline(info, analysis, digest),
+        caveats="; ".join(Badges(info, analysis, digest).lines()),
         said=budgets.outcome(info, analysis),
         results=results[:BUDGETS],
         results_left=len(results[BUDGETS:]),
         results_open=sum(r.standing is not Standing.MET for r in results[BUDGETS:]),
-        contrasts=shown,
-        left=len(left),
-        undecided=sum(c.verdict is Verdict.UNDECIDED for c in left),
-        costs=_some(_costs(analysis, digest)),
-        sentences=[
-            *_some([isolation_sentence(view) for view in isolated_drivers(digest)]),
-            *(line for sentences in way_sentences(digest) for line in _some(sentences)),
-            f"{analysis.baseline}: {baseline_check(analysis)}.",
+        tables=[_table(drivers[:ROWS], path, analysis) for path in paths],
+        left=max(len(drivers) - ROWS, 0),
+        notes=[
+            _uncompared(info, analysis, digest),
+            _certainty(analysis),
+            *_without_baseline(analysis),
+            *cost_sentences(analysis),
+            _failed(analysis, digest),
             published_in_short(info, analysis),
-            ending(info, analysis),
+            _warned(analysis),
         ],
-        warnings=_counted_doubts(analysis),
-        doubts=_some([doubt.text for doubt in doubts(analysis)], DOUBTS, ", with what to do"),
         extension=extension(info, analysis, folder),
-        footer=_footer(info, digest),
+        command=shortened(shlex.join(info.command)),
+        ending=ending(info, analysis).partition(";")[0].rstrip("."),
+        footer=where(info, digest),
     )
 
 
-def _drivers(info: RunInfo) -> str:
-    named = [shortened(driver, NAME) for driver in info.plan.drivers]
-    left = len(named) - NAMED
-    return ", ".join(named[:NAMED]) + (f" and {left} more" if left > 0 else "")
+def _ranked(drivers: Sequence[DriverCost]) -> Sequence[DriverCost]:
+    """Return the drivers of a table, those with a verdict before others where there are too many.
+
+    The baseline stays the first.
+    """
+    if len(drivers) <= ROWS:
+        return drivers
+    return [*drivers[:1], *sorted(drivers[1:], key=lambda own: not _decided(own))]
 
 
-def _some(lines: Sequence[str], most: int = LISTED, more: str = "") -> list[str]:
-    """Return the first few lines, and how many more there are."""
-    left = len(lines) - most
-    return [*lines[:most], *([f"and {left} more in report.html{more}"] if left > 0 else [])]
+def _decided(own: DriverCost) -> bool:
+    return any(c.contrast and c.contrast.verdict is not Verdict.UNDECIDED for c in own.costs)
 
 
-def _shown(found: Sequence[Contrast]) -> Sequence[Contrast]:
-    if len(found) <= ROWS:
-        return found
-    return [c for c in found if c.verdict is not Verdict.UNDECIDED][:ROWS]
+def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> PathTable:
+    """Return the costs of all drivers on one path; measures are those of the first."""
+    costs = [[cost for cost in own.costs if cost.key.path == path] for own in drivers]
+    return PathTable(
+        title=way_title(path),
+        measures=tuple(capital(what(cost.key, cost.metric)) for cost in costs[0]),
+        rows=tuple(
+            (_name(own, path, analysis), tuple(cost_words(own, c, analysis.margin) for c in row))
+            for own, row in zip(drivers, costs, strict=True)
+        ),
+    )
 
 
-def _costs(analysis: Analysis, digest: Digest) -> list[str]:
-    """Return a sentence for each cell: CPU time of the baseline, and how much more others use."""
-    cells = grouped(((row.per, row.key.words), row) for row in cost_rows(analysis, digest))
-    lines = []
-    for (per, where), rows in cells.items():
-        own = [f"{row.driver} {row.cost}" for row in rows if row.driver == analysis.baseline]
-        others = [
-            f"{row.driver} {row.ratio} times"
-            for row in rows
-            if row.driver != analysis.baseline and row.ratio != units.MISSING
-        ]
-        lines.append(f"CPU time per {per}, {where}: {joined([*own, *others])}.")
-    return lines
+def _name(own: DriverCost, path: str, analysis: Analysis) -> str:
+    """Return `host (baseline)`, `bridge (published port, nat)`."""
+    ways = own.view.ways if own.view is not None else ()
+    served = [served_by(way) for way in ways if way.path == path and way.published]
+    more = ["baseline"] if own.driver == analysis.baseline else []
+    more += [f"published port, {by}" for by in served]
+    return f"{shortened(own.driver, NAME)}{f' ({joined(more)})' if more else ''}"
 
 
-def _counted_doubts(analysis: Analysis) -> str:
+def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
+    """Return the baseline's figures where no driver could be compared with it."""
+    if primaries(analysis) or len(info.plan.drivers) == 1:
+        return ""
+    return f"{answers(info, analysis, digest)[0]}."
+
+
+def _without_baseline(analysis: Analysis) -> Iterator[str]:
+    """Yield for each path that the baseline lacks what the drivers reach there."""
+    for path, cells in grouped((cell.path, cell) for cell in uncompared(analysis)).items():
+        figures = grouped(
+            (c.driver, f"{units.quantity(c.median, c.unit)} {what(key_of(c), c.metric)}")
+            for c in cells
+        )
+        said = "; ".join(f"{driver} {', '.join(own)}" for driver, own in figures.items())
+        yield f"{way_title(path)}, where {analysis.baseline} has no path: {said}."
+
+
+def _certainty(analysis: Analysis) -> str:
+    """Return what the intervals hold, and whether the baseline agrees with itself."""
+    check = capital(baseline_check(analysis))
+    if not primaries(analysis):
+        return f"{check}."
+    timed = any(metric == "rtt_p50" for _, metric in primary_measures(analysis))
+    return (
+        f"Intervals: {shared_by(analysis)}; differences are taken block by block, medians over all "
+        f"sessions.{' A round trip is the median one.' if timed else ''} {check}."
+    )
+
+
+def _failed(analysis: Analysis, digest: Digest) -> str:
+    """Return how many records gave no number, of which drivers, and why; empty if all did."""
+    tally, parts = analysis.tally, []
+    found = [problem for problem in digest.problems if problem.kind == "failure"]
+    if tally.failures:
+        whose = joined([*dict.fromkeys(problem.driver for problem in found)])
+        parts.append(f"{tally.failures} of {counted(digest.total, 'record')} failed ({whose})")
+    if found:
+        most = max(found, key=lambda problem: problem.times)
+        parts.append(f"most often: {shortened(most.reason, REASON)}")
+    if tally.impossible:
+        parts.append(f"{counted(tally.impossible, 'record')} not possible here")
+    return f"{'; '.join(parts)}. All reasons are in report.html." if parts else ""
+
+
+def _warned(analysis: Analysis) -> str:
     """Return how many numbers each kind of warning stands beside; empty where there is none."""
     kinds = Counter(w.kind for w in analysis.warnings)
     kinds.update(w.kind for c in primaries(analysis) for w in c.warnings)
-    counts = [f"{kind} {number}×" for kind, number in kinds.most_common()]
-    return f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}." if counts else ""
-
-
-def _footer(info: RunInfo, digest: Digest) -> str:
-    where = [f"run {info.id}", info.created, f"netbench {info.version}"]
-    kernel = fact(info, "kernel.release")
-    where += [f"kernel {kernel}"] if isinstance(kernel, str) else []
-    where += [f"{digest.total} records", f"seed {info.plan.seed}"]
-    where += [f"status {info.status}"] if info.status != "complete" else []
-    return " · ".join(where)
+    counts = [
+        f"{SHORT.get(kind, kind.replace('-', ' '))}{f' {number}×' if number > 1 else ''}"
+        for kind, number in kinds.most_common()
+    ]
+    said = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."
+    return f"{said} What to do about them is in report.html." if counts else ""

@@ -43,6 +43,7 @@ SHORT: Final[dict[str, str]] = {
     "little": "rate and time of some round trips contradict each other",
     "retransmits": "TCP sent thousands of segments again",
     "retransmits-unknown": "retransmits were not counted",
+    "resumed-changed": "something had changed when the run was resumed",
 }
 """Warnings of the run as conditions, by kind; others are named by their kind."""
 SHOWN_ELSEWHERE: Final = frozenset(

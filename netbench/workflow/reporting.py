@@ -40,6 +40,7 @@ class ReportedRun:
     document: dict[str, Any]  # what `--json` prints
     exit_code: int
     notes: tuple[str, ...]  # what could not be read or written
+    pictures: tuple[Path, ...] = ()  # answer.svg and answer.png, as far as they were asked for
 
 
 def report_run(
@@ -49,11 +50,12 @@ def report_run(
     require: tuple[str, ...] = (),
     allow_undecided: bool = False,
     adr: bool = False,
+    picture: bool = False,
 ) -> ReportedRun:
     """Judge a run, write report.html and the summaries into its folder, and return all of it.
 
     `ending` is that of a run that has just been measured; `require` are budgets in place of the
-    run's own; `adr` asks for a decision record, too.
+    run's own; `adr` asks for a decision record, too, and `picture` for the answer as a picture.
 
     Raises:
         ConfigurationError: with everything that is wrong with the budgets, or there is a decision
@@ -80,8 +82,26 @@ def report_run(
     if adr:
         for name, text in report.decision(info, analysis, digest).items():
             folder.write(name, text)
-    notes = (*run.notes, *_renew_index(path.absolute().parent))
-    return ReportedRun(info, analysis, digest, page, document, code, notes)
+    pictures, notes = _pictures(folder, info, analysis, digest) if picture else ((), ())
+    notes = (*run.notes, *_renew_index(path.absolute().parent), *notes)
+    return ReportedRun(info, analysis, digest, page, document, code, notes, pictures)
+
+
+def _pictures(
+    folder: RunFolder, info: RunInfo, analysis: Analysis, digest: Digest
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Write the answer as SVG, and as PNG where that is possible; return what was written, or why.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
+    """
+    drawn = report.answer_picture(info, analysis, digest)
+    svg = folder.write(report.PICTURE, drawn)
+    try:
+        content = report.png(drawn)
+    except ConfigurationError as exc:
+        return (svg,), (f"{exc.message}: {exc.hint}",)
+    return (svg, write_whole(folder.path / report.PNG, content)), ()
 
 
 def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:

@@ -45,6 +45,8 @@ def test_every_command_does_what_it_says(program: Program, command: str) -> None
         assert (program.folder / argv[-1]).stat().st_size > 0
     if "--adr" in argv:
         assert (program.folder / "reports" / "sample" / "decision.md").exists()
+    if "--picture" in argv:
+        assert (program.folder / "reports" / "sample" / "answer.svg").exists()
     if "--html" in argv:
         assert (program.folder / "reports" / "index.html").exists()
 

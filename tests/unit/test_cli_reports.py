@@ -46,7 +46,7 @@ def test_an_export_tells_all_mistakes_at_once(program: Program, folder: Path) ->
     done = program("export", str(folder), "--format", "xls", "--table", "rows")
 
     assert (done.code, done.stdout) == (2, "")
-    assert "'xls' is none of csv, parquet, json, openmetrics" in done.stderr
+    assert "'xls' is none of csv, parquet, json, openmetrics, md, adr" in done.stderr
     assert "'rows' is none of trials, contrasts, cells" in done.stderr
 
 
@@ -73,6 +73,45 @@ def test_a_run_becomes_files_of_each_kind(program: Program, folder: Path, tmp_pa
     assert table.stdout == ""
     assert (tmp_path / "out.csv").read_text().startswith("run,driver,baseline,")
     assert metrics.stdout.endswith("# EOF\n")
+
+
+def test_texts_for_people_are_those_of_the_folder(
+    program: Program, folder: Path, tmp_path: Path
+) -> None:
+    program("report", str(folder))
+    summary = program("export", str(folder), "--format", "md")
+    record = program("export", str(folder), "--format", "adr", "--output", "choice.md")
+    refused = program("export", str(folder), "--format", "adr", "--table", "cells")
+
+    assert summary.stdout == (folder / "summary.md").read_text()
+    assert (record.code, record.stdout) == (0, "")
+    text = (tmp_path / "choice.md").read_text()
+    assert "\n# Choose the network driver of a container: host or bridge\n" in text
+    assert re.findall(r"\]\((?!https://)", text) == []
+    assert "--table: adr has none; only csv and parquet have tables" in refused.stderr
+
+
+def test_a_picture_is_written_into_the_run_folder(program: Program, folder: Path) -> None:
+    done = program("report", str(folder), "--picture")
+
+    assert done.code == 0, done.stderr
+    assert f"picture: {folder / 'answer.svg'} and {folder / 'answer.png'}\n" in done.stderr
+    assert (folder / "answer.svg").read_text().startswith("<svg ")
+    assert (folder / "answer.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_renderer_there_is_an_svg_and_a_line_on_png(
+    program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)  # as if it were not installed
+
+    done = program("report", str(folder), "--picture")
+
+    assert done.code == 0, done.stderr
+    assert f"picture: {folder / 'answer.svg'}\n" in done.stderr
+    assert "answer.png needs resvg" in done.stderr
+    assert "pip install 'netbench[picture]'" in done.stderr
+    assert not (folder / "answer.png").exists()
 
 
 def test_a_run_that_ended_before_its_first_trial_has_a_report(

@@ -11,7 +11,7 @@ from netbench.analysis import analyse
 from netbench.analysis.digest_model import Digest
 from netbench.record import Absent, FactValue, Measurement, Record, RunInfo, Sample
 from netbench.report import digest, html, terminal
-from netbench.report.costs import cost_notes, cost_rows
+from netbench.report.costs import cost_notes, cost_rows, cost_sentences
 
 RUN = reported()
 TICKS: tuple[tuple[str, FactValue], ...] = (
@@ -119,3 +119,23 @@ def test_a_run_without_cpu_time_has_no_such_table() -> None:
     assert cost_rows(RUN.analysis, RUN.digest) == ()
     assert "CPU time" not in printed(*run)
     assert 'id="cost"' not in html(*run)
+
+
+def test_a_sentence_says_how_much_more_a_byte_costs_and_what_is_not_decided() -> None:
+    _, analysis, _ = seen()
+
+    (said,) = cost_sentences(analysis)  # type: ignore[arg-type]
+
+    assert said.startswith(
+        "CPU time per byte, tcp-throughput on two cores: host 0.804 ns; 50 % more"
+    )
+    assert " with bridge; equivalent with " in said
+
+
+def test_a_cost_without_an_interval_is_one_sentence_without_figures() -> None:
+    records = [with_cost(record) for record in RUN.records if record.block <= 3]
+
+    said = cost_sentences(analyse(RUN.info, records))
+
+    assert said == ("CPU time per byte: too few blocks for an interval.",)
+    assert cost_sentences(RUN.analysis) == ()

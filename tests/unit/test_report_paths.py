@@ -96,4 +96,8 @@ def test_page_and_summary_hold_every_path() -> None:
 
     assert page.count(' class="card ') == 3 * 3
     assert "Measured where host has no such path" in page
-    assert "on two cores from the LAN" in markdown(RUN.info, RUN.analysis, RUN.digest)
+    text = markdown(RUN.info, RUN.analysis, RUN.digest)
+    assert "| From the LAN | Throughput on two cores |" in text
+    assert (
+        "- By hairpin, where host has no path: bridge 17.4 Gbit/s throughput on two cores" in text
+    )

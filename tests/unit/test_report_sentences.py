@@ -5,7 +5,7 @@ from support.synthetic import contrast_of, reported
 from netbench.analysis import Contrast, Verdict
 from netbench.analysis.cell_key import plain
 from netbench.report import sentences
-from netbench.report.labels import joined, key_of
+from netbench.report.labels import joined, judgement, key_of
 from netbench.spec import Placement
 
 RTT = {"metric": "rtt_p50", "unit": "s", "probe": "tcp-rr", "placement": Placement.SAME}
@@ -14,8 +14,9 @@ RTT = {"metric": "rtt_p50", "unit": "s", "probe": "tcp-rr", "placement": Placeme
 def test_a_contrast_in_words() -> None:
     slower = contrast_of(**RTT, ratio=1.239, low=1.234, high=1.244)
 
-    assert sentences.clause(contrast_of(), 0.05) == "throughput on two cores 19 to 25 % slower"
-    assert sentences.clause(slower, 0.05) == "median round trip on one core 23 to 24 % slower"
+    assert judgement(contrast_of(), 0.05) == "19 to 25 % slower"
+    assert judgement(slower, 0.05) == "23 to 24 % slower"
+    assert sentences.measure(key_of(slower), slower.metric) == "median round trip on one core"
 
 
 def test_a_baseline_that_differs_from_itself_is_told() -> None:

@@ -11,7 +11,7 @@ from netbench.cli import completion
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Measure drivers against a baseline, prove each path, write a report.",
     "report": "Write report.html and summary.md, .csv and .json anew from a run folder alone.",
-    "export": "Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.",
+    "export": "Write a run as tables, JSON, OpenMetrics, a summary or a decision record.",
     "compare": "Say what changed between runs, slower first, and what else differs.",
     "verify": "Check what drivers promise, and who reaches whom by real connects.",
     "inspect": "Show namespaces, links and paths of a driver's pair, or of a container.",

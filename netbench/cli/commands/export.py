@@ -1,4 +1,4 @@
-"""`netbench export`: a run for other programs, as CSV, Parquet, JSON or OpenMetrics."""
+"""`netbench export`: a run elsewhere, as tables, JSON, OpenMetrics or a text for people."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from netbench.store import json_text, write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS: Final = ("csv", "parquet", "json", "openmetrics")
+FORMATS: Final = ("csv", "parquet", "json", "openmetrics", "md", "adr")
+TABLED: Final = ("csv", "parquet")
 FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
     "trials": api.Run.frame,
     "contrasts": api.Run.contrasts,
@@ -27,7 +28,10 @@ FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
 def export(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     kind: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="csv, parquet, json or openmetrics.")
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="csv, parquet, json, openmetrics, md or adr."
+        ),
     ] = "csv",
     table: Annotated[
         str | None,
@@ -39,7 +43,9 @@ def export(
         Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
     ] = None,
 ) -> None:
-    """Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.
+    """Write a run as tables, JSON, OpenMetrics, a summary or a decision record.
+
+    md is the text of summary.md, adr that of decision.md without its figure and links.
 
     Parquet needs pyarrow: pip install 'netbench[parquet]'.
     """
@@ -63,8 +69,8 @@ def _check(kind: str, table: str | None, output: Path | None) -> None:
         problems.append(f"--format: {kind!r} is none of {', '.join(FORMATS)}")
     if table is not None and table not in FRAMES:
         problems.append(f"--table: {table!r} is none of {', '.join(FRAMES)}")
-    if table is not None and kind in {"json", "openmetrics"}:
-        problems.append(f"--table: {kind} holds everything; only csv and parquet have tables")
+    if table is not None and kind in FORMATS and kind not in TABLED:
+        problems.append(f"--table: {kind} has none; only csv and parquet have tables")
     if kind == "parquet" and output is None and sys.stdout.isatty():
         problems.append("--format parquet is no text: name a file with --output")
     if problems:
@@ -77,10 +83,21 @@ def _content(run: api.Run, kind: str, table: str) -> bytes:
             return report.csv_of(FRAMES[table](run)).encode("utf-8", "replace")
         case "parquet":
             return report.parquet_of(FRAMES[table](run))
-        case "json":
-            digest = report.digest(run.analysis, run.records())
-            code = run.analysis.exit_code
-            document = report.json_document(run.info, run.analysis, digest, str(run.path), code)
-            return json_text(document).encode("utf-8", "replace")
-        case _:
+        case "openmetrics":
             return report.openmetrics(run.info, run.analysis).encode()
+        case _:
+            return _report(run, kind).encode("utf-8", "replace")
+
+
+def _report(run: api.Run, kind: str) -> str:
+    """Return what is made of a run's records as well: JSON, the summary, the decision record."""
+    info, analysis = run.info, run.analysis
+    digest = report.digest(analysis, run.records())
+    match kind:
+        case "json":
+            code = analysis.exit_code
+            return json_text(report.json_document(info, analysis, digest, str(run.path), code))
+        case "md":
+            return report.markdown(info, analysis, digest, run.path.absolute().name)
+        case _:
+            return report.decision_text(info, analysis, digest, beside=False)

@@ -33,16 +33,30 @@ def report(
     adr: Annotated[
         bool, typer.Option("--adr", help="Write a decision record too: decision.md, decision.svg.")
     ] = False,
+    picture: Annotated[
+        bool,
+        typer.Option(
+            "--picture", help="Write the answer as a picture too: answer.svg and answer.png."
+        ),
+    ] = False,
     as_json: shared.Json = False,
 ) -> int:
     """Write report.html and summary.md, .csv and .json anew from a run folder alone.
 
     A decision record has MADR's sections, with its outcome left to its author; one that is there is
     never overwritten.
+
+    A PNG needs resvg: pip install 'netbench[picture]'.
     """
     reported = report_run(
-        folder, require=tuple(require or ()), allow_undecided=allow_undecided, adr=adr
+        folder,
+        require=tuple(require or ()),
+        allow_undecided=allow_undecided,
+        adr=adr,
+        picture=picture,
     )
+    if picture:
+        say(f"netbench: picture: {' and '.join(map(str, reported.pictures))}")
     if adr:
         say(
             f"netbench: decision record: {folder / reports.DECISION}; its outcome is yours to write"
