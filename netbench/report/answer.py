@@ -14,18 +14,16 @@ from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey, plain
 from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import is_primary
-from netbench.record import METRICS, RunInfo
+from netbench.record import RunInfo
+from netbench.report.effects import effect, effects
 from netbench.report.labels import (
     DECIDED,
-    at_least,
     capital,
     concerns,
     counted,
-    interval_ends,
     joined,
     key_of,
     metric_title,
-    rounded,
 )
 from netbench.report.sentences import (
     PLAIN,
@@ -46,9 +44,6 @@ _NOUNS: Final = {
     "start_time": "time to the first byte",
 }
 """Metrics in few words; a round trip is the median one, as every output says beside its table."""
-_TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_WIDER: Final = 1.5  # times that the interval of a difference may be wider than that of its ratio
-_WHOLE_FROM: Final = 10  # from here on the ends of a range have no decimals
 _NAMED: Final = 4  # drivers of one group that a headline names
 _WAYS: Final[dict[str, str]] = {
     Path.EAST_WEST: "between containers",
@@ -251,7 +246,7 @@ def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple
 def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
     """Return what one contrast says."""
     verdict, key = contrast.verdict, key_of(contrast)
-    strong, rest = effect(contrast, analysis.margin)
+    strong, rest = effect(analysis, contrast)
     if verdict is Verdict.EQUIVALENT:
         return Clause(what(key, contrast.metric), strong, rest, verdict)
     if verdict is Verdict.UNDECIDED:
@@ -261,94 +256,6 @@ def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
     place = PLACEMENTS[key.placement]
     after = f"{place}, {rest}" if contrast.by_sign else f"{rest} {place}".strip()
     return Clause("", f"{strong} {noun(key, contrast.metric)}", after, verdict)
-
-
-def effect(contrast: Contrast, margin: float, *, in_percent: bool = False) -> tuple[str, str]:
-    """Return what a contrast says of its metric in two or three words, and what bounds that.
-
-    `26 % less` and `[16 to 34]`, `2.9 µs longer` and `[1.3 to 4.6]`, `equivalent` and
-    `within 5 %`, `undecided` and the reason. Times are in their unit, unless `in_percent`.
-    """
-    if contrast.verdict is Verdict.EQUIVALENT:
-        return "equivalent", f"within {margin * 100:g} %"
-    if contrast.verdict is Verdict.UNDECIDED:
-        return "undecided", plain(contrast.reason) or "no reason was kept"
-    if contrast.by_sign:
-        blocks = counted(contrast.blocks, "block")
-        return direction(contrast), f"in each of {blocks} (size not known)"
-    size = size_of(contrast, in_percent=in_percent)
-    if size is None:
-        return f"{at_least(contrast)} {direction(contrast)}".strip(), ""
-    return f"{size} {direction(contrast)}", size.interval
-
-
-def direction(contrast: Contrast) -> str:
-    """Return `less`, `more`, `longer` ... for what a decided contrast says of its metric."""
-    known = METRICS[contrast.metric]
-    above = (contrast.verdict is Verdict.FASTER) == (known.better == "higher")
-    if contrast.unit == units.SECONDS:
-        return "longer" if above else "shorter"
-    fewer = "fewer" if contrast.unit == units.PER_SECOND else "less"
-    return "more" if above else fewer
-
-
-@dataclass(frozen=True, slots=True)
-class EffectSize:
-    """How far a decided contrast is from no effect, without its sign."""
-
-    value: float  # seconds where it is timed, else percent of the baseline
-    low: float
-    high: float
-    timed: bool
-
-    @property
-    def width(self) -> float:
-        """The interval's width over the size."""
-        return (self.high - self.low) / self.value if self.value else math.inf
-
-    def __str__(self) -> str:
-        """Return it with its unit: `1.9 µs`, `42 %`, or `1.2 to 2.3 µs` if it has no point."""
-        scale, unit = _unit(self.high) if self.timed else (1.0, "%")
-        if self.low <= self.value <= self.high:
-            return f"{self._texts(scale)[1]} {unit}"
-        first, _, last = self._texts(scale)
-        return f"{first} to {last} {unit}"
-
-    @property
-    def interval(self) -> str:
-        """`[1.8 to 2.0]`, in the unit of the size."""
-        if not self.low <= self.value <= self.high:
-            return ""
-        first, _, last = self._texts(_unit(self.high)[0] if self.timed else 1.0)
-        return f"[{first} to {last}]"
-
-    def _texts(self, scale: float) -> list[str]:
-        return rounded([part / scale for part in (self.low, self.value, self.high)])
-
-
-def size_of(contrast: Contrast, *, in_percent: bool = False) -> EffectSize | None:
-    """Return the size of a decided contrast; None where its interval does not give one.
-
-    It is in percent of the baseline. Of times it is the difference, unless `in_percent`, where
-    the interval of the mean difference lies on the verdict's side of 0 and tells about as much:
-    in few blocks it can be many times wider than that of the ratio.
-    """
-    ratio, ends = contrast.ratio, interval_ends(contrast)
-    if contrast.by_sign or ratio is None or len(ends) < 2:  # noqa: PLR2004 -- two ends
-        return None
-    percent = EffectSize(abs(ratio - 1) * 100, ends[0], ends[1], timed=False)
-    low, high = contrast.difference_low, contrast.difference_high
-    if in_percent or contrast.unit != units.SECONDS or low is None or high is None:
-        return percent
-    near, far = sorted((abs(low), abs(high)))
-    timed = EffectSize(abs(contrast.difference or 0.0), near, far, timed=True)
-    same_side = min(low, ratio - 1) > 0 or max(high, ratio - 1) < 0
-    return timed if same_side and timed.width <= _WIDER * percent.width else percent
-
-
-def _unit(seconds: float) -> tuple[float, str]:
-    """Return the unit of a time, in seconds, and its name; 0.4 µs rather than 400 ns."""
-    return next((unit for unit in _TIMES if seconds >= unit[0] / 10), _TIMES[-1])
 
 
 def _by_measure(analysis: Analysis, path: str) -> Iterator[str]:
@@ -361,41 +268,12 @@ def _by_measure(analysis: Analysis, path: str) -> Iterator[str]:
         groups = grouped((c.verdict, c) for c in own)
         order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
         said = [
-            f"{_fared(groups[verdict], analysis.margin)} with "
+            f"{effects(analysis, groups[verdict])} with "
             + _names([c.driver for c in groups[verdict]])
             for verdict in order
             if verdict in groups
         ]
         yield f"{what(key, metric)} {', '.join(said)}"
-
-
-def _fared(contrasts: Sequence[Contrast], margin: float) -> str:
-    """Return what contrasts of one measure and verdict say: `24 to 27 % less`, `undecided`."""
-    verdict = contrasts[0].verdict
-    if verdict is Verdict.EQUIVALENT:
-        return f"equivalent within {margin * 100:g} %"
-    if verdict is Verdict.UNDECIDED:
-        return "undecided"
-    sizes = [size_of(c) for c in contrasts]
-    if not all(size and size.timed for size in sizes):
-        sizes = [size_of(c, in_percent=True) for c in contrasts]
-    found = [size for size in sizes if size is not None]
-    word = direction(contrasts[0])
-    if len(found) < len(contrasts):
-        return word
-    least, most = min(size.value for size in found), max(size.value for size in found)
-    scale, unit = _unit(most) if found[0].timed else (1.0, "%")
-    first, last = _range(least / scale, most / scale)
-    return f"{first} {unit} {word}" if first == last else f"{first} to {last} {unit} {word}"
-
-
-def _range(least: float, most: float) -> tuple[str, str]:
-    """Return two sizes with the decimals that the larger one needs, or as many as tell from 0."""
-    digits = 0 if most >= _WHOLE_FROM else 1
-    first, last = (f"{size:.{digits}f}" for size in (least, most))
-    if not float(first):
-        first, last = rounded((least, most))
-    return first, last
 
 
 def _names(drivers: Sequence[str]) -> str:

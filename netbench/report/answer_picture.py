@@ -213,7 +213,7 @@ def _row(
 
 def _cell(analysis: Analysis, own: DriverCost, column: MeasureColumn) -> PictureCell:
     cost = own.cost(column.key, column.metric)
-    words = cost_words(own, cost, analysis.margin) if cost else CostWords("", "", "", ())
+    words = cost_words(analysis, own, cost) if cost else CostWords("", "", "", ())
     strong, figure = words.strong, words.median
     if not strong:  # the baseline, whose median is what one reads at a glance
         strong, figure = figure, ""

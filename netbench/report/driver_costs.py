@@ -8,8 +8,9 @@ from netbench.analysis.cell_key import CellKey
 from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import RunInfo
-from netbench.report.answer import effect, isolated, isolates, served_by, way_title
+from netbench.report.answer import isolated, isolates, served_by, way_title
 from netbench.report.caveats import Badges
+from netbench.report.effects import effect
 from netbench.report.labels import capital, concerns, key_of, signed
 from netbench.report.sentences import absence, measure, primaries, primary_measures
 from netbench.report.sharing import network_isolation
@@ -126,11 +127,11 @@ class CostWords:
     verdict: Verdict | None = None
 
 
-def cost_words(own: DriverCost, cost: MeasureCost, margin: float) -> CostWords:
-    """Return what a table says of one cost of a driver, in percent; the margin is a share, 0.05."""
+def cost_words(analysis: Analysis, own: DriverCost, cost: MeasureCost) -> CostWords:
+    """Return what a table says of one cost of a driver."""
     contrast = cost.contrast
     if contrast is not None:
-        strong, rest = effect(contrast, margin, in_percent=True)
+        strong, rest = effect(analysis, contrast)
         return CostWords(cost.median, strong, rest, cost.badges, contrast.verdict)
     ways = own.view.ways if own.view is not None else ()
     if own.isolated or any(way.closed for way in ways if way.path == cost.key.path):

@@ -16,12 +16,13 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.answer import Clause, DriverAnswer, answers, headline, size_of
+from netbench.report.answer import Clause, DriverAnswer, answers, headline
 from netbench.report.answer_picture import answer_picture
 from netbench.report.caveats import Badges
 from netbench.report.conditions import engine_named, where
 from netbench.report.costs import more_cost
 from netbench.report.driver_costs import DriverCost, driver_costs
+from netbench.report.effects import percent_size
 from netbench.report.labels import DECIDED, capital, joined, key_of, shared_by
 from netbench.report.sentences import (
     baseline_check,
@@ -171,7 +172,7 @@ def _costs(analysis: Analysis, driver: str) -> list[Contrast]:
 
 def _cost(contrast: Contrast) -> Clause:
     """Return `57 % more CPU time per byte [22 to 103] on two cores`."""
-    size = size_of(contrast, in_percent=True)
+    size = percent_size(contrast)
     what = f"{more_cost(contrast)} CPU time per {PER[contrast.metric]}"
     place = f"{PLACEMENTS[contrast.placement]} {PATHS.get(contrast.path, contrast.path)}".strip()
     interval = f"{size.interval} " if size else ""

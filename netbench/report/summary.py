@@ -161,7 +161,7 @@ def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> Path
         title=way_title(path),
         measures=tuple(capital(what(cost.key, cost.metric)) for cost in costs[0]),
         rows=tuple(
-            (_name(own, path, analysis), tuple(cost_words(own, c, analysis.margin) for c in row))
+            (_name(own, path, analysis), tuple(cost_words(analysis, own, c) for c in row))
             for own, row in zip(drivers, costs, strict=True)
         ),
     )

@@ -30,7 +30,9 @@ def test_each_is_a_schema_that_tells_what_its_fields_mean(name: str) -> None:
 
 def test_the_document_of_a_run_is_valid_and_a_damaged_one_is_not() -> None:
     run = reported()
-    document = json.loads(json_text(json_document(run.info, run.analysis, run.digest, "reports/x", 3)))
+    document = json.loads(
+        json_text(json_document(run.info, run.analysis, run.digest, "reports/x", 3))
+    )
 
     validated("run", document)
 

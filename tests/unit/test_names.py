@@ -67,6 +67,7 @@ FIELD = {
     "documents",
     "drawing",
     "drift",
+    "effects",
     "env",
     "errors",
     "eta",

@@ -234,7 +234,7 @@ def test_the_picture_has_the_answer_every_comparison_and_where_it_is_from() -> N
     for line in (*Badges(run.info, run.analysis, run.digest).lines(), where(run.info, run.digest)):
         assert line in shown
     for contrast in primaries(run.analysis):
-        strong, rest = effect(contrast, run.analysis.margin, in_percent=True)
+        strong, rest = effect(run.analysis, contrast)
         assert strong in shown
         assert rest in shown
     assert len(drawn.findall(f".//{SVG}circle")) == len(primaries(run.analysis))
