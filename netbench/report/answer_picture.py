@@ -202,7 +202,7 @@ def _row(
     ways = own.view.ways if own.view is not None else ()
     served = [f"published port, {served_by(w)}" for w in ways if w.path == path and w.published]
     baseline = " (baseline)" if own.driver == analysis.baseline else ""
-    limits = [*own.badges, *served]
+    limits = [*own.badges[path], *served]
     return PictureRow(
         driver=own.driver,
         name=f"{shortened(plain(own.driver), NAME_LETTERS - len(baseline))}{baseline}",

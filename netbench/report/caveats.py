@@ -34,9 +34,11 @@ class Badges:
         found += [f"congestion control {names}" for names in used if len(used) == 1]
         return tuple(found)
 
-    def of_driver(self, driver: str) -> tuple[str, ...]:
-        """What limits all figures of a driver: its own caveats that apply to this run."""
-        found = [caveat.badge for caveat in caveats(driver, self.digest.view(driver))]
+    def of_driver(self, driver: str, path: str = Path.EAST_WEST) -> tuple[str, ...]:
+        """What limits all figures of a driver on one path; its own caveats are of east-west."""
+        between = path == Path.EAST_WEST
+        own = caveats(driver, self.digest.view(driver)) if between else ()
+        found = [caveat.badge for caveat in own]
         used = self._congestion_control()
         if len(used) > 1:
             found += [f"congestion control {names}" for names, of in used.items() if driver in of]

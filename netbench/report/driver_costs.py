@@ -14,6 +14,7 @@ from netbench.report.effects import effect
 from netbench.report.labels import capital, concerns, key_of, signed
 from netbench.report.sentences import absence, measure, primaries, primary_measures
 from netbench.report.sharing import network_isolation
+from netbench.spec import Path
 
 NO_PATH: Final = "no path, by design"
 
@@ -44,8 +45,8 @@ class DriverCost:
     isolated: bool
     network: str
     isolates: str
-    badges: tuple[str, ...]
-    """What limits all its figures."""
+    badges: dict[str, tuple[str, ...]]
+    """What limits all its figures, by path."""
     reach: tuple[str, ...]
     """What was reached on each path, and how; as measured."""
     costs: tuple[MeasureCost, ...]
@@ -74,7 +75,7 @@ def _driver_cost(analysis: Analysis, digest: Digest, badges: Badges, driver: str
         isolated=isolated(driver),
         network=network_isolation(view),
         isolates=isolates(driver),
-        badges=badges.of_driver(driver),
+        badges={path.value: badges.of_driver(driver, path) for path in Path},
         reach=tuple(_reach(way) for way in view.ways) if view is not None else (),
         costs=tuple(
             replace(cost, badges=badges.of_figure(driver, cost.key, cost.metric)) for cost in costs

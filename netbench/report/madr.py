@@ -33,6 +33,7 @@ from netbench.report.sentences import (
 )
 from netbench.report.stopping import extension
 from netbench.report.summary import markdown
+from netbench.spec import Path
 
 DECISION: Final = "decision.md"  # the decision record's name in a run folder
 FIGURE: Final = "decision.svg"  # the figure's name beside the record
@@ -129,7 +130,7 @@ def _lines(analysis: Analysis, own: DriverCost, answer: DriverAnswer) -> Iterato
         yield f"Neutral, because it is {'; '.join(map(str, answer.paths))}"
     else:
         yield from _worth(analysis, own.driver, answer)
-    limits = [*own.badges, *_doubted(own)]
+    limits = [*own.badges[Path.EAST_WEST], *_doubted(own)]
     if limits:
         yield f"Caveats: {'; '.join(dict.fromkeys(limits))}"
 

@@ -168,12 +168,13 @@ def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> Path
 
 
 def _name(own: DriverCost, path: str, analysis: Analysis) -> str:
-    """Return `host (baseline)`, `bridge (published port, nat)`."""
+    """Return `host (baseline; over loopback, MTU 65536)`, `bridge (published port, nat)`."""
     ways = own.view.ways if own.view is not None else ()
     served = [served_by(way) for way in ways if way.path == path and way.published]
     more = ["baseline"] if own.driver == analysis.baseline else []
-    more += [f"published port, {by}" for by in served]
-    return f"{shortened(own.driver, NAME)}{f' ({joined(more)})' if more else ''}"
+    more += [*(f"published port, {by}" for by in served), *own.badges[path]]
+    beside = f" ({'; '.join(more)})" if more else ""
+    return f"{shortened(own.driver, NAME)}{beside}"
 
 
 def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:

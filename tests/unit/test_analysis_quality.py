@@ -206,6 +206,22 @@ def test_unknown_retransmits_are_told_and_never_zero() -> None:
     assert {(c.trials, c.median) for c in cells} == {(7, 7.0)}
 
 
+@pytest.mark.parametrize(("sent_again", "warned"), [(999.0, False), (1000.0, True)])
+def test_a_driver_whose_sessions_send_thousands_again_is_named(
+    sent_again: float, warned: bool
+) -> None:
+    def resend(record: Record) -> Record:
+        many = sent_again if record.cell.driver == "bridge" else 5.0
+        return replace(record, outcome=sample("throughput", 20e9, retransmits=many))
+
+    analysis = changed(resend)
+
+    kinds = [warning.kind for warning in analysis.warnings]
+    assert ("retransmits" in kinds) is warned
+    if warned:
+        assert warning(analysis, "retransmits").message.endswith("(median): bridge 1,000")
+
+
 def failing(driver: str, outcome: Outcome, blocks: int) -> Campaign:
     base = noisy({"bridge": 0.78})
     return Campaign(

@@ -203,6 +203,19 @@ def test_the_headline_of_several_gives_magnitudes_by_measure() -> None:
     )
 
 
+def test_all_drivers_of_a_measure_are_told_in_one_unit() -> None:
+    run = reported(drivers=("host", "bridge", "overlay"))
+    known = {"difference": 3e-6, "difference_low": 2.8e-6, "difference_high": 3.2e-6}
+    both = (
+        contrast_of(**RTT, **known, driver="bridge", ratio=1.3, low=1.28, high=1.32),
+        contrast_of(**RTT, driver="overlay", ratio=1.1, low=1.08, high=1.12),
+    )
+
+    assert "30 % longer round trip [28 to 32]" in said(run, "bridge", *both)
+    assert "10 to 30 % longer with overlay and bridge" in answer_of(run, *both)
+    assert "3.0 µs longer round trip [2.8 to 3.2]" in said(run, "bridge", both[0])
+
+
 def test_a_headline_names_a_few_drivers_and_counts_the_rest() -> None:
     names = [f"bridge@mtu={number}" for number in range(1400, 1406)]
     contrasts = [contrast_of(driver=name) for name in names]
@@ -230,6 +243,7 @@ def test_caveats_stand_with_the_drivers_that_they_limit() -> None:
     badges = Badges(run.info, run.analysis, run.digest)
 
     assert badges.of_driver("host") == ("over loopback, MTU 65536",)
+    assert badges.of_driver("host", Path.NORTH_SOUTH) == ()
     assert badges.of_driver("overlay") == ("VXLAN not crossed",)
     assert badges.of_driver("bridge") == badges.of_driver("none") == ()
     assert badges.of_run[0] == "one machine"

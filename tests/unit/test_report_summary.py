@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.synthetic import ALL, Reported, contrast_of, reported
+from support.synthetic import Reported, contrast_of, reported
 
 from netbench.analysis import Contrast, QualityWarning, Verdict
 from netbench.report import headline, markdown
@@ -79,8 +79,8 @@ def test_the_table_has_a_row_for_each_driver_and_a_column_for_each_measure() -> 
     assert head == f"| Container to container | {' | '.join(measures)} |"
     assert len(measures) == 3
     assert [row.split(" | ")[0] for row in rows] == [
-        "| host (baseline)",
-        *(f"| {driver}" for driver in ALL if driver != "host"),
+        "| host (baseline; over loopback, MTU 65536)",
+        *("| none", "| bridge", "| bridge:user", "| container (over loopback, MTU 65536)"),
     ]
     for row, own in zip(rows, costs, strict=True):
         medians = [cost.median for cost in own.costs]
@@ -97,7 +97,7 @@ def test_a_cell_says_what_is_decided_with_its_interval_and_why_another_is_not() 
     )
     text = summary_of(with_contrasts(contrast_of(), undecided))
 
-    rows = {row.split(" | ")[0]: row for row in table(text)}
+    rows = {row.partition(" (")[0].split(" | ")[0]: row for row in table(text)}
     assert "| **22 % less** \\[19 to 25\\]<br>" in rows["| bridge"]
     assert "| undecided: only 4 of 6 needed blocks<br>" in rows["| container"]
     assert "unbounded" not in text
@@ -195,7 +195,7 @@ def test_of_many_drivers_those_with_a_verdict_are_kept() -> None:
 
     rows = table(text)[2:]
     assert len(rows) == 20
-    assert rows[0].startswith("| host (baseline) |")
+    assert rows[0].startswith("| host (baseline; over loopback, MTU 65536) |")
     assert all("% less" in row for row in rows[1:11])
     assert "11 more drivers are in report.html." in text
 
