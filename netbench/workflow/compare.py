@@ -12,7 +12,7 @@ from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
-from netbench.plan import offered_by_runs, read_budgets
+from netbench.plan import read_budgets, scope_of_runs
 from netbench.record import Budget
 from netbench.report.compare import html
 from netbench.spec import Cell
@@ -157,8 +157,8 @@ def _check_common(runs: Mapping[str, LoadedRun]) -> None:
 def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
     """Return the budgets between the runs; raise with everything that is wrong with them."""
     problems: list[str] = []
-    offer = offered_by_runs({label: run.info.plan for label, run in runs.items()})
-    found = read_budgets(require, offer, problems)
+    scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
+    found = read_budgets(require, scope, problems)
     if problems:
         raise ConfigurationError(*problems)
     return found

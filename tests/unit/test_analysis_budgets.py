@@ -12,7 +12,7 @@ from netbench.analysis.budgets import BudgetCriteria, awaited, judge_budgets
 from netbench.analysis.frame import Frames
 from netbench.analysis.gates import Evidence
 from netbench.analysis.stats import Interval, order_statistics
-from netbench.plan import offered_by, read_budgets
+from netbench.plan import read_budgets, scope_of
 from netbench.record import Failure, ProbeSummary, Record, RunInfo, Skip
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement
@@ -22,7 +22,7 @@ LOSSY = ProbeSummary("tcp-throughput", "tcp-throughput", ("throughput", "loss"),
 
 def required(info: RunInfo, *expressions: str) -> RunInfo:
     problems: list[str] = []
-    budgets = read_budgets(expressions, offered_by(info.plan), problems)
+    budgets = read_budgets(expressions, scope_of(info.plan), problems)
     assert problems == []
     return replace(info, plan=replace(info.plan, require=budgets))
 
@@ -215,7 +215,7 @@ def test_a_median_on_the_other_side_of_the_bound_leaves_it_open() -> None:
         counts=(24,),
         needed=6,
     )
-    budget = read_budgets(["bridge.rtt_p50 <= 1 host"], offered_by(rtt({}).info().plan), [])[0]
+    budget = read_budgets(["bridge.rtt_p50 <= 1 host"], scope_of(rtt({}).info().plan), [])[0]
     terms = BudgetCriteria(budget, rtt({}).info().plan.cells[1], "host", 0.05, 0.05)
     result = terms.result(evidence, absent="")
 
