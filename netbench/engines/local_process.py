@@ -22,6 +22,8 @@ DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
 """The kernel's signals by name: a stopped process handles TERM or ALRM once continued."""
 SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every ordinary user's PATH
 _HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
+_DEAD: Final = ("Z", "X")  # states of a process that has ended and is not reaped, proc_pid_stat(5)
+_EXITING: Final = 0x4  # its flag on the way there, PF_EXITING of include/linux/sched.h
 
 
 def attempts(seconds: float, pause: float) -> Iterator[None]:
@@ -31,6 +33,20 @@ def attempts(seconds: float, pause: float) -> Iterator[None]:
     while time.monotonic() < deadline:
         time.sleep(pause)
         yield
+
+
+def started(pid: int) -> int | None:
+    """Return when a process that lives was started, in clock ticks since boot; with the pid a name.
+
+    None if it does not live: it is gone, or has ended and its parent has not asked for its exit
+    code, which may take any time.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, flags, ticks = fields[0], int(fields[6]), int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    return None if state in _DEAD or flags & _EXITING else ticks
 
 
 def deliver(pid: int, name: Signal) -> None:

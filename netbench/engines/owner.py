@@ -5,24 +5,30 @@ machines, reboots, containers and reused process numbers.
 """
 
 import os
+import re
 from pathlib import Path
+from typing import Final
+
+from netbench.engines.local_process import started
+
+_PID: Final = re.compile(r"[0-9]{1,10}")
 
 
 def this_process() -> str:
     """Return what identifies this process on any machine."""
     pid = os.getpid()
-    return f"{_boot()}:{_pid_namespace()}:{pid}:{_started(pid)}"
+    return f"{_boot()}:{_pid_namespace()}:{pid}:{started(pid)}"
 
 
 def maker_lives(owner: str) -> bool | None:
-    """Tell whether the process that a label names runs; None if it is not visible from here."""
-    boot, namespace, pid, started = (owner.split(":") + [""] * 4)[:4]
-    if (boot, namespace) != (_boot(), _pid_namespace()) or not pid.isdecimal():
+    """Tell whether the process that a label names runs; None if it is not visible from here.
+
+    One that has been killed does not run, whether or not its parent has noticed.
+    """
+    boot, namespace, pid, ticks = (owner.split(":") + [""] * 4)[:4]
+    if (boot, namespace) != (_boot(), _pid_namespace()) or not _PID.fullmatch(pid):
         return None
-    try:
-        return _started(int(pid)) == started
-    except OSError:
-        return False
+    return str(started(int(pid))) == ticks
 
 
 def _boot() -> str:
@@ -31,8 +37,3 @@ def _boot() -> str:
 
 def _pid_namespace() -> str:
     return str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:[").rstrip("]")
-
-
-def _started(pid: int) -> str:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return stat.rpartition(")")[2].split()[19]

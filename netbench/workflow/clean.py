@@ -24,6 +24,7 @@ _ORDER = (
     *("rules", "swarm", "folder", "image"),
 )
 """Processes before their cgroups, endpoints before their networks, a swarm after its networks."""
+_IN_USE = "in use"
 _A_MOMENT = 0.5
 """Seconds after which an engine has made what a netbench that was killed asked it for last."""
 
@@ -46,7 +47,7 @@ def clean_up(
     try:
         found += engine.owned() if engine else ()
         rows = _in_order(found, one)
-        if not dry_run and any(row.action not in ("in use", "kept") for row in rows.values()):
+        if not dry_run and any(row.action not in (_IN_USE, "kept") for row in rows.values()):
             # Once more: an engine may just be removing, or making, something by itself.
             time.sleep(_A_MOMENT)
             failed = [
@@ -60,6 +61,18 @@ def clean_up(
         if engine:
             engine.close()
     return [*rows.values()]
+
+
+def used_by_others(rows: Iterable[CleanRow]) -> str | None:
+    """Return in words what stays because a netbench still uses it; None if nothing does."""
+    used = [row for row in rows if row.action == _IN_USE]
+    if not used:
+        return None
+    runs = ", ".join(sorted({row.run for row in used if row.run})) or "of no name"
+    return (
+        f"{len(used)} left: in use by a netbench that still runs, or that cannot be seen from here "
+        f"(run {runs}); `netbench clean --force` removes them too"
+    )
 
 
 def _of_this_machine() -> list[Owned]:
@@ -90,7 +103,7 @@ def _clean(
     engine: Engine | None, thing: Owned, *, dry_run: bool, images: bool, force: bool
 ) -> CleanRow:
     if thing.live and not force:
-        action = "in use"
+        action = _IN_USE
     elif thing.kind == "image" and not images:
         action = "kept"
     else:

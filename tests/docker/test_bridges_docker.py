@@ -11,7 +11,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.inventory import difference, inventory
-from support.program import Program, wait_for
+from support.program import Program, assert_cleaned, wait_for
 
 from netbench.engines.docker.ownership import bridge_names, stem
 
@@ -63,7 +63,7 @@ def test_a_network_that_a_killed_engine_was_making_is_found_and_removed(
     assert [(x["id"], x["action"]) for x in rows] == [(bridge, "would go")]
     assert bridge in slow_lab.inside("iptables-save")
     cleaned = program("clean")
-    assert cleaned.code == 0, cleaned.stderr
+    assert_cleaned(cleaned)
     assert difference(before, inventory(slow_lab)) == {}
 
 
@@ -104,7 +104,7 @@ def test_rules_of_published_ports_go_with_their_bridge_and_no_other_rule(
 
         cleaned = lab.beside(Program(tmp_path))("clean", "--json")
 
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
         rows = [x for x in cleaned.json["clean"] if x["kind"] in ("bridge", "rules")]
         assert [x["name"] for x in rows] == [
             f"{gone}, of no network (firewall rules: 4)",

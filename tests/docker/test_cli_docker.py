@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
-from support.program import Program, is_held, records, tool_processes, wait_for
+from support.program import Program, assert_cleaned, is_held, records, tool_processes, wait_for
 
 from netbench.drivers import DRIVERS
 from netbench.engines.docker import DockerEngine
@@ -214,7 +214,7 @@ def test_clean_removes_what_a_killed_run_left_and_nothing_else(
         assert labelled(api, run) == before
         cleaned = program("clean")
 
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
         assert labelled(api, run) == []
         assert api.inspect_container(foreign)["Id"] == foreign
         assert api.inspect_network(network)["Id"] == network

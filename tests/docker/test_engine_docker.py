@@ -13,6 +13,7 @@ import pytest
 from support import docker_story
 from support.docker_parts import as_user, make, read
 from support.dockerd import Lab
+from support.walks import CGROUPS, folders
 
 from netbench.engines.base import Endpoint
 from netbench.engines.docker import DockerEngine, open_docker
@@ -392,7 +393,7 @@ def test_an_engine_that_dies_is_lost_and_the_lab_leaves_nothing() -> None:
     finally:
         lab.stop()
     assert not lab.folder.exists()
-    assert list(Path("/sys/fs/cgroup").rglob(name)) == []
+    assert list(folders(CGROUPS, name)) == []
     assert namespace not in {_mount_namespace(path) for path in Path("/proc").glob("[0-9]*")}
     os.close(held)
     assert not runs(LocalFiles(), endpoint.pid, MAIN)

@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
-from support.program import Program, records, wait_for
+from support.program import Program, assert_cleaned, records, wait_for
 
 from netbench.store import load
 
@@ -115,5 +115,5 @@ def test_clean_finds_what_a_run_killed_among_its_endpoints_left(
 
     cleaned = program("clean")
 
-    assert cleaned.code == 0, cleaned.stderr
+    assert_cleaned(cleaned)
     assert labelled(api) == []

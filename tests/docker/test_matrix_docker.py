@@ -10,7 +10,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.inventory import difference, inventory
-from support.program import ONE_SECOND, TRICKLE, Program, records, wait_for
+from support.program import ONE_SECOND, TRICKLE, Program, assert_cleaned, records, wait_for
 
 from netbench.store import load
 
@@ -224,7 +224,7 @@ def test_clean_finds_lan_and_swarm_of_a_killed_run(unchanged: Lab, tmp_path: Pat
 
     done = program("clean", "--json", timeout=120)
 
-    assert done.code == 0, done.stderr
+    assert_cleaned(done)
     run = load(program.run_folder()).info.id
     found = {(row["kind"], row["action"]) for row in done.json["clean"] if row["run"] == run}
     assert {"container", "network", "swarm"} <= {kind for kind, _ in found}

@@ -10,6 +10,7 @@ from support.dockerd import Lab
 from support.faults import MARK, Bed, docker_bed_of
 from support.program import Program
 from support.require import require_or_skip
+from support.walks import CGROUPS, folders
 
 from netbench.engines.netns.confinement import unavailable
 
@@ -40,7 +41,7 @@ def traces(mark: str, started: list[int]) -> dict[str, Any]:
     """Return what runs of the netns engine could leave, named or not; others may run beside us."""
     ours = marked(mark)
     makers = tuple(f":{pid}:" for pid in started)
-    groups = (str(path) for path in Path("/sys/fs/cgroup").rglob("netbench-*:*"))
+    groups = (str(path) for path in folders(CGROUPS, "netbench-*:*"))
     links = _shown("ip", "-br", "link").splitlines()
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return {

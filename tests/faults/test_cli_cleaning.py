@@ -60,10 +60,19 @@ def test_what_the_engine_made_meanwhile_goes_too(
 ) -> None:
     engine = Engine((OTHERS, FIRST), (OTHERS, LATE))
 
-    assert cleaned(monkeypatch, engine) == (0, [FIRST, LATE])
+    assert cleaned(monkeypatch, engine) == (3, [FIRST, LATE])
     said = capsys.readouterr()
     assert [line.split()[0] for line in said.out.splitlines()] == ["removed", "in", "removed"]
     assert "3 found" in said.err
+
+
+def test_what_others_use_is_left_and_the_last_word_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cleaned(monkeypatch, Engine((OTHERS,))) == (3, [])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("netbench: 1 left: in use by a netbench that still runs")
+    assert "(run running); `netbench clean --force` removes" in last
 
 
 def test_what_could_not_go_because_of_that_goes_after_it(
@@ -122,4 +131,4 @@ def test_one_look_is_enough_where_nothing_is_removed(
 ) -> None:
     engine = Engine((OTHERS, FIRST) if dry_run else (OTHERS,))
 
-    assert cleaned(monkeypatch, engine, dry_run=dry_run) == (0, [])
+    assert cleaned(monkeypatch, engine, dry_run=dry_run) == (0 if dry_run else 3, [])

@@ -30,7 +30,7 @@ from support.faults import (
     stages,
     trickle,
 )
-from support.program import wait_for
+from support.program import assert_cleaned, wait_for
 
 from netbench.store import LoadedRun, load
 
@@ -87,7 +87,7 @@ def test_a_killed_run_is_cleaned_up_after(docker_bed: Bed, stage: str) -> None:
         assert run.end() == -signal.SIGKILL
         assert_kept(run, truncated=True)
         cleaned = docker_bed.program("clean")
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda value: value.name)
@@ -101,7 +101,7 @@ def test_tools_that_are_held_go_with_the_run(docker_bed: Bed, number: Signals) -
             assert run.end() == -signal.SIGKILL
             assert_kept(run, truncated=True)
             cleaned = docker_bed.program("clean")
-            assert cleaned.code == 0, cleaned.stderr
+            assert_cleaned(cleaned)
         else:
             assert run.end() == 130, run.said
             assert_one_error(run, f"stopped by {number.name}")
@@ -125,7 +125,7 @@ def test_a_daemon_that_is_killed_loses_no_record_and_is_cleaned_once_it_is_back(
         assert loaded is not None
         assert loaded.info.status == "engine-lost"
         cleaned = docker_bed.program("clean")
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
         again = docker_bed.call("run", "--resume", str(loaded.path), name="again-")
         # A busy machine may spoil a trial, which is no verdict on what was lost.
         assert again.end(180) in (0, 3), again.said
@@ -143,7 +143,7 @@ def test_a_daemon_that_is_killed_before_anything_is_measured_is_one_error(
         assert_one_error(run, "the Docker Engine at")
         assert_kept(run)
         cleaned = docker_bed.program("clean")
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
 
 
 def test_a_daemon_that_is_killed_when_all_is_measured_costs_nothing(
@@ -160,7 +160,7 @@ def test_a_daemon_that_is_killed_when_all_is_measured_costs_nothing(
         assert loaded.info.status == "complete"
         assert (loaded.path / "report.html").exists()
         cleaned = docker_bed.program("clean")
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
 
 
 def killed_at(stage: str, bed: Bed, lab: Lab, run: Running) -> int:

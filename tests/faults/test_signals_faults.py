@@ -1,6 +1,7 @@
 """Signals at every stage of a run, on the netns engine."""
 
 import json
+import os
 import signal
 from signal import Signals
 
@@ -14,6 +15,9 @@ from support.faults import (
     nothing_left,
     stages,
 )
+from support.program import assert_cleaned, wait_for
+
+from netbench.store import load
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TRIES = 5
@@ -57,7 +61,7 @@ def test_a_killed_run_is_cleaned_up_after(bed: Bed, stage: str) -> None:
         assert run.end() == -signal.SIGKILL
         loaded = assert_kept(run, truncated=True)
         cleaned = bed.program("clean", "--json")
-        assert cleaned.code == 0, cleaned.stderr
+        assert_cleaned(cleaned)
         rows = json.loads(cleaned.stdout)["clean"]
         assert loaded is None or {r["action"] for r in rows if r["run"] == loaded.info.id} <= {
             "removed"
@@ -78,11 +82,31 @@ def test_tools_that_are_held_go_with_the_run(bed: Bed, number: Signals) -> None:
         if number is signal.SIGKILL:
             assert run.end() == -signal.SIGKILL
             assert_kept(run, truncated=True)
-            assert bed.program("clean").code == 0
+            assert_cleaned(bed.program("clean"))
         else:
             assert run.end() == 130, run.said
             assert_one_error(run, f"stopped by {number.name}")
             assert_kept(run)
+
+
+@pytest.mark.cleans
+def test_what_a_killed_run_leaves_goes_before_anybody_asks_how_it_ended(bed: Bed) -> None:
+    """The parent of a netbench may be busy, and what is dead and not reaped is still listed."""
+    with nothing_left(bed):
+        run = bed.program.popen(
+            "run", *bed.options, "--blocks", "9", "--suite", bed.program.suite()
+        )
+        bed.started.append(run.pid)
+        wait_for(bed.program.so_far)
+        run.kill()
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+        try:
+            rows = bed.program("clean", "--json").json["clean"]
+        finally:
+            run.communicate()
+        (folder,) = (bed.program.folder / "reports").iterdir()
+        found = {row["action"] for row in rows if row["run"] == load(folder).info.id}
+        assert found == {"removed"}
 
 
 @pytest.mark.parametrize("stage", ["probe", "teardown"])

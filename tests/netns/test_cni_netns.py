@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import TRICKLE, Program, records, wait_for
+from support.program import TRICKLE, Program, assert_cleaned, records, wait_for
 from support.require import require_or_skip
 
 from netbench.drivers import Driver
@@ -517,7 +517,7 @@ def test_clean_finds_the_folder_of_a_killed_run(
     found = {row["kind"]: row["action"] for row in listing if row["run"] == run}
     assert found["folder"] == "would go"
     assert set(found) <= {"folder", "cgroup"}
-    assert program("clean").code == 0
+    assert_cleaned(program("clean"))
     assert leftover_folders(run) == ()
     assert run not in program("clean", "--dry-run").stdout
 

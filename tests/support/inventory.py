@@ -1,7 +1,6 @@
 """Everything that a run could leave behind on an engine's host, to be compared before and after."""
 
 import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import docker
 from support.dockerd import Lab
+from support.walks import CGROUPS, folders
 
 _COUNTER = re.compile(r"\[\d+:\d+\]")
 
@@ -89,9 +89,9 @@ def _namespaces(lab: Lab) -> set[str]:
 
 
 def _groups(lab: Lab) -> list[str]:
-    """Cgroups of containers; the walk passes over what goes meanwhile."""
+    """Cgroups of containers."""
     ours = f"/netbench-lab-{lab.holder}/"
-    return sorted(folder for folder, _, _ in os.walk("/sys/fs/cgroup") if ours in folder)
+    return sorted(str(path) for path in folders(CGROUPS, "*") if ours in str(path))
 
 
 def _engine(lab: Lab) -> dict[str, Any]:

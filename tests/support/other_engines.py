@@ -12,6 +12,7 @@ from pathlib import Path
 from support.require import require_or_skip
 from support.spaces import Spaces
 from support.user import USER
+from support.walks import CGROUPS, deepest_first, folders
 
 _PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin:/usr/share/docker.io/contrib:/usr/lib/podman"
 _WITHIN = 60.0
@@ -66,8 +67,8 @@ class OtherEngine:
         self.spaces.stop()
         if self.daemon is not None:
             self.daemon.wait()
-        for group in Path("/sys/fs/cgroup").glob("**/libpod_parent"):
-            for folder in (*sorted(group.glob("**/"), reverse=True), group):
+        for group in folders(CGROUPS, "libpod_parent"):
+            for folder in deepest_first(group):
                 with suppress(OSError):
                     folder.rmdir()
         shutil.rmtree(self.folder)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ class Ended:
         name = "run" if self.command == "report" else self.command
         name = "error" if "error" in document else name
         return validated(name, document) if name in DOCUMENTS else document
+
+
+def assert_cleaned(ended: Ended) -> None:
+    """`clean` removed everything but what others use, for others may be at work beside a test."""
+    used, failed = ("in use" in ended.stdout, "failed" in ended.stdout)
+    assert (ended.code, failed) == (3 if used else 0, False), f"{ended.stdout}{ended.stderr}"
 
 
 @dataclass(frozen=True)
@@ -177,5 +184,8 @@ def is_held(pid: int) -> bool:
 
 def children() -> set[str]:
     """Return the processes that this one has started and not waited for; zombies too."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {pid for each in lists for pid in each.read_text().split()}
+    found: set[str] = set()
+    for each in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            found |= {*each.read_text().split()}
+    return found

@@ -119,9 +119,10 @@ def clean(
 ) -> int:
     """List, then remove, what netbench left: only what carries its label.
 
-    What a netbench that still runs has made, and the cached probe images, stay.
+    What a netbench that still runs has made, and the cached probe images, stay. Exit code 3 if
+    anything is left that is still in use or could not be removed.
     """
-    from netbench.workflow.clean import clean_up  # docker is slow to import
+    from netbench.workflow.clean import clean_up, used_by_others  # docker is slow to import
 
     rows = clean_up(context, TerminalObserver(), dry_run=dry_run, images=images, force=force)
     if as_json:
@@ -130,4 +131,7 @@ def clean(
         for row in rows:
             print(printable(f"{row.action:<9} {row.kind:<9} {row.name}  run {row.run or '-'}"))
         say(f"{len(rows)} found" if rows else "nothing of netbench's is left")
-    return 3 if any(row.action.startswith("failed") for row in rows) else 0
+    used = None if dry_run else used_by_others(rows)
+    if used:
+        say(f"netbench: {used}")
+    return 3 if used or any(row.action.startswith("failed") for row in rows) else 0

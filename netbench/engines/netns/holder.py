@@ -29,8 +29,6 @@ _BECOME: Final = (
 _START: Final = 5.0  # seconds a holder may take to stand
 _POLL: Final = 0.02
 """Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
-_ENDED: Final = ("Z", "X", None)
-"""States of a process that has ended (proc_pid_stat(5)); None if it is gone altogether."""
 _CPUS: Final = "Cpus_allowed_list:"
 
 
@@ -140,8 +138,7 @@ class NamespaceProcess:
         """Tell whether a tool that was held has ended, which a stopped `nsenter` does not show."""
         if not self._held or self._tool is None:
             return False
-        stat = _stat(self._tool)
-        return (stat.rpartition(")")[2].split()[0] if stat else None) in _ENDED
+        return local_process.started(self._tool) is None
 
     def signal(self, name: Signal) -> None:
         """Send a signal to the tool; KILL to the `nsenter` that waits for it too."""
