@@ -24,6 +24,7 @@ SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every ordina
 _HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
 _DEAD: Final = ("Z", "X")  # states of a process that has ended and is not reaped, proc_pid_stat(5)
 _EXITING: Final = 0x4  # its flag on the way there, PF_EXITING of include/linux/sched.h
+_PENDING: Final = "SigPnd:"  # signals that wait for a process, bit by bit, proc_pid_status(5)
 
 
 def attempts(seconds: float, pause: float) -> Iterator[None]:
@@ -39,14 +40,18 @@ def started(pid: int) -> int | None:
     """Return when a process that lives was started, in clock ticks since boot; with the pid a name.
 
     None if it does not live: it is gone, or has ended and its parent has not asked for its exit
-    code, which may take any time.
+    code, or has been killed and the kernel has yet to finish a call of its (`fsync`). Either may
+    take any time.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         state, flags, ticks = fields[0], int(fields[6]), int(fields[19])
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (OSError, ValueError, IndexError):
         return None
-    return None if state in _DEAD or flags & _EXITING else ticks
+    words = [line.split() for line in status if line.startswith(_PENDING)]
+    killed = any(int(pending, 16) >> (SIGKILL - 1) & 1 for _, pending in words)
+    return None if state in _DEAD or flags & _EXITING or killed else ticks
 
 
 def deliver(pid: int, name: Signal) -> None:

@@ -55,6 +55,31 @@ def test_a_dead_process_does_not_live_before_its_parent_has_asked_how_it_ended(
     assert maker_lives(mark) is False
 
 
+def test_a_killed_process_does_not_live_while_the_kernel_has_yet_to_end_it(
+    process: "subprocess.Popen[bytes]",
+) -> None:
+    group = Path("/sys/fs/cgroup/freezer") / f"netbench-test-{process.pid}"
+    try:
+        group.mkdir()
+        (group / "cgroup.procs").write_text(f"{process.pid}\n")
+    except OSError as exc:
+        pytest.skip(f"only the freezer of cgroups v1 holds a killed process back: {exc}")
+    mark = mark_of(process.pid)
+    try:
+        (group / "freezer.state").write_text("FROZEN\n")
+        while (group / "freezer.state").read_text() != "FROZEN\n":
+            time.sleep(0.001)
+        assert maker_lives(mark)
+        process.kill()
+
+        assert state(process.pid) != "Z"
+        assert maker_lives(mark) is False
+    finally:
+        (group / "freezer.state").write_text("THAWED\n")
+        process.wait()
+        group.rmdir()
+
+
 def test_another_process_of_the_same_number_is_not_the_maker() -> None:
     boot, namespace, pid, ticks = this_process().split(":")
 
