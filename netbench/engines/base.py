@@ -25,7 +25,7 @@ FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The user's options, all of them for docker alone."""
+    """The user's options, all but the last for docker alone."""
 
     context: str | None = None
     """The context that names the engine; None for DOCKER_HOST or the current context."""
@@ -35,6 +35,8 @@ class EngineOptions:
     """Name of the host's link that macvlan and ipvlan use, instead of one to an emulated LAN."""
     init_swarm: bool = False
     """Whether the engine may be made a swarm of one node for the run."""
+    keep: bool = False
+    """Whether what is made may outlive this process: `Engine.close` decides."""
 
 
 NO_OPTIONS: Final = EngineOptions()
@@ -242,11 +244,17 @@ class Engine(Protocol):
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a short command to its end, unpinned."""
 
+    def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the command by which the user gets a shell in an endpoint, from outside."""
+
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
         """Return everything that carries netbench's label, of one run or of all."""
 
     def remove_owned(self, thing: Owned) -> None:
         """Remove one of `owned`; does nothing if it is gone already."""
 
-    def close(self) -> None:
-        """Remove what the engine itself made for the run (its host endpoint) and let go."""
+    def close(self, *, keep: bool = False) -> None:
+        """Remove what the engine itself made for the run (its host endpoint) and let go.
+
+        With `keep`, which takes `EngineOptions.keep`, everything stays up for `owned` to find.
+        """

@@ -59,4 +59,4 @@ def _netns(run: str, options: EngineOptions, why: str) -> Engine:
     reexec_in_user_namespace()
     from netbench.engines.netns.engine import NetnsEngine  # noqa: PLC0415 -- pyroute2 is slow
 
-    return NetnsEngine(run, why)
+    return NetnsEngine(run, why, keep=options.keep)

@@ -42,6 +42,8 @@ class Runner:
         self._feasibility = Feasibility(self.plan, engine)
         setup = TrialSetup(engine, self.plan, self._clock)
         self._blocks = BlockRunner(self._feasibility, self.state, setup, self.recorder)
+        self.kept: LiveBlock | None = None
+        """The block whose pairs are still up, with `keep`: the last one that came up."""
 
     def __iter__(self) -> Generator[Event]:
         """Run the plan; raises `EngineLost` after the record of the trial that saw it."""
@@ -83,6 +85,7 @@ class Runner:
     def _block(self, block: BlockPlan) -> Iterator[Event]:
         started = self._clock.now()
         yield BlockStarted(block.number, self.plan.blocks, len(block.steps))
+        left = self._remove_kept()
         live = LiveBlock(
             self.recorder.engine,
             self.recorder.reader,
@@ -99,12 +102,22 @@ class Runner:
             keep=self.keep,
         )
         with live:
+            self.kept = live if self.keep else None
             self._feasibility.learn(live)
             others = self._others()
             yield from self._blocks.run(block, live)
             others |= self._others()
-        left = tuple(live.left)
-        yield BlockFinished(block.number, self._clock.now() - started, left, tuple(sorted(others)))
+        left += live.left
+        seconds = self._clock.now() - started
+        yield BlockFinished(block.number, seconds, tuple(left), tuple(sorted(others)))
+
+    def _remove_kept(self) -> list[str]:
+        """Remove the pairs of the block before; return what stays, in words."""
+        kept, self.kept = self.kept, None
+        if kept is None:
+            return []
+        kept.remove()
+        return kept.left
 
     def _others(self) -> set[str]:
         """Return the runs of other netbenches that are at work now."""

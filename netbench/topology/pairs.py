@@ -211,7 +211,7 @@ class LiveBlock:
     ports: int = 1
     """How many to publish, where a path leads through published ones."""
     protocols: tuple[Protocol, ...] = ("tcp",)  # for which each of them is published
-    keep: bool = False  # whether everything is left up at the end
+    keep: bool = False  # whether everything is left up at the end, for `remove`
     pairs: dict[Arm, LivePair | NotUp] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -243,7 +243,11 @@ class LiveBlock:
     def __exit__(self, *_: object) -> None:
         """Remove everything, whatever happened."""
         if not self.keep:
-            self._creations.remove_all()
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove everything, once; what stays is in `left`."""
+        self._creations.remove_all()
 
     def _make(self, given: tuple[Arm, Driver]) -> Made | NotUp:
         arm, driver = given

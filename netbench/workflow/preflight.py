@@ -15,6 +15,7 @@ from netbench.record import EndpointFacts, FactValue, Link, Redaction
 from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
+from netbench.workflow.keeping import Kept
 from netbench.workflow.options import Observer, RunOptions
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
@@ -42,16 +43,20 @@ class PreparedEngine:
 
 @contextmanager
 def taken_down(
-    engine: Engine, run: str, observer: Observer, *, keep: bool = False
+    engine: Engine, run: str, observer: Observer, kept: Kept | None = None
 ) -> Iterator[None]:
-    """Leave nothing of a run on its engine, whatever happens, unless asked to."""
+    """Leave nothing of a run on its engine, whatever happens, but what is in `kept` by then."""
     try:
         yield
     finally:
         with deferred_signals():
-            _remove_leftovers(engine, run, observer, keep=keep)
-            if not keep:
-                engine.close()
+            stays = kept is not None and kept.block is not None
+            if kept and stays:
+                for line in kept.told(engine, run):
+                    observer.say(line)
+            else:
+                _remove_leftovers(engine, run, observer)
+            engine.close(keep=stays)
 
 
 @contextmanager
@@ -102,13 +107,8 @@ def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
 
 
-def _remove_leftovers(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
+def _remove_leftovers(engine: Engine, run: str, observer: Observer) -> None:
     """Remove whatever still carries this run's label."""
-    if keep:
-        observer.say(
-            f"netbench: --keep: left as it is; `netbench clean` removes what carries run {run}"
-        )
-        return
     try:
         for thing in engine.owned(run):
             if thing.kind in ("container", "network"):

@@ -18,6 +18,7 @@ from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration
 from netbench.version import version
+from netbench.workflow.keeping import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
@@ -53,14 +54,22 @@ def resume(
         return None
     options = _merged(info, options)
     kind = str(asked.get("engine", "auto"))
-    engine = open_engine(info.engine if kind == "auto" else kind, info.id, options.engine)
-    with taken_down(engine, info.id, observer, keep=options.keep), RunFolder(run.path).held():
+    wishes = replace(options.engine, keep=options.keep)
+    engine = open_engine(info.engine if kind == "auto" else kind, info.id, wishes)
+    kept = Kept(options.keep, options.engine.context)
+    with taken_down(engine, info.id, observer, kept), RunFolder(run.path).held():
         _remove_dead(engine, info.id)
-        return _go_on(run, engine, options, observer, force=force)
+        return _go_on(run, engine, options, observer, kept, force=force)
 
 
 def _go_on(
-    run: LoadedRun, engine: Engine, options: RunOptions, observer: Observer, *, force: bool
+    run: LoadedRun,
+    engine: Engine,
+    options: RunOptions,
+    observer: Observer,
+    kept: Kept,
+    *,
+    force: bool,
 ) -> Ending:
     info = run.info
     plan = restore(info.plan, topology_of(engine))
@@ -89,9 +98,7 @@ def _go_on(
         resumed=(*info.resumed, resumed),
     )
     folder.finish(goes_on)
-    return carry_on(
-        engine, plan, folder, goes_on, observer=observer, state=state, keep=options.keep
-    )
+    return carry_on(engine, plan, folder, goes_on, observer=observer, state=state, kept=kept)
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:

@@ -30,6 +30,7 @@ from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
 from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
+from netbench.workflow.keeping import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
 
@@ -102,15 +103,14 @@ def measure(
     unwritable = check_writable(options.output)
     request = parse(plan_options, *([f"--output: {unwritable}"] if unwritable else []))
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
-    engine = opener(request.engine, run, options.engine)
-    with taken_down(engine, run, observer, keep=options.keep):
+    engine = opener(request.engine, run, replace(options.engine, keep=options.keep))
+    kept = Kept(options.keep, options.engine.context)
+    with taken_down(engine, run, observer, kept):
         plan = build(request, topology_of(engine))
         folder, info = _begin(engine, plan, run, options, observer)
         state = RunState(plan, judge_of(plan, info))
         with folder.held():
-            status = carry_on(
-                engine, plan, folder, info, observer=observer, state=state, keep=options.keep
-            )
+            status = carry_on(engine, plan, folder, info, observer=observer, state=state, kept=kept)
             return folder.path, status
 
 
@@ -148,23 +148,28 @@ def carry_on(
     *,
     observer: Observer,
     state: RunState,
-    keep: bool,
+    kept: Kept,
 ) -> Ending:
-    """Run what is left of the plan, store every record, return how it ended."""
+    """Run what is left of the plan, store every record, return how it ended.
+
+    `kept` gets the pairs that stay up, if any are wanted.
+    """
     began = time.monotonic()
     journal = Journal(folder, info, observer)
     reader, sentinel = choose_reader(engine), choose_sentinel(engine)
     recorder = Recorder(engine, reader, folder.save_raw, MachineMeter(engine), sentinel)
-    runner = Runner(plan, recorder, state, info.id, keep)
+    runner = Runner(plan, recorder, state, info.id, kept.wanted)
     try:
         with observer.progress(plan, state.done) as show, closing(iter(runner)) as events:
             for event in events:
                 journal.take(event)
                 show(event)
+        kept.block = runner.kept
     except Interrupted as exc:
+        kept.block = runner.kept
         journal.note(exc.message)
-        kept = "everything made is removed, what was measured is kept"
-        observer.say(f"netbench: {exc.message}; {kept}")
+        removed = "" if kept.block else "everything made is removed, "
+        observer.say(f"netbench: {exc.message}; {removed}what was measured is kept")
     except EngineLost as exc:
         journal.status = "engine-lost"
         journal.note(f"the engine went away: {exc.message}")

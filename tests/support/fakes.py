@@ -345,8 +345,11 @@ class FakeEngine:
     def remove_owned(self, thing: Owned) -> None:
         raise AssertionError(f"nothing is owned, {thing} neither")
 
-    def close(self) -> None:
-        pass
+    def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
+        return ("enter", endpoint.name)
+
+    def close(self, *, keep: bool = False) -> None:
+        self.kept = keep
 
     def visit(self, name: str) -> Endpoint:
         raise EngineError(f"nobody is called {name} here")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.tls import TLSConfig
 
 from netbench.engines.base import EngineOptions, Network
 from netbench.engines.choose import open_engine
@@ -60,6 +61,21 @@ def test_what_needs_docker_is_told_all_at_once_to_who_asks_for_netns() -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_engine("netns", "test", EngineOptions(context="far", parent="eth1"))
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "program", "command"),
+    [
+        (TARGET, "docker", "docker --host unix:///run/docker.sock"),
+        (EngineAddress("ssh://h", "context far"), "docker", "docker --context far"),
+        (EngineAddress("tcp://h:2376", "DOCKER_HOST", TLSConfig()), "docker", "docker"),
+        (TARGET, "podman", "podman --url unix:///run/docker.sock"),
+    ],
+)
+def test_a_user_calls_the_same_engine_by_its_own_command(
+    target: EngineAddress, program: str, command: str
+) -> None:
+    assert " ".join(target.command(program)) == command
 
 
 def test_an_engine_s_dialect_is_what_it_says_of_itself() -> None:

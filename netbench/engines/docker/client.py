@@ -55,6 +55,19 @@ class EngineAddress:
         _, found, path = self.url.partition("unix://")
         return Path("/" + path.lstrip("/")) if found else None
 
+    def command(self, program: str) -> tuple[str, ...]:
+        """Return how a user calls the engine's command line: `docker`, or `podman`, for it.
+
+        What that reads by itself is left to it: the current context, and certificates, which the
+        environment names.
+        """
+        _, named, context = self.origin.partition("context ")
+        if program == PODMAN.name:
+            return (program, "--url", self.url)
+        if named:
+            return (program, "--context", context)
+        return (program,) if self.tls else (program, "--host", self.url)
+
     def daemon_pid(self) -> int | None:
         """Return the pid of the process that listens on the socket; None if it is not visible."""
         if self.socket is None:

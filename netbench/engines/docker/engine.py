@@ -229,6 +229,11 @@ class DockerEngine:
         """Run a short command to its end."""
         return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
+    def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the `docker exec` that a user types."""
+        clients = self._clients
+        return (*clients.target.command(clients.dialect.name), "exec", "-it", endpoint.name, "sh")
+
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
         """Return everything that carries netbench's label."""
         return ownership.owned(self._clients, run)
@@ -237,9 +242,12 @@ class DockerEngine:
         """Remove one of `owned`."""
         ownership.remove(self._maker, thing)
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = False) -> None:
         """Remove what the engine made for the run and let go; no error if the engine is lost."""
         host = self._hosting.forget()
+        if keep:
+            self._clients.close()
+            return
         with ExitStack() as undone:  # in reverse order, each step even if one before it fails
             undone.callback(self._clients.close)
             undone.enter_context(suppress(EngineLost))

@@ -16,6 +16,8 @@ from typing import Final
 _RETURN: Final = 0x06  # BPF_RET | BPF_K, linux/bpf_common.h
 _ALLOW: Final = 0x7FFF0000  # SECCOMP_RET_ALLOW, linux/seccomp.h
 _IN_USER_NAMESPACE: Final = "NETBENCH_IN_USER_NAMESPACE"
+NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")
+"""What an endpoint has of its own, as options of `nsenter`."""
 _UTILITIES: Final = ("unshare", "nsenter", "setpriv", "taskset", "sleep")
 
 
@@ -49,6 +51,13 @@ def unavailable() -> str | None:
     argv = ["unshare", *user, "--net", "--mount", "--propagation=unchanged", "--pid", "--fork"]
     tried = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=10, check=False)
     return None if tried.returncode == 0 else f"`{' '.join(argv)} true`: {tried.stderr.strip()}"
+
+
+def way_in(pid: int) -> tuple[str, ...]:
+    """Return the command by which this user gets a shell in the namespaces of a process."""
+    # An ordinary user is root in there already; becoming root once more is not allowed.
+    own = ("--user", "--preserve-credentials") if in_user_namespace() else ()
+    return ("nsenter", f"--target={pid}", *own, *NAMESPACES, "sh")
 
 
 def in_user_namespace() -> bool:

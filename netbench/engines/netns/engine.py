@@ -13,7 +13,7 @@ from netbench.engines.local_process import local_topology
 from netbench.engines.netns import macvlan_ipvlan, overlay, port_publishing, wiring
 from netbench.engines.netns.bridge import DEFAULT, BridgeNetwork
 from netbench.engines.netns.cni import CniNetwork, CniRuntime
-from netbench.engines.netns.confinement import in_user_namespace
+from netbench.engines.netns.confinement import in_user_namespace, way_in
 from netbench.engines.netns.groups import (
     end_owned_process,
     leftover_groups,
@@ -68,12 +68,13 @@ class NetnsEngine:
     files = LOCAL
     ask = None
 
-    def __init__(self, run: str, why: str) -> None:
+    def __init__(self, run: str, why: str, *, keep: bool = False) -> None:
         """Make the world.
 
         Args:
             run: id of the run, which marks every process.
             why: this engine was chosen, in words.
+            keep: whether processes may outlive netbench; else the kernel ends them with it.
 
         Raises:
             EngineUnavailable: the kernel refuses namespaces to this user.
@@ -83,7 +84,7 @@ class NetnsEngine:
         self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}
         """Each network, and what undoes it."""
         try:
-            self._world = World(run)
+            self._world = World(run, keep=keep)
         except EngineError as exc:
             raise EngineUnavailable(str(exc), hint="run as root, or allow user namespaces") from exc
         self._cni = CniRuntime(self._world)
@@ -270,8 +271,12 @@ class NetnsEngine:
         """Run a command to its end."""
         return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
+    def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the `nsenter` that a user types."""
+        return way_in(endpoint.pid)
+
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
-        """Return holders, none of which survives its netbench, and cgroups, which do."""
+        """Return holders, which survive their netbench if it kept them, and cgroups, which do."""
         return (*owned_processes(run), *leftover_groups(run))
 
     def remove_owned(self, thing: Owned) -> None:
@@ -281,9 +286,10 @@ class NetnsEngine:
         else:
             end_owned_process(thing)
 
-    def close(self) -> None:
-        """End the world."""
+    def close(self, *, keep: bool = False) -> None:
+        """End the world, unless it is kept."""
         try:
-            self._cni.close()
+            if not keep:
+                self._cni.close()
         finally:
-            self._world.close()
+            self._world.close(keep=keep)

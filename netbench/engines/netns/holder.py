@@ -2,7 +2,8 @@
 
 A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or because
 netbench died (parent-death signal), the kernel ends every process in there, and the namespaces go.
-Nothing is ever named under /run.
+Nothing is ever named under /run. A parent-death signal can be taken back by nobody but the process
+itself, so that a holder which may be kept has none from the start.
 """
 
 import contextlib
@@ -17,9 +18,12 @@ from typing import IO, Final
 
 from netbench.engines import local_process
 from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
+from netbench.engines.netns.confinement import NAMESPACES
 from netbench.errors import EngineError
 from netbench.record import Completed
 
+BOUND: Final = ("setpriv", "--pdeathsig", "KILL")
+"""Starts a program that ends with the thread which started it, prctl(2) PR_SET_PDEATHSIG."""
 _BECOME: Final = (
     'ulimit -c 0; ulimit -f "$1"; shift; for file in $0; do echo 0 > "$file" || exit; done; '
     'exec "$@"'
@@ -32,15 +36,20 @@ _POLL: Final = 0.02
 _CPUS: Final = "Cpus_allowed_list:"
 
 
-def unshare(environment: Mapping[str, str], network_of: int | None) -> subprocess.Popen[bytes]:
-    """Start a holder, from a thread that outlives it; net is that of `network_of` if given."""
+def unshare(
+    environment: Mapping[str, str], network_of: int | None, bound: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    """Start a holder, from a thread that outlives it; net is that of `network_of` if given.
+
+    `bound` is the program before it that ties its life to that of the thread; empty for none.
+    """
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
     joined = ["nsenter", f"--net=/proc/{network_of}/ns/net"] if network_of else []
     return subprocess.Popen(
         [
-            *("setpriv", "--pdeathsig", "KILL"),
+            *bound,
             *joined,
             *("unshare", *own, *(() if network_of else ("--net",))),
             *("sleep", "infinity"),
@@ -119,8 +128,8 @@ class NamespaceProcess:
         self._process = subprocess.Popen(
             (
                 *("sh", "-c", _BECOME, files, str(MOST_OUTPUT // 512)),
-                *("setpriv", "--pdeathsig", "KILL", *confined),
-                *("nsenter", f"--target={holder}", "--net", "--ipc", "--uts", "--mount", "--pid"),
+                *(*BOUND, *confined),
+                *("nsenter", f"--target={holder}", *NAMESPACES),
                 *pin,
                 *argv,
             ),

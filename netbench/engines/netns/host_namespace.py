@@ -38,14 +38,14 @@ class World:
     What networks and endpoints make in it they undo by an `ExitStack` of their own.
     """
 
-    def __init__(self, run: str) -> None:
-        """Make the namespace.
+    def __init__(self, run: str, *, keep: bool = False) -> None:
+        """Make the namespace; with `keep`, what is made may outlive netbench.
 
         Raises:
             EngineError: the kernel refuses namespaces to this user.
         """
         self.run = run
-        self.spawner = Spawner(run)
+        self.spawner = Spawner(run, keep=keep)
         self.subnets = SubnetPool()
         self.ports = NumberPool(HOST_PORTS, "ports of the host's")
         self.vxlans = NumberPool(range(2, 1 << 12), "VXLAN identifiers")
@@ -149,9 +149,9 @@ class World:
         done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
         return NetnsLanVeth(Lan(end, near, inner.v4, inner.v6, done), subnets)
 
-    def close(self) -> None:
-        """End every process, and with them all namespaces and links."""
-        self.spawner.close()
+    def close(self, *, keep: bool = False) -> None:
+        """End every process, and with them all namespaces and links, unless they are kept."""
+        self.spawner.close(keep=keep)
 
 
 def _lacks_ipv6(pid: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Processes of one engine, each of which ends with netbench."""
+"""Processes of one engine, each of which ends with netbench, unless they may be kept."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from netbench.engines.netns.confinement import Confinement
 from netbench.engines.netns.groups import Groups
-from netbench.engines.netns.holder import NamespaceProcess, inner_process, unshare
+from netbench.engines.netns.holder import BOUND, NamespaceProcess, inner_process, unshare
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError
 from netbench.record import Completed
@@ -28,11 +28,15 @@ class Spawner:
     PR_SET_PDEATHSIG.
     """
 
-    def __init__(self, run: str) -> None:
-        """Take the id of the run, which marks every process so that leftovers are found."""
+    def __init__(self, run: str, *, keep: bool = False) -> None:
+        """Take the id of the run, which marks every process so that leftovers are found.
+
+        With `keep`, holders and programs may outlive netbench.
+        """
         owner = this_process()
         self._marks = {"NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
         self._groups = Groups(run, owner)
+        self._bound = () if keep else BOUND
         self._holders: dict[int, subprocess.Popen[bytes]] = {}
         self._programs: set[subprocess.Popen[str]] = set()
         self._thread = Pool(max_workers=1)
@@ -47,7 +51,8 @@ class Spawner:
         Raises:
             EngineError: the kernel refused.
         """
-        process = self._begin(lambda: unshare({**os.environ, **self._marks}, network_of))
+        environment = {**os.environ, **self._marks}
+        process = self._begin(lambda: unshare(environment, network_of, self._bound))
         try:
             holder = inner_process(process)
             self._groups.make(holder)
@@ -87,7 +92,7 @@ class Spawner:
         It has netbench's process numbers, so paths such as /proc/PID/ns/net mean the same to it.
         Output goes to two pipes. It runs until `end` or `close`.
         """
-        enter = ("setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/proc/{place}/ns/net")
+        enter = (*self._bound, "nsenter", f"--net=/proc/{place}/ns/net")
 
         def start() -> subprocess.Popen[str]:
             return subprocess.Popen(
@@ -147,17 +152,18 @@ class Spawner:
         seconds = time.monotonic() - began
         return Completed(argv, process.returncode, out, err, timed_out, seconds)
 
-    def close(self) -> None:
-        """End everything that still runs, and the thread."""
-        for process in tuple(self._programs):
+    def close(self, *, keep: bool = False) -> None:
+        """End everything that still runs, unless it is kept, and the thread."""
+        for process in () if keep else tuple(self._programs):
             self.end(process)
-        for holder in reversed(tuple(self._holders.values())):
+        for holder in () if keep else reversed(tuple(self._holders.values())):
             holder.kill()
             holder.wait()
         self._holders.clear()
         self._thread.shutdown()
         self.confinement.close()
-        self._groups.close()
+        if not keep:
+            self._groups.close()
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
