@@ -15,7 +15,7 @@ from netbench.record import EndpointFacts, FactValue, Link, Redaction
 from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
-from netbench.workflow.keeping import Kept
+from netbench.workflow.keep import Kept
 from netbench.workflow.options import Observer, RunOptions
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")

@@ -18,7 +18,7 @@ from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration
 from netbench.version import version
-from netbench.workflow.keeping import Kept
+from netbench.workflow.keep import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse

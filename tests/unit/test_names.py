@@ -110,6 +110,7 @@ FIELD = {
     "labels",
     "ladders",
     "latency",
+    "keep",
     "launcher",
     "launchers",
     "leftovers",
