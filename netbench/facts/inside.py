@@ -1,14 +1,15 @@
 """The reader from inside: read-only tools run in the endpoint through the engine.
 
 For users who may use the engine but not enter namespaces (most of them), and for engines on
-another machine. Everything is read once when a pair comes up; for each trial the counters and
-routes are read again, all at once from the world-readable /proc/<pid>/net of the engine's machine
-where that can be had, else by the same means from inside.
+another machine. Everything is read when a pair comes up. For each trial links, addresses and
+counters are read again by the same tools, the host's among them, and routes from the world-readable
+/proc/<pid>/net of the engine's machine where that can be had. The rest has the time of bring-up.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
 
 from msgspec import json
@@ -18,19 +19,32 @@ from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
 from netbench.facts.procfs import (
     in_order,
     links_and_addresses,
-    net_dev,
     net_ipv6_route,
     net_route,
     start_ticks,
 )
 from netbench.facts.registry import OFFLOADS
-from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, PairFacts, Route
+from netbench.record import (
+    NAMESPACE_KINDS,
+    Address,
+    EndpointFacts,
+    Link,
+    Namespaces,
+    PairFacts,
+    Route,
+)
 from netbench.spec import Role
 from netbench.system.files import NOWHERE, Files, FrozenFiles
+from netbench.system.interrupts import Pool
+
+_Held = tuple[tuple[Link, ...], tuple[Address, ...]]
+"""Links and addresses of a network namespace."""
 
 _ADDR: Final = ("ip", "-j", "-d", "-s", "addr", "show")
 _CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
 _ROUTES: Final = ("route", "ipv6_route")  # files of /proc/net that hold the routes of each family
+_ONCE: Final = "offloads, namespaces and congestion control as of bring-up"
+"""What a later reading takes over: what takes a tool a link, or a process cannot leave."""
 _NO_SANDBOX: Final = "no process is in it: only root may enter it, by its file"
 _ETHTOOL_NAMES: Final = {
     "generic-receive-offload": "rx-gro",
@@ -51,33 +65,46 @@ class InsideReader(Reader):
     def __init__(self) -> None:
         """Nothing is read yet."""
         self._started: dict[int, int | None] = {}
+        self._first: dict[int, str] = {}  # when the first reading of a process began, ISO 8601
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
         """Return everything of each pair, and remember when their processes were started."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         found = super().read(pairs)
         subjects = {one.pid: one for pair in pairs for one in pair.subjects}
         files = next((one.files for one in subjects.values()), NOWHERE)
         taken = FrozenFiles(files, *(f"/proc/{pid}/stat" for pid in subjects))
         self._started |= {pid: start_ticks(pid, taken) for pid in subjects}
+        self._first |= dict.fromkeys(subjects, now)
         return found
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
-        """Return the facts with counters and routes of now.
+        """Return the facts with links, addresses, counters and routes of now.
 
         A process keeps its namespaces, so where pid and start time are unchanged, so are they.
         """
         subjects = [one for one in pair.subjects if one.role is not Role.SANDBOX]
-        names = [one.near(name) for one in subjects for name in (*_ROUTES, "dev")]
+        names = [one.near(name) for one in subjects for name in _ROUTES]
         taken = FrozenFiles(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
         for subject in subjects:
             if start_ticks(subject.pid, taken) != self._started.get(subject.pid):
                 raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
+        # Of those who share a network namespace the last one is asked, the host above all.
+        spaces = {one.role: end.namespaces.net for one in subjects if (end := seen.end(one.role))}
+        asked = {spaces[one.role]: one for one in subjects if one.role in spaces}
+        with Pool(max_workers=self.workers) as pool:
+            held = dict(zip(asked, pool.map(_held, asked.values()), strict=True))
+
+        def now(subject: NamespaceSet, end: EndpointFacts) -> EndpointFacts:
+            return _refresh(subject, end, held[spaces[subject.role]], taken)
+
         return replace(
             seen,
-            client=_refresh(pair.client, seen.client, taken),
-            server=_refresh(pair.server, seen.server, taken),
-            host=_refresh(pair.host, seen.host, taken),
-            lan=_refresh(pair.lan, seen.lan, taken) if pair.lan and seen.lan else None,
+            client=now(pair.client, seen.client),
+            server=now(pair.server, seen.server),
+            host=now(pair.host, seen.host),
+            lan=now(pair.lan, seen.lan) if pair.lan and seen.lan else None,
+            read_once=(f"{_ONCE}, {min(self._first[one.pid] for one in subjects)}",),
         )
 
     def namespaces(self, subject: NamespaceSet) -> Namespaces:
@@ -93,7 +120,7 @@ class InsideReader(Reader):
     def netns(self, subject: NamespaceSet, others: Sequence[Where]) -> NetnsFacts:
         """Return what the network namespace holds."""
         del others
-        links, addresses = links_and_addresses(ip_rows(subject.run(_ADDR)))
+        links, addresses = _held(subject)
         congestion = subject.run(("cat", _CONGESTION)).strip() or None
         return NetnsFacts(links, addresses, _routes(subject.net_files(*_ROUTES)), congestion, {})
 
@@ -119,15 +146,22 @@ def _routes(texts: Mapping[str, str]) -> tuple[Route, ...]:
     return in_order((*net_route(routes), *net_ipv6_route(routes6 or "")))
 
 
-def _refresh(subject: NamespaceSet, seen: EndpointFacts, taken: Files) -> EndpointFacts:
-    texts = subject.net_files("dev", *_ROUTES, taken=taken)
-    if "dev" not in texts:
-        raise FactError(f"/proc/net/dev of the {subject.role} is not readable")
-    counters = net_dev(texts["dev"])
-    links = tuple(
-        replace(link, counters=counters[link.name]) for link in seen.links if link.name in counters
+def _held(subject: NamespaceSet) -> _Held:
+    """Return the links of a network namespace, without their offloads, and its addresses."""
+    return links_and_addresses(ip_rows(subject.run(_ADDR)))
+
+
+def _refresh(
+    subject: NamespaceSet, seen: EndpointFacts, held: _Held, taken: Files
+) -> EndpointFacts:
+    links, addresses = held
+    known = {(link.index, link.name): link.offloads for link in seen.links}
+    return replace(
+        seen,
+        links=tuple(replace(x, offloads=known.get((x.index, x.name))) for x in links),
+        addresses=addresses,
+        routes=_routes(subject.net_files(*_ROUTES, taken=taken)),
     )
-    return replace(seen, links=links, routes=_routes(texts))
 
 
 def namespaces(text: str) -> Namespaces:

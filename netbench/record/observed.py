@@ -195,6 +195,8 @@ class PairFacts:
     """An overlay network's own namespace, where it may be read."""
     uplink: str | None = None
     """Name of the host's link to the emulated LAN that holds the host's address there."""
+    read_once: tuple[str, ...] = ()
+    """What of a later reading is that of when the pair came up, and when that was."""
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""

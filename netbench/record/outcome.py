@@ -220,6 +220,9 @@ class PathProof:
     """Why it is not held; empty where it is."""
     returned: int = 0
     """The same from server to client."""
+    read_once: tuple[str, ...] = ()
+    """What was read when the pair came up and not again, with the time, in words. All else of these
+    links was read before and after."""
 
 
 @dataclass(frozen=True, slots=True)

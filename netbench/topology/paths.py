@@ -158,6 +158,7 @@ def prove(
         reader=after.reader,
         problems=tuple(problems),
         returned=returned,
+        read_once=after.read_once,
     )
 
 

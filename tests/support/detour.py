@@ -113,6 +113,52 @@ def moved_in_a_run(streams: int, after: float) -> Iterator[None]:
     assert moved.is_set()
 
 
+@contextmanager
+def rewired_in_a_run(
+    streams: int, after: float, host: Callable[..., str], bridge: str
+) -> Iterator[None]:
+    """Make both ports of such a pair those of another bridge, so many seconds after it is seen.
+
+    `host` runs a command in the network of the engine's host. The bridge is gone afterwards.
+    """
+    ended, moved = threading.Event(), threading.Event()
+    host("ip", "link", "add", bridge, "type", "bridge")
+    host("ip", "link", "set", bridge, "up")
+
+    def move() -> None:
+        while not ended.wait(0.05):
+            found = find_detour(streams)
+            if found is not None:
+                time.sleep(after)
+                names = _names(host)
+                for pid in (found.client, found.server):
+                    host("ip", "link", "set", names[_peer(pid)], "master", bridge)
+                moved.set()
+                return
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        mover.join(timeout=60)
+        host("ip", "link", "del", bridge)
+    assert moved.is_set()
+
+
+def _names(host: Callable[..., str]) -> dict[int, str]:
+    rows = json.loads(host("ip", "-j", "link"))
+    return {row["ifindex"]: row["ifname"] for row in rows}
+
+
+def _peer(pid: int) -> int:
+    """Return the index of the other end of a process's `eth0`."""
+    argv = ("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "link", "show", "eth0")
+    shown = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
+    return int(json.loads(shown)[0]["link_index"])
+
+
 _HELD = 2
 
 

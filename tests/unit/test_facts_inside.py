@@ -4,6 +4,7 @@ import subprocess
 import types
 from collections.abc import Callable
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -190,29 +191,48 @@ def test_one_unreadable_pair_does_not_spoil_another() -> None:
     assert isinstance(found[1], PairFacts)
 
 
-def test_a_later_reading_has_the_counters_and_routes_of_then() -> None:
+def changed(answers: dict[str, dict[str, str]], role: str, **new: Any) -> None:
+    """Let the links of a namespace have other values from now on."""
+    rows = json.loads(answers[role][IP])
+    answers[role][IP] = json.dumps([{**row, **new} if row else row for row in rows])
+
+
+def test_a_later_reading_has_the_links_addresses_counters_and_routes_of_then() -> None:
     netlink, answers = golden("docker", "bridge")
     reader = InsideReader()
     pair = replayed(netlink, answers)
     (seen,) = reader.read([pair])
     assert isinstance(seen, PairFacts)
-    for end in netlink.ends:
-        answers[end.role.value]["cat /proc/net/dev"] = net_dev_text(
-            {x.name: 1000 + x.index for x in end.links}
-        )
+    counters = dict.fromkeys(("bytes", "packets", "dropped"), 7)
+    new = {"stats64": {"rx": counters, "tx": counters}, "mtu": 1234, "qdisc": "pfifo", "flags": []}
+    for role in ("client", "host"):
+        changed(answers, role, **new, master="other9", addr_info=[])
     answers["client"]["cat /proc/net/route"] = "Iface\n"
     now = reader.again(pair, seen)
 
     assert now.client.routes == ()
-    assert now.server.routes == seen.server.routes
-    for old, new in ((seen.client, now.client), (seen.host, now.host)):
-        assert [x.counters.rx_bytes for x in new.links] == [1000 + x.index for x in new.links]
-        assert [replace(x, counters=x.counters) for x in new.links] != list(old.links)
+    assert now.server == seen.server
+    for old, end in ((seen.client, now.client), (seen.host, now.host)):
+        assert [x.index for x in end.links] == [x.index for x in old.links]
+        assert {(x.counters.rx_bytes, x.mtu, x.qdisc, x.up, x.master) for x in end.links} == {
+            (7, 1234, "pfifo", False, "other9")
+        }
+        assert end.addresses == ()
+        assert [x.offloads for x in end.links] == [x.offloads for x in old.links]
 
 
-def net_dev_text(received: dict[str, int]) -> str:
-    rows = [f"{name}: {count} " + " ".join("0" * 15) for name, count in received.items()]
-    return "\n".join(["Inter-|", " face |", *rows])
+def test_what_is_not_read_again_is_told_with_its_time() -> None:
+    netlink, answers = golden("docker", "bridge")
+    reader = InsideReader()
+    pair = replayed(netlink, answers)
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    (seen,) = reader.read([pair])
+    assert isinstance(seen, PairFacts)
+
+    assert seen.read_once == ()
+    (told,) = reader.again(pair, seen).read_once
+    assert told.startswith("offloads, namespaces and congestion control as of bring-up, 2")
+    assert began <= told.rpartition(" ")[2] <= datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
@@ -221,8 +241,9 @@ def test_a_link_that_is_gone_is_gone_from_the_facts() -> None:
     pair = replayed(netlink, answers)
     (seen,) = reader.read([pair])
     assert isinstance(seen, PairFacts)
-    for end in netlink.ends:
-        answers[end.role.value]["cat /proc/net/dev"] = net_dev_text({"lo": 1})
+    for role in ("client", "server", "host"):
+        rows = [row for row in json.loads(answers[role][IP]) if row and row["ifname"] == "lo"]
+        answers[role][IP] = json.dumps(rows)
     now = reader.again(pair, seen)
 
     assert [link.name for link in now.client.links] == ["lo"]
