@@ -7,6 +7,7 @@ from functools import partial
 from typing import ClassVar, Final, Literal, TypeVar
 
 from netbench.errors import FactError
+from netbench.facts.link_events import Listener
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
 from netbench.record import Address, EndpointFacts, Ipam, Link, Namespaces, PairFacts, Route
@@ -32,6 +33,10 @@ host's, and an overlay's in the sandbox or on the LAN.
 """
 
 
+def _nothing_follows(argv: tuple[str, ...]) -> Callable[[], str]:
+    raise FactError(f"`{' '.join(argv)}` cannot be started there")
+
+
 @dataclass(frozen=True, slots=True)
 class NamespaceSet:
     """A set of namespaces to read."""
@@ -47,6 +52,9 @@ class NamespaceSet:
     files: Files = NOWHERE  # of the machine that `pid` runs on
     here: bool = False
     """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
+    follow: Callable[[tuple[str, ...]], Callable[[], str]] = _nothing_follows
+    """Start a read-only command inside; what it returns ends it and returns its output. Both raise
+    `FactError` and `EngineLost`."""
 
     @property
     def where(self) -> Where:
@@ -143,6 +151,10 @@ class Reader(ABC):
         Raises:
             FactError: something is unreadable, or the namespaces are not those seen before.
         """
+
+    @abstractmethod
+    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
+        """Begin to listen to what happens to a pair's links between two readings."""
 
     @abstractmethod
     def namespaces(self, subject: NamespaceSet) -> Namespaces:

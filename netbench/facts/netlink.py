@@ -14,6 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
+from netbench.facts.link_events import Listener, NetlinkListener
 from netbench.facts.procfs import (
     DEFAULT,
     DEFAULT6,
@@ -85,6 +86,11 @@ class NetlinkReader(Reader):
             if was != is_now:
                 raise FactError(f"the {new.role} moved from net:[{was}] to net:[{is_now}]")
         return now
+
+    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
+        """Have link events of every namespace wait in sockets of our own."""
+        names = {end.role: {link.index: link.name for link in end.links} for end in seen.ends}
+        return NetlinkListener({one.role: one.where for one in pair.subjects}, names)
 
 
 def _inside(subject: NamespaceSet, work: Callable[[], _T]) -> _T:

@@ -223,6 +223,9 @@ class PathProof:
     read_once: tuple[str, ...] = ()
     """What was read when the pair came up and not again, with the time, in words. All else of these
     links was read before and after."""
+    listened: str = ""
+    """Who listened to changes of links between the readings, or why nobody did; empty in records of
+    before that was done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -10,9 +11,10 @@ from typing import Final
 from msgspec.structs import replace as changed
 
 from netbench.engines.base import Engine
-from netbench.errors import EngineError, FactError
+from netbench.errors import ENGINE_FAILURES, EngineError, FactError
 from netbench.facts.base import Reader
 from netbench.facts.cpu_time import TICK, frequency
+from netbench.facts.link_events import Heard, Listener
 from netbench.facts.procfs import SocketAddress
 from netbench.plan import Step
 from netbench.record import (
@@ -103,19 +105,23 @@ class Recording:
     slices: tuple[Slice, ...] = ()
     frequency: FactValue = field(default_factory=lambda: Absent("the tools never ran"))
     watches: tuple[Watch, ...] = ()
+    listener: Listener | None = None
+    heard: Heard | None = None
 
     def begin(self, window: SentinelWindow) -> None:
         """Count the time from now; `window` is the sentinel's, around what is recorded."""
         self.started, self.monotonic, self.window = _now(), time.monotonic(), window
 
     def read(self, prepared: Prepared) -> PairFacts:
-        """Return the facts of now.
+        """Return the facts of now, and listen from the first reading to the second.
 
         Raises:
             TrialFailed: the driver's promises do not hold any more.
             FactError: something is unreadable.
         """
         live = prepared.live
+        first = self.listener is None
+        self.listener = self.listener or self.recorder.reader.listen(live.pair, live.facts)
         failed: tuple[PromiseCheck, ...] = ()
         for _ in range(_LOOKS):
             facts = self.recorder.reader.again(live.pair, live.facts)
@@ -123,8 +129,15 @@ class Recording:
             self.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
             failed = tuple(check for check in self.promises if not check.held)
             if not failed:
+                self.heard = None if first else self.listener.stop()
                 return facts
         raise TrialFailed(broken(failed))
+
+    def end_listening(self) -> None:
+        """Let go of what listens to link events, whatever stopped the session or trial."""
+        with suppress(*ENGINE_FAILURES):
+            if self.listener is not None:
+                self.listener.stop()
 
     def watch(self, prepared: Prepared) -> None:
         """Begin to watch how a published port is served, and what many connections leave behind."""
@@ -180,6 +193,7 @@ class Recording:
             sample.received - back,
             returned=back,
             slices=self.slices,
+            heard=self.heard,
         )
         if not self.path.held:
             problems = "; ".join(self.path.problems)

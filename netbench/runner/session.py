@@ -209,6 +209,7 @@ class LiveSession:
     def release(self) -> None:
         """End whatever still runs, and let go of counters."""
         self.prepared.end()
+        self.recording.end_listening()
         if self.usage is not None:
             self.usage.release()
 

@@ -36,6 +36,7 @@ def run_trial(
             outcome = _Trial(probe, first, prepared, setup, recording).run()
         finally:
             prepared.end()
+            recording.end_listening()
     except (TrialFailed, EngineError, FactError) as exc:
         outcome = failure_of(exc)
     return recording.record(outcome)

@@ -1,6 +1,6 @@
 """The paths of a live pair: who connects to what, and which links carried it (METHOD §4)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -10,6 +10,7 @@ from netbench.engines.base import Endpoint, Engine, Lan, Published
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import NamespaceSet, Reader
 from netbench.facts.inside import InsideReader
+from netbench.facts.link_events import Heard
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
 from netbench.sentinel import InsideSentinel, Sentinel
 from netbench.spec import PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
@@ -19,6 +20,8 @@ LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
 
 _TIMEOUT = 10.0  # seconds for one read-only command in an endpoint
+_FOLLOWED = 3600.0  # seconds that one may run beside a session, which is shorter
+_SOME = 5  # changes of one link that a proof names
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,26 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
         return done.stdout
 
+    def follow(argv: tuple[str, ...]) -> Callable[[], str]:
+        told = f"`{' '.join(argv)}` in the {endpoint.role}"
+        try:
+            process = engine.start(endpoint, argv, cpu=None, limit=_FOLLOWED)
+        except EngineError as exc:
+            raise FactError(f"{told}: {exc}") from exc
+
+        def end() -> str:
+            try:
+                ended_before = not process.alive()
+                process.signal("TERM")
+                done = process.wait(_TIMEOUT)
+            except EngineError as exc:
+                raise FactError(f"{told}: {exc}") from exc
+            if ended_before:
+                raise FactError(f"{told}: {done.stderr.strip() or f'exit code {done.exit_code}'}")
+            return done.stdout
+
+        return end
+
     return NamespaceSet(
         role=endpoint.role,
         pid=endpoint.pid,
@@ -114,6 +137,7 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
         netns=endpoint.netns,
         files=engine.files,
         here=engine.local,
+        follow=follow,
     )
 
 
@@ -131,13 +155,15 @@ def prove(
     *,
     returned: int = 0,
     slices: Sequence[Slice] = (),
+    heard: Heard | None = None,
 ) -> PathProof:
     """Return whether the driver's links, and no others, can have carried so many bytes.
 
     Held means: every link of the claimed path is there, the same before and after, and its
     counter in the traffic's direction moved by at least the bytes the receiver got. Of a session
     that holds for each of its slices by itself, in which all other arms were held: what they sent
-    over a shared link is not counted.
+    over a shared link is not counted. What was `heard` of the links between the readings must be as
+    they were before.
 
     `facts` are of before the trial and of after it; `required` and `returned` are the payload
     bytes that server and client counted.
@@ -148,6 +174,7 @@ def prove(
     hops, problems = _compare(driver.hops(path, before), now, (required, returned))
     if not now:
         problems = ["links of the claimed path are missing"]
+    problems += _passing(driver.hops(path, before), heard)
     hops = [_in_slices(hop, at, slices) for at, hop in enumerate(hops)]
     problems += [problem for one in slices for problem in _short_slice(hops, one)]
     return PathProof(
@@ -159,6 +186,7 @@ def prove(
         problems=tuple(problems),
         returned=returned,
         read_once=after.read_once,
+        listened=heard.by if heard else "",
     )
 
 
@@ -255,6 +283,21 @@ def _changes(before: Hop, after: Hop) -> list[str]:
     if old == after.link:
         return []
     return [f"{after.role} {after.link.name} changed during the trial: {old} -> {after.link}"]
+
+
+def _passing(before: Sequence[Hop], heard: Heard | None) -> list[str]:
+    """Return how links of the path were for a time, by what was heard of them."""
+    known = {(hop.role, hop.link.index): hop.link for hop in before}
+    found: dict[str, dict[str, None]] = {}
+    for event in heard.events if heard else ():
+        link = known.get((event.role, event.index))
+        words = event.differs(link) if link else None
+        if link and words:
+            found.setdefault(f"{event.role} {link.name}", {})[words] = None
+    return [
+        f"{name} was changed between the readings: {'; '.join([*words][:_SOME])}"
+        for name, words in found.items()
+    ]
 
 
 def route_to(client: EndpointFacts, target: str | None) -> str:

@@ -77,3 +77,24 @@ def test_the_proof_says_what_was_read_once(
             assert ["as of bring-up" in one for one in path["read_once"]] == (
                 [True] if path["reader"] == "engine" else []
             )
+
+
+@pytest.mark.parametrize("user", ["root", "socket alone"])
+def test_ports_that_are_moved_and_moved_back_are_a_failure_for_every_reader(
+    lab: Lab, plain_user: Callable[..., Program], tmp_path: Path, user: str
+) -> None:
+    """Neither reading sees it: what the kernel tells in between does."""
+    alone = user == "socket alone"
+    own = plain_user(group=lab.socket.stat().st_gid) if alone else Program(tmp_path)
+    program = lab.beside(own)
+    argv = ("--drivers", "bridge:user", "--blocks", "1", "--engine", "docker")
+    with rewired_in_a_run(STREAMS, after=1.0, host=lab.inside, bridge="other9", back=True):
+        ended = program("run", *argv, "--suite", program.suite(SUITE))
+
+    assert ended.code == 3, ended.stderr
+    moved = [r for r in records(program.run_folder()) if r["outcome"]["kind"] == "failure"]
+    assert len(moved) == 1
+    assert moved[0]["outcome"]["stage"] == "path", moved[0]["outcome"]
+    assert moved[0]["outcome"]["reason"].count("master other9") == 2
+    heard = "ip monitor link on the host" if alone else "netlink events of links of "
+    assert moved[0]["path"]["listened"].startswith(heard)

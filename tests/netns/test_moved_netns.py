@@ -106,6 +106,25 @@ def another_master(pair: LivePair, host: int) -> Bending:
     return Bending(LENGTH, {3: ((0.5, lambda: inside(host, *moves)),)}, {})
 
 
+def another_master_and_back(pair: LivePair, host: int) -> Bending:
+    """Both ports of the pair, and home again before anybody reads them."""
+    names = ports(pair)
+    home = next(link.master for link in pair.facts.host.links if link.name == names[0])
+    inside(host, "link add other9 type bridge", "link set other9 up")
+
+    def move(master: str | None) -> None:
+        inside(host, *(f"link set {name} master {master}" for name in names))
+
+    return Bending(LENGTH, {3: ((0.2, lambda: move("other9")), (0.7, lambda: move(home)))}, {})
+
+
+def another_mtu_and_back(pair: LivePair, host: int) -> Bending:
+    name = ports(pair)[0]
+    moves = {share: f"link set {name} mtu {mtu}" for share, mtu in ((0.2, 1600), (0.7, 1500))}
+    steps = tuple((share, lambda move=move: inside(host, move)) for share, move in moves.items())
+    return Bending(LENGTH, {2: steps}, {})
+
+
 def rounds_named(record: Record) -> set[int]:
     """Return the rounds whose links moved too little, by the proof."""
     assert isinstance(record.outcome, Failure), record.outcome
@@ -148,6 +167,24 @@ def test_ports_that_are_moved_to_another_bridge_within_a_slice_are_a_failure(
     assert isinstance(record.outcome, Failure)
     assert record.outcome.stage == "promise"
     assert "other9" in record.outcome.evidence or "a port of one bridge" in record.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("bend", "words"),
+    [(another_master_and_back, "master other9"), (another_mtu_and_back, "mtu 1600")],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_changed_and_changed_back_between_the_readings_is_a_failure(
+    engine: NetnsEngine, bend: Bend, words: str
+) -> None:
+    record = measured(engine, STREAM, bend)
+
+    assert isinstance(record.outcome, Failure), record.outcome
+    assert record.outcome.stage == "path"
+    assert "was changed between the readings" in record.outcome.reason
+    assert words in record.outcome.reason
+    assert record.path
+    assert record.path.listened == "netlink events of links of client, server, host"
 
 
 STREAMS = 13

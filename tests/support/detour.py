@@ -115,11 +115,12 @@ def moved_in_a_run(streams: int, after: float) -> Iterator[None]:
 
 @contextmanager
 def rewired_in_a_run(
-    streams: int, after: float, host: Callable[..., str], bridge: str
+    streams: int, after: float, host: Callable[..., str], bridge: str, *, back: bool = False
 ) -> Iterator[None]:
     """Make both ports of such a pair those of another bridge, so many seconds after it is seen.
 
-    `host` runs a command in the network of the engine's host. The bridge is gone afterwards.
+    `host` runs a command in the network of the engine's host. With `back` they are what they were
+    a moment later. The bridge is gone afterwards.
     """
     ended, moved = threading.Event(), threading.Event()
     host("ip", "link", "add", bridge, "type", "bridge")
@@ -130,9 +131,12 @@ def rewired_in_a_run(
             found = find_detour(streams)
             if found is not None:
                 time.sleep(after)
-                names = _names(host)
-                for pid in (found.client, found.server):
-                    host("ip", "link", "set", names[_peer(pid)], "master", bridge)
+                links = {row["ifindex"]: row for row in json.loads(host("ip", "-j", "link"))}
+                ports = [links[_peer(pid)] for pid in (found.client, found.server)]
+                for port in ports:
+                    host("ip", "link", "set", port["ifname"], "master", bridge)
+                for port in ports if back else ():
+                    host("ip", "link", "set", port["ifname"], "master", port["master"])
                 moved.set()
                 return
 
@@ -145,11 +149,6 @@ def rewired_in_a_run(
         mover.join(timeout=60)
         host("ip", "link", "del", bridge)
     assert moved.is_set()
-
-
-def _names(host: Callable[..., str]) -> dict[int, str]:
-    rows = json.loads(host("ip", "-j", "link"))
-    return {row["ifindex"]: row["ifname"] for row in rows}
 
 
 def _peer(pid: int) -> int:

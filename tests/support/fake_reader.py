@@ -15,6 +15,7 @@ from support.plans import driver_of
 
 from netbench.errors import FactError
 from netbench.facts.base import Pair
+from netbench.facts.link_events import MonitorListener
 from netbench.record import Absent, PairFacts, SentinelReading
 from netbench.sentinel import Sentinel
 
@@ -41,6 +42,11 @@ class FakeReader:
             raise FactError("the client (process 1000) is gone")
         facts = moved(self._facts(pair), self.engine.counted(pair_of(name)))
         return self.bend_later.get(driver, _same)(facts)
+
+    def listen(self, pair: Pair, seen: PairFacts) -> MonitorListener:
+        """Hear nothing: nobody follows a command where nothing runs."""
+        del pair, seen
+        return MonitorListener(lambda _: str)
 
     def _read(self, pair: Pair) -> PairFacts | FactError:
         driver = driver_of(self._name(pair))
