@@ -42,7 +42,8 @@ from netbench.runner.prepared import EVIDENCE, Prepared, TrialFailed
 from netbench.sentinel import Sentinel, method_for
 from netbench.spec import Cpus, Path, Placement, Role
 from netbench.system.files import text
-from netbench.topology.paths import prove, trimmed
+from netbench.topology.paths import trimmed
+from netbench.topology.proof import prove
 from netbench.units import SECONDS
 from netbench.watch import ConnectionWatch
 from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch

@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         "bytes of others prove a path",
-        "netbench/topology/paths.py",
+        "netbench/topology/proof.py",
         "    problems += [problem for one in slices for problem in _short_slice(hops, one)]\n",
         "",
         ("tests/unit/test_runner_sessions.py",),

@@ -15,7 +15,8 @@ from netbench.record import PairFacts, PathProof, Skip
 from netbench.runner.feasibility import prove_closed
 from netbench.spec import Arm, Path, Via
 from netbench.topology.pairs import LiveBlock, LivePair
-from netbench.topology.paths import Call, prove
+from netbench.topology.paths import Call
+from netbench.topology.proof import prove
 
 BYTES = 1_000_000
 PORT = 25001

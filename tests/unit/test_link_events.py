@@ -10,7 +10,7 @@ from netbench.drivers import DRIVERS
 from netbench.errors import FactError
 from netbench.facts.link_events import MONITOR, Heard, LinkEvent, MonitorListener, monitored
 from netbench.spec import Path, Role
-from netbench.topology.paths import prove
+from netbench.topology.proof import prove
 
 FLAGS = "<BROADCAST,MULTICAST,UP,LOWER_UP>"
 MAC = "\\    link/ether 66:80:42:5b:38:33"

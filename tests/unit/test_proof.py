@@ -17,7 +17,8 @@ from support.pairs import PAIRS, overlay_across_pair, overlay_pair, with_ipv6, w
 from netbench.drivers import DRIVERS, PathClaim
 from netbench.record import Address, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path, Role
-from netbench.topology.paths import prove, route_to, trimmed
+from netbench.topology.paths import trimmed
+from netbench.topology.proof import prove, route_to
 
 RECEIVED = 1_000_000
 BRIDGE = DRIVERS["bridge"]
