@@ -1,4 +1,4 @@
-"""Path proof: which links carried what was measured, and that they were the driver's (METHOD §4)."""
+"""Path proof: which links carried what was measured, and that they are the driver's (METHOD §4)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
