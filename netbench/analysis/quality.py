@@ -70,7 +70,7 @@ def incomplete(
     return (
         QualityWarning(
             "incomplete-blocks",
-            f"{len(lost)} of {len(blocks)} blocks have no value of both: {_counted(reasons)}",
+            f"{len(blocks) - len(lost)} of {len(blocks)} blocks usable: {_counted(reasons)}",
             "look at the evidence of the failed records; run more blocks with --blocks",
         ),
     )

@@ -10,8 +10,9 @@ from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
+from netbench.plan.suite import LEAST_BLOCKS
 from netbench.record import PlanSummary, RunInfo
-from netbench.report.labels import counted, joined, key_of
+from netbench.report.labels import bounded, counted, joined, key_of
 from netbench.report.sentences import primaries, subject
 
 WORDS: Final[dict[Stopped, str]] = {
@@ -159,12 +160,12 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
         analysis: of its records.
         folder: of the run, as it is named in the command; empty for a placeholder.
     """
-    blocks, plan = _done(analysis), info.plan
+    blocks = _done(analysis)
     found = primaries(analysis)
     open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]
     forecasts = [c.forecast_verdict or c.forecast for c in open_]
     known = [n for n in forecasts if n is not None and n <= FAR]
-    needed = max([*known, plan.least if open_ else 0])
+    needed = max([*known, *(_least(info, c) for c in open_)], default=0)
     if not open_ or not blocks or (needed <= blocks and info.status in _ENDED):
         return None
     more = max(needed - blocks, 0)
@@ -184,13 +185,18 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
 def needed(info: RunInfo, analysis: Analysis, contrast: Contrast) -> str:
     """Return what would decide a contrast: `about 34 more blocks, 18 min`; empty if not known."""
     forecast = contrast.forecast_verdict or contrast.forecast
-    more = max(forecast or 0, info.plan.least) - _done(analysis)
+    more = max(forecast or 0, _least(info, contrast)) - _done(analysis)
     if forecast is not None and forecast > FAR:
         return f"more than {FAR} blocks needed"
-    if more <= 0 or (forecast is None and contrast.blocks >= info.plan.least):
+    if more <= 0 or (forecast is None and contrast.blocks >= _least(info, contrast)):
         return ""
     seconds = _time_of(info, analysis, more)
     return f"about {counted(more, 'more block')}{f', {rough(seconds)}' if seconds else ''}"
+
+
+def _least(info: RunInfo, contrast: Contrast) -> int:
+    """Return the fewest blocks that can give a contrast a verdict; a fixed plan may have fewer."""
+    return info.plan.least if bounded(contrast) else max(info.plan.least, LEAST_BLOCKS)
 
 
 def rough(seconds: float) -> str:

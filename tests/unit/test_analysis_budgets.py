@@ -134,7 +134,7 @@ def test_too_few_blocks_decide_nothing_however_clear(blocks: int) -> None:
     result = only(rtt({"bridge": 5.0}, blocks=blocks), "bridge.rtt_p50 <= host")
 
     assert result.standing is Standing.UNDECIDED
-    assert result.reason == f"only {blocks} of 6 needed blocks: run more with --blocks"
+    assert result.reason == f"{blocks} usable blocks, at least 6 needed: run more with --blocks"
 
 
 def with_pairs(model: Model, change: Callable[[str, int, int], float]) -> Model:

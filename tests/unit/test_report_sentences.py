@@ -22,8 +22,8 @@ def test_a_baseline_that_differs_from_itself_is_told() -> None:
     analysis = reported().analysis
     nulls = tuple(replace(null, contains_one=False) for null in analysis.nulls)
 
-    assert "two arms differ in tcp-" in sentences.baseline_check(replace(analysis, nulls=nulls))
-    assert "two arms differ in none of 3" in sentences.baseline_check(analysis)
+    assert "failed: a difference in tcp-" in sentences.baseline_check(replace(analysis, nulls=nulls))
+    assert "passed: no difference in 3 measures" in sentences.baseline_check(analysis)
 
 
 def test_the_lead_never_says_no_difference() -> None:

@@ -56,6 +56,10 @@ def _expressions(
     return [" ".join(value or ())] if joined else list(value or ())
 
 
+Verbose = Annotated[
+    bool,
+    setting("verbose", "Show every measure, CPU costs, paths, ceilings and warnings in full."),
+]
 Json = Annotated[bool, setting("json", "Print exactly one JSON document.")]
 EngineName = Annotated[
     str,

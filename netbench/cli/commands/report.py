@@ -11,16 +11,28 @@ from netbench.cli.output import print_json, print_rich, say
 from netbench.workflow.reporting import ReportedRun, report_run
 
 
-def show_run(path: Path, reported: ReportedRun, *, as_json: bool) -> int:
-    """Print a run's result, as a table or as the JSON document, and return the exit code."""
+def show_run(
+    path: Path,
+    reported: ReportedRun,
+    *,
+    as_json: bool,
+    verbose: bool = False,
+    engine: bool = True,
+) -> int:
+    """Print a run's result, as text or as the JSON document, and return the exit code.
+
+    The text says everything where `verbose`, and names the engine where `engine`.
+    """
     info, analysis = reported.info, reported.analysis
     for note in reported.notes:
         say(f"netbench: {note}")
     if as_json:
         print_json(reported.document | {"folder": str(path)})
     else:
-        print_rich(reports.terminal(info, analysis, reported.digest, str(path)))
-        print_rich(f"\nreport: {reported.page}")
+        digest = reported.digest
+        shown = reports.terminal(info, analysis, digest, str(path), verbose=verbose, engine=engine)
+        print_rich(shown)
+        print_rich(f"report: {reported.page}")
     if not analysis.budgets_kept:
         say(f"netbench: budgets are not kept. {reports.budgets_told(info, analysis)}")
     return reported.exit_code
@@ -33,6 +45,7 @@ def report(
     adr: Annotated[
         bool, typer.Option("--adr", help="Write a decision record too: decision.md, decision.svg.")
     ] = False,
+    verbose: shared.Verbose = False,
     as_json: shared.Json = False,
 ) -> int:
     """Write report.html and summary.md, .csv and .json anew from a run folder alone.
@@ -47,4 +60,4 @@ def report(
         say(
             f"netbench: decision record: {folder / reports.DECISION}; its outcome is yours to write"
         )
-    return show_run(folder, reported, as_json=as_json)
+    return show_run(folder, reported, as_json=as_json, verbose=verbose)

@@ -9,18 +9,19 @@ import typer
 from netbench.cli import commands as shared
 from netbench.cli import completion
 from netbench.cli.commands.report import show_run
+from netbench.cli.output import one_screen
 from netbench.cli.progress import TerminalObserver
 from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.plan import Options
-from netbench.record import FactValue
+from netbench.record import Ending, FactValue
 from netbench.store import load
 from netbench.workflow.options import RunOptions
 from netbench.workflow.reporting import report_run
 from netbench.workflow.resume import resume as resume_run
 from netbench.workflow.run import measure
 
-_HOW_TO_RUN = ("output", "resume", "force", "as_json", "quiet", "keep")
+_HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep")
 """Options of `run` that change nothing in what is measured."""
 
 
@@ -118,6 +119,7 @@ def run(
     parent: shared.Parent = None,
     parent_in_use: shared.ParentInUse = False,
     init_swarm: shared.InitSwarm = False,
+    verbose: shared.Verbose = False,
     as_json: shared.Json = False,
     quiet: Annotated[bool, shared.setting("quiet", "No progress.")] = False,
     keep: Annotated[
@@ -153,7 +155,7 @@ def run(
     observer = TerminalObserver(quiet=quiet)
     if resume is not None:
         ending = resume_run(load(resume), how, observer, force=force)
-        return show_run(resume, report_run(resume, ending=ending), as_json=as_json)
+        return _show(resume, ending, observer, as_json=as_json, verbose=verbose)
     if force:
         raise ConfigurationError("--force needs --resume DIR: it is about a run that exists")
     what = Options(
@@ -174,7 +176,16 @@ def run(
         allow_undecided=allow_undecided,
     )
     path, ended = measure(what, how, observer)
-    return show_run(path, report_run(path, ending=ended), as_json=as_json)
+    return _show(path, ended, observer, as_json=as_json, verbose=verbose)
+
+
+def _show(
+    path: Path, ending: Ending | None, observer: TerminalObserver, *, as_json: bool, verbose: bool
+) -> int:
+    """Report a run and print it; the engine is not named again where its name is on the screen."""
+    reported = report_run(path, ending=ending)
+    engine = not (observer.informed and one_screen())
+    return show_run(path, reported, as_json=as_json, verbose=verbose, engine=engine)
 
 
 def _asked(ctx: typer.Context, *, everything: bool) -> tuple[tuple[str, FactValue], ...]:
