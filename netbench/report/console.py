@@ -17,15 +17,15 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.answer import headline
 from netbench.report.caveats import Badges
-from netbench.report.console_parts import (
-    CommandLine,
+from netbench.report.console_long import everything
+from netbench.report.console_text import (
+    CopyableCommand,
     FittingLine,
     Paragraph,
     budget_lines,
     paragraphs,
 )
-from netbench.report.console_verbose import everything
-from netbench.report.driver_rows import path_rows
+from netbench.report.driver_metrics import path_rows
 from netbench.report.driver_table import DriverTable
 from netbench.report.labels import counted, joined, shared_by
 from netbench.report.sentences import baseline_check, engine_line, primaries
@@ -65,7 +65,7 @@ def terminal(
         *(everything(info, analysis, digest) if verbose else ()),
         *paragraphs(_all_warnings(analysis) if verbose else _warnings(analysis), "yellow"),
         *budget_lines(budgets.outcome(info, analysis), budgets.ordered(analysis)),
-        *([CommandLine(more.why, more.command)] if more else []),
+        *([CopyableCommand(more.why, more.command)] if more else []),
     )
 
 

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from netbench.analysis.block_pairs import grouped
 from netbench.report.answer import way_title
-from netbench.report.console_parts import GLUE, INDENT, STYLES, Paragraph, padded, wrapped
-from netbench.report.driver_rows import DriverRow, Figure, PathRows
+from netbench.report.console_text import GLUE, INDENT, STYLES, Paragraph, padded, wrapped
+from netbench.report.driver_metrics import MetricFigure, MetricRow, PathRows
 from netbench.report.labels import joined
 
 _GAP: Final = 2  # spaces between the columns of a row
@@ -38,7 +38,7 @@ class DriverTable:
             yield from lines(one.rows, options.max_width)
 
 
-def lines(rows: Sequence[DriverRow], width: int) -> Sequence[Text | Paragraph]:
+def lines(rows: Sequence[MetricRow], width: int) -> Sequence[Text | Paragraph]:
     """Return the rows in the first form that is not wider than `width`."""
     for badges, more in ((True, True), (False, True), (False, False)):
         form = _in_rows(rows, badges=badges, more=more)
@@ -47,7 +47,7 @@ def lines(rows: Sequence[DriverRow], width: int) -> Sequence[Text | Paragraph]:
     return list(_turned(rows, max(width, _NARROWEST)))
 
 
-def _in_rows(rows: Sequence[DriverRow], *, badges: bool, more: bool) -> list[Text]:
+def _in_rows(rows: Sequence[MetricRow], *, badges: bool, more: bool) -> list[Text]:
     """Return a line for each driver beneath the names of the measures."""
     columns = list(zip(*(row.figures for row in rows), strict=True))
     ratio = f", ratio to {rows[0].driver}"
@@ -75,7 +75,7 @@ def _wide(column: Sequence[Text]) -> int:
     return max(cell.cell_len for cell in column) + _GAP
 
 
-def _column(figures: Sequence[Figure], said: Sequence[bool], ratio: str) -> list[Text]:
+def _column(figures: Sequence[MetricFigure], said: Sequence[bool], ratio: str) -> list[Text]:
     """Return the name of a measure and its cells; a row that says something else has none."""
     shown = [f for f, instead in zip(figures, said, strict=True) if not instead and not f.missing]
     medians = max((len(figure.median) for figure in shown), default=0)
@@ -91,13 +91,13 @@ def _column(figures: Sequence[Figure], said: Sequence[bool], ratio: str) -> list
     return cells
 
 
-def _judged(figure: Figure, ratios: int) -> Text:
+def _judged(figure: MetricFigure, ratios: int) -> Text:
     """Return `0.589 [0.410, 0.846] slower` in the colour of the verdict."""
     style = STYLES[figure.verdict] if figure.verdict else ""
     return Text(f"{figure.ratio.ljust(ratios)} {figure.word}", style=style)
 
 
-def _reasons(figures: Sequence[Figure], *, more: bool) -> list[str]:
+def _reasons(figures: Sequence[MetricFigure], *, more: bool) -> list[str]:
     """Return why figures are undecided or missing, measures of one reason together."""
     if common := _common(figures, more=more):
         return [common]
@@ -105,17 +105,17 @@ def _reasons(figures: Sequence[Figure], *, more: bool) -> list[str]:
     return [f"{joined(measures)}: {said}" for said, measures in why.items()]
 
 
-def _common(figures: Sequence[Figure], *, more: bool) -> str:
+def _common(figures: Sequence[MetricFigure], *, more: bool) -> str:
     """Return the reason that all figures have; empty where they differ."""
     reasons = {_why(figure, more=more) for figure in figures}
     return reasons.pop() if len(reasons) == 1 else ""
 
 
-def _why(figure: Figure, *, more: bool) -> str:
+def _why(figure: MetricFigure, *, more: bool) -> str:
     return "; ".join(filter(None, (figure.why, figure.more if more else "")))
 
 
-def _turned(rows: Sequence[DriverRow], width: int) -> Iterator[Text | Paragraph]:
+def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | Paragraph]:
     """Yield a block of lines for each driver, the baseline's medians beside its own."""
     baseline, *others = rows
     blocks = [row for row in others if not row.said] or [baseline]
@@ -145,11 +145,11 @@ def _turned(rows: Sequence[DriverRow], width: int) -> Iterator[Text | Paragraph]
 class _Pair:
     """A figure, and the baseline's median of the same measure."""
 
-    figure: Figure
+    figure: MetricFigure
     beside: str
 
     @classmethod
-    def of(cls, row: DriverRow, baseline: DriverRow) -> list["_Pair"]:
+    def of(cls, row: MetricRow, baseline: MetricRow) -> list["_Pair"]:
         """Return those of a row; beside the baseline itself stands nothing."""
         medians = ["" if row is baseline else figure.median for figure in baseline.figures]
         return list(map(cls, row.figures, medians))

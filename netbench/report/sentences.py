@@ -193,7 +193,7 @@ def baseline_check(analysis: Analysis) -> str:
         return f"{check} failed: a difference in {joined([key_of(n).words for n in wrong])}"
     if any(null.low is None or null.high is None for null in nulls):
         return f"{check} incomplete: too few usable blocks"
-    return f"{check} passed: no difference in {counted(len(nulls), 'measure')}"
+    return f"{check} passed in {counted(len(nulls), 'measure')}"
 
 
 def primary_nulls(analysis: Analysis) -> tuple[NullContrast, ...]:

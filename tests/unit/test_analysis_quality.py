@@ -224,10 +224,7 @@ def test_a_failed_trial_makes_its_block_incomplete_with_the_reason() -> None:
 
     assert "2 of 24 records failed" in warning(analysis, "failed-trials").message
     assert incomplete.kind == "incomplete-blocks"
-    assert (
-        "6 of 8 blocks usable: bridge failed: connection refused (2)"
-        in incomplete.message
-    )
+    assert "6 of 8 blocks usable: bridge failed: connection refused (2)" in incomplete.message
     assert (contrast.blocks, cell.trials, cell.failures) == (6, 6, 2)
     assert cell.reasons == ("connection refused",)
 

@@ -107,7 +107,7 @@ def test_markdown_and_page_have_a_row_for_each_near_their_top() -> None:
 def test_the_document_has_one_for_each_cell() -> None:
     both = "bridge.rtt_p50 <= 1.5 host"
     run = budgeted(both, NOT_MET)
-    found = json_document(run.info, run.analysis, "folder", 1)["budgets"]
+    found = json_document(run.info, run.analysis, run.digest, "folder", 1)["budgets"]
     text = json.loads(json.dumps(found, allow_nan=False))
 
     assert [(row["expression"], row["cell"]["placement"], row["status"]) for row in text] == [
@@ -127,7 +127,7 @@ def test_what_has_no_interval_has_none_in_the_document() -> None:
     run = reported(drivers=("host", "bridge"), blocks=3)
     budgets = read_budgets([MET], offered_by(run.info.plan), [])
     info = replace(run.info, plan=replace(run.info.plan, require=budgets))
-    (row,) = json_document(info, analyse(info, run.records), "", 1)["budgets"]
+    (row,) = json_document(info, analyse(info, run.records), run.digest, "", 1)["budgets"]
 
     assert row["interval"] is None
     assert row["status"] == Standing.UNDECIDED

@@ -116,7 +116,7 @@ def told() -> Reported:
 def test_every_form_of_the_report_tells_it() -> None:
     run = told()
     page = html(run.info, run.analysis, run.digest)
-    document = json_document(run.info, run.analysis, "x", 0)
+    document = json_document(run.info, run.analysis, run.digest, "x", 0)
 
     assert "The time limit of 2 min 50 s was reached after 8 blocks" in page
     assert "decided after block 8" in page

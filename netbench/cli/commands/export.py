@@ -39,7 +39,7 @@ def export(
         Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
     ] = None,
 ) -> None:
-    """Write a run for other programs, as CSV, Parquet, JSON or OpenMetrics.
+    """Write a run as CSV, Parquet, JSON or OpenMetrics.
 
     Parquet needs pyarrow: pip install 'netbench[parquet]'.
     """

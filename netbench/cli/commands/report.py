@@ -48,8 +48,9 @@ def report(
     verbose: shared.Verbose = False,
     as_json: shared.Json = False,
 ) -> int:
-    """Write report.html and summary.md, .csv and .json anew from a run folder alone.
+    """Write the report and the summaries of a run folder anew.
 
+    report.html, summary.md, summary.csv and summary.json are made from what is in the folder alone.
     A decision record has MADR's sections, with its outcome left to its author; one that is there is
     never overwritten.
     """

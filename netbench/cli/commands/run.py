@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -23,6 +23,16 @@ from netbench.workflow.run import measure
 
 _HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep")
 """Options of `run` that change nothing in what is measured."""
+EXAMPLES: Final = """\
+netbench run --drivers host,bridge
+    What a bridge costs against the host's own network, in about two minutes.
+
+netbench run --drivers bridge,macvlan:bridge --paths north-south
+    What macvlan costs against a bridge for clients on a LAN.
+
+netbench run --drivers host,bridge --require 'bridge.throughput >= 0.8 host'
+    In CI: exit code 1 unless the bridge keeps 80 % of the host's throughput.
+"""
 
 
 def run(
@@ -138,7 +148,7 @@ def run(
         ),
     ] = False,
 ) -> int:
-    """Measure drivers against a baseline, prove each path, write a report.
+    """Compare drivers with a baseline, prove each path, write a report.
 
     Every option can be set by an environment variable: `NETBENCH_MAX_TIME=60` is `--max-time 60`.
     What other commands share with `run` can be set so there, too.

@@ -12,7 +12,7 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import labels
-from netbench.report.console_parts import FIGURE, STYLES, Cells, budget_lines, plain_table, styled
+from netbench.report.console_text import FIGURE, STYLES, Cells, budget_lines, plain_table, styled
 from netbench.report.labels import DECIDED, SIGNS
 
 _SIGN: Final = "–"

@@ -113,7 +113,7 @@ class FittingLine:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandLine:
+class CopyableCommand:
     """Why one would run a command, and the command, whole: so that it can be copied."""
 
     why: str

@@ -11,7 +11,7 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report.console_parts import (
+from netbench.report.console_text import (
     STYLES,
     Cells,
     FittingTable,

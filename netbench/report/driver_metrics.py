@@ -22,7 +22,7 @@ _BY_DESIGN: Final = "by design"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricFigure:
     """One measure of one driver."""
 
     measure: str
@@ -42,11 +42,11 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class DriverRow:
+class MetricRow:
     """One driver on one path."""
 
     driver: str
-    figures: tuple[Figure, ...]
+    figures: tuple[MetricFigure, ...]
     said: str = ""
     """What takes the place of all figures, where there is none."""
     badges: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class PathRows:
 
     path: str
     """`east-west`."""
-    rows: tuple[DriverRow, ...]
+    rows: tuple[MetricRow, ...]
 
 
 def path_rows(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[PathRows, ...]:
@@ -92,7 +92,7 @@ class _Rows:
     analysis: Analysis
     digest: Digest
 
-    def row(self, driver: DriverCost, measures: Sequence[tuple[CellKey, str]]) -> DriverRow:
+    def row(self, driver: DriverCost, measures: Sequence[tuple[CellKey, str]]) -> MetricRow:
         """Return a driver's row of the measures of one path."""
         name = driver.driver
         own = {(cost.key, cost.metric): cost for cost in driver.costs}
@@ -102,22 +102,24 @@ class _Rows:
         )
         between = measures[0][0].path == Path.EAST_WEST
         badges = (*(driver.badges if between else ()), *_of_figures(costs.values()))
-        return DriverRow(plain(name), figures, self._instead(driver, figures), badges)
+        return MetricRow(plain(name), figures, self._instead(driver, figures), badges)
 
-    def _figure(self, driver: str, key: CellKey, metric: str, cost: MeasureCost | None) -> Figure:
+    def _figure(
+        self, driver: str, key: CellKey, metric: str, cost: MeasureCost | None
+    ) -> MetricFigure:
         contrast, median = (cost.contrast, cost.median) if cost else (None, "")
         if cost is None:
             median = self._uncompared(driver, key, metric)
         named = what(key, metric)
         if contrast is None and median and driver != self.analysis.baseline:
             why = f"no figure of {plain(self.analysis.baseline)} to compare with"
-            return Figure(named, median, why=why)
+            return MetricFigure(named, median, why=why)
         if contrast is None:
             word, why = absence(self.digest, driver, key)
-            absent = Figure(named, word, why=plain(why), missing=True)
-            return Figure(named, median) if median else absent
+            absent = MetricFigure(named, word, why=plain(why), missing=True)
+            return MetricFigure(named, median) if median else absent
         undecided = contrast.verdict is Verdict.UNDECIDED
-        return Figure(
+        return MetricFigure(
             measure=named,
             median=median,
             ratio=ratio_text(contrast),
@@ -135,7 +137,7 @@ class _Rows:
         cell = next((cell for cell in found if cell.median is not None), None)
         return units.quantity(cell.median, cell.unit) if cell else ""
 
-    def _instead(self, driver: DriverCost, figures: Sequence[Figure]) -> str:
+    def _instead(self, driver: DriverCost, figures: Sequence[MetricFigure]) -> str:
         """Return what is said of a driver that has the same reason for having no figure at all."""
         if driver.isolated:
             (own,) = (
