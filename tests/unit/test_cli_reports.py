@@ -69,7 +69,7 @@ def test_a_run_becomes_files_of_each_kind(program: Program, folder: Path, tmp_pa
     table = program("export", str(folder), "--table", "contrasts", "--output", "out.csv")
     metrics = program("export", str(folder), "--format", "openmetrics")
 
-    assert validated("run", json.loads(document.stdout))["lead"].startswith("Against host")
+    assert validated("run", json.loads(document.stdout))["lead"].startswith("bridge against host")
     assert table.stdout == ""
     assert (tmp_path / "out.csv").read_text().startswith("run,driver,baseline,")
     assert metrics.stdout.endswith("# EOF\n")
@@ -83,6 +83,21 @@ def test_a_run_that_ended_before_its_first_trial_has_a_report(
 
     assert done.code == 0, done.stderr
     assert (made.path / "report.html").exists()
+
+
+def test_everything_else_is_shown_on_demand_by_option_or_variable(
+    program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = program("report", str(folder)).stdout
+    long = program("report", str(folder), "--verbose").stdout
+    monkeypatch.setenv("NETBENCH_VERBOSE", "1")
+
+    assert program("report", str(folder)).stdout == long
+    assert "Every comparison" not in short
+    assert "Every comparison" in long
+    for text in (short, long):
+        assert text.splitlines()[0].startswith("Engine docker: ")
+        assert text.splitlines()[-1] == f"report: {folder / 'report.html'}"
 
 
 def test_without_pyarrow_the_error_names_the_extra(
@@ -125,7 +140,7 @@ def test_the_index_lists_every_run_and_is_renewed(program: Program, folder: Path
     assert rows["damaged"]["problem"]
     assert "No report yet" in before
     assert "Cannot be read" in before
-    assert "Against host" in after
+    assert "bridge against host" in after
     assert f'href="{folder.name}/report.html"' in after
     assert not re.search(r"(src|href)=\"(?:https?:)?//", after)
 
