@@ -41,7 +41,7 @@ _SHORT: Final = {"byte": "B", "transaction": "t"}
 
 def everything(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[RenderableType]:
     """Yield every comparison with its size and its end, other measures, costs, paths, ceilings."""
-    yield from _comparisons(analysis)
+    yield from _comparisons(info, analysis)
     yield from _beside(info, analysis)
     yield from _uncompared(analysis)
     yield from _costs(analysis, digest)
@@ -60,13 +60,13 @@ def _notes(info: RunInfo, digest: Digest) -> tuple[str, ...]:
     return cost_notes(info, digest) if digest.cpu else ()
 
 
-def _comparisons(analysis: Analysis) -> Iterator[RenderableType]:
+def _comparisons(info: RunInfo, analysis: Analysis) -> Iterator[RenderableType]:
     """Yield what each comparison says, by how many blocks, and when it stopped."""
-    found = primaries(analysis)
+    found, aim = primaries(analysis), info.plan.precision
     yield from styled(["\nEvery comparison"] if found else [], "bold")
     for one in found:
         blocks = counted(one.blocks, "block")
-        said = f"{one.driver}: {clause(one, analysis.margin)} ({blocks}, {stop_words(one)})"
+        said = f"{one.driver}: {clause(one, analysis.margin)} ({blocks}, {stop_words(one, aim)})"
         yield Paragraph(plain(said), STYLES[one.verdict])
 
 
