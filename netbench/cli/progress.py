@@ -46,7 +46,8 @@ class ProgressCounts:
         self._began = self._last = time.monotonic()
         self._end: float | None = None
         """When the run ends by the last forecast, on the same clock."""
-        self._values: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+        self._values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        """By measure and driver."""
 
     def add(self, record: Record) -> None:
         """Count one record."""
@@ -56,8 +57,8 @@ class ProgressCounts:
             return
         for measurement in record.outcome.measurements:
             if METRICS[measurement.metric].primary:
-                key = (measurement.metric, record.cell.placement.value, record.cell.driver)
-                self._values[key].append(measurement.value)
+                measure = f"{_place(record.cell)} {measurement.metric}"
+                self._values[measure, record.cell.driver].append(measurement.value)
 
     def judged(self, event: BlockJudged) -> None:
         """Take the forecast, which tells more than the plan."""
@@ -77,11 +78,11 @@ class ProgressCounts:
         return units.duration(max(0.0, end - time.monotonic()))
 
     def medians(self) -> str:
-        """Return running medians by metric, placement and driver, on one line."""
+        """Return running medians by cell, metric and driver, on one line."""
         parts: defaultdict[str, list[str]] = defaultdict(list)
-        for (metric, placement, driver), values in sorted(self._values.items()):
-            shown = units.quantity(median(values), METRICS[metric].unit)
-            parts[f"{metric}@{placement}"].append(f"{driver} {shown}")
+        for (measure, driver), values in sorted(self._values.items()):
+            unit = METRICS[measure.rpartition(" ")[2]].unit
+            parts[measure].append(f"{driver} {units.quantity(median(values), unit)}")
         return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
 
 

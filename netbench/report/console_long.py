@@ -45,19 +45,15 @@ def everything(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[Re
     yield from _beside(info, analysis)
     yield from _uncompared(analysis)
     yield from _costs(analysis, digest)
+    yield from paragraphs(cost_notes(info, digest) if digest.cpu else (), "dim")
     isolated = [isolation_sentence(view) for view in isolated_drivers(digest)]
     lines = [*isolated, *closed_sentences(digest), *published_sentences(digest)]
     yield from styled([""] if lines else [])
     yield from paragraphs(lines)
     yield from paragraphs(unmeasured(digest), "red")
-    yield from paragraphs((f"CPU time: {note}" for note in _notes(info, digest)), "dim")
     yield from paragraphs(filter(None, [published_in_short(info, analysis)]))
     yield from paragraphs(ceiling_sentences(analysis), "dim")
     yield from paragraphs([plain(ending(info, analysis))], "dim")
-
-
-def _notes(info: RunInfo, digest: Digest) -> tuple[str, ...]:
-    return cost_notes(info, digest) if digest.cpu else ()
 
 
 def _comparisons(info: RunInfo, analysis: Analysis) -> Iterator[RenderableType]:

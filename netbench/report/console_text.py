@@ -30,7 +30,7 @@ INDENT: Final = "    "
 """Of what is wrapped."""
 GLUE: Final = "\N{NO-BREAK SPACE}"
 """Stands for a space at which `wrapped` breaks no line."""
-_BEHIND_NUMBER: Final = re.compile(r"(?<=[0-9]) ")
+_BEHIND_NUMBER: Final = re.compile(r"(?<=[0-9]) (?=[\w%])")
 Cells = Sequence[str | Text]
 Column = tuple[str, dict[str, Any]]  # a name with what rich's `add_column` takes
 

@@ -92,6 +92,20 @@ def test_plain_lines_are_one_a_block_and_one_for_each_failure(
         assert "; 2 min 10 s at most; medians: " in line
 
 
+def test_medians_of_paths_and_probes_are_never_mixed() -> None:
+    progress = PlainProgress(plan_of("host", "bridge"))
+    rounds = (one for one in RUN.records if one.cell.probe == "tcp-rr")
+    near = next(one for one in rounds if not one.replica)
+    far = replace(near, cell=replace(near.cell, path=Path.NORTH_SOUTH))
+    for one in (near, far, replace(far, cell=replace(far.cell, probe="udp-rr"))):
+        progress.add(one)
+    names = [part.partition(":")[0] for part in progress.medians().split("; ")]
+    at = f"tcp-rr@{near.cell.placement}"
+
+    assert names[:2] == [f"{at} north-south rtt_p50", f"{at} rtt_p50"]
+    assert names[2] == f"udp-rr@{near.cell.placement} north-south rtt_p50"
+
+
 def test_a_fixed_plan_says_what_is_left_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     progress = PlainProgress(plan_of("host", "bridge", blocks=12))
     progress.show(BlockStarted(1, 12, 3))
