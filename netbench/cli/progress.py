@@ -133,14 +133,14 @@ class PlainProgress(ProgressCounts):
     def __init__(self, plan: Plan, done: int = 0) -> None:
         """Take the plan, `done` records of which were there before."""
         super().__init__(plan, done)
-        self._judged = plan.adaptive
-        self._block = ""
+        self._adaptive = plan.adaptive
+        self._block, self._last_block = "", False
 
     def show(self, event: Event) -> None:
         """Print what a log should keep."""
         match event:
             case BlockStarted(number, total, trials):
-                first = not self._block
+                first, self._last_block = not self._block, number == total
                 self._block = f"block {number} of {self.most}{total}"
                 if first:
                     say(f"{self._block}: {trials} record{'' if trials == 1 else 's'}")
@@ -151,8 +151,8 @@ class PlainProgress(ProgressCounts):
                     say(f"  {_cell(record)}: {failed}")
             case BlockFinished(_, seconds, _):
                 self._block += f": {seconds:.1f} s"
-                if not self._judged:
-                    self._end_block([f"left {self.left}"])
+                if not self._adaptive:
+                    self._end_block([] if self._last_block else [f"left {self.left}"])
             case BlockJudged(_, ruling, _, seconds):
                 self.judged(event)
                 self._end_block(standing(ruling, seconds))
@@ -160,7 +160,8 @@ class PlainProgress(ProgressCounts):
                 pass
 
     def _end_block(self, said: list[str]) -> None:
-        say("; ".join([self._block, *said, f"medians: {self.medians()}"]))
+        medians = self.medians()
+        say("; ".join([self._block, *said, *([f"medians: {medians}"] if medians else [])]))
 
 
 class LiveProgress(ProgressCounts):
@@ -228,7 +229,8 @@ class LiveProgress(ProgressCounts):
         return f"to decide: {', '.join(map(_forecast, left[:_NAMED]))}{more}", f"{number} to decide"
 
     def _time(self) -> str:
-        return f"{self.most}{self.left} left" if self.left else ""
+        left = self.left
+        return f"{self.most}{left} left" if left else ""
 
     def _text(self, width: int) -> "Text":
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Final
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -40,10 +40,10 @@ def styled(lines: Iterable[str], style: str = "") -> list[Text]:
     return [Text(line, style=style) for line in lines]
 
 
-def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[Text]:
+def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[RenderableType]:
     """Return a headline and a line for each budget; nothing where nothing is said."""
-    lines = [Text(budgets.line(one), style=STANDINGS[one.standing]) for one in results]
-    return [Text(f"\n{said}", style="bold"), *lines] if said else []
+    lines = [Paragraph(budgets.line(one), STANDINGS[one.standing]) for one in results]
+    return [Text(), Paragraph(said, "bold"), *lines] if said else []
 
 
 def plain_table(

@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 
 import pytest
@@ -122,6 +123,17 @@ def test_a_dumb_terminal_gets_letters_alone(
     print_rich(Text("slower", style="bold red"))
 
     assert capsys.readouterr().out == "slower\n"
+
+
+def test_it_is_known_whether_results_and_progress_share_a_screen() -> None:
+    code = "from netbench.cli.output import one_screen; print(one_screen())"
+    argv = [sys.executable, "-c", code]
+
+    def told(stderr: int) -> str:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=stderr, text=True, check=True)
+        return done.stdout.strip()
+
+    assert (told(subprocess.STDOUT), told(subprocess.PIPE)) == ("True", "False")
 
 
 def test_brackets_in_a_cell_are_text_and_no_markup(capsys: Capture) -> None:
