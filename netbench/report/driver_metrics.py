@@ -109,11 +109,13 @@ class _Rows:
     ) -> MetricFigure:
         contrast, median = (cost.contrast, cost.median) if cost else (None, "")
         if cost is None:
-            median = self._uncompared(driver, key, metric)
+            median = self._median(driver, key, metric)
         named = what(key, metric)
-        if contrast is None and median and driver != self.analysis.baseline:
-            why = f"no figure of {plain(self.analysis.baseline)} to compare with"
-            return MetricFigure(named, median, why=why)
+        baseline = self.analysis.baseline
+        if contrast is None and median and driver != baseline:
+            why = f"no figure of {plain(baseline)} to compare with"
+            both = self._median(baseline, key, metric)
+            return MetricFigure(named, median, why="no block has both" if both else why)
         if contrast is None:
             word, why = absence(self.digest, driver, key)
             absent = MetricFigure(named, word, why=plain(why), missing=True)
@@ -129,8 +131,8 @@ class _Rows:
             more=needed(self.info, self.analysis, contrast) if undecided else "",
         )
 
-    def _uncompared(self, driver: str, key: CellKey, metric: str) -> str:
-        """Return the median of what the baseline has no counterpart of; empty without a value."""
+    def _median(self, driver: str, key: CellKey, metric: str) -> str:
+        """Return a driver's median, of the baseline its first arm's; empty without a value."""
         own = (driver, 0, key, metric)
         cells = self.analysis.cells
         found = (c for c in cells if (c.driver, c.replica, key_of(c), c.metric) == own)

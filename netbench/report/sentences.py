@@ -186,6 +186,8 @@ def baseline_check(analysis: Analysis) -> str:
     """Return what the baseline's second arm showed: the A/A check."""
     nulls, name = primary_nulls(analysis), plain(analysis.baseline)
     check = capital(f"{name}-vs-{name} check (A/A)")
+    if not primaries(analysis):
+        return f"{check} not made: nothing was compared"
     if not nulls:
         return f"{check} impossible: no block has a value of both arms"
     wrong = [null for null in nulls if not null.contains_one]

@@ -74,6 +74,7 @@ def test_the_table_names_the_path_and_how_ports_were_served() -> None:
     titles = ("Container to container", "From the LAN", "By hairpin")
     assert [line.strip() for line in text.splitlines() if line.strip() in titles] == [*titles]
     assert "Without a counterpart: host has no such path" in text
+    assert "no figure of host to compare with" in text[text.index("By hairpin") :]
     assert "north-south of bridge: by published ports, served by nat in 24 records" in text
     assert "hairpin of bridge: by published ports, served by proxy in 24 records" in text
     assert "hairpin of host: publishes no port" in text

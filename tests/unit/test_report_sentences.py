@@ -24,7 +24,9 @@ def test_a_baseline_that_differs_from_itself_is_told() -> None:
 
     failed = sentences.baseline_check(replace(analysis, nulls=nulls))
     assert "failed: a difference in tcp-" in failed
-    assert "passed in 3 measures" in sentences.baseline_check(analysis)
+    assert sentences.baseline_check(analysis) == "Host-vs-host check (A/A) passed in 3 measures"
+    alone = sentences.baseline_check(replace(analysis, contrasts=()))
+    assert alone == "Host-vs-host check (A/A) not made: nothing was compared"
 
 
 def test_the_lead_never_says_no_difference() -> None:
