@@ -54,7 +54,7 @@ SHORT: Final[dict[str, str]] = {
     "median-disagrees": "mean and median disagree",
     "autocorrelation": "neighbouring blocks resemble each other",
     "verdict-taken-back": "a verdict did not hold to the end",
-    "saturated": "the tools saturate, not the driver",
+    "saturated": "the tools saturate before the driver",
     "out-of-time": "the run reached its time limit",
     "interrupted": "the run was interrupted",
     "running": "the run has no end",
