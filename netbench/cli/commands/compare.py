@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from netbench.cli import commands as shared
-from netbench.cli.output import UNWRAPPED, print_json, print_rich, say
+from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.progress import TerminalObserver
 from netbench.report.compare import accept_line, budgets_told, json_document, terminal
 from netbench.workflow.compare import compare_folders
@@ -46,7 +46,7 @@ def compare(
     if as_json:
         print_json(json_document(result, str(page), code))
     else:
-        print_rich(terminal(result), piped=UNWRAPPED)
+        print_rich(terminal(result))
         accept_all = accept_line(result)
         if accept_all:
             print_rich(f"\n{accept_all}")

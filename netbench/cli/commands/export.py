@@ -43,7 +43,7 @@ def export(
         Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
     ] = None,
 ) -> None:
-    """Write a run as tables, JSON, OpenMetrics, a summary or a decision record.
+    """Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.
 
     md is the text of summary.md, adr that of decision.md without its figure and links.
 

@@ -12,7 +12,7 @@ from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import differences, labels
 from netbench.report.compare.tables import Fitted, Row
-from netbench.report.console import STYLES, budget_lines, styled
+from netbench.report.console_text import STYLES, budget_lines, styled
 from netbench.report.labels import DECIDED
 
 _MOST: Final = 12
