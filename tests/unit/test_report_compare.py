@@ -2,6 +2,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from html import unescape
 
 import pytest
@@ -134,13 +135,17 @@ def test_without_a_change_the_answer_says_what_stands_in_its_way(
     assert said in answer
 
 
+@cache
+def all_changed(drivers: tuple[str, ...]) -> RunComparison:
+    left = run(1, drivers=drivers)
+    changed = with_facts(with_mtu(run(2, drivers=drivers), "host", 1400), host__cpus=4)
+    return beside(left, scaled(changed, 1.4), accept=("link.mtu", "host.cpus"))
+
+
 @pytest.mark.parametrize("drivers", [BOTH, MANY], ids=["two", "ten"])
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
 def test_no_width_cuts_a_number_or_loses_a_driver(drivers: tuple[str, ...], width: int) -> None:
-    left = run(1, drivers=drivers)
-    changed = with_facts(with_mtu(run(2, drivers=drivers), "host", 1400), host__cpus=4)
-    changed = scaled(changed, 1.4)
-    comparison = beside(left, changed, accept=("link.mtu", "host.cpus"))
+    comparison = all_changed(drivers)
     said = printed(comparison, width)
     whole = " ".join(said.split())
 
