@@ -31,6 +31,7 @@ def setting(
     meaning: str,
     offer: Callable[[str], list[str]] | None = None,
     callback: Callable[..., Any] | None = None,
+    parser: Callable[[str], Any] | None = None,
 ) -> Any:
     """Declare an option that a variable sets, too: NETBENCH_MAX_TIME is that of `max-time S`.
 
@@ -45,7 +46,15 @@ def setting(
         show_envvar=False,
         autocompletion=offer,
         callback=callback,
+        parser=parser,
     )
+
+
+def place(named: str | Path) -> Path:
+    """Return the path that an option names; a default is one already."""
+    if not str(named).strip():
+        raise typer.BadParameter("is empty; name a place")
+    return Path(named)
 
 
 def _expressions(
@@ -105,4 +114,4 @@ Require = Annotated[
 AllowUndecided = Annotated[
     bool, setting("allow-undecided", "Let a budget pass that is not decided.")
 ]
-Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.")]
+Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.", parser=place)]

@@ -29,7 +29,9 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The page; default: compare-*.html beside the newest run."
+            metavar="FILE",
+            help="The page; default: compare-*.html beside the newest run.",
+            parser=shared.place,
         ),
     ] = None,
     as_json: shared.Json = False,
