@@ -106,3 +106,36 @@ def test_what_is_not_understood_names_the_help_that_tells(
 
     assert said.out == ""
     assert f"fix: `{help_}` lists the options" in said.err
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "verify", "drivers"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_every_command_refuses_an_engine_that_there_is_not(
+    command: str, by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [command, *(("--drivers", "host") if command in {"inspect", "verify"} else ())]
+    if by == "option":
+        argv += ["--engine", "bogus"]
+    else:
+        monkeypatch.setenv("NETBENCH_ENGINE", "bogus")
+
+    assert run_command_line(argv) == 2
+    error = capsys.readouterr().err
+    assert "--engine must be one of auto, docker, netns, not 'bogus'" in error
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--blocks", value) for value in ("\uff16", "1_0", "0", "-3", "1.5", "", " ", "9" * 30)),
+        *(("--max-time", value) for value in ("\u0663\u0660", "1_0", "nan", "inf", "1e999")),
+        *(("--max-time", value) for value in ("-1", "0", ".", "")),
+        *(("--seed", value) for value in ("\uff11", "-1", "2_0")),
+        *(("--margin", value) for value in ("", "0,05", "\uff15")),
+    ],
+)
+def test_a_number_is_one_in_plain_digits(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["run", option, value]) == 2
+    assert f"{option} must be" in capsys.readouterr().err
