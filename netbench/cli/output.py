@@ -111,7 +111,10 @@ def report_error(error: NetbenchError, *, as_json: bool) -> None:
 
         from netbench.documents import ErrorDocument, ErrorRow  # noqa: PLC0415 -- same
 
-        print_json(ErrorDocument(1, convert(error, ErrorRow, from_attributes=True)))
+        try:
+            print_json(ErrorDocument(1, convert(error, ErrorRow, from_attributes=True)))
+        except OSError:  # that may be the error: stderr has it
+            let_go(sys.stdout)
     if len(error.problems) == 1:
         say(f"netbench: {error.problems[0]}")
     else:

@@ -2,6 +2,9 @@
 
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +142,22 @@ def test_a_number_is_one_in_plain_digits(
 ) -> None:
     assert run_command_line(["run", option, value]) == 2
     assert f"{option} must be" in capsys.readouterr().err
+
+
+def test_a_container_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["inspect", "--container", ""]) == 2
+    assert "--container is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_output_that_cannot_be_written_is_an_error_of_its_own(
+    extra: tuple[str, ...], tmp_path: Path
+) -> None:
+    """And none of a budget that is not kept, which ends with 1."""
+    argv = (sys.executable, "-m", "netbench", "runs", "--output", str(tmp_path), *extra)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[0] == "netbench: the system refused: No space left on device"
+    assert "Traceback" not in done.stderr

@@ -49,6 +49,8 @@ def inspect(
             f"not {'both' if drivers else 'neither'}",
             hint="netbench inspect --drivers bridge, or netbench inspect --container NAME",
         )
+    if container is not None and not container.strip():
+        raise ConfigurationError("--container is empty; it takes the name of a container")
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     observer = TerminalObserver(quiet=as_json)
     if drivers is not None:
