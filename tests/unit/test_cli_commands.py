@@ -149,14 +149,14 @@ def test_a_container_without_a_name_is_refused(capsys: pytest.CaptureFixture[str
     assert "--container is empty" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("extra", [(), ("--json",)])
-def test_output_that_cannot_be_written_is_an_error_of_its_own(
-    extra: tuple[str, ...], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("command", ["version", "runs --json"])
+def test_output_that_cannot_be_written_is_an_error_of_its_own(command: str, tmp_path: Path) -> None:
     """And none of a budget that is not kept, which ends with 1."""
-    argv = (sys.executable, "-m", "netbench", "runs", "--output", str(tmp_path), *extra)
+    argv = (sys.executable, "-m", "netbench", *command.split())
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
+        )
 
     assert done.returncode == 3
     assert done.stderr.splitlines()[0] == "netbench: the system refused: No space left on device"
