@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from ipaddress import ip_network
 from itertools import product
 from pathlib import Path as File
 from typing import Any
@@ -242,6 +243,33 @@ def test_passthru_takes_its_parent_and_gives_it_back(engine: NetnsEngine) -> Non
             make(engine, f"second{number}", network)
         engine.remove_endpoint(before)
         before = make(engine, f"next{number}", network)
+
+
+def test_a_macvlan_of_the_hosts_own_reaches_the_children_of_its_parent(
+    engine: NetnsEngine, echo: Echo
+) -> None:
+    network = engine.create_network("net", MACVLAN)
+    container, host = make(engine, "a", network), engine.host()
+    assert network.ipam is not None
+    assert network.lan is not None
+    subnet = ip_network(network.ipam.subnet)
+    taken = {network.lan.host, network.lan.client.address, container.address}
+    address = next(str(x) for x in subnet.hosts() if str(x) not in taken)
+    echo(host, 25010)
+    echo(container, 25011)
+    calls = ((host, container.address, 25011), (container, address, 25010))
+    assert not any(reached(engine, *calls, (container, network.lan.host, 25010)))
+
+    for command in (
+        f"link add mv0 link {network.ipam.parent} type macvlan mode bridge",
+        f"address add {address}/32 dev mv0",
+        "link set mv0 up",
+        f"route add {container.address} dev mv0 src {address}",
+    ):
+        done = engine.run(host, ("ip", *command.split()), timeout=10)
+        assert done.exit_code == 0, done.stderr
+    assert all(reached(engine, *calls))
+    engine.run(host, ("ip", "link", "del", "mv0"), timeout=10)
 
 
 def test_wires_are_apart_and_end_one_by_one(engine: NetnsEngine, echo: Echo) -> None:
