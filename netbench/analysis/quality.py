@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.ceiling import beyond
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.frame import Frames, Trial
 from netbench.analysis.machine import drifts, of_machine
 from netbench.analysis.model import Ceiling, QualityWarning
@@ -70,7 +72,7 @@ def incomplete(
     return (
         QualityWarning(
             "incomplete-blocks",
-            f"{len(lost)} of {len(blocks)} blocks have no value of both: {_counted(reasons)}",
+            f"{len(blocks) - len(lost)} of {len(blocks)} blocks usable: {_counted(reasons)}",
             "look at the evidence of the failed records; run more blocks with --blocks",
         ),
     )
@@ -203,14 +205,16 @@ def _retransmits(info: RunInfo, frames: Frames) -> Iterator[QualityWarning]:
 
 def _many_retransmits(frames: Frames) -> Iterator[QualityWarning]:
     """Yield the drivers whose TCP sent many segments again: losses, not the CPU, set the rate."""
-    counted: defaultdict[str, list[float]] = defaultdict(list)
+    counted: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for point in frames.points:
-        if point.metric == "retransmits":
-            counted[point.driver].append(point.value)
-    medians = {driver: median(values) for driver, values in counted.items()}
-    many = {driver: found for driver, found in medians.items() if found >= MANY_RETRANSMITS}
-    if many:
-        named = ", ".join(f"{driver} {found:,.0f}" for driver, found in sorted(many.items()))
+        if point.metric == "retransmits" and not point.replica:
+            where = f"{point.probe} {CellKey(point.path, point.probe, point.placement).place}"
+            counted[where, point.driver].append(point.value)
+    medians = {owner: median(values) for owner, values in counted.items()}
+    many = {owner: found for owner, found in medians.items() if found >= MANY_RETRANSMITS}
+    places = grouped((where, f"{driver} {many[where, driver]:,.0f}") for where, driver in many)
+    if places:
+        named = "; ".join(f"{', '.join(found)} in {where}" for where, found in places.items())
         yield QualityWarning(
             "retransmits",
             f"TCP sent thousands of segments again in a session (median): {named}",

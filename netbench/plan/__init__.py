@@ -1,6 +1,6 @@
 """From options and suite to a frozen, seeded plan; every configuration error is found here."""
 
-from netbench.plan.budget_scope import Offer, offered_by, offered_by_runs
+from netbench.plan.budget_scope import BudgetScope, scope_of, scope_of_runs
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import parse_drivers
 from netbench.plan.extend import Extension, asks_to_extend, read_extension
@@ -11,8 +11,8 @@ from netbench.plan.suite import load_suite
 
 __all__ = [
     "BlockPlan",
+    "BudgetScope",
     "Extension",
-    "Offer",
     "Options",
     "Place",
     "Plan",
@@ -20,12 +20,12 @@ __all__ = [
     "asks_to_extend",
     "build",
     "load_suite",
-    "offered_by",
-    "offered_by_runs",
     "parse",
     "parse_drivers",
     "read_budgets",
     "read_extension",
     "restore",
     "round_order",
+    "scope_of",
+    "scope_of_runs",
 ]

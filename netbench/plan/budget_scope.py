@@ -17,7 +17,7 @@ _LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class BudgetScope:
     """The cells of a run and what they measure."""
 
     cells: tuple[Cell, ...]
@@ -81,27 +81,27 @@ class Offer:
         return None
 
 
-def offered(
+def scope_of_cells(
     cells: tuple[Cell, ...],
     metrics: Mapping[str, tuple[str, ...]],
     baseline: str,
     drivers: Iterable[Driver],
-) -> Offer:
-    """Return the offer of a run, whose drivers tell which paths they rule out."""
+) -> BudgetScope:
+    """Return the scope of a run, whose drivers tell which paths they rule out."""
     closed = {
         (driver.name, path): way.reason
         for driver in drivers
         for path, way in driver.ways.items()
         if isinstance(way, Closed)
     }
-    return Offer(cells, metrics, baseline, closed)
+    return BudgetScope(cells, metrics, baseline, closed)
 
 
-def offered_by(plan: PlanSummary) -> Offer:
-    """Return the offer of a recorded run; which paths are closed, its records tell."""
+def scope_of(plan: PlanSummary) -> BudgetScope:
+    """Return the scope of a recorded run; which paths are closed, its records tell."""
     kinds = {kind: probe.metrics for kind, probe in PROBES.items()}
     given = kinds | {probe.name: probe.metrics for probe in plan.probes}
-    return Offer(plan.cells, given, plan.baseline)
+    return BudgetScope(plan.cells, given, plan.baseline)
 
 
 def canonical(driver: str) -> str:
@@ -133,7 +133,7 @@ class BudgetSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class RunsOffer(Offer):
+class RunsScope(BudgetScope):
     """The cells that runs have in common; a cell's driver is a subject, `kept.bridge/host`."""
 
     labels: tuple[str, ...] = ()
@@ -172,18 +172,18 @@ class RunsOffer(Offer):
             return f"run {subject.run} cannot be its own bound: name another run"
         if subject.relative and budget.offset:
             return "a ratio to the baseline is bounded by a factor of the other run's alone"
-        return Offer.mismatch(self, budget)
+        return BudgetScope.mismatch(self, budget)
 
 
-def offered_by_runs(plans: Mapping[str, PlanSummary]) -> RunsOffer:
-    """Return the offer of recorded runs by label; the last one is bounded where none is named."""
+def scope_of_runs(plans: Mapping[str, PlanSummary]) -> RunsScope:
+    """Return the scope of recorded runs by label; the last one is bounded where none is named."""
     labels = tuple(plans)
-    offers = [offered_by(plan) for plan in plans.values()]
-    last = offers[-1]
-    baseline = last.baseline if len({offer.baseline for offer in offers}) == 1 else ""
-    common = [cell for cell in last.cells if all(cell in offer.cells for offer in offers)]
+    scopes = [scope_of(plan) for plan in plans.values()]
+    last = scopes[-1]
+    baseline = last.baseline if len({scope.baseline for scope in scopes}) == 1 else ""
+    common = [cell for cell in last.cells if all(cell in scope.cells for scope in scopes)]
     metrics = {
-        probe: tuple(m for m in given if all(m in o.metrics.get(probe, ()) for o in offers))
+        probe: tuple(m for m in given if all(m in o.metrics.get(probe, ()) for o in scopes))
         for probe, given in last.metrics.items()
     }
     subjects = dict(_subjects(labels, common, baseline))
@@ -193,7 +193,7 @@ def offered_by_runs(plans: Mapping[str, PlanSummary]) -> RunsOffer:
         for cell in common
         if cell.driver == subject.driver
     )
-    return RunsOffer(cells, metrics, baseline, {}, labels, subjects)
+    return RunsScope(cells, metrics, baseline, {}, labels, subjects)
 
 
 def _subjects(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from netbench.plan.budget_scope import Offer, canonical, nearest
+from netbench.plan.budget_scope import BudgetScope, canonical, nearest
 from netbench.record import METRICS, Budget
 from netbench.units import SPELLINGS
 
@@ -41,13 +41,13 @@ _ANOTHER_MU: Final = ("\u03bc", "\u00b5")
 
 
 def read_budgets(
-    expressions: Iterable[str], offer: Offer | None, problems: list[str]
+    expressions: Iterable[str], scope: BudgetScope | None, problems: list[str]
 ) -> tuple[Budget, ...]:
-    """Return every budget once; without an offer, what the run measures, only forms are checked.
+    """Return every budget once; without a scope, what the run measures, only forms are checked.
 
     Each problem is added as a message, the expression, and a caret below the place.
     """
-    readers = (_Reader(expression, offer, problems) for expression in expressions)
+    readers = (_Reader(expression, scope, problems) for expression in expressions)
     return tuple(dict.fromkeys(budget for reader in readers for budget in reader.budgets()))
 
 
@@ -67,11 +67,11 @@ _Bound = tuple[str | None, float, float]
 class _Reader:
     """Reads one expression; positions are those of its characters."""
 
-    def __init__(self, text: str, offer: Offer | None, problems: list[str]) -> None:
+    def __init__(self, text: str, scope: BudgetScope | None, problems: list[str]) -> None:
         self._text = text.replace(*_ANOTHER_MU)
-        self._offer = offer
-        self._drivers = offer.drivers if offer else None
-        self._references = offer.references if offer else None
+        self._scope = scope
+        self._drivers = scope.drivers if scope else None
+        self._references = scope.references if scope else None
         self._problems = problems
 
     def budgets(self) -> Iterator[Budget]:
@@ -85,7 +85,7 @@ class _Reader:
             budget = self._budget(start, end)
             if budget is None or len(self._problems) > known:
                 continue
-            problem = self._offer.mismatch(budget) if self._offer else None
+            problem = self._scope.mismatch(budget) if self._scope else None
             if problem is None:
                 yield budget
             else:
@@ -125,7 +125,7 @@ class _Reader:
         metric, *words = text[dot + 1 :].split("@")
         at = start + dot + 1
         found = self._one_of("metric", metric, at, METRICS)
-        known = self._offer.words if self._offer else None
+        known = self._scope.words if self._scope else None
         narrowed = []
         for before, word in zip((metric, *words), words, strict=False):
             at += len(before) + 1
@@ -133,14 +133,14 @@ class _Reader:
         return _Left(driver, found, tuple(narrowed))
 
     def _subject(self, text: str) -> str:
-        return self._offer.subject(text) if self._offer else canonical(text)
+        return self._scope.subject(text) if self._scope else canonical(text)
 
     def _driver(self, text: str, at: int) -> str | None:
         """Return the driver of that name, noting one that the run has not."""
         name = self._subject(text)
         if name and (self._drivers is None or name in self._drivers):
             return name
-        named = f"the run has {', '.join(self._offer.named)}" if self._offer else ""
+        named = f"the run has {', '.join(self._scope.named)}" if self._scope else ""
         known = named or "expected the name of a driver"
         self._note(at, f"no driver {text!r}: {known}{nearest(text, self._drivers or ())}")
         return None
@@ -208,9 +208,9 @@ class _Reader:
 
     def _reference(self, name: str, at: int, left: _Left, *, scaled: bool) -> str | None:
         reference, known = canonical(name), self._references
-        if self._offer and known is not None and reference not in known:
+        if self._scope and known is not None and reference not in known:
             units = _spellings(left.metric) if scaled else ""
-            what = self._offer.bounded_by
+            what = self._scope.bounded_by
             expected = f"a unit of {left.metric} ({units}) or {what}" if units else what
             near = nearest(name, (*known, *units.split(", ")))
             if canonical(name.rpartition(".")[0]) in known:

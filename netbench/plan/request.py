@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from netbench.drivers import Driver, PathClaim, no_congestion_control
 from netbench.errors import ConfigurationError
-from netbench.plan.budget_scope import Offer, offered
+from netbench.plan.budget_scope import BudgetScope, scope_of_cells
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
 from netbench.plan.extend import asks_to_extend, positive, whole_number
@@ -136,7 +136,7 @@ class _Parser:
         margin = self._number("margin", given.margin)
         seed = self._integer("seed", given.seed, 0, 2**63 - 1)
         self._problems += [*_pin(given.pin), *_cc(given.cc), *self._unfit(), *self._parent()]
-        require = read_budgets(given.require, self._offer(), self._problems)
+        require = read_budgets(given.require, self._scope(), self._problems)
         self._problems += more_problems
         if self._problems or self._suite is None:
             raise ConfigurationError(*self._problems)
@@ -243,13 +243,13 @@ class _Parser:
                 "of them"
             )
 
-    def _offer(self) -> Offer | None:
+    def _scope(self) -> BudgetScope | None:
         """Return what budgets may speak of; None if that is not known."""
         if not self._sound or self._suite is None:
             return None
         cells = cells_of(self._drivers, self._kinds)
         metrics = {name: probe.metrics for name, probe in self._suite.probes.items()}
-        return offered(cells, metrics, self._baseline, self._drivers)
+        return scope_of_cells(cells, metrics, self._baseline, self._drivers)
 
 
 def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:

@@ -80,15 +80,6 @@ def ratio_text(contrast: Contrast | RunContrast) -> str:
     return f"{units.ratio(contrast.ratio)} {interval(contrast.low, contrast.high)}"
 
 
-def medians_text(contrast: Contrast) -> str:
-    """Return `17.5 Gbit/s against 22.4 Gbit/s`."""
-    driver, baseline = (
-        units.quantity(value, contrast.unit)
-        for value in (contrast.driver_median, contrast.baseline_median)
-    )
-    return f"{driver} against {baseline}"
-
-
 def shortened(text: str, most: int) -> str:
     """Return `text` with its middle left out where it is longer: variants differ at the end."""
     if len(text) <= most:

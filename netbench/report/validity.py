@@ -43,12 +43,26 @@ SHORT: Final[dict[str, str]] = {
     "little": "rate and time of some round trips contradict each other",
     "retransmits": "TCP sent thousands of segments again",
     "retransmits-unknown": "retransmits were not counted",
-    "resumed-changed": "something had changed when the run was resumed",
+    "drift": "the baseline itself moved over the run",
+    "ceiling": "a driver beats loopback",
+    "another-run": "another netbench was at work",
+    "resumed-changed": "it was resumed on a changed machine",
+    "too-few-blocks": "too few usable blocks",
+    "incomplete-blocks": "blocks without a usable value",
+    "null-differs": "the baseline differs from itself",
+    "split-values": "values fall in two groups",
+    "median-disagrees": "mean and median disagree",
+    "autocorrelation": "neighbouring blocks resemble each other",
+    "verdict-taken-back": "a verdict did not hold to the end",
+    "saturated": "the tools saturate before the driver",
+    "out-of-time": "the run reached its time limit",
+    "interrupted": "the run was interrupted",
+    "running": "the run has no end",
+    "engine-lost": "the engine stopped answering",
 }
-"""Warnings of the run as conditions, by kind; others are named by their kind."""
-SHOWN_ELSEWHERE: Final = frozenset(
-    {"failed-trials", "running", "out-of-time", "interrupted", "engine-lost"}
-)
+"""Warnings in a few words, by kind."""
+FAILED: Final = "failed-trials"
+SHOWN_ELSEWHERE: Final = frozenset({FAILED, "running", "out-of-time", "interrupted", "engine-lost"})
 """Warnings that the stamp says from better sources."""
 
 

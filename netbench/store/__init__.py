@@ -13,10 +13,11 @@ from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError
 from netbench.record import SCHEMA, Record, RunInfo
-from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable, write_whole
+from netbench.store.output import file_problem, write_whole
+from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable
 from netbench.units import escaped
 
-__all__ = ["RAW", "RECORDS", "RUN", "RunFolder", "check_writable", "write_whole"]
+__all__ = ["RAW", "RECORDS", "RUN", "RunFolder", "check_writable", "file_problem", "write_whole"]
 
 T = TypeVar("T")
 

@@ -25,6 +25,7 @@ from msgspec.json import format as indented
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
 from netbench.spec import Role
+from netbench.store.output import name_problem, write_whole
 
 RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
@@ -152,24 +153,10 @@ class RunFolder:
             raise RunFolderLost(exc.message, hint=_LATER) from exc
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file and return its path; readers see the old one or the new one, never a part."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as exc:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise RunFolderError(_why(path, exc), hint="make room, or name another place") from exc
-    return path
-
-
 def check_writable(parent: Path) -> str | None:
     """Return why no run folder can be made under `parent`, by trying; None if one can."""
+    if problem := name_problem(parent):
+        return problem
     existing = parent.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent

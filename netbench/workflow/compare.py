@@ -12,11 +12,11 @@ from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
-from netbench.plan import offered_by_runs, read_budgets
+from netbench.plan import read_budgets, scope_of_runs
 from netbench.record import Budget
 from netbench.report.compare import html
 from netbench.spec import Cell
-from netbench.store import LoadedRun, RunFolder, load
+from netbench.store import LoadedRun, file_problem, load, write_whole
 from netbench.units import SPELLINGS
 from netbench.workflow.options import Observer
 
@@ -43,6 +43,8 @@ def compare_folders(
         ConfigurationError: with everything that is wrong.
         RunFolderError: a folder cannot be read, or the page not be written.
     """
+    if output is not None and (problem := file_problem(output)):
+        raise ConfigurationError(f"--output: {problem}")
     runs = _loaded(folders, accept)
     _check_common(runs)
     wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
@@ -52,7 +54,7 @@ def compare_folders(
             observer.say(f"netbench: {run.path}: {note}")
     result = compare(taken, wanted)
     target = output or _default_page(list(runs.values()))
-    page = RunFolder(target.parent).write(target.name, html(result))
+    page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)
 
 
@@ -157,8 +159,8 @@ def _check_common(runs: Mapping[str, LoadedRun]) -> None:
 def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
     """Return the budgets between the runs; raise with everything that is wrong with them."""
     problems: list[str] = []
-    offer = offered_by_runs({label: run.info.plan for label, run in runs.items()})
-    found = read_budgets(require, offer, problems)
+    scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
+    found = read_budgets(require, scope, problems)
     if problems:
         raise ConfigurationError(*problems)
     return found

@@ -8,7 +8,7 @@ from typing import Any, Final
 from netbench import report
 from netbench.analysis import Analysis, Collector, analyse
 from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
-from netbench.plan import offered_by, read_budgets
+from netbench.plan import read_budgets, scope_of
 from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest, DigestCollector
 from netbench.report.index import MARK, IndexEntry, index
@@ -117,7 +117,7 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
     """Return a run with these budgets in place of its own, where there are any."""
     problems: list[str] = []
-    budgets = read_budgets(require, offered_by(info.plan), problems)
+    budgets = read_budgets(require, scope_of(info.plan), problems)
     if problems:
         raise ConfigurationError(*problems)
     allowed = allow_undecided or info.plan.allow_undecided

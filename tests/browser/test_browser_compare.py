@@ -23,7 +23,7 @@ from support.browsing import (
 from support.several import run, scaled, taken, with_mtu
 
 from netbench.analysis.compare.compare import Wanted, compare
-from netbench.plan import offered_by_runs, read_budgets
+from netbench.plan import read_budgets, scope_of_runs
 from netbench.report.compare import html
 
 DRIVERS = ("host", "bridge", "bridge:user")
@@ -40,8 +40,8 @@ def compared() -> Iterator[Site]:
         "upgraded": with_mtu(run(3, drivers=DRIVERS), "bridge:user", 1400),
     }
     problems: list[str] = []
-    offer = offered_by_runs({label: one.info.plan for label, one in made.items()})
-    budgets = read_budgets(["bridge/host.rtt_p50@same <= 1.05 kept"], offer, problems)
+    scope = scope_of_runs({label: one.info.plan for label, one in made.items()})
+    budgets = read_budgets(["bridge/host.rtt_p50@same <= 1.05 kept"], scope, problems)
     assert not problems
     found = compare([taken(one, label) for label, one in made.items()], Wanted((), budgets, False))
     served = Site(html(found).encode())

@@ -15,8 +15,8 @@ from netbench.analysis.boundary import Looks, first_decision
 from netbench.analysis.stats import ALPHA
 from netbench.cli import app
 from netbench.facts.registry import FACTS
-from netbench.plan import Options, budgets, build, offered_by_runs, parse, read_budgets
-from netbench.plan.budget_scope import RunsOffer
+from netbench.plan import Options, budgets, build, parse, read_budgets, scope_of_runs
+from netbench.plan.budget_scope import RunsScope
 from netbench.plan.suite import load_suite
 from netbench.record import METRICS
 from netbench.spec import CpuTopology
@@ -71,10 +71,10 @@ def test_every_command_is_a_request_that_is_right(name: str) -> None:
     assert len(request.plan.require) >= 2
 
 
-def between() -> RunsOffer:
+def between() -> RunsScope:
     """Return what two runs of the default drivers have in common."""
     plan = build(parse(Options(drivers="host,bridge")), CpuTopology((0, 1), ((0,), (1,))))
-    return offered_by_runs({"kept": plan.summary(), "today": plan.summary()})
+    return scope_of_runs({"kept": plan.summary(), "today": plan.summary()})
 
 
 @pytest.mark.parametrize("expression", example("between").splitlines())

@@ -5,7 +5,7 @@ from support.synthetic import Run
 from netbench.analysis import BudgetResult, Standing
 from netbench.analysis.compare.compare import Wanted, compare
 from netbench.analysis.compare.model import RunComparison
-from netbench.plan import offered_by_runs, read_budgets
+from netbench.plan import read_budgets, scope_of_runs
 
 ONE, TWO = run(1, blocks=12), run(2, blocks=12)
 
@@ -15,7 +15,7 @@ def judged(
 ) -> RunComparison:
     problems: list[str] = []
     plans = {"kept": ONE.info.plan, "today": right.info.plan}
-    budgets = read_budgets(require, offered_by_runs(plans), problems)
+    budgets = read_budgets(require, scope_of_runs(plans), problems)
     assert problems == []
     return compare([taken(ONE, "kept"), taken(right, "today")], Wanted(accept, budgets, allow))
 

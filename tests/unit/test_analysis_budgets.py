@@ -12,7 +12,7 @@ from netbench.analysis.budgets import BudgetCriteria, awaited, judge_budgets
 from netbench.analysis.frame import Frames
 from netbench.analysis.gates import Evidence
 from netbench.analysis.stats import Interval, order_statistics
-from netbench.plan import offered_by, read_budgets
+from netbench.plan import read_budgets, scope_of
 from netbench.record import Failure, ProbeSummary, Record, RunInfo, Skip
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement
@@ -22,7 +22,7 @@ LOSSY = ProbeSummary("tcp-throughput", "tcp-throughput", ("throughput", "loss"),
 
 def required(info: RunInfo, *expressions: str) -> RunInfo:
     problems: list[str] = []
-    budgets = read_budgets(expressions, offered_by(info.plan), problems)
+    budgets = read_budgets(expressions, scope_of(info.plan), problems)
     assert problems == []
     return replace(info, plan=replace(info.plan, require=budgets))
 
@@ -129,12 +129,12 @@ def test_a_budget_stands_for_every_cell_that_fits() -> None:
     assert (both.budgets_kept, one.budgets_kept) == (False, True)
 
 
-@pytest.mark.parametrize("blocks", [1, 5])
-def test_too_few_blocks_decide_nothing_however_clear(blocks: int) -> None:
+@pytest.mark.parametrize(("blocks", "usable"), [(1, "1 usable block"), (5, "5 usable blocks")])
+def test_too_few_blocks_decide_nothing_however_clear(blocks: int, usable: str) -> None:
     result = only(rtt({"bridge": 5.0}, blocks=blocks), "bridge.rtt_p50 <= host")
 
     assert result.standing is Standing.UNDECIDED
-    assert result.reason == f"only {blocks} of 6 needed blocks: run more with --blocks"
+    assert result.reason == f"{usable}, at least 6 needed: run more with --blocks"
 
 
 def with_pairs(model: Model, change: Callable[[str, int, int], float]) -> Model:
@@ -215,7 +215,7 @@ def test_a_median_on_the_other_side_of_the_bound_leaves_it_open() -> None:
         counts=(24,),
         needed=6,
     )
-    budget = read_budgets(["bridge.rtt_p50 <= 1 host"], offered_by(rtt({}).info().plan), [])[0]
+    budget = read_budgets(["bridge.rtt_p50 <= 1 host"], scope_of(rtt({}).info().plan), [])[0]
     terms = BudgetCriteria(budget, rtt({}).info().plan.cells[1], "host", 0.05, 0.05)
     result = terms.result(evidence, absent="")
 

@@ -12,7 +12,7 @@ from support.campaign import Campaign, noisy, renumbered
 from netbench.analysis import Analysis, Stopped, Verdict, analyse
 from netbench.analysis.boundary import Looks, multiplier
 from netbench.analysis.stopping import FARTHEST, RunningJudge, blocks_needed
-from netbench.plan import offered_by, read_budgets
+from netbench.plan import read_budgets, scope_of
 from netbench.record import Failure, Left, Record, Ruling, RunInfo, Settled, Skip
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement
@@ -87,7 +87,7 @@ def test_a_narrow_interval_whose_sign_is_open_settles_nothing() -> None:
 def budgeted(campaign: Campaign, *expressions: str) -> RunInfo:
     """The campaign's run with these budgets."""
     info, problems = campaign.info(), list[str]()
-    budgets = read_budgets(expressions, offered_by(info.plan), problems)
+    budgets = read_budgets(expressions, scope_of(info.plan), problems)
     assert problems == []
     return replace(info, plan=replace(info.plan, require=budgets))
 

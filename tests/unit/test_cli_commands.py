@@ -1,12 +1,21 @@
 """The command line's own manners: help and version, however they are asked for."""
 
-import pytest
+import re
+import shlex
+from typing import Any
 
-from netbench.cli import run_command_line
+import pytest
+import typer
+
+from netbench.cli import app, run_command_line
 from netbench.cli.commands import COMMANDS
+from netbench.cli.groups import GROUPS
 from netbench.version import version
 
 NAMES = [*COMMANDS]
+ROOT: Any = typer.main.get_command(app)
+CONTEXT = ROOT.make_context("netbench", ["run"], resilient_parsing=True)
+RUN = ROOT.get_command(CONTEXT, "run")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -23,7 +32,44 @@ def test_every_command_says_what_it_takes(capsys: pytest.CaptureFixture[str], na
     assert "-h, --help" in long
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_options_of_a_run_stand_in_groups(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = printed(capsys, "run", "--help")
+    titles = re.findall(r"^(\w.*):$", text, re.MULTILINE)
+    listed = re.findall(r"^  (?:-h, )?--([\w-]+)", text, re.MULTILINE)
+
+    assert titles == [*GROUPS, "Examples"]
+    options = {max(param.opts, key=len).lstrip("-") for param in RUN.get_params(CONTEXT)}
+    assert sorted(listed) == sorted(options)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_examples_of_a_run_are_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = printed(capsys, "run", "--help").partition("Examples:")[2]
+    commands = [line for line in examples.splitlines() if line.startswith("  netbench ")]
+
+    assert len(commands) == 3
+    for command in commands:
+        netbench, run, *argv = shlex.split(command)
+        assert (netbench, run) == ("netbench", "run")
+        assert RUN.make_context("run", argv).params["drivers"]
+
+
+@pytest.mark.parametrize("argv", [(), *((name,) for name in NAMES)])
+def test_no_help_is_cut_in_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = printed(capsys, *argv, "--help")
+
+    assert "[...]" not in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_lists_every_command_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "-h")
     listed = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbench.errors import ConfigurationError
-from netbench.plan import Offer, Options, build, offered_by, parse, read_budgets
+from netbench.plan import BudgetScope, Options, build, parse, read_budgets, scope_of
 from netbench.probes import TcpRoundTrip, TcpThroughput
 from netbench.record import METRICS, Budget
 from netbench.spec import Cell, CpuTopology, Path, Placement
@@ -21,7 +21,7 @@ CELLS = (
     ("tcp-rr", Placement.CROSS),
     ("tcp-throughput", Placement.CROSS),
 )
-OFFER = Offer(
+SCOPE = BudgetScope(
     cells=tuple(
         Cell(driver, path, probe, placement)
         for driver in DRIVERS
@@ -33,9 +33,9 @@ OFFER = Offer(
 )
 
 
-def read(*expressions: str, offer: Offer | None = OFFER) -> tuple[Budget, ...]:
+def read(*expressions: str, scope: BudgetScope | None = SCOPE) -> tuple[Budget, ...]:
     problems: list[str] = []
-    found = read_budgets(expressions, offer, problems)
+    found = read_budgets(expressions, scope, problems)
     assert problems == []
     return found
 
@@ -43,7 +43,7 @@ def read(*expressions: str, offer: Offer | None = OFFER) -> tuple[Budget, ...]:
 def pointed(*expressions: str) -> list[tuple[str, str]]:
     """Return each problem's message, and what stands from its caret on in the expression."""
     problems: list[str] = []
-    read_budgets(expressions, OFFER, problems)
+    read_budgets(expressions, SCOPE, problems)
     parts = [problem.split("\n") for problem in problems]
     return [
         (message.removeprefix("--require: "), shown[caret.index("^") :])
@@ -108,7 +108,7 @@ QUANTITIES = st.floats(min_value=1e-9, max_value=1e15)
 def budgets(draw: st.DrawFn) -> Budget:
     driver = draw(st.sampled_from(DRIVERS))
     metric = draw(st.sampled_from(sorted(METRICS)))
-    cell = draw(st.sampled_from(OFFER.cells))
+    cell = draw(st.sampled_from(SCOPE.cells))
     facets = (cell.placement.value, cell.path.value, cell.probe)
     words = draw(st.lists(st.sampled_from(facets), max_size=3))
     others = [other for other in DRIVERS if other != driver]
@@ -127,7 +127,7 @@ def test_a_printed_budget_reads_as_itself(budget: Budget) -> None:
 
 @given(budgets())
 def test_a_printed_budget_reads_as_itself_without_the_run(budget: Budget) -> None:
-    assert read(str(budget), offer=None) == (budget,)
+    assert read(str(budget), scope=None) == (budget,)
 
 
 @given(st.floats(min_value=0, allow_infinity=False), st.sampled_from(sorted(SPELLINGS)))
@@ -195,7 +195,7 @@ def test_every_mistake_is_told_at_once() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("<>=.@,;+-0h ")))
 def test_whatever_is_written_is_read_or_pointed_at(text: str) -> None:
     problems: list[str] = []
-    found = read_budgets([text], OFFER, problems)
+    found = read_budgets([text], SCOPE, problems)
 
     assert found or problems
     for problem in problems:
@@ -208,7 +208,7 @@ def test_whatever_is_written_is_read_or_pointed_at(text: str) -> None:
 def test_an_empty_expression_is_a_mistake() -> None:
     problems: list[str] = []
 
-    assert read_budgets(["", " ; "], OFFER, problems) == ()
+    assert read_budgets(["", " ; "], SCOPE, problems) == ()
     assert ["expected a budget" in problem for problem in problems] == [True, True]
 
 
@@ -283,4 +283,4 @@ def test_the_plan_keeps_budgets_and_a_record_of_them_reads_them_again() -> None:
     assert [str(budget) for budget in plan.require] == [wanted]
     assert plan.allow_undecided
     assert json.loads(json.dumps(asdict(plan)))["require"][0]["offset"] == 2e-05
-    assert read(wanted, offer=offered_by(plan)) == plan.require
+    assert read(wanted, scope=scope_of(plan)) == plan.require

@@ -8,7 +8,7 @@ from rich.console import Console
 from support.synthetic import Reported, reported
 
 from netbench.analysis import Standing, analyse
-from netbench.plan import offered_by, read_budgets
+from netbench.plan import read_budgets, scope_of
 from netbench.report import budgets_told, html, json_document, markdown, terminal
 from netbench.report.budgets import ordered
 
@@ -23,7 +23,7 @@ def budgeted(*expressions: str, allow: bool = False) -> Reported:
     """The synthetic run, whose bridge has 1.24 times host's round trip on one core."""
     run = reported(drivers=("host", "bridge"))
     problems: list[str] = []
-    budgets = read_budgets(expressions, offered_by(run.info.plan), problems)
+    budgets = read_budgets(expressions, scope_of(run.info.plan), problems)
     assert problems == []
     plan = replace(run.info.plan, require=budgets, allow_undecided=allow)
     info = replace(run.info, plan=plan)
@@ -125,10 +125,10 @@ def test_the_document_has_one_for_each_cell() -> None:
 
 def test_what_has_no_interval_has_none_in_the_document() -> None:
     run = reported(drivers=("host", "bridge"), blocks=3)
-    budgets = read_budgets([MET], offered_by(run.info.plan), [])
+    budgets = read_budgets([MET], scope_of(run.info.plan), [])
     info = replace(run.info, plan=replace(run.info.plan, require=budgets))
     (row,) = json_document(info, analyse(info, run.records), run.digest, "", 1)["budgets"]
 
     assert row["interval"] is None
     assert row["status"] == Standing.UNDECIDED
-    assert row["reason"].startswith("only 3 of 6 needed blocks")
+    assert row["reason"].startswith("3 usable blocks, at least 6 needed")

@@ -1,10 +1,12 @@
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Verdict
-from netbench.report import html, markdown
+from netbench.report import html, markdown, terminal
 from netbench.report.labels import brief, details, judgement, shared_by
 
 UNDECIDED, FASTER = Verdict.UNDECIDED, Verdict.FASTER
@@ -73,8 +75,13 @@ def test_the_reason_stands_in_the_line_of_its_verdict_everywhere(reason: str) ->
 def test_no_report_says_that_there_is_no_difference() -> None:
     run = reported()
 
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(
+        terminal(run.info, run.analysis, run.digest, verbose=True)
+    )
     for text in (
         html(run.info, run.analysis, run.digest),
         markdown(run.info, run.analysis, run.digest),
+        stream.getvalue(),
     ):
         assert "no difference" not in text.lower()

@@ -19,20 +19,20 @@ from netbench.analysis.compare.samples import DAYS, Drawn, Matched, Measured
 from netbench.analysis.gates import Evidence, group_gap
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.stats import ALPHA, extremes, shift, welch
-from netbench.plan.budget_scope import RunsOffer
+from netbench.plan.budget_scope import RunsScope
 from netbench.record import METRICS, Budget
 
 
 def judge_between(
     budgets: Sequence[Budget],
-    offer: RunsOffer,
+    scope: RunsScope,
     runs: Sequence[Measured],
     accept: Sequence[str],
     margin: float,
 ) -> tuple[BudgetResult, ...]:
     """Return every budget in every cell that it stands for."""
     named = {measured.run.label: measured for measured in runs}
-    owed = [(budget, one) for budget in budgets for one in _owed(budget, offer, named)]
+    owed = [(budget, one) for budget in budgets for one in _owed(budget, scope, named)]
     alpha = ALPHA / max(len(owed), 1)
     return tuple(
         _judge(one, BudgetCriteria(budget, one.cell, one.baseline, alpha, margin), accept)
@@ -40,12 +40,12 @@ def judge_between(
     )
 
 
-def _owed(budget: Budget, offer: RunsOffer, runs: Mapping[str, Measured]) -> Iterator[Matched]:
+def _owed(budget: Budget, scope: RunsScope, runs: Mapping[str, Measured]) -> Iterator[Matched]:
     """Yield what a budget stands for; the left run is the one that the bound is taken from."""
-    subject = offer.subjects[budget.driver]
+    subject = scope.subjects[budget.driver]
     basis = Basis.RELATIVE if subject.relative else Basis.ABSOLUTE
-    for cell in offer.cells:
-        if budget.covers(cell) and budget.metric in offer.metrics.get(cell.probe, ()):
+    for cell in scope.cells:
+        if budget.covers(cell) and budget.metric in scope.metrics.get(cell.probe, ()):
             own = replace(cell, driver=subject.driver)
             left, right = runs[str(budget.reference)], runs[subject.run]
             yield Matched(left, right, own, Key.of(own, budget.metric), basis)

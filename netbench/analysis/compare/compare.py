@@ -37,7 +37,7 @@ from netbench.analysis.model import Verdict
 from netbench.analysis.pipeline import judged
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.verdicts import judge, noise_floor
-from netbench.plan.budget_scope import offered_by_runs
+from netbench.plan.budget_scope import scope_of_runs
 from netbench.record import METRICS, Budget, Record, RunInfo
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, PER_SECOND
@@ -68,7 +68,7 @@ class Wanted:
     """What a comparison is asked for."""
 
     accept: tuple[str, ...] = ()
-    budgets: tuple[Budget, ...] = ()  # between runs, as `offered_by_runs` reads them
+    budgets: tuple[Budget, ...] = ()  # between runs, as `scope_of_runs` reads them
     allow_undecided: bool = False
     """Whether a budget that is not decided counts as kept."""
 
@@ -83,8 +83,8 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunCompariso
     owed = sum(primary for other in others for _, primary in owed_contrasts(first, other))
     margin = max(one.run.info.plan.margin for one in runs)
     alpha = ALPHA / max(owed, 1)
-    offer = offered_by_runs({one.run.label: one.run.info.plan for one in runs})
-    results = judge_between(wanted.budgets, offer, runs, wanted.accept, margin)
+    scope = scope_of_runs({one.run.label: one.run.info.plan for one in runs})
+    results = judge_between(wanted.budgets, scope, runs, wanted.accept, margin)
     return RunComparison(
         runs=tuple(one.run for one in runs),
         pairings=tuple(_pairing(first, other, wanted.accept, alpha, margin) for other in others),

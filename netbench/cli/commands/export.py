@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from netbench import api, report
+from netbench.cli import commands as shared
 from netbench.cli.output import say
 from netbench.errors import ConfigurationError
-from netbench.store import json_text, write_whole
+from netbench.store import file_problem, json_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +41,13 @@ def export(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File to write; default: standard output.", parser=shared.place
+        ),
     ] = None,
 ) -> None:
-    """Write a run as tables, JSON, OpenMetrics, a summary or a decision record.
+    """Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.
 
     md is the text of summary.md, adr that of decision.md without its figure and links.
 
@@ -73,6 +77,8 @@ def _check(kind: str, table: str | None, output: Path | None) -> None:
         problems.append(f"--table: {kind} has none; only csv and parquet have tables")
     if kind == "parquet" and output is None and sys.stdout.isatty():
         problems.append("--format parquet is no text: name a file with --output")
+    if output is not None and (problem := file_problem(output)):
+        problems.append(f"--output: {problem}")
     if problems:
         raise ConfigurationError(*problems)
 

@@ -37,7 +37,7 @@ def drivers(
 
 
 def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
-    """Check everything that is needed; say what is missing and the command that fixes it.
+    """Say what is missing here, and the command that fixes it.
 
     Exit code 4 if nothing can be measured.
     """

@@ -3,17 +3,17 @@ from dataclasses import replace
 import pytest
 from support.several import run
 
-from netbench.plan import offered_by_runs, read_budgets
+from netbench.plan import read_budgets, scope_of_runs
 from netbench.plan.budget_scope import BudgetSubject
 from netbench.record import Budget
 
 PLAN = run(1).info.plan
-OFFER = offered_by_runs({"kept": PLAN, "today": PLAN})
+SCOPE = scope_of_runs({"kept": PLAN, "today": PLAN})
 
 
 def read(expression: str) -> tuple[tuple[Budget, ...], list[str]]:
     problems: list[str] = []
-    return read_budgets([expression], OFFER, problems), problems
+    return read_budgets([expression], SCOPE, problems), problems
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_an_expression_means(
 
     assert problems == []
     assert found == (expected,)
-    assert OFFER.subjects[expected.driver] == subject
+    assert SCOPE.subjects[expected.driver] == subject
     assert read(str(expected)) == (found, [])
 
 
@@ -84,6 +84,6 @@ def test_what_is_wrong_is_told_with_its_place(expression: str, message: str) -> 
 
 
 def test_runs_with_two_baselines_have_no_ratio_in_common() -> None:
-    offer = offered_by_runs({"kept": PLAN, "today": replace(PLAN, baseline="bridge")})
+    scope = scope_of_runs({"kept": PLAN, "today": replace(PLAN, baseline="bridge")})
 
-    assert not any(subject.relative for subject in offer.subjects.values())
+    assert not any(subject.relative for subject in scope.subjects.values())
