@@ -18,7 +18,7 @@ UNDECIDED, FASTER = Verdict.UNDECIDED, Verdict.FASTER
         ({"low": 0.74, "high": 0.78}, "22 to 26 % slower"),
         ({"metric": "rtt_p50", "unit": "s", "low": 1.044, "high": 1.113}, "4 to 11 % slower"),
         ({"low": 1.002, "high": 1.009, "verdict": FASTER}, "0.2 to 0.9 % faster"),
-        ({"low": 1.0003, "high": 1.004, "verdict": FASTER}, "0.03 to 0.40 % faster"),
+        ({"low": 1.0003, "high": 1.004, "verdict": FASTER}, "0.03 to 0.4 % faster"),
         ({"low": 1.204, "high": 1.2041, "verdict": FASTER}, "20.40 to 20.41 % faster"),
         ({"low": 4.2, "high": 5.6}, "320 to 460 % slower"),
         ({"low": None, "high": 0.993}, "at least 0.7 % slower"),
