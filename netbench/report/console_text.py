@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from netbench.analysis.model import BudgetResult, Standing, Verdict
@@ -24,15 +23,12 @@ STANDINGS: Final[dict[Standing, str]] = {
     Standing.UNDECIDED: "yellow",
     Standing.MET: "green",
 }
-FIGURE: Final[dict[str, Any]] = {"justify": "right", "no_wrap": True}
-"""How a column of figures is set."""
 INDENT: Final = "    "
 """Of what is wrapped."""
 GLUE: Final = "\N{NO-BREAK SPACE}"
 """Stands for a space at which `wrapped` breaks no line."""
 _BEHIND_NUMBER: Final = re.compile(r"(?<=[0-9]) (?=[\w%])")
 Cells = Sequence[str | Text]
-Column = tuple[str, dict[str, Any]]  # a name with what rich's `add_column` takes
 
 
 def styled(lines: Iterable[str], style: str = "") -> list[Text]:
@@ -44,29 +40,6 @@ def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[Renderabl
     """Return a headline and a line for each budget; nothing where nothing is said."""
     lines = [Paragraph(budgets.line(one), STANDINGS[one.standing]) for one in results]
     return [Text(), Paragraph(said, "bold"), *lines] if said else []
-
-
-def plain_table(
-    title: str | Text, columns: Iterable[Column], rows: Iterable[Cells], gap: int = 1
-) -> Table:
-    """Return a table without lines: its title on the left, `gap` spaces between its columns.
-
-    Texts are shown letter by letter.
-    """
-    heading = Text(title, style="bold") if isinstance(title, str) else title
-    result = Table(
-        title=heading,
-        title_justify="left",
-        title_style="",
-        box=None,
-        pad_edge=False,
-        padding=(0, gap, 0, 0),
-    )
-    for name, look in columns:
-        result.add_column(name, **look)
-    for row in rows:
-        result.add_row(*(Text(value) if isinstance(value, str) else value for value in row))
-    return result
 
 
 def wrapped(text: str, width: int, indent: str = INDENT) -> list[str]:
