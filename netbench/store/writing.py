@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryFile
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from msgspec import to_builtins
 from msgspec.json import format as indented
@@ -93,12 +93,13 @@ class RunFolder:
         """Make ready for what comes after record `last`: drop what a killed run left half-done.
 
         That is a line cut short at the end of the records, and raw output of trials without one.
+        A last line that lacks its end alone is whole: it gets it.
         """
         path = self.path / RECORDS
         try:
             if path.exists():
                 with path.open("r+b") as file:
-                    file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+                    _end_last_line(file)
             for raw in (self.path / RAW).iterdir():
                 number = raw.name.partition("-")[0]
                 if number.isdecimal() and int(number) > last:
@@ -230,6 +231,20 @@ def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
         separators=(",", ":"),
     )
     return text.encode("utf-8", "replace")
+
+
+def _end_last_line(file: BinaryIO) -> None:
+    """End a file with a whole line: of JSON that lacks its end, or the one before."""
+    length, last = 0, b""
+    for last in file:
+        length += len(last)
+    if last and not last.endswith(b"\n"):
+        try:
+            json.loads(last)
+        except (ValueError, RecursionError):
+            file.truncate(length - len(last))
+        else:
+            file.write(b"\n")
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
