@@ -21,6 +21,8 @@ from typing import Final
 
 NOT_KEPT: Final = 1
 """Exit code where a `--require` budget is not met, or not decided and that is not allowed."""
+INCOMPLETE: Final = 3
+"""Exit code where something that was asked for failed, is not possible here, or is missing."""
 
 
 _LONGEST: Final = 2000

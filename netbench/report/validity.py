@@ -31,6 +31,8 @@ SIGNS: Final[dict[Validity, str]] = {
     Validity.NOT_COMPARABLE: "✗",
 }
 SHORT: Final[dict[str, str]] = {
+    "missing-records": "records that were planned are missing",
+    "damaged-records": "lines of the records are damaged",
     "steal": "CPU time was stolen by the hypervisor",
     "frequency": "the CPUs changed their clock",
     "neighbour": "something else used the machine",
@@ -46,6 +48,8 @@ SHORT: Final[dict[str, str]] = {
     "resumed-changed": "something had changed when the run was resumed",
 }
 """Warnings of the run as conditions, by kind; others are named by their kind."""
+OF_FOLDER: Final = ("missing-records", "damaged-records")
+"""Warnings of what the run folder lacks: outputs that only count warnings say these in full."""
 SHOWN_ELSEWHERE: Final = frozenset(
     {"failed-trials", "running", "out-of-time", "interrupted", "engine-lost"}
 )
@@ -178,6 +182,15 @@ def doubts(analysis: Analysis) -> tuple[RunWarning, ...]:
             advice=capital(warning.advice.rstrip(".")),
         )
         for warning, whom in found.items()
+    )
+
+
+def lacking(analysis: Analysis) -> tuple[str, ...]:
+    """Return what the run folder lacks, a sentence each."""
+    return tuple(
+        f"{plain(capital(warning.message))}."
+        for warning in analysis.warnings
+        if warning.kind in OF_FOLDER
     )
 
 

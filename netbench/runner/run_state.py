@@ -8,14 +8,12 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import fmean
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 from netbench.plan import BlockPlan, Place, Plan, Step
-from netbench.record import Record, Ruling, Settled, Why
+from netbench.plan.leaving import returned
+from netbench.record import Record, Ruling, Settled
 from netbench.spec import Cell
-
-_STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
-"""Reasons for which a settled cell needs no more blocks, however long a run is extended."""
 
 
 def _place(cell: Cell) -> Place:
@@ -114,12 +112,8 @@ class RunState:
         return self.run_plan.block(number).without(self._gone | {*also}, self.run_plan.baseline)
 
     def reopen(self) -> None:
-        """Take settled cells back into the run, except those that are never judged.
-
-        These only describe, or have nothing to compare. Where there are no others, all come back.
-        """
-        idle = frozenset(one.cell for one in self.settled if one.why in _STAY_OUT)
-        self._gone = self._gone & idle if self._gone > idle else frozenset()
+        """Take settled cells back into the run, as `plan.leaving` says which."""
+        self._gone = returned(self._gone, self.settled)
 
     def attempts(self, block: int) -> int:
         """Return the attempts that a block has behind it, because it was cut off."""

@@ -24,7 +24,7 @@ _NUMBER: Final = re.compile(rb'{"number":([0-9]{1,18}),')  # how a line of the r
 
 
 @dataclass(slots=True)
-class Reading:
+class RecordsRead:
     """What one pass over the records has found beside them; complete once it has ended."""
 
     damage: Damage = field(default_factory=Damage)
@@ -52,7 +52,7 @@ class LoadedRun:
 
     path: Path
     info: RunInfo
-    reading: Reading = field(default_factory=Reading)
+    reading: RecordsRead = field(default_factory=RecordsRead)
 
     @property
     def damage(self) -> Damage:
