@@ -37,6 +37,15 @@ class Placed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedRecord:
+    """What is needed of a record to find it in the plan."""
+
+    block: int
+    cell: Cell
+    replica: int
+
+
+@dataclass(frozen=True, slots=True)
 class MissingRecords:
     """What is planned and absent."""
 
@@ -44,6 +53,8 @@ class MissingRecords:
     """Records that the run should hold."""
     absent: int = 0
     """Those of them that it does not."""
+    last: int = 0
+    """The last block of which it should hold some."""
     open_end: bool = False
     """Whether it should hold more than is counted here: how many blocks it takes is not known."""
     whole: tuple[tuple[int, int], ...] = ()
@@ -56,6 +67,11 @@ class MissingRecords:
     def __bool__(self) -> bool:
         """Tell whether anything is absent."""
         return self.absent > 0
+
+    def blocks(self, last: int) -> frozenset[int]:
+        """Return the blocks up to the last one of which records are absent."""
+        gaps = (b for first, end in self.whole for b in range(first, min(end, last) + 1))
+        return frozenset((*gaps, *(block for block, _, _ in self.partial if block <= last)))
 
     @property
     def words(self) -> str:
@@ -82,12 +98,13 @@ def missing(info: RunInfo, records: Iterable[Placed]) -> MissingRecords:
     found: defaultdict[int, set[Slot]] = defaultdict(set)
     for record in records:
         found[record.block].add((record.cell, record.replica))
-    plan, tally = list(spans(info)), _Tally()
-    for first, end, slots in _until(plan, _last(info, plan, found)):
-        tally.span(first, end, slots, found)
+    plan, tally, last = list(spans(info)), _Tally(), 0
+    for first, last, slots in _until(plan, _last(info, plan, found)):
+        tally.span(first, last, slots, found)
     return MissingRecords(
         planned=tally.planned.total(),
         absent=tally.lost.total(),
+        last=last,
         open_end=info.plan.adaptive and info.status in CUT_OFF,
         whole=tuple(_merged(tally.whole)),
         partial=tuple(tally.partial),

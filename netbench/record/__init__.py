@@ -265,6 +265,9 @@ class Resumed:
     """Seconds that `--max-time +S` added; 0 where it was not given."""
     reopened: bool = False
     """Whether cells that had settled were measured again, because nothing else was left."""
+    again: tuple[int, ...] = ()
+    """Other blocks that were measured anew from then on, because records of them were missing; what
+    was left of them is set aside."""
 
     @property
     def extends(self) -> bool:
@@ -273,7 +276,7 @@ class Resumed:
 
     def sets_aside(self, block: int, number: int) -> bool:
         """Tell whether a record counts no more, because its block was measured anew."""
-        return block == self.block and number < self.number
+        return number < self.number and (block == self.block or block in self.again)
 
 
 @dataclass(frozen=True, slots=True)

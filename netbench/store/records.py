@@ -30,20 +30,32 @@ class RecordsRead:
     damage: Damage = field(default_factory=Damage)
     unread: str = ""
     """Why the file could not be read, or not to its end; empty if it could."""
+    torn: bool = False
+    """Whether the last line was cut short: the run was ended while it wrote."""
     set_aside: int = 0
     """Records of blocks that were measured anew."""
     numbers: set[int] = field(default_factory=set)
     """Of every record, those set aside included."""
     last: int = 0
     """The highest number of a record, that of a damaged line too where it can be read."""
+    place: tuple[int, int] = (0, 0)
+    """Block and number of the last record."""
     ordered: bool = True
-    """Whether the numbers ascend."""
+    """Whether blocks ascend, and numbers within each."""
 
-    def take(self, number: int) -> None:
-        """Note a record's number."""
-        self.ordered = self.ordered and number > self.last
-        self.last = max(self.last, number)
-        self.numbers.add(number)
+    def clear(self) -> None:
+        """Begin anew."""
+        self.damage.clear()
+        self.numbers.clear()
+        self.unread, self.torn, self.set_aside, self.last = "", False, 0, 0
+        self.place, self.ordered = (0, 0), True
+
+    def take(self, record: Record) -> None:
+        """Note a record."""
+        place = record.block, record.number
+        self.ordered, self.place = self.ordered and place > self.place, place
+        self.last = max(self.last, record.number)
+        self.numbers.add(record.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +89,32 @@ class LoadedRun:
         Raises:
             RunFolderError: what is there in place of the records is no regular file.
         """
-        self.damage.clear()
-        reading = self.reading
-        reading.unread, reading.set_aside, reading.last, reading.ordered = "", 0, 0, True
-        reading.numbers.clear()
+        self.reading.clear()
         check = RecordCheck(self.info.plan)
         for place, line in self._lines():
             try:
                 record = self._checked(line, check)
             except ValueError as exc:
                 self.damage.note(place, _unreadable_line(place, line, exc))
-                found = _NUMBER.match(line)
-                reading.last = max(reading.last, int(found[1]) if found else 0)
+                self.reading.torn = not line.endswith(b"\n")
+                found = None if self.reading.torn else _NUMBER.match(line)
+                self.reading.last = max(self.reading.last, int(found[1]) if found else 0)
                 continue
-            reading.take(record.number)
+            self.reading.take(record)
             if self._counts(record):
                 yield record
             else:
-                reading.set_aside += 1
+                self.reading.set_aside += 1
+
+    def in_order(self) -> Iterator[Record]:
+        """Yield the same by block and number, whatever the order of the lines."""
+        for _ in self.records():
+            pass
+        ordered = self.reading.ordered
+        if ordered:
+            yield from self.records()
+        else:  # all at once in memory: lines were moved about, or blocks measured anew
+            yield from sorted(self.records(), key=lambda record: (record.block, record.number))
 
     def selected(self, numbers: Collection[int]) -> Iterator[Record]:
         """Yield the readable records with these numbers, without decoding the others."""

@@ -29,6 +29,7 @@ from netbench.spec import Role
 RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
 RAW: Final = "raw"
+_DIGITS: Final = 18  # of a record's number, and more than it has
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
 _NAME_LIMIT: Final = 70  # characters of the drivers that a folder's name holds
 _DRIVER_LIMIT: Final = 40  # characters of one driver in it
@@ -102,10 +103,17 @@ class RunFolder:
                     _end_last_line(file)
             for raw in (self.path / RAW).iterdir():
                 number = raw.name.partition("-")[0]
-                if number.isdecimal() and int(number) > last:
+                if _is_number(number) and int(number) > last:
                     raw.unlink()
         except OSError as exc:
             raise _unwritable(path, exc) from exc
+
+    def last_raw(self) -> int:
+        """Return the highest number of a record that has raw output; 0 without any."""
+        with suppress(OSError):
+            names = [raw.name.partition("-")[0] for raw in (self.path / RAW).iterdir()]
+            return max((int(name) for name in names if _is_number(name)), default=0)
+        return 0
 
     def append(self, record: Record) -> None:
         """Add one record, on disk when this returns; a line that does not fit is taken back."""
@@ -231,6 +239,10 @@ def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
         separators=(",", ":"),
     )
     return text.encode("utf-8", "replace")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < _DIGITS
 
 
 def _end_last_line(file: BinaryIO) -> None:
