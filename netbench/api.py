@@ -114,7 +114,7 @@ def load(path: str | PathLike[str]) -> Run:
         RunFolderError: missing, empty, not a run, damaged, or written by a newer schema.
     """
     folder = Path(path)
-    return Run(folder, store.load(folder).info)
+    return Run(folder, store.load(folder).shown)
 
 
 def measure(options: RunOptions | None = None, **plan: Any) -> Run:

@@ -29,6 +29,8 @@ STATUS: Final = {
 MANY_RETRANSMITS: Final = 1000
 """Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
 
+_COUNTED: Final = 20
+"""Distinct reasons that a warning counts one by one."""
 _REASONS: Final = 3
 """Damaged lines of which the reason is told."""
 
@@ -114,7 +116,9 @@ def _why(lost: Iterable[Trial]) -> str:
 def _counted(reasons: Counter[str]) -> str:
     """Return reasons with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return "; ".join(f"{reason} ({count})" for reason, count in ordered)
+    more = sum(count for _, count in ordered[_COUNTED:])
+    said = "; ".join(f"{reason} ({count})" for reason, count in ordered[:_COUNTED])
+    return f"{said}; other reasons ({more})" if more else said
 
 
 def _unfinished(info: RunInfo, blocks: int) -> Iterator[QualityWarning]:

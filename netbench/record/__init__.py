@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from netbench.errors import cut
 from netbench.record.histogram import Histogram
 from netbench.record.metrics import METRICS, Budget, Metric
 from netbench.record.observed import (
@@ -236,7 +237,7 @@ class ResumeDifference:
 
     def __str__(self) -> str:
         """Return `kernel.release: 6.1.0 when the run began, 6.12.1 now`."""
-        return f"{self.what}: {self.before} when the run began, {self.now} now"
+        return f"{self.what}: {cut(self.before)} when the run began, {cut(self.now)} now"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ MOST: Final = 1e18
 """In base SI units more than any quantity that netbench measures or counts."""
 LEAST: Final = 1e-18
 """Less than any of them that is not 0."""
+NAME: Final = 5_000
+"""Characters of the name of a driver, a probe or a suite; a path has 4,096 at most."""
 _MOST_BLOCKS: Final = 1_000_000
 """Blocks of a plan, with whatever extended it."""
 _BUCKETS: Final = 64 * PER_OCTAVE
@@ -172,6 +174,9 @@ def _of_plan(plan: PlanSummary) -> Iterator[str]:
 
 
 def _of_cells(plan: PlanSummary) -> Iterator[str]:
+    for name in {*plan.drivers, plan.suite, *(cell.probe for cell in plan.cells)}:
+        if len(name) > NAME:
+            yield f"plan: the name {cut(name)} cannot be"
     if plan.baseline not in plan.drivers:
         yield f"plan.baseline: {cut(plan.baseline)} is none of the plan's drivers"
     for things in (plan.drivers, plan.cells):

@@ -10,6 +10,7 @@ from msgspec.json import Decoder
 
 from netbench.errors import RunFolderError, cut
 from netbench.record import Record, RunInfo
+from netbench.record.bounds import SHOWN, bounded_value
 from netbench.record.checks import RecordCheck
 from netbench.record.damage import Damage
 from netbench.store.writing import RECORDS
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 LONGEST: Final = 1 << 25
 """Bytes of one record at most; one of ten drivers' rounds has some 100 kB."""
+_LONG: Final = 1 << 18
+"""Bytes of a line from which on some text in it may be too long."""
 _RECORD: Final = Decoder(Record)
 _NUMBER: Final = re.compile(rb'{"number":([0-9]{1,18}),')  # how a line of the records begins
 
@@ -65,6 +68,11 @@ class LoadedRun:
     path: Path
     info: RunInfo
     reading: RecordsRead = field(default_factory=RecordsRead)
+
+    @property
+    def shown(self) -> RunInfo:
+        """What reports show of `info`: the same, with no text that fills pages."""
+        return bounded_value(self.info, SHOWN)
 
     @property
     def damage(self) -> Damage:
@@ -129,7 +137,7 @@ class LoadedRun:
                 continue
             if not check.problem(record) and self._counts(record):
                 seen.add(record.number)
-                yield record
+                yield bounded_value(record) if len(line) > _LONG else record
 
     def _checked(self, line: bytes, check: RecordCheck) -> Record:
         """Return a line's record; `ValueError` says why it is none."""
@@ -141,7 +149,7 @@ class LoadedRun:
             problem = f"number: {record.number} is that of an earlier record"
         if problem:
             raise ValueError(problem)
-        return record
+        return bounded_value(record) if len(line) > _LONG else record
 
     def _counts(self, record: Record) -> bool:
         return not any(one.sets_aside(record.block, record.number) for one in self.info.resumed)

@@ -24,6 +24,7 @@ from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
+from netbench.record.bounds import bounded
 from netbench.spec import Role
 
 RUN: Final = "run.json"
@@ -230,8 +231,11 @@ def _why(path: Path, error: OSError) -> str:
 
 
 def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
-    """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode."""
-    document = to_builtins(value)
+    """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode.
+
+    Of a text that is too long to be of use the beginning is written.
+    """
+    document = bounded(to_builtins(value))
     text = json.dumps(
         redaction.value(document) if redaction else document,
         allow_nan=False,

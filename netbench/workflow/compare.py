@@ -46,7 +46,7 @@ def compare_folders(
     _check_common(runs)
     wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
     taken = [
-        measured(label, str(run.path), run.info, run.records(), run.damage)
+        measured(label, str(run.path), run.shown, run.records(), run.damage)
         for label, run in runs.items()
     ]
     for run in runs.values():

@@ -73,7 +73,7 @@ def report_run(
             f"--adr: {path / DECISION} is there already, and may hold its author's words",
             hint="move it away, or remove it",
         )
-    info = _budgeted(run.info, require, allow_undecided=allow_undecided)
+    info = _budgeted(run.shown, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
     code = _CUT_OFF.get(ending or "", analysis.exit_code)
     if not analysis.budgets_kept and code != Interrupted.exit_code:
