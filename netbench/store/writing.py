@@ -26,6 +26,7 @@ from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
 from netbench.record.bounds import bounded
 from netbench.spec import Role
+from netbench.system.files import check_regular
 
 RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
@@ -99,7 +100,8 @@ class RunFolder:
         """
         path = self.path / RECORDS
         try:
-            if path.exists():
+            if os.path.lexists(path):
+                check_regular(path)
                 with path.open("r+b") as file:
                     _end_last_line(file)
             for raw in (self.path / RAW).iterdir():
