@@ -11,8 +11,11 @@ from netbench.analysis.ceiling import beyond
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.frame import Frames, Trial
 from netbench.analysis.machine import drifts, of_machine
+from netbench.analysis.missing import MissingRecords
 from netbench.analysis.model import Ceiling, QualityWarning
+from netbench.errors import cut
 from netbench.record import RunInfo
+from netbench.record.damage import Damage
 from netbench.spec import options_of
 
 CONNTRACK_FULL: Final = 0.9
@@ -28,11 +31,35 @@ STATUS: Final = {
 MANY_RETRANSMITS: Final = 1000
 """Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
 
+_COUNTED: Final = 20
+"""Distinct reasons that a warning counts one by one."""
+_REASONS: Final = 3
+"""Damaged lines of which the reason is told."""
+
+
+def of_folder(missing: MissingRecords, damage: Damage | None) -> Iterator[QualityWarning]:
+    """Yield what a run folder lacks: records that were planned, and lines that are no record."""
+    if missing:
+        yield QualityWarning(
+            "missing-records",
+            missing.words,
+            "`netbench run --resume DIR` measures them; figures are made of the records that are "
+            "there",
+        )
+    if damage is not None and damage.lines:
+        is_are = "line is" if len(damage.lines) == 1 else "lines are"
+        yield QualityWarning(
+            "damaged-records",
+            f"{len(damage.lines):,} {is_are} no record of this run, and left out: {damage.named} "
+            f"of records.jsonl ({'; '.join(map(cut, damage.reasons[:_REASONS]))})",
+            "take records.jsonl from a copy of the folder, if there is one",
+        )
+
 
 def of_run(
     info: RunInfo, frames: Frames, ceilings: tuple[Ceiling, ...]
 ) -> tuple[QualityWarning, ...]:
-    """Return every warning about the run as a whole."""
+    """Return every warning about the run as a whole, what its folder lacks aside."""
     samples = frames.samples
     return (
         *_unfinished(info, frames.blocks),
@@ -91,7 +118,9 @@ def _why(lost: Iterable[Trial]) -> str:
 def _counted(reasons: Counter[str]) -> str:
     """Return reasons with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return "; ".join(f"{reason} ({count})" for reason, count in ordered)
+    more = sum(count for _, count in ordered[_COUNTED:])
+    said = "; ".join(f"{reason} ({count})" for reason, count in ordered[:_COUNTED])
+    return f"{said}; other reasons ({more})" if more else said
 
 
 def _unfinished(info: RunInfo, blocks: int) -> Iterator[QualityWarning]:

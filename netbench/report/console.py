@@ -30,7 +30,7 @@ from netbench.report.driver_table import DriverTable
 from netbench.report.labels import counted, joined, shared_by
 from netbench.report.sentences import baseline_check, engine_line, primaries
 from netbench.report.stopping import extension
-from netbench.report.validity import FAILED, SHORT, doubts
+from netbench.report.validity import FAILED, OF_FOLDER, SHORT, doubts, lacking
 
 _NAMED: Final = 3  # reasons why there is no number that are given
 
@@ -61,7 +61,7 @@ def terminal(
         *paragraphs(["; ".join(Badges(info, analysis, digest).lines())]),
         DriverTable(path_rows(info, analysis, digest)),
         FittingLine(_certainty(analysis)),
-        *paragraphs(_without_number(analysis, digest), "red"),
+        *paragraphs([*lacking(analysis), *_without_number(analysis, digest)], "red"),
         *(everything(info, analysis, digest) if verbose else ()),
         *paragraphs(_all_warnings(analysis) if verbose else _warnings(analysis), "yellow"),
         *budget_lines(budgets.outcome(info, analysis), budgets.ordered(analysis)),
@@ -97,7 +97,7 @@ def _without_number(analysis: Analysis, digest: Digest) -> Iterator[str]:
 
 def _warnings(analysis: Analysis) -> Iterator[str]:
     """Yield how many warnings there are, and each kind in a few words."""
-    found = [doubt for doubt in doubts(analysis) if doubt.kind != FAILED]
+    found = [doubt for doubt in doubts(analysis) if doubt.kind not in (FAILED, *OF_FOLDER)]
     kinds = dict.fromkeys(doubt.kind for doubt in found)
     if kinds:
         named = ", ".join(SHORT.get(kind, kind.replace("-", " ")) for kind in kinds)

@@ -31,6 +31,8 @@ SIGNS: Final[dict[Validity, str]] = {
     Validity.NOT_COMPARABLE: "✗",
 }
 SHORT: Final[dict[str, str]] = {
+    "missing-records": "records that were planned are missing",
+    "damaged-records": "lines of the records are damaged",
     "steal": "CPU time was stolen by the hypervisor",
     "frequency": "the CPUs changed their clock",
     "neighbour": "something else used the machine",
@@ -61,6 +63,8 @@ SHORT: Final[dict[str, str]] = {
     "engine-lost": "the engine stopped answering",
 }
 """Warnings in a few words, by kind."""
+OF_FOLDER: Final = ("missing-records", "damaged-records")
+"""Warnings of what the run folder lacks: outputs that only count warnings say these in full."""
 FAILED: Final = "failed-trials"
 SHOWN_ELSEWHERE: Final = frozenset({FAILED, "running", "out-of-time", "interrupted", "engine-lost"})
 """Warnings that the stamp says from better sources."""
@@ -192,6 +196,15 @@ def doubts(analysis: Analysis) -> tuple[RunWarning, ...]:
             advice=capital(warning.advice.rstrip(".")),
         )
         for warning, whom in found.items()
+    )
+
+
+def lacking(analysis: Analysis) -> tuple[str, ...]:
+    """Return what the run folder lacks, a sentence each."""
+    return tuple(
+        f"{plain(capital(warning.message))}."
+        for warning in analysis.warnings
+        if warning.kind in OF_FOLDER
     )
 
 

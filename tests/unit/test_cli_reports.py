@@ -120,7 +120,8 @@ def test_a_run_that_ended_before_its_first_trial_has_a_report(
     made = RunFolder.create(tmp_path / "reports", RUN.info.plan.drivers, RUN.info)
     done = program("report", str(made.path))
 
-    assert done.code == 0, done.stderr
+    assert done.code == 3, done.stderr
+    assert "9 of 9 planned records are missing" in done.stdout
     assert (made.path / "report.html").exists()
 
 

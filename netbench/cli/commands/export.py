@@ -10,7 +10,7 @@ import typer
 from netbench import api, report
 from netbench.cli import commands as shared
 from netbench.cli.output import say
-from netbench.errors import ConfigurationError
+from netbench.errors import INCOMPLETE, ConfigurationError
 from netbench.store import file_problem, json_text, write_whole
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def export(
             metavar="FILE", help="File to write; default: standard output.", parser=shared.place
         ),
     ] = None,
-) -> None:
+) -> int:
     """Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.
+
+    Exit code 3 if records are missing that the run was to have.
 
     md is the text of summary.md, adr that of decision.md without its figure and links.
 
@@ -58,12 +60,15 @@ def export(
     content = _content(run, kind, table or "trials")
     for note in run.notes:
         say(f"netbench: {note}")
+    if run.missing:
+        say(f"netbench: {run.missing.words}")
     if output is not None:
         write_whole(output, content)
         say(f"netbench: {kind} written to {output}")
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
+    return INCOMPLETE if run.missing else 0
 
 
 def _check(kind: str, table: str | None, output: Path | None) -> None:

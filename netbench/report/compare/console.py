@@ -14,6 +14,7 @@ from netbench.report.compare import differences, labels
 from netbench.report.compare.tables import Fitted, Row
 from netbench.report.console_text import STYLES, budget_lines, styled
 from netbench.report.labels import DECIDED
+from netbench.report.validity import lacking
 
 _MOST: Final = 12
 """Rows of a table; of more, those without a change are only counted."""
@@ -30,6 +31,10 @@ def terminal(comparison: RunComparison) -> Group:
         *(part for one in comparison.pairings for part in _changes(one, comparison.margin)),
         Text(""),
         *styled(map(labels.run_line, comparison.runs), "dim"),
+        *styled(
+            (f"! {run.label}: {one}" for run in comparison.runs for one in lacking(run.analysis)),
+            "yellow",
+        ),
         *(part for one in comparison.pairings for part in _differences(one)),
         *styled([said] if said else [], "yellow"),
         *styled([labels.CAUTION], "dim"),
