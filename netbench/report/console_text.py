@@ -118,8 +118,9 @@ class FittingTable:
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines that fit."""
-        yield Text("")
-        yield from styled(wrapped(self.title, options.max_width), "bold")
+        if self.title:
+            yield Text("")
+            yield from styled(wrapped(self.title, options.max_width), "bold")
         made = self._aligned()
         fits = all(line.cell_len <= options.max_width for line in made)
         yield from made if fits else self._sentences(options.max_width)
@@ -143,8 +144,10 @@ class FittingTable:
         for row in self.rows:
             texts = [as_text(cell).plain.replace(" ", GLUE) for cell in row]
             named = zip(self.columns[self.keys :], texts[self.keys :], strict=True)
-            figures = ", ".join(f"{name.replace(' ', GLUE)}{GLUE}{text}" for name, text in named)
-            who = ", ".join(as_text(cell).plain for cell in row[: self.keys])
+            figures = ", ".join(
+                f"{name.replace(' ', GLUE)}{GLUE}{text}" for name, text in named if text
+            )
+            who = ", ".join(filter(None, (as_text(cell).plain for cell in row[: self.keys])))
             found += styled(wrapped(f"{who}: {figures}", width))
         return found
 
