@@ -10,7 +10,6 @@ run.frame().groupby(["driver", "metric"])["value"].median()
 run.contrasts().query("primary")
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from netbench import store
 from netbench.analysis import Analysis, analyse
+from netbench.analysis.missing import MissingRecords, missing
 from netbench.record import Record, RunInfo
 from netbench.workflow.options import RunOptions
 
@@ -45,17 +45,27 @@ class Run:
         """The driver that the others are compared with."""
         return self.info.plan.baseline
 
-    @cached_property
+    @property
     def notes(self) -> tuple[str, ...]:
         """What could not be read of the records; empty for a sound run."""
+        return self._kept[0]
+
+    @property
+    def missing(self) -> MissingRecords:
+        """The records that are absent although the run's plan and its status call for them."""
+        return self._kept[1]
+
+    @cached_property
+    def _kept(self) -> tuple[tuple[str, ...], MissingRecords]:
         source = store.load(self.path)
-        deque(source.records(), maxlen=0)
-        return tuple(source.notes)
+        absent = missing(self.info, source.records())
+        return tuple(source.notes), absent
 
     @cached_property
     def analysis(self) -> Analysis:
         """Everything that can be said of the run, as plain values."""
-        return analyse(self.info, self.records())
+        source = store.load(self.path)
+        return analyse(self.info, source.records(), source.damage)
 
     def records(self) -> Iterator[Record]:
         """Yield every readable record, one at a time, in the order in which they were written."""
@@ -104,7 +114,7 @@ def load(path: str | PathLike[str]) -> Run:
         RunFolderError: missing, empty, not a run, damaged, or written by a newer schema.
     """
     folder = Path(path)
-    return Run(folder, store.load(folder).info)
+    return Run(folder, store.load(folder).shown)
 
 
 def measure(options: RunOptions | None = None, **plan: Any) -> Run:

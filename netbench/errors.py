@@ -21,6 +21,17 @@ from typing import Final
 
 NOT_KEPT: Final = 1
 """Exit code where a `--require` budget is not met, or not decided and that is not allowed."""
+INCOMPLETE: Final = 3
+"""Exit code where something that was asked for failed, is not possible here, or is missing."""
+
+
+_LONGEST: Final = 2000
+"""Characters of one problem that are told."""
+
+
+def cut(text: str, most: int = 200) -> str:
+    """Return a text; of one that is longer than `most` the beginning, and how long it is."""
+    return text if len(text) <= most else f"{text[:most]}… (cut: {len(text):,} characters)"
 
 
 class NetbenchError(Exception):
@@ -31,10 +42,10 @@ class NetbenchError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         """`message` says what failed and why, `hint` names the command or setting that fixes it."""
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.problems: tuple[str, ...] = (message,)
+        self.message = cut(message, _LONGEST)
+        super().__init__(self.message)
+        self.hint = cut(hint, _LONGEST)
+        self.problems: tuple[str, ...] = (self.message,)
 
 
 class ConfigurationError(NetbenchError):
@@ -46,7 +57,8 @@ class ConfigurationError(NetbenchError):
     def __init__(self, *problems: str, hint: str = "") -> None:
         """Take every problem found, in the order the user wrote them."""
         super().__init__("; ".join(problems), hint=hint)
-        self.problems = problems
+        self.problems = tuple(cut(problem, _LONGEST) for problem in problems)
+        self.message = "; ".join(self.problems)
 
 
 class RunFolderError(NetbenchError):

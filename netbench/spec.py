@@ -178,3 +178,14 @@ class CpuTopology:
     """Logical CPUs we may run on, ascending."""
     cores: tuple[tuple[int, ...], ...] = field(default=())
     """Logical CPUs grouped by physical core, only usable ones; empty where unknown."""
+
+
+ENGINES: Final = ("auto", "docker", "netns")
+"""What --engine takes."""
+
+
+def engine_problem(kind: str) -> str | None:
+    """Return what is wrong with a value of --engine; None if it is one."""
+    if kind in ENGINES:
+        return None
+    return f"--engine must be one of {', '.join(ENGINES)}, not {kind!r}"

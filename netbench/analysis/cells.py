@@ -15,6 +15,9 @@ from netbench.record import METRICS, PlanSummary
 
 NOT_REACHED: Final = "not reached before the run ended"
 
+REASONS: Final = 20
+"""Distinct reasons of one cell that are named."""
+
 
 def summarise(
     frames: Frames, plan: PlanSummary, used_up: Mapping[tuple[str, int, Key], str]
@@ -79,5 +82,12 @@ def _summary(
         trials=len(points),
         failures=outcomes.count("failure"),
         skips=outcomes.count("skip"),
-        reasons=(NOT_REACHED,) if trials is None else tuple(dict.fromkeys(reasons)),
+        reasons=(NOT_REACHED,) if trials is None else _distinct(reasons),
     )
+
+
+def _distinct(reasons: Sequence[str]) -> tuple[str, ...]:
+    """Return each reason once; of very many the first."""
+    found = tuple(dict.fromkeys(reasons))
+    more = len(found) - REASONS
+    return (*found[:REASONS], f"and {more} other reasons") if more > 0 else found

@@ -23,6 +23,7 @@ from netbench.analysis.digest_model import (
 )
 from netbench.analysis.driver_counts import DriverCounts
 from netbench.analysis.model import Analysis
+from netbench.errors import cut
 from netbench.probes.iperf3.search import GOALS
 from netbench.record import FactValue, Failure, Record, Sample
 from netbench.spec import Arm, Role
@@ -34,6 +35,11 @@ LINES: Final = 10
 DRAWN: Final = ("throughput", "rtt_p50")
 """Metrics by whose values the records are chosen that are drawn as lines."""
 COMMANDS: Final = 400  # distinct command lines that are kept
+PROBLEMS: Final = 300
+"""Distinct reasons, by driver and cell, that are told one by one."""
+REASON: Final = 500  # characters of why a record has no number
+EVIDENCE: Final = 4_000  # characters of what showed it
+WORDS: Final = 100  # of a command line
 SEARCHES: Final = 20
 """Rate searches of one driver in one cell that are drawn."""
 
@@ -79,13 +85,16 @@ class DigestCollector:
             self.rows.append(_row(record))
         if not isinstance(outcome, Sample):
             stage = outcome.stage if isinstance(outcome, Failure) else ""
-            key: _Problem = (driver, cell, outcome.kind, stage, outcome.reason)
-            self.problems.setdefault(key, outcome.evidence)
+            key: _Problem = (driver, cell, outcome.kind, stage, cut(outcome.reason, REASON))
+            if key not in self.problems and len(self.problems) >= PROBLEMS:
+                key = (driver, cell, outcome.kind, stage, "other reasons, in records.jsonl")
+            self.problems.setdefault(key, cut(outcome.evidence, EVIDENCE))
             self.how_often[key] += 1
         elif not record.replica:
             self._measured((driver, cell), record, outcome)
         for tool in record.tools:
-            self._command((record.cell.probe, tool.role, tool.argv), driver)
+            words = tuple(cut(word) for word in tool.argv[:WORDS])
+            self._command((record.cell.probe, tool.role, words), driver)
         return self.drivers[driver].add(record)
 
     def _measured(self, owner: Owner, record: Record, sample: Sample) -> None:
@@ -169,7 +178,7 @@ def _row(record: Record) -> RecordRow:
         values = tuple((m.metric, m.value, m.unit) for m in outcome.measurements)
     else:
         stage = f"{outcome.stage}: " if isinstance(outcome, Failure) else ""
-        note = f"{stage}{plain(outcome.reason)}"
+        note = f"{stage}{plain(cut(outcome.reason, REASON))}"
     pins = record.pins
     seen = [text for text in (pins.client_observed, pins.server_observed) if text is not None]
     client = next((tool for tool in record.tools if tool.role is Role.CLIENT), None)

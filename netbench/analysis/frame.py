@@ -7,11 +7,13 @@ from typing import Final, Literal
 
 from netbench.analysis.block_pairs import Key, Observed, Place, by_key, keep, place_of
 from netbench.analysis.model import TrialPoint
+from netbench.errors import cut
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
 from netbench.record import METRICS, Pins, PlanSummary, Record, Sample, SentinelReading, Skip
 from netbench.spec import Cell
 
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
+_REASON: Final = 500  # characters of why a record has no number
 _DELAYED: Final = "rtt_p50"  # the metric that the buffer delay is of
 _FACTS: Final = {
     "trial.steal": "steal",
@@ -167,7 +169,7 @@ def trial_of(record: Record) -> Trial:
         replica=record.replica,
         cell=record.cell,
         outcome=outcome.kind,
-        reason=None if isinstance(outcome, Sample) else outcome.reason,
+        reason=None if isinstance(outcome, Sample) else cut(outcome.reason, _REASON),
         by_design=isinstance(outcome, Skip) and outcome.by_design,
         started=record.clock.started,
         measuring=record.clock.measuring,

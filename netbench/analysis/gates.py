@@ -120,7 +120,7 @@ def _too_few_blocks(evidence: ContrastEvidence, _: Verdict) -> GateFinding | Non
     blocks, needed, machine = evidence.blocks, evidence.needed, evidence.machine
     if blocks >= needed:
         return None
-    message = f"{blocks} blocks with a value of both; a verdict needs {needed}"
+    message = reason = _few(evidence)
     advice = "run more blocks: `netbench run --resume DIR --blocks +N`"
     if machine is not None:
         counts = zip(machine.labels, evidence.counts, strict=True)
@@ -128,7 +128,13 @@ def _too_few_blocks(evidence: ContrastEvidence, _: Verdict) -> GateFinding | Non
         message = f"{few} of the {needed} blocks that a verdict needs of each run"
         advice = "run more blocks with --blocks"
     warning = QualityWarning("too-few-blocks", message, advice)
-    return warning, f"only {blocks} of {needed} needed blocks"
+    return warning, reason
+
+
+def _few(evidence: Evidence) -> str:
+    """Return `5 usable blocks, at least 6 needed`."""
+    blocks = evidence.blocks
+    return f"{blocks} usable block{'' if blocks == 1 else 's'}, at least {evidence.needed} needed"
 
 
 def _machine_moved(evidence: ContrastEvidence, stated: Verdict) -> GateFinding | None:
@@ -244,8 +250,7 @@ def _budget_doubts(
     machine, name, close = evidence.machine, evidence.baseline, evidence.clear
     between = machine is not None
     if evidence.blocks < evidence.needed:
-        few = f"only {evidence.blocks} of {evidence.needed} needed blocks"
-        yield few if between else f"{few}: run more with --blocks"
+        yield _few(evidence) if between else f"{_few(evidence)}: run more with --blocks"
     if stated is Standing.UNDECIDED:
         yield "the interval holds the bound: run more blocks with --blocks"
     if machine and machine.size and close <= machine.size:

@@ -64,7 +64,7 @@ def _steal(samples: list[Trial]) -> Iterator[QualityWarning]:
             "steal",
             f"the hypervisor took more than {share(STEAL_LIMIT, 0)} of CPU time in {len(high)} of "
             f"{len(samples)} records, at most {share(max(high))}",
-            "run on a quieter or a dedicated machine",
+            "use a host with pinned vCPUs, or one of your own",
         )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.errors import NOT_KEPT
+from netbench.analysis.missing import NOTHING_MISSING, MissingRecords
+from netbench.errors import INCOMPLETE, NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement
 
@@ -284,7 +285,7 @@ class OutcomeCounts:
     @property
     def exit_code(self) -> int:
         """Return 0 where every trial was measured or skipped by design, else 3."""
-        return 3 if self.failures or self.impossible else 0
+        return INCOMPLETE if self.failures or self.impossible else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +311,14 @@ class Analysis:
     budgets_kept: bool = True
     """Whether all of them are met, those that are not decided aside where that is allowed."""
     ceilings: tuple[Ceiling, ...] = ()
+    missing: MissingRecords = NOTHING_MISSING
 
     @property
     def exit_code(self) -> int:
-        """The exit code that the run calls for: that of its trials, unless a budget is not kept."""
-        return self.tally.exit_code if self.budgets_kept else NOT_KEPT
+        """The exit code that the run calls for: 1 where a budget is not kept, before 3.
+
+        It is 3 where something failed, is not possible here, or is missing although planned.
+        """
+        if not self.budgets_kept:
+            return NOT_KEPT
+        return INCOMPLETE if self.missing else self.tally.exit_code

@@ -11,6 +11,7 @@ from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings, saturated, saturations
 from netbench.analysis.contrasts import CellComparison, owed
 from netbench.analysis.frame import Collector, Frames, Trial, framed
+from netbench.analysis.missing import missing
 from netbench.analysis.model import (
     Analysis,
     Contrast,
@@ -22,6 +23,7 @@ from netbench.analysis.model import (
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecasts, settles
 from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
+from netbench.record.damage import Damage
 from netbench.spec import Cell, Path
 
 _ENDINGS: Final = {
@@ -35,17 +37,20 @@ _WHOLE_CELL: Final = ("described", "no-contrast")  # why a cell leaves with all 
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
-def analyse(info: RunInfo, records: Iterable[Record] | Collector) -> Analysis:
+def analyse(
+    info: RunInfo, records: Iterable[Record] | Collector, damage: Damage | None = None
+) -> Analysis:
     """Judge a run by METHOD's rules.
 
     `records` is read once, in any order, and only its numbers are kept; or a collector has them.
+    `damage` is what else was there; it may grow until the last record is read.
     Contrasts compare a driver with both baseline arms block by block; each of the m primary
     contrasts gets 0.05 / m of the error rate.
     """
-    return judged(info, framed(info.plan, records))
+    return judged(info, framed(info.plan, records), damage)
 
 
-def judged(info: RunInfo, frames: Frames) -> Analysis:
+def judged(info: RunInfo, frames: Frames, damage: Damage | None = None) -> Analysis:
     """Return all that can be said of a run by its frames."""
     plan = info.plan
     primary = multiplicity.size(plan, frames.skipped)
@@ -54,6 +59,7 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
     compared = _comparisons(frames, plan, alpha)
     budgets = judge_budgets(plan, frames)
     limits = ceilings(info, frames)
+    absent = missing(info, frames.trials)
     return Analysis(
         baseline=plan.baseline,
         primary_contrasts=primary,
@@ -64,12 +70,13 @@ def judged(info: RunInfo, frames: Frames) -> Analysis:
         cells=cells.summarise(frames, plan, used_up),
         points=frames.points,
         sentinel=machine.readings(frames.trials),
-        warnings=quality.of_run(info, frames, limits),
+        warnings=(*quality.of_folder(absent, damage), *quality.of_run(info, frames, limits)),
         measuring_share=quality.measuring_share(info, frames.trials),
         tally=_tally(frames.trials),
         budgets=budgets,
         budgets_kept=kept(budgets, allow_undecided=plan.allow_undecided),
         ceilings=limits,
+        missing=absent,
     )
 
 

@@ -6,11 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.ceiling import beyond
+from netbench.analysis.cell_key import CellKey
 from netbench.analysis.frame import Frames, Trial
 from netbench.analysis.machine import drifts, of_machine
+from netbench.analysis.missing import MissingRecords
 from netbench.analysis.model import Ceiling, QualityWarning
+from netbench.errors import cut
 from netbench.record import RunInfo
+from netbench.record.damage import Damage
 from netbench.spec import options_of
 
 CONNTRACK_FULL: Final = 0.9
@@ -26,11 +31,35 @@ STATUS: Final = {
 MANY_RETRANSMITS: Final = 1000
 """Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
 
+_COUNTED: Final = 20
+"""Distinct reasons that a warning counts one by one."""
+_REASONS: Final = 3
+"""Damaged lines of which the reason is told."""
+
+
+def of_folder(missing: MissingRecords, damage: Damage | None) -> Iterator[QualityWarning]:
+    """Yield what a run folder lacks: records that were planned, and lines that are no record."""
+    if missing:
+        yield QualityWarning(
+            "missing-records",
+            missing.words,
+            "`netbench run --resume DIR` measures them; figures are made of the records that are "
+            "there",
+        )
+    if damage is not None and damage.lines:
+        is_are = "line is" if len(damage.lines) == 1 else "lines are"
+        yield QualityWarning(
+            "damaged-records",
+            f"{len(damage.lines):,} {is_are} no record of this run, and left out: {damage.named} "
+            f"of records.jsonl ({'; '.join(map(cut, damage.reasons[:_REASONS]))})",
+            "take records.jsonl from a copy of the folder, if there is one",
+        )
+
 
 def of_run(
     info: RunInfo, frames: Frames, ceilings: tuple[Ceiling, ...]
 ) -> tuple[QualityWarning, ...]:
-    """Return every warning about the run as a whole."""
+    """Return every warning about the run as a whole, what its folder lacks aside."""
     samples = frames.samples
     return (
         *_unfinished(info, frames.blocks),
@@ -70,7 +99,7 @@ def incomplete(
     return (
         QualityWarning(
             "incomplete-blocks",
-            f"{len(lost)} of {len(blocks)} blocks have no value of both: {_counted(reasons)}",
+            f"{len(blocks) - len(lost)} of {len(blocks)} blocks usable: {_counted(reasons)}",
             "look at the evidence of the failed records; run more blocks with --blocks",
         ),
     )
@@ -89,7 +118,9 @@ def _why(lost: Iterable[Trial]) -> str:
 def _counted(reasons: Counter[str]) -> str:
     """Return reasons with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return "; ".join(f"{reason} ({count})" for reason, count in ordered)
+    more = sum(count for _, count in ordered[_COUNTED:])
+    said = "; ".join(f"{reason} ({count})" for reason, count in ordered[:_COUNTED])
+    return f"{said}; other reasons ({more})" if more else said
 
 
 def _unfinished(info: RunInfo, blocks: int) -> Iterator[QualityWarning]:
@@ -203,14 +234,16 @@ def _retransmits(info: RunInfo, frames: Frames) -> Iterator[QualityWarning]:
 
 def _many_retransmits(frames: Frames) -> Iterator[QualityWarning]:
     """Yield the drivers whose TCP sent many segments again: losses, not the CPU, set the rate."""
-    counted: defaultdict[str, list[float]] = defaultdict(list)
+    counted: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for point in frames.points:
-        if point.metric == "retransmits":
-            counted[point.driver].append(point.value)
-    medians = {driver: median(values) for driver, values in counted.items()}
-    many = {driver: found for driver, found in medians.items() if found >= MANY_RETRANSMITS}
-    if many:
-        named = ", ".join(f"{driver} {found:,.0f}" for driver, found in sorted(many.items()))
+        if point.metric == "retransmits" and not point.replica:
+            where = f"{point.probe} {CellKey(point.path, point.probe, point.placement).place}"
+            counted[where, point.driver].append(point.value)
+    medians = {owner: median(values) for owner, values in counted.items()}
+    many = {owner: found for owner, found in medians.items() if found >= MANY_RETRANSMITS}
+    places = grouped((where, f"{driver} {many[where, driver]:,.0f}") for where, driver in many)
+    if places:
+        named = "; ".join(f"{', '.join(found)} in {where}" for where, found in places.items())
         yield QualityWarning(
             "retransmits",
             f"TCP sent thousands of segments again in a session (median): {named}",

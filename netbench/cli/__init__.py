@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from textwrap import shorten
 from types import FrameType
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from typer.core import TyperGroup
 
 from netbench.cli import completion
 from netbench.cli.commands import COMMANDS, LISTS
+from netbench.cli.groups import CommandHelp
 from netbench.cli.output import let_go, report_error
 from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemExhausted
 from netbench.system.interrupts import ENDING
@@ -47,15 +47,15 @@ class _Commands(TyperGroup):
         name = "lists" if cmd_name in LISTS else cmd_name
         module = import_module(f"netbench.cli.commands.{name}")
         single = _typer()
-        single.command(cmd_name)(getattr(module, cmd_name))
+        examples = getattr(module, "EXAMPLES", None)
+        single.command(cmd_name, cls=CommandHelp, epilog=examples)(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, without loading them."""
         del ctx
-        room = formatter.width - 6 - max(map(len, COMMANDS))
         with formatter.section("Commands"):
-            formatter.write_dl([(name, shorten(text, room)) for name, text in COMMANDS.items()])
+            formatter.write_dl([*COMMANDS.items()])
 
 
 def _typer(**more: Any) -> typer.Typer:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.segment import Segment
     from rich.table import Table
 
-UNWRAPPED: Final = 100_000
-"""Columns in which every line fits."""
+_USUAL: Final = 80  # columns of a terminal that does not know its own
+_UNLIMITED: Final = 100_000  # columns where there is no terminal
 
 
 def print_json(document: object) -> None:
@@ -26,27 +26,42 @@ def print_json(document: object) -> None:
     _put(sys.stdout, json_text(document))
 
 
-def print_rich(renderable: Any, piped: int = 160) -> None:
-    """Print a rich renderable to stdout; text is no markup.
-
-    Where it is no terminal it is plain, and as wide as `piped` at most.
-    """
+def print_rich(renderable: Any) -> None:
+    """Print a rich renderable to stdout; text is no markup. In a pipe no line is wrapped."""
     from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
     from rich.segment import Segments  # noqa: PLC0415 -- same
 
-    console = Console(markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(width=piped, no_color=True, markup=False, emoji=False)
+    console = Console(width=_columns(), markup=False, emoji=False)
     with console.capture() as captured:
         if isinstance(renderable, str):
             console.print(printable(renderable), soft_wrap=True)
         else:
-            console.print(Segments(map(_harmless, console.render(renderable))))
-    _put(sys.stdout, captured.get())
+            console.print(Segments(map(_harmless, console.render(renderable))), crop=False)
+    text = captured.get()
+    lines = text.splitlines() if console.color_system is None else []
+    _put(sys.stdout, "".join(f"{line.rstrip()}\n" for line in lines) or text)
+
+
+def _columns() -> int:
+    """Return how wide lines may be: COLUMNS, else the terminal's width; without one, no limit."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL
+    except (OSError, ValueError):
+        return _UNLIMITED
 
 
 def _harmless(segment: "Segment") -> "Segment":
     return segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def one_screen() -> bool:
+    """Return whether stdout and stderr are one file: a terminal, a pipe, or a log."""
+    with suppress(OSError, ValueError):
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    return False
 
 
 def table(*headings: str) -> "Table":
@@ -96,7 +111,10 @@ def report_error(error: NetbenchError, *, as_json: bool) -> None:
 
         from netbench.documents import ErrorDocument, ErrorRow  # noqa: PLC0415 -- same
 
-        print_json(ErrorDocument(1, convert(error, ErrorRow, from_attributes=True)))
+        try:
+            print_json(ErrorDocument(1, convert(error, ErrorRow, from_attributes=True)))
+        except OSError:  # that may be the error: stderr has it
+            let_go(sys.stdout)
     if len(error.problems) == 1:
         say(f"netbench: {error.problems[0]}")
     else:

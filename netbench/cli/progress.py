@@ -1,5 +1,6 @@
-"""Progress on stderr: a live line on a terminal, plain lines elsewhere, nothing if quiet."""
+"""Progress on stderr: one live line on a terminal, a plain line a block elsewhere, or nothing."""
 
+import os
 import sys
 import time
 from collections import defaultdict
@@ -26,6 +27,8 @@ from netbench.workflow.options import Observer
 if TYPE_CHECKING:
     from rich.text import Text
 
+_DUMB = ("", "dumb", "unknown")
+"""Kinds of terminals that cannot draw a line anew."""
 _FAR = 1000  # blocks from which on a forecast says no number
 _NAMED = 4  # cells that are named one by one where several are left
 
@@ -40,20 +43,22 @@ class ProgressCounts:
         self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
         self._seen: set[tuple[int, int]] = set()
         """Blocks and positions with a record; another attempt adds none."""
-        self._began = time.monotonic()
+        self._began = self._last = time.monotonic()
         self._end: float | None = None
         """When the run ends by the last forecast, on the same clock."""
-        self._values: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+        self._values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        """By measure and driver."""
 
     def add(self, record: Record) -> None:
         """Count one record."""
         self._seen.add((record.block, record.position))
+        self._last = time.monotonic()
         if not isinstance(record.outcome, Sample) or record.replica:
             return
         for measurement in record.outcome.measurements:
             if METRICS[measurement.metric].primary:
-                key = (measurement.metric, record.cell.placement.value, record.cell.driver)
-                self._values[key].append(measurement.value)
+                measure = f"{_place(record.cell)} {measurement.metric}"
+                self._values[measure, record.cell.driver].append(measurement.value)
 
     def judged(self, event: BlockJudged) -> None:
         """Take the forecast, which tells more than the plan."""
@@ -62,25 +67,22 @@ class ProgressCounts:
 
     @property
     def left(self) -> str:
-        """Time left, by the forecast where there is one, else by the pace so far."""
-        now, done = time.monotonic(), len(self._seen)
+        """Time left, by the forecast where there is one, else by the pace; empty at first."""
         if self._end is not None:
-            return units.duration(max(0.0, self._end - now))
+            return units.duration(max(0.0, self._end - time.monotonic()))
+        done = len(self._seen)
         if not done:
-            return "…"
-        return units.duration((now - self._began) / done * max(0, self._total - done))
-
-    @property
-    def share(self) -> float:
-        """Share of the planned records that are done."""
-        return min(1.0, len(self._seen) / self._total) if self._total else 1.0
+            return ""
+        pace = (self._last - self._began) / done
+        end = self._last + pace * max(0, self._total - done)
+        return units.duration(max(0.0, end - time.monotonic()))
 
     def medians(self) -> str:
-        """Return running medians by metric, placement and driver, on one line."""
+        """Return running medians by cell, metric and driver, on one line."""
         parts: defaultdict[str, list[str]] = defaultdict(list)
-        for (metric, placement, driver), values in sorted(self._values.items()):
-            shown = units.quantity(median(values), METRICS[metric].unit)
-            parts[f"{metric}@{placement}"].append(f"{driver} {shown}")
+        for (measure, driver), values in sorted(self._values.items()):
+            unit = METRICS[measure.rpartition(" ")[2]].unit
+            parts[measure].append(f"{driver} {units.quantity(median(values), unit)}")
         return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
 
 
@@ -123,75 +125,117 @@ def _place(cell: Cell) -> str:
 
 
 class PlainProgress(ProgressCounts):
-    """A line when a block begins and ends, and one for each failure."""
+    """A line when the first block begins, one for each block that ends, and one for each failure.
+
+    Of a block whose cells are judged the line waits for that.
+    """
+
+    def __init__(self, plan: Plan, done: int = 0) -> None:
+        """Take the plan, `done` records of which were there before."""
+        super().__init__(plan, done)
+        self._adaptive = plan.adaptive
+        self._block, self._last_block = "", False
 
     def show(self, event: Event) -> None:
         """Print what a log should keep."""
         match event:
             case BlockStarted(number, total, trials):
-                records = f"{trials} record{'' if trials == 1 else 's'}"
-                say(f"block {number} of {self.most}{total}: {records}; left {self.left}")
+                first, self._last_block = not self._block, number == total
+                self._block = f"block {number} of {self.most}{total}"
+                if first:
+                    say(f"{self._block}: {trials} record{'' if trials == 1 else 's'}")
             case TrialFinished(record):
                 self.add(record)
                 if isinstance(record.outcome, Failure):
                     failed = f"failed ({record.outcome.stage}): {record.outcome.reason}"
                     say(f"  {_cell(record)}: {failed}")
-            case BlockFinished(number, seconds, _):
-                say(f"  {seconds:.1f} s; medians: {self.medians()}")
+            case BlockFinished(_, seconds, _):
+                self._block += f": {seconds:.1f} s"
+                if not self._adaptive:
+                    self._end_block([] if self._last_block else [f"left {self.left}"])
             case BlockJudged(_, ruling, _, seconds):
                 self.judged(event)
-                for line in standing(ruling, seconds):
-                    say(f"  {line}")
+                self._end_block(standing(ruling, seconds))
             case _:
                 pass
 
+    def _end_block(self, said: list[str]) -> None:
+        medians = self.medians()
+        say("; ".join([self._block, *said, *([f"medians: {medians}"] if medians else [])]))
+
 
 class LiveProgress(ProgressCounts):
-    """One live region: the bar, what is running, time left, running medians."""
+    """One live line: the block, what is running, what is left to decide, and the time that takes.
+
+    Where it is too wide it says less, in a fixed order: first the cells that are left are counted
+    instead of named, then what is running goes, then what is left, at last the time.
+    """
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` records of which were there before; `live` opens the region."""
+        """Take the plan, `done` records of which were there before; `live` opens the line."""
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
         super().__init__(plan, done)
-        self._block = self._running = self._standing = ""
-        self.live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
+        self._block = self._running = ""
+        self._ruling: Ruling | None = None
+        console = Console(stderr=True)
+        self.live = Live(
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+            get_renderable=lambda: self._text(console.width),
+        )
 
     def show(self, event: Event) -> None:
-        """Redraw."""
+        """Take an event; the line is drawn anew by the clock."""
         match event:
             case BlockStarted(number, total, _):
                 self._block = f"block {number} of {self.most}{total}"
                 self._running = "bringing pairs up"
             case TrialStarted(step, attempt):
                 again = f", attempt {attempt}" if attempt > 1 else ""
-                self._running = f"{_place(step.cell)}, all arms{again}"
+                self._running = f"{_place(step.cell)}{again}"
             case TrialFinished(record):
                 self.add(record)
                 if isinstance(record.outcome, Failure):
-                    self._print(f"{_cell(record)}: failed: {record.outcome.reason}")
-            case BlockJudged(_, ruling, _, seconds):
+                    line = printable(f"{_cell(record)}: failed: {record.outcome.reason}")
+                    self.live.console.print(line, markup=False, emoji=False, highlight=False)
+            case BlockJudged(_, ruling, _, _):
                 self.judged(event)
-                *settled, self._standing = standing(ruling, seconds)
-                for line in settled:
-                    self._print(line)
+                self._ruling = ruling
             case _:
                 pass
-        self.live.update(self._text())
 
-    def _print(self, line: str) -> None:
-        self.live.console.print(printable(line), markup=False, emoji=False, highlight=False)
+    def line(self, width: int) -> str:
+        """Return the longest form of the line that is not wider than `width`."""
+        named, counted = self._left()
+        forms = (
+            (self._block, self._running, named, self._time()),
+            (self._block, self._running, counted, self._time()),
+            (self._block, counted, self._time()),
+            (self._block, self._time()),
+        )
+        said = (" · ".join(filter(None, form)) for form in forms)
+        return next((line for line in said if len(line) <= width), self._block)
 
-    def _text(self) -> "Text":
+    def _left(self) -> tuple[str, str]:
+        """Return what is left to decide, by name and by number; empty before the first ruling."""
+        left = self._ruling.left if self._ruling is not None else ()
+        if not left:
+            return "", ""
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        number = f"{len(left)} cell{'' if len(left) == 1 else 's'}"
+        return f"to decide: {', '.join(map(_forecast, left[:_NAMED]))}{more}", f"{number} to decide"
+
+    def _time(self) -> str:
+        left = self.left
+        return f"{self.most}{left} left" if left else ""
+
+    def _text(self, width: int) -> "Text":
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import
 
-        width = 28
-        done = round(self.share * width)
-        head = f"{'━' * done}{'─' * (width - done)} {self._block} · {self._running}"
-        lines = [f"{head} · left {self.left}", *self.medians().split("; ")]
-        lines += [self._standing] if self._standing else []
-        return RichText(printable("\n".join(lines)), overflow="ellipsis")
+        return RichText(printable(self.line(width)), no_wrap=True, overflow="ignore")
 
 
 class TerminalObserver(Observer):
@@ -200,6 +244,7 @@ class TerminalObserver(Observer):
     def __init__(self, *, quiet: bool = False) -> None:
         """Show no progress where `quiet`; messages are shown all the same."""
         self._quiet = quiet
+        self.informed = False  # whether a line of progress, such as the engine's, was printed
 
     def say(self, line: str) -> None:
         """Print a message."""
@@ -209,6 +254,7 @@ class TerminalObserver(Observer):
         """Print a line of progress."""
         if not self._quiet:
             say(line)
+            self.informed = True
 
     @contextmanager
     def progress(self, plan: Plan, done: int) -> Iterator[Callable[[Event], None]]:
@@ -216,12 +262,18 @@ class TerminalObserver(Observer):
         if self._quiet:
             with super().progress(plan, done) as show:
                 yield show
-        elif sys.stderr.isatty():
+        elif _is_live():
             progress = LiveProgress(plan, done)
             with progress.live:
                 yield progress.show
         else:
             yield PlainProgress(plan, done).show
+
+
+def _is_live() -> bool:
+    """Return whether a line on stderr can be drawn anew, and may."""
+    dumb = os.environ.get("TERM", "").lower() in _DUMB
+    return sys.stderr.isatty() and not dumb and not os.environ.get("NO_COLOR")
 
 
 def _cell(record: Record) -> str:

@@ -135,6 +135,8 @@ class ComparedRun(Struct, frozen=True):
     label: str
     folder: str
     engine: str
+    warnings: tuple[QualityWarning, ...]
+    """About the run as a whole."""
 
 
 class DifferenceRow(Struct, frozen=True):

@@ -105,10 +105,10 @@ MACVLANS: Final[tuple[Driver, ...]] = (
     _child(
         "macvlan",
         "vepa",
-        "from its own host; from its pair, unless the switch sends frames back (hairpin)",
+        "from its own host; from its pair, unless the switch has hairpin mode",
         _APART,
         apart=Closed(
-            "isolated by design: the LAN's switch does not send frames back (no hairpin)",
+            "isolated by design: the LAN's switch does not send frames back (no hairpin mode)",
             Proof.CONNECT,
         ),
     ),
@@ -133,7 +133,7 @@ IPVLANS: Final[tuple[Driver, ...]] = (
             route=ROUTED_BY_DEVICE,
         )
         for mode, firewall in (
-            ("l3", "what comes in skips the host's firewall"),
+            ("l3", "incoming packets skip the host's firewall"),
             ("l3s", "through the host's firewall both ways"),
         )
     ),

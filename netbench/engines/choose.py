@@ -2,6 +2,7 @@
 
 from netbench.engines.base import NO_OPTIONS, Engine, EngineOptions
 from netbench.errors import ConfigurationError, EngineUnavailable
+from netbench.spec import engine_problem
 
 _DOCTOR = "`netbench doctor` shows what is missing and the commands that fix it"
 
@@ -14,8 +15,10 @@ def open_engine(kind: str, run: str, options: EngineOptions = NO_OPTIONS) -> Eng
 
     Raises:
         EngineUnavailable: none can be used; with every reason.
-        ConfigurationError: the engine lacks what an option asks for.
+        ConfigurationError: there is no such kind, or the engine lacks what an option asks for.
     """
+    if problem := engine_problem(kind):
+        raise ConfigurationError(problem)
     if kind == "netns":
         return _netns(run, options, "asked for")
     wanted = kind == "docker" or options.context is not None

@@ -1,6 +1,7 @@
 """More blocks or more time for a run that is there: `--resume DIR --blocks +10`."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,6 +10,11 @@ from netbench.plan.model import Plan
 from netbench.plan.suite import MOST_BLOCKS
 from netbench.record import FactValue
 
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,20}")
+_DECIMAL: Final = re.compile(
+    r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?"
+)
+"""Numbers in the digits 0 to 9: Python reads others too, and underscores between them."""
 EXTENDS: Final = "+"
 """Sign before a number of an option that extends a run."""
 EXTENDING: Final = {
@@ -20,19 +26,13 @@ EXTENDING: Final = {
 
 def whole_number(text: str, low: int, high: int) -> int | None:
     """Return a whole number between two bounds, those included; None for any other text."""
-    try:
-        value = int(text)
-    except ValueError:
-        return None
-    return value if low <= value <= high else None
+    value = int(text) if _WHOLE.fullmatch(text.strip()) else None
+    return value if value is not None and low <= value <= high else None
 
 
 def positive(text: str) -> float | None:
     """Return a finite number above 0; None for any other text."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text) if _DECIMAL.fullmatch(text.strip()) else 0.0
     return value if 0 < value < math.inf else None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 from netbench.drivers import Driver
-from netbench.errors import ConfigurationError
+from netbench.errors import ConfigurationError, cut
 from netbench.plan.drivers import driver_named
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.suite import LEAST_BLOCKS
@@ -255,7 +255,7 @@ def _drivers(kept: PlanSummary, problems: list[str]) -> tuple[Driver, ...]:
         try:
             found.append(driver_named(name))
         except ConfigurationError as exc:
-            problems += exc.problems
+            problems += map(cut, exc.problems)
     return tuple(found)
 
 
@@ -264,12 +264,12 @@ def _probes(kept: PlanSummary, problems: list[str]) -> dict[str, AnyProbe]:
     for probe in kept.probes:
         kind = PROBES.get(probe.kind)
         if kind is None:
-            problems.append(f"this netbench has no probe {probe.kind!r}")
+            problems.append(f"this netbench has no probe {cut(probe.kind)!r}")
             continue
         try:
             found[probe.name] = kind(**dict(probe.parameters))
         except (ConfigurationError, TypeError) as exc:
-            problems.append(f"this netbench cannot make the probe {probe.name!r}: {exc}")
+            problems.append(f"this netbench cannot make the probe {cut(probe.name)!r}: {exc}")
     unknown = sorted({cell.probe for cell in kept.cells} - {probe.name for probe in kept.probes})
-    problems += [f"the folder does not say how {name!r} was configured" for name in unknown]
+    problems += [f"the folder does not say how {cut(name)!r} was configured" for name in unknown]
     return found

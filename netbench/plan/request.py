@@ -16,10 +16,9 @@ from netbench.plan.model import DEFAULT_MARGIN, DEFAULT_PRECISION, Plan, cells_o
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
 from netbench.record import Budget
-from netbench.spec import CpuTopology, Path, Placement
+from netbench.spec import CpuTopology, Path, Placement, engine_problem
 
 T = TypeVar("T")
-ENGINES: Final = ("auto", "docker", "netns")
 DEFAULT_DRIVERS: Final = "host,bridge"
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
@@ -90,9 +89,8 @@ class _Parser:
         self._baseline = self._reference() if self._drivers else ""
         self._sound = not self._problems and not path_problems
         """Whether it is known what is compared, and on which paths."""
-        if options.engine not in ENGINES:
-            offered = ", ".join(ENGINES)
-            self._problems.append(f"--engine must be one of {offered}, not {options.engine!r}")
+        engine = engine_problem(options.engine)
+        self._problems += [engine] if engine else []
         self._problems += [*suite_problems, *path_problems]
         self._kinds = self._suite.kinds(self._paths, options.pin) if self._suite else ()
 

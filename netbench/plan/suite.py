@@ -192,15 +192,17 @@ def _cells(
     found: dict[tuple[str, Placement], tuple[bool, int | None]] = {}
     if not top.values.get("cell"):
         top.note("cell", "a suite needs at least one [[cell]] with probe and placement")
+    broken = [name for name in top.inner("probes").values if name not in probes]
     for table in top.tables("cell"):
         table.check_keys(_CELL)
         wanted = f"must be one of {', '.join(probes)}"
-        name = table.take("probe", None, lambda v: v in list(probes), wanted)
+        # What is wrong with a probe has been noted where it stands.
+        name = table.take("probe", None, lambda v: v in [*probes, *broken], wanted)
         placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
         weight = _weight(table)
         if (name, placement) in found and table.right:
             table.note_repeated(f"{name} {placement}")
-        if name is not None:
+        if name in probes:
             found[name, placement] = weight
     return found
 

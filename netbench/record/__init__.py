@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from netbench.errors import cut
 from netbench.record.histogram import Histogram
 from netbench.record.metrics import METRICS, Budget, Metric
 from netbench.record.observed import (
@@ -236,7 +237,7 @@ class ResumeDifference:
 
     def __str__(self) -> str:
         """Return `kernel.release: 6.1.0 when the run began, 6.12.1 now`."""
-        return f"{self.what}: {self.before} when the run began, {self.now} now"
+        return f"{self.what}: {cut(self.before)} when the run began, {cut(self.now)} now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,9 @@ class Resumed:
     """Seconds that `--max-time +S` added; 0 where it was not given."""
     reopened: bool = False
     """Whether cells that had settled were measured again, because nothing else was left."""
+    again: tuple[int, ...] = ()
+    """Other blocks that were measured anew from then on, because records of them were missing; what
+    was left of them is set aside."""
 
     @property
     def extends(self) -> bool:
@@ -273,7 +277,7 @@ class Resumed:
 
     def sets_aside(self, block: int, number: int) -> bool:
         """Tell whether a record counts no more, because its block was measured anew."""
-        return block == self.block and number < self.number
+        return number < self.number and (block == self.block or block in self.again)
 
 
 @dataclass(frozen=True, slots=True)

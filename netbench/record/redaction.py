@@ -53,14 +53,14 @@ class Redaction:
         """Return a value as JSON has it with every text in it redacted, keys apart.
 
         A text that is nothing but the name of a host or user stays: it is a word of the schema's
-        that somebody is called by.
+        that somebody is called by. So does a unit, of which a word is a part.
         """
         if isinstance(value, str):
             return value if value in self.names else self.text(value)
         if isinstance(value, list | tuple):
             return [self.value(one) for one in value]
         if isinstance(value, dict):
-            return {key: self.value(one) for key, one in value.items()}
+            return {key: one if key == "unit" else self.value(one) for key, one in value.items()}
         return value
 
     def _stand_in(self, found: str) -> str:

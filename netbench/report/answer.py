@@ -236,11 +236,21 @@ def what(key: CellKey, metric: str) -> str:
 
 
 def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
-    """Return what is decided first, then what is equivalent, then what is open."""
+    """Return what is decided first, then what is equivalent, then what is open.
+
+    Measures of which the same is said stand together.
+    """
     found = [c for c in primaries(analysis, driver) if c.path == path]
     open_ = (Verdict.EQUIVALENT, Verdict.UNDECIDED)
     found.sort(key=lambda c: open_.index(c.verdict) if c.verdict in open_ else -1)
-    return tuple(clause_of(info, analysis, c) for c in found)
+    alike = grouped(
+        ((clause.strong, clause.after, clause.verdict), clause.before)
+        for clause in (clause_of(info, analysis, c) for c in found)
+    )
+    return tuple(
+        Clause(joined(names), strong, after, verdict)
+        for (strong, after, verdict), names in alike.items()
+    )
 
 
 def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:

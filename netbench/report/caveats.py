@@ -60,10 +60,15 @@ class Badges:
 
     def lines(self) -> tuple[str, ...]:
         """All of them in sentences, those of the run first: `overlay: VXLAN not crossed`."""
+        several = len({cell.path for cell in self.info.plan.cells}) > 1
+        where = "between containers, " if several else ""
         own = [(self.of_driver(driver), driver) for driver in self.info.plan.drivers]
         shared = grouped((badge, driver) for badges, driver in own for badge in badges)
         drivers = grouped((tuple(names), badge) for badge, names in shared.items())
-        said = [f"{plain(joined(names))}: {', '.join(badges)}" for names, badges in drivers.items()]
+        said = [
+            f"{where}{plain(joined(names))}: {', '.join(badges)}"
+            for names, badges in drivers.items()
+        ]
         return (", ".join(self.of_run), *said)
 
     def _congestion_control(self) -> dict[str, list[str]]:

@@ -188,9 +188,8 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     found += [condition.long for condition in conditions(info)]
     if fact(info, "host.hypervisor") is True:
         found.append(
-            "This is a virtual machine: waking a second virtual CPU costs tens of microseconds "
-            "and hides the driver in round trips on two cores; the hypervisor's share of the work "
-            "is invisible."
+            "This is a virtual machine: the hypervisor's share of the work is invisible, and a "
+            "round trip on two cores contains what waking another virtual CPU takes."
         )
     if analysis.measuring_share is not None:
         found.append(

@@ -1,246 +1,108 @@
-"""The table at the end of a run, for people at a terminal."""
+"""What a terminal shows of a run: the answer first, in a screen.
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
-from typing import Any, Final
+In this order: the engine, the answer, what limits it, the table of drivers, how sure it is, what
+went wrong, budgets, and what would decide the rest. Everything else is shown on demand.
+"""
+
+from collections.abc import Iterator
+from typing import Final
 
 from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
-from netbench import units
-from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.block_pairs import grouped
+from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
-from netbench.analysis.model import Analysis, BudgetResult, Contrast, Standing, Verdict
+from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.costs import ceiling_sentences, cost_notes, cost_rows
-from netbench.report.labels import (
-    SIGNS,
-    concerns,
-    key_of,
-    metric_title,
-    ratio_text,
-    shared_by,
-    signed,
+from netbench.report.answer import headline
+from netbench.report.caveats import Badges
+from netbench.report.console_long import everything
+from netbench.report.console_text import (
+    CopyableCommand,
+    FittingLine,
+    Paragraph,
+    budget_lines,
+    paragraphs,
 )
-from netbench.report.matrix import MeasureEntry, measures, others
-from netbench.report.sentences import (
-    baseline_check,
-    closed_sentences,
-    engine_line,
-    isolated_drivers,
-    isolation_sentence,
-    primaries,
-    primary_measures,
-    published_in_short,
-    published_sentences,
-    uncompared,
-    unmeasured,
-)
-from netbench.report.stopping import ending, extension
-from netbench.report.validity import doubts
+from netbench.report.driver_metrics import path_rows
+from netbench.report.driver_table import DriverTable
+from netbench.report.labels import counted, joined, shared_by
+from netbench.report.sentences import baseline_check, engine_line, primaries
+from netbench.report.stopping import extension
+from netbench.report.validity import FAILED, OF_FOLDER, SHORT, doubts, lacking
 
-_SHORT: Final = {"byte": "B", "transaction": "t"}
-"""What CPU time is divided by, as a table writes it."""
-_WIDE: Final = 4  # drivers that still have room for their medians beside the ratios
-STYLES: Final[dict[Verdict, str]] = {
-    Verdict.FASTER: "green",
-    Verdict.SLOWER: "red",
-    Verdict.EQUIVALENT: "blue",
-    Verdict.UNDECIDED: "yellow",
-}
-STANDINGS: Final[dict[Standing, str]] = {
-    Standing.NOT_MET: "red",
-    Standing.UNDECIDED: "yellow",
-    Standing.MET: "green",
-}
-FIGURE: Final[dict[str, Any]] = {"justify": "right", "no_wrap": True}
-"""How a column of figures is set."""
-Cells = Sequence[str | Text]
-Column = tuple[str, dict[str, Any]]  # a name with what rich's `add_column` takes
+_NAMED: Final = 3  # reasons why there is no number that are given
 
 
-def terminal(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> Group:
-    """Return the final table: engine first, rows per cell, then warnings, then what to do next.
+def terminal(
+    info: RunInfo,
+    analysis: Analysis,
+    digest: Digest,
+    folder: str = "",
+    *,
+    verbose: bool = False,
+    engine: bool = True,
+) -> Group:
+    """Return what a terminal shows at the end of a run.
 
     Args:
         info: of the run.
         analysis: of its records.
         digest: of its records.
         folder: of the run, as the user names it; the last line says how to go on with it.
+        verbose: whether everything is shown that is known of the run.
+        engine: whether the engine is named; not where the progress of the run has named it.
     """
-    found = primaries(analysis)
-    head = [Text(engine_line(info), style="bold")]
-    head += styled([f"Intervals: {shared_by(analysis)}"] if found else [], "dim")
-    said = [isolation_sentence(view).rstrip(".") for view in isolated_drivers(digest)]
-    notes = cost_notes(info, digest) if digest.cpu else ()
-    literature = published_in_short(info, analysis)
     more = extension(info, analysis, folder)
     return Group(
-        *head,
-        *(
-            _cell(key, metric, analysis, [c for c in found if concerns(c, key, metric)])
-            for key, metric in primary_measures(analysis)
-        ),
-        *_beside(info, analysis),
-        *_uncompared(analysis),
-        *_costs(analysis, digest),
-        *styled([*said, *closed_sentences(digest), *published_sentences(digest)]),
-        *styled(unmeasured(digest), "red"),
-        *styled((f"CPU time: {note}" for note in notes), "dim"),
-        *styled([literature] if literature else []),
-        *styled([f"{plain(analysis.baseline)}: {baseline_check(analysis)}"], "dim"),
-        *styled(ceiling_sentences(analysis), "dim"),
-        *styled((f"! {doubt.text}" for doubt in doubts(analysis)), "yellow"),
-        *styled([plain(ending(info, analysis))], "dim"),
+        *paragraphs([engine_line(info)] if engine else []),
+        Paragraph(headline(info, analysis, digest), "bold", indent=""),
+        *paragraphs(["; ".join(Badges(info, analysis, digest).lines())]),
+        DriverTable(path_rows(info, analysis, digest)),
+        FittingLine(_certainty(analysis)),
+        *paragraphs([*lacking(analysis), *_without_number(analysis, digest)], "red"),
+        *(everything(info, analysis, digest) if verbose else ()),
+        *paragraphs(_all_warnings(analysis) if verbose else _warnings(analysis), "yellow"),
         *budget_lines(budgets.outcome(info, analysis), budgets.ordered(analysis)),
-        *styled([str(more)] if more else [], "bold"),
+        *([CopyableCommand(more.why, more.command)] if more else []),
     )
 
 
-def styled(lines: Iterable[str], style: str = "") -> list[Text]:
-    """Return lines in one style; marks of rich's in them are letters."""
-    return [Text(line, style=style) for line in lines]
+def _certainty(analysis: Analysis) -> tuple[str, ...]:
+    """Return what the intervals hold, and whether the baseline differs from itself."""
+    intervals = (f"Intervals {shared_by(analysis)}.",) if primaries(analysis) else ()
+    return (*intervals, f"{baseline_check(analysis)}.")
 
 
-def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[Text]:
-    """Return a headline and a line for each budget; nothing where nothing is said."""
-    lines = [Text(budgets.line(one), style=STANDINGS[one.standing]) for one in results]
-    return [Text(f"\n{said}", style="bold"), *lines] if said else []
+def _without_number(analysis: Analysis, digest: Digest) -> Iterator[str]:
+    """Yield how many records failed or were not possible here, and the first reasons."""
+    tally = analysis.tally
+    closed = {way.key for view in digest.drivers for way in view.ways if way.closed is not None}
+    for kind, number, what in (
+        ("failure", tally.failures, f"of {digest.total} records failed"),
+        ("skip", tally.impossible, "records not possible here"),
+    ):
+        drivers = grouped(
+            (problem.reason.split("; ")[0], problem.driver)
+            for problem in digest.problems
+            if problem.kind == kind and f"{problem.driver}, {problem.cell.path}" not in closed
+        )
+        named = [f"{joined([*dict.fromkeys(who)])} ({why})" for why, who in drivers.items()]
+        left = len(named) - _NAMED
+        rest = f", and for {counted(left, 'more reason')} (--verbose)" if left > 0 else ""
+        if number:
+            yield plain(f"{number} {what}: {', '.join(named[:_NAMED])}{rest}")
 
 
-def plain_table(
-    title: str | Text, columns: Iterable[Column], rows: Iterable[Cells], gap: int = 1
-) -> Table:
-    """Return a table without lines: its title on the left, `gap` spaces between its columns.
-
-    Texts are shown letter by letter.
-    """
-    heading = Text(title, style="bold") if isinstance(title, str) else title
-    result = Table(
-        title=heading,
-        title_justify="left",
-        title_style="",
-        box=None,
-        pad_edge=False,
-        padding=(0, gap, 0, 0),
-    )
-    for name, look in columns:
-        result.add_column(name, **look)
-    for row in rows:
-        result.add_row(*(Text(value) if isinstance(value, str) else value for value in row))
-    return result
+def _warnings(analysis: Analysis) -> Iterator[str]:
+    """Yield how many warnings there are, and each kind in a few words."""
+    found = [doubt for doubt in doubts(analysis) if doubt.kind not in (FAILED, *OF_FOLDER)]
+    kinds = dict.fromkeys(doubt.kind for doubt in found)
+    if kinds:
+        named = ", ".join(SHORT.get(kind, kind.replace("-", " ")) for kind in kinds)
+        yield f"{counted(len(found), 'warning')}: {named}; --verbose shows what to do"
 
 
-def _titled(title: str, more: str) -> Text:
-    return Text(title, style="bold").append(more, style="dim")
-
-
-def _cell(key: CellKey, metric: str, analysis: Analysis, contrasts: list[Contrast]) -> Table:
-    return plain_table(
-        _titled(
-            f"\n{metric_title(metric)} {key.place} ",
-            f"({key.probe}, {key.placement}, {key.path})",
-        ),
-        (
-            ("driver", {"min_width": 11}),
-            ("median", FIGURE | {"min_width": 11}),
-            (plain(analysis.baseline), FIGURE | {"min_width": 11}),
-            ("ratio", FIGURE | {"min_width": 20}),
-            ("n", FIGURE),
-            ("verdict", {"min_width": 11, "overflow": "fold"}),
-        ),
-        (
-            (
-                plain(c.driver),
-                units.quantity(c.driver_median, c.unit),
-                units.quantity(c.baseline_median, c.unit),
-                ratio_text(c),
-                str(c.blocks),
-                Text(signed(c, analysis.margin), style=STYLES[c.verdict]),
-            )
-            for c in contrasts
-        ),
-    )
-
-
-def _beside(info: RunInfo, analysis: Analysis) -> list[Table]:
-    """Return the measures that the run is not judged by, a row each."""
-    rows = measures(info, analysis)
-    drivers = (analysis.baseline, *others(info, analysis))
-    look = {"justify": "right", "overflow": "fold"}
-    table = plain_table(
-        "\nOther measures, with the ratio to the baseline",
-        (
-            ("measure", {"min_width": 20}),
-            ("probe", {"min_width": 8}),
-            *((plain(name), look) for name in drivers),
-        ),
-        (
-            (
-                f"{row.title} {row.key.place}",
-                plain(row.key.probe),
-                row.baseline,
-                *(_entry(entry, narrow=len(row.entries) > _WIDE) for entry in row.entries),
-            )
-            for row in rows
-        ),
-        gap=2,
-    )
-    return [table] if rows else []
-
-
-def _entry(entry: MeasureEntry | None, *, narrow: bool) -> str | Text:
-    if entry is None:
-        return units.MISSING
-    if entry.contrast is None:
-        return entry.value
-    verdict = entry.contrast.verdict
-    mark = f"{SIGNS[verdict]} {units.ratio(entry.contrast.ratio)}"
-    return Text("" if narrow else f"{entry.value} ").append(mark, style=STYLES[verdict])
-
-
-def _uncompared(analysis: Analysis) -> list[Table]:
-    """Return the cells that were measured where the baseline has no such path."""
-    found = uncompared(analysis)
-    table = plain_table(
-        f"\nWithout a counterpart: {plain(analysis.baseline)} has no such path",
-        (
-            *(("driver", {}), ("measure", {})),
-            *((name, {"justify": "right"}) for name in ("median", "quartiles", "values")),
-        ),
-        (
-            (
-                plain(cell.driver),
-                f"{metric_title(cell.metric)} {key_of(cell).place}",
-                units.quantity(cell.median, cell.unit),
-                f"{units.quantity(cell.p25, cell.unit)} to {units.quantity(cell.p75, cell.unit)}",
-                str(cell.trials),
-            )
-            for cell in found
-        ),
-    )
-    return [table] if found else []
-
-
-def _costs(analysis: Analysis, digest: Digest) -> list[Table]:
-    """Return the CPU time of every driver in every cell."""
-    rows: list[Cells] = []
-    for (key, per), group in groupby(cost_rows(analysis, digest), lambda row: (row.key, row.per)):
-        where = plain(f"{key.probe} {key.place}")
-        for row in group:
-            cost = f"{row.cost}/{_SHORT.get(per, per)}"
-            parts = (row.busy, row.client, row.server, row.rest, row.softirq)
-            rows.append((where, plain(row.driver), cost, row.ratio, *parts))
-            where = ""
-    figures = ("CPU time", "ratio", "busy", "client", "server", "rest", "softirq")
-    table = plain_table(
-        _titled("\nCPU time ", "(busy, client, server and the rest in CPUs)"),
-        (
-            *(("probe", {"no_wrap": True}), ("driver", {"min_width": 11})),
-            *((name, FIGURE) for name in figures),
-        ),
-        rows,
-    )
-    return [table] if rows else []
+def _all_warnings(analysis: Analysis) -> list[str]:
+    return [f"! {doubt.text}" for doubt in doubts(analysis)]

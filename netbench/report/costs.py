@@ -9,6 +9,7 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
 from netbench.analysis.cpu_sums import PER
 from netbench.analysis.digest_model import CpuMeans, Digest
+from netbench.analysis.machine import STEAL_LIMIT
 from netbench.analysis.model import (
     Analysis,
     Ceiling,
@@ -160,7 +161,8 @@ def cost_notes(info: RunInfo, digest: Digest) -> tuple[str, ...]:
         found.append("In a virtual machine the host's share of the work is invisible.")
     stolen = max((mean.steal for mean in digest.cpu if mean.steal is not None), default=0.0)
     if stolen:
-        found.append(f"Up to {stolen * 100:.1f} % of a cell's CPU time was stolen by the host.")
+        negligible = " (negligible)" if stolen <= STEAL_LIMIT else ""
+        found.append(f"CPU steal at most {units.share(stolen)} of a cell's time{negligible}.")
     return tuple(plain(note) for note in found if note)
 
 

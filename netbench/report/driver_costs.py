@@ -11,7 +11,7 @@ from netbench.record import RunInfo
 from netbench.report.answer import isolated, isolates, served_by, way_title
 from netbench.report.caveats import Badges
 from netbench.report.effects import effect
-from netbench.report.labels import capital, concerns, key_of, signed
+from netbench.report.labels import capital, concerns, judgement, key_of
 from netbench.report.sentences import absence, measure, primaries, primary_measures
 from netbench.report.sharing import network_isolation
 from netbench.spec import Path
@@ -93,7 +93,7 @@ def _measure_cost(
     here = (c for c in primaries(analysis, driver) if concerns(c, key, metric))
     contrast = next(here, None)
     if contrast is not None:
-        headline, note = signed(contrast, analysis.margin), ""
+        headline, note = judgement(contrast, analysis.margin), ""
     elif driver == analysis.baseline:
         headline, note = median or "not measured", "baseline"
     else:

@@ -63,7 +63,6 @@ def environment() -> Environment:
         "shortened": labels.shortened,
     }
     made.globals |= {
-        "signs": labels.SIGNS,
         "units": units,
         "labels": labels,
         "budget": budgets,

@@ -168,13 +168,20 @@ def interval_ends(judged: Contrast | RunContrast) -> list[float]:
 
 
 def rounded(sizes: Sequence[float]) -> list[str]:
-    """Return numbers with as few decimals as distinguish them from each other and from 0."""
+    """Return numbers with as few decimals as tell the first from the last, and each from 0."""
     digits = 0 if sizes[-1] >= _WHOLE_FROM else 1
-    texts = [f"{size:.{digits}f}" for size in sizes]
-    while digits < _DIGITS and not (float(texts[0]) and len(set(texts)) == len(set(sizes))):
+    while digits < _DIGITS and f"{sizes[0]:.{digits}f}" == f"{sizes[-1]:.{digits}f}":
+        if sizes[0] == sizes[-1]:
+            break
         digits += 1
-        texts = [f"{size:.{digits}f}" for size in sizes]
-    return texts
+    return [_above_zero(size, digits) for size in sizes]
+
+
+def _above_zero(size: float, digits: int) -> str:
+    """Return a size with so many decimals, or with as many as it takes to be more than 0."""
+    places = range(digits, _DIGITS + 1)
+    texts = [f"{size:.{place}f}" for place in places]
+    return next((text for text in texts if float(text)), texts[0])
 
 
 def shared_by(analysis: Analysis) -> str:

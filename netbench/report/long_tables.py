@@ -13,7 +13,7 @@ from netbench.analysis.model import Analysis, Contrast
 from netbench.report.costs import USED_UP
 from netbench.report.document import Json
 from netbench.report.figures import Figure
-from netbench.report.labels import contrast_id, interval, signed
+from netbench.report.labels import contrast_id, interval, judgement
 from netbench.report.sharing import WORDS, NamespaceTable, NamespaceUse
 from netbench.report.stopping import stop_words
 
@@ -120,7 +120,7 @@ def contrasts(analysis: Analysis) -> DataTable:
             lambda c: units.quantity(c.baseline_median, c.unit),
         ),
         ("Noise floor", "num", _floor),
-        ("Verdict", "", lambda c: signed(c, analysis.margin)),
+        ("Verdict", "", lambda c: judgement(c, analysis.margin)),
         ("Judged", "", lambda c: "yes" if c.primary else "no"),
         ("Used up", "", lambda c: USED_UP.get(c.saturated, units.MISSING)),
         ("Stopped", "", stop_words),

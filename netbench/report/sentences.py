@@ -174,16 +174,18 @@ def attempts(view: DriverView) -> tuple[str, ...]:
 
 def baseline_check(analysis: Analysis) -> str:
     """Return what the baseline's second arm showed: the A/A check."""
-    nulls = primary_nulls(analysis)
+    nulls, name = primary_nulls(analysis), plain(analysis.baseline)
+    check = capital(f"{name}-vs-{name} check (A/A)")
+    if not primaries(analysis):
+        return f"{check} not made: nothing was compared"
     if not nulls:
-        return "A/A check impossible: no block has a value of both of the baseline's arms"
+        return f"{check} impossible: no block has a value of both arms"
     wrong = [null for null in nulls if not null.contains_one]
     if wrong:
-        names = joined([key_of(n).words for n in wrong])
-        return f"A/A check: the baseline's two arms differ in {names}"
+        return f"{check} failed: a difference in {joined([key_of(n).words for n in wrong])}"
     if any(null.low is None or null.high is None for null in nulls):
-        return "A/A check incomplete: too few blocks for an interval in every measure"
-    return f"A/A check: the baseline's two arms differ in none of {counted(len(nulls), 'measure')}"
+        return f"{check} incomplete: too few usable blocks"
+    return f"{check} passed in {counted(len(nulls), 'measure')}"
 
 
 def primary_nulls(analysis: Analysis) -> tuple[NullContrast, ...]:

@@ -10,8 +10,9 @@ from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
+from netbench.plan.suite import LEAST_BLOCKS
 from netbench.record import PlanSummary, RunInfo
-from netbench.report.labels import counted, joined, key_of
+from netbench.report.labels import bounded, counted, joined, key_of
 from netbench.report.sentences import primaries, subject
 
 WORDS: Final[dict[Stopped, str]] = {
@@ -50,12 +51,17 @@ _MINUTE, _HOUR = 60, 3600
 FAR: Final = 1000  # blocks from which on a forecast names no number
 
 
-def stop_words(contrast: Contrast) -> str:
-    """Return `decided after block 8`, or `out of time, about 23 blocks needed`."""
+def stop_words(contrast: Contrast, precision: float | None = None) -> str:
+    """Return `decided after block 8`, or `out of time, about 23 blocks needed for ±3 %`.
+
+    `precision` is the half-width that the forecast is for, if it is to be said.
+    """
     word = WORDS[contrast.stopped]
     if contrast.stopped_after is not None:
         return f"{word} after block {contrast.stopped_after}"
-    return f"{word}, {_needed(contrast.forecast)}" if contrast.forecast is not None else word
+    if contrast.forecast is None:
+        return word
+    return f"{word}, {_needed(contrast.forecast, precision)}"
 
 
 def ending(info: RunInfo, analysis: Analysis) -> str:
@@ -75,13 +81,14 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
         why = _why(timed, plan)
     parts = [f"{why} after {counted(blocks, 'block')}{_longer(info, blocks)}"]
     parts += [
-        f"{WORDS[word]}: {_named(group, found)}"
+        f"{WORDS[word]}: {_named(group, found, plan.precision)}"
         for word in SETTLED
         if (group := [c for c in found if c.stopped is word])
     ]
     if open_:
-        few = len(open_) <= _NAMED
-        parts.append(f"not settled: {_named(open_, found) if few else _counted(open_, len(found))}")
+        few, aim = len(open_) <= _NAMED, plan.precision
+        said = _named(open_, found, aim) if few else _counted(open_, len(found), aim)
+        parts.append(f"not settled: {said}")
     return f"{'; '.join(parts)}."
 
 
@@ -101,11 +108,16 @@ def _longer(info: RunInfo, blocks: int) -> str:
     return f", the least that a verdict needs, which took {units.duration(wall)}"
 
 
-def _needed(blocks: int) -> str:
-    return f"more than {FAR} blocks needed" if blocks > FAR else f"about {blocks} blocks needed"
+def _needed(blocks: int, precision: float | None) -> str:
+    number = f"more than {FAR}" if blocks > FAR else f"about {blocks}"
+    return f"{number} blocks needed{_for(precision)}"
 
 
-def _named(contrasts: list[Contrast], of: Iterable[Contrast]) -> str:
+def _for(precision: float | None) -> str:
+    return "" if precision is None else f" for ±{precision * 100:g} %"
+
+
+def _named(contrasts: list[Contrast], of: Iterable[Contrast], precision: float) -> str:
     """Return `bridge in throughput on two cores and median round trip on one core`.
 
     A metric that several probes of the run measure is named with its probe.
@@ -117,23 +129,23 @@ def _named(contrasts: list[Contrast], of: Iterable[Contrast]) -> str:
         text = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
         if contrast.stopped in SETTLED or contrast.forecast is None:
             return text
-        return f"{text} ({_needed(contrast.forecast)})"
+        return f"{text} ({_needed(contrast.forecast, precision)})"
 
     cells = grouped((contrast.driver, cell(contrast)) for contrast in contrasts)
     return ", ".join(f"{driver} in {joined(where)}" for driver, where in cells.items())
 
 
-def _counted(contrasts: list[Contrast], of: int) -> str:
-    """Return `12 of 15 contrasts, 11 to 790 blocks needed`."""
+def _counted(contrasts: list[Contrast], of: int, precision: float) -> str:
+    """Return `12 of 15 contrasts, 11 to 790 blocks needed for ±3 %`."""
     text = f"{len(contrasts)} of {of} contrasts"
     known = [c.forecast for c in contrasts if c.forecast is not None]
     if not known:
         return text
     fewest, most = min(known), max(known)
     if fewest > FAR:
-        return f"{text}, more than {FAR} blocks needed for each"
+        return f"{text}, more than {FAR} blocks needed{_for(precision)} each"
     upper = f"more than {FAR}" if most > FAR else f"{most}"
-    return f"{text}, {fewest} to {upper} blocks needed"
+    return f"{text}, {fewest} to {upper} blocks needed{_for(precision)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +171,12 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
         analysis: of its records.
         folder: of the run, as it is named in the command; empty for a placeholder.
     """
-    blocks, plan = _done(analysis), info.plan
+    blocks = _done(analysis)
     found = primaries(analysis)
     open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]
     forecasts = [c.forecast_verdict or c.forecast for c in open_]
     known = [n for n in forecasts if n is not None and n <= FAR]
-    needed = max([*known, plan.least if open_ else 0])
+    needed = max([*known, *(_least(info, c) for c in open_)], default=0)
     if not open_ or not blocks or (needed <= blocks and info.status in _ENDED):
         return None
     more = max(needed - blocks, 0)
@@ -184,13 +196,18 @@ def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtens
 def needed(info: RunInfo, analysis: Analysis, contrast: Contrast) -> str:
     """Return what would decide a contrast: `about 34 more blocks, 18 min`; empty if not known."""
     forecast = contrast.forecast_verdict or contrast.forecast
-    more = max(forecast or 0, info.plan.least) - _done(analysis)
+    more = max(forecast or 0, _least(info, contrast)) - _done(analysis)
     if forecast is not None and forecast > FAR:
         return f"more than {FAR} blocks needed"
-    if more <= 0 or (forecast is None and contrast.blocks >= info.plan.least):
+    if more <= 0 or (forecast is None and contrast.blocks >= _least(info, contrast)):
         return ""
     seconds = _time_of(info, analysis, more)
     return f"about {counted(more, 'more block')}{f', {rough(seconds)}' if seconds else ''}"
+
+
+def _least(info: RunInfo, contrast: Contrast) -> int:
+    """Return the fewest blocks that can give a contrast a verdict; a fixed plan may have fewer."""
+    return info.plan.least if bounded(contrast) else max(info.plan.least, LEAST_BLOCKS)
 
 
 def rough(seconds: float) -> str:

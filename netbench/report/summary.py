@@ -32,7 +32,7 @@ from netbench.report.sentences import (
     uncompared,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.validity import SHORT
+from netbench.report.validity import SHORT, lacking
 
 ROWS: Final = 20  # drivers in a table
 BUDGETS: Final = 8
@@ -125,6 +125,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
         tables=[_table(drivers[:ROWS], path, analysis) for path in paths],
         left=max(len(drivers) - ROWS, 0),
         notes=[
+            *lacking(analysis),
             _uncompared(info, analysis, digest),
             _certainty(analysis),
             *_without_baseline(analysis),

@@ -31,6 +31,8 @@ SIGNS: Final[dict[Validity, str]] = {
     Validity.NOT_COMPARABLE: "✗",
 }
 SHORT: Final[dict[str, str]] = {
+    "missing-records": "records that were planned are missing",
+    "damaged-records": "lines of the records are damaged",
     "steal": "CPU time was stolen by the hypervisor",
     "frequency": "the CPUs changed their clock",
     "neighbour": "something else used the machine",
@@ -43,12 +45,28 @@ SHORT: Final[dict[str, str]] = {
     "little": "rate and time of some round trips contradict each other",
     "retransmits": "TCP sent thousands of segments again",
     "retransmits-unknown": "retransmits were not counted",
-    "resumed-changed": "something had changed when the run was resumed",
+    "drift": "the baseline itself moved over the run",
+    "ceiling": "a driver beats loopback",
+    "another-run": "another netbench was at work",
+    "resumed-changed": "it was resumed on a changed machine",
+    "too-few-blocks": "too few usable blocks",
+    "incomplete-blocks": "blocks without a usable value",
+    "null-differs": "the baseline differs from itself",
+    "split-values": "values fall in two groups",
+    "median-disagrees": "mean and median disagree",
+    "autocorrelation": "neighbouring blocks resemble each other",
+    "verdict-taken-back": "a verdict did not hold to the end",
+    "saturated": "the tools saturate before the driver",
+    "out-of-time": "the run reached its time limit",
+    "interrupted": "the run was interrupted",
+    "running": "the run has no end",
+    "engine-lost": "the engine stopped answering",
 }
-"""Warnings of the run as conditions, by kind; others are named by their kind."""
-SHOWN_ELSEWHERE: Final = frozenset(
-    {"failed-trials", "running", "out-of-time", "interrupted", "engine-lost"}
-)
+"""Warnings in a few words, by kind."""
+OF_FOLDER: Final = ("missing-records", "damaged-records")
+"""Warnings of what the run folder lacks: outputs that only count warnings say these in full."""
+FAILED: Final = "failed-trials"
+SHOWN_ELSEWHERE: Final = frozenset({FAILED, "running", "out-of-time", "interrupted", "engine-lost"})
 """Warnings that the stamp says from better sources."""
 
 
@@ -178,6 +196,15 @@ def doubts(analysis: Analysis) -> tuple[RunWarning, ...]:
             advice=capital(warning.advice.rstrip(".")),
         )
         for warning, whom in found.items()
+    )
+
+
+def lacking(analysis: Analysis) -> tuple[str, ...]:
+    """Return what the run folder lacks, a sentence each."""
+    return tuple(
+        f"{plain(capital(warning.message))}."
+        for warning in analysis.warnings
+        if warning.kind in OF_FOLDER
     )
 
 

@@ -37,6 +37,7 @@ from netbench.record import (
     ToolRun,
     TrialTimes,
 )
+from netbench.record.checks import impossible
 from netbench.runner.machine import SHORTEST, Facts, MachineMeter
 from netbench.runner.prepared import EVIDENCE, Prepared, TrialFailed
 from netbench.sentinel import Sentinel, method_for
@@ -202,8 +203,14 @@ class Recording:
         return _otherwise_published(driver.recipe.published, dict(self.facts)) or sample
 
     def record(self, outcome: Outcome, seconds: float | None = None) -> Record:
-        """Return the record of what has ended now, or took so many seconds."""
+        """Return the record of what has ended now, or took so many seconds.
+
+        A sample with a number that cannot be, a throughput of 0 for one, is a failure.
+        """
         step = self.step
+        wrong = impossible(outcome) if isinstance(outcome, Sample) else ""
+        if wrong:
+            outcome = Failure("output", f"the tool gave a number that cannot be: {wrong}", "")
         if seconds is None:
             seconds = time.monotonic() - self.monotonic
         return Record(

@@ -50,7 +50,7 @@ class Runner:
         state = self.state
         began = self._clock.now() - state.spent
         with self.recorder.sentinel:
-            for number in range(state.block + 1, self.plan.blocks + 1):
+            for number in state.upcoming(self.plan.blocks):
                 block = state.plan(number)
                 if not block.steps:
                     break
@@ -78,7 +78,7 @@ class Runner:
 
     def _too_late(self, number: int, began: float, needed: float) -> bool:
         limit = self.plan.max_time
-        if limit is None or number <= self.plan.unhurried:
+        if limit is None or number <= max(self.plan.unhurried, self.state.owed):
             return False
         return self._clock.now() - began + needed > limit
 

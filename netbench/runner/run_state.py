@@ -5,17 +5,15 @@ That grows with every record; of a run that is resumed, it is made anew from the
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from statistics import fmean
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 from netbench.plan import BlockPlan, Place, Plan, Step
-from netbench.record import Record, Ruling, Settled, Why
+from netbench.plan.leaving import gone_before, returned
+from netbench.record import Record, Ruling, RunInfo, Settled
 from netbench.spec import Cell
-
-_STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
-"""Reasons for which a settled cell needs no more blocks, however long a run is extended."""
 
 
 def _place(cell: Cell) -> Place:
@@ -106,25 +104,31 @@ class RunState:
     """Records of the blocks that were there when the run was resumed."""
     settled: tuple[Settled, ...] = ()
     """Every cell that has settled, those included that came back into the run since."""
+    again: dict[int, frozenset[Cell]] = field(default_factory=dict)
+    """Blocks before the last whole one that are measured anew, because records of them are missing,
+    with the cells that had left before each."""
+    owed: int = 0
+    """Up to this block the run had come before records of it got lost: no limit of time prevents
+    what it had measured."""
     _gone: frozenset[Cell] = frozenset()
-    _cut: tuple[int, int] = (0, 0)
+    _attempts: dict[int, int] = field(default_factory=dict)
 
     def plan(self, number: int, also: Iterable[Cell] = ()) -> BlockPlan:
         """Return a block without the cells that are settled, and those that will `also` be."""
-        return self.run_plan.block(number).without(self._gone | {*also}, self.run_plan.baseline)
+        gone = self.again[number] if number in self.again else self._gone | {*also}
+        return self.run_plan.block(number).without(gone, self.run_plan.baseline)
+
+    def upcoming(self, last: int) -> tuple[int, ...]:
+        """Return the blocks that are still to be measured, up to one: first those measured anew."""
+        return (*self.again, *range(self.block + 1, last + 1))
 
     def reopen(self) -> None:
-        """Take settled cells back into the run, except those that are never judged.
-
-        These only describe, or have nothing to compare. Where there are no others, all come back.
-        """
-        idle = frozenset(one.cell for one in self.settled if one.why in _STAY_OUT)
-        self._gone = self._gone & idle if self._gone > idle else frozenset()
+        """Take settled cells back into the run, as `plan.leaving` says which."""
+        self._gone = returned(self._gone, self.settled)
 
     def attempts(self, block: int) -> int:
-        """Return the attempts that a block has behind it, because it was cut off."""
-        cut, attempts = self._cut
-        return attempts if block == cut else 0
+        """Return the attempts that a block has behind it: it was cut off, or records got lost."""
+        return self._attempts.get(block, 0)
 
     def take(self, record: Record) -> None:
         """Take one record of the block that runs."""
@@ -133,44 +137,87 @@ class RunState:
             self.judge.take(record)
 
     def close(self, block: BlockPlan, seconds: float) -> Ruling | None:
-        """Take a block that is whole; return what it has settled, None without a judge."""
+        """Take a block that is whole; return what it has settled, None without a judge.
+
+        A block that is measured anew settles nothing by itself; the next one does, by its values.
+        """
         self.eta.close(block.steps, seconds)
+        if block.number in self.again:
+            return None
         self.block = block.number
         ruling = self.judge.rule(block.number) if self.judge is not None else None
         if ruling is not None:
+            new = tuple(one for one in ruling.settled if one.cell not in self._gone)
+            ruling = replace(ruling, settled=new)
             self.settled = (*self.settled, *ruling.settled)
             self._gone |= {one.cell for one in ruling.settled}
         if block.number + 1 in self.reopened:
             self.reopen()
         return ruling
 
-    def recall(self, records: Iterable[Record], *, lost: bool) -> int:
-        """Take what a resumed run has measured; return how many records do not count.
+    def recall(
+        self,
+        records: Iterable[Record],
+        *,
+        lost: bool,
+        incomplete: Container[int] | None = None,
+    ) -> int:
+        """Take what a resumed run has measured, by block; return how many records do not count.
 
         Whole blocks count, up to the last one. If that was cut off, all of it is measured anew:
         the pairs of a block are brought up together and measured side by side (METHOD §1), which
-        no session of today can make up for. So it is where the engine was `lost` in it.
+        no session of today can make up for. So it is where the engine was `lost` in it, and with
+        blocks that are `incomplete` because records got lost; None where none did.
         """
+        aside = 0
         last: list[Record] = []
         for _, group in groupby(records, key=lambda record: record.block):
             if last:
-                self._whole(last)
+                aside += self._past(last, incomplete or ())
             last = list(group)
         if not last:
-            return 0
-        there = {(record.cell, record.replica) for record in last}
-        planned = self.plan(last[0].block).steps
-        if not lost and all((step.cell, step.arm.replica) in there for step in planned):
-            self._whole(last)
-            return 0
-        self.number = last[-1].number
-        self._cut = last[0].block, max(record.attempt for record in last)
-        return len(last)
+            return aside
+        if lost or (incomplete is None and not self._is_whole(last)):
+            return aside + self._set_aside(last)
+        return aside + self._past(last, incomplete or ())
+
+    @property
+    def measured_anew(self) -> tuple[int, ...]:
+        """Blocks that are measured again, the next one aside."""
+        return tuple(sorted({*self.again, *self._attempts} - {self.block + 1}))
+
+    def _is_whole(self, records: Sequence[Record]) -> bool:
+        there = {(record.cell, record.replica) for record in records}
+        planned = self.plan(records[0].block).steps
+        return all((step.cell, step.arm.replica) in there for step in planned)
+
+    def restore(self, info: RunInfo, incomplete: Iterable[int]) -> None:
+        """Keep to what a run had settled, though records that settled it got lost.
+
+        `incomplete` are its blocks of which records are missing. Those before the last whole block
+        are measured anew, with all that they held.
+        """
+        self.settled = tuple(one for one in info.settled if one.block <= self.block)
+        self._gone = gone_before(info, self.block + 1)
+        before = sorted(block for block in incomplete if block < self.block)
+        self.again = {block: gone_before(info, block) for block in before}
+
+    def _past(self, records: Sequence[Record], incomplete: Container[int]) -> int:
+        """Take a block that another one follows; return how many of its records do not count."""
+        if records[0].block in incomplete:
+            return self._set_aside(records)
+        self._whole(records)
+        return 0
+
+    def _set_aside(self, records: Sequence[Record]) -> int:
+        self.number = max(self.number, *(record.number for record in records))
+        self._attempts[records[0].block] = max(record.attempt for record in records)
+        return len(records)
 
     def _whole(self, records: Sequence[Record]) -> None:
         block = self.plan(records[0].block)
         self.done += len(records)
-        self.number = records[-1].number
+        self.number = max(self.number, *(record.number for record in records))
         for record in records:
             self.take(record)
         self.close(block, span(records))

@@ -1,77 +1,42 @@
-"""The run folder, read back; `netbench.store.writing` writes it. And JSON documents as text."""
+"""The run folder, read back; `netbench.store.writing` writes it. And JSON documents as text.
+
+Nothing of a folder is taken on trust: only regular files are read, a line is a record only if it
+may be one of the plan (`netbench.record.checks`), and what is left out of a folder is told.
+"""
 
 import json
-import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec import to_builtins
 from msgspec.json import Decoder
 from msgspec.json import format as indented
 
-from netbench.errors import RunFolderError
-from netbench.record import SCHEMA, Record, RunInfo
-from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable, write_whole
+from netbench.errors import RunFolderError, cut
+from netbench.record import SCHEMA, RunInfo
+from netbench.record.checks import run_problem
+from netbench.store.output import file_problem, write_whole
+from netbench.store.records import LONGEST, LoadedRun, decoded, not_regular, reason_of
+from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable
+from netbench.system.files import NotRegular, check_regular, open_regular, read_regular
 from netbench.units import escaped
 
-__all__ = ["RAW", "RECORDS", "RUN", "RunFolder", "check_writable", "write_whole"]
-
-T = TypeVar("T")
+__all__ = [
+    "RAW",
+    "RECORDS",
+    "RUN",
+    "LoadedRun",
+    "RunFolder",
+    "check_writable",
+    "file_problem",
+    "write_whole",
+]
 
 SUMMARY: Final = "summary.json"
-_MUCH: Final = 1 << 20  # bytes of the records that are read at a time
+_LARGEST: Final = 1 << 26
+"""Bytes of `run.json` or `summary.json` at most."""
 _INFO: Final = Decoder(RunInfo)
-_RECORD: Final = Decoder(Record)
-_NUMBER: Final = re.compile(rb'{"number":([0-9]+),')  # how a line of the records begins
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedRun:
-    """A run read back."""
-
-    path: Path
-    info: RunInfo
-    notes: list[str] = field(default_factory=list)
-    """What could not be read of the records; complete once `records()` is exhausted."""
-
-    def records(self) -> Iterator[Record]:
-        """Yield every readable record in the order it was written, one at a time.
-
-        Left out are those of a block that was cut off and, when the run was resumed, measured anew.
-        """
-        self.notes.clear()
-        yield from self._read(None)
-
-    def selected(self, numbers: Collection[int]) -> Iterator[Record]:
-        """Yield the readable records with these numbers, without decoding the others."""
-        if numbers:  # else there need not be a file
-            yield from self._read(numbers)
-
-    def _read(self, numbers: Collection[int] | None) -> Iterator[Record]:
-        for place, line in self._lines():
-            found = _NUMBER.match(line)
-            if numbers is not None and (found is None or int(found[1]) not in numbers):
-                continue
-            try:
-                record = _decoded(_RECORD, line)
-            except ValueError as exc:
-                if numbers is None:
-                    self.notes.append(_unreadable_line(place, line, exc))
-                continue
-            if not any(one.sets_aside(record.block, record.number) for one in self.info.resumed):
-                yield record
-
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each line of the records with its number, from 1."""
-        try:
-            with (self.path / RECORDS).open("rb", buffering=_MUCH) as file:
-                yield from enumerate(file, start=1)
-        except FileNotFoundError:
-            self.notes.append(f"no {RECORDS}: the run was ended before its first trial")
-        except OSError as exc:
-            self.notes.append(f"{RECORDS} could not be read to its end: {exc.strerror}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +56,49 @@ def load(path: Path) -> LoadedRun:
     """Open a run folder to read it.
 
     Raises:
-        RunFolderError: missing, empty, not a run, damaged, or written by another schema.
+        RunFolderError: missing, empty, not a run, damaged, or written by another schema; or there
+            is something else in place of one of its files.
     """
     hint = "`netbench runs` lists the run folders there are"
-    if not path.exists():
-        raise RunFolderError(f"{path} does not exist", hint=hint)
-    if not path.is_dir():
-        raise RunFolderError(f"{path} is a file, not a run folder", hint=hint)
     try:
-        text = (path / RUN).read_bytes()
+        text = _content(path, hint)
+        _check_kinds(path)
+        _check_schema(path / RUN, text)
+        info = decoded(_INFO, text)
+    except ValueError as exc:
+        raise RunFolderError(f"{path / RUN} is damaged: {reason_of(exc)}", hint=hint) from exc
+    if problem := run_problem(info):
+        raise RunFolderError(f"{path / RUN} is damaged: {problem}", hint=hint)
+    return LoadedRun(path, info)
+
+
+def _content(path: Path, hint: str) -> bytes:
+    """Return the content of a folder's `run.json`; errors as `load`."""
+    try:
+        if not path.exists():
+            raise RunFolderError(f"{path} does not exist", hint=hint)
+        if not path.is_dir():
+            raise RunFolderError(f"{path} is a file, not a run folder", hint=hint)
+        return read_regular(path / RUN, _LARGEST)
     except FileNotFoundError as exc:
         empty = not any(path.iterdir())
         what = "is empty" if empty else f"is not a run folder: it holds no {RUN}"
         raise RunFolderError(f"{path} {what}", hint=hint) from exc
+    except NotRegular as exc:
+        raise not_regular(path / RUN, exc) from exc
     except OSError as exc:
-        raise RunFolderError(f"{path / RUN} is unreadable: {exc.strerror}") from exc
-    _check_schema(path / RUN, text)
-    try:
-        return LoadedRun(path, _decoded(_INFO, text))
-    except ValueError as exc:
-        raise RunFolderError(f"{path / RUN} is damaged: {_reason(exc)}", hint=hint) from exc
+        raise RunFolderError(f"{exc.filename or path} is unreadable: {exc.strerror}") from exc
+
+
+def _check_kinds(path: Path) -> None:
+    """Raise where a FIFO, a device or a directory stands for a file that is read later."""
+    for name in (RECORDS, SUMMARY):
+        try:
+            check_regular(path / name)
+        except NotRegular as exc:
+            raise not_regular(path / name, exc) from exc
+        except OSError:
+            continue  # absent, or unreadable: told where it is needed
 
 
 def list_runs(parent: Path) -> tuple[ListedRun, ...]:
@@ -126,7 +114,7 @@ def _check_schema(path: Path, text: bytes) -> None:
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise RunFolderError(f"{path} is damaged: {exc}") from exc
+        raise RunFolderError(f"{path} is damaged: {cut(str(exc))}") from exc
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise RunFolderError(f"{path} is not netbench's: it names no schema version")
@@ -136,30 +124,9 @@ def _check_schema(path: Path, text: bytes) -> None:
         )
     if schema > SCHEMA:
         raise RunFolderError(
-            f"{path} was written by schema {schema}; this netbench reads {SCHEMA}",
+            f"{path} was written by schema {cut(str(schema), 20)}; this netbench reads {SCHEMA}",
             hint="upgrade netbench to read it",
         )
-
-
-def _decoded(decoder: "Decoder[T]", text: bytes) -> T:
-    """Return a value with every field checked; `ValueError` says what is wrong with which."""
-    try:
-        return decoder.decode(text)
-    except RecursionError as exc:
-        raise ValueError("nested too deeply") from exc
-
-
-def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:
-    if not line.endswith(b"\n"):
-        return f"{RECORDS}: the last line ({number}) is cut short; the run was ended while writing"
-    return f"{RECORDS}: line {number} is unreadable: {_reason(error)}"
-
-
-def _reason(error: ValueError) -> str:
-    """Return what is wrong with which field."""
-    what, _, where = str(error).partition(" - at ")
-    field = where.strip("`").removeprefix("$").removeprefix(".")
-    return f"{field}: {what}" if field else what
 
 
 def _listed(path: Path) -> ListedRun:
@@ -168,8 +135,8 @@ def _listed(path: Path) -> ListedRun:
     except RunFolderError as exc:
         info, problem = None, exc.message
     try:
-        with (path / RECORDS).open("rb") as file:
-            lines = sum(1 for _ in file)
+        with open_regular(path / RECORDS) as file:
+            lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(LONGEST), b""))
     except OSError:
         lines = 0
     return ListedRun(path, info, lines, problem, _lead(path))
@@ -178,11 +145,25 @@ def _listed(path: Path) -> ListedRun:
 def _lead(path: Path) -> str | None:
     """Return the outcome in the run's last report; None if that cannot be read."""
     try:
-        document: Any = json.loads((path / SUMMARY).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        lead = standing(path).get("lead")
+    except (OSError, ValueError):
         return None
-    lead = document.get("lead") if isinstance(document, dict) else None
     return lead if isinstance(lead, str) else None
+
+
+def standing(path: Path) -> dict[str, Any]:
+    """Return the document of a run's last report, unchecked; empty if it is no object.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be read.
+        ValueError: it is no JSON.
+    """
+    try:
+        document: Any = json.loads(read_regular(path / SUMMARY, _LARGEST))
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+    return document if isinstance(document, dict) else {}
 
 
 def json_text(document: object) -> str:

@@ -17,18 +17,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryFile
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from msgspec import to_builtins
 from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
+from netbench.record.bounds import bounded
 from netbench.spec import Role
+from netbench.store.output import name_problem, write_whole
+from netbench.system.files import check_regular
 
 RUN: Final = "run.json"
 RECORDS: Final = "records.jsonl"
 RAW: Final = "raw"
+_DIGITS: Final = 18  # of a record's number, and more than it has
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
 _NAME_LIMIT: Final = 70  # characters of the drivers that a folder's name holds
 _DRIVER_LIMIT: Final = 40  # characters of one driver in it
@@ -93,18 +97,27 @@ class RunFolder:
         """Make ready for what comes after record `last`: drop what a killed run left half-done.
 
         That is a line cut short at the end of the records, and raw output of trials without one.
+        A last line that lacks its end alone is whole: it gets it.
         """
         path = self.path / RECORDS
         try:
-            if path.exists():
+            if os.path.lexists(path):
+                check_regular(path)
                 with path.open("r+b") as file:
-                    file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+                    _end_last_line(file)
             for raw in (self.path / RAW).iterdir():
                 number = raw.name.partition("-")[0]
-                if number.isdecimal() and int(number) > last:
+                if _is_number(number) and int(number) > last:
                     raw.unlink()
         except OSError as exc:
             raise _unwritable(path, exc) from exc
+
+    def last_raw(self) -> int:
+        """Return the highest number of a record that has raw output; 0 without any."""
+        with suppress(OSError):
+            names = [raw.name.partition("-")[0] for raw in (self.path / RAW).iterdir()]
+            return max((int(name) for name in names if _is_number(name)), default=0)
+        return 0
 
     def append(self, record: Record) -> None:
         """Add one record, on disk when this returns; a line that does not fit is taken back."""
@@ -152,24 +165,10 @@ class RunFolder:
             raise RunFolderLost(exc.message, hint=_LATER) from exc
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file and return its path; readers see the old one or the new one, never a part."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as exc:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise RunFolderError(_why(path, exc), hint="make room, or name another place") from exc
-    return path
-
-
 def check_writable(parent: Path) -> str | None:
     """Return why no run folder can be made under `parent`, by trying; None if one can."""
+    if problem := name_problem(parent):
+        return problem
     existing = parent.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
@@ -221,8 +220,11 @@ def _why(path: Path, error: OSError) -> str:
 
 
 def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
-    """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode."""
-    document = to_builtins(value)
+    """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode.
+
+    Of a text that is too long to be of use the beginning is written.
+    """
+    document = bounded(to_builtins(value))
     text = json.dumps(
         redaction.value(document) if redaction else document,
         allow_nan=False,
@@ -230,6 +232,24 @@ def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
         separators=(",", ":"),
     )
     return text.encode("utf-8", "replace")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < _DIGITS
+
+
+def _end_last_line(file: BinaryIO) -> None:
+    """End a file with a whole line: of JSON that lacks its end, or the one before."""
+    length, last = 0, b""
+    for last in file:
+        length += len(last)
+    if last and not last.endswith(b"\n"):
+        try:
+            json.loads(last)
+        except (ValueError, RecursionError):
+            file.truncate(length - len(last))
+        else:
+            file.write(b"\n")
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -1,7 +1,14 @@
-"""Files of /proc and /sys, of this machine or of another one."""
+"""Files of /proc and /sys, of this machine or of another one; and files that others may have made.
 
+The kernel's files say what they hold at once. Of a file that anybody may have put there, a FIFO or
+a device among them, `open_regular` opens only what is a regular file.
+"""
+
+import errno
 import gzip
+import os
 import re
+import stat
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,10 +16,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from netbench.errors import FactError
 
+_BUFFER: Final = 1 << 20  # bytes that are read at a time
+_KINDS: Final = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 _OF_A_PROCESS: Final = re.compile(r"/proc/[\d*\[]")
 
 
@@ -99,3 +114,54 @@ def needed(files: Files, path: str) -> str:
     if found is None:
         raise FactError(f"{path} is not readable")
     return found
+
+
+class NotRegular(OSError):
+    """What is there is no regular file; `strerror` says what it is."""
+
+
+def check_regular(path: Path) -> None:
+    """Check what a path leads to, without opening it.
+
+    Raises:
+        NotRegular: it is a FIFO, a device, a socket or a directory.
+        OSError: nothing is there, or it may not be looked at.
+    """
+    _refuse_other_kinds(path, path.stat().st_mode)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read it; never waits, as the opening of a FIFO does.
+
+    Raises:
+        NotRegular: it is of another kind; it is not opened.
+        OSError: it cannot be opened.
+    """
+    check_regular(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _refuse_other_kinds(path, os.fstat(descriptor).st_mode)  # it may have been replaced
+        return os.fdopen(descriptor, "rb", buffering=_BUFFER)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the content of a regular file of at most so many bytes.
+
+    Raises:
+        NotRegular: it is of another kind.
+        OSError: it cannot be read, or holds more.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
+    return content
+
+
+def _refuse_other_kinds(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        raise NotRegular(errno.EINVAL, f"it is {kind}, not a regular file", str(path))

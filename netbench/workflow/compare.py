@@ -10,13 +10,13 @@ from typing import Final
 from netbench.analysis.compare.compare import Wanted, compare, measured
 from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
-from netbench.errors import NOT_KEPT, ConfigurationError, RunFolderError
+from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
 from netbench.plan import read_budgets, scope_of_runs
 from netbench.record import Budget
 from netbench.report.compare import html
 from netbench.spec import Cell
-from netbench.store import LoadedRun, RunFolder, load
+from netbench.store import LoadedRun, file_problem, load, write_whole
 from netbench.units import SPELLINGS
 from netbench.workflow.options import Observer
 
@@ -25,7 +25,6 @@ _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words
 _LEAST: Final = 2
 _MOST: Final = 26  # runs at most: each has a letter
 _NAMED: Final = 6  # cells of a run that an error names
-_NOT_COMPARED: Final = 3  # exit code where something could not be compared
 
 
 def compare_folders(
@@ -43,30 +42,38 @@ def compare_folders(
         ConfigurationError: with everything that is wrong.
         RunFolderError: a folder cannot be read, or the page not be written.
     """
+    if output is not None and (problem := file_problem(output)):
+        raise ConfigurationError(f"--output: {problem}")
     runs = _loaded(folders, accept)
     _check_common(runs)
     wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
-    taken = [measured(label, str(run.path), run.info, run.records()) for label, run in runs.items()]
+    taken = [
+        measured(label, str(run.path), run.shown, run.records(), run.damage)
+        for label, run in runs.items()
+    ]
     for run in runs.values():
         for note in run.notes:
             observer.say(f"netbench: {run.path}: {note}")
     result = compare(taken, wanted)
     target = output or _default_page(list(runs.values()))
-    page = RunFolder(target.parent).write(target.name, html(result))
+    page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)
 
 
 def _exit_code(result: RunComparison) -> int:
-    """Return 1 where a budget is not kept, 3 where something could not be compared, else 0."""
+    """Return 1 where a budget is not kept, else 3 where something could not be compared, else 0.
+
+    So it is where records are missing that a run was to have.
+    """
     if not result.budgets_kept:
         return NOT_KEPT
-    missing = any(
+    missing = any(run.analysis.missing for run in result.runs) or any(
         one.withheld or not (one.left.measured and one.right.measured)
         for pairing in result.pairings
         for one in pairing.contrasts
         if one.primary
     )
-    return _NOT_COMPARED if missing else 0
+    return INCOMPLETE if missing else 0
 
 
 def _loaded(folders: Sequence[str], accept: Sequence[str]) -> dict[str, LoadedRun]:

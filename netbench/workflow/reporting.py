@@ -1,6 +1,7 @@
 """From a run folder to its reports."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +21,16 @@ from netbench.store import (
     json_text,
     list_runs,
     load,
+    standing,
     write_whole,
 )
+from netbench.system.files import open_regular
 
 INDEX: Final = "index.html"
 _CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
 """Exit codes of runs that did not come to their end, unless a budget is not kept."""
+_PLACE: Final = ("driver", "replica", "path", "probe", "placement")
+"""What tells the cells of a document apart."""
 _HEAD: Final = 2000  # bytes at the beginning of a page that hold its mark
 
 
@@ -68,27 +73,82 @@ def report_run(
             f"--adr: {path / DECISION} is there already, and may hold its author's words",
             hint="move it away, or remove it",
         )
-    info = _budgeted(run.info, require, allow_undecided=allow_undecided)
+    info = _budgeted(run.shown, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
     code = _CUT_OFF.get(ending or "", analysis.exit_code)
     if not analysis.budgets_kept and code != Interrupted.exit_code:
         code = NOT_KEPT
     folder = RunFolder(path)
     document = report.json_document(info, analysis, digest, ".", code)
-    page = folder.write("report.html", report.html(info, analysis, digest))
-    folder.write("summary.md", report.markdown(info, analysis, digest, path.absolute().name))
-    folder.write("summary.csv", report.csv(analysis))
-    folder.write(SUMMARY, json_text(document))
+    name, kept = _named(run, analysis, document)
+    page = folder.write(name("report.html"), report.html(info, analysis, digest))
+    markdown = report.markdown(info, analysis, digest, path.absolute().name)
+    folder.write(name("summary.md"), markdown)
+    folder.write(name("summary.csv"), report.csv(analysis))
+    folder.write(name(SUMMARY), json_text(document))
     if adr:
-        for name, text in report.decision(info, analysis, digest).items():
-            folder.write(name, text)
-    pictures, notes = _pictures(folder, info, analysis, digest) if picture else ((), ())
-    notes = (*run.notes, *_renew_index(path.absolute().parent), *notes)
-    return ReportedRun(info, analysis, digest, page, document, code, notes, pictures)
+        for decision, text in report.decision(info, analysis, digest).items():
+            folder.write(decision, text)
+    drawn = _pictures(folder, info, analysis, digest, name) if picture else ((), ())
+    notes = (*run.notes, *kept, *_renew_index(path.absolute().parent), *drawn[1])
+    return ReportedRun(info, analysis, digest, page, document, code, notes, drawn[0])
+
+
+def _named(
+    run: LoadedRun, analysis: Analysis, document: Mapping[str, Any]
+) -> tuple[Callable[[str], str], tuple[str, ...]]:
+    """Return what names the files of a report, and why they are not the usual ones, if so.
+
+    A report never replaces one that says more: where fewer records can be read than those that
+    the report in the folder was made of, the new one is written beside it, `report.damaged.html`.
+    """
+    try:
+        before = recounted(standing(run.path))
+    except FileNotFoundError:
+        before = 0
+    except (OSError, ValueError):
+        before = None
+    now = recounted(document) + run.reading.set_aside
+    lacking = bool(analysis.missing or run.damage.lines)
+    unknown = before is None and lacking and (run.path / "report.html").exists()
+    if not unknown and (before or 0) <= now:
+        return str, ()
+    counted = "an unknown number of" if before is None else f"{before:,}"
+    why = (
+        f"the report in the folder was made of {counted} records, and {now:,} can be read now: it "
+        "stays as it is, and the new one is report.damaged.html (with summary.damaged.*)"
+    )
+    return _damaged, (why,)
+
+
+def _damaged(name: str) -> str:
+    stem, _, ending = name.rpartition(".")
+    return f"{stem}.damaged.{ending}"
+
+
+def recounted(document: Mapping[str, Any]) -> int:
+    """Return how many records a `RunDocument` was made of, by its cells; 0 of any other."""
+    counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+    for part in ("cells", "baseline_again"):
+        rows = document.get(part)
+        for row in filter(_is_row, rows if isinstance(rows, list) else ()):
+            place = (part, *(str(row.get(key)) for key in _PLACE))
+            numbers = [row.get(key) for key in ("trials", "failures", "skips")]
+            known = sum(number for number in numbers if isinstance(number, int))
+            counts[place] = max(counts[place], known)
+    return sum(counts.values())
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _pictures(
-    folder: RunFolder, info: RunInfo, analysis: Analysis, digest: Digest
+    folder: RunFolder,
+    info: RunInfo,
+    analysis: Analysis,
+    digest: Digest,
+    name: Callable[[str], str],
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write the answer as SVG, and as PNG where that is possible; return what was written, or why.
 
@@ -96,12 +156,12 @@ def _pictures(
         RunFolderError: the folder cannot be written.
     """
     drawn = report.answer_picture(info, analysis, digest)
-    svg = folder.write(report.PICTURE, drawn)
+    svg = folder.write(name(report.PICTURE), drawn)
     try:
         content = report.png(drawn)
     except ConfigurationError as exc:
         return (svg,), (f"{exc.message}: {exc.hint}",)
-    return (svg, write_whole(folder.path / report.PNG, content)), ()
+    return (svg, write_whole(folder.path / name(report.PNG), content)), ()
 
 
 def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
@@ -110,7 +170,7 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
     for record in run.records():
         collector.take(record)
         gathering.take(record)
-    analysis = analyse(info, collector)
+    analysis = analyse(info, collector, run.damage)
     return analysis, gathering.digest(analysis, run.selected(gathering.wanted(analysis)))
 
 
@@ -158,5 +218,5 @@ def _renew_index(parent: Path) -> tuple[str, ...]:
 
 
 def _is_index(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return MARK.encode() in file.read(_HEAD)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from netbench.analysis.missing import PlacedRecord, missing
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
-from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
+from netbench.record import Ending, FactValue, Record, Redaction, Resumed, RunInfo
 from netbench.runner.run_state import RunState, span
 from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
@@ -35,8 +36,9 @@ def resume(
 ) -> Ending | None:
     """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
-    Returns how it ended; None if it had ended before, and nothing that is asked for extends it.
-    `force` goes on although the machine is not as it was.
+    Returns how it ended; None if it had ended before, no record of it is missing, and nothing that
+    is asked for extends it. Blocks of which records got lost are measured anew as a whole. `force`
+    goes on although the machine is not as it was.
 
     Raises:
         ConfigurationError: with everything that is not as it was when the run began.
@@ -44,7 +46,8 @@ def resume(
         RunFolderError: another netbench measures into it, or it is read-only.
     """
     info, asked = run.info, dict(options.asked)
-    if info.status in _FINISHED and not any(asks_to_extend(*one) for one in asked.items()):
+    extended = any(asks_to_extend(*one) for one in asked.items())
+    if info.status in _FINISHED and not extended and not missing(info, run.records()):
         refuse(option_problems(info, asked), (), force=False)
         observer.say(
             f"netbench: nothing is left to measure in {run.path}: the run is {info.status}"
@@ -106,7 +109,30 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
-    return state, state.recall(run.records(), lost=info.status == "engine-lost")
+    absent, begun = _absent(run)
+    damaged = len(run.damage.lines) > run.reading.torn or bool(absent - {begun})
+    if not absent or not (damaged or info.status in _FINISHED):
+        return state, state.recall(run.in_order(), lost=info.status == "engine-lost")
+    aside = state.recall(run.in_order(), lost=info.status == "engine-lost", incomplete=absent)
+    state.restore(info, absent)
+    state.owed = begun
+    # What is damaged may be mended yet: its numbers, and its raw output, are not used again.
+    state.number = max(state.number, run.reading.last, RunFolder(run.path).last_raw())
+    return state, aside
+
+
+def _absent(run: LoadedRun) -> tuple[frozenset[int], int]:
+    """Return the blocks of which records are missing, and the last block that was begun."""
+    found = list(map(_placed, run.records()))
+    absent = missing(run.info, found)
+    begun = max([one.block for one in found], default=0)
+    if run.info.status in _FINISHED:
+        begun = max(begun, absent.last)
+    return absent.blocks(begun), begun
+
+
+def _placed(record: Record) -> PlacedRecord:
+    return PlacedRecord(record.block, record.cell, record.replica)
 
 
 def _extended(
@@ -126,6 +152,7 @@ def _extended(
         number=state.number + 1,
         set_aside=0,
         spent=state.spent,
+        again=state.measured_anew,
         extended_blocks=extension.blocks,
         extended_time=extension.seconds,
     )
@@ -189,8 +216,10 @@ def _words(resumed: Resumed) -> str:
         parts.append(f"extended by {' and '.join(added)}")
     if resumed.reopened:
         parts.append("settled cells are measured again, for nothing else is left")
+    if resumed.again:
+        parts.append(f"measured anew, for records are missing: {_blocks(resumed.again)}")
     if resumed.set_aside:
-        parts.append(f"its {resumed.set_aside} records from before it was cut off are set aside")
+        parts.append(f"{resumed.set_aside} records of blocks that were not whole are set aside")
     if resumed.differences:
         changed = "; ".join(map(str, resumed.differences))
         parts.append(f"by --force, although changed: {changed}")
@@ -204,12 +233,21 @@ def _to_measure(plan: Plan, state: RunState) -> str:
         step.cell for step in steps if len(plan.drivers) == 1 or step.cell.driver != plan.baseline
     )
     every = sum(len(plan.drivers) == 1 or cell.driver != plan.baseline for cell in plan.cells)
+    if state.again:
+        return f"to measure: {_blocks(tuple(state.again))}, then what is left"
     if not cells or state.block >= plan.blocks:
         return "nothing is left to measure"
     block, left = state.eta.longest(steps), (plan.max_time or math.inf) - state.spent
-    if left < block and state.block >= plan.unhurried:
+    if left < block and state.block >= max(plan.unhurried, state.owed):
         return f"a block takes up to {duration(block)}, and {duration(max(0.0, left))} are left"
     return f"to measure: {'all cells' if len(cells) == every else _named(cells)}"
+
+
+def _blocks(numbers: tuple[int, ...]) -> str:
+    """Return `block 3`, or `blocks 3, 5, 6 and 4 more`."""
+    more = len(numbers) - _NAMED
+    shown = ", ".join(map(str, numbers[:_NAMED]))
+    return f"block{'s' * (len(numbers) > 1)} {shown}{f' and {more} more' if more > 0 else ''}"
 
 
 def _named(cells: Iterable[Cell]) -> str:

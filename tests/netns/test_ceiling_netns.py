@@ -63,5 +63,5 @@ def test_loopback_is_measured_where_no_host_arm_shows_it(
     # What was measured once is no trial: the baseline's arm of that run is not among the records.
     assert {record.cell.driver for record in records} == set(drivers.split(","))
     assert min(record.number for record in records) == 1
-    shown = program("report", str(program.run_folder())).stdout
+    shown = program("report", str(program.run_folder()), "--verbose").stdout
     assert "Ceiling on two cores: a CPU copies memory at" in shown

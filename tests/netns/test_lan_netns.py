@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from ipaddress import ip_network
 from itertools import product
 from pathlib import Path as File
 from typing import Any
@@ -202,17 +203,18 @@ def test_networks_reach_the_lan_and_neither_each_other_nor_the_lan_them(
     assert reached(engine, *closed_to) == [False] * 16
 
 
-def test_loopback_is_not_tracked(engine: NetnsEngine, echo: Echo) -> None:
+def test_loopback_is_tracked_as_beside_a_docker_engine(engine: NetnsEngine, echo: Echo) -> None:
     engine.lan()
     world = engine.host()
-    if not File("/proc/net/nf_conntrack").exists():
-        pytest.skip("no /proc/net/nf_conntrack in this kernel")
+    tracked = File(f"/proc/{world.pid}/net/nf_conntrack")  # /proc/net is the test's own namespace
+    if not tracked.exists():
+        pytest.skip("no /proc/PID/net/nf_conntrack in this kernel")
     echo(world, 25009)
 
     assert answers(engine, world, "127.0.0.1", 25009, "TCP") == "token"
     assert answers(engine, world, "::1", 25009, "TCP") == "token"
-    seen = in_netns(world.pid, lambda: File("/proc/net/nf_conntrack").read_text())
-    assert "dport=25009" not in seen
+    rows = [row for row in tracked.read_text().splitlines() if " dport=25009 " in row]
+    assert {row.split()[0] for row in rows} == {"ipv4", "ipv6"}
 
 
 def test_a_port_that_cannot_be_served_leaves_nothing(
@@ -242,6 +244,33 @@ def test_passthru_takes_its_parent_and_gives_it_back(engine: NetnsEngine) -> Non
             make(engine, f"second{number}", network)
         engine.remove_endpoint(before)
         before = make(engine, f"next{number}", network)
+
+
+def test_a_macvlan_of_the_hosts_own_reaches_the_children_of_its_parent(
+    engine: NetnsEngine, echo: Echo
+) -> None:
+    network = engine.create_network("net", MACVLAN)
+    container, host = make(engine, "a", network), engine.host()
+    assert network.ipam is not None
+    assert network.lan is not None
+    subnet = ip_network(network.ipam.subnet)
+    taken = {network.lan.host, network.lan.client.address, container.address}
+    address = next(str(x) for x in subnet.hosts() if str(x) not in taken)
+    echo(host, 25010)
+    echo(container, 25011)
+    calls = ((host, container.address, 25011), (container, address, 25010))
+    assert not any(reached(engine, *calls, (container, network.lan.host, 25010)))
+
+    for command in (
+        f"link add mv0 link {network.ipam.parent} type macvlan mode bridge",
+        f"address add {address}/32 dev mv0",
+        "link set mv0 up",
+        f"route add {container.address} dev mv0 src {address}",
+    ):
+        done = engine.run(host, ("ip", *command.split()), timeout=10)
+        assert done.exit_code == 0, done.stderr
+    assert all(reached(engine, *calls))
+    engine.run(host, ("ip", "link", "del", "mv0"), timeout=10)
 
 
 def test_wires_are_apart_and_end_one_by_one(engine: NetnsEngine, echo: Echo) -> None:

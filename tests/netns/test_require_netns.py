@@ -92,7 +92,7 @@ def test_one_block_decides_nothing(program: Program) -> None:
 
     assert done.code == 1
     assert standings(done.json) == {WIDE: "not decided", IMPOSSIBLE: "not decided"}
-    assert all("only 1 of " in row["reason"] for row in done.json["budgets"])
+    assert all("1 usable block, at least " in row["reason"] for row in done.json["budgets"])
     assert "Of 2 budgeted cells: 2 not decided." in done.stderr
     assert "--allow-undecided lets it pass" in done.stderr
     assert allowed.code == 0

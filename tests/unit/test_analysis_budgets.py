@@ -129,12 +129,12 @@ def test_a_budget_stands_for_every_cell_that_fits() -> None:
     assert (both.budgets_kept, one.budgets_kept) == (False, True)
 
 
-@pytest.mark.parametrize("blocks", [1, 5])
-def test_too_few_blocks_decide_nothing_however_clear(blocks: int) -> None:
+@pytest.mark.parametrize(("blocks", "usable"), [(1, "1 usable block"), (5, "5 usable blocks")])
+def test_too_few_blocks_decide_nothing_however_clear(blocks: int, usable: str) -> None:
     result = only(rtt({"bridge": 5.0}, blocks=blocks), "bridge.rtt_p50 <= host")
 
     assert result.standing is Standing.UNDECIDED
-    assert result.reason == f"only {blocks} of 6 needed blocks: run more with --blocks"
+    assert result.reason == f"{usable}, at least 6 needed: run more with --blocks"
 
 
 def with_pairs(model: Model, change: Callable[[str, int, int], float]) -> Model:

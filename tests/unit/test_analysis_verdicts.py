@@ -74,7 +74,10 @@ def test_quiet_evidence_passes_every_gate(shift: float, verdict: Verdict) -> Non
 def test_five_blocks_decide_nothing_however_clear() -> None:
     found = judge(evidence((NOISE - 0.5)[:5]))
 
-    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "only 5 of 6 needed blocks")
+    assert (found.verdict, found.reason) == (
+        Verdict.UNDECIDED,
+        "5 usable blocks, at least 6 needed",
+    )
     assert kinds(found) == ["too-few-blocks"]
 
 

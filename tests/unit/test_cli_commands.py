@@ -1,12 +1,24 @@
 """The command line's own manners: help and version, however they are asked for."""
 
-import pytest
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
-from netbench.cli import run_command_line
+import pytest
+import typer
+
+from netbench.cli import app, run_command_line
 from netbench.cli.commands import COMMANDS
+from netbench.cli.groups import GROUPS
 from netbench.version import version
 
 NAMES = [*COMMANDS]
+ROOT: Any = typer.main.get_command(app)
+CONTEXT = ROOT.make_context("netbench", ["run"], resilient_parsing=True)
+RUN = ROOT.get_command(CONTEXT, "run")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -23,7 +35,44 @@ def test_every_command_says_what_it_takes(capsys: pytest.CaptureFixture[str], na
     assert "-h, --help" in long
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_options_of_a_run_stand_in_groups(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = printed(capsys, "run", "--help")
+    titles = re.findall(r"^(\w.*):$", text, re.MULTILINE)
+    listed = re.findall(r"^  (?:-h, )?--([\w-]+)", text, re.MULTILINE)
+
+    assert titles == [*GROUPS, "Examples"]
+    options = {max(param.opts, key=len).lstrip("-") for param in RUN.get_params(CONTEXT)}
+    assert sorted(listed) == sorted(options)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_examples_of_a_run_are_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = printed(capsys, "run", "--help").partition("Examples:")[2]
+    commands = [line for line in examples.splitlines() if line.startswith("  netbench ")]
+
+    assert len(commands) == 3
+    for command in commands:
+        netbench, run, *argv = shlex.split(command)
+        assert (netbench, run) == ("netbench", "run")
+        assert RUN.make_context("run", argv).params["drivers"]
+
+
+@pytest.mark.parametrize("argv", [(), *((name,) for name in NAMES)])
+def test_no_help_is_cut_in_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = printed(capsys, *argv, "--help")
+
+    assert "[...]" not in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_lists_every_command_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "-h")
     listed = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line]
 
@@ -60,3 +109,55 @@ def test_what_is_not_understood_names_the_help_that_tells(
 
     assert said.out == ""
     assert f"fix: `{help_}` lists the options" in said.err
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "verify", "drivers"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_every_command_refuses_an_engine_that_there_is_not(
+    command: str, by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [command, *(("--drivers", "host") if command in {"inspect", "verify"} else ())]
+    if by == "option":
+        argv += ["--engine", "bogus"]
+    else:
+        monkeypatch.setenv("NETBENCH_ENGINE", "bogus")
+
+    assert run_command_line(argv) == 2
+    error = capsys.readouterr().err
+    assert "--engine must be one of auto, docker, netns, not 'bogus'" in error
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--blocks", value) for value in ("\uff16", "1_0", "0", "-3", "1.5", "", " ", "9" * 30)),
+        *(("--max-time", value) for value in ("\u0663\u0660", "1_0", "nan", "inf", "1e999")),
+        *(("--max-time", value) for value in ("-1", "0", ".", "")),
+        *(("--seed", value) for value in ("\uff11", "-1", "2_0")),
+        *(("--margin", value) for value in ("", "0,05", "\uff15")),
+    ],
+)
+def test_a_number_is_one_in_plain_digits(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["run", option, value]) == 2
+    assert f"{option} must be" in capsys.readouterr().err
+
+
+def test_a_container_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["inspect", "--container", ""]) == 2
+    assert "--container is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["version", "runs --json"])
+def test_output_that_cannot_be_written_is_an_error_of_its_own(command: str, tmp_path: Path) -> None:
+    """And none of a budget that is not kept, which ends with 1."""
+    argv = (sys.executable, "-m", "netbench", *command.split())
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
+        )
+
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[0] == "netbench: the system refused: No space left on device"
+    assert "Traceback" not in done.stderr

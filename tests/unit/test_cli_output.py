@@ -1,6 +1,9 @@
 import json
+import subprocess
+import sys
 
 import pytest
+from rich.text import Text
 
 from netbench.cli.output import print_json, print_rich, printable, report_error, say, table
 from netbench.errors import ConfigurationError, EngineUnavailable
@@ -69,7 +72,10 @@ def test_json_keeps_its_letters(capsys: Capture) -> None:
     assert "µs" in capsys.readouterr().out
 
 
-def test_a_table_in_a_pipe_is_plain_text_and_not_cut(capsys: Capture) -> None:
+def test_a_table_in_a_pipe_is_plain_text_and_not_cut(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     shown = table("driver", "what it is")
     shown.add_row("bridge", "x" * 100)
     print_rich(shown)
@@ -77,6 +83,60 @@ def test_a_table_in_a_pipe_is_plain_text_and_not_cut(capsys: Capture) -> None:
 
     assert "\x1b" not in out
     assert "x" * 100 in out
+
+
+def shown(capsys: Capture) -> list[str]:
+    made = table("driver", "what it is")
+    made.add_row("bridge", "word " * 100)
+    print_rich(made)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_nothing_is_wrapped_in_a_pipe_unless_it_says_how_wide_it_is(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert shown(capsys)[1].split() == ["bridge", *["word"] * 100]
+
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, shown(capsys))) <= 60
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [({"TERM": "xterm"}, "\x1b[1;31m"), ({"TERM": "xterm", "NO_COLOR": "1"}, "\x1b[1m")],
+)
+def test_a_terminal_has_colours_unless_they_are_not_wanted(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], code: str
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_rich(Text("slower", style="bold red"))
+
+    assert capsys.readouterr().out.startswith(f"{code}slower")
+
+
+def test_a_dumb_terminal_gets_letters_alone(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_rich(Text("slower", style="bold red"))
+
+    assert capsys.readouterr().out == "slower\n"
+
+
+def test_it_is_known_whether_results_and_progress_share_a_screen() -> None:
+    code = "from netbench.cli.output import one_screen; print(one_screen())"
+    argv = [sys.executable, "-c", code]
+
+    def told(stderr: int) -> str:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=stderr, text=True, check=True)
+        return done.stdout.strip()
+
+    assert (told(subprocess.STDOUT), told(subprocess.PIPE)) == ("True", "False")
 
 
 def test_brackets_in_a_cell_are_text_and_no_markup(capsys: Capture) -> None:

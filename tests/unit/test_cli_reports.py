@@ -120,8 +120,24 @@ def test_a_run_that_ended_before_its_first_trial_has_a_report(
     made = RunFolder.create(tmp_path / "reports", RUN.info.plan.drivers, RUN.info)
     done = program("report", str(made.path))
 
-    assert done.code == 0, done.stderr
+    assert done.code == 3, done.stderr
+    assert "9 of 9 planned records are missing" in done.stdout
     assert (made.path / "report.html").exists()
+
+
+def test_everything_else_is_shown_on_demand_by_option_or_variable(
+    program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = program("report", str(folder)).stdout
+    long = program("report", str(folder), "--verbose").stdout
+    monkeypatch.setenv("NETBENCH_VERBOSE", "1")
+
+    assert program("report", str(folder)).stdout == long
+    assert "Every comparison" not in short
+    assert "Every comparison" in long
+    for text in (short, long):
+        assert text.splitlines()[0].startswith("Engine docker: ")
+        assert text.splitlines()[-1] == f"report: {folder / 'report.html'}"
 
 
 def test_without_pyarrow_the_error_names_the_extra(

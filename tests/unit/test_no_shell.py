@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import netbench
@@ -23,6 +24,7 @@ COMPOSED = {
 netbench's own (`Maker.links`), and of quoted words (`verify.connects.script`)."""
 
 
+@cache
 def sources() -> list[tuple[str, ast.Module]]:
     return [
         (str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8")))

@@ -423,7 +423,7 @@ placement = "far"
     file = suite_file(tmp_path, text)
     _, found = load_suite(file)
 
-    assert lines_of(file, found) == [1, 4, 5, 6, 8, 12, 15, 16]
+    assert lines_of(file, found) == [1, 4, 5, 6, 8, 12, 16]  # cells of wrong probes are right
 
 
 def lines_of(file: str, found: list[str]) -> list[int]:
@@ -994,3 +994,13 @@ def test_plans_publish_what_their_probes_talk_over(tmp_path: Path) -> None:
 
     assert both.protocols == ("tcp", "udp")
     assert tcp.protocols == ("tcp",)
+
+
+def test_a_cell_of_a_probe_that_is_wrong_is_no_second_mistake(tmp_path: Path) -> None:
+    text = '[probes.fast]\nkind = "tcp-throughput"\nslice = -1\n\n[[cell]]\nprobe = "fast"\n'
+
+    suite, problems = load_suite(suite_file(tmp_path, text))
+
+    assert suite is None
+    (problem,) = problems
+    assert "`slice` is a number from 0.05" in problem

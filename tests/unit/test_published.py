@@ -233,7 +233,8 @@ def test_every_report_shows_them_with_their_conditions() -> None:
     page = html(run.info, run.analysis, run.digest)
     text = markdown(run.info, run.analysis, run.digest)
     stream = io.StringIO()
-    Console(file=stream, width=400).print(terminal(run.info, run.analysis, run.digest))
+    shown = terminal(run.info, run.analysis, run.digest, verbose=True)
+    Console(file=stream, width=400).print(shown)
     document = json_document(run.info, run.analysis, run.digest, "folder", 0)
 
     assert "Somebody 2015" in page

@@ -131,4 +131,4 @@ def test_what_has_no_interval_has_none_in_the_document() -> None:
 
     assert row["interval"] is None
     assert row["status"] == Standing.UNDECIDED
-    assert row["reason"].startswith("only 3 of 6 needed blocks")
+    assert row["reason"].startswith("3 usable blocks, at least 6 needed")

@@ -52,7 +52,7 @@ def seen(**more: object) -> tuple[RunInfo, object, Digest]:
 
 def printed(*run: object) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=200, color_system=None).print(terminal(*run))  # type: ignore[arg-type]
+    Console(file=stream, width=200, color_system=None).print(terminal(*run, verbose=True))  # type: ignore[arg-type]
     return stream.getvalue()
 
 

@@ -1,10 +1,12 @@
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Verdict
-from netbench.report import html, markdown
+from netbench.report import html, markdown, terminal
 from netbench.report.labels import brief, details, judgement, shared_by
 
 UNDECIDED, FASTER = Verdict.UNDECIDED, Verdict.FASTER
@@ -16,7 +18,7 @@ UNDECIDED, FASTER = Verdict.UNDECIDED, Verdict.FASTER
         ({"low": 0.74, "high": 0.78}, "22 to 26 % slower"),
         ({"metric": "rtt_p50", "unit": "s", "low": 1.044, "high": 1.113}, "4 to 11 % slower"),
         ({"low": 1.002, "high": 1.009, "verdict": FASTER}, "0.2 to 0.9 % faster"),
-        ({"low": 1.0003, "high": 1.004, "verdict": FASTER}, "0.03 to 0.40 % faster"),
+        ({"low": 1.0003, "high": 1.004, "verdict": FASTER}, "0.03 to 0.4 % faster"),
         ({"low": 1.204, "high": 1.2041, "verdict": FASTER}, "20.40 to 20.41 % faster"),
         ({"low": 4.2, "high": 5.6}, "320 to 460 % slower"),
         ({"low": None, "high": 0.993}, "at least 0.7 % slower"),
@@ -73,8 +75,13 @@ def test_the_reason_stands_in_the_line_of_its_verdict_everywhere(reason: str) ->
 def test_no_report_says_that_there_is_no_difference() -> None:
     run = reported()
 
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(
+        terminal(run.info, run.analysis, run.digest, verbose=True)
+    )
     for text in (
         html(run.info, run.analysis, run.digest),
         markdown(run.info, run.analysis, run.digest),
+        stream.getvalue(),
     ):
         assert "no difference" not in text.lower()

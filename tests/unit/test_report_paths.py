@@ -45,7 +45,7 @@ RUN = several()
 def printed() -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=120, color_system=None)
-    console.print(terminal(RUN.info, RUN.analysis, RUN.digest))
+    console.print(terminal(RUN.info, RUN.analysis, RUN.digest, verbose=True))
     return stream.getvalue()
 
 
@@ -71,8 +71,10 @@ def test_every_path_that_was_taken_is_drawn() -> None:
 def test_the_table_names_the_path_and_how_ports_were_served() -> None:
     text = printed()
 
-    assert "Round-trip time, median on one core from the LAN (tcp-rr, same, north-south)" in text
+    titles = ("Container to container", "From the LAN", "By hairpin")
+    assert [line.strip() for line in text.splitlines() if line.strip() in titles] == [*titles]
     assert "Without a counterpart: host has no such path" in text
+    assert "no figure of host to compare with" in text[text.index("By hairpin") :]
     assert "north-south of bridge: by published ports, served by nat in 24 records" in text
     assert "hairpin of bridge: by published ports, served by proxy in 24 records" in text
     assert "hairpin of host: publishes no port" in text

@@ -4,7 +4,7 @@ from support.synthetic import contrast_of, reported
 
 from netbench.analysis import Contrast, Verdict
 from netbench.analysis.cell_key import plain
-from netbench.report import sentences
+from netbench.report import headline, sentences
 from netbench.report.labels import joined, judgement, key_of
 from netbench.spec import Placement
 
@@ -23,8 +23,21 @@ def test_a_baseline_that_differs_from_itself_is_told() -> None:
     analysis = reported().analysis
     nulls = tuple(replace(null, contains_one=False) for null in analysis.nulls)
 
-    assert "two arms differ in tcp-" in sentences.baseline_check(replace(analysis, nulls=nulls))
-    assert "two arms differ in none of 3" in sentences.baseline_check(analysis)
+    failed = sentences.baseline_check(replace(analysis, nulls=nulls))
+    assert "failed: a difference in tcp-" in failed
+    assert sentences.baseline_check(analysis) == "Host-vs-host check (A/A) passed in 3 measures"
+    alone = sentences.baseline_check(replace(analysis, contrasts=()))
+    assert alone == "Host-vs-host check (A/A) not made: nothing was compared"
+
+
+def test_the_lead_never_says_no_difference() -> None:
+    run = reported()
+    undecided = contrast_of(verdict=Verdict.UNDECIDED, reason="interval 0.97 to 1.08 holds 1")
+
+    text = headline(run.info, replace(run.analysis, contrasts=(undecided,)), run.digest)
+
+    assert "throughput on two cores undecided (interval 0.97 to 1.08 holds 1" in text
+    assert "difference" not in text
 
 
 def test_a_figures_title_tells_every_verdict() -> None:

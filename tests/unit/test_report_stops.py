@@ -35,7 +35,8 @@ def test_one_line_says_why_a_run_ended_what_is_settled_and_what_the_rest_would_t
 
     assert text == (
         "The time limit of 2 min 50 s was reached after 8 blocks; decided: bridge in throughput "
-        "on two cores; not settled: container in throughput on two cores (about 24 blocks needed)."
+        "on two cores; not settled: container in throughput on two cores "
+        "(about 24 blocks needed for ±3 %)."
     )
 
 
@@ -94,7 +95,7 @@ def test_every_ending_has_its_words(
 def test_a_forecast_beyond_any_run_names_no_number() -> None:
     far = ending(adaptive("out-of-time"), replace(LEFT, forecast=4000))
 
-    assert far.endswith("(more than 1000 blocks needed).")
+    assert far.endswith("(more than 1000 blocks needed for ±3 %).")
 
 
 @pytest.mark.parametrize("stopped", Stopped)
@@ -144,9 +145,9 @@ def test_a_run_cut_short_by_its_own_time_is_complete_and_one_by_a_user_is_not() 
 @pytest.mark.parametrize(
     ("forecasts", "words"),
     [
-        ((24, 11, 90, None, 30), "not settled: 5 of 5 contrasts, 11 to 90 blocks needed"),
-        ((24, 11, 4000, 9, 30), "9 to more than 1000 blocks needed"),
-        ((4000, 5000, 4000, 4000, None), "more than 1000 blocks needed for each"),
+        ((24, 11, 90, None, 30), "not settled: 5 of 5 contrasts, 11 to 90 blocks needed for ±3 %"),
+        ((24, 11, 4000, 9, 30), "9 to more than 1000 blocks needed for ±3 %"),
+        ((4000, 5000, 4000, 4000, None), "more than 1000 blocks needed for ±3 % each"),
         ((None, None, None, None, None), "not settled: 5 of 5 contrasts."),
     ],
 )

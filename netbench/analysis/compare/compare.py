@@ -39,6 +39,7 @@ from netbench.analysis.stats import ALPHA
 from netbench.analysis.verdicts import judge, noise_floor
 from netbench.plan.budget_scope import scope_of_runs
 from netbench.record import METRICS, Budget, Record, RunInfo
+from netbench.record.damage import Damage
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, PER_SECOND
 
@@ -46,14 +47,23 @@ _ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUI
 """Regressions first."""
 
 
-def measured(label: str, folder: str, info: RunInfo, records: Iterable[Record]) -> Measured:
-    """Read a run's records once, and return what it is compared by."""
+def measured(
+    label: str,
+    folder: str,
+    info: RunInfo,
+    records: Iterable[Record],
+    damage: Damage | None = None,
+) -> Measured:
+    """Read a run's records once, and return what it is compared by.
+
+    `damage` is what else was there; it may grow until the last record is read.
+    """
     watcher, collector = Watcher(), Collector()
     for record in records:
         watcher.take(record)
         collector.take(record)
     frames = collector.frames(info.plan)
-    run = ComparedSide(label, folder, info, judged(info, frames))
+    run = ComparedSide(label, folder, info, judged(info, frames, damage))
     readings = grouped((point.placement, point) for point in run.analysis.sentinel)
     return Measured(
         run=run,

@@ -9,14 +9,14 @@ import typer
 from netbench.cli import completion
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "run": "Measure drivers against a baseline, prove each path, write a report.",
-    "report": "Write report.html and summary.md, .csv and .json anew from a run folder alone.",
-    "export": "Write a run as tables, JSON, OpenMetrics, a summary or a decision record.",
+    "run": "Compare drivers with a baseline, prove each path, write a report.",
+    "report": "Write the report and the summaries of a run folder anew.",
+    "export": "Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.",
     "compare": "Say what changed between runs, slower first, and what else differs.",
     "verify": "Check what drivers promise, and who reaches whom by real connects.",
-    "inspect": "Show namespaces, links and paths of a driver's pair, or of a container.",
+    "inspect": "Show namespaces, links and paths of a driver or a container.",
     "drivers": "List the drivers: which can run here, and why not.",
-    "doctor": "Check everything that is needed; say what is missing and the command that fixes it.",
+    "doctor": "Say what is missing here, and the command that fixes it.",
     "runs": "List the run folders, the newest first.",
     "clean": "List, then remove, what netbench left: only what carries its label.",
     "version": "Print netbench's version.",
@@ -31,6 +31,7 @@ def setting(
     meaning: str,
     offer: Callable[[str], list[str]] | None = None,
     callback: Callable[..., Any] | None = None,
+    parser: Callable[[str], Any] | None = None,
 ) -> Any:
     """Declare an option that a variable sets, too: NETBENCH_MAX_TIME is that of `max-time S`.
 
@@ -42,9 +43,18 @@ def setting(
         metavar=metavar or None,
         help=meaning,
         envvar=f"NETBENCH_{name.replace('-', '_').upper()}",
+        show_envvar=False,
         autocompletion=offer,
         callback=callback,
+        parser=parser,
     )
+
+
+def place(named: str | Path) -> Path:
+    """Return the path that an option names; a default is one already."""
+    if not str(named).strip():
+        raise typer.BadParameter("is empty; name a place")
+    return Path(named)
 
 
 def _expressions(
@@ -56,6 +66,10 @@ def _expressions(
     return [" ".join(value or ())] if joined else list(value or ())
 
 
+Verbose = Annotated[
+    bool,
+    setting("verbose", "Show every measure, CPU costs, paths, ceilings and warnings in full."),
+]
 Json = Annotated[bool, setting("json", "Print exactly one JSON document.")]
 EngineName = Annotated[
     str,
@@ -100,4 +114,4 @@ Require = Annotated[
 AllowUndecided = Annotated[
     bool, setting("allow-undecided", "Let a budget pass that is not decided.")
 ]
-Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.")]
+Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.", parser=place)]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from netbench.cli import commands as shared
-from netbench.cli.output import UNWRAPPED, print_json, print_rich, say
+from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.progress import TerminalObserver
 from netbench.report.compare import accept_line, budgets_told, json_document, terminal
 from netbench.workflow.compare import compare_folders
@@ -29,7 +29,9 @@ def compare(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The page; default: compare-*.html beside the newest run."
+            metavar="FILE",
+            help="The page; default: compare-*.html beside the newest run.",
+            parser=shared.place,
         ),
     ] = None,
     as_json: shared.Json = False,
@@ -46,7 +48,7 @@ def compare(
     if as_json:
         print_json(json_document(result, str(page), code))
     else:
-        print_rich(terminal(result), piped=UNWRAPPED)
+        print_rich(terminal(result))
         accept_all = accept_line(result)
         if accept_all:
             print_rich(f"\n{accept_all}")

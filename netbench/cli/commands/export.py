@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from netbench import api, report
+from netbench.cli import commands as shared
 from netbench.cli.output import say
-from netbench.errors import ConfigurationError
-from netbench.store import json_text, write_whole
+from netbench.errors import INCOMPLETE, ConfigurationError
+from netbench.store import file_problem, json_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +41,15 @@ def export(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write; default: standard output.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File to write; default: standard output.", parser=shared.place
+        ),
     ] = None,
-) -> None:
-    """Write a run as tables, JSON, OpenMetrics, a summary or a decision record.
+) -> int:
+    """Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.
+
+    Exit code 3 if records are missing that the run was to have.
 
     md is the text of summary.md, adr that of decision.md without its figure and links.
 
@@ -54,12 +60,15 @@ def export(
     content = _content(run, kind, table or "trials")
     for note in run.notes:
         say(f"netbench: {note}")
+    if run.missing:
+        say(f"netbench: {run.missing.words}")
     if output is not None:
         write_whole(output, content)
         say(f"netbench: {kind} written to {output}")
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
+    return INCOMPLETE if run.missing else 0
 
 
 def _check(kind: str, table: str | None, output: Path | None) -> None:
@@ -73,6 +82,8 @@ def _check(kind: str, table: str | None, output: Path | None) -> None:
         problems.append(f"--table: {kind} has none; only csv and parquet have tables")
     if kind == "parquet" and output is None and sys.stdout.isatty():
         problems.append("--format parquet is no text: name a file with --output")
+    if output is not None and (problem := file_problem(output)):
+        problems.append(f"--output: {problem}")
     if problems:
         raise ConfigurationError(*problems)
 

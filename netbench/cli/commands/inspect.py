@@ -38,10 +38,10 @@ def inspect(
     init_swarm: shared.InitSwarm = False,
     as_json: shared.Json = False,
 ) -> int:
-    """Show namespaces, links and paths of a driver's pair, or of a container.
+    """Show namespaces, links and paths of a driver or a container.
 
-    A pair is brought up, looked at and taken down; exit code 3 if one of its promises is broken. A
-    container that is there is only read, by a helper beside it: nothing runs in it.
+    A pair of the driver is brought up, looked at and taken down; exit code 3 if one of its promises
+    is broken. A container that is there is only read, by a helper beside it: nothing runs in it.
     """
     if (drivers is None) == (container is None):
         raise ConfigurationError(
@@ -49,6 +49,8 @@ def inspect(
             f"not {'both' if drivers else 'neither'}",
             hint="netbench inspect --drivers bridge, or netbench inspect --container NAME",
         )
+    if container is not None and not container.strip():
+        raise ConfigurationError("--container is empty; it takes the name of a container")
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     observer = TerminalObserver(quiet=as_json)
     if drivers is not None:

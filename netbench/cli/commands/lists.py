@@ -37,7 +37,7 @@ def drivers(
 
 
 def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
-    """Check everything that is needed; say what is missing and the command that fixes it.
+    """Say what is missing here, and the command that fixes it.
 
     Exit code 4 if nothing can be measured.
     """
@@ -80,16 +80,19 @@ def runs(
     if not found:
         say(f"netbench: no runs in {output}; `netbench run` makes one")
         return
-    shown = table("folder", "created", "engine", "drivers", "blocks", "records", "status")
-    for run in found:
-        info = run.info
-        if info is None:
-            shown.add_row(run.path.name, "", "", "", "", "", run.problem)
-            continue
-        drivers = ",".join(info.plan.drivers)
-        cells = (info.created, info.engine, drivers, str(info.plan.blocks), str(run.records))
-        shown.add_row(run.path.name, *cells, info.status)
-    print_rich(shown)
+    from netbench.report.console_text import FittingTable
+
+    columns = ("folder", "created", "engine", "drivers", "blocks", "records", "status")
+    print_rich(FittingTable("", columns, [_cells(run) for run in found], keys=4))
+
+
+def _cells(run: ListedRun) -> tuple[str, ...]:
+    info = run.info
+    if info is None:
+        return (run.path.name, "", "", "", "", "", run.problem)
+    drivers = ", ".join(info.plan.drivers)
+    counts = (str(info.plan.blocks), str(run.records))
+    return (run.path.name, info.created, info.engine, drivers, *counts, info.status)
 
 
 def _row(run: ListedRun) -> RunRow:

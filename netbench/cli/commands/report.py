@@ -11,16 +11,28 @@ from netbench.cli.output import print_json, print_rich, say
 from netbench.workflow.reporting import ReportedRun, report_run
 
 
-def show_run(path: Path, reported: ReportedRun, *, as_json: bool) -> int:
-    """Print a run's result, as a table or as the JSON document, and return the exit code."""
+def show_run(
+    path: Path,
+    reported: ReportedRun,
+    *,
+    as_json: bool,
+    verbose: bool = False,
+    engine: bool = True,
+) -> int:
+    """Print a run's result, as text or as the JSON document, and return the exit code.
+
+    The text says everything where `verbose`, and names the engine where `engine`.
+    """
     info, analysis = reported.info, reported.analysis
     for note in reported.notes:
         say(f"netbench: {note}")
     if as_json:
         print_json(reported.document | {"folder": str(path)})
     else:
-        print_rich(reports.terminal(info, analysis, reported.digest, str(path)))
-        print_rich(f"\nreport: {reported.page}")
+        digest = reported.digest
+        shown = reports.terminal(info, analysis, digest, str(path), verbose=verbose, engine=engine)
+        print_rich(shown)
+        print_rich(f"report: {reported.page}")
     if not analysis.budgets_kept:
         say(f"netbench: budgets are not kept. {reports.budgets_told(info, analysis)}")
     return reported.exit_code
@@ -39,10 +51,12 @@ def report(
             "--picture", help="Write the answer as a picture too: answer.svg and answer.png."
         ),
     ] = False,
+    verbose: shared.Verbose = False,
     as_json: shared.Json = False,
 ) -> int:
-    """Write report.html and summary.md, .csv and .json anew from a run folder alone.
+    """Write the report and the summaries of a run folder anew.
 
+    report.html, summary.md, summary.csv and summary.json are made from what is in the folder alone.
     A decision record has MADR's sections, with its outcome left to its author; one that is there is
     never overwritten.
 
@@ -61,4 +75,4 @@ def report(
         say(
             f"netbench: decision record: {folder / reports.DECISION}; its outcome is yours to write"
         )
-    return show_run(folder, reported, as_json=as_json)
+    return show_run(folder, reported, as_json=as_json, verbose=verbose)

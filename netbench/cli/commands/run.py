@@ -2,26 +2,37 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from netbench.cli import commands as shared
 from netbench.cli import completion
 from netbench.cli.commands.report import show_run
+from netbench.cli.output import one_screen
 from netbench.cli.progress import TerminalObserver
 from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.plan import Options
-from netbench.record import FactValue
+from netbench.record import Ending, FactValue
 from netbench.store import load
 from netbench.workflow.options import RunOptions
 from netbench.workflow.reporting import report_run
 from netbench.workflow.resume import resume as resume_run
 from netbench.workflow.run import measure
 
-_HOW_TO_RUN = ("output", "resume", "force", "as_json", "quiet", "keep")
+_HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep")
 """Options of `run` that change nothing in what is measured."""
+EXAMPLES: Final = """\
+netbench run --drivers host,bridge
+    What a bridge costs against the host's own network, in about two minutes.
+
+netbench run --drivers bridge,macvlan:bridge --paths north-south
+    What macvlan costs against a bridge for clients on a LAN.
+
+netbench run --drivers host,bridge --require 'bridge.throughput >= 0.8 host'
+    In CI: exit code 1 unless the bridge keeps 80 % of the host's throughput.
+"""
 
 
 def run(
@@ -118,6 +129,7 @@ def run(
     parent: shared.Parent = None,
     parent_in_use: shared.ParentInUse = False,
     init_swarm: shared.InitSwarm = False,
+    verbose: shared.Verbose = False,
     as_json: shared.Json = False,
     quiet: Annotated[bool, shared.setting("quiet", "No progress.")] = False,
     keep: Annotated[
@@ -136,7 +148,7 @@ def run(
         ),
     ] = False,
 ) -> int:
-    """Measure drivers against a baseline, prove each path, write a report.
+    """Compare drivers with a baseline, prove each path, write a report.
 
     Every option can be set by an environment variable: `NETBENCH_MAX_TIME=60` is `--max-time 60`.
     What other commands share with `run` can be set so there, too.
@@ -153,7 +165,7 @@ def run(
     observer = TerminalObserver(quiet=quiet)
     if resume is not None:
         ending = resume_run(load(resume), how, observer, force=force)
-        return show_run(resume, report_run(resume, ending=ending), as_json=as_json)
+        return _show(resume, ending, observer, as_json=as_json, verbose=verbose)
     if force:
         raise ConfigurationError("--force needs --resume DIR: it is about a run that exists")
     what = Options(
@@ -174,7 +186,16 @@ def run(
         allow_undecided=allow_undecided,
     )
     path, ended = measure(what, how, observer)
-    return show_run(path, report_run(path, ending=ended), as_json=as_json)
+    return _show(path, ended, observer, as_json=as_json, verbose=verbose)
+
+
+def _show(
+    path: Path, ending: Ending | None, observer: TerminalObserver, *, as_json: bool, verbose: bool
+) -> int:
+    """Report a run and print it; the engine is not named again where its name is on the screen."""
+    reported = report_run(path, ending=ending)
+    engine = not (observer.informed and one_screen())
+    return show_run(path, reported, as_json=as_json, verbose=verbose, engine=engine)
 
 
 def _asked(ctx: typer.Context, *, everything: bool) -> tuple[tuple[str, FactValue], ...]:

@@ -12,10 +12,10 @@ from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import differences, labels
 from netbench.report.compare.tables import Fitted, Row
-from netbench.report.console import STYLES, budget_lines, styled
-from netbench.report.labels import DECIDED, SIGNS
+from netbench.report.console_text import STYLES, budget_lines, styled
+from netbench.report.labels import DECIDED
+from netbench.report.validity import lacking
 
-_SIGN: Final = "–"
 _MOST: Final = 12
 """Rows of a table; of more, those without a change are only counted."""
 _BESIDE: Final = 4
@@ -31,6 +31,10 @@ def terminal(comparison: RunComparison) -> Group:
         *(part for one in comparison.pairings for part in _changes(one, comparison.margin)),
         Text(""),
         *styled(map(labels.run_line, comparison.runs), "dim"),
+        *styled(
+            (f"! {run.label}: {one}" for run in comparison.runs for one in lacking(run.analysis)),
+            "yellow",
+        ),
         *(part for one in comparison.pairings for part in _differences(one)),
         *styled([said] if said else [], "yellow"),
         *styled([labels.CAUTION], "dim"),
@@ -63,9 +67,8 @@ def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fit
     compared = any(one.ratio for one in found)
     rows = []
     for one in found:
-        sign = _SIGN if one.withheld else SIGNS[one.verdict]
         levels = labels.level(one.left, one), labels.level(one.right, one)
-        verdict = f"{sign} {labels.verdict(one, margin)}"
+        verdict = labels.verdict(one, margin)
         rows.append(
             Row(
                 group=labels.place(one),
@@ -91,16 +94,15 @@ def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fit
 def _counted(
     found: Sequence[RunContrast], drivers: Collection[str], margin: float
 ) -> Iterator[Text]:
-    """Yield how many contrasts have each verdict, and why: `? 31 undecided: ... (23); ... (8)`.
+    """Yield how many contrasts have each verdict, and why: `31 undecided: ... (23); ... (8)`.
 
     Those that have a verdict are told with their drivers.
     """
     for said, own in grouped((labels.short(one, margin), one) for one in found).items():
-        sign = _SIGN if own[0].withheld else SIGNS[own[0].verdict]
         reasons = grouped((labels.kind_of_reason(one), one) for one in own)
         parts = [f"{why} ({len(of)})" if len(reasons) > 1 else why for why, of in reasons.items()]
         more = "; ".join(parts) or differences.some((x.driver for x in own), drivers, "driver")
-        yield Text(f"{sign} {len(own)} {said}: {more}", style=STYLES[own[0].verdict])
+        yield Text(f"{len(own)} {said}: {more}", style=STYLES[own[0].verdict])
 
 
 def _differences(pairing: Pairing) -> Iterator[RenderableType]:

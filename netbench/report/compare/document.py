@@ -31,7 +31,10 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             schema=SCHEMA,
             left=runs[0].folder,
             right=runs[1].folder,
-            runs=[ComparedRun(run.label, run.folder, run.info.engine) for run in runs],
+            runs=[
+                ComparedRun(run.label, run.folder, run.info.engine, run.analysis.warnings)
+                for run in runs
+            ],
             page=page,
             exit=exit_code,
             accepted=list(comparison.accept),

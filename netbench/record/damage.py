@@ -1,0 +1,42 @@
+"""What could not be read of a run's records."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+_KEPT: Final = 10
+"""Lines whose reason is kept; of the others the number is."""
+_SPANS: Final = 12
+"""Spans of line numbers that are named."""
+
+
+@dataclass(slots=True)
+class Damage:
+    """Lines of `records.jsonl` that are no record of the run; it grows while the file is read."""
+
+    lines: list[int] = field(default_factory=list)
+    """Their numbers, from 1, ascending."""
+    reasons: list[str] = field(default_factory=list)
+    """Why, of the first ten; each names its line."""
+
+    def note(self, line: int, reason: str) -> None:
+        """Add a line."""
+        self.lines.append(line)
+        if len(self.reasons) < _KEPT:
+            self.reasons.append(reason)
+
+    def clear(self) -> None:
+        """Forget everything: the file is read anew."""
+        self.lines.clear()
+        self.reasons.clear()
+
+    @property
+    def named(self) -> str:
+        """The numbers: `line 3`, `lines 3, 5 to 8 and 4 more`."""
+        starts = [self.lines[0], *(b for a, b in pairwise(self.lines) if b != a + 1)]
+        ends = [*(a for a, b in pairwise(self.lines) if b != a + 1), self.lines[-1]]
+        spans = list(zip(starts, ends, strict=True))
+        shown = [f"{a}" if a == b else f"{a} to {b}" for a, b in spans[:_SPANS]]
+        more = sum(b - a + 1 for a, b in spans[_SPANS:])
+        words = "line" if len(self.lines) == 1 else "lines"
+        return f"{words} {', '.join(shown)}{f' and {more:,} more' if more else ''}"

@@ -1,0 +1,26 @@
+"""The sample runs of the repository, judged anew; all of one, or some of its drivers."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from support.synthetic import Reported
+
+from netbench.analysis import analyse
+from netbench.report import digest
+from netbench.store import load
+
+SAMPLES: Final = Path(__file__).parents[2] / "reports" / "sample"
+
+
+@cache
+def sample(name: str = ".", drivers: tuple[str, ...] = ()) -> Reported:
+    """Return a sample run by its folder, of these drivers alone if any are named."""
+    run = load(SAMPLES / name)
+    kept = drivers or run.info.plan.drivers
+    cells = tuple(cell for cell in run.info.plan.cells if cell.driver in kept)
+    info = replace(run.info, plan=replace(run.info.plan, drivers=kept, cells=cells))
+    records = tuple(record for record in run.records() if record.cell.driver in kept)
+    analysis = analyse(info, records)
+    return Reported(info, records, analysis, digest(analysis, records))
