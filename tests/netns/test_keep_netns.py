@@ -18,7 +18,7 @@ from support.program import Program, assert_cleaned, wait_for
 from support.require import require_or_skip
 from support.spaces import Spaces
 from support.user import as_user
-from support.walks import CGROUPS, folders
+from support.walks import CGROUPS, deepest_first, folders
 
 from netbench.store import load
 
@@ -35,8 +35,13 @@ def spaces(namespaces: None) -> Iterator[Spaces]:
     if os.geteuid() != 0:
         require_or_skip("root", "process numbers of its own are made by root")
     made = Spaces()
+    numbers = str(Path(f"/proc/{made.pid}/ns/pid").readlink()).removeprefix("pid:[").rstrip("]")
     yield made
     made.stop()
+    # What a test that failed has left: nobody outside can tell that its maker is gone.
+    for group in folders(CGROUPS, f"netbench-*:{numbers}:*"):
+        for folder in deepest_first(group):
+            folder.rmdir()
 
 
 @pytest.fixture
