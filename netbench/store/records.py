@@ -104,7 +104,7 @@ class LoadedRun:
                 record = self._checked(line, check)
             except ValueError as exc:
                 self.damage.note(place, _unreadable_line(place, line, exc))
-                self.reading.torn = not line.endswith(b"\n")
+                self.reading.torn = _is_torn(line)
                 found = None if self.reading.torn else _NUMBER.match(line)
                 self.reading.last = max(self.reading.last, int(found[1]) if found else 0)
                 continue
@@ -172,6 +172,10 @@ class LoadedRun:
             self.reading.unread = f"{RECORDS} could not be read to its end: {exc.strerror}"
 
 
+def _is_torn(line: bytes) -> bool:
+    return len(line) <= LONGEST and not line.endswith(b"\n")
+
+
 def _skip_to_line_end(file: BinaryIO, line: bytes) -> None:
     while len(line) > LONGEST and not line.endswith(b"\n"):
         line = file.readline(LONGEST + 1)
@@ -186,7 +190,7 @@ def decoded(decoder: "Decoder[T]", text: bytes) -> T:
 
 
 def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:
-    if not line.endswith(b"\n"):
+    if _is_torn(line):
         return f"{RECORDS}: the last line ({number}) is cut short; the run was ended while writing"
     return f"{RECORDS}: line {number} is unreadable: {reason_of(error)}"
 

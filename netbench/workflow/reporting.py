@@ -218,5 +218,8 @@ def _renew_index(parent: Path) -> tuple[str, ...]:
 
 
 def _is_index(path: Path) -> bool:
-    with open_regular(path) as file:
-        return MARK.encode() in file.read(_HEAD)
+    try:
+        with open_regular(path) as file:
+            return MARK.encode() in file.read(_HEAD)
+    except OSError:  # a FIFO, or somebody else's
+        return False
