@@ -138,9 +138,7 @@ def test_a_file_that_becomes_a_fifo_once_it_is_open_is_not_waited_for(tmp_path: 
         open_regular(path)
 
 
-@pytest.mark.parametrize(
-    "number", [n for n, (field, _) in enumerate(EDITS[:19]) if field != REASON]
-)
+@pytest.mark.parametrize("number", COSTLY)
 def test_a_field_that_cannot_be_costs_its_record_and_names_its_line(
     folder: Path, program: Program, number: int
 ) -> None:
