@@ -359,6 +359,26 @@ def test_what_had_settled_stays_so_though_the_records_that_settled_it_are_gone(
     }
 
 
+@pytest.mark.parametrize("left", [7, 6, 0])
+def test_a_run_that_is_killed_before_its_first_new_record_goes_on_with_numbers_of_its_own(
+    tmp_path: Path, left: int
+) -> None:
+    """Or whose records all got lost since: an earlier resumption sets lower numbers aside."""
+    info = replace(RUN.info, plan=PLAN.summary(), status="running", wall=None)
+    before = Resumed("now", (), "1", 2, 9, 2, 9.0)
+    path = written(tmp_path, plan_records()[:left], "running")
+    RunFolder(path).finish(replace(info, resumed=(before,)))
+    run = load(path)
+    state, aside = _recalled(run, PLAN)
+    first = state.number + 1
+    fresh = records_of(FakeRun(PLAN, state=state).events())
+
+    assert aside == 0
+    assert first == 9
+    assert not any(before.sets_aside(r.block, r.number) for r in fresh)
+    assert {r.attempt for r in fresh if r.block == 2} == {2}
+
+
 def test_raw_output_of_records_that_are_damaged_is_kept(tmp_path: Path) -> None:
     path = written(tmp_path, plan_records())
     for number in (29, 30):
