@@ -108,7 +108,7 @@ def _named(
         before = 0
     except (OSError, ValueError):
         before = None
-    now = recounted(document) + run.reading.set_aside
+    now = recounted(document) + run.reading.being_replaced
     lacking = bool(analysis.missing or run.damage.lines)
     unknown = before is None and lacking and (run.path / "report.html").exists()
     if not unknown and (before or 0) <= now:

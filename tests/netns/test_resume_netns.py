@@ -203,9 +203,7 @@ def test_what_cannot_be_resumed_is_one_clear_error(
     assert done.stdout == ""
 
 
-def test_what_got_lost_of_a_run_that_ended_is_measured_again(
-    program: Program, ended: Path
-) -> None:
+def test_what_got_lost_of_a_run_that_ended_is_measured_again(program: Program, ended: Path) -> None:
     path = ended / "records.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[1:]))

@@ -21,6 +21,7 @@ from netbench.cli import run_command_line
 from netbench.record import Record, Resumed, RunInfo, Settled, Status, Why
 from netbench.spec import Placement
 from netbench.store import RECORDS, RunFolder, load
+from netbench.workflow.reporting import recounted
 from netbench.workflow.resume import _recalled
 
 RUN = run_of(blocks=4, drivers=("host", "bridge", "bridge:user"))
@@ -240,6 +241,45 @@ def test_a_report_that_says_as_much_is_replaced(folder: Path, program: Program) 
     assert done.code == 0, done.stderr
     assert (folder / "report.html").stat().st_size > 10_000
     assert not (folder / "report.damaged.html").exists()
+
+
+def resumed_folder(folder: Path, kept: range) -> None:
+    """Let a run be resumed after its first block and three more records, and hold some of its own.
+
+    The report in the folder is of the twelve records that were there before.
+    """
+    cut(folder, 12)
+    (folder / "summary.json").unlink()
+    run_command_line(("report", str(folder)))
+    info = replace(load(folder).info, resumed=(Resumed("now", (), "1", 2, 13, 3, 9.0),))
+    made = RunFolder(folder)
+    made.finish(info)
+    second = [r for r in run_of(blocks=2, drivers=("host", "bridge")).records if r.block == 2]
+    for number, record in enumerate(second[kept.start : kept.stop], start=13):
+        made.append(replace(record, number=number, attempt=2))
+
+
+def test_a_report_follows_a_run_whose_block_is_being_measured_anew(
+    folder: Path, program: Program
+) -> None:
+    resumed_folder(folder, range(1))
+    done = program("report", str(folder))
+
+    assert done.code == 3
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 10
+    assert not (folder / "report.damaged.html").exists()
+
+
+def test_records_that_are_set_aside_hide_no_loss(folder: Path, program: Program) -> None:
+    resumed_folder(folder, range(9))
+    path = folder / RECORDS
+    program("report", str(folder))
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 18
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[2:]))
+    program("report", str(folder))
+
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 18
+    assert recounted(json.loads((folder / "summary.damaged.json").read_text())) == 16
 
 
 def test_damaged_lines_leave_their_trace_in_every_output(folder: Path, program: Program) -> None:
