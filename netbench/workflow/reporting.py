@@ -109,7 +109,8 @@ def _named(
     except (OSError, ValueError):
         before = None
     now = recounted(document) + run.reading.being_replaced
-    lacking = bool(analysis.missing or run.damage.lines)
+    whole = run.info.status == "complete" and not analysis.missing
+    lacking = not whole and bool(analysis.missing or run.damage.lines)
     unknown = before is None and lacking and (run.path / "report.html").exists()
     if not unknown and (before or 0) <= now:
         return str, ()

@@ -18,7 +18,19 @@ from support.synthetic import run_of
 from netbench.analysis import analyse
 from netbench.analysis.missing import missing
 from netbench.cli import run_command_line
-from netbench.record import Record, Resumed, RunInfo, Settled, Status, Why
+from netbench.record import (
+    Failure,
+    Measurement,
+    Record,
+    Resumed,
+    RunInfo,
+    Sample,
+    Settled,
+    Status,
+    Why,
+)
+from netbench.record.checks import RecordCheck
+from netbench.runner.recording import Recording
 from netbench.spec import Placement
 from netbench.store import RECORDS, RunFolder, load
 from netbench.workflow.reporting import recounted
@@ -203,6 +215,18 @@ def test_every_command_tells_what_a_folder_has_lost(
     assert "missing-records" in compared.stdout
 
 
+def test_a_comparison_that_misses_a_record_ends_with_3(folder: Path, program: Program) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(folder, folder.parent / name)
+    pair = str(folder.parent / "one"), str(folder.parent / "two")
+    whole = program("compare", *pair)
+    cut(folder.parent / "two", 17)
+    lacking = program("compare", *pair)
+
+    assert (whole.code, lacking.code) == (0, 3), lacking.stdout
+    assert "B: 1 of 18 planned records are missing: block 2 lacks 1 of 9" in lacking.stdout
+
+
 @pytest.mark.parametrize("lose", LOSSES)
 def test_a_report_is_not_replaced_by_one_that_says_less(
     folder: Path, program: Program, lose: Callable[[Path], None]
@@ -232,6 +256,19 @@ def test_a_report_is_not_replaced_where_nobody_knows_what_it_says(
 
     assert (folder / "report.html").read_bytes() == page
     assert "made of an unknown number of records" in done.stderr
+
+
+def test_a_run_that_has_its_plan_gets_its_report_whatever_stood_there(
+    folder: Path, program: Program
+) -> None:
+    (folder / "summary.json").write_text("{")
+    with (folder / RECORDS).open("ab") as file:
+        file.write(b"#\n")
+    done = program("report", str(folder))
+
+    assert done.code == 0
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 18
+    assert not (folder / "report.damaged.html").exists()
 
 
 def test_a_report_that_says_as_much_is_replaced(folder: Path, program: Program) -> None:
@@ -385,7 +422,8 @@ def test_what_had_settled_stays_so_though_the_records_that_settled_it_are_gone(
     plan = replace(PLAN, adaptive=True, least=2)
     gone = next(cell for cell in plan.cells if cell.driver == "bridge")
     left = [c for c in plan.cells if c.placement is not gone.placement]
-    kept = [r for r in plan_records() if r.block != 2 and (r.block < 3 or r.cell in left)]
+    some = [r for r in plan_records() if r.block not in {2, 5}]
+    kept = [r for r in some if r.block < 3 or r.cell in left]
     path = written(tmp_path, kept)
     info = replace(load(path).info, plan=plan.summary(), settled=(Settled(gone, 2, "decided"),))
     RunFolder(path).finish(info)
@@ -396,6 +434,7 @@ def test_what_had_settled_stays_so_though_the_records_that_settled_it_are_gone(
     assert {(r.block, r.cell.placement) for r in fresh} == {
         (2, Placement.CROSS),
         (2, Placement.SAME),
+        (5, left[0].placement),
     }
 
 
@@ -447,3 +486,14 @@ def test_lines_in_another_order_are_the_same_run(tmp_path: Path) -> None:
     state, aside = _recalled(load(path), PLAN)
 
     assert (state.block, state.number, aside, state.again) == (5, 30, 0, {})
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e300])
+def test_a_number_that_no_reader_takes_is_recorded_as_a_failure(value: float) -> None:
+    step = PLAN.block(1).steps[0]
+    recording = Recording(FakeRun(PLAN).runner.recorder, 1, 1, 1, step)
+    made = recording.record(Sample((Measurement("throughput", value, "bit/s"),), received=1), 1.0)
+
+    assert isinstance(made.outcome, Failure)
+    assert "a number that cannot be: measurements[0]: a throughput of" in made.outcome.reason
+    assert RecordCheck(PLAN.summary()).problem(made) == ""
