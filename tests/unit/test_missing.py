@@ -1,6 +1,7 @@
 """What is planned and absent: counted, named, told everywhere, and measured by `--resume`."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from support.synthetic import run_of
 from netbench.analysis import analyse
 from netbench.analysis.missing import missing
 from netbench.cli import run_command_line
+from netbench.errors import RunFolderLost
 from netbench.record import (
     Failure,
     Measurement,
@@ -497,3 +499,18 @@ def test_a_number_that_no_reader_takes_is_recorded_as_a_failure(value: float) ->
     assert isinstance(made.outcome, Failure)
     assert "a number that cannot be: measurements[0]: a throughput of" in made.outcome.reason
     assert RecordCheck(PLAN.summary()).problem(made) == ""
+
+
+def test_records_that_cannot_be_written_to_stop_a_resumption_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, plan_records())
+    (path / RECORDS).unlink()
+    (path / RECORDS).symlink_to(path / RECORDS)
+
+    with pytest.raises(RunFolderLost, match="symbolic links"):
+        RunFolder(path).mend(0)
+    (path / RECORDS).unlink()
+    os.mkfifo(path / RECORDS)
+    with pytest.raises(RunFolderLost, match="it is a FIFO"):
+        RunFolder(path).mend(0)
