@@ -255,7 +255,7 @@ def _drivers(kept: PlanSummary, problems: list[str]) -> tuple[Driver, ...]:
         try:
             found.append(driver_named(name))
         except ConfigurationError as exc:
-            problems += map(cut, exc.problems)
+            problems += exc.problems
     return tuple(found)
 
 

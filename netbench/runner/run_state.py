@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from netbench.plan import BlockPlan, Place, Plan, Step
 from netbench.plan.leaving import gone_before, returned
-from netbench.record import Record, Ruling, RunInfo, Settled
+from netbench.record import Record, Resumed, Ruling, RunInfo, Settled
 from netbench.spec import Cell
 
 
@@ -112,6 +112,8 @@ class RunState:
     what it had measured."""
     _gone: frozenset[Cell] = frozenset()
     _attempts: dict[int, int] = field(default_factory=dict)
+    _before: Counter[int] = field(default_factory=Counter)
+    """How often records of a block have been set aside."""
 
     def plan(self, number: int, also: Iterable[Cell] = ()) -> BlockPlan:
         """Return a block without the cells that are settled, and those that will `also` be."""
@@ -128,7 +130,13 @@ class RunState:
 
     def attempts(self, block: int) -> int:
         """Return the attempts that a block has behind it: it was cut off, or records got lost."""
-        return self._attempts.get(block, 0)
+        return max(self._attempts.get(block, 0), self._before[block])
+
+    def follow(self, resumed: Iterable[Resumed]) -> None:
+        """Go on after these: their numbers are used up, though no record may be left of them."""
+        for one in resumed:
+            self.number = max(self.number, one.number - 1)
+            self._before.update((one.block, *one.again) if one.set_aside else ())
 
     def take(self, record: Record) -> None:
         """Take one record of the block that runs."""

@@ -1,6 +1,7 @@
 """The records of a run folder, read back and checked line by line."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,10 @@ class RecordsRead:
     """Why the file could not be read, or not to its end; empty if it could."""
     torn: bool = False
     """Whether the last line was cut short: the run was ended while it wrote."""
-    set_aside: int = 0
-    """Records of blocks that were measured anew."""
+    counting: Counter[int] = field(default_factory=Counter)
+    """Records by block."""
+    set_aside: Counter[int] = field(default_factory=Counter)
+    """Records by block that count no more, because it was measured anew."""
     numbers: set[int] = field(default_factory=set)
     """Of every record, those set aside included."""
     last: int = 0
@@ -46,11 +49,18 @@ class RecordsRead:
     ordered: bool = True
     """Whether blocks ascend, and numbers within each."""
 
+    @property
+    def being_replaced(self) -> int:
+        """How many more records counted before the blocks were cut off that are measured anew."""
+        return (self.set_aside - self.counting).total()
+
     def clear(self) -> None:
         """Begin anew."""
         self.damage.clear()
         self.numbers.clear()
-        self.unread, self.torn, self.set_aside, self.last = "", False, 0, 0
+        self.counting.clear()
+        self.set_aside.clear()
+        self.unread, self.torn, self.last = "", False, 0
         self.place, self.ordered = (0, 0), True
 
     def take(self, record: Record) -> None:
@@ -104,15 +114,16 @@ class LoadedRun:
                 record = self._checked(line, check)
             except ValueError as exc:
                 self.damage.note(place, _unreadable_line(place, line, exc))
-                self.reading.torn = not line.endswith(b"\n")
+                self.reading.torn = _is_torn(line)
                 found = None if self.reading.torn else _NUMBER.match(line)
                 self.reading.last = max(self.reading.last, int(found[1]) if found else 0)
                 continue
             self.reading.take(record)
             if self._counts(record):
+                self.reading.counting[record.block] += 1
                 yield record
             else:
-                self.reading.set_aside += 1
+                self.reading.set_aside[record.block] += 1
 
     def in_order(self) -> Iterator[Record]:
         """Yield the same by block and number, whatever the order of the lines."""
@@ -172,6 +183,10 @@ class LoadedRun:
             self.reading.unread = f"{RECORDS} could not be read to its end: {exc.strerror}"
 
 
+def _is_torn(line: bytes) -> bool:
+    return len(line) <= LONGEST and not line.endswith(b"\n")
+
+
 def _skip_to_line_end(file: BinaryIO, line: bytes) -> None:
     while len(line) > LONGEST and not line.endswith(b"\n"):
         line = file.readline(LONGEST + 1)
@@ -186,7 +201,7 @@ def decoded(decoder: "Decoder[T]", text: bytes) -> T:
 
 
 def _unreadable_line(number: int, line: bytes, error: ValueError) -> str:
-    if not line.endswith(b"\n"):
+    if _is_torn(line):
         return f"{RECORDS}: the last line ({number}) is cut short; the run was ended while writing"
     return f"{RECORDS}: line {number} is unreadable: {reason_of(error)}"
 

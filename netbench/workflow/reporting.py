@@ -108,8 +108,9 @@ def _named(
         before = 0
     except (OSError, ValueError):
         before = None
-    now = recounted(document) + run.reading.set_aside
-    lacking = bool(analysis.missing or run.damage.lines)
+    now = recounted(document) + run.reading.being_replaced
+    whole = run.info.status == "complete" and not analysis.missing
+    lacking = not whole and bool(analysis.missing or run.damage.lines)
     unknown = before is None and lacking and (run.path / "report.html").exists()
     if not unknown and (before or 0) <= now:
         return str, ()
@@ -218,5 +219,8 @@ def _renew_index(parent: Path) -> tuple[str, ...]:
 
 
 def _is_index(path: Path) -> bool:
-    with open_regular(path) as file:
-        return MARK.encode() in file.read(_HEAD)
+    try:
+        with open_regular(path) as file:
+            return MARK.encode() in file.read(_HEAD)
+    except OSError:  # a FIFO, or somebody else's
+        return False

@@ -111,13 +111,16 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
     absent, begun = _absent(run)
     damaged = len(run.damage.lines) > run.reading.torn or bool(absent - {begun})
+    lost = info.status == "engine-lost"
     if not absent or not (damaged or info.status in _FINISHED):
-        return state, state.recall(run.in_order(), lost=info.status == "engine-lost")
-    aside = state.recall(run.in_order(), lost=info.status == "engine-lost", incomplete=absent)
-    state.restore(info, absent)
-    state.owed = begun
-    # What is damaged may be mended yet: its numbers, and its raw output, are not used again.
-    state.number = max(state.number, run.reading.last, RunFolder(run.path).last_raw())
+        aside = state.recall(run.in_order(), lost=lost)
+    else:
+        aside = state.recall(run.in_order(), lost=lost, incomplete=absent)
+        state.restore(info, absent)
+        state.owed = begun
+        # What is damaged may be mended yet: its numbers and its raw output are not used again.
+        state.number = max(state.number, run.reading.last, RunFolder(run.path).last_raw())
+    state.follow(info.resumed)
     return state, aside
 
 

@@ -201,3 +201,25 @@ def test_what_cannot_be_resumed_is_one_clear_error(
     assert done.code == 2
     assert words in done.stderr
     assert done.stdout == ""
+
+
+def test_what_got_lost_of_a_run_that_ended_is_measured_again(program: Program, ended: Path) -> None:
+    path = ended / "records.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[1:]))
+    page = (ended / "report.html").read_bytes()
+    told = program("report", str(ended), "--json")
+    assert told.code == 3
+    assert "missing-records" in [warning["kind"] for warning in told.json["warnings"]]
+    assert (ended / "report.html").read_bytes() == page
+    done = program("run", "--resume", str(ended), "--json")
+
+    assert done.code == 0, done.stderr
+    assert "to measure: block 1, then what is left" in done.stderr
+    assert path.read_text().startswith("".join(lines[1:]))
+    info = load(ended).info
+    (resumed,) = info.resumed
+    assert (info.status, resumed.again, resumed.set_aside) == ("complete", (1,), PER_BLOCK - 1)
+    rates = [cell for cell in done.json["cells"] if cell["metric"] == "throughput"]
+    assert [cell["trials"] for cell in rates] == [BLOCKS, BLOCKS]
+    assert (ended / "report.html").read_bytes() != page

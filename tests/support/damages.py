@@ -51,7 +51,7 @@ EDITS: Final = (
 def regular(path: Path) -> bytes:
     """Return the content of a regular file; empty of any other."""
     try:
-        if stat.S_ISREG(path.stat().st_mode) and path.stat().st_size <= HUGE:
+        if stat.S_ISREG(path.stat().st_mode) and path.stat().st_size <= 4 * HUGE:
             return path.read_bytes()
     except OSError:
         pass

@@ -316,7 +316,7 @@ class Folders(RuleBasedStateMachine):
 
 
 Folders.TestCase.settings = settings(
-    max_examples=CASES or 12,
+    max_examples=CASES or 30,
     stateful_step_count=8,
     deadline=None,
     derandomize=not CASES,

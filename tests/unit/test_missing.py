@@ -1,6 +1,7 @@
 """What is planned and absent: counted, named, told everywhere, and measured by `--resume`."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -18,9 +19,23 @@ from support.synthetic import run_of
 from netbench.analysis import analyse
 from netbench.analysis.missing import missing
 from netbench.cli import run_command_line
-from netbench.record import Record, Resumed, RunInfo, Settled, Status, Why
+from netbench.errors import RunFolderLost
+from netbench.record import (
+    Failure,
+    Measurement,
+    Record,
+    Resumed,
+    RunInfo,
+    Sample,
+    Settled,
+    Status,
+    Why,
+)
+from netbench.record.checks import RecordCheck
+from netbench.runner.recording import Recording
 from netbench.spec import Placement
 from netbench.store import RECORDS, RunFolder, load
+from netbench.workflow.reporting import recounted
 from netbench.workflow.resume import _recalled
 
 RUN = run_of(blocks=4, drivers=("host", "bridge", "bridge:user"))
@@ -202,6 +217,18 @@ def test_every_command_tells_what_a_folder_has_lost(
     assert "missing-records" in compared.stdout
 
 
+def test_a_comparison_that_misses_a_record_ends_with_3(folder: Path, program: Program) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(folder, folder.parent / name)
+    pair = str(folder.parent / "one"), str(folder.parent / "two")
+    whole = program("compare", *pair)
+    cut(folder.parent / "two", 17)
+    lacking = program("compare", *pair)
+
+    assert (whole.code, lacking.code) == (0, 3), lacking.stdout
+    assert "B: 1 of 18 planned records are missing: block 2 lacks 1 of 9" in lacking.stdout
+
+
 @pytest.mark.parametrize("lose", LOSSES)
 def test_a_report_is_not_replaced_by_one_that_says_less(
     folder: Path, program: Program, lose: Callable[[Path], None]
@@ -233,6 +260,19 @@ def test_a_report_is_not_replaced_where_nobody_knows_what_it_says(
     assert "made of an unknown number of records" in done.stderr
 
 
+def test_a_run_that_has_its_plan_gets_its_report_whatever_stood_there(
+    folder: Path, program: Program
+) -> None:
+    (folder / "summary.json").write_text("{")
+    with (folder / RECORDS).open("ab") as file:
+        file.write(b"#\n")
+    done = program("report", str(folder))
+
+    assert done.code == 0
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 18
+    assert not (folder / "report.damaged.html").exists()
+
+
 def test_a_report_that_says_as_much_is_replaced(folder: Path, program: Program) -> None:
     (folder / "report.html").write_text("old")
     done = program("report", str(folder))
@@ -240,6 +280,45 @@ def test_a_report_that_says_as_much_is_replaced(folder: Path, program: Program) 
     assert done.code == 0, done.stderr
     assert (folder / "report.html").stat().st_size > 10_000
     assert not (folder / "report.damaged.html").exists()
+
+
+def resumed_folder(folder: Path, kept: range) -> None:
+    """Let a run be resumed after its first block and three more records, and hold some of its own.
+
+    The report in the folder is of the twelve records that were there before.
+    """
+    cut(folder, 12)
+    (folder / "summary.json").unlink()
+    run_command_line(("report", str(folder)))
+    info = replace(load(folder).info, resumed=(Resumed("now", (), "1", 2, 13, 3, 9.0),))
+    made = RunFolder(folder)
+    made.finish(info)
+    second = [r for r in run_of(blocks=2, drivers=("host", "bridge")).records if r.block == 2]
+    for number, record in enumerate(second[kept.start : kept.stop], start=13):
+        made.append(replace(record, number=number, attempt=2))
+
+
+def test_a_report_follows_a_run_whose_block_is_being_measured_anew(
+    folder: Path, program: Program
+) -> None:
+    resumed_folder(folder, range(1))
+    done = program("report", str(folder))
+
+    assert done.code == 3
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 10
+    assert not (folder / "report.damaged.html").exists()
+
+
+def test_records_that_are_set_aside_hide_no_loss(folder: Path, program: Program) -> None:
+    resumed_folder(folder, range(9))
+    path = folder / RECORDS
+    program("report", str(folder))
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 18
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[2:]))
+    program("report", str(folder))
+
+    assert recounted(json.loads((folder / "summary.json").read_text())) == 18
+    assert recounted(json.loads((folder / "summary.damaged.json").read_text())) == 16
 
 
 def test_damaged_lines_leave_their_trace_in_every_output(folder: Path, program: Program) -> None:
@@ -345,7 +424,8 @@ def test_what_had_settled_stays_so_though_the_records_that_settled_it_are_gone(
     plan = replace(PLAN, adaptive=True, least=2)
     gone = next(cell for cell in plan.cells if cell.driver == "bridge")
     left = [c for c in plan.cells if c.placement is not gone.placement]
-    kept = [r for r in plan_records() if r.block != 2 and (r.block < 3 or r.cell in left)]
+    some = [r for r in plan_records() if r.block not in {2, 5}]
+    kept = [r for r in some if r.block < 3 or r.cell in left]
     path = written(tmp_path, kept)
     info = replace(load(path).info, plan=plan.summary(), settled=(Settled(gone, 2, "decided"),))
     RunFolder(path).finish(info)
@@ -356,7 +436,28 @@ def test_what_had_settled_stays_so_though_the_records_that_settled_it_are_gone(
     assert {(r.block, r.cell.placement) for r in fresh} == {
         (2, Placement.CROSS),
         (2, Placement.SAME),
+        (5, left[0].placement),
     }
+
+
+@pytest.mark.parametrize("left", [7, 6, 0])
+def test_a_run_that_is_killed_before_its_first_new_record_goes_on_with_numbers_of_its_own(
+    tmp_path: Path, left: int
+) -> None:
+    """Or whose records all got lost since: an earlier resumption sets lower numbers aside."""
+    info = replace(RUN.info, plan=PLAN.summary(), status="running", wall=None)
+    before = Resumed("now", (), "1", 2, 9, 2, 9.0)
+    path = written(tmp_path, plan_records()[:left], "running")
+    RunFolder(path).finish(replace(info, resumed=(before,)))
+    run = load(path)
+    state, aside = _recalled(run, PLAN)
+    first = state.number + 1
+    fresh = records_of(FakeRun(PLAN, state=state).events())
+
+    assert aside == 0
+    assert first == 9
+    assert not any(before.sets_aside(r.block, r.number) for r in fresh)
+    assert {r.attempt for r in fresh if r.block == 2} == {2}
 
 
 def test_raw_output_of_records_that_are_damaged_is_kept(tmp_path: Path) -> None:
@@ -387,3 +488,29 @@ def test_lines_in_another_order_are_the_same_run(tmp_path: Path) -> None:
     state, aside = _recalled(load(path), PLAN)
 
     assert (state.block, state.number, aside, state.again) == (5, 30, 0, {})
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e300])
+def test_a_number_that_no_reader_takes_is_recorded_as_a_failure(value: float) -> None:
+    step = PLAN.block(1).steps[0]
+    recording = Recording(FakeRun(PLAN).runner.recorder, 1, 1, 1, step)
+    made = recording.record(Sample((Measurement("throughput", value, "bit/s"),), received=1), 1.0)
+
+    assert isinstance(made.outcome, Failure)
+    assert "a number that cannot be: measurements[0]: a throughput of" in made.outcome.reason
+    assert RecordCheck(PLAN.summary()).problem(made) == ""
+
+
+def test_records_that_cannot_be_written_to_stop_a_resumption_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, plan_records())
+    (path / RECORDS).unlink()
+    (path / RECORDS).symlink_to(path / RECORDS)
+
+    with pytest.raises(RunFolderLost, match="symbolic links"):
+        RunFolder(path).mend(0)
+    (path / RECORDS).unlink()
+    os.mkfifo(path / RECORDS)
+    with pytest.raises(RunFolderLost, match="it is a FIFO"):
+        RunFolder(path).mend(0)
