@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -168,12 +166,16 @@ def test_a_name_with_a_nul_byte_is_no_name() -> None:
 
 
 def test_an_export_to_a_file_and_to_standard_output_are_the_same(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
+    asked = ("export", str(folder), "--format", "csv")
 
-    argv = (sys.executable, "-m", "netbench", "export", str(folder), "--format", "csv")
-    out = subprocess.run(argv, capture_output=True, check=True).stdout
-    named = subprocess.run([*argv, "--output", "/dev/stdout"], capture_output=True, check=True)
-    subprocess.run([*argv, "--output", str(tmp_path / "x.csv")], capture_output=True, check=True)
+    def printed(*more: str) -> bytes:
+        assert run_command_line((*asked, *more)) == 0
+        return capfdbinary.readouterr().out
 
-    assert out == named.stdout == (tmp_path / "x.csv").read_bytes()
+    out = printed()
+    assert out.startswith(b"run,")
+    assert printed("--output", "/dev/stdout") == out
+    printed("--output", str(tmp_path / "x.csv"))
+    assert (tmp_path / "x.csv").read_bytes() == out
