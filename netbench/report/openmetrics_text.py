@@ -4,6 +4,7 @@ Gauges in base units, without timestamps. What was not measured, and an end of a
 unbounded, has no sample.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -38,7 +39,8 @@ CONTRAST: Final = (*CELL, "baseline", "metric")
 def openmetrics(info: RunInfo, analysis: Analysis) -> str:
     """Return the exposition, `# EOF` at its end."""
     registry = CollectorRegistry(auto_describe=False)
-    families = (_run(info), *_cells(analysis), *_contrasts(analysis), _budgets(analysis))
+    of_run = (_run(info), *_lacking(analysis))
+    families = (*of_run, *_cells(analysis), *_contrasts(analysis), _budgets(analysis))
     registry.register(_Collected(*families))
     text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call] # it has no types
     return text.decode()
@@ -71,6 +73,21 @@ def _run(info: RunInfo) -> Metric:
     family = InfoMetricFamily("netbench_run", "The run that these figures are of.")
     family.add_metric([], {name: plain(value) for name, value in values.items()})
     return family
+
+
+def _lacking(analysis: Analysis) -> Iterator[Metric]:
+    """Yield how many records are missing, and the kinds of warnings about the run as a whole."""
+    missing = GaugeMetricFamily(
+        "netbench_missing_records", "Records that the run's plan and status call for, and lacks."
+    )
+    missing.add_metric([], analysis.missing.absent)
+    yield missing
+    warnings = GaugeMetricFamily(
+        "netbench_warnings", "Warnings about the run as a whole.", labels=("kind",)
+    )
+    for kind, count in Counter(warning.kind for warning in analysis.warnings).items():
+        warnings.add_metric([plain(kind)], count)
+    yield warnings
 
 
 def _cells(analysis: Analysis) -> Iterator[Metric]:

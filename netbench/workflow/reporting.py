@@ -109,8 +109,9 @@ def _named(
     except (OSError, ValueError):
         before = None
     now = recounted(document) + run.reading.being_replaced
-    whole = run.info.status == "complete" and not analysis.missing
-    lacking = not whole and bool(analysis.missing or run.damage.lines)
+    # How many blocks a run has begun that its time ended, only its records tell.
+    lost = bool(run.damage.lines) and run.info.status == "out-of-time"
+    lacking = bool(analysis.missing) or lost
     unknown = before is None and lacking and (run.path / "report.html").exists()
     if not unknown and (before or 0) <= now:
         return str, ()

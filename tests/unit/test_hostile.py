@@ -212,7 +212,7 @@ def test_openmetrics_of_attacks_is_openmetrics(attacked: Attacked) -> None:
     assert not labels - {
         *("driver", "path", "probe", "placement", "statistic", "outcome", "baseline", "metric"),
         *("state", "budget", "run", "created", "version", "engine", "kernel", "suite", "seed"),
-        *("status", "netbench_contrast_verdict", "netbench_budget"),
+        *("status", "kind", "netbench_contrast_verdict", "netbench_budget"),
     }
 
 

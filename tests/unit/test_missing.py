@@ -214,6 +214,8 @@ def test_every_command_tells_what_a_folder_has_lost(
     assert said in table.stderr
     assert said in text.stdout
     assert said in metrics.stderr
+    assert 'netbench_warnings{kind="missing-records"} 1.0' in metrics.stdout
+    assert "netbench_missing_records 0.0" not in metrics.stdout
     assert "missing-records" in compared.stdout
 
 

@@ -199,7 +199,8 @@ def test_openmetrics_of_a_run_without_a_number_is_valid() -> None:
 
     text = report.openmetrics(run.info, analysis)
 
-    assert set(families(text)) == {"netbench_run", "netbench_trials"}
+    of_run = {"netbench_run", "netbench_missing_records", "netbench_warnings"}
+    assert set(families(text)) == {*of_run, "netbench_trials"}
     assert text.endswith("# EOF\n")
 
 
