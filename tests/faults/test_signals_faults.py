@@ -67,7 +67,8 @@ def test_a_killed_run_is_cleaned_up_after(bed: Bed, stage: str) -> None:
             "removed"
         }
         if loaded is not None:
-            assert bed.program("report", str(loaded.path)).code == 0
+            # 3 where records of the plan are missing
+            assert bed.program("report", str(loaded.path)).code in {0, 3}
 
 
 @pytest.mark.cleans
