@@ -199,13 +199,14 @@ def shows(files: Files, pid: int, container: str, argv: tuple[str, ...]) -> bool
     """Tell whether `pid` there is the main process `argv` of a container.
 
     Its cgroup names the container, unless the engine has none (rootless, cgroup v1). Then its
-    command tells, which for a moment is still that of the runtime.
+    command tells, which for a moment is still that of the runtime, and for another one empty.
     """
     if container in (text(files, f"/proc/{pid}/cgroup") or ""):
         return True
     seen: tuple[str, ...] = ()
     for _ in local_process.attempts(_BECOMES, _POLL):
         seen = _command(files, pid)
-        if seen[1:] != _RUNTIME:
+        becoming = seen[1:] == _RUNTIME or (not seen and text(files, f"/proc/{pid}/stat"))
+        if not becoming:
             break
     return seen[-len(argv) :] == argv
