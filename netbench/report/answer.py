@@ -88,22 +88,26 @@ class DriverAnswer:
     paths: tuple[PathAnswer, ...]
     isolates: str
 
+    @property
+    def said(self) -> str:
+        """What is said of it: `42 % less throughput [39 to 44] on two cores, ...`."""
+        return "; ".join(map(str, self.paths))
+
     def __str__(self) -> str:
         """Return its sentence: `bridge: 42 % less throughput [39 to 44] on two cores, ...`."""
-        return f"{plain(self.driver)}: {'; '.join(map(str, self.paths))}"
+        return f"{plain(self.driver)}: {self.said}"
 
 
 def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAnswer, ...]:
     """Return an answer for each driver, the baseline first."""
     ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
-    return tuple(
-        DriverAnswer(
-            driver=driver,
-            paths=_paths(info, analysis, digest.view(driver), driver),
-            isolates=isolates(driver),
-        )
-        for driver in ordered
-    )
+    return tuple(answer_of(info, analysis, digest, driver) for driver in ordered)
+
+
+def answer_of(info: RunInfo, analysis: Analysis, digest: Digest, driver: str) -> DriverAnswer:
+    """Return the answer for one driver."""
+    paths = _paths(info, analysis, digest.view(driver), driver)
+    return DriverAnswer(driver, paths, isolates(driver))
 
 
 def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
@@ -118,8 +122,8 @@ def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     if not compared:
         said = _alone(info, analysis, digest)
     elif len(compared) == 1:
-        paths = _paths(info, analysis, digest.view(compared[0]), compared[0])
-        said = f"{plain(compared[0])} against {baseline}: {'; '.join(map(str, paths))}"
+        answer = answer_of(info, analysis, digest, compared[0])
+        said = f"{plain(compared[0])} against {baseline}: {answer.said}"
     else:
         where = f" {PATHS.get(path, path)}".rstrip()
         said = f"Against {baseline}{where}: {'; '.join(_by_measure(analysis, path))}"
@@ -139,8 +143,7 @@ def _alone(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     baseline = plain(analysis.baseline)
     if len(info.plan.drivers) > 1:
         return f"Nothing could be compared with {baseline}"
-    paths = _paths(info, analysis, digest.view(analysis.baseline), analysis.baseline)
-    return f"{baseline} alone: {'; '.join(map(str, paths))}"
+    return f"{baseline} alone: {answer_of(info, analysis, digest, analysis.baseline).said}"
 
 
 def title(info: RunInfo, analysis: Analysis) -> str:

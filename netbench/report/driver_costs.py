@@ -84,12 +84,18 @@ def _driver_cost(analysis: Analysis, digest: Digest, badges: Badges, driver: str
     )
 
 
+def median_of(analysis: Analysis, driver: str, key: CellKey, metric: str) -> str:
+    """Return a driver's median, of the baseline its first arm's; empty without a value."""
+    own = (driver, 0, key, metric)
+    found = (c for c in analysis.cells if (c.driver, c.replica, key_of(c), c.metric) == own)
+    cell = next((cell for cell in found if cell.median is not None), None)
+    return units.quantity(cell.median, cell.unit) if cell else ""
+
+
 def _measure_cost(
     analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric: str
 ) -> MeasureCost:
-    own = (c for c in analysis.cells if (c.driver, c.replica, c.metric) == (driver, 0, metric))
-    cell = next((cell for cell in own if key_of(cell) == key), None)
-    median = units.quantity(cell.median, cell.unit) if cell and cell.median is not None else ""
+    median = median_of(analysis, driver, key, metric)
     here = (c for c in primaries(analysis, driver) if concerns(c, key, metric))
     contrast = next(here, None)
     if contrast is not None:

@@ -4,15 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
-from netbench.report.answer import answers, what
-from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs
+from netbench.report.answer import answer_of, what
+from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs, median_of
 from netbench.report.effects import effect
 from netbench.report.labels import key_of
 from netbench.report.sentences import absence, primary_measures
@@ -106,12 +105,12 @@ class _Rows:
     ) -> MetricFigure:
         contrast, median = (cost.contrast, cost.median) if cost else (None, "")
         if cost is None:
-            median = self._median(driver, key, metric)
+            median = median_of(self.analysis, driver, key, metric)
         named = what(key, metric)
         baseline = self.analysis.baseline
         if contrast is None and median and driver != baseline:
             why = f"no figure of {plain(baseline)} to compare with"
-            both = self._median(baseline, key, metric)
+            both = median_of(self.analysis, baseline, key, metric)
             return MetricFigure(named, median, why="no block has both" if both else why)
         if contrast is None:
             word, why = absence(self.digest, driver, key)
@@ -128,23 +127,10 @@ class _Rows:
             more=needed(self.info, self.analysis, contrast) if undecided else "",
         )
 
-    def _median(self, driver: str, key: CellKey, metric: str) -> str:
-        """Return a driver's median, of the baseline its first arm's; empty without a value."""
-        own = (driver, 0, key, metric)
-        cells = self.analysis.cells
-        found = (c for c in cells if (c.driver, c.replica, key_of(c), c.metric) == own)
-        cell = next((cell for cell in found if cell.median is not None), None)
-        return units.quantity(cell.median, cell.unit) if cell else ""
-
     def _instead(self, driver: DriverCost, figures: Sequence[MetricFigure]) -> str:
         """Return what is said of a driver that has the same reason for having no figure at all."""
         if driver.isolated:
-            (own,) = (
-                one
-                for one in answers(self.info, self.analysis, self.digest)
-                if one.driver == driver.driver
-            )
-            return "; ".join(map(str, own.paths))
+            return answer_of(self.info, self.analysis, self.digest, driver.driver).said
         same = {(figure.median, figure.why) for figure in figures}
         if len(same) > 1 or not all(figure.missing for figure in figures):
             return ""

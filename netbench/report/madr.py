@@ -125,9 +125,9 @@ def _lines(analysis: Analysis, own: DriverCost, answer: DriverAnswer) -> Iterato
     """Yield what is said of an option: isolation, good, bad, neutral, unknown, caveats."""
     yield f"Isolates {own.isolates} ({own.network})"
     if own.driver == analysis.baseline:
-        yield f"It is the baseline: {'; '.join(map(str, answer.paths))}"
+        yield f"It is the baseline: {answer.said}"
     elif own.isolated:
-        yield f"Neutral, because it is {'; '.join(map(str, answer.paths))}"
+        yield f"Neutral, because it is {answer.said}"
     else:
         yield from _worth(analysis, own.driver, answer)
     limits = [*own.badges[Path.EAST_WEST], *_doubted(own)]
