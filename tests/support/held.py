@@ -26,6 +26,8 @@ _LIMIT: Final = 120.0
 _Pair = tuple[Endpoint, Endpoint]
 _LEAST: Final = 10**6
 """Bytes that a slice of a stream has at least, however busy the machine is."""
+_BEYOND_WARM_UP: Final = 10**5
+"""Bytes that sockperf's few warm-up messages never are; it pauses for two seconds after them."""
 ROUND_TRIPS: Final = {"exit": 0, "timed_out": False, "statistics": True}
 ENDS: Final = {"short": 0, "alive": False, "read": None, "TERM": True, "KILL": True}
 
@@ -117,7 +119,7 @@ def round_trips(engine: Engine) -> dict[str, Any]:
         what = ("--tcp", "--full-rtt", "-t", "100", "-m", "14")
         argv = ("sockperf", "pp", "-i", "127.0.0.1", "-p", _PORT, *what)
         client = engine.start(other, argv, cpu=None, limit=_LIMIT)
-        time.sleep(3)  # it pauses for two seconds by itself
+        _until(lambda: _crossed_lo(engine, place) > _BEYOND_WARM_UP)
         for _ in range(TIMES):
             client.signal("STOP")
             time.sleep(0.05)
@@ -202,6 +204,11 @@ def _serve(engine: Engine, place: Endpoint, *argv: str) -> Process:
 
     _until(listens)
     return server
+
+
+def _crossed_lo(engine: Engine, place: Endpoint) -> int:
+    rows = engine.run(place, ("cat", "/proc/net/dev"), timeout=10).stdout.splitlines()
+    return next(int(row.split()[1]) for row in rows if row.strip().startswith("lo:"))
 
 
 def _total(process: Process) -> int:
