@@ -59,7 +59,7 @@ def tests(session: nox.Session) -> None:
     # In this order: the virtual machine first, which keeps one worker and one CPU for a long time,
     # and beside it what needs no more than some time; then the longest files first.
     options = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
-    pytest(session, "vm browser docs package unit faults docker engines netns", *options)
+    pytest(session, "vm browser docs package statistics unit faults docker engines netns", *options)
 
 
 def _kind(name: str, what: str) -> None:
@@ -75,6 +75,7 @@ def _kind(name: str, what: str) -> None:
 
 for _name, _what in {
     "unit": "Pure tests, in half a minute.",
+    "statistics": "Error rates, over simulated series and campaigns.",
     "docs": "Pages, examples and notebooks.",
     "package": "What would be released.",
     "engines": "Both engines side by side.",

@@ -1,6 +1,6 @@
 """Run folders through any sequence of commands and damages: a state machine, without an engine.
 
-`NETBENCH_TEST_FOLDER_CASES=3000 pytest tests/unit/test_folder_states.py` tries so many sequences; a
+`NETBENCH_TEST_FOLDER_CASES=3000 pytest tests/faults/test_folder_states.py` tries so many sequences; a
 few, always the same, are tried each time.
 """
 

@@ -12,23 +12,10 @@ from netbench.analysis.boundary import (
     level,
     multiplier,
 )
-from netbench.analysis.stats import Floats, around_mean, tau
+from netbench.analysis.stats import around_mean, tau
 
 ALPHA = 0.05
 SIX_TO_TWENTY = Looks(6, 20)
-
-
-def errs(runs: Floats, looks: Looks, share: float) -> float:
-    """Return the part of runs without an effect that are decided at any look."""
-    wrong = 0
-    for run in runs:
-        for n in range(looks.first, len(run) + 1):
-            bounds = interval(run[:n], looks, share).bounds
-            missed = bounds is not None and not bounds[0] <= 0 <= bounds[1]
-            if missed or decided_sign(run[:n], looks, share):
-                wrong += 1
-                break
-    return wrong / len(runs)
 
 
 @pytest.mark.parametrize(("cap", "factor"), [(12, 3.6), (20, 2.7), (40, 2.1)])
@@ -53,20 +40,6 @@ def test_half_widths_are_those_of_the_method(
     found = {n: multiplier(n, Looks(6, cap), share) for n in published}
 
     assert found == {n: pytest.approx(width, rel=0.02) for n, width in published.items()}
-
-
-@pytest.mark.parametrize("contrasts", [1, 3])
-def test_all_planned_looks_together_spend_four_fifths_of_the_error_rate(contrasts: int) -> None:
-    share = ALPHA / contrasts
-    runs = np.random.default_rng(7).normal(0, 0.05, (3000, 20))
-
-    assert errs(runs, SIX_TO_TWENTY, share) == pytest.approx(0.8 * share, abs=0.011)
-
-
-def test_an_extended_run_stays_within_the_whole_error_rate() -> None:
-    runs = np.random.default_rng(8).normal(0, 0.05, (1500, 36))
-
-    assert errs(runs, Looks(6, 12), ALPHA) < 0.055
 
 
 def test_one_look_is_students_t() -> None:

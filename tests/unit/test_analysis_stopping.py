@@ -1,19 +1,19 @@
-"""When contrasts are settled: the rule, the judge of a run in progress, and both by simulation."""
+"""When contrasts are settled: the rule, and the judge of a run in progress."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from msgspec.structs import replace as changed
 from support.campaign import Campaign, noisy, renumbered
+from support.judged import adaptively, ruled, settled
 
-from netbench.analysis import Analysis, Stopped, Verdict, analyse
+from netbench.analysis import Stopped, Verdict, analyse
 from netbench.analysis.boundary import Looks, multiplier
-from netbench.analysis.stopping import FARTHEST, RunningJudge, blocks_needed
+from netbench.analysis.stopping import FARTHEST, blocks_needed
 from netbench.plan import read_budgets, scope_of
-from netbench.record import Failure, Left, Record, Ruling, RunInfo, Settled, Skip
+from netbench.record import Failure, Left, RunInfo, Settled, Skip
 from netbench.record.outcome import Outcome
 from netbench.spec import Cell, Path, Placement
 
@@ -21,42 +21,6 @@ BRIDGE, CONTAINER, HOST = (
     Cell(driver, Path.EAST_WEST, "tcp-throughput", Placement.CROSS)
     for driver in ("bridge", "container", "host")
 )
-
-
-def ruled(info: RunInfo, records: Iterable[Record]) -> list[Ruling]:
-    """Return what the judge says after each block, with every record shown to it."""
-    judge = RunningJudge(replace(info.plan, adaptive=True))
-    blocks: dict[int, list[Record]] = {}
-    for record in records:
-        blocks.setdefault(record.block, []).append(record)
-    rulings = []
-    for number, of_block in sorted(blocks.items()):
-        for record in of_block:
-            judge.take(record)
-        rulings.append(judge.rule(number))
-    return rulings
-
-
-def settled(campaign: Campaign) -> dict[Cell, tuple[int, str]]:
-    """Return the block after which each cell left, and why."""
-    found = (s for r in ruled(campaign.info(), campaign.records()) for s in r.settled)
-    return {one.cell: (one.block, one.why) for one in found}
-
-
-def adaptively(campaign: Campaign) -> Analysis:
-    """Return the analysis of a run from which cells leave as the judge says."""
-    judge, info = RunningJudge(campaign.info().plan), campaign.info()
-    every, kept = campaign.records(), list[Record]()
-    gone: dict[Cell, Settled] = {}
-    for number in range(1, campaign.blocks + 1):
-        if len(gone) == len(campaign.drivers) - 1:
-            break
-        here = [r for r in every if r.block == number and r.cell not in gone]
-        for record in here:
-            judge.take(record)
-        kept += here
-        gone |= {one.cell: one for one in judge.rule(number).settled}
-    return analyse(replace(info, settled=tuple(gone.values())), kept)
 
 
 def test_a_large_effect_is_decided_with_the_least_blocks() -> None:
@@ -360,38 +324,3 @@ def test_secondary_cells_share_no_error_rate_and_are_judged_at_the_same() -> Non
 
     assert (analysis.primary_contrasts, analysis.alpha) == (0, 0.05)
     assert [c.primary for c in analysis.contrasts] == [False]
-
-
-def test_identical_drivers_are_rarely_called_different_though_each_stops_when_it_will() -> None:
-    """Family-wise: a campaign errs if any of its three contrasts is called different."""
-    drivers = ("host", "a", "b", "c")
-    wrong = 0
-    for seed in range(60):
-        campaign = Campaign(
-            noisy({}, deviation=0.05, seed=seed),
-            drivers=drivers,
-            blocks=20,
-            seed=seed,
-            adaptive=True,
-        )
-        verdicts = {c.verdict for c in adaptively(campaign).contrasts}
-        wrong += bool(verdicts & {Verdict.FASTER, Verdict.SLOWER})
-
-    assert wrong <= 0.05 * 60
-
-
-def test_a_tenth_less_is_decided_within_twelve_blocks_on_average() -> None:
-    """At 5 % deviation of the log ratio, against a margin of 5 %."""
-    left = [
-        settled(
-            Campaign(
-                noisy({"bridge": 0.9}, deviation=0.05 / math.sqrt(2), seed=seed),
-                blocks=40,
-                seed=seed,
-            )
-        )[BRIDGE]
-        for seed in range(60)
-    ]
-
-    assert {why for _, why in left} <= {"decided", "precise"}
-    assert np.mean([block for block, _ in left]) <= 14
