@@ -81,10 +81,26 @@ def file_problem(path: Path) -> str | None:
     return None
 
 
+def folder_problem(path: Path) -> str | None:
+    """Return why there can be no folder at `path`; None if there is one, or can be."""
+    if problem := name_problem(path):
+        return problem
+    there = nearest(path)
+    return None if there.is_dir() else f"{there} is not a directory"
+
+
+def nearest(path: Path) -> Path:
+    """Return the longest part of a path that is there."""
+    there = path.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    return there
+
+
 def name_problem(path: Path) -> str | None:
     """Return why nothing can have this name; None if something can."""
     try:
-        os.lstat(path)
+        path.stat()
     except OSError as exc:
         if exc.errno in {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}:
             return f"{str(path)[:60]}... is no name for a file: {exc.strerror}"
