@@ -10,6 +10,7 @@ from typing import Final
 from netbench.errors import RunFolderError
 
 _STANDARD: Final = (1, 2)  # descriptors of standard output and error
+_MEASURED: Final = ("run.json", "records.jsonl")
 _HINT: Final = "make room, or name another place"
 
 
@@ -78,6 +79,11 @@ def file_problem(path: Path) -> str | None:
         return f"{path} is a directory; name a file in it"
     if not path.exists() and not path.parent.is_dir():
         return f"there is no folder {path.parent}"
+    real = Path(os.path.realpath(path))
+    folder = real.parent.parent if real.parent.name == "raw" else real.parent
+    measured = folder != real.parent or real.name in _MEASURED
+    if measured and real.exists() and (folder / _MEASURED[0]).exists():
+        return f"{path} is a part of what a run has measured; name another file"
     return None
 
 

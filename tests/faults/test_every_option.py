@@ -6,6 +6,7 @@ work would begin. What is refused is refused with one problem that names the opt
 made, changed or destroyed.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -77,6 +78,7 @@ ACCEPTED: Final = {
 }
 """Exit codes where there is nothing to refuse: 4, no engine, is where the work would begin."""
 YES_NO: Final = {*("1", "true", "t", "yes", "y", "on"), *("0", "false", "f", "no", "n", "off"), ""}
+JSON: Final = {one.command for one in EVERY if one.name == "--json"}
 FIRST: Final = {one.name: one.command for one in reversed(EVERY)}
 """Where an option is tried with every value; elsewhere the same declaration stands."""
 SECONDS: Final = 20
@@ -135,6 +137,9 @@ class Bench:
                 patch.setenv(variable, value)
             code = run_command_line(argv)
         out, err = self.capsys.readouterr()
+        if "--json" in argv:
+            json.loads(out)  # one document, whatever is in it
+            out = ""
         return code, f"{out}{err}" if code == 2 else err
 
 
@@ -181,9 +186,10 @@ def calls(one: Declared) -> Iterator[tuple[tuple[str, ...], str | None, str]]:
     argument = not one.name.startswith("-")
     step = 40 if one.flag else 1 if FIRST[one.name] == one.command else 6
     place = step == 6 and one.name in {"FOLDER", "--output"}
-    for value in (*good(one), *HOSTILE[::step], *(PATHS if place else ())):
+    for at, value in enumerate((*good(one), *HOSTILE[::step], *(PATHS if place else ()))):
         given = ("--", value) if argument else (f"{one.name}={value}",)
-        yield (*argv, *given), None, value
+        as_json = ("--json",) if at % 5 == 0 and one.command in JSON and not one.flag else ()
+        yield (*argv, *as_json, *given), None, value
     if one.variable:  # the same check: some, other ones for each command and option
         for value in (*good(one), *HOSTILE[len(str(one)) % 4 :: 4]):
             yield argv, one.variable, value

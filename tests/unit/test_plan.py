@@ -1032,5 +1032,5 @@ def test_what_no_reader_would_take_is_not_measured(
     cell = '[[cell]]\nprobe = "tcp-rr"\n'
     (tmp_path / "suite.toml").write_text(f'name = "{"x" * 5000}"\n{cell}')
 
-    with pytest.raises(ConfigurationError, match="a factor|the name x+… "):
+    with pytest.raises(ConfigurationError, match=r"a factor|the name x+… "):
         parse(Options(drivers="host,bridge", **options))
