@@ -181,7 +181,7 @@ def parameters(probe: AnyProbe) -> tuple[tuple[str, FactValue], ...]:
 
 def pinned(pin: str) -> tuple[int, ...]:
     """Return the one or two CPUs that `--pin` names; none for any other text."""
-    numbers = re.fullmatch(r" *[0-9]{1,5} *(, *[0-9]{1,5} *)?", pin)
+    numbers = re.fullmatch(r" *[0-9]{1,9} *(, *[0-9]{1,9} *)?", pin)
     return tuple(map(int, pin.split(","))) if numbers else ()
 
 

@@ -238,7 +238,7 @@ def _place_for_folders(text: str) -> bool:
 
 
 _IMAGE: Final = r"(\[|[A-Za-z0-9])[A-Za-z0-9._/:\[\]-]{0,254}(@[a-z0-9]+:[0-9a-f]{32,128})?"
-_NUMERALS: Final = r"[0-9]{1,4}"
+_NUMERALS: Final = r"[0-9]{1,9}"
 RIGHT: Final[Mapping[str, Callable[[str], bool]]] = {
     "--engine": _one_of("auto", "docker", "netns"),
     "--context": _matches(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}"),
