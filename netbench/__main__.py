@@ -6,7 +6,8 @@ import gc
 # exit, is a sixth of the time of `--help`.
 gc.disable()
 
-import sys  # noqa: E402 -- after the above
+import os  # noqa: E402 -- after the above
+import sys  # noqa: E402 -- same
 
 try:
     from netbench.cli import ignore_signals, raise_again, run_command_line
@@ -20,6 +21,10 @@ gc.enable()
 
 def main() -> None:
     """Run the command line and exit."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed: the next file that is opened would be written to
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
     sys.unraisablehook = raise_again
     try:
         code = run_command_line(sys.argv[1:])

@@ -17,6 +17,7 @@ Exit code 0 is no error, and 1 is that of a budget that is not kept.
 """
 
 import errno
+import re
 from typing import Final
 
 NOT_KEPT: Final = 1
@@ -34,6 +35,11 @@ def cut(text: str, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[:most]}… (cut: {len(text):,} characters)"
 
 
+def told(text: str) -> str:
+    """Return a problem as it is told; of a word that is longer than any name, the beginning."""
+    return cut(re.sub(r"\S{257,}", lambda word: cut(word[0]), text), _LONGEST)
+
+
 class NetbenchError(Exception):
     """Root of the tree; the command line turns it into one message and `exit_code`."""
 
@@ -42,7 +48,7 @@ class NetbenchError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         """`message` says what failed and why, `hint` names the command or setting that fixes it."""
-        self.message = cut(message, _LONGEST)
+        self.message = told(message)
         super().__init__(self.message)
         self.hint = cut(hint, _LONGEST)
         self.problems: tuple[str, ...] = (self.message,)
@@ -57,7 +63,7 @@ class ConfigurationError(NetbenchError):
     def __init__(self, *problems: str, hint: str = "") -> None:
         """Take every problem found, in the order the user wrote them."""
         super().__init__("; ".join(problems), hint=hint)
-        self.problems = tuple(cut(problem, _LONGEST) for problem in problems)
+        self.problems = tuple(map(told, problems))
         self.message = "; ".join(self.problems)
 
 

@@ -1,5 +1,6 @@
 """What we ask for: networks, endpoints, cells. Plain values; nothing here touches the system."""
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final, Literal
@@ -189,3 +190,24 @@ def engine_problem(kind: str) -> str | None:
     if kind in ENGINES:
         return None
     return f"--engine must be one of {', '.join(ENGINES)}, not {kind!r}"
+
+
+_NAMES: Final = {
+    "container": (r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", "the name of a container"),
+    "context": (r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}", "the name of a Docker context"),
+    "image": (
+        r"[A-Za-z0-9\[][A-Za-z0-9._/:\[\]-]{0,254}(@[a-z0-9]+:[0-9a-f]{32,128})?",
+        "a reference such as registry/name:tag, or `build`",
+    ),
+    "parent": (r"(?!\.\.?$)[!-.0-9;-~]{1,15}", "the name of a link, such as eth1"),
+}
+"""Options whose value goes to an engine or to the kernel as a name: what it may be."""
+
+
+def option_problem(option: str, text: str | None) -> str | None:
+    """Return what is wrong with a name that an option is given; None if it may be one."""
+    pattern, meaning = _NAMES[option]
+    if text is None or re.fullmatch(pattern, text):
+        return None
+    wrong = f"not {text!r}" if text.strip() else "and is empty"
+    return f"--{option} takes {meaning}, {wrong}"

@@ -100,7 +100,7 @@ def _netbench(
 
 def run_command_line(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    as_json = "--json" in argv or os.environ.get("NETBENCH_JSON", "").lower() in _TRUE
+    as_json = "--json" in argv or os.environ.get("NETBENCH_JSON", "").strip().lower() in _TRUE
     for number in ENDING:
         # Who starts us by nohup wants us to outlive the terminal.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:

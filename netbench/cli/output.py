@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _USUAL: Final = 80  # columns of a terminal that does not know its own
+_DIGITS: Final = 6  # a number of columns has fewer
 _UNLIMITED: Final = 100_000  # columns where there is no terminal
 
 
@@ -45,7 +46,7 @@ def print_rich(renderable: Any) -> None:
 def _columns() -> int:
     """Return how wide lines may be: COLUMNS, else the terminal's width; without one, no limit."""
     asked = os.environ.get("COLUMNS", "")
-    if asked.isdecimal() and int(asked):
+    if asked.isascii() and asked.isdecimal() and len(asked) < _DIGITS and int(asked):
         return int(asked)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL

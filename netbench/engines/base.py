@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from netbench.record import Completed, FactValue, Ipam
-from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
+from netbench.spec import (
+    Attach,
+    CpuTopology,
+    NetworkSpec,
+    Path,
+    Port,
+    Recipe,
+    Role,
+    option_problem,
+)
 from netbench.system.files import Files
 
 Signal = Literal["STOP", "CONT", "TERM", "ALRM", "KILL"]
@@ -37,6 +46,18 @@ class EngineOptions:
     """Whether the engine may be made a swarm of one node for the run."""
     keep: bool = False
     """Whether what is made may outlive this process: `Engine.close` decides."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Those for docker alone that are given, as on the command line."""
+        found = {"--context": self.context, "--image": self.image, "--parent": self.parent}
+        given = [option for option, value in found.items() if value is not None]
+        return (*given, *(["--init-swarm"] if self.init_swarm else []))
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the names."""
+        named = {"context": self.context, "image": self.image, "parent": self.parent}
+        return [problem for one in named.items() if (problem := option_problem(*one))]
 
 
 NO_OPTIONS: Final = EngineOptions()

@@ -21,7 +21,7 @@ def open_engine(kind: str, run: str, options: EngineOptions = NO_OPTIONS) -> Eng
         raise ConfigurationError(problem)
     if kind == "netns":
         return _netns(run, options, "asked for")
-    wanted = kind == "docker" or options.context is not None
+    wanted = kind == "docker" or bool(options.given)
     try:
         return _docker(run, options, "asked for" if wanted else "docker answers")
     except EngineUnavailable as exc:
@@ -49,9 +49,7 @@ def _netns(run: str, options: EngineOptions, why: str) -> Engine:
         unavailable,
     )
 
-    given = {"--parent": options.parent, "--context": options.context}
-    refused = [option for option, value in given.items() if value is not None]
-    if refused:
+    if refused := options.given:
         raise ConfigurationError(
             *(f"{one} needs the docker engine: netns builds a world of its own" for one in refused),
             hint=f"leave {' and '.join(refused)} out, or use --engine docker",

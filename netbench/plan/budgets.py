@@ -17,7 +17,6 @@ driver's value of the same metric in the same cell, plus or minus a quantity. Bl
 between all parts; a sign right after a driver's name needs one where the name goes on otherwise.
 """
 
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,9 +25,12 @@ from typing import Final
 
 from netbench.plan.budget_scope import BudgetScope, canonical, nearest
 from netbench.record import METRICS, Budget
+from netbench.record.checks import MOST
 from netbench.units import SPELLINGS
 
 _OPTION: Final = "--require"
+_BESIDE: Final = 100
+"""Characters of an expression that an error shows before its place, and after."""
 _BUDGET: Final = re.compile(r"[^,;]+")
 _RELATION: Final = re.compile(r"[<>]=")
 _NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")
@@ -249,15 +251,17 @@ class _Reader:
         return at
 
     def _note(self, at: int, message: str) -> None:
-        shown = "".join(c if c.isprintable() else " " for c in self._text)
-        pointed = f"\n    {shown}\n    {' ' * at}^" if shown.strip() else ""
+        start = max(0, at - _BESIDE)
+        part = self._text[start : at + _BESIDE]
+        shown = "".join(c if c.isprintable() else " " for c in part)
+        pointed = f"\n    {shown}\n    {' ' * (at - start)}^" if shown.strip() else ""
         self._problems.append(f"{_OPTION}: {message}{pointed}")
 
 
 def _value(number: str, scale: Decimal) -> float | None:
-    """Return a quantity in its base unit as the nearest float, None if there is none."""
+    """Return a quantity in its base unit as the nearest float, None if it is too large."""
     value = float(Decimal(number) * scale)
-    return value if math.isfinite(value) else None
+    return value if value <= MOST else None
 
 
 def _spellings(metric: str | None) -> str:

@@ -23,10 +23,12 @@ from netbench.drivers import (
 from netbench.errors import ConfigurationError
 from netbench.spec import CNI_PATH, USUAL_MTU, VXLAN_HEADERS, Via
 from netbench.spec import Path as TrafficPath
+from netbench.system.files import LARGEST_INPUT, read_regular
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 """Network names, CNI specification 1.0 §1."""
-_VERSION: Final = re.compile(r"(\d+)\.(\d+)\.\d+")
+_PLUGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,254}")
+_VERSION: Final = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})\.[0-9]{1,4}")
 _OLDEST: Final = (0, 3)
 """The first version in which plug-ins hand results on; older results have another shape."""
 _LOOPBACK_MTU: Final = 65536
@@ -82,8 +84,9 @@ def driver_with(name: str, options: Mapping[str, str]) -> Driver:
     """Return a driver with its variant's options; errors as `driver_named`."""
     start, colon, rest = name.partition(":")
     if start == "plugin" and colon:
-        if not rest:
-            raise ConfigurationError("plugin: needs the plug-in's name, as in plugin:weave")
+        if not _PLUGIN.fullmatch(rest):
+            got = f", not {rest!r}" if rest else ""
+            raise ConfigurationError(f"plugin: needs the plug-in's name, as in plugin:weave{got}")
         return varied(plugin(rest), options)
     if start == "cni" and colon:
         text, publishes = load_conflist(rest)
@@ -130,17 +133,14 @@ def load_conflist(path: str) -> tuple[str, bool]:
 
 
 def _read(path: str) -> dict[str, Json]:
-    file = Path(path).expanduser()
-    if file.exists() and not file.is_file():
-        raise ConfigurationError(f"{path}: is not a file; cni: takes a network configuration list")
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(read_regular(Path(path).expanduser(), LARGEST_INPUT).decode())
     except OSError as exc:
         raise ConfigurationError(f"{path}: {exc.strerror}") from exc
     except json.JSONDecodeError as exc:
         where = f"{path}:{exc.lineno}:{exc.colno}"
         raise ConfigurationError(f"{where}: not JSON: {exc.msg}") from exc
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, RuntimeError) as exc:  # RecursionError; or ~USER has no home
         raise ConfigurationError(f"{path}: not JSON: {exc}") from exc
     if not isinstance(found, dict):
         raise ConfigurationError(f"{path}: must be a JSON object, with `name` and `plugins`")

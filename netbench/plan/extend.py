@@ -15,11 +15,12 @@ _DECIMAL: Final = re.compile(
     r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?"
 )
 """Numbers in the digits 0 to 9: Python reads others too, and underscores between them."""
+MOST_SECONDS: Final = 1e9
 EXTENDS: Final = "+"
 """Sign before a number of an option that extends a run."""
 EXTENDING: Final = {
     "blocks": f"--blocks +N takes a whole number from 1 to {MOST_BLOCKS}",
-    "max-time": "--max-time +S takes seconds above 0",
+    "max-time": "--max-time +S takes seconds above 0, at most 1e9",
 }
 """Options that extend a run, and what they take."""
 
@@ -71,7 +72,7 @@ def read_extension(asked: Mapping[str, FactValue], problems: list[str]) -> Exten
         if option in asked and asks_to_extend(option, asked[option]):
             text = str(asked[option]).strip().removeprefix(EXTENDS)
             value = whole_number(text, 1, MOST_BLOCKS) if option == "blocks" else positive(text)
-            if value is None or text.startswith(EXTENDS):
+            if value is None or value > MOST_SECONDS or text.startswith(EXTENDS):
                 problems.append(f"{wanted}, not {EXTENDS + text!r}")
             else:
                 found[option] = value

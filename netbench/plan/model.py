@@ -1,5 +1,6 @@
 """The plan: everything that will be tried, made exact for one machine or read back from a run."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
@@ -178,6 +179,12 @@ def parameters(probe: AnyProbe) -> tuple[tuple[str, FactValue], ...]:
     return tuple((name, value) for name, value in given if value is not None)
 
 
+def pinned(pin: str) -> tuple[int, ...]:
+    """Return the one or two CPUs that `--pin` names; none for any other text."""
+    numbers = re.fullmatch(r" *[0-9]{1,9} *(, *[0-9]{1,9} *)?", pin)
+    return tuple(map(int, pin.split(","))) if numbers else ()
+
+
 def place(
     pin: str, wanted: frozenset[Placement], topology: CpuTopology
 ) -> tuple[dict[Placement, Cpus], dict[Placement, str], list[str]]:
@@ -188,8 +195,7 @@ def place(
     """
     impossible: dict[Placement, str] = {}
     problems: list[str] = []
-    if pin.replace(",", "").replace(" ", "").isdecimal():
-        given = [int(word) for word in pin.split(",")]
+    if given := pinned(pin):
         client, server = given[0], given[-1]
         missing = ", ".join(str(cpu) for cpu in given if cpu not in topology.usable)
         if missing:

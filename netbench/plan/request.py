@@ -11,15 +11,25 @@ from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, scope_of_cells
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
-from netbench.plan.extend import asks_to_extend, positive, whole_number
-from netbench.plan.model import DEFAULT_MARGIN, DEFAULT_PRECISION, Plan, cells_of, place
+from netbench.plan.extend import MOST_SECONDS, asks_to_extend, positive, whole_number
+from netbench.plan.model import (
+    DEFAULT_MARGIN,
+    DEFAULT_PRECISION,
+    Plan,
+    cells_of,
+    pinned,
+    place,
+)
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
 from netbench.record import Budget
-from netbench.spec import CpuTopology, Path, Placement, engine_problem
+from netbench.record.checks import plan_problem
+from netbench.spec import CpuTopology, Path, Placement, engine_problem, option_problem
 
 T = TypeVar("T")
 DEFAULT_DRIVERS: Final = "host,bridge"
+_SHARES: Final = (1e-6, 100.0)
+"""Smallest and largest margin and precision."""
 _BRING_UP: Final = 1.0
 """Seconds that bringing the pairs of a block up and down takes at least."""
 
@@ -128,14 +138,14 @@ class _Parser:
         """Return the request; errors as `parse`."""
         given = self._options
         blocks = self._integer("blocks", given.blocks, 1, MOST_BLOCKS)
-        max_time = self._number("max-time", given.max_time)
+        max_time = self._number("max-time", given.max_time, 0, MOST_SECONDS)
         self._problems += self._too_short(max_time)
-        precision = self._number("precision", given.precision)
-        margin = self._number("margin", given.margin)
+        precision = self._number("precision", given.precision, *_SHARES)
+        margin = self._number("margin", given.margin, *_SHARES)
         seed = self._integer("seed", given.seed, 0, 2**63 - 1)
         self._problems += [*_pin(given.pin), *_cc(given.cc), *self._unfit(), *self._parent()]
         require = read_budgets(given.require, self._scope(), self._problems)
-        self._problems += more_problems
+        self._problems += [one for one in more_problems if one not in self._problems]
         if self._problems or self._suite is None:
             raise ConfigurationError(*self._problems)
         plan = replace(
@@ -143,11 +153,13 @@ class _Parser:
             limits=_limits(self._suite, given.pin, require),
             seed=secrets.randbits(32) if seed is None else seed,
             margin=margin or DEFAULT_MARGIN,
-            cc=given.cc or None,
+            cc=given.cc,
             require=require,
             allow_undecided=given.allow_undecided,
             precision=precision or DEFAULT_PRECISION,
         )
+        if problem := plan_problem(plan.summary()):  # or nothing could read what is measured
+            raise ConfigurationError(problem)
         return Request(given.engine, given.pin, self._suite, plan)
 
     def _planned(self, suite: Suite, blocks: int | None, max_time: float | None) -> Plan:
@@ -190,8 +202,11 @@ class _Parser:
         wanted = f"a whole number from {low} to {high}"
         return self._value(option, text, lambda given: whole_number(given, low, high), wanted)
 
-    def _number(self, option: str, text: str | None) -> float | None:
-        return self._value(option, text, positive, "a number above 0")
+    def _number(self, option: str, text: str | None, low: float, high: float) -> float | None:
+        value = self._value(option, text, positive, "a number above 0")
+        if value is not None and not low <= value <= high:
+            self._problems.append(f"--{option} must be from {low:g} to {high:g}, not {text!r}")
+        return value
 
     def _too_short(self, limit: float | None) -> Iterator[str]:
         """Yield what is wrong with a limit that not even one block fits into."""
@@ -230,8 +245,8 @@ class _Parser:
         name = self._options.parent
         if name is None:
             return
-        if not name.strip():
-            yield "--parent is empty; it takes the name of a link, such as eth1"
+        if problem := option_problem("parent", name):
+            yield problem
         networks = ((driver.name, driver.recipe.network) for driver in self._drivers)
         children = [driver for driver, network in networks if network and network.on_lan]
         if len(children) > 1:
@@ -252,8 +267,9 @@ class _Parser:
 
 def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:
     found: list[Path] = []
-    problems = [] if text.strip(" ,") else [f"--paths is empty; known: {', '.join(Path)}"]
-    for name in (part.strip() for part in text.split(",") if part.strip()):
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    problems = [] if names else [f"--paths is empty; known: {', '.join(Path)}"]
+    for name in names:
         if name not in list(Path):
             problems.append(f"--paths: unknown path {name!r}; known: {', '.join(Path)}")
         elif Path(name) in found:
@@ -264,15 +280,13 @@ def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:
 
 
 def _pin(text: str) -> Iterator[str]:
-    words = text.split(",")
-    numbers = all(word.strip().isdecimal() for word in words)
-    if text not in ("auto", *Placement) and not (numbers and len(words) in (1, 2)):
+    if text not in ("auto", *Placement) and not pinned(text):
         offered = ", ".join(("auto", *Placement))
         yield f"--pin must be {offered}, or CPUs CLIENT,SERVER as in 2,3; not {text!r}"
 
 
 def _cc(name: str | None) -> Iterator[str]:
-    if name and (problem := no_congestion_control(name)):
+    if name is not None and (problem := no_congestion_control(name)):
         yield f"--cc: {problem}"
 
 

@@ -15,6 +15,7 @@ from netbench.probes import PROBES, AnyProbe, ControlPlane
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
+from netbench.system.files import LARGEST_INPUT, read_regular
 
 LEAST_BLOCKS: Final = 6
 """No contrast is settled by fewer (METHOD §2)."""
@@ -98,15 +99,15 @@ def _shipped() -> tuple[Path, ...]:
 
 def load_suite(name: str) -> tuple[Suite | None, list[str]]:
     """Return a suite and every problem of its file, with file, line and key."""
-    path = suite_path(name)
-    if path is None:
-        known = ", ".join(shipped())
-        return None, [f"suite {name!r}: no such suite or file; shipped are {known}"]
     try:
-        text = path.read_text(encoding="utf-8")
+        path = suite_path(name)
+        if path is None:
+            known = ", ".join(shipped())
+            return None, [f"--suite {name!r}: no such suite or file; shipped are {known}"]
+        text = read_regular(path, LARGEST_INPUT).decode()
         raw = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as exc:
-        return None, [f"{path}: {exc}"]
+        return None, [f"--suite {name}: {getattr(exc, 'strerror', None) or exc}"]
     file = TomlFile(path, text)
     suite = _suite(TomlTable(file, raw), path.stem)
     return (None, file.problems) if file.problems else (suite, [])

@@ -39,6 +39,11 @@ def impossible(sample: Sample) -> str:
     return next(_of_sample(sample), "")
 
 
+def plan_problem(plan: PlanSummary) -> str:
+    """Return what no plan can have, with the field; empty if there is nothing."""
+    return next(_of_plan(plan), "")
+
+
 def run_problem(info: RunInfo) -> str:
     """Return what no `run.json` can have, with the field; empty if there is nothing."""
     return next(_of_run(info), "")

@@ -16,7 +16,7 @@ from msgspec.json import format as indented
 from netbench.errors import RunFolderError, cut
 from netbench.record import SCHEMA, RunInfo
 from netbench.record.checks import run_problem
-from netbench.store.output import file_problem, write_whole
+from netbench.store.output import file_problem, folder_problem, write_whole
 from netbench.store.records import LONGEST, LoadedRun, decoded, not_regular, reason_of
 from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable
 from netbench.system.files import NotRegular, check_regular, open_regular, read_regular
@@ -30,6 +30,7 @@ __all__ = [
     "RunFolder",
     "check_writable",
     "file_problem",
+    "folder_problem",
     "write_whole",
 ]
 

@@ -10,6 +10,7 @@ from typing import Final
 from netbench.errors import RunFolderError
 
 _STANDARD: Final = (1, 2)  # descriptors of standard output and error
+_MEASURED: Final = ("run.json", "records.jsonl")
 _HINT: Final = "make room, or name another place"
 
 
@@ -78,13 +79,34 @@ def file_problem(path: Path) -> str | None:
         return f"{path} is a directory; name a file in it"
     if not path.exists() and not path.parent.is_dir():
         return f"there is no folder {path.parent}"
+    real = Path(os.path.realpath(path))
+    folder = real.parent.parent if real.parent.name == "raw" else real.parent
+    measured = folder != real.parent or real.name in _MEASURED
+    if measured and real.exists() and (folder / _MEASURED[0]).exists():
+        return f"{path} is a part of what a run has measured; name another file"
     return None
+
+
+def folder_problem(path: Path) -> str | None:
+    """Return why there can be no folder at `path`; None if there is one, or can be."""
+    if problem := name_problem(path):
+        return problem
+    there = nearest(path)
+    return None if there.is_dir() else f"{there} is not a directory"
+
+
+def nearest(path: Path) -> Path:
+    """Return the longest part of a path that is there."""
+    there = path.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    return there
 
 
 def name_problem(path: Path) -> str | None:
     """Return why nothing can have this name; None if something can."""
     try:
-        os.lstat(path)
+        path.stat()
     except OSError as exc:
         if exc.errno in {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}:
             return f"{str(path)[:60]}... is no name for a file: {exc.strerror}"

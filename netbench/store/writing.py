@@ -26,7 +26,7 @@ from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
 from netbench.record.bounds import bounded
 from netbench.spec import Role
-from netbench.store.output import name_problem, write_whole
+from netbench.store.output import folder_problem, nearest, write_whole
 from netbench.system.files import check_regular
 
 RUN: Final = "run.json"
@@ -167,13 +167,9 @@ class RunFolder:
 
 def check_writable(parent: Path) -> str | None:
     """Return why no run folder can be made under `parent`, by trying; None if one can."""
-    if problem := name_problem(parent):
+    if problem := folder_problem(parent):
         return problem
-    existing = parent.absolute()
-    while not os.path.lexists(existing):
-        existing = existing.parent
-    if not existing.is_dir():
-        return f"{existing} is not a directory"
+    existing = nearest(parent)
     try:
         with TemporaryFile(dir=existing):
             return None

@@ -20,6 +20,8 @@ from typing import BinaryIO, Final, Protocol
 
 from netbench.errors import FactError
 
+LARGEST_INPUT: Final = 1 << 24
+"""Bytes of a file that a user writes, such as a suite, at most."""
 _BUFFER: Final = 1 << 20  # bytes that are read at a time
 _KINDS: Final = {
     stat.S_IFDIR: "a directory",

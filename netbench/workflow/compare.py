@@ -42,6 +42,8 @@ def compare_folders(
         ConfigurationError: with everything that is wrong.
         RunFolderError: a folder cannot be read, or the page not be written.
     """
+    if not all(folder.strip() for folder in folders):
+        raise ConfigurationError("FOLDERS: a name is empty; name run folders")
     if output is not None and (problem := file_problem(output)):
         raise ConfigurationError(f"--output: {problem}")
     runs = _loaded(folders, accept)

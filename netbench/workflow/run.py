@@ -101,7 +101,8 @@ def measure(
         RunFolderError: the run folder cannot be written any more.
     """
     unwritable = check_writable(options.output)
-    request = parse(plan_options, *([f"--output: {unwritable}"] if unwritable else []))
+    problems = [*options.engine.problems(), *([f"--output: {unwritable}"] if unwritable else [])]
+    request = parse(plan_options, *problems)
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
     engine = opener(request.engine, run, replace(options.engine, keep=options.keep))
     kept = Kept(options.keep, options.engine.context)

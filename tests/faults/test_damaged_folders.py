@@ -21,6 +21,7 @@ from support.damages import (
     symlink,
 )
 from support.program import Ended
+from support.program import Program as Caller
 from support.synthetic import run_of
 
 from netbench.cli import run_command_line
@@ -115,13 +116,20 @@ def test_a_link_to_a_regular_file_is_followed_and_one_to_itself_is_told(folder: 
     assert "symbolic links" in itself.notes[0]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_a_file_that_may_not_be_read_is_told(folder: Path, program: Program) -> None:
+def test_a_file_that_may_not_be_read_is_told(
+    tmp_path: Path, plain_user: Callable[..., Caller]
+) -> None:
+    """Root reads every file: an ordinary user is called for."""
+    user = plain_user() if os.geteuid() == 0 else Caller(tmp_path)
+    folder = written(user.folder / "reports")
+    owner = user.folder.stat()
+    for path in (folder.parent, folder, *folder.iterdir()):
+        os.chown(path, owner.st_uid, owner.st_gid)
     forbid(folder / RUN, 0)
-    refused = program("report", str(folder))
+    refused = user("report", str(folder))
     (folder / RUN).chmod(0o600)
     forbid(folder / RECORDS, 0)
-    told = program("report", str(folder))
+    told = user("report", str(folder))
 
     assert (refused.code, told.code) == (2, 3)
     assert "Permission denied" in refused.stderr

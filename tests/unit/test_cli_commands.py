@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import typer
+from support.synthetic import run_of
 
 from netbench.cli import app, run_command_line
 from netbench.cli.commands import COMMANDS
 from netbench.cli.groups import GROUPS
+from netbench.store import RunFolder
 from netbench.version import version
 
 NAMES = [*COMMANDS]
@@ -146,7 +148,7 @@ def test_a_number_is_one_in_plain_digits(
 
 def test_a_container_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["inspect", "--container", ""]) == 2
-    assert "--container is empty" in capsys.readouterr().err
+    assert "--container takes the name of a container, and is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["version", "runs --json"])
@@ -161,3 +163,53 @@ def test_output_that_cannot_be_written_is_an_error_of_its_own(command: str, tmp_
     assert done.returncode == 3
     assert done.stderr.splitlines()[0] == "netbench: the system refused: No space left on device"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("run --resume DIR --output DIR", "--output has no effect with --resume"),
+        ("run --parent-in-use", "--parent-in-use has no effect without --parent"),
+        ("verify --parent-in-use", "--parent-in-use has no effect without --parent"),
+        ("inspect --drivers host --parent-in-use", "--parent-in-use has no effect without"),
+        ("inspect --container x --parent eth1", "--parent has no effect with --container"),
+        ("inspect --container x --init-swarm", "--init-swarm has no effect with --container"),
+        ("run --allow-undecided", "--allow-undecided has no effect without --require"),
+        ("compare DIR DIR --allow-undecided", "--allow-undecided has no effect without --require"),
+        ("run --engine netns --image x", "--image needs the docker engine"),
+        ("verify --engine netns --init-swarm", "--init-swarm needs the docker engine"),
+        ("run --resume DIR --drivers host", "--drivers: host,bridge when the run began, host now"),
+    ],
+)
+def test_an_option_without_effect_is_an_error(
+    command: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(blocks=1, drivers=("host", "bridge"))
+    folder = RunFolder.create(tmp_path, run.info.plan.drivers, run.info)
+    for record in run.records:
+        folder.append(record)
+
+    assert run_command_line(command.replace("DIR", str(folder.path)).split()) == 2
+    assert said in capsys.readouterr().err
+    assert not (folder.path / "report.html").exists()
+
+
+def test_a_variable_that_has_no_effect_on_this_command_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NETBENCH_ALLOW_UNDECIDED", "1")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+
+    assert run_command_line(["run", "--engine", "docker"]) == 4
+    assert "has no effect" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("command", "code"), [("version", 0), ("runs", 0), ("run --blocks x", 2)])
+def test_a_standard_stream_that_is_closed_changes_no_exit_code(
+    command: str, code: int, closed: str, tmp_path: Path
+) -> None:
+    line = f"exec {sys.executable} -m netbench {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False, capture_output=True)
+
+    assert done.returncode == code, done.stderr

@@ -169,7 +169,7 @@ def test_a_file_that_is_not_there_or_cannot_be_read(file: Path, plugins: Path) -
     assert problems(file) == [": No such file or directory"]
 
     assert problems(plugins) == [
-        ": is not a file; cni: takes a network configuration list",
+        ": it is a directory, not a regular file",
     ]
 
     file.write_bytes(b"\xff\xfe")

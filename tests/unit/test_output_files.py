@@ -142,6 +142,21 @@ def test_a_place_that_cannot_hold_a_file_is_refused_before_anything_is_read(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["export", "compare"])
+@pytest.mark.parametrize("name", ["run.json", "records.jsonl", "raw/1-client.txt", "link"])
+def test_what_a_run_has_measured_is_not_overwritten(
+    folder: Path, command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "raw").mkdir(exist_ok=True)
+    (folder / "raw" / "1-client.txt").write_text("kept")
+    (folder / "link").symlink_to("records.jsonl")
+    before = (folder / name).read_bytes()
+
+    assert run_command_line((command, str(folder), "--output", str(folder / name))) == 2
+    assert "is a part of what a run has measured" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("output", "why"), [("", "empty"), (LONG, "File name too long"), ("file", "not a directory")]
 )

@@ -2,6 +2,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -109,7 +110,17 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"pin": "0,"}, "--pin must be auto"),
         ({"pin": ""}, "--pin must be auto"),
         ({"pin": "-1"}, "--pin must be auto"),
-        ({"parent": " "}, "--parent is empty; it takes the name of a link, such as eth1"),
+        ({"margin": "1e300"}, "--margin must be from 1e-06 to 100, not '1e300'"),
+        ({"precision": "1e-300"}, "--precision must be from 1e-06 to 100, not '1e-300'"),
+        ({"max_time": "1e300"}, "--max-time must be from 0 to 1e+09, not '1e300'"),
+        ({"paths": "\t"}, "--paths is empty"),
+        ({"cc": ""}, "--cc: cc must be the name"),
+        ({"pin": "\uff16"}, "--pin must be auto"),
+        ({"pin": "9" * 5000}, "--pin must be auto"),
+        ({"drivers": "host,cni:~no-such-user/x"}, "--drivers: ~no-such-user/x"),
+        ({"drivers": f"host,plugin:{'x' * 300}"}, "--drivers: plugin: needs"),
+        ({"suite": f"{'x' * 300}.toml"}, "--suite"),
+        ({"parent": " "}, "--parent takes the name of a link, such as eth1, and is empty"),
         (
             {"parent": "eth1", "drivers": "macvlan:bridge,host,ipvlan:l2"},
             "--parent: macvlan:bridge, ipvlan:l2 cannot share it: a link carries one kind of child",
@@ -1004,3 +1015,22 @@ def test_a_cell_of_a_probe_that_is_wrong_is_no_second_mistake(tmp_path: Path) ->
     assert suite is None
     (problem,) = problems
     assert "`slice` is a number from 0.05" in problem
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"require": ("bridge.rtt_p50 <= 1e300 host",)},
+        {"require": ("bridge.rtt_p50 <= 1e-30 host",)},
+        {"suite": "suite.toml"},
+    ],
+)
+def test_what_no_reader_would_take_is_not_measured(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cell = '[[cell]]\nprobe = "tcp-rr"\n'
+    (tmp_path / "suite.toml").write_text(f'name = "{"x" * 5000}"\n{cell}')
+
+    with pytest.raises(ConfigurationError, match=r"a factor|the name x+… "):
+        parse(Options(drivers="host,bridge", **options))

@@ -247,7 +247,7 @@ def test_blocks_that_cannot_be_added_are_named(text: str) -> None:
 
     assert found == [
         f"--blocks +N takes a whole number from 1 to 1000, not {text!r}",
-        "--max-time +S takes seconds above 0, not '+x'",
+        "--max-time +S takes seconds above 0, at most 1e9, not '+x'",
     ]
 
 
@@ -256,7 +256,7 @@ def test_seconds_that_cannot_be_added_are_named(text: str) -> None:
     found: list[str] = []
     read_extension({"max-time": text}, found)
 
-    assert found == [f"--max-time +S takes seconds above 0, not {text!r}"]
+    assert found == [f"--max-time +S takes seconds above 0, at most 1e9, not {text!r}"]
 
 
 def test_a_number_without_a_plus_must_be_the_runs_and_the_error_names_the_plus() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from netbench.cli import completion
+from netbench.errors import ConfigurationError
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Compare drivers with a baseline, prove each path, write a report.",
@@ -55,6 +56,16 @@ def place(named: str | Path) -> Path:
     if not str(named).strip():
         raise typer.BadParameter("is empty; name a place")
     return Path(named)
+
+
+def refuse_idle(ctx: typer.Context, idle: Mapping[str, str]) -> None:
+    """Raise `ConfigurationError` for what the command line gives in vain; `idle` says where so."""
+    sources = {name: ctx.get_parameter_source(name) for name, where in idle.items() if where}
+    given = [name for name, found in sources.items() if found and found.name == "COMMANDLINE"]
+    if given:
+        raise ConfigurationError(
+            *(f"--{name.replace('_', '-')} has no effect {idle[name]}" for name in given)
+        )
 
 
 def _expressions(

@@ -13,6 +13,7 @@ from netbench.workflow.compare import compare_folders
 
 
 def compare(
+    ctx: typer.Context,
     folders: Annotated[
         list[str],
         typer.Argument(help="Run folders, the one to compare with first; or LABEL=FOLDER."),
@@ -37,6 +38,7 @@ def compare(
     as_json: shared.Json = False,
 ) -> int:
     """Say what changed between runs, slower first, and what else differs."""
+    shared.refuse_idle(ctx, {"allow_undecided": "" if require else "without --require"})
     result, page, code = compare_folders(
         folders,
         accept=accept or (),

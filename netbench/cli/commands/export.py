@@ -27,7 +27,7 @@ FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    folder: Annotated[Path, typer.Argument(help="A run folder.", parser=shared.place)],
     kind: Annotated[
         str,
         typer.Option(

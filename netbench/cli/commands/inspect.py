@@ -13,6 +13,7 @@ from netbench.cli.progress import TerminalObserver
 from netbench.documents.inspect_verify import EndpointDocument, InspectDocument
 from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
+from netbench.spec import option_problem
 from netbench.workflow.verify import inspect_container, inspect_driver
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def inspect(
+    ctx: typer.Context,
     drivers: Annotated[
         str | None,
         typer.Option(
@@ -49,8 +51,11 @@ def inspect(
             f"not {'both' if drivers else 'neither'}",
             hint="netbench inspect --drivers bridge, or netbench inspect --container NAME",
         )
-    if container is not None and not container.strip():
-        raise ConfigurationError("--container is empty; it takes the name of a container")
+    if problem := option_problem("container", container):
+        raise ConfigurationError(problem)
+    read = "with --container, which is only read" if container is not None else ""
+    idle = {"parent": read, "parent_in_use": read, "init_swarm": read}
+    shared.refuse_idle(ctx, idle if parent or read else {"parent_in_use": "without --parent"})
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     observer = TerminalObserver(quiet=as_json)
     if drivers is not None:

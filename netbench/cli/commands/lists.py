@@ -10,8 +10,8 @@ from netbench.cli.output import print_json, print_rich, printable, say, table
 from netbench.cli.progress import TerminalObserver
 from netbench.documents import CleanDocument, RunRow, RunsDocument
 from netbench.engines.base import EngineOptions
-from netbench.errors import EngineUnavailable
-from netbench.store import ListedRun, list_runs
+from netbench.errors import ConfigurationError, EngineUnavailable
+from netbench.store import ListedRun, folder_problem, list_runs
 from netbench.workflow.checks import examine, possible_drivers
 
 
@@ -69,6 +69,8 @@ def runs(
     The page has date, host, engine, drivers and outcome of each run, with a link to its report.
     Once it is there, each run and each report renews it.
     """
+    if problem := folder_problem(output):
+        raise ConfigurationError(f"--output: {problem}")
     found = list_runs(output)
     if html:
         from netbench.workflow.reporting import write_index

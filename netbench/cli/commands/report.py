@@ -39,7 +39,7 @@ def show_run(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    folder: Annotated[Path, typer.Argument(help="A run folder.", parser=shared.place)],
     require: shared.Require = None,
     allow_undecided: shared.AllowUndecided = False,
     adr: Annotated[

@@ -117,6 +117,7 @@ def run(
             "resume DIR",
             "Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
             "extends it, even one that ended.",
+            parser=shared.place,
         ),
     ] = None,
     force: Annotated[
@@ -136,7 +137,8 @@ def run(
         bool,
         shared.setting(
             "keep",
-            "Leave the last block's pairs up, to look around; `netbench clean` removes them.",
+            "Leave the last block's pairs up and print the commands that enter them; "
+            "`netbench clean` removes them.",
         ),
     ] = False,
     identify: Annotated[
@@ -153,6 +155,13 @@ def run(
     Every option can be set by an environment variable: `NETBENCH_MAX_TIME=60` is `--max-time 60`.
     What other commands share with `run` can be set so there, too.
     """
+    new = resume is None
+    idle = {
+        "output": "" if new else "with --resume: the run goes on in its own folder",
+        "parent_in_use": "without --parent" if new and parent is None else "",
+        "allow_undecided": "without --require" if new and not require else "",
+    }
+    shared.refuse_idle(ctx, idle)
     how = RunOptions(
         output=output,
         engine=EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Annotated, Final
 
+import typer
+
 from netbench.cli import commands as shared
 from netbench.cli import completion
 from netbench.cli.output import print_json, printable
@@ -28,6 +30,7 @@ _HALVES: Final = {
 
 
 def verify(
+    ctx: typer.Context,
     drivers: Annotated[
         str | None,
         shared.setting(
@@ -50,6 +53,7 @@ def verify(
     promised; the networks with their IPAM, the namespaces by inode, the sandbox file and the veth
     map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
     """
+    shared.refuse_idle(ctx, {"parent_in_use": "" if parent else "without --parent"})
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
     document, found = verify_drivers(
         drivers, engine, options, TerminalObserver(), in_use=parent_in_use

@@ -17,7 +17,13 @@ from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.port_publishing import PortPublishing
 from netbench.engines.docker.subnets import SubnetAllocator
 from netbench.engines.docker.swarm import Swarm
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, EngineUnavailable
+from netbench.errors import (
+    ENGINE_FAILURES,
+    ConfigurationError,
+    EngineError,
+    EngineLost,
+    EngineUnavailable,
+)
 from netbench.record import Absent, Completed, FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import Files
@@ -276,7 +282,10 @@ def open_docker(
 
     Raises:
         EngineUnavailable: it cannot be used; says why and what helps.
+        ConfigurationError: an option is no name that it may be.
     """
+    if problems := options.problems():
+        raise ConfigurationError(*problems)
     clients = Clients(resolve(environment, options.context))
     try:
         return DockerEngine(clients, run, options)
