@@ -29,7 +29,7 @@ from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
 from netbench.engines.docker.lan import cut_wires
 from netbench.engines.docker.subnets import BLOCK, BLOCK6
-from netbench.engines.local_process import SYSTEM, find_program
+from netbench.engines.local_process import SYSTEM, call, find_program
 from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError
 from netbench.system.setns import in_netns
@@ -246,10 +246,4 @@ def _rules(tool: str) -> Iterator[_Rule]:
 
 
 def _call(tool: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    argv = (find_program(tool, *SYSTEM) or tool, *words)
-    try:
-        return subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return subprocess.CompletedProcess(argv, 126, "", str(exc))
+    return call((find_program(tool, *SYSTEM) or tool, *words), _TIMEOUT)
