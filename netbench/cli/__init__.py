@@ -158,9 +158,10 @@ def _come_again(_: int, __: FrameType | None) -> None:
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:
     """Raise a signal again whose exception Python dropped, as it does in finalizers.
 
-    It is a `sys.unraisablehook`, from which nothing can be raised either.
+    It is a `sys.unraisablehook`, from which nothing can be raised either. That an event loop which
+    was refused its sockets cannot close them is nobody's concern: whoever wanted it has the error.
     """
     if isinstance(lost.exc_value, Interrupted):
         signal.setitimer(signal.ITIMER_REAL, _SOON)
-    else:
+    elif getattr(lost.object, "__qualname__", "") != "BaseEventLoop.__del__":
         sys.__unraisablehook__(lost)

@@ -105,7 +105,8 @@ def call(argv: Sequence[str], timeout: float = 10.0) -> "subprocess.CompletedPro
             argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        return subprocess.CompletedProcess(argv, NOT_RUN, "", str(exc))
+        why = str(exc) if isinstance(exc, OSError) else f"it did not end within {timeout:g} s"
+        return subprocess.CompletedProcess(argv, NOT_RUN, "", why)
 
 
 def local_topology() -> CpuTopology:
