@@ -213,7 +213,8 @@ class Soak:
         for path in runs:
             run = load(path)
             count += len(list(run.records()))
-            self.lost += [f"{path.name}: {x}" for x in run.notes if "cut short" not in x]
+            notes = [n for n in run.notes if "cut short" not in n and "nothing that was" not in n]
+            self.lost += [f"{path.name}: {note}" for note in notes]
             if run.info.status == "complete" and not (path / "records.jsonl").stat().st_size:
                 self.lost.append(f"{path.name}: complete, without a record")
         return len(runs), count

@@ -35,6 +35,7 @@ placement = "none"
 STREAM: Final = "POST /exec/ID/start"
 """The call that becomes a two-way stream."""
 _PROXY: Final = Path(__file__).parent / "edge_proxy.py"
+_STOPPED: Final = 130
 _DOCUMENTED: Final = {0, 2, 3, 4}
 _ENDS: Final = 100.0
 """Seconds within which every run ends: netbench's longest patience is a minute."""
@@ -92,7 +93,7 @@ class Walk:
             return None
         unreported = run.status() == "complete" and not [*folder.glob("reports/*/report.html")]
         problems = [*_judged(run, code, injury, self.bed.program)]
-        if self.lab and unreported:
+        if self.lab and unreported and code != _STOPPED:
             problems.append("everything was measured, and there is no report")
         cleaned = self._left(before, within=3) != {}
         if cleaned:
@@ -151,7 +152,7 @@ class Walk:
 
 def _judged(run: Running, code: int, injury: Injury, program: Program) -> Iterator[str]:
     """Yield what is wrong with how a run ended."""
-    asked = injury.how == "hangs" and code == 130
+    asked = injury.how == "hangs" and code == _STOPPED
     if code not in _DOCUMENTED and not asked:
         yield f"exit code {code} is none that is documented"
     if "Traceback" in run.said or "Exception ignored" in run.said:

@@ -9,6 +9,7 @@ bridges, and the subnets of addresses, tell whose they are.
 import hashlib
 import itertools
 import json
+import os
 import re
 import secrets
 import shlex
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_interface
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from docker.errors import NotFound
@@ -102,12 +104,22 @@ def remove(maker: Maker, thing: Owned) -> None:
     elif thing.kind == "container":
         cut_wires(maker, thing.id)
         maker.remove(thing.id)
+        _remove_groups(thing.id)
     else:
         with clients.lend(f"remove {thing.kind} {thing.name}") as api, suppress(NotFound):
             if thing.kind == "network":
                 swarm.remove_network(api, thing.id)
             else:
                 api.remove_image(thing.id)
+
+
+def _remove_groups(container: str) -> None:
+    """Remove the empty cgroups that an engine which was killed as it started it has forgotten."""
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        for name in names:
+            if container in name:
+                with suppress(OSError):  # not empty, not ours, or gone by itself
+                    Path(folder, name).rmdir()
 
 
 def stem(run: str) -> str:
