@@ -47,7 +47,7 @@ def test_killed_at_random_times_nothing_is_left(
             folder.rename(bed.program.folder / f"kept-{turn}-{folder.name}")
 
 
-def test_cgroups_that_an_engine_forgot_go_with_their_container(docker_bed: Bed, lab: Lab) -> None:
+def test_what_an_engine_forgot_of_a_container_goes_with_it(docker_bed: Bed, lab: Lab) -> None:
     """As one leaves them that is killed while it starts a container."""
     client = docker.APIClient(base_url=f"unix://{lab.socket}")
     empty = io.BytesIO(b"\0" * 10240)
@@ -58,9 +58,16 @@ def test_cgroups_that_an_engine_forgot_go_with_their_container(docker_bed: Bed, 
         group.mkdir(exist_ok=True)
     with nothing_left(docker_bed):
         made = client.create_container("empty:1", ["x"], labels={RUN: "1", OWNER: _dead()})["Id"]
-        for group in groups:
-            (group / made).mkdir()
-        assert_cleaned(docker_bed.program("clean"))
+        with subprocess.Popen(("sleep", "600")) as running:
+            for group in groups:
+                (group / made).mkdir()
+                with suppress(OSError):  # cpuset of version 1 takes none before it has CPUs
+                    (group / made / "cgroup.procs").write_text(f"{running.pid}\n")
+            cleaned = docker_bed.program("clean")
+            ended = running.poll()
+            running.kill()
+        assert_cleaned(cleaned)
+        assert ended == -signal.SIGKILL
     client.remove_image("empty:1")
     client.close()
 
