@@ -9,7 +9,7 @@
     ├── EngineError           3  the engine refused or failed one operation
     │   └── Unsupported       3  kernel or engine lack what is asked for; becomes a `Skip`
     ├── ProbeError            3  a tool ran and gave no usable number; becomes a `Failure`
-    ├── SystemExhausted       3  the machine has no more of something: descriptors, disk, memory
+    ├── SystemRefused         3  the machine has no more of something (descriptors, disk), or fails
     ├── FactError             3  something that should be readable was not
     └── Interrupted         130  SIGINT, SIGTERM or SIGHUP
 
@@ -106,8 +106,9 @@ class Unsupported(EngineError):
     kind = "unsupported"
 
 
-ENGINE_FAILURES: Final = (EngineError, EngineLost)
-"""For cleaning up and for what happens before a run, where both mean the same."""
+ENGINE_FAILURES: Final = (EngineError, EngineLost, OSError)
+"""For cleaning up and for what happens before a run, where an engine's failure means the same as
+its loss, and as the kernel's refusal where that is the engine."""
 
 
 class ProbeError(NetbenchError):
@@ -116,22 +117,20 @@ class ProbeError(NetbenchError):
     kind = "probe"
 
 
-class SystemExhausted(NetbenchError):
-    """The machine gives no more of what every program needs."""
+class SystemRefused(NetbenchError):
+    """The system refused what every program needs: it has no more of it, or it is broken."""
 
     kind = "system"
 
     @classmethod
-    def of(cls, error: OSError) -> "SystemExhausted | None":
-        """Return the error of the system as the user sees it; None if it is of another kind."""
-        hint = _EXHAUSTED.get(error.errno or 0)
-        if hint is None:
-            return None
+    def of(cls, error: OSError) -> "SystemRefused":
+        """Return the error of the system as the user sees it."""
         where = f": {error.filename}" if error.filename else ""
-        return cls(f"the system refused: {error.strerror}{where}", hint=hint)
+        hint = _REFUSED.get(error.errno or 0, "see the kernel's log: dmesg")
+        return cls(f"the system refused: {error.strerror or error}{where}", hint=hint)
 
 
-_EXHAUSTED: Final = {
+_REFUSED: Final = {
     errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
     errno.ENFILE: "raise fs.file-max, or end what holds so many files open",
     errno.ENOSPC: "make room on that file system",

@@ -30,8 +30,10 @@ def described(checkout: Path) -> str | None:
     options = ("--tags", "--long", "--always", "--dirty=.dirty", "--match=v[0-9]*")
     argv = ("git", "--no-optional-locks", "describe", *options)
     try:
-        done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(
+            argv, cwd=checkout, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
         return None
     tag, _, rest = done.stdout.strip().removeprefix("v").rpartition("-g")
     if not tag:

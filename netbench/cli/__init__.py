@@ -15,7 +15,7 @@ from netbench.cli import completion
 from netbench.cli.commands import COMMANDS, LISTS
 from netbench.cli.groups import CommandHelp
 from netbench.cli.output import let_go, report_error
-from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemExhausted
+from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemRefused
 from netbench.system.interrupts import ENDING
 
 _TRUE = ("1", "true", "t", "yes", "y", "on")
@@ -116,8 +116,8 @@ def run_command_line(argv: Sequence[str]) -> int:
         let_go(sys.stdout)
         return 0
     except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and defects
-        refused = SystemExhausted.of(exc) if isinstance(exc, OSError) else None
-        if refused is not None:
+        if isinstance(exc, OSError):
+            refused = SystemRefused.of(exc)
             report_error(refused, as_json=as_json)
             return refused.exit_code
         usage = getattr(exc, "format_message", None)
@@ -158,9 +158,10 @@ def _come_again(_: int, __: FrameType | None) -> None:
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:
     """Raise a signal again whose exception Python dropped, as it does in finalizers.
 
-    It is a `sys.unraisablehook`, from which nothing can be raised either.
+    It is a `sys.unraisablehook`, from which nothing can be raised either. That an event loop which
+    was refused its sockets cannot close them is nobody's concern: whoever wanted it has the error.
     """
     if isinstance(lost.exc_value, Interrupted):
         signal.setitimer(signal.ITIMER_REAL, _SOON)
-    else:
+    elif getattr(lost.object, "__qualname__", "") != "BaseEventLoop.__del__":
         sys.__unraisablehook__(lost)

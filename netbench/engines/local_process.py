@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
@@ -21,6 +22,7 @@ DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
 }
 """The kernel's signals by name: a stopped process handles TERM or ALRM once continued."""
 SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every ordinary user's PATH
+NOT_RUN: Final = 126  # exit code of a program that cannot be started, as of a shell
 _HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
 _DEAD: Final = ("Z", "X")  # states of a process that has ended and is not reaped, proc_pid_stat(5)
 _EXITING: Final = 0x4  # its flag on the way there, PF_EXITING of include/linux/sched.h
@@ -94,6 +96,17 @@ def bytes_read(pid: int) -> BytesRead | None:
 def find_program(name: str, *folders: str) -> str | None:
     """Return the path of a program: on the PATH, or else in one of the folders."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
+
+
+def call(argv: Sequence[str], timeout: float = 10.0) -> "subprocess.CompletedProcess[str]":
+    """Run a program for `timeout` seconds at most; one that cannot be run ends with `NOT_RUN`."""
+    try:
+        return subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        why = str(exc) if isinstance(exc, OSError) else f"it did not end within {timeout:g} s"
+        return subprocess.CompletedProcess(argv, NOT_RUN, "", why)
 
 
 def local_topology() -> CpuTopology:

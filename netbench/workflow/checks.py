@@ -92,7 +92,7 @@ def _tried(engine: Engine, link: str) -> CheckRow:
     try:
         reason = engine.unsupported(DRIVERS[_KERNEL[link]].recipe, Path.EAST_WEST)
     except ENGINE_FAILURES as exc:
-        reason = exc.message
+        reason = str(exc)
     if reason is None:
         return CheckRow(f"kernel {link}", ok=True, needed=False, found="tried: works", fix="")
     module = f"modprobe {link}; where there is no such module, a kernel that has it"

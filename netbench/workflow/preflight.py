@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -54,9 +54,7 @@ def taken_down(
             if kept and stays:
                 for line in kept.told(engine, run):
                     observer.say(line)
-            else:
-                _remove_leftovers(engine, run, observer)
-            engine.close(keep=stays)
+            _close(engine, run, observer, keep=stays)
 
 
 @contextmanager
@@ -107,14 +105,16 @@ def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
 
 
-def _remove_leftovers(engine: Engine, run: str, observer: Observer) -> None:
-    """Remove whatever still carries this run's label."""
+def _close(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
+    """Remove whatever still carries this run's label, unless it is kept, and close the engine."""
     try:
-        for thing in engine.owned(run):
-            if thing.kind in ("container", "network"):
-                engine.remove_owned(thing)
+        with ExitStack() as closed:
+            closed.callback(engine.close, keep=keep)
+            for thing in () if keep else engine.owned(run):
+                if thing.kind in ("container", "network"):
+                    engine.remove_owned(thing)
     except ENGINE_FAILURES as exc:
-        observer.say(f"netbench: leftovers could not be removed: {exc.message}")
+        observer.say(f"netbench: leftovers could not be removed: {exc}")
         observer.say("  fix: `netbench clean` once the engine is back")
 
 

@@ -137,7 +137,7 @@ def _opened(
         try:
             done = engine.prepare()
         except ENGINE_FAILURES as exc:
-            raise EngineUnavailable(exc.message, hint=exc.hint) from exc
+            raise EngineUnavailable(str(exc), hint=getattr(exc, "hint", "")) from exc
         yield engine, done
 
 

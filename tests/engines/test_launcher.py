@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ from support.program import wait_for
 from netbench.engines.base import BytesRead
 from netbench.engines.docker.client import Clients, EngineAddress
 from netbench.engines.docker.exec import DockerProcess
-from netbench.engines.docker.launcher import Launcher
+from netbench.engines.docker.launcher import Job, Launcher
 
 _VERSION = {"ApiVersion": "1.45"}
 _UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n\r\n"
@@ -208,3 +208,28 @@ def test_nothing_is_counted_where_the_shell_is_gone(
     tool.signal("STOP")
     wait_for(lambda: not tool.alive())
     assert tool.latency < 10
+
+
+class Busy(Launcher):
+    """A shell whose answers are read at once, and looked at late, as on a busy machine."""
+
+    def start(self, command: Iterable[str]) -> Job:
+        job = super().start(command)
+        job.ended.came.wait(20)
+        return job
+
+
+@pytest.mark.parametrize("later", ["", "CONT"])
+def test_a_tool_that_has_ended_before_it_is_looked_at_took_no_negative_time(
+    shells: Shells, tmp_path: Path, later: str
+) -> None:
+    del shells
+    clients = Clients(EngineAddress(f"unix://{tmp_path}/engine.sock", "test"))
+    tool = DockerProcess(Busy(clients, "container", "65534:65534"), ("true",), cpu=None, limit=60)
+    if later:
+        tool.signal(later)  # type: ignore[arg-type]
+    done = tool.wait(20)
+    clients.close()
+
+    assert done.exit_code == 0
+    assert done.seconds >= 0

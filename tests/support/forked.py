@@ -62,6 +62,8 @@ def be(call: Call) -> NoReturn:
         if call.netns:
             importlib.import_module("netbench.system.setns").enter(call.netns)
         program = importlib.import_module("netbench.__main__")
+        if told := call.environment.get("NETBENCH_TEST_EDGE"):
+            importlib.import_module("edges").install(told)
         sys.argv = [program.__file__ or "", *call.argv]
         try:
             program.main()

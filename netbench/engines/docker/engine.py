@@ -292,5 +292,5 @@ def open_docker(
     except BaseException as error:
         clients.close()
         if isinstance(error, ENGINE_FAILURES):
-            raise EngineUnavailable(error.message, hint=error.hint) from error
+            raise EngineUnavailable(str(error), hint=getattr(error, "hint", "")) from error
         raise

@@ -51,7 +51,7 @@ class DockerProcess:
         self._job = launcher.start(("timeout", "-s", "KILL", self._bound, *pin, *argv))
         self._ended = self._job.ended.came
         self._tool: int | None = None
-        self._begun = self._released = time.monotonic()
+        self._begun = self._released = self._job.began
         self._killed = False
         # Whether we signal it by kill, and read its counts in /proc; None before that is known. A
         # rootless engine's user may signal tools, but not read this.
@@ -137,7 +137,7 @@ class DockerProcess:
             stdout=out,
             stderr=self._why(code, bounded=bounded) + err,
             timed_out=late or bounded,
-            seconds=ended - self._released,
+            seconds=max(0.0, ended - self._released),  # it may be let go after it has ended
         )
 
     def _unseen(self, *, late: bool) -> Completed:

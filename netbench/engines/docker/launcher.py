@@ -53,6 +53,8 @@ class Job:
     number: str
     pid: int  # of its `timeout`, in the container's own numbers
     ended: Reply
+    began: float
+    """When its start was told (monotonic), by the thread that tells when it ended."""
 
     @property
     def code(self) -> int | None:
@@ -137,7 +139,7 @@ class Launcher:
         if not begun.values or begun.values[0] is None:
             why = self.fate() if answered else f"its shell is silent for {_ANSWERS:.0f} s"
             raise EngineError(f"nothing can be started in the container: {why}")
-        return Job(number, begun.values[0], ended)
+        return Job(number, begun.values[0], ended, begun.at)
 
     def send(self, job: Job, signals: Iterable[Signals]) -> None:
         """Send signals to the tool of a job, one after the other; nothing if it has ended."""

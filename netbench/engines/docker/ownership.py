@@ -9,6 +9,7 @@ bridges, and the subnets of addresses, tell whose they are.
 import hashlib
 import itertools
 import json
+import os
 import re
 import secrets
 import shlex
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_interface
+from pathlib import Path
+from signal import SIGKILL
 from typing import Any, Final, Literal, TypeVar
 
 from docker.errors import NotFound
@@ -29,7 +32,7 @@ from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
 from netbench.engines.docker.lan import cut_wires
 from netbench.engines.docker.subnets import BLOCK, BLOCK6
-from netbench.engines.local_process import SYSTEM, find_program
+from netbench.engines.local_process import SYSTEM, attempts, call, find_program
 from netbench.engines.owner import maker_lives
 from netbench.errors import EngineError, FactError
 from netbench.system.setns import in_netns
@@ -40,6 +43,8 @@ _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")
 _TOOLS: Final = ("iptables", "ip6tables")
 _TIMEOUT: Final = 20.0
+_CGROUPS: Final = "/sys/fs/cgroup"
+_GONE: Final = 2.0  # seconds that processes which are killed may take to leave a group
 _A_MOMENT: Final = 0.5  # seconds after which an engine lists a network whose bridge it has made
 
 
@@ -102,12 +107,32 @@ def remove(maker: Maker, thing: Owned) -> None:
     elif thing.kind == "container":
         cut_wires(maker, thing.id)
         maker.remove(thing.id)
+        _remove_groups(thing.id)
     else:
         with clients.lend(f"remove {thing.kind} {thing.name}") as api, suppress(NotFound):
             if thing.kind == "network":
                 swarm.remove_network(api, thing.id)
             else:
                 api.remove_image(thing.id)
+
+
+def _remove_groups(container: str) -> None:
+    """End and remove what an engine that was killed as it started a container has forgotten of it.
+
+    Its processes may go on, and its cgroups stay; what is not this user's is left.
+    """
+    wanted = {container, f"docker-{container}.scope"}
+    folders = [(Path(folder), wanted.intersection(names)) for folder, names, _ in os.walk(_CGROUPS)]
+    groups = [folder / name for folder, names in folders for name in names]
+    for _ in attempts(_GONE, 0.05):
+        for group in groups:
+            with suppress(OSError):
+                for pid in map(int, (group / "cgroup.procs").read_text().split()):
+                    if pid:  # 0 is one that is not visible from here
+                        os.kill(pid, SIGKILL)
+                group.rmdir()
+        if not any(group.exists() for group in groups):
+            return
 
 
 def stem(run: str) -> str:
@@ -246,10 +271,4 @@ def _rules(tool: str) -> Iterator[_Rule]:
 
 
 def _call(tool: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    argv = (find_program(tool, *SYSTEM) or tool, *words)
-    try:
-        return subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return subprocess.CompletedProcess(argv, 126, "", str(exc))
+    return call((find_program(tool, *SYSTEM) or tool, *words), _TIMEOUT)

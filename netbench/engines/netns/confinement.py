@@ -9,9 +9,10 @@ That of tools here allows everything and costs what that of a container costs.
 import os
 import shutil
 import struct
-import subprocess
 import sys
 from typing import Final
+
+from netbench.engines.local_process import call
 
 _RETURN: Final = 0x06  # BPF_RET | BPF_K, linux/bpf_common.h
 _ALLOW: Final = 0x7FFF0000  # SECCOMP_RET_ALLOW, linux/seccomp.h
@@ -29,9 +30,7 @@ class Confinement:
         self._file = os.memfd_create("netbench-seccomp")
         os.write(self._file, struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW))
         wanted = ("--seccomp-filter", f"/proc/{os.getpid()}/fd/{self._file}")
-        tried = subprocess.run(
-            ("setpriv", *wanted, "true"), capture_output=True, timeout=10, check=False
-        )
+        tried = call(("setpriv", *wanted, "true"))
         self.options: tuple[str, ...] = wanted if tried.returncode == 0 else ()
 
     def close(self) -> None:
@@ -49,7 +48,7 @@ def unavailable() -> str | None:
         return f"{', '.join(missing)} not found (util-linux, coreutils)"
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     argv = ["unshare", *user, "--net", "--mount", "--propagation=unchanged", "--pid", "--fork"]
-    tried = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=10, check=False)
+    tried = call((*argv, "true"))
     return None if tried.returncode == 0 else f"`{' '.join(argv)} true`: {tried.stderr.strip()}"
 
 

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final, Literal, Protocol
 
 from netbench.engines.base import Endpoint, Lan, Network, Owned
-from netbench.engines.local_process import local_topology
+from netbench.engines.local_process import NOT_RUN, call, local_topology
 from netbench.engines.netns import macvlan_ipvlan, overlay, port_publishing, wiring
 from netbench.engines.netns.bridge import DEFAULT, BridgeNetwork
 from netbench.engines.netns.cni import CniNetwork, CniRuntime
@@ -139,9 +138,10 @@ class NetnsEngine:
             path = shutil.which(tool)
             if path is None:
                 continue
-            argv = (path, option)
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-            found[tool] = (done.stdout or done.stderr).strip().splitlines()[0]
+            done = call((path, option))
+            said = (done.stdout or done.stderr).strip().splitlines()
+            if said and done.returncode != NOT_RUN:
+                found[tool] = said[0]
         return found
 
     def cpu_topology(self) -> CpuTopology:

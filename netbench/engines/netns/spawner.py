@@ -154,16 +154,21 @@ class Spawner:
 
     def close(self, *, keep: bool = False) -> None:
         """End everything that still runs, unless it is kept, and the thread."""
-        for process in () if keep else tuple(self._programs):
-            self.end(process)
-        for holder in () if keep else reversed(tuple(self._holders.values())):
-            holder.kill()
-            holder.wait()
+        with contextlib.ExitStack() as undone:  # each step, in reverse order, even if one fails
+            if not keep:
+                undone.callback(self._groups.close)
+            undone.callback(self.confinement.close)
+            undone.callback(self._thread.shutdown)
+            for holder in () if keep else self._holders.values():
+                undone.callback(_end, holder)
+            for process in () if keep else tuple(self._programs):
+                undone.callback(self.end, process)
         self._holders.clear()
-        self._thread.shutdown()
-        self.confinement.close()
-        if not keep:
-            self._groups.close()
+
+
+def _end(holder: "subprocess.Popen[bytes]") -> None:
+    holder.kill()
+    holder.wait()
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
