@@ -24,8 +24,7 @@ from netbench.analysis.stats import Floats, Interval, around_mean, tau
 
 PLANNED: Final = 0.8
 """Part of a contrast's error rate that the declared looks spend; the rest is for an extension."""
-EXTENSION: Final = 0.2
-"""Part of a contrast's error rate for looks beyond the declared cap."""
+EXTENSION: Final = 0.2  # part of a contrast's error rate for looks beyond the declared cap
 SIGN_PART: Final = 0.2
 """Part of a contrast's error rate, within the planned one, that decisions by sign may spend."""
 SIGN_BLOCKS: Final = 8  # no sign is decided with fewer blocks

@@ -15,8 +15,7 @@ from netbench.record import METRICS, PlanSummary
 
 NOT_REACHED: Final = "not reached before the run ended"
 
-REASONS: Final = 20
-"""Distinct reasons of one cell that are named."""
+REASONS: Final = 20  # distinct reasons of one cell that are named
 
 
 def summarise(

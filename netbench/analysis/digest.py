@@ -28,20 +28,16 @@ from netbench.probes.iperf3.search import GOALS
 from netbench.record import FactValue, Failure, Record, Sample
 from netbench.spec import Arm, Role
 
-ROWS: Final = 2_000
-"""Records that the table holds; the rest lies in records.jsonl."""
-LINES: Final = 10
-"""Records drawn as lines for one driver of one cell."""
+ROWS: Final = 2_000  # records that the table holds; the rest lies in records.jsonl
+LINES: Final = 10  # records drawn as lines for one driver of one cell
 DRAWN: Final = ("throughput", "rtt_p50")
 """Metrics by whose values the records are chosen that are drawn as lines."""
 COMMANDS: Final = 400  # distinct command lines that are kept
-PROBLEMS: Final = 300
-"""Distinct reasons, by driver and cell, that are told one by one."""
+PROBLEMS: Final = 300  # distinct reasons, by driver and cell, that are told one by one
 REASON: Final = 500  # characters of why a record has no number
 EVIDENCE: Final = 4_000  # characters of what showed it
 WORDS: Final = 100  # of a command line
-SEARCHES: Final = 20
-"""Rate searches of one driver in one cell that are drawn."""
+SEARCHES: Final = 20  # rate searches of one driver in one cell that are drawn
 
 _Problem = tuple[str, CellKey, Literal["failure", "skip"], str, str]
 """What problems that are counted as one have in common: owner, kind, stage, reason."""

@@ -18,8 +18,7 @@ class RecordRow:
     attempt: int
     arm: str
     cell: CellKey
-    slices: int
-    """Of a session; 0 for a trial that ran whole."""
+    slices: int  # of a session; 0 for a trial that ran whole
     failed_slices: int
     outcome: Literal["sample", "failure", "skip"]
     values: tuple[tuple[str, float, str], ...]  # (metric, value, unit)
@@ -72,12 +71,10 @@ class WayView:
 
     driver: str
     path: str
-    example: Record | None
-    """A trial with its endpoints: with a path that held if there is one."""
+    example: Record | None  # a trial with its endpoints: with a path that held if there is one
     held: int
     unheld: int
-    closed: Skip | None
-    """The skip, if the driver's own design rules out every trial of this path."""
+    closed: Skip | None  # the skip, if the driver's own design rules out every trial of this path
     published: tuple[tuple[str, int], ...]
     """How published ports were served, with the number of trials."""
 
@@ -100,8 +97,7 @@ class DriverView:
     paths_held: int
     paths_broken: int
     promises: tuple[PromiseCount, ...]
-    isolated: Skip | None
-    """The skip, if the driver's own promise rules out every trial."""
+    isolated: Skip | None  # the skip, if the driver's own promise rules out every trial
     congestion_control: tuple[str, ...]
     """What TCP in its endpoints used; empty where that was not read."""
 
@@ -185,8 +181,7 @@ class Goal:
 
     metric: str
     loss: float
-    lower: float | None
-    """The rate, bit/s: the highest load that keeps the goal."""
+    lower: float | None  # the rate, bit/s: the highest load that keeps the goal
     upper: float | None  # the lowest load above it that misses the goal
     end: str
 

@@ -19,8 +19,7 @@ class PathCounts:
 
     paths: Counter[bool] = field(default_factory=Counter)
     published: Counter[str] = field(default_factory=Counter)
-    example: int | None = None
-    """Number of the record that shows it best, with what it proves."""
+    example: int | None = None  # number of the record that shows it best, with what it proves
     proof: int = 0
     by_design: Skip | None = None
     designed: int = 0

@@ -44,8 +44,7 @@ class Trial:
     before: SentinelReading | None
     """Usable reading before the trial, or before the rounds of its probe."""
     after: SentinelReading | None
-    note: str
-    """Why there is no reading, where there is none; else empty."""
+    note: str  # why there is no reading, where there is none; else empty
     pins: Literal["held", "broken", "unread"]
     congestion_control: str | None = None
     concurrency: float | None = None

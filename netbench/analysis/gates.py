@@ -47,8 +47,7 @@ class MachineChange:
     """How the machine differs between two runs, by the sentinel."""
 
     ratio: float | None  # its median reading, right over left; None without one
-    size: float
-    """By how much it differs, on the scale of the effects; 0 where it shows no change."""
+    size: float  # by how much it differs, on the scale of the effects; 0 where it shows no change
     absolute: bool  # whether the machine does not cancel in the effects
     labels: tuple[str, str]
 
@@ -62,8 +61,7 @@ class Evidence:
     limit: float = 0.0
     """The value that the effect is said to lie beyond: 0 for a contrast, a budget's bound."""
     twin: Bounds | None  # the rank-based interval
-    gap: float
-    """By how much the effects of two groups of blocks differ; 0 if there are no groups."""
+    gap: float  # by how much the effects of two groups of blocks differ; 0 if there are no groups
     agreed: bool  # whether every block by itself says the same
     null: Interval
     """Of the baseline's second arm against its first (A/A); between runs, of its change."""
@@ -104,10 +102,8 @@ class ContrastEvidence(Evidence):
 
     metric: Metric
     margin: float
-    sign: int = 0
-    """1 or -1 where every block lies on one side, and they are enough for a verdict."""
-    correlation: float | None = None
-    """Of neighbouring blocks, where it is too large for chance."""
+    sign: int = 0  # 1 or -1 where every block lies on one side, and they are enough for a verdict
+    correlation: float | None = None  # of neighbouring blocks, where it is too large for chance
     farthest: Interval  # the A/A interval that reaches farthest
     seen: str  # where that was seen, in words
 

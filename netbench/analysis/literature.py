@@ -29,8 +29,7 @@ class Beside:
     published: PublishedComparison
     agreement: Agreement
     contrast: Contrast | None
-    reason: str
-    """Why there is no direction to compare; empty if there is one."""
+    reason: str  # why there is no direction to compare; empty if there is one
 
 
 def beside(plan: PlanSummary, analysis: Analysis) -> tuple[Beside, ...]:

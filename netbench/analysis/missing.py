@@ -13,8 +13,7 @@ from netbench.spec import Cell
 
 CUT_OFF: Final = ("running", "interrupted", "engine-lost")
 """Statuses of a run that did not come to its end: all that was planned is still to come."""
-_NAMED: Final = 6
-"""Blocks and drivers that are named one by one."""
+_NAMED: Final = 6  # blocks and drivers that are named one by one
 
 
 class Placed(Protocol):
@@ -49,12 +48,9 @@ class PlacedRecord:
 class MissingRecords:
     """What is planned and absent."""
 
-    planned: int = 0
-    """Records that the run should hold."""
-    absent: int = 0
-    """Those of them that it does not."""
-    last: int = 0
-    """The last block of which it should hold some."""
+    planned: int = 0  # records that the run should hold
+    absent: int = 0  # those of them that it does not
+    last: int = 0  # the last block of which it should hold some
     open_end: bool = False
     """Whether it should hold more than is counted here: how many blocks it takes is not known."""
     whole: tuple[tuple[int, int], ...] = ()
@@ -120,8 +116,7 @@ def missing(info: RunInfo, records: Iterable[Placed]) -> MissingRecords:
 class _Tally:
     """Counts while blocks pass."""
 
-    planned: Counter[str] = field(default_factory=Counter)
-    """Records by driver."""
+    planned: Counter[str] = field(default_factory=Counter)  # records by driver
     lost: Counter[str] = field(default_factory=Counter)
     whole: list[tuple[int, int]] = field(default_factory=list)
     partial: list[tuple[int, int, int]] = field(default_factory=list)

@@ -94,24 +94,19 @@ class TrialPoint:
     metric: str
     unit: str
     value: float
-    attempt: int = 1
-    """More than 1 where the block was cut off and measured anew."""
+    attempt: int = 1  # more than 1 where the block was cut off and measured anew
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelPoint:
     """One sentinel reading on the run's time axis."""
 
-    record: int
-    """Its number; the first one's where the sessions of a probe share a reading."""
+    record: int  # its number; the first one's where the sessions of a probe share a reading
     driver: str
     placement: Placement
-    at: float
-    """Seconds since the run's first reading."""
-    value: float
-    """Stream: bit/s; ping-pong: round trips per second."""
-    when: str
-    """`before` or `after` the probe's rounds or trials."""
+    at: float  # seconds since the run's first reading
+    value: float  # stream: bit/s; ping-pong: round trips per second
+    when: str  # `before` or `after` the probe's rounds or trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,18 +191,15 @@ class BudgetResult:
     probe: str
     placement: Placement
     standing: Standing
-    blocks: int
-    """Blocks with a value, or for a relative bound with a pair."""
-    unit: str
-    """Of the three below: `ratio` for a factor, else the metric's."""
+    blocks: int  # blocks with a value, or for a relative bound with a pair
+    unit: str  # of the three below: `ratio` for a factor, else the metric's
     measured: float | None
     """Ratio to the reference for a factor; difference from factor times reference where a quantity
     is added to it; else the value itself. None without a block."""
     low: float | None
     high: float | None
     bound: float
-    reason: str
-    """Why it is not decided; empty where it is."""
+    reason: str  # why it is not decided; empty where it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +269,8 @@ class OutcomeCounts:
 
     samples: int
     failures: int
-    by_design: int
-    """Skips that are the driver's own promise: a result."""
-    impossible: int
-    """Skips of what was asked for and cannot be had here."""
+    by_design: int  # skips that are the driver's own promise: a result
+    impossible: int  # skips of what was asked for and cannot be had here
 
     @property
     def exit_code(self) -> int:
@@ -293,10 +283,8 @@ class Analysis:
     """All that can be said of one run."""
 
     baseline: str
-    primary_contrasts: int
-    """m of the Bonferroni share alpha / m."""
-    alpha: float
-    """Share of each contrast, 0.05 / m."""
+    primary_contrasts: int  # m of the Bonferroni share alpha / m
+    alpha: float  # share of each contrast, 0.05 / m
     margin: float
     contrasts: tuple[Contrast, ...]
     nulls: tuple[NullContrast, ...]
@@ -304,8 +292,7 @@ class Analysis:
     points: tuple[TrialPoint, ...]
     sentinel: tuple[SentinelPoint, ...]
     warnings: tuple[QualityWarning, ...]
-    measuring_share: float | None
-    """Seconds of measuring over wall seconds of the run."""
+    measuring_share: float | None  # seconds of measuring over wall seconds of the run
     tally: OutcomeCounts
     budgets: tuple[BudgetResult, ...] = ()
     budgets_kept: bool = True

@@ -31,10 +31,8 @@ STATUS: Final = {
 MANY_RETRANSMITS: Final = 1000
 """Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
 
-_COUNTED: Final = 20
-"""Distinct reasons that a warning counts one by one."""
-_REASONS: Final = 3
-"""Damaged lines of which the reason is told."""
+_COUNTED: Final = 20  # distinct reasons that a warning counts one by one
+_REASONS: Final = 3  # damaged lines of which the reason is told
 
 
 def of_folder(missing: MissingRecords, damage: Damage | None) -> Iterator[QualityWarning]:

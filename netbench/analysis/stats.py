@@ -15,8 +15,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Bounds = tuple[float, float]  # both ends of an interval
 
-ALPHA: Final = 0.05
-"""Chance of any false difference among the primary contrasts of one run."""
+ALPHA: Final = 0.05  # chance of any false difference among the primary contrasts of one run
 MIN_BLOCKS: Final = 6  # no contrast with fewer blocks has a verdict
 TWIN_CONFIDENCE: Final = 0.95
 """Of rank-based intervals; of six blocks' median it is the whole range, 96.9 %."""
@@ -48,8 +47,7 @@ class Interval:
     mean: float | None
     deviation: float | None  # sample standard deviation
     half_width: float | None  # None if unbounded
-    centre: float | None = None
-    """The middle of the interval if that is not the mean."""
+    centre: float | None = None  # the middle of the interval if that is not the mean
 
     @property
     def bounds(self) -> Bounds | None:

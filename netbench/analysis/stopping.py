@@ -21,8 +21,7 @@ from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread
 from netbench.record import Left, PlanSummary, Record, Ruling, Settled, Why
 from netbench.spec import Cell
 
-FARTHEST: Final = 10_000
-"""Blocks beyond which a forecast says no more than that it is far."""
+FARTHEST: Final = 10_000  # blocks beyond which a forecast says no more than that it is far
 
 
 def settles(contrast: Contrast, plan: PlanSummary) -> Why | None:

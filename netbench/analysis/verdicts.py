@@ -23,8 +23,7 @@ class Judgement:
 
     verdict: Verdict
     reason: str
-    by_sign: bool
-    """Whether only the common sign of all blocks decides it."""
+    by_sign: bool  # whether only the common sign of all blocks decides it
     warnings: tuple[QualityWarning, ...]
 
 

@@ -12,8 +12,7 @@ from netbench.probes import PROBES
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
 
-_LISTED = 12
-"""Cells that an error names."""
+_LISTED = 12  # cells that an error names
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +21,10 @@ class BudgetScope:
 
     cells: tuple[Cell, ...]
     metrics: Mapping[str, tuple[str, ...]]
-    baseline: str
-    """The driver whose second arm is the A/A of every cell."""
+    baseline: str  # the driver whose second arm is the A/A of every cell
     closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
     """Paths that a driver rules out by design, with the reason."""
-    bounded_by: ClassVar[str] = "a driver"
-    """What `references` are."""
+    bounded_by: ClassVar[str] = "a driver"  # what `references` are
 
     @property
     def drivers(self) -> tuple[str, ...]:
@@ -128,16 +125,14 @@ class BudgetSubject:
 
     run: str
     driver: str
-    relative: bool
-    """Whether it is the driver's ratio to the baseline of its own run."""
+    relative: bool  # whether it is the driver's ratio to the baseline of its own run
 
 
 @dataclass(frozen=True, slots=True)
 class RunsScope(BudgetScope):
     """The cells that runs have in common; a cell's driver is a subject, `kept.bridge/host`."""
 
-    labels: tuple[str, ...] = ()
-    """Of the runs, in the order in which they were given."""
+    labels: tuple[str, ...] = ()  # of the runs, in the order in which they were given
     subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
     bounded_by: ClassVar[str] = "a run"
 

@@ -31,8 +31,7 @@ from netbench.units import SPELLINGS
 _OPTION: Final = "--require"
 _BUDGET: Final = re.compile(r"[^,;]+")
 _RELATION: Final = re.compile(r"[<>]=")
-_NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")
-"""Where a relation was meant."""
+_NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")  # where a relation was meant
 _NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _WORD: Final = re.compile(r"\S+")
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words)

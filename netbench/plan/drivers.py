@@ -24,8 +24,7 @@ from netbench.errors import ConfigurationError
 from netbench.spec import CNI_PATH, USUAL_MTU, VXLAN_HEADERS, Via
 from netbench.spec import Path as TrafficPath
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-"""Network names, CNI specification 1.0 §1."""
+_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")  # network names, CNI specification 1.0 §1
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)\.\d+")
 _OLDEST: Final = (0, 3)
 """The first version in which plug-ins hand results on; older results have another shape."""

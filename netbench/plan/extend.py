@@ -15,8 +15,7 @@ _DECIMAL: Final = re.compile(
     r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?"
 )
 """Numbers in the digits 0 to 9: Python reads others too, and underscores between them."""
-EXTENDS: Final = "+"
-"""Sign before a number of an option that extends a run."""
+EXTENDS: Final = "+"  # sign before a number of an option that extends a run
 EXTENDING: Final = {
     "blocks": f"--blocks +N takes a whole number from 1 to {MOST_BLOCKS}",
     "max-time": "--max-time +S takes seconds above 0",
@@ -42,8 +41,7 @@ class Extension:
 
     blocks: int = 0
     """Blocks beyond those that are to be measured anyway; 0 where only time limits it."""
-    seconds: float = 0.0
-    """Seconds from now on; 0 for no limit of time."""
+    seconds: float = 0.0  # seconds from now on; 0 for no limit of time
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to add."""

@@ -8,8 +8,7 @@ from netbench.spec import Cell
 
 STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
 """Reasons for which a settled cell needs no more blocks, however long a run is extended."""
-Slot = tuple[Cell, int]
-"""What one record of a block is of: a cell, and the replica of its driver."""
+Slot = tuple[Cell, int]  # what one record of a block is of: a cell, and the replica of its driver
 
 
 def returned(gone: frozenset[Cell], settled: Iterable[Settled]) -> frozenset[Cell]:

@@ -34,14 +34,11 @@ class Plan:
     kinds: tuple[tuple[str, Path, Placement], ...]
     """Probe, path and placement of every cell of a driver."""
     probes: dict[str, AnyProbe]
-    secondary: frozenset[tuple[str, Placement]]
-    """Cells that the run is not judged by."""
+    secondary: frozenset[tuple[str, Placement]]  # cells that the run is not judged by
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
     """In how many blocks, the first ones, cells run that only describe."""
-    blocks: int
-    """At most, where `adaptive`."""
-    cap: int
-    """Blocks that were declared when the run began; an extension leaves it as it is."""
+    blocks: int  # at most, where `adaptive`
+    cap: int  # blocks that were declared when the run began; an extension leaves it as it is
     max_time: float | None
     seed: int
     margin: float = DEFAULT_MARGIN
@@ -52,11 +49,9 @@ class Plan:
     require: tuple[Budget, ...] = ()
     allow_undecided: bool = False
     published: tuple[PublishedComparison, ...] = ()
-    adaptive: bool = False
-    """Whether cells leave once they are settled."""
+    adaptive: bool = False  # whether cells leave once they are settled
     precision: float = DEFAULT_PRECISION
-    least: int = LEAST_BLOCKS
-    """Blocks that a contrast has at least before it may be settled."""
+    least: int = LEAST_BLOCKS  # blocks that a contrast has at least before it may be settled
     unhurried: int = 0
     """Blocks that `max_time` does not prevent: a suite's own limit leaves room for a verdict."""
 

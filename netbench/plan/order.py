@@ -10,8 +10,7 @@ from typing import TypeVar
 from netbench.spec import Arm, Cell, Path, Placement
 
 _T = TypeVar("_T")
-_ALTERNATE = 2
-"""Arms up to which a round may begin with the arm that ended the one before."""
+_ALTERNATE = 2  # arms up to which a round may begin with the arm that ended the one before
 
 Place = tuple[Path, str, Placement]
 """Path, probe and placement: what all arms of one comparison have in common."""
@@ -21,8 +20,7 @@ Place = tuple[Path, str, Placement]
 class Step:
     """One session or trial to run."""
 
-    position: int
-    """Order within the block, from 1."""
+    position: int  # order within the block, from 1
     arm: Arm
     cell: Cell
 
@@ -36,10 +34,8 @@ class Step:
 class BlockPlan:
     """One block."""
 
-    number: int
-    """From 1."""
-    arms: tuple[Arm, ...]
-    """In the order they are brought up."""
+    number: int  # from 1
+    arms: tuple[Arm, ...]  # in the order they are brought up
     steps: tuple[Step, ...]
 
     @property

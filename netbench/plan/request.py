@@ -20,8 +20,7 @@ from netbench.spec import CpuTopology, Path, Placement, engine_problem
 
 T = TypeVar("T")
 DEFAULT_DRIVERS: Final = "host,bridge"
-_BRING_UP: Final = 1.0
-"""Seconds that bringing the pairs of a block up and down takes at least."""
+_BRING_UP: Final = 1.0  # seconds that bringing the pairs of a block up and down takes at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +50,9 @@ class Request:
     """Options that are right in themselves."""
 
     engine: str
-    pin: str
-    """`auto`, `cross`, `same`, `none`, or CPUs as in `0,1`."""
+    pin: str  # `auto`, `cross`, `same`, `none`, or CPUs as in `0,1`
     suite: Suite
-    plan: Plan
-    """Without the CPUs, which are the machine's to give."""
+    plan: Plan  # without the CPUs, which are the machine's to give
 
 
 def build(request: Request, topology: CpuTopology) -> Plan:

@@ -16,8 +16,7 @@ from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
 
-LEAST_BLOCKS: Final = 6
-"""No contrast is settled by fewer (METHOD §2)."""
+LEAST_BLOCKS: Final = 6  # no contrast is settled by fewer (METHOD §2)
 MOST_BLOCKS: Final = 1000
 DEFAULT_MOST: Final = 40
 _BESIDE: Final = (TrafficPath.EAST_WEST,)
@@ -37,10 +36,8 @@ class Suite:
 
     name: str
     title: str
-    probes: dict[str, AnyProbe]
-    """By name, with the suite's parameters."""
-    cells: tuple[tuple[str, Placement], ...]
-    """Probe and placement, in the file's order."""
+    probes: dict[str, AnyProbe]  # by name, with the suite's parameters
+    cells: tuple[tuple[str, Placement], ...]  # probe and placement, in the file's order
     secondary: frozenset[tuple[str, Placement]] = frozenset()
     """Those of the cells that the run is not judged by."""
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
@@ -48,10 +45,8 @@ class Suite:
     drivers: tuple[Driver, ...] = ()
     """What to compare where the user names no drivers; empty where the suite names none either."""
     published: tuple[PublishedComparison, ...] = ()
-    least: int = LEAST_BLOCKS
-    """Pairs that a contrast has at least before it may be settled."""
-    most: int = DEFAULT_MOST
-    """Blocks after which the run ends, whatever is left."""
+    least: int = LEAST_BLOCKS  # pairs that a contrast has at least before it may be settled
+    most: int = DEFAULT_MOST  # blocks after which the run ends, whatever is left
     max_time: float | None = None
     """Seconds after which no further block starts, once there were `least`; None for no limit."""
 

@@ -15,8 +15,7 @@ from netbench.probes import AnyProbe
 from netbench.record import METRICS, Direction, PublishedComparison
 from netbench.spec import Path, Placement
 
-_OPTIONS: Final = "options"
-"""Key of the options of the engine's own, `-o` on its command line."""
+_OPTIONS: Final = "options"  # key of the options of the engine's own, `-o` on its command line
 _TEXTS: Final = ("source", "url", "conditions")
 _CELL: Final = ("path", "probe", "placement")
 _KEYS: Final = {

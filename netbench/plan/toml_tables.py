@@ -51,8 +51,7 @@ class TomlTable:
         self._file = file
         self.values = values
         self.name, self.number = name, number
-        self.right = True
-        """Whether nothing was found wrong with it."""
+        self.right = True  # whether nothing was found wrong with it
 
     def note(self, key: str, *problems: str) -> None:
         """Note problems of a key, or of the whole table where there is no such key."""

@@ -221,8 +221,7 @@ class Left:
 class Ruling:
     """What is settled after a block, and what is left."""
 
-    settled: tuple[Settled, ...]
-    """By this block; earlier ones are not listed again."""
+    settled: tuple[Settled, ...]  # by this block; earlier ones are not listed again
     left: tuple[Left, ...]
 
 

@@ -12,14 +12,10 @@ from netbench.errors import cut
 
 T = TypeVar("T")
 
-TEXT: Final = 20_000
-"""Characters of one text that are written, evidence and facts included."""
-SHOWN: Final = 4_000
-"""Characters of one text that a report shows."""
-ENTRIES: Final = 1_000
-"""Entries of a fact that is a list, and facts of one record or run."""
-_FACTS: Final = ("facts", "details")
-"""Fields whose values are facts: pairs of a name and its value."""
+TEXT: Final = 20_000  # characters of one text that are written, evidence and facts included
+SHOWN: Final = 4_000  # characters of one text that a report shows
+ENTRIES: Final = 1_000  # entries of a fact that is a list, and facts of one record or run
+_FACTS: Final = ("facts", "details")  # fields whose values are facts: pairs of a name and its value
 
 
 def bounded(document: object, most: int = TEXT) -> object:

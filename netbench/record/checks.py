@@ -22,16 +22,12 @@ from netbench.record import (
 from netbench.record.bounds import SHOWN
 from netbench.record.histogram import PER_OCTAVE
 
-MOST: Final = 1e18
-"""In base SI units more than any quantity that netbench measures or counts."""
-LEAST: Final = 1e-18
-"""Less than any of them that is not 0."""
+MOST: Final = 1e18  # in base SI units more than any quantity that netbench measures or counts
+LEAST: Final = 1e-18  # less than any of them that is not 0
 NAME: Final = SHOWN
 """Characters of the name of a driver, a probe or a suite: a report shows each of them whole."""
-_MOST_BLOCKS: Final = 1_000_000
-"""Blocks of a plan, with whatever extended it."""
-_BUCKETS: Final = 64 * PER_OCTAVE
-"""Of a histogram of times; the last one ends after five centuries."""
+_MOST_BLOCKS: Final = 1_000_000  # blocks of a plan, with whatever extended it
+_BUCKETS: Final = 64 * PER_OCTAVE  # of a histogram of times; the last one ends after five centuries
 
 
 def impossible(sample: Sample) -> str:

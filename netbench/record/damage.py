@@ -4,20 +4,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-_KEPT: Final = 10
-"""Lines whose reason is kept; of the others the number is."""
-_SPANS: Final = 12
-"""Spans of line numbers that are named."""
+_KEPT: Final = 10  # lines whose reason is kept; of the others the number is
+_SPANS: Final = 12  # spans of line numbers that are named
 
 
 @dataclass(slots=True)
 class Damage:
     """Lines of `records.jsonl` that are no record of the run; it grows while the file is read."""
 
-    lines: list[int] = field(default_factory=list)
-    """Their numbers, from 1, ascending."""
-    reasons: list[str] = field(default_factory=list)
-    """Why, of the first ten; each names its line."""
+    lines: list[int] = field(default_factory=list)  # their numbers, from 1, ascending
+    reasons: list[str] = field(default_factory=list)  # why, of the first ten; each names its line
 
     def note(self, line: int, reason: str) -> None:
         """Add a line."""

@@ -13,10 +13,8 @@ from numpy.typing import ArrayLike
 
 Histogram = tuple[tuple[int, int], ...]
 """Pairs (bucket, count), buckets ascending, counts above 0; empty where nothing was counted."""
-PER_OCTAVE: Final = 64
-"""Buckets from a time to its double."""
-_UNIT: Final = 1e-9
-"""Seconds; the lower edge of bucket 0."""
+PER_OCTAVE: Final = 64  # buckets from a time to its double
+_UNIT: Final = 1e-9  # seconds; the lower edge of bucket 0
 
 
 def edges(bucket: int) -> tuple[float, float]:

@@ -15,10 +15,8 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"]
     title: str
-    primary: bool = False
-    """Whether a run is judged by it; the others are shown beside it."""
-    compared: bool = True
-    """Whether it has a ratio; not where 0 is one of its ordinary values."""
+    primary: bool = False  # whether a run is judged by it; the others are shown beside it
+    compared: bool = True  # whether it has a ratio; not where 0 is one of its ordinary values
 
 
 METRICS: Final[dict[str, Metric]] = {

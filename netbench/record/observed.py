@@ -21,8 +21,7 @@ class Absent:
     kind: Literal["absent"] = "absent"
 
 
-Sharing = Literal["own", "host", "pair"]
-"""Whose a namespace is, seen from an endpoint."""
+Sharing = Literal["own", "host", "pair"]  # whose a namespace is, seen from an endpoint
 
 FactValue = str | int | float | bool | tuple[str, ...] | Absent
 """A host-, engine- or trial-level fact; its type and unit stand in the registry."""
@@ -165,12 +164,10 @@ class Ipam:
     network: str
     subnet: str
     gateway: str | None
-    bridge: str | None
-    """Name of the host's bridge for it; None if the engine does not say."""
+    bridge: str | None  # name of the host's bridge for it; None if the engine does not say
     subnet6: str | None = None
     gateway6: str | None = None
-    parent: str | None = None
-    """Name of the host's link whose children its links are."""
+    parent: str | None = None  # name of the host's link whose children its links are
     vxlan: int | None = None
     """VXLAN network identifier of an overlay; None if the engine does not say."""
 
@@ -182,17 +179,13 @@ class PairFacts:
     client: EndpointFacts
     server: EndpointFacts
     host: EndpointFacts
-    target: str | None
-    """Address by which the pair's client reaches the server."""
+    target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
-    reader: Literal["netlink", "engine"]
-    """In process by netlink, or from inside through the engine."""
-    notes: tuple[str, ...] = field(default=())
-    """What could not be read, and why."""
+    reader: Literal["netlink", "engine"]  # in process by netlink, or from inside through the engine
+    notes: tuple[str, ...] = field(default=())  # what could not be read, and why
     lan: EndpointFacts | None = None
     """The client on the emulated LAN, where the pair has to do with it."""
-    sandbox: EndpointFacts | None = None
-    """An overlay network's own namespace, where it may be read."""
+    sandbox: EndpointFacts | None = None  # an overlay network's own namespace, where it may be read
     uplink: str | None = None
     """Name of the host's link to the emulated LAN that holds the host's address there."""
     read_once: tuple[str, ...] = ()

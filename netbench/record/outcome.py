@@ -277,7 +277,5 @@ class Completed:
     """Negative for the signal that killed it, as in `subprocess`; None if it was not seen."""
     stdout: str
     stderr: str
-    timed_out: bool
-    """True where our deadline ended it."""
-    seconds: float
-    """Wall time from start (or release from hold) to end."""
+    timed_out: bool  # True where our deadline ended it
+    seconds: float  # wall time from start (or release from hold) to end

@@ -34,8 +34,7 @@ __all__ = [
 ]
 
 SUMMARY: Final = "summary.json"
-_LARGEST: Final = 1 << 26
-"""Bytes of `run.json` or `summary.json` at most."""
+_LARGEST: Final = 1 << 26  # bytes of `run.json` or `summary.json` at most
 _INFO: Final = Decoder(RunInfo)
 
 
@@ -45,8 +44,7 @@ class ListedRun:
 
     path: Path
     info: RunInfo | None
-    records: int
-    """Lines of `records.jsonl`; 0 before the first trial has ended."""
+    records: int  # lines of `records.jsonl`; 0 before the first trial has ended
     problem: str  # why `info` is None, else empty
     lead: str | None = None
     """The outcome in one sentence, as in its last report; None if there is none."""

@@ -19,10 +19,8 @@ from netbench.system.files import NotRegular, open_regular
 
 T = TypeVar("T")
 
-LONGEST: Final = 1 << 25
-"""Bytes of one record at most; one of ten drivers' rounds has some 100 kB."""
-_LONG: Final = 1 << 18
-"""Bytes of a line from which on some text in it may be too long."""
+LONGEST: Final = 1 << 25  # bytes of one record at most; one of ten drivers' rounds has some 100 kB
+_LONG: Final = 1 << 18  # bytes of a line from which on some text in it may be too long
 _RECORD: Final = Decoder(Record)
 _NUMBER: Final = re.compile(rb'{"number":([0-9]{1,18}),')  # how a line of the records begins
 
@@ -32,22 +30,15 @@ class RecordsRead:
     """What one pass over the records has found beside them; complete once it has ended."""
 
     damage: Damage = field(default_factory=Damage)
-    unread: str = ""
-    """Why the file could not be read, or not to its end; empty if it could."""
-    torn: bool = False
-    """Whether the last line was cut short: the run was ended while it wrote."""
-    counting: Counter[int] = field(default_factory=Counter)
-    """Records by block."""
+    unread: str = ""  # why the file could not be read, or not to its end; empty if it could
+    torn: bool = False  # whether the last line was cut short: the run was ended while it wrote
+    counting: Counter[int] = field(default_factory=Counter)  # records by block
     set_aside: Counter[int] = field(default_factory=Counter)
     """Records by block that count no more, because it was measured anew."""
-    numbers: set[int] = field(default_factory=set)
-    """Of every record, those set aside included."""
-    last: int = 0
-    """The highest number of a record, that of a damaged line too where it can be read."""
-    place: tuple[int, int] = (0, 0)
-    """Block and number of the last record."""
-    ordered: bool = True
-    """Whether blocks ascend, and numbers within each."""
+    numbers: set[int] = field(default_factory=set)  # of every record, those set aside included
+    last: int = 0  # the highest number of a record, that of a damaged line too where it can be read
+    place: tuple[int, int] = (0, 0)  # block and number of the last record
+    ordered: bool = True  # whether blocks ascend, and numbers within each
 
     @property
     def being_replaced(self) -> int:

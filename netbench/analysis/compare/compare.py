@@ -79,8 +79,7 @@ class Wanted:
 
     accept: tuple[str, ...] = ()
     budgets: tuple[Budget, ...] = ()  # between runs, as `scope_of_runs` reads them
-    allow_undecided: bool = False
-    """Whether a budget that is not decided counts as kept."""
+    allow_undecided: bool = False  # whether a budget that is not decided counts as kept
 
 
 def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunComparison:

@@ -25,8 +25,7 @@ _HOP: Final = ("mode", "mtu", "qdisc", "offloads")
 """What a path's proof records of each of its links."""
 _LINK: Final = ("txqlen", "gso_max_size", "gro_max_size", "tso_max_size", "carrier")
 """What the endpoints' facts record of it beside that."""
-_ROUNDING: Final = 1e-9
-"""Relative difference of two numbers that is their rounding's."""
+_ROUNDING: Final = 1e-9  # relative difference of two numbers that is their rounding's
 _ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)
 """Namespaces in which a link has the same name in every run."""
 
@@ -39,8 +38,7 @@ class Scope:
     path: str | None = None
     probe: str | None = None
     placement: str | None = None
-    detail: str = ""
-    """Which of several: a link of the path, in words."""
+    detail: str = ""  # which of several: a link of the path, in words
 
     @property
     def parts(self) -> tuple[object, ...]:
@@ -183,8 +181,7 @@ class RunDifference:
     scope: Scope
     left: FactValue | None  # None if that run did not record it
     right: FactValue | None
-    confounder: bool
-    """Whether runs that differ in it so are not compared, by the registry's rule."""
+    confounder: bool  # whether runs that differ in it so are not compared, by the registry's rule
     meaning: str
     accepted: bool = False
 

@@ -26,10 +26,8 @@ class Side:
     blocks: int
     level: float | None
     """Geometric mean over the blocks: of the ratio to the baseline, or of the figure itself."""
-    median: float | None
-    """Of the driver's values, in the metric's unit, whatever the basis."""
-    measured: bool
-    """Whether the driver gave the metric there."""
+    median: float | None  # of the driver's values, in the metric's unit, whatever the basis
+    measured: bool  # whether the driver gave the metric there
     reason: str
 
 
@@ -45,22 +43,18 @@ class RunContrast:
     right: Side
     basis: Basis
     driver: str
-    baseline: str
-    """Of both runs, or of the right one where they differ."""
+    baseline: str  # of both runs, or of the right one where they differ
     unit: str
     primary: bool
     machine: float | None
     """The sentinel's median reading on this placement, right over left; None without one."""
     withheld: tuple[str, ...]
     """Facts that differ and keep this from being compared; then no figure follows."""
-    ratio: float | None = None
-    """Right over left; None if a side has no figure, as all below."""
+    ratio: float | None = None  # right over left; None if a side has no figure, as all below
     low: float | None = None
     high: float | None = None
-    difference: float | None = None
-    """Right minus left of the medians, in `unit`."""
-    verdict: Verdict = Verdict.UNDECIDED
-    """Of the right run: `slower` is a regression."""
+    difference: float | None = None  # right minus left of the medians, in `unit`
+    verdict: Verdict = Verdict.UNDECIDED  # of the right run: `slower` is a regression
     noise_floor: float | None = None
     """By how much the baseline's A/A ratios of both runs may differ, 0.02 for 2 %."""
     warnings: tuple[QualityWarning, ...] = ()
@@ -124,10 +118,8 @@ class RunComparison:
     pairings: tuple[Pairing, ...]
     accept: tuple[str, ...]
     alpha: float
-    contrasts: int
-    """How many share the error rate; each has `alpha` of it."""
-    margin: float
-    """Relative effect that matters: the widest of the runs' margins."""
+    contrasts: int  # how many share the error rate; each has `alpha` of it
+    margin: float  # relative effect that matters: the widest of the runs' margins
     budgets: tuple[BudgetResult, ...]
     budgets_kept: bool
     allow_undecided: bool

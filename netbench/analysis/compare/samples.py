@@ -26,8 +26,7 @@ not; docs/method.md has what was measured of both.
 """
 SPLIT_RATIO: Final = 1.5
 """Median sentinel readings that differ by more show a machine in two different conditions."""
-NULL_CHANCE: Final = 0.01
-"""How often two runs with nothing wrong may differ in their A/A."""
+NULL_CHANCE: Final = 0.01  # how often two runs with nothing wrong may differ in their A/A
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,7 @@ class Drawn:
     effects: Floats
     """One a block: ln(driver) less the mean of both baseline arms' ln, or the logarithm of the
     figure; the figure itself where 0 is one of its ordinary values."""
-    values: Floats
-    """The driver's figures in the metric's unit, one a block."""
+    values: Floats  # the driver's figures in the metric's unit, one a block
     nulls: Floats
     """ln of the baseline's second arm over its first, of the blocks that have both; their
     difference where 0 is an ordinary value."""
