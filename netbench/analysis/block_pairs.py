@@ -9,17 +9,10 @@ import numpy as np
 
 from netbench.analysis.model import BlockDelta, TrialPoint
 from netbench.analysis.stats import Floats
-from netbench.spec import Cell, Placement
+from netbench.spec import Cell, Place, Placement
 
 T = TypeVar("T")
 K = TypeVar("K")
-
-Place = tuple[str, str, Placement]  # a cell without its driver: path, probe, placement
-
-
-def place_of(cell: Cell) -> Place:
-    """Return a cell without its driver."""
-    return cell.path.value, cell.probe, cell.placement
 
 
 class Key(NamedTuple):
@@ -33,7 +26,7 @@ class Key(NamedTuple):
     @classmethod
     def of(cls, cell: Cell, metric: str) -> Self:
         """Return where a cell's values of a metric are kept."""
-        return cls(*place_of(cell), metric)
+        return cls(*cell.place, metric)
 
     @property
     def place(self) -> Place:

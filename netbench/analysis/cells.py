@@ -7,11 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis.block_pairs import Key, Place, grouped, position
+from netbench.analysis.block_pairs import Key, grouped, position
 from netbench.analysis.frame import Frames, Trial
 from netbench.analysis.model import CellSummary, TrialPoint
 from netbench.analysis.multiplicity import declared
 from netbench.record import METRICS, PlanSummary
+from netbench.spec import Place
 
 NOT_REACHED: Final = "not reached before the run ended"
 
@@ -26,13 +27,18 @@ def summarise(
     An arm without samples gets the metrics that other arms gave in that cell, and where none did
     those that the probe declares.
     """
-    trials = grouped(((t.cell.driver, t.replica, t.place), t) for t in frames.trials)
+    trials = grouped(((t.cell.driver, t.replica, t.cell.place), t) for t in frames.trials)
     seen: defaultdict[Place, set[str]] = defaultdict(set)
     units = {name: metric.unit for name, metric in METRICS.items()}
     for key, observed in frames.values.items():
         seen[key.place].add(key.metric)
         units[key.metric] = next(iter(observed.values()))[0].unit
-    planned, metrics, order = _planned(plan), declared(plan), list(METRICS)
+    metrics, order = declared(plan), list(METRICS)
+    planned = [
+        (cell.driver, replica, cell.place)
+        for cell in plan.cells
+        for replica in range(1 + (cell.driver == plan.baseline))
+    ]
     found = []
     for driver, replica, place in dict.fromkeys([*planned, *sorted(trials.keys() - {*planned})]):
         names = seen[place] or metrics.get(place[1], ())
@@ -47,15 +53,6 @@ def summarise(
             )
             found.append(replace(summary, saturated=used_up.get((driver, replica, key), "")))
     return tuple(found)
-
-
-def _planned(plan: PlanSummary) -> list[tuple[str, int, Place]]:
-    """Return the plan's arms cell by cell, the baseline's second arm after its first."""
-    return [
-        (cell.driver, replica, (cell.path.value, cell.probe, cell.placement))
-        for cell in plan.cells
-        for replica in ((0, 1) if cell.driver == plan.baseline else (0,))
-    ]
 
 
 def _summary(

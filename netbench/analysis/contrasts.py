@@ -9,11 +9,9 @@ from netbench.analysis.block_pairs import (
     Key,
     Observed,
     Pairs,
-    Place,
     arm,
     both,
     joined,
-    place_of,
     position,
 )
 from netbench.analysis.boundary import interval
@@ -24,6 +22,7 @@ from netbench.analysis.multiplicity import is_primary, looks
 from netbench.analysis.stats import ALPHA, Floats, Interval
 from netbench.analysis.verdicts import evidence_of, judge, noise_floor
 from netbench.record import METRICS, PlanSummary
+from netbench.spec import Place
 
 
 def owed(frames: Frames, plan: PlanSummary) -> dict[Key, list[str]]:
@@ -47,9 +46,8 @@ def owed(frames: Frames, plan: PlanSummary) -> dict[Key, list[str]]:
     for cell in sorted(tried, key=lambda c: (position(c.driver, plan.drivers), c.driver)):
         if cell.driver not in sampling or replace(cell, driver=baseline) not in tried:
             continue
-        place = place_of(cell)
-        sides = [side for name in (cell.driver, baseline) if (side := gives[name, place])]
-        for metric in given[place]:
+        sides = [side for name in (cell.driver, baseline) if (side := gives[name, cell.place])]
+        for metric in given[cell.place]:
             known = metric in METRICS and METRICS[metric].compared
             if known and all(metric in side for side in sides):
                 found[Key.of(cell, metric)].append(cell.driver)

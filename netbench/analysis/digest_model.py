@@ -1,11 +1,14 @@
-"""What a report shows of the records, as plain values; `collect` makes it in one pass."""
+"""What a report shows of the records; `netbench.analysis.digest` gathers it in one pass."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from netbench.analysis.cell_key import CellKey
-from netbench.record import Histogram, Record, SeriesPoint, Skip, Slice
-from netbench.spec import Role
+from netbench.analysis.cell_key import TRIED, CellKey
+from netbench.record import Histogram, PromiseCheck, Record, SeriesPoint, Skip, Slice
+from netbench.spec import Path, Role
+
+_CONGESTION_CONTROL: Final = ("trial.congestion_control_client", "trial.congestion_control_server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +58,61 @@ class CommandLine:
     times: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PromiseCount:
     """One promise over all trials of a driver."""
 
     promise: str
-    held: int
-    broken: int
     evidence: str  # of the first break, else of the first check
+    held: int = 0
+    broken: int = 0
+
+    def add(self, check: PromiseCheck) -> None:
+        """Count one check."""
+        if not check.held and not self.broken:
+            self.evidence = check.evidence
+        self.held += check.held
+        self.broken += not check.held
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WayView:
-    """What the records say of one driver on one path."""
+    """What the records say of one driver on one path, counted as they pass."""
 
     driver: str
     path: str
-    example: Record | None  # a trial with its endpoints: with a path that held if there is one
-    held: int
-    unheld: int
-    closed: Skip | None  # the skip, if the driver's own design rules out every trial of this path
-    published: tuple[tuple[str, int], ...]
-    """How published ports were served, with the number of trials."""
+    example: Record | None = None  # a trial with its endpoints: with a path that held if possible
+    shown: int = 0  # what the example shows
+    held: int = 0
+    unheld: int = 0
+    records: int = 0
+    by_design: int = 0  # skips that the driver's own design makes
+    skip: Skip | None = None  # the first of them
+    served: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.records += 1
+        self.held += record.path_held is True
+        self.unheld += record.path_held is False
+        if isinstance(record.outcome, Skip) and record.outcome.by_design:
+            self.by_design += 1
+            self.skip = self.skip or record.outcome
+        published = dict(record.facts).get("trial.published_via")
+        self.served.update([published] if isinstance(published, str) else ())
+        shown = 0 if record.replica else _shown(record)
+        if shown > self.shown:
+            self.example, self.shown = record, shown
+
+    @property
+    def closed(self) -> Skip | None:
+        """The skip, if the driver's own design rules out every trial of this path."""
+        return self.skip if self.by_design == self.records else None
+
+    @property
+    def published(self) -> tuple[tuple[str, int], ...]:
+        """How published ports were served, with the number of trials."""
+        return tuple(sorted(self.served.items()))
 
     @property
     def key(self) -> str:
@@ -84,22 +120,54 @@ class WayView:
         return f"{self.driver}, {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+def _shown(record: Record) -> int:
+    """Rank a record as an example: endpoints, then a path, then a path that held."""
+    if not record.came_up:
+        return 1
+    return 2 + (record.path_held is not None) + bool(record.path_held)
+
+
+@dataclass(slots=True)
 class DriverView:
-    """What the records say of one driver."""
+    """What the records say of one driver, counted as they pass."""
 
     driver: str
-    example: Record | None
-    ways: tuple[WayView, ...]
-    samples: int
-    failures: int
-    skips: int
-    paths_held: int
-    paths_broken: int
-    promises: tuple[PromiseCount, ...]
-    isolated: Skip | None  # the skip, if the driver's own promise rules out every trial
-    congestion_control: tuple[str, ...]
+    by_path: dict[str, WayView] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    promises: list[PromiseCount] = field(default_factory=list)
+    congestion_control: tuple[str, ...] = ()
     """What TCP in its endpoints used; empty where that was not read."""
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.outcomes[record.outcome.kind] += 1
+        used = {v for n, v in record.facts if n in _CONGESTION_CONTROL and isinstance(v, str)}
+        self.congestion_control = tuple(sorted(used.union(self.congestion_control)))
+        for check in record.promises:
+            count = next((one for one in self.promises if one.promise == check.promise), None)
+            if count is None:
+                count = PromiseCount(check.promise, check.evidence)
+                self.promises.append(count)
+            count.add(check)
+        path = record.cell.path.value
+        self.by_path.setdefault(path, WayView(self.driver, path)).add(record)
+
+    @property
+    def ways(self) -> tuple[WayView, ...]:
+        """Its paths, in the order of `Path`."""
+        return tuple(self.by_path[path] for path in Path if path in self.by_path)
+
+    @property
+    def example(self) -> Record | None:
+        """The example of the path that shows most."""
+        return max(self.ways, key=lambda way: way.shown).example
+
+    @property
+    def isolated(self) -> Skip | None:
+        """The skip, if the driver's own promise rules out every trial; first one that was tried."""
+        closed = [way.closed for way in self.ways if way.closed is not None]
+        closed.sort(key=lambda skip: not skip.evidence.startswith(TRIED))
+        return closed[0] if len(closed) == len(self.by_path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +273,7 @@ class Digest:
     total: int
     rows: tuple[RecordRow, ...]
     lines: tuple[DrawnRecord, ...]
-    drivers: tuple[DriverView, ...]
+    drivers: tuple[DriverView, ...] = field(hash=False)  # they count, and equal as values do
     commands: tuple[CommandLine, ...]
     commands_left: bool  # whether there were more command lines than are kept
     problems: tuple[FailureReason, ...]

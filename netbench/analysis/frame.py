@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from netbench.analysis.block_pairs import Key, Observed, Place, by_key, keep, place_of
+from netbench.analysis.block_pairs import Key, Observed, by_key, keep
 from netbench.analysis.model import TrialPoint
 from netbench.errors import cut
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
@@ -57,11 +57,6 @@ class Trial:
     server_busy: float | None = None
     conntrack: float | None = None
     """Connections that the host tracked after a trial that makes many."""
-
-    @property
-    def place(self) -> Place:
-        """Its cell without the driver."""
-        return place_of(self.cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +138,7 @@ def points_of(record: Record) -> Iterator[TrialPoint]:
     """Yield a record's numbers."""
     if not isinstance(record.outcome, Sample):
         return
-    driver, place = record.cell.driver, place_of(record.cell)
+    driver, place = record.cell.driver, record.cell.place
     which = (record.number, record.block, record.position, driver, record.replica, *place)
     for one in record.outcome.measurements:
         yield TrialPoint(*which, one.metric, one.unit, one.value, record.attempt)

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from netbench.analysis.model import QualityWarning, SentinelPoint
 from netbench.analysis.stats import Floats, correlation
 from netbench.record import METRICS, PlanSummary, RunInfo
 from netbench.spec import Placement
-from netbench.units import percent, share
+from netbench.units import numbered, percent, share
 
 STEAL_LIMIT: Final = 0.01
 """Share of CPU time taken by the hypervisor above which a record is warned of (METHOD §5)."""
@@ -89,15 +88,15 @@ def _clock(samples: list[Trial]) -> Iterator[QualityWarning]:
 def _others(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
     """Yield each netbench that measured meanwhile, with what the machine did in idle windows."""
     for other in info.others:
-        blocks = {*other.blocks}
+        blocks = sorted({*other.blocks})
         idle = [t.idle_busy for t in trials if t.idle_busy is not None and t.block in blocks]
         most = max(idle, default=0.0)
         load = f"; while nothing of this run worked, up to {most:.2f} CPUs were busy"
 
         yield QualityWarning(
             "another-run",
-            f"another netbench (run {other.id}) was at work here in {_blocks(blocks)}"
-            f"{load if idle else ''}",
+            f"another netbench (run {other.id}) was at work here in "
+            f"{numbered('block', blocks)}{load if idle else ''}",
             "each disturbs the other: run them one after the other",
         )
 
@@ -112,13 +111,13 @@ def _neighbour(trials: Iterable[Trial]) -> Iterator[QualityWarning]:
         if trial.idle_busy is not None:
             found.setdefault(trial.block, trial.idle_busy)
     blocks, idle = list(found), np.array(list(found.values()), np.float64)
-    busy = {block for block, load in found.items() if load > IDLE_LIMIT}
+    busy = [block for block, load in found.items() if load > IDLE_LIMIT]
     at = _step(idle)
     parts = []
     if busy:
         parts.append(
             f"while nothing of the run worked, the machine was busy with up to {np.max(idle):.2f} "
-            f"CPUs in {_blocks(busy)} of {len(idle)}"
+            f"CPUs in {numbered('block', busy)} of {len(idle)}"
         )
     if at is not None:
         before, after = np.median(idle[:at]), np.median(idle[at:])
@@ -148,15 +147,6 @@ def _step(idle: Floats) -> int | None:
     gaps = np.maximum(then_lowest - highest, lowest - then_highest)[1:-1]
     best = int(np.argmax(gaps))
     return best + 2 if gaps[best] > IDLE_STEP else None
-
-
-def _blocks(numbers: set[int]) -> str:
-    """Return `block 3`, `blocks 1, 3 and 5 to 8` without the last word's comma."""
-    ordered = sorted(numbers)
-    starts = [ordered[0], *(b for a, b in pairwise(ordered) if b != a + 1)]
-    ends = [*(a for a, b in pairwise(ordered) if b != a + 1), ordered[-1]]
-    spans = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]
-    return f"block{'' if len(ordered) == 1 else 's'} {', '.join(spans)}"
 
 
 def _sentinel(samples: list[Trial]) -> Iterator[QualityWarning]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from netbench.analysis import cells, machine, multiplicity, quality
-from netbench.analysis.block_pairs import Key, grouped, place_of, position
+from netbench.analysis.block_pairs import Key, grouped, position
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings, saturated, saturations
 from netbench.analysis.contrasts import CellComparison, owed
@@ -93,7 +93,7 @@ def _tally(trials: Sequence[Trial]) -> OutcomeCounts:
 
 def _comparisons(frames: Frames, plan: PlanSummary, alpha: float) -> list[CellComparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
-    places = list(dict.fromkeys(map(place_of, plan.cells)))
+    places = list(dict.fromkeys(cell.place for cell in plan.cells))
     metrics = [name for name, metric in METRICS.items() if metric.compared]
     keys = sorted(
         (key for key in frames.values if key.metric in metrics),
@@ -111,7 +111,7 @@ def _contrasts(
     """Yield contrasts by cell and metric, drivers in the plan's order."""
     plan, drivers = info.plan, owed(frames, info.plan)
     left = {settled.cell: settled for settled in info.settled}
-    places = grouped((trial.place, trial) for trial in frames.trials)
+    places = grouped((trial.cell.place, trial) for trial in frames.trials)
     leading, blocks = multiplicity.leading(plan), frames.blocks
     for comparison in compared:
         key = comparison.key

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from netbench.analysis import multiplicity
-from netbench.analysis.block_pairs import Key, grouped, place_of
+from netbench.analysis.block_pairs import Key, grouped
 from netbench.analysis.boundary import multiplier
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.contrasts import CellComparison
@@ -141,9 +141,9 @@ class RunningJudge:
         results = judge_budgets(self._plan, frames)
         bearing = [one for one in results if one.blocks or block < self._plan.least]
         found = awaited(bearing, self._plan.baseline)
-        others = {place_of(cell) for cell in found if cell.driver != self._plan.baseline}
-        alone = {place_of(cell) for cell in found} - others
-        return found | frozenset(cell for cell in self._plan.cells if place_of(cell) in alone)
+        others = {cell.place for cell in found if cell.driver != self._plan.baseline}
+        alone = {cell.place for cell in found} - others
+        return found | frozenset(cell for cell in self._plan.cells if cell.place in alone)
 
     def _comparison(self, cell: Cell, alpha: float) -> CellComparison | None:
         """Return what there is to compare where a cell is, None if there is nothing."""
@@ -171,5 +171,5 @@ def _contestants(plan: PlanSummary) -> list[list[Cell]]:
     """Return the cells of each place but the baseline's, which stands only where no other does."""
     return [
         [cell for cell in cells if cell.driver != plan.baseline] or cells
-        for cells in grouped((place_of(cell), cell) for cell in plan.cells).values()
+        for cells in grouped((cell.place, cell) for cell in plan.cells).values()
     ]

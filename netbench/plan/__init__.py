@@ -5,7 +5,7 @@ from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import parse_drivers
 from netbench.plan.extend import Extension, asks_to_extend, read_extension
 from netbench.plan.model import Plan, restore
-from netbench.plan.order import BlockPlan, Place, Step, round_order
+from netbench.plan.order import BlockPlan, Step, round_order
 from netbench.plan.request import Options, build, parse
 from netbench.plan.suite import load_suite
 
@@ -14,7 +14,6 @@ __all__ = [
     "BudgetScope",
     "Extension",
     "Options",
-    "Place",
     "Plan",
     "Step",
     "asks_to_extend",

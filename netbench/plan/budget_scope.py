@@ -11,6 +11,7 @@ from netbench.plan.drivers import split_name
 from netbench.probes import PROBES
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
+from netbench.units import some
 
 _LISTED = 12  # cells that an error names
 
@@ -62,8 +63,7 @@ class BudgetScope:
         if not covered:
             left = f"{budget.driver}.{budget.metric}"
             shown = [f"{left}@{c.probe}@{c.placement}@{c.path}" for c in having]
-            more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
-            return f"no cell fits; there are: {', '.join(shown[:_LISTED])}{more}"
+            return f"no cell fits; there are: {some(shown, _LISTED)}"
         reasons = [self._closed(budget, cell) for cell in covered]
         return reasons[0] if all(reasons) else None
 

@@ -1,8 +1,9 @@
 """What could not be read of a run's records."""
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
+
+from netbench.units import numbered
 
 _KEPT: Final = 10  # lines whose reason is kept; of the others the number is
 _SPANS: Final = 12  # spans of line numbers that are named
@@ -29,10 +30,4 @@ class Damage:
     @property
     def named(self) -> str:
         """The numbers: `line 3`, `lines 3, 5 to 8 and 4 more`."""
-        starts = [self.lines[0], *(b for a, b in pairwise(self.lines) if b != a + 1)]
-        ends = [*(a for a, b in pairwise(self.lines) if b != a + 1), self.lines[-1]]
-        spans = list(zip(starts, ends, strict=True))
-        shown = [f"{a}" if a == b else f"{a} to {b}" for a, b in spans[:_SPANS]]
-        more = sum(b - a + 1 for a, b in spans[_SPANS:])
-        words = "line" if len(self.lines) == 1 else "lines"
-        return f"{words} {', '.join(shown)}{f' and {more:,} more' if more else ''}"
+        return numbered("line", self.lines, _SPANS)

@@ -17,14 +17,13 @@ from netbench.record import Budget
 from netbench.report.compare import html
 from netbench.spec import Cell
 from netbench.store import LoadedRun, file_problem, load, write_whole
-from netbench.units import SPELLINGS
+from netbench.units import SPELLINGS, some
 from netbench.workflow.options import Observer
 
 _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
 _LEAST: Final = 2
 _MOST: Final = 26  # runs at most: each has a letter
-_NAMED: Final = 6  # cells of a run that an error names
 
 
 def compare_folders(
@@ -172,9 +171,7 @@ def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Bud
 
 
 def _cells(cells: Sequence[Cell]) -> str:
-    shown = [f"{c.driver} {c.probe}@{c.placement}@{c.path}" for c in cells]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return f"{', '.join(shown[:_NAMED]) or 'none'}{more}"
+    return some([f"{c.driver} {c.probe}@{c.placement}@{c.path}" for c in cells]) or "none"
 
 
 def _default_page(runs: Sequence[LoadedRun]) -> Path:

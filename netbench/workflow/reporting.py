@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from netbench import report
 from netbench.analysis import Analysis, Collector, analyse
+from netbench.analysis.digest import DigestCollector, chosen_trials
 from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
 from netbench.plan import read_budgets, scope_of
 from netbench.record import Ending, RunInfo
-from netbench.report import DECISION, Digest, DigestCollector
+from netbench.report import DECISION, Digest
 from netbench.report.index import MARK, IndexEntry, index
 from netbench.store import (
     SUMMARY,
@@ -173,7 +174,8 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
         collector.take(record)
         gathering.take(record)
     analysis = analyse(info, collector, run.damage)
-    return analysis, gathering.digest(analysis, run.selected(gathering.wanted(analysis)))
+    chosen = chosen_trials(analysis)
+    return analysis, gathering.digest(chosen, run.selected(chosen))
 
 
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:

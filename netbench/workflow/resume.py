@@ -2,22 +2,20 @@
 
 import math
 import shlex
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from netbench.analysis.missing import PlacedRecord, missing
+from netbench.analysis.missing import missing
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
-from netbench.record import Ending, FactValue, Record, Redaction, Resumed, RunInfo
+from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
 from netbench.runner.run_state import RunState, span
-from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
-from netbench.units import duration
+from netbench.units import duration, some
 from netbench.version import version
 from netbench.workflow.keep import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
@@ -26,7 +24,6 @@ from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 
 _FINISHED: Final = ("complete", "out-of-time")
-_NAMED: Final = 6  # cells that are named one by one
 _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 
@@ -126,16 +123,9 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
 
 def _absent(run: LoadedRun) -> tuple[frozenset[int], int]:
     """Return the blocks of which records are missing, and the last block that was begun."""
-    found = list(map(_placed, run.records()))
-    absent = missing(run.info, found)
-    begun = max([one.block for one in found], default=0)
-    if run.info.status in _FINISHED:
-        begun = max(begun, absent.last)
+    absent = missing(run.info, run.records())
+    begun = max(absent.begun, absent.last) if run.info.status in _FINISHED else absent.begun
     return absent.blocks(begun), begun
-
-
-def _placed(record: Record) -> PlacedRecord:
-    return PlacedRecord(record.block, record.cell, record.replica)
 
 
 def _extended(
@@ -243,21 +233,13 @@ def _to_measure(plan: Plan, state: RunState) -> str:
     block, left = state.eta.longest(steps), (plan.max_time or math.inf) - state.spent
     if left < block and state.block >= max(plan.unhurried, state.owed):
         return f"a block takes up to {duration(block)}, and {duration(max(0.0, left))} are left"
-    return f"to measure: {'all cells' if len(cells) == every else _named(cells)}"
+    named = some([f"{c.driver} {c.probe} {c.placement} {c.path}" for c in cells])
+    return f"to measure: {'all cells' if len(cells) == every else named}"
 
 
 def _blocks(numbers: tuple[int, ...]) -> str:
     """Return `block 3`, or `blocks 3, 5, 6 and 4 more`."""
-    more = len(numbers) - _NAMED
-    shown = ", ".join(map(str, numbers[:_NAMED]))
-    return f"block{'s' * (len(numbers) > 1)} {shown}{f' and {more} more' if more > 0 else ''}"
-
-
-def _named(cells: Iterable[Cell]) -> str:
-    """Return the names of cells, of many the first few."""
-    names = [f"{c.driver} {c.probe} {c.placement} {c.path}" for c in cells]
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"block{'s' * (len(numbers) > 1)} {some(list(map(str, numbers)))}"
 
 
 def _remove_dead(engine: Engine, run: str) -> None:
