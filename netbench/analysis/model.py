@@ -62,12 +62,9 @@ class Stopped(StrEnum):
 class QualityWarning:
     """A doubt about a number, shown beside it."""
 
-    kind: str
-    """Short stable name, `split-values`."""
-    message: str
-    """What was seen, with the figures."""
-    advice: str
-    """What to do about it."""
+    kind: str  # short stable name, `split-values`
+    message: str  # what was seen, with the figures
+    advice: str  # what to do about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +119,11 @@ class Contrast:
     unit: str
     primary: bool
     """Whether it is one of the contrasts the run is judged by; alpha is shared among those."""
-    blocks: int
-    """Blocks with a value of the driver and of at least one of the baseline's two arms."""
+    blocks: int  # blocks with a value of the driver and of at least one of the baseline's two arms
     ratio: float | None
     """exp(mean over the blocks of ln(driver) less the mean of both baseline arms' ln), of the raw
     metric; None without a block."""
-    low: float | None
-    """Lower end of the interval; None if it is unbounded (too few blocks)."""
+    low: float | None  # lower end of the interval; None if it is unbounded (too few blocks)
     high: float | None
     difference: float | None
     """Median over the blocks of driver minus the baseline's mean, in `unit`."""
@@ -153,8 +148,7 @@ class Contrast:
     difference_low: float | None = None
     """Lower end of the interval of the mean difference, in `unit`; None if it is unbounded."""
     difference_high: float | None = None
-    reason: str = ""
-    """Why it is undecided, in about five words; empty where it is decided."""
+    reason: str = ""  # why it is undecided, in about five words; empty where it is decided
     by_sign: bool = False
     """Whether it is decided by every block lying on one side alone: the interval holds 1."""
     median_ratio: float | None = None
@@ -175,10 +169,8 @@ class NullContrast:
     ratio: float | None
     low: float | None
     high: float | None
-    deviation: float | None
-    """Sample standard deviation of the log ratio; None below two blocks."""
-    contains_one: bool
-    """False only where a finite interval leaves 1 out."""
+    deviation: float | None  # sample standard deviation of the log ratio; None below two blocks
+    contains_one: bool  # False only where a finite interval leaves 1 out
     deltas: tuple[BlockDelta, ...]
 
 
@@ -216,12 +208,10 @@ class CellSummary:
     median: float | None
     p25: float | None
     p75: float | None
-    trials: int
-    """Samples."""
+    trials: int  # samples
     failures: int
     skips: int
-    reasons: tuple[str, ...]
-    """Distinct reasons of failures and skips."""
+    reasons: tuple[str, ...]  # distinct reasons of failures and skips
     saturated: str = ""
     """Of a throughput: what was used up in the median trial: `client` or `server` (that tool's
     CPU), `both`, `rate` (the rate that the probe asks for), `nothing`, or `unknown`; empty
@@ -243,8 +233,7 @@ class Loopback:
     probe: str
     value: float
     """bit/s."""
-    source: str
-    """Where it comes from, in words."""
+    source: str  # where it comes from, in words
     efficiencies: tuple[Efficiency, ...]
 
 
@@ -253,14 +242,10 @@ class Ceiling:
     """What the machine can do at most on one placement's CPUs (METHOD §3)."""
 
     placement: Placement
-    copy: float | None
-    """Memory copied within the caches, bit/s; None if it was not measured."""
-    copy_memory: float | None
-    """Memory copied beyond the caches, bit/s."""
-    why: str
-    """Why a figure is missing, where one is."""
-    loopbacks: tuple[Loopback, ...]
-    """One for each probe of streams between containers."""
+    copy: float | None  # memory copied within the caches, bit/s; None if it was not measured
+    copy_memory: float | None  # memory copied beyond the caches, bit/s
+    why: str  # why a figure is missing, where one is
+    loopbacks: tuple[Loopback, ...]  # one for each probe of streams between containers
 
 
 @dataclass(frozen=True, slots=True)

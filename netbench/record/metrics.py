@@ -53,17 +53,13 @@ class Budget:
     It stands for each cell of the driver that it covers, and all of them must keep it.
     """
 
-    driver: str
-    """Whose metric is bounded, with mode and variant."""
-    metric: str
-    """A key of `METRICS`."""
+    driver: str  # whose metric is bounded, with mode and variant
+    metric: str  # a key of `METRICS`
     words: tuple[str, ...]
     """Placements, paths and probes of the suite that narrow the cells down; none for all."""
     relation: Literal["<=", ">="]
-    reference: str | None
-    """The driver that the bound is taken from; None for an absolute bound."""
-    factor: float
-    """Of the reference's value; 1 where there is no reference."""
+    reference: str | None  # the driver that the bound is taken from; None for an absolute bound
+    factor: float  # of the reference's value; 1 where there is no reference
     offset: float
     """Added to that, in the metric's unit; the bound itself where there is no reference."""
 

@@ -78,30 +78,22 @@ class Link:
 
     name: str
     index: int
-    kind: str | None
-    """`veth`, `bridge`, `macvlan`, ...; None for hardware and loopback."""
-    mode: str | None
-    """Mode of a macvlan or ipvlan."""
+    kind: str | None  # `veth`, `bridge`, `macvlan`, ...; None for hardware and loopback
+    mode: str | None  # mode of a macvlan or ipvlan
     parent: int | None
     """Index of the lower link of a macvlan, ipvlan or vlan, in `peer_nsid`'s namespace if set."""
-    peer: int | None
-    """Index of a veth's other end, in the namespace `peer_nsid`."""
+    peer: int | None  # index of a veth's other end, in the namespace `peer_nsid`
     peer_nsid: int | None
     """Id, relative to this namespace, of the one that holds peer or parent; None if the same."""
-    master: str | None
-    """Name of the bridge or bond this link is a port of."""
-    mtu: int
-    """Bytes."""
+    master: str | None  # name of the bridge or bond this link is a port of
+    mtu: int  # bytes
     mac: str
     up: bool
     qdisc: str
     txqlen: int
-    gso_max_size: int | None
-    """Bytes."""
-    gro_max_size: int | None
-    """Bytes."""
-    tso_max_size: int | None
-    """Bytes."""
+    gso_max_size: int | None  # bytes
+    gro_max_size: int | None  # bytes
+    tso_max_size: int | None  # bytes
     offloads: tuple[str, ...] | None
     """Names of the segmentation and checksum offloads that are on; None if unreadable."""
     counters: LinkCounters
@@ -115,8 +107,7 @@ class Address:
 
     link: str
     address: str
-    prefix: int
-    """Length of the prefix, bits."""
+    prefix: int  # length of the prefix, bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +125,14 @@ class EndpointFacts:
     """One namespace set: an endpoint, or the engine's host."""
 
     role: Role
-    pid: int
-    """The process whose namespaces these are, as the engine's host numbers it."""
+    pid: int  # the process whose namespaces these are, as the engine's host numbers it
     namespaces: Namespaces
-    links: tuple[Link, ...]
-    """By index."""
-    addresses: tuple[Address, ...]
-    """By link name, then address."""
-    routes: tuple[Route, ...]
-    """By destination, as text."""
+    links: tuple[Link, ...]  # by index
+    addresses: tuple[Address, ...]  # by link name, then address
+    routes: tuple[Route, ...]  # by destination, as text
     nsids: tuple[tuple[str, int], ...] = ()
     """Ids by which this namespace knows others of the pair, by role; empty if unreadable."""
-    congestion_control: str | None = None
-    """`net.ipv4.tcp_congestion_control` of this namespace."""
+    congestion_control: str | None = None  # `net.ipv4.tcp_congestion_control` of this namespace
 
     def link(self, name: str) -> Link | None:
         """Return the link of that name."""
