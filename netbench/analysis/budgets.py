@@ -22,8 +22,7 @@ import numpy as np
 
 from netbench.analysis.block_pairs import Key, Observed, arm, both, joined
 from netbench.analysis.boundary import first_decision, interval
-from netbench.analysis.cells import NOT_REACHED
-from netbench.analysis.frame import Frames
+from netbench.analysis.frame import NOT_REACHED, Frames
 from netbench.analysis.gates import Evidence, budget_reason, group_gap, reach
 from netbench.analysis.model import BudgetResult, Standing
 from netbench.analysis.multiplicity import declared, looks

@@ -13,6 +13,7 @@ from netbench.record import METRICS, Pins, PlanSummary, Record, Sample, Sentinel
 from netbench.spec import Cell
 
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
+NOT_REACHED: Final = "not reached before the run ended"
 _REASON: Final = 500  # characters of why a record has no number
 _DELAYED: Final = "rtt_p50"  # the metric that the buffer delay is of
 _FACTS: Final = {

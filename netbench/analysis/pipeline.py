@@ -1,30 +1,35 @@
 """The analysis from end to end: records -> frames -> contrasts, cells, warnings."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from netbench.analysis import cells, machine, multiplicity, quality
+import numpy as np
+
+from netbench.analysis import machine, multiplicity, quality
 from netbench.analysis.block_pairs import Key, grouped, position
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings, saturated, saturations
 from netbench.analysis.contrasts import CellComparison, owed
-from netbench.analysis.frame import Collector, Frames, Trial, framed
+from netbench.analysis.frame import NOT_REACHED, Collector, Frames, Trial, framed
 from netbench.analysis.missing import missing
 from netbench.analysis.model import (
     Analysis,
+    CellSummary,
     Contrast,
     OutcomeCounts,
     QualityWarning,
     Stopped,
+    TrialPoint,
     Verdict,
 )
+from netbench.analysis.multiplicity import declared
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecasts, settles
 from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
-from netbench.record.damage import Damage
-from netbench.spec import Cell, Path
+from netbench.record.checks import Damage
+from netbench.spec import Cell, Path, Place
 
 _ENDINGS: Final = {
     "out-of-time": Stopped.OUT_OF_TIME,
@@ -67,7 +72,7 @@ def judged(info: RunInfo, frames: Frames, damage: Damage | None = None) -> Analy
         margin=plan.margin,
         contrasts=tuple(_contrasts(info, frames, compared, used_up)),
         nulls=tuple(comparison.null() for comparison in compared),
-        cells=cells.summarise(frames, plan, used_up),
+        cells=_summaries(frames, plan, used_up),
         points=frames.points,
         sentinel=machine.readings(frames.trials),
         warnings=(*quality.of_folder(absent, damage), *quality.of_run(info, frames, limits)),
@@ -157,3 +162,76 @@ def _with_doubt(contrast: Contrast) -> Contrast:
         "run again with --blocks, so that it stays to the end",
     )
     return replace(contrast, warnings=(*contrast.warnings, doubt))
+
+
+REASONS: Final = 20  # distinct reasons of one cell that are named
+
+
+def _summaries(
+    frames: Frames, plan: PlanSummary, used_up: Mapping[tuple[str, int, Key], str]
+) -> tuple[CellSummary, ...]:
+    """Return one summary for each arm, cell and metric, planned or seen.
+
+    An arm without samples gets the metrics that other arms gave in that cell, and where none did
+    those that the probe declares.
+    """
+    trials = grouped(((t.cell.driver, t.replica, t.cell.place), t) for t in frames.trials)
+    seen: defaultdict[Place, set[str]] = defaultdict(set)
+    units = {name: metric.unit for name, metric in METRICS.items()}
+    for key, observed in frames.values.items():
+        seen[key.place].add(key.metric)
+        units[key.metric] = next(iter(observed.values()))[0].unit
+    metrics, order = declared(plan), list(METRICS)
+    planned = [
+        (cell.driver, replica, cell.place)
+        for cell in plan.cells
+        for replica in range(1 + (cell.driver == plan.baseline))
+    ]
+    found = []
+    for driver, replica, place in dict.fromkeys([*planned, *sorted(trials.keys() - {*planned})]):
+        names = seen[place] or metrics.get(place[1], ())
+        for metric in sorted(names, key=lambda name: (position(name, order), name)):
+            key = Key(*place, metric)
+            summary = _summary(
+                key,
+                (driver, replica),
+                units[metric],
+                trials.get((driver, replica, place)),
+                frames.values.get(key, {}).get((driver, replica), ()),
+            )
+            found.append(replace(summary, saturated=used_up.get((driver, replica, key), "")))
+    return tuple(found)
+
+
+def _summary(
+    key: Key,
+    arm: tuple[str, int],
+    unit: str,
+    trials: Sequence[Trial] | None,
+    points: Sequence[TrialPoint],
+) -> CellSummary:
+    quartiles: Sequence[float | None] = (None, None, None)
+    if points:
+        quartiles = np.quantile([point.value for point in points], [0.25, 0.5, 0.75]).tolist()
+    outcomes = [trial.outcome for trial in trials or ()]
+    reasons = [trial.reason for trial in trials or () if trial.reason is not None]
+    return CellSummary(
+        arm[0],
+        arm[1],
+        *key,
+        unit=unit,
+        median=quartiles[1],
+        p25=quartiles[0],
+        p75=quartiles[2],
+        trials=len(points),
+        failures=outcomes.count("failure"),
+        skips=outcomes.count("skip"),
+        reasons=(NOT_REACHED,) if trials is None else _distinct(reasons),
+    )
+
+
+def _distinct(reasons: Sequence[str]) -> tuple[str, ...]:
+    """Return each reason once; of very many the first."""
+    found = tuple(dict.fromkeys(reasons))
+    more = len(found) - REASONS
+    return (*found[:REASONS], f"and {more} other reasons") if more > 0 else found

@@ -15,7 +15,7 @@ from netbench.analysis.missing import MissingRecords
 from netbench.analysis.model import Ceiling, QualityWarning
 from netbench.errors import cut
 from netbench.record import RunInfo
-from netbench.record.damage import Damage
+from netbench.record.checks import Damage
 from netbench.spec import options_of
 
 CONNTRACK_FULL: Final = 0.9

@@ -4,14 +4,14 @@ Whoever reads a folder asks here, and so does whoever makes a record: what would
 not written as a sample. Types, and that numbers are finite, are the decoder's to check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from netbench.errors import cut
 from netbench.record import (
     METRICS,
-    Budget,
     FactValue,
     Measurement,
     PlanSummary,
@@ -21,6 +21,7 @@ from netbench.record import (
 )
 from netbench.record.bounds import SHOWN
 from netbench.record.histogram import PER_OCTAVE
+from netbench.units import numbered
 
 MOST: Final = 1e18  # in base SI units more than any quantity that netbench measures or counts
 LEAST: Final = 1e-18  # less than any of them that is not 0
@@ -53,9 +54,9 @@ class RecordCheck:
         return next(self._problems(record), "")
 
     def _problems(self, record: Record) -> Iterator[str]:
-        for field in ("number", "block", "position", "attempt"):
-            if not 1 <= getattr(record, field) <= MOST:
-                yield f"{field}: {getattr(record, field)} cannot be"
+        for name in ("number", "block", "position", "attempt"):
+            if not 1 <= getattr(record, name) <= MOST:
+                yield f"{name}: {getattr(record, name)} cannot be"
         if record.block > self._plan.blocks:
             yield f"block: {record.block} is beyond the plan's {self._plan.blocks} blocks"
         cell = record.cell
@@ -73,9 +74,9 @@ def _of_times(record: Record) -> Iterator[str]:
     clock, window = record.clock, record.sentinel
     if not _is_time(clock.started):
         yield f"clock.started: {cut(clock.started)!r} is no date and time of ISO 8601"
-    for field in ("seconds", "measuring", "started_monotonic"):
-        if not 0 <= getattr(clock, field) <= MOST:
-            yield f"clock.{field}: {getattr(clock, field):g} s cannot be"
+    for name in ("seconds", "measuring", "started_monotonic"):
+        if not 0 <= getattr(clock, name) <= MOST:
+            yield f"clock.{name}: {getattr(clock, name):g} s cannot be"
     for reading in (window.before, window.after):
         if reading is not None and max(abs(reading.value), abs(reading.at)) > MOST:
             yield f"sentinel: {reading.value:g} at {reading.at:g} s cannot be"
@@ -83,9 +84,7 @@ def _of_times(record: Record) -> Iterator[str]:
         sound = one.round >= 1 and one.order >= 1 and 0 <= one.start <= one.end <= MOST
         if not sound or not 0 <= (one.value or 0.0) <= MOST:
             yield f"slices[{at}]: its round, order, times or value cannot be"
-    for name, value in record.facts:
-        if _wild(value):
-            yield f"facts: a {cut(name)} of {value:g} cannot be"
+    yield from _wild("facts", record.facts)
 
 
 def _is_time(text: str) -> bool:
@@ -95,8 +94,10 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def _wild(value: FactValue) -> bool:
-    return isinstance(value, int | float) and abs(value) > MOST
+def _wild(where: str, facts: Iterable[tuple[str, FactValue]]) -> Iterator[str]:
+    for name, value in facts:
+        if isinstance(value, int | float) and abs(value) > MOST:
+            yield f"{where}: a {cut(name)} of {value:g} cannot be"
 
 
 def _of_sample(sample: Sample) -> Iterator[str]:
@@ -120,9 +121,7 @@ def _of_spread(sample: Sample) -> Iterator[str]:
     for bucket, count in sample.histogram:
         if not (0 <= bucket < _BUCKETS and 1 <= count <= MOST):
             yield f"histogram: {count} times in bucket {bucket} cannot be"
-    for name, value in sample.details:
-        if _wild(value):
-            yield f"details: a {cut(name)} of {value:g} cannot be"
+    yield from _wild("details", sample.details)
 
 
 def _of_measurement(one: Measurement) -> Iterator[str]:
@@ -151,23 +150,24 @@ def _of_run(info: RunInfo) -> Iterator[str]:
     for at, one in enumerate(info.resumed):
         if one.block < 1 or one.number < 1 or one.set_aside < 0 or not 0 <= one.spent <= MOST:
             yield f"resumed[{at}]: its block, numbers or time cannot be"
-    for name, value in info.facts:
-        if _wild(value):
-            yield f"facts: a {cut(name)} of {value:g} cannot be"
+    yield from _wild("facts", info.facts)
 
 
 def _of_plan(plan: PlanSummary) -> Iterator[str]:
-    for field in ("blocks", "cap", "least"):
-        if not 1 <= getattr(plan, field) <= _MOST_BLOCKS:
-            yield f"plan.{field}: {getattr(plan, field)} cannot be"
-    for field in ("margin", "precision"):
-        if not LEAST <= getattr(plan, field) <= MOST:
-            yield f"plan.{field}: {getattr(plan, field):g} is not above 0"
+    for name in ("blocks", "cap", "least"):
+        if not 1 <= getattr(plan, name) <= _MOST_BLOCKS:
+            yield f"plan.{name}: {getattr(plan, name)} cannot be"
+    for name in ("margin", "precision"):
+        if not LEAST <= getattr(plan, name) <= MOST:
+            yield f"plan.{name}: {getattr(plan, name):g} is not above 0"
     if not 0 <= (plan.max_time or 0.0) <= MOST:
         yield f"plan.max_time: {plan.max_time:g} s cannot be"
     yield from _of_cells(plan)
     for budget in plan.require:
-        yield from _of_budget(budget)
+        if budget.metric not in METRICS:
+            yield f"plan.require: this netbench knows no metric {cut(budget.metric)!r}"
+        if not (LEAST <= budget.factor <= MOST and abs(budget.offset) <= MOST):
+            yield f"plan.require: a factor of {budget.factor:g} or a bound cannot be"
 
 
 def _of_cells(plan: PlanSummary) -> Iterator[str]:
@@ -183,8 +183,29 @@ def _of_cells(plan: PlanSummary) -> Iterator[str]:
         yield f"plan.cells: {cut(driver)} is none of the plan's drivers"
 
 
-def _of_budget(budget: Budget) -> Iterator[str]:
-    if budget.metric not in METRICS:
-        yield f"plan.require: this netbench knows no metric {cut(budget.metric)!r}"
-    if not (LEAST <= budget.factor <= MOST and abs(budget.offset) <= MOST):
-        yield f"plan.require: a factor of {budget.factor:g} or a bound cannot be"
+_KEPT: Final = 10  # lines whose reason is kept; of the others the number is
+_SPANS: Final = 12  # spans of line numbers that are named
+
+
+@dataclass(slots=True)
+class Damage:
+    """Lines of `records.jsonl` that are no record of the run; it grows while the file is read."""
+
+    lines: list[int] = field(default_factory=list)  # their numbers, from 1, ascending
+    reasons: list[str] = field(default_factory=list)  # why, of the first ten; each names its line
+
+    def note(self, line: int, reason: str) -> None:
+        """Add a line."""
+        self.lines.append(line)
+        if len(self.reasons) < _KEPT:
+            self.reasons.append(reason)
+
+    def clear(self) -> None:
+        """Forget everything: the file is read anew."""
+        self.lines.clear()
+        self.reasons.clear()
+
+    @property
+    def named(self) -> str:
+        """The numbers: `line 3`, `lines 3, 5 to 8 and 4 more`."""
+        return numbered("line", self.lines, _SPANS)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from netbench.analysis.compare.compare import Wanted, compare, measured
+from netbench.analysis.compare import Wanted, compare, measured
 from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError

@@ -1,6 +1,7 @@
 """Before the first trial: engine and `--parent` checked, host read; afterwards: all removed."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -8,14 +9,14 @@ from ipaddress import ip_address
 from typing import Final
 
 from netbench.drivers import Driver
-from netbench.engines.base import Engine, EngineOptions
+from netbench.engines.base import Endpoint, Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import EndpointFacts, FactValue, Link, Redaction
 from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
+from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
-from netbench.workflow.keep import Kept
 from netbench.workflow.options import Observer, RunOptions
 
 _CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
@@ -39,6 +40,37 @@ class PreparedEngine:
     facts: Mapping[str, FactValue]
     redaction: Redaction | None
     """What hides names and addresses of the site; None with `--identify`."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is left up when a run ends."""
+
+    wanted: bool = False
+    context: str | None = None  # that the user named the engine by
+    block: LiveBlock | None = None
+    """The block whose pairs stay up; None if there is none, although it was wanted."""
+
+    def told(self, engine: Engine, run: str) -> Iterator[str]:
+        """Yield lines that name every endpoint which stays up, with the command that enters it."""
+        yield "netbench: --keep: the pairs of the last block stay up; to enter them:"
+        for name, endpoint in self._endpoints(engine):
+            yield f"  {name}: {shlex.join(engine.way_in(endpoint))}"
+        clean = ("netbench", "clean", *(("--context", self.context) if self.context else ()))
+        yield f"  to remove all of them (run {run}): {shlex.join(clean)}"
+
+    def _endpoints(self, engine: Engine) -> Iterator[tuple[str, Endpoint]]:
+        """Yield every endpoint once, with what it is in words."""
+        pairs = self.block.pairs.values() if self.block else ()
+        up = [pair for pair in pairs if isinstance(pair, LivePair)]
+        for pair in sorted(up, key=lambda one: (one.arm.driver, one.arm.replica)):
+            arm = f"{pair.arm.driver}{' (A/A)' if pair.arm.replica else ''}"
+            yield f"{arm}, client", pair.client
+            yield f"{arm}, server", pair.server
+        outside = {pair.lan.client.id: pair.lan.client for pair in up if pair.lan}
+        for client in outside.values():
+            yield "client on the emulated LAN", client
+        yield "host of the engine", engine.host()
 
 
 @contextmanager

@@ -17,9 +17,8 @@ from netbench.runner.run_state import RunState, span
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration, some
 from netbench.version import version
-from netbench.workflow.keep import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import prepare, taken_down, topology_of
+from netbench.workflow.preflight import Kept, prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 

@@ -30,9 +30,8 @@ from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
 from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
-from netbench.workflow.keep import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
+from netbench.workflow.preflight import Kept, needed, prepare, taken_down, topology_of
 
 Opener = Callable[[str, str, EngineOptions], Engine]
 """Returns an engine of a kind, for the id of a run."""

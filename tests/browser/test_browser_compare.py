@@ -22,7 +22,7 @@ from support.browsing import (
 )
 from support.several import run, scaled, taken, with_mtu
 
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import Wanted, compare
 from netbench.plan import read_budgets, scope_of_runs
 from netbench.report.compare import html
 

@@ -3,7 +3,7 @@ from support.several import run, scaled, taken, with_facts
 from support.synthetic import Run
 
 from netbench.analysis import BudgetResult, Standing
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import Wanted, compare
 from netbench.analysis.compare.model import RunComparison
 from netbench.plan import read_budgets, scope_of_runs
 

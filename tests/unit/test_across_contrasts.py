@@ -6,7 +6,7 @@ from support.several import run, scaled, taken, with_facts, with_mtu, with_recor
 from support.synthetic import Run
 
 from netbench.analysis import Verdict
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import Wanted, compare
 from netbench.analysis.compare.model import Basis, RunComparison, RunContrast
 from netbench.record import Failure, Record
 from netbench.spec import Placement

@@ -12,7 +12,7 @@ from support.schemas import validated
 from support.several import BOTH, run, scaled, taken, with_facts, with_mtu
 from support.synthetic import Run
 
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import Wanted, compare
 from netbench.analysis.compare.model import RunComparison
 from netbench.cli.output import print_rich
 from netbench.report.compare import html, json_document, terminal

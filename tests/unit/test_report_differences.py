@@ -6,7 +6,7 @@ import pytest
 from support.several import run, taken, with_facts, with_mtu, with_records
 from support.synthetic import Run
 
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import Wanted, compare
 from netbench.analysis.compare.differences import RunDifference, Scope
 from netbench.analysis.compare.model import RunComparison
 from netbench.record import Absent, FactValue, ProbeSummary

@@ -9,10 +9,9 @@ import numpy as np
 
 from netbench.analysis.block_pairs import Key, arm, both, joined
 from netbench.analysis.boundary import Looks, interval
-from netbench.analysis.cells import NOT_REACHED
 from netbench.analysis.compare.differences import Conditions, RunDifference, confounders
 from netbench.analysis.compare.model import Basis, ComparedSide
-from netbench.analysis.frame import Frames
+from netbench.analysis.frame import NOT_REACHED, Frames
 from netbench.analysis.gates import ContrastEvidence, MachineChange, group_gap, reach
 from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, extremes, shift, welch
 from netbench.record import METRICS
