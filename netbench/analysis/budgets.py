@@ -101,7 +101,6 @@ class BudgetCriteria:
         return math.exp(value) if value is not None and self.logarithmic else value
 
     def _told(self, size: float) -> str:
-        """Return the size of an effect in words."""
         if self.logarithmic:
             return share(math.expm1(min(size, _LARGE)))
         return quantity(size, METRICS[self.budget.metric].unit)
@@ -142,7 +141,6 @@ def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
 
 
 def _cells(budget: Budget, plan: PlanSummary, closed: set[tuple[str, str]]) -> list[Cell]:
-    """Return the cells that a budget stands for."""
     metrics = declared(plan)
     measured = [
         cell
@@ -195,7 +193,6 @@ def _evidence(terms: BudgetCriteria, plan: PlanSummary, seen: Observed | None) -
 
 
 def _absent(terms: BudgetCriteria, frames: Frames, seen: Observed | None) -> str:
-    """Return why there is no block to judge by."""
     metric, having = terms.budget.metric, {driver for driver, _ in seen or ()}
     sampled = {trial.cell for trial in frames.samples}
     for driver in (terms.budget.driver, terms.budget.reference):

@@ -154,7 +154,6 @@ def _exp(log: float | None) -> float | None:
 
 
 def _ratios(found: Interval) -> tuple[float | None, float | None, float | None]:
-    """Return ratio, low and high of an interval of the log ratio."""
     low, high = found.bounds or (None, None)
     return _exp(found.mean), _exp(low), _exp(high)
 
@@ -258,7 +257,6 @@ def judge(evidence: ContrastEvidence) -> Judgement:
 
 
 def _holds_one(bounds: Bounds) -> str:
-    """Return in words that an interval of a log ratio does not tell on which side of 1 it lies."""
     low, high = (math.exp(end) for end in bounds)
     digits = 2 if min(abs(low - 1), abs(high - 1)) >= _CLOSE else 4
     return f"interval {low:.{digits}f} to {high:.{digits}f} holds 1"

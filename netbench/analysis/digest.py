@@ -198,7 +198,6 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> DrawnRecord:
 
 
 def _search(owner: Owner, record: Record, sample: Sample) -> SearchTrial | None:
-    """Return a trial's rate search, None if it made none."""
     details = dict(sample.details)
     tried = details.get("search.tried")
     if not isinstance(tried, tuple):

@@ -72,7 +72,6 @@ def _by_placement(trials: Iterable[Trial]) -> list[tuple[Placement, list[Trial]]
 
 
 def _clock(samples: list[Trial]) -> Iterator[QualityWarning]:
-    """Yield placements whose CPUs changed their clock between records."""
     for placement, own in _by_placement(samples):
         clocks = [trial.frequency for trial in own if trial.frequency is not None]
         low, high = np.percentile(clocks, [5, 95]) if clocks else (0.0, 0.0)
@@ -86,7 +85,6 @@ def _clock(samples: list[Trial]) -> Iterator[QualityWarning]:
 
 
 def _others(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield each netbench that measured meanwhile, with what the machine did in idle windows."""
     for other in info.others:
         blocks = sorted({*other.blocks})
         idle = [t.idle_busy for t in trials if t.idle_busy is not None and t.block in blocks]
@@ -150,7 +148,6 @@ def _step(idle: Floats) -> int | None:
 
 
 def _sentinel(samples: list[Trial]) -> Iterator[QualityWarning]:
-    """Yield placements without a reading: nothing shows what the machine was like."""
     for placement, own in _by_placement(samples):
         if placement is Placement.NONE:
             continue  # pinned to no CPU that could be read

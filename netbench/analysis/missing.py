@@ -17,8 +17,6 @@ CUT_OFF: Final = ("running", "interrupted", "engine-lost")
 
 
 class _Placed(Protocol):
-    """A record, or what is kept of one."""
-
     @property
     def block(self) -> int: ...
     @property
@@ -113,7 +111,6 @@ Spans = list[tuple[int, frozenset[Slot]]]
 
 
 def _last(info: RunInfo, plan: Spans, found: Mapping[int, AbstractSet[Slot]]) -> int:
-    """Return the last block of which the run should hold records."""
     begun = max([*found, *(one.block for one in info.settled)], default=1)
     if info.status == "out-of-time":
         return min(max(begun, info.plan.unhurried), info.plan.blocks)

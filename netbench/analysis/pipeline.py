@@ -113,7 +113,6 @@ def _contrasts(
     compared: Sequence[CellComparison],
     used_up: Mapping[tuple[str, int, Key], str],
 ) -> Iterator[Contrast]:
-    """Yield contrasts by cell and metric, drivers in the plan's order."""
     plan, drivers = info.plan, owed(frames, info.plan)
     left = {settled.cell: settled for settled in info.settled}
     places = grouped((trial.cell.place, trial) for trial in frames.trials)
@@ -141,7 +140,6 @@ def _contrasts(
 
 
 def _stopped(info: RunInfo, gone: Settled | None, contrast: Contrast, *, leads: bool) -> Stopped:
-    """Return why a contrast stopped, by what the run noted when it did."""
     if gone is not None:
         return Stopped(gone.why) if leads or gone.why in _WHOLE_CELL else Stopped.LEADING
     ended = info.plan.adaptive and info.status in {"complete", "out-of-time"}
@@ -231,7 +229,6 @@ def _summary(
 
 
 def _distinct(reasons: Sequence[str]) -> tuple[str, ...]:
-    """Return each reason once; of very many the first."""
     found = tuple(dict.fromkeys(reasons))
     more = len(found) - REASONS
     return (*found[:REASONS], f"and {more} other reasons") if more > 0 else found

@@ -104,7 +104,6 @@ def incomplete(
 
 
 def _why(lost: Iterable[Trial]) -> str:
-    """Return why a block has no value of both a driver and its baseline."""
     ordered = sorted(lost, key=lambda trial: trial.record)
     for outcome, word in (("failure", "failed"), ("skip", "skipped")):
         for trial in ordered:
@@ -114,7 +113,6 @@ def _why(lost: Iterable[Trial]) -> str:
 
 
 def _counted(reasons: Counter[str]) -> str:
-    """Return reasons with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     more = sum(count for _, count in ordered[_COUNTED:])
     said = "; ".join(f"{reason} ({count})" for reason, count in ordered[:_COUNTED])
@@ -134,7 +132,6 @@ def _unfinished(info: RunInfo, blocks: int) -> Iterator[QualityWarning]:
 
 
 def _resumed(info: RunInfo) -> Iterator[QualityWarning]:
-    """Yield that a run was resumed by force on a machine that had changed."""
     for resumed in info.resumed:
         if resumed.differences:
             yield QualityWarning(
@@ -183,7 +180,6 @@ def _congestion_control(info: RunInfo, samples: Iterable[Trial]) -> Iterator[Qua
 
 
 def _conntrack(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield that the host's connection tracking table was nearly full."""
     most = dict(info.facts).get("net.conntrack_max")
     if not isinstance(most, int):
         return

@@ -146,7 +146,6 @@ class RunningJudge:
         return found | frozenset(cell for cell in self._plan.cells if cell.place in alone)
 
     def _comparison(self, cell: Cell, alpha: float) -> CellComparison | None:
-        """Return what there is to compare where a cell is, None if there is nothing."""
         key = Key.of(cell, self._leading[cell.probe] or "")
         observed = self._kept.values.get(key)
         return CellComparison(key, observed, self._plan, alpha) if observed else None

@@ -135,7 +135,6 @@ class _Reader:
         return self._scope.subject(text) if self._scope else canonical(text)
 
     def _driver(self, text: str, at: int) -> str | None:
-        """Return the driver of that name, noting one that the run has not."""
         name = self._subject(text)
         if name and (self._drivers is None or name in self._drivers):
             return name

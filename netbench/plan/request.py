@@ -92,7 +92,6 @@ class _Parser:
         self._kinds = self._suite.kinds(self._paths, options.pin) if self._suite else ()
 
     def _compared(self) -> tuple[Driver, ...]:
-        """Return the drivers that are named, else the suite's; none where that is unreadable."""
         if self._options.drivers is not None:
             return parse_drivers(self._options.drivers, self._problems)
         if self._suite is None:
@@ -148,7 +147,6 @@ class _Parser:
         return Request(given.engine, given.pin, self._suite, plan)
 
     def _planned(self, suite: Suite, blocks: int | None, max_time: float | None) -> Plan:
-        """Return the plan as far as it is given by what is compared, and for how long."""
         pin, most = self._options.pin, suite.most if blocks is None else blocks
         least = min(most, suite.least)
         return Plan(
@@ -191,7 +189,6 @@ class _Parser:
         return self._value(option, text, positive, "a number above 0")
 
     def _too_short(self, limit: float | None) -> Iterator[str]:
-        """Yield what is wrong with a limit that not even one block fits into."""
         if limit is None or self._suite is None:
             return
         trials = [
@@ -210,7 +207,6 @@ class _Parser:
             )
 
     def _unfit(self) -> Iterator[str]:
-        """Yield every probe whose datagrams cannot pass a path."""
         probes = self._suite.probes if self._suite else {}
         for name, path in dict.fromkeys((name, path) for name, path, _ in self._kinds):
             probe = probes[name]
@@ -239,7 +235,6 @@ class _Parser:
             )
 
     def _scope(self) -> BudgetScope | None:
-        """Return what budgets may speak of; None if that is not known."""
         if not self._sound or self._suite is None:
             return None
         cells = cells_of(self._drivers, self._kinds)

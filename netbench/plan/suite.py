@@ -86,7 +86,6 @@ def shipped() -> list[str]:
 
 
 def _shipped() -> tuple[Path, ...]:
-    """Return where shipped suites lie: in the wheel, or in the project's own folder."""
     package = Path(__file__).parent.parent
     return package / "suites", package.parent / "benchmarks"
 

@@ -4,82 +4,44 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.errors import cut
-from netbench.record.histogram import Histogram
-from netbench.record.metrics import METRICS, Budget, Metric
-from netbench.record.observed import (
-    NAMESPACE_KINDS,
-    Absent,
-    Address,
-    EndpointFacts,
-    FactValue,
-    Ipam,
-    Link,
-    LinkCounters,
-    Namespaces,
-    PairFacts,
-    Route,
-)
-from netbench.record.outcome import (
-    Completed,
-    Failure,
-    HopProof,
-    Measurement,
-    Outcome,
-    PathProof,
-    Pins,
-    PromiseCheck,
-    Record,
-    Sample,
-    SentinelReading,
-    SentinelWindow,
-    SeriesPoint,
-    Skip,
-    Slice,
-    ToolRun,
-    TrialTimes,
-)
-from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
+from netbench.record.histogram import Histogram as Histogram
+from netbench.record.metrics import METRICS as METRICS
+from netbench.record.metrics import Budget as Budget
+from netbench.record.metrics import Metric as Metric
+from netbench.record.observed import NAMESPACE_KINDS as NAMESPACE_KINDS
+from netbench.record.observed import Absent as Absent
+from netbench.record.observed import Address as Address
+from netbench.record.observed import EndpointFacts as EndpointFacts
+from netbench.record.observed import FactValue as FactValue
+from netbench.record.observed import Ipam as Ipam
+from netbench.record.observed import Link as Link
+from netbench.record.observed import LinkCounters as LinkCounters
+from netbench.record.observed import Namespaces as Namespaces
+from netbench.record.observed import PairFacts as PairFacts
+from netbench.record.observed import Route as Route
+from netbench.record.outcome import Completed as Completed
+from netbench.record.outcome import Failure as Failure
+from netbench.record.outcome import HopProof as HopProof
+from netbench.record.outcome import Measurement as Measurement
+from netbench.record.outcome import Outcome as Outcome
+from netbench.record.outcome import PathProof as PathProof
+from netbench.record.outcome import Pins as Pins
+from netbench.record.outcome import PromiseCheck as PromiseCheck
+from netbench.record.outcome import Record as Record
+from netbench.record.outcome import Sample as Sample
+from netbench.record.outcome import SentinelReading as SentinelReading
+from netbench.record.outcome import SentinelWindow as SentinelWindow
+from netbench.record.outcome import SeriesPoint as SeriesPoint
+from netbench.record.outcome import Skip as Skip
+from netbench.record.outcome import Slice as Slice
+from netbench.record.outcome import ToolRun as ToolRun
+from netbench.record.outcome import TrialTimes as TrialTimes
+from netbench.record.redaction import NO_HOST as NO_HOST
+from netbench.record.redaction import NO_USER as NO_USER
+from netbench.record.redaction import NOTE as NOTE
+from netbench.record.redaction import Redaction as Redaction
+from netbench.record.redaction import telling as telling
 from netbench.spec import Cell
-
-__all__ = [
-    "METRICS",
-    "NAMESPACE_KINDS",
-    "NOTE",
-    "NO_HOST",
-    "NO_USER",
-    "Absent",
-    "Address",
-    "Budget",
-    "Completed",
-    "EndpointFacts",
-    "FactValue",
-    "Failure",
-    "Histogram",
-    "HopProof",
-    "Ipam",
-    "Link",
-    "LinkCounters",
-    "Measurement",
-    "Metric",
-    "Namespaces",
-    "Outcome",
-    "PairFacts",
-    "PathProof",
-    "Pins",
-    "PromiseCheck",
-    "Record",
-    "Redaction",
-    "Route",
-    "Sample",
-    "SentinelReading",
-    "SentinelWindow",
-    "SeriesPoint",
-    "Skip",
-    "Slice",
-    "ToolRun",
-    "TrialTimes",
-    "telling",
-]
 
 Direction = Literal["more", "less", "same"]
 """Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""

@@ -111,7 +111,6 @@ def _of_sample(sample: Sample) -> Iterator[str]:
 
 
 def _of_spread(sample: Sample) -> Iterator[str]:
-    """Yield what is wrong with what lies behind a sample's numbers."""
     for at, (q, seconds) in enumerate(sample.quantiles):
         if not (0 <= q <= 1 and 0 <= seconds <= MOST):
             yield f"quantiles[{at}]: {seconds:g} s at {q:g} cannot be"

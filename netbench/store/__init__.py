@@ -16,22 +16,17 @@ from msgspec.json import format as indented
 from netbench.errors import RunFolderError, cut
 from netbench.record import SCHEMA, RunInfo
 from netbench.record.checks import run_problem
-from netbench.store.output import file_problem, write_whole
-from netbench.store.records import LONGEST, LoadedRun, decoded, not_regular, reason_of
-from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable
+from netbench.store.output import file_problem as file_problem
+from netbench.store.output import write_whole as write_whole
+from netbench.store.records import LONGEST, decoded, not_regular, reason_of
+from netbench.store.records import LoadedRun as LoadedRun
+from netbench.store.writing import RAW as RAW
+from netbench.store.writing import RECORDS as RECORDS
+from netbench.store.writing import RUN as RUN
+from netbench.store.writing import RunFolder as RunFolder
+from netbench.store.writing import check_writable as check_writable
 from netbench.system.files import NotRegular, check_regular, open_regular, read_regular
 from netbench.units import escaped
-
-__all__ = [
-    "RAW",
-    "RECORDS",
-    "RUN",
-    "LoadedRun",
-    "RunFolder",
-    "check_writable",
-    "file_problem",
-    "write_whole",
-]
 
 SUMMARY: Final = "summary.json"
 _LARGEST: Final = 1 << 26  # bytes of `run.json` or `summary.json` at most
@@ -71,7 +66,6 @@ def load(path: Path) -> LoadedRun:
 
 
 def _content(path: Path, hint: str) -> bytes:
-    """Return the content of a folder's `run.json`; errors as `load`."""
     try:
         if not path.exists():
             raise RunFolderError(f"{path} does not exist", hint=hint)
@@ -141,7 +135,6 @@ def _listed(path: Path) -> ListedRun:
 
 
 def _lead(path: Path) -> str | None:
-    """Return the outcome in the run's last report; None if that cannot be read."""
     try:
         lead = standing(path).get("lead")
     except (OSError, ValueError):

@@ -47,7 +47,6 @@ def _is(descriptor: int, found: os.stat_result) -> bool:
 
 
 def _put(descriptor: int, content: bytes) -> None:
-    """Write all of it and close."""
     with os.fdopen(descriptor, "wb", closefd=True) as file:
         os.set_blocking(descriptor, True)
         file.write(content)

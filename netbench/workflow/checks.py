@@ -116,7 +116,6 @@ def _tool(name: str) -> CheckRow:
 
 
 def _plugins() -> CheckRow:
-    """Look for the folders that `cni:` takes plug-ins from."""
     folders = (os.environ.get("CNI_PATH") or CNI_PATH).split(":")
     found = [folder for folder in folders if folder and (File(folder) / "bridge").is_file()]
     if found:
@@ -161,7 +160,6 @@ def _open(engine: str) -> Iterator[DriverRow]:
 
 
 def _tried_driver(engine: Engine, driver: Driver) -> DriverRow:
-    """Return a driver's row; whether it can run is found by trying."""
     try:
         reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
     except EngineError as exc:

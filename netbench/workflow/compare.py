@@ -107,7 +107,6 @@ def _letter(number: int) -> str:
 
 
 def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
-    """Return what is wrong with folders and labels as they were given."""
     problems = []
     if not _LEAST <= len(named) <= _MOST:
         problems.append(f"compare takes {_LEAST} to {_MOST} run folders, not {len(named)}")
@@ -148,7 +147,6 @@ def _near(pattern: str) -> str:
 
 
 def _check_common(runs: Mapping[str, LoadedRun]) -> None:
-    """Raise `ConfigurationError` where a run has no cell in common with the first."""
     first, *others = ((label, run.info.plan.cells) for label, run in runs.items())
     problems = [
         f"{first[0]} and {label} have no cell in common: {first[0]} has {_cells(first[1])}; "
@@ -161,7 +159,6 @@ def _check_common(runs: Mapping[str, LoadedRun]) -> None:
 
 
 def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
-    """Return the budgets between the runs; raise with everything that is wrong with them."""
     problems: list[str] = []
     scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
     found = read_budgets(require, scope, problems)

@@ -140,7 +140,6 @@ def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
 
 
 def _remove_leftovers(engine: Engine, run: str, observer: Observer) -> None:
-    """Remove whatever still carries this run's label."""
     try:
         for thing in engine.owned(run):
             if thing.kind in ("container", "network"):
@@ -167,7 +166,6 @@ def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
 
 
 def _login() -> str | None:
-    """Return the address of this machine by which the user has logged in."""
     words = os.environ.get("SSH_CONNECTION", "").split()
     return words[2] if len(words) == 4 else None  # noqa: PLR2004 -- two addresses, two ports
 
@@ -213,7 +211,6 @@ def _unfit(host: EndpointFacts, link: Link, instead: str) -> Iterator[str]:
 
 
 def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]:
-    """Return what the host and its user need a link for."""
     routes = [r for r in host.routes if r.link == link.name and r.destination in _DEFAULTS]
     if routes:
         via = f" by {routes[0].gateway}" if routes[0].gateway else ""
@@ -226,7 +223,6 @@ def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]
 
 
 def _instead(host: EndpointFacts, login: str | None) -> str:
-    """Return which interfaces could serve, in words."""
     free = [
         link.name
         for link in host.links

@@ -179,7 +179,6 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
 
 
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
-    """Return a run with these budgets in place of its own, where there are any."""
     problems: list[str] = []
     budgets = read_budgets(require, scope_of(info.plan), problems)
     if problems:

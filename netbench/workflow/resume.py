@@ -101,7 +101,6 @@ def _go_on(
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
-    """Return what a run has come to, and how many of its records are set aside."""
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
@@ -199,7 +198,6 @@ def _spent(run: LoadedRun) -> float:
 
 
 def _words(resumed: Resumed) -> str:
-    """Return in one sentence how a run goes on."""
     blocks, seconds = resumed.extended_blocks, resumed.extended_time
     added = [f"{blocks} block{'s' * (blocks > 1)}"] if blocks else []
     added += [duration(seconds)] if seconds else []
@@ -237,7 +235,6 @@ def _to_measure(plan: Plan, state: RunState) -> str:
 
 
 def _blocks(numbers: tuple[int, ...]) -> str:
-    """Return `block 3`, or `blocks 3, 5, 6 and 4 more`."""
     return f"block{'s' * (len(numbers) > 1)} {some(list(map(str, numbers)))}"
 
 

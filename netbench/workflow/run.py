@@ -71,7 +71,6 @@ class Journal:
         self.info = replace(self.info, notes=(*self.info.notes, text))
 
     def _beside(self, run: str, block: int) -> None:
-        """Note that another netbench was at work."""
         seen = {other.id: other.blocks for other in self.info.others}
         if run not in seen:
             here = f"another netbench (run {run}) is at work here"

@@ -188,7 +188,6 @@ def _verified(
 
 
 def _announce_lan(engine: Engine, drivers: Sequence[Driver], observer: Observer) -> None:
-    """Say what is made on the engine's host for the emulated LAN, where one will be."""
     if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
         try:
             observer.say(engine.lan().done)

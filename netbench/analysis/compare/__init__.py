@@ -129,7 +129,6 @@ def _pairing(
 
 
 def _machine(left: Measured, right: Measured) -> Iterator[MachineState]:
-    """Yield what the sentinel read of the machine in both runs."""
     for placement in Placement:
         if placement in left.readings and placement in right.readings:
             unit = PER_SECOND if placement is Placement.SAME else BITS_PER_SECOND
@@ -259,7 +258,6 @@ def _withheld(owed: Matched, accept: Sequence[str]) -> str:
 
 
 def _evidence(owed: Matched, terms: BudgetCriteria) -> Evidence:
-    """Return what both samples show on the scale that is judged."""
     left, right = owed.samples
     own, other, factor = left.effects, right.effects, 1.0
     if not terms.logarithmic:
@@ -290,7 +288,6 @@ def _scaled(size: float, terms: BudgetCriteria, left: Drawn) -> float:
 
 
 def _gap(terms: BudgetCriteria, left: Drawn, right: Drawn) -> float:
-    """Return the gap between groups of a run's values on the scale that is judged; 0 for none."""
     least = math.log1p(terms.margin)
     if terms.logarithmic:
         return max(group_gap(side.effects, (side.effects,), least) for side in (left, right))
