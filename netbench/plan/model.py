@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
+from typing import Any
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError, cut
@@ -114,15 +115,9 @@ class Plan:
         measured = dict.fromkeys((name, placement) for name, _, placement in self.kinds)
         probes = {name: self.probes[name] for name, _ in measured}
         return PlanSummary(
-            suite=self.suite,
+            **_alike(self),
             drivers=tuple(driver.name for driver in self.drivers),
-            baseline=self.baseline,
             cells=self.cells,
-            blocks=self.blocks,
-            cap=self.cap,
-            max_time=self.max_time,
-            seed=self.seed,
-            margin=self.margin,
             placements=tuple(
                 PlacementCpus(placement.value, pair.client, pair.server)
                 for placement, pair in sorted(self.cpus.items())
@@ -136,13 +131,6 @@ class Plan:
                 (name, at.value) for name, at in measured if (name, at) in self.secondary
             ),
             limits=tuple((name, at.value, most) for (name, at), most in self.limits.items()),
-            require=self.require,
-            allow_undecided=self.allow_undecided,
-            published=self.published,
-            adaptive=self.adaptive,
-            precision=self.precision,
-            least=self.least,
-            unhurried=self.unhurried,
             conflists=tuple(
                 (driver.name, sha256(network.conflist.encode()).hexdigest())
                 for driver in self.drivers
@@ -219,29 +207,23 @@ def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
     _, impossible, _ = place("auto", missing, topology)
     reason = "this machine did not offer it when the run began"
     return Plan(
-        suite=kept.suite,
+        **_alike(kept),
         drivers=drivers,
-        baseline=kept.baseline,
         kinds=tuple((cell.probe, cell.path, cell.placement) for cell in own),
         probes=probes,
         secondary=frozenset((name, Placement(at)) for name, at in kept.secondary),
         limits={(name, Placement(at)): most for name, at, most in kept.limits},
-        blocks=kept.blocks,
-        cap=kept.cap,
-        max_time=kept.max_time,
-        seed=kept.seed,
-        margin=kept.margin,
         cpus=cpus,
         impossible={placement: impossible.get(placement, reason) for placement in missing},
         cc=kept.congestion_control,
-        require=kept.require,
-        allow_undecided=kept.allow_undecided,
-        published=kept.published,
-        adaptive=kept.adaptive,
-        precision=kept.precision,
-        least=kept.least,
-        unhurried=kept.unhurried,
     )
+
+
+def _alike(plan: Plan | PlanSummary) -> dict[str, Any]:
+    """Return the fields that a plan and what is kept of it have in common."""
+    others = {"drivers", "probes", "secondary", "limits"}  # of the same name and another type
+    names = {one.name for one in fields(Plan)} & {one.name for one in fields(PlanSummary)} - others
+    return {name: getattr(plan, name) for name in names}
 
 
 def _drivers(kept: PlanSummary, problems: list[str]) -> tuple[Driver, ...]:

@@ -9,8 +9,14 @@ from typing import Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
-from netbench.plan.suite_tables import read_drivers, read_published
-from netbench.plan.toml_tables import TomlFile, TomlTable, is_positive, whole
+from netbench.plan.suite_tables import (
+    TomlFile,
+    TomlTable,
+    is_positive,
+    read_drivers,
+    read_published,
+    whole,
+)
 from netbench.probes import PROBES, AnyProbe, ControlPlane
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
@@ -189,9 +195,9 @@ def _cells(
     broken = [name for name in top.inner("probes").values if name not in probes]
     for table in top.tables("cell"):
         table.check_keys(_CELL)
-        wanted = f"must be one of {', '.join(probes)}"
-        # What is wrong with a probe has been noted where it stands.
-        name = table.take("probe", None, lambda v: v in [*probes, *broken], wanted)
+        name = table.values.get("probe")
+        if name not in broken:  # what is wrong with those has been noted where they stand
+            name = table.one_of("probe", None, list(probes))
         placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
         weight = _weight(table)
         if (name, placement) in found and table.right:
@@ -207,9 +213,7 @@ def _placement(table: TomlTable, *, engine: bool) -> Placement:
         wanted = "is none: the engine's own work cannot be pinned"
         table.take("placement", Placement.NONE, [Placement.NONE].__contains__, wanted)
         return Placement.NONE
-    wanted = f"must be one of {', '.join(Placement)}"
-    usual = Placement.CROSS
-    return Placement(table.take("placement", usual, list(Placement).__contains__, wanted))
+    return Placement(table.one_of("placement", Placement.CROSS, list(Placement)))
 
 
 def _weight(table: TomlTable) -> tuple[bool, int | None]:
