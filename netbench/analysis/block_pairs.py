@@ -122,10 +122,7 @@ def both(observed: Observed | None, driver: str, *, positive: bool = True) -> Ar
 
 
 def joined(driver: ArmValues, baseline: ArmValues) -> Pairs:
-    """Return the blocks in which both have a value.
-
-    Both are of one attempt at the block; of several, the earliest that has both counts.
-    """
+    """Return the blocks in which both have a value, of the earliest attempt that has both."""
     places: dict[int, tuple[int, int]] = {}
     for place in driver:
         if place in baseline:

@@ -62,10 +62,7 @@ def interval(deltas: Floats, looks: Looks, share: float) -> Interval:
 
 
 def multiplier(n: int, looks: Looks, share: float) -> float | None:
-    """Return the half-width of `interval` in standard errors s / sqrt(n), None if unbounded.
-
-    Beyond `looks.cap` that of the extension alone, which the planned interval may narrow.
-    """
+    """Return the half-width of `interval` in standard errors s / sqrt(n), None if unbounded."""
     if n > looks.cap:
         return tau(n, EXTENSION * share)
     if n < max(2, looks.first):

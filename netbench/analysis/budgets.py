@@ -127,10 +127,7 @@ def kept(results: Iterable[BudgetResult], *, allow_undecided: bool) -> bool:
 
 
 def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
-    """Return the cells that budgets still need: driver's, reference's, and the baseline's for A/A.
-
-    For an adaptive run: empty once every budget is decided.
-    """
+    """Return the cells that budgets still need, of driver, reference, and baseline for A/A."""
     return frozenset(
         Cell(driver, Path(result.path), result.probe, result.placement)
         for result in results

@@ -7,15 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from netbench.analysis.block_pairs import (
-    Key,
-    Observed,
-    Pairs,
-    arm,
-    both,
-    joined,
-    position,
-)
+from netbench.analysis.block_pairs import Key, Observed, Pairs, arm, both, joined, position
 from netbench.analysis.boundary import Looks, decided_sign, first_decision, interval
 from netbench.analysis.frame import Frames
 from netbench.analysis.gates import GATES, ContrastEvidence, group_gap, reach
@@ -211,10 +203,7 @@ def evidence_of(
     looks: Looks,
     share: float,
 ) -> ContrastEvidence:
-    """Return what the blocks of one run say of a driver beside the baseline.
-
-    `null` is the A/A interval, `share` that of the error rate.
-    """
+    """Return what one run's blocks say; `null` is its A/A interval, `share` of the error rate."""
     deltas = pairs.logs
     sign = decided_sign(deltas, looks, share)
     logs = deltas, np.log(pairs.driver), np.log(pairs.baseline)

@@ -1,7 +1,4 @@
-"""One pass over the records, keeping only what a report shows of them.
-
-A run may hold a hundred thousand records; what is kept does not grow with that, except for counts.
-"""
+"""One pass over the records, keeping what a report shows: no more for a hundred thousand."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

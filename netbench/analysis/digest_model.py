@@ -185,10 +185,9 @@ class FailureReason:
 
 @dataclass(frozen=True, slots=True)
 class CpuMeans:
-    """Where the CPU time of one driver in one cell went: means over its trials, in CPUs.
+    """Where the CPU time of one driver in one cell went, in CPUs; None for what was not read.
 
-    Means, not medians, so that the parts add up: busy = client + server + rest. None for what was
-    not read.
+    Means over its trials, not medians, so that the parts add up: busy = client + server + rest.
     """
 
     driver: str

@@ -1,8 +1,4 @@
-"""Published comparisons beside measured ones: which way each points.
-
-There is no verdict on a published number: other machines, kernels and tools. Only the direction is
-judged, if this run has decided one.
-"""
+"""Published comparisons beside measured ones: only the directions, for all else differs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -100,10 +100,7 @@ def _others(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
 
 
 def _neighbour(trials: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield who else worked: idle windows that were busy, or that changed by a step.
-
-    Every block has one idle window; its figure stands in each of the block's records.
-    """
+    """Yield who else worked, by each block's idle window: busy ones, or a step between them."""
     found: dict[int, float] = {}
     for trial in sorted(trials, key=lambda trial: trial.block):
         if trial.idle_busy is not None:
@@ -132,10 +129,7 @@ def _neighbour(trials: Iterable[Trial]) -> Iterator[QualityWarning]:
 
 
 def _step(idle: Floats) -> int | None:
-    """Return the index from which all windows lie beyond all before, None if there is none.
-
-    Two windows on each side at least, `_FEWEST` in all: one odd window is no step.
-    """
+    """Return the index from which all windows lie beyond all before; two at least on each side."""
     if len(idle) < _FEWEST:
         return None
     highest, lowest = np.maximum.accumulate(idle)[:-1], np.minimum.accumulate(idle)[:-1]
@@ -163,11 +157,7 @@ def _sentinel(samples: list[Trial]) -> Iterator[QualityWarning]:
 
 
 def readings(trials: Iterable[Trial]) -> tuple[SentinelPoint, ...]:
-    """Return every usable reading, by time from the run's first one.
-
-    All sessions of a probe in one block share its readings; each stands here once, with the first
-    of their records.
-    """
+    """Return every usable reading once, with its time since the first, and its first record."""
     found = sorted(
         (reading.at, trial.cell.placement, reading.value, trial.record, -number, trial.cell.driver)
         for trial in trials

@@ -127,10 +127,7 @@ def _last(info: RunInfo, plan: Spans, found: Mapping[int, AbstractSet[Slot]]) ->
 
 
 def _until(plan: Spans, last: int) -> Iterator[tuple[int, int, frozenset[Slot]]]:
-    """Yield the spans of equal blocks up to the last one, with what each block holds.
-
-    A run ends with the first block that holds nothing.
-    """
+    """Yield the spans of equal blocks up to the last, or to the first block that holds nothing."""
     ends = [*(first - 1 for first, _ in plan[1:]), last]
     for (first, slots), end in zip(plan, ends, strict=True):
         if not slots or first > last:

@@ -287,10 +287,7 @@ class Analysis:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that the run calls for: 1 where a budget is not kept, before 3.
-
-        It is 3 where something failed, is not possible here, or is missing although planned.
-        """
+        """The exit code: 1 if a budget is not kept, else 3 if something failed or is missing."""
         if not self.budgets_kept:
             return NOT_KEPT
         return INCOMPLETE if self.missing else self.tally.exit_code

@@ -47,10 +47,8 @@ def analyse(
 ) -> Analysis:
     """Judge a run by METHOD's rules.
 
-    `records` is read once, in any order, and only its numbers are kept; or a collector has them.
-    `damage` is what else was there; it may grow until the last record is read.
-    Contrasts compare a driver with both baseline arms block by block; each of the m primary
-    contrasts gets 0.05 / m of the error rate.
+    `records` is read once, in any order, or a collector has them. `damage` is what else was there;
+    it may grow until the last record is read.
     """
     return judged(info, framed(info.plan, records), damage)
 

@@ -79,11 +79,7 @@ def incomplete(
 ) -> tuple[QualityWarning, ...]:
     """Return a warning with the reasons if blocks up to `until` gave a contrast no value.
 
-    Args:
-        trials: those of its cell, whichever the driver.
-        compared: blocks with a value of both.
-        drivers: the driver and its baseline.
-        until: the last block that it ran in.
+    `trials` are those of its cell, `compared` the blocks with a value of both `drivers`.
     """
     blocks = {trial.block for trial in trials if trial.block <= until}
     lost = blocks.difference(compared)

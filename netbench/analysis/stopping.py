@@ -70,11 +70,7 @@ def forecasts(
 
 
 def blocks_needed(deviation: float, half_width: float, alpha: float, plan: PlanSummary) -> int:
-    """Return the smallest number of blocks whose interval is no wider, at most `FARTHEST`.
-
-    More blocks than the plan's cap are those of an extended run, which has a fifth of the error
-    rate left.
-    """
+    """Return the smallest number of blocks whose interval is no wider, at most `FARTHEST`."""
 
     def wide(n: int) -> bool:
         width = multiplier(n, multiplicity.looks(plan, n), alpha)
@@ -133,11 +129,7 @@ class RunningJudge:
         return Ruling(tuple(settled), tuple(left))
 
     def _needed(self, frames: Frames, block: int) -> frozenset[Cell]:
-        """Return the cells that budgets keep in the run.
-
-        Where a budget needs the baseline's cell alone, the others stay with it: without any of
-        them it would not run.
-        """
+        """Return the cells that budgets keep; the baseline's would not run without any other's."""
         results = judge_budgets(self._plan, frames)
         bearing = [one for one in results if one.blocks or block < self._plan.least]
         found = awaited(bearing, self._plan.baseline)

@@ -1,7 +1,4 @@
-"""A run as pandas frames with a fixed set of columns, for further computing.
-
-A number that is not there is missing (NaN), never a zero.
-"""
+"""A run as pandas frames with fixed columns; a number that is not there is NaN, never 0."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -48,11 +45,7 @@ CELLS: Final = {
 
 
 def trials(info: RunInfo, records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row for each session or trial and metric, in the order of the records.
-
-    A record that gave no number has one row: `metric`, `unit` and `value` are missing, and `reason`
-    says why.
-    """
+    """Return one row for each record and metric; for one without numbers one with `reason`."""
     frames = framed(info.plan, records)
     points = grouped((point.record, point) for point in frames.points)
     rows = [

@@ -1,7 +1,4 @@
-"""Drivers as the user names them: `bridge:user@mtu=9000`, `plugin:weave`, `cni:FILE`.
-
-A CNI network configuration list is read and checked before anything is made.
-"""
+"""Drivers as the user names them: `bridge:user@mtu=9000`, `plugin:weave`, `cni:FILE`, checked."""
 
 import json
 import os
@@ -10,16 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from netbench.drivers import (
-    DRIVERS,
-    Driver,
-    PathClaim,
-    cni,
-    full_name,
-    plugin,
-    unknown,
-    varied,
-)
+from netbench.drivers import DRIVERS, Driver, PathClaim, cni, full_name, plugin, unknown, varied
 from netbench.errors import ConfigurationError
 from netbench.spec import CNI_PATH, USUAL_MTU, VXLAN_HEADERS, Via
 from netbench.spec import Path as TrafficPath
@@ -53,10 +41,7 @@ def parse_drivers(text: str, problems: list[str]) -> tuple[Driver, ...]:
 
 
 def driver_named(text: str) -> Driver:
-    """Return the driver of `NAME[:MODE][@key=value[+key=value]]`.
-
-    Raises ConfigurationError with everything that is wrong with it.
-    """
+    """Return the driver of `NAME[:MODE][@key=value[+key=value]]`, or raise ConfigurationError."""
     return driver_with(*split_name(text))
 
 

@@ -46,10 +46,7 @@ class BlockPlan:
         return tuple(tuple(group) for _, group in groupby(self.steps, key=attrgetter("place")))
 
     def without(self, settled: Container[Cell], baseline: str) -> "BlockPlan":
-        """Return what is left of it without the cells that are settled, in the same order.
-
-        An arm that no step needs is not brought up.
-        """
+        """Return what is left of it without settled cells, and arms that no step needs."""
         cells = frozenset(_remaining([step.cell for step in self.steps], settled, baseline))
         kept = [step for step in self.steps if step.cell in cells]
         used = {step.arm for step in kept}
@@ -109,10 +106,7 @@ def round_order(
 
 
 def _remaining(cells: Collection[Cell], gone: Container[Cell], baseline: str) -> list[Cell]:
-    """Return a block's cells without those that are gone.
-
-    The baseline goes from a place in which no driver is left to be compared with it.
-    """
+    """Return a block's cells; the baseline goes from a place that has no other driver left."""
     left = [cell for cell in cells if cell not in gone]
     compared, needed = (
         {cell.place for cell in some if cell.driver != baseline} for some in (cells, left)

@@ -66,11 +66,7 @@ def build(request: Request, topology: CpuTopology) -> Plan:
 
 
 def parse(options: Options, *more_problems: str) -> Request:
-    """Return the request.
-
-    Raises ConfigurationError with every problem in the order of the options, then those that were
-    found elsewhere.
-    """
+    """Return the request; ConfigurationError with every problem, those found elsewhere last."""
     return _Parser(options).request(more_problems)
 
 

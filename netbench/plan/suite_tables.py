@@ -21,7 +21,7 @@ _OPTIONS: Final = "options"  # key of the options of the engine's own, `-o` on i
 _TEXTS: Final = ("source", "url", "conditions")
 _CELL: Final = ("path", "probe", "placement")
 _KEYS: Final = {
-    *(*_TEXTS, *_CELL, "driver", "baseline", "metric", "ratio", "direction", "comparable", "why"),
+    *(*_TEXTS, *_CELL, "driver", "baseline", "metric", "ratio", "direction", "comparable", "why")
 }
 _DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
 _HEADER: Final = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")

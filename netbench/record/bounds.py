@@ -1,8 +1,4 @@
-"""How long a text of a run folder may be: what is longer is cut, and says how long it was.
-
-Tools, kernels and engines print what they like, and folders come from elsewhere: no page, and no
-line of the records, grows with that.
-"""
+"""How long a text of a run folder may be; what is longer is cut, and says how long it was."""
 
 from typing import Final, TypeVar
 

@@ -10,15 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from netbench.errors import cut
-from netbench.record import (
-    METRICS,
-    FactValue,
-    Measurement,
-    PlanSummary,
-    Record,
-    RunInfo,
-    Sample,
-)
+from netbench.record import METRICS, FactValue, Measurement, PlanSummary, Record, RunInfo, Sample
 from netbench.record.bounds import SHOWN
 from netbench.record.histogram import PER_OCTAVE
 from netbench.units import numbered

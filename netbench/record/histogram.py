@@ -31,11 +31,7 @@ def histogram_of(times: ArrayLike) -> Histogram:
 
 
 def rank_bucket(histogram: Histogram, rank: int) -> int:
-    """Return the bucket that holds the `rank`-th smallest time, counted from 1.
-
-    Raises:
-        ValueError: it counts fewer.
-    """
+    """Return the bucket of the `rank`-th smallest time, from 1; ValueError if it counts fewer."""
     below = 0
     for bucket, count in histogram:
         below += count

@@ -46,12 +46,7 @@ class ListedRun:
 
 
 def load(path: Path) -> LoadedRun:
-    """Open a run folder to read it.
-
-    Raises:
-        RunFolderError: missing, empty, not a run, damaged, or written by another schema; or there
-            is something else in place of one of its files.
-    """
+    """Open a run folder to read it; RunFolderError if it is none, damaged, or of another schema."""
     hint = "`netbench runs` lists the run folders there are"
     try:
         text = _content(path, hint)
@@ -145,10 +140,7 @@ def _lead(path: Path) -> str | None:
 def standing(path: Path) -> dict[str, Any]:
     """Return the document of a run's last report, unchecked; empty if it is no object.
 
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: it cannot be read.
-        ValueError: it is no JSON.
+    Raises OSError if it is not there or unreadable, ValueError if it is no JSON.
     """
     try:
         document: Any = json.loads(read_regular(path / SUMMARY, _LARGEST))

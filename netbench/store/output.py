@@ -16,11 +16,8 @@ _HINT: Final = "make room, or name another place"
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file and return its path; readers see the old one or the new one, never a part.
 
-    A link is followed. What is no regular file (a device, a pipe, or whatever standard output
-    is) is written to as it is and stays.
-
-    Raises:
-        RunFolderError: it cannot be written, or is a directory.
+    A link is followed. What is no regular file (a device, a pipe, standard output) is written to as
+    it is. RunFolderError if it cannot be written, or is a directory.
     """
     try:
         found = path.stat()

@@ -93,9 +93,7 @@ class LoadedRun:
         """Yield every readable record in the order it was written, one at a time.
 
         Left out are those of a block that was cut off and, when the run was resumed, measured anew.
-
-        Raises:
-            RunFolderError: what is there in place of the records is no regular file.
+        RunFolderError if there is no regular file in place of the records.
         """
         self.reading.clear()
         check = RecordCheck(self.info.plan)

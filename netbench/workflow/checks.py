@@ -135,12 +135,7 @@ def _cores() -> CheckRow:
 
 
 def possible_drivers(kind: str, options: EngineOptions, observer: Observer) -> DriversDocument:
-    """Return every driver with what it is, and whether it can run here.
-
-    Raises:
-        EngineUnavailable: there is no engine to ask.
-        EngineLost: it went away meanwhile.
-    """
+    """Return every driver, and whether it can run here; errors of the engine as they come."""
     run = f"list{secrets.token_hex(3)}"
     live = open_engine(kind, run, options)
     try:

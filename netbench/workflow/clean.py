@@ -35,10 +35,7 @@ def clean_up(
     """List what is left of earlier runs, and remove it unless `dry_run`.
 
     What a netbench that still runs has made is left, unless `force`; probe images are a cache and
-    stay, unless `images`.
-
-    Raises:
-        EngineUnavailable: the engine of a context that was named cannot be used.
+    stay, unless `images`. EngineUnavailable if the engine of a named context cannot be used.
     """
     # Before the engine is opened, which may take a folder of its own.
     found = _of_this_machine()

@@ -37,9 +37,7 @@ def compare_folders(
 ) -> tuple[RunComparison, Path, int]:
     """Compare runs and write the page; return the result, the page's path and the exit code.
 
-    Raises:
-        ConfigurationError: with everything that is wrong.
-        RunFolderError: a folder cannot be read, or the page not be written.
+    ConfigurationError has everything that is wrong, RunFolderError what cannot be read or written.
     """
     if output is not None and (problem := file_problem(output)):
         raise ConfigurationError(f"--output: {problem}")
@@ -60,10 +58,7 @@ def compare_folders(
 
 
 def _exit_code(result: RunComparison) -> int:
-    """Return 1 where a budget is not kept, else 3 where something could not be compared, else 0.
-
-    So it is where records are missing that a run was to have.
-    """
+    """Return 1 where a budget is not kept, 3 where a record or a comparison is missing, else 0."""
     if not result.budgets_kept:
         return NOT_KEPT
     missing = any(run.analysis.missing for run in result.runs) or any(

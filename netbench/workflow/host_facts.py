@@ -168,10 +168,7 @@ def _addresses(link: Link, host: EndpointFacts) -> Iterator[IPv4Address | IPv6Ad
 
 
 def _stand_ins(used: Container[str]) -> tuple[Iterator[str], Iterator[str], Iterator[str]]:
-    """Return IPv4, IPv6 and MAC addresses reserved for documentation, without end.
-
-    Left out are those that the site uses all the same.
-    """
+    """Return unused IPv4, IPv6 and MAC addresses reserved for documentation, without end."""
     v4 = (a for block in _DOCUMENTATION for a in map(str, block.hosts()) if a not in used)
     v6 = (a for number in range(1, 1 << 16) if (a := f"2001:db8::{number:x}") not in used)
     macs = (f"00:00:5e:00:53:{number:02x}" for number in range(1, 256))

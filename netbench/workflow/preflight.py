@@ -93,10 +93,7 @@ def taken_down(
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Raise `EngineUnavailable` for an engine that fails before the first trial.
-
-    `EngineLost` stays what it is.
-    """
+    """Raise `EngineUnavailable` for an `EngineError` before the first trial."""
     try:
         yield
     except EngineError as exc:
@@ -150,12 +147,7 @@ def _remove_leftovers(engine: Engine, run: str, observer: Observer) -> None:
 
 
 def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
-    """Refuse a parent that cannot serve, or should not, if one is named. The engine is prepared.
-
-    Raises:
-        ConfigurationError: with everything that speaks against the link.
-        FactError: the host's links cannot be read.
-    """
+    """Raise ConfigurationError with all that speaks against a parent, if one is named."""
     if name is None:
         return
     login = _login() if engine.local else None

@@ -62,11 +62,7 @@ def report_run(
 
     `ending` is that of a run that has just been measured; `require` are budgets in place of the
     run's own; `adr` asks for a decision record, too, and `picture` for the answer as a picture.
-
-    Raises:
-        ConfigurationError: with everything that is wrong with the budgets, or there is a decision
-            record already.
-        RunFolderError: the folder cannot be read or written.
+    ConfigurationError has what is wrong with those, RunFolderError what the folder does not allow.
     """
     run = load(path)
     if adr and (path / DECISION).exists():
@@ -147,17 +143,9 @@ def _is_row(value: object) -> bool:
 
 
 def _pictures(
-    folder: RunFolder,
-    info: RunInfo,
-    analysis: Analysis,
-    digest: Digest,
-    name: Callable[[str], str],
+    folder: RunFolder, info: RunInfo, analysis: Analysis, digest: Digest, name: Callable[[str], str]
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Write the answer as SVG, and as PNG where that is possible; return what was written, or why.
-
-    Raises:
-        RunFolderError: the folder cannot be written.
-    """
+    """Write the answer as SVG, and as PNG if possible; return what was written, or why not."""
     drawn = report.answer_picture(info, analysis, digest)
     svg = folder.write(name(report.PICTURE), drawn)
     try:

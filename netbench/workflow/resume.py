@@ -33,13 +33,8 @@ def resume(
     """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
     Returns how it ended; None if it had ended before, no record of it is missing, and nothing that
-    is asked for extends it. Blocks of which records got lost are measured anew as a whole. `force`
-    goes on although the machine is not as it was.
-
-    Raises:
-        ConfigurationError: with everything that is not as it was when the run began.
-        EngineUnavailable: nothing can be measured.
-        RunFolderError: another netbench measures into it, or it is read-only.
+    is asked for extends it. Blocks of which records got lost are measured anew as a whole.
+    ConfigurationError has all that is not as it was when the run began, unless `force`.
     """
     info, asked = run.info, dict(options.asked)
     extended = any(asks_to_extend(*one) for one in asked.items())

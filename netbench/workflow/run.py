@@ -91,13 +91,7 @@ def measure(
     observer: Observer = SILENT,
     opener: Opener = open_engine,
 ) -> tuple[Path, Ending]:
-    """Run; return the run folder and how the run ended. Errors before it are raised.
-
-    Raises:
-        ConfigurationError: with every mistake.
-        EngineUnavailable: nothing can be measured.
-        RunFolderError: the run folder cannot be written any more.
-    """
+    """Run; return the run folder and how the run ended. Errors before it are raised."""
     unwritable = check_writable(options.output)
     request = parse(plan_options, *([f"--output: {unwritable}"] if unwritable else []))
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
@@ -148,10 +142,7 @@ def carry_on(
     state: RunState,
     kept: Kept,
 ) -> Ending:
-    """Run what is left of the plan, store every record, return how it ended.
-
-    `kept` gets the pairs that stay up, if any are wanted.
-    """
+    """Run what is left of the plan; return how it ended. `kept` gets the pairs that stay up."""
     began = time.monotonic()
     journal = Journal(folder, info, observer)
     reader, sentinel = choose_reader(engine), choose_sentinel(engine)

@@ -42,11 +42,7 @@ def verify_drivers(
 ) -> tuple[VerifyDocument, list[Verified | NotVerified]]:
     """Verify drivers one after another, all known ones where none is named.
 
-    `in_use` allows a parent that carries the default route.
-
-    Raises:
-        ConfigurationError: with every mistake in the list, or what speaks against the parent.
-        EngineUnavailable: there is no engine, or endpoints have no tool to connect with.
+    `in_use` allows a parent that carries the default route. Errors as `inspect_driver`.
     """
     chosen = tuple(DRIVERS.values()) if drivers is None else _named(drivers)
     with _opened("verify", kind, options, observer) as (engine, done):
@@ -65,10 +61,7 @@ def inspect_driver(
 ) -> InspectDocument:
     """Bring a driver's pair up, on every path that it has, and return all that is seen of it.
 
-    Raises:
-        ConfigurationError: not exactly one known driver, or what speaks against the parent.
-        EngineUnavailable: there is no engine.
-        EngineError: the pair cannot be made.
+    ConfigurationError has what is wrong with the driver or the parent; EngineError, no pair.
     """
     (driver,) = _named(text, most=1)
     with _opened("inspect", kind, options, observer) as (engine, _):
@@ -207,10 +200,7 @@ def _outcome(seen: Verified | NotVerified) -> str:
 
 
 def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
-    """Return 4 where no driver could be looked at, 3 where anything is not as promised, else 0.
-
-    A driver that is not possible here counts only if it is among those `named` by the user.
-    """
+    """Return 4 if no driver could be seen, 3 if one is not as promised (or possible, if `named`)."""
     absent = [one for one in found if isinstance(one, NotVerified)]
     if len(absent) == len(found):
         return EngineUnavailable.exit_code

@@ -1,8 +1,4 @@
-"""From run folders' records to a comparison: each run beside the first.
-
-What is compared is one driver in one cell, in two runs. Blocks of two runs are no pairs, so that
-everything here is a statistic of independent samples.
-"""
+"""Runs compared: each beside the first, as independent samples, for their blocks are no pairs."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,16 +45,9 @@ _ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUI
 
 
 def measured(
-    label: str,
-    folder: str,
-    info: RunInfo,
-    records: Iterable[Record],
-    damage: Damage | None = None,
+    label: str, folder: str, info: RunInfo, records: Iterable[Record], damage: Damage | None = None
 ) -> Measured:
-    """Read a run's records once, and return what it is compared by.
-
-    `damage` is what else was there; it may grow until the last record is read.
-    """
+    """Read a run's records once, and what is wrong with them; return what it is compared by."""
     watcher, collector = Watcher(), Collector()
     for record in records:
         watcher.take(record)

@@ -137,10 +137,7 @@ def gives(measured: Measured, cell: Cell, metric: str) -> bool:
 
 
 def _farthest_null(left: Drawn, right: Drawn, alpha: float) -> tuple[str, Interval]:
-    """Return the A/A interval of a run, or of both runs' difference, that reaches farthest.
-
-    With it comes where it was seen, in words.
-    """
+    """Return the A/A interval that reaches farthest, of a run or between both, and which it is."""
     found = []
     for side in (left, right):
         only = max(len(side.nulls), MIN_BLOCKS)
