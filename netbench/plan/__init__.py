@@ -5,10 +5,10 @@ from netbench.plan.budget_scope import scope_of as scope_of
 from netbench.plan.budget_scope import scope_of_runs as scope_of_runs
 from netbench.plan.budgets import read_budgets as read_budgets
 from netbench.plan.drivers import parse_drivers as parse_drivers
-from netbench.plan.extend import Extension as Extension
-from netbench.plan.extend import asks_to_extend as asks_to_extend
-from netbench.plan.extend import read_extension as read_extension
+from netbench.plan.model import Extension as Extension
 from netbench.plan.model import Plan as Plan
+from netbench.plan.model import asks_to_extend as asks_to_extend
+from netbench.plan.model import read_extension as read_extension
 from netbench.plan.model import restore as restore
 from netbench.plan.order import BlockPlan as BlockPlan
 from netbench.plan.order import Step as Step

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import ClassVar
 
 from netbench.drivers import Closed, Driver, full_name
 from netbench.errors import ConfigurationError
@@ -17,6 +16,15 @@ _LISTED = 12  # cells that an error names
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetSubject:
+    """The left side of a budget between runs."""
+
+    run: str
+    driver: str
+    relative: bool  # whether it is the driver's ratio to the baseline of its own run
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetScope:
     """The cells of a run and what they measure."""
 
@@ -25,7 +33,9 @@ class BudgetScope:
     baseline: str  # the driver whose second arm is the A/A of every cell
     closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
     """Paths that a driver rules out by design, with the reason."""
-    bounded_by: ClassVar[str] = "a driver"  # what `references` are
+    labels: tuple[str, ...] = ()  # of several runs, in the order in which they were given
+    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
+    """The left sides that there may be between runs."""
 
     @property
     def drivers(self) -> tuple[str, ...]:
@@ -34,13 +44,13 @@ class BudgetScope:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What a bound may be taken from: a driver of the same run."""
-        return self.drivers
+        """What a bound may be taken from: another run, or else a driver."""
+        return self.labels or self.drivers
 
     @property
     def named(self) -> tuple[str, ...]:
-        """What an error names of the drivers that there are."""
-        return self.drivers
+        """The drivers as an error names them: without a run or a baseline."""
+        return tuple(dict.fromkeys(one.driver for one in self.subjects.values())) or self.drivers
 
     def subject(self, text: str) -> str:
         """Return the name that a budget's left side has in `cells`, be it there or not."""
@@ -120,31 +130,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetSubject:
-    """The left side of a budget between runs."""
-
-    run: str
-    driver: str
-    relative: bool  # whether it is the driver's ratio to the baseline of its own run
-
-
-@dataclass(frozen=True, slots=True)
 class RunsScope(BudgetScope):
     """The cells that runs have in common; a cell's driver is a subject, `kept.bridge/host`."""
-
-    labels: tuple[str, ...] = ()  # of the runs, in the order in which they were given
-    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
-    bounded_by: ClassVar[str] = "a run"
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """What a bound is taken from: another run."""
-        return self.labels
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """What an error names: the drivers, as they stand without a run or a baseline."""
-        return tuple(dict.fromkeys(subject.driver for subject in self.subjects.values()))
 
     def subject(self, text: str) -> str:
         """Return `[RUN.]DRIVER[/BASELINE]` with the driver's full name."""

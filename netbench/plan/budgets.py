@@ -208,7 +208,7 @@ class _Reader:
         reference, known = canonical(name), self._references
         if self._scope and known is not None and reference not in known:
             units = _spellings(left.metric) if scaled else ""
-            what = self._scope.bounded_by
+            what = "a run" if self._scope.labels else "a driver"
             expected = f"a unit of {left.metric} ({units}) or {what}" if units else what
             near = nearest(name, (*known, *units.split(", ")))
             if canonical(name.rpartition(".")[0]) in known:

@@ -11,8 +11,16 @@ from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, scope_of_cells
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
-from netbench.plan.extend import asks_to_extend, positive, whole_number
-from netbench.plan.model import DEFAULT_MARGIN, DEFAULT_PRECISION, Plan, cells_of, place
+from netbench.plan.model import (
+    DEFAULT_MARGIN,
+    DEFAULT_PRECISION,
+    Plan,
+    asks_to_extend,
+    cells_of,
+    place,
+    positive,
+    whole_number,
+)
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
 from netbench.record import Budget

@@ -149,9 +149,8 @@ def _blocks(top: TomlTable) -> tuple[int, int]:
 
 
 def _max_time(top: TomlTable) -> float | None:
-    given = top.take(
-        "max_time", None, lambda v: v is None or is_positive(v), "is a number of seconds above 0"
-    )
+    wanted = "is a number of seconds above 0"
+    given = top.take("max_time", None, lambda v: v is None or is_positive(v), wanted)
     return None if given is None else float(given)
 
 

@@ -24,7 +24,7 @@ from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
-from netbench.record.bounds import bounded
+from netbench.record.checks import bounded
 from netbench.spec import Role
 from netbench.store.output import name_problem, write_whole
 from netbench.system.files import check_regular

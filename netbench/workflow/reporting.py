@@ -130,16 +130,14 @@ def recounted(document: Mapping[str, Any]) -> int:
     counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for part in ("cells", "baseline_again"):
         rows = document.get(part)
-        for row in filter(_is_row, rows if isinstance(rows, list) else ()):
+        for row in rows if isinstance(rows, list) else ():
+            if not isinstance(row, dict):
+                continue
             place = (part, *(str(row.get(key)) for key in _PLACE))
             numbers = [row.get(key) for key in ("trials", "failures", "skips")]
             known = sum(number for number in numbers if isinstance(number, int))
             counts[place] = max(counts[place], known)
     return sum(counts.values())
-
-
-def _is_row(value: object) -> bool:
-    return isinstance(value, dict)
 
 
 def _pictures(

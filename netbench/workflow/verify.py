@@ -200,7 +200,7 @@ def _outcome(seen: Verified | NotVerified) -> str:
 
 
 def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
-    """Return 4 if no driver could be seen, 3 if one is not as promised (or possible, if `named`)."""
+    """Return 4 if no driver could be seen, 3 if one broke a promise (or failed, if `named`)."""
     absent = [one for one in found if isinstance(one, NotVerified)]
     if len(absent) == len(found):
         return EngineUnavailable.exit_code

@@ -9,7 +9,7 @@ from typing import Final
 
 from netbench.analysis.block_pairs import position
 from netbench.facts.registry import FACTS, FactDef, declared
-from netbench.probes import PROBES, AnyProbe
+from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, HopProof, Link, Record, RunInfo, Sample
 from netbench.spec import Placement, Role
 
@@ -104,7 +104,8 @@ def _tools(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
     kinds |= {probe.name: probe.kind for probe in info.plan.probes}
     users: defaultdict[str, list[str]] = defaultdict(list)
     for name, kind in kinds.items():
-        for tool in _tools_of(PROBES[kind]()) if kind in PROBES else ():
+        probe = PROBES[kind]() if kind in PROBES else None
+        for tool in {getattr(one, "tool", "") for one in (probe, getattr(probe, "load", None))}:
             users[tool].append(name)
     found: dict[tuple[str, Scope], FactValue] = {}
     for tool, version in info.tools:
@@ -112,11 +113,6 @@ def _tools(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
             found[f"helper.{tool}", Scope()] = version
         found |= {(f"tool.{tool}", Scope(probe=name)): version for name in users.get(tool, ())}
     return found
-
-
-def _tools_of(probe: AnyProbe) -> frozenset[str]:
-    load = getattr(probe, "load", None)
-    return frozenset(tool for tool in (probe.tool, load.tool if load else "") if tool)
 
 
 class Watcher:
