@@ -34,8 +34,7 @@ class Key(NamedTuple):
         return self[:3]
 
 
-Observed = Mapping[tuple[str, int], Sequence[TrialPoint]]
-"""The values of one key by driver and replica."""
+Observed = Mapping[tuple[str, int], Sequence[TrialPoint]]  # values of one key by driver and replica
 Values = defaultdict[Key, defaultdict[tuple[str, int], list[TrialPoint]]]
 ArmValues = dict[tuple[int, int], float]
 """The values of one arm, or the means of two, by block and attempt in ascending order."""

@@ -25,14 +25,11 @@ from netbench.analysis.stats import Floats, Interval, around_mean, tau
 PLANNED: Final = 0.8
 """Part of a contrast's error rate that the declared looks spend; the rest is for an extension."""
 EXTENSION: Final = 0.2  # part of a contrast's error rate for looks beyond the declared cap
-SIGN_PART: Final = 0.2
-"""Part of a contrast's error rate, within the planned one, that decisions by sign may spend."""
+SIGN_PART: Final = 0.2  # part of a contrast's planned error rate for decisions by sign
 SIGN_BLOCKS: Final = 8  # no sign is decided with fewer blocks
 SEED: Final = 20261129
-LEAST_EVENTS: Final = 200
-"""Simulated crossings that a level rests on; a rarer one is extrapolated, conservatively."""
-LARGEST_CAP: Final = 1000
-"""Beyond it the sequence is not calibrated: it is then wider than it need be."""
+LEAST_EVENTS: Final = 200  # simulated crossings that a level rests on; a rarer one is extrapolated
+LARGEST_CAP: Final = 1000  # beyond it the sequence is not calibrated, and wider than need be
 
 
 @dataclass(frozen=True, slots=True)

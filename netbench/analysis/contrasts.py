@@ -150,8 +150,7 @@ def _ratios(found: Interval) -> tuple[float | None, float | None, float | None]:
     return _exp(found.mean), _exp(low), _exp(high)
 
 
-_CLOSE: Final = 0.005
-"""Distance of an end of an interval from 1 below which two decimals do not show it."""
+_CLOSE: Final = 0.005  # distance of an interval's end from 1 that two decimals do not show
 
 
 @dataclass(frozen=True, slots=True)

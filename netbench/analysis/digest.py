@@ -27,8 +27,7 @@ from netbench.spec import Arm, Role
 
 ROWS: Final = 2_000  # records that the table holds; the rest lies in records.jsonl
 LINES: Final = 10  # records drawn as lines for one driver of one cell
-DRAWN: Final = ("throughput", "rtt_p50")
-"""Metrics by whose values the records are chosen that are drawn as lines."""
+DRAWN: Final = ("throughput", "rtt_p50")  # records are chosen for lines by these values
 COMMANDS: Final = 400  # distinct command lines that are kept
 PROBLEMS: Final = 300  # distinct reasons, by driver and cell, that are told one by one
 REASON: Final = 500  # characters of why a record has no number

@@ -135,8 +135,7 @@ class DriverView:
     by_path: dict[str, WayView] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     promises: list[PromiseCount] = field(default_factory=list)
-    congestion_control: tuple[str, ...] = ()
-    """What TCP in its endpoints used; empty where that was not read."""
+    congestion_control: tuple[str, ...] = ()  # what TCP in its endpoints used, if that was read
 
     def add(self, record: Record) -> None:
         """Count one record."""

@@ -42,22 +42,18 @@ class Trial:
     by_design: bool
     started: str  # UTC, ISO 8601
     measuring: float  # seconds
-    before: SentinelReading | None
-    """Usable reading before the trial, or before the rounds of its probe."""
+    before: SentinelReading | None  # usable reading before the trial, or before its probe's rounds
     after: SentinelReading | None
     note: str  # why there is no reading, where there is none; else empty
     pins: Literal["held", "broken", "unread"]
     congestion_control: str | None = None
-    concurrency: float | None = None
-    """Rate times mean time of a closed loop, as its tool gives both; 1 if they agree."""
+    concurrency: float | None = None  # rate times mean time of a closed loop; 1 if they agree
     steal: float | None = None  # share of CPU time
     frequency: float | None = None  # clock of the slower CPU of the trial's, Hz
     idle_busy: float | None = None  # CPU seconds per second in the block's idle window
-    client_busy: float | None = None
-    """CPU seconds per second on the client's CPU while the load was steady."""
+    client_busy: float | None = None  # CPU seconds per second while the load was steady
     server_busy: float | None = None
-    conntrack: float | None = None
-    """Connections that the host tracked after a trial that makes many."""
+    conntrack: float | None = None  # connections tracked after a trial that makes many
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,11 @@ class Evidence:
 
     baseline: str
     interval: Interval
-    limit: float = 0.0
-    """The value that the effect is said to lie beyond: 0 for a contrast, a budget's bound."""
+    limit: float = 0.0  # what the effect is said to lie beyond: 0, or a budget's bound
     twin: Bounds | None  # the rank-based interval
     gap: float  # by how much the effects of two groups of blocks differ; 0 if there are no groups
     agreed: bool  # whether every block by itself says the same
-    null: Interval
-    """Of the baseline's second arm against its first (A/A); between runs, of its change."""
+    null: Interval  # of the baseline's second arm against its first (A/A), or of its change
     null_reach: float  # `reach` of the A/A interval that reaches farthest
     counts: tuple[int, ...]
     needed: int  # blocks without which nothing is decided
@@ -108,8 +106,7 @@ class ContrastEvidence(Evidence):
     seen: str  # where that was seen, in words
 
 
-GateFinding = tuple[QualityWarning, str]
-"""A doubt, and why it takes the verdict back in about five words; empty if it only warns."""
+GateFinding = tuple[QualityWarning, str]  # a doubt, and why it takes the verdict back, if it does
 
 
 def _too_few_blocks(evidence: ContrastEvidence, _: Verdict) -> GateFinding | None:

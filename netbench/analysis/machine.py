@@ -15,15 +15,12 @@ from netbench.record import METRICS, PlanSummary, RunInfo
 from netbench.spec import Placement
 from netbench.units import numbered, percent, share
 
-STEAL_LIMIT: Final = 0.01
-"""Share of CPU time taken by the hypervisor above which a record is warned of (METHOD §5)."""
-IDLE_LIMIT: Final = 0.05
-"""CPU seconds per second of an idle window above which somebody else is at work."""
+STEAL_LIMIT: Final = 0.01  # share of CPU time taken by the hypervisor that is too much (METHOD §5)
+IDLE_LIMIT: Final = 0.05  # CPU seconds per second of an idle window that somebody else uses
 IDLE_STEP: Final = 0.03
 """The same by which the idle windows before a block and from it on differ where one came or
 went: three ticks of 10 ms in a second."""
-CLOCK_LIMIT: Final = 1.05
-"""Ratio of the clocks of a placement's records, its 95th to its 5th percentile."""
+CLOCK_LIMIT: Final = 1.05  # 95th to 5th percentile of a placement's clocks, as a ratio
 _FEWEST: Final = 4
 
 

@@ -35,12 +35,9 @@ class MissingRecords:
     last: int = 0  # the last block of which it should hold some
     open_end: bool = False
     """Whether it should hold more than is counted here: how many blocks it takes is not known."""
-    whole: tuple[tuple[int, int], ...] = ()
-    """Spans of blocks, ends included, of which there is no record."""
-    partial: tuple[tuple[int, int, int], ...] = ()
-    """Blocks of which some are there: number, records absent, records planned."""
-    drivers: tuple[tuple[str, int, int], ...] = ()
-    """Drivers of which some are absent: name, records absent, records planned."""
+    whole: tuple[tuple[int, int], ...] = ()  # spans of blocks without a record, ends included
+    partial: tuple[tuple[int, int, int], ...] = ()  # number, records absent, records planned
+    drivers: tuple[tuple[str, int, int], ...] = ()  # name, records absent, records planned
 
     def __bool__(self) -> bool:
         """Tell whether anything is absent."""

@@ -280,8 +280,7 @@ class Analysis:
     measuring_share: float | None  # seconds of measuring over wall seconds of the run
     tally: OutcomeCounts
     budgets: tuple[BudgetResult, ...] = ()
-    budgets_kept: bool = True
-    """Whether all of them are met, those that are not decided aside where that is allowed."""
+    budgets_kept: bool = True  # whether all are met, or are undecided where that is allowed
     ceilings: tuple[Ceiling, ...] = ()
     missing: MissingRecords = NOTHING_MISSING
 

@@ -18,18 +18,15 @@ from netbench.record import RunInfo
 from netbench.record.checks import Damage
 from netbench.spec import options_of
 
-CONNTRACK_FULL: Final = 0.9
-"""Share of the most connections a host tracks above which it may refuse new ones."""
-LITTLE: Final = 0.05
-"""Deviation from one request under way above which a closed loop is warned of (METHOD §3)."""
+CONNTRACK_FULL: Final = 0.9  # share of the most connections that is nearly all
+LITTLE: Final = 0.05  # deviation from one request under way that is too large (METHOD §3)
 STATUS: Final = {
     "running": "the run has no end: it was killed, or still goes on",
     "out-of-time": "the run reached --max-time before its last block",
     "interrupted": "the run was interrupted",
     "engine-lost": "the engine stopped answering",
 }
-MANY_RETRANSMITS: Final = 1000
-"""Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
+MANY_RETRANSMITS: Final = 1000  # segments sent again in a session, median, that are many
 
 _COUNTED: Final = 20  # distinct reasons that a warning counts one by one
 _REASONS: Final = 3  # damaged lines of which the reason is told

@@ -31,11 +31,9 @@ class BudgetScope:
     cells: tuple[Cell, ...]
     metrics: Mapping[str, tuple[str, ...]]
     baseline: str  # the driver whose second arm is the A/A of every cell
-    closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
-    """Paths that a driver rules out by design, with the reason."""
+    closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)  # ruled out by design: why
     labels: tuple[str, ...] = ()  # of several runs, in the order in which they were given
-    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
-    """The left sides that there may be between runs."""
+    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)  # left sides, between runs
 
     @property
     def drivers(self) -> tuple[str, ...]:

@@ -35,8 +35,7 @@ _NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")  # where a relation was meant
 _NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _WORD: Final = re.compile(r"\S+")
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words)
-_ANOTHER_MU: Final = ("\u03bc", "\u00b5")
-"""The Greek letter, and the sign that units are written with."""
+_ANOTHER_MU: Final = ("\u03bc", "\u00b5")  # the Greek letter, and the sign in units
 
 
 def read_budgets(
@@ -59,8 +58,7 @@ class _Left:
     words: tuple[str | None, ...] = ()
 
 
-_Bound = tuple[str | None, float, float]
-"""The right side, of which nothing is wrong: reference, factor and offset of a `Budget`."""
+_Bound = tuple[str | None, float, float]  # reference, factor and offset of a `Budget`
 
 
 class _Reader:

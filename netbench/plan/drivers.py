@@ -14,8 +14,7 @@ from netbench.spec import Path as TrafficPath
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")  # network names, CNI specification 1.0 §1
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)\.\d+")
-_OLDEST: Final = (0, 3)
-"""The first version in which plug-ins hand results on; older results have another shape."""
+_OLDEST: Final = (0, 3)  # the first version in which plug-ins hand results on as they do now
 _LOOPBACK_MTU: Final = 65536
 _PACKAGE: Final = "apt-get install containernetworking-plugins"
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]

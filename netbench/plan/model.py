@@ -45,8 +45,7 @@ class Plan:
     suite: str
     drivers: tuple[Driver, ...]
     baseline: str
-    kinds: tuple[tuple[str, Path, Placement], ...]
-    """Probe, path and placement of every cell of a driver."""
+    kinds: tuple[tuple[str, Path, Placement], ...]  # of every cell of a driver
     probes: dict[str, AnyProbe]
     secondary: frozenset[tuple[str, Placement]]  # cells that the run is not judged by
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
@@ -57,8 +56,7 @@ class Plan:
     seed: int
     margin: float = DEFAULT_MARGIN
     cpus: Mapping[Placement, Cpus] = field(default_factory=dict)
-    impossible: Mapping[Placement, str] = field(default_factory=dict)
-    """Placements this machine cannot give, with the reason."""
+    impossible: Mapping[Placement, str] = field(default_factory=dict)  # why, if it cannot be had
     cc: str | None = None
     require: tuple[Budget, ...] = ()
     allow_undecided: bool = False
@@ -281,8 +279,7 @@ def positive(text: str) -> float | None:
 class Extension:
     """What is added to a run; nothing where it is only resumed."""
 
-    blocks: int = 0
-    """Blocks beyond those that are to be measured anyway; 0 where only time limits it."""
+    blocks: int = 0  # beyond those that are to be measured anyway; 0 where only time limits it
     seconds: float = 0.0  # seconds from now on; 0 for no limit of time
 
     def __bool__(self) -> bool:

@@ -13,8 +13,7 @@ from netbench.spec import Arm, Cell, Path, Place, Placement
 _T = TypeVar("_T")
 _ALTERNATE = 2  # arms up to which a round may begin with the arm that ended the one before
 
-STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")
-"""Reasons for which a settled cell needs no more blocks, however long a run is extended."""
+STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")  # why cells never come back
 Slot = tuple[Cell, int]  # what one record of a block is of: a cell, and the replica of its driver
 
 

@@ -35,8 +35,7 @@ _BRING_UP: Final = 1.0  # seconds that bringing the pairs of a block up and down
 class Options:
     """The options of `run` that make a plan, as text."""
 
-    drivers: str | None = None
-    """None leaves it to the suite, and, where that names none, to `DEFAULT_DRIVERS`."""
+    drivers: str | None = None  # None leaves it to the suite, or `DEFAULT_DRIVERS`
     baseline: str | None = None
     engine: str = "auto"
     suite: str = "quick"
@@ -88,8 +87,7 @@ class _Parser:
         self._paths, path_problems = _paths(options.paths)
         self._drivers = self._compared()
         self._baseline = self._reference() if self._drivers else ""
-        self._sound = not self._problems and not path_problems
-        """Whether it is known what is compared, and on which paths."""
+        self._sound = not self._problems and not path_problems  # whether cells are known
         engine = engine_problem(options.engine)
         self._problems += [engine] if engine else []
         self._problems += [*suite_problems, *path_problems]

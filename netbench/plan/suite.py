@@ -25,15 +25,12 @@ from netbench.spec import Placement
 LEAST_BLOCKS: Final = 6  # no contrast is settled by fewer (METHOD §2)
 MOST_BLOCKS: Final = 1000
 DEFAULT_MOST: Final = 40
-_BESIDE: Final = (TrafficPath.EAST_WEST,)
-"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
+_BESIDE: Final = (TrafficPath.EAST_WEST,)  # where the engine's trials are, whatever is asked for
 
 _TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary", "blocks"}
-_KIND = "kind"
-"""Key of a probe's table that names what it is a configuration of, where its own name does not."""
-_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-"""What a configuration of a probe may be called: it stands in file names and on command lines."""
+_KIND = "kind"  # key of a probe's table that names what it is a configuration of
+_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")  # it stands in file names and commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +41,14 @@ class Suite:
     title: str
     probes: dict[str, AnyProbe]  # by name, with the suite's parameters
     cells: tuple[tuple[str, Placement], ...]  # probe and placement, in the file's order
-    secondary: frozenset[tuple[str, Placement]] = frozenset()
-    """Those of the cells that the run is not judged by."""
+    secondary: frozenset[tuple[str, Placement]] = frozenset()  # cells that are not judged
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
     """In how many blocks, the first ones, those of the cells run that do not run in all."""
-    drivers: tuple[Driver, ...] = ()
-    """What to compare where the user names no drivers; empty where the suite names none either."""
+    drivers: tuple[Driver, ...] = ()  # what to compare where the user names no drivers
     published: tuple[PublishedComparison, ...] = ()
     least: int = LEAST_BLOCKS  # pairs that a contrast has at least before it may be settled
     most: int = DEFAULT_MOST  # blocks after which the run ends, whatever is left
-    max_time: float | None = None
-    """Seconds after which no further block starts, once there were `least`; None for no limit."""
+    max_time: float | None = None  # seconds after which no block starts, once there were `least`
 
     def kinds(
         self, paths: tuple[TrafficPath, ...], pin: str

@@ -25,8 +25,7 @@ ENTRIES: Final = 1_000  # entries of a fact that is a list, and facts of one rec
 _PAIRS: Final = ("facts", "details")  # fields whose values are facts: pairs of a name and its value
 MOST: Final = 1e18  # in base SI units more than any quantity that netbench measures or counts
 LEAST: Final = 1e-18  # less than any of them that is not 0
-NAME: Final = SHOWN
-"""Characters of the name of a driver, a probe or a suite: a report shows each of them whole."""
+NAME: Final = SHOWN  # characters of a driver's, probe's or suite's name: it is shown whole
 _MOST_BLOCKS: Final = 1_000_000  # blocks of a plan, with whatever extended it
 _BUCKETS: Final = 64 * PER_OCTAVE  # of a histogram of times; the last one ends after five centuries
 

@@ -23,8 +23,7 @@ class Absent:
 
 Sharing = Literal["own", "host", "pair"]  # whose a namespace is, seen from an endpoint
 
-FactValue = str | int | float | bool | tuple[str, ...] | Absent
-"""A host-, engine- or trial-level fact; its type and unit stand in the registry."""
+FactValue = str | int | float | bool | tuple[str, ...] | Absent  # its type and unit: the registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +153,7 @@ class Ipam:
     subnet6: str | None = None
     gateway6: str | None = None
     parent: str | None = None  # name of the host's link whose children its links are
-    vxlan: int | None = None
-    """VXLAN network identifier of an overlay; None if the engine does not say."""
+    vxlan: int | None = None  # VXLAN network identifier of an overlay, if the engine tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +167,10 @@ class PairFacts:
     ipam: Ipam | None
     reader: Literal["netlink", "engine"]  # in process by netlink, or from inside through the engine
     notes: tuple[str, ...] = field(default=())  # what could not be read, and why
-    lan: EndpointFacts | None = None
-    """The client on the emulated LAN, where the pair has to do with it."""
+    lan: EndpointFacts | None = None  # the client on the emulated LAN, if the pair needs it
     sandbox: EndpointFacts | None = None  # an overlay network's own namespace, where it may be read
-    uplink: str | None = None
-    """Name of the host's link to the emulated LAN that holds the host's address there."""
-    read_once: tuple[str, ...] = ()
-    """What of a later reading is that of when the pair came up, and when that was."""
+    uplink: str | None = None  # the host's link to the emulated LAN that has its address there
+    read_once: tuple[str, ...] = ()  # what was read when the pair came up alone, and when that was
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""

@@ -241,8 +241,7 @@ class Completed:
     """One process, run to its end or ended by us."""
 
     argv: tuple[str, ...]
-    exit_code: int | None
-    """Negative for the signal that killed it, as in `subprocess`; None if it was not seen."""
+    exit_code: int | None  # negative for the signal that killed it; None if it was not seen
     stdout: str
     stderr: str
     timed_out: bool  # True where our deadline ended it

@@ -41,8 +41,7 @@ class ListedRun:
     info: RunInfo | None
     records: int  # lines of `records.jsonl`; 0 before the first trial has ended
     problem: str  # why `info` is None, else empty
-    lead: str | None = None
-    """The outcome in one sentence, as in its last report; None if there is none."""
+    lead: str | None = None  # the outcome in one sentence, as in its last report, if any
 
 
 def load(path: Path) -> LoadedRun:

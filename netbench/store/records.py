@@ -31,8 +31,7 @@ class RecordsRead:
     unread: str = ""  # why the file could not be read, or not to its end; empty if it could
     torn: bool = False  # whether the last line was cut short: the run was ended while it wrote
     counting: Counter[int] = field(default_factory=Counter)  # records by block
-    set_aside: Counter[int] = field(default_factory=Counter)
-    """Records by block that count no more, because it was measured anew."""
+    set_aside: Counter[int] = field(default_factory=Counter)  # by block that was measured anew
     numbers: set[int] = field(default_factory=set)  # of every record, those set aside included
     last: int = 0  # the highest number of a record, that of a damaged line too where it can be read
     place: tuple[int, int] = (0, 0)  # block and number of the last record

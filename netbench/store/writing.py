@@ -46,8 +46,7 @@ class RunFolder:
     """
 
     path: Path
-    redaction: Redaction = field(default_factory=Redaction)
-    """What is replaced in all that a run itself writes: records, raw output, `run.json`."""
+    redaction: Redaction = field(default_factory=Redaction)  # of all that the run itself writes
 
     @classmethod
     def create(

@@ -25,8 +25,7 @@ _ORDER = (
 )
 """Processes before their cgroups, endpoints before their networks, a swarm after its networks."""
 _IN_USE = "in use"
-_A_MOMENT = 0.5
-"""Seconds after which an engine has made what a netbench that was killed asked it for last."""
+_A_MOMENT = 0.5  # seconds after which an engine has made what it was asked for last
 
 
 def clean_up(

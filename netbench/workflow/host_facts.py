@@ -37,8 +37,7 @@ from netbench.topology.paths import choose_reader, namespaces_of
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
-_BENCHMARK: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))
-"""Blocks for benchmarks, which all of netbench's networks are in."""
+_BENCHMARK: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))  # all of netbench's
 _DOCUMENTATION: Final = tuple(
     map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 )

@@ -21,8 +21,7 @@ class RunOptions:
     parent_in_use: bool = False  # whether `--parent` may be a link that the machine needs
     keep: bool = False  # whether the last block's pairs stay up
     identify: bool = False  # whether names and addresses of the site are recorded as they are
-    asked: tuple[tuple[str, FactValue], ...] = ()
-    """Everything that was asked for, by the option's name: what a resumed run must find again."""
+    asked: tuple[tuple[str, FactValue], ...] = ()  # by option; a resumed run must find it again
     command: tuple[str, ...] = ("netbench",)  # the command line, as the run records it
 
 

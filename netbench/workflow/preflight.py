@@ -19,8 +19,7 @@ from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
 
-_CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
-"""Kinds of link that are themselves children of another."""
+_CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")  # themselves children of a link
 _NOT_PROPOSED: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
 """Kinds of link that hardly lead to the network that was meant."""
 _DEFAULTS: Final = ("default", "::/0")
@@ -38,8 +37,7 @@ class PreparedEngine:
     helpers: tuple[str, ...]
     tools: Mapping[str, str]
     facts: Mapping[str, FactValue]
-    redaction: Redaction | None
-    """What hides names and addresses of the site; None with `--identify`."""
+    redaction: Redaction | None  # what hides names and addresses of the site, if anything
 
 
 @dataclass(slots=True)
@@ -48,8 +46,7 @@ class Kept:
 
     wanted: bool = False
     context: str | None = None  # that the user named the engine by
-    block: LiveBlock | None = None
-    """The block whose pairs stay up; None if there is none, although it was wanted."""
+    block: LiveBlock | None = None  # whose pairs stay up, if any do
 
     def told(self, engine: Engine, run: str) -> Iterator[str]:
         """Yield lines that name every endpoint which stays up, with the command that enters it."""

@@ -30,8 +30,7 @@ from netbench.system.files import open_regular
 INDEX: Final = "index.html"
 _CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
 """Exit codes of runs that did not come to their end, unless a budget is not kept."""
-_PLACE: Final = ("driver", "replica", "path", "probe", "placement")
-"""What tells the cells of a document apart."""
+_PLACE: Final = ("driver", "replica", "path", "probe", "placement")  # what tells cells apart
 _HEAD: Final = 2000  # bytes at the beginning of a page that hold its mark
 
 

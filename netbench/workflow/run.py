@@ -33,8 +33,7 @@ from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
 from netbench.workflow.preflight import Kept, needed, prepare, taken_down, topology_of
 
-Opener = Callable[[str, str, EngineOptions], Engine]
-"""Returns an engine of a kind, for the id of a run."""
+Opener = Callable[[str, str, EngineOptions], Engine]  # of a kind, for the id of a run
 
 
 @dataclass(slots=True)

@@ -21,13 +21,11 @@ _TRIAL: Final = (
     "trial.cgroup_source",
 )
 """Facts of trials that must agree between runs."""
-_HOP: Final = ("mode", "mtu", "qdisc", "offloads")
-"""What a path's proof records of each of its links."""
+_HOP: Final = ("mode", "mtu", "qdisc", "offloads")  # what a path's proof records of a link
 _LINK: Final = ("txqlen", "gso_max_size", "gro_max_size", "tso_max_size", "carrier")
 """What the endpoints' facts record of it beside that."""
 _ROUNDING: Final = 1e-9  # relative difference of two numbers that is their rounding's
-_ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)
-"""Namespaces in which a link has the same name in every run."""
+_ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)  # they name a link alike in every run
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,7 @@ class Scope:
         return ", ".join(part for part in parts if part)
 
 
-Conditions = Mapping[tuple[str, Scope], FactValue]
-"""Values by a fact's name and the trials that it is about."""
+Conditions = Mapping[tuple[str, Scope], FactValue]  # by a fact's name and what it is about
 
 
 def of_run(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:

@@ -24,8 +24,7 @@ class Side:
 
     run: str
     blocks: int
-    level: float | None
-    """Geometric mean over the blocks: of the ratio to the baseline, or of the figure itself."""
+    level: float | None  # geometric mean over the blocks, of the ratio or of the figure itself
     median: float | None  # of the driver's values, in the metric's unit, whatever the basis
     measured: bool  # whether the driver gave the metric there
     reason: str
@@ -46,20 +45,16 @@ class RunContrast:
     baseline: str  # of both runs, or of the right one where they differ
     unit: str
     primary: bool
-    machine: float | None
-    """The sentinel's median reading on this placement, right over left; None without one."""
-    withheld: tuple[str, ...]
-    """Facts that differ and keep this from being compared; then no figure follows."""
+    machine: float | None  # the sentinel's median reading here, right over left
+    withheld: tuple[str, ...]  # facts that differ and forbid the comparison: no figure follows
     ratio: float | None = None  # right over left; None if a side has no figure, as all below
     low: float | None = None
     high: float | None = None
     difference: float | None = None  # right minus left of the medians, in `unit`
     verdict: Verdict = Verdict.UNDECIDED  # of the right run: `slower` is a regression
-    noise_floor: float | None = None
-    """By how much the baseline's A/A ratios of both runs may differ, 0.02 for 2 %."""
+    noise_floor: float | None = None  # by how much the runs' A/A may differ, 0.02 for 2 %
     warnings: tuple[QualityWarning, ...] = ()
-    reason: str = ""
-    """Why it is undecided, in about five words; empty where it is decided or withheld."""
+    reason: str = ""  # why it is undecided, in about five words; else empty
 
     @property
     def blocks(self) -> int:

@@ -23,8 +23,7 @@ DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}
 The ratio to the baseline of one block cancels what differs between days, a figure of its own does
 not; docs/method.md has what was measured of both.
 """
-SPLIT_RATIO: Final = 1.5
-"""Median sentinel readings that differ by more show a machine in two different conditions."""
+SPLIT_RATIO: Final = 1.5  # ratio of median sentinel readings that shows another condition
 NULL_CHANCE: Final = 0.01  # how often two runs with nothing wrong may differ in their A/A
 
 
