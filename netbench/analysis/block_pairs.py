@@ -53,18 +53,13 @@ def position(item: K, order: Sequence[K]) -> int:
     return order.index(item) if item in order else len(order)
 
 
-def by_key(points: Iterable[TrialPoint] = ()) -> Values:
-    """Return values by key, in the order in which the keys first occur."""
-    found: Values = defaultdict(lambda: defaultdict(list))
-    keep(points, found)
-    return found
-
-
-def keep(points: Iterable[TrialPoint], values: Values) -> None:
-    """Add points to those that are kept by key."""
+def by_key(points: Iterable[TrialPoint], kept: Values | None = None) -> Values:
+    """Return values by key, in the order in which the keys first occur, added to those kept."""
+    found: Values = defaultdict(lambda: defaultdict(list)) if kept is None else kept
     for p in points:
         key = Key(p.path, p.probe, p.placement, p.metric)
-        values[key][p.driver, p.replica].append(p)
+        found[key][p.driver, p.replica].append(p)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from netbench.analysis.block_pairs import Key, Observed, by_key, keep
+from netbench.analysis.block_pairs import Key, Observed, Values, by_key
 from netbench.analysis.model import TrialPoint
 from netbench.errors import cut
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
@@ -95,18 +95,17 @@ class Frames:
         return "; ".join(dict.fromkeys(reason for reason in found if reason is not None))
 
 
+@dataclass(slots=True)
 class Collector:
     """Takes records one by one and keeps their numbers."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.trials: list[Trial] = []
-        self.values = by_key()
+    trials: list[Trial] = field(default_factory=list)
+    values: Values = field(default_factory=lambda: by_key(()))
 
     def take(self, record: Record) -> None:
         """Keep one record."""
         self.trials.append(trial_of(record))
-        keep(points_of(record), self.values)
+        by_key(points_of(record), self.values)
 
     def frames(self, plan: PlanSummary) -> Frames:
         """Return what is kept in order, with the values that no tool prints."""
@@ -145,9 +144,9 @@ def trial_of(record: Record) -> Trial:
     """Return what is kept of a record beside its numbers."""
     outcome, sentinel = record.outcome, record.sentinel
     facts = {
-        field: value
+        kept: value
         for name, value in record.facts
-        if (field := _FACTS.get(name)) and isinstance(value, int | float)
+        if (kept := _FACTS.get(name)) and isinstance(value, int | float)
     }
     details = outcome.details if isinstance(outcome, Sample) else ()
     used = dict(details).get("congestion_control")

@@ -101,7 +101,9 @@ class RunningJudge:
         self._plan = plan
         self._leading = multiplicity.leading(plan)
         self._limits = {(probe, at): most for probe, at, most in plan.limits}
-        self._open = _contestants(plan)
+        places = grouped((cell.place, cell) for cell in plan.cells).values()
+        # The baseline's own cell stands only where no other does.
+        self._open = [[c for c in cells if c.driver != plan.baseline] or cells for cells in places]
         self._kept = Collector()
 
     def take(self, record: Record) -> None:
@@ -156,11 +158,3 @@ class RunningJudge:
         if why is not None:
             return Settled(cell, block, why)
         return Left(cell, forecasts(contrast, self._plan, alpha, block)[0])
-
-
-def _contestants(plan: PlanSummary) -> list[list[Cell]]:
-    """Return the cells of each place but the baseline's, which stands only where no other does."""
-    return [
-        [cell for cell in cells if cell.driver != plan.baseline] or cells
-        for cells in grouped((cell.place, cell) for cell in plan.cells).values()
-    ]

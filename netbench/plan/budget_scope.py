@@ -104,9 +104,13 @@ def scope_of_cells(
 
 def scope_of(plan: PlanSummary) -> BudgetScope:
     """Return the scope of a recorded run; which paths are closed, its records tell."""
-    kinds = {kind: probe.metrics for kind, probe in PROBES.items()}
-    given = kinds | {probe.name: probe.metrics for probe in plan.probes}
-    return BudgetScope(plan.cells, given, plan.baseline)
+    return BudgetScope(plan.cells, declared(plan), plan.baseline)
+
+
+def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
+    """Return the metrics that each of the run's probes may give, the leading one first."""
+    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
+    return kinds | {probe.name: probe.metrics for probe in plan.probes}
 
 
 def canonical(driver: str) -> str:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, canonical, nearest
 from netbench.record import METRICS, Budget
 from netbench.units import SPELLINGS
@@ -47,6 +48,15 @@ def read_budgets(
     """
     readers = (_Reader(expression, scope, problems) for expression in expressions)
     return tuple(dict.fromkeys(budget for reader in readers for budget in reader.budgets()))
+
+
+def sound_budgets(expressions: Iterable[str], scope: BudgetScope) -> tuple[Budget, ...]:
+    """Return every budget once; ConfigurationError with everything that is wrong with them."""
+    problems: list[str] = []
+    found = read_budgets(expressions, scope, problems)
+    if problems:
+        raise ConfigurationError(*problems)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

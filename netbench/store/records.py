@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec.json import Decoder
 
@@ -44,10 +44,8 @@ class RecordsRead:
 
     def clear(self) -> None:
         """Begin anew."""
-        self.damage.clear()
-        self.numbers.clear()
-        self.counting.clear()
-        self.set_aside.clear()
+        for found in (self.damage, self.numbers, self.counting, self.set_aside):
+            found.clear()
         self.unread, self.torn, self.last = "", False, 0
         self.place, self.ordered = (0, 0), True
 
@@ -160,7 +158,8 @@ class LoadedRun:
                 while line := file.readline(LONGEST + 1):
                     number += 1
                     yield number, line
-                    _skip_to_line_end(file, line)
+                    while len(line) > LONGEST and not line.endswith(b"\n"):
+                        line = file.readline(LONGEST + 1)
         except NotRegular as exc:
             raise not_regular(path, exc) from exc
         except FileNotFoundError:
@@ -171,11 +170,6 @@ class LoadedRun:
 
 def _is_torn(line: bytes) -> bool:
     return len(line) <= LONGEST and not line.endswith(b"\n")
-
-
-def _skip_to_line_end(file: BinaryIO, line: bytes) -> None:
-    while len(line) > LONGEST and not line.endswith(b"\n"):
-        line = file.readline(LONGEST + 1)
 
 
 def decoded(decoder: "Decoder[T]", text: bytes) -> T:

@@ -12,8 +12,7 @@ from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
-from netbench.plan import read_budgets, scope_of_runs
-from netbench.record import Budget
+from netbench.plan import scope_of_runs, sound_budgets
 from netbench.report.compare import html
 from netbench.spec import Cell
 from netbench.store import LoadedRun, file_problem, load, write_whole
@@ -43,7 +42,8 @@ def compare_folders(
         raise ConfigurationError(f"--output: {problem}")
     runs = _loaded(folders, accept)
     _check_common(runs)
-    wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
+    scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
+    wanted = Wanted(tuple(accept), sound_budgets(require, scope), allow_undecided)
     taken = [
         measured(label, str(run.path), run.shown, run.records(), run.damage)
         for label, run in runs.items()
@@ -151,15 +151,6 @@ def _check_common(runs: Mapping[str, LoadedRun]) -> None:
     ]
     if problems:
         raise ConfigurationError(*problems, hint="compare runs of the same drivers and suite")
-
-
-def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
-    problems: list[str] = []
-    scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
-    found = read_budgets(require, scope, problems)
-    if problems:
-        raise ConfigurationError(*problems)
-    return found
 
 
 def _cells(cells: Sequence[Cell]) -> str:

@@ -10,7 +10,7 @@ from netbench import report
 from netbench.analysis import Analysis, Collector, analyse
 from netbench.analysis.digest import DigestCollector, chosen_trials
 from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
-from netbench.plan import read_budgets, scope_of
+from netbench.plan import scope_of, sound_budgets
 from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest
 from netbench.report.index import MARK, IndexEntry, index
@@ -164,10 +164,7 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
 
 
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
-    problems: list[str] = []
-    budgets = read_budgets(require, scope_of(info.plan), problems)
-    if problems:
-        raise ConfigurationError(*problems)
+    budgets = sound_budgets(require, scope_of(info.plan))
     allowed = allow_undecided or info.plan.allow_undecided
     plan = replace(info.plan, require=budgets or info.plan.require, allow_undecided=allowed)
     return replace(info, plan=plan)
