@@ -25,8 +25,9 @@ from netbench.analysis.boundary import first_decision, interval
 from netbench.analysis.frame import NOT_REACHED, Frames
 from netbench.analysis.gates import Evidence, budget_reason, group_gap, reach
 from netbench.analysis.model import BudgetResult, Standing
-from netbench.analysis.multiplicity import declared, looks
+from netbench.analysis.multiplicity import looks
 from netbench.analysis.stats import ALPHA, Bounds, order_statistics
+from netbench.plan.budget_scope import declared
 from netbench.record import METRICS, Budget, PlanSummary
 from netbench.spec import Cell, Path
 from netbench.units import RATIO, quantity, share

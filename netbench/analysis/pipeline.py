@@ -24,9 +24,9 @@ from netbench.analysis.model import (
     TrialPoint,
     Verdict,
 )
-from netbench.analysis.multiplicity import declared
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecasts, settles
+from netbench.plan.budget_scope import declared
 from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
 from netbench.record.checks import Damage
 from netbench.spec import Cell, Path, Place

@@ -1,6 +1,7 @@
 """From options and suite to a frozen, seeded plan; every configuration error is found here."""
 
 from netbench.plan.budget_scope import BudgetScope as BudgetScope
+from netbench.plan.budget_scope import nearest as nearest
 from netbench.plan.budget_scope import scope_of as scope_of
 from netbench.plan.budget_scope import scope_of_runs as scope_of_runs
 from netbench.plan.budgets import read_budgets as read_budgets

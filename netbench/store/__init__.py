@@ -5,6 +5,7 @@ may be one of the plan (`netbench.record.checks`), and what is left out of a fol
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -125,15 +126,10 @@ def _listed(path: Path) -> ListedRun:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(LONGEST), b""))
     except OSError:
         lines = 0
-    return ListedRun(path, info, lines, problem, _lead(path))
-
-
-def _lead(path: Path) -> str | None:
-    try:
+    lead = None
+    with suppress(OSError, ValueError):
         lead = standing(path).get("lead")
-    except (OSError, ValueError):
-        return None
-    return lead if isinstance(lead, str) else None
+    return ListedRun(path, info, lines, problem, lead if isinstance(lead, str) else None)
 
 
 def standing(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def write_whole(path: Path, content: bytes) -> Path:
     except OSError:
         found = None  # not there, or the write itself will tell
     try:
-        own = next((fd for fd in _STANDARD if found is not None and _is(fd, found)), None)
+        own = next((fd for fd in _STANDARD if found and _is(fd, found)), None)
         if own is not None:
             _put(os.dup(own), content)
         elif found is None or stat.S_ISREG(found.st_mode):

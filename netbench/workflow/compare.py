@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
-from netbench.plan import scope_of_runs, sound_budgets
+from netbench.plan import nearest, scope_of_runs, sound_budgets
 from netbench.report.compare import html
 from netbench.spec import Cell
 from netbench.store import LoadedRun, file_problem, load, write_whole
@@ -129,16 +128,12 @@ def _accept_problems(patterns: Sequence[str], runs: Iterable[LoadedRun]) -> list
     """
     names = {*FACTS, *(name for run in runs for name, _ in run.info.facts)}
     return [
-        f"--accept: no fact is named {pattern!r}{_near(pattern)}"
+        f"--accept: no fact is named {pattern!r}"
+        f"{nearest(pattern, FACTS) or '; the table of differences names them'}"
         for pattern in patterns
         # A fact of the table may itself name a family, such as `tool.*`.
         if not any(fnmatchcase(x, pattern) or fnmatchcase(pattern, x) for x in names)
     ]
-
-
-def _near(pattern: str) -> str:
-    found = get_close_matches(pattern, FACTS, n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else "; the table of differences names them"
 
 
 def _check_common(runs: Mapping[str, LoadedRun]) -> None:

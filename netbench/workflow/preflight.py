@@ -147,16 +147,13 @@ def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
     """Raise ConfigurationError with all that speaks against a parent, if one is named."""
     if name is None:
         return
-    login = _login() if engine.local else None
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    known = engine.local and len(words) == 4  # noqa: PLR2004 -- two addresses, two ports
+    login = words[2] if known else None  # the address of this machine
     host = facts_of(engine, engine.host()).host
     problems = parent_problems(host, name, in_use=in_use, login=login)
     if problems:
         raise ConfigurationError(*(f"--parent: {problem}" for problem in problems))
-
-
-def _login() -> str | None:
-    words = os.environ.get("SSH_CONNECTION", "").split()
-    return words[2] if len(words) == 4 else None  # noqa: PLR2004 -- two addresses, two ports
 
 
 def parent_problems(

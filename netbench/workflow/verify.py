@@ -149,7 +149,9 @@ def _bring_up(engine: Engine, driver: Driver) -> LivePair:
     reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
     if reason:
         raise EngineError(f"{driver.name} cannot run on the {engine.name} engine: {reason}")
-    others = (path for path in (Path.NORTH_SOUTH, Path.HAIRPIN) if _has(engine, driver, path))
+    # A LAN is made only for the paths that need one.
+    ways = (p for p in (Path.NORTH_SOUTH, Path.HAIRPIN) if isinstance(driver.ways[p], PathClaim))
+    others = (path for path in ways if engine.unsupported(driver.recipe, path) is None)
     paths = (Path.EAST_WEST, *others)
     arm = Arm(driver.name)
     reader = choose_reader(engine)
@@ -160,16 +162,14 @@ def _bring_up(engine: Engine, driver: Driver) -> LivePair:
     return pair
 
 
-def _has(engine: Engine, driver: Driver, path: Path) -> bool:
-    """Tell whether there is a way on a path: a LAN is made only for those that need one."""
-    open_way = isinstance(driver.ways[path], PathClaim)
-    return open_way and engine.unsupported(driver.recipe, path) is None
-
-
 def _verified(
     engine: Engine, drivers: Sequence[Driver], observer: Observer
 ) -> list[Verified | NotVerified]:
-    _announce_lan(engine, drivers, observer)
+    if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
+        try:
+            observer.say(engine.lan().done)
+        except EngineError as exc:
+            observer.say(f"there is no emulated LAN: {exc.message}")
     reader = choose_reader(engine)
     found: list[Verified | NotVerified] = []
     for number, driver in enumerate(drivers, start=1):
@@ -178,14 +178,6 @@ def _verified(
         found.append(seen)
         observer.say(f"  {_outcome(seen)}")
     return found
-
-
-def _announce_lan(engine: Engine, drivers: Sequence[Driver], observer: Observer) -> None:
-    if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
-        try:
-            observer.say(engine.lan().done)
-        except EngineError as exc:
-            observer.say(f"there is no emulated LAN: {exc.message}")
 
 
 def _outcome(seen: Verified | NotVerified) -> str:
