@@ -12,50 +12,35 @@ from netbench.spec import Placement
 class Verdict(StrEnum):
     """The judgement of one contrast. There is no word for "no difference"."""
 
-    FASTER = "faster"
-    """Better than the baseline (more throughput, or less latency): the interval leaves out 1 and
-    does not lie within the margin, or every block says so."""
-    SLOWER = "slower"
-    """The same the other way."""
-    EQUIVALENT = "equivalent"
-    """The whole interval lies within the margin."""
-    UNDECIDED = "undecided"
-    """The interval holds 1 and reaches beyond the margin, or a gate took the verdict back."""
+    FASTER = "faster"  # better than the baseline: the interval leaves out 1, or every block says so
+    SLOWER = "slower"  # the same the other way
+    EQUIVALENT = "equivalent"  # the whole interval lies within the margin
+    UNDECIDED = "undecided"  # the interval holds 1 and leaves the margin, or a gate took it back
 
 
 class Standing(StrEnum):
     """How a budget stands in one cell."""
 
-    NOT_MET = "not met"
-    """The whole interval lies beyond the bound."""
+    NOT_MET = "not met"  # the whole interval lies beyond the bound
     UNDECIDED = "not decided"
-    MET = "met"
-    """The whole interval lies on the bound's safe side."""
+    MET = "met"  # the whole interval lies on the bound's safe side
 
 
 class Stopped(StrEnum):
     """Why a contrast got no more blocks."""
 
-    PRECISE = "precise"
-    """Its sign was known and its interval as narrow as was asked for: its cell left the run."""
-    DECIDED = "decided"
-    """It was equivalent, or its whole interval lay beyond the margin: its cell left the run."""
-    DESCRIBED = "described"
-    """Its cell only describes, and ran in the run's first blocks alone, as its suite says."""
-    NO_CONTRAST = "no-contrast"
-    """One side never gave a number: its cell left the run."""
-    LEADING = "with-leading"
-    """Its cell left the run when the contrast of the cell's leading metric was settled."""
-    FOR_BUDGET = "for-budget"
-    """It was settled, but its cell stayed to the run's end for a budget that is not decided."""
+    PRECISE = "precise"  # sign known, interval as narrow as was asked for: its cell left
+    DECIDED = "decided"  # equivalent, or wholly beyond the margin: its cell left
+    DESCRIBED = "described"  # its cell only describes, and ran in the first blocks alone
+    NO_CONTRAST = "no-contrast"  # one side never gave a number: its cell left
+    LEADING = "with-leading"  # its cell left with the contrast of its leading metric
+    FOR_BUDGET = "for-budget"  # settled, but its cell stayed for a budget that is undecided
     OUT_OF_TIME = "out-of-time"
     OUT_OF_BLOCKS = "out-of-blocks"
-    FIXED_PLAN = "fixed-plan"
-    """The number of blocks was given; no cell leaves such a run."""
+    FIXED_PLAN = "fixed-plan"  # the number of blocks was given; no cell leaves
     INTERRUPTED = "interrupted"
     ENGINE_LOST = "engine-lost"
-    UNFINISHED = "unfinished"
-    """The run has no end: it was killed, or still goes on."""
+    UNFINISHED = "unfinished"  # the run has no end: it was killed, or still goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,44 +102,35 @@ class Contrast:
     placement: Placement
     metric: str
     unit: str
-    primary: bool
-    """Whether it is one of the contrasts the run is judged by; alpha is shared among those."""
+    primary: bool  # whether the run is judged by it; alpha is shared among those
     blocks: int  # blocks with a value of the driver and of at least one of the baseline's two arms
     ratio: float | None
     """exp(mean over the blocks of ln(driver) less the mean of both baseline arms' ln), of the raw
     metric; None without a block."""
     low: float | None  # lower end of the interval; None if it is unbounded (too few blocks)
     high: float | None
-    difference: float | None
-    """Median over the blocks of driver minus the baseline's mean, in `unit`."""
+    difference: float | None  # median over the blocks of driver minus baseline, in `unit`
     driver_median: float | None
     baseline_median: float | None
     verdict: Verdict
-    noise_floor: float | None
-    """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None if unbounded."""
+    noise_floor: float | None  # half-width of the A/A interval, 0.02 for 2 %; None if unbounded
     warnings: tuple[QualityWarning, ...]
     deltas: tuple[BlockDelta, ...]
-    saturated: str = ""
-    """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
+    saturated: str = ""  # of a throughput: as `CellSummary.saturated` of the driver
     stopped: Stopped = Stopped.FIXED_PLAN
-    stopped_after: int | None = None
-    """The block after which its cell left; None if it stayed to the end."""
+    stopped_after: int | None = None  # the block after which its cell left; None if it stayed
     forecast: int | None = None
     """Blocks of the run after which it would be settled, by its spread so far; None if it is,
     or where there are too few blocks to tell."""
     forecast_verdict: int | None = None
     """Blocks of the run after which it would have a verdict; None if it has one, or where there
     are too few blocks to tell."""
-    difference_low: float | None = None
-    """Lower end of the interval of the mean difference, in `unit`; None if it is unbounded."""
+    difference_low: float | None = None  # lower end of the mean difference's interval, in `unit`
     difference_high: float | None = None
     reason: str = ""  # why it is undecided, in about five words; empty where it is decided
-    by_sign: bool = False
-    """Whether it is decided by every block lying on one side alone: the interval holds 1."""
-    median_ratio: float | None = None
-    """exp(median log ratio), shown beside `ratio`: with rare large dips in one arm they differ."""
-    unshared: tuple[float, float] | None = None
-    """The interval of the ratio at 95 % for this contrast alone; None if unbounded."""
+    by_sign: bool = False  # whether only the common side of all blocks decides it
+    median_ratio: float | None = None  # exp(median log ratio); rare dips set it apart from `ratio`
+    unshared: tuple[float, float] | None = None  # the ratio's 95 % interval for this one alone
 
 
 @dataclass(frozen=True, slots=True)

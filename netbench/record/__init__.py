@@ -62,14 +62,11 @@ class PublishedComparison:
     direction: Direction
     ratio: float | None
     """driver / baseline of the raw metric; None if only a rank was published."""
-    conditions: str
-    """What it was measured on, and how that differs from one machine and two containers."""
-    path: str = ""
-    """With `probe` and `placement` the cell; all three empty where none is comparable."""
+    conditions: str  # what it was measured on, and how that differs from two containers
+    path: str = ""  # with `probe` and `placement` the cell; empty where none is comparable
     probe: str = ""
     placement: str = ""
-    incomparable: str = ""
-    """Why it cannot be compared with anything that one machine measures; empty where it can."""
+    incomparable: str = ""  # why one machine measures nothing comparable; else empty
 
 
 SCHEMA: Final = 2
@@ -119,16 +116,12 @@ class PlanSummary:
     run; all others run in every block until they are settled."""
     require: tuple[Budget, ...] = ()  # budgets asked for with `--require`
     allow_undecided: bool = False  # whether a budget that is not decided counts as kept
-    published: tuple[PublishedComparison, ...] = ()
-    """What others measured, to stand beside what this run does."""
-    adaptive: bool = False
-    """Whether cells leave once their contrast is settled; else every block holds every cell."""
-    precision: float = 0.03
-    """Relative half-width of an interval that is narrow enough, 0.03 for 3 %."""
+    published: tuple[PublishedComparison, ...] = ()  # what others measured, to stand beside
+    adaptive: bool = False  # whether settled cells leave; else every block holds every cell
+    precision: float = 0.03  # relative half-width of a narrow enough interval, 0.03 for 3 %
     least: int = 6  # complete pairs that a contrast has at least before it may be settled
     unhurried: int = 0  # blocks that `max_time` does not prevent
-    conflists: tuple[tuple[str, str], ...] = ()
-    """SHA-256 of the CNI configuration list of each driver that has one."""
+    conflists: tuple[tuple[str, str], ...] = ()  # SHA-256 of each driver's CNI list
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +189,10 @@ class Resumed:
     and what belongs to one block is measured within minutes, over pairs brought up together."""
     set_aside: int  # how many those are
     spent: float  # seconds that the run had taken by then, pauses left out
-    differences: tuple[ResumeDifference, ...] = ()
-    """What had changed since the run began, where `--force` went on all the same."""
+    differences: tuple[ResumeDifference, ...] = ()  # what had changed, if `--force` went on
     extended_blocks: int = 0  # blocks that `--blocks +N` added; 0 where it was not given
     extended_time: float = 0.0  # seconds that `--max-time +S` added; 0 where it was not given
-    reopened: bool = False
-    """Whether cells that had settled were measured again, because nothing else was left."""
+    reopened: bool = False  # whether settled cells were measured again: nothing else was left
     again: tuple[int, ...] = ()
     """Other blocks that were measured anew from then on, because records of them were missing; what
     was left of them is set aside."""
@@ -230,19 +221,13 @@ class RunInfo:
     engine_why: str  # why this engine, in words
     plan: PlanSummary
     tools: tuple[tuple[str, str], ...]  # name and version of each tool, as it prints them
-    facts: tuple[tuple[str, FactValue], ...]
-    """Host-, kernel- and engine-level facts of the registry."""
-    helpers: tuple[str, ...] = ()
-    """What netbench made beside the pairs, and with which rights, in words."""
+    facts: tuple[tuple[str, FactValue], ...]  # of host, kernel and engine, by registry
+    helpers: tuple[str, ...] = ()  # what netbench made beside the pairs, with which rights
     status: Status = "running"
     finished: str | None = None
-    wall: float | None = None
-    """Seconds from the first creation to the last removal; the pause before a `--resume` is none
-    of them."""
+    wall: float | None = None  # seconds from first creation to last removal, pauses left out
     notes: tuple[str, ...] = ()  # what a reader must know about this run as a whole
     settled: tuple[Settled, ...] = ()  # cells that settled before the run's end, in that order
-    options: tuple[tuple[str, FactValue], ...] = ()
-    """Every option that was set, by its name without dashes."""
+    options: tuple[tuple[str, FactValue], ...] = ()  # all that were set, without dashes
     resumed: tuple[Resumed, ...] = ()  # each time that it was gone on with
-    others: tuple[OtherRun, ...] = ()
-    """Whoever measured at the same time, in the order they were seen."""
+    others: tuple[OtherRun, ...] = ()  # whoever measured meanwhile, as they were seen

@@ -55,13 +55,11 @@ class Budget:
 
     driver: str  # whose metric is bounded, with mode and variant
     metric: str  # a key of `METRICS`
-    words: tuple[str, ...]
-    """Placements, paths and probes of the suite that narrow the cells down; none for all."""
+    words: tuple[str, ...]  # placements, paths and probes that narrow the cells; none for all
     relation: Literal["<=", ">="]
     reference: str | None  # the driver that the bound is taken from; None for an absolute bound
     factor: float  # of the reference's value; 1 where there is no reference
-    offset: float
-    """Added to that, in the metric's unit; the bound itself where there is no reference."""
+    offset: float  # added to that, in the metric's unit; the bound itself without reference
 
     def covers(self, cell: Cell) -> bool:
         """Tell whether this is a cell of the driver that the words leave in."""

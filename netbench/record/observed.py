@@ -79,11 +79,9 @@ class Link:
     index: int
     kind: str | None  # `veth`, `bridge`, `macvlan`, ...; None for hardware and loopback
     mode: str | None  # mode of a macvlan or ipvlan
-    parent: int | None
-    """Index of the lower link of a macvlan, ipvlan or vlan, in `peer_nsid`'s namespace if set."""
+    parent: int | None  # index of a macvlan's, ipvlan's or vlan's lower link, in `peer_nsid`
     peer: int | None  # index of a veth's other end, in the namespace `peer_nsid`
-    peer_nsid: int | None
-    """Id, relative to this namespace, of the one that holds peer or parent; None if the same."""
+    peer_nsid: int | None  # id of the namespace of peer or parent; None if it is this one
     master: str | None  # name of the bridge or bond this link is a port of
     mtu: int  # bytes
     mac: str
@@ -93,11 +91,9 @@ class Link:
     gso_max_size: int | None  # bytes
     gro_max_size: int | None  # bytes
     tso_max_size: int | None  # bytes
-    offloads: tuple[str, ...] | None
-    """Names of the segmentation and checksum offloads that are on; None if unreadable."""
+    offloads: tuple[str, ...] | None  # segmentation and checksum offloads that are on
     counters: LinkCounters
-    carrier: bool | None = None
-    """Whether there is a link at the other end; None in facts of before it was read."""
+    carrier: bool | None = None  # link at the other end; None if it was not read
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,8 +109,7 @@ class Address:
 class Route:
     """A route of the main table."""
 
-    destination: str
-    """`default` for IPv4's default route, else CIDR (IPv6's default route is `::/0`)."""
+    destination: str  # `default` for IPv4's default route, else CIDR (`::/0` for IPv6's)
     gateway: str | None
     link: str
 
@@ -129,8 +124,7 @@ class EndpointFacts:
     links: tuple[Link, ...]  # by index
     addresses: tuple[Address, ...]  # by link name, then address
     routes: tuple[Route, ...]  # by destination, as text
-    nsids: tuple[tuple[str, int], ...] = ()
-    """Ids by which this namespace knows others of the pair, by role; empty if unreadable."""
+    nsids: tuple[tuple[str, int], ...] = ()  # ids of others of the pair here, by role
     congestion_control: str | None = None  # `net.ipv4.tcp_congestion_control` of this namespace
 
     def link(self, name: str) -> Link | None:

@@ -36,8 +36,7 @@ class Slice:
     order: int  # place of the session within the round, from 1
     start: float  # CLOCK_MONOTONIC seconds at which the window that counts begins
     end: float  # the same at which it ends
-    value: float | None
-    """Of the probe's leading metric, in its unit; None if the slice gave no number."""
+    value: float | None  # of the probe's leading metric, in its unit; None without one
     received: int = 0  # payload bytes that the server received in the whole slice
     returned: int = 0  # payload bytes that the client received in it
     moved: tuple[int | None, ...] = ()
@@ -52,16 +51,13 @@ class Sample(Struct, frozen=True, tag_field="kind", tag="sample"):
     """The trial gave numbers, and its path is proved."""
 
     measurements: tuple[Measurement, ...]
-    received: int
-    """Payload bytes the receiving side counted: what every link of the path must have carried."""
+    received: int  # payload bytes that the receiver counted: every link must carry them
     series: tuple[SeriesPoint, ...] = ()
-    quantiles: tuple[tuple[float, float], ...] = ()
-    """Pairs (q, seconds), 0 <= q <= 1, as the tool printed them; for curves, never averaged."""
+    quantiles: tuple[tuple[float, float], ...] = ()  # (q, seconds) as printed; never averaged
     histogram: Histogram = ()
     """Every round-trip time, counted in the buckets of `netbench.record.histogram`; empty where
     the tool does not tell each of them."""
-    details: tuple[tuple[str, FactValue], ...] = ()
-    """What the tool says beside its numbers (congestion control, its own CPU figure, ...)."""
+    details: tuple[tuple[str, FactValue], ...] = ()  # what the tool says beside its numbers
     returned: int = 0  # those of the received bytes that flowed from server to client
     kind: ClassVar[Literal["sample"]] = "sample"
 
@@ -75,8 +71,7 @@ class Failure(Struct, frozen=True, tag_field="kind", tag="failure"):
 
     stage: Literal["create", "promise", "server", "client", "output", "path", "isolation", "engine"]
     reason: str
-    evidence: str
-    """What was seen: messages, the start of the raw output. Whole outputs lie in `raw/`."""
+    evidence: str  # messages, the start of the raw output; whole outputs lie in `raw/`
     kind: ClassVar[Literal["failure"]] = "failure"
 
 
@@ -85,8 +80,7 @@ class Skip(Struct, frozen=True, tag_field="kind", tag="skip"):
 
     reason: str
     evidence: str = ""
-    by_design: bool = False
-    """True where the driver's own promise rules the trial out, as `none` does throughput."""
+    by_design: bool = False  # whether the driver's own promise rules the trial out
     kind: ClassVar[Literal["skip"]] = "skip"
 
 
@@ -117,8 +111,7 @@ class Pins:
 class SentinelReading:
     """One reading of the machine's state."""
 
-    value: float
-    """Stream: bit/s. Ping-pong: round trips per second. Higher is the closer state in both."""
+    value: float  # stream: bit/s, ping-pong: round trips per second; higher is closer
     at: float  # middle of the reading, CLOCK_MONOTONIC seconds
 
 
@@ -141,8 +134,7 @@ class ToolRun:
     exit_code: int | None  # None if netbench ended it or it was never seen to end
     timed_out: bool
     seconds: float
-    stdout_file: str
-    """Path of the raw output relative to the run folder; empty where there was none."""
+    stdout_file: str  # path of the raw output in the run folder; empty without any
     stderr: str  # start of the standard error
 
 
@@ -165,12 +157,9 @@ class HopProof:
     rx_after: int
     tx_before: int
     tx_after: int
-    counted: Literal["rx", "tx", "none"]
-    """Which counter carries the client's bytes; `none` where the kernel counts none there."""
-    moved: int
-    """Bytes by which the counted one moved, client to server; 0 where `counted` is `none`."""
-    back: int = 0
-    """Bytes by which its opposite moved, server to client; 0 where `counted` is `none`."""
+    counted: Literal["rx", "tx", "none"]  # counter of the client's bytes, if any
+    moved: int  # bytes by which that moved, client to server; 0 for `none`
+    back: int = 0  # bytes by which its opposite moved, server to client; 0 for `none`
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +205,11 @@ class Record:
     pins: Pins
     sentinel: SentinelWindow
     tools: tuple[ToolRun, ...]
-    endpoints: tuple[EndpointFacts, ...]
-    """Client, server and host as read after the trial; empty where the pair never came up."""
+    endpoints: tuple[EndpointFacts, ...]  # as read after the trial; empty without a pair
     promises: tuple[PromiseCheck, ...]
     path: PathProof | None
-    facts: tuple[tuple[str, FactValue], ...] = ()
-    """Trial-level facts of the registry (load, steal, ...)."""
-    slices: tuple[Slice, ...] = ()
-    """Of a session, in the order of the rounds; empty for a trial that ran whole."""
+    facts: tuple[tuple[str, FactValue], ...] = ()  # trial-level facts of the registry
+    slices: tuple[Slice, ...] = ()  # by round; empty for a trial that ran whole
 
     @property
     def came_up(self) -> bool:

@@ -12,10 +12,8 @@ from netbench.spec import Cell, Placement
 class Basis(StrEnum):
     """What of a cell is held against the same of the other run."""
 
-    RELATIVE = "relative"
-    """The driver's ratio to the baseline of its own run, in which the machine cancels."""
-    ABSOLUTE = "absolute"
-    """The driver's own figure, machine and all."""
+    RELATIVE = "relative"  # ratio to the own run's baseline: the machine cancels
+    ABSOLUTE = "absolute"  # the driver's own figure, machine and all
 
 
 @dataclass(frozen=True, slots=True)
