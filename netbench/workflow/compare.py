@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from netbench.analysis.compare import Wanted, compare, measured
+from netbench.analysis.compare import compare, measured
 from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
@@ -42,7 +42,7 @@ def compare_folders(
     runs = _loaded(folders, accept)
     _check_common(runs)
     scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
-    wanted = Wanted(tuple(accept), sound_budgets(require, scope), allow_undecided)
+    budgets = sound_budgets(require, scope)
     taken = [
         measured(label, str(run.path), run.shown, run.records(), run.damage)
         for label, run in runs.items()
@@ -50,7 +50,7 @@ def compare_folders(
     for run in runs.values():
         for note in run.notes:
             observer.say(f"netbench: {run.path}: {note}")
-    result = compare(taken, wanted)
+    result = compare(taken, tuple(accept), budgets, allow_undecided=allow_undecided)
     target = output or _default_page(list(runs.values()))
     page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)

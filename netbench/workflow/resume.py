@@ -99,7 +99,9 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
-    absent, begun = _absent(run)
+    found = missing(info, run.records())
+    begun = max(found.begun, found.last) if info.status in _FINISHED else found.begun
+    absent = found.blocks(begun)  # blocks of which records are missing
     damaged = len(run.damage.lines) > run.reading.torn or bool(absent - {begun})
     lost = info.status == "engine-lost"
     if not absent or not (damaged or info.status in _FINISHED):
@@ -112,13 +114,6 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
         state.number = max(state.number, run.reading.last, RunFolder(run.path).last_raw())
     state.follow(info.resumed)
     return state, aside
-
-
-def _absent(run: LoadedRun) -> tuple[frozenset[int], int]:
-    """Return the blocks of which records are missing, and the last block that was begun."""
-    absent = missing(run.info, run.records())
-    begun = max(absent.begun, absent.last) if run.info.status in _FINISHED else absent.begun
-    return absent.blocks(begun), begun
 
 
 def _extended(

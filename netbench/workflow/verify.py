@@ -71,7 +71,7 @@ def inspect_driver(
             observer.inform(engine.lan().done)
     facts, ipam = pair.facts, pair.facts.ipam
     paths = {
-        path: [
+        path.value: [
             HopRow(hop.role.value, hop.link.name, hop.link.kind, hop.link.mtu)
             for hop in driver.hops(path, facts)
         ]
@@ -84,8 +84,8 @@ def inspect_driver(
         container=None,
         reader=facts.reader,
         endpoints=EndpointDocument.of_pair(facts, pair.client, pair.server),
-        path=paths[Path.EAST_WEST],
-        paths={path.value: hops for path, hops in paths.items()},
+        path=paths["east-west"],
+        paths=paths,
         networks=[NetworkRow.of(driver.name, driver.recipe.network, ipam)] if ipam else [],
         promises=[PromiseRow(**asdict(check)) for check in pair.promises],
         notes=list(facts.notes),

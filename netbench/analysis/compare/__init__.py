@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,15 +19,19 @@ from netbench.analysis.compare.differences import (
     of_run,
 )
 from netbench.analysis.compare.model import (
+    DAYS,
     Basis,
     ComparedSide,
+    Drawn,
     MachineState,
+    Matched,
+    Measured,
     Pairing,
     RunComparison,
     RunContrast,
     Side,
+    gives,
 )
-from netbench.analysis.compare.samples import DAYS, Drawn, Matched, Measured, gives
 from netbench.analysis.contrasts import judge, noise_floor
 from netbench.analysis.frame import Collector
 from netbench.analysis.gates import Evidence, group_gap
@@ -63,17 +67,14 @@ def measured(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a comparison is asked for."""
-
-    accept: tuple[str, ...] = ()
-    budgets: tuple[Budget, ...] = ()  # between runs, as `scope_of_runs` reads them
-    allow_undecided: bool = False  # whether a budget that is not decided counts as kept
-
-
-def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunComparison:
-    """Hold every run against the first, and budgets against whatever run they name.
+def compare(
+    runs: Sequence[Measured],
+    accept: tuple[str, ...] = (),
+    budgets: Sequence[Budget] = (),
+    *,
+    allow_undecided: bool = False,
+) -> RunComparison:
+    """Hold every run against the first, and budgets between runs against whatever run they name.
 
     The primary contrasts of all pairings share the error rate of 5 %; their number follows from
     the plans, and from what was skipped every time.
@@ -83,17 +84,17 @@ def compare(runs: Sequence[Measured], wanted: Wanted = Wanted()) -> RunCompariso
     margin = max(one.run.info.plan.margin for one in runs)
     alpha = ALPHA / max(owed, 1)
     scope = scope_of_runs({one.run.label: one.run.info.plan for one in runs})
-    results = judge_between(wanted.budgets, scope, runs, wanted.accept, margin)
+    results = judge_between(budgets, scope, runs, accept, margin)
     return RunComparison(
         runs=tuple(one.run for one in runs),
-        pairings=tuple(_pairing(first, other, wanted.accept, alpha, margin) for other in others),
-        accept=wanted.accept,
+        pairings=tuple(_pairing(first, other, accept, alpha, margin) for other in others),
+        accept=accept,
         alpha=alpha,
         contrasts=owed,
         margin=margin,
         budgets=results,
-        budgets_kept=kept(results, allow_undecided=wanted.allow_undecided),
-        allow_undecided=wanted.allow_undecided,
+        budgets_kept=kept(results, allow_undecided=allow_undecided),
+        allow_undecided=allow_undecided,
     )
 
 

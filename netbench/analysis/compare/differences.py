@@ -74,17 +74,10 @@ def of_run(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
 
 def _plan(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
     plan = info.plan
-    facts: dict[str, FactValue] = {
-        "suite": plan.suite,
-        "drivers": plan.drivers,
-        "baseline": plan.baseline,
-        "blocks": plan.blocks,
-        "adaptive": plan.adaptive,
-        "margin": plan.margin,
-        "seed": plan.seed,
-        "congestion_control": plan.congestion_control or "the system's own",
-        "max_time": "none" if plan.max_time is None else plan.max_time,
-    }
+    names = ("suite", "drivers", "baseline", "blocks", "adaptive", "margin", "seed")
+    facts: dict[str, FactValue] = {name: getattr(plan, name) for name in names}
+    facts["congestion_control"] = plan.congestion_control or "the system's own"
+    facts["max_time"] = "none" if plan.max_time is None else plan.max_time
     if plan.adaptive:
         facts["precision"] = plan.precision
     found = {(f"plan.{name}", Scope()): value for name, value in facts.items()}
