@@ -206,10 +206,7 @@ class CpuMeans:
 
 @dataclass(frozen=True, slots=True)
 class CostSplit:
-    """What one byte or one transaction of a driver in one cell cost, and where that time went.
-
-    Means over its trials, in seconds of CPU time, so that the parts add up to the cost.
-    """
+    """What one byte or transaction of a driver in one cell cost: means, in seconds of CPU time."""
 
     driver: str
     cell: CellKey

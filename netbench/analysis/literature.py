@@ -68,7 +68,6 @@ def _names(one: Contrast | PublishedComparison) -> tuple[str, ...]:
 
 
 def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis) -> str:
-    """Return why a run has no counterpart, with the option that would give one."""
     for name in (one.driver, one.baseline):
         if name not in plan.drivers:
             return f"{name} is not among the run's drivers: add it to --drivers"

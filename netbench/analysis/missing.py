@@ -64,9 +64,6 @@ class MissingRecords:
         )
 
 
-NOTHING_MISSING: Final = MissingRecords()
-
-
 def missing(info: RunInfo, records: Iterable[_Placed]) -> MissingRecords:
     """Return what a run should hold by its plan and its status, and does not.
 

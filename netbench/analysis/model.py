@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netbench.analysis.missing import NOTHING_MISSING, MissingRecords
+from netbench.analysis.missing import MissingRecords
 from netbench.errors import INCOMPLETE, NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement
@@ -258,7 +258,7 @@ class Analysis:
     budgets: tuple[BudgetResult, ...] = ()
     budgets_kept: bool = True  # whether all are met, or are undecided where that is allowed
     ceilings: tuple[Ceiling, ...] = ()
-    missing: MissingRecords = NOTHING_MISSING
+    missing: MissingRecords = MissingRecords()
 
     @property
     def exit_code(self) -> int:

@@ -166,11 +166,7 @@ REASONS: Final = 20  # distinct reasons of one cell that are named
 def _summaries(
     frames: Frames, plan: PlanSummary, used_up: Mapping[tuple[str, int, Key], str]
 ) -> tuple[CellSummary, ...]:
-    """Return one summary for each arm, cell and metric, planned or seen.
-
-    An arm without samples gets the metrics that other arms gave in that cell, and where none did
-    those that the probe declares.
-    """
+    """Return one summary for each arm, cell and metric: those seen there, or else declared."""
     trials = grouped(((t.cell.driver, t.replica, t.cell.place), t) for t in frames.trials)
     seen: defaultdict[Place, set[str]] = defaultdict(set)
     units = {name: metric.unit for name, metric in METRICS.items()}

@@ -152,7 +152,6 @@ class _Reader:
         return None
 
     def _one_of(self, what: str, text: str, at: int, known: Collection[str] | None) -> str | None:
-        """Return a known name, noting another one; where `known` is None, any name."""
         name = text.strip()
         if name and (known is None or name in known):
             return name
@@ -261,7 +260,6 @@ class _Reader:
 
 
 def _value(number: str, scale: Decimal) -> float | None:
-    """Return a quantity in its base unit as the nearest float, None if there is none."""
     value = float(Decimal(number) * scale)
     return value if math.isfinite(value) else None
 

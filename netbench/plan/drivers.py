@@ -178,7 +178,6 @@ def _of_plugin(which: str, plugin: Json) -> Iterator[str]:
 
 
 def _of_type(which: str, kind: Json) -> Iterator[str]:
-    """Return what is wrong with a plug-in's name, which is that of its program."""
     if kind is None:
         yield f"{which} has no `type`, the plug-in's name"
     elif not isinstance(kind, str) or not kind or "/" in kind:

@@ -39,10 +39,7 @@ class TomlFile:
         self.problems: list[str] = []
 
     def note(self, table: str, key: str, problem: str, occurrence: int = 1) -> None:
-        """Note a problem of a key, or of a table named by it, in a table such as `probes.tcp-rr`.
-
-        `occurrence` is which table of that name: `[[cell]]` may stand several times.
-        """
+        """Note a problem of a key, or of a table; `occurrence` is which of several of that name."""
         self.problems.append(f"{self._path}:{self._line(table, key, occurrence)}: {problem}")
 
     def _line(self, table: str, key: str, occurrence: int) -> int:
@@ -245,7 +242,6 @@ def _driver_of(table: TomlTable, key: str, usual: str | None) -> str:
 
 
 def _direction(table: TomlTable, ratio: float | None) -> Direction:
-    """Return which way it points: as the table says, else as its ratio does."""
     by_ratio: Direction | None = None
     if ratio is not None:
         by_ratio = "same" if ratio == 1 else "more" if ratio > 1 else "less"

@@ -48,10 +48,7 @@ METRICS: Final[dict[str, Metric]] = {
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One bound on one metric of a driver: `bridge.rtt_p99@same <= host + 20us`.
-
-    It stands for each cell of the driver that it covers, and all of them must keep it.
-    """
+    """One bound on a metric in each cell that it covers: `bridge.rtt_p99@same <= host + 20us`."""
 
     driver: str  # whose metric is bounded, with mode and variant
     metric: str  # a key of `METRICS`

@@ -1,8 +1,4 @@
-"""Facts of namespaces, links and routes as typed values, the same from every reader.
-
-Field names and units are declared once more, for people and for comparison, in the registry
-`netbench.facts.registry`; a test holds the two together.
-"""
+"""Facts of namespaces, links and routes as typed values; `netbench.facts.registry` has units."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -45,10 +41,7 @@ class Namespaces:
         return value
 
     def shared(self, kind: str, host: "Namespaces", pair: "Namespaces") -> Sharing | None:
-        """Return whose a namespace is: `own`, `host` or `pair`; None if it is unknown.
-
-        A namespace shared with the engine's host is called so even where the pair shares it too.
-        """
+        """Return whose a namespace is: `own`, `host` (be it the pair's too) or `pair`, if known."""
         mine, hosts, pairs = self.inode(kind), host.inode(kind), pair.inode(kind)
         if mine is None:
             return None

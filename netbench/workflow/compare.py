@@ -122,10 +122,7 @@ def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
 
 
 def _accept_problems(patterns: Sequence[str], runs: Iterable[LoadedRun]) -> list[str]:
-    """Return what is wrong with `--accept`: names that no fact can have.
-
-    A run of another version of netbench may have facts that are not in the table.
-    """
+    """Return what is wrong with `--accept`: names that no fact of the table or the runs has."""
     names = {*FACTS, *(name for run in runs for name, _ in run.info.facts)}
     return [
         f"--accept: no fact is named {pattern!r}"

@@ -207,7 +207,6 @@ def _words(resumed: Resumed) -> str:
 
 
 def _to_measure(plan: Plan, state: RunState) -> str:
-    """Return what the next block holds, or why there is none."""
     steps = state.plan(state.block + 1).steps
     cells = dict.fromkeys(
         step.cell for step in steps if len(plan.drivers) == 1 or step.cell.driver != plan.baseline

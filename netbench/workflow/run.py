@@ -108,7 +108,6 @@ def measure(
 def _begin(
     engine: Engine, plan: Plan, run: str, options: RunOptions, observer: Observer
 ) -> tuple[RunFolder, RunInfo]:
-    """Prepare everything and open the run folder; errors as `prepare`."""
     prepared = prepare(engine, plan, options, observer)
     with needed(), choose_sentinel(engine) as sentinel:
         limits = ceiling(engine, choose_reader(engine), plan, sentinel)

@@ -1,4 +1,4 @@
-"""What is said of several runs, as plain values: the only thing that `compare` shows."""
+"""What is said of several runs, and the samples of one cell and metric that it is said of."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -258,11 +258,7 @@ def _farthest_null(left: Drawn, right: Drawn, alpha: float) -> tuple[str, Interv
 
 
 def _machine_change(left: Drawn, right: Drawn, basis: Basis, margin: float) -> MachineChange:
-    """Return by how much the machine differs.
-
-    A figure of its own changes with the machine; a ratio to the baseline only where the sentinel
-    shows a machine in another condition altogether.
-    """
+    """Return by how much the machine differs; a ratio changes with another condition alone."""
     one, other = left.reading, right.reading
     ratio = None if one is None or other is None else other / one
     size = abs(math.log(ratio or 1.0))
