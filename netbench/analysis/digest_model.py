@@ -122,7 +122,7 @@ class WayView:
 
 def _shown(record: Record) -> int:
     """Rank a record as an example: endpoints, then a path, then a path that held."""
-    if not record.came_up:
+    if not record.endpoints:
         return 1
     return 2 + (record.path_held is not None) + bool(record.path_held)
 

@@ -1,6 +1,6 @@
 """What the analysis says, as plain values: the only thing that reports and `--json` read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from netbench.analysis.missing import MissingRecords
@@ -258,7 +258,7 @@ class Analysis:
     budgets: tuple[BudgetResult, ...] = ()
     budgets_kept: bool = True  # whether all are met, or are undecided where that is allowed
     ceilings: tuple[Ceiling, ...] = ()
-    missing: MissingRecords = MissingRecords()
+    missing: MissingRecords = field(default_factory=MissingRecords)
 
     @property
     def exit_code(self) -> int:

@@ -36,11 +36,7 @@ from netbench.record.outcome import Skip as Skip
 from netbench.record.outcome import Slice as Slice
 from netbench.record.outcome import ToolRun as ToolRun
 from netbench.record.outcome import TrialTimes as TrialTimes
-from netbench.record.redaction import NO_HOST as NO_HOST
-from netbench.record.redaction import NO_USER as NO_USER
-from netbench.record.redaction import NOTE as NOTE
 from netbench.record.redaction import Redaction as Redaction
-from netbench.record.redaction import telling as telling
 from netbench.spec import Cell
 
 Direction = Literal["more", "less", "same"]

@@ -212,11 +212,6 @@ class Record:
     slices: tuple[Slice, ...] = ()  # by round; empty for a trial that ran whole
 
     @property
-    def came_up(self) -> bool:
-        """Whether its pair did: its endpoints were read."""
-        return bool(self.endpoints)
-
-    @property
     def path_held(self) -> bool | None:
         """Whether its path was proved; None if there was none to prove."""
         return None if self.path is None else self.path.held

@@ -18,17 +18,8 @@ from netbench.facts.base import Pair
 from netbench.facts.cpu_time import tick
 from netbench.facts.host import FILES, firewall_facts, host_facts
 from netbench.facts.procfs import read_local
-from netbench.record import (
-    NO_HOST,
-    NO_USER,
-    Absent,
-    EndpointFacts,
-    FactValue,
-    Link,
-    PairFacts,
-    Redaction,
-    telling,
-)
+from netbench.record import Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction
+from netbench.record.redaction import NO_HOST, NO_USER, telling
 from netbench.spec import Role
 from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter

@@ -12,7 +12,8 @@ from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.plan import Options, Plan, build, parse
-from netbench.record import NOTE, SCHEMA, Ending, OtherRun, RunInfo
+from netbench.record import SCHEMA, Ending, OtherRun, RunInfo
+from netbench.record.redaction import NOTE
 from netbench.runner.ceiling import ceiling
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder
