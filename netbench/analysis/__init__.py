@@ -10,3 +10,4 @@ from netbench.analysis.model import Standing as Standing
 from netbench.analysis.model import Stopped as Stopped
 from netbench.analysis.model import Verdict as Verdict
 from netbench.analysis.pipeline import analyse as analyse
+from netbench.analysis.pipeline import judged as judged

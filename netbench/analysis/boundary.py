@@ -1,15 +1,8 @@
 """The interval and the sign rule that decide a contrast (METHOD §2).
 
-A contrast is looked at after every block from `Looks.first` to `Looks.cap`. Of its error rate
-`share`, 0.8 is spent on those looks and 0.2 is kept for a run that is extended beyond the cap.
-
-- Interval: the t-mixture sequence with g = 1, whose level `a` is set by simulation, so that under
-  normal blocks the probability of leaving out the truth at any of the looks, or of a wrong
-  decision by sign, is 0.8 `share`. A single look is Student's t.
-- Sign: every block lies on the same side of 1, and there are enough blocks that this has a
-  probability of at most 0.2 `share` where the median is 1.
-
-All values are natural logarithms of ratios.
+Of a contrast's error rate `share`, 0.8 is spent on the looks from `Looks.first` to `Looks.cap`, by
+the t-mixture sequence, whose level is simulated, and the sign of all blocks; 0.2 is kept for a run
+that is extended beyond the cap. All values are natural logarithms of ratios.
 """
 
 import math

@@ -1,16 +1,14 @@
 """Budgets judged: is the whole interval on the bound's safe side, or wholly beyond it?
 
-Values stand beside each other block by block, as in contrasts. With x the driver's value, y the
-reference's (of the baseline the mean of both arms), a factor a and a quantity b, the interval is
-that of the mean of
+With x the driver's value in a block, y the reference's (of the baseline the mean of both arms), a
+factor a and a quantity b, the interval is that of the mean of
 
     ln x - ln y      against ln a     for a bound `a DRIVER`
     x - a y          against b        for a bound `a DRIVER + b`
     ln x             against ln b     for a bound `b`
 
-and of x - a y or x where 0 is one of the metric's ordinary values. It is the interval of METHOD §2
-at 0.05 / m, where m counts the cells that budgets stand for: a family of its own beside the
-contrasts. Latency enters by each session's own percentile.
+and of x - a y or x where 0 is one of the metric's ordinary values: METHOD §2's at 0.05 / m, where m
+counts the cells that budgets stand for. Latency enters by each session's own percentile.
 """
 
 import math

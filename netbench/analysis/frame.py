@@ -120,10 +120,8 @@ def _order(point: TrialPoint) -> tuple[int, int, int, str]:
     return point.record, point.block, point.position, point.metric
 
 
-def framed(plan: PlanSummary, records: Iterable[Record] | Collector) -> Frames:
+def framed(plan: PlanSummary, records: Iterable[Record]) -> Frames:
     """Read every record once, in any order, and return what is kept of them."""
-    if isinstance(records, Collector):
-        return records.frames(plan)
     collector = Collector()
     for record in records:
         collector.take(record)

@@ -12,7 +12,7 @@ from netbench.analysis.block_pairs import Key, grouped, position
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings, saturated, saturations
 from netbench.analysis.contrasts import CellComparison, owed
-from netbench.analysis.frame import NOT_REACHED, Collector, Frames, Trial, framed
+from netbench.analysis.frame import NOT_REACHED, Frames, Trial, framed
 from netbench.analysis.missing import missing
 from netbench.analysis.model import (
     Analysis,
@@ -42,14 +42,8 @@ _WHOLE_CELL: Final = ("described", "no-contrast")  # why a cell leaves with all 
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
-def analyse(
-    info: RunInfo, records: Iterable[Record] | Collector, damage: Damage | None = None
-) -> Analysis:
-    """Judge a run by METHOD's rules.
-
-    `records` is read once, in any order, or a collector has them. `damage` is what else was there;
-    it may grow until the last record is read.
-    """
+def analyse(info: RunInfo, records: Iterable[Record], damage: Damage | None = None) -> Analysis:
+    """Judge a run by METHOD's rules; `records` are read once, in any order, and `damage` grows."""
     return judged(info, framed(info.plan, records), damage)
 
 

@@ -1,8 +1,7 @@
 """When a contrast needs no more blocks, and how many it still needs (METHOD §2).
 
-The intervals hold at every declared look, so stopping by them costs no part of the error rate. A
-contrast's share of that rate is fixed by the plan and does not grow when others leave. While the
-run goes on, the code that judges a finished run judges the records so far.
+The intervals hold at every declared look, so stopping by them costs no part of the error rate, of
+which each contrast's share is fixed by the plan.
 """
 
 import math

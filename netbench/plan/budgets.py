@@ -10,11 +10,9 @@ Between runs a budget holds one run's driver, or its ratio to the baseline, agai
     budget     = [ run, "." ], driver, [ "/", baseline ], ".", metric, { "@", word },
                  ("<=" | ">="), [ number ], run, [ ("+" | "-"), quantity ] ;
 
-A `word` is a placement, a path or a probe of the suite; each narrows down the cells that the budget
-stands for. A `unit` is one of the metric's own: bit/s with a prefix (kMGT), s, ms, us or ns, /s or
-k/s, % or nothing for ratios, nothing for counts. A bound that names a driver is a factor of that
-driver's value of the same metric in the same cell, plus or minus a quantity. Blanks may stand
-between all parts; a sign right after a driver's name needs one where the name goes on otherwise.
+A `word` is a placement, a path or a probe of the suite, a `unit` one of the metric's own in
+`netbench.units.SPELLINGS`. Blanks may stand between all parts; a sign right after a driver's name
+needs one where the name goes on otherwise.
 """
 
 import math

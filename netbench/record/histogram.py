@@ -1,9 +1,8 @@
 """Histograms of times: fixed buckets, each about 1 % wide.
 
 Bucket `k` counts the times `t` with 2^(k/64) <= t / 1 ns < 2^((k+1)/64), so its upper end is
-1.09 % above its lower one, from nanoseconds to hours alike. The edges are the same for all trials,
-runs and machines, so that histograms add up bucket by bucket. HdrHistogram (hdrhistogram.org) does
-the same with linear steps within powers of two.
+1.09 % above its lower one, from nanoseconds to hours alike, and the same for all machines:
+histograms add up bucket by bucket, as HdrHistogram's (hdrhistogram.org) do.
 """
 
 from typing import Final

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from netbench import report
-from netbench.analysis import Analysis, Collector, analyse
+from netbench.analysis import Analysis, Collector, judged
 from netbench.analysis.digest import DigestCollector, chosen_trials
 from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
 from netbench.plan import scope_of, sound_budgets
@@ -158,7 +158,7 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
     for record in run.records():
         collector.take(record)
         gathering.take(record)
-    analysis = analyse(info, collector, run.damage)
+    analysis = judged(info, collector.frames(info.plan), run.damage)
     chosen = chosen_trials(analysis)
     return analysis, gathering.digest(chosen, run.selected(chosen))
 
