@@ -36,8 +36,7 @@ class Key(NamedTuple):
 
 Observed = Mapping[tuple[str, int], Sequence[TrialPoint]]  # values of one key by driver and replica
 Values = defaultdict[Key, defaultdict[tuple[str, int], list[TrialPoint]]]
-ArmValues = dict[tuple[int, int], float]
-"""The values of one arm, or the means of two, by block and attempt in ascending order."""
+ArmValues = dict[tuple[int, int], float]  # an arm's values, or means of two, by block and attempt
 
 
 def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from netbench.analysis.stats import Floats, Interval, around_mean, tau
 
-PLANNED: Final = 0.8
-"""Part of a contrast's error rate that the declared looks spend; the rest is for an extension."""
+PLANNED: Final = 0.8  # part of a contrast's error rate for declared looks; rest: extension
 EXTENSION: Final = 0.2  # part of a contrast's error rate for looks beyond the declared cap
 SIGN_PART: Final = 0.2  # part of a contrast's planned error rate for decisions by sign
 SIGN_BLOCKS: Final = 8  # no sign is decided with fewer blocks

@@ -17,9 +17,7 @@ from netbench.units import numbered, percent, share
 
 STEAL_LIMIT: Final = 0.01  # share of CPU time taken by the hypervisor that is too much (METHOD §5)
 IDLE_LIMIT: Final = 0.05  # CPU seconds per second of an idle window that somebody else uses
-IDLE_STEP: Final = 0.03
-"""The same by which the idle windows before a block and from it on differ where one came or
-went: three ticks of 10 ms in a second."""
+IDLE_STEP: Final = 0.03  # the same by which windows before and after differ: 3 ticks of 10 ms
 CLOCK_LIMIT: Final = 1.05  # 95th to 5th percentile of a placement's clocks, as a ratio
 _FEWEST: Final = 4
 

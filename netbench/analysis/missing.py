@@ -12,8 +12,7 @@ from netbench.record import RunInfo
 from netbench.spec import Cell
 from netbench.units import some
 
-CUT_OFF: Final = ("running", "interrupted", "engine-lost")
-"""Statuses of a run that did not come to its end: all that was planned is still to come."""
+CUT_OFF: Final = ("running", "interrupted", "engine-lost")  # statuses before a run's end
 
 
 class _Placed(Protocol):
@@ -33,8 +32,7 @@ class MissingRecords:
     absent: int = 0  # those of them that it does not
     begun: int = 0  # the last block of which there is a record
     last: int = 0  # the last block of which it should hold some
-    open_end: bool = False
-    """Whether it should hold more than is counted here: how many blocks it takes is not known."""
+    open_end: bool = False  # whether it should hold more: its last block is not known
     whole: tuple[tuple[int, int], ...] = ()  # spans of blocks without a record, ends included
     partial: tuple[tuple[int, int, int], ...] = ()  # number, records absent, records planned
     drivers: tuple[tuple[str, int, int], ...] = ()  # name, records absent, records planned

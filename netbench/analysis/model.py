@@ -161,9 +161,7 @@ class BudgetResult:
     standing: Standing
     blocks: int  # blocks with a value, or for a relative bound with a pair
     unit: str  # of the three below: `ratio` for a factor, else the metric's
-    measured: float | None
-    """Ratio to the reference for a factor; difference from factor times reference where a quantity
-    is added to it; else the value itself. None without a block."""
+    measured: float | None  # ratio to the reference, difference, or value itself
     low: float | None
     high: float | None
     bound: float

@@ -64,8 +64,7 @@ class Plan:
     adaptive: bool = False  # whether cells leave once they are settled
     precision: float = DEFAULT_PRECISION
     least: int = LEAST_BLOCKS  # blocks that a contrast has at least before it may be settled
-    unhurried: int = 0
-    """Blocks that `max_time` does not prevent: a suite's own limit leaves room for a verdict."""
+    unhurried: int = 0  # blocks that `max_time` does not prevent, for a verdict
 
     @property
     def arms(self) -> tuple[Arm, ...]:

@@ -39,8 +39,7 @@ from netbench.record.outcome import TrialTimes as TrialTimes
 from netbench.record.redaction import Redaction as Redaction
 from netbench.spec import Cell
 
-Direction = Literal["more", "less", "same"]
-"""Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""
+Direction = Literal["more", "less", "same"]  # driver against baseline, raw metric
 Ending = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
 Status = Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"]
 Why = Literal["precise", "decided", "described", "no-contrast"]
@@ -65,8 +64,7 @@ class PublishedComparison:
     incomparable: str = ""  # why one machine measures nothing comparable; else empty
 
 
-SCHEMA: Final = 2
-"""Version of the run folder. 1: whole trials, never released. 2: sessions with their slices."""
+SCHEMA: Final = 2  # version of the run folder; 1, whole trials, was never released
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +143,7 @@ class Left:
     """A cell that goes on."""
 
     cell: Cell
-    blocks: int | None
-    """Blocks of the run after which its contrast would be precise, by the spread so far; None
-    where nothing can be said yet. A verdict may settle it sooner."""
+    blocks: int | None  # blocks of the run after which it would be precise, if that can be said
 
 
 @dataclass(frozen=True, slots=True)

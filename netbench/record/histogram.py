@@ -10,8 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-Histogram = tuple[tuple[int, int], ...]
-"""Pairs (bucket, count), buckets ascending, counts above 0; empty where nothing was counted."""
+Histogram = tuple[tuple[int, int], ...]  # (bucket, count), ascending, counts above 0
 PER_OCTAVE: Final = 64  # buckets from a time to its double
 _UNIT: Final = 1e-9  # seconds; the lower edge of bucket 0
 

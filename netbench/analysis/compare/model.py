@@ -129,11 +129,8 @@ class RunComparison:
 
 
 DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}
-"""Variance between runs that is assumed, as a share of that between blocks.
-
-The ratio to the baseline of one block cancels what differs between days, a figure of its own does
-not; docs/method.md has what was measured of both.
-"""
+"""Variance between runs that is assumed, as a share of that between blocks: a ratio to the baseline
+cancels what differs between days, a figure of its own does not (docs/method.md)."""
 SPLIT_RATIO: Final = 1.5  # ratio of median sentinel readings that shows another condition
 NULL_CHANCE: Final = 0.01  # how often two runs with nothing wrong may differ in their A/A
 
@@ -153,13 +150,9 @@ class Drawn:
     """A sample: what one run has of one driver in one cell and metric."""
 
     label: str
-    effects: Floats
-    """One a block: ln(driver) less the mean of both baseline arms' ln, or the logarithm of the
-    figure; the figure itself where 0 is one of its ordinary values."""
+    effects: Floats  # one a block: ln of ratio or figure; the figure itself where 0 is ordinary
     values: Floats  # the driver's figures in the metric's unit, one a block
-    nulls: Floats
-    """ln of the baseline's second arm over its first, of the blocks that have both; their
-    difference where 0 is an ordinary value."""
+    nulls: Floats  # ln of the baseline's second arm over its first; difference where 0 is ordinary
     reading: float | None  # the sentinel's median on this placement's CPUs
     absent: str
 
