@@ -268,7 +268,7 @@ class Digest:
     total: int
     rows: tuple[RecordRow, ...]
     lines: tuple[DrawnRecord, ...]
-    drivers: tuple[DriverView, ...] = field(hash=False)  # they count, and equal as values do
+    drivers: tuple[DriverView, ...] = field(hash=False)  # views cannot be hashed
     commands: tuple[CommandLine, ...]
     commands_left: bool  # whether there were more command lines than are kept
     problems: tuple[FailureReason, ...]

@@ -35,7 +35,7 @@ def compare_folders(
 ) -> tuple[RunComparison, Path, int]:
     """Compare runs and write the page; return the result, the page's path and the exit code.
 
-    ConfigurationError has everything that is wrong, RunFolderError what cannot be read or written.
+    Raises ConfigurationError with all that is wrong, RunFolderError for a folder or the page.
     """
     if output is not None and (problem := file_problem(output)):
         raise ConfigurationError(f"--output: {problem}")

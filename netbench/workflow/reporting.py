@@ -61,7 +61,7 @@ def report_run(
 
     `ending` is that of a run that has just been measured; `require` are budgets in place of the
     run's own; `adr` asks for a decision record, too, and `picture` for the answer as a picture.
-    ConfigurationError has what is wrong with those, RunFolderError what the folder does not allow.
+    Raises ConfigurationError for what is wrong with those, RunFolderError for the folder.
     """
     run = load(path)
     if adr and (path / DECISION).exists():

@@ -34,7 +34,7 @@ def resume(
 
     Returns how it ended; None if it had ended before, no record of it is missing, and nothing that
     is asked for extends it. Blocks of which records got lost are measured anew as a whole.
-    ConfigurationError has all that is not as it was when the run began, unless `force`.
+    Raises ConfigurationError with all that is not as it was when the run began, unless `force`.
     """
     info, asked = run.info, dict(options.asked)
     extended = any(asks_to_extend(*one) for one in asked.items())

@@ -61,7 +61,7 @@ def inspect_driver(
 ) -> InspectDocument:
     """Bring a driver's pair up, on every path that it has, and return all that is seen of it.
 
-    ConfigurationError has what is wrong with the driver or the parent; EngineError, no pair.
+    Raises ConfigurationError for the driver or the parent, EngineError if no pair comes up.
     """
     (driver,) = _named(text, most=1)
     with _opened("inspect", kind, options, observer) as (engine, _):

@@ -51,7 +51,7 @@ _ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUI
 def measured(
     label: str, folder: str, info: RunInfo, records: Iterable[Record], damage: Damage | None = None
 ) -> Measured:
-    """Read a run's records once, and what is wrong with them; return what it is compared by."""
+    """Read a run's records once, while `damage` grows; return what the run is compared by."""
     watcher, collector = Watcher(), Collector()
     for record in records:
         watcher.take(record)
