@@ -1,8 +1,9 @@
 """Histograms of times: fixed buckets, each about 1 % wide.
 
 Bucket `k` counts the times `t` with 2^(k/64) <= t / 1 ns < 2^((k+1)/64), so its upper end is
-1.09 % above its lower one, from nanoseconds to hours alike, and the same for all machines:
-histograms add up bucket by bucket, as HdrHistogram's (hdrhistogram.org) do.
+1.09 % above its lower one, from nanoseconds to hours alike. The edges are the same for all trials,
+runs and machines, so that histograms add up bucket by bucket. HdrHistogram (hdrhistogram.org) does
+the same with linear steps within powers of two.
 """
 
 from typing import Final
@@ -10,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-Histogram = tuple[tuple[int, int], ...]  # (bucket, count), ascending, counts above 0
+Histogram = tuple[tuple[int, int], ...]
+"""Pairs (bucket, count), buckets ascending, counts above 0; empty where nothing was counted."""
 PER_OCTAVE: Final = 64  # buckets from a time to its double
 _UNIT: Final = 1e-9  # seconds; the lower edge of bucket 0
 
