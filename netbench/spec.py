@@ -137,6 +137,9 @@ class Recipe:
     """What TCP uses, for tools that can choose; None leaves it to the run and the system."""
 
 
+Place = tuple[str, str, Placement]
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One combination that is measured."""
@@ -147,6 +150,11 @@ class Cell:
     probe: str
     """Name of a probe of the suite: its kind, or the name of one configuration of it."""
     placement: Placement
+
+    @property
+    def place(self) -> Place:
+        """The cell without its driver: what all arms of one comparison have in common."""
+        return self.path.value, self.probe, self.placement
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 BITS_PER_SECOND: Final = "bit/s"
@@ -45,6 +46,22 @@ def escaped(text: str, escape: Callable[[str], str]) -> str:
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else escape(c) for c in text)
+
+
+def some(parts: Sequence[str], most: int = 6) -> str:
+    """Return a list in words, of a long one the beginning: `a, b and 4 more`."""
+    more = len(parts) - most
+    return ", ".join(parts[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def numbered(noun: str, numbers: Sequence[int], most: int | None = None) -> str:
+    """Return ascending numbers: `lines 3, 5 to 8 and 4 more`, of which `most` spans are named."""
+    breaks = [at for at in range(1, len(numbers)) if numbers[at] != numbers[at - 1] + 1]
+    spans = [numbers[a:b] for a, b in pairwise([0, *breaks, len(numbers)])]
+    shown = [f"{s[0]}" if len(s) == 1 else f"{s[0]} to {s[-1]}" for s in spans[:most]]
+    more = len(numbers) - sum(map(len, spans[:most]))
+    rest = f" and {more:,} more" if more else ""
+    return f"{noun}{'s' * (len(numbers) > 1)} {', '.join(shown)}{rest}"
 
 
 def significant(value: float, digits: int = 3) -> str:

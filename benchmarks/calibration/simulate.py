@@ -20,8 +20,8 @@ from worlds import WORLDS, Floats, World, deltas, draw
 
 from netbench.analysis import Verdict
 from netbench.analysis.boundary import Looks, decided_sign, interval
+from netbench.analysis.contrasts import directed, read
 from netbench.analysis.stats import ALPHA, Interval
-from netbench.analysis.verdicts import directed, read
 from netbench.record import METRICS
 
 RESULTS = Path(__file__).parent / "results" / "simulated.jsonl"

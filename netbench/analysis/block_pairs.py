@@ -9,17 +9,10 @@ import numpy as np
 
 from netbench.analysis.model import BlockDelta, TrialPoint
 from netbench.analysis.stats import Floats
-from netbench.spec import Cell, Placement
+from netbench.spec import Cell, Place, Placement
 
 T = TypeVar("T")
 K = TypeVar("K")
-
-Place = tuple[str, str, Placement]  # a cell without its driver: path, probe, placement
-
-
-def place_of(cell: Cell) -> Place:
-    """Return a cell without its driver."""
-    return cell.path.value, cell.probe, cell.placement
 
 
 class Key(NamedTuple):
@@ -33,7 +26,7 @@ class Key(NamedTuple):
     @classmethod
     def of(cls, cell: Cell, metric: str) -> Self:
         """Return where a cell's values of a metric are kept."""
-        return cls(*place_of(cell), metric)
+        return cls(*cell.place, metric)
 
     @property
     def place(self) -> Place:
@@ -41,11 +34,9 @@ class Key(NamedTuple):
         return self[:3]
 
 
-Observed = Mapping[tuple[str, int], Sequence[TrialPoint]]
-"""The values of one key by driver and replica."""
+Observed = Mapping[tuple[str, int], Sequence[TrialPoint]]  # values of one key by driver and replica
 Values = defaultdict[Key, defaultdict[tuple[str, int], list[TrialPoint]]]
-ArmValues = dict[tuple[int, int], float]
-"""The values of one arm, or the means of two, by block and attempt in ascending order."""
+ArmValues = dict[tuple[int, int], float]  # an arm's values, or means of two, by block and attempt
 
 
 def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
@@ -61,18 +52,13 @@ def position(item: K, order: Sequence[K]) -> int:
     return order.index(item) if item in order else len(order)
 
 
-def by_key(points: Iterable[TrialPoint] = ()) -> Values:
-    """Return values by key, in the order in which the keys first occur."""
-    found: Values = defaultdict(lambda: defaultdict(list))
-    keep(points, found)
-    return found
-
-
-def keep(points: Iterable[TrialPoint], values: Values) -> None:
-    """Add points to those that are kept by key."""
+def by_key(points: Iterable[TrialPoint], kept: Values | None = None) -> Values:
+    """Return values by key, in the order in which the keys first occur, added to those kept."""
+    found: Values = defaultdict(lambda: defaultdict(list)) if kept is None else kept
     for p in points:
         key = Key(p.path, p.probe, p.placement, p.metric)
-        values[key][p.driver, p.replica].append(p)
+        found[key][p.driver, p.replica].append(p)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +115,7 @@ def both(observed: Observed | None, driver: str, *, positive: bool = True) -> Ar
 
 
 def joined(driver: ArmValues, baseline: ArmValues) -> Pairs:
-    """Return the blocks in which both have a value.
-
-    Both are of one attempt at the block; of several, the earliest that has both counts.
-    """
+    """Return the blocks in which both have a value, of the earliest attempt that has both."""
     places: dict[int, tuple[int, int]] = {}
     for place in driver:
         if place in baseline:

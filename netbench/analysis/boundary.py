@@ -1,15 +1,8 @@
 """The interval and the sign rule that decide a contrast (METHOD §2).
 
-A contrast is looked at after every block from `Looks.first` to `Looks.cap`. Of its error rate
-`share`, 0.8 is spent on those looks and 0.2 is kept for a run that is extended beyond the cap.
-
-- Interval: the t-mixture sequence with g = 1, whose level `a` is set by simulation, so that under
-  normal blocks the probability of leaving out the truth at any of the looks, or of a wrong
-  decision by sign, is 0.8 `share`. A single look is Student's t.
-- Sign: every block lies on the same side of 1, and there are enough blocks that this has a
-  probability of at most 0.2 `share` where the median is 1.
-
-All values are natural logarithms of ratios.
+Of a contrast's error rate `share`, 0.8 is spent on the looks from `Looks.first` to `Looks.cap`, by
+the t-mixture sequence, whose level is simulated, and the sign of all blocks; 0.2 is kept for a run
+that is extended beyond the cap. All values are natural logarithms of ratios.
 """
 
 import math
@@ -22,18 +15,13 @@ from numpy.typing import NDArray
 
 from netbench.analysis.stats import Floats, Interval, around_mean, tau
 
-PLANNED: Final = 0.8
-"""Part of a contrast's error rate that the declared looks spend; the rest is for an extension."""
-EXTENSION: Final = 0.2
-"""Part of a contrast's error rate for looks beyond the declared cap."""
-SIGN_PART: Final = 0.2
-"""Part of a contrast's error rate, within the planned one, that decisions by sign may spend."""
+PLANNED: Final = 0.8  # part of a contrast's error rate for declared looks; rest: extension
+EXTENSION: Final = 0.2  # part of a contrast's error rate for looks beyond the declared cap
+SIGN_PART: Final = 0.2  # part of a contrast's planned error rate for decisions by sign
 SIGN_BLOCKS: Final = 8  # no sign is decided with fewer blocks
 SEED: Final = 20261129
-LEAST_EVENTS: Final = 200
-"""Simulated crossings that a level rests on; a rarer one is extrapolated, conservatively."""
-LARGEST_CAP: Final = 1000
-"""Beyond it the sequence is not calibrated: it is then wider than it need be."""
+LEAST_EVENTS: Final = 200  # simulated crossings that a level rests on; a rarer one is extrapolated
+LARGEST_CAP: Final = 1000  # beyond it the sequence is not calibrated, and wider than need be
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +51,7 @@ def interval(deltas: Floats, looks: Looks, share: float) -> Interval:
 
 
 def multiplier(n: int, looks: Looks, share: float) -> float | None:
-    """Return the half-width of `interval` in standard errors s / sqrt(n), None if unbounded.
-
-    Beyond `looks.cap` that of the extension alone, which the planned interval may narrow.
-    """
+    """Return the half-width of `interval` in standard errors s / sqrt(n), None if unbounded."""
     if n > looks.cap:
         return tau(n, EXTENSION * share)
     if n < max(2, looks.first):

@@ -1,16 +1,14 @@
 """Budgets judged: is the whole interval on the bound's safe side, or wholly beyond it?
 
-Values stand beside each other block by block, as in contrasts. With x the driver's value, y the
-reference's (of the baseline the mean of both arms), a factor a and a quantity b, the interval is
-that of the mean of
+With x the driver's value in a block, y the reference's (of the baseline the mean of both arms), a
+factor a and a quantity b, the interval is that of the mean of
 
     ln x - ln y      against ln a     for a bound `a DRIVER`
     x - a y          against b        for a bound `a DRIVER + b`
     ln x             against ln b     for a bound `b`
 
-and of x - a y or x where 0 is one of the metric's ordinary values. It is the interval of METHOD §2
-at 0.05 / m, where m counts the cells that budgets stand for: a family of its own beside the
-contrasts. Latency enters by each session's own percentile.
+and of x - a y or x where 0 is one of the metric's ordinary values: METHOD §2's at 0.05 / m, where m
+counts the cells that budgets stand for. Latency enters by each session's own percentile.
 """
 
 import math
@@ -22,12 +20,12 @@ import numpy as np
 
 from netbench.analysis.block_pairs import Key, Observed, arm, both, joined
 from netbench.analysis.boundary import first_decision, interval
-from netbench.analysis.cells import NOT_REACHED
-from netbench.analysis.frame import Frames
+from netbench.analysis.frame import NOT_REACHED, Frames
 from netbench.analysis.gates import Evidence, budget_reason, group_gap, reach
 from netbench.analysis.model import BudgetResult, Standing
-from netbench.analysis.multiplicity import declared, looks
+from netbench.analysis.multiplicity import looks
 from netbench.analysis.stats import ALPHA, Bounds, order_statistics
+from netbench.plan.budget_scope import declared
 from netbench.record import METRICS, Budget, PlanSummary
 from netbench.spec import Cell, Path
 from netbench.units import RATIO, quantity, share
@@ -102,7 +100,6 @@ class BudgetCriteria:
         return math.exp(value) if value is not None and self.logarithmic else value
 
     def _told(self, size: float) -> str:
-        """Return the size of an effect in words."""
         if self.logarithmic:
             return share(math.expm1(min(size, _LARGE)))
         return quantity(size, METRICS[self.budget.metric].unit)
@@ -129,10 +126,7 @@ def kept(results: Iterable[BudgetResult], *, allow_undecided: bool) -> bool:
 
 
 def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
-    """Return the cells that budgets still need: driver's, reference's, and the baseline's for A/A.
-
-    For an adaptive run: empty once every budget is decided.
-    """
+    """Return the cells that budgets still need, of driver, reference, and baseline for A/A."""
     return frozenset(
         Cell(driver, Path(result.path), result.probe, result.placement)
         for result in results
@@ -143,7 +137,6 @@ def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:
 
 
 def _cells(budget: Budget, plan: PlanSummary, closed: set[tuple[str, str]]) -> list[Cell]:
-    """Return the cells that a budget stands for."""
     metrics = declared(plan)
     measured = [
         cell
@@ -196,7 +189,6 @@ def _evidence(terms: BudgetCriteria, plan: PlanSummary, seen: Observed | None) -
 
 
 def _absent(terms: BudgetCriteria, frames: Frames, seen: Observed | None) -> str:
-    """Return why there is no block to judge by."""
     metric, having = terms.budget.metric, {driver for driver, _ in seen or ()}
     sampled = {trial.cell for trial in frames.samples}
     for driver in (terms.budget.driver, terms.budget.reference):

@@ -13,10 +13,8 @@ from netbench.spec import Path, Placement
 from netbench.units import percent, quantity
 
 SATURATING: Final = "throughput"  # the metric that tools can bound
-FULL: Final = 0.98
-"""Share of a CPU's time, or of the rate asked for, from which it counts as used up."""
-BEYOND: Final = 1.05
-"""Nothing should carry more than this times the loopback stream."""
+FULL: Final = 0.98  # share of a CPU's time, or of the rate asked for, that counts as used up
+BEYOND: Final = 1.05  # nothing should carry more than this times the loopback stream
 HOST: Final = "host"  # its traffic within the machine is the loopback stream
 _WORDS: Final = {
     "client": "the client's CPU",

@@ -16,8 +16,7 @@ PATHS: Final[dict[str, str]] = {
     Path.HAIRPIN: "by hairpin",
 }
 """Added to a measure's name."""
-TRIED: Final = ("connect to", "a second endpoint")
-"""Beginnings of the evidence of paths that were tried, not only read from facts."""
+TRIED: Final = ("connect to", "a second endpoint")  # how evidence of tried paths begins
 
 
 @dataclass(frozen=True, slots=True, order=True)

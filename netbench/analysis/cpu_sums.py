@@ -26,8 +26,6 @@ _PARTS: Final = {
 
 @dataclass(slots=True)
 class _Sums:
-    """Sums of named numbers."""
-
     trials: int = 0
     total: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     times: Counter[str] = field(default_factory=Counter)

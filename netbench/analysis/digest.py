@@ -1,10 +1,7 @@
-"""One pass over the records, keeping only what a report shows of them.
-
-A run may hold a hundred thousand records; what is kept does not grow with that, except for counts.
-"""
+"""One pass over the records, keeping what a report shows: no more for a hundred thousand."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from netbench.analysis.block_pairs import grouped
@@ -14,6 +11,7 @@ from netbench.analysis.digest_model import (
     CommandLine,
     Digest,
     DrawnRecord,
+    DriverView,
     FailureReason,
     Goal,
     Load,
@@ -21,27 +19,21 @@ from netbench.analysis.digest_model import (
     RecordRow,
     SearchTrial,
 )
-from netbench.analysis.driver_counts import DriverCounts
 from netbench.analysis.model import Analysis
 from netbench.errors import cut
 from netbench.probes.iperf3.search import GOALS
 from netbench.record import FactValue, Failure, Record, Sample
 from netbench.spec import Arm, Role
 
-ROWS: Final = 2_000
-"""Records that the table holds; the rest lies in records.jsonl."""
-LINES: Final = 10
-"""Records drawn as lines for one driver of one cell."""
-DRAWN: Final = ("throughput", "rtt_p50")
-"""Metrics by whose values the records are chosen that are drawn as lines."""
+ROWS: Final = 2_000  # records that the table holds; the rest lies in records.jsonl
+LINES: Final = 10  # records drawn as lines for one driver of one cell
+DRAWN: Final = ("throughput", "rtt_p50")  # records are chosen for lines by these values
 COMMANDS: Final = 400  # distinct command lines that are kept
-PROBLEMS: Final = 300
-"""Distinct reasons, by driver and cell, that are told one by one."""
+PROBLEMS: Final = 300  # distinct reasons, by driver and cell, that are told one by one
 REASON: Final = 500  # characters of why a record has no number
 EVIDENCE: Final = 4_000  # characters of what showed it
 WORDS: Final = 100  # of a command line
-SEARCHES: Final = 20
-"""Rate searches of one driver in one cell that are drawn."""
+SEARCHES: Final = 20  # rate searches of one driver in one cell that are drawn
 
 _Problem = tuple[str, CellKey, Literal["failure", "skip"], str, str]
 """What problems that are counted as one have in common: owner, kind, stage, reason."""
@@ -65,7 +57,7 @@ class DigestCollector:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.total = 0
-        self.drivers: defaultdict[str, DriverCounts] = defaultdict(DriverCounts)
+        self.drivers: dict[str, DriverView] = {}
         self.rows: list[RecordRow] = []
         self.commands: dict[tuple[str, Role, tuple[str, ...]], Counter[str]] = {}
         self.commands_left = False
@@ -77,8 +69,8 @@ class DigestCollector:
         self.largest: dict[Owner, float] = {}
         self.searches: defaultdict[Owner, list[SearchTrial]] = defaultdict(list)
 
-    def take(self, record: Record) -> bool:
-        """Keep what is shown of one record; tell whether it is an example, to be shown whole."""
+    def take(self, record: Record) -> None:
+        """Keep what is shown of one record."""
         self.total += 1
         outcome, driver, cell = record.outcome, record.cell.driver, CellKey.of(record.cell)
         if len(self.rows) < ROWS:
@@ -95,7 +87,7 @@ class DigestCollector:
         for tool in record.tools:
             words = tuple(cut(word) for word in tool.argv[:WORDS])
             self._command((record.cell.probe, tool.role, words), driver)
-        return self.drivers[driver].add(record)
+        self.drivers.setdefault(driver, DriverView(driver)).add(record)
 
     def _measured(self, owner: Owner, record: Record, sample: Sample) -> None:
         self.cpu.add(owner, record, sample)
@@ -115,34 +107,17 @@ class DigestCollector:
         else:
             self.commands.setdefault(key, Counter())[driver] += 1
 
-    def wanted(self, analysis: Analysis) -> frozenset[int]:
-        """Return the numbers of the records that are shown whole."""
-        return frozenset(self._examples() | chosen_trials(analysis).keys())
-
-    def _examples(self) -> set[int]:
-        ways = (way for driver in self.drivers.values() for way in driver.ways.values())
-        return {way.example for way in ways if way.example is not None}
-
-    def digest(self, analysis: Analysis, whole: Iterable[Record]) -> Digest:
-        """Return everything that a report shows.
-
-        Args:
-            analysis: of the records that were taken.
-            whole: those of them that are wanted.
-        """
-        examples, chosen = self._examples(), chosen_trials(analysis)
-        shown: dict[int, Record] = {}
-        lines: list[DrawnRecord] = []
-        for record in whole:
-            if record.number in examples:
-                shown[record.number] = record
-            if record.number in chosen and isinstance(record.outcome, Sample):
-                lines.append(_line(record, record.outcome, chosen=chosen[record.number]))
+    def digest(self, chosen: Mapping[int, bool], records: Iterable[Record]) -> Digest:
+        """Return everything that a report shows; `records` are those of `chosen_trials`."""
         return Digest(
             total=self.total,
             rows=tuple(self.rows),
-            lines=tuple(lines),
-            drivers=tuple(counts.view(driver, shown) for driver, counts in self.drivers.items()),
+            lines=tuple(
+                _line(record, record.outcome, chosen=chosen[record.number])
+                for record in records
+                if isinstance(record.outcome, Sample)
+            ),
+            drivers=tuple(self.drivers.values()),
             commands=tuple(
                 CommandLine(*key, tuple(sorted(counts)), counts.total())
                 for key, counts in sorted(self.commands.items(), key=lambda item: item[0])
@@ -165,9 +140,12 @@ class DigestCollector:
 
 def digest(analysis: Analysis, records: Iterable[Record]) -> Digest:
     """Read every record once and keep what a report shows."""
-    gathering, chosen = DigestCollector(), chosen_trials(analysis)
-    whole = [record for record in records if gathering.take(record) or record.number in chosen]
-    return gathering.digest(analysis, whole)
+    gathering, chosen, drawn = DigestCollector(), chosen_trials(analysis), []
+    for record in records:
+        gathering.take(record)
+        if record.number in chosen:
+            drawn.append(record)
+    return gathering.digest(chosen, drawn)
 
 
 def _row(record: Record) -> RecordRow:
@@ -216,7 +194,6 @@ def _line(record: Record, sample: Sample, *, chosen: bool) -> DrawnRecord:
 
 
 def _search(owner: Owner, record: Record, sample: Sample) -> SearchTrial | None:
-    """Return a trial's rate search, None if it made none."""
     details = dict(sample.details)
     tried = details.get("search.tried")
     if not isinstance(tried, tuple):

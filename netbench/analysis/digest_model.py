@@ -1,11 +1,14 @@
-"""What a report shows of the records, as plain values; `collect` makes it in one pass."""
+"""What a report shows of the records; `netbench.analysis.digest` gathers it in one pass."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from netbench.analysis.cell_key import CellKey
-from netbench.record import Histogram, Record, SeriesPoint, Skip, Slice
-from netbench.spec import Role
+from netbench.analysis.cell_key import TRIED, CellKey
+from netbench.record import Histogram, PromiseCheck, Record, SeriesPoint, Skip, Slice
+from netbench.spec import Path, Role
+
+_CONGESTION_CONTROL: Final = ("trial.congestion_control_client", "trial.congestion_control_server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,7 @@ class RecordRow:
     attempt: int
     arm: str
     cell: CellKey
-    slices: int
-    """Of a session; 0 for a trial that ran whole."""
+    slices: int  # of a session; 0 for a trial that ran whole
     failed_slices: int
     outcome: Literal["sample", "failure", "skip"]
     values: tuple[tuple[str, float, str], ...]  # (metric, value, unit)
@@ -56,30 +58,61 @@ class CommandLine:
     times: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PromiseCount:
     """One promise over all trials of a driver."""
 
     promise: str
-    held: int
-    broken: int
     evidence: str  # of the first break, else of the first check
+    held: int = 0
+    broken: int = 0
+
+    def add(self, check: PromiseCheck) -> None:
+        """Count one check."""
+        if not check.held and not self.broken:
+            self.evidence = check.evidence
+        self.held += check.held
+        self.broken += not check.held
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WayView:
-    """What the records say of one driver on one path."""
+    """What the records say of one driver on one path, counted as they pass."""
 
     driver: str
     path: str
-    example: Record | None
-    """A trial with its endpoints: with a path that held if there is one."""
-    held: int
-    unheld: int
-    closed: Skip | None
-    """The skip, if the driver's own design rules out every trial of this path."""
-    published: tuple[tuple[str, int], ...]
-    """How published ports were served, with the number of trials."""
+    example: Record | None = None  # a trial with its endpoints: with a path that held if possible
+    shown: int = 0  # what the example shows
+    held: int = 0
+    unheld: int = 0
+    records: int = 0
+    by_design: int = 0  # skips that the driver's own design makes
+    skip: Skip | None = None  # the first of them
+    served: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.records += 1
+        self.held += record.path_held is True
+        self.unheld += record.path_held is False
+        if isinstance(record.outcome, Skip) and record.outcome.by_design:
+            self.by_design += 1
+            self.skip = self.skip or record.outcome
+        published = dict(record.facts).get("trial.published_via")
+        self.served.update([published] if isinstance(published, str) else ())
+        shown = 0 if record.replica else _shown(record)
+        if shown > self.shown:
+            self.example, self.shown = record, shown
+
+    @property
+    def closed(self) -> Skip | None:
+        """The skip, if the driver's own design rules out every trial of this path."""
+        return self.skip if self.by_design == self.records else None
+
+    @property
+    def published(self) -> tuple[tuple[str, int], ...]:
+        """How published ports were served, with the number of trials."""
+        return tuple(sorted(self.served.items()))
 
     @property
     def key(self) -> str:
@@ -87,23 +120,53 @@ class WayView:
         return f"{self.driver}, {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+def _shown(record: Record) -> int:
+    """Rank a record as an example: endpoints, then a path, then a path that held."""
+    if not record.endpoints:
+        return 1
+    return 2 + (record.path_held is not None) + bool(record.path_held)
+
+
+@dataclass(slots=True)
 class DriverView:
-    """What the records say of one driver."""
+    """What the records say of one driver, counted as they pass."""
 
     driver: str
-    example: Record | None
-    ways: tuple[WayView, ...]
-    samples: int
-    failures: int
-    skips: int
-    paths_held: int
-    paths_broken: int
-    promises: tuple[PromiseCount, ...]
-    isolated: Skip | None
-    """The skip, if the driver's own promise rules out every trial."""
-    congestion_control: tuple[str, ...]
-    """What TCP in its endpoints used; empty where that was not read."""
+    by_path: dict[str, WayView] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    promises: list[PromiseCount] = field(default_factory=list)
+    congestion_control: tuple[str, ...] = ()  # what TCP in its endpoints used, if that was read
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.outcomes[record.outcome.kind] += 1
+        used = {v for n, v in record.facts if n in _CONGESTION_CONTROL and isinstance(v, str)}
+        self.congestion_control = tuple(sorted(used.union(self.congestion_control)))
+        for check in record.promises:
+            count = next((one for one in self.promises if one.promise == check.promise), None)
+            if count is None:
+                count = PromiseCount(check.promise, check.evidence)
+                self.promises.append(count)
+            count.add(check)
+        path = record.cell.path.value
+        self.by_path.setdefault(path, WayView(self.driver, path)).add(record)
+
+    @property
+    def ways(self) -> tuple[WayView, ...]:
+        """Its paths, in the order of `Path`."""
+        return tuple(self.by_path[path] for path in Path if path in self.by_path)
+
+    @property
+    def example(self) -> Record | None:
+        """The example of the path that shows most."""
+        return max(self.ways, key=lambda way: way.shown).example
+
+    @property
+    def isolated(self) -> Skip | None:
+        """The skip, if the driver's own promise rules out every trial; first one that was tried."""
+        closed = [way.closed for way in self.ways if way.closed is not None]
+        closed.sort(key=lambda skip: not skip.evidence.startswith(TRIED))
+        return closed[0] if len(closed) == len(self.by_path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +184,9 @@ class FailureReason:
 
 @dataclass(frozen=True, slots=True)
 class CpuMeans:
-    """Where the CPU time of one driver in one cell went: means over its trials, in CPUs.
+    """Where the CPU time of one driver in one cell went, in CPUs; None for what was not read.
 
-    Means, not medians, so that the parts add up: busy = client + server + rest. None for what was
-    not read.
+    Means over its trials, not medians, so that the parts add up: busy = client + server + rest.
     """
 
     driver: str
@@ -144,10 +206,7 @@ class CpuMeans:
 
 @dataclass(frozen=True, slots=True)
 class CostSplit:
-    """What one byte or one transaction of a driver in one cell cost, and where that time went.
-
-    Means over its trials, in seconds of CPU time, so that the parts add up to the cost.
-    """
+    """What one byte or transaction of a driver in one cell cost: means, in seconds of CPU time."""
 
     driver: str
     cell: CellKey
@@ -185,8 +244,7 @@ class Goal:
 
     metric: str
     loss: float
-    lower: float | None
-    """The rate, bit/s: the highest load that keeps the goal."""
+    lower: float | None  # the rate, bit/s: the highest load that keeps the goal
     upper: float | None  # the lowest load above it that misses the goal
     end: str
 
@@ -210,7 +268,7 @@ class Digest:
     total: int
     rows: tuple[RecordRow, ...]
     lines: tuple[DrawnRecord, ...]
-    drivers: tuple[DriverView, ...]
+    drivers: tuple[DriverView, ...] = field(hash=False)  # views cannot be hashed
     commands: tuple[CommandLine, ...]
     commands_left: bool  # whether there were more command lines than are kept
     problems: tuple[FailureReason, ...]

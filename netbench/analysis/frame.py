@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from netbench.analysis.block_pairs import Key, Observed, Place, by_key, keep, place_of
+from netbench.analysis.block_pairs import Key, Observed, Values, by_key
 from netbench.analysis.model import TrialPoint
 from netbench.errors import cut
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
@@ -13,6 +13,7 @@ from netbench.record import METRICS, Pins, PlanSummary, Record, Sample, Sentinel
 from netbench.spec import Cell
 
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
+NOT_REACHED: Final = "not reached before the run ended"
 _REASON: Final = 500  # characters of why a record has no number
 _DELAYED: Final = "rtt_p50"  # the metric that the buffer delay is of
 _FACTS: Final = {
@@ -41,28 +42,18 @@ class Trial:
     by_design: bool
     started: str  # UTC, ISO 8601
     measuring: float  # seconds
-    before: SentinelReading | None
-    """Usable reading before the trial, or before the rounds of its probe."""
+    before: SentinelReading | None  # usable reading before the trial, or before its probe's rounds
     after: SentinelReading | None
-    note: str
-    """Why there is no reading, where there is none; else empty."""
+    note: str  # why there is no reading, where there is none; else empty
     pins: Literal["held", "broken", "unread"]
     congestion_control: str | None = None
-    concurrency: float | None = None
-    """Rate times mean time of a closed loop, as its tool gives both; 1 if they agree."""
+    concurrency: float | None = None  # rate times mean time of a closed loop; 1 if they agree
     steal: float | None = None  # share of CPU time
     frequency: float | None = None  # clock of the slower CPU of the trial's, Hz
     idle_busy: float | None = None  # CPU seconds per second in the block's idle window
-    client_busy: float | None = None
-    """CPU seconds per second on the client's CPU while the load was steady."""
+    client_busy: float | None = None  # CPU seconds per second while the load was steady
     server_busy: float | None = None
-    conntrack: float | None = None
-    """Connections that the host tracked after a trial that makes many."""
-
-    @property
-    def place(self) -> Place:
-        """Its cell without the driver."""
-        return place_of(self.cell)
+    conntrack: float | None = None  # connections tracked after a trial that makes many
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +95,17 @@ class Frames:
         return "; ".join(dict.fromkeys(reason for reason in found if reason is not None))
 
 
+@dataclass(slots=True)
 class Collector:
     """Takes records one by one and keeps their numbers."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.trials: list[Trial] = []
-        self.values = by_key()
+    trials: list[Trial] = field(default_factory=list)
+    values: Values = field(default_factory=lambda: by_key(()))
 
     def take(self, record: Record) -> None:
         """Keep one record."""
         self.trials.append(trial_of(record))
-        keep(points_of(record), self.values)
+        by_key(points_of(record), self.values)
 
     def frames(self, plan: PlanSummary) -> Frames:
         """Return what is kept in order, with the values that no tool prints."""
@@ -130,10 +120,8 @@ def _order(point: TrialPoint) -> tuple[int, int, int, str]:
     return point.record, point.block, point.position, point.metric
 
 
-def framed(plan: PlanSummary, records: Iterable[Record] | Collector) -> Frames:
+def framed(plan: PlanSummary, records: Iterable[Record]) -> Frames:
     """Read every record once, in any order, and return what is kept of them."""
-    if isinstance(records, Collector):
-        return records.frames(plan)
     collector = Collector()
     for record in records:
         collector.take(record)
@@ -144,7 +132,7 @@ def points_of(record: Record) -> Iterator[TrialPoint]:
     """Yield a record's numbers."""
     if not isinstance(record.outcome, Sample):
         return
-    driver, place = record.cell.driver, place_of(record.cell)
+    driver, place = record.cell.driver, record.cell.place
     which = (record.number, record.block, record.position, driver, record.replica, *place)
     for one in record.outcome.measurements:
         yield TrialPoint(*which, one.metric, one.unit, one.value, record.attempt)
@@ -154,9 +142,9 @@ def trial_of(record: Record) -> Trial:
     """Return what is kept of a record beside its numbers."""
     outcome, sentinel = record.outcome, record.sentinel
     facts = {
-        field: value
+        kept: value
         for name, value in record.facts
-        if (field := _FACTS.get(name)) and isinstance(value, int | float)
+        if (kept := _FACTS.get(name)) and isinstance(value, int | float)
     }
     details = outcome.details if isinstance(outcome, Sample) else ()
     used = dict(details).get("congestion_control")

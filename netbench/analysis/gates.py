@@ -47,8 +47,7 @@ class MachineChange:
     """How the machine differs between two runs, by the sentinel."""
 
     ratio: float | None  # its median reading, right over left; None without one
-    size: float
-    """By how much it differs, on the scale of the effects; 0 where it shows no change."""
+    size: float  # by how much it differs, on the scale of the effects; 0 where it shows no change
     absolute: bool  # whether the machine does not cancel in the effects
     labels: tuple[str, str]
 
@@ -59,14 +58,11 @@ class Evidence:
 
     baseline: str
     interval: Interval
-    limit: float = 0.0
-    """The value that the effect is said to lie beyond: 0 for a contrast, a budget's bound."""
+    limit: float = 0.0  # what the effect is said to lie beyond: 0, or a budget's bound
     twin: Bounds | None  # the rank-based interval
-    gap: float
-    """By how much the effects of two groups of blocks differ; 0 if there are no groups."""
+    gap: float  # by how much the effects of two groups of blocks differ; 0 if there are no groups
     agreed: bool  # whether every block by itself says the same
-    null: Interval
-    """Of the baseline's second arm against its first (A/A); between runs, of its change."""
+    null: Interval  # of the baseline's second arm against its first (A/A), or of its change
     null_reach: float  # `reach` of the A/A interval that reaches farthest
     counts: tuple[int, ...]
     needed: int  # blocks without which nothing is decided
@@ -104,16 +100,13 @@ class ContrastEvidence(Evidence):
 
     metric: Metric
     margin: float
-    sign: int = 0
-    """1 or -1 where every block lies on one side, and they are enough for a verdict."""
-    correlation: float | None = None
-    """Of neighbouring blocks, where it is too large for chance."""
+    sign: int = 0  # 1 or -1 where every block lies on one side, and they are enough for a verdict
+    correlation: float | None = None  # of neighbouring blocks, where it is too large for chance
     farthest: Interval  # the A/A interval that reaches farthest
     seen: str  # where that was seen, in words
 
 
-GateFinding = tuple[QualityWarning, str]
-"""A doubt, and why it takes the verdict back in about five words; empty if it only warns."""
+GateFinding = tuple[QualityWarning, str]  # a doubt, and why it takes the verdict back, if it does
 
 
 def _too_few_blocks(evidence: ContrastEvidence, _: Verdict) -> GateFinding | None:

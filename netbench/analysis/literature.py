@@ -1,8 +1,4 @@
-"""Published comparisons beside measured ones: which way each points.
-
-There is no verdict on a published number: other machines, kernels and tools. Only the direction is
-judged, if this run has decided one.
-"""
+"""Published comparisons beside measured ones: only the directions, for all else differs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,8 +25,7 @@ class Beside:
     published: PublishedComparison
     agreement: Agreement
     contrast: Contrast | None
-    reason: str
-    """Why there is no direction to compare; empty if there is one."""
+    reason: str  # why there is no direction to compare; empty if there is one
 
 
 def beside(plan: PlanSummary, analysis: Analysis) -> tuple[Beside, ...]:
@@ -73,7 +68,6 @@ def _names(one: Contrast | PublishedComparison) -> tuple[str, ...]:
 
 
 def _why_missing(one: PublishedComparison, plan: PlanSummary, analysis: Analysis) -> str:
-    """Return why a run has no counterpart, with the option that would give one."""
     for name in (one.driver, one.baseline):
         if name not in plan.drivers:
             return f"{name} is not among the run's drivers: add it to --drivers"

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,17 +13,12 @@ from netbench.analysis.model import QualityWarning, SentinelPoint
 from netbench.analysis.stats import Floats, correlation
 from netbench.record import METRICS, PlanSummary, RunInfo
 from netbench.spec import Placement
-from netbench.units import percent, share
+from netbench.units import numbered, percent, share
 
-STEAL_LIMIT: Final = 0.01
-"""Share of CPU time taken by the hypervisor above which a record is warned of (METHOD §5)."""
-IDLE_LIMIT: Final = 0.05
-"""CPU seconds per second of an idle window above which somebody else is at work."""
-IDLE_STEP: Final = 0.03
-"""The same by which the idle windows before a block and from it on differ where one came or
-went: three ticks of 10 ms in a second."""
-CLOCK_LIMIT: Final = 1.05
-"""Ratio of the clocks of a placement's records, its 95th to its 5th percentile."""
+STEAL_LIMIT: Final = 0.01  # share of CPU time taken by the hypervisor that is too much (METHOD §5)
+IDLE_LIMIT: Final = 0.05  # CPU seconds per second of an idle window that somebody else uses
+IDLE_STEP: Final = 0.03  # the same by which windows before and after differ: 3 ticks of 10 ms
+CLOCK_LIMIT: Final = 1.05  # 95th to 5th percentile of a placement's clocks, as a ratio
 _FEWEST: Final = 4
 
 
@@ -73,7 +67,6 @@ def _by_placement(trials: Iterable[Trial]) -> list[tuple[Placement, list[Trial]]
 
 
 def _clock(samples: list[Trial]) -> Iterator[QualityWarning]:
-    """Yield placements whose CPUs changed their clock between records."""
     for placement, own in _by_placement(samples):
         clocks = [trial.frequency for trial in own if trial.frequency is not None]
         low, high = np.percentile(clocks, [5, 95]) if clocks else (0.0, 0.0)
@@ -87,38 +80,34 @@ def _clock(samples: list[Trial]) -> Iterator[QualityWarning]:
 
 
 def _others(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield each netbench that measured meanwhile, with what the machine did in idle windows."""
     for other in info.others:
-        blocks = {*other.blocks}
+        blocks = sorted({*other.blocks})
         idle = [t.idle_busy for t in trials if t.idle_busy is not None and t.block in blocks]
         most = max(idle, default=0.0)
         load = f"; while nothing of this run worked, up to {most:.2f} CPUs were busy"
 
         yield QualityWarning(
             "another-run",
-            f"another netbench (run {other.id}) was at work here in {_blocks(blocks)}"
-            f"{load if idle else ''}",
+            f"another netbench (run {other.id}) was at work here in "
+            f"{numbered('block', blocks)}{load if idle else ''}",
             "each disturbs the other: run them one after the other",
         )
 
 
 def _neighbour(trials: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield who else worked: idle windows that were busy, or that changed by a step.
-
-    Every block has one idle window; its figure stands in each of the block's records.
-    """
+    """Yield who else worked, by each block's idle window: busy ones, or a step between them."""
     found: dict[int, float] = {}
     for trial in sorted(trials, key=lambda trial: trial.block):
         if trial.idle_busy is not None:
             found.setdefault(trial.block, trial.idle_busy)
     blocks, idle = list(found), np.array(list(found.values()), np.float64)
-    busy = {block for block, load in found.items() if load > IDLE_LIMIT}
+    busy = [block for block, load in found.items() if load > IDLE_LIMIT]
     at = _step(idle)
     parts = []
     if busy:
         parts.append(
             f"while nothing of the run worked, the machine was busy with up to {np.max(idle):.2f} "
-            f"CPUs in {_blocks(busy)} of {len(idle)}"
+            f"CPUs in {numbered('block', busy)} of {len(idle)}"
         )
     if at is not None:
         before, after = np.median(idle[:at]), np.median(idle[at:])
@@ -135,10 +124,7 @@ def _neighbour(trials: Iterable[Trial]) -> Iterator[QualityWarning]:
 
 
 def _step(idle: Floats) -> int | None:
-    """Return the index from which all windows lie beyond all before, None if there is none.
-
-    Two windows on each side at least, `_FEWEST` in all: one odd window is no step.
-    """
+    """Return the index from which all windows lie beyond all before; two at least on each side."""
     if len(idle) < _FEWEST:
         return None
     highest, lowest = np.maximum.accumulate(idle)[:-1], np.minimum.accumulate(idle)[:-1]
@@ -150,17 +136,7 @@ def _step(idle: Floats) -> int | None:
     return best + 2 if gaps[best] > IDLE_STEP else None
 
 
-def _blocks(numbers: set[int]) -> str:
-    """Return `block 3`, `blocks 1, 3 and 5 to 8` without the last word's comma."""
-    ordered = sorted(numbers)
-    starts = [ordered[0], *(b for a, b in pairwise(ordered) if b != a + 1)]
-    ends = [*(a for a, b in pairwise(ordered) if b != a + 1), ordered[-1]]
-    spans = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]
-    return f"block{'' if len(ordered) == 1 else 's'} {', '.join(spans)}"
-
-
 def _sentinel(samples: list[Trial]) -> Iterator[QualityWarning]:
-    """Yield placements without a reading: nothing shows what the machine was like."""
     for placement, own in _by_placement(samples):
         if placement is Placement.NONE:
             continue  # pinned to no CPU that could be read
@@ -176,11 +152,7 @@ def _sentinel(samples: list[Trial]) -> Iterator[QualityWarning]:
 
 
 def readings(trials: Iterable[Trial]) -> tuple[SentinelPoint, ...]:
-    """Return every usable reading, by time from the run's first one.
-
-    All sessions of a probe in one block share its readings; each stands here once, with the first
-    of their records.
-    """
+    """Return every usable reading once, with its time since the first, and its first record."""
     found = sorted(
         (reading.at, trial.cell.placement, reading.value, trial.record, -number, trial.cell.driver)
         for trial in trials

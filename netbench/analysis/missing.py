@@ -3,66 +3,39 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol
 
-from netbench.plan.leaving import Slot, spans
+from netbench.plan.order import Slot, spans
 from netbench.record import RunInfo
 from netbench.spec import Cell
+from netbench.units import some
 
-CUT_OFF: Final = ("running", "interrupted", "engine-lost")
-"""Statuses of a run that did not come to its end: all that was planned is still to come."""
-_NAMED: Final = 6
-"""Blocks and drivers that are named one by one."""
+CUT_OFF: Final = ("running", "interrupted", "engine-lost")  # statuses before a run's end
 
 
-class Placed(Protocol):
-    """A record, or what is kept of one."""
-
+class _Placed(Protocol):
     @property
-    def block(self) -> int:
-        """From 1."""
-        ...
-
+    def block(self) -> int: ...
     @property
-    def cell(self) -> Cell:
-        """What was measured."""
-        ...
-
+    def cell(self) -> Cell: ...
     @property
-    def replica(self) -> int:
-        """1 for the baseline's second arm, else 0."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedRecord:
-    """What is needed of a record to find it in the plan."""
-
-    block: int
-    cell: Cell
-    replica: int
+    def replica(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRecords:
     """What is planned and absent."""
 
-    planned: int = 0
-    """Records that the run should hold."""
-    absent: int = 0
-    """Those of them that it does not."""
-    last: int = 0
-    """The last block of which it should hold some."""
-    open_end: bool = False
-    """Whether it should hold more than is counted here: how many blocks it takes is not known."""
-    whole: tuple[tuple[int, int], ...] = ()
-    """Spans of blocks, ends included, of which there is no record."""
-    partial: tuple[tuple[int, int, int], ...] = ()
-    """Blocks of which some are there: number, records absent, records planned."""
-    drivers: tuple[tuple[str, int, int], ...] = ()
-    """Drivers of which some are absent: name, records absent, records planned."""
+    planned: int = 0  # records that the run should hold
+    absent: int = 0  # those of them that it does not
+    begun: int = 0  # the last block of which there is a record
+    last: int = 0  # the last block of which it should hold some
+    open_end: bool = False  # whether it should hold more: its last block is not known
+    whole: tuple[tuple[int, int], ...] = ()  # spans of blocks without a record, ends included
+    partial: tuple[tuple[int, int, int], ...] = ()  # number, records absent, records planned
+    drivers: tuple[tuple[str, int, int], ...] = ()  # name, records absent, records planned
 
     def __bool__(self) -> bool:
         """Tell whether anything is absent."""
@@ -78,18 +51,18 @@ class MissingRecords:
         """What is absent, with counts and names, in one sentence without its end."""
         least = "at least " if self.open_end else ""
         blocks = [f"block {b} lacks {n} of {of}" for b, n, of in self.partial]
-        blocks += [f"{_span(first, last)} no record" for first, last in self.whole]
+        blocks += [
+            f"block {a} has no record" if a == b else f"blocks {a} to {b} have no record"
+            for a, b in self.whole
+        ]
         drivers = [f"{name} {absent} of {of}" for name, absent, of in self.drivers]
         return (
             f"{least}{self.absent} of {least}{self.planned} planned records are missing: "
-            f"{_some(blocks)}; by driver: {_some(drivers)}"
+            f"{some(blocks)}; by driver: {some(drivers)}"
         )
 
 
-NOTHING_MISSING: Final = MissingRecords()
-
-
-def missing(info: RunInfo, records: Iterable[Placed]) -> MissingRecords:
+def missing(info: RunInfo, records: Iterable[_Placed]) -> MissingRecords:
     """Return what a run should hold by its plan and its status, and does not.
 
     A complete run holds its whole plan, less the cells that had settled; so does one that was cut
@@ -98,54 +71,38 @@ def missing(info: RunInfo, records: Iterable[Placed]) -> MissingRecords:
     found: defaultdict[int, set[Slot]] = defaultdict(set)
     for record in records:
         found[record.block].add((record.cell, record.replica))
-    plan, tally, last = list(spans(info)), _Tally(), 0
-    for first, last, slots in _until(plan, _last(info, plan, found)):
-        tally.span(first, last, slots, found)
-    return MissingRecords(
-        planned=tally.planned.total(),
-        absent=tally.lost.total(),
-        last=last,
-        open_end=info.plan.adaptive and info.status in CUT_OFF,
-        whole=tuple(_merged(tally.whole)),
-        partial=tuple(tally.partial),
-        drivers=tuple(
-            (name, tally.lost[name], tally.planned[name])
-            for name in info.plan.drivers
-            if tally.lost[name]
-        ),
-    )
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts while blocks pass."""
-
-    planned: Counter[str] = field(default_factory=Counter)
-    """Records by driver."""
-    lost: Counter[str] = field(default_factory=Counter)
-    whole: list[tuple[int, int]] = field(default_factory=list)
-    partial: list[tuple[int, int, int]] = field(default_factory=list)
-
-    def span(
-        self, first: int, end: int, slots: frozenset[Slot], found: Mapping[int, AbstractSet[Slot]]
-    ) -> None:
-        """Count blocks that are planned to hold the same."""
-        self.planned.update(_drivers(slots, end - first + 1))
+    plan, end = list(spans(info)), 0
+    planned, lost = Counter[str](), Counter[str]()
+    whole: list[tuple[int, int]] = []
+    partial: list[tuple[int, int, int]] = []
+    for first, end, slots in _until(plan, _last(info, plan, found)):
+        planned.update(_drivers(slots, end - first + 1))
         here = sorted(block for block in found if first <= block <= end)
         for block in here:
             if lacking := slots - found[block]:
-                self.lost.update(_drivers(lacking, 1))
-                self.partial.append((block, len(lacking), len(slots)))
-        gaps = [*_gaps(first, end, here)]
-        self.lost.update(_drivers(slots, sum(b - a + 1 for a, b in gaps)))
-        self.whole += gaps
+                lost.update(_drivers(lacking, 1))
+                partial.append((block, len(lacking), len(slots)))
+        for before, after in pairwise([first - 1, *here, end + 1]):
+            lost.update(_drivers(slots, after - before - 1))
+            if after - before > 1:
+                joins = bool(whole) and whole[-1][1] == before
+                whole.append((whole.pop()[0] if joins else before + 1, after - 1))
+    return MissingRecords(
+        planned=planned.total(),
+        absent=lost.total(),
+        begun=max(found, default=0),
+        last=end,
+        open_end=info.plan.adaptive and info.status in CUT_OFF,
+        whole=tuple(whole),
+        partial=tuple(partial),
+        drivers=tuple((one, lost[one], planned[one]) for one in info.plan.drivers if lost[one]),
+    )
 
 
 Spans = list[tuple[int, frozenset[Slot]]]
 
 
 def _last(info: RunInfo, plan: Spans, found: Mapping[int, AbstractSet[Slot]]) -> int:
-    """Return the last block of which the run should hold records."""
     begun = max([*found, *(one.block for one in info.settled)], default=1)
     if info.status == "out-of-time":
         return min(max(begun, info.plan.unhurried), info.plan.blocks)
@@ -162,10 +119,7 @@ def _last(info: RunInfo, plan: Spans, found: Mapping[int, AbstractSet[Slot]]) ->
 
 
 def _until(plan: Spans, last: int) -> Iterator[tuple[int, int, frozenset[Slot]]]:
-    """Yield the spans of equal blocks up to the last one, with what each block holds.
-
-    A run ends with the first block that holds nothing.
-    """
+    """Yield the spans of equal blocks up to the last, or to the first block that holds nothing."""
     ends = [*(first - 1 for first, _ in plan[1:]), last]
     for (first, slots), end in zip(plan, ends, strict=True):
         if not slots or first > last:
@@ -176,33 +130,3 @@ def _until(plan: Spans, last: int) -> Iterator[tuple[int, int, frozenset[Slot]]]
 def _drivers(slots: Iterable[Slot], times: int) -> dict[str, int]:
     counts = Counter(cell.driver for cell, _ in slots)
     return {driver: count * times for driver, count in counts.items()}
-
-
-def _gaps(first: int, end: int, here: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the spans between the blocks that are there."""
-    for before, after in pairwise([first - 1, *here, end + 1]):
-        if after - before > 1:
-            yield before + 1, after - 1
-
-
-def _merged(found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield spans, those that follow each other as one."""
-    ready: tuple[int, int] | None = None
-    for first, end in found:
-        if ready is not None and ready[1] + 1 == first:
-            ready = (ready[0], end)
-            continue
-        if ready is not None:
-            yield ready
-        ready = (first, end)
-    if ready is not None:
-        yield ready
-
-
-def _span(first: int, last: int) -> str:
-    return f"block {first} has" if first == last else f"blocks {first} to {last} have"
-
-
-def _some(parts: list[str]) -> str:
-    more = len(parts) - _NAMED
-    return ", ".join(parts[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,9 +1,9 @@
 """What the analysis says, as plain values: the only thing that reports and `--json` read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from netbench.analysis.missing import NOTHING_MISSING, MissingRecords
+from netbench.analysis.missing import MissingRecords
 from netbench.errors import INCOMPLETE, NOT_KEPT
 from netbench.record import Budget
 from netbench.spec import Placement
@@ -12,62 +12,44 @@ from netbench.spec import Placement
 class Verdict(StrEnum):
     """The judgement of one contrast. There is no word for "no difference"."""
 
-    FASTER = "faster"
-    """Better than the baseline (more throughput, or less latency): the interval leaves out 1 and
-    does not lie within the margin, or every block says so."""
-    SLOWER = "slower"
-    """The same the other way."""
-    EQUIVALENT = "equivalent"
-    """The whole interval lies within the margin."""
-    UNDECIDED = "undecided"
-    """The interval holds 1 and reaches beyond the margin, or a gate took the verdict back."""
+    FASTER = "faster"  # better than the baseline: the interval leaves out 1, or every block says so
+    SLOWER = "slower"  # the same the other way
+    EQUIVALENT = "equivalent"  # the whole interval lies within the margin
+    UNDECIDED = "undecided"  # the interval holds 1 and leaves the margin, or a gate took it back
 
 
 class Standing(StrEnum):
     """How a budget stands in one cell."""
 
-    NOT_MET = "not met"
-    """The whole interval lies beyond the bound."""
+    NOT_MET = "not met"  # the whole interval lies beyond the bound
     UNDECIDED = "not decided"
-    MET = "met"
-    """The whole interval lies on the bound's safe side."""
+    MET = "met"  # the whole interval lies on the bound's safe side
 
 
 class Stopped(StrEnum):
     """Why a contrast got no more blocks."""
 
-    PRECISE = "precise"
-    """Its sign was known and its interval as narrow as was asked for: its cell left the run."""
-    DECIDED = "decided"
-    """It was equivalent, or its whole interval lay beyond the margin: its cell left the run."""
-    DESCRIBED = "described"
-    """Its cell only describes, and ran in the run's first blocks alone, as its suite says."""
-    NO_CONTRAST = "no-contrast"
-    """One side never gave a number: its cell left the run."""
-    LEADING = "with-leading"
-    """Its cell left the run when the contrast of the cell's leading metric was settled."""
-    FOR_BUDGET = "for-budget"
-    """It was settled, but its cell stayed to the run's end for a budget that is not decided."""
+    PRECISE = "precise"  # sign known, interval as narrow as was asked for: its cell left
+    DECIDED = "decided"  # equivalent, or wholly beyond the margin: its cell left
+    DESCRIBED = "described"  # its cell only describes, and ran in the first blocks alone
+    NO_CONTRAST = "no-contrast"  # one side never gave a number: its cell left
+    LEADING = "with-leading"  # its cell left with the contrast of its leading metric
+    FOR_BUDGET = "for-budget"  # settled, but its cell stayed for a budget that is undecided
     OUT_OF_TIME = "out-of-time"
     OUT_OF_BLOCKS = "out-of-blocks"
-    FIXED_PLAN = "fixed-plan"
-    """The number of blocks was given; no cell leaves such a run."""
+    FIXED_PLAN = "fixed-plan"  # the number of blocks was given; no cell leaves
     INTERRUPTED = "interrupted"
     ENGINE_LOST = "engine-lost"
-    UNFINISHED = "unfinished"
-    """The run has no end: it was killed, or still goes on."""
+    UNFINISHED = "unfinished"  # the run has no end: it was killed, or still goes on
 
 
 @dataclass(frozen=True, slots=True)
 class QualityWarning:
     """A doubt about a number, shown beside it."""
 
-    kind: str
-    """Short stable name, `split-values`."""
-    message: str
-    """What was seen, with the figures."""
-    advice: str
-    """What to do about it."""
+    kind: str  # short stable name, `split-values`
+    message: str  # what was seen, with the figures
+    advice: str  # what to do about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +76,19 @@ class TrialPoint:
     metric: str
     unit: str
     value: float
-    attempt: int = 1
-    """More than 1 where the block was cut off and measured anew."""
+    attempt: int = 1  # more than 1 where the block was cut off and measured anew
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelPoint:
     """One sentinel reading on the run's time axis."""
 
-    record: int
-    """Its number; the first one's where the sessions of a probe share a reading."""
+    record: int  # its number; the first one's where the sessions of a probe share a reading
     driver: str
     placement: Placement
-    at: float
-    """Seconds since the run's first reading."""
-    value: float
-    """Stream: bit/s; ping-pong: round trips per second."""
-    when: str
-    """`before` or `after` the probe's rounds or trials."""
+    at: float  # seconds since the run's first reading
+    value: float  # stream: bit/s; ping-pong: round trips per second
+    when: str  # `before` or `after` the probe's rounds or trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,47 +102,35 @@ class Contrast:
     placement: Placement
     metric: str
     unit: str
-    primary: bool
-    """Whether it is one of the contrasts the run is judged by; alpha is shared among those."""
-    blocks: int
-    """Blocks with a value of the driver and of at least one of the baseline's two arms."""
+    primary: bool  # whether the run is judged by it; alpha is shared among those
+    blocks: int  # blocks with a value of the driver and of at least one of the baseline's two arms
     ratio: float | None
     """exp(mean over the blocks of ln(driver) less the mean of both baseline arms' ln), of the raw
     metric; None without a block."""
-    low: float | None
-    """Lower end of the interval; None if it is unbounded (too few blocks)."""
+    low: float | None  # lower end of the interval; None if it is unbounded (too few blocks)
     high: float | None
-    difference: float | None
-    """Median over the blocks of driver minus the baseline's mean, in `unit`."""
+    difference: float | None  # median over the blocks of driver minus baseline, in `unit`
     driver_median: float | None
     baseline_median: float | None
     verdict: Verdict
-    noise_floor: float | None
-    """Half-width of the A/A interval on the ratio scale: 0.02 for 2 %; None if unbounded."""
+    noise_floor: float | None  # half-width of the A/A interval, 0.02 for 2 %; None if unbounded
     warnings: tuple[QualityWarning, ...]
     deltas: tuple[BlockDelta, ...]
-    saturated: str = ""
-    """Of a throughput: what was used up, as `CellSummary.saturated` of the driver has it."""
+    saturated: str = ""  # of a throughput: as `CellSummary.saturated` of the driver
     stopped: Stopped = Stopped.FIXED_PLAN
-    stopped_after: int | None = None
-    """The block after which its cell left; None if it stayed to the end."""
+    stopped_after: int | None = None  # the block after which its cell left; None if it stayed
     forecast: int | None = None
     """Blocks of the run after which it would be settled, by its spread so far; None if it is,
     or where there are too few blocks to tell."""
     forecast_verdict: int | None = None
     """Blocks of the run after which it would have a verdict; None if it has one, or where there
     are too few blocks to tell."""
-    difference_low: float | None = None
-    """Lower end of the interval of the mean difference, in `unit`; None if it is unbounded."""
+    difference_low: float | None = None  # lower end of the mean difference's interval, in `unit`
     difference_high: float | None = None
-    reason: str = ""
-    """Why it is undecided, in about five words; empty where it is decided."""
-    by_sign: bool = False
-    """Whether it is decided by every block lying on one side alone: the interval holds 1."""
-    median_ratio: float | None = None
-    """exp(median log ratio), shown beside `ratio`: with rare large dips in one arm they differ."""
-    unshared: tuple[float, float] | None = None
-    """The interval of the ratio at 95 % for this contrast alone; None if unbounded."""
+    reason: str = ""  # why it is undecided, in about five words; empty where it is decided
+    by_sign: bool = False  # whether only the common side of all blocks decides it
+    median_ratio: float | None = None  # exp(median log ratio); rare dips set it apart from `ratio`
+    unshared: tuple[float, float] | None = None  # the ratio's 95 % interval for this one alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +145,8 @@ class NullContrast:
     ratio: float | None
     low: float | None
     high: float | None
-    deviation: float | None
-    """Sample standard deviation of the log ratio; None below two blocks."""
-    contains_one: bool
-    """False only where a finite interval leaves 1 out."""
+    deviation: float | None  # sample standard deviation of the log ratio; None below two blocks
+    contains_one: bool  # False only where a finite interval leaves 1 out
     deltas: tuple[BlockDelta, ...]
 
 
@@ -196,18 +159,13 @@ class BudgetResult:
     probe: str
     placement: Placement
     standing: Standing
-    blocks: int
-    """Blocks with a value, or for a relative bound with a pair."""
-    unit: str
-    """Of the three below: `ratio` for a factor, else the metric's."""
-    measured: float | None
-    """Ratio to the reference for a factor; difference from factor times reference where a quantity
-    is added to it; else the value itself. None without a block."""
+    blocks: int  # blocks with a value, or for a relative bound with a pair
+    unit: str  # of the three below: `ratio` for a factor, else the metric's
+    measured: float | None  # ratio to the reference, difference, or value itself
     low: float | None
     high: float | None
     bound: float
-    reason: str
-    """Why it is not decided; empty where it is."""
+    reason: str  # why it is not decided; empty where it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +182,10 @@ class CellSummary:
     median: float | None
     p25: float | None
     p75: float | None
-    trials: int
-    """Samples."""
+    trials: int  # samples
     failures: int
     skips: int
-    reasons: tuple[str, ...]
-    """Distinct reasons of failures and skips."""
+    reasons: tuple[str, ...]  # distinct reasons of failures and skips
     saturated: str = ""
     """Of a throughput: what was used up in the median trial: `client` or `server` (that tool's
     CPU), `both`, `rate` (the rate that the probe asks for), `nothing`, or `unknown`; empty
@@ -251,8 +207,7 @@ class Loopback:
     probe: str
     value: float
     """bit/s."""
-    source: str
-    """Where it comes from, in words."""
+    source: str  # where it comes from, in words
     efficiencies: tuple[Efficiency, ...]
 
 
@@ -261,14 +216,10 @@ class Ceiling:
     """What the machine can do at most on one placement's CPUs (METHOD §3)."""
 
     placement: Placement
-    copy: float | None
-    """Memory copied within the caches, bit/s; None if it was not measured."""
-    copy_memory: float | None
-    """Memory copied beyond the caches, bit/s."""
-    why: str
-    """Why a figure is missing, where one is."""
-    loopbacks: tuple[Loopback, ...]
-    """One for each probe of streams between containers."""
+    copy: float | None  # memory copied within the caches, bit/s; None if it was not measured
+    copy_memory: float | None  # memory copied beyond the caches, bit/s
+    why: str  # why a figure is missing, where one is
+    loopbacks: tuple[Loopback, ...]  # one for each probe of streams between containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +228,8 @@ class OutcomeCounts:
 
     samples: int
     failures: int
-    by_design: int
-    """Skips that are the driver's own promise: a result."""
-    impossible: int
-    """Skips of what was asked for and cannot be had here."""
+    by_design: int  # skips that are the driver's own promise: a result
+    impossible: int  # skips of what was asked for and cannot be had here
 
     @property
     def exit_code(self) -> int:
@@ -293,10 +242,8 @@ class Analysis:
     """All that can be said of one run."""
 
     baseline: str
-    primary_contrasts: int
-    """m of the Bonferroni share alpha / m."""
-    alpha: float
-    """Share of each contrast, 0.05 / m."""
+    primary_contrasts: int  # m of the Bonferroni share alpha / m
+    alpha: float  # share of each contrast, 0.05 / m
     margin: float
     contrasts: tuple[Contrast, ...]
     nulls: tuple[NullContrast, ...]
@@ -304,21 +251,16 @@ class Analysis:
     points: tuple[TrialPoint, ...]
     sentinel: tuple[SentinelPoint, ...]
     warnings: tuple[QualityWarning, ...]
-    measuring_share: float | None
-    """Seconds of measuring over wall seconds of the run."""
+    measuring_share: float | None  # seconds of measuring over wall seconds of the run
     tally: OutcomeCounts
     budgets: tuple[BudgetResult, ...] = ()
-    budgets_kept: bool = True
-    """Whether all of them are met, those that are not decided aside where that is allowed."""
+    budgets_kept: bool = True  # whether all are met, or are undecided where that is allowed
     ceilings: tuple[Ceiling, ...] = ()
-    missing: MissingRecords = NOTHING_MISSING
+    missing: MissingRecords = field(default_factory=MissingRecords)
 
     @property
     def exit_code(self) -> int:
-        """The exit code that the run calls for: 1 where a budget is not kept, before 3.
-
-        It is 3 where something failed, is not possible here, or is missing although planned.
-        """
+        """The exit code: 1 if a budget is not kept, else 3 if something failed or is missing."""
         if not self.budgets_kept:
             return NOT_KEPT
         return INCOMPLETE if self.missing else self.tally.exit_code

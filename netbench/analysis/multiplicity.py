@@ -4,15 +4,9 @@ from collections.abc import Container
 
 from netbench.analysis.boundary import Looks
 from netbench.analysis.stats import MIN_BLOCKS
-from netbench.probes import PROBES
+from netbench.plan.budget_scope import declared
 from netbench.record import METRICS, PlanSummary
 from netbench.spec import Cell
-
-
-def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
-    """Return the metrics that each of the run's probes may give, the leading one first."""
-    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
-    return kinds | {probe.name: probe.metrics for probe in plan.probes}
 
 
 def leading(plan: PlanSummary) -> dict[str, str | None]:

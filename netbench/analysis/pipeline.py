@@ -1,30 +1,35 @@
 """The analysis from end to end: records -> frames -> contrasts, cells, warnings."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from netbench.analysis import cells, machine, multiplicity, quality
-from netbench.analysis.block_pairs import Key, grouped, place_of, position
+import numpy as np
+
+from netbench.analysis import machine, multiplicity, quality
+from netbench.analysis.block_pairs import Key, grouped, position
 from netbench.analysis.budgets import judge_budgets, kept
 from netbench.analysis.ceiling import ceilings, saturated, saturations
 from netbench.analysis.contrasts import CellComparison, owed
-from netbench.analysis.frame import Collector, Frames, Trial, framed
+from netbench.analysis.frame import NOT_REACHED, Frames, Trial, framed
 from netbench.analysis.missing import missing
 from netbench.analysis.model import (
     Analysis,
+    CellSummary,
     Contrast,
     OutcomeCounts,
     QualityWarning,
     Stopped,
+    TrialPoint,
     Verdict,
 )
 from netbench.analysis.stats import ALPHA
 from netbench.analysis.stopping import forecasts, settles
+from netbench.plan.budget_scope import declared
 from netbench.record import METRICS, PlanSummary, Record, RunInfo, Settled
-from netbench.record.damage import Damage
-from netbench.spec import Cell, Path
+from netbench.record.checks import Damage
+from netbench.spec import Cell, Path, Place
 
 _ENDINGS: Final = {
     "out-of-time": Stopped.OUT_OF_TIME,
@@ -37,16 +42,8 @@ _WHOLE_CELL: Final = ("described", "no-contrast")  # why a cell leaves with all 
 _SETTLED: Final = (Stopped.PRECISE, Stopped.DECIDED)
 
 
-def analyse(
-    info: RunInfo, records: Iterable[Record] | Collector, damage: Damage | None = None
-) -> Analysis:
-    """Judge a run by METHOD's rules.
-
-    `records` is read once, in any order, and only its numbers are kept; or a collector has them.
-    `damage` is what else was there; it may grow until the last record is read.
-    Contrasts compare a driver with both baseline arms block by block; each of the m primary
-    contrasts gets 0.05 / m of the error rate.
-    """
+def analyse(info: RunInfo, records: Iterable[Record], damage: Damage | None = None) -> Analysis:
+    """Judge a run by METHOD's rules; `records` are read once, in any order, and `damage` grows."""
     return judged(info, framed(info.plan, records), damage)
 
 
@@ -67,7 +64,7 @@ def judged(info: RunInfo, frames: Frames, damage: Damage | None = None) -> Analy
         margin=plan.margin,
         contrasts=tuple(_contrasts(info, frames, compared, used_up)),
         nulls=tuple(comparison.null() for comparison in compared),
-        cells=cells.summarise(frames, plan, used_up),
+        cells=_summaries(frames, plan, used_up),
         points=frames.points,
         sentinel=machine.readings(frames.trials),
         warnings=(*quality.of_folder(absent, damage), *quality.of_run(info, frames, limits)),
@@ -93,7 +90,7 @@ def _tally(trials: Sequence[Trial]) -> OutcomeCounts:
 
 def _comparisons(frames: Frames, plan: PlanSummary, alpha: float) -> list[CellComparison]:
     """Return one comparison a cell and metric, cells in the plan's order, metrics as declared."""
-    places = list(dict.fromkeys(map(place_of, plan.cells)))
+    places = list(dict.fromkeys(cell.place for cell in plan.cells))
     metrics = [name for name, metric in METRICS.items() if metric.compared]
     keys = sorted(
         (key for key in frames.values if key.metric in metrics),
@@ -108,10 +105,9 @@ def _contrasts(
     compared: Sequence[CellComparison],
     used_up: Mapping[tuple[str, int, Key], str],
 ) -> Iterator[Contrast]:
-    """Yield contrasts by cell and metric, drivers in the plan's order."""
     plan, drivers = info.plan, owed(frames, info.plan)
     left = {settled.cell: settled for settled in info.settled}
-    places = grouped((trial.place, trial) for trial in frames.trials)
+    places = grouped((trial.cell.place, trial) for trial in frames.trials)
     leading, blocks = multiplicity.leading(plan), frames.blocks
     for comparison in compared:
         key = comparison.key
@@ -136,7 +132,6 @@ def _contrasts(
 
 
 def _stopped(info: RunInfo, gone: Settled | None, contrast: Contrast, *, leads: bool) -> Stopped:
-    """Return why a contrast stopped, by what the run noted when it did."""
     if gone is not None:
         return Stopped(gone.why) if leads or gone.why in _WHOLE_CELL else Stopped.LEADING
     ended = info.plan.adaptive and info.status in {"complete", "out-of-time"}
@@ -157,3 +152,71 @@ def _with_doubt(contrast: Contrast) -> Contrast:
         "run again with --blocks, so that it stays to the end",
     )
     return replace(contrast, warnings=(*contrast.warnings, doubt))
+
+
+REASONS: Final = 20  # distinct reasons of one cell that are named
+
+
+def _summaries(
+    frames: Frames, plan: PlanSummary, used_up: Mapping[tuple[str, int, Key], str]
+) -> tuple[CellSummary, ...]:
+    """Return one summary for each arm, cell and metric: those seen there, or else declared."""
+    trials = grouped(((t.cell.driver, t.replica, t.cell.place), t) for t in frames.trials)
+    seen: defaultdict[Place, set[str]] = defaultdict(set)
+    units = {name: metric.unit for name, metric in METRICS.items()}
+    for key, observed in frames.values.items():
+        seen[key.place].add(key.metric)
+        units[key.metric] = next(iter(observed.values()))[0].unit
+    metrics, order = declared(plan), list(METRICS)
+    planned = [
+        (cell.driver, replica, cell.place)
+        for cell in plan.cells
+        for replica in range(1 + (cell.driver == plan.baseline))
+    ]
+    found = []
+    for driver, replica, place in dict.fromkeys([*planned, *sorted(trials.keys() - {*planned})]):
+        names = seen[place] or metrics.get(place[1], ())
+        for metric in sorted(names, key=lambda name: (position(name, order), name)):
+            key = Key(*place, metric)
+            summary = _summary(
+                key,
+                (driver, replica),
+                units[metric],
+                trials.get((driver, replica, place)),
+                frames.values.get(key, {}).get((driver, replica), ()),
+            )
+            found.append(replace(summary, saturated=used_up.get((driver, replica, key), "")))
+    return tuple(found)
+
+
+def _summary(
+    key: Key,
+    arm: tuple[str, int],
+    unit: str,
+    trials: Sequence[Trial] | None,
+    points: Sequence[TrialPoint],
+) -> CellSummary:
+    quartiles: Sequence[float | None] = (None, None, None)
+    if points:
+        quartiles = np.quantile([point.value for point in points], [0.25, 0.5, 0.75]).tolist()
+    outcomes = [trial.outcome for trial in trials or ()]
+    reasons = [trial.reason for trial in trials or () if trial.reason is not None]
+    return CellSummary(
+        arm[0],
+        arm[1],
+        *key,
+        unit=unit,
+        median=quartiles[1],
+        p25=quartiles[0],
+        p75=quartiles[2],
+        trials=len(points),
+        failures=outcomes.count("failure"),
+        skips=outcomes.count("skip"),
+        reasons=(NOT_REACHED,) if trials is None else _distinct(reasons),
+    )
+
+
+def _distinct(reasons: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(reasons))
+    more = len(found) - REASONS
+    return (*found[:REASONS], f"and {more} other reasons") if more > 0 else found

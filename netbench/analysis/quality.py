@@ -15,26 +15,21 @@ from netbench.analysis.missing import MissingRecords
 from netbench.analysis.model import Ceiling, QualityWarning
 from netbench.errors import cut
 from netbench.record import RunInfo
-from netbench.record.damage import Damage
+from netbench.record.checks import Damage
 from netbench.spec import options_of
 
-CONNTRACK_FULL: Final = 0.9
-"""Share of the most connections a host tracks above which it may refuse new ones."""
-LITTLE: Final = 0.05
-"""Deviation from one request under way above which a closed loop is warned of (METHOD §3)."""
+CONNTRACK_FULL: Final = 0.9  # share of the most connections that is nearly all
+LITTLE: Final = 0.05  # deviation from one request under way that is too large (METHOD §3)
 STATUS: Final = {
     "running": "the run has no end: it was killed, or still goes on",
     "out-of-time": "the run reached --max-time before its last block",
     "interrupted": "the run was interrupted",
     "engine-lost": "the engine stopped answering",
 }
-MANY_RETRANSMITS: Final = 1000
-"""Segments sent again in a session of TCP throughput, median, from which on it is warned of."""
+MANY_RETRANSMITS: Final = 1000  # segments sent again in a session, median, that are many
 
-_COUNTED: Final = 20
-"""Distinct reasons that a warning counts one by one."""
-_REASONS: Final = 3
-"""Damaged lines of which the reason is told."""
+_COUNTED: Final = 20  # distinct reasons that a warning counts one by one
+_REASONS: Final = 3  # damaged lines of which the reason is told
 
 
 def of_folder(missing: MissingRecords, damage: Damage | None) -> Iterator[QualityWarning]:
@@ -81,11 +76,7 @@ def incomplete(
 ) -> tuple[QualityWarning, ...]:
     """Return a warning with the reasons if blocks up to `until` gave a contrast no value.
 
-    Args:
-        trials: those of its cell, whichever the driver.
-        compared: blocks with a value of both.
-        drivers: the driver and its baseline.
-        until: the last block that it ran in.
+    `trials` are those of its cell, `compared` the blocks with a value of both `drivers`.
     """
     blocks = {trial.block for trial in trials if trial.block <= until}
     lost = blocks.difference(compared)
@@ -106,7 +97,6 @@ def incomplete(
 
 
 def _why(lost: Iterable[Trial]) -> str:
-    """Return why a block has no value of both a driver and its baseline."""
     ordered = sorted(lost, key=lambda trial: trial.record)
     for outcome, word in (("failure", "failed"), ("skip", "skipped")):
         for trial in ordered:
@@ -116,7 +106,6 @@ def _why(lost: Iterable[Trial]) -> str:
 
 
 def _counted(reasons: Counter[str]) -> str:
-    """Return reasons with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     more = sum(count for _, count in ordered[_COUNTED:])
     said = "; ".join(f"{reason} ({count})" for reason, count in ordered[:_COUNTED])
@@ -136,7 +125,6 @@ def _unfinished(info: RunInfo, blocks: int) -> Iterator[QualityWarning]:
 
 
 def _resumed(info: RunInfo) -> Iterator[QualityWarning]:
-    """Yield that a run was resumed by force on a machine that had changed."""
     for resumed in info.resumed:
         if resumed.differences:
             yield QualityWarning(
@@ -185,7 +173,6 @@ def _congestion_control(info: RunInfo, samples: Iterable[Trial]) -> Iterator[Qua
 
 
 def _conntrack(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield that the host's connection tracking table was nearly full."""
     most = dict(info.facts).get("net.conntrack_max")
     if not isinstance(most, int):
         return

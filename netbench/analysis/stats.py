@@ -15,15 +15,12 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Bounds = tuple[float, float]  # both ends of an interval
 
-ALPHA: Final = 0.05
-"""Chance of any false difference among the primary contrasts of one run."""
+ALPHA: Final = 0.05  # chance of any false difference among the primary contrasts of one run
 MIN_BLOCKS: Final = 6  # no contrast with fewer blocks has a verdict
-TWIN_CONFIDENCE: Final = 0.95
-"""Of rank-based intervals; of six blocks' median it is the whole range, 96.9 %."""
+TWIN_CONFIDENCE: Final = 0.95  # of rank-based intervals; six blocks' whole range has 96.9 %
 CORRELATION_BLOCKS: Final = 8
 CORRELATION_LIMIT: Final = 0.5
-CORRELATION_CHANCE: Final = 0.01
-"""How often blocks with nothing wrong may show a correlation that is warned of."""
+CORRELATION_CHANCE: Final = 0.01  # how often sound blocks may show a correlation to warn of
 
 
 def tau(n: int, alpha: float) -> float | None:
@@ -48,8 +45,7 @@ class Interval:
     mean: float | None
     deviation: float | None  # sample standard deviation
     half_width: float | None  # None if unbounded
-    centre: float | None = None
-    """The middle of the interval if that is not the mean."""
+    centre: float | None = None  # the middle of the interval if that is not the mean
 
     @property
     def bounds(self) -> Bounds | None:

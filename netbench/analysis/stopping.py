@@ -1,8 +1,7 @@
 """When a contrast needs no more blocks, and how many it still needs (METHOD §2).
 
-The intervals hold at every declared look, so stopping by them costs no part of the error rate. A
-contrast's share of that rate is fixed by the plan and does not grow when others leave. While the
-run goes on, the code that judges a finished run judges the records so far.
+The intervals hold at every declared look, so stopping by them costs no part of the error rate, of
+which each contrast's share is fixed by the plan.
 """
 
 import math
@@ -11,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from netbench.analysis import multiplicity
-from netbench.analysis.block_pairs import Key, grouped, place_of
+from netbench.analysis.block_pairs import Key, grouped
 from netbench.analysis.boundary import multiplier
 from netbench.analysis.budgets import awaited, judge_budgets
 from netbench.analysis.contrasts import CellComparison
@@ -21,8 +20,7 @@ from netbench.analysis.stats import ALPHA, MIN_BLOCKS, spread
 from netbench.record import Left, PlanSummary, Record, Ruling, Settled, Why
 from netbench.spec import Cell
 
-FARTHEST: Final = 10_000
-"""Blocks beyond which a forecast says no more than that it is far."""
+FARTHEST: Final = 10_000  # blocks beyond which a forecast says no more than that it is far
 
 
 def settles(contrast: Contrast, plan: PlanSummary) -> Why | None:
@@ -71,11 +69,7 @@ def forecasts(
 
 
 def blocks_needed(deviation: float, half_width: float, alpha: float, plan: PlanSummary) -> int:
-    """Return the smallest number of blocks whose interval is no wider, at most `FARTHEST`.
-
-    More blocks than the plan's cap are those of an extended run, which has a fifth of the error
-    rate left.
-    """
+    """Return the smallest number of blocks whose interval is no wider, at most `FARTHEST`."""
 
     def wide(n: int) -> bool:
         width = multiplier(n, multiplicity.looks(plan, n), alpha)
@@ -106,7 +100,9 @@ class RunningJudge:
         self._plan = plan
         self._leading = multiplicity.leading(plan)
         self._limits = {(probe, at): most for probe, at, most in plan.limits}
-        self._open = _contestants(plan)
+        places = grouped((cell.place, cell) for cell in plan.cells).values()
+        # The baseline's own cell stands only where no other does.
+        self._open = [[c for c in cells if c.driver != plan.baseline] or cells for cells in places]
         self._kept = Collector()
 
     def take(self, record: Record) -> None:
@@ -134,20 +130,15 @@ class RunningJudge:
         return Ruling(tuple(settled), tuple(left))
 
     def _needed(self, frames: Frames, block: int) -> frozenset[Cell]:
-        """Return the cells that budgets keep in the run.
-
-        Where a budget needs the baseline's cell alone, the others stay with it: without any of
-        them it would not run.
-        """
+        """Return the cells that budgets keep; the baseline's would not run without any other's."""
         results = judge_budgets(self._plan, frames)
         bearing = [one for one in results if one.blocks or block < self._plan.least]
         found = awaited(bearing, self._plan.baseline)
-        others = {place_of(cell) for cell in found if cell.driver != self._plan.baseline}
-        alone = {place_of(cell) for cell in found} - others
-        return found | frozenset(cell for cell in self._plan.cells if place_of(cell) in alone)
+        others = {cell.place for cell in found if cell.driver != self._plan.baseline}
+        alone = {cell.place for cell in found} - others
+        return found | frozenset(cell for cell in self._plan.cells if cell.place in alone)
 
     def _comparison(self, cell: Cell, alpha: float) -> CellComparison | None:
-        """Return what there is to compare where a cell is, None if there is nothing."""
         key = Key.of(cell, self._leading[cell.probe] or "")
         observed = self._kept.values.get(key)
         return CellComparison(key, observed, self._plan, alpha) if observed else None
@@ -166,11 +157,3 @@ class RunningJudge:
         if why is not None:
             return Settled(cell, block, why)
         return Left(cell, forecasts(contrast, self._plan, alpha, block)[0])
-
-
-def _contestants(plan: PlanSummary) -> list[list[Cell]]:
-    """Return the cells of each place but the baseline's, which stands only where no other does."""
-    return [
-        [cell for cell in cells if cell.driver != plan.baseline] or cells
-        for cells in grouped((place_of(cell), cell) for cell in plan.cells).values()
-    ]

@@ -1,16 +1,14 @@
-"""A run as pandas frames with a fixed set of columns, for further computing.
-
-A number that is not there is missing (NaN), never a zero.
-"""
+"""A run as pandas frames with fixed columns; a number that is not there is NaN, never 0."""
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Final
 
 import pandas as pd
 
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.frame import Trial, framed
-from netbench.analysis.model import Analysis, CellSummary, Contrast
+from netbench.analysis.model import Analysis, Contrast
 from netbench.record import Record, RunInfo
 
 TEXT, NUMBER, WHOLE, FLAG = "object", "float64", "int64", "bool"
@@ -48,11 +46,7 @@ CELLS: Final = {
 
 
 def trials(info: RunInfo, records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row for each session or trial and metric, in the order of the records.
-
-    A record that gave no number has one row: `metric`, `unit` and `value` are missing, and `reason`
-    says why.
-    """
+    """Return one row for each record and metric; for one without numbers one with `reason`."""
     frames = framed(info.plan, records)
     points = grouped((point.record, point) for point in frames.points)
     rows = [
@@ -71,7 +65,7 @@ def contrasts(info: RunInfo, analysis: Analysis) -> pd.DataFrame:
 
 def cells(info: RunInfo, analysis: Analysis) -> pd.DataFrame:
     """Return one row for each arm, cell and metric: medians and quartiles of all its values."""
-    return _frame(info, [_cell(cell) for cell in analysis.cells], CELLS)
+    return _frame(info, [_fields(cell, CELLS) for cell in analysis.cells], CELLS)
 
 
 def _frame(
@@ -84,16 +78,19 @@ def _frame(
 
 
 def _fields(value: object, columns: Iterable[str]) -> dict[str, object]:
-    return {name: getattr(value, name) for name in columns if hasattr(value, name)}
+    return {name: _plain(getattr(value, name)) for name in columns if hasattr(value, name)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, StrEnum):
+        return value.value
+    return "; ".join(value) if isinstance(value, tuple) else value
 
 
 def _trial(trial: Trial) -> dict[str, object]:
-    cell = trial.cell
-    return _fields(trial, TRIALS) | {
-        "driver": cell.driver,
-        "path": cell.path.value,
-        "probe": cell.probe,
-        "placement": cell.placement.value,
+    return {
+        **_fields(trial, TRIALS),
+        **_fields(trial.cell, TRIALS),
         "sentinel_before": trial.before.value if trial.before else None,
         "sentinel_after": trial.after.value if trial.after else None,
     }
@@ -101,18 +98,6 @@ def _trial(trial: Trial) -> dict[str, object]:
 
 def _contrast(contrast: Contrast) -> dict[str, object]:
     low, high = contrast.unshared or (None, None)
-    return _fields(contrast, CONTRASTS) | {
-        "placement": contrast.placement.value,
-        "unshared_low": low,
-        "unshared_high": high,
-        "verdict": contrast.verdict.value,
-        "stopped": contrast.stopped.value,
-        "warnings": "; ".join(dict.fromkeys(warning.kind for warning in contrast.warnings)),
-    }
-
-
-def _cell(cell: CellSummary) -> dict[str, object]:
-    return _fields(cell, CELLS) | {
-        "placement": cell.placement.value,
-        "reasons": "; ".join(cell.reasons),
-    }
+    kinds = tuple(dict.fromkeys(warning.kind for warning in contrast.warnings))
+    shown = {"unshared_low": low, "unshared_high": high, "warnings": _plain(kinds)}
+    return _fields(contrast, {*CONTRASTS} - {*shown}) | shown

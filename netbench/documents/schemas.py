@@ -7,7 +7,7 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -86,14 +86,18 @@ def _classes(kind: type) -> set[type]:
 
 
 def _field_texts(kind: type) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a class that have a docstring below them, with it."""
-    (source,) = ast.parse(inspect.getsource(kind)).body
+    """Yield the fields of a class that have a docstring below them, or a note beside, with it."""
+    text = inspect.getsource(kind)
+    (source,), lines = ast.parse(text).body, text.splitlines()
     body = source.body if isinstance(source, ast.ClassDef) else []
-    for field, below in pairwise(body):
+    for field, below in zip_longest(body, body[1:]):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
+        note = lines[(field.end_lineno or 0) - 1][field.end_col_offset :].lstrip(" #")
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             yield field.target.id, inspect.cleandoc(str(below.value.value))
+        elif note:
+            yield field.target.id, f"{note[0].upper()}{note[1:]}."
 
 
 if __name__ == "__main__":

@@ -1,31 +1,21 @@
 """From options and suite to a frozen, seeded plan; every configuration error is found here."""
 
-from netbench.plan.budget_scope import BudgetScope, scope_of, scope_of_runs
-from netbench.plan.budgets import read_budgets
-from netbench.plan.drivers import parse_drivers
-from netbench.plan.extend import Extension, asks_to_extend, read_extension
-from netbench.plan.model import Plan, restore
-from netbench.plan.order import BlockPlan, Place, Step, round_order
-from netbench.plan.request import Options, build, parse
-from netbench.plan.suite import load_suite
-
-__all__ = [
-    "BlockPlan",
-    "BudgetScope",
-    "Extension",
-    "Options",
-    "Place",
-    "Plan",
-    "Step",
-    "asks_to_extend",
-    "build",
-    "load_suite",
-    "parse",
-    "parse_drivers",
-    "read_budgets",
-    "read_extension",
-    "restore",
-    "round_order",
-    "scope_of",
-    "scope_of_runs",
-]
+from netbench.plan.budget_scope import BudgetScope as BudgetScope
+from netbench.plan.budget_scope import nearest as nearest
+from netbench.plan.budget_scope import scope_of as scope_of
+from netbench.plan.budget_scope import scope_of_runs as scope_of_runs
+from netbench.plan.budgets import read_budgets as read_budgets
+from netbench.plan.budgets import sound_budgets as sound_budgets
+from netbench.plan.drivers import parse_drivers as parse_drivers
+from netbench.plan.model import Extension as Extension
+from netbench.plan.model import Plan as Plan
+from netbench.plan.model import asks_to_extend as asks_to_extend
+from netbench.plan.model import read_extension as read_extension
+from netbench.plan.model import restore as restore
+from netbench.plan.order import BlockPlan as BlockPlan
+from netbench.plan.order import Step as Step
+from netbench.plan.order import round_order as round_order
+from netbench.plan.request import Options as Options
+from netbench.plan.request import build as build
+from netbench.plan.request import parse as parse
+from netbench.plan.suite import load_suite as load_suite

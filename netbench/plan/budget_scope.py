@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import ClassVar
 
 from netbench.drivers import Closed, Driver, full_name
 from netbench.errors import ConfigurationError
@@ -11,9 +10,18 @@ from netbench.plan.drivers import split_name
 from netbench.probes import PROBES
 from netbench.record import Budget, PlanSummary
 from netbench.spec import Cell, Path
+from netbench.units import some
 
-_LISTED = 12
-"""Cells that an error names."""
+_LISTED = 12  # cells that an error names
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSubject:
+    """The left side of a budget between runs."""
+
+    run: str
+    driver: str
+    relative: bool  # whether it is the driver's ratio to the baseline of its own run
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,10 @@ class BudgetScope:
 
     cells: tuple[Cell, ...]
     metrics: Mapping[str, tuple[str, ...]]
-    baseline: str
-    """The driver whose second arm is the A/A of every cell."""
-    closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)
-    """Paths that a driver rules out by design, with the reason."""
-    bounded_by: ClassVar[str] = "a driver"
-    """What `references` are."""
+    baseline: str  # the driver whose second arm is the A/A of every cell
+    closed: Mapping[tuple[str, Path], str] = field(default_factory=dict)  # ruled out by design: why
+    labels: tuple[str, ...] = ()  # of several runs, in the order in which they were given
+    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)  # left sides, between runs
 
     @property
     def drivers(self) -> tuple[str, ...]:
@@ -36,13 +42,13 @@ class BudgetScope:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What a bound may be taken from: a driver of the same run."""
-        return self.drivers
+        """What a bound may be taken from: another run, or else a driver."""
+        return self.labels or self.drivers
 
     @property
     def named(self) -> tuple[str, ...]:
-        """What an error names of the drivers that there are."""
-        return self.drivers
+        """The drivers as an error names them: without a run or a baseline."""
+        return tuple(dict.fromkeys(one.driver for one in self.subjects.values())) or self.drivers
 
     def subject(self, text: str) -> str:
         """Return the name that a budget's left side has in `cells`, be it there or not."""
@@ -65,8 +71,7 @@ class BudgetScope:
         if not covered:
             left = f"{budget.driver}.{budget.metric}"
             shown = [f"{left}@{c.probe}@{c.placement}@{c.path}" for c in having]
-            more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
-            return f"no cell fits; there are: {', '.join(shown[:_LISTED])}{more}"
+            return f"no cell fits; there are: {some(shown, _LISTED)}"
         reasons = [self._closed(budget, cell) for cell in covered]
         return reasons[0] if all(reasons) else None
 
@@ -99,9 +104,13 @@ def scope_of_cells(
 
 def scope_of(plan: PlanSummary) -> BudgetScope:
     """Return the scope of a recorded run; which paths are closed, its records tell."""
-    kinds = {kind: probe.metrics for kind, probe in PROBES.items()}
-    given = kinds | {probe.name: probe.metrics for probe in plan.probes}
-    return BudgetScope(plan.cells, given, plan.baseline)
+    return BudgetScope(plan.cells, declared(plan), plan.baseline)
+
+
+def declared(plan: PlanSummary) -> dict[str, tuple[str, ...]]:
+    """Return the metrics that each of the run's probes may give, the leading one first."""
+    kinds = {kind: probe().metrics for kind, probe in PROBES.items()}
+    return kinds | {probe.name: probe.metrics for probe in plan.probes}
 
 
 def canonical(driver: str) -> str:
@@ -123,33 +132,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetSubject:
-    """The left side of a budget between runs."""
-
-    run: str
-    driver: str
-    relative: bool
-    """Whether it is the driver's ratio to the baseline of its own run."""
-
-
-@dataclass(frozen=True, slots=True)
 class RunsScope(BudgetScope):
     """The cells that runs have in common; a cell's driver is a subject, `kept.bridge/host`."""
-
-    labels: tuple[str, ...] = ()
-    """Of the runs, in the order in which they were given."""
-    subjects: Mapping[str, BudgetSubject] = field(default_factory=dict)
-    bounded_by: ClassVar[str] = "a run"
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """What a bound is taken from: another run."""
-        return self.labels
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """What an error names: the drivers, as they stand without a run or a baseline."""
-        return tuple(dict.fromkeys(subject.driver for subject in self.subjects.values()))
 
     def subject(self, text: str) -> str:
         """Return `[RUN.]DRIVER[/BASELINE]` with the driver's full name."""

@@ -10,11 +10,9 @@ Between runs a budget holds one run's driver, or its ratio to the baseline, agai
     budget     = [ run, "." ], driver, [ "/", baseline ], ".", metric, { "@", word },
                  ("<=" | ">="), [ number ], run, [ ("+" | "-"), quantity ] ;
 
-A `word` is a placement, a path or a probe of the suite; each narrows down the cells that the budget
-stands for. A `unit` is one of the metric's own: bit/s with a prefix (kMGT), s, ms, us or ns, /s or
-k/s, % or nothing for ratios, nothing for counts. A bound that names a driver is a factor of that
-driver's value of the same metric in the same cell, plus or minus a quantity. Blanks may stand
-between all parts; a sign right after a driver's name needs one where the name goes on otherwise.
+A `word` is a placement, a path or a probe of the suite, a `unit` one of the metric's own in
+`netbench.units.SPELLINGS`. Blanks may stand between all parts; a sign right after a driver's name
+needs one where the name goes on otherwise.
 """
 
 import re
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, canonical, nearest
 from netbench.record import METRICS, Budget
 from netbench.record.checks import MOST
@@ -33,13 +32,11 @@ _BESIDE: Final = 100
 """Characters of an expression that an error shows before its place, and after."""
 _BUDGET: Final = re.compile(r"[^,;]+")
 _RELATION: Final = re.compile(r"[<>]=")
-_NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")
-"""Where a relation was meant."""
+_NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")  # where a relation was meant
 _NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _WORD: Final = re.compile(r"\S+")
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words)
-_ANOTHER_MU: Final = ("\u03bc", "\u00b5")
-"""The Greek letter, and the sign that units are written with."""
+_ANOTHER_MU: Final = ("\u03bc", "\u00b5")  # the Greek letter, and the sign in units
 
 
 def read_budgets(
@@ -53,6 +50,15 @@ def read_budgets(
     return tuple(dict.fromkeys(budget for reader in readers for budget in reader.budgets()))
 
 
+def sound_budgets(expressions: Iterable[str], scope: BudgetScope) -> tuple[Budget, ...]:
+    """Return every budget once; ConfigurationError with everything that is wrong with them."""
+    problems: list[str] = []
+    found = read_budgets(expressions, scope, problems)
+    if problems:
+        raise ConfigurationError(*problems)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Left:
     """The left side; None is what could not be read, and has been noted."""
@@ -62,8 +68,7 @@ class _Left:
     words: tuple[str | None, ...] = ()
 
 
-_Bound = tuple[str | None, float, float]
-"""The right side, of which nothing is wrong: reference, factor and offset of a `Budget`."""
+_Bound = tuple[str | None, float, float]  # reference, factor and offset of a `Budget`
 
 
 class _Reader:
@@ -138,7 +143,6 @@ class _Reader:
         return self._scope.subject(text) if self._scope else canonical(text)
 
     def _driver(self, text: str, at: int) -> str | None:
-        """Return the driver of that name, noting one that the run has not."""
         name = self._subject(text)
         if name and (self._drivers is None or name in self._drivers):
             return name
@@ -148,7 +152,6 @@ class _Reader:
         return None
 
     def _one_of(self, what: str, text: str, at: int, known: Collection[str] | None) -> str | None:
-        """Return a known name, noting another one; where `known` is None, any name."""
         name = text.strip()
         if name and (known is None or name in known):
             return name
@@ -212,7 +215,7 @@ class _Reader:
         reference, known = canonical(name), self._references
         if self._scope and known is not None and reference not in known:
             units = _spellings(left.metric) if scaled else ""
-            what = self._scope.bounded_by
+            what = "a run" if self._scope.labels else "a driver"
             expected = f"a unit of {left.metric} ({units}) or {what}" if units else what
             near = nearest(name, (*known, *units.split(", ")))
             if canonical(name.rpartition(".")[0]) in known:
@@ -259,7 +262,6 @@ class _Reader:
 
 
 def _value(number: str, scale: Decimal) -> float | None:
-    """Return a quantity in its base unit as the nearest float, None if it is too large."""
     value = float(Decimal(number) * scale)
     return value if value <= MOST else None
 

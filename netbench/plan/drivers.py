@@ -1,7 +1,4 @@
-"""Drivers as the user names them: `bridge:user@mtu=9000`, `plugin:weave`, `cni:FILE`.
-
-A CNI network configuration list is read and checked before anything is made.
-"""
+"""Drivers as the user names them: `bridge:user@mtu=9000`, `plugin:weave`, `cni:FILE`, checked."""
 
 import json
 import os
@@ -10,27 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from netbench.drivers import (
-    DRIVERS,
-    Driver,
-    PathClaim,
-    cni,
-    full_name,
-    plugin,
-    unknown,
-    varied,
-)
+from netbench.drivers import DRIVERS, Driver, PathClaim, cni, full_name, plugin, unknown, varied
 from netbench.errors import ConfigurationError
 from netbench.spec import CNI_PATH, USUAL_MTU, VXLAN_HEADERS, Via
 from netbench.spec import Path as TrafficPath
 from netbench.system.files import LARGEST_INPUT, read_regular
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-"""Network names, CNI specification 1.0 §1."""
+_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")  # network names, CNI specification 1.0 §1
 _PLUGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,254}")
 _VERSION: Final = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})\.[0-9]{1,4}")
-_OLDEST: Final = (0, 3)
-"""The first version in which plug-ins hand results on; older results have another shape."""
+_OLDEST: Final = (0, 3)  # the first version in which plug-ins hand results on as they do now
 _LOOPBACK_MTU: Final = 65536
 _PACKAGE: Final = "apt-get install containernetworking-plugins"
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -56,10 +42,7 @@ def parse_drivers(text: str, problems: list[str]) -> tuple[Driver, ...]:
 
 
 def driver_named(text: str) -> Driver:
-    """Return the driver of `NAME[:MODE][@key=value[+key=value]]`.
-
-    Raises ConfigurationError with everything that is wrong with it.
-    """
+    """Return the driver of `NAME[:MODE][@key=value[+key=value]]`, or raise ConfigurationError."""
     return driver_with(*split_name(text))
 
 
@@ -195,7 +178,6 @@ def _of_plugin(which: str, plugin: Json) -> Iterator[str]:
 
 
 def _of_type(which: str, kind: Json) -> Iterator[str]:
-    """Return what is wrong with a plug-in's name, which is that of its program."""
     if kind is None:
         yield f"{which} has no `type`, the plug-in's name"
     elif not isinstance(kind, str) or not kind or "/" in kind:

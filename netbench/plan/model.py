@@ -1,15 +1,17 @@
-"""The plan: everything that will be tried, made exact for one machine or read back from a run."""
+"""The plan: everything that will be tried, made exact for one machine, read back, or extended."""
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
+from typing import Any, Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError, cut
 from netbench.plan.drivers import driver_named
 from netbench.plan.order import BlockPlan, block_plan
-from netbench.plan.suite import LEAST_BLOCKS
+from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS
 from netbench.probes import PROBES, AnyProbe, Sliced
 from netbench.record import (
     Budget,
@@ -23,6 +25,18 @@ from netbench.spec import Arm, Cell, Cpus, CpuTopology, Path, Placement, Protoco
 
 DEFAULT_MARGIN = 0.05
 DEFAULT_PRECISION = 0.03
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,20}")
+_DECIMAL: Final = re.compile(
+    r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?"
+)
+"""Numbers in the digits 0 to 9: Python reads others too, and underscores between them."""
+EXTENDS: Final = "+"  # sign before a number of an option that extends a run
+MOST_SECONDS: Final = 1e9
+EXTENDING: Final = {
+    "blocks": f"--blocks +N takes a whole number from 1 to {MOST_BLOCKS}",
+    "max-time": "--max-time +S takes seconds above 0, at most 1e9",
+}
+"""Options that extend a run, and what they take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,34 +46,26 @@ class Plan:
     suite: str
     drivers: tuple[Driver, ...]
     baseline: str
-    kinds: tuple[tuple[str, Path, Placement], ...]
-    """Probe, path and placement of every cell of a driver."""
+    kinds: tuple[tuple[str, Path, Placement], ...]  # of every cell of a driver
     probes: dict[str, AnyProbe]
-    secondary: frozenset[tuple[str, Placement]]
-    """Cells that the run is not judged by."""
+    secondary: frozenset[tuple[str, Placement]]  # cells that the run is not judged by
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
     """In how many blocks, the first ones, cells run that only describe."""
-    blocks: int
-    """At most, where `adaptive`."""
-    cap: int
-    """Blocks that were declared when the run began; an extension leaves it as it is."""
+    blocks: int  # at most, where `adaptive`
+    cap: int  # blocks that were declared when the run began; an extension leaves it as it is
     max_time: float | None
     seed: int
     margin: float = DEFAULT_MARGIN
     cpus: Mapping[Placement, Cpus] = field(default_factory=dict)
-    impossible: Mapping[Placement, str] = field(default_factory=dict)
-    """Placements this machine cannot give, with the reason."""
+    impossible: Mapping[Placement, str] = field(default_factory=dict)  # why, if it cannot be had
     cc: str | None = None
     require: tuple[Budget, ...] = ()
     allow_undecided: bool = False
     published: tuple[PublishedComparison, ...] = ()
-    adaptive: bool = False
-    """Whether cells leave once they are settled."""
+    adaptive: bool = False  # whether cells leave once they are settled
     precision: float = DEFAULT_PRECISION
-    least: int = LEAST_BLOCKS
-    """Blocks that a contrast has at least before it may be settled."""
-    unhurried: int = 0
-    """Blocks that `max_time` does not prevent: a suite's own limit leaves room for a verdict."""
+    least: int = LEAST_BLOCKS  # blocks that a contrast has at least before it may be settled
+    unhurried: int = 0  # blocks that `max_time` does not prevent, for a verdict
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -120,15 +126,9 @@ class Plan:
         measured = dict.fromkeys((name, placement) for name, _, placement in self.kinds)
         probes = {name: self.probes[name] for name, _ in measured}
         return PlanSummary(
-            suite=self.suite,
+            **_alike(self),
             drivers=tuple(driver.name for driver in self.drivers),
-            baseline=self.baseline,
             cells=self.cells,
-            blocks=self.blocks,
-            cap=self.cap,
-            max_time=self.max_time,
-            seed=self.seed,
-            margin=self.margin,
             placements=tuple(
                 PlacementCpus(placement.value, pair.client, pair.server)
                 for placement, pair in sorted(self.cpus.items())
@@ -142,13 +142,6 @@ class Plan:
                 (name, at.value) for name, at in measured if (name, at) in self.secondary
             ),
             limits=tuple((name, at.value, most) for (name, at), most in self.limits.items()),
-            require=self.require,
-            allow_undecided=self.allow_undecided,
-            published=self.published,
-            adaptive=self.adaptive,
-            precision=self.precision,
-            least=self.least,
-            unhurried=self.unhurried,
             conflists=tuple(
                 (driver.name, sha256(network.conflist.encode()).hexdigest())
                 for driver in self.drivers
@@ -230,29 +223,23 @@ def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
     _, impossible, _ = place("auto", missing, topology)
     reason = "this machine did not offer it when the run began"
     return Plan(
-        suite=kept.suite,
+        **_alike(kept),
         drivers=drivers,
-        baseline=kept.baseline,
         kinds=tuple((cell.probe, cell.path, cell.placement) for cell in own),
         probes=probes,
         secondary=frozenset((name, Placement(at)) for name, at in kept.secondary),
         limits={(name, Placement(at)): most for name, at, most in kept.limits},
-        blocks=kept.blocks,
-        cap=kept.cap,
-        max_time=kept.max_time,
-        seed=kept.seed,
-        margin=kept.margin,
         cpus=cpus,
         impossible={placement: impossible.get(placement, reason) for placement in missing},
         cc=kept.congestion_control,
-        require=kept.require,
-        allow_undecided=kept.allow_undecided,
-        published=kept.published,
-        adaptive=kept.adaptive,
-        precision=kept.precision,
-        least=kept.least,
-        unhurried=kept.unhurried,
     )
+
+
+def _alike(plan: Plan | PlanSummary) -> dict[str, Any]:
+    """Return the fields that a plan and what is kept of it have in common."""
+    others = {"drivers", "probes", "secondary", "limits"}  # of the same name and another type
+    names = {one.name for one in fields(Plan)} & {one.name for one in fields(PlanSummary)} - others
+    return {name: getattr(plan, name) for name in names}
 
 
 def _drivers(kept: PlanSummary, problems: list[str]) -> tuple[Driver, ...]:
@@ -279,3 +266,55 @@ def _probes(kept: PlanSummary, problems: list[str]) -> dict[str, AnyProbe]:
     unknown = sorted({cell.probe for cell in kept.cells} - {probe.name for probe in kept.probes})
     problems += [f"the folder does not say how {cut(name)!r} was configured" for name in unknown]
     return found
+
+
+def whole_number(text: str, low: int, high: int) -> int | None:
+    """Return a whole number between two bounds, those included; None for any other text."""
+    value = int(text) if _WHOLE.fullmatch(text.strip()) else None
+    return value if value is not None and low <= value <= high else None
+
+
+def positive(text: str) -> float | None:
+    """Return a finite number above 0; None for any other text."""
+    value = float(text) if _DECIMAL.fullmatch(text.strip()) else 0.0
+    return value if 0 < value < math.inf else None
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What is added to a run; nothing where it is only resumed."""
+
+    blocks: int = 0  # beyond those that are to be measured anyway; 0 where only time limits it
+    seconds: float = 0.0  # seconds from now on; 0 for no limit of time
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to add."""
+        return bool(self.blocks or self.seconds)
+
+    def of(self, plan: Plan, *, blocks: int, spent: float) -> Plan:
+        """Return a plan with so much more than the blocks and seconds `spent`; its cap stays."""
+        return replace(
+            plan,
+            blocks=blocks + (self.blocks or MOST_BLOCKS),
+            max_time=spent + self.seconds if self.seconds else None,
+            unhurried=0,
+        )
+
+
+def asks_to_extend(option: str, value: FactValue) -> bool:
+    """Tell whether an option is given so that it extends a run."""
+    return option in EXTENDING and str(value).strip().startswith(EXTENDS)
+
+
+def read_extension(asked: Mapping[str, FactValue], problems: list[str]) -> Extension:
+    """Return what the options, by name without dashes, add to a run; notes what cannot be."""
+    found: dict[str, float] = {}
+    for option, wanted in EXTENDING.items():
+        if option in asked and asks_to_extend(option, asked[option]):
+            text = str(asked[option]).strip().removeprefix(EXTENDS)
+            value = whole_number(text, 1, MOST_BLOCKS) if option == "blocks" else positive(text)
+            if value is None or value > MOST_SECONDS or text.startswith(EXTENDS):
+                problems.append(f"{wanted}, not {EXTENDS + text!r}")
+            else:
+                found[option] = value
+    return Extension(int(found.get("blocks", 0)), found.get("max-time", 0.0))

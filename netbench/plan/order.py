@@ -1,45 +1,42 @@
-"""The seeded random orders of a block and of its rounds (METHOD §1)."""
+"""What a block holds, and the seeded random orders of it and of its rounds (METHOD §1)."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from random import Random
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from netbench.spec import Arm, Cell, Path, Placement
+from netbench.record import PlanSummary, RunInfo, Settled, Why
+from netbench.spec import Arm, Cell, Path, Place, Placement
 
 _T = TypeVar("_T")
-_ALTERNATE = 2
-"""Arms up to which a round may begin with the arm that ended the one before."""
+_ALTERNATE = 2  # arms up to which a round may begin with the arm that ended the one before
 
-Place = tuple[Path, str, Placement]
-"""Path, probe and placement: what all arms of one comparison have in common."""
+STAY_OUT: Final[tuple[Why, ...]] = ("described", "no-contrast")  # why cells never come back
+Slot = tuple[Cell, int]  # what one record of a block is of: a cell, and the replica of its driver
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One session or trial to run."""
 
-    position: int
-    """Order within the block, from 1."""
+    position: int  # order within the block, from 1
     arm: Arm
     cell: Cell
 
     @property
     def place(self) -> Place:
         """What the steps of one comparison have in common."""
-        return self.cell.path, self.cell.probe, self.cell.placement
+        return self.cell.place
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
     """One block."""
 
-    number: int
-    """From 1."""
-    arms: tuple[Arm, ...]
-    """In the order they are brought up."""
+    number: int  # from 1
+    arms: tuple[Arm, ...]  # in the order they are brought up
     steps: tuple[Step, ...]
 
     @property
@@ -48,16 +45,9 @@ class BlockPlan:
         return tuple(tuple(group) for _, group in groupby(self.steps, key=attrgetter("place")))
 
     def without(self, settled: Container[Cell], baseline: str) -> "BlockPlan":
-        """Return what is left of it without the cells that are settled.
-
-        The baseline's arms go from a cell in which no driver is left to be compared with them, and
-        an arm that no step needs is not brought up. The order of what stays is as it was.
-        """
-        left = [step for step in self.steps if step.cell not in settled]
-        compared = {step.place for step in self.steps if step.arm.driver != baseline}
-        needed = {step.place for step in left if step.arm.driver != baseline}
-        idle = compared - needed
-        kept = [s for s in left if s.arm.driver != baseline or s.place not in idle]
+        """Return what is left of it without settled cells, and arms that no step needs."""
+        cells = frozenset(_remaining([step.cell for step in self.steps], settled, baseline))
+        kept = [step for step in self.steps if step.cell in cells]
         used = {step.arm for step in kept}
         return BlockPlan(
             self.number,
@@ -112,3 +102,55 @@ def round_order(
             order[0], order[later] = order[later], order[0]
         orders.append(tuple(order))
     return tuple(orders)
+
+
+def _remaining(cells: Collection[Cell], gone: Container[Cell], baseline: str) -> list[Cell]:
+    """Return a block's cells; the baseline goes from a place that has no other driver left."""
+    left = [cell for cell in cells if cell not in gone]
+    compared, needed = (
+        {cell.place for cell in some if cell.driver != baseline} for some in (cells, left)
+    )
+    idle = compared - needed
+    return [cell for cell in left if cell.driver != baseline or cell.place not in idle]
+
+
+def returned(gone: frozenset[Cell], settled: Iterable[Settled]) -> frozenset[Cell]:
+    """Return the cells that stay away where settled ones are taken back into the run.
+
+    Those that are never judged stay: they only describe, or have nothing to compare. Where there
+    are no others, all come back.
+    """
+    idle = frozenset(one.cell for one in settled if one.why in STAY_OUT)
+    return gone & idle if gone > idle else frozenset()
+
+
+def gone_before(info: RunInfo, block: int) -> frozenset[Cell]:
+    """Return the cells that a run had left before a block began, by what it noted."""
+    reopened = {one.block for one in info.resumed if one.reopened}
+    gone: frozenset[Cell] = frozenset()
+    for number in sorted({*(one.block + 1 for one in info.settled), *reopened}):
+        if number > block:
+            break
+        gone |= {one.cell for one in info.settled if one.block == number - 1}
+        if number in reopened:
+            gone = returned(gone, (one for one in info.settled if one.block < number))
+    return gone
+
+
+def spans(info: RunInfo) -> Iterator[tuple[int, frozenset[Slot]]]:
+    """Yield every block at which it changes what a block holds, and what it holds from then on."""
+    changes = {1, *(one.block + 1 for one in info.settled)}
+    changes |= {one.block for one in info.resumed if one.reopened}
+    changes |= {most + 1 for _, _, most in info.plan.limits}
+    for number in sorted(number for number in changes if 1 <= number <= info.plan.blocks):
+        yield number, _slots(info.plan, number, gone_before(info, number))
+
+
+def _slots(plan: PlanSummary, block: int, gone: Container[Cell]) -> frozenset[Slot]:
+    limits = {(probe, at): most for probe, at, most in plan.limits}
+    every = [c for c in plan.cells if block <= limits.get((c.probe, c.placement.value), block)]
+    return frozenset(
+        (cell, replica)
+        for cell in _remaining(every, gone, plan.baseline)
+        for replica in range(1 + (cell.driver == plan.baseline))
+    )

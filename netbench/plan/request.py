@@ -11,14 +11,17 @@ from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, scope_of_cells
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
-from netbench.plan.extend import MOST_SECONDS, asks_to_extend, positive, whole_number
 from netbench.plan.model import (
     DEFAULT_MARGIN,
     DEFAULT_PRECISION,
+    MOST_SECONDS,
     Plan,
+    asks_to_extend,
     cells_of,
     pinned,
     place,
+    positive,
+    whole_number,
 )
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
@@ -28,18 +31,15 @@ from netbench.spec import CpuTopology, Path, Placement, engine_problem, option_p
 
 T = TypeVar("T")
 DEFAULT_DRIVERS: Final = "host,bridge"
-_SHARES: Final = (1e-6, 100.0)
-"""Smallest and largest margin and precision."""
-_BRING_UP: Final = 1.0
-"""Seconds that bringing the pairs of a block up and down takes at least."""
+_SHARES: Final = (1e-6, 100.0)  # smallest and largest margin and precision
+_BRING_UP: Final = 1.0  # seconds that bringing the pairs of a block up and down takes at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options of `run` that make a plan, as text."""
 
-    drivers: str | None = None
-    """None leaves it to the suite, and, where that names none, to `DEFAULT_DRIVERS`."""
+    drivers: str | None = None  # None leaves it to the suite, or `DEFAULT_DRIVERS`
     baseline: str | None = None
     engine: str = "auto"
     suite: str = "quick"
@@ -61,11 +61,9 @@ class Request:
     """Options that are right in themselves."""
 
     engine: str
-    pin: str
-    """`auto`, `cross`, `same`, `none`, or CPUs as in `0,1`."""
+    pin: str  # `auto`, `cross`, `same`, `none`, or CPUs as in `0,1`
     suite: Suite
-    plan: Plan
-    """Without the CPUs, which are the machine's to give."""
+    plan: Plan  # without the CPUs, which are the machine's to give
 
 
 def build(request: Request, topology: CpuTopology) -> Plan:
@@ -79,11 +77,7 @@ def build(request: Request, topology: CpuTopology) -> Plan:
 
 
 def parse(options: Options, *more_problems: str) -> Request:
-    """Return the request.
-
-    Raises ConfigurationError with every problem in the order of the options, then those that were
-    found elsewhere.
-    """
+    """Return the request; ConfigurationError with every problem, those found elsewhere last."""
     return _Parser(options).request(more_problems)
 
 
@@ -97,15 +91,13 @@ class _Parser:
         self._paths, path_problems = _paths(options.paths)
         self._drivers = self._compared()
         self._baseline = self._reference() if self._drivers else ""
-        self._sound = not self._problems and not path_problems
-        """Whether it is known what is compared, and on which paths."""
+        self._sound = not self._problems and not path_problems  # whether cells are known
         engine = engine_problem(options.engine)
         self._problems += [engine] if engine else []
         self._problems += [*suite_problems, *path_problems]
         self._kinds = self._suite.kinds(self._paths, options.pin) if self._suite else ()
 
     def _compared(self) -> tuple[Driver, ...]:
-        """Return the drivers that are named, else the suite's; none where that is unreadable."""
         if self._options.drivers is not None:
             return parse_drivers(self._options.drivers, self._problems)
         if self._suite is None:
@@ -163,7 +155,6 @@ class _Parser:
         return Request(given.engine, given.pin, self._suite, plan)
 
     def _planned(self, suite: Suite, blocks: int | None, max_time: float | None) -> Plan:
-        """Return the plan as far as it is given by what is compared, and for how long."""
         pin, most = self._options.pin, suite.most if blocks is None else blocks
         least = min(most, suite.least)
         return Plan(
@@ -209,7 +200,6 @@ class _Parser:
         return value
 
     def _too_short(self, limit: float | None) -> Iterator[str]:
-        """Yield what is wrong with a limit that not even one block fits into."""
         if limit is None or self._suite is None:
             return
         trials = [
@@ -228,7 +218,6 @@ class _Parser:
             )
 
     def _unfit(self) -> Iterator[str]:
-        """Yield every probe whose datagrams cannot pass a path."""
         probes = self._suite.probes if self._suite else {}
         for name, path in dict.fromkeys((name, path) for name, path, _ in self._kinds):
             probe = probes[name]
@@ -257,7 +246,6 @@ class _Parser:
             )
 
     def _scope(self) -> BudgetScope | None:
-        """Return what budgets may speak of; None if that is not known."""
         if not self._sound or self._suite is None:
             return None
         cells = cells_of(self._drivers, self._kinds)

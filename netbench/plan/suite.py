@@ -9,27 +9,29 @@ from typing import Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError
-from netbench.plan.suite_tables import read_drivers, read_published
-from netbench.plan.toml_tables import TomlFile, TomlTable, is_positive, whole
+from netbench.plan.suite_tables import (
+    TomlFile,
+    TomlTable,
+    is_positive,
+    read_drivers,
+    read_published,
+    whole,
+)
 from netbench.probes import PROBES, AnyProbe, ControlPlane
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
 from netbench.system.files import LARGEST_INPUT, read_regular
 
-LEAST_BLOCKS: Final = 6
-"""No contrast is settled by fewer (METHOD §2)."""
+LEAST_BLOCKS: Final = 6  # no contrast is settled by fewer (METHOD §2)
 MOST_BLOCKS: Final = 1000
 DEFAULT_MOST: Final = 40
-_BESIDE: Final = (TrafficPath.EAST_WEST,)
-"""The path of trials of the engine: to an endpoint on the same network, whatever is asked for."""
+_BESIDE: Final = (TrafficPath.EAST_WEST,)  # where the engine's trials are, whatever is asked for
 
 _TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary", "blocks"}
-_KIND = "kind"
-"""Key of a probe's table that names what it is a configuration of, where its own name does not."""
-_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-"""What a configuration of a probe may be called: it stands in file names and on command lines."""
+_KIND = "kind"  # key of a probe's table that names what it is a configuration of
+_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")  # it stands in file names and commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +40,16 @@ class Suite:
 
     name: str
     title: str
-    probes: dict[str, AnyProbe]
-    """By name, with the suite's parameters."""
-    cells: tuple[tuple[str, Placement], ...]
-    """Probe and placement, in the file's order."""
-    secondary: frozenset[tuple[str, Placement]] = frozenset()
-    """Those of the cells that the run is not judged by."""
+    probes: dict[str, AnyProbe]  # by name, with the suite's parameters
+    cells: tuple[tuple[str, Placement], ...]  # probe and placement, in the file's order
+    secondary: frozenset[tuple[str, Placement]] = frozenset()  # cells that are not judged
     limits: Mapping[tuple[str, Placement], int] = field(default_factory=dict)
     """In how many blocks, the first ones, those of the cells run that do not run in all."""
-    drivers: tuple[Driver, ...] = ()
-    """What to compare where the user names no drivers; empty where the suite names none either."""
+    drivers: tuple[Driver, ...] = ()  # what to compare where the user names no drivers
     published: tuple[PublishedComparison, ...] = ()
-    least: int = LEAST_BLOCKS
-    """Pairs that a contrast has at least before it may be settled."""
-    most: int = DEFAULT_MOST
-    """Blocks after which the run ends, whatever is left."""
-    max_time: float | None = None
-    """Seconds after which no further block starts, once there were `least`; None for no limit."""
+    least: int = LEAST_BLOCKS  # pairs that a contrast has at least before it may be settled
+    most: int = DEFAULT_MOST  # blocks after which the run ends, whatever is left
+    max_time: float | None = None  # seconds after which no block starts, once there were `least`
 
     def kinds(
         self, paths: tuple[TrafficPath, ...], pin: str
@@ -92,7 +87,6 @@ def shipped() -> list[str]:
 
 
 def _shipped() -> tuple[Path, ...]:
-    """Return where shipped suites lie: in the wheel, or in the project's own folder."""
     package = Path(__file__).parent.parent
     return package / "suites", package.parent / "benchmarks"
 
@@ -150,9 +144,8 @@ def _blocks(top: TomlTable) -> tuple[int, int]:
 
 
 def _max_time(top: TomlTable) -> float | None:
-    given = top.take(
-        "max_time", None, lambda v: v is None or is_positive(v), "is a number of seconds above 0"
-    )
+    wanted = "is a number of seconds above 0"
+    given = top.take("max_time", None, lambda v: v is None or is_positive(v), wanted)
     return None if given is None else float(given)
 
 
@@ -196,9 +189,9 @@ def _cells(
     broken = [name for name in top.inner("probes").values if name not in probes]
     for table in top.tables("cell"):
         table.check_keys(_CELL)
-        wanted = f"must be one of {', '.join(probes)}"
-        # What is wrong with a probe has been noted where it stands.
-        name = table.take("probe", None, lambda v: v in [*probes, *broken], wanted)
+        name = table.values.get("probe")
+        if name not in broken:  # what is wrong with those has been noted where they stand
+            name = table.one_of("probe", None, list(probes))
         placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
         weight = _weight(table)
         if (name, placement) in found and table.right:
@@ -214,9 +207,7 @@ def _placement(table: TomlTable, *, engine: bool) -> Placement:
         wanted = "is none: the engine's own work cannot be pinned"
         table.take("placement", Placement.NONE, [Placement.NONE].__contains__, wanted)
         return Placement.NONE
-    wanted = f"must be one of {', '.join(Placement)}"
-    usual = Placement.CROSS
-    return Placement(table.take("placement", usual, list(Placement).__contains__, wanted))
+    return Placement(table.one_of("placement", Placement.CROSS, list(Placement)))
 
 
 def _weight(table: TomlTable) -> tuple[bool, int | None]:

@@ -4,85 +4,42 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netbench.errors import cut
-from netbench.record.histogram import Histogram
-from netbench.record.metrics import METRICS, Budget, Metric
-from netbench.record.observed import (
-    NAMESPACE_KINDS,
-    Absent,
-    Address,
-    EndpointFacts,
-    FactValue,
-    Ipam,
-    Link,
-    LinkCounters,
-    Namespaces,
-    PairFacts,
-    Route,
-)
-from netbench.record.outcome import (
-    Completed,
-    Failure,
-    HopProof,
-    Measurement,
-    Outcome,
-    PathProof,
-    Pins,
-    PromiseCheck,
-    Record,
-    Sample,
-    SentinelReading,
-    SentinelWindow,
-    SeriesPoint,
-    Skip,
-    Slice,
-    ToolRun,
-    TrialTimes,
-)
-from netbench.record.redaction import NO_HOST, NO_USER, NOTE, Redaction, telling
+from netbench.record.histogram import Histogram as Histogram
+from netbench.record.metrics import METRICS as METRICS
+from netbench.record.metrics import Budget as Budget
+from netbench.record.metrics import Metric as Metric
+from netbench.record.observed import NAMESPACE_KINDS as NAMESPACE_KINDS
+from netbench.record.observed import Absent as Absent
+from netbench.record.observed import Address as Address
+from netbench.record.observed import EndpointFacts as EndpointFacts
+from netbench.record.observed import FactValue as FactValue
+from netbench.record.observed import Ipam as Ipam
+from netbench.record.observed import Link as Link
+from netbench.record.observed import LinkCounters as LinkCounters
+from netbench.record.observed import Namespaces as Namespaces
+from netbench.record.observed import PairFacts as PairFacts
+from netbench.record.observed import Route as Route
+from netbench.record.outcome import Completed as Completed
+from netbench.record.outcome import Failure as Failure
+from netbench.record.outcome import HopProof as HopProof
+from netbench.record.outcome import Measurement as Measurement
+from netbench.record.outcome import Outcome as Outcome
+from netbench.record.outcome import PathProof as PathProof
+from netbench.record.outcome import Pins as Pins
+from netbench.record.outcome import PromiseCheck as PromiseCheck
+from netbench.record.outcome import Record as Record
+from netbench.record.outcome import Sample as Sample
+from netbench.record.outcome import SentinelReading as SentinelReading
+from netbench.record.outcome import SentinelWindow as SentinelWindow
+from netbench.record.outcome import SeriesPoint as SeriesPoint
+from netbench.record.outcome import Skip as Skip
+from netbench.record.outcome import Slice as Slice
+from netbench.record.outcome import ToolRun as ToolRun
+from netbench.record.outcome import TrialTimes as TrialTimes
+from netbench.record.redaction import Redaction as Redaction
 from netbench.spec import Cell
 
-__all__ = [
-    "METRICS",
-    "NAMESPACE_KINDS",
-    "NOTE",
-    "NO_HOST",
-    "NO_USER",
-    "Absent",
-    "Address",
-    "Budget",
-    "Completed",
-    "EndpointFacts",
-    "FactValue",
-    "Failure",
-    "Histogram",
-    "HopProof",
-    "Ipam",
-    "Link",
-    "LinkCounters",
-    "Measurement",
-    "Metric",
-    "Namespaces",
-    "Outcome",
-    "PairFacts",
-    "PathProof",
-    "Pins",
-    "PromiseCheck",
-    "Record",
-    "Redaction",
-    "Route",
-    "Sample",
-    "SentinelReading",
-    "SentinelWindow",
-    "SeriesPoint",
-    "Skip",
-    "Slice",
-    "ToolRun",
-    "TrialTimes",
-    "telling",
-]
-
-Direction = Literal["more", "less", "same"]
-"""Of the raw metric, driver against baseline: more throughput, or more latency, is `more`."""
+Direction = Literal["more", "less", "same"]  # driver against baseline, raw metric
 Ending = Literal["complete", "out-of-time", "interrupted", "engine-lost"]
 Status = Literal["running", "complete", "out-of-time", "interrupted", "engine-lost"]
 Why = Literal["precise", "decided", "described", "no-contrast"]
@@ -92,28 +49,22 @@ Why = Literal["precise", "decided", "described", "no-contrast"]
 class PublishedComparison:
     """One published comparison, and the cell that measures its counterpart."""
 
-    source: str
-    """Who and where, as text."""
+    source: str  # who and where, as text
     url: str
     driver: str
     baseline: str
-    metric: str
-    """One of netbench's metrics, or the nearest to what was published."""
+    metric: str  # one of netbench's metrics, or the nearest to what was published
     direction: Direction
     ratio: float | None
     """driver / baseline of the raw metric; None if only a rank was published."""
-    conditions: str
-    """What it was measured on, and how that differs from one machine and two containers."""
-    path: str = ""
-    """With `probe` and `placement` the cell; all three empty where none is comparable."""
+    conditions: str  # what it was measured on, and how that differs from two containers
+    path: str = ""  # with `probe` and `placement` the cell; empty where none is comparable
     probe: str = ""
     placement: str = ""
-    incomparable: str = ""
-    """Why it cannot be compared with anything that one machine measures; empty where it can."""
+    incomparable: str = ""  # why one machine measures nothing comparable; else empty
 
 
-SCHEMA: Final = 2
-"""Version of the run folder. 1: whole trials, never released. 2: sessions with their slices."""
+SCHEMA: Final = 2  # version of the run folder; 1, whole trials, was never released
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +80,9 @@ class PlacementCpus:
 class ProbeSummary:
     """A probe as the suite configured it."""
 
-    name: str
-    """As cells name it."""
-    kind: str
-    """Key of `PROBES`."""
-    metrics: tuple[str, ...]
-    """What it may give, the leading one first."""
+    name: str  # as cells name it
+    kind: str  # key of `PROBES`
+    metrics: tuple[str, ...]  # what it may give, the leading one first
     parameters: tuple[tuple[str, FactValue], ...]
 
 
@@ -142,47 +90,32 @@ class ProbeSummary:
 class PlanSummary:
     """The plan as it was fixed before the first trial."""
 
-    suite: str
-    """Name of the suite."""
+    suite: str  # name of the suite
     drivers: tuple[str, ...]
     baseline: str
     cells: tuple[Cell, ...]
-    blocks: int
-    """How many; at most, where `adaptive`."""
-    cap: int
-    """Blocks that were declared when the run began; `blocks` is more where it was extended."""
-    max_time: float | None
-    """Seconds; None for no limit."""
+    blocks: int  # how many; at most, where `adaptive`
+    cap: int  # blocks that were declared when the run began; `blocks` is more where it was extended
+    max_time: float | None  # seconds; None for no limit
     seed: int
-    margin: float
-    """Relative effect that matters, 0.05 for 5 %."""
+    margin: float  # relative effect that matters, 0.05 for 5 %
     placements: tuple[PlacementCpus, ...]
-    congestion_control: str | None
-    """Asked for with `--cc`; None for the system's own."""
-    probes: tuple[ProbeSummary, ...] = ()
-    """Those that the cells use."""
+    congestion_control: str | None  # asked for with `--cc`; None for the system's own
+    probes: tuple[ProbeSummary, ...] = ()  # those that the cells use
     secondary: tuple[tuple[str, str], ...] = ()
     """Probe and placement of cells that the run is not judged by: shown beside the others, with
     no share in the error rate."""
     limits: tuple[tuple[str, str, int], ...] = ()
     """Probe and placement of cells that only describe, and in how many blocks, the first ones, they
     run; all others run in every block until they are settled."""
-    require: tuple[Budget, ...] = ()
-    """Budgets asked for with `--require`."""
-    allow_undecided: bool = False
-    """Whether a budget that is not decided counts as kept."""
-    published: tuple[PublishedComparison, ...] = ()
-    """What others measured, to stand beside what this run does."""
-    adaptive: bool = False
-    """Whether cells leave once their contrast is settled; else every block holds every cell."""
-    precision: float = 0.03
-    """Relative half-width of an interval that is narrow enough, 0.03 for 3 %."""
-    least: int = 6
-    """Complete pairs that a contrast has at least before it may be settled."""
-    unhurried: int = 0
-    """Blocks that `max_time` does not prevent."""
-    conflists: tuple[tuple[str, str], ...] = ()
-    """SHA-256 of the CNI configuration list of each driver that has one."""
+    require: tuple[Budget, ...] = ()  # budgets asked for with `--require`
+    allow_undecided: bool = False  # whether a budget that is not decided counts as kept
+    published: tuple[PublishedComparison, ...] = ()  # what others measured, to stand beside
+    adaptive: bool = False  # whether settled cells leave; else every block holds every cell
+    precision: float = 0.03  # relative half-width of a narrow enough interval, 0.03 for 3 %
+    least: int = 6  # complete pairs that a contrast has at least before it may be settled
+    unhurried: int = 0  # blocks that `max_time` does not prevent
+    conflists: tuple[tuple[str, str], ...] = ()  # SHA-256 of each driver's CNI list
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +123,7 @@ class OtherRun:
     """Another netbench that measured on the same engine or machine meanwhile."""
 
     id: str
-    blocks: tuple[int, ...]
-    """During which it was seen."""
+    blocks: tuple[int, ...]  # during which it was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +131,7 @@ class Settled:
     """A cell whose leading metric's contrast needs no more blocks: it has left the run."""
 
     cell: Cell
-    block: int
-    """The last block it ran in; a run that was extended may have measured it again since."""
+    block: int  # the last block it ran in; a run that was extended may have measured it again since
     why: Why
     """`precise`: the interval is as narrow as was asked for. `decided`: a verdict stands.
     `described`: it only describes, and has run in as many blocks as its suite says.
@@ -212,17 +143,14 @@ class Left:
     """A cell that goes on."""
 
     cell: Cell
-    blocks: int | None
-    """Blocks of the run after which its contrast would be precise, by the spread so far; None
-    where nothing can be said yet. A verdict may settle it sooner."""
+    blocks: int | None  # blocks of the run after which it would be precise, if that can be said
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """What is settled after a block, and what is left."""
 
-    settled: tuple[Settled, ...]
-    """By this block; earlier ones are not listed again."""
+    settled: tuple[Settled, ...]  # by this block; earlier ones are not listed again
     left: tuple[Left, ...]
 
 
@@ -230,8 +158,7 @@ class Ruling:
 class ResumeDifference:
     """What is not as it was when the run began."""
 
-    what: str
-    """A fact's name, or that of a tool or an option."""
+    what: str  # a fact's name, or that of a tool or an option
     before: str
     now: str
 
@@ -244,28 +171,20 @@ class ResumeDifference:
 class Resumed:
     """One `--resume`."""
 
-    at: str
-    """UTC, ISO 8601."""
+    at: str  # UTC, ISO 8601
     command: tuple[str, ...]
     version: str
     """netbench's version."""
-    block: int
-    """The first block that was measured from then on."""
+    block: int  # the first block that was measured from then on
     number: int
     """The number of its first record. Earlier records of that block are set aside: it was cut off,
     and what belongs to one block is measured within minutes, over pairs brought up together."""
-    set_aside: int
-    """How many those are."""
-    spent: float
-    """Seconds that the run had taken by then, pauses left out."""
-    differences: tuple[ResumeDifference, ...] = ()
-    """What had changed since the run began, where `--force` went on all the same."""
-    extended_blocks: int = 0
-    """Blocks that `--blocks +N` added; 0 where it was not given."""
-    extended_time: float = 0.0
-    """Seconds that `--max-time +S` added; 0 where it was not given."""
-    reopened: bool = False
-    """Whether cells that had settled were measured again, because nothing else was left."""
+    set_aside: int  # how many those are
+    spent: float  # seconds that the run had taken by then, pauses left out
+    differences: tuple[ResumeDifference, ...] = ()  # what had changed, if `--force` went on
+    extended_blocks: int = 0  # blocks that `--blocks +N` added; 0 where it was not given
+    extended_time: float = 0.0  # seconds that `--max-time +S` added; 0 where it was not given
+    reopened: bool = False  # whether settled cells were measured again: nothing else was left
     again: tuple[int, ...] = ()
     """Other blocks that were measured anew from then on, because records of them were missing; what
     was left of them is set aside."""
@@ -285,35 +204,22 @@ class RunInfo:
     """The content of `run.json`."""
 
     schema: int
-    id: str
-    """Also the value of the label `netbench.run` on everything that the run made."""
+    id: str  # also the value of the label `netbench.run` on everything that the run made
     version: str
     """netbench's version."""
-    created: str
-    """UTC, ISO 8601."""
+    created: str  # UTC, ISO 8601
     command: tuple[str, ...]
     engine: str
-    engine_why: str
-    """Why this engine, in words."""
+    engine_why: str  # why this engine, in words
     plan: PlanSummary
-    tools: tuple[tuple[str, str], ...]
-    """Name and version of each tool, as it prints them."""
-    facts: tuple[tuple[str, FactValue], ...]
-    """Host-, kernel- and engine-level facts of the registry."""
-    helpers: tuple[str, ...] = ()
-    """What netbench made beside the pairs, and with which rights, in words."""
+    tools: tuple[tuple[str, str], ...]  # name and version of each tool, as it prints them
+    facts: tuple[tuple[str, FactValue], ...]  # of host, kernel and engine, by registry
+    helpers: tuple[str, ...] = ()  # what netbench made beside the pairs, with which rights
     status: Status = "running"
     finished: str | None = None
-    wall: float | None = None
-    """Seconds from the first creation to the last removal; the pause before a `--resume` is none
-    of them."""
-    notes: tuple[str, ...] = ()
-    """What a reader must know about this run as a whole."""
-    settled: tuple[Settled, ...] = ()
-    """Cells that settled before the run's end, in that order."""
-    options: tuple[tuple[str, FactValue], ...] = ()
-    """Every option that was set, by its name without dashes."""
-    resumed: tuple[Resumed, ...] = ()
-    """Each time that it was gone on with."""
-    others: tuple[OtherRun, ...] = ()
-    """Whoever measured at the same time, in the order they were seen."""
+    wall: float | None = None  # seconds from first creation to last removal, pauses left out
+    notes: tuple[str, ...] = ()  # what a reader must know about this run as a whole
+    settled: tuple[Settled, ...] = ()  # cells that settled before the run's end, in that order
+    options: tuple[tuple[str, FactValue], ...] = ()  # all that were set, without dashes
+    resumed: tuple[Resumed, ...] = ()  # each time that it was gone on with
+    others: tuple[OtherRun, ...] = ()  # whoever measured meanwhile, as they were seen

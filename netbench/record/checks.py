@@ -2,36 +2,32 @@
 
 Whoever reads a folder asks here, and so does whoever makes a record: what would be refused later is
 not written as a sample. Types, and that numbers are finite, are the decoder's to check.
+Here too how long a text of a folder may be: what is longer is cut, and says how long it was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
+
+from msgspec import convert, to_builtins
 
 from netbench.errors import cut
-from netbench.record import (
-    METRICS,
-    Budget,
-    FactValue,
-    Measurement,
-    PlanSummary,
-    Record,
-    RunInfo,
-    Sample,
-)
-from netbench.record.bounds import SHOWN
+from netbench.record import METRICS, FactValue, Measurement, PlanSummary, Record, RunInfo, Sample
 from netbench.record.histogram import PER_OCTAVE
+from netbench.units import numbered
 
-MOST: Final = 1e18
-"""In base SI units more than any quantity that netbench measures or counts."""
-LEAST: Final = 1e-18
-"""Less than any of them that is not 0."""
-NAME: Final = SHOWN
-"""Characters of the name of a driver, a probe or a suite: a report shows each of them whole."""
-_MOST_BLOCKS: Final = 1_000_000
-"""Blocks of a plan, with whatever extended it."""
-_BUCKETS: Final = 64 * PER_OCTAVE
-"""Of a histogram of times; the last one ends after five centuries."""
+T = TypeVar("T")
+
+TEXT: Final = 20_000  # characters of one text that are written, evidence and facts included
+SHOWN: Final = 4_000  # characters of one text that a report shows
+ENTRIES: Final = 1_000  # entries of a fact that is a list, and facts of one record or run
+_PAIRS: Final = ("facts", "details")  # fields whose values are facts: pairs of a name and its value
+MOST: Final = 1e18  # in base SI units more than any quantity that netbench measures or counts
+LEAST: Final = 1e-18  # less than any of them that is not 0
+NAME: Final = SHOWN  # characters of a driver's, probe's or suite's name: it is shown whole
+_MOST_BLOCKS: Final = 1_000_000  # blocks of a plan, with whatever extended it
+_BUCKETS: Final = 64 * PER_OCTAVE  # of a histogram of times; the last one ends after five centuries
 
 
 def impossible(sample: Sample) -> str:
@@ -62,9 +58,9 @@ class RecordCheck:
         return next(self._problems(record), "")
 
     def _problems(self, record: Record) -> Iterator[str]:
-        for field in ("number", "block", "position", "attempt"):
-            if not 1 <= getattr(record, field) <= MOST:
-                yield f"{field}: {getattr(record, field)} cannot be"
+        for name in ("number", "block", "position", "attempt"):
+            if not 1 <= getattr(record, name) <= MOST:
+                yield f"{name}: {getattr(record, name)} cannot be"
         if record.block > self._plan.blocks:
             yield f"block: {record.block} is beyond the plan's {self._plan.blocks} blocks"
         cell = record.cell
@@ -82,9 +78,9 @@ def _of_times(record: Record) -> Iterator[str]:
     clock, window = record.clock, record.sentinel
     if not _is_time(clock.started):
         yield f"clock.started: {cut(clock.started)!r} is no date and time of ISO 8601"
-    for field in ("seconds", "measuring", "started_monotonic"):
-        if not 0 <= getattr(clock, field) <= MOST:
-            yield f"clock.{field}: {getattr(clock, field):g} s cannot be"
+    for name in ("seconds", "measuring", "started_monotonic"):
+        if not 0 <= getattr(clock, name) <= MOST:
+            yield f"clock.{name}: {getattr(clock, name):g} s cannot be"
     for reading in (window.before, window.after):
         if reading is not None and max(abs(reading.value), abs(reading.at)) > MOST:
             yield f"sentinel: {reading.value:g} at {reading.at:g} s cannot be"
@@ -92,9 +88,7 @@ def _of_times(record: Record) -> Iterator[str]:
         sound = one.round >= 1 and one.order >= 1 and 0 <= one.start <= one.end <= MOST
         if not sound or not 0 <= (one.value or 0.0) <= MOST:
             yield f"slices[{at}]: its round, order, times or value cannot be"
-    for name, value in record.facts:
-        if _wild(value):
-            yield f"facts: a {cut(name)} of {value:g} cannot be"
+    yield from _wild("facts", record.facts)
 
 
 def _is_time(text: str) -> bool:
@@ -104,8 +98,10 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def _wild(value: FactValue) -> bool:
-    return isinstance(value, int | float) and abs(value) > MOST
+def _wild(where: str, facts: Iterable[tuple[str, FactValue]]) -> Iterator[str]:
+    for name, value in facts:
+        if isinstance(value, int | float) and abs(value) > MOST:
+            yield f"{where}: a {cut(name)} of {value:g} cannot be"
 
 
 def _of_sample(sample: Sample) -> Iterator[str]:
@@ -119,7 +115,6 @@ def _of_sample(sample: Sample) -> Iterator[str]:
 
 
 def _of_spread(sample: Sample) -> Iterator[str]:
-    """Yield what is wrong with what lies behind a sample's numbers."""
     for at, (q, seconds) in enumerate(sample.quantiles):
         if not (0 <= q <= 1 and 0 <= seconds <= MOST):
             yield f"quantiles[{at}]: {seconds:g} s at {q:g} cannot be"
@@ -129,9 +124,7 @@ def _of_spread(sample: Sample) -> Iterator[str]:
     for bucket, count in sample.histogram:
         if not (0 <= bucket < _BUCKETS and 1 <= count <= MOST):
             yield f"histogram: {count} times in bucket {bucket} cannot be"
-    for name, value in sample.details:
-        if _wild(value):
-            yield f"details: a {cut(name)} of {value:g} cannot be"
+    yield from _wild("details", sample.details)
 
 
 def _of_measurement(one: Measurement) -> Iterator[str]:
@@ -160,23 +153,24 @@ def _of_run(info: RunInfo) -> Iterator[str]:
     for at, one in enumerate(info.resumed):
         if one.block < 1 or one.number < 1 or one.set_aside < 0 or not 0 <= one.spent <= MOST:
             yield f"resumed[{at}]: its block, numbers or time cannot be"
-    for name, value in info.facts:
-        if _wild(value):
-            yield f"facts: a {cut(name)} of {value:g} cannot be"
+    yield from _wild("facts", info.facts)
 
 
 def _of_plan(plan: PlanSummary) -> Iterator[str]:
-    for field in ("blocks", "cap", "least"):
-        if not 1 <= getattr(plan, field) <= _MOST_BLOCKS:
-            yield f"plan.{field}: {getattr(plan, field)} cannot be"
-    for field in ("margin", "precision"):
-        if not LEAST <= getattr(plan, field) <= MOST:
-            yield f"plan.{field}: {getattr(plan, field):g} is not above 0"
+    for name in ("blocks", "cap", "least"):
+        if not 1 <= getattr(plan, name) <= _MOST_BLOCKS:
+            yield f"plan.{name}: {getattr(plan, name)} cannot be"
+    for name in ("margin", "precision"):
+        if not LEAST <= getattr(plan, name) <= MOST:
+            yield f"plan.{name}: {getattr(plan, name):g} is not above 0"
     if not 0 <= (plan.max_time or 0.0) <= MOST:
         yield f"plan.max_time: {plan.max_time:g} s cannot be"
     yield from _of_cells(plan)
     for budget in plan.require:
-        yield from _of_budget(budget)
+        if budget.metric not in METRICS:
+            yield f"plan.require: this netbench knows no metric {cut(budget.metric)!r}"
+        if not (LEAST <= budget.factor <= MOST and abs(budget.offset) <= MOST):
+            yield f"plan.require: a factor of {budget.factor:g} or a bound cannot be"
 
 
 def _of_cells(plan: PlanSummary) -> Iterator[str]:
@@ -192,8 +186,62 @@ def _of_cells(plan: PlanSummary) -> Iterator[str]:
         yield f"plan.cells: {cut(driver)} is none of the plan's drivers"
 
 
-def _of_budget(budget: Budget) -> Iterator[str]:
-    if budget.metric not in METRICS:
-        yield f"plan.require: this netbench knows no metric {cut(budget.metric)!r}"
-    if not (LEAST <= budget.factor <= MOST and abs(budget.offset) <= MOST):
-        yield f"plan.require: a factor of {budget.factor:g} or a bound cannot be"
+_KEPT: Final = 10  # lines whose reason is kept; of the others the number is
+_SPANS: Final = 12  # spans of line numbers that are named
+
+
+@dataclass(slots=True)
+class Damage:
+    """Lines of `records.jsonl` that are no record of the run; it grows while the file is read."""
+
+    lines: list[int] = field(default_factory=list)  # their numbers, from 1, ascending
+    reasons: list[str] = field(default_factory=list)  # why, of the first ten; each names its line
+
+    def note(self, line: int, reason: str) -> None:
+        """Add a line."""
+        self.lines.append(line)
+        if len(self.reasons) < _KEPT:
+            self.reasons.append(reason)
+
+    def clear(self) -> None:
+        """Forget everything: the file is read anew."""
+        self.lines.clear()
+        self.reasons.clear()
+
+    @property
+    def named(self) -> str:
+        """The numbers: `line 3`, `lines 3, 5 to 8 and 4 more`."""
+        return numbered("line", self.lines, _SPANS)
+
+
+def bounded(document: object, most: int = TEXT) -> object:
+    """Return a value as JSON has it with every text, and every list of a fact, within bounds."""
+    if isinstance(document, str):
+        return cut(document, most)
+    if isinstance(document, list | tuple):
+        return [bounded(one, most) for one in document]
+    if isinstance(document, dict):
+        return {
+            key: _facts(value, most) if key in _PAIRS else bounded(value, most)
+            for key, value in document.items()
+        }
+    return document
+
+
+def bounded_value(value: T, most: int = TEXT) -> T:
+    """Return a record or a run's information within the same bounds."""
+    return convert(bounded(to_builtins(value), most), type(value))
+
+
+def _facts(pairs: object, most: int) -> object:
+    if not isinstance(pairs, list | tuple):
+        return bounded(pairs, most)
+    kept = [[name, _list(value, most)] for name, value in pairs[:ENTRIES]]
+    more = len(pairs) - ENTRIES
+    return [*kept, ["more", f"cut: {more:,} facts"]] if more > 0 else kept
+
+
+def _list(value: object, most: int) -> object:
+    if not isinstance(value, list | tuple) or len(value) <= ENTRIES:
+        return bounded(value, most)
+    return [*(bounded(one, most) for one in value[:ENTRIES]), f"… (cut: {len(value):,} entries)"]

@@ -13,10 +13,8 @@ from numpy.typing import ArrayLike
 
 Histogram = tuple[tuple[int, int], ...]
 """Pairs (bucket, count), buckets ascending, counts above 0; empty where nothing was counted."""
-PER_OCTAVE: Final = 64
-"""Buckets from a time to its double."""
-_UNIT: Final = 1e-9
-"""Seconds; the lower edge of bucket 0."""
+PER_OCTAVE: Final = 64  # buckets from a time to its double
+_UNIT: Final = 1e-9  # seconds; the lower edge of bucket 0
 
 
 def edges(bucket: int) -> tuple[float, float]:
@@ -33,11 +31,7 @@ def histogram_of(times: ArrayLike) -> Histogram:
 
 
 def rank_bucket(histogram: Histogram, rank: int) -> int:
-    """Return the bucket that holds the `rank`-th smallest time, counted from 1.
-
-    Raises:
-        ValueError: it counts fewer.
-    """
+    """Return the bucket of the `rank`-th smallest time, from 1; ValueError if it counts fewer."""
     below = 0
     for bucket, count in histogram:
         below += count

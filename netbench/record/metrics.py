@@ -15,10 +15,8 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"]
     title: str
-    primary: bool = False
-    """Whether a run is judged by it; the others are shown beside it."""
-    compared: bool = True
-    """Whether it has a ratio; not where 0 is one of its ordinary values."""
+    primary: bool = False  # whether a run is judged by it; the others are shown beside it
+    compared: bool = True  # whether it has a ratio; not where 0 is one of its ordinary values
 
 
 METRICS: Final[dict[str, Metric]] = {
@@ -50,24 +48,15 @@ METRICS: Final[dict[str, Metric]] = {
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One bound on one metric of a driver: `bridge.rtt_p99@same <= host + 20us`.
+    """One bound on a metric in each cell that it covers: `bridge.rtt_p99@same <= host + 20us`."""
 
-    It stands for each cell of the driver that it covers, and all of them must keep it.
-    """
-
-    driver: str
-    """Whose metric is bounded, with mode and variant."""
-    metric: str
-    """A key of `METRICS`."""
-    words: tuple[str, ...]
-    """Placements, paths and probes of the suite that narrow the cells down; none for all."""
+    driver: str  # whose metric is bounded, with mode and variant
+    metric: str  # a key of `METRICS`
+    words: tuple[str, ...]  # placements, paths and probes that narrow the cells; none for all
     relation: Literal["<=", ">="]
-    reference: str | None
-    """The driver that the bound is taken from; None for an absolute bound."""
-    factor: float
-    """Of the reference's value; 1 where there is no reference."""
-    offset: float
-    """Added to that, in the metric's unit; the bound itself where there is no reference."""
+    reference: str | None  # the driver that the bound is taken from; None for an absolute bound
+    factor: float  # of the reference's value; 1 where there is no reference
+    offset: float  # added to that, in the metric's unit; the bound itself without reference
 
     def covers(self, cell: Cell) -> bool:
         """Tell whether this is a cell of the driver that the words leave in."""

@@ -1,8 +1,4 @@
-"""Facts of namespaces, links and routes as typed values, the same from every reader.
-
-Field names and units are declared once more, for people and for comparison, in the registry
-`netbench.facts.registry`; a test holds the two together.
-"""
+"""Facts of namespaces, links and routes as typed values; `netbench.facts.registry` has units."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -21,11 +17,9 @@ class Absent:
     kind: Literal["absent"] = "absent"
 
 
-Sharing = Literal["own", "host", "pair"]
-"""Whose a namespace is, seen from an endpoint."""
+Sharing = Literal["own", "host", "pair"]  # whose a namespace is, seen from an endpoint
 
-FactValue = str | int | float | bool | tuple[str, ...] | Absent
-"""A host-, engine- or trial-level fact; its type and unit stand in the registry."""
+FactValue = str | int | float | bool | tuple[str, ...] | Absent  # its type and unit: the registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +41,7 @@ class Namespaces:
         return value
 
     def shared(self, kind: str, host: "Namespaces", pair: "Namespaces") -> Sharing | None:
-        """Return whose a namespace is: `own`, `host` or `pair`; None if it is unknown.
-
-        A namespace shared with the engine's host is called so even where the pair shares it too.
-        """
+        """Return whose a namespace is: `own`, `host` (be it the pair's too) or `pair`, if known."""
         mine, hosts, pairs = self.inode(kind), host.inode(kind), pair.inode(kind)
         if mine is None:
             return None
@@ -79,35 +70,23 @@ class Link:
 
     name: str
     index: int
-    kind: str | None
-    """`veth`, `bridge`, `macvlan`, ...; None for hardware and loopback."""
-    mode: str | None
-    """Mode of a macvlan or ipvlan."""
-    parent: int | None
-    """Index of the lower link of a macvlan, ipvlan or vlan, in `peer_nsid`'s namespace if set."""
-    peer: int | None
-    """Index of a veth's other end, in the namespace `peer_nsid`."""
-    peer_nsid: int | None
-    """Id, relative to this namespace, of the one that holds peer or parent; None if the same."""
-    master: str | None
-    """Name of the bridge or bond this link is a port of."""
-    mtu: int
-    """Bytes."""
+    kind: str | None  # `veth`, `bridge`, `macvlan`, ...; None for hardware and loopback
+    mode: str | None  # mode of a macvlan or ipvlan
+    parent: int | None  # index of a macvlan's, ipvlan's or vlan's lower link, in `peer_nsid`
+    peer: int | None  # index of a veth's other end, in the namespace `peer_nsid`
+    peer_nsid: int | None  # id of the namespace of peer or parent; None if it is this one
+    master: str | None  # name of the bridge or bond this link is a port of
+    mtu: int  # bytes
     mac: str
     up: bool
     qdisc: str
     txqlen: int
-    gso_max_size: int | None
-    """Bytes."""
-    gro_max_size: int | None
-    """Bytes."""
-    tso_max_size: int | None
-    """Bytes."""
-    offloads: tuple[str, ...] | None
-    """Names of the segmentation and checksum offloads that are on; None if unreadable."""
+    gso_max_size: int | None  # bytes
+    gro_max_size: int | None  # bytes
+    tso_max_size: int | None  # bytes
+    offloads: tuple[str, ...] | None  # segmentation and checksum offloads that are on
     counters: LinkCounters
-    carrier: bool | None = None
-    """Whether there is a link at the other end; None in facts of before it was read."""
+    carrier: bool | None = None  # link at the other end; None if it was not read
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,16 +95,14 @@ class Address:
 
     link: str
     address: str
-    prefix: int
-    """Length of the prefix, bits."""
+    prefix: int  # length of the prefix, bits
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """A route of the main table."""
 
-    destination: str
-    """`default` for IPv4's default route, else CIDR (IPv6's default route is `::/0`)."""
+    destination: str  # `default` for IPv4's default route, else CIDR (`::/0` for IPv6's)
     gateway: str | None
     link: str
 
@@ -135,19 +112,13 @@ class EndpointFacts:
     """One namespace set: an endpoint, or the engine's host."""
 
     role: Role
-    pid: int
-    """The process whose namespaces these are, as the engine's host numbers it."""
+    pid: int  # the process whose namespaces these are, as the engine's host numbers it
     namespaces: Namespaces
-    links: tuple[Link, ...]
-    """By index."""
-    addresses: tuple[Address, ...]
-    """By link name, then address."""
-    routes: tuple[Route, ...]
-    """By destination, as text."""
-    nsids: tuple[tuple[str, int], ...] = ()
-    """Ids by which this namespace knows others of the pair, by role; empty if unreadable."""
-    congestion_control: str | None = None
-    """`net.ipv4.tcp_congestion_control` of this namespace."""
+    links: tuple[Link, ...]  # by index
+    addresses: tuple[Address, ...]  # by link name, then address
+    routes: tuple[Route, ...]  # by destination, as text
+    nsids: tuple[tuple[str, int], ...] = ()  # ids of others of the pair here, by role
+    congestion_control: str | None = None  # `net.ipv4.tcp_congestion_control` of this namespace
 
     def link(self, name: str) -> Link | None:
         """Return the link of that name."""
@@ -165,14 +136,11 @@ class Ipam:
     network: str
     subnet: str
     gateway: str | None
-    bridge: str | None
-    """Name of the host's bridge for it; None if the engine does not say."""
+    bridge: str | None  # name of the host's bridge for it; None if the engine does not say
     subnet6: str | None = None
     gateway6: str | None = None
-    parent: str | None = None
-    """Name of the host's link whose children its links are."""
-    vxlan: int | None = None
-    """VXLAN network identifier of an overlay; None if the engine does not say."""
+    parent: str | None = None  # name of the host's link whose children its links are
+    vxlan: int | None = None  # VXLAN network identifier of an overlay, if the engine tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +150,14 @@ class PairFacts:
     client: EndpointFacts
     server: EndpointFacts
     host: EndpointFacts
-    target: str | None
-    """Address by which the pair's client reaches the server."""
+    target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
-    reader: Literal["netlink", "engine"]
-    """In process by netlink, or from inside through the engine."""
-    notes: tuple[str, ...] = field(default=())
-    """What could not be read, and why."""
-    lan: EndpointFacts | None = None
-    """The client on the emulated LAN, where the pair has to do with it."""
-    sandbox: EndpointFacts | None = None
-    """An overlay network's own namespace, where it may be read."""
-    uplink: str | None = None
-    """Name of the host's link to the emulated LAN that holds the host's address there."""
-    read_once: tuple[str, ...] = ()
-    """What of a later reading is that of when the pair came up, and when that was."""
+    reader: Literal["netlink", "engine"]  # in process by netlink, or from inside through the engine
+    notes: tuple[str, ...] = field(default=())  # what could not be read, and why
+    lan: EndpointFacts | None = None  # the client on the emulated LAN, if the pair needs it
+    sandbox: EndpointFacts | None = None  # an overlay network's own namespace, where it may be read
+    uplink: str | None = None  # the host's link to the emulated LAN that has its address there
+    read_once: tuple[str, ...] = ()  # what was read when the pair came up alone, and when that was
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""

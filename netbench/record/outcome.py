@@ -14,10 +14,8 @@ from netbench.spec import Cell, Role
 class Measurement:
     """One number of one trial."""
 
-    metric: str
-    """A metric name of the design: `throughput`, `rtt_p50`, ..."""
-    value: float
-    """In `unit`."""
+    metric: str  # a metric name of the design: `throughput`, `rtt_p50`, ..
+    value: float  # in `unit`
     unit: str
 
 
@@ -25,57 +23,42 @@ class Measurement:
 class SeriesPoint:
     """A figure of part of a trial: a rate over it, or the seconds it took."""
 
-    start: float
-    """Seconds since the measured window began."""
+    start: float  # seconds since the measured window began
     end: float
-    value: float
-    """In the unit of the metric it belongs to."""
+    value: float  # in the unit of the metric it belongs to
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """What one session did in one round, while all others were held."""
 
-    round: int
-    """From 1."""
-    order: int
-    """Place of the session within the round, from 1."""
-    start: float
-    """CLOCK_MONOTONIC seconds at which the window that counts begins."""
-    end: float
-    """The same at which it ends."""
-    value: float | None
-    """Of the probe's leading metric, in its unit; None if the slice gave no number."""
-    received: int = 0
-    """Payload bytes that the server received in the whole slice."""
-    returned: int = 0
-    """Payload bytes that the client received in it."""
+    round: int  # from 1
+    order: int  # place of the session within the round, from 1
+    start: float  # CLOCK_MONOTONIC seconds at which the window that counts begins
+    end: float  # the same at which it ends
+    value: float | None  # of the probe's leading metric, in its unit; None without one
+    received: int = 0  # payload bytes that the server received in the whole slice
+    returned: int = 0  # payload bytes that the client received in it
     moved: tuple[int | None, ...] = ()
     """Bytes by which each link of the path moved in it, client to server, in the order of
     `PathProof.hops`; None for a link that the kernel counts nothing on, or that is this pair's own
     and can be read around the session only."""
-    back: tuple[int | None, ...] = ()
-    """The same, server to client."""
-    reason: str = ""
-    """Why there is no value; empty where there is one."""
+    back: tuple[int | None, ...] = ()  # the same, server to client
+    reason: str = ""  # why there is no value; empty where there is one
 
 
 class Sample(Struct, frozen=True, tag_field="kind", tag="sample"):
     """The trial gave numbers, and its path is proved."""
 
     measurements: tuple[Measurement, ...]
-    received: int
-    """Payload bytes the receiving side counted: what every link of the path must have carried."""
+    received: int  # payload bytes that the receiver counted: every link must carry them
     series: tuple[SeriesPoint, ...] = ()
-    quantiles: tuple[tuple[float, float], ...] = ()
-    """Pairs (q, seconds), 0 <= q <= 1, as the tool printed them; for curves, never averaged."""
+    quantiles: tuple[tuple[float, float], ...] = ()  # (q, seconds) as printed; never averaged
     histogram: Histogram = ()
     """Every round-trip time, counted in the buckets of `netbench.record.histogram`; empty where
     the tool does not tell each of them."""
-    details: tuple[tuple[str, FactValue], ...] = ()
-    """What the tool says beside its numbers (congestion control, its own CPU figure, ...)."""
-    returned: int = 0
-    """Those of the received bytes that flowed from server to client."""
+    details: tuple[tuple[str, FactValue], ...] = ()  # what the tool says beside its numbers
+    returned: int = 0  # those of the received bytes that flowed from server to client
     kind: ClassVar[Literal["sample"]] = "sample"
 
     def value(self, metric: str) -> float | None:
@@ -88,8 +71,7 @@ class Failure(Struct, frozen=True, tag_field="kind", tag="failure"):
 
     stage: Literal["create", "promise", "server", "client", "output", "path", "isolation", "engine"]
     reason: str
-    evidence: str
-    """What was seen: messages, the start of the raw output. Whole outputs lie in `raw/`."""
+    evidence: str  # messages, the start of the raw output; whole outputs lie in `raw/`
     kind: ClassVar[Literal["failure"]] = "failure"
 
 
@@ -98,8 +80,7 @@ class Skip(Struct, frozen=True, tag_field="kind", tag="skip"):
 
     reason: str
     evidence: str = ""
-    by_design: bool = False
-    """True where the driver's own promise rules the trial out, as `none` does throughput."""
+    by_design: bool = False  # whether the driver's own promise rules the trial out
     kind: ClassVar[Literal["skip"]] = "skip"
 
 
@@ -110,14 +91,10 @@ Outcome = Sample | Failure | Skip
 class TrialTimes:
     """When a trial ran, on both clocks."""
 
-    started: str
-    """UTC, ISO 8601."""
-    started_monotonic: float
-    """Seconds on CLOCK_MONOTONIC."""
-    seconds: float
-    """Wall time of the whole trial with its settle and drain."""
-    measuring: float
-    """Seconds from the client's release to its end."""
+    started: str  # UTC, ISO 8601
+    started_monotonic: float  # seconds on CLOCK_MONOTONIC
+    seconds: float  # wall time of the whole trial with its settle and drain
+    measuring: float  # seconds from the client's release to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +103,7 @@ class Pins:
 
     client: int | None
     server: int | None
-    client_observed: str | None
-    """As the kernel prints it, `1` or `0-1`; None if unreadable."""
+    client_observed: str | None  # as the kernel prints it, `1` or `0-1`; None if unreadable
     server_observed: str | None
 
 
@@ -135,10 +111,8 @@ class Pins:
 class SentinelReading:
     """One reading of the machine's state."""
 
-    value: float
-    """Stream: bit/s. Ping-pong: round trips per second. Higher is the closer state in both."""
-    at: float
-    """Middle of the reading, CLOCK_MONOTONIC seconds."""
+    value: float  # stream: bit/s, ping-pong: round trips per second; higher is closer
+    at: float  # middle of the reading, CLOCK_MONOTONIC seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +122,7 @@ class SentinelWindow:
     method: Literal["stream", "pingpong", "none"]
     before: SentinelReading | None
     after: SentinelReading | None
-    note: str = ""
-    """Why there is none, where there is none."""
+    note: str = ""  # why there is none, where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,22 +131,18 @@ class ToolRun:
 
     role: Role
     argv: tuple[str, ...]
-    exit_code: int | None
-    """None if netbench ended it or it was never seen to end."""
+    exit_code: int | None  # None if netbench ended it or it was never seen to end
     timed_out: bool
     seconds: float
-    stdout_file: str
-    """Path of the raw output relative to the run folder; empty where there was none."""
-    stderr: str
-    """Start of the standard error."""
+    stdout_file: str  # path of the raw output in the run folder; empty without any
+    stderr: str  # start of the standard error
 
 
 @dataclass(frozen=True, slots=True)
 class HopProof:
     """One link of the claimed path and what its counters say."""
 
-    namespace: str
-    """`client`, `server` or `host`."""
+    namespace: str  # `client`, `server` or `host`
     link: str
     index: int
     kind: str | None
@@ -188,12 +157,9 @@ class HopProof:
     rx_after: int
     tx_before: int
     tx_after: int
-    counted: Literal["rx", "tx", "none"]
-    """Which counter carries the client's bytes; `none` where the kernel counts none there."""
-    moved: int
-    """Bytes by which the counted one moved, client to server; 0 where `counted` is `none`."""
-    back: int = 0
-    """Bytes by which its opposite moved, server to client; 0 where `counted` is `none`."""
+    counted: Literal["rx", "tx", "none"]  # counter of the client's bytes, if any
+    moved: int  # bytes by which that moved, client to server; 0 for `none`
+    back: int = 0  # bytes by which its opposite moved, server to client; 0 for `none`
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +176,12 @@ class PathProof:
     """Which links carried the trial's bytes."""
 
     held: bool
-    required: int
-    """Bytes each counted link must have moved at least, client to server."""
+    required: int  # bytes each counted link must have moved at least, client to server
     hops: tuple[HopProof, ...]
-    route: str
-    """The client's route to the server."""
+    route: str  # the client's route to the server
     reader: Literal["netlink", "engine"]
-    problems: tuple[str, ...] = ()
-    """Why it is not held; empty where it is."""
-    returned: int = 0
-    """The same from server to client."""
+    problems: tuple[str, ...] = ()  # why it is not held; empty where it is
+    returned: int = 0  # the same from server to client
     read_once: tuple[str, ...] = ()
     """What was read when the pair came up and not again, with the time, in words. All else of these
     links was read before and after."""
@@ -232,35 +194,22 @@ class PathProof:
 class Record:
     """One session of a block, or one trial, once."""
 
-    number: int
-    """Running number in the run, from 1."""
-    block: int
-    """From 1."""
-    position: int
-    """Order within the block, from 1."""
-    attempt: int
-    """1, or more where its block was cut off and all of it measured anew."""
+    number: int  # running number in the run, from 1
+    block: int  # from 1
+    position: int  # order within the block, from 1
+    attempt: int  # 1, or more where its block was cut off and all of it measured anew
     cell: Cell
-    replica: int
-    """1 for the baseline's second arm (A/A), else 0."""
+    replica: int  # 1 for the baseline's second arm (A/A), else 0
     outcome: Outcome
     clock: TrialTimes
     pins: Pins
     sentinel: SentinelWindow
     tools: tuple[ToolRun, ...]
-    endpoints: tuple[EndpointFacts, ...]
-    """Client, server and host as read after the trial; empty where the pair never came up."""
+    endpoints: tuple[EndpointFacts, ...]  # as read after the trial; empty without a pair
     promises: tuple[PromiseCheck, ...]
     path: PathProof | None
-    facts: tuple[tuple[str, FactValue], ...] = ()
-    """Trial-level facts of the registry (load, steal, ...)."""
-    slices: tuple[Slice, ...] = ()
-    """Of a session, in the order of the rounds; empty for a trial that ran whole."""
-
-    @property
-    def came_up(self) -> bool:
-        """Whether its pair did: its endpoints were read."""
-        return bool(self.endpoints)
+    facts: tuple[tuple[str, FactValue], ...] = ()  # trial-level facts of the registry
+    slices: tuple[Slice, ...] = ()  # by round; empty for a trial that ran whole
 
     @property
     def path_held(self) -> bool | None:
@@ -273,11 +222,8 @@ class Completed:
     """One process, run to its end or ended by us."""
 
     argv: tuple[str, ...]
-    exit_code: int | None
-    """Negative for the signal that killed it, as in `subprocess`; None if it was not seen."""
+    exit_code: int | None  # negative for the signal that killed it; None if it was not seen
     stdout: str
     stderr: str
-    timed_out: bool
-    """True where our deadline ended it."""
-    seconds: float
-    """Wall time from start (or release from hold) to end."""
+    timed_out: bool  # True where our deadline ended it
+    seconds: float  # wall time from start (or release from hold) to end

@@ -33,8 +33,7 @@ def telling(name: str) -> bool:
 class Redaction:
     """Replaces texts that identify a site; the same text always by the same stand-in."""
 
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Stand-ins by the name of a host or user."""
+    names: Mapping[str, str] = field(default_factory=dict)  # stand-ins by name of a host or user
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Stand-ins by IP or MAC address in lower case, or by a link's name made of one."""
 

@@ -3,7 +3,7 @@
 Where several forms of a run are written, its `Digest` is made once and handed to each.
 """
 
-from netbench.analysis.digest import DigestCollector, digest
+from netbench.analysis.digest import digest
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
@@ -23,7 +23,6 @@ __all__ = [
     "PICTURE",
     "PNG",
     "Digest",
-    "DigestCollector",
     "answer_picture",
     "budgets_told",
     "csv",

@@ -71,8 +71,8 @@ def trouble(view: DriverView | None) -> str:
     """Return how a driver's trials ended that gave no contrast."""
     if view is None:
         return "nothing was run"
-    counts = {"sample": view.samples, "failure": view.failures, "skip": view.skips}
-    return ", ".join(counted(number, noun) for noun, number in counts.items())
+    kinds = ("sample", "failure", "skip")
+    return ", ".join(counted(view.outcomes[kind], kind) for kind in kinds)
 
 
 def absence(digest: Digest, driver: str, key: CellKey) -> tuple[str, str]:

@@ -99,8 +99,8 @@ def stamp(info: RunInfo, analysis: Analysis, digest: Digest) -> Stamp:
     if blocking:
         summary = "No verdict rests on this run; what was measured is below."
         return Stamp(Validity.NOT_COMPARABLE, summary, reasons)
-    proved = sum(view.paths_held for view in digest.drivers)
-    broken = sum(view.paths_broken for view in digest.drivers)
+    proved = sum(way.held for view in digest.drivers for way in view.ways)
+    broken = sum(way.unheld for view in digest.drivers for way in view.ways)
     shown = f"{proved} of {counted(proved + broken, 'path')} proved by byte counters"
     if reasons:
         return Stamp(Validity.CONDITIONS, f"{shown}. Read the figures with this in mind:", reasons)

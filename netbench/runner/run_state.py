@@ -10,14 +10,10 @@ from itertools import groupby
 from statistics import fmean
 from typing import Literal, Protocol
 
-from netbench.plan import BlockPlan, Place, Plan, Step
-from netbench.plan.leaving import gone_before, returned
+from netbench.plan import BlockPlan, Plan, Step
+from netbench.plan.order import gone_before, returned
 from netbench.record import Record, Resumed, Ruling, RunInfo, Settled
-from netbench.spec import Cell
-
-
-def _place(cell: Cell) -> Place:
-    return cell.path, cell.probe, cell.placement
+from netbench.spec import Cell, Place
 
 
 def span(records: Iterable[Record]) -> float:
@@ -26,7 +22,7 @@ def span(records: Iterable[Record]) -> float:
     The sessions of one place run side by side: each record has its share of the seconds, so that
     the last place ends so many seconds after its first record's start as its shares add up to.
     """
-    places = [list(group) for _, group in groupby(records, lambda r: (r.block, _place(r.cell)))]
+    places = [list(group) for _, group in groupby(records, lambda r: (r.block, r.cell.place))]
     if not places:
         return 0.0
     began, last = places[0][0].clock.started_monotonic, places[-1]
@@ -45,7 +41,7 @@ class BlockEta:
 
     def take(self, record: Record) -> None:
         """Take one record of the block that runs; of a session it has its share of the seconds."""
-        self._times[_place(record.cell)].append(record.clock.seconds)
+        self._times[record.cell.place].append(record.clock.seconds)
         self._here += record.clock.seconds
 
     def close(self, steps: Sequence[Step], seconds: float) -> None:
@@ -125,7 +121,7 @@ class RunState:
         return (*self.again, *range(self.block + 1, last + 1))
 
     def reopen(self) -> None:
-        """Take settled cells back into the run, as `plan.leaving` says which."""
+        """Take settled cells back into the run, as `plan.order` says which."""
         self._gone = returned(self._gone, self.settled)
 
     def attempts(self, block: int) -> int:

@@ -5,6 +5,7 @@ may be one of the plan (`netbench.record.checks`), and what is left out of a fol
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,27 +17,21 @@ from msgspec.json import format as indented
 from netbench.errors import RunFolderError, cut
 from netbench.record import SCHEMA, RunInfo
 from netbench.record.checks import run_problem
-from netbench.store.output import file_problem, folder_problem, write_whole
-from netbench.store.records import LONGEST, LoadedRun, decoded, not_regular, reason_of
-from netbench.store.writing import RAW, RECORDS, RUN, RunFolder, check_writable
+from netbench.store.output import file_problem as file_problem
+from netbench.store.output import folder_problem as folder_problem
+from netbench.store.output import write_whole as write_whole
+from netbench.store.records import LONGEST, decoded, not_regular, reason_of
+from netbench.store.records import LoadedRun as LoadedRun
+from netbench.store.writing import RAW as RAW
+from netbench.store.writing import RECORDS as RECORDS
+from netbench.store.writing import RUN as RUN
+from netbench.store.writing import RunFolder as RunFolder
+from netbench.store.writing import check_writable as check_writable
 from netbench.system.files import NotRegular, check_regular, open_regular, read_regular
 from netbench.units import escaped
 
-__all__ = [
-    "RAW",
-    "RECORDS",
-    "RUN",
-    "LoadedRun",
-    "RunFolder",
-    "check_writable",
-    "file_problem",
-    "folder_problem",
-    "write_whole",
-]
-
 SUMMARY: Final = "summary.json"
-_LARGEST: Final = 1 << 26
-"""Bytes of `run.json` or `summary.json` at most."""
+_LARGEST: Final = 1 << 26  # bytes of `run.json` or `summary.json` at most
 _INFO: Final = Decoder(RunInfo)
 
 
@@ -46,20 +41,13 @@ class ListedRun:
 
     path: Path
     info: RunInfo | None
-    records: int
-    """Lines of `records.jsonl`; 0 before the first trial has ended."""
+    records: int  # lines of `records.jsonl`; 0 before the first trial has ended
     problem: str  # why `info` is None, else empty
-    lead: str | None = None
-    """The outcome in one sentence, as in its last report; None if there is none."""
+    lead: str | None = None  # the outcome in one sentence, as in its last report, if any
 
 
 def load(path: Path) -> LoadedRun:
-    """Open a run folder to read it.
-
-    Raises:
-        RunFolderError: missing, empty, not a run, damaged, or written by another schema; or there
-            is something else in place of one of its files.
-    """
+    """Open a run folder to read it; RunFolderError if it is none, damaged, or of another schema."""
     hint = "`netbench runs` lists the run folders there are"
     try:
         text = _content(path, hint)
@@ -74,7 +62,6 @@ def load(path: Path) -> LoadedRun:
 
 
 def _content(path: Path, hint: str) -> bytes:
-    """Return the content of a folder's `run.json`; errors as `load`."""
     try:
         if not path.exists():
             raise RunFolderError(f"{path} does not exist", hint=hint)
@@ -140,25 +127,16 @@ def _listed(path: Path) -> ListedRun:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(LONGEST), b""))
     except OSError:
         lines = 0
-    return ListedRun(path, info, lines, problem, _lead(path))
-
-
-def _lead(path: Path) -> str | None:
-    """Return the outcome in the run's last report; None if that cannot be read."""
-    try:
+    lead = None
+    with suppress(OSError, ValueError):
         lead = standing(path).get("lead")
-    except (OSError, ValueError):
-        return None
-    return lead if isinstance(lead, str) else None
+    return ListedRun(path, info, lines, problem, lead if isinstance(lead, str) else None)
 
 
 def standing(path: Path) -> dict[str, Any]:
     """Return the document of a run's last report, unchecked; empty if it is no object.
 
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: it cannot be read.
-        ValueError: it is no JSON.
+    Raises OSError if it is not there or unreadable, ValueError if it is no JSON.
     """
     try:
         document: Any = json.loads(read_regular(path / SUMMARY, _LARGEST))

@@ -17,18 +17,15 @@ _HINT: Final = "make room, or name another place"
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file and return its path; readers see the old one or the new one, never a part.
 
-    A link is followed. What is no regular file (a device, a pipe, or whatever standard output
-    is) is written to as it is and stays.
-
-    Raises:
-        RunFolderError: it cannot be written, or is a directory.
+    A link is followed. What is no regular file (a device, a pipe, standard output) is written to as
+    it is. RunFolderError if it cannot be written, or is a directory.
     """
     try:
         found = path.stat()
     except OSError:
         found = None  # not there, or the write itself will tell
     try:
-        own = next((fd for fd in _STANDARD if found is not None and _is(fd, found)), None)
+        own = next((fd for fd in _STANDARD if found and _is(fd, found)), None)
         if own is not None:
             _put(os.dup(own), content)
         elif found is None or stat.S_ISREG(found.st_mode):
@@ -48,7 +45,6 @@ def _is(descriptor: int, found: os.stat_result) -> bool:
 
 
 def _put(descriptor: int, content: bytes) -> None:
-    """Write all of it and close."""
     with os.fdopen(descriptor, "wb", closefd=True) as file:
         os.set_blocking(descriptor, True)
         file.write(content)

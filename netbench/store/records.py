@@ -5,24 +5,20 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec.json import Decoder
 
 from netbench.errors import RunFolderError, cut
 from netbench.record import Record, RunInfo
-from netbench.record.bounds import SHOWN, bounded_value
-from netbench.record.checks import RecordCheck
-from netbench.record.damage import Damage
+from netbench.record.checks import SHOWN, Damage, RecordCheck, bounded_value
 from netbench.store.writing import RECORDS
 from netbench.system.files import NotRegular, open_regular
 
 T = TypeVar("T")
 
-LONGEST: Final = 1 << 25
-"""Bytes of one record at most; one of ten drivers' rounds has some 100 kB."""
-_LONG: Final = 1 << 18
-"""Bytes of a line from which on some text in it may be too long."""
+LONGEST: Final = 1 << 25  # bytes of one record at most; one of ten drivers' rounds has some 100 kB
+_LONG: Final = 1 << 18  # bytes of a line from which on some text in it may be too long
 _RECORD: Final = Decoder(Record)
 _NUMBER: Final = re.compile(rb'{"number":([0-9]{1,18}),')  # how a line of the records begins
 
@@ -32,22 +28,14 @@ class RecordsRead:
     """What one pass over the records has found beside them; complete once it has ended."""
 
     damage: Damage = field(default_factory=Damage)
-    unread: str = ""
-    """Why the file could not be read, or not to its end; empty if it could."""
-    torn: bool = False
-    """Whether the last line was cut short: the run was ended while it wrote."""
-    counting: Counter[int] = field(default_factory=Counter)
-    """Records by block."""
-    set_aside: Counter[int] = field(default_factory=Counter)
-    """Records by block that count no more, because it was measured anew."""
-    numbers: set[int] = field(default_factory=set)
-    """Of every record, those set aside included."""
-    last: int = 0
-    """The highest number of a record, that of a damaged line too where it can be read."""
-    place: tuple[int, int] = (0, 0)
-    """Block and number of the last record."""
-    ordered: bool = True
-    """Whether blocks ascend, and numbers within each."""
+    unread: str = ""  # why the file could not be read, or not to its end; empty if it could
+    torn: bool = False  # whether the last line was cut short: the run was ended while it wrote
+    counting: Counter[int] = field(default_factory=Counter)  # records by block
+    set_aside: Counter[int] = field(default_factory=Counter)  # by block that was measured anew
+    numbers: set[int] = field(default_factory=set)  # of every record, those set aside included
+    last: int = 0  # the highest number of a record, that of a damaged line too where it can be read
+    place: tuple[int, int] = (0, 0)  # block and number of the last record
+    ordered: bool = True  # whether blocks ascend, and numbers within each
 
     @property
     def being_replaced(self) -> int:
@@ -56,10 +44,8 @@ class RecordsRead:
 
     def clear(self) -> None:
         """Begin anew."""
-        self.damage.clear()
-        self.numbers.clear()
-        self.counting.clear()
-        self.set_aside.clear()
+        for found in (self.damage, self.numbers, self.counting, self.set_aside):
+            found.clear()
         self.unread, self.torn, self.last = "", False, 0
         self.place, self.ordered = (0, 0), True
 
@@ -103,9 +89,7 @@ class LoadedRun:
         """Yield every readable record in the order it was written, one at a time.
 
         Left out are those of a block that was cut off and, when the run was resumed, measured anew.
-
-        Raises:
-            RunFolderError: what is there in place of the records is no regular file.
+        RunFolderError if there is no regular file in place of the records.
         """
         self.reading.clear()
         check = RecordCheck(self.info.plan)
@@ -174,7 +158,8 @@ class LoadedRun:
                 while line := file.readline(LONGEST + 1):
                     number += 1
                     yield number, line
-                    _skip_to_line_end(file, line)
+                    while len(line) > LONGEST and not line.endswith(b"\n"):
+                        line = file.readline(LONGEST + 1)
         except NotRegular as exc:
             raise not_regular(path, exc) from exc
         except FileNotFoundError:
@@ -185,11 +170,6 @@ class LoadedRun:
 
 def _is_torn(line: bytes) -> bool:
     return len(line) <= LONGEST and not line.endswith(b"\n")
-
-
-def _skip_to_line_end(file: BinaryIO, line: bytes) -> None:
-    while len(line) > LONGEST and not line.endswith(b"\n"):
-        line = file.readline(LONGEST + 1)
 
 
 def decoded(decoder: "Decoder[T]", text: bytes) -> T:

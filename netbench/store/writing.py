@@ -24,7 +24,7 @@ from msgspec.json import format as indented
 
 from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
-from netbench.record.bounds import bounded
+from netbench.record.checks import bounded
 from netbench.spec import Role
 from netbench.store.output import folder_problem, nearest, write_whole
 from netbench.system.files import check_regular
@@ -46,8 +46,7 @@ class RunFolder:
     """
 
     path: Path
-    redaction: Redaction = field(default_factory=Redaction)
-    """What is replaced in all that a run itself writes: records, raw output, `run.json`."""
+    redaction: Redaction = field(default_factory=Redaction)  # of all that the run itself writes
 
     @classmethod
     def create(
@@ -137,10 +136,7 @@ class RunFolder:
             raise _unwritable(path, exc) from exc
 
     def save_raw(self, number: int, role: Role, text: str, turn: int = 0) -> str:
-        """Keep a tool's whole output; return its path in the folder, empty where there is none.
-
-        `turn` counts the tools of one role in one record, from 0.
-        """
+        """Keep the whole output of a role's tool `turn`, from 0; return its path, if any."""
         if not text:
             return ""
         name = f"{RAW}/{number:05d}-{role.value}{f'-{turn + 1}' if turn else ''}.txt"
@@ -216,10 +212,7 @@ def _why(path: Path, error: OSError) -> str:
 
 
 def _encode(value: Record | RunInfo, redaction: Redaction) -> bytes:
-    """Return JSON; refuses numbers that are not finite, and replaces text that is not Unicode.
-
-    Of a text that is too long to be of use the beginning is written.
-    """
+    """Return JSON, long texts cut, what is not Unicode replaced; no number but finite ones."""
     document = bounded(to_builtins(value))
     text = json.dumps(
         redaction.value(document) if redaction else document,

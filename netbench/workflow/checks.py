@@ -116,7 +116,6 @@ def _tool(name: str) -> CheckRow:
 
 
 def _plugins() -> CheckRow:
-    """Look for the folders that `cni:` takes plug-ins from."""
     folders = (os.environ.get("CNI_PATH") or CNI_PATH).split(":")
     found = [folder for folder in folders if folder and (File(folder) / "bridge").is_file()]
     if found:
@@ -136,12 +135,7 @@ def _cores() -> CheckRow:
 
 
 def possible_drivers(kind: str, options: EngineOptions, observer: Observer) -> DriversDocument:
-    """Return every driver with what it is, and whether it can run here.
-
-    Raises:
-        EngineUnavailable: there is no engine to ask.
-        EngineLost: it went away meanwhile.
-    """
+    """Return every driver, and whether it can run here; errors of the engine as they come."""
     run = f"list{secrets.token_hex(3)}"
     live = open_engine(kind, run, options)
     try:
@@ -161,7 +155,6 @@ def _open(engine: str) -> Iterator[DriverRow]:
 
 
 def _tried_driver(engine: Engine, driver: Driver) -> DriverRow:
-    """Return a driver's row; whether it can run is found by trying."""
     try:
         reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
     except EngineError as exc:

@@ -25,8 +25,7 @@ _ORDER = (
 )
 """Processes before their cgroups, endpoints before their networks, a swarm after its networks."""
 _IN_USE = "in use"
-_A_MOMENT = 0.5
-"""Seconds after which an engine has made what a netbench that was killed asked it for last."""
+_A_MOMENT = 0.5  # seconds after which an engine has made what it was asked for last
 
 
 def clean_up(
@@ -35,10 +34,7 @@ def clean_up(
     """List what is left of earlier runs, and remove it unless `dry_run`.
 
     What a netbench that still runs has made is left, unless `force`; probe images are a cache and
-    stay, unless `images`.
-
-    Raises:
-        EngineUnavailable: the engine of a context that was named cannot be used.
+    stay, unless `images`. EngineUnavailable if the engine of a named context cannot be used.
     """
     # Before the engine is opened, which may take a folder of its own.
     found = _of_this_machine()

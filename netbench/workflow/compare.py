@@ -2,29 +2,26 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from netbench.analysis.compare.compare import Wanted, compare, measured
+from netbench.analysis.compare import compare, measured
 from netbench.analysis.compare.model import RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
-from netbench.plan import read_budgets, scope_of_runs
-from netbench.record import Budget
+from netbench.plan import nearest, scope_of_runs, sound_budgets
 from netbench.report.compare import html
 from netbench.spec import Cell
 from netbench.store import LoadedRun, file_problem, load, write_whole
-from netbench.units import SPELLINGS
+from netbench.units import SPELLINGS, some
 from netbench.workflow.options import Observer
 
 _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
 _LEAST: Final = 2
 _MOST: Final = 26  # runs at most: each has a letter
-_NAMED: Final = 6  # cells of a run that an error names
 
 
 def compare_folders(
@@ -38,9 +35,7 @@ def compare_folders(
 ) -> tuple[RunComparison, Path, int]:
     """Compare runs and write the page; return the result, the page's path and the exit code.
 
-    Raises:
-        ConfigurationError: with everything that is wrong.
-        RunFolderError: a folder cannot be read, or the page not be written.
+    Raises ConfigurationError with all that is wrong, RunFolderError for a folder or the page.
     """
     if not all(folder.strip() for folder in folders):
         raise ConfigurationError("FOLDERS: a name is empty; name run folders")
@@ -48,7 +43,8 @@ def compare_folders(
         raise ConfigurationError(f"--output: {problem}")
     runs = _loaded(folders, accept)
     _check_common(runs)
-    wanted = Wanted(tuple(accept), _budgets(runs, require), allow_undecided)
+    scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
+    budgets = sound_budgets(require, scope)
     taken = [
         measured(label, str(run.path), run.shown, run.records(), run.damage)
         for label, run in runs.items()
@@ -56,17 +52,14 @@ def compare_folders(
     for run in runs.values():
         for note in run.notes:
             observer.say(f"netbench: {run.path}: {note}")
-    result = compare(taken, wanted)
+    result = compare(taken, tuple(accept), budgets, allow_undecided=allow_undecided)
     target = output or _default_page(list(runs.values()))
     page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)
 
 
 def _exit_code(result: RunComparison) -> int:
-    """Return 1 where a budget is not kept, else 3 where something could not be compared, else 0.
-
-    So it is where records are missing that a run was to have.
-    """
+    """Return 1 where a budget is not kept, 3 where a record or a comparison is missing, else 0."""
     if not result.budgets_kept:
         return NOT_KEPT
     missing = any(run.analysis.missing for run in result.runs) or any(
@@ -110,7 +103,6 @@ def _letter(number: int) -> str:
 
 
 def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
-    """Return what is wrong with folders and labels as they were given."""
     problems = []
     if not _LEAST <= len(named) <= _MOST:
         problems.append(f"compare takes {_LEAST} to {_MOST} run folders, not {len(named)}")
@@ -132,26 +124,18 @@ def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
 
 
 def _accept_problems(patterns: Sequence[str], runs: Iterable[LoadedRun]) -> list[str]:
-    """Return what is wrong with `--accept`: names that no fact can have.
-
-    A run of another version of netbench may have facts that are not in the table.
-    """
+    """Return what is wrong with `--accept`: names that no fact of the table or the runs has."""
     names = {*FACTS, *(name for run in runs for name, _ in run.info.facts)}
     return [
-        f"--accept: no fact is named {pattern!r}{_near(pattern)}"
+        f"--accept: no fact is named {pattern!r}"
+        f"{nearest(pattern, FACTS) or '; the table of differences names them'}"
         for pattern in patterns
         # A fact of the table may itself name a family, such as `tool.*`.
         if not any(fnmatchcase(x, pattern) or fnmatchcase(pattern, x) for x in names)
     ]
 
 
-def _near(pattern: str) -> str:
-    found = get_close_matches(pattern, FACTS, n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else "; the table of differences names them"
-
-
 def _check_common(runs: Mapping[str, LoadedRun]) -> None:
-    """Raise `ConfigurationError` where a run has no cell in common with the first."""
     first, *others = ((label, run.info.plan.cells) for label, run in runs.items())
     problems = [
         f"{first[0]} and {label} have no cell in common: {first[0]} has {_cells(first[1])}; "
@@ -163,20 +147,8 @@ def _check_common(runs: Mapping[str, LoadedRun]) -> None:
         raise ConfigurationError(*problems, hint="compare runs of the same drivers and suite")
 
 
-def _budgets(runs: Mapping[str, LoadedRun], require: Sequence[str]) -> tuple[Budget, ...]:
-    """Return the budgets between the runs; raise with everything that is wrong with them."""
-    problems: list[str] = []
-    scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
-    found = read_budgets(require, scope, problems)
-    if problems:
-        raise ConfigurationError(*problems)
-    return found
-
-
 def _cells(cells: Sequence[Cell]) -> str:
-    shown = [f"{c.driver} {c.probe}@{c.placement}@{c.path}" for c in cells]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return f"{', '.join(shown[:_NAMED]) or 'none'}{more}"
+    return some([f"{c.driver} {c.probe}@{c.placement}@{c.path}" for c in cells]) or "none"
 
 
 def _default_page(runs: Sequence[LoadedRun]) -> Path:

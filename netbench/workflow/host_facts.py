@@ -18,17 +18,8 @@ from netbench.facts.base import Pair
 from netbench.facts.cpu_time import tick
 from netbench.facts.host import FILES, firewall_facts, host_facts
 from netbench.facts.procfs import read_local
-from netbench.record import (
-    NO_HOST,
-    NO_USER,
-    Absent,
-    EndpointFacts,
-    FactValue,
-    Link,
-    PairFacts,
-    Redaction,
-    telling,
-)
+from netbench.record import Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction
+from netbench.record.redaction import NO_HOST, NO_USER, telling
 from netbench.spec import Role
 from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter
@@ -37,8 +28,7 @@ from netbench.topology.paths import choose_reader, namespaces_of
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
-_BENCHMARK: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))
-"""Blocks for benchmarks, which all of netbench's networks are in."""
+_BENCHMARK: Final = tuple(map(ip_network, ("198.18.0.0/15", "2001:2::/48")))  # all of netbench's
 _DOCUMENTATION: Final = tuple(
     map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 )
@@ -168,10 +158,7 @@ def _addresses(link: Link, host: EndpointFacts) -> Iterator[IPv4Address | IPv6Ad
 
 
 def _stand_ins(used: Container[str]) -> tuple[Iterator[str], Iterator[str], Iterator[str]]:
-    """Return IPv4, IPv6 and MAC addresses reserved for documentation, without end.
-
-    Left out are those that the site uses all the same.
-    """
+    """Return unused IPv4, IPv6 and MAC addresses reserved for documentation, without end."""
     v4 = (a for block in _DOCUMENTATION for a in map(str, block.hosts()) if a not in used)
     v6 = (a for number in range(1, 1 << 16) if (a := f"2001:db8::{number:x}") not in used)
     macs = (f"00:00:5e:00:53:{number:02x}" for number in range(1, 256))

@@ -18,13 +18,10 @@ class RunOptions:
 
     output: Path = Path("reports")  # folder in which the run folder is made
     engine: EngineOptions = field(default_factory=EngineOptions)
-    parent_in_use: bool = False
-    """Whether `--parent` may be a link that the machine needs."""
+    parent_in_use: bool = False  # whether `--parent` may be a link that the machine needs
     keep: bool = False  # whether the last block's pairs stay up
-    identify: bool = False
-    """Whether names and addresses of the site are recorded as they are."""
-    asked: tuple[tuple[str, FactValue], ...] = ()
-    """Everything that was asked for, by the option's name: what a resumed run must find again."""
+    identify: bool = False  # whether names and addresses of the site are recorded as they are
+    asked: tuple[tuple[str, FactValue], ...] = ()  # by option; a resumed run must find it again
     command: tuple[str, ...] = ("netbench",)  # the command line, as the run records it
 
 

@@ -1,6 +1,7 @@
 """Before the first trial: engine and `--parent` checked, host read; afterwards: all removed."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -8,18 +9,17 @@ from ipaddress import ip_address
 from typing import Final
 
 from netbench.drivers import Driver
-from netbench.engines.base import Engine, EngineOptions
+from netbench.engines.base import Endpoint, Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import EndpointFacts, FactValue, Link, Redaction
 from netbench.spec import CpuTopology, Path
 from netbench.system.interrupts import deferred_signals
+from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
-from netbench.workflow.keep import Kept
 from netbench.workflow.options import Observer, RunOptions
 
-_CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")
-"""Kinds of link that are themselves children of another."""
+_CHILDREN: Final = ("macvlan", "macvtap", "ipvlan", "ipvtap")  # themselves children of a link
 _NOT_PROPOSED: Final = (*_CHILDREN, "bridge", "veth", "vxlan", "tun", "dummy", "wireguard")
 """Kinds of link that hardly lead to the network that was meant."""
 _DEFAULTS: Final = ("default", "::/0")
@@ -37,8 +37,37 @@ class PreparedEngine:
     helpers: tuple[str, ...]
     tools: Mapping[str, str]
     facts: Mapping[str, FactValue]
-    redaction: Redaction | None
-    """What hides names and addresses of the site; None with `--identify`."""
+    redaction: Redaction | None  # what hides names and addresses of the site, if anything
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is left up when a run ends."""
+
+    wanted: bool = False
+    context: str | None = None  # that the user named the engine by
+    block: LiveBlock | None = None  # whose pairs stay up, if any do
+
+    def told(self, engine: Engine, run: str) -> Iterator[str]:
+        """Yield lines that name every endpoint which stays up, with the command that enters it."""
+        yield "netbench: --keep: the pairs of the last block stay up; to enter them:"
+        for name, endpoint in self._endpoints(engine):
+            yield f"  {name}: {shlex.join(engine.way_in(endpoint))}"
+        clean = ("netbench", "clean", *(("--context", self.context) if self.context else ()))
+        yield f"  to remove all of them (run {run}): {shlex.join(clean)}"
+
+    def _endpoints(self, engine: Engine) -> Iterator[tuple[str, Endpoint]]:
+        """Yield every endpoint once, with what it is in words."""
+        pairs = self.block.pairs.values() if self.block else ()
+        up = [pair for pair in pairs if isinstance(pair, LivePair)]
+        for pair in sorted(up, key=lambda one: (one.arm.driver, one.arm.replica)):
+            arm = f"{pair.arm.driver}{' (A/A)' if pair.arm.replica else ''}"
+            yield f"{arm}, client", pair.client
+            yield f"{arm}, server", pair.server
+        outside = {pair.lan.client.id: pair.lan.client for pair in up if pair.lan}
+        for client in outside.values():
+            yield "client on the emulated LAN", client
+        yield "host of the engine", engine.host()
 
 
 @contextmanager
@@ -59,10 +88,7 @@ def taken_down(
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Raise `EngineUnavailable` for an engine that fails before the first trial.
-
-    `EngineLost` stays what it is.
-    """
+    """Raise `EngineUnavailable` for an `EngineError` before the first trial."""
     try:
         yield
     except EngineError as exc:
@@ -119,25 +145,16 @@ def _close(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
 
 
 def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:
-    """Refuse a parent that cannot serve, or should not, if one is named. The engine is prepared.
-
-    Raises:
-        ConfigurationError: with everything that speaks against the link.
-        FactError: the host's links cannot be read.
-    """
+    """Raise ConfigurationError with all that speaks against a parent, if one is named."""
     if name is None:
         return
-    login = _login() if engine.local else None
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    known = engine.local and len(words) == 4  # noqa: PLR2004 -- two addresses, two ports
+    login = words[2] if known else None  # the address of this machine
     host = facts_of(engine, engine.host()).host
     problems = parent_problems(host, name, in_use=in_use, login=login)
     if problems:
         raise ConfigurationError(*(f"--parent: {problem}" for problem in problems))
-
-
-def _login() -> str | None:
-    """Return the address of this machine by which the user has logged in."""
-    words = os.environ.get("SSH_CONNECTION", "").split()
-    return words[2] if len(words) == 4 else None  # noqa: PLR2004 -- two addresses, two ports
 
 
 def parent_problems(
@@ -181,7 +198,6 @@ def _unfit(host: EndpointFacts, link: Link, instead: str) -> Iterator[str]:
 
 
 def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]:
-    """Return what the host and its user need a link for."""
     routes = [r for r in host.routes if r.link == link.name and r.destination in _DEFAULTS]
     if routes:
         via = f" by {routes[0].gateway}" if routes[0].gateway else ""
@@ -194,7 +210,6 @@ def _needed(host: EndpointFacts, link: Link, login: str | None) -> Iterator[str]
 
 
 def _instead(host: EndpointFacts, login: str | None) -> str:
-    """Return which interfaces could serve, in words."""
     free = [
         link.name
         for link in host.links

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from netbench import report
-from netbench.analysis import Analysis, Collector, analyse
+from netbench.analysis import Analysis, Collector, judged
+from netbench.analysis.digest import DigestCollector, chosen_trials
 from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
-from netbench.plan import read_budgets, scope_of
+from netbench.plan import scope_of, sound_budgets
 from netbench.record import Ending, RunInfo
-from netbench.report import DECISION, Digest, DigestCollector
+from netbench.report import DECISION, Digest
 from netbench.report.index import MARK, IndexEntry, index
 from netbench.store import (
     SUMMARY,
@@ -29,8 +30,7 @@ from netbench.system.files import open_regular
 INDEX: Final = "index.html"
 _CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
 """Exit codes of runs that did not come to their end, unless a budget is not kept."""
-_PLACE: Final = ("driver", "replica", "path", "probe", "placement")
-"""What tells the cells of a document apart."""
+_PLACE: Final = ("driver", "replica", "path", "probe", "placement")  # what tells cells apart
 _HEAD: Final = 2000  # bytes at the beginning of a page that hold its mark
 
 
@@ -61,11 +61,7 @@ def report_run(
 
     `ending` is that of a run that has just been measured; `require` are budgets in place of the
     run's own; `adr` asks for a decision record, too, and `picture` for the answer as a picture.
-
-    Raises:
-        ConfigurationError: with everything that is wrong with the budgets, or there is a decision
-            record already.
-        RunFolderError: the folder cannot be read or written.
+    Raises ConfigurationError for what is wrong with those, RunFolderError for the folder.
     """
     run = load(path)
     if adr and (path / DECISION).exists():
@@ -133,7 +129,9 @@ def recounted(document: Mapping[str, Any]) -> int:
     counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for part in ("cells", "baseline_again"):
         rows = document.get(part)
-        for row in filter(_is_row, rows if isinstance(rows, list) else ()):
+        for row in rows if isinstance(rows, list) else ():
+            if not isinstance(row, dict):
+                continue
             place = (part, *(str(row.get(key)) for key in _PLACE))
             numbers = [row.get(key) for key in ("trials", "failures", "skips")]
             known = sum(number for number in numbers if isinstance(number, int))
@@ -141,22 +139,10 @@ def recounted(document: Mapping[str, Any]) -> int:
     return sum(counts.values())
 
 
-def _is_row(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 def _pictures(
-    folder: RunFolder,
-    info: RunInfo,
-    analysis: Analysis,
-    digest: Digest,
-    name: Callable[[str], str],
+    folder: RunFolder, info: RunInfo, analysis: Analysis, digest: Digest, name: Callable[[str], str]
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Write the answer as SVG, and as PNG where that is possible; return what was written, or why.
-
-    Raises:
-        RunFolderError: the folder cannot be written.
-    """
+    """Write the answer as SVG, and as PNG if possible; return what was written, or why not."""
     drawn = report.answer_picture(info, analysis, digest)
     svg = folder.write(name(report.PICTURE), drawn)
     try:
@@ -172,16 +158,13 @@ def judge_run(run: LoadedRun, info: RunInfo) -> tuple[Analysis, Digest]:
     for record in run.records():
         collector.take(record)
         gathering.take(record)
-    analysis = analyse(info, collector, run.damage)
-    return analysis, gathering.digest(analysis, run.selected(gathering.wanted(analysis)))
+    analysis = judged(info, collector.frames(info.plan), run.damage)
+    chosen = chosen_trials(analysis)
+    return analysis, gathering.digest(chosen, run.selected(chosen))
 
 
 def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool) -> RunInfo:
-    """Return a run with these budgets in place of its own, where there are any."""
-    problems: list[str] = []
-    budgets = read_budgets(require, scope_of(info.plan), problems)
-    if problems:
-        raise ConfigurationError(*problems)
+    budgets = sound_budgets(require, scope_of(info.plan))
     allowed = allow_undecided or info.plan.allow_undecided
     plan = replace(info.plan, require=budgets or info.plan.require, allow_undecided=allowed)
     return replace(info, plan=plan)

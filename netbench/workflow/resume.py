@@ -2,31 +2,27 @@
 
 import math
 import shlex
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from netbench.analysis.missing import PlacedRecord, missing
+from netbench.analysis.missing import missing
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
-from netbench.record import Ending, FactValue, Record, Redaction, Resumed, RunInfo
+from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
 from netbench.runner.run_state import RunState, span
-from netbench.spec import Cell
 from netbench.store import LoadedRun, RunFolder
-from netbench.units import duration
+from netbench.units import duration, some
 from netbench.version import version
-from netbench.workflow.keep import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import prepare, taken_down, topology_of
+from netbench.workflow.preflight import Kept, prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 
 _FINISHED: Final = ("complete", "out-of-time")
-_NAMED: Final = 6  # cells that are named one by one
 _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 
@@ -37,13 +33,8 @@ def resume(
     """Measure what is left of a run, and what extends it: `blocks` of `+N`, `max-time` of `+S`.
 
     Returns how it ended; None if it had ended before, no record of it is missing, and nothing that
-    is asked for extends it. Blocks of which records got lost are measured anew as a whole. `force`
-    goes on although the machine is not as it was.
-
-    Raises:
-        ConfigurationError: with everything that is not as it was when the run began.
-        EngineUnavailable: nothing can be measured.
-        RunFolderError: another netbench measures into it, or it is read-only.
+    is asked for extends it. Blocks of which records got lost are measured anew as a whole.
+    Raises ConfigurationError with all that is not as it was when the run began, unless `force`.
     """
     info, asked = run.info, dict(options.asked)
     extended = any(asks_to_extend(*one) for one in asked.items())
@@ -105,11 +96,12 @@ def _go_on(
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
-    """Return what a run has come to, and how many of its records are set aside."""
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
-    absent, begun = _absent(run)
+    found = missing(info, run.records())
+    begun = max(found.begun, found.last) if info.status in _FINISHED else found.begun
+    absent = found.blocks(begun)  # blocks of which records are missing
     damaged = len(run.damage.lines) > run.reading.torn or bool(absent - {begun})
     lost = info.status == "engine-lost"
     if not absent or not (damaged or info.status in _FINISHED):
@@ -122,20 +114,6 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
         state.number = max(state.number, run.reading.last, RunFolder(run.path).last_raw())
     state.follow(info.resumed)
     return state, aside
-
-
-def _absent(run: LoadedRun) -> tuple[frozenset[int], int]:
-    """Return the blocks of which records are missing, and the last block that was begun."""
-    found = list(map(_placed, run.records()))
-    absent = missing(run.info, found)
-    begun = max([one.block for one in found], default=0)
-    if run.info.status in _FINISHED:
-        begun = max(begun, absent.last)
-    return absent.blocks(begun), begun
-
-
-def _placed(record: Record) -> PlacedRecord:
-    return PlacedRecord(record.block, record.cell, record.replica)
 
 
 def _extended(
@@ -210,7 +188,6 @@ def _spent(run: LoadedRun) -> float:
 
 
 def _words(resumed: Resumed) -> str:
-    """Return in one sentence how a run goes on."""
     blocks, seconds = resumed.extended_blocks, resumed.extended_time
     added = [f"{blocks} block{'s' * (blocks > 1)}"] if blocks else []
     added += [duration(seconds)] if seconds else []
@@ -230,7 +207,6 @@ def _words(resumed: Resumed) -> str:
 
 
 def _to_measure(plan: Plan, state: RunState) -> str:
-    """Return what the next block holds, or why there is none."""
     steps = state.plan(state.block + 1).steps
     cells = dict.fromkeys(
         step.cell for step in steps if len(plan.drivers) == 1 or step.cell.driver != plan.baseline
@@ -243,21 +219,12 @@ def _to_measure(plan: Plan, state: RunState) -> str:
     block, left = state.eta.longest(steps), (plan.max_time or math.inf) - state.spent
     if left < block and state.block >= max(plan.unhurried, state.owed):
         return f"a block takes up to {duration(block)}, and {duration(max(0.0, left))} are left"
-    return f"to measure: {'all cells' if len(cells) == every else _named(cells)}"
+    named = some([f"{c.driver} {c.probe} {c.placement} {c.path}" for c in cells])
+    return f"to measure: {'all cells' if len(cells) == every else named}"
 
 
 def _blocks(numbers: tuple[int, ...]) -> str:
-    """Return `block 3`, or `blocks 3, 5, 6 and 4 more`."""
-    more = len(numbers) - _NAMED
-    shown = ", ".join(map(str, numbers[:_NAMED]))
-    return f"block{'s' * (len(numbers) > 1)} {shown}{f' and {more} more' if more > 0 else ''}"
-
-
-def _named(cells: Iterable[Cell]) -> str:
-    """Return the names of cells, of many the first few."""
-    names = [f"{c.driver} {c.probe} {c.placement} {c.path}" for c in cells]
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"block{'s' * (len(numbers) > 1)} {some(list(map(str, numbers)))}"
 
 
 def _remove_dead(engine: Engine, run: str) -> None:

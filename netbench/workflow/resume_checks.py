@@ -11,10 +11,8 @@ from netbench.record import Absent, FactValue, ResumeDifference, RunInfo
 from netbench.version import version
 from netbench.workflow.preflight import PreparedEngine
 
-_MAY_CHANGE: Final = ("engine", "context", "image", "parent")
-"""Options that `--force` may change. All others make the plan, which stays as it is."""
-_NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")
-"""Permissions, which the run keeps or is given now."""
+_MAY_CHANGE: Final = ("engine", "context", "image", "parent")  # by --force; others make the plan
+_NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")  # permissions
 _UNKNOWN: Final = "not given"
 _Compared = tuple[str, str, str]  # what it is, and its value before and now
 _EXTENDED_BY: Final = {

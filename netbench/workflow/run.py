@@ -12,7 +12,8 @@ from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.plan import Options, Plan, build, parse
-from netbench.record import NOTE, SCHEMA, Ending, OtherRun, RunInfo
+from netbench.record import SCHEMA, Ending, OtherRun, RunInfo
+from netbench.record.redaction import NOTE
 from netbench.runner.ceiling import ceiling
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder
@@ -30,12 +31,10 @@ from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
 from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
-from netbench.workflow.keep import Kept
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import needed, prepare, taken_down, topology_of
+from netbench.workflow.preflight import Kept, needed, prepare, taken_down, topology_of
 
-Opener = Callable[[str, str, EngineOptions], Engine]
-"""Returns an engine of a kind, for the id of a run."""
+Opener = Callable[[str, str, EngineOptions], Engine]  # of a kind, for the id of a run
 
 
 @dataclass(slots=True)
@@ -72,7 +71,6 @@ class Journal:
         self.info = replace(self.info, notes=(*self.info.notes, text))
 
     def _beside(self, run: str, block: int) -> None:
-        """Note that another netbench was at work."""
         seen = {other.id: other.blocks for other in self.info.others}
         if run not in seen:
             here = f"another netbench (run {run}) is at work here"
@@ -93,13 +91,7 @@ def measure(
     observer: Observer = SILENT,
     opener: Opener = open_engine,
 ) -> tuple[Path, Ending]:
-    """Run; return the run folder and how the run ended. Errors before it are raised.
-
-    Raises:
-        ConfigurationError: with every mistake.
-        EngineUnavailable: nothing can be measured.
-        RunFolderError: the run folder cannot be written any more.
-    """
+    """Run; return the run folder and how the run ended. Errors before it are raised."""
     unwritable = check_writable(options.output)
     problems = [*options.engine.problems(), *([f"--output: {unwritable}"] if unwritable else [])]
     request = parse(plan_options, *problems)
@@ -118,7 +110,6 @@ def measure(
 def _begin(
     engine: Engine, plan: Plan, run: str, options: RunOptions, observer: Observer
 ) -> tuple[RunFolder, RunInfo]:
-    """Prepare everything and open the run folder; errors as `prepare`."""
     prepared = prepare(engine, plan, options, observer)
     with needed(), choose_sentinel(engine) as sentinel:
         limits = ceiling(engine, choose_reader(engine), plan, sentinel)
@@ -151,10 +142,7 @@ def carry_on(
     state: RunState,
     kept: Kept,
 ) -> Ending:
-    """Run what is left of the plan, store every record, return how it ended.
-
-    `kept` gets the pairs that stay up, if any are wanted.
-    """
+    """Run what is left of the plan; return how it ended. `kept` gets the pairs that stay up."""
     began = time.monotonic()
     journal = Journal(folder, info, observer)
     reader, sentinel = choose_reader(engine), choose_sentinel(engine)

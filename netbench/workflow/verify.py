@@ -42,11 +42,7 @@ def verify_drivers(
 ) -> tuple[VerifyDocument, list[Verified | NotVerified]]:
     """Verify drivers one after another, all known ones where none is named.
 
-    `in_use` allows a parent that carries the default route.
-
-    Raises:
-        ConfigurationError: with every mistake in the list, or what speaks against the parent.
-        EngineUnavailable: there is no engine, or endpoints have no tool to connect with.
+    `in_use` allows a parent that carries the default route. Errors as `inspect_driver`.
     """
     chosen = tuple(DRIVERS.values()) if drivers is None else _named(drivers)
     with _opened("verify", kind, options, observer) as (engine, done):
@@ -65,10 +61,7 @@ def inspect_driver(
 ) -> InspectDocument:
     """Bring a driver's pair up, on every path that it has, and return all that is seen of it.
 
-    Raises:
-        ConfigurationError: not exactly one known driver, or what speaks against the parent.
-        EngineUnavailable: there is no engine.
-        EngineError: the pair cannot be made.
+    Raises ConfigurationError for the driver or the parent, EngineError if no pair comes up.
     """
     (driver,) = _named(text, most=1)
     with _opened("inspect", kind, options, observer) as (engine, _):
@@ -78,7 +71,7 @@ def inspect_driver(
             observer.inform(engine.lan().done)
     facts, ipam = pair.facts, pair.facts.ipam
     paths = {
-        path: [
+        path.value: [
             HopRow(hop.role.value, hop.link.name, hop.link.kind, hop.link.mtu)
             for hop in driver.hops(path, facts)
         ]
@@ -91,8 +84,8 @@ def inspect_driver(
         container=None,
         reader=facts.reader,
         endpoints=EndpointDocument.of_pair(facts, pair.client, pair.server),
-        path=paths[Path.EAST_WEST],
-        paths={path.value: hops for path, hops in paths.items()},
+        path=paths["east-west"],
+        paths=paths,
         networks=[NetworkRow.of(driver.name, driver.recipe.network, ipam)] if ipam else [],
         promises=[PromiseRow(**asdict(check)) for check in pair.promises],
         notes=list(facts.notes),
@@ -156,7 +149,9 @@ def _bring_up(engine: Engine, driver: Driver) -> LivePair:
     reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
     if reason:
         raise EngineError(f"{driver.name} cannot run on the {engine.name} engine: {reason}")
-    others = (path for path in (Path.NORTH_SOUTH, Path.HAIRPIN) if _has(engine, driver, path))
+    # A LAN is made only for the paths that need one.
+    ways = (p for p in (Path.NORTH_SOUTH, Path.HAIRPIN) if isinstance(driver.ways[p], PathClaim))
+    others = (path for path in ways if engine.unsupported(driver.recipe, path) is None)
     paths = (Path.EAST_WEST, *others)
     arm = Arm(driver.name)
     reader = choose_reader(engine)
@@ -167,16 +162,14 @@ def _bring_up(engine: Engine, driver: Driver) -> LivePair:
     return pair
 
 
-def _has(engine: Engine, driver: Driver, path: Path) -> bool:
-    """Tell whether there is a way on a path: a LAN is made only for those that need one."""
-    open_way = isinstance(driver.ways[path], PathClaim)
-    return open_way and engine.unsupported(driver.recipe, path) is None
-
-
 def _verified(
     engine: Engine, drivers: Sequence[Driver], observer: Observer
 ) -> list[Verified | NotVerified]:
-    _announce_lan(engine, drivers, observer)
+    if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
+        try:
+            observer.say(engine.lan().done)
+        except EngineError as exc:
+            observer.say(f"there is no emulated LAN: {exc.message}")
     reader = choose_reader(engine)
     found: list[Verified | NotVerified] = []
     for number, driver in enumerate(drivers, start=1):
@@ -185,15 +178,6 @@ def _verified(
         found.append(seen)
         observer.say(f"  {_outcome(seen)}")
     return found
-
-
-def _announce_lan(engine: Engine, drivers: Sequence[Driver], observer: Observer) -> None:
-    """Say what is made on the engine's host for the emulated LAN, where one will be."""
-    if any(engine.unsupported(driver.recipe, Path.NORTH_SOUTH) is None for driver in drivers):
-        try:
-            observer.say(engine.lan().done)
-        except EngineError as exc:
-            observer.say(f"there is no emulated LAN: {exc.message}")
 
 
 def _outcome(seen: Verified | NotVerified) -> str:
@@ -208,10 +192,7 @@ def _outcome(seen: Verified | NotVerified) -> str:
 
 
 def exit_code(found: Sequence[Verified | NotVerified], *, named: bool) -> int:
-    """Return 4 where no driver could be looked at, 3 where anything is not as promised, else 0.
-
-    A driver that is not possible here counts only if it is among those `named` by the user.
-    """
+    """Return 4 if no driver could be seen, 3 if one broke a promise (or failed, if `named`)."""
     absent = [one for one in found if isinstance(one, NotVerified)]
     if len(absent) == len(found):
         return EngineUnavailable.exit_code

@@ -22,7 +22,7 @@ from support.browsing import (
 )
 from support.several import run, scaled, taken, with_mtu
 
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import compare
 from netbench.plan import read_budgets, scope_of_runs
 from netbench.report.compare import html
 
@@ -43,7 +43,7 @@ def compared() -> Iterator[Site]:
     scope = scope_of_runs({label: one.info.plan for label, one in made.items()})
     budgets = read_budgets(["bridge/host.rtt_p50@same <= 1.05 kept"], scope, problems)
     assert not problems
-    found = compare([taken(one, label) for label, one in made.items()], Wanted((), budgets, False))
+    found = compare([taken(one, label) for label, one in made.items()], (), budgets)
     served = Site(html(found).encode())
     yield served
     served.close()

@@ -18,7 +18,7 @@ from support.program import TRICKLE, Program
 from netbench.engines.docker import DockerEngine
 from netbench.engines.docker.image import OPTIONAL, REQUIRED, find_tools, libraries
 from netbench.engines.docker.lan import STEM, WIRES
-from netbench.record import telling
+from netbench.record.redaction import telling
 
 SOCKET_GROUP = 65533
 LINK, ADDRESS, ADDRESS6, MAC = "lan9", "10.77.3.21", "fd77:1:2::21", "d4:5d:64:0a:0b:0c"

@@ -27,8 +27,7 @@ from support.synthetic import run_of
 from netbench.cli import run_command_line
 from netbench.errors import RunFolderError
 from netbench.record import Failure, Measurement, Record, Sample
-from netbench.record.bounds import ENTRIES, TEXT
-from netbench.record.checks import RecordCheck, impossible, run_problem
+from netbench.record.checks import ENTRIES, TEXT, RecordCheck, impossible, run_problem
 from netbench.store import RECORDS, RUN, SUMMARY, RunFolder, list_runs, load
 from netbench.system.files import NotRegular, open_regular
 

@@ -1,7 +1,7 @@
 """Run folders through any sequence of commands and damages: a state machine, without an engine.
 
-`NETBENCH_TEST_FOLDER_CASES=3000 pytest tests/faults/test_folder_states.py` tries so many sequences; a
-few, always the same, are tried each time.
+`NETBENCH_TEST_FOLDER_CASES=3000 pytest tests/faults/test_folder_states.py` tries so many sequences;
+a few, always the same, are tried each time.
 """
 
 import contextlib

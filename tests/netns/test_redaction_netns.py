@@ -11,7 +11,7 @@ from support.program import TRICKLE, Ended, Program
 from support.require import require_or_skip
 
 from netbench.facts.host import speed_parameters
-from netbench.record import NO_HOST, NO_USER
+from netbench.record.redaction import NO_HOST, NO_USER
 from netbench.store import load
 
 HOST, USER = "acme-db7", "alice-b"

@@ -8,8 +8,8 @@ from msgspec.json import encode
 from msgspec.structs import replace as changed
 from support.synthetic import Run, run_of
 
-from netbench.analysis.compare.compare import measured
-from netbench.analysis.compare.samples import Measured
+from netbench.analysis.compare import measured
+from netbench.analysis.compare.model import Measured
 from netbench.record import (
     EndpointFacts,
     FactValue,

@@ -3,7 +3,7 @@ from support.several import run, scaled, taken, with_facts
 from support.synthetic import Run
 
 from netbench.analysis import BudgetResult, Standing
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import compare
 from netbench.analysis.compare.model import RunComparison
 from netbench.plan import read_budgets, scope_of_runs
 
@@ -17,7 +17,9 @@ def judged(
     plans = {"kept": ONE.info.plan, "today": right.info.plan}
     budgets = read_budgets(require, scope_of_runs(plans), problems)
     assert problems == []
-    return compare([taken(ONE, "kept"), taken(right, "today")], Wanted(accept, budgets, allow))
+    return compare(
+        [taken(ONE, "kept"), taken(right, "today")], accept, budgets, allow_undecided=allow
+    )
 
 
 def only(right: Run, require: str, accept: tuple[str, ...] = ()) -> BudgetResult:

@@ -6,7 +6,7 @@ from support.several import run, scaled, taken, with_facts, with_mtu, with_recor
 from support.synthetic import Run
 
 from netbench.analysis import Verdict
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import compare
 from netbench.analysis.compare.model import Basis, RunComparison, RunContrast
 from netbench.record import Failure, Record
 from netbench.spec import Placement
@@ -16,9 +16,7 @@ ONE, TWO = run(1), run(2)
 
 def beside(*runs: Run, accept: tuple[str, ...] = ()) -> RunComparison:
     labels = ("kept", "today", "third")
-    return compare(
-        [taken(one, label) for one, label in zip(runs, labels, strict=False)], Wanted(accept)
-    )
+    return compare([taken(one, label) for one, label in zip(runs, labels, strict=False)], accept)
 
 
 def primary(comparison: RunComparison) -> list[RunContrast]:

@@ -7,9 +7,9 @@ import pytest
 from netbench.analysis import Verdict
 from netbench.analysis.block_pairs import Pairs
 from netbench.analysis.boundary import Looks, interval
+from netbench.analysis.contrasts import Judgement, evidence_of, judge, read
 from netbench.analysis.gates import ContrastEvidence
 from netbench.analysis.stats import Floats
-from netbench.analysis.verdicts import Judgement, evidence_of, judge, read
 from netbench.record import METRICS
 
 NOISE = np.array([0.010, -0.012, 0.004, -0.006, 0.011, -0.009, 0.002, 0.001])

@@ -7,17 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.synthetic import link_of, run_of
 
-from netbench.record import (
-    NO_HOST,
-    NO_USER,
-    Address,
-    EndpointFacts,
-    Failure,
-    Namespaces,
-    Redaction,
-    Route,
-    telling,
-)
+from netbench.record import Address, EndpointFacts, Failure, Namespaces, Redaction, Route
+from netbench.record.redaction import NO_HOST, NO_USER, telling
 from netbench.spec import Role
 from netbench.store import RunFolder, load
 from netbench.workflow.host_facts import addressed, named, reached

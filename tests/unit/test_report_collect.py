@@ -45,7 +45,7 @@ def test_a_long_run_keeps_a_bounded_part_and_exact_counts() -> None:
     assert len(run.records) == found.total == 2700
     assert len(found.rows) == ROWS
     assert max(Counter((line.driver, line.cell) for line in found.lines).values()) <= LINES + 1
-    assert sum(v.samples + v.failures + v.skips for v in found.drivers) == 2700
+    assert sum(v.outcomes.total() for v in found.drivers) == 2700
 
 
 def test_a_broken_promise_is_counted_and_its_evidence_kept() -> None:

@@ -12,7 +12,7 @@ from support.schemas import validated
 from support.several import BOTH, run, scaled, taken, with_facts, with_mtu
 from support.synthetic import Run
 
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import compare
 from netbench.analysis.compare.model import RunComparison
 from netbench.cli.output import print_rich
 from netbench.report.compare import html, json_document, terminal
@@ -28,7 +28,7 @@ HOSTILE = '<img src=x onerror="alert(1)">\x1b[31m'
 
 
 def beside(left: Run, right: Run, accept: tuple[str, ...] = ()) -> RunComparison:
-    return compare([taken(left, "kept"), taken(right, "today")], Wanted(accept))
+    return compare([taken(left, "kept"), taken(right, "today")], accept)
 
 
 def printed(comparison: RunComparison, width: int = 200) -> str:

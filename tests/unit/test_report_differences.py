@@ -6,7 +6,7 @@ import pytest
 from support.several import run, taken, with_facts, with_mtu, with_records
 from support.synthetic import Run
 
-from netbench.analysis.compare.compare import Wanted, compare
+from netbench.analysis.compare import compare
 from netbench.analysis.compare.differences import RunDifference, Scope
 from netbench.analysis.compare.model import RunComparison
 from netbench.record import Absent, FactValue, ProbeSummary
@@ -26,7 +26,7 @@ ONE, TWO = run(1, drivers=MANY), run(2, drivers=MANY)
 
 
 def beside(left: Run, right: Run, accept: tuple[str, ...] = ()) -> RunComparison:
-    return compare([taken(left, "kept"), taken(right, "today")], Wanted(accept))
+    return compare([taken(left, "kept"), taken(right, "today")], accept)
 
 
 def told(left: Run, right: Run) -> list[tuple[str, str, str, str]]:

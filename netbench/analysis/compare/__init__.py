@@ -1,1 +1,285 @@
-"""Runs beside each other: what differs between them, and what their results say of each other."""
+"""Runs compared: each beside the first, as independent samples, for their blocks are no pairs."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from netbench.analysis import multiplicity
+from netbench.analysis.block_pairs import Key, grouped
+from netbench.analysis.budgets import BudgetCriteria, kept
+from netbench.analysis.compare.differences import (
+    RunDifference,
+    Watcher,
+    accepted,
+    differences,
+    fact_of,
+    of_run,
+)
+from netbench.analysis.compare.model import (
+    DAYS,
+    Basis,
+    ComparedSide,
+    Drawn,
+    MachineState,
+    Matched,
+    Measured,
+    Pairing,
+    RunComparison,
+    RunContrast,
+    Side,
+    gives,
+)
+from netbench.analysis.contrasts import judge, noise_floor
+from netbench.analysis.frame import Collector
+from netbench.analysis.gates import Evidence, group_gap
+from netbench.analysis.model import BudgetResult, Standing, Verdict
+from netbench.analysis.pipeline import judged
+from netbench.analysis.stats import ALPHA, extremes, shift, welch
+from netbench.plan.budget_scope import RunsScope, scope_of_runs
+from netbench.record import METRICS, Budget, Record, RunInfo
+from netbench.record.checks import Damage
+from netbench.spec import Placement
+from netbench.units import BITS_PER_SECOND, PER_SECOND
+
+_ORDER: Final = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUIVALENT)
+"""Regressions first."""
+
+
+def measured(
+    label: str, folder: str, info: RunInfo, records: Iterable[Record], damage: Damage | None = None
+) -> Measured:
+    """Read a run's records once, while `damage` grows; return what the run is compared by."""
+    watcher, collector = Watcher(), Collector()
+    for record in records:
+        watcher.take(record)
+        collector.take(record)
+    frames = collector.frames(info.plan)
+    run = ComparedSide(label, folder, info, judged(info, frames, damage))
+    readings = grouped((point.placement, point) for point in run.analysis.sentinel)
+    return Measured(
+        run=run,
+        conditions=of_run(info) | watcher.conditions(),
+        frames=frames,
+        readings={at: float(np.median([p.value for p in own])) for at, own in readings.items()},
+    )
+
+
+def compare(
+    runs: Sequence[Measured],
+    accept: tuple[str, ...] = (),
+    budgets: Sequence[Budget] = (),
+    *,
+    allow_undecided: bool = False,
+) -> RunComparison:
+    """Hold every run against the first, and budgets between runs against whatever run they name.
+
+    The primary contrasts of all pairings share the error rate of 5 %; their number follows from
+    the plans, and from what was skipped every time.
+    """
+    first, *others = runs
+    owed = sum(primary for other in others for _, primary in owed_contrasts(first, other))
+    margin = max(one.run.info.plan.margin for one in runs)
+    alpha = ALPHA / max(owed, 1)
+    scope = scope_of_runs({one.run.label: one.run.info.plan for one in runs})
+    results = judge_between(budgets, scope, runs, accept, margin)
+    return RunComparison(
+        runs=tuple(one.run for one in runs),
+        pairings=tuple(_pairing(first, other, accept, alpha, margin) for other in others),
+        accept=accept,
+        alpha=alpha,
+        contrasts=owed,
+        margin=margin,
+        budgets=results,
+        budgets_kept=kept(results, allow_undecided=allow_undecided),
+        allow_undecided=allow_undecided,
+    )
+
+
+def _pairing(
+    left: Measured, right: Measured, accept: Sequence[str], alpha: float, margin: float
+) -> Pairing:
+    found = accepted(differences(left.conditions, right.conditions), accept)
+    made = [
+        _contrast(owed, found, alpha, margin, primary=primary)
+        for owed, primary in owed_contrasts(left, right)
+    ]
+    cells = [run.info.plan.cells for run in (left.run, right.run)]
+    return Pairing(
+        left=left.run,
+        right=right.run,
+        differences=found,
+        contrasts=tuple(sorted(made, key=_rank)),
+        machine=tuple(_machine(left, right)),
+        only_left=tuple(cell for cell in cells[0] if cell not in set(cells[1])),
+        only_right=tuple(cell for cell in cells[1] if cell not in set(cells[0])),
+    )
+
+
+def _machine(left: Measured, right: Measured) -> Iterator[MachineState]:
+    for placement in Placement:
+        if placement in left.readings and placement in right.readings:
+            unit = PER_SECOND if placement is Placement.SAME else BITS_PER_SECOND
+            yield MachineState(placement, left.readings[placement], right.readings[placement], unit)
+
+
+def owed_contrasts(left: Measured, right: Measured) -> Iterator[tuple[Matched, bool]]:
+    """Yield what both runs planned, and did not both rule out, and whether it is primary.
+
+    A cell's metrics are those that either run has there and that have a ratio; where neither
+    has any, the leading one stands for what is missing. The baseline has no ratio to itself, and
+    two runs with two baselines have no ratio to a baseline in common.
+    """
+    plans = left.run.info.plan, right.run.info.plan
+    theirs = set(plans[0].cells) - (left.frames.skipped & right.frames.skipped)
+    leading = multiplicity.leading(plans[1])
+    same_baseline = plans[0].baseline == plans[1].baseline
+    compared = [name for name, metric in METRICS.items() if metric.compared]
+    for cell in (cell for cell in plans[1].cells if cell in theirs):
+        had = [m for m in compared if any(gives(side, cell, m) for side in (left, right))]
+        for metric in had or filter(None, [leading.get(cell.probe)]):
+            primary = all(
+                multiplicity.is_primary(plan, cell.probe, cell.placement, metric) for plan in plans
+            )
+            relative = same_baseline and cell.driver != plans[1].baseline
+            for basis in Basis if relative else [Basis.ABSOLUTE]:
+                yield Matched(left, right, cell, Key.of(cell, metric), basis), primary
+
+
+def _rank(contrast: RunContrast) -> tuple[object, ...]:
+    """Sort regressions first, the largest of each kind first."""
+    size = abs(math.log(contrast.ratio)) if contrast.ratio else 0.0
+    return (not contrast.primary, _ORDER.index(contrast.verdict), bool(contrast.withheld), -size)
+
+
+def _contrast(
+    owed: Matched, found: Sequence[RunDifference], alpha: float, margin: float, *, primary: bool
+) -> RunContrast:
+    left, right = owed.samples
+    evidence = owed.evidence(alpha, margin)
+    bare = RunContrast(
+        *owed.key,
+        left=_side(owed.left, owed, left),
+        right=_side(owed.right, owed, right),
+        basis=owed.basis,
+        driver=owed.cell.driver,
+        baseline=owed.baseline,
+        unit=evidence.metric.unit,
+        primary=primary,
+        machine=None if evidence.machine is None else evidence.machine.ratio,
+        withheld=owed.withheld(found),
+    )
+    if bare.withheld or not evidence.blocks:
+        return bare
+    judgement = judge(evidence)
+    low, high = evidence.interval.bounds or (None, None)
+    return replace(
+        bare,
+        ratio=_exp(evidence.interval.mean),
+        low=_exp(low),
+        high=_exp(high),
+        difference=float(np.median(right.values) - np.median(left.values)),
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        noise_floor=noise_floor(evidence.null),
+        warnings=judgement.warnings,
+    )
+
+
+def _exp(log: float | None) -> float | None:
+    return None if log is None else math.exp(log)
+
+
+def _side(measured: Measured, owed: Matched, sample: Drawn) -> Side:
+    return Side(
+        run=sample.label,
+        blocks=sample.blocks,
+        level=_exp(float(np.mean(sample.effects))) if sample.blocks else None,
+        median=float(np.median(sample.values)) if sample.blocks else None,
+        measured=gives(measured, owed.cell, owed.key.metric),
+        reason=sample.absent,
+    )
+
+
+def judge_between(
+    budgets: Sequence[Budget],
+    scope: RunsScope,
+    runs: Sequence[Measured],
+    accept: Sequence[str],
+    margin: float,
+) -> tuple[BudgetResult, ...]:
+    """Return every budget in every cell that it stands for."""
+    named = {measured.run.label: measured for measured in runs}
+    owed = [(budget, one) for budget in budgets for one in _owed(budget, scope, named)]
+    alpha = ALPHA / max(len(owed), 1)
+    return tuple(
+        _judge(one, BudgetCriteria(budget, one.cell, one.baseline, alpha, margin), accept)
+        for budget, one in owed
+    )
+
+
+def _owed(budget: Budget, scope: RunsScope, runs: Mapping[str, Measured]) -> Iterator[Matched]:
+    """Yield what a budget stands for; the left run is the one that the bound is taken from."""
+    subject = scope.subjects[budget.driver]
+    basis = Basis.RELATIVE if subject.relative else Basis.ABSOLUTE
+    for cell in scope.cells:
+        if budget.covers(cell) and budget.metric in scope.metrics.get(cell.probe, ()):
+            own = replace(cell, driver=subject.driver)
+            left, right = runs[str(budget.reference)], runs[subject.run]
+            yield Matched(left, right, own, Key.of(own, budget.metric), basis)
+
+
+def _judge(owed: Matched, terms: BudgetCriteria, accept: Sequence[str]) -> BudgetResult:
+    missing = "; ".join(
+        f"{sample.label} has no sample of {owed.cell.driver} here: {sample.absent}"
+        for sample in owed.samples
+        if sample.absent
+    )
+    return terms.result(_evidence(owed, terms), missing or _withheld(owed, accept))
+
+
+def _withheld(owed: Matched, accept: Sequence[str]) -> str:
+    found = accepted(differences(owed.left.conditions, owed.right.conditions), accept)
+    names = dict.fromkeys(fact_of(one) for one in owed.withheld(found))
+    said = ", ".join(names)
+    return said and f"the runs differ in {said}: --accept compares them all the same"
+
+
+def _evidence(owed: Matched, terms: BudgetCriteria) -> Evidence:
+    left, right = owed.samples
+    own, other, factor = left.effects, right.effects, 1.0
+    if not terms.logarithmic:
+        own, other, factor = left.values, right.values, terms.budget.factor
+    logs = owed.evidence(terms.alpha, terms.margin)
+    machine, compared = logs.machine, METRICS[owed.key.metric].compared
+    return Evidence(
+        baseline=terms.baseline,
+        interval=welch(own, other, terms.alpha, factor=factor, day=DAYS[owed.basis]),
+        limit=terms.limit,
+        twin=shift(own, other, factor),
+        gap=_gap(terms, left, right),
+        agreed=terms.stand(extremes(factor * own, other)) is not Standing.UNDECIDED,
+        null=logs.null,
+        null_reach=_scaled(logs.null_reach, terms, left) if compared else logs.null_reach,
+        counts=logs.counts,
+        needed=logs.needed,
+        machine=machine and replace(machine, size=_scaled(machine.size, terms, left)),
+    )
+
+
+def _scaled(size: float, terms: BudgetCriteria, left: Drawn) -> float:
+    """Return the size of a log ratio on the scale that is judged."""
+    if terms.logarithmic or not left.blocks:
+        return size
+    level = abs(float(np.mean(left.values))) * max(1.0, terms.budget.factor)
+    return math.expm1(size) * level
+
+
+def _gap(terms: BudgetCriteria, left: Drawn, right: Drawn) -> float:
+    least = math.log1p(terms.margin)
+    if terms.logarithmic:
+        return max(group_gap(side.effects, (side.effects,), least) for side in (left, right))
+    positive = [side.values for side in (left, right) if (side.values > 0).all()]
+    return max((group_gap(values, (np.log(values),), least) for values in positive), default=0.0)

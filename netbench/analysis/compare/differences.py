@@ -9,7 +9,7 @@ from typing import Final
 
 from netbench.analysis.block_pairs import position
 from netbench.facts.registry import FACTS, FactDef, declared
-from netbench.probes import PROBES, AnyProbe
+from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, HopProof, Link, Record, RunInfo, Sample
 from netbench.spec import Placement, Role
 
@@ -21,14 +21,11 @@ _TRIAL: Final = (
     "trial.cgroup_source",
 )
 """Facts of trials that must agree between runs."""
-_HOP: Final = ("mode", "mtu", "qdisc", "offloads")
-"""What a path's proof records of each of its links."""
+_HOP: Final = ("mode", "mtu", "qdisc", "offloads")  # what a path's proof records of a link
 _LINK: Final = ("txqlen", "gso_max_size", "gro_max_size", "tso_max_size", "carrier")
 """What the endpoints' facts record of it beside that."""
-_ROUNDING: Final = 1e-9
-"""Relative difference of two numbers that is their rounding's."""
-_ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)
-"""Namespaces in which a link has the same name in every run."""
+_ROUNDING: Final = 1e-9  # relative difference of two numbers that is their rounding's
+_ENDS: Final = (Role.CLIENT, Role.SERVER, Role.LAN)  # they name a link alike in every run
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,7 @@ class Scope:
     path: str | None = None
     probe: str | None = None
     placement: str | None = None
-    detail: str = ""
-    """Which of several: a link of the path, in words."""
+    detail: str = ""  # which of several: a link of the path, in words
 
     @property
     def parts(self) -> tuple[object, ...]:
@@ -62,8 +58,7 @@ class Scope:
         return ", ".join(part for part in parts if part)
 
 
-Conditions = Mapping[tuple[str, Scope], FactValue]
-"""Values by a fact's name and the trials that it is about."""
+Conditions = Mapping[tuple[str, Scope], FactValue]  # by a fact's name and what it is about
 
 
 def of_run(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
@@ -79,17 +74,10 @@ def of_run(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
 
 def _plan(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
     plan = info.plan
-    facts: dict[str, FactValue] = {
-        "suite": plan.suite,
-        "drivers": plan.drivers,
-        "baseline": plan.baseline,
-        "blocks": plan.blocks,
-        "adaptive": plan.adaptive,
-        "margin": plan.margin,
-        "seed": plan.seed,
-        "congestion_control": plan.congestion_control or "the system's own",
-        "max_time": "none" if plan.max_time is None else plan.max_time,
-    }
+    names = ("suite", "drivers", "baseline", "blocks", "adaptive", "margin", "seed")
+    facts: dict[str, FactValue] = {name: getattr(plan, name) for name in names}
+    facts["congestion_control"] = plan.congestion_control or "the system's own"
+    facts["max_time"] = "none" if plan.max_time is None else plan.max_time
     if plan.adaptive:
         facts["precision"] = plan.precision
     found = {(f"plan.{name}", Scope()): value for name, value in facts.items()}
@@ -106,7 +94,8 @@ def _tools(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
     kinds |= {probe.name: probe.kind for probe in info.plan.probes}
     users: defaultdict[str, list[str]] = defaultdict(list)
     for name, kind in kinds.items():
-        for tool in _tools_of(PROBES[kind]()) if kind in PROBES else ():
+        probe = PROBES[kind]() if kind in PROBES else None
+        for tool in {getattr(one, "tool", "") for one in (probe, getattr(probe, "load", None))}:
             users[tool].append(name)
     found: dict[tuple[str, Scope], FactValue] = {}
     for tool, version in info.tools:
@@ -114,11 +103,6 @@ def _tools(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
             found[f"helper.{tool}", Scope()] = version
         found |= {(f"tool.{tool}", Scope(probe=name)): version for name in users.get(tool, ())}
     return found
-
-
-def _tools_of(probe: AnyProbe) -> frozenset[str]:
-    load = getattr(probe, "load", None)
-    return frozenset(tool for tool in (probe.tool, load.tool if load else "") if tool)
 
 
 class Watcher:
@@ -183,8 +167,7 @@ class RunDifference:
     scope: Scope
     left: FactValue | None  # None if that run did not record it
     right: FactValue | None
-    confounder: bool
-    """Whether runs that differ in it so are not compared, by the registry's rule."""
+    confounder: bool  # whether runs that differ in it so are not compared, by the registry's rule
     meaning: str
     accepted: bool = False
 
