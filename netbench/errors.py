@@ -25,8 +25,7 @@ INCOMPLETE: Final = 3
 """Exit code where something that was asked for failed, is not possible here, or is missing."""
 
 
-_LONGEST: Final = 2000
-"""Characters of one problem that are told."""
+_LONGEST: Final = 2000  # characters of one problem that are told
 
 
 def cut(text: str, most: int = 200) -> str:
@@ -125,7 +124,7 @@ class SystemExhausted(NetbenchError):
         return cls(f"the system refused: {error.strerror}{where}", hint=hint)
 
 
-_EXHAUSTED: Final = {
+_EXHAUSTED: Final = {  # what helps, by the system's error number
     errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
     errno.ENFILE: "raise fs.file-max, or end what holds so many files open",
     errno.ENOSPC: "make room on that file system",
@@ -134,7 +133,6 @@ _EXHAUSTED: Final = {
     errno.ENOMEM: "free memory, or raise the limit",
     errno.EAGAIN: "raise the limit of processes: ulimit -u, pids.max",
 }
-"""What helps, by the system's error number."""
 
 
 class FactError(NetbenchError):

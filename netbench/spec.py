@@ -17,16 +17,11 @@ def options_of(driver: str) -> dict[str, str]:
 
 VXLAN_HEADERS: Final = 50
 """Bytes that VXLAN adds to an inner IPv4 packet: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3."""
-USUAL_MTU: Final = 1500
-"""MTU of links that are given none, of bridges and of the emulated LAN."""
-PUBLISHED_PORTS: Final = range(20001, 20101)
-"""Ports of containers that are published."""
-REACH_PORTS: Final = range(20101, 21000)
-"""Ports of the echo servers of a reach matrix."""
-TOOL_PORTS: Final = range(21001, 31000)
-"""Ports of the servers of sessions and trials."""
-HOST_PORTS: Final = range(30001, 32768)
-"""Ports of the host's that the netns engine publishes at."""
+USUAL_MTU: Final = 1500  # MTU of links that are given none, of bridges and of the emulated LAN
+PUBLISHED_PORTS: Final = range(20001, 20101)  # ports of containers that are published
+REACH_PORTS: Final = range(20101, 21000)  # ports of the echo servers of a reach matrix
+TOOL_PORTS: Final = range(21001, 31000)  # ports of the servers of sessions and trials
+HOST_PORTS: Final = range(30001, 32768)  # ports of the host's that the netns engine publishes at
 CONTROL_PORTS: Final = range(31001, 32000)
 """Ports of the services that control plane trials wait for."""
 
@@ -89,21 +84,15 @@ class Role(StrEnum):
 class NetworkSpec:
     """A network to make."""
 
-    driver: str
-    """The kind of network, in the engine's words: `bridge`, `macvlan`, a plug-in's name."""
-    mode: str | None = None
-    """Mode of a macvlan or ipvlan."""
-    mtu: int | None = None
-    """Bytes; None leaves it to the engine."""
-    ipv6: bool = False
-    """Whether it has IPv6 addresses, too."""
+    driver: str  # the kind of network, in the engine's words: `bridge`, `macvlan`, a plug-in's name
+    mode: str | None = None  # mode of a macvlan or ipvlan
+    mtu: int | None = None  # bytes; None leaves it to the engine
+    ipv6: bool = False  # whether it has IPv6 addresses, too
     internal: bool = False
     icc: bool = True
     """Whether its containers may reach each other, `com.docker.network.bridge.enable_icc`."""
-    options: tuple[tuple[str, str], ...] = ()
-    """Driver options of the engine, `-o key=value`."""
-    conflist: str = ""
-    """The text of a CNI network configuration list, where `driver` is `cni`."""
+    options: tuple[tuple[str, str], ...] = ()  # driver options of the engine, `-o key=value`
+    conflist: str = ""  # the text of a CNI network configuration list, where `driver` is `cni`
 
     @property
     def on_lan(self) -> bool:
@@ -128,8 +117,7 @@ class Recipe:
     server: Attach
     network: NetworkSpec | None = None
     """The network to make, where an endpoint has `Attach.NETWORK`."""
-    family: Family = Family.V4
-    """Whose addresses the client uses."""
+    family: Family = Family.V4  # whose addresses the client uses
     published: Literal["proxy", "nat"] | None = None
     """How published ports must be served; None leaves it to the engine."""
     congestion_control: str | None = None
@@ -140,11 +128,9 @@ class Recipe:
 class Cell:
     """One combination that is measured."""
 
-    driver: str
-    """Driver name with mode, `bridge:user`."""
+    driver: str  # driver name with mode, `bridge:user`
     path: Path
-    probe: str
-    """Name of a probe of the suite: its kind, or the name of one configuration of it."""
+    probe: str  # name of a probe of the suite: its kind, or the name of one configuration of it
     placement: Placement
 
 
@@ -153,8 +139,7 @@ class Arm:
     """One pair of a block. The baseline has two arms: their contrast must show nothing (A/A)."""
 
     driver: str
-    replica: int = 0
-    """0 for the arm that is compared, 1 for the baseline's second pair."""
+    replica: int = 0  # 0 for the arm that is compared, 1 for the baseline's second pair
 
     def __str__(self) -> str:
         """Return the driver's name, marked where it is the second baseline."""
@@ -166,22 +151,19 @@ class Cpus:
     """CPUs of one placement."""
 
     client: int | None
-    server: int | None
-    """None if the placement is `none`."""
+    server: int | None  # None if the placement is `none`
 
 
 @dataclass(frozen=True, slots=True)
 class CpuTopology:
     """What the engine's host offers for pinning."""
 
-    usable: tuple[int, ...]
-    """Logical CPUs we may run on, ascending."""
+    usable: tuple[int, ...]  # logical CPUs we may run on, ascending
     cores: tuple[tuple[int, ...], ...] = field(default=())
     """Logical CPUs grouped by physical core, only usable ones; empty where unknown."""
 
 
-ENGINES: Final = ("auto", "docker", "netns")
-"""What --engine takes."""
+ENGINES: Final = ("auto", "docker", "netns")  # what --engine takes
 
 
 def engine_problem(kind: str) -> str | None:

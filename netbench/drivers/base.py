@@ -46,8 +46,7 @@ class Proof(StrEnum):
 
     CONNECT = "connect"  # connections to the pair's listening server fail
     SECOND = "second"  # the engine refuses a second endpoint on the network
-    PROMISES = "promises"
-    """The promises alone: there is no address or port to connect to."""
+    PROMISES = "promises"  # the promises alone: there is no address or port to connect to
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ class ReachPlace(StrEnum):
     """Where a connection of the reach matrix starts or ends."""
 
     CONTAINER = "container"
-    PAIR = "pair"
-    """The container beside it; seen from elsewhere, the pair's server."""
+    PAIR = "pair"  # the container beside it; seen from elsewhere, the pair's server
     OTHER = "other network"  # a container on another network of the same driver
     HOST = "host"
     GATEWAY = "gateway"
@@ -116,8 +114,7 @@ class Driver:
 
     name: str  # as users write it, with mode and variant: `bridge:user@mtu=9000`
     summary: str
-    isolates: str
-    """What it isolates and what it leaves open, one line."""
+    isolates: str  # what it isolates and what it leaves open, one line
     recipe: Recipe
     promises: tuple[Promise, ...]
     ways: Mapping[Path, PathClaim | Closed]

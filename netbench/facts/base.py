@@ -17,8 +17,7 @@ from netbench.system.interrupts import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
-Where = int | str
-"""A process in a network namespace, or a file that names the namespace."""
+Where = int | str  # a process in a network namespace, or a file that names the namespace
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.CLIENT: (Role.HOST,),
     Role.SERVER: (Role.HOST,),
@@ -103,8 +102,7 @@ class Pair:
     host: NamespaceSet
     target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
-    lan: NamespaceSet | None = None
-    """The client on the emulated LAN, where the pair uses it."""
+    lan: NamespaceSet | None = None  # the client on the emulated LAN, where the pair uses it
     sandbox: NamespaceSet | None = None
     """The overlay network's own namespace, where it may be entered."""
     uplink: str | None = None  # name of the host's link to the emulated LAN
@@ -124,8 +122,7 @@ class NetnsFacts:
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
     congestion: str | None
-    nsids: Mapping[Where, int]
-    """Ids by which it knows other namespaces, those that it has one for."""
+    nsids: Mapping[Where, int]  # ids by which it knows other namespaces, those that it has one for
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,11 +93,10 @@ _SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (
     ("host.memory", "/proc/meminfo", _memory),
 )
 """Facts that a file of their own holds, and how it is read."""
-FILES: Final = (
+FILES: Final = (  # what is read of every host
     *(path for _, path, _ in _SIMPLE),
     *("/proc/cpuinfo", "/proc/cmdline", _HOSTNAME, _NO_TURBO, _BOOST, _PREEMPT),
 )
-"""What is read of every host."""
 
 
 def host_facts(read: ReadText, *, identify: bool) -> Mapping[str, FactValue]:

@@ -38,8 +38,7 @@ from netbench.spec import Role
 from netbench.system.files import NOWHERE, Files, FrozenFiles
 from netbench.system.interrupts import Pool
 
-_Held = tuple[tuple[Link, ...], tuple[Address, ...]]
-"""Links and addresses of a network namespace."""
+_Held = tuple[tuple[Link, ...], tuple[Address, ...]]  # links and addresses of a network namespace
 
 _ADDR: Final = ("ip", "-j", "-d", "-s", "addr", "show")
 _CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
@@ -47,13 +46,12 @@ _ROUTES: Final = ("route", "ipv6_route")  # files of /proc/net that hold the rou
 _ONCE: Final = "offloads, namespaces and congestion control as of bring-up"
 """What a later reading takes over: what takes a tool a link, or a process cannot leave."""
 _NO_SANDBOX: Final = "no process is in it: only root may enter it, by its file"
-_ETHTOOL_NAMES: Final = {
+_ETHTOOL_NAMES: Final = {  # ethtool's older names of kernel features, ethtool(8)
     "generic-receive-offload": "rx-gro",
     "generic-segmentation-offload": "tx-generic-segmentation",
     "large-receive-offload": "rx-lro",
     "rx-checksumming": "rx-checksum",
 }
-"""ethtool's older names of kernel features, ethtool(8)."""
 
 
 class InsideReader(Reader):

@@ -84,10 +84,8 @@ class Listener(Protocol):
 class NetlinkListener:
     """Listens by sockets of our own in every namespace of a pair."""
 
-    spaces: Mapping[Role, int | str]
-    """What names each network namespace."""
-    names: Mapping[Role, Mapping[int, str]]
-    """Links by index, for the names of masters."""
+    spaces: Mapping[Role, int | str]  # what names each network namespace
+    names: Mapping[Role, Mapping[int, str]]  # links by index, for the names of masters
     _sockets: dict[Role, socket.socket] = field(default_factory=dict, init=False)
     _heard: Heard | None = None
 
@@ -117,8 +115,7 @@ class NetlinkListener:
 class MonitorListener:
     """Listens by `ip monitor` on the engine's host, where the ends of most paths meet."""
 
-    follow: Callable[[tuple[str, ...]], Callable[[], str]]
-    """As `NamespaceSet.follow` of the host."""
+    follow: Callable[[tuple[str, ...]], Callable[[], str]]  # as `NamespaceSet.follow` of the host
     _end: Callable[[], str] | None = None
     _heard: Heard | None = None
 

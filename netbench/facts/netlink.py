@@ -29,7 +29,7 @@ from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _FLAGS: Final = {"UP": 1, "LOWER_UP": 1 << 16}  # IFF_*, include/uapi/linux/if.h
-_ATTRIBUTES: Final = {
+_ATTRIBUTES: Final = {  # what ip(8) calls the attributes of a link, include/uapi/linux/if_link.h
     "ifname": "IFLA_IFNAME",
     "mtu": "IFLA_MTU",
     "qdisc": "IFLA_QDISC",
@@ -39,7 +39,6 @@ _ATTRIBUTES: Final = {
     "gro_max_size": "IFLA_GRO_MAX_SIZE",
     "tso_max_size": "IFLA_TSO_MAX_SIZE",
 }
-"""What ip(8) calls the attributes of a link, include/uapi/linux/if_link.h."""
 _MAIN_TABLE = 254
 _UNICAST = 1
 _NO_NSID = 0x7FFFFFFF

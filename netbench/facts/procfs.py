@@ -20,8 +20,7 @@ _OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
 """What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
 
 
-ReadText = Callable[[str], str | None]
-"""Return a file's text, None if it cannot be read."""
+ReadText = Callable[[str], str | None]  # return a file's text, None if it cannot be read
 _DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS = 16, 11, 10, 4
 """Fields of a line of /proc/net/dev (after the name), route, ipv6_route, and (the least) tcp."""
 _RTF_UP = 0x1
@@ -132,8 +131,7 @@ def _host_order(digits: str) -> Ip:
 
 LISTEN, ESTABLISHED = "0A", "01"
 """TCP states as /proc/net/tcp prints them, include/net/tcp_states.h."""
-BOUND = "07"
-"""State of a UDP socket that takes datagrams from anybody."""
+BOUND = "07"  # state of a UDP socket that takes datagrams from anybody
 
 
 def tcp_ports(text: str, state: str | None = None) -> frozenset[int]:

@@ -210,8 +210,7 @@ def declared(name: str) -> FactDef | None:
     return FACTS.get(name) or FACTS.get(f"{name.partition('.')[0]}.*")
 
 
-ENDPOINT_LINKS: Final = ("lo", "eth0")
-"""Names of the links whose offloads are read in an endpoint."""
+ENDPOINT_LINKS: Final = ("lo", "eth0")  # names of the links whose offloads are read in an endpoint
 
 OFFLOADS: Final = (
     "rx-checksum",

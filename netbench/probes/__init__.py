@@ -18,7 +18,7 @@ from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
 from netbench.probes.strerror import strerror_name
 
-PROBES: Final[dict[str, type[AnyProbe]]] = {
+PROBES: Final[dict[str, type[AnyProbe]]] = {  # every kind of probe by the name that suites use
     probe.name: probe
     for probe in (
         TcpThroughput,
@@ -32,7 +32,6 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {
         ControlPlane,
     )
 }
-"""Every kind of probe by the name that suites use."""
 
 __all__ = [
     "PROBES",

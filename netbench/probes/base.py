@@ -57,15 +57,12 @@ class AnyProbe(ABC):
     A parameter is `bool`, `str` for a rate in bit/s, or a number annotated with its `Span`.
     """
 
-    name: ClassVar[str]
-    """Its kind, `tcp-throughput`: the key in `PROBES`."""
+    name: ClassVar[str]  # its kind, `tcp-throughput`: the key in `PROBES`
     summary: ClassVar[str]
-    tool: ClassVar[str]
-    """The program that every endpoint needs."""
+    tool: ClassVar[str]  # the program that every endpoint needs
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
     """What a published port must carry for it, that of readiness first."""
-    metrics: ClassVar[tuple[str, ...]]
-    """Names from `METRICS` it may give, the leading one first."""
+    metrics: ClassVar[tuple[str, ...]]  # names from `METRICS` it may give, the leading one first
 
     def __post_init__(self) -> None:
         """Refuse, with every problem, what the tool would refuse, silently change or not finish."""
@@ -88,8 +85,7 @@ class ToolProbe(AnyProbe):
     """A client that measures against a server of its own."""
 
     __slots__ = ()
-    server_ends: ClassVar[bool] = False
-    """Whether the server ends by itself after one client."""
+    server_ends: ClassVar[bool] = False  # whether the server ends by itself after one client
     second_port: ClassVar[bool] = False
     """Whether the client also connects to a port that the server chooses: a published port cannot
     offer that, its number is another one outside."""
@@ -141,10 +137,8 @@ namespace accepts; nothing where the tool's own log has a time for everything.""
 class Count:
     """What was counted by some moment."""
 
-    at: float
-    """Seconds; only differences mean something."""
-    server: int
-    """Bytes that the server has read, or connections that its namespace has accepted."""
+    at: float  # seconds; only differences mean something
+    server: int  # bytes that the server has read, or connections that its namespace has accepted
     client: int = 0
 
 
@@ -152,16 +146,11 @@ class Count:
 class Window:
     """One slice as it was timed."""
 
-    round: int
-    """From 1."""
-    order: int
-    """Place of the session within the round, from 1."""
-    released: float
-    """CLOCK_MONOTONIC seconds at which the client was let go on."""
-    start: float
-    """The same, of the moment from which the slice counts."""
-    end: float
-    """The same, of the moment just before the client was held."""
+    round: int  # from 1
+    order: int  # place of the session within the round, from 1
+    released: float  # CLOCK_MONOTONIC seconds at which the client was let go on
+    start: float  # the same, of the moment from which the slice counts
+    end: float  # the same, of the moment just before the client was held
     counts: tuple[Count, Count] | None = None
     """Between which the slice counts; None if nothing is counted, or it could not be read."""
 
@@ -194,10 +183,8 @@ class Sliced(ToolProbe):
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
     """The signal that ends the client, so that it prints what it has."""
 
-    rounds: Annotated[int, Span(2, 1000)] = 8
-    """Slices of a session."""
-    slice: Annotated[float, Span(0.05, 10)] = 0.2
-    """Seconds of each."""
+    rounds: Annotated[int, Span(2, 1000)] = 8  # slices of a session
+    slice: Annotated[float, Span(0.05, 10)] = 0.2  # seconds of each
 
     @property
     def expected(self) -> float:

@@ -19,22 +19,16 @@ from netbench.probes.strerror import NOT_FOUND
 from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
 from netbench.units import SECONDS
 
-_MOST: Final = 200
-"""Endpoints; a /24 holds 254, and pairs may be on the same network."""
-_PATIENCE: Final = 10
-"""Seconds in which a new endpoint must be answered."""
+_MOST: Final = 200  # endpoints; a /24 holds 254, and pairs may be on the same network
+_PATIENCE: Final = 10  # seconds in which a new endpoint must be answered
 _SETTING_UP: Final = 30.0
 """Seconds allowed for what comes before the first endpoint and after the last."""
-_EACH: Final = 3.0
-"""Seconds allowed for each endpoint, made and removed."""
-_USUAL: Final = 0.5
-"""Seconds that an endpoint usually takes, made and removed."""
-_AGAIN: Final = 0.01
-"""Seconds between two tries to connect."""
+_EACH: Final = 3.0  # seconds allowed for each endpoint, made and removed
+_USUAL: Final = 0.5  # seconds that an endpoint usually takes, made and removed
+_AGAIN: Final = 0.01  # seconds between two tries to connect
 _TRY: Final = 0.1
 """Seconds for one of them: the kernel would repeat a lost request after a second only."""
-_CALL: Final = 'echo | TZ=UTC0 "$0" "$@"'
-"""Script that hands a byte to the command behind it."""
+_CALL: Final = 'echo | TZ=UTC0 "$0" "$@"'  # script that hands a byte to the command behind it
 _TIMED: Final = re.compile(
     r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) \S+ I transferred (\d{1,9}) bytes from \d+ to 1$",
     re.MULTILINE,
@@ -47,10 +41,8 @@ class Birth:
     """One endpoint's beginning, in seconds since the trial's first one was asked for."""
 
     asked: float
-    made: float
-    """When the engine said that it runs."""
-    answered: float
-    """When its first byte came back to it."""
+    made: float  # when the engine said that it runs
+    answered: float  # when its first byte came back to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +53,7 @@ class Lived:
     """The network's making by the engine; None if the driver has none that is made."""
     births: tuple[Birth, ...]
     removals: tuple[float, ...]
-    removed: float | None
-    """The network's removal; None as for `created`."""
+    removed: float | None  # the network's removal; None as for `created`
 
 
 @dataclass(frozen=True, slots=True)

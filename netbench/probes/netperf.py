@@ -18,8 +18,7 @@ from netbench.probes.strerror import NOT_FOUND, complaint, strerror_name
 from netbench.record import Completed, Measurement, Sample, Slice
 from netbench.units import PER_SECOND
 
-_KILLED: Final = -9
-"""Exit code of a client that netbench ended."""
+_KILLED: Final = -9  # exit code of a client that netbench ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,8 @@ class TcpConnect(Sliced):
     counted: ClassVar[Counted] = "connections"
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "KILL"
 
-    rounds: Annotated[int, Span(2, 1000)] = 6
-    """Slices of a session."""
-    size: Annotated[int, Span(1, 65_536)] = 1
-    """Bytes of the request, and of the response."""
+    rounds: Annotated[int, Span(2, 1000)] = 6  # slices of a session
+    size: Annotated[int, Span(1, 65_536)] = 1  # bytes of the request, and of the response
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command: in the foreground, without a child for each test.

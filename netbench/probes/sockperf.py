@@ -55,7 +55,7 @@ _ANOMALIES: Final = re.compile(
     re.MULTILINE,
 )
 _LOSSES: Final = ("dropped", "duplicated", "out_of_order")
-_CAUSES: Final = (
+_CAUSES: Final = (  # words of the line that says why there are no statistics, or too few
     "ERROR:",
     "No messages were received",
     "No valid observations found",
@@ -64,7 +64,6 @@ _CAUSES: Final = (
     "interrupted by user",
     "Latency is",
 )
-"""Words of the line that says why there are no statistics, or too few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +72,13 @@ class _PingPong(Sliced):
 
     tool: ClassVar[str] = "sockperf"
     metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "cpu_per_transaction")
-    pause: ClassVar[float] = 2.0
-    """sockperf sleeps between its warm-up messages and the test."""
+    pause: ClassVar[float] = 2.0  # sockperf sleeps between its warm-up messages and the test
     lead: ClassVar[float] = 0.45
     """sockperf leaves the first 0.4 s of the test out of its log, and the last 0.05 s."""
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "ALRM"
 
-    slice: Annotated[float, Span(0.04, 10)] = 0.1
-    """Seconds of each."""
-    size: Annotated[int, Span(14, 65_472)] = 14
-    """Bytes of a message."""
+    slice: Annotated[float, Span(0.04, 10)] = 0.1  # seconds of each
+    size: Annotated[int, Span(14, 65_472)] = 14  # bytes of a message
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
         """Return the server's command; it runs until it is ended."""
@@ -233,8 +229,7 @@ class LoadedRoundTrip(_PingPong):
     metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")
     counted: ClassVar[Counted] = "bytes"
 
-    slice: Annotated[float, Span(0.04, 10)] = 0.2
-    """Seconds of each."""
+    slice: Annotated[float, Span(0.04, 10)] = 0.2  # seconds of each
 
     @property
     def load(self) -> TcpThroughput:

@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 from netbench.errors import ProbeError
 from netbench.probes.base import Window
 
-_GAP: Final = 0.4
-"""Share of the shortest hold from which a time without messages counts as one."""
+_GAP: Final = 0.4  # share of the shortest hold from which a time without messages counts as one
 _MICRO: Final = 1e-6
 _LONGEST: Final = 1e6
 """Seconds: a log's clock begins when sockperf starts, so larger times are none."""
 _TRIED: Final = 3, 100
 """Slices, and times without messages, that are tried for each other: the log begins late on a busy
 machine."""
-Column = NDArray[np.float64]
-"""One value for each round trip."""
+Column = NDArray[np.float64]  # one value for each round trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,8 @@ class Round:
 
     times: Column
     """Round-trip times, seconds, of the messages that left and were answered within it."""
-    seconds: float
-    """From the first one's leaving to the last one's answer; 0 without a message."""
-    replies: int
-    """Answers in the whole time that the client was let go on for."""
+    seconds: float  # from the first one's leaving to the last one's answer; 0 without a message
+    replies: int  # answers in the whole time that the client was let go on for
 
 
 _Log = tuple[Column, Column, Column]

@@ -9,7 +9,7 @@ from netbench.record import Completed
 
 NOT_FOUND: Final = (126, 127)
 """Exit codes by which a shell or an engine says that it could not run a tool."""
-_MUSL: Final = {
+_MUSL: Final = {  # musl's wording where it differs: tools in images that are not glibc's
     "Network unreachable": "ENETUNREACH",
     "Host is unreachable": "EHOSTUNREACH",
     "Operation timed out": "ETIMEDOUT",
@@ -17,7 +17,6 @@ _MUSL: Final = {
     "Address not available": "EADDRNOTAVAIL",
     "Address in use": "EADDRINUSE",
 }
-"""musl's wording where it differs: tools in images that are not glibc's."""
 _WORDS: Final = {os.strerror(code): name for code, name in errno.errorcode.items()} | _MUSL
 _NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
 

@@ -22,8 +22,7 @@ from netbench.sentinel import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology.pairs import LiveBlock, LivePair
 
-HOST: Final = "host"
-"""The driver whose traffic within the machine is the loopback stream."""
+HOST: Final = "host"  # the driver whose traffic within the machine is the loopback stream
 STREAM: Final = TcpThroughput.name  # the kind of probe that is a stream
 CACHED: Final = 128 * 1024
 """Bytes of the copy that stays in the caches: what the tools write at a time."""

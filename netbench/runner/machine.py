@@ -40,8 +40,7 @@ from netbench.system.files import Files, FrozenFiles, needed, text
 _T = TypeVar("_T")
 Facts = tuple[tuple[str, FactValue], ...]
 
-SHORTEST: Final = 20 * TICK
-"""Seconds: a shorter window has too few ticks for a cost."""
+SHORTEST: Final = 20 * TICK  # seconds: a shorter window has too few ticks for a cost
 _KINDS: Final = ("user", "nice", "system", "irq", "softirq")
 _NO_TICK: Final = Absent("no tick of /proc/stat passed")
 _NO_SHARE: Final = Absent("its share in the kernel is unknown")

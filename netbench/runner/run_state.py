@@ -91,17 +91,13 @@ class RunState:
     """Numbers, pace and settled cells, up to the block that runs."""
 
     run_plan: Plan
-    judge: Judge | None = None
-    """Says which cells leave; None keeps all of them to the last block."""
-    spent: float = 0.0
-    """Seconds that the run has taken before it was resumed."""
-    reopened: Container[int] = ()
-    """Blocks before which settled cells came back into the run."""
+    judge: Judge | None = None  # says which cells leave; None keeps all of them to the last block
+    spent: float = 0.0  # seconds that the run has taken before it was resumed
+    reopened: Container[int] = ()  # blocks before which settled cells came back into the run
     eta: BlockEta = field(default_factory=BlockEta)
     block: int = 0  # the last block that is whole
     number: int = 0  # of the last record
-    done: int = 0
-    """Records of the blocks that were there when the run was resumed."""
+    done: int = 0  # records of the blocks that were there when the run was resumed
     settled: tuple[Settled, ...] = ()
     """Every cell that has settled, those included that came back into the run since."""
     again: dict[int, frozenset[Cell]] = field(default_factory=dict)
@@ -272,10 +268,8 @@ class BlockJudged:
 
     block: int
     ruling: Ruling
-    trials: int
-    """Sessions and trials that are still to come, by the forecast."""
-    seconds: float
-    """That they take at the pace so far, within the limit."""
+    trials: int  # sessions and trials that are still to come, by the forecast
+    seconds: float  # that they take at the pace so far, within the limit
 
 
 @dataclass(frozen=True, slots=True)

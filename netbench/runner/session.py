@@ -19,8 +19,7 @@ from netbench.spec import Role
 from netbench.watch import Bytes, LinkBytes, passive_opens
 from netbench.watch.ports import PublishedWatch
 
-SETTLE: Final = 0.02
-"""Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
+SETTLE: Final = 0.02  # seconds at the start of a slice that do not count: caches, windows, wake-ups
 _DRAIN: Final = 0.003  # seconds after the hold of a stream in which what had been sent arrives
 _PATIENCE: Final = 1.0  # seconds that a receiver may take to read what was sent before a slice
 _LATENCIES: Final = 20

@@ -29,8 +29,7 @@ class Made:
     client: Endpoint
     server: Endpoint
     network: Network | None
-    lan: Lan | None
-    """The wire of the emulated LAN that this pair uses."""
+    lan: Lan | None  # the wire of the emulated LAN that this pair uses
 
     def pair_of(self, engine: Engine, host: Endpoint) -> Pair:
         """Return everything that is to be read."""
@@ -208,8 +207,7 @@ class LiveBlock:
     cpus: tuple[int, ...] = ()  # to which the endpoints are confined, empty for all
     paths: tuple[Path, ...] = (Path.EAST_WEST,)
     """That the pairs are for; with more than east-west there is an emulated LAN."""
-    ports: int = 1
-    """How many to publish, where a path leads through published ones."""
+    ports: int = 1  # how many to publish, where a path leads through published ones
     protocols: tuple[Protocol, ...] = ("tcp",)  # for which each of them is published
     keep: bool = False  # whether everything is left up at the end, for `remove`
     pairs: dict[Arm, LivePair | NotUp] = field(default_factory=dict, init=False)

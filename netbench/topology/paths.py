@@ -29,8 +29,7 @@ class Call:
     client: Endpoint
     bind: str  # address the server listens on
     target: str  # address the client connects to
-    published: tuple[Published, ...] | None
-    """Ports that lead to the server, None if any port does."""
+    published: tuple[Published, ...] | None  # ports that lead to the server, None if any port does
 
 
 def ports_for(

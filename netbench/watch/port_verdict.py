@@ -31,8 +31,7 @@ class Tracked:
     target: SocketAddress  # what it was opened to
     answers: SocketAddress
     """Where the answers come from; another than `target` where that was translated."""
-    answered: SocketAddress
-    """Where they go to; another than `source` where that was translated."""
+    answered: SocketAddress  # where they go to; another than `source` where that was translated
 
 
 def parse_conntrack(text: str) -> tuple[Tracked, ...]:
@@ -95,8 +94,7 @@ def _from_netlink(entry: Any) -> Tracked:
 
 ServedBy = Literal["nat", "proxy", "straight"]
 FEW: Final = 4  # connections that are looked up, and quoted
-WORKED: Final = 5 * TICK
-"""Seconds of CPU time that a proxy uses only where bytes go through it."""
+WORKED: Final = 5 * TICK  # seconds of CPU time that a proxy uses only where bytes go through it
 
 
 @dataclass(slots=True)

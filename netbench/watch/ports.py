@@ -41,8 +41,7 @@ class Proxy:
 
     pid: int
     to: str  # address that it leads to
-    ticks: int
-    """CPU time it had used when it was found, in clock ticks."""
+    ticks: int  # CPU time it had used when it was found, in clock ticks
     files: Files  # in which it is seen
 
     def used(self) -> float | None:

@@ -16,8 +16,7 @@ from netbench.record import Completed, FactValue, Measurement
 from netbench.spec import Role
 from netbench.units import BITS_PER_SECOND, COUNT, quantity
 
-STREAMS: Final = 128
-"""What iperf3 takes at most."""
+STREAMS: Final = 128  # what iperf3 takes at most
 ONE_WAY: Final = "`reverse` and `bidirectional` exclude each other: keep one"
 GRACE: Final = 5.0
 """Seconds allowed for connecting and for exchanging results, after which a test has failed: a path
@@ -29,19 +28,17 @@ _STRAY: Final = 0.5
 """Relative stray of the measured window from the time asked for; rates use the window itself.
 
 A receiver drains what is still queued: on a loaded machine 2.7 s were seen for 2 s asked for."""
-_KEPT: Final = 0.05
-"""Relative stray of a stream from the rate that it was to keep."""
+_KEPT: Final = 0.05  # relative stray of a stream from the rate that it was to keep
 _LARGEST: Final = 2**63
 """Larger counts are a wrapped -1: `retransmits` of 1.8446744073709552e19 means unknown."""
 _UNKNOWN_OPTION: Final = re.compile(r"unrecognized option '(--[a-z-]+)'")
 _SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}
 """The first version that knows an option, by iperf3's release notes."""
 _VERSION: Final = re.compile(r"iperf (\d{1,4})\.(\d{1,4})")
-_STOPPED: Final = {
+_STOPPED: Final = {  # what each end says, as an error, where the client took SIGTERM
     Role.CLIENT: "interrupt - the client has terminated",
     Role.SERVER: "the client has terminated",
 }
-"""What each end says, as an error, where the client took SIGTERM."""
 _START: Final = {Role.CLIENT: "connecting_to", Role.SERVER: "accepted_connection"}
 """Key that each end's output has."""
 

@@ -22,30 +22,23 @@ from netbench.units import BITS_PER_SECOND, bit_rate
 
 GOALS: Final = {"ndr": 0.0, "pdr01": 0.001, "pdr05": 0.005}
 """Loss ratio of each metric's goal, the strictest first."""
-_MOST: Final = 30
-"""Trials in all."""
-_USUAL: Final = 12
-"""Trials that a search takes, for forecasts."""
-_SETTLING: Final = 0.2
-"""Seconds that each takes beside its own."""
+_MOST: Final = 30  # trials in all
+_USUAL: Final = 12  # trials that a search takes, for forecasts
+_SETTLING: Final = 0.2  # seconds that each takes beside its own
 _EXPLORED: Final = 2**26
 """Bytes of the first trial at most: how long it lasts is the sender's to say."""
-_EXCEED: Final = 0.5
-"""Share of a load's trials that may miss a goal: the majority decides."""
-_REACHED: Final = 0.98
-"""Share of a load that a sender must have sent."""
+_EXCEED: Final = 0.5  # share of a load's trials that may miss a goal: the majority decides
+_REACHED: Final = 0.98  # share of a load that a sender must have sent
 
 
 @dataclass(frozen=True, slots=True)
 class LoadTrial:
     """One short trial at a load; rates in bit/s of payload."""
 
-    load: int
-    """Asked for."""
+    load: int  # asked for
     sent: float
     received: float
-    loss: float
-    """Datagrams lost over datagrams counted, 0 to 1."""
+    loss: float  # datagrams lost over datagrams counted, 0 to 1
 
     def __str__(self) -> str:
         """Return load, sent, received and loss: reports read that text again."""
@@ -65,14 +58,10 @@ class LoadTrial:
 class Limits:
     """What a search may try."""
 
-    lowest: int
-    """bit/s."""
-    cap: int
-    """bit/s; the first trial is here, and only shows where to look."""
-    width: float
-    """Relative width of the bounds at which a goal is reached."""
-    trials: int
-    """Of one load, where the first of them disagree; `most` in all."""
+    lowest: int  # bit/s
+    cap: int  # bit/s; the first trial is here, and only shows where to look
+    width: float  # relative width of the bounds at which a goal is reached
+    trials: int  # of one load, where the first of them disagree; `most` in all
     most: int
 
 
@@ -174,18 +163,15 @@ class UdpSearch(AnyProbe):
     protocols: ClassVar[tuple[Protocol, ...]] = UdpRate.protocols
     metrics: ClassVar[tuple[str, ...]] = tuple(GOALS)
 
-    lowest: str = "10M"
-    """Bit/s of payload beneath which nothing is tried."""
-    cap: str = "10G"
-    """Bit/s of payload above which nothing is tried."""
+    lowest: str = "10M"  # bit/s of payload beneath which nothing is tried
+    cap: str = "10G"  # bit/s of payload above which nothing is tried
     width: Annotated[float, Span(0.01, 1)] = 0.1
     """Relative distance of the bounds at which a goal is reached."""
     seconds: Annotated[float, Span(0.1, 60)] = 0.2
     """Length of one trial; iperf3 ends it at a whole tenth of a second."""
     trials: Annotated[int, Span(1, 9)] = 3
     """Trials of one load at most; the majority of them decides."""
-    length: Annotated[int, LENGTHS] = 1400
-    """Payload bytes of a datagram."""
+    length: Annotated[int, LENGTHS] = 1400  # payload bytes of a datagram
 
     def conflicts(self) -> Iterable[str]:
         """Yield that nothing lies between the rates."""

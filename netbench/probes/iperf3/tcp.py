@@ -34,14 +34,10 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
     counted: ClassVar[Counted] = "bytes"
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "TERM"
 
-    slice: Annotated[float, Span(0.05, 60)] = 0.2
-    """Seconds of each."""
-    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1
-    """Parallel connections."""
-    reverse: bool = False
-    """The server sends."""
-    bidirectional: bool = False
-    """Both send at once; the throughput is the sum of both directions."""
+    slice: Annotated[float, Span(0.05, 60)] = 0.2  # seconds of each
+    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1  # parallel connections
+    reverse: bool = False  # the server sends
+    bidirectional: bool = False  # both send at once; the throughput is the sum of both directions
 
     def conflicts(self) -> Iterable[str]:
         """Yield that only one of two options may be given."""

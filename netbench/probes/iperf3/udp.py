@@ -20,10 +20,8 @@ _EXCESS: Final = 0.01
 can leave after its count is read."""
 LENGTHS: Final = Span(16, 65_507)
 """Bytes of a datagram that iperf3 takes; the most that IPv4 does, RFC 768 and RFC 791."""
-_RECEIVER_SINCE: Final = (3, 11)
-"""Older versions print the sender's bytes alone."""
-_HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
-"""Bytes of IP and UDP."""
+_RECEIVER_SINCE: Final = (3, 11)  # older versions print the sender's bytes alone
+_HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}  # bytes of IP and UDP
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +36,10 @@ class UdpRate(iperf3.Iperf3, Probe):
     seconds: Annotated[int, Span(1, 86_400)] = 1
     """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
     ends count the same datagrams."""
-    rate: str = "1G"
-    """Bit/s of payload that the client sends."""
+    rate: str = "1G"  # bit/s of payload that the client sends
     length: Annotated[int, LENGTHS] = 1400
     """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
-    dont_fragment: bool = False
-    """Forbid fragments (IPv4)."""
+    dont_fragment: bool = False  # forbid fragments (IPv4)
     volume: Annotated[int | None, Span(1, 2**50)] = None
     """Bytes to send in place of `seconds`: for trials shorter than a second."""
 
