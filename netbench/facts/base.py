@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar, Final, Literal, TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.link_events import Listener
+from netbench.facts.link_events import StopListening
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
 from netbench.record import Address, EndpointFacts, Ipam, Link, Namespaces, PairFacts, Route
@@ -150,7 +150,7 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
+    def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Begin to listen to what happens to a pair's links between two readings."""
 
     @abstractmethod

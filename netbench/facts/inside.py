@@ -16,7 +16,7 @@ from msgspec import json
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
-from netbench.facts.link_events import Listener, MonitorListener
+from netbench.facts.link_events import StopListening, monitor
 from netbench.facts.procfs import (
     in_order,
     links_and_addresses,
@@ -106,10 +106,10 @@ class InsideReader(Reader):
             read_once=(f"{_ONCE}, {min(self._first[one.pid] for one in subjects)}",),
         )
 
-    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
+    def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Have the host's link events printed where the helper is."""
         del seen
-        return MonitorListener(pair.host.follow)
+        return monitor(pair.host.follow)
 
     def namespaces(self, subject: NamespaceSet) -> Namespaces:
         """Return the inodes of a subject's namespaces."""

@@ -14,7 +14,7 @@ from netbench.engines.base import Engine
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError
 from netbench.facts.base import Reader
 from netbench.facts.cpu_time import TICK, frequency
-from netbench.facts.link_events import Heard, Listener
+from netbench.facts.link_events import Heard, StopListening
 from netbench.facts.procfs import SocketAddress
 from netbench.plan import Step
 from netbench.record import (
@@ -107,7 +107,7 @@ class Recording:
     slices: tuple[Slice, ...] = ()
     frequency: FactValue = field(default_factory=lambda: Absent("the tools never ran"))
     watches: tuple[Watch, ...] = ()
-    listener: Listener | None = None
+    stop_listening: StopListening | None = None
     heard: Heard | None = None
 
     def begin(self, window: SentinelWindow) -> None:
@@ -122,8 +122,9 @@ class Recording:
             FactError: something is unreadable.
         """
         live = prepared.live
-        first = self.listener is None
-        self.listener = self.listener or self.recorder.reader.listen(live.pair, live.facts)
+        first = self.stop_listening is None
+        if first:
+            self.stop_listening = self.recorder.reader.listen(live.pair, live.facts)
         failed: tuple[PromiseCheck, ...] = ()
         for _ in range(_LOOKS):
             facts = self.recorder.reader.again(live.pair, live.facts)
@@ -131,15 +132,18 @@ class Recording:
             self.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
             failed = tuple(check for check in self.promises if not check.held)
             if not failed:
-                self.heard = None if first else self.listener.stop()
+                self.heard = None if first else self._stop()
                 return facts
         raise TrialFailed(broken(failed))
 
     def end_listening(self) -> None:
-        """Let go of what listens to link events, whatever stopped the session or trial."""
+        """Stop listening to link events, whatever stopped the session or trial."""
         with suppress(*ENGINE_FAILURES):
-            if self.listener is not None:
-                self.listener.stop()
+            self._stop()
+
+    def _stop(self) -> Heard | None:
+        stop, self.stop_listening = self.stop_listening, None
+        return stop() if stop is not None else None
 
     def watch(self, prepared: Prepared) -> None:
         """Begin to watch how a published port is served, and what many connections leave behind."""
