@@ -72,11 +72,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def bit_rate(text: str) -> float:
-    """Return bit/s of a rate as iperf3 writes it: `250M` is 250,000,000, `1.5G` 1,500,000,000.
-
-    Raises:
-        ValueError: it is none above 0.
-    """
+    """Return bit/s of iperf3's `250M` or `1.5G`; raises `ValueError` unless it is above 0."""
     found = _RATE.fullmatch(text)
     value = float(found[1]) * _THOUSANDS[found[2].upper()] if found else 0.0
     if not value:
@@ -110,11 +106,7 @@ def share(value: float, decimals: int = 1) -> str:
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """Return the numbers of the kernel's list format: `0-2,8` is (0, 1, 2, 8).
-
-    Raises:
-        ValueError: it is not one.
-    """
+    """Return the numbers of the kernel's list `0-2,8`: (0, 1, 2, 8); raises `ValueError`."""
     numbers: set[int] = set()
     for part in text.split(","):
         found = _CPUS.fullmatch(part.strip())

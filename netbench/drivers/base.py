@@ -138,11 +138,7 @@ class Driver:
 
 
 def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
-    """Return the end of an endpoint's veth that lies in `place`, or None if it is not there.
-
-    The ends name each other by index, and the far one by the id of the near one's namespace too:
-    indices alone repeat from namespace to namespace.
-    """
+    """Return the end of an endpoint's veth in `place`, by both indices and the namespace id."""
     other = place.by_index(link.peer)
     if other is None or other.kind != "veth" or other.peer != link.index:
         return None

@@ -21,10 +21,7 @@ _NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
 
 
 def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
-    """Return a driver with its options, named after them.
-
-    Raises ConfigurationError with every option that is unknown, or has no such value.
-    """
+    """Return a driver with its options and their names; raises ConfigurationError with all."""
     problems = [p for key, value in given.items() if (p := _problem(driver, key, value))]
     if given.get("family") == "6" and not problems and int(given.get("mtu", "1500")) < _LEAST_IPV6:
         problems.append(f"IPv6 needs an MTU of at least {_LEAST_IPV6}")

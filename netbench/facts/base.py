@@ -52,8 +52,7 @@ class NamespaceSet:
     here: bool = False
     """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
     follow: Callable[[tuple[str, ...]], Callable[[], str]] = _nothing_follows
-    """Start a read-only command inside; what it returns ends it and returns its output. Both raise
-    `FactError` and `EngineLost`."""
+    """Start a read-only command; what it returns ends it for its output. Errors as `run`."""
 
     @property
     def where(self) -> Where:
@@ -70,13 +69,9 @@ class NamespaceSet:
         return f"/proc/{self.pid}/net/{name}"
 
     def net_files(self, *names: str, taken: Files | None = None) -> dict[str, str]:
-        """Return the texts of files of /proc/net in this network namespace, by name.
+        """Return texts of /proc/net by name, but for those that are not there; `taken` holds files.
 
-        What is not there is left out, as `tcp6` where IPv6 is off. `taken` are files that have
-        been read by now, these among them.
-
-        Raises:
-            FactError: none of them is readable, from inside either.
+        Raises `FactError` if none of them is readable, from inside either.
         """
         there = (taken or self.files).read(*map(self.near, names))
         found = {
@@ -143,11 +138,7 @@ class Reader(ABC):
 
     @abstractmethod
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
-        """Return the facts as they are now, reading no more than may have changed.
-
-        Raises:
-            FactError: something is unreadable, or the namespaces are not those seen before.
-        """
+        """Return the facts of now; raises `FactError`, also if the namespaces are others."""
 
     @abstractmethod
     def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
@@ -159,21 +150,14 @@ class Reader(ABC):
 
     @abstractmethod
     def netns(self, subject: NamespaceSet, others: Sequence[Where]) -> NetnsFacts:
-        """Return what its network namespace holds, with the ids of `others`.
-
-        Raises:
-            FactError: it is gone, may not be entered, or cannot be read.
-        """
+        """Return what its network namespace holds, with the ids of `others`; raises `FactError`."""
 
     @abstractmethod
     def offloads(self, subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
         """Return the offloads of a link that are on, None if they cannot be read."""
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
-        """Return everything of each pair; an error where something that a proof needs is unread.
-
-        All links are listed; offloads are read for those that matter to a pair.
-        """
+        """Return the facts of each pair; an error where something that a proof needs is unread."""
         subjects = {(one.role, one.where): one for pair in pairs for one in pair.subjects}
 
         def namespaces(subject: NamespaceSet) -> Namespaces:
@@ -265,10 +249,7 @@ def _end(pair: Pair, subject: NamespaceSet, seen: _Seen) -> EndpointFacts:
 def _offload_names(
     inode: int | None, read: Mapping[int | None, NetnsFacts | FactError]
 ) -> tuple[str, ...]:
-    """Return the links of one network namespace whose offloads matter to a pair.
-
-    Beside an endpoint's own these are far ends and parents of links in the other namespaces.
-    """
+    """Return names of an endpoint's own links, and of far ends and parents of links elsewhere."""
     found = read[inode]
     others = [one for key, one in read.items() if key != inode and isinstance(one, NetnsFacts)]
     far = [link for one in others for link in one.links if link.peer_nsid is not None]

@@ -129,10 +129,7 @@ def process_time(pid: int, files: Files = LOCAL) -> float | None:
 
 
 def frequency(cpus: Iterable[int | None], read: ReadText = read_local) -> FactValue:
-    """Return the clock of the slowest of these CPUs in Hz, or why it is not known.
-
-    It means something only while they work.
-    """
+    """Return the clock in Hz of the slowest of these CPUs, which must be at work, or why not."""
     clocks = []
     for cpu in dict.fromkeys(cpus):
         if cpu is None:

@@ -199,10 +199,7 @@ def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
 
 
 def firewall_facts() -> dict[str, FactValue]:
-    """Return rule count and hash of the calling thread's network namespace.
-
-    iptables of today keeps its rules there too; rules of the older x_tables are not seen.
-    """
+    """Return rule count and hash of the calling thread's namespace; not of old x_tables."""
     try:
         count, digest = ruleset(_listed())
     except FactError as exc:
@@ -233,11 +230,7 @@ def _listed() -> str:
 
 
 def ruleset(text: str) -> tuple[int, str]:
-    """Return the number of rules in what `nft -j list ruleset` prints, and their hash.
-
-    Raises:
-        FactError: it is not that command's output.
-    """
+    """Return the number of rules of `nft -j list ruleset`, and a hash; raises `FactError`."""
     try:
         items = json.loads(text)["nftables"]
         rules = [item["rule"] for item in items if "rule" in item]

@@ -78,10 +78,7 @@ class InsideReader(Reader):
         return found
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
-        """Return the facts with links, addresses, counters and routes of now.
-
-        A process keeps its namespaces, so where pid and start time are unchanged, so are they.
-        """
+        """Return the facts with links, addresses, counters and routes of now; the rest stays."""
         subjects = [one for one in pair.subjects if one.role is not Role.SANDBOX]
         names = [one.near(name) for one in subjects for name in _ROUTES]
         taken = FrozenFiles(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))

@@ -160,10 +160,7 @@ def _nsid(route: Any, where: int | str) -> int | None:
 
 
 def _routes(route: Any, names: dict[int, str]) -> Iterator[Route]:
-    """Return a route, once for each next hop of IPv6's, as /proc lists them.
-
-    Of IPv4's next hops /proc/net/route knows the first alone.
-    """
+    """Return a route, once for each next hop of IPv6's and with IPv4's first, as /proc does."""
     family = route["family"]
     hops = route.get_attr("RTA_MULTIPATH")
     ways = (

@@ -52,10 +52,7 @@ def _problem(name: str, value: object, kind: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AnyProbe(ABC):
-    """One tool with its settings.
-
-    A parameter is `bool`, `str` for a rate in bit/s, or a number annotated with its `Span`.
-    """
+    """A tool's settings: each `bool`, `str` for a rate in bit/s, or a number with its `Span`."""
 
     name: ClassVar[str]  # its kind, `tcp-throughput`: the key in `PROBES`
     summary: ClassVar[str]
@@ -86,9 +83,7 @@ class ToolProbe(AnyProbe):
 
     __slots__ = ()
     server_ends: ClassVar[bool] = False  # whether the server ends by itself after one client
-    second_port: ClassVar[bool] = False
-    """Whether the client also connects to a port that the server chooses: a published port cannot
-    offer that, its number is another one outside."""
+    second_port: ClassVar[bool] = False  # whether it needs another port, as no published one has
 
     @abstractmethod
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
@@ -122,10 +117,7 @@ class Probe(ToolProbe):
 
     @abstractmethod
     def parse(self, client: Completed, server: Completed | None) -> Sample:
-        """Return the trial's numbers; `server` is None if it never ended by itself.
-
-        Raises ProbeError, with the tool's own words, for any text that is no successful trial's.
-        """
+        """Return the trial's numbers; `server` is None if it was killed. Raises ProbeError."""
 
 
 Counted = Literal["bytes", "connections", "nothing"]
@@ -177,9 +169,7 @@ class Sliced(ToolProbe):
     counted: ClassVar[Counted] = "nothing"
     pause: ClassVar[float] = 0.0
     """Seconds the client idles between connecting and measuring, by its own design."""
-    lead: ClassVar[float] = 0.0
-    """Seconds from its first work to the first moment that its log tells of, and as many from the
-    last one to its end."""
+    lead: ClassVar[float] = 0.0  # seconds at the start, and at the end, that its log leaves out
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
     """The signal that ends the client, so that it prints what it has."""
 
@@ -211,10 +201,7 @@ class Sliced(ToolProbe):
     def read_session(
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
-        """Return the session's numbers, from what its tools printed and what was counted.
-
-        Raises ProbeError for output of no session, or with fewer than half of the slices whole.
-        """
+        """Return the session's numbers; raises ProbeError, also if half of the slices give none."""
 
     def values_of(self, slices: Sequence[Slice]) -> tuple[float, ...]:
         """Return the values of the slices, or raise ProbeError if half of the rounds have none."""

@@ -102,10 +102,7 @@ class ControlPlane(AnyProbe):
         return lacks if done.exit_code in NOT_FOUND else None
 
     def answered(self, done: Completed) -> float:
-        """Return when the first byte was answered, seconds since 1970 by the caller's clock.
-
-        Raises ProbeError, in socat's own words, where it was not.
-        """
+        """Return when a byte came back, Unix seconds; raises ProbeError in socat's words."""
         found = _TIMED.search(done.stderr)
         if done.timed_out or done.exit_code != 0 or found is None:
             said = _ERROR.findall(done.stderr)
@@ -116,11 +113,7 @@ class ControlPlane(AnyProbe):
         return moment.timestamp()
 
     def conclude(self, lived: Lived) -> Sample:
-        """Return the medians over the trial's endpoints; the series has every one of them.
-
-        `create_time` only where a network was made; `remove_time` is an endpoint's removal and,
-        where there is one, the network's.
-        """
+        """Return medians over the endpoints and the series; removal includes the network's."""
         starts = [birth.answered - birth.asked for birth in lived.births]
         removal = median(lived.removals)
         found = (median(starts), lived.created, removal + (lived.removed or 0.0))

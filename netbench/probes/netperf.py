@@ -37,11 +37,7 @@ class TcpConnect(Sliced):
     size: Annotated[int, Span(1, 65_536)] = 1  # bytes of the request, and of the response
 
     def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the server's command: in the foreground, without a child for each test.
-
-        Neither end's command may hold two values with a comma between them: netperf cuts its own
-        arguments there, and the process would show another command than the one it was given.
-        """
+        """Return the server's command; no value of it may hold a comma, at which netperf cuts."""
         return ("netserver", "-D", "-f", _family(address), "-L", address, "-p", str(port))
 
     def session_argv(
@@ -51,11 +47,7 @@ class TcpConnect(Sliced):
         congestion_control: str | None,  # noqa: ARG002 - see below
         seconds: float,
     ) -> tuple[str, ...]:
-        """Return the client's command, with the system's own congestion control.
-
-        netperf has an option for another one, takes any name for it in silence, and does not tell
-        which one its short connections had.
-        """
+        """Return the client's command: netperf does not report which congestion control it used."""
         where = ("netperf", _family(address), "-H", address, "-p", str(port))
         return (*where, "-t", "TCP_CRR", "-l", str(math.ceil(seconds)), "--", "-r", str(self.size))
 

@@ -30,12 +30,8 @@ from netbench.record.histogram import histogram_of
 from netbench.spec import Protocol
 from netbench.units import PER_SECOND, SECONDS
 
-_LOG: Final = ("--full-log", "/dev/stderr")
-"""Where every round trip is logged, at the end of the run. Nothing else is written there; roots are
-read-only, and standard output holds the statistics, which would be mixed up with it."""
-_SILENT: Final = 0.5
-"""Share of a slice that may be spent without a message: in waiting for a lost datagram, or, on a
-machine that is much too busy, for a CPU."""
+_LOG: Final = ("--full-log", "/dev/stderr")  # roots are read-only, and stdout holds the statistics
+_SILENT: Final = 0.5  # share of a slice without a message: one is lost, or the machine is busy
 _QUANTILES: Final = (0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 _METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}
 """Percentiles of all round trips of a session."""
@@ -91,10 +87,7 @@ class _PingPong(Sliced):
         congestion_control: str | None,  # noqa: ARG002 - sockperf cannot choose one
         seconds: float,
     ) -> tuple[str, ...]:
-        """Return the client's command; sockperf always uses the system's congestion control.
-
-        It keeps 14 MB for each second that it may take at most.
-        """
+        """Return the client's command, with the system's congestion control; it keeps 14 MB/s."""
         where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
         return (*where, "--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size), *_LOG)
 
@@ -159,10 +152,9 @@ class _PingPong(Sliced):
 
 
 def midmean(values: Sequence[float]) -> float:
-    """Return the geometric mean of the middle half of some values, all of them above 0.
+    """Return the geometric mean of the middle half of values > 0: the interquartile mean of logs.
 
-    The interquartile mean of their logarithms. A slice in which the machine was busy with something
-    else does not move it, and it varies less than the median, which leaves out more of the rest.
+    A slice in which the machine was busy does not move it, and it varies less than the median.
     """
     cut = len(values) // 4
     return geometric_mean(sorted(values)[cut : len(values) - cut])
@@ -218,15 +210,11 @@ class UdpRoundTrip(_PingPong):
 
 @dataclass(frozen=True, slots=True)
 class LoadedRoundTrip(_PingPong):
-    """Round trips over one TCP connection while another fills the path, on the same CPUs.
-
-    Both are let go on and held together, so that they are one session. What the load adds is a
-    metric of its own; CPU time is that of both and so left out.
-    """
+    """Round trips over one TCP connection while another fills the path, as one session."""
 
     name: ClassVar[str] = "tcp-rr-loaded"
     summary: ClassVar[str] = "TCP round-trip time beside one full stream (sockperf and iperf3)"
-    metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")
+    metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")  # CPU time is that of both
     counted: ClassVar[Counted] = "bytes"
 
     slice: Annotated[float, Span(0.04, 10)] = 0.2  # seconds of each

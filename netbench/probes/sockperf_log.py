@@ -19,9 +19,7 @@ _GAP: Final = 0.4  # share of the shortest hold from which a time without messag
 _MICRO: Final = 1e-6
 _LONGEST: Final = 1e6
 """Seconds: a log's clock begins when sockperf starts, so larger times are none."""
-_TRIED: Final = 3, 100
-"""Slices, and times without messages, that are tried for each other: the log begins late on a busy
-machine."""
+_TRIED: Final = 3, 100  # slices and gaps that are tried for each other: a log may begin late
 Column = NDArray[np.float64]  # one value for each round trip
 
 
@@ -92,10 +90,7 @@ def _within(offset: float, sent: Column, windows: Sequence[Window], margin: floa
 
 
 def _round(log: _Log, window: Window, offset: float, margin: float) -> Round:
-    """Return what lies between the edges of a slice.
-
-    What had not been answered when the client was held is answered after the hold: it is left out.
-    """
+    """Return what lies between the edges of a slice and was answered before the hold."""
     sent, answered, taken = log
     edge = window.end + offset + margin
     edges = np.array((window.released - margin, window.start, window.end)) + offset

@@ -22,11 +22,7 @@ _NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
 
 
 def strerror_name(text: str) -> str | None:
-    """Return the errno named in a tool's output, `ENETUNREACH`; None if it names none.
-
-    A printed number (`errno=101`) counts before words; of several words the last one counts,
-    because tools print their own sentence first and the system's after it.
-    """
+    """Return the errno that a tool names: its number, else its last words; None for none."""
     number = _NUMBER.search(text)
     if number:
         return errno.errorcode.get(int(number.group(1)))

@@ -48,14 +48,10 @@ class BlockRunner:
         return self.setup.plan
 
     def run(self, block: BlockPlan, live: LiveBlock) -> Iterator[Event]:
-        """Run the block probe by probe.
+        """Run the block probe by probe; raises `EngineLost` after the records that saw it.
 
-        The clients of some tools pause before they work. They are started before an earlier probe
-        is measured, so that their pause passes meanwhile: those of the next probe, and of further
-        ones as long as they are few, for some keep much memory.
-
-        Raises:
-            EngineLost: after the records that saw it.
+        Clients that pause before they work are started before an earlier probe is measured: those
+        of the next probe, and of further ones as long as they are few, for some keep much memory.
         """
         groups, started = block.groups, _Sessions()
         try:

@@ -36,13 +36,10 @@ _CACHES: Final = "/sys/devices/system/cpu/cpu{}/cache/index3/size"
 
 
 def ceiling(engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel) -> dict[str, FactValue]:
-    """Return the run's `ceiling.*` facts, measured now, for every placement of the plan.
+    """Return the run's `ceiling.*` facts for every placement of the plan; raises `EngineLost`.
 
-    Copies take about a quarter of a second for each CPU. The loopback stream is the host arm's
-    where the plan has one; else it is measured here once, by one session.
-
-    Raises:
-        EngineLost: the engine does not answer.
+    Copies take a quarter of a second for each CPU. The loopback stream is the host arm's where the
+    plan has one; else it is measured here once, by one session.
     """
     copies = dict(_copies(plan, sentinel))
     return copies | {
@@ -81,10 +78,7 @@ def _slowest(rates: list[float | Absent]) -> float | Absent:
 
 
 def beyond_caches(cpu: int) -> int:
-    """Return a block that does not fit into a CPU's caches, in bytes; source and target are two.
-
-    The size of the last cache, within bounds: what a virtual machine says of it may be anything.
-    """
+    """Return a block beyond a CPU's caches, bytes, within bounds: a guest may misreport them."""
     found = re.fullmatch(r"(\d+)([KM])", (read_local(_CACHES.format(cpu)) or "").strip())
     least, most = _BEYOND
     size = int(found[1]) * {"K": 1024, "M": 1024**2}[found[2]] if found else most

@@ -41,11 +41,7 @@ _ELSEWHERE: Final = Skip(
 
 
 def run_lifecycle(recording: Recording, driver: Driver, probe: ControlPlane) -> Record:
-    """Run a trial and return its record, whatever comes of it.
-
-    Raises:
-        EngineLost: the engine does not answer.
-    """
+    """Run a trial and return its record, whatever comes of it; raises `EngineLost`."""
     engine, arm = recording.recorder.engine, recording.step.arm
     recording.begin(_WINDOW)
     window = MachineMeter(engine).windows()
@@ -81,11 +77,7 @@ class _Trial:
     calls: list[Completed] = field(default_factory=list)
 
     def run(self) -> Outcome:
-        """Make, judge and remove everything; return the numbers.
-
-        Raises:
-            TrialFailed: with what stopped it.
-        """
+        """Make, judge and remove everything; return the numbers, or raise `TrialFailed`."""
         spec = self.driver.recipe.network
         if spec is not None:
             with _making():
@@ -165,8 +157,8 @@ class _Trial:
     ) -> Endpoint:
         """Make one endpoint and have it call; `first` is the moment that its times count from.
 
-        The clock of the day is read here and in the endpoint, because it is the only one that a
-        tool writes into its log. That it was not set meanwhile shows on the monotonic one.
+        Times are of the clock of the day, the only one in a tool's log. That it was not set
+        meanwhile shows on the monotonic one.
         """
         drift = time.time() - time.monotonic()
         asked = time.time()

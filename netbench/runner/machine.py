@@ -237,10 +237,7 @@ class MachineMeter:
 
 @dataclass
 class Windows:
-    """Adds up what machine and tools did in one or many windows.
-
-    Ticks of 10 ms are coarse in a slice; over the rounds they add up.
-    """
+    """Adds up the CPU time of many windows: ticks of 10 ms are coarse in a single slice."""
 
     meter: MachineMeter
     ends: Ends | None

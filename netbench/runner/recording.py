@@ -117,9 +117,7 @@ class Recording:
     def read(self, prepared: Prepared) -> PairFacts:
         """Return the facts of now, and listen from the first reading to the second.
 
-        Raises:
-            TrialFailed: the driver's promises do not hold any more.
-            FactError: something is unreadable.
+        Raises `FactError`, and `TrialFailed` where the driver's promises do not hold any more.
         """
         live = prepared.live
         first = self.stop_listening is None
@@ -207,10 +205,7 @@ class Recording:
         return _otherwise_published(driver.recipe.published, dict(self.facts)) or sample
 
     def record(self, outcome: Outcome, seconds: float | None = None) -> Record:
-        """Return the record of what has ended now, or took so many seconds.
-
-        A sample with a number that cannot be, a throughput of 0 for one, is a failure.
-        """
+        """Return the record; a sample with an impossible number, as a rate of 0, is a failure."""
         step = self.step
         wrong = impossible(outcome) if isinstance(outcome, Sample) else ""
         if wrong:

@@ -21,10 +21,9 @@ def _place(cell: Cell) -> Place:
 
 
 def span(records: Iterable[Record]) -> float:
-    """Return the seconds that records in a row took, from the first one's start; 0 without any.
+    """Return the seconds from the first record's start to the last one's end; 0 without any.
 
-    The sessions of one place run side by side: each record has its share of the seconds, so that
-    the last place ends so many seconds after its first record's start as its shares add up to.
+    The sessions of a place run side by side and share its seconds, so the last place's add up.
     """
     places = [list(group) for _, group in groupby(records, lambda r: (r.block, _place(r.cell)))]
     if not places:
@@ -72,9 +71,8 @@ class BlockEta:
 class Judge(Protocol):
     """Sees every record once and rules after every block.
 
-    What it has called settled it does not name again: those cells are not run again, unless all
-    were settled and the run was extended. The baseline's own cells stay as long as another driver's
-    are there to be compared with them.
+    A settled cell is not named again. The baseline's own stay as long as another driver's are
+    compared with them.
     """
 
     def take(self, record: Record) -> None:
@@ -101,11 +99,8 @@ class RunState:
     settled: tuple[Settled, ...] = ()
     """Every cell that has settled, those included that came back into the run since."""
     again: dict[int, frozenset[Cell]] = field(default_factory=dict)
-    """Blocks before the last whole one that are measured anew, because records of them are missing,
-    with the cells that had left before each."""
-    owed: int = 0
-    """Up to this block the run had come before records of it got lost: no limit of time prevents
-    what it had measured."""
+    """Blocks that are measured anew, by number, with the cells that had left before each."""
+    owed: int = 0  # the last block before records got lost: no limit of time applies up to it
     _gone: frozenset[Cell] = frozenset()
     _attempts: dict[int, int] = field(default_factory=dict)
     _before: Counter[int] = field(default_factory=Counter)
@@ -141,10 +136,7 @@ class RunState:
             self.judge.take(record)
 
     def close(self, block: BlockPlan, seconds: float) -> Ruling | None:
-        """Take a block that is whole; return what it has settled, None without a judge.
-
-        A block that is measured anew settles nothing by itself; the next one does, by its values.
-        """
+        """Take a whole block; return what it settled, None without a judge or if measured anew."""
         self.eta.close(block.steps, seconds)
         if block.number in self.again:
             return None
@@ -166,12 +158,11 @@ class RunState:
         lost: bool,
         incomplete: Container[int] | None = None,
     ) -> int:
-        """Take what a resumed run has measured, by block; return how many records do not count.
+        """Take a resumed run's records, by block; return how many of them do not count.
 
-        Whole blocks count, up to the last one. If that was cut off, all of it is measured anew:
-        the pairs of a block are brought up together and measured side by side (METHOD §1), which
-        no session of today can make up for. So it is where the engine was `lost` in it, and with
-        blocks that are `incomplete` because records got lost; None where none did.
+        Whole blocks count. A last block that was cut off, or in which the engine was `lost`, is
+        measured anew, because its pairs are measured side by side (METHOD §1). So is one that is
+        `incomplete` because records got lost; None where none did.
         """
         aside = 0
         last: list[Record] = []
@@ -196,11 +187,7 @@ class RunState:
         return all((step.cell, step.arm.replica) in there for step in planned)
 
     def restore(self, info: RunInfo, incomplete: Iterable[int]) -> None:
-        """Keep to what a run had settled, though records that settled it got lost.
-
-        `incomplete` are its blocks of which records are missing. Those before the last whole block
-        are measured anew, with all that they held.
-        """
+        """Keep to what a run had settled; of `incomplete` blocks the earlier are measured anew."""
         self.settled = tuple(one for one in info.settled if one.block <= self.block)
         self._gone = gone_before(info, self.block + 1)
         before = sorted(block for block in incomplete if block < self.block)

@@ -22,9 +22,7 @@ from netbench.watch.ports import PublishedWatch
 SETTLE: Final = 0.02  # seconds at the start of a slice that do not count: caches, windows, wake-ups
 _DRAIN: Final = 0.003  # seconds after the hold of a stream in which what had been sent arrives
 _PATIENCE: Final = 1.0  # seconds that a receiver may take to read what was sent before a slice
-_LATENCIES: Final = 20
-"""A slice is at least so many times as long as a signal may take: where signals go through an
-engine, or over a network, slices are longer."""
+_LATENCIES: Final = 20  # a slice takes at least so many times as long as a signal on its way
 _ENDS: Final = 10.0  # seconds that a client may take to print what it has
 _Moved = tuple[int | None, int | None]  # what a link moved in a slice, client to server and back
 
@@ -56,11 +54,7 @@ class LiveSession:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Keep what goes wrong with this session as its outcome: the others go on.
-
-        Raises:
-            EngineLost: that concerns all sessions.
-        """
+        """Keep this session's error as its outcome: others go on. `EngineLost` concerns all."""
         try:
             yield
         except (TrialFailed, EngineError, FactError) as exc:
@@ -111,10 +105,7 @@ class LiveSession:
         self.recording.measuring += end - released
 
     def _come_to_rest(self) -> None:
-        """Wait until the receivers, and a port's proxy, have passed on what the last slice sent.
-
-        On a busy machine they may be late, and what they read then has crossed the links before.
-        """
+        """Wait until receivers and a port's proxy have passed on what the last slice sent."""
         clock = self.clock
         deadline, last = clock.now() + _PATIENCE, self._count()
         while last is not None and clock.now() < deadline:

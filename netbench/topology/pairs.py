@@ -100,10 +100,7 @@ def target_of(recipe: Recipe, server: Endpoint) -> str | None:
 
 
 def stems(prefix: str, arms: Iterable[Arm]) -> dict[Arm, str]:
-    """Return the start of the names of each arm's endpoints and network, no two alike.
-
-    Engines take letters, digits, `.`, `_` and `-`; a driver's name may hold a path.
-    """
+    """Return the unlike starts of each arm's names, in letters that every engine takes."""
     found: dict[Arm, str] = {}
     for arm in arms:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", arm.driver).strip("-")[:_LONGEST]
@@ -223,11 +220,7 @@ class LiveBlock:
         return self._creations.left
 
     def __enter__(self) -> Self:
-        """Make all pairs.
-
-        Raises:
-            EngineLost: the engine does not answer; a single pair's failure is a `NotUp` instead.
-        """
+        """Make all pairs; one that fails is a `NotUp`. Raises `EngineLost`."""
         try:
             with Pool(max_workers=_WORKERS) as pool:
                 made = list(pool.map(self._make, self.arms))

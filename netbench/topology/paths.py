@@ -50,11 +50,7 @@ def own_address(endpoint: Endpoint, family: Family) -> str | None:
 def call_of(
     driver: Driver, path: Path, client: Endpoint, server: Endpoint, lan: Lan | None
 ) -> Call:
-    """Return who connects to what.
-
-    Raises:
-        EngineError: the path is closed, or an address that it needs is not there.
-    """
+    """Return who connects to what; raises `EngineError` if closed, or an address is missing."""
     way, family = driver.ways[path], driver.recipe.family
     if not isinstance(way, PathClaim):
         raise EngineError(f"{driver.name} has no path {path}: {way.reason}")
@@ -139,10 +135,7 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
 
 
 def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...]:
-    """Return every namespace set for a record, without what a busy host adds by the dozen.
-
-    Links of the path and `lo` stay always; the rest stays where it is short.
-    """
+    """Return namespaces for a record; of long lists of links only the path's and `lo`."""
     used = {hop.link.name for hop in hops} | {"lo"}
 
     def short(end: EndpointFacts) -> EndpointFacts:

@@ -106,11 +106,7 @@ def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
 
 
 def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
-    """Yield the links that moved less in a slice than the tools received in it.
-
-    A client that is held leaves its receive buffer full: so much of what it reads in a slice may
-    have crossed the links before it.
-    """
+    """Yield links that moved less in a slice than received, but for a full receive buffer."""
     payload = one.received, one.returned - min(_BUFFERED, one.returned // 2)
     for at, hop in enumerate(hops):
         name = f"round {one.round}: {hop.namespace} {hop.link}"

@@ -31,20 +31,12 @@ class LinkBytes:
     """
 
     def __init__(self, pair: Pair, links: Iterable[tuple[Role, str]]) -> None:
-        """Take the links of a path, each by its namespace and name.
-
-        A namespace without a process in it is left out: that is an overlay network's own, which
-        belongs to one pair alone.
-        """
+        """Take links by namespace and name, but those of a sandbox, which belongs to one pair."""
         known = {one.role: one for one in pair.subjects if one.netns is None}
         self._links = [(known[role], name) for role, name in links if role in known]
 
     def read(self) -> Bytes:
-        """Return where the counters stand now, by /proc/PID/net/dev of their namespaces.
-
-        Raises:
-            FactError: they cannot be read, or a link is gone.
-        """
+        """Return the counters of now by /proc/PID/net/dev; raises `FactError`."""
         subjects = {one.role: one for one, _ in self._links}
         if not subjects:
             return {}
@@ -100,11 +92,7 @@ class ConnectionWatch:
 
 
 def time_wait(sockstat: str) -> int:
-    """Return the number of TCP sockets in TIME-WAIT from /proc/net/sockstat.
-
-    Raises:
-        ValueError: it is not that file's text.
-    """
+    """Return TCP sockets in TIME-WAIT by /proc/net/sockstat; raises `ValueError`."""
     found = _TIME_WAIT.search(sockstat)
     if found is None:
         raise ValueError("no line of TCP with `tw`")
@@ -112,11 +100,7 @@ def time_wait(sockstat: str) -> int:
 
 
 def passive_opens(server: NamespaceSet) -> int:
-    """Return how many connections a namespace has accepted since it was made, RFC 4022.
-
-    Raises:
-        FactError: it cannot be read.
-    """
+    """Return how many connections a namespace has accepted, RFC 4022; raises `FactError`."""
     try:
         return _of_tcp(server.net_files(_SNMP)[_SNMP], "PassiveOpens")
     except (KeyError, ValueError) as exc:
@@ -124,11 +108,7 @@ def passive_opens(server: NamespaceSet) -> int:
 
 
 def failed_connects(snmp: str) -> int:
-    """Return `AttemptFails` from /proc/net/snmp: connections that never came about, RFC 4022.
-
-    Raises:
-        ValueError: it is not that file's text.
-    """
+    """Return `AttemptFails` of /proc/net/snmp, RFC 4022; raises `ValueError`, `KeyError`."""
     return _of_tcp(snmp, "AttemptFails")
 
 

@@ -35,11 +35,7 @@ class Tracked:
 
 
 def parse_conntrack(text: str) -> tuple[Tracked, ...]:
-    """Return the TCP connections of /proc/net/nf_conntrack.
-
-    Raises:
-        FactError: an address there is none.
-    """
+    """Return the TCP connections of /proc/net/nf_conntrack; raises `FactError`."""
     found = (match.groups() for match in _LINE.finditer(text))
     order = ((0, 2), (1, 3), (4, 6), (5, 7))
     return tuple(Tracked(*(_end(words[at], words[port]) for at, port in order)) for words in found)
@@ -53,13 +49,7 @@ def _end(address: str, port: str | int) -> SocketAddress:
 
 
 def look_up(connections: Iterable[Connection]) -> tuple[Tracked, ...]:
-    """Return the entries, in the calling thread's network namespace, of connections.
-
-    Each is looked up by its ends as seen by who answers, which takes no longer in a full table.
-
-    Raises:
-        FactError: the kernel does not tell: no right, or no connection tracking.
-    """
+    """Return conntrack's entries of connections, here; raises `FactError`, as for no right."""
     # Heavy, and of use only where we may enter the engine's namespaces.
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
     from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket  # noqa: PLC0415
@@ -119,10 +109,7 @@ class PortReading:
 
 
 def judge(seen: PortReading) -> tuple[ServedBy | Absent, str]:
-    """Return which way the port was served, and the evidence in words.
-
-    The way is `Absent` where evidence is missing or contradicts itself.
-    """
+    """Return which way the port was served, `Absent` if unclear, and the evidence in words."""
     opinions = {source: ask(seen) for source, ask in _SOURCES.items()}
     evidence = "; ".join(words for _, words in opinions.values())
     votes = {source: ways for source, (ways, _) in opinions.items() if ways}

@@ -158,10 +158,7 @@ class PortWatch(PublishedWatch):
         self._reading = PortReading(self.target)
 
     def look(self) -> None:
-        """Look at the connection while it is open; cheap.
-
-        Returns at once where the server has it already, else as soon as it has.
-        """
+        """Look at the connection as soon as the server has it; cheap."""
         reading, deadline = self._reading, time.monotonic() + _WITHIN
         while True:
             reading.at_server = _tried(lambda: self._connections(self.server, self.port))
@@ -195,10 +192,7 @@ class PortWatch(PublishedWatch):
         return tuple(one for one in all_of_them if one.local == self.target)
 
     def _connections(self, subject: NamespaceSet, port: int) -> tuple[Connection, ...]:
-        """Return the established connections of a local port.
-
-        Reading either file costs the kernel some 3 ms, a walk over all sockets that there are.
-        """
+        """Return established connections of a local port; each file costs the kernel some 3 ms."""
         names = ("tcp6", "tcp") if ":" in self.target.address else ("tcp", "tcp6")
         problems = []
         for name in names:

@@ -18,16 +18,9 @@ from netbench.units import BITS_PER_SECOND, COUNT, quantity
 
 STREAMS: Final = 128  # what iperf3 takes at most
 ONE_WAY: Final = "`reverse` and `bidirectional` exclude each other: keep one"
-GRACE: Final = 5.0
-"""Seconds allowed for connecting and for exchanging results, after which a test has failed: a path
-that goes dead, or a lost datagram of UDP's handshake, leaves both ends waiting for long."""
-EDGE: Final = 0.2
-"""Seconds at the start of a measured window that CPU time is not read in, because the client takes
-a moment to connect, and half at its end."""
-_STRAY: Final = 0.5
-"""Relative stray of the measured window from the time asked for; rates use the window itself.
-
-A receiver drains what is still queued: on a loaded machine 2.7 s were seen for 2 s asked for."""
+GRACE: Final = 5.0  # seconds to connect and exchange results: a dead path leaves both waiting
+EDGE: Final = 0.2  # seconds left out of CPU time: while the client connects, and half at the end
+_STRAY: Final = 0.5  # stray of the window from the time asked for: 2.7 s were seen for 2 s
 _KEPT: Final = 0.05  # relative stray of a stream from the rate that it was to keep
 _LARGEST: Final = 2**63
 """Larger counts are a wrapped -1: `retransmits` of 1.8446744073709552e19 means unknown."""
@@ -147,10 +140,7 @@ def _document(done: Completed) -> Table:
 
 
 def _table(pairs: list[tuple[str, object]]) -> Table:
-    """Return an object with the first of its errors, which is the cause of what comes after it.
-
-    A server whose client ended may go on to tell that it cannot read a socket that it has closed.
-    """
+    """Return an object with the first of its errors, the cause of those that follow."""
     found = Table(pairs)
     found.update(next(([pair] for pair in pairs if pair[0] == "error"), ()))
     return found

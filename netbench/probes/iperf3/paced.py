@@ -15,11 +15,7 @@ from netbench.units import bit_rate
 
 @dataclass(frozen=True, slots=True)
 class TcpRate(iperf3.Iperf3, Probe):
-    """Bytes that TCP delivers at a rate that every driver reaches: costs are compared there.
-
-    For a time and not for a number of bytes: iperf3 (3.16 and later) sees that they have gone only
-    when an interval ends, and counts the time until then.
-    """
+    """Bytes that TCP delivers at a rate that every driver reaches: costs are compared there."""
 
     name: ClassVar[str] = "tcp-rate"
     summary: ClassVar[str] = "TCP at a rate that is kept to (iperf3)"
@@ -42,6 +38,7 @@ class TcpRate(iperf3.Iperf3, Probe):
         self, address: str, port: int, congestion_control: str | None
     ) -> tuple[str, ...]:
         """Return the client's command."""
+        # Not a number of bytes: 3.16 and later see that they have gone when an interval ends.
         argv = (*iperf3.client_argv(address, port), "-t", str(self.seconds), "-O", str(self.omit))
         argv += ("-i", f"{self.interval:g}")
         argv += ("-P", str(self.streams)) if self.streams > 1 else ()

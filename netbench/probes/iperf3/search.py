@@ -82,10 +82,7 @@ class Bounds:
 
 
 def _classes(trials: Sequence[LoadTrial], goal: float, most: int) -> dict[int, str]:
-    """Return what each load is, ascending: `lower`, `upper`, or `open` to the trials still due.
-
-    The first trial only explores.
-    """
+    """Return what each load after the first is: `lower`, `upper`, or `open`, ascending."""
     found = {}
     for load in sorted({trial.load for trial in trials[1:]}):
         missed = [trial.exceeds(goal) for trial in trials[1:] if trial.load == load]
@@ -151,11 +148,7 @@ class UdpBurst(UdpRate):
 
 @dataclass(frozen=True, slots=True)
 class UdpSearch(AnyProbe):
-    """The highest rates of UDP at which so much is lost and no more.
-
-    A trial of many short runs, each chosen by what the ones before it gave. All of them have the
-    first one's server, which therefore does not end by itself.
-    """
+    """A search by short runs on one server, each chosen by the results of those before it."""
 
     name: ClassVar[str] = "udp-search"
     summary: ClassVar[str] = "UDP rates at which 0, 0.1 % and 0.5 % are lost (iperf3, MLRsearch)"

@@ -124,10 +124,7 @@ def _sent_again(document: Table) -> float | None:
 
 
 def _received(document: Table) -> float:
-    """Return the bytes that an end says it has received, over all its streams.
-
-    Its totals, not its intervals: on a busy machine iperf3 loses a percent between those.
-    """
+    """Return the bytes of all streams by an end's totals: intervals may lose a percent."""
     ends = (row.part("receiver") for row in document.table("end").rows("streams"))
     return math.fsum(end.number("bytes") or 0.0 for end in ends if end.get("sender") is False)
 

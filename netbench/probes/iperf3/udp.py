@@ -15,9 +15,7 @@ from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate
 
 _PATIENCE: Final = 60.0
 """How many times as long as at its rate a burst may take: the sender may fall short of it."""
-_EXCESS: Final = 0.01
-"""By how much the receiver may have seen more than the sender counted: the sender's last datagrams
-can leave after its count is read."""
+_EXCESS: Final = 0.01  # share that the receiver may count beyond the sender, whose last leave late
 LENGTHS: Final = Span(16, 65_507)
 """Bytes of a datagram that iperf3 takes; the most that IPv4 does, RFC 768 and RFC 791."""
 _RECEIVER_SINCE: Final = (3, 11)  # older versions print the sender's bytes alone
@@ -33,9 +31,7 @@ class UdpRate(iperf3.Iperf3, Probe):
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
     metrics: ClassVar[tuple[str, ...]] = ("throughput", "loss", "jitter", "cpu_per_byte")
 
-    seconds: Annotated[int, Span(1, 86_400)] = 1
-    """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
-    ends count the same datagrams."""
+    seconds: Annotated[int, Span(1, 86_400)] = 1  # nothing is omitted: both ends count the same
     rate: str = "1G"  # bit/s of payload that the client sends
     length: Annotated[int, LENGTHS] = 1400
     """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
@@ -76,10 +72,7 @@ class UdpRate(iperf3.Iperf3, Probe):
         return iperf3.GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
 
     def unfit(self, mtu: int, family: Family) -> str | None:
-        """Return why no datagram passes links of this MTU whole, None if they pass.
-
-        iperf3 ends such a test with exit code 0 and zeros.
-        """
+        """Return why none passes this MTU whole, None if one does: iperf3 ends with 0 and zeros."""
         largest = mtu - _HEADERS[family]
         if not self.dont_fragment or self.length <= largest:
             return None
