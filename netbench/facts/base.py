@@ -7,7 +7,6 @@ from functools import partial
 from typing import ClassVar, Final, Literal, TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.link_events import StopListening
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
 from netbench.record import Address, EndpointFacts, Ipam, Link, Namespaces, PairFacts, Route
@@ -118,6 +117,43 @@ class NetnsFacts:
     routes: tuple[Route, ...]
     congestion: str | None
     nsids: Mapping[Where, int]  # ids by which it knows other namespaces, those that it has one for
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """A link after a change, by rtnetlink(7), also one that is undone before the next reading."""
+
+    role: Role  # of its namespace
+    index: int
+    gone: bool  # or no port of its master any more
+    up: bool
+    carrier: bool
+    mtu: int | None  # bytes; None if the event does not say
+    master: str | None
+
+    def differs(self, link: Link) -> str | None:
+        """Return in words how it was not as a reading has it, or None."""
+        if self.gone:
+            return f"it left {self.master}" if self.master else "it was gone"
+        now: dict[str, object] = {
+            "up": self.up,
+            "carrier": None if link.carrier is None else self.carrier,
+            "master": self.master,
+            "mtu": link.mtu if self.mtu is None else self.mtu,
+        }
+        words = [f"{name} {value}" for name, value in now.items() if value != getattr(link, name)]
+        return ", ".join(words) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The events, and in words what listened to them, or why nothing did."""
+
+    events: tuple[LinkEvent, ...]
+    by: str
+
+
+StopListening = Callable[[], Heard]  # is called once; raises `EngineLost`
 
 
 @dataclass(frozen=True, slots=True)

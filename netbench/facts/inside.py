@@ -7,7 +7,7 @@ counters are read again by the same tools, the host's among them, and routes fro
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
@@ -15,8 +15,16 @@ from typing import Any, ClassVar, Final, Literal
 from msgspec import json
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
-from netbench.facts.link_events import StopListening, monitor
+from netbench.facts.base import (
+    Heard,
+    LinkEvent,
+    NamespaceSet,
+    NetnsFacts,
+    Pair,
+    Reader,
+    StopListening,
+    Where,
+)
 from netbench.facts.procfs import (
     in_order,
     links_and_addresses,
@@ -40,6 +48,10 @@ from netbench.system.interrupts import Pool
 
 _Held = tuple[tuple[Link, ...], tuple[Address, ...]]  # links and addresses of a network namespace
 
+MONITOR: Final = ("ip", "-o", "monitor", "link")
+_LINE: Final = re.compile(
+    r"^(Deleted )?(\d+): ([^\s:@]+)(?:@\S+)?: <(\S*)> mtu (\d+)(?: qdisc \S+)?(?: master (\S+))?"
+)
 _ADDR: Final = ("ip", "-j", "-d", "-s", "addr", "show")
 _CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
 _ROUTES: Final = ("route", "ipv6_route")  # files of /proc/net that hold the routes of each family
@@ -183,3 +195,41 @@ def offloads(text: str) -> tuple[str, ...] | None:
         if isinstance(value, dict) and value.get("active") is True
     }
     return tuple(wanted for wanted in OFFLOADS if wanted in on)
+
+
+def monitor(follow: Callable[[tuple[str, ...]], Callable[[], str]]) -> StopListening:
+    """Listen by `ip monitor` on the engine's host, where the ends of most paths meet.
+
+    `follow` is `NamespaceSet.follow` of the host.
+    """
+    try:
+        end = follow(MONITOR)
+    except FactError as exc:
+        reason = str(exc)
+        return lambda: Heard((), f"nobody: {reason}")
+
+    def stop() -> Heard:
+        try:
+            return Heard(tuple(monitored(end())), "ip monitor link on the host")
+        except FactError as exc:
+            return Heard((), f"nobody: {exc}")
+
+    return stop
+
+
+def monitored(text: str) -> Iterator[LinkEvent]:
+    """Parse what `ip -o monitor link` printed on the engine's host."""
+    for line in text.splitlines():
+        found = _LINE.match(line.removeprefix("[LINK]"))
+        if found:
+            gone, index, name, flags, mtu, master = found.groups()
+            words = flags.split(",")
+            yield LinkEvent(
+                Role.HOST,
+                int(index),
+                gone is not None,
+                up="UP" in words,
+                carrier="LOWER_UP" in words,
+                mtu=int(mtu),
+                master=None if master == name else master,
+            )

@@ -16,8 +16,16 @@ from pyroute2.netlink.rtnl import RTMGRP_LINK
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
-from netbench.facts.link_events import Heard, LinkEvent, StopListening
+from netbench.facts.base import (
+    Heard,
+    LinkEvent,
+    NamespaceSet,
+    NetnsFacts,
+    Pair,
+    Reader,
+    StopListening,
+    Where,
+)
 from netbench.facts.procfs import (
     DEFAULT,
     DEFAULT6,

@@ -11,12 +11,14 @@ from netbench.probes.base import (
     ToolProbe,
     Window,
     chooses,
+    strerror_name,
 )
-from netbench.probes.iperf3 import TcpRate, TcpThroughput, UdpRate, UdpSearch
+from netbench.probes.iperf3 import TcpRate, TcpThroughput
+from netbench.probes.iperf3.search import UdpSearch
+from netbench.probes.iperf3.udp import UdpRate
 from netbench.probes.lifecycle import Birth, ControlPlane, Lived
 from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
-from netbench.probes.strerror import strerror_name
 
 PROBES: Final[dict[str, type[AnyProbe]]] = {  # every kind of probe by the name that suites use
     probe.name: probe

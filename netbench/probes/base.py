@@ -1,9 +1,12 @@
-"""The kinds of probes: one tool with one configuration. Argv in, text in, numbers out.
+"""What probes have in common: their kinds, and the errno that a tool means by its words.
 
 Every probe is a frozen dataclass of parameters that derives from one of the kinds. None touches
 the system, so golden files test each of them whole.
 """
 
+import errno
+import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -14,9 +17,22 @@ from netbench.record import Completed, Sample, Slice
 from netbench.spec import Protocol, Role
 from netbench.units import bit_rate
 
+Argv = tuple[str, ...]
 _LOWEST: Final = 1e3
 _HIGHEST: Final = 1e12
 """Bit/s. Without a rate a sender floods its own path and measures what it loses there."""
+NOT_FOUND: Final = (126, 127)
+"""Exit codes by which a shell or an engine says that it could not run a tool."""
+_MUSL: Final = {  # musl's wording where it differs: tools in images that are not glibc's
+    "Network unreachable": "ENETUNREACH",
+    "Host is unreachable": "EHOSTUNREACH",
+    "Operation timed out": "ETIMEDOUT",
+    "Connection reset by network": "ENETRESET",
+    "Address not available": "EADDRNOTAVAIL",
+    "Address in use": "EADDRINUSE",
+}
+_WORDS: Final = {os.strerror(code): name for code, name in errno.errorcode.items()} | _MUSL
+_NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ class ToolProbe(AnyProbe):
     second_port: ClassVar[bool] = False  # whether it needs another port, as no published one has
 
     @abstractmethod
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def server_argv(self, address: str, port: int) -> Argv:
         """Return the server's command; it is ready once it listens on `port`."""
 
     @abstractmethod
@@ -100,9 +116,7 @@ class Probe(ToolProbe):
     __slots__ = ()
 
     @abstractmethod
-    def client_argv(
-        self, address: str, port: int, congestion_control: str | None
-    ) -> tuple[str, ...]:
+    def client_argv(self, address: str, port: int, congestion_control: str | None) -> Argv:
         """Return the client's command; `congestion_control` None leaves the system's own."""
 
     @property
@@ -194,7 +208,7 @@ class Sliced(ToolProbe):
     @abstractmethod
     def session_argv(
         self, address: str, port: int, congestion_control: str | None, seconds: float
-    ) -> tuple[str, ...]:
+    ) -> Argv:
         """Return the client's command for a session that takes at most so long, pauses included."""
 
     @abstractmethod
@@ -221,3 +235,20 @@ def chooses(probe: Probe | Sliced) -> bool:
     else:
         commands = {probe.client_argv("127.0.0.1", 1, name) for name in (None, "reno")}
     return len(commands) > 1 or "udp" in probe.protocols
+
+
+def strerror_name(text: str) -> str | None:
+    """Return the errno that a tool names: its number, else its last words; None for none."""
+    number = _NUMBER.search(text)
+    if number:
+        return errno.errorcode.get(int(number.group(1)))
+    found = [(text.rfind(words), len(words), name) for words, name in _WORDS.items()]
+    position, _, name = max(found)
+    return name if position >= 0 else None
+
+
+def complaint(tool: str, done: Completed, said: str) -> str:
+    """Return `netperf (exit code 1): WORDS [ECONNREFUSED]` for what a tool said."""
+    code = "unseen" if done.exit_code is None else str(done.exit_code)
+    name = strerror_name(said)
+    return f"{tool} (exit code {code}): {said[:300]}" + (f" [{name}]" if name else "")

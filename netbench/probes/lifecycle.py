@@ -14,8 +14,7 @@ from statistics import median
 from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.base import AnyProbe, Span
-from netbench.probes.strerror import NOT_FOUND
+from netbench.probes.base import NOT_FOUND, AnyProbe, Argv, Span
 from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
 from netbench.units import SECONDS
 
@@ -83,12 +82,12 @@ class ControlPlane(AnyProbe):
         """Seconds after which a call that has not ended is killed."""
         return _PATIENCE + 5.0
 
-    def answerer_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def answerer_argv(self, address: str, port: int) -> Argv:
         """Return the command that sends every byte back; it runs until it is ended."""
         family, host = _socat(address)
         return ("socat", f"TCP{family}-LISTEN:{port},fork,reuseaddr,bind={host}", "PIPE")
 
-    def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def caller_argv(self, address: str, port: int) -> Argv:
         """Return the command that tries to send a byte until it is answered, and logs in UTC."""
         family, host = _socat(address)
         target = f"TCP{family}:{host}:{port},connect-timeout={_TRY}"

@@ -21,10 +21,9 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Counted, Session, Sliced, Span, Window
+from netbench.probes.base import Argv, Counted, Session, Sliced, Span, Window, complaint
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.probes.sockperf_log import Column, Round, rounds_of
-from netbench.probes.strerror import complaint
 from netbench.record import Completed, FactValue, Measurement, Sample, Slice
 from netbench.record.histogram import histogram_of
 from netbench.spec import Protocol
@@ -76,22 +75,19 @@ class _PingPong(Sliced):
     slice: Annotated[float, Span(0.04, 10)] = 0.1  # seconds of each
     size: Annotated[int, Span(14, 65_472)] = 14  # bytes of a message
 
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def server_argv(self, address: str, port: int) -> Argv:
         """Return the server's command; it runs until it is ended."""
         return ("sockperf", "sr", "-i", address, "-p", str(port), *self._protocol())
 
     def session_argv(
-        self,
-        address: str,
-        port: int,
-        congestion_control: str | None,  # noqa: ARG002 - sockperf cannot choose one
-        seconds: float,
-    ) -> tuple[str, ...]:
+        self, address: str, port: int, congestion_control: str | None, seconds: float
+    ) -> Argv:
         """Return the client's command, with the system's congestion control; it keeps 14 MB/s."""
+        del congestion_control
         where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
         return (*where, "--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size), *_LOG)
 
-    def _protocol(self) -> tuple[str, ...]:
+    def _protocol(self) -> Argv:
         return ("--tcp",) if "tcp" in self.protocols else ()
 
     def cannot(self, done: Completed) -> str | None:
@@ -102,10 +98,7 @@ class _PingPong(Sliced):
         return f"this sockperf takes no IPv6 address ({refused[1]}); 3.8 and later do"
 
     def read_session(
-        self,
-        client: Completed,
-        server: Completed | None,  # noqa: ARG002 - the server prints no figures
-        windows: Sequence[Window],
+        self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return percentiles of the round-trip time and transactions per second.
 
@@ -113,6 +106,7 @@ class _PingPong(Sliced):
         round trips that the slices hold. One is left out where fewer than one observation lies
         beyond it: p99 needs 100 observations and p99.9 needs 1000.
         """
+        del server  # it prints no figures
         text = _statistics(client)
         found = rounds_of(client.stderr, windows)
         slices = tuple(self._slice(window, one) for window, one in zip(windows, found, strict=True))

@@ -12,9 +12,8 @@ from msgspec.structs import replace as changed
 
 from netbench.engines.base import Engine
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError
-from netbench.facts.base import Reader
+from netbench.facts.base import Heard, Reader, StopListening
 from netbench.facts.cpu_time import TICK, frequency
-from netbench.facts.link_events import Heard, StopListening
 from netbench.facts.procfs import SocketAddress
 from netbench.plan import Step
 from netbench.record import (

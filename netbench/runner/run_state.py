@@ -6,7 +6,7 @@ That grows with every record; of a run that is resumed, it is made anew from the
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby, pairwise
 from statistics import fmean
 from typing import Literal, Protocol
 
@@ -152,11 +152,7 @@ class RunState:
         return ruling
 
     def recall(
-        self,
-        records: Iterable[Record],
-        *,
-        lost: bool,
-        incomplete: Container[int] | None = None,
+        self, records: Iterable[Record], *, lost: bool, incomplete: Container[int] | None = None
     ) -> int:
         """Take a resumed run's records, by block; return how many of them do not count.
 
@@ -165,16 +161,18 @@ class RunState:
         `incomplete` because records got lost; None where none did.
         """
         aside = 0
-        last: list[Record] = []
-        for _, group in groupby(records, key=lambda record: record.block):
-            if last:
-                aside += self._past(last, incomplete or ())
-            last = list(group)
-        if not last:
-            return aside
-        if lost or (incomplete is None and not self._is_whole(last)):
-            return aside + self._set_aside(last)
-        return aside + self._past(last, incomplete or ())
+        blocks = (list(group) for _, group in groupby(records, key=lambda record: record.block))
+        for block, following in pairwise(chain(blocks, (None,))):
+            if block is None:
+                break
+            cut_off = following is None and (
+                lost or (incomplete is None and not self._is_whole(block))
+            )
+            if cut_off or block[0].block in (incomplete or ()):
+                aside += self._set_aside(block)
+            else:
+                self._whole(block)
+        return aside
 
     @property
     def measured_anew(self) -> tuple[int, ...]:
@@ -192,13 +190,6 @@ class RunState:
         self._gone = gone_before(info, self.block + 1)
         before = sorted(block for block in incomplete if block < self.block)
         self.again = {block: gone_before(info, block) for block in before}
-
-    def _past(self, records: Sequence[Record], incomplete: Container[int]) -> int:
-        """Take a block that another one follows; return how many of its records do not count."""
-        if records[0].block in incomplete:
-            return self._set_aside(records)
-        self._whole(records)
-        return 0
 
     def _set_aside(self, records: Sequence[Record]) -> int:
         self.number = max(self.number, *(record.number for record in records))

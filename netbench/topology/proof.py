@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netbench.drivers import Driver, Hop
-from netbench.facts.link_events import Heard
+from netbench.facts.base import Heard
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path
 

@@ -14,8 +14,8 @@ from support.pairs import (
 from support.plans import driver_of
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair
-from netbench.facts.link_events import StopListening, monitor
+from netbench.facts.base import Pair, StopListening
+from netbench.facts.inside import monitor
 from netbench.record import Absent, PairFacts, SentinelReading
 from netbench.sentinel import Sentinel
 

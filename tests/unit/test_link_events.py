@@ -8,7 +8,8 @@ from support.facts import bridge_pair, link
 
 from netbench.drivers import DRIVERS
 from netbench.errors import FactError
-from netbench.facts.link_events import MONITOR, Heard, LinkEvent, monitor, monitored
+from netbench.facts.base import Heard, LinkEvent
+from netbench.facts.inside import MONITOR, monitor, monitored
 from netbench.spec import Path, Role
 from netbench.topology.proof import prove
 

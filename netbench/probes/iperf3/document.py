@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final
 
 from netbench.errors import ProbeError
+from netbench.probes.base import Argv
 from netbench.record import Completed, FactValue, Measurement
 from netbench.spec import Role
 from netbench.units import BITS_PER_SECOND, COUNT, quantity
@@ -77,7 +78,7 @@ class Iperf3:
     tool: ClassVar[str] = "iperf3"
     server_ends: ClassVar[bool] = True
 
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def server_argv(self, address: str, port: int) -> Argv:
         """Return a server, for one test if it can: later ones inherit its congestion control."""
         once = ("-1",) if self.server_ends else ()
         return ("iperf3", "-s", *once, "-J", "-B", address, "-p", str(port))
@@ -90,7 +91,7 @@ class Iperf3:
         return f"this iperf3 has no {found[1]}; {_SINCE[found[1]]} and later do"
 
 
-def client_argv(address: str, port: int) -> tuple[str, ...]:
+def client_argv(address: str, port: int) -> Argv:
     """Return the start of a client's command."""
     return ("iperf3", "-J", "-c", address, "-p", str(port))
 

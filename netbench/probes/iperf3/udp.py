@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Probe, Span
+from netbench.probes.base import Argv, Probe, Span
 from netbench.probes.iperf3 import document as iperf3
 from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Measurement, Sample
@@ -39,13 +39,9 @@ class UdpRate(iperf3.Iperf3, Probe):
     volume: Annotated[int | None, Span(1, 2**50)] = None
     """Bytes to send in place of `seconds`: for trials shorter than a second."""
 
-    def client_argv(
-        self,
-        address: str,
-        port: int,
-        congestion_control: str | None,  # noqa: ARG002 - UDP has none
-    ) -> tuple[str, ...]:
+    def client_argv(self, address: str, port: int, congestion_control: str | None) -> Argv:
         """Return the client's command."""
+        del congestion_control  # UDP has none
         argv = (*iperf3.client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
         argv += ("-l", str(self.length))
         argv += ("--dont-fragment",) if self.dont_fragment else ()
