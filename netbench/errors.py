@@ -19,10 +19,8 @@ Exit code 0 is no error, and 1 is that of a budget that is not kept.
 import errno
 from typing import Final
 
-NOT_KEPT: Final = 1
-"""Exit code where a `--require` budget is not met, or not decided and that is not allowed."""
-INCOMPLETE: Final = 3
-"""Exit code where something that was asked for failed, is not possible here, or is missing."""
+NOT_KEPT: Final = 1  # exit code where a `--require` budget is missed, or undecided in vain
+INCOMPLETE: Final = 3  # exit code where something asked for failed, is missing or impossible
 
 
 _LONGEST: Final = 2000  # characters of one problem that are told
@@ -99,8 +97,7 @@ class Unsupported(EngineError):
     kind = "unsupported"
 
 
-ENGINE_FAILURES: Final = (EngineError, EngineLost)
-"""For cleaning up and for what happens before a run, where both mean the same."""
+ENGINE_FAILURES: Final = (EngineError, EngineLost)  # where both mean the same, as in cleaning up
 
 
 class ProbeError(NetbenchError):

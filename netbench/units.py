@@ -34,8 +34,7 @@ _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGT]?)")
-_CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
-"""Linux knows of fewer than 100,000 CPUs, and a longer list would not fit into memory."""
+_CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")  # Linux has fewer than 100,000 CPUs
 _THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 MISSING: Final = "–"  # shown where there is no value; never a zero
 

@@ -17,11 +17,9 @@ DRIVERS: Final[dict[str, Driver]] = {
 }
 """By name with mode. `plugin:NAME` and `cni:CONFLIST` are made by name: `plugin` and `cni`."""
 
-OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}
-"""Starts of names that a user completes, with what comes after them."""
+OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}  # starts of names, and what follows them
 
-_USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}
-"""The mode of a driver that is named without one."""
+_USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}  # of names without a mode
 
 __all__ = [
     "DRIVERS",

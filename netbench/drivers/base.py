@@ -23,8 +23,7 @@ class Promise:
     """Something a driver promises, and how facts show it."""
 
     text: str
-    check: Callable[[PairFacts], tuple[bool, str]]
-    """Returns whether it holds and the evidence, given in words with the figures seen."""
+    check: Callable[[PairFacts], tuple[bool, str]]  # whether it holds, and what shows it
 
     def judge(self, facts: PairFacts) -> PromiseCheck:
         """Return the promise with its verdict on these facts."""
@@ -37,8 +36,7 @@ class PathClaim:
     """How a client reaches the service on one path."""
 
     via: Via
-    hops: Callable[[PairFacts], tuple[Hop, ...]]
-    """Returns the claimed links; empty where one of them is missing."""
+    hops: Callable[[PairFacts], tuple[Hop, ...]]  # the claimed links; empty if one is missing
 
 
 class Proof(StrEnum):
@@ -75,8 +73,7 @@ class Caveat:
 
     badge: str
     text: str  # a sentence without its subject, the driver
-    unless_kind: str = ""
-    """It does not apply where a link of this kind was proved to carry the bytes."""
+    unless_kind: str = ""  # it does not apply where a link of this kind was proved
 
 
 OVER_LOOPBACK: Final = Caveat(
@@ -90,8 +87,7 @@ NO_NETWORK_CARD: Final = Caveat(
     "card, switch or port security was involved.",
 )
 
-Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]
-"""From and to: True where it promises that one reaches the other, False where it promises not."""
+Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]  # from and to; whether it promises reach
 
 
 def reach(*, yes: str = "", no: str = "") -> Reach:
@@ -118,12 +114,9 @@ class Driver:
     recipe: Recipe
     promises: tuple[Promise, ...]
     ways: Mapping[Path, PathClaim | Closed]
-    reach: Mapping[Family, Reach] = field(default_factory=dict)
-    """Who reaches whom by promise; what is not in it is not promised either way."""
-    options: frozenset[str] = frozenset()
-    """The variant options it takes; `-o` stands for options of the engine's own."""
-    other: NetworkSpec | None = None
-    """Another network of its kind, for the reach matrix; None if it has none."""
+    reach: Mapping[Family, Reach] = field(default_factory=dict)  # as far as it is promised
+    options: frozenset[str] = frozenset()  # of variants; `-o`: options of the engine's own
+    other: NetworkSpec | None = None  # another of its kind, for the reach matrix
     caveats: tuple[Caveat, ...] = ()  # of its figures between containers
 
     @property

@@ -24,11 +24,7 @@ _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
     Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
 }
-"""Whose namespace ids are recorded of each.
-
-A veth's or a child's other end names its namespace by such an id: every endpoint's may lie in the
-host's, and an overlay's in the sandbox or on the LAN.
-"""
+"""Whose namespace ids are recorded of each: by such an id a link names its far end or parent."""
 
 
 def _nothing_follows(argv: tuple[str, ...]) -> Callable[[], str]:
@@ -41,15 +37,12 @@ class NamespaceSet:
 
     role: Role
     pid: int  # a process in them, as `files` number it
-    stands_in: tuple[tuple[str, int | None], ...]
-    """Kinds of namespace whose inode is this, not the process's own; None for unknown."""
+    stands_in: tuple[tuple[str, int | None], ...]  # inodes that are not the process's own
     run: Callable[[tuple[str, ...]], str]
     """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
-    netns: str | None = None
-    """Path of the network namespace, where it is not the one of `pid`; only netlink reads it."""
+    netns: str | None = None  # path of the network namespace, if not `pid`'s; only netlink reads it
     files: Files = NOWHERE  # of the machine that `pid` runs on
-    here: bool = False
-    """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
+    here: bool = False  # whether that is in our own /proc, so that its namespaces may be entered
     follow: Callable[[tuple[str, ...]], Callable[[], str]] = _nothing_follows
     """Start a read-only command; what it returns ends it for its output. Errors as `run`."""
 
@@ -97,8 +90,7 @@ class Pair:
     target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
     lan: NamespaceSet | None = None  # the client on the emulated LAN, where the pair uses it
-    sandbox: NamespaceSet | None = None
-    """The overlay network's own namespace, where it may be entered."""
+    sandbox: NamespaceSet | None = None  # the overlay network's own, where it may be entered
     uplink: str | None = None  # name of the host's link to the emulated LAN
 
     @property

@@ -23,8 +23,7 @@ _NO_TURBO: Final = f"{_CPU}intel_pstate/no_turbo"
 _BOOST: Final = f"{_CPU}cpufreq/boost"
 _PREEMPT: Final = "/sys/kernel/debug/sched/preempt"
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
-_COUNTERS: Final = ("packets", "bytes", "handle")
-"""What differs between two listings of one ruleset."""
+_COUNTERS: Final = ("packets", "bytes", "handle")  # differ between two listings
 _SPEED_PARAMETERS = re.compile(
     r"^(isolcpus|nohz|nohz_full|rcu_nocbs|mitigations|idle|processor\.|intel_pstate|intel_idle"
     r"|amd_pstate|cpuidle|haltpoll|preempt|threadirqs|nosmt|hugepages|hugepagesz|tsc|clocksource"
@@ -102,8 +101,7 @@ FILES: Final = (  # what is read of every host
 def host_facts(read: ReadText, *, identify: bool) -> Mapping[str, FactValue]:
     """Return `host.*`, `kernel.*` and `net.*` facts; what is unreadable is absent, with why.
 
-    `read` returns files of the engine's host, as seen in its network namespace; `identify` records
-    the host's name and all boot parameters.
+    `read` returns files of the engine's host; `identify` records its name and all parameters.
     """
     facts: dict[str, FactValue] = {
         name: _parsed(read(path), path, parse) for name, path, parse in _SIMPLE

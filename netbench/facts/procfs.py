@@ -16,8 +16,7 @@ from netbench.system.files import text as text_of
 Ip = IPv4Address | IPv6Address
 DEFAULT: Final = "default"  # IPv4's default route
 DEFAULT6: Final = "::/0"
-_OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
-"""What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
+_OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")  # link-local and multicast addresses
 
 
 ReadText = Callable[[str], str | None]  # return a file's text, None if it cannot be read
@@ -116,8 +115,7 @@ def _host_order(digits: str) -> Ip:
         raise FactError(f"unreadable address in /proc/net: {digits!r}") from exc
 
 
-LISTEN, ESTABLISHED = "0A", "01"
-"""TCP states as /proc/net/tcp prints them, include/net/tcp_states.h."""
+LISTEN, ESTABLISHED = "0A", "01"  # TCP states in /proc/net/tcp, include/net/tcp_states.h
 BOUND = "07"  # state of a UDP socket that takes datagrams from anybody
 
 

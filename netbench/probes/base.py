@@ -19,10 +19,8 @@ from netbench.units import bit_rate
 
 Argv = tuple[str, ...]
 _LOWEST: Final = 1e3
-_HIGHEST: Final = 1e12
-"""Bit/s. Without a rate a sender floods its own path and measures what it loses there."""
-NOT_FOUND: Final = (126, 127)
-"""Exit codes by which a shell or an engine says that it could not run a tool."""
+_HIGHEST: Final = 1e12  # bit/s; without a rate a sender floods its own path
+NOT_FOUND: Final = (126, 127)  # exit codes by which a shell or an engine could not run a tool
 _MUSL: Final = {  # musl's wording where it differs: tools in images that are not glibc's
     "Network unreachable": "ENETUNREACH",
     "Host is unreachable": "EHOSTUNREACH",
@@ -73,8 +71,7 @@ class AnyProbe(ABC):
     name: ClassVar[str]  # its kind, `tcp-throughput`: the key in `PROBES`
     summary: ClassVar[str]
     tool: ClassVar[str]  # the program that every endpoint needs
-    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
-    """What a published port must carry for it, that of readiness first."""
+    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)  # of a published port, readiness first
     metrics: ClassVar[tuple[str, ...]]  # names from `METRICS` it may give, the leading one first
 
     def __post_init__(self) -> None:
@@ -157,8 +154,7 @@ class Window:
     released: float  # CLOCK_MONOTONIC seconds at which the client was let go on
     start: float  # the same, of the moment from which the slice counts
     end: float  # the same, of the moment just before the client was held
-    counts: tuple[Count, Count] | None = None
-    """Between which the slice counts; None if nothing is counted, or it could not be read."""
+    counts: tuple[Count, Count] | None = None  # at its edges; None if nothing is counted
 
     def slice(
         self, value: float | None, received: int = 0, returned: int = 0, *, reason: str = ""
@@ -181,11 +177,9 @@ class Sliced(ToolProbe):
     """A closed loop: it pauses when its client is held, so it is measured in slices (METHOD §1)."""
 
     counted: ClassVar[Counted] = "nothing"
-    pause: ClassVar[float] = 0.0
-    """Seconds the client idles between connecting and measuring, by its own design."""
+    pause: ClassVar[float] = 0.0  # seconds the client idles after connecting, by design
     lead: ClassVar[float] = 0.0  # seconds at the start, and at the end, that its log leaves out
-    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
-    """The signal that ends the client, so that it prints what it has."""
+    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]  # the signal upon which it prints
 
     rounds: Annotated[int, Span(2, 1000)] = 8  # slices of a session
     slice: Annotated[float, Span(0.05, 10)] = 0.2  # seconds of each

@@ -20,13 +20,11 @@ from netbench.units import SECONDS
 
 _MOST: Final = 200  # endpoints; a /24 holds 254, and pairs may be on the same network
 _PATIENCE: Final = 10  # seconds in which a new endpoint must be answered
-_SETTING_UP: Final = 30.0
-"""Seconds allowed for what comes before the first endpoint and after the last."""
+_SETTING_UP: Final = 30.0  # seconds allowed before the first endpoint and after the last
 _EACH: Final = 3.0  # seconds allowed for each endpoint, made and removed
 _USUAL: Final = 0.5  # seconds that an endpoint usually takes, made and removed
 _AGAIN: Final = 0.01  # seconds between two tries to connect
-_TRY: Final = 0.1
-"""Seconds for one of them: the kernel would repeat a lost request after a second only."""
+_TRY: Final = 0.1  # seconds for one of them: the kernel repeats a request after 1 s
 _CALL: Final = 'echo | TZ=UTC0 "$0" "$@"'  # script that hands a byte to the command behind it
 _TIMED: Final = re.compile(
     r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) \S+ I transferred (\d{1,9}) bytes from \d+ to 1$",
@@ -48,8 +46,7 @@ class Birth:
 class Lived:
     """What the clock said of one trial; seconds."""
 
-    created: float | None
-    """The network's making by the engine; None if the driver has none that is made."""
+    created: float | None  # the network's making; None if none is made
     births: tuple[Birth, ...]
     removals: tuple[float, ...]
     removed: float | None  # the network's removal; None as for `created`
@@ -64,8 +61,7 @@ class ControlPlane(AnyProbe):
     tool: ClassVar[str] = "socat"
     metrics: ClassVar[tuple[str, ...]] = ("start_time", "create_time", "remove_time")
 
-    endpoints: Annotated[int, Span(1, _MOST)] = 1
-    """Made one after another, beside the one that answers them."""
+    endpoints: Annotated[int, Span(1, _MOST)] = 1  # beside the one that answers them
 
     @property
     def expected(self) -> float:

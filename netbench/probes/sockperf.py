@@ -68,8 +68,7 @@ class _PingPong(Sliced):
     tool: ClassVar[str] = "sockperf"
     metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "cpu_per_transaction")
     pause: ClassVar[float] = 2.0  # sockperf sleeps between its warm-up messages and the test
-    lead: ClassVar[float] = 0.45
-    """sockperf leaves the first 0.4 s of the test out of its log, and the last 0.05 s."""
+    lead: ClassVar[float] = 0.45  # it leaves the first 0.4 s out of its log, and the last 0.05 s
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "ALRM"
 
     slice: Annotated[float, Span(0.04, 10)] = 0.1  # seconds of each

@@ -17,8 +17,7 @@ from netbench.probes.base import Window
 
 _GAP: Final = 0.4  # share of the shortest hold from which a time without messages counts as one
 _MICRO: Final = 1e-6
-_LONGEST: Final = 1e6
-"""Seconds: a log's clock begins when sockperf starts, so larger times are none."""
+_LONGEST: Final = 1e6  # seconds; a log's clock begins when sockperf starts
 _TRIED: Final = 3, 100  # slices and gaps that are tried for each other: a log may begin late
 Column = NDArray[np.float64]  # one value for each round trip
 
@@ -27,14 +26,12 @@ Column = NDArray[np.float64]  # one value for each round trip
 class Round:
     """What one slice holds."""
 
-    times: Column
-    """Round-trip times, seconds, of the messages that left and were answered within it."""
+    times: Column  # seconds, of the messages that left and were answered within it
     seconds: float  # from the first one's leaving to the last one's answer; 0 without a message
     replies: int  # answers in the whole time that the client was let go on for
 
 
-_Log = tuple[Column, Column, Column]
-"""Seconds by sockperf's clock: when messages left, ascending, and were answered; time taken."""
+_Log = tuple[Column, Column, Column]  # seconds: sent, ascending, and answered; time taken
 
 
 def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:

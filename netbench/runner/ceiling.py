@@ -24,13 +24,10 @@ from netbench.topology.pairs import LiveBlock, LivePair
 
 HOST: Final = "host"  # the driver whose traffic within the machine is the loopback stream
 STREAM: Final = TcpThroughput.name  # the kind of probe that is a stream
-CACHED: Final = 128 * 1024
-"""Bytes of the copy that stays in the caches: what the tools write at a time."""
+CACHED: Final = 128 * 1024  # bytes of the copy within the caches: what tools write at a time
 _SECONDS: Final = 0.02  # length of one copying
-_TIMES: Final = 3
-"""Copyings of which the fastest counts: a ceiling is what can be had on an idle machine."""
-_BEYOND: Final = (32 * 1024**2, 128 * 1024**2)
-"""Least and most bytes of the copy that does not fit into the caches."""
+_TIMES: Final = 3  # copyings of which the fastest counts, as on an idle machine
+_BEYOND: Final = (32 * 1024**2, 128 * 1024**2)  # least and most bytes of the copy beyond caches
 _ROUNDS: Final = 5  # slices of the loopback stream
 _CACHES: Final = "/sys/devices/system/cpu/cpu{}/cache/index3/size"
 

@@ -22,10 +22,8 @@ from netbench.topology.paths import own_address
 _PORT = 21000
 _ELSEWHERE = "198.18.0.1"  # an address of RFC 2544's block: any that is not loopback does
 _TRY = 8.0  # seconds a connection may be tried
-_PATIENCE = ("--connect-timeout", "4000")
-"""Milliseconds: after the third ARP request, upon which the reason is `EHOSTUNREACH`."""
-_NOT_CONNECTED: Final = "unable to connect to server"
-"""What every iperf3 says where the connection itself failed, before the system's words for why."""
+_PATIENCE = ("--connect-timeout", "4000")  # ms: after the third ARP request: EHOSTUNREACH
+_NOT_CONNECTED: Final = "unable to connect to server"  # before the system's words for why
 
 
 @dataclass
@@ -34,8 +32,7 @@ class Feasibility:
 
     plan: Plan
     engine: Engine
-    _lacking: dict[tuple[str, Path], str] = field(default_factory=dict)
-    """By driver and path: why it cannot be had here."""
+    _lacking: dict[tuple[str, Path], str] = field(default_factory=dict)  # reasons by driver
     _proofs: dict[tuple[Arm, Path], Skip | Failure] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -29,8 +29,7 @@ from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
 
 _KILLED: Final = 2.0  # seconds a killed tool may take to be gone
 _BEYOND: Final = 30.0  # seconds beyond its use after which a tool ends even if it is not waited for
-_CLOCK_STEP: Final = 0.005
-"""Seconds by which the clock of the day may drift from the monotonic one during one endpoint."""
+_CLOCK_STEP: Final = 0.005  # seconds that the clock of the day may drift during one endpoint
 _WINDOW: Final = SentinelWindow(
     "none", None, None, "the engine's work is pinned to no CPU whose state could be read"
 )

@@ -41,8 +41,7 @@ class Prepared:
     cpus: Cpus
     call: Call
     port: int  # that the server listens on
-    goal: tuple[str, int, str | None]
-    """Address and port that the client connects to, and its congestion control, None for any."""
+    goal: tuple[str, int, str | None]  # address, port and congestion control of the client
     server: Process
     client: Process | None = None
     shares: bool = False  # whether its server serves other runs too, and is ended by their owner

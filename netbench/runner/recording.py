@@ -49,12 +49,10 @@ from netbench.watch import ConnectionWatch
 from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch
 
 _BITS: Final = 8
-_LOOKS: Final = 2
-"""At facts that break a promise: others' links come and go on the host while it is being read."""
+_LOOKS: Final = 2  # at broken promises: others' links come and go while the host is read
 _UNPINNED: Final = Pins(None, None, None, None)
 _NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
-SaveRaw = Callable[[int, Role, str, int], str]
-"""Store the raw output of a record's tool, counted by role from 0; return its path there."""
+SaveRaw = Callable[[int, Role, str, int], str]  # stores a record's output, counted by role
 Watch = PublishedWatch | ConnectionWatch
 
 

@@ -32,15 +32,12 @@ from netbench.system.interrupts import Pool
 from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.topology.paths import trimmed
 
-_SPARE_PORTS: Final = 2
-"""Published ports beyond one for each cell of a driver: one may wait for old connections."""
+_SPARE_PORTS: Final = 2  # published ports beyond one a cell: one may wait for old connections
 _AT_ONCE: Final = 16  # sessions prepared at a time
-_AHEAD: Final = 12
-"""Sessions that may wait for their turn; those of the next probe may, however many they are."""
+_AHEAD: Final = 12  # sessions that may wait for their turn, beside those of the next probe
 _UNPINNED: Final = Cpus(None, None)
 _NOT_UP: Final = Failure("create", "the pair is not up", "")
-_Started = PreparedSession | Failure | Skip | EngineLost
-"""What came of starting a session's tools."""
+_Started = PreparedSession | Failure | Skip | EngineLost  # what came of starting a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +225,7 @@ class Runner:
         engine, self._clock = self.recorder.engine, self.recorder.meter.clock
         self._feasibility = Feasibility(self.plan, engine)
         self._setup = TrialSetup(engine, self.plan, self._clock)
-        self.kept: LiveBlock | None = None
-        """The block whose pairs are still up, with `keep`: the last one that came up."""
+        self.kept: LiveBlock | None = None  # the last block that came up, with `keep`
 
     def __iter__(self) -> Generator[Event]:
         """Run the plan; raises `EngineLost` after the record of the trial that saw it."""

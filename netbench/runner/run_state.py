@@ -96,15 +96,13 @@ class RunState:
     block: int = 0  # the last block that is whole
     number: int = 0  # of the last record
     done: int = 0  # records of the blocks that were there when the run was resumed
-    settled: tuple[Settled, ...] = ()
-    """Every cell that has settled, those included that came back into the run since."""
+    settled: tuple[Settled, ...] = ()  # also those that came back into the run since
     again: dict[int, frozenset[Cell]] = field(default_factory=dict)
     """Blocks that are measured anew, by number, with the cells that had left before each."""
     owed: int = 0  # the last block before records got lost: no limit of time applies up to it
     _gone: frozenset[Cell] = frozenset()
     _attempts: dict[int, int] = field(default_factory=dict)
-    _before: Counter[int] = field(default_factory=Counter)
-    """How often records of a block have been set aside."""
+    _before: Counter[int] = field(default_factory=Counter)  # how often a block was set aside
 
     def plan(self, number: int, also: Iterable[Cell] = ()) -> BlockPlan:
         """Return a block without the cells that are settled, and those that will `also` be."""
@@ -236,8 +234,7 @@ class BlockFinished:
     number: int
     seconds: float
     left: tuple[str, ...]  # what could not be removed, in words
-    others: tuple[str, ...] = ()
-    """Ids of other runs that were at work on this engine or machine meanwhile."""
+    others: tuple[str, ...] = ()  # ids of other runs that were at work there meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ class LiveSession:
     def _session(self) -> Session:
         """Return the session's numbers; raises `TrialFailed` if its tools gave none."""
         left: list[tuple[PreparedSession, Completed, Completed]] = []
+        windows = self.windows
         for part in reversed(self.prepared.parts):
             if part.client is None:
                 raise TrialFailed(Failure("client", f"{part.probe.tool} was not started", ""))
@@ -193,7 +194,10 @@ class LiveSession:
         for part, done, _ in left:
             see_it_can(part.probe, done)
         with reading(*(end for _, *ends in left for end in ends)):
-            session, *loads = (_read(*each, self.windows) for each in left)
+            session, *loads = (
+                part.probe.read_session(done, served if part.probe.server_ends else None, windows)
+                for part, done, served in left
+            )
         return _under(loads[0], session) if loads else session
 
     def release(self) -> None:
@@ -217,12 +221,6 @@ def _moved(hop: Hop, before: Bytes, after: Bytes) -> _Moved:
     came = after[key].rx_bytes - before[key].rx_bytes
     went = after[key].tx_bytes - before[key].tx_bytes
     return (came, went) if hop.counted == "rx" else (went, came)
-
-
-def _read(
-    part: PreparedSession, done: Completed, served: Completed, windows: Sequence[Window]
-) -> Session:
-    return part.probe.read_session(done, served if part.probe.server_ends else None, windows)
 
 
 def _under(load: Session, session: Session) -> Session:

@@ -21,10 +21,8 @@ from netbench.spec import TOOL_PORTS, Protocol
 from netbench.topology.pairs import LivePair
 from netbench.topology.paths import Call
 
-_LISTEN_WITHIN: Final = 15.0
-"""Seconds a server may take to listen; on a busy machine a look alone can take some."""
-_LIMIT: Final = 6 * 3600.0
-"""Seconds after which a tool ends even if it is not waited for; no block takes so long."""
+_LISTEN_WITHIN: Final = 15.0  # seconds a server may take; on a busy machine a look alone takes some
+_LIMIT: Final = 6 * 3600.0  # seconds after which a tool ends by itself; no block takes so long
 _WARM_UP: Final = 0.1  # seconds from connecting to the first hold: a stream has found its window
 _WARM_UP_UNSEEN: Final = 0.6  # the same from its start, where no connection shows
 _MARGIN: Final = 0.1  # seconds beyond a held client's own pause before it is let go on

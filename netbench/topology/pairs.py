@@ -5,7 +5,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Final, Self
+from functools import partial
+from typing import Final, Self, TypeVar
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
@@ -16,6 +17,7 @@ from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe
 from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import LOOPBACK, Call, call_of, namespaces_of, own_address, ports_for
 
+_T = TypeVar("_T", Endpoint, Network)
 _WORKERS: Final = 4  # pairs made at a time: the engine works for each, and there may be two cores
 _LONGEST: Final = 40  # characters of a driver's name in the names of what is made for it
 
@@ -173,21 +175,17 @@ class Creations:
     def remove_all(self) -> None:
         """Remove what is still there; what stays is in `left`."""
 
-        def attempt(remove: Callable[[], object], name: str) -> None:
+        def attempt(remove: Callable[[_T], object], one: _T) -> None:
             try:
-                remove()
+                remove(one)
             except ENGINE_FAILURES as exc:
-                self.left.append(f"{name}: {exc}")
+                self.left.append(f"{one.name if isinstance(one, Endpoint) else one.id}: {exc}")
 
         # A container whose namespace another shares goes after it: clients come last.
         endpoints, networks = self._endpoints[::-1], self._networks[:]
         with deferred_signals(), Pool(max_workers=_WORKERS) as pool:
-            list(
-                pool.map(
-                    lambda one: attempt(lambda: self.remove_endpoint(one), one.name), endpoints
-                )
-            )
-            list(pool.map(lambda one: attempt(lambda: self.remove_network(one), one.id), networks))
+            list(pool.map(partial(attempt, self.remove_endpoint), endpoints))
+            list(pool.map(partial(attempt, self.remove_network), networks))
         self._endpoints.clear()
         self._networks.clear()
 
@@ -202,8 +200,7 @@ class LiveBlock:
     _: KW_ONLY
     prefix: str  # start of every name
     cpus: tuple[int, ...] = ()  # to which the endpoints are confined, empty for all
-    paths: tuple[Path, ...] = (Path.EAST_WEST,)
-    """That the pairs are for; with more than east-west there is an emulated LAN."""
+    paths: tuple[Path, ...] = (Path.EAST_WEST,)  # with more there is an emulated LAN
     ports: int = 1  # how many to publish, where a path leads through published ones
     protocols: tuple[Protocol, ...] = ("tcp",)  # for which each of them is published
     keep: bool = False  # whether everything is left up at the end, for `remove`

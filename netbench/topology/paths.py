@@ -1,6 +1,7 @@
 """The paths of a live pair: who connects to what, and what reads it (METHOD §4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -92,33 +93,33 @@ def choose_sentinel(engine: Engine) -> Sentinel:
 def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
     """Return an endpoint for a reader."""
 
-    def run(argv: tuple[str, ...]) -> str:
+    @contextmanager
+    def reading(argv: tuple[str, ...]) -> Iterator[None]:
         try:
-            done = engine.run(endpoint, argv, timeout=_TIMEOUT)
-        except EngineError as exc:
+            yield
+        except (EngineError, FactError) as exc:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {exc}") from exc
-        if done.exit_code != 0:
-            said = done.stderr.strip() or done.stdout.strip()[:200]
-            raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
-        return done.stdout
+
+    def run(argv: tuple[str, ...]) -> str:
+        with reading(argv):
+            done = engine.run(endpoint, argv, timeout=_TIMEOUT)
+            if done.exit_code != 0:
+                said = done.stderr.strip() or done.stdout.strip()[:200]
+                raise FactError(said or str(done.exit_code))
+            return done.stdout
 
     def follow(argv: tuple[str, ...]) -> Callable[[], str]:
-        told = f"`{' '.join(argv)}` in the {endpoint.role}"
-        try:
+        with reading(argv):
             process = engine.start(endpoint, argv, cpu=None, limit=_FOLLOWED)
-        except EngineError as exc:
-            raise FactError(f"{told}: {exc}") from exc
 
         def end() -> str:
-            try:
+            with reading(argv):
                 ended_before = not process.alive()
                 process.signal("TERM")
                 done = process.wait(_TIMEOUT)
-            except EngineError as exc:
-                raise FactError(f"{told}: {exc}") from exc
-            if ended_before:
-                raise FactError(f"{told}: {done.stderr.strip() or f'exit code {done.exit_code}'}")
-            return done.stdout
+                if ended_before:
+                    raise FactError(done.stderr.strip() or f"exit code {done.exit_code}")
+                return done.stdout
 
         return end
 

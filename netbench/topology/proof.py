@@ -10,8 +10,7 @@ from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route
 from netbench.spec import Path
 
 _SOME = 5  # changes of one link that a proof names
-_BUFFERED = 16 * 1024**2
-"""Bytes that the receive buffers of a client hold at most; by default TCP's grow to 6 MB each."""
+_BUFFERED = 16 * 1024**2  # bytes that a client's receive buffers hold; TCP's grow to 6 MB each
 
 
 def prove(
@@ -27,14 +26,10 @@ def prove(
 ) -> PathProof:
     """Return whether the driver's links, and no others, can have carried so many bytes.
 
-    Held means: every link of the claimed path is there, the same before and after, and its
-    counter in the traffic's direction moved by at least the bytes the receiver got. Of a session
-    that holds for each of its slices by itself, in which all other arms were held: what they sent
-    over a shared link is not counted. What was `heard` of the links between the readings must be as
-    they were before.
-
-    `facts` are of before the trial and of after it; `required` and `returned` are the payload
-    bytes that server and client counted.
+    They can if every link of the claimed path is the same before and after, was so between by what
+    was `heard`, and its counter moved by at least the bytes received: of a session in each slice by
+    itself, in which all other arms were held. `facts` are of before and after; `required` and
+    `returned` are the payload bytes that server and client counted.
     """
     before, after = facts
     caller = (path is Path.NORTH_SOUTH and after.lan) or after.client

@@ -7,6 +7,7 @@ from typing import Final
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet, Pair
+from netbench.facts.cpu_time import of_both
 from netbench.facts.procfs import net_dev
 from netbench.record import Absent, FactValue, LinkCounters
 from netbench.spec import Role
@@ -26,8 +27,7 @@ Value = int | Absent
 class LinkBytes:
     """The counters of a path's links, cheap enough to be read at both edges of every slice.
 
-    A link that several arms share, as `lo` of the host, counts for all of them. While all sessions
-    but one are held, what it counts is that one's.
+    What a link that arms share, as `lo`, counts while all others are held is one session's.
     """
 
     def __init__(self, pair: Pair, links: Iterable[tuple[Role, str]]) -> None:
@@ -53,11 +53,7 @@ class LinkBytes:
 
 @dataclass
 class ConnectionWatch:
-    """Watches entries of conntrack, sockets in TIME-WAIT and failed connects over one trial.
-
-    Entries and sockets are finite: a connection that is closed holds its entry and, at the end
-    that closed first, its pair of ports for a minute or two, so that a trial can run into a limit.
-    """
+    """Watches what connections leave behind: a trial can run out of conntrack or ports."""
 
     client: NamespaceSet
     server: NamespaceSet
@@ -74,12 +70,13 @@ class ConnectionWatch:
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
         """Return the trial facts since `start`."""
         conntrack, waiting, failed = self._counts()
+        *_, earlier = self._before
         return (
             ("trial.conntrack_before", self._before[0]),
             ("trial.conntrack_after", conntrack),
             ("trial.time_wait_before", self._before[1]),
             ("trial.time_wait_after", waiting),
-            ("trial.connect_failures", _since(self._before[2], failed)),
+            ("trial.connect_failures", of_both(lambda then, now: now - then, earlier, failed)),
         )
 
     def _counts(self) -> tuple[Value, Value, Value]:
@@ -124,9 +121,3 @@ def _read(get: Callable[[], str], parse: Callable[[str], int], reason: str) -> V
         return parse(get())
     except (FactError, KeyError, ValueError) as exc:
         return Absent(f"{reason}: {exc}")
-
-
-def _since(before: Value, after: Value) -> Value:
-    if isinstance(before, Absent):
-        return before
-    return after if isinstance(after, Absent) else after - before

@@ -29,8 +29,7 @@ class Tracked:
 
     source: SocketAddress  # who opened it
     target: SocketAddress  # what it was opened to
-    answers: SocketAddress
-    """Where the answers come from; another than `target` where that was translated."""
+    answers: SocketAddress  # where answers come from: not `target` if translated
     answered: SocketAddress  # where they go to; another than `source` where that was translated
 
 
@@ -92,12 +91,9 @@ class PortReading:
     """What was seen of a published port during one trial; a text says why something was not."""
 
     target: SocketAddress  # what the client connected to
-    at_server: tuple[Connection, ...] | str = "not looked at"
-    """The server's connections, as its own namespace sees them."""
-    at_host: tuple[Connection, ...] | str = "not looked at"
-    """Connections that end at `target` in the host's namespace."""
-    tracked: tuple[Tracked, ...] | str = "not looked at"
-    """Entries of conntrack of these connections."""
+    at_server: tuple[Connection, ...] | str = "not looked at"  # as its own namespace sees them
+    at_host: tuple[Connection, ...] | str = "not looked at"  # those that end at `target` there
+    tracked: tuple[Tracked, ...] | str = "not looked at"  # entries of conntrack of these
     proxy: float | str = "not looked at"  # CPU time, in seconds, that the proxy process used
 
     @property

@@ -125,11 +125,7 @@ class PublishedWatch(ABC):
 
 
 class DatagramWatch(PublishedWatch):
-    """Watches a published UDP port, over which datagrams leave no connection to be looked at.
-
-    What shows is the CPU time of the proxy process: it grows where the proxy carries them, and
-    stands still where the host's kernel translates addresses instead.
-    """
+    """Watches a published UDP port by the CPU time of its proxy: datagrams leave no other trace."""
 
     protocol: ClassVar[Protocol] = "udp"
 

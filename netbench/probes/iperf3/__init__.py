@@ -20,8 +20,7 @@ from netbench.record import Completed, FactValue, Sample, SeriesPoint, Slice
 from netbench.spec import Role
 from netbench.units import bit_rate
 
-_TRUSTED: Final = 0.98
-"""iperf3's own count is at least this share of what the kernel says it has read."""
+_TRUSTED: Final = 0.98  # of what the kernel says it has read, iperf3 must report this share
 
 
 @dataclass(frozen=True, slots=True)

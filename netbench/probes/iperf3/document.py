@@ -23,11 +23,9 @@ GRACE: Final = 5.0  # seconds to connect and exchange results: a dead path leave
 EDGE: Final = 0.2  # seconds left out of CPU time: while the client connects, and half at the end
 _STRAY: Final = 0.5  # stray of the window from the time asked for: 2.7 s were seen for 2 s
 _KEPT: Final = 0.05  # relative stray of a stream from the rate that it was to keep
-_LARGEST: Final = 2**63
-"""Larger counts are a wrapped -1: `retransmits` of 1.8446744073709552e19 means unknown."""
+_LARGEST: Final = 2**63  # larger counts are a wrapped -1 and mean unknown
 _UNKNOWN_OPTION: Final = re.compile(r"unrecognized option '(--[a-z-]+)'")
-_SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}
-"""The first version that knows an option, by iperf3's release notes."""
+_SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}  # first version, by release notes
 _VERSION: Final = re.compile(r"iperf (\d{1,4})\.(\d{1,4})")
 _STOPPED: Final = {  # what each end says, as an error, where the client took SIGTERM
     Role.CLIENT: "interrupt - the client has terminated",

@@ -20,13 +20,11 @@ from netbench.record import FactValue, Measurement, Sample
 from netbench.spec import Protocol
 from netbench.units import BITS_PER_SECOND, bit_rate
 
-GOALS: Final = {"ndr": 0.0, "pdr01": 0.001, "pdr05": 0.005}
-"""Loss ratio of each metric's goal, the strictest first."""
+GOALS: Final = {"ndr": 0.0, "pdr01": 0.001, "pdr05": 0.005}  # loss ratios, the strictest first
 _MOST: Final = 30  # trials in all
 _USUAL: Final = 12  # trials that a search takes, for forecasts
 _SETTLING: Final = 0.2  # seconds that each takes beside its own
-_EXPLORED: Final = 2**26
-"""Bytes of the first trial at most: how long it lasts is the sender's to say."""
+_EXPLORED: Final = 2**26  # bytes of the first trial at most, whose length the sender decides
 _EXCEED: Final = 0.5  # share of a load's trials that may miss a goal: the majority decides
 _REACHED: Final = 0.98  # share of a load that a sender must have sent
 
@@ -158,12 +156,9 @@ class UdpSearch(AnyProbe):
 
     lowest: str = "10M"  # bit/s of payload beneath which nothing is tried
     cap: str = "10G"  # bit/s of payload above which nothing is tried
-    width: Annotated[float, Span(0.01, 1)] = 0.1
-    """Relative distance of the bounds at which a goal is reached."""
-    seconds: Annotated[float, Span(0.1, 60)] = 0.2
-    """Length of one trial; iperf3 ends it at a whole tenth of a second."""
-    trials: Annotated[int, Span(1, 9)] = 3
-    """Trials of one load at most; the majority of them decides."""
+    width: Annotated[float, Span(0.01, 1)] = 0.1  # relative, of the bounds of a reached goal
+    seconds: Annotated[float, Span(0.1, 60)] = 0.2  # of one trial, in whole tenths
+    trials: Annotated[int, Span(1, 9)] = 3  # of one load at most; their majority decides
     length: Annotated[int, LENGTHS] = 1400  # payload bytes of a datagram
 
     def conflicts(self) -> Iterable[str]:

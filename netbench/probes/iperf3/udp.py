@@ -13,11 +13,9 @@ from netbench.record import Completed, FactValue, Measurement, Sample
 from netbench.spec import Family, Protocol
 from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate
 
-_PATIENCE: Final = 60.0
-"""How many times as long as at its rate a burst may take: the sender may fall short of it."""
+_PATIENCE: Final = 60.0  # times as long as at its rate that a burst may take
 _EXCESS: Final = 0.01  # share that the receiver may count beyond the sender, whose last leave late
-LENGTHS: Final = Span(16, 65_507)
-"""Bytes of a datagram that iperf3 takes; the most that IPv4 does, RFC 768 and RFC 791."""
+LENGTHS: Final = Span(16, 65_507)  # bytes of a datagram; the most in IPv4, RFC 768 and 791
 _RECEIVER_SINCE: Final = (3, 11)  # older versions print the sender's bytes alone
 _HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}  # bytes of IP and UDP
 
@@ -33,11 +31,9 @@ class UdpRate(iperf3.Iperf3, Probe):
 
     seconds: Annotated[int, Span(1, 86_400)] = 1  # nothing is omitted: both ends count the same
     rate: str = "1G"  # bit/s of payload that the client sends
-    length: Annotated[int, LENGTHS] = 1400
-    """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
+    length: Annotated[int, LENGTHS] = 1400  # payload bytes, for an overlay's MTU of 1450 too
     dont_fragment: bool = False  # forbid fragments (IPv4)
-    volume: Annotated[int | None, Span(1, 2**50)] = None
-    """Bytes to send in place of `seconds`: for trials shorter than a second."""
+    volume: Annotated[int | None, Span(1, 2**50)] = None  # bytes to send in place of `seconds`
 
     def client_argv(self, address: str, port: int, congestion_control: str | None) -> Argv:
         """Return the client's command."""
