@@ -21,8 +21,6 @@ from typing import Final
 
 NOT_KEPT: Final = 1  # exit code where a `--require` budget is missed, or undecided in vain
 INCOMPLETE: Final = 3  # exit code where something asked for failed, is missing or impossible
-
-
 _LONGEST: Final = 2000  # characters of one problem that are told
 
 

@@ -13,7 +13,6 @@ RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
 CPUS: Final = "s/s"  # CPU seconds per second: how many CPUs are busy
-
 SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
     BITS_PER_SECOND: {
         f"{prefix}bit/s": Decimal(10) ** power
@@ -28,7 +27,6 @@ SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
     COUNT: {"": Decimal(1)},
 }
 """How users write a unit: its spellings, and what one of each is in the base unit."""
-
 _WHOLE_FROM = 100  # from here on rates are shown without decimals
 _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))

@@ -86,7 +86,6 @@ NO_NETWORK_CARD: Final = Caveat(
     "from container to container the kernel hands frames over beneath the parent, so no network "
     "card, switch or port security was involved.",
 )
-
 Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]  # from and to; whether it promises reach
 
 

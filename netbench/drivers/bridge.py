@@ -39,7 +39,6 @@ BRIDGE: Final = Driver(
     options=frozenset({"family", "cc", "published"}),
     other=NetworkSpec("bridge"),
 )
-
 BRIDGE_USER: Final = replace(
     BRIDGE,
     name="bridge:user",
@@ -48,7 +47,6 @@ BRIDGE_USER: Final = replace(
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("bridge")),
     options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "-o"}),
 )
-
 CONTAINER: Final = replace(
     BRIDGE,
     name="container",

@@ -152,8 +152,6 @@ _CALLS: Final = {"x86_64": 298, "aarch64": 241, "riscv64": 241}  # of perf_event
 _SIZE: Final = 112  # bytes of struct perf_event_attr that we fill, PERF_ATTR_SIZE_VER5
 _CLOEXEC: Final = 8
 _ALL, _NO_GROUP = -1, -1
-
-
 CYCLES: Final = 0, 0  # PERF_COUNT_HW_CPU_CYCLES, type and configuration, linux/perf_event.h
 CLOCK: Final = 1, 0  # PERF_COUNT_SW_CPU_CLOCK, in ns: needs no hardware
 

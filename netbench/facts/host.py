@@ -29,7 +29,6 @@ _SPEED_PARAMETERS = re.compile(
     r"|amd_pstate|cpuidle|haltpoll|preempt|threadirqs|nosmt|hugepages|hugepagesz|tsc|clocksource"
     r"|transparent_hugepage|irqaffinity|skew_tick|nosoftlockup|pcie_aspm|spectre|pti|kpti)"
 )
-
 _MODES: Final = {
     "CONFIG_TICK_CPU_ACCOUNTING": "tick",
     "CONFIG_VIRT_CPU_ACCOUNTING_GEN": "virtual",

@@ -1,9 +1,9 @@
 """The reader from inside: read-only tools run in the endpoint through the engine.
 
-For users who may use the engine but not enter namespaces (most of them), and for engines on
-another machine. Everything is read when a pair comes up. For each trial links, addresses and
-counters are read again by the same tools, the host's among them, and routes from the world-readable
-/proc/<pid>/net of the engine's machine where that can be had. The rest has the time of bring-up.
+For users who may use the engine but not enter namespaces (most of them), and for engines on another
+machine. For each trial links, addresses and counters are read again, and routes from the
+world-readable /proc/<pid>/net of the engine's machine where that can be had. The rest has the time
+of bring-up.
 """
 
 import re
@@ -47,7 +47,6 @@ from netbench.system.files import NOWHERE, Files, FrozenFiles
 from netbench.system.interrupts import Pool
 
 _Held = tuple[tuple[Link, ...], tuple[Address, ...]]  # links and addresses of a network namespace
-
 MONITOR: Final = ("ip", "-o", "monitor", "link")
 _LINE: Final = re.compile(
     r"^(Deleted )?(\d+): ([^\s:@]+)(?:@\S+)?: <(\S*)> mtu (\d+)(?: qdisc \S+)?(?: master (\S+))?"

@@ -17,8 +17,6 @@ Ip = IPv4Address | IPv6Address
 DEFAULT: Final = "default"  # IPv4's default route
 DEFAULT6: Final = "::/0"
 _OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")  # link-local and multicast addresses
-
-
 ReadText = Callable[[str], str | None]  # return a file's text, None if it cannot be read
 _DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS = 16, 11, 10, 4
 """Fields of a line of /proc/net/dev (after the name), route, ipv6_route, and (the least) tcp."""

@@ -199,10 +199,8 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("plan.max_time", float, SECONDS, "varies", "time that the run might take at most"),
     ("plan.*", str, "", "varies", "what else was asked for"),
 )
-"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path.
-
-A name that ends in `*` stands for all that begin so and have no line of their own.
-"""
+"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path. A name
+that ends in `*` stands for all that begin so and have no line of their own."""
 
 
 def declared(name: str) -> FactDef | None:
@@ -211,7 +209,6 @@ def declared(name: str) -> FactDef | None:
 
 
 ENDPOINT_LINKS: Final = ("lo", "eth0")  # names of the links whose offloads are read in an endpoint
-
 OFFLOADS: Final = (
     "rx-checksum",
     "rx-gro",

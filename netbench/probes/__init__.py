@@ -34,7 +34,6 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {  # every kind of probe by the name 
         ControlPlane,
     )
 }
-
 __all__ = [
     "PROBES",
     "AnyProbe",

@@ -2,9 +2,8 @@
 
 What is timed is the engine. socat only shows when a new endpoint's network works: it sends a byte
 to an endpoint that is already there, and its own log says, in microseconds, when the answer came.
-So nothing that the engine needs to report that moment is part of the figure. The new endpoint
-calls, not the one that waits for it: a neighbour that is called before it is there is asked for
-again once a second only (ARP, RFC 1122 2.3.2.1), and seconds would be all that showed.
+The new endpoint calls, because ARP repeats a request to a neighbour that is not there yet once a
+second only (RFC 1122 2.3.2.1).
 """
 
 import re

@@ -1,14 +1,13 @@
 """Round trips of one message at a time by sockperf, over TCP and over UDP, in slices.
 
-A closed loop: the next message leaves when the reply to the last one is there, so the round-trip
-time is the time of service. A client that is held simply pauses. Its log tells when each message
-left and when its reply came; what lies between a slice's edges makes the slice, and the one round
-trip that was under way when the client was held is left out. TCP sends again what was lost, which
-shows as a long round trip. Over UDP sockperf waits for a lost datagram for good, and the slices
-after it give no number.
+A closed loop: the next message leaves when the reply to the last one is there, and a client that is
+held pauses. By its log of when messages left and replies came, what lies between a slice's edges
+makes the slice, without the round trip that was under way when the client was held. TCP repeats
+what was lost, which shows as a long round trip; over UDP sockperf waits for it for good, and the
+slices after it give no number.
 
-Exit code 0 proves nothing: sockperf (3.6 and 3.7) ends so after a refused connection and after a
-wrong option too. A session counts only if the whole block of statistics is there.
+Exit code 0 proves nothing: sockperf (3.6 and 3.7) ends so after a refused connection or a wrong
+option too. A session counts only if the whole block of statistics is there.
 """
 
 import math

@@ -1,8 +1,7 @@
 """Trials of the engine itself: a network and its endpoints, made and removed against the clock.
 
-The path needs no byte counters: every endpoint's figure ends with an answer that came over the
-network under test, and the driver's promises are judged on the first endpoint and the last.
-No sentinel runs, because the engine works on whatever CPUs the kernel gives it.
+Each endpoint's figure ends with an answer over the network under test, and the driver's promises
+are judged on the first endpoint and the last. No sentinel runs: no CPU is pinned for the engine.
 """
 
 import time

@@ -40,7 +40,6 @@ from netbench.system.cgroups import (
 from netbench.system.files import Files, FrozenFiles, needed, text
 
 Facts = tuple[tuple[str, FactValue], ...]
-
 SHORTEST: Final = 20 * TICK  # seconds: a shorter window has too few ticks for a cost
 _KINDS: Final = ("user", "nice", "system", "irq", "softirq")
 _NO_TICK: Final = Absent("no tick of /proc/stat passed")

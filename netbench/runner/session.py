@@ -135,18 +135,14 @@ class LiveSession:
             return Count((began + self.clock.now()) / 2, opened)
         if self.prepared.probe.counted == "nothing":
             return None
+        ends = {Role.SERVER: counting.server, Role.CLIENT: counting.client}
         receivers = counting.probe.receivers
-        found = {
-            role: process.bytes_read()
-            for role, process in ((Role.SERVER, counting.server), (Role.CLIENT, counting.client))
-            if role in receivers and process is not None
-        }
+        found = {role: end.bytes_read() for role in receivers if (end := ends[role]) is not None}
         read = {role: counted for role, counted in found.items() if counted is not None}
         if len(read) < len(receivers):
             return None
-        totals = {role: counted.total for role, counted in read.items()}
-        at = [counted.at for counted in read.values()][-1]
-        return Count(at, totals.get(Role.SERVER, 0), totals.get(Role.CLIENT, 0))
+        server, client = (read[role].total if role in read else 0 for role in ends)
+        return Count([*read.values()][-1].at, server, client)
 
     def look_again(self) -> None:
         """Read once more what a proof needs, after the last slice."""

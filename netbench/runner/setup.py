@@ -32,8 +32,6 @@ _SECOND_PORT: Final = (
     "{tool} needs a second port of the server's, at the number that the server tells its client; "
     "a published port has another number outside"
 )
-
-
 _Prepared = TypeVar("_Prepared", bound=Prepared)
 
 

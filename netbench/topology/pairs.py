@@ -17,7 +17,7 @@ from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe
 from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import LOOPBACK, Call, call_of, namespaces_of, own_address, ports_for
 
-_T = TypeVar("_T", Endpoint, Network)
+_T = TypeVar("_T", bound=Endpoint | Network)
 _WORKERS: Final = 4  # pairs made at a time: the engine works for each, and there may be two cores
 _LONGEST: Final = 40  # characters of a driver's name in the names of what is made for it
 

@@ -17,7 +17,6 @@ from netbench.system.setns import may_enter
 
 LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
-
 _TIMEOUT = 10.0  # seconds for one read-only command in an endpoint
 _FOLLOWED = 3600.0  # seconds that one may run beside a session, which is shorter
 _FEW = 12  # links or routes of a namespace that are all kept in a record

@@ -19,7 +19,6 @@ _NO_CONNTRACK: Final = "the host does not track connections, or does not tell"
 _NOT_READ: Final = "unreadable in that namespace"
 _NO_COUNT: Final = Absent("nothing was counted before")
 _TIME_WAIT: Final = re.compile(r"^TCP: .*\btw (\d+)", re.MULTILINE)
-
 Bytes = Mapping[tuple[Role, str], LinkCounters]  # counters by namespace and link
 Value = int | Absent
 
@@ -69,12 +68,12 @@ class ConnectionWatch:
 
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
         """Return the trial facts since `start`."""
+        tracked, waited, earlier = self._before
         conntrack, waiting, failed = self._counts()
-        *_, earlier = self._before
         return (
-            ("trial.conntrack_before", self._before[0]),
+            ("trial.conntrack_before", tracked),
             ("trial.conntrack_after", conntrack),
-            ("trial.time_wait_before", self._before[1]),
+            ("trial.time_wait_before", waited),
             ("trial.time_wait_after", waiting),
             ("trial.connect_failures", of_both(lambda then, now: now - then, earlier, failed)),
         )

@@ -1,9 +1,9 @@
-"""Which way a published port was served: what shows it, conntrack among it, and the verdict.
+"""Which way a published port was served: what shows it, and the verdict.
 
-Three sources show it. Sockets, which every user may read: a proxy accepts the connection in the
-host's namespace, DNAT leaves no socket there, and a server that is reached straight has one at
-the very address that the client connected to. Conntrack: where the answers come from. The CPU time
-of the proxy process: whether bytes went through it.
+Sockets, which every user may read: a proxy accepts the connection in the host's namespace, DNAT
+leaves no socket there, and a server that is reached straight has one at the very address that the
+client connected to. Conntrack: where the answers come from. The proxy's CPU time: whether bytes
+went through it.
 """
 
 import errno
