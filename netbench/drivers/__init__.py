@@ -16,8 +16,10 @@ DRIVERS: Final[dict[str, Driver]] = {
     for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY)
 }
 """By name with mode. `plugin:NAME` and `cni:CONFLIST` are made by name: `plugin` and `cni`."""
+
 OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}  # starts of names, and what follows them
 _USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}  # of names without a mode
+
 __all__ = [
     "DRIVERS",
     "OPEN",

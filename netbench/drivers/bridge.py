@@ -39,6 +39,7 @@ BRIDGE: Final = Driver(
     options=frozenset({"family", "cc", "published"}),
     other=NetworkSpec("bridge"),
 )
+
 BRIDGE_USER: Final = replace(
     BRIDGE,
     name="bridge:user",
@@ -47,6 +48,7 @@ BRIDGE_USER: Final = replace(
     recipe=Recipe(client=Attach.NETWORK, server=Attach.NETWORK, network=NetworkSpec("bridge")),
     options=frozenset({"family", "cc", "published", "mtu", "icc", "internal", "-o"}),
 )
+
 CONTAINER: Final = replace(
     BRIDGE,
     name="container",

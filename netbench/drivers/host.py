@@ -20,6 +20,7 @@ NONE = Driver(
         reach(no="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST CONTAINER>LAN PAIR>HOST PAIR>LAN")
     ),
 )
+
 HOST = Driver(
     name="host",
     summary="the engine host's network namespace, its interfaces and ports",

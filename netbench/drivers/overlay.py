@@ -11,6 +11,7 @@ from netbench.drivers.promises import (
 from netbench.spec import Attach, Family, NetworkSpec, Path, Recipe, Via
 
 _NETWORK = NetworkSpec("overlay")
+
 OVERLAY = Driver(
     name="overlay",
     summary="a network across hosts: a bridge in a namespace of its own, VXLAN between hosts",

@@ -34,6 +34,7 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {  # every kind of probe by the name 
         ControlPlane,
     )
 }
+
 __all__ = [
     "PROBES",
     "AnyProbe",
