@@ -19,9 +19,9 @@ Exit code 0 is no error, and 1 is that of a budget that is not kept.
 import errno
 from typing import Final
 
-NOT_KEPT: Final = 1  # exit code where a `--require` budget is missed, or undecided in vain
+NOT_KEPT: Final = 1  # exit code where a `--require` budget is missed or, unless allowed, undecided
 INCOMPLETE: Final = 3  # exit code where something asked for failed, is missing or impossible
-_LONGEST: Final = 2000  # characters of one problem that are told
+_LONGEST: Final = 2000  # characters of a problem that are kept
 
 
 def cut(text: str, most: int = 200) -> str:

@@ -86,7 +86,7 @@ NO_NETWORK_CARD: Final = Caveat(
     "from container to container the kernel hands frames over beneath the parent, so no network "
     "card, switch or port security was involved.",
 )
-Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]  # from and to; whether it promises reach
+Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]  # True if promised, False if ruled out
 
 
 def reach(*, yes: str = "", no: str = "") -> Reach:

@@ -61,7 +61,7 @@ class NamespaceSet:
         return f"/proc/{self.pid}/net/{name}"
 
     def net_files(self, *names: str, taken: Files | None = None) -> dict[str, str]:
-        """Return texts of /proc/net by name, but for those that are not there; `taken` holds files.
+        """Return texts of /proc/net by name, without absent ones; `taken` have been read before.
 
         Raises `FactError` if none of them is readable, from inside either.
         """

@@ -96,7 +96,7 @@ class ToolProbe(AnyProbe):
 
     __slots__ = ()
     server_ends: ClassVar[bool] = False  # whether the server ends by itself after one client
-    second_port: ClassVar[bool] = False  # whether it needs another port, as no published one has
+    second_port: ClassVar[bool] = False  # whether it also needs a port that cannot be published
 
     @abstractmethod
     def server_argv(self, address: str, port: int) -> Argv:
@@ -232,7 +232,7 @@ def chooses(probe: Probe | Sliced) -> bool:
 
 
 def strerror_name(text: str) -> str | None:
-    """Return the errno that a tool names: its number, else its last words; None for none."""
+    """Return the errno that a tool names, by number or else by its last words; None for none."""
     number = _NUMBER.search(text)
     if number:
         return errno.errorcode.get(int(number.group(1)))

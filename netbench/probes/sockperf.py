@@ -80,8 +80,8 @@ class _PingPong(Sliced):
     def session_argv(
         self, address: str, port: int, congestion_control: str | None, seconds: float
     ) -> Argv:
-        """Return the client's command, with the system's congestion control; it keeps 14 MB/s."""
-        del congestion_control
+        """Return the client's command; sockperf keeps 14 MB for each second that it may take."""
+        del congestion_control  # it cannot choose one
         where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
         return (*where, "--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size), *_LOG)
 

@@ -143,7 +143,7 @@ def _connections_fail(engine: Engine, live: LivePair, way: Closed) -> Skip | Fai
 
 
 def _connect(engine: Engine, client: Endpoint, argv: tuple[str, ...]) -> str | Failure:
-    """Return the errno of a failed connection; a `Failure` if it connected: any other error."""
+    """Return the errno of a failed connection; a `Failure` for any other end: it had connected."""
     done = engine.run(client, argv, timeout=_TRY)
     _, failed, why = done.stdout.partition(_NOT_CONNECTED)
     errno = strerror_name(why) if failed else None

@@ -52,7 +52,7 @@ _BITS: Final = 8
 _LOOKS: Final = 2  # at broken promises: others' links come and go while the host is read
 _UNPINNED: Final = Pins(None, None, None, None)
 _NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
-SaveRaw = Callable[[int, Role, str, int], str]  # stores a record's output, counted by role
+SaveRaw = Callable[[int, Role, str, int], str]  # stores a record's output; returns its path
 Watch = PublishedWatch | ConnectionWatch
 
 

@@ -102,7 +102,7 @@ def target_of(recipe: Recipe, server: Endpoint) -> str | None:
 
 
 def stems(prefix: str, arms: Iterable[Arm]) -> dict[Arm, str]:
-    """Return the unlike starts of each arm's names, in letters that every engine takes."""
+    """Return the start of each arm's names, no two alike, in characters that engines take."""
     found: dict[Arm, str] = {}
     for arm in arms:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", arm.driver).strip("-")[:_LONGEST]

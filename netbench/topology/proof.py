@@ -26,10 +26,10 @@ def prove(
 ) -> PathProof:
     """Return whether the driver's links, and no others, can have carried so many bytes.
 
-    They can if every link of the claimed path is the same before and after, was so between by what
-    was `heard`, and its counter moved by at least the bytes received: of a session in each slice by
-    itself, in which all other arms were held. `facts` are of before and after; `required` and
-    `returned` are the payload bytes that server and client counted.
+    They can if every link of the claimed path is the same before and after, no link event in
+    between differs (`heard`), and its counter moved by at least the bytes received: for a session
+    in each slice by itself, in which all other arms were held. `facts` are of before and after;
+    `required` and `returned` are the payload bytes that server and client counted.
     """
     before, after = facts
     caller = (path is Path.NORTH_SOUTH and after.lan) or after.client
@@ -145,7 +145,7 @@ def _changes(before: Hop, after: Hop) -> list[str]:
 
 
 def _passing(before: Sequence[Hop], heard: Heard | None) -> list[str]:
-    """Return how links of the path were for a time, by what was heard of them."""
+    """Return how links of the path differed for a time, by their events."""
     known = {(hop.role, hop.link.index): hop.link for hop in before}
     found: dict[str, dict[str, None]] = {}
     for event in heard.events if heard else ():

@@ -31,7 +31,7 @@ class UdpRate(iperf3.Iperf3, Probe):
 
     seconds: Annotated[int, Span(1, 86_400)] = 1  # nothing is omitted: both ends count the same
     rate: str = "1G"  # bit/s of payload that the client sends
-    length: Annotated[int, LENGTHS] = 1400  # payload bytes, for an overlay's MTU of 1450 too
+    length: Annotated[int, LENGTHS] = 1400  # payload bytes; 1400 fits an overlay's MTU
     dont_fragment: bool = False  # forbid fragments (IPv4)
     volume: Annotated[int | None, Span(1, 2**50)] = None  # bytes to send in place of `seconds`
 
