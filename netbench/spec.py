@@ -120,9 +120,11 @@ class Recipe:
 class Cell:
     """One combination that is measured."""
 
-    driver: str  # driver name with mode, `bridge:user`
+    driver: str
+    """Driver name with mode, `bridge:user`."""
     path: Path
-    probe: str  # name of a probe of the suite: its kind, or the name of one configuration of it
+    probe: str
+    """Name of a probe of the suite: its kind, or the name of one configuration of it."""
     placement: Placement
 
 

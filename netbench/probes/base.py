@@ -181,8 +181,10 @@ class Sliced(ToolProbe):
     lead: ClassVar[float] = 0.0  # seconds at the start, and at the end, that its log leaves out
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]  # the signal upon which it prints
 
-    rounds: Annotated[int, Span(2, 1000)] = 8  # slices of a session
-    slice: Annotated[float, Span(0.05, 10)] = 0.2  # seconds of each
+    rounds: Annotated[int, Span(2, 1000)] = 8
+    """Slices of a session."""
+    slice: Annotated[float, Span(0.05, 10)] = 0.2
+    """Seconds of each."""
 
     @property
     def expected(self) -> float:

@@ -60,7 +60,8 @@ class ControlPlane(AnyProbe):
     tool: ClassVar[str] = "socat"
     metrics: ClassVar[tuple[str, ...]] = ("start_time", "create_time", "remove_time")
 
-    endpoints: Annotated[int, Span(1, _MOST)] = 1  # beside the one that answers them
+    endpoints: Annotated[int, Span(1, _MOST)] = 1
+    """Made one after another, beside the one that answers them."""
 
     @property
     def expected(self) -> float:

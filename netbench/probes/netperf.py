@@ -42,8 +42,10 @@ class TcpConnect(Sliced):
     counted: ClassVar[Counted] = "connections"
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "KILL"
 
-    rounds: Annotated[int, Span(2, 1000)] = 6  # slices of a session
-    size: Annotated[int, Span(1, 65_536)] = 1  # bytes of the request, and of the response
+    rounds: Annotated[int, Span(2, 1000)] = 6
+    """Slices of a session."""
+    size: Annotated[int, Span(1, 65_536)] = 1
+    """Bytes of the request, and of the response."""
 
     def server_argv(self, address: str, port: int) -> Argv:
         """Return the server's command; no value of it may hold a comma, at which netperf cuts."""

@@ -70,8 +70,10 @@ class _PingPong(Sliced):
     lead: ClassVar[float] = 0.45  # it leaves the first 0.4 s out of its log, and the last 0.05 s
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "ALRM"
 
-    slice: Annotated[float, Span(0.04, 10)] = 0.1  # seconds of each
-    size: Annotated[int, Span(14, 65_472)] = 14  # bytes of a message
+    slice: Annotated[float, Span(0.04, 10)] = 0.1
+    """Seconds of each."""
+    size: Annotated[int, Span(14, 65_472)] = 14
+    """Bytes of a message."""
 
     def server_argv(self, address: str, port: int) -> Argv:
         """Return the server's command; it runs until it is ended."""
@@ -209,7 +211,8 @@ class LoadedRoundTrip(_PingPong):
     metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")  # CPU time is that of both
     counted: ClassVar[Counted] = "bytes"
 
-    slice: Annotated[float, Span(0.04, 10)] = 0.2  # seconds of each
+    slice: Annotated[float, Span(0.04, 10)] = 0.2
+    """Seconds of each."""
 
     @property
     def load(self) -> TcpThroughput:

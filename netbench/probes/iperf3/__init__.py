@@ -33,10 +33,14 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
     counted: ClassVar[Counted] = "bytes"
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "TERM"
 
-    slice: Annotated[float, Span(0.05, 60)] = 0.2  # seconds of each
-    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1  # parallel connections
-    reverse: bool = False  # the server sends
-    bidirectional: bool = False  # both send at once; the throughput is the sum of both directions
+    slice: Annotated[float, Span(0.05, 60)] = 0.2
+    """Seconds of each."""
+    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1
+    """Parallel connections."""
+    reverse: bool = False
+    """The server sends."""
+    bidirectional: bool = False
+    """Both send at once; the throughput is the sum of both directions."""
 
     def conflicts(self) -> Iterable[str]:
         """Yield that only one of two options may be given."""
@@ -152,13 +156,20 @@ class TcpRate(iperf3.Iperf3, Probe):
     summary: ClassVar[str] = "TCP at a rate that is kept to (iperf3)"
     metrics: ClassVar[tuple[str, ...]] = ("throughput", "retransmits", "cpu_per_byte")
 
-    seconds: Annotated[int, Span(1, 86_400)] = 2  # length of the measured window
-    omit: Annotated[int, Span(0, 600)] = 1  # seconds before it that do not count
-    interval: Annotated[float, Span(0.1, 60)] = 0.1  # seconds between two points of the series
-    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1  # parallel connections
-    reverse: bool = False  # the server sends
-    bidirectional: bool = False  # both send at once; the throughput is the sum of both directions
-    rate: str = "1G"  # bit/s that each direction keeps to, all its streams together
+    seconds: Annotated[int, Span(1, 86_400)] = 2
+    """Length of the measured window."""
+    omit: Annotated[int, Span(0, 600)] = 1
+    """Seconds before it that do not count."""
+    interval: Annotated[float, Span(0.1, 60)] = 0.1
+    """Seconds between two points of the series."""
+    streams: Annotated[int, Span(1, iperf3.STREAMS)] = 1
+    """Parallel connections."""
+    reverse: bool = False
+    """The server sends."""
+    bidirectional: bool = False
+    """Both send at once; the throughput is the sum of both directions."""
+    rate: str = "1G"
+    """Bit/s that each direction keeps to, all its streams together."""
 
     def conflicts(self) -> Iterable[str]:
         """Yield that only one of two options may be given."""

@@ -154,12 +154,18 @@ class UdpSearch(AnyProbe):
     protocols: ClassVar[tuple[Protocol, ...]] = UdpRate.protocols
     metrics: ClassVar[tuple[str, ...]] = tuple(GOALS)
 
-    lowest: str = "10M"  # bit/s of payload beneath which nothing is tried
-    cap: str = "10G"  # bit/s of payload above which nothing is tried
-    width: Annotated[float, Span(0.01, 1)] = 0.1  # relative, of the bounds of a reached goal
-    seconds: Annotated[float, Span(0.1, 60)] = 0.2  # of one trial, in whole tenths
-    trials: Annotated[int, Span(1, 9)] = 3  # of one load at most; their majority decides
-    length: Annotated[int, LENGTHS] = 1400  # payload bytes of a datagram
+    lowest: str = "10M"
+    """Bit/s of payload beneath which nothing is tried."""
+    cap: str = "10G"
+    """Bit/s of payload above which nothing is tried."""
+    width: Annotated[float, Span(0.01, 1)] = 0.1
+    """Relative distance of the bounds at which a goal is reached."""
+    seconds: Annotated[float, Span(0.1, 60)] = 0.2
+    """Length of one trial; iperf3 ends it at a whole tenth of a second."""
+    trials: Annotated[int, Span(1, 9)] = 3
+    """Trials of one load at most; the majority of them decides."""
+    length: Annotated[int, LENGTHS] = 1400
+    """Payload bytes of a datagram."""
 
     def conflicts(self) -> Iterable[str]:
         """Yield that nothing lies between the rates."""

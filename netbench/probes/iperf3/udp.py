@@ -29,11 +29,17 @@ class UdpRate(iperf3.Iperf3, Probe):
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp", "udp")
     metrics: ClassVar[tuple[str, ...]] = ("throughput", "loss", "jitter", "cpu_per_byte")
 
-    seconds: Annotated[int, Span(1, 86_400)] = 1  # nothing is omitted: both ends count the same
-    rate: str = "1G"  # bit/s of payload that the client sends
-    length: Annotated[int, LENGTHS] = 1400  # payload bytes; 1400 fits an overlay's MTU
-    dont_fragment: bool = False  # forbid fragments (IPv4)
-    volume: Annotated[int | None, Span(1, 2**50)] = None  # bytes to send in place of `seconds`
+    seconds: Annotated[int, Span(1, 86_400)] = 1
+    """Length of the test. Nothing of it is omitted: UDP does not start slowly, and only so do both
+    ends count the same datagrams."""
+    rate: str = "1G"
+    """Bit/s of payload that the client sends."""
+    length: Annotated[int, LENGTHS] = 1400
+    """Payload bytes of a datagram; the default fits an overlay's MTU of 1450 too."""
+    dont_fragment: bool = False
+    """Forbid fragments (IPv4)."""
+    volume: Annotated[int | None, Span(1, 2**50)] = None
+    """Bytes to send in place of `seconds`: for trials shorter than a second."""
 
     def client_argv(self, address: str, port: int, congestion_control: str | None) -> Argv:
         """Return the client's command."""
