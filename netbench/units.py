@@ -13,7 +13,7 @@ RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
 CPUS: Final = "s/s"  # CPU seconds per second: how many CPUs are busy
-SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
+SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {  # of users, each in the base unit
     BITS_PER_SECOND: {
         f"{prefix}bit/s": Decimal(10) ** power
         for prefix, power in (("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12))
@@ -26,7 +26,6 @@ SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
     RATIO: {"%": Decimal("0.01"), "": Decimal(1)},
     COUNT: {"": Decimal(1)},
 }
-"""How users write a unit: its spellings, and what one of each is in the base unit."""
 _WHOLE_FROM = 100  # from here on rates are shown without decimals
 _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))

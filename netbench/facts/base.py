@@ -38,8 +38,7 @@ class NamespaceSet:
     role: Role
     pid: int  # a process in them, as `files` number it
     stands_in: tuple[tuple[str, int | None], ...]  # inodes that are not the process's own
-    run: Callable[[tuple[str, ...]], str]
-    """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
+    run: Callable[[tuple[str, ...]], str]  # runs a read-only command; raises FactError, EngineLost
     netns: str | None = None  # path of the network namespace, if not `pid`'s; only netlink reads it
     files: Files = NOWHERE  # of the machine that `pid` runs on
     here: bool = False  # whether that is in our own /proc, so that its namespaces may be entered

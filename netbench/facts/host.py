@@ -29,12 +29,11 @@ _SPEED_PARAMETERS = re.compile(
     r"|amd_pstate|cpuidle|haltpoll|preempt|threadirqs|nosmt|hugepages|hugepagesz|tsc|clocksource"
     r"|transparent_hugepage|irqaffinity|skew_tick|nosoftlockup|pcie_aspm|spectre|pti|kpti)"
 )
-_MODES: Final = {
+_MODES: Final = {  # by the kernel's configuration, kernel/sched/cputime.c
     "CONFIG_TICK_CPU_ACCOUNTING": "tick",
     "CONFIG_VIRT_CPU_ACCOUNTING_GEN": "virtual",
     "CONFIG_VIRT_CPU_ACCOUNTING_NATIVE": "virtual",
 }
-"""What each choice of the kernel's configuration is called, kernel/sched/cputime.c."""
 
 
 def _first(text: str) -> FactValue:
@@ -75,7 +74,7 @@ _SYSCTLS: Final[tuple[tuple[str, Parse], ...]] = (
     ("netfilter/nf_conntrack_count", int),
     ("netfilter/nf_conntrack_max", int),
 )
-_SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (
+_SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (  # facts with a file of their own
     ("host.uptime", "/proc/uptime", _first),
     ("host.load1", "/proc/loadavg", _first),
     ("host.smt", f"{_CPU}smt/active", _flag),
@@ -90,7 +89,6 @@ _SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (
     ),
     ("host.memory", "/proc/meminfo", _memory),
 )
-"""Facts that a file of their own holds, and how it is read."""
 FILES: Final = (  # what is read of every host
     *(path for _, path, _ in _SIMPLE),
     *("/proc/cpuinfo", "/proc/cmdline", _HOSTNAME, _NO_TURBO, _BOOST, _PREEMPT),
@@ -200,13 +198,8 @@ def firewall_facts() -> dict[str, FactValue]:
     try:
         count, digest = ruleset(_listed())
     except FactError as exc:
-        return no_firewall_facts(exc.message)
+        return dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), Absent(exc.message))
     return {"net.firewall_rules": count, "net.firewall_hash": digest}
-
-
-def no_firewall_facts(reason: str) -> dict[str, FactValue]:
-    """Return the facts of `firewall_facts` as absent."""
-    return dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), Absent(reason))
 
 
 def _listed() -> str:

@@ -209,7 +209,7 @@ def declared(name: str) -> FactDef | None:
 
 
 ENDPOINT_LINKS: Final = ("lo", "eth0")  # names of the links whose offloads are read in an endpoint
-OFFLOADS: Final = (
+OFFLOADS: Final = (  # by the kernel's feature names, net/ethtool/common.c
     "rx-checksum",
     "rx-gro",
     "rx-lro",
@@ -222,4 +222,3 @@ OFFLOADS: Final = (
     "tx-tcp6-segmentation",
     "tx-udp-segmentation",
 )
-"""Offloads that are recorded, by the kernel's feature names (net/ethtool/common.c)."""

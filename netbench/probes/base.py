@@ -131,9 +131,7 @@ class Probe(ToolProbe):
         """Return the trial's numbers; `server` is None if it was killed. Raises ProbeError."""
 
 
-Counted = Literal["bytes", "connections", "nothing"]
-"""What the kernel counts for a session: bytes that each tool reads, connections that the server's
-namespace accepts; nothing where the tool's own log has a time for everything."""
+Counted = Literal["bytes", "connections", "nothing"]  # what the kernel counts for a session
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,7 @@ from netbench.units import PER_SECOND, SECONDS
 _LOG: Final = ("--full-log", "/dev/stderr")  # roots are read-only, and stdout holds the statistics
 _SILENT: Final = 0.5  # share of a slice without a message: one is lost, or the machine is busy
 _QUANTILES: Final = (0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999)
-_METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}
-"""Percentiles of all round trips of a session."""
+_METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}  # of all round trips
 _FIGURES: Final = ("rtt_p50", *_METRICS, "rtt_max", "transactions")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 _INVALID: Final = re.compile(r"Invalid address: (\S+)$", re.MULTILINE)

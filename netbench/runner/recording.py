@@ -262,11 +262,9 @@ def failure_of(error: EngineError | FactError | TrialFailed) -> Failure | Skip:
 
 
 def priced(sample: Sample, facts: Facts, declared: tuple[str, ...]) -> Sample:
-    """Return a sample with its costs, as far as its window and its probe give any.
+    """Return a sample with its costs: the busy rate above idle over the rate of bytes or times.
 
-    `cpu_per_byte` is the busy rate above idle over received bytes per second,
-    `cpu_per_transaction` the same over transactions or connections per second. A rate that is
-    not a tick above that of the idle window gives no cost.
+    A rate that is not a tick above that of the idle window gives no cost, nor does a short window.
     """
     known = dict(facts)
     busy, window = known.get("trial.busy_above_idle"), known.get("trial.cost_window")

@@ -28,10 +28,6 @@ _WARM_UP_UNSEEN: Final = 0.6  # the same from its start, where no connection sho
 _MARGIN: Final = 0.1  # seconds beyond a held client's own pause before it is let go on
 _AROUND: Final = 0.03  # seconds that a slice takes beside its own length, for forecasts
 _ROOM: Final = 1.5, 3.0  # factor and seconds by which a session may outlast its forecast
-_SECOND_PORT: Final = (
-    "{tool} needs a second port of the server's, at the number that the server tells its client; "
-    "a published port has another number outside"
-)
 _Prepared = TypeVar("_Prepared", bound=Prepared)
 
 
@@ -60,7 +56,9 @@ class TrialSetup:
         cpus = self.plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
         if probe.second_port and call.published is not None:
-            raise TrialFailed(Skip(_SECOND_PORT.format(tool=probe.tool)))
+            why = "at the number that the server tells its client; a published port has another"
+            reason = f"{probe.tool} needs a second port of the server's, {why} number outside"
+            raise TrialFailed(Skip(reason))
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
         server = self._start("server", live.server, argv, cpus.server)

@@ -126,7 +126,7 @@ class TcpThroughput(iperf3.Iperf3, Sliced):
 
 def _sent_again(document: Table) -> float | None:
     sums = (document.table("end").part(f"sum_sent{way}") for way in ("", "_bidir_reverse"))
-    counts = (found.number("retransmits") for found in sums)
+    counts = [found.number("retransmits") for found in sums]
     return next((count for count in counts if count is not None), None)
 
 
@@ -224,7 +224,7 @@ class TcpRate(iperf3.Iperf3, Probe):
             received=sum(flow.received for flow in flows),
             returned=returned,
             series=tuple(_series(document, both=self.bidirectional)),
-            details=(*iperf3.details(document), *given, *_connection(document)),
+            details=(*iperf3.details(document), *given, *iperf3.connection(document)),
         )
 
     def _flows(self, document: Table) -> "tuple[_Flow, ...]":
@@ -310,20 +310,3 @@ def _series(document: Table, *, both: bool) -> Iterator[SeriesPoint]:
         if end is not None and parts and moved is not None and end > before:
             yield SeriesPoint(before, end, moved * 8 / (end - before))
             before = end
-
-
-def _connection(document: Table) -> Iterator[tuple[str, FactValue]]:
-    """Yield what TCP knows of the connection; only one stream has one such answer."""
-    streams = document.table("end").rows("streams")
-    if len(streams) != 1:
-        return
-    sender = streams[0].part("sender")
-    for name in ("min_rtt", "mean_rtt", "max_rtt"):
-        if value := sender.number(name):
-            yield f"iperf3.{name}", value / 1e6
-    if value := sender.number("max_snd_cwnd"):
-        yield "iperf3.max_snd_cwnd", int(value)
-    for last in document.rows("intervals")[-1:]:
-        for one in last.rows("streams")[:1]:
-            if value := one.number("pmtu"):
-                yield "iperf3.pmtu", int(value)

@@ -182,10 +182,9 @@ def check_rate(wanted: float, found: float, words: str) -> None:
 
 def measurements(throughput: float, retransmits: float | None) -> tuple[Measurement, ...]:
     """Return a TCP test's numbers."""
-    found = (Measurement("throughput", throughput, BITS_PER_SECOND),)
-    if retransmits is None:
-        return found
-    return (*found, Measurement("retransmits", retransmits, COUNT))
+    found = Measurement("throughput", throughput, BITS_PER_SECOND)
+    counted = () if retransmits is None else (Measurement("retransmits", retransmits, COUNT),)
+    return (found, *counted)
 
 
 def total(counts: Iterable[float | None]) -> float | None:
@@ -221,3 +220,20 @@ def details(document: Table) -> Iterator[tuple[str, FactValue]]:
         for part in ("total", "user", "system"):
             if (value := cpu.number(f"{side}_{part}")) is not None:
                 yield f"iperf3.cpu_{side}_{part}", value / 100
+
+
+def connection(document: Table) -> Iterator[tuple[str, FactValue]]:
+    """Yield what TCP knows of the connection; only one stream has one such answer."""
+    streams = document.table("end").rows("streams")
+    if len(streams) != 1:
+        return
+    sender = streams[0].part("sender")
+    for name in ("min_rtt", "mean_rtt", "max_rtt"):
+        if value := sender.number(name):
+            yield f"iperf3.{name}", value / 1e6
+    if value := sender.number("max_snd_cwnd"):
+        yield "iperf3.max_snd_cwnd", int(value)
+    for last in document.rows("intervals")[-1:]:
+        for one in last.rows("streams")[:1]:
+            if value := one.number("pmtu"):
+                yield "iperf3.pmtu", int(value)
