@@ -32,8 +32,7 @@ class Run:
     """A run that was measured. Nothing of its folder is written."""
 
     path: Path
-    info: RunInfo
-    """What was asked, where and with what: the content of `run.json`."""
+    info: RunInfo  # what was asked, where and with what: the content of `run.json`
 
     @property
     def drivers(self) -> tuple[str, ...]:

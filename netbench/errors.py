@@ -20,14 +20,9 @@ import errno
 import re
 from typing import Final
 
-NOT_KEPT: Final = 1
-"""Exit code where a `--require` budget is not met, or not decided and that is not allowed."""
-INCOMPLETE: Final = 3
-"""Exit code where something that was asked for failed, is not possible here, or is missing."""
-
-
-_LONGEST: Final = 2000
-"""Characters of one problem that are told."""
+NOT_KEPT: Final = 1  # exit code where a `--require` budget is missed or, unless allowed, undecided
+INCOMPLETE: Final = 3  # exit code where something asked for failed, is missing or impossible
+_LONGEST: Final = 2000  # characters of a problem that are kept
 
 
 def cut(text: str, most: int = 200) -> str:
@@ -130,7 +125,7 @@ class SystemRefused(NetbenchError):
         return cls(f"the system refused: {error.strerror or error}{where}", hint=hint)
 
 
-_REFUSED: Final = {
+_REFUSED: Final = {  # what helps, by the system's error number
     errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
     errno.ENFILE: "raise fs.file-max, or end what holds so many files open",
     errno.ENOSPC: "make room on that file system",
@@ -139,7 +134,6 @@ _REFUSED: Final = {
     errno.ENOMEM: "free memory, or raise the limit",
     errno.EAGAIN: "raise the limit of processes: ulimit -u, pids.max",
 }
-"""What helps, by the system's error number."""
 
 
 class FactError(NetbenchError):

@@ -6,8 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Final, Literal
 
 Protocol = Literal["tcp", "udp"]
-CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"
-"""Folders of CNI plug-ins, where the environment's CNI_PATH names no others."""
+CNI_PATH: Final = "/opt/cni/bin:/usr/lib/cni:/usr/libexec/cni"  # unless CNI_PATH is set
 
 
 def options_of(driver: str) -> dict[str, str]:
@@ -16,20 +15,13 @@ def options_of(driver: str) -> dict[str, str]:
     return {key: value for key, equals, value in (w.partition("=") for w in words) if equals}
 
 
-VXLAN_HEADERS: Final = 50
-"""Bytes that VXLAN adds to an inner IPv4 packet: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3."""
-USUAL_MTU: Final = 1500
-"""MTU of links that are given none, of bridges and of the emulated LAN."""
-PUBLISHED_PORTS: Final = range(20001, 20101)
-"""Ports of containers that are published."""
-REACH_PORTS: Final = range(20101, 21000)
-"""Ports of the echo servers of a reach matrix."""
-TOOL_PORTS: Final = range(21001, 31000)
-"""Ports of the servers of sessions and trials."""
-HOST_PORTS: Final = range(30001, 32768)
-"""Ports of the host's that the netns engine publishes at."""
-CONTROL_PORTS: Final = range(31001, 32000)
-"""Ports of the services that control plane trials wait for."""
+VXLAN_HEADERS: Final = 50  # bytes: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3
+USUAL_MTU: Final = 1500  # MTU of links that are given none, of bridges and of the emulated LAN
+PUBLISHED_PORTS: Final = range(20001, 20101)  # ports of containers that are published
+REACH_PORTS: Final = range(20101, 21000)  # ports of the echo servers of a reach matrix
+TOOL_PORTS: Final = range(21001, 31000)  # ports of the servers of sessions and trials
+HOST_PORTS: Final = range(30001, 32768)  # ports of the host's that the netns engine publishes at
+CONTROL_PORTS: Final = range(31001, 32000)  # of services that control plane trials wait for
 
 
 class Family(IntEnum):
@@ -90,21 +82,14 @@ class Role(StrEnum):
 class NetworkSpec:
     """A network to make."""
 
-    driver: str
-    """The kind of network, in the engine's words: `bridge`, `macvlan`, a plug-in's name."""
-    mode: str | None = None
-    """Mode of a macvlan or ipvlan."""
-    mtu: int | None = None
-    """Bytes; None leaves it to the engine."""
-    ipv6: bool = False
-    """Whether it has IPv6 addresses, too."""
+    driver: str  # the kind of network, in the engine's words: `bridge`, `macvlan`, a plug-in's name
+    mode: str | None = None  # mode of a macvlan or ipvlan
+    mtu: int | None = None  # bytes; None leaves it to the engine
+    ipv6: bool = False  # whether it has IPv6 addresses, too
     internal: bool = False
-    icc: bool = True
-    """Whether its containers may reach each other, `com.docker.network.bridge.enable_icc`."""
-    options: tuple[tuple[str, str], ...] = ()
-    """Driver options of the engine, `-o key=value`."""
-    conflist: str = ""
-    """The text of a CNI network configuration list, where `driver` is `cni`."""
+    icc: bool = True  # whether its containers may reach each other, `bridge.enable_icc`
+    options: tuple[tuple[str, str], ...] = ()  # driver options of the engine, `-o key=value`
+    conflist: str = ""  # the text of a CNI network configuration list, where `driver` is `cni`
 
     @property
     def on_lan(self) -> bool:
@@ -117,8 +102,7 @@ class Port:
     """A port to publish, as the server's own namespace numbers it."""
 
     number: int
-    protocols: tuple[Protocol, ...] = ("tcp",)
-    """All of them are published at one number of the host's."""
+    protocols: tuple[Protocol, ...] = ("tcp",)  # all of them at one number of the host's
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +111,10 @@ class Recipe:
 
     client: Attach
     server: Attach
-    network: NetworkSpec | None = None
-    """The network to make, where an endpoint has `Attach.NETWORK`."""
-    family: Family = Family.V4
-    """Whose addresses the client uses."""
-    published: Literal["proxy", "nat"] | None = None
-    """How published ports must be served; None leaves it to the engine."""
-    congestion_control: str | None = None
-    """What TCP uses, for tools that can choose; None leaves it to the run and the system."""
+    network: NetworkSpec | None = None  # to make, where an endpoint has `Attach.NETWORK`
+    family: Family = Family.V4  # whose addresses the client uses
+    published: Literal["proxy", "nat"] | None = None  # None leaves it to the engine
+    congestion_control: str | None = None  # of TCP; None leaves it to run and system
 
 
 Place = tuple[str, str, Placement]
@@ -162,8 +142,7 @@ class Arm:
     """One pair of a block. The baseline has two arms: their contrast must show nothing (A/A)."""
 
     driver: str
-    replica: int = 0
-    """0 for the arm that is compared, 1 for the baseline's second pair."""
+    replica: int = 0  # 0 for the arm that is compared, 1 for the baseline's second pair
 
     def __str__(self) -> str:
         """Return the driver's name, marked where it is the second baseline."""
@@ -175,22 +154,18 @@ class Cpus:
     """CPUs of one placement."""
 
     client: int | None
-    server: int | None
-    """None if the placement is `none`."""
+    server: int | None  # None if the placement is `none`
 
 
 @dataclass(frozen=True, slots=True)
 class CpuTopology:
     """What the engine's host offers for pinning."""
 
-    usable: tuple[int, ...]
-    """Logical CPUs we may run on, ascending."""
-    cores: tuple[tuple[int, ...], ...] = field(default=())
-    """Logical CPUs grouped by physical core, only usable ones; empty where unknown."""
+    usable: tuple[int, ...]  # logical CPUs we may run on, ascending
+    cores: tuple[tuple[int, ...], ...] = field(default=())  # of usable ones; empty where unknown
 
 
-ENGINES: Final = ("auto", "docker", "netns")
-"""What --engine takes."""
+ENGINES: Final = ("auto", "docker", "netns")  # what --engine takes
 
 
 def engine_problem(kind: str) -> str | None:

@@ -14,8 +14,7 @@ RATIO: Final = "ratio"
 BYTES: Final = "B"
 COUNT: Final = "count"
 CPUS: Final = "s/s"  # CPU seconds per second: how many CPUs are busy
-
-SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
+SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {  # of users, each in the base unit
     BITS_PER_SECOND: {
         f"{prefix}bit/s": Decimal(10) ** power
         for prefix, power in (("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12))
@@ -28,15 +27,12 @@ SPELLINGS: Final[dict[str, dict[str, Decimal]]] = {
     RATIO: {"%": Decimal("0.01"), "": Decimal(1)},
     COUNT: {"": Decimal(1)},
 }
-"""How users write a unit: its spellings, and what one of each is in the base unit."""
-
 _WHOLE_FROM = 100  # from here on rates are shown without decimals
 _MINUTE, _HOUR = 60, 3600
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGT]?)")
-_CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
-"""Linux knows of fewer than 100,000 CPUs, and a longer list would not fit into memory."""
+_CPUS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")  # Linux has fewer than 100,000 CPUs
 _THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 MISSING: Final = "–"  # shown where there is no value; never a zero
 
@@ -89,11 +85,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def bit_rate(text: str) -> float:
-    """Return bit/s of a rate as iperf3 writes it: `250M` is 250,000,000, `1.5G` 1,500,000,000.
-
-    Raises:
-        ValueError: it is none above 0.
-    """
+    """Return bit/s of iperf3's `250M` or `1.5G`; raises `ValueError` unless it is above 0."""
     found = _RATE.fullmatch(text)
     value = float(found[1]) * _THOUSANDS[found[2].upper()] if found else 0.0
     if not value:
@@ -127,11 +119,7 @@ def share(value: float, decimals: int = 1) -> str:
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """Return the numbers of the kernel's list format: `0-2,8` is (0, 1, 2, 8).
-
-    Raises:
-        ValueError: it is not one.
-    """
+    """Return the numbers of the kernel's list `0-2,8`: (0, 1, 2, 8); raises `ValueError`."""
     numbers: set[int] = set()
     for part in text.split(","):
         found = _CPUS.fullmatch(part.strip())

@@ -11,17 +11,13 @@ from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
 from netbench.drivers.variants import no_congestion_control, varied
 
-DRIVERS: Final[dict[str, Driver]] = {
+DRIVERS: Final[dict[str, Driver]] = {  # by name with mode; `plugin` and `cni` make others
     driver.name: driver
     for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY)
 }
-"""By name with mode. `plugin:NAME` and `cni:CONFLIST` are made by name: `plugin` and `cni`."""
 
-OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}
-"""Starts of names that a user completes, with what comes after them."""
-
-_USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}
-"""The mode of a driver that is named without one."""
+OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}  # starts of names, and what follows them
+_USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}  # of names without a mode
 
 __all__ = [
     "DRIVERS",

@@ -23,8 +23,7 @@ class Promise:
     """Something a driver promises, and how facts show it."""
 
     text: str
-    check: Callable[[PairFacts], tuple[bool, str]]
-    """Returns whether it holds and the evidence, given in words with the figures seen."""
+    check: Callable[[PairFacts], tuple[bool, str]]  # whether it holds, and what shows it
 
     def judge(self, facts: PairFacts) -> PromiseCheck:
         """Return the promise with its verdict on these facts."""
@@ -37,8 +36,7 @@ class PathClaim:
     """How a client reaches the service on one path."""
 
     via: Via
-    hops: Callable[[PairFacts], tuple[Hop, ...]]
-    """Returns the claimed links; empty where one of them is missing."""
+    hops: Callable[[PairFacts], tuple[Hop, ...]]  # the claimed links; empty if one is missing
 
 
 class Proof(StrEnum):
@@ -46,8 +44,7 @@ class Proof(StrEnum):
 
     CONNECT = "connect"  # connections to the pair's listening server fail
     SECOND = "second"  # the engine refuses a second endpoint on the network
-    PROMISES = "promises"
-    """The promises alone: there is no address or port to connect to."""
+    PROMISES = "promises"  # the promises alone: there is no address or port to connect to
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,7 @@ class ReachPlace(StrEnum):
     """Where a connection of the reach matrix starts or ends."""
 
     CONTAINER = "container"
-    PAIR = "pair"
-    """The container beside it; seen from elsewhere, the pair's server."""
+    PAIR = "pair"  # the container beside it; seen from elsewhere, the pair's server
     OTHER = "other network"  # a container on another network of the same driver
     HOST = "host"
     GATEWAY = "gateway"
@@ -77,8 +73,7 @@ class Caveat:
 
     badge: str
     text: str  # a sentence without its subject, the driver
-    unless_kind: str = ""
-    """It does not apply where a link of this kind was proved to carry the bytes."""
+    unless_kind: str = ""  # it does not apply where a link of this kind was proved
 
 
 OVER_LOOPBACK: Final = Caveat(
@@ -91,9 +86,7 @@ NO_NETWORK_CARD: Final = Caveat(
     "from container to container the kernel hands frames over beneath the parent, so no network "
     "card, switch or port security was involved.",
 )
-
-Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]
-"""From and to: True where it promises that one reaches the other, False where it promises not."""
+Reach = Mapping[tuple[ReachPlace, ReachPlace], bool]  # True if promised, False if ruled out
 
 
 def reach(*, yes: str = "", no: str = "") -> Reach:
@@ -116,17 +109,13 @@ class Driver:
 
     name: str  # as users write it, with mode and variant: `bridge:user@mtu=9000`
     summary: str
-    isolates: str
-    """What it isolates and what it leaves open, one line."""
+    isolates: str  # what it isolates and what it leaves open, one line
     recipe: Recipe
     promises: tuple[Promise, ...]
     ways: Mapping[Path, PathClaim | Closed]
-    reach: Mapping[Family, Reach] = field(default_factory=dict)
-    """Who reaches whom by promise; what is not in it is not promised either way."""
-    options: frozenset[str] = frozenset()
-    """The variant options it takes; `-o` stands for options of the engine's own."""
-    other: NetworkSpec | None = None
-    """Another network of its kind, for the reach matrix; None if it has none."""
+    reach: Mapping[Family, Reach] = field(default_factory=dict)  # as far as it is promised
+    options: frozenset[str] = frozenset()  # of variants; `-o`: options of the engine's own
+    other: NetworkSpec | None = None  # another of its kind, for the reach matrix
     caveats: tuple[Caveat, ...] = ()  # of its figures between containers
 
     @property
@@ -141,11 +130,7 @@ class Driver:
 
 
 def other_end(end: EndpointFacts, place: EndpointFacts, link: Link) -> Link | None:
-    """Return the end of an endpoint's veth that lies in `place`, or None if it is not there.
-
-    The ends name each other by index, and the far one by the id of the near one's namespace too:
-    indices alone repeat from namespace to namespace.
-    """
+    """Return the end of an endpoint's veth in `place`, by both indices and the namespace id."""
     other = place.by_index(link.peer)
     if other is None or other.kind != "veth" or other.peer != link.index:
         return None

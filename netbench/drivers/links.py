@@ -74,8 +74,7 @@ def lan_to_host(facts: PairFacts) -> Hops:
 def lan_to_published(facts: PairFacts) -> Hops:
     """Return the LAN, the host's link to it, the bridge, the server's port, the server's link.
 
-    The host routes this traffic into its bridge, which counts it; frames that a bridge only hands
-    from port to port it does not count (net/bridge/br_device.c, `br_dev_xmit`).
+    Routed into the bridge, this traffic is counted by it (net/bridge/br_device.c, `br_dev_xmit`).
     """
     first = lan_to_host(facts)
     veths = (link for link in facts.server.links if link.kind == "veth")

@@ -34,8 +34,7 @@ _MACS: Final = {"macvlan": OWN_MAC, "ipvlan": PARENT_MAC}
 _PAIR: Final = "CONTAINER>PAIR PAIR>PAIR"
 _LAN: Final = "CONTAINER>LAN PAIR>LAN LAN>PAIR"
 _GATEWAY: Final = "CONTAINER>GATEWAY PAIR>GATEWAY"
-_OWN_HOST: Final = "CONTAINER>HOST PAIR>HOST HOST>PAIR"
-"""In modes that bridge, a child and its own host never see each other's frames."""
+_OWN_HOST: Final = "CONTAINER>HOST PAIR>HOST HOST>PAIR"  # ruled out in modes that bridge
 _BRIDGED: Final = reach(yes=f"{_PAIR} {_LAN} {_GATEWAY}", no=_OWN_HOST)
 _APART: Final = reach(yes=f"{_LAN} {_GATEWAY}", no=f"{_PAIR} {_OWN_HOST}")
 _ROUTED: Final = reach(yes=f"{_PAIR} {_LAN}")

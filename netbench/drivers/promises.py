@@ -11,7 +11,6 @@ from netbench.spec import VXLAN_HEADERS, Role
 
 T = TypeVar("T")
 Evidence = tuple[bool, str]  # whether a promise holds, and what shows it
-
 _DEFAULT, _DEFAULT6 = "default", "::/0"  # destinations of the default routes of IPv4 and IPv6
 
 

@@ -12,19 +12,13 @@ from netbench.spec import Attach, Family, NetworkSpec, Path
 
 _SMALLEST, _LARGEST = 68, 65535  # the least MTU of IPv4, RFC 791, and the most that a link takes
 _LEAST_IPV6 = 1280  # RFC 8200 §5
-_WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")
-"""One spelling for each number: a variant is known by its text."""
-_WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")
-"""Names of congestion controls; the kernel takes 15 characters (TCP_CA_NAME_MAX)."""
-_NETWORKS: Final = frozenset({"mtu", "icc", "internal"})
-"""Options of a network that is made for the run."""
+_WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")  # one spelling for each number
+_WORD: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,14}")  # a congestion control, TCP_CA_NAME_MAX
+_NETWORKS: Final = frozenset({"mtu", "icc", "internal"})  # options of a network made for the run
 
 
 def varied(driver: Driver, given: Mapping[str, str]) -> Driver:
-    """Return a driver with its options, named after them.
-
-    Raises ConfigurationError with every option that is unknown, or has no such value.
-    """
+    """Return a driver with its options and their names; raises ConfigurationError with all."""
     problems = [p for key, value in given.items() if (p := _problem(driver, key, value))]
     if given.get("family") == "6" and not problems and int(given.get("mtu", "1500")) < _LEAST_IPV6:
         problems.append(f"IPv6 needs an MTU of at least {_LEAST_IPV6}")

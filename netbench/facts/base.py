@@ -7,7 +7,6 @@ from functools import partial
 from typing import ClassVar, Final, Literal, TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.link_events import Listener
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
 from netbench.record import Address, EndpointFacts, Ipam, Link, Namespaces, PairFacts, Route
@@ -17,8 +16,7 @@ from netbench.system.interrupts import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
-Where = int | str
-"""A process in a network namespace, or a file that names the namespace."""
+Where = int | str  # a process in a network namespace, or a file that names the namespace
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.CLIENT: (Role.HOST,),
     Role.SERVER: (Role.HOST,),
@@ -26,11 +24,7 @@ _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
     Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
     Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
 }
-"""Whose namespace ids are recorded of each.
-
-A veth's or a child's other end names its namespace by such an id: every endpoint's may lie in the
-host's, and an overlay's in the sandbox or on the LAN.
-"""
+"""Whose namespace ids are recorded of each: by such an id a link names its far end or parent."""
 
 
 def _nothing_follows(argv: tuple[str, ...]) -> Callable[[], str]:
@@ -43,18 +37,13 @@ class NamespaceSet:
 
     role: Role
     pid: int  # a process in them, as `files` number it
-    stands_in: tuple[tuple[str, int | None], ...]
-    """Kinds of namespace whose inode is this, not the process's own; None for unknown."""
-    run: Callable[[tuple[str, ...]], str]
-    """Run a read-only command inside and return its output; raises `FactError`, `EngineLost`."""
-    netns: str | None = None
-    """Path of the network namespace, where it is not the one of `pid`; only netlink reads it."""
+    stands_in: tuple[tuple[str, int | None], ...]  # inodes that are not the process's own
+    run: Callable[[tuple[str, ...]], str]  # runs a read-only command; raises FactError, EngineLost
+    netns: str | None = None  # path of the network namespace, if not `pid`'s; only netlink reads it
     files: Files = NOWHERE  # of the machine that `pid` runs on
-    here: bool = False
-    """Whether that is a process of our own /proc, whose namespaces we may perhaps enter."""
+    here: bool = False  # whether that is in our own /proc, so that its namespaces may be entered
     follow: Callable[[tuple[str, ...]], Callable[[], str]] = _nothing_follows
-    """Start a read-only command inside; what it returns ends it and returns its output. Both raise
-    `FactError` and `EngineLost`."""
+    """Start a read-only command; what it returns ends it for its output. Errors as `run`."""
 
     @property
     def where(self) -> Where:
@@ -71,13 +60,9 @@ class NamespaceSet:
         return f"/proc/{self.pid}/net/{name}"
 
     def net_files(self, *names: str, taken: Files | None = None) -> dict[str, str]:
-        """Return the texts of files of /proc/net in this network namespace, by name.
+        """Return texts of /proc/net by name, without absent ones; `taken` have been read before.
 
-        What is not there is left out, as `tcp6` where IPv6 is off. `taken` are files that have
-        been read by now, these among them.
-
-        Raises:
-            FactError: none of them is readable, from inside either.
+        Raises `FactError` if none of them is readable, from inside either.
         """
         there = (taken or self.files).read(*map(self.near, names))
         found = {
@@ -103,10 +88,8 @@ class Pair:
     host: NamespaceSet
     target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
-    lan: NamespaceSet | None = None
-    """The client on the emulated LAN, where the pair uses it."""
-    sandbox: NamespaceSet | None = None
-    """The overlay network's own namespace, where it may be entered."""
+    lan: NamespaceSet | None = None  # the client on the emulated LAN, where the pair uses it
+    sandbox: NamespaceSet | None = None  # the overlay network's own, where it may be entered
     uplink: str | None = None  # name of the host's link to the emulated LAN
 
     @property
@@ -124,8 +107,44 @@ class NetnsFacts:
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
     congestion: str | None
-    nsids: Mapping[Where, int]
-    """Ids by which it knows other namespaces, those that it has one for."""
+    nsids: Mapping[Where, int]  # ids by which it knows other namespaces, those that it has one for
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """A link after a change, by rtnetlink(7), also one that is undone before the next reading."""
+
+    role: Role  # of its namespace
+    index: int
+    gone: bool  # or no port of its master any more
+    up: bool
+    carrier: bool
+    mtu: int | None  # bytes; None if the event does not say
+    master: str | None
+
+    def differs(self, link: Link) -> str | None:
+        """Return in words how it was not as a reading has it, or None."""
+        if self.gone:
+            return f"it left {self.master}" if self.master else "it was gone"
+        now: dict[str, object] = {
+            "up": self.up,
+            "carrier": None if link.carrier is None else self.carrier,
+            "master": self.master,
+            "mtu": link.mtu if self.mtu is None else self.mtu,
+        }
+        words = [f"{name} {value}" for name, value in now.items() if value != getattr(link, name)]
+        return ", ".join(words) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The events, and in words what listened to them, or why nothing did."""
+
+    events: tuple[LinkEvent, ...]
+    by: str
+
+
+StopListening = Callable[[], Heard]  # is called once; raises `EngineLost`
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +165,10 @@ class Reader(ABC):
 
     @abstractmethod
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
-        """Return the facts as they are now, reading no more than may have changed.
-
-        Raises:
-            FactError: something is unreadable, or the namespaces are not those seen before.
-        """
+        """Return the facts of now; raises `FactError`, also if the namespaces are others."""
 
     @abstractmethod
-    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
+    def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Begin to listen to what happens to a pair's links between two readings."""
 
     @abstractmethod
@@ -162,21 +177,14 @@ class Reader(ABC):
 
     @abstractmethod
     def netns(self, subject: NamespaceSet, others: Sequence[Where]) -> NetnsFacts:
-        """Return what its network namespace holds, with the ids of `others`.
-
-        Raises:
-            FactError: it is gone, may not be entered, or cannot be read.
-        """
+        """Return what its network namespace holds, with the ids of `others`; raises `FactError`."""
 
     @abstractmethod
     def offloads(self, subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
         """Return the offloads of a link that are on, None if they cannot be read."""
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
-        """Return everything of each pair; an error where something that a proof needs is unread.
-
-        All links are listed; offloads are read for those that matter to a pair.
-        """
+        """Return the facts of each pair; an error where something that a proof needs is unread."""
         subjects = {(one.role, one.where): one for pair in pairs for one in pair.subjects}
 
         def namespaces(subject: NamespaceSet) -> Namespaces:
@@ -268,10 +276,7 @@ def _end(pair: Pair, subject: NamespaceSet, seen: _Seen) -> EndpointFacts:
 def _offload_names(
     inode: int | None, read: Mapping[int | None, NetnsFacts | FactError]
 ) -> tuple[str, ...]:
-    """Return the links of one network namespace whose offloads matter to a pair.
-
-    Beside an endpoint's own these are far ends and parents of links in the other namespaces.
-    """
+    """Return names of an endpoint's own links, and of far ends and parents of links elsewhere."""
     found = read[inode]
     others = [one for key, one in read.items() if key != inode and isinstance(one, NetnsFacts)]
     far = [link for one in others for link in one.links if link.peer_nsid is not None]

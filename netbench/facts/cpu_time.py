@@ -9,29 +9,57 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from operator import add, sub
-from typing import Final
+from typing import Any, Final, Self, TypeVar
 
 from netbench.errors import FactError
 from netbench.facts.procfs import ReadText, read_local
 from netbench.record import Absent, FactValue
 from netbench.system.files import LOCAL, Files
 
-TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
-"""Seconds: what the kernel prints CPU time in, 10 ms nearly everywhere."""
+_T = TypeVar("_T")
+TICK: Final = 1 / os.sysconf("SC_CLK_TCK")  # seconds, in which the kernel prints CPU time
 _FIELDS: Final = 8
 _NANO: Final = 1e-9
-_VECTOR: Final = "/proc/self/auxv"
-"""What the kernel gives every program at its start, getauxval(3), in pairs of 64-bit words."""
+_VECTOR: Final = "/proc/self/auxv"  # getauxval(3), in pairs of 64-bit words
 _CLOCK_TICK: Final = 17  # AT_CLKTCK, ticks a second
 _TICKS: Final = re.compile(r"[0-9]{1,20}")  # a counter of 64 bits
 _CLOCK: Final = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
 _KILO: Final = 1000.0  # the kernel counts in kHz (Documentation/admin-guide/pm/cpufreq.rst)
 
 
+def of_both(how: Callable[[_T, _T], _T], one: _T | Absent, other: _T | Absent) -> _T | Absent:
+    """Return what becomes of two values, or the first of them that is absent."""
+    if isinstance(one, Absent):
+        return one
+    return other if isinstance(other, Absent) else how(one, other)
+
+
 @dataclass(frozen=True, slots=True)
-class CpuTimes:
+class Counters:
+    """Counters of one moment, or what has passed between two, field by field and key by key."""
+
+    def __sub__(self, earlier: Self) -> Self:
+        """Return what has passed since."""
+        return self._with(earlier, sub)
+
+    def __add__(self, other: Self) -> Self:
+        """Return what has passed in two windows together."""
+        return self._with(other, add)
+
+    def _with(self, other: Self, how: Callable[[Any, Any], Any]) -> Self:
+        def both(one: Any, two: Any) -> Any:
+            if isinstance(one, Mapping):
+                return {key: how(one[key], two[key]) for key in sorted(one.keys() & two.keys())}
+            return one if isinstance(one, str) else of_both(how, one, two)
+
+        names = [each.name for each in fields(self)]
+        return type(self)(*(both(getattr(self, name), getattr(other, name)) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class CpuTimes(Counters):
     """A line of /proc/stat, or the difference of two, in ticks; guest times lie within user's."""
 
     user: int
@@ -53,34 +81,13 @@ class CpuTimes:
         """What work took: user, nice, system, irq and softirq."""
         return self.user + self.nice + self.system + self.irq + self.softirq
 
-    def __sub__(self, earlier: "CpuTimes") -> "CpuTimes":
-        """Return what has passed since."""
-        return CpuTimes(*map(sub, astuple(self), astuple(earlier)))
-
-    def __add__(self, other: "CpuTimes") -> "CpuTimes":
-        """Return both together."""
-        return CpuTimes(*map(add, astuple(self), astuple(other)))
-
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Counters):
     """/proc/stat: all CPUs together, and each."""
 
     all: CpuTimes
     each: Mapping[int, CpuTimes]
-
-    def __sub__(self, earlier: "Machine") -> "Machine":
-        """Return what has passed since, of the CPUs that were there at both times."""
-        return self._with(earlier, sub)
-
-    def __add__(self, other: "Machine") -> "Machine":
-        """Return both together, of the CPUs that are in both."""
-        return self._with(other, add)
-
-    def _with(self, other: "Machine", how: Callable[[CpuTimes, CpuTimes], CpuTimes]) -> "Machine":
-        both = sorted(self.each.keys() & other.each.keys())
-        each = {cpu: how(self.each[cpu], other.each[cpu]) for cpu in both}
-        return Machine(how(self.all, other.all), each)
 
 
 def machine(text: str) -> Machine:
@@ -129,10 +136,7 @@ def process_time(pid: int, files: Files = LOCAL) -> float | None:
 
 
 def frequency(cpus: Iterable[int | None], read: ReadText = read_local) -> FactValue:
-    """Return the clock of the slowest of these CPUs in Hz, or why it is not known.
-
-    It means something only while they work.
-    """
+    """Return the clock in Hz of the slowest of these CPUs, which must be at work, or why not."""
     clocks = []
     for cpu in dict.fromkeys(cpus):
         if cpu is None:
@@ -144,13 +148,10 @@ def frequency(cpus: Iterable[int | None], read: ReadText = read_local) -> FactVa
     return min(clocks) if clocks else Absent("unpinned")
 
 
-_CALLS: Final = {"x86_64": 298, "aarch64": 241, "riscv64": 241}
-"""Number of perf_event_open, asm/unistd.h."""
+_CALLS: Final = {"x86_64": 298, "aarch64": 241, "riscv64": 241}  # of perf_event_open, asm/unistd.h
 _SIZE: Final = 112  # bytes of struct perf_event_attr that we fill, PERF_ATTR_SIZE_VER5
 _CLOEXEC: Final = 8
 _ALL, _NO_GROUP = -1, -1
-
-
 CYCLES: Final = 0, 0  # PERF_COUNT_HW_CPU_CYCLES, type and configuration, linux/perf_event.h
 CLOCK: Final = 1, 0  # PERF_COUNT_SW_CPU_CLOCK, in ns: needs no hardware
 

@@ -23,20 +23,17 @@ _NO_TURBO: Final = f"{_CPU}intel_pstate/no_turbo"
 _BOOST: Final = f"{_CPU}cpufreq/boost"
 _PREEMPT: Final = "/sys/kernel/debug/sched/preempt"
 _HOSTNAME: Final = "/proc/sys/kernel/hostname"
-_COUNTERS: Final = ("packets", "bytes", "handle")
-"""What differs between two listings of one ruleset."""
+_COUNTERS: Final = ("packets", "bytes", "handle")  # differ between two listings
 _SPEED_PARAMETERS = re.compile(
     r"^(isolcpus|nohz|nohz_full|rcu_nocbs|mitigations|idle|processor\.|intel_pstate|intel_idle"
     r"|amd_pstate|cpuidle|haltpoll|preempt|threadirqs|nosmt|hugepages|hugepagesz|tsc|clocksource"
     r"|transparent_hugepage|irqaffinity|skew_tick|nosoftlockup|pcie_aspm|spectre|pti|kpti)"
 )
-
-_MODES: Final = {
+_MODES: Final = {  # by the kernel's configuration, kernel/sched/cputime.c
     "CONFIG_TICK_CPU_ACCOUNTING": "tick",
     "CONFIG_VIRT_CPU_ACCOUNTING_GEN": "virtual",
     "CONFIG_VIRT_CPU_ACCOUNTING_NATIVE": "virtual",
 }
-"""What each choice of the kernel's configuration is called, kernel/sched/cputime.c."""
 
 
 def _first(text: str) -> FactValue:
@@ -77,7 +74,7 @@ _SYSCTLS: Final[tuple[tuple[str, Parse], ...]] = (
     ("netfilter/nf_conntrack_count", int),
     ("netfilter/nf_conntrack_max", int),
 )
-_SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (
+_SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (  # facts with a file of their own
     ("host.uptime", "/proc/uptime", _first),
     ("host.load1", "/proc/loadavg", _first),
     ("host.smt", f"{_CPU}smt/active", _flag),
@@ -92,19 +89,16 @@ _SIMPLE: Final[tuple[tuple[str, str, Parse], ...]] = (
     ),
     ("host.memory", "/proc/meminfo", _memory),
 )
-"""Facts that a file of their own holds, and how it is read."""
-FILES: Final = (
+FILES: Final = (  # what is read of every host
     *(path for _, path, _ in _SIMPLE),
     *("/proc/cpuinfo", "/proc/cmdline", _HOSTNAME, _NO_TURBO, _BOOST, _PREEMPT),
 )
-"""What is read of every host."""
 
 
 def host_facts(read: ReadText, *, identify: bool) -> Mapping[str, FactValue]:
     """Return `host.*`, `kernel.*` and `net.*` facts; what is unreadable is absent, with why.
 
-    `read` returns files of the engine's host, as seen in its network namespace; `identify` records
-    the host's name and all boot parameters.
+    `read` returns files of the engine's host; `identify` records its name and all parameters.
     """
     facts: dict[str, FactValue] = {
         name: _parsed(read(path), path, parse) for name, path, parse in _SIMPLE
@@ -200,20 +194,12 @@ def _kernel(read: ReadText, *, identify: bool) -> dict[str, FactValue]:
 
 
 def firewall_facts() -> dict[str, FactValue]:
-    """Return rule count and hash of the calling thread's network namespace.
-
-    iptables of today keeps its rules there too; rules of the older x_tables are not seen.
-    """
+    """Return rule count and hash of the calling thread's namespace; not of old x_tables."""
     try:
         count, digest = ruleset(_listed())
     except FactError as exc:
-        return no_firewall_facts(exc.message)
+        return dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), Absent(exc.message))
     return {"net.firewall_rules": count, "net.firewall_hash": digest}
-
-
-def no_firewall_facts(reason: str) -> dict[str, FactValue]:
-    """Return the facts of `firewall_facts` as absent."""
-    return dict.fromkeys(("net.firewall_rules", "net.firewall_hash"), Absent(reason))
 
 
 def _listed() -> str:
@@ -234,11 +220,7 @@ def _listed() -> str:
 
 
 def ruleset(text: str) -> tuple[int, str]:
-    """Return the number of rules in what `nft -j list ruleset` prints, and their hash.
-
-    Raises:
-        FactError: it is not that command's output.
-    """
+    """Return the number of rules of `nft -j list ruleset`, and a hash; raises `FactError`."""
     try:
         items = json.loads(text)["nftables"]
         rules = [item["rule"] for item in items if "rule" in item]

@@ -1,13 +1,13 @@
 """The reader from inside: read-only tools run in the endpoint through the engine.
 
-For users who may use the engine but not enter namespaces (most of them), and for engines on
-another machine. Everything is read when a pair comes up. For each trial links, addresses and
-counters are read again by the same tools, the host's among them, and routes from the world-readable
-/proc/<pid>/net of the engine's machine where that can be had. The rest has the time of bring-up.
+For users who may use the engine but not enter namespaces (most of them), and for engines on another
+machine. For each trial links, addresses and counters are read again, and routes from the
+world-readable /proc/<pid>/net of the engine's machine where that can be had. The rest has the time
+of bring-up.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
@@ -15,8 +15,16 @@ from typing import Any, ClassVar, Final, Literal
 from msgspec import json
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
-from netbench.facts.link_events import Listener, MonitorListener
+from netbench.facts.base import (
+    Heard,
+    LinkEvent,
+    NamespaceSet,
+    NetnsFacts,
+    Pair,
+    Reader,
+    StopListening,
+    Where,
+)
 from netbench.facts.procfs import (
     in_order,
     links_and_addresses,
@@ -38,22 +46,23 @@ from netbench.spec import Role
 from netbench.system.files import NOWHERE, Files, FrozenFiles
 from netbench.system.interrupts import Pool
 
-_Held = tuple[tuple[Link, ...], tuple[Address, ...]]
-"""Links and addresses of a network namespace."""
-
+_Held = tuple[tuple[Link, ...], tuple[Address, ...]]  # links and addresses of a network namespace
+MONITOR: Final = ("ip", "-o", "monitor", "link")
+_LINE: Final = re.compile(
+    r"^(Deleted )?(\d+): ([^\s:@]+)(?:@\S+)?: <(\S*)> mtu (\d+)(?: qdisc \S+)?(?: master (\S+))?"
+)
 _ADDR: Final = ("ip", "-j", "-d", "-s", "addr", "show")
 _CONGESTION: Final = "/proc/sys/net/ipv4/tcp_congestion_control"
 _ROUTES: Final = ("route", "ipv6_route")  # files of /proc/net that hold the routes of each family
 _ONCE: Final = "offloads, namespaces and congestion control as of bring-up"
 """What a later reading takes over: what takes a tool a link, or a process cannot leave."""
 _NO_SANDBOX: Final = "no process is in it: only root may enter it, by its file"
-_ETHTOOL_NAMES: Final = {
+_ETHTOOL_NAMES: Final = {  # ethtool's older names of kernel features, ethtool(8)
     "generic-receive-offload": "rx-gro",
     "generic-segmentation-offload": "tx-generic-segmentation",
     "large-receive-offload": "rx-lro",
     "rx-checksumming": "rx-checksum",
 }
-"""ethtool's older names of kernel features, ethtool(8)."""
 
 
 class InsideReader(Reader):
@@ -80,10 +89,7 @@ class InsideReader(Reader):
         return found
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
-        """Return the facts with links, addresses, counters and routes of now.
-
-        A process keeps its namespaces, so where pid and start time are unchanged, so are they.
-        """
+        """Return the facts with links, addresses, counters and routes of now; the rest stays."""
         subjects = [one for one in pair.subjects if one.role is not Role.SANDBOX]
         names = [one.near(name) for one in subjects for name in _ROUTES]
         taken = FrozenFiles(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
@@ -108,10 +114,10 @@ class InsideReader(Reader):
             read_once=(f"{_ONCE}, {min(self._first[one.pid] for one in subjects)}",),
         )
 
-    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
+    def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Have the host's link events printed where the helper is."""
         del seen
-        return MonitorListener(pair.host.follow)
+        return monitor(pair.host.follow)
 
     def namespaces(self, subject: NamespaceSet) -> Namespaces:
         """Return the inodes of a subject's namespaces."""
@@ -188,3 +194,41 @@ def offloads(text: str) -> tuple[str, ...] | None:
         if isinstance(value, dict) and value.get("active") is True
     }
     return tuple(wanted for wanted in OFFLOADS if wanted in on)
+
+
+def monitor(follow: Callable[[tuple[str, ...]], Callable[[], str]]) -> StopListening:
+    """Listen by `ip monitor` on the engine's host, where the ends of most paths meet.
+
+    `follow` is `NamespaceSet.follow` of the host.
+    """
+    try:
+        end = follow(MONITOR)
+    except FactError as exc:
+        reason = str(exc)
+        return lambda: Heard((), f"nobody: {reason}")
+
+    def stop() -> Heard:
+        try:
+            return Heard(tuple(monitored(end())), "ip monitor link on the host")
+        except FactError as exc:
+            return Heard((), f"nobody: {exc}")
+
+    return stop
+
+
+def monitored(text: str) -> Iterator[LinkEvent]:
+    """Parse what `ip -o monitor link` printed on the engine's host."""
+    for line in text.splitlines():
+        found = _LINE.match(line.removeprefix("[LINK]"))
+        if found:
+            gone, index, name, flags, mtu, master = found.groups()
+            words = flags.split(",")
+            yield LinkEvent(
+                Role.HOST,
+                int(index),
+                gone is not None,
+                up="UP" in words,
+                carrier="LOWER_UP" in words,
+                mtu=int(mtu),
+                master=None if master == name else master,
+            )

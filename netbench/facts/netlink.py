@@ -3,7 +3,8 @@
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeVar
@@ -11,10 +12,20 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import RTMGRP_LINK
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, NetnsFacts, Pair, Reader, Where
-from netbench.facts.link_events import Listener, NetlinkListener
+from netbench.facts.base import (
+    Heard,
+    LinkEvent,
+    NamespaceSet,
+    NetnsFacts,
+    Pair,
+    Reader,
+    StopListening,
+    Where,
+)
 from netbench.facts.procfs import (
     DEFAULT,
     DEFAULT6,
@@ -25,11 +36,12 @@ from netbench.facts.procfs import (
 )
 from netbench.facts.registry import OFFLOADS
 from netbench.record import NAMESPACE_KINDS, Namespaces, PairFacts, Route
+from netbench.spec import Role
 from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
 _FLAGS: Final = {"UP": 1, "LOWER_UP": 1 << 16}  # IFF_*, include/uapi/linux/if.h
-_ATTRIBUTES: Final = {
+_ATTRIBUTES: Final = {  # what ip(8) calls the attributes of a link, include/uapi/linux/if_link.h
     "ifname": "IFLA_IFNAME",
     "mtu": "IFLA_MTU",
     "qdisc": "IFLA_QDISC",
@@ -39,7 +51,10 @@ _ATTRIBUTES: Final = {
     "gro_max_size": "IFLA_GRO_MAX_SIZE",
     "tso_max_size": "IFLA_TSO_MAX_SIZE",
 }
-"""What ip(8) calls the attributes of a link, include/uapi/linux/if_link.h."""
+_CHANGES: Final = ("RTM_NEWLINK", "RTM_DELLINK")
+_BUFFER: Final = 4 * 1024**2  # bytes of messages that may wait: more than a thousand of them
+_FORCE: Final = 33  # SO_RCVBUFFORCE, beyond the limit for users
+_LARGEST: Final = 64 * 1024  # bytes of one message at most
 _MAIN_TABLE = 254
 _UNICAST = 1
 _NO_NSID = 0x7FFFFFFF
@@ -87,10 +102,14 @@ class NetlinkReader(Reader):
                 raise FactError(f"the {new.role} moved from net:[{was}] to net:[{is_now}]")
         return now
 
-    def listen(self, pair: Pair, seen: PairFacts) -> Listener:
-        """Have link events of every namespace wait in sockets of our own."""
+    def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
+        """Have link events wait in a socket in every namespace that may be entered."""
         names = {end.role: {link.index: link.name for link in end.links} for end in seen.ends}
-        return NetlinkListener({one.role: one.where for one in pair.subjects}, names)
+        sockets: dict[Role, socket.socket] = {}
+        for one in pair.subjects:
+            with suppress(FactError, OSError):  # the reading itself reports that
+                sockets[one.role] = in_netns(one.where, _listening)
+        return partial(_heard, sockets, names)
 
 
 def _inside(subject: NamespaceSet, work: Callable[[], _T]) -> _T:
@@ -149,10 +168,7 @@ def _nsid(route: Any, where: int | str) -> int | None:
 
 
 def _routes(route: Any, names: dict[int, str]) -> Iterator[Route]:
-    """Return a route, once for each next hop of IPv6's, as /proc lists them.
-
-    Of IPv4's next hops /proc/net/route knows the first alone.
-    """
+    """Return a route, once for each next hop of IPv6's and with IPv4's first, as /proc does."""
     family = route["family"]
     hops = route.get_attr("RTA_MULTIPATH")
     ways = (
@@ -227,3 +243,66 @@ def _read_offloads(name: str) -> tuple[str, ...] | None:
             return None
         on = {feature for feature in features.keys() if features.is_active(feature)}  # noqa: SIM118 -- no dictionary
     return tuple(wanted for wanted in OFFLOADS if wanted in on)
+
+
+def _listening() -> socket.socket:
+    """Return a socket that link events of the calling thread's network namespace wait in."""
+    one = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        with suppress(OSError):  # only root may
+            one.setsockopt(socket.SOL_SOCKET, _FORCE, _BUFFER)
+        one.setblocking(False)
+        one.bind((0, RTMGRP_LINK))
+    except BaseException:
+        one.close()
+        raise
+    return one
+
+
+def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[int, str]]) -> Heard:
+    """Close the sockets and return the events in them; `names` are those of links, by index."""
+    events: list[LinkEvent] = []
+    lost = False
+    for role, one in sockets.items():
+        with one:
+            messages, missed = _drained(one)
+        lost = lost or missed
+        events += _events(messages, role, names.get(role, {}))
+    more = "; more came than were kept" if lost else ""
+    return Heard(tuple(events), f"netlink events of links of {', '.join(sockets)}{more}")
+
+
+def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
+    """Return the messages that wait, and whether some were dropped (ENOBUFS)."""
+    found: list[bytes] = []
+    lost = False
+    while True:
+        try:
+            found.append(one.recv(_LARGEST))
+        except BlockingIOError:
+            return found, lost
+        except OSError:
+            if lost:
+                return found, lost
+            lost = True
+
+
+def _events(messages: Iterable[bytes], role: Role, names: Mapping[int, str]) -> Iterator[LinkEvent]:
+    """Yield the events of a namespace; `names` are those of its links, as far as they are known."""
+    parser = MarshalRtnl()
+    links = [one for data in messages for one in parser.parse(data) if one["event"] in _CHANGES]
+    new = {one["index"]: name for one in links if (name := one.get_attr("IFLA_IFNAME"))}
+    for one in links:
+        master = one.get_attr("IFLA_MASTER")
+        # A bridge reports itself as one of its own ports.
+        port = master and master != one["index"]
+        yield LinkEvent(
+            role,
+            one["index"],
+            one["event"] == "RTM_DELLINK",
+            up=bool(one["flags"] & _FLAGS["UP"]),
+            carrier=bool(one["flags"] & _FLAGS["LOWER_UP"]),
+            mtu=one.get_attr("IFLA_MTU"),
+            master={**names, **new}.get(master, f"link {master}") if port else None,
+        )

@@ -16,12 +16,8 @@ from netbench.system.files import text as text_of
 Ip = IPv4Address | IPv6Address
 DEFAULT: Final = "default"  # IPv4's default route
 DEFAULT6: Final = "::/0"
-_OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")
-"""What IPv6 routes by each of its links by itself: link-local and multicast addresses."""
-
-
-ReadText = Callable[[str], str | None]
-"""Return a file's text, None if it cannot be read."""
+_OF_EVERY_LINK: Final = ("fe80::/64", "ff00::/8")  # link-local and multicast addresses
+ReadText = Callable[[str], str | None]  # return a file's text, None if it cannot be read
 _DEV_FIELDS, _ROUTE_FIELDS, _ROUTE6_FIELDS, _TCP_FIELDS = 16, 11, 10, 4
 """Fields of a line of /proc/net/dev (after the name), route, ipv6_route, and (the least) tcp."""
 _RTF_UP = 0x1
@@ -36,10 +32,7 @@ def leads_on(route: Route) -> bool:
 
 
 def in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """Return routes by destination, as text; those to the same one in the kernel's order.
-
-    That order is by metric, and both netlink and /proc keep to it.
-    """
+    """Return routes by destination; those to the same one stay in the kernel's order, by metric."""
     return tuple(sorted(routes, key=lambda route: route.destination))
 
 
@@ -60,11 +53,7 @@ def _numbers(words: Iterable[str], base: int = 10) -> list[int]:
 
 
 def net_dev(text: str) -> dict[str, LinkCounters]:
-    """Parse /proc/<pid>/net/dev into counters by link name.
-
-    Raises:
-        FactError: it is not that file's text; so do all parsers here.
-    """
+    """Parse /proc/<pid>/net/dev by link name; raises `FactError`, as all parsers here."""
     found = {}
     for line in text.splitlines()[2:]:
         name, _, rest = line.partition(":")
@@ -80,10 +69,7 @@ def net_dev(text: str) -> dict[str, LinkCounters]:
 
 
 def net_route(text: str) -> tuple[Route, ...]:
-    """Parse /proc/<pid>/net/route.
-
-    Routes without a device (`blackhole`, `unreachable`) are left out: they lead nowhere.
-    """
+    """Parse /proc/<pid>/net/route, without those that lead nowhere (`blackhole`)."""
     routes = []
     for line in text.splitlines()[1:]:
         fields = line.split()
@@ -96,10 +82,7 @@ def net_route(text: str) -> tuple[Route, ...]:
 
 
 def net_ipv6_route(text: str) -> tuple[Route, ...]:
-    """Parse /proc/<pid>/net/ipv6_route, without what every IPv6 link has by itself.
-
-    The file does not tell tables apart: what a host keeps in tables of its own is listed too.
-    """
+    """Parse ipv6_route, of all tables, without what every IPv6 link has by itself."""
     routes = []
     for line in text.splitlines():
         fields = line.split()
@@ -130,17 +113,12 @@ def _host_order(digits: str) -> Ip:
         raise FactError(f"unreadable address in /proc/net: {digits!r}") from exc
 
 
-LISTEN, ESTABLISHED = "0A", "01"
-"""TCP states as /proc/net/tcp prints them, include/net/tcp_states.h."""
-BOUND = "07"
-"""State of a UDP socket that takes datagrams from anybody."""
+LISTEN, ESTABLISHED = "0A", "01"  # TCP states in /proc/net/tcp, include/net/tcp_states.h
+BOUND = "07"  # state of a UDP socket that takes datagrams from anybody
 
 
 def tcp_ports(text: str, state: str | None = None) -> frozenset[int]:
-    """Parse /proc/<pid>/net/tcp, udp or their IPv6 twins into local ports, of one state or any.
-
-    Of connections that wait for their time to be over there are ten thousand lines and more.
-    """
+    """Parse /proc/<pid>/net/{tcp,udp}[6] into local ports, of one state or any."""
     lines = [
         line.split(":", 3)  # number: address:port address:port state ...
         for line in text.splitlines()[1:]
@@ -172,10 +150,7 @@ class Connection:
 
 
 def tcp_connections(text: str, port: int) -> tuple[Connection, ...]:
-    """Parse the established connections of a local port out of /proc/<pid>/net/tcp or tcp6.
-
-    An IPv4 address that a socket of IPv6 uses is given as IPv4's.
-    """
+    """Parse established connections of a local port out of tcp[6]; mapped IPv4 becomes IPv4."""
     wanted = f":{port:04X}"
     found = []
     for line in text.splitlines()[1:]:
@@ -254,13 +229,7 @@ class _Row(Struct):
 def links_and_addresses(
     given: Sequence[Mapping[str, Any]],
 ) -> tuple[tuple[Link, ...], tuple[Address, ...]]:
-    """Return links by index and addresses by link name.
-
-    ip(8) prints an empty object for each link that it leaves out.
-
-    Raises:
-        FactError: a row is not that of a link.
-    """
+    """Return links and addresses of ip(8)'s rows, `{}` for none; raises `FactError`."""
     try:
         rows = convert([row for row in given if "ifname" in row], list[_Row])
         addresses = [

@@ -199,10 +199,8 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("plan.max_time", float, SECONDS, "varies", "time that the run might take at most"),
     ("plan.*", str, "", "varies", "what else was asked for"),
 )
-"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path.
-
-A name that ends in `*` stands for all that begin so and have no line of their own.
-"""
+"""By name. `link.*` are the fields of `netbench.record.Link`, read for every link of a path. A name
+that ends in `*` stands for all that begin so and have no line of their own."""
 
 
 def declared(name: str) -> FactDef | None:
@@ -210,10 +208,8 @@ def declared(name: str) -> FactDef | None:
     return FACTS.get(name) or FACTS.get(f"{name.partition('.')[0]}.*")
 
 
-ENDPOINT_LINKS: Final = ("lo", "eth0")
-"""Names of the links whose offloads are read in an endpoint."""
-
-OFFLOADS: Final = (
+ENDPOINT_LINKS: Final = ("lo", "eth0")  # names of the links whose offloads are read in an endpoint
+OFFLOADS: Final = (  # by the kernel's feature names, net/ethtool/common.c
     "rx-checksum",
     "rx-gro",
     "rx-lro",
@@ -226,4 +222,3 @@ OFFLOADS: Final = (
     "tx-tcp6-segmentation",
     "tx-udp-segmentation",
 )
-"""Offloads that are recorded, by the kernel's feature names (net/ethtool/common.c)."""

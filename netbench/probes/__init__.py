@@ -11,14 +11,16 @@ from netbench.probes.base import (
     ToolProbe,
     Window,
     chooses,
+    strerror_name,
 )
-from netbench.probes.iperf3 import TcpRate, TcpThroughput, UdpRate, UdpSearch
+from netbench.probes.iperf3 import TcpRate, TcpThroughput
+from netbench.probes.iperf3.search import UdpSearch
+from netbench.probes.iperf3.udp import UdpRate
 from netbench.probes.lifecycle import Birth, ControlPlane, Lived
 from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip, TcpRoundTrip, UdpRoundTrip
-from netbench.probes.strerror import strerror_name
 
-PROBES: Final[dict[str, type[AnyProbe]]] = {
+PROBES: Final[dict[str, type[AnyProbe]]] = {  # every kind of probe by the name that suites use
     probe.name: probe
     for probe in (
         TcpThroughput,
@@ -32,7 +34,6 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {
         ControlPlane,
     )
 }
-"""Every kind of probe by the name that suites use."""
 
 __all__ = [
     "PROBES",

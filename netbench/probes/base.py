@@ -1,9 +1,12 @@
-"""The kinds of probes: one tool with one configuration. Argv in, text in, numbers out.
+"""What probes have in common: their kinds, and the errno that a tool means by its words.
 
 Every probe is a frozen dataclass of parameters that derives from one of the kinds. None touches
 the system, so golden files test each of them whole.
 """
 
+import errno
+import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -14,9 +17,20 @@ from netbench.record import Completed, Sample, Slice
 from netbench.spec import Protocol, Role
 from netbench.units import bit_rate
 
+Argv = tuple[str, ...]
 _LOWEST: Final = 1e3
-_HIGHEST: Final = 1e12
-"""Bit/s. Without a rate a sender floods its own path and measures what it loses there."""
+_HIGHEST: Final = 1e12  # bit/s; without a rate a sender floods its own path
+NOT_FOUND: Final = (126, 127)  # exit codes by which a shell or an engine could not run a tool
+_MUSL: Final = {  # musl's wording where it differs: tools in images that are not glibc's
+    "Network unreachable": "ENETUNREACH",
+    "Host is unreachable": "EHOSTUNREACH",
+    "Operation timed out": "ETIMEDOUT",
+    "Connection reset by network": "ENETRESET",
+    "Address not available": "EADDRNOTAVAIL",
+    "Address in use": "EADDRINUSE",
+}
+_WORDS: Final = {os.strerror(code): name for code, name in errno.errorcode.items()} | _MUSL
+_NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +66,13 @@ def _problem(name: str, value: object, kind: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AnyProbe(ABC):
-    """One tool with its settings.
+    """A tool's settings: each `bool`, `str` for a rate in bit/s, or a number with its `Span`."""
 
-    A parameter is `bool`, `str` for a rate in bit/s, or a number annotated with its `Span`.
-    """
-
-    name: ClassVar[str]
-    """Its kind, `tcp-throughput`: the key in `PROBES`."""
+    name: ClassVar[str]  # its kind, `tcp-throughput`: the key in `PROBES`
     summary: ClassVar[str]
-    tool: ClassVar[str]
-    """The program that every endpoint needs."""
-    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)
-    """What a published port must carry for it, that of readiness first."""
-    metrics: ClassVar[tuple[str, ...]]
-    """Names from `METRICS` it may give, the leading one first."""
+    tool: ClassVar[str]  # the program that every endpoint needs
+    protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)  # of a published port, readiness first
+    metrics: ClassVar[tuple[str, ...]]  # names from `METRICS` it may give, the leading one first
 
     def __post_init__(self) -> None:
         """Refuse, with every problem, what the tool would refuse, silently change or not finish."""
@@ -88,14 +95,11 @@ class ToolProbe(AnyProbe):
     """A client that measures against a server of its own."""
 
     __slots__ = ()
-    server_ends: ClassVar[bool] = False
-    """Whether the server ends by itself after one client."""
-    second_port: ClassVar[bool] = False
-    """Whether the client also connects to a port that the server chooses: a published port cannot
-    offer that, its number is another one outside."""
+    server_ends: ClassVar[bool] = False  # whether the server ends by itself after one client
+    second_port: ClassVar[bool] = False  # whether it also needs a port that cannot be published
 
     @abstractmethod
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def server_argv(self, address: str, port: int) -> Argv:
         """Return the server's command; it is ready once it listens on `port`."""
 
     @abstractmethod
@@ -109,9 +113,7 @@ class Probe(ToolProbe):
     __slots__ = ()
 
     @abstractmethod
-    def client_argv(
-        self, address: str, port: int, congestion_control: str | None
-    ) -> tuple[str, ...]:
+    def client_argv(self, address: str, port: int, congestion_control: str | None) -> Argv:
         """Return the client's command; `congestion_control` None leaves the system's own."""
 
     @property
@@ -126,25 +128,18 @@ class Probe(ToolProbe):
 
     @abstractmethod
     def parse(self, client: Completed, server: Completed | None) -> Sample:
-        """Return the trial's numbers; `server` is None if it never ended by itself.
-
-        Raises ProbeError, with the tool's own words, for any text that is no successful trial's.
-        """
+        """Return the trial's numbers; `server` is None if it was killed. Raises ProbeError."""
 
 
-Counted = Literal["bytes", "connections", "nothing"]
-"""What the kernel counts for a session: bytes that each tool reads, connections that the server's
-namespace accepts; nothing where the tool's own log has a time for everything."""
+Counted = Literal["bytes", "connections", "nothing"]  # what the kernel counts for a session
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
     """What was counted by some moment."""
 
-    at: float
-    """Seconds; only differences mean something."""
-    server: int
-    """Bytes that the server has read, or connections that its namespace has accepted."""
+    at: float  # seconds; only differences mean something
+    server: int  # bytes that the server has read, or connections that its namespace has accepted
     client: int = 0
 
 
@@ -152,18 +147,12 @@ class Count:
 class Window:
     """One slice as it was timed."""
 
-    round: int
-    """From 1."""
-    order: int
-    """Place of the session within the round, from 1."""
-    released: float
-    """CLOCK_MONOTONIC seconds at which the client was let go on."""
-    start: float
-    """The same, of the moment from which the slice counts."""
-    end: float
-    """The same, of the moment just before the client was held."""
-    counts: tuple[Count, Count] | None = None
-    """Between which the slice counts; None if nothing is counted, or it could not be read."""
+    round: int  # from 1
+    order: int  # place of the session within the round, from 1
+    released: float  # CLOCK_MONOTONIC seconds at which the client was let go on
+    start: float  # the same, of the moment from which the slice counts
+    end: float  # the same, of the moment just before the client was held
+    counts: tuple[Count, Count] | None = None  # at its edges; None if nothing is counted
 
     def slice(
         self, value: float | None, received: int = 0, returned: int = 0, *, reason: str = ""
@@ -186,13 +175,9 @@ class Sliced(ToolProbe):
     """A closed loop: it pauses when its client is held, so it is measured in slices (METHOD §1)."""
 
     counted: ClassVar[Counted] = "nothing"
-    pause: ClassVar[float] = 0.0
-    """Seconds the client idles between connecting and measuring, by its own design."""
-    lead: ClassVar[float] = 0.0
-    """Seconds from its first work to the first moment that its log tells of, and as many from the
-    last one to its end."""
-    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]
-    """The signal that ends the client, so that it prints what it has."""
+    pause: ClassVar[float] = 0.0  # seconds the client idles after connecting, by design
+    lead: ClassVar[float] = 0.0  # seconds at the start, and at the end, that its log leaves out
+    ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]]  # the signal upon which it prints
 
     rounds: Annotated[int, Span(2, 1000)] = 8
     """Slices of a session."""
@@ -217,17 +202,14 @@ class Sliced(ToolProbe):
     @abstractmethod
     def session_argv(
         self, address: str, port: int, congestion_control: str | None, seconds: float
-    ) -> tuple[str, ...]:
+    ) -> Argv:
         """Return the client's command for a session that takes at most so long, pauses included."""
 
     @abstractmethod
     def read_session(
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
-        """Return the session's numbers, from what its tools printed and what was counted.
-
-        Raises ProbeError for output of no session, or with fewer than half of the slices whole.
-        """
+        """Return the session's numbers; raises ProbeError, also if half of the slices give none."""
 
     def values_of(self, slices: Sequence[Slice]) -> tuple[float, ...]:
         """Return the values of the slices, or raise ProbeError if half of the rounds have none."""
@@ -247,3 +229,20 @@ def chooses(probe: Probe | Sliced) -> bool:
     else:
         commands = {probe.client_argv("127.0.0.1", 1, name) for name in (None, "reno")}
     return len(commands) > 1 or "udp" in probe.protocols
+
+
+def strerror_name(text: str) -> str | None:
+    """Return the errno that a tool names, by number or else by its last words; None for none."""
+    number = _NUMBER.search(text)
+    if number:
+        return errno.errorcode.get(int(number.group(1)))
+    found = [(text.rfind(words), len(words), name) for words, name in _WORDS.items()]
+    position, _, name = max(found)
+    return name if position >= 0 else None
+
+
+def complaint(tool: str, done: Completed, said: str) -> str:
+    """Return `netperf (exit code 1): WORDS [ECONNREFUSED]` for what a tool said."""
+    code = "unseen" if done.exit_code is None else str(done.exit_code)
+    name = strerror_name(said)
+    return f"{tool} (exit code {code}): {said[:300]}" + (f" [{name}]" if name else "")

@@ -2,9 +2,8 @@
 
 What is timed is the engine. socat only shows when a new endpoint's network works: it sends a byte
 to an endpoint that is already there, and its own log says, in microseconds, when the answer came.
-So nothing that the engine needs to report that moment is part of the figure. The new endpoint
-calls, not the one that waits for it: a neighbour that is called before it is there is asked for
-again once a second only (ARP, RFC 1122 2.3.2.1), and seconds would be all that showed.
+The new endpoint calls, because ARP repeats a request to a neighbour that is not there yet once a
+second only (RFC 1122 2.3.2.1).
 """
 
 import re
@@ -14,27 +13,18 @@ from statistics import median
 from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.base import AnyProbe, Span
-from netbench.probes.strerror import NOT_FOUND
+from netbench.probes.base import NOT_FOUND, AnyProbe, Argv, Span
 from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoint
 from netbench.units import SECONDS
 
-_MOST: Final = 200
-"""Endpoints; a /24 holds 254, and pairs may be on the same network."""
-_PATIENCE: Final = 10
-"""Seconds in which a new endpoint must be answered."""
-_SETTING_UP: Final = 30.0
-"""Seconds allowed for what comes before the first endpoint and after the last."""
-_EACH: Final = 3.0
-"""Seconds allowed for each endpoint, made and removed."""
-_USUAL: Final = 0.5
-"""Seconds that an endpoint usually takes, made and removed."""
-_AGAIN: Final = 0.01
-"""Seconds between two tries to connect."""
-_TRY: Final = 0.1
-"""Seconds for one of them: the kernel would repeat a lost request after a second only."""
-_CALL: Final = 'echo | TZ=UTC0 "$0" "$@"'
-"""Script that hands a byte to the command behind it."""
+_MOST: Final = 200  # endpoints; a /24 holds 254, and pairs may be on the same network
+_PATIENCE: Final = 10  # seconds in which a new endpoint must be answered
+_SETTING_UP: Final = 30.0  # seconds allowed before the first endpoint and after the last
+_EACH: Final = 3.0  # seconds allowed for each endpoint, made and removed
+_USUAL: Final = 0.5  # seconds that an endpoint usually takes, made and removed
+_AGAIN: Final = 0.01  # seconds between two tries to connect
+_TRY: Final = 0.1  # seconds for one of them: the kernel repeats a request after 1 s
+_CALL: Final = 'echo | TZ=UTC0 "$0" "$@"'  # script that hands a byte to the command behind it
 _TIMED: Final = re.compile(
     r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) \S+ I transferred (\d{1,9}) bytes from \d+ to 1$",
     re.MULTILINE,
@@ -47,22 +37,18 @@ class Birth:
     """One endpoint's beginning, in seconds since the trial's first one was asked for."""
 
     asked: float
-    made: float
-    """When the engine said that it runs."""
-    answered: float
-    """When its first byte came back to it."""
+    made: float  # when the engine said that it runs
+    answered: float  # when its first byte came back to it
 
 
 @dataclass(frozen=True, slots=True)
 class Lived:
     """What the clock said of one trial; seconds."""
 
-    created: float | None
-    """The network's making by the engine; None if the driver has none that is made."""
+    created: float | None  # the network's making; None if none is made
     births: tuple[Birth, ...]
     removals: tuple[float, ...]
-    removed: float | None
-    """The network's removal; None as for `created`."""
+    removed: float | None  # the network's removal; None as for `created`
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +78,12 @@ class ControlPlane(AnyProbe):
         """Seconds after which a call that has not ended is killed."""
         return _PATIENCE + 5.0
 
-    def answerer_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def answerer_argv(self, address: str, port: int) -> Argv:
         """Return the command that sends every byte back; it runs until it is ended."""
         family, host = _socat(address)
         return ("socat", f"TCP{family}-LISTEN:{port},fork,reuseaddr,bind={host}", "PIPE")
 
-    def caller_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def caller_argv(self, address: str, port: int) -> Argv:
         """Return the command that tries to send a byte until it is answered, and logs in UTC."""
         family, host = _socat(address)
         target = f"TCP{family}:{host}:{port},connect-timeout={_TRY}"
@@ -111,10 +97,7 @@ class ControlPlane(AnyProbe):
         return lacks if done.exit_code in NOT_FOUND else None
 
     def answered(self, done: Completed) -> float:
-        """Return when the first byte was answered, seconds since 1970 by the caller's clock.
-
-        Raises ProbeError, in socat's own words, where it was not.
-        """
+        """Return when a byte came back, Unix seconds; raises ProbeError in socat's words."""
         found = _TIMED.search(done.stderr)
         if done.timed_out or done.exit_code != 0 or found is None:
             said = _ERROR.findall(done.stderr)
@@ -125,11 +108,7 @@ class ControlPlane(AnyProbe):
         return moment.timestamp()
 
     def conclude(self, lived: Lived) -> Sample:
-        """Return the medians over the trial's endpoints; the series has every one of them.
-
-        `create_time` only where a network was made; `remove_time` is an endpoint's removal and,
-        where there is one, the network's.
-        """
+        """Return medians over the endpoints and the series; removal includes the network's."""
         starts = [birth.answered - birth.asked for birth in lived.births]
         removal = median(lived.removals)
         found = (median(starts), lived.created, removal + (lived.removed or 0.0))

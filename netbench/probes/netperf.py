@@ -13,13 +13,21 @@ from statistics import geometric_mean
 from typing import Annotated, ClassVar, Final, Literal
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Counted, Session, Sliced, Span, Window
-from netbench.probes.strerror import NOT_FOUND, complaint, strerror_name
+from netbench.probes.base import (
+    NOT_FOUND,
+    Argv,
+    Counted,
+    Session,
+    Sliced,
+    Span,
+    Window,
+    complaint,
+    strerror_name,
+)
 from netbench.record import Completed, Measurement, Sample, Slice
 from netbench.units import PER_SECOND
 
-_KILLED: Final = -9
-"""Exit code of a client that netbench ended."""
+_KILLED: Final = -9  # exit code of a client that netbench ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +47,15 @@ class TcpConnect(Sliced):
     size: Annotated[int, Span(1, 65_536)] = 1
     """Bytes of the request, and of the response."""
 
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
-        """Return the server's command: in the foreground, without a child for each test.
-
-        Neither end's command may hold two values with a comma between them: netperf cuts its own
-        arguments there, and the process would show another command than the one it was given.
-        """
+    def server_argv(self, address: str, port: int) -> Argv:
+        """Return the server's command; no value of it may hold a comma, at which netperf cuts."""
         return ("netserver", "-D", "-f", _family(address), "-L", address, "-p", str(port))
 
     def session_argv(
-        self,
-        address: str,
-        port: int,
-        congestion_control: str | None,  # noqa: ARG002 - see below
-        seconds: float,
-    ) -> tuple[str, ...]:
-        """Return the client's command, with the system's own congestion control.
-
-        netperf has an option for another one, takes any name for it in silence, and does not tell
-        which one its short connections had.
-        """
+        self, address: str, port: int, congestion_control: str | None, seconds: float
+    ) -> Argv:
+        """Return the client's command: netperf does not report which congestion control it used."""
+        del congestion_control
         where = ("netperf", _family(address), "-H", address, "-p", str(port))
         return (*where, "-t", "TCP_CRR", "-l", str(math.ceil(seconds)), "--", "-r", str(self.size))
 
@@ -69,12 +66,10 @@ class TcpConnect(Sliced):
         return "netperf is not installed there (package netperf)" if missing else None
 
     def read_session(
-        self,
-        client: Completed,
-        server: Completed | None,  # noqa: ARG002 - the kernel counts
-        windows: Sequence[Window],
+        self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return the geometric mean of the slices' rates."""
+        del server  # the kernel counts
         if client.exit_code != _KILLED:
             # The last words name the cause.
             text = f"{client.stdout}\n{client.stderr}"

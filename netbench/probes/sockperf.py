@@ -1,14 +1,13 @@
 """Round trips of one message at a time by sockperf, over TCP and over UDP, in slices.
 
-A closed loop: the next message leaves when the reply to the last one is there, so the round-trip
-time is the time of service. A client that is held simply pauses. Its log tells when each message
-left and when its reply came; what lies between a slice's edges makes the slice, and the one round
-trip that was under way when the client was held is left out. TCP sends again what was lost, which
-shows as a long round trip. Over UDP sockperf waits for a lost datagram for good, and the slices
-after it give no number.
+A closed loop: the next message leaves when the reply to the last one is there, and a client that is
+held pauses. By its log of when messages left and replies came, what lies between a slice's edges
+makes the slice, without the round trip that was under way when the client was held. TCP repeats
+what was lost, which shows as a long round trip; over UDP sockperf waits for it for good, and the
+slices after it give no number.
 
-Exit code 0 proves nothing: sockperf (3.6 and 3.7) ends so after a refused connection and after a
-wrong option too. A session counts only if the whole block of statistics is there.
+Exit code 0 proves nothing: sockperf (3.6 and 3.7) ends so after a refused connection or a wrong
+option too. A session counts only if the whole block of statistics is there.
 """
 
 import math
@@ -21,24 +20,18 @@ from typing import Annotated, ClassVar, Final, Literal
 import numpy as np
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Counted, Session, Sliced, Span, Window
+from netbench.probes.base import Argv, Counted, Session, Sliced, Span, Window, complaint
 from netbench.probes.iperf3 import TcpThroughput
 from netbench.probes.sockperf_log import Column, Round, rounds_of
-from netbench.probes.strerror import complaint
 from netbench.record import Completed, FactValue, Measurement, Sample, Slice
 from netbench.record.histogram import histogram_of
 from netbench.spec import Protocol
 from netbench.units import PER_SECOND, SECONDS
 
-_LOG: Final = ("--full-log", "/dev/stderr")
-"""Where every round trip is logged, at the end of the run. Nothing else is written there; roots are
-read-only, and standard output holds the statistics, which would be mixed up with it."""
-_SILENT: Final = 0.5
-"""Share of a slice that may be spent without a message: in waiting for a lost datagram, or, on a
-machine that is much too busy, for a CPU."""
+_LOG: Final = ("--full-log", "/dev/stderr")  # roots are read-only, and stdout holds the statistics
+_SILENT: Final = 0.5  # share of a slice without a message: one is lost, or the machine is busy
 _QUANTILES: Final = (0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999)
-_METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}
-"""Percentiles of all round trips of a session."""
+_METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}  # of all round trips
 _FIGURES: Final = ("rtt_p50", *_METRICS, "rtt_max", "transactions")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 _INVALID: Final = re.compile(r"Invalid address: (\S+)$", re.MULTILINE)
@@ -55,7 +48,7 @@ _ANOMALIES: Final = re.compile(
     re.MULTILINE,
 )
 _LOSSES: Final = ("dropped", "duplicated", "out_of_order")
-_CAUSES: Final = (
+_CAUSES: Final = (  # words of the line that says why there are no statistics, or too few
     "ERROR:",
     "No messages were received",
     "No valid observations found",
@@ -64,7 +57,6 @@ _CAUSES: Final = (
     "interrupted by user",
     "Latency is",
 )
-"""Words of the line that says why there are no statistics, or too few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +65,8 @@ class _PingPong(Sliced):
 
     tool: ClassVar[str] = "sockperf"
     metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "cpu_per_transaction")
-    pause: ClassVar[float] = 2.0
-    """sockperf sleeps between its warm-up messages and the test."""
-    lead: ClassVar[float] = 0.45
-    """sockperf leaves the first 0.4 s of the test out of its log, and the last 0.05 s."""
+    pause: ClassVar[float] = 2.0  # sockperf sleeps between its warm-up messages and the test
+    lead: ClassVar[float] = 0.45  # it leaves the first 0.4 s out of its log, and the last 0.05 s
     ended_by: ClassVar[Literal["ALRM", "TERM", "KILL"]] = "ALRM"
 
     slice: Annotated[float, Span(0.04, 10)] = 0.1
@@ -84,25 +74,19 @@ class _PingPong(Sliced):
     size: Annotated[int, Span(14, 65_472)] = 14
     """Bytes of a message."""
 
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def server_argv(self, address: str, port: int) -> Argv:
         """Return the server's command; it runs until it is ended."""
         return ("sockperf", "sr", "-i", address, "-p", str(port), *self._protocol())
 
     def session_argv(
-        self,
-        address: str,
-        port: int,
-        congestion_control: str | None,  # noqa: ARG002 - sockperf cannot choose one
-        seconds: float,
-    ) -> tuple[str, ...]:
-        """Return the client's command; sockperf always uses the system's congestion control.
-
-        It keeps 14 MB for each second that it may take at most.
-        """
+        self, address: str, port: int, congestion_control: str | None, seconds: float
+    ) -> Argv:
+        """Return the client's command; sockperf keeps 14 MB for each second that it may take."""
+        del congestion_control  # it cannot choose one
         where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
         return (*where, "--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size), *_LOG)
 
-    def _protocol(self) -> tuple[str, ...]:
+    def _protocol(self) -> Argv:
         return ("--tcp",) if "tcp" in self.protocols else ()
 
     def cannot(self, done: Completed) -> str | None:
@@ -113,10 +97,7 @@ class _PingPong(Sliced):
         return f"this sockperf takes no IPv6 address ({refused[1]}); 3.8 and later do"
 
     def read_session(
-        self,
-        client: Completed,
-        server: Completed | None,  # noqa: ARG002 - the server prints no figures
-        windows: Sequence[Window],
+        self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return percentiles of the round-trip time and transactions per second.
 
@@ -124,6 +105,7 @@ class _PingPong(Sliced):
         round trips that the slices hold. One is left out where fewer than one observation lies
         beyond it: p99 needs 100 observations and p99.9 needs 1000.
         """
+        del server  # it prints no figures
         text = _statistics(client)
         found = rounds_of(client.stderr, windows)
         slices = tuple(self._slice(window, one) for window, one in zip(windows, found, strict=True))
@@ -163,10 +145,9 @@ class _PingPong(Sliced):
 
 
 def midmean(values: Sequence[float]) -> float:
-    """Return the geometric mean of the middle half of some values, all of them above 0.
+    """Return the geometric mean of the middle half of values > 0: the interquartile mean of logs.
 
-    The interquartile mean of their logarithms. A slice in which the machine was busy with something
-    else does not move it, and it varies less than the median, which leaves out more of the rest.
+    A slice in which the machine was busy does not move it, and it varies less than the median.
     """
     cut = len(values) // 4
     return geometric_mean(sorted(values)[cut : len(values) - cut])
@@ -222,15 +203,11 @@ class UdpRoundTrip(_PingPong):
 
 @dataclass(frozen=True, slots=True)
 class LoadedRoundTrip(_PingPong):
-    """Round trips over one TCP connection while another fills the path, on the same CPUs.
-
-    Both are let go on and held together, so that they are one session. What the load adds is a
-    metric of its own; CPU time is that of both and so left out.
-    """
+    """Round trips over one TCP connection while another fills the path, as one session."""
 
     name: ClassVar[str] = "tcp-rr-loaded"
     summary: ClassVar[str] = "TCP round-trip time beside one full stream (sockperf and iperf3)"
-    metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")
+    metrics: ClassVar[tuple[str, ...]] = (*_FIGURES, "buffer_delay")  # CPU time is that of both
     counted: ClassVar[Counted] = "bytes"
 
     slice: Annotated[float, Span(0.04, 10)] = 0.2

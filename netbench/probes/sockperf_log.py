@@ -15,32 +15,23 @@ from numpy.typing import NDArray
 from netbench.errors import ProbeError
 from netbench.probes.base import Window
 
-_GAP: Final = 0.4
-"""Share of the shortest hold from which a time without messages counts as one."""
+_GAP: Final = 0.4  # share of the shortest hold from which a time without messages counts as one
 _MICRO: Final = 1e-6
-_LONGEST: Final = 1e6
-"""Seconds: a log's clock begins when sockperf starts, so larger times are none."""
-_TRIED: Final = 3, 100
-"""Slices, and times without messages, that are tried for each other: the log begins late on a busy
-machine."""
-Column = NDArray[np.float64]
-"""One value for each round trip."""
+_LONGEST: Final = 1e6  # seconds; a log's clock begins when sockperf starts
+_TRIED: Final = 3, 100  # slices and gaps that are tried for each other: a log may begin late
+Column = NDArray[np.float64]  # one value for each round trip
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """What one slice holds."""
 
-    times: Column
-    """Round-trip times, seconds, of the messages that left and were answered within it."""
-    seconds: float
-    """From the first one's leaving to the last one's answer; 0 without a message."""
-    replies: int
-    """Answers in the whole time that the client was let go on for."""
+    times: Column  # seconds, of the messages that left and were answered within it
+    seconds: float  # from the first one's leaving to the last one's answer; 0 without a message
+    replies: int  # answers in the whole time that the client was let go on for
 
 
-_Log = tuple[Column, Column, Column]
-"""Seconds by sockperf's clock: when messages left, ascending, and were answered; time taken."""
+_Log = tuple[Column, Column, Column]  # seconds: sent, ascending, and answered; time taken
 
 
 def rounds_of(text: str, windows: Sequence[Window]) -> tuple[Round, ...]:
@@ -96,10 +87,7 @@ def _within(offset: float, sent: Column, windows: Sequence[Window], margin: floa
 
 
 def _round(log: _Log, window: Window, offset: float, margin: float) -> Round:
-    """Return what lies between the edges of a slice.
-
-    What had not been answered when the client was held is answered after the hold: it is left out.
-    """
+    """Return what lies between the edges of a slice and was answered before the hold."""
     sent, answered, taken = log
     edge = window.end + offset + margin
     edges = np.array((window.released - margin, window.start, window.end)) + offset

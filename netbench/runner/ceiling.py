@@ -22,28 +22,21 @@ from netbench.sentinel import Sentinel
 from netbench.spec import Arm, Cell, Cpus, Path, Placement
 from netbench.topology.pairs import LiveBlock, LivePair
 
-HOST: Final = "host"
-"""The driver whose traffic within the machine is the loopback stream."""
+HOST: Final = "host"  # the driver whose traffic within the machine is the loopback stream
 STREAM: Final = TcpThroughput.name  # the kind of probe that is a stream
-CACHED: Final = 128 * 1024
-"""Bytes of the copy that stays in the caches: what the tools write at a time."""
+CACHED: Final = 128 * 1024  # bytes of the copy within the caches: what tools write at a time
 _SECONDS: Final = 0.02  # length of one copying
-_TIMES: Final = 3
-"""Copyings of which the fastest counts: a ceiling is what can be had on an idle machine."""
-_BEYOND: Final = (32 * 1024**2, 128 * 1024**2)
-"""Least and most bytes of the copy that does not fit into the caches."""
+_TIMES: Final = 3  # copyings of which the fastest counts, as on an idle machine
+_BEYOND: Final = (32 * 1024**2, 128 * 1024**2)  # least and most bytes of the copy beyond caches
 _ROUNDS: Final = 5  # slices of the loopback stream
 _CACHES: Final = "/sys/devices/system/cpu/cpu{}/cache/index3/size"
 
 
 def ceiling(engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel) -> dict[str, FactValue]:
-    """Return the run's `ceiling.*` facts, measured now, for every placement of the plan.
+    """Return the run's `ceiling.*` facts for every placement of the plan; raises `EngineLost`.
 
-    Copies take about a quarter of a second for each CPU. The loopback stream is the host arm's
-    where the plan has one; else it is measured here once, by one session.
-
-    Raises:
-        EngineLost: the engine does not answer.
+    Copies take a quarter of a second for each CPU. The loopback stream is the host arm's where the
+    plan has one; else it is measured here once, by one session.
     """
     copies = dict(_copies(plan, sentinel))
     return copies | {
@@ -82,10 +75,7 @@ def _slowest(rates: list[float | Absent]) -> float | Absent:
 
 
 def beyond_caches(cpu: int) -> int:
-    """Return a block that does not fit into a CPU's caches, in bytes; source and target are two.
-
-    The size of the last cache, within bounds: what a virtual machine says of it may be anything.
-    """
+    """Return a block beyond a CPU's caches, bytes, within bounds: a guest may misreport them."""
     found = re.fullmatch(r"(\d+)([KM])", (read_local(_CACHES.format(cpu)) or "").strip())
     least, most = _BEYOND
     size = int(found[1]) * {"K": 1024, "M": 1024**2}[found[2]] if found else most

@@ -22,11 +22,8 @@ from netbench.topology.paths import own_address
 _PORT = 21000
 _ELSEWHERE = "198.18.0.1"  # an address of RFC 2544's block: any that is not loopback does
 _TRY = 8.0  # seconds a connection may be tried
-_PATIENCE = ("--connect-timeout", "4000")
-"""Milliseconds after which iperf3 gives a silent address up: more than the three tries of a second
-after which a neighbour that does not answer is `EHOSTUNREACH`, which says more than `ETIMEDOUT`."""
-_NOT_CONNECTED: Final = "unable to connect to server"
-"""What every iperf3 says where the connection itself failed, before the system's words for why."""
+_PATIENCE = ("--connect-timeout", "4000")  # ms: after the third ARP request: EHOSTUNREACH
+_NOT_CONNECTED: Final = "unable to connect to server"  # before the system's words for why
 
 
 @dataclass
@@ -35,8 +32,7 @@ class Feasibility:
 
     plan: Plan
     engine: Engine
-    _lacking: dict[tuple[str, Path], str] = field(default_factory=dict)
-    """By driver and path: why it cannot be had here."""
+    _lacking: dict[tuple[str, Path], str] = field(default_factory=dict)  # reasons by driver
     _proofs: dict[tuple[Arm, Path], Skip | Failure] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,10 +59,7 @@ class Feasibility:
         return any((arm.driver, path) not in self._lacking for path in self.plan.paths)
 
     def learn(self, block: LiveBlock) -> None:
-        """Take in a block's new pairs: what is impossible is tried no more, and proofs start anew.
-
-        A driver of which another pair did come up is not impossible.
-        """
+        """Take a block's pairs: a driver is not tried again that is impossible with every pair."""
         self._proofs.clear()
         up = {arm.driver for arm, pair in block.pairs.items() if isinstance(pair, LivePair)}
         for arm, pair in block.pairs.items():
@@ -75,11 +68,7 @@ class Feasibility:
                     self._lacking.setdefault((arm.driver, path), pair.reason)
 
     def ruled_out(self, step: Step, pair: LivePair | NotUp | None) -> Skip | Failure | None:
-        """Return the outcome of a step that cannot run, None if it can.
-
-        Raises:
-            EngineLost: while the proof of a closed path is made.
-        """
+        """Return the outcome of a step that cannot run, None if it can; raises `EngineLost`."""
         path = step.cell.path
         lacking = self._lacking.get((step.arm.driver, path))
         lacking = lacking or self.plan.impossible.get(step.cell.placement)
@@ -154,10 +143,7 @@ def _connections_fail(engine: Engine, live: LivePair, way: Closed) -> Skip | Fai
 
 
 def _connect(engine: Engine, client: Endpoint, argv: tuple[str, ...]) -> str | Failure:
-    """Return the errno of a connection that failed, a `Failure` where it did not.
-
-    A client that ends with any other error, or hangs, had connected first.
-    """
+    """Return the errno of a failed connection; a `Failure` for any other end: it had connected."""
     done = engine.run(client, argv, timeout=_TRY)
     _, failed, why = done.stdout.partition(_NOT_CONNECTED)
     errno = strerror_name(why) if failed else None

@@ -1,8 +1,7 @@
 """Trials of the engine itself: a network and its endpoints, made and removed against the clock.
 
-The path needs no byte counters: every endpoint's figure ends with an answer that came over the
-network under test, and the driver's promises are judged on the first endpoint and the last.
-No sentinel runs, because the engine works on whatever CPUs the kernel gives it.
+Each endpoint's figure ends with an answer over the network under test, and the driver's promises
+are judged on the first endpoint and the last. No sentinel runs: no CPU is pinned for the engine.
 """
 
 import time
@@ -29,8 +28,7 @@ from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
 
 _KILLED: Final = 2.0  # seconds a killed tool may take to be gone
 _BEYOND: Final = 30.0  # seconds beyond its use after which a tool ends even if it is not waited for
-_CLOCK_STEP: Final = 0.005
-"""Seconds by which the clock of the day may drift from the monotonic one during one endpoint."""
+_CLOCK_STEP: Final = 0.005  # seconds that the clock of the day may drift during one endpoint
 _WINDOW: Final = SentinelWindow(
     "none", None, None, "the engine's work is pinned to no CPU whose state could be read"
 )
@@ -41,11 +39,7 @@ _ELSEWHERE: Final = Skip(
 
 
 def run_lifecycle(recording: Recording, driver: Driver, probe: ControlPlane) -> Record:
-    """Run a trial and return its record, whatever comes of it.
-
-    Raises:
-        EngineLost: the engine does not answer.
-    """
+    """Run a trial and return its record, whatever comes of it; raises `EngineLost`."""
     engine, arm = recording.recorder.engine, recording.step.arm
     recording.begin(_WINDOW)
     window = MachineMeter(engine).windows()
@@ -81,11 +75,7 @@ class _Trial:
     calls: list[Completed] = field(default_factory=list)
 
     def run(self) -> Outcome:
-        """Make, judge and remove everything; return the numbers.
-
-        Raises:
-            TrialFailed: with what stopped it.
-        """
+        """Make, judge and remove everything; return the numbers, or raise `TrialFailed`."""
         spec = self.driver.recipe.network
         if spec is not None:
             with _making():
@@ -165,8 +155,8 @@ class _Trial:
     ) -> Endpoint:
         """Make one endpoint and have it call; `first` is the moment that its times count from.
 
-        The clock of the day is read here and in the endpoint, because it is the only one that a
-        tool writes into its log. That it was not set meanwhile shows on the monotonic one.
+        Times are of the clock of the day, the only one in a tool's log. That it was not set
+        meanwhile shows on the monotonic one.
         """
         drift = time.time() - time.monotonic()
         asked = time.time()

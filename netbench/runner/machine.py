@@ -6,19 +6,21 @@ so that neither what the engine does to start a tool nor a tool's own warm-up is
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import add, sub, truediv
-from typing import Any, Final, Literal, TypeVar
+from operator import sub, truediv
+from typing import Final, Literal
 
 from netbench.engines.base import Endpoint, Engine, Process
 from netbench.errors import FactError
 from netbench.facts.cpu_time import (
     TICK,
+    Counters,
     CycleCounters,
     Machine,
     counters,
     machine,
+    of_both,
     process_time,
     threads,
     tick,
@@ -37,11 +39,8 @@ from netbench.system.cgroups import (
 )
 from netbench.system.files import Files, FrozenFiles, needed, text
 
-_T = TypeVar("_T")
 Facts = tuple[tuple[str, FactValue], ...]
-
-SHORTEST: Final = 20 * TICK
-"""Seconds: a shorter window has too few ticks for a cost."""
+SHORTEST: Final = 20 * TICK  # seconds: a shorter window has too few ticks for a cost
 _KINDS: Final = ("user", "nice", "system", "irq", "softirq")
 _NO_TICK: Final = Absent("no tick of /proc/stat passed")
 _NO_SHARE: Final = Absent("its share in the kernel is unknown")
@@ -49,7 +48,7 @@ _UNPINNED: Final = Absent("client and server were not pinned")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Counters):
     """The counters at one moment, or what passed between two."""
 
     at: float  # CLOCK_MONOTONIC seconds; the length of a window
@@ -58,31 +57,6 @@ class Reading:
     server: CpuUsage | Absent
     source: Literal["cgroup", "processes"] | Absent  # what the ends' CPU time was read from
     cycles: int | Absent
-
-    def __sub__(self, earlier: "Reading") -> "Reading":
-        """Return what has passed since."""
-        return self._with(earlier, sub)
-
-    def __add__(self, other: "Reading") -> "Reading":
-        """Return what has passed in two windows together."""
-        return self._with(other, add)
-
-    def _with(self, other: "Reading", how: Callable[[Any, Any], Any]) -> "Reading":
-        return Reading(
-            at=how(self.at, other.at),
-            machine=how(self.machine, other.machine),
-            client=_of_both(how, self.client, other.client),
-            server=_of_both(how, self.server, other.server),
-            source=self.source,
-            cycles=_of_both(how, self.cycles, other.cycles),
-        )
-
-
-def _of_both(how: Callable[[_T, _T], _T], one: _T | Absent, other: _T | Absent) -> _T | Absent:
-    """Return what becomes of two values, or the first of them that is absent."""
-    if isinstance(one, Absent):
-        return one
-    return other if isinstance(other, Absent) else how(one, other)
 
 
 def idle_rate(passed: Reading) -> float | Absent:
@@ -102,7 +76,7 @@ def cost_facts(passed: Reading, idle: float | Absent, cpus: Cpus) -> Facts:
     if every.total <= 0 or seconds <= 0:
         return (("trial.busy", _NO_TICK), ("trial.steal", _NO_TICK))
     busy = every.busy * TICK / seconds
-    above = _of_both(sub, busy, idle)
+    above = of_both(sub, busy, idle)
     client, client_system = _rates(passed.client, seconds)
     server, server_system = _rates(passed.server, seconds)
     return (
@@ -120,8 +94,8 @@ def cost_facts(passed: Reading, idle: float | Absent, cpus: Cpus) -> Facts:
         ("trial.cgroup_server", server),
         ("trial.cgroup_client_system", client_system),
         ("trial.cgroup_server_system", server_system),
-        ("trial.unattributed", _of_both(sub, _of_both(sub, above, client), server)),
-        ("trial.cycles", _of_both(truediv, passed.cycles, seconds)),
+        ("trial.unattributed", of_both(sub, of_both(sub, above, client), server)),
+        ("trial.cycles", of_both(truediv, passed.cycles, seconds)),
     )
 
 
@@ -238,17 +212,13 @@ class MachineMeter:
 
 @dataclass
 class Windows:
-    """Adds up what machine and tools did in one or many windows.
-
-    Ticks of 10 ms are coarse in a slice; over the rounds they add up.
-    """
+    """Adds up the CPU time of many windows: ticks of 10 ms are coarse in a single slice."""
 
     meter: MachineMeter
     ends: Ends | None
     groups: Groups | Absent
     cycles: CycleCounters | Absent
-    passed: Reading | None = None
-    """In all windows so far; None before the first, and where nothing is readable."""
+    passed: Reading | None = None  # in all windows so far; None if nothing is readable
     _first: Reading | None = None
 
     def open(self) -> None:

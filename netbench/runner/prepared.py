@@ -16,8 +16,7 @@ from netbench.spec import Cpus
 from netbench.topology.pairs import LivePair
 from netbench.topology.paths import Call
 
-EVIDENCE = 600
-"""Characters of raw output kept in a record; the whole lies in `raw/`."""
+EVIDENCE = 600  # characters of raw output kept in a record; the whole lies in `raw/`
 _SERVER_GRACE: Final = 2.0  # seconds a server that ends by itself may take for it
 _LATE: Final = 0.005  # seconds for which a signal through an engine's shell is waited for at least
 _KILLED: Final = 2.0  # seconds a killed tool may take to be gone
@@ -42,12 +41,10 @@ class Prepared:
     cpus: Cpus
     call: Call
     port: int  # that the server listens on
-    goal: tuple[str, int, str | None]
-    """Address and port that the client connects to, and its congestion control, None for any."""
+    goal: tuple[str, int, str | None]  # address, port and congestion control of the client
     server: Process
     client: Process | None = None
-    shares: bool = False
-    """Whether its server serves other runs too, and is ended by their owner."""
+    shares: bool = False  # whether its server serves other runs too, and is ended by their owner
     ended: list[Process] = field(default_factory=list)
 
     def sharing(self, probe: ToolProbe) -> "Prepared":
@@ -98,10 +95,8 @@ class PreparedSession(Prepared):
 
     probe: Sliced
     load: "PreparedSession | None" = None  # what runs beside it
-    ready: float = 0.0
-    """CLOCK_MONOTONIC seconds from which the held client's own pause is over."""
-    woken: float | None = None
-    """The same at which the client first worked; None before."""
+    ready: float = 0.0  # CLOCK_MONOTONIC seconds from which the held client's own pause is over
+    woken: float | None = None  # the same at which the client first worked; None before
 
     @property
     def parts(self) -> "tuple[PreparedSession, ...]":

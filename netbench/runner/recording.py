@@ -12,9 +12,8 @@ from msgspec.structs import replace as changed
 
 from netbench.engines.base import Engine
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError
-from netbench.facts.base import Reader
+from netbench.facts.base import Heard, Reader, StopListening
 from netbench.facts.cpu_time import TICK, frequency
-from netbench.facts.link_events import Heard, Listener
 from netbench.facts.procfs import SocketAddress
 from netbench.plan import Step
 from netbench.record import (
@@ -50,12 +49,10 @@ from netbench.watch import ConnectionWatch
 from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch
 
 _BITS: Final = 8
-_LOOKS: Final = 2
-"""At facts that break a promise: others' links come and go on the host while it is being read."""
+_LOOKS: Final = 2  # at broken promises: others' links come and go while the host is read
 _UNPINNED: Final = Pins(None, None, None, None)
 _NO_WINDOW: Final = SentinelWindow("none", None, None, "it never ran")
-SaveRaw = Callable[[int, Role, str, int], str]
-"""Store the raw output of a record's tool, counted by role from 0; return its path there."""
+SaveRaw = Callable[[int, Role, str, int], str]  # stores a record's output; returns its path
 Watch = PublishedWatch | ConnectionWatch
 
 
@@ -107,7 +104,7 @@ class Recording:
     slices: tuple[Slice, ...] = ()
     frequency: FactValue = field(default_factory=lambda: Absent("the tools never ran"))
     watches: tuple[Watch, ...] = ()
-    listener: Listener | None = None
+    stop_listening: StopListening | None = None
     heard: Heard | None = None
 
     def begin(self, window: SentinelWindow) -> None:
@@ -117,13 +114,12 @@ class Recording:
     def read(self, prepared: Prepared) -> PairFacts:
         """Return the facts of now, and listen from the first reading to the second.
 
-        Raises:
-            TrialFailed: the driver's promises do not hold any more.
-            FactError: something is unreadable.
+        Raises `FactError`, and `TrialFailed` where the driver's promises do not hold any more.
         """
         live = prepared.live
-        first = self.listener is None
-        self.listener = self.listener or self.recorder.reader.listen(live.pair, live.facts)
+        first = self.stop_listening is None
+        if first:
+            self.stop_listening = self.recorder.reader.listen(live.pair, live.facts)
         failed: tuple[PromiseCheck, ...] = ()
         for _ in range(_LOOKS):
             facts = self.recorder.reader.again(live.pair, live.facts)
@@ -131,15 +127,18 @@ class Recording:
             self.promises = tuple(promise.judge(facts) for promise in live.driver.promises)
             failed = tuple(check for check in self.promises if not check.held)
             if not failed:
-                self.heard = None if first else self.listener.stop()
+                self.heard = None if first else self._stop()
                 return facts
         raise TrialFailed(broken(failed))
 
     def end_listening(self) -> None:
-        """Let go of what listens to link events, whatever stopped the session or trial."""
+        """Stop listening to link events, whatever stopped the session or trial."""
         with suppress(*ENGINE_FAILURES):
-            if self.listener is not None:
-                self.listener.stop()
+            self._stop()
+
+    def _stop(self) -> Heard | None:
+        stop, self.stop_listening = self.stop_listening, None
+        return stop() if stop is not None else None
 
     def watch(self, prepared: Prepared) -> None:
         """Begin to watch how a published port is served, and what many connections leave behind."""
@@ -203,10 +202,7 @@ class Recording:
         return _otherwise_published(driver.recipe.published, dict(self.facts)) or sample
 
     def record(self, outcome: Outcome, seconds: float | None = None) -> Record:
-        """Return the record of what has ended now, or took so many seconds.
-
-        A sample with a number that cannot be, a throughput of 0 for one, is a failure.
-        """
+        """Return the record; a sample with an impossible number, as a rate of 0, is a failure."""
         step = self.step
         wrong = impossible(outcome) if isinstance(outcome, Sample) else ""
         if wrong:
@@ -266,11 +262,9 @@ def failure_of(error: EngineError | FactError | TrialFailed) -> Failure | Skip:
 
 
 def priced(sample: Sample, facts: Facts, declared: tuple[str, ...]) -> Sample:
-    """Return a sample with its costs, as far as its window and its probe give any.
+    """Return a sample with its costs: the busy rate above idle over the rate of bytes or times.
 
-    `cpu_per_byte` is the busy rate above idle over received bytes per second,
-    `cpu_per_transaction` the same over transactions or connections per second. A rate that is
-    not a tick above that of the idle window gives no cost.
+    A rate that is not a tick above that of the idle window gives no cost, nor does a short window.
     """
     known = dict(facts)
     busy, window = known.get("trial.busy_above_idle"), known.get("trial.cost_window")

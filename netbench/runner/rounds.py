@@ -19,9 +19,7 @@ from netbench.spec import Arm
 from netbench.watch import Bytes, LinkBytes
 
 _WAKE: Final = 0.03  # seconds that each client works before the first round
-_LATE: Final = 1.0
-"""Seconds beyond its own pause for which a client is waited for that does not work yet: it may have
-been held before its pause began, where nothing shows that it is ready."""
+_LATE: Final = 1.0  # seconds beyond its pause in which a client must begin to work
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +38,10 @@ class SessionRunner:
         rounds: Sequence[Sequence[Arm]],
         following: Sequence[PreparedSession] = (),
     ) -> list[Record]:
-        """Run the rounds and return a record of each session, whatever comes of it.
+        """Run the rounds and return a record of each session; raises `EngineLost`.
 
-        Those `following`, of the next probe, whose pause is over are woken after the rounds, so
-        that what their tools leave out at first passes meanwhile.
-
-        Raises:
-            EngineLost: the engine does not answer.
+        Sessions `following`, of the next probe, are woken after the rounds once their pause is
+        over, so that what their tools leave out at first passes meanwhile.
         """
         began = self._clock.now()
         running = [LiveSession(prepared, recording) for recording, prepared in sessions]
@@ -119,11 +114,7 @@ class SessionRunner:
         one.hold()
 
     def _see_it_work(self, one: PreparedSession) -> None:
-        """Let a client work until its messages flow: on a busy machine it may be late.
-
-        A few that it sends before its pause are not meant: they have passed in the first half of
-        the moment for which it is let go on.
-        """
+        """Let a client work until messages flow beyond its warm-up: a busy machine may be late."""
         hops = one.live.driver.hops(one.step.cell.path, one.live.facts)
         links = LinkBytes(one.live.pair, [(hop.role, hop.link.name) for hop in hops])
         patience = self._clock.now() + one.probe.pause + _LATE

@@ -6,7 +6,7 @@ That grows with every record; of a run that is resumed, it is made anew from the
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby, pairwise
 from statistics import fmean
 from typing import Literal, Protocol
 
@@ -17,10 +17,9 @@ from netbench.spec import Cell, Place
 
 
 def span(records: Iterable[Record]) -> float:
-    """Return the seconds that records in a row took, from the first one's start; 0 without any.
+    """Return the seconds from the first record's start to the last one's end; 0 without any.
 
-    The sessions of one place run side by side: each record has its share of the seconds, so that
-    the last place ends so many seconds after its first record's start as its shares add up to.
+    The sessions of a place run side by side and share its seconds, so the last place's add up.
     """
     places = [list(group) for _, group in groupby(records, lambda r: (r.block, r.cell.place))]
     if not places:
@@ -68,9 +67,8 @@ class BlockEta:
 class Judge(Protocol):
     """Sees every record once and rules after every block.
 
-    What it has called settled it does not name again: those cells are not run again, unless all
-    were settled and the run was extended. The baseline's own cells stay as long as another driver's
-    are there to be compared with them.
+    A settled cell is not named again. The baseline's own stay as long as another driver's are
+    compared with them.
     """
 
     def take(self, record: Record) -> None:
@@ -87,29 +85,20 @@ class RunState:
     """Numbers, pace and settled cells, up to the block that runs."""
 
     run_plan: Plan
-    judge: Judge | None = None
-    """Says which cells leave; None keeps all of them to the last block."""
-    spent: float = 0.0
-    """Seconds that the run has taken before it was resumed."""
-    reopened: Container[int] = ()
-    """Blocks before which settled cells came back into the run."""
+    judge: Judge | None = None  # says which cells leave; None keeps all of them to the last block
+    spent: float = 0.0  # seconds that the run has taken before it was resumed
+    reopened: Container[int] = ()  # blocks before which settled cells came back into the run
     eta: BlockEta = field(default_factory=BlockEta)
     block: int = 0  # the last block that is whole
     number: int = 0  # of the last record
-    done: int = 0
-    """Records of the blocks that were there when the run was resumed."""
-    settled: tuple[Settled, ...] = ()
-    """Every cell that has settled, those included that came back into the run since."""
+    done: int = 0  # records of the blocks that were there when the run was resumed
+    settled: tuple[Settled, ...] = ()  # also those that came back into the run since
     again: dict[int, frozenset[Cell]] = field(default_factory=dict)
-    """Blocks before the last whole one that are measured anew, because records of them are missing,
-    with the cells that had left before each."""
-    owed: int = 0
-    """Up to this block the run had come before records of it got lost: no limit of time prevents
-    what it had measured."""
+    """Blocks that are measured anew, by number, with the cells that had left before each."""
+    owed: int = 0  # the last block before records got lost: no limit of time applies up to it
     _gone: frozenset[Cell] = frozenset()
     _attempts: dict[int, int] = field(default_factory=dict)
-    _before: Counter[int] = field(default_factory=Counter)
-    """How often records of a block have been set aside."""
+    _before: Counter[int] = field(default_factory=Counter)  # how often a block was set aside
 
     def plan(self, number: int, also: Iterable[Cell] = ()) -> BlockPlan:
         """Return a block without the cells that are settled, and those that will `also` be."""
@@ -141,10 +130,7 @@ class RunState:
             self.judge.take(record)
 
     def close(self, block: BlockPlan, seconds: float) -> Ruling | None:
-        """Take a block that is whole; return what it has settled, None without a judge.
-
-        A block that is measured anew settles nothing by itself; the next one does, by its values.
-        """
+        """Take a whole block; return what it settled, None without a judge or if measured anew."""
         self.eta.close(block.steps, seconds)
         if block.number in self.again:
             return None
@@ -160,30 +146,27 @@ class RunState:
         return ruling
 
     def recall(
-        self,
-        records: Iterable[Record],
-        *,
-        lost: bool,
-        incomplete: Container[int] | None = None,
+        self, records: Iterable[Record], *, lost: bool, incomplete: Container[int] | None = None
     ) -> int:
-        """Take what a resumed run has measured, by block; return how many records do not count.
+        """Take a resumed run's records, by block; return how many of them do not count.
 
-        Whole blocks count, up to the last one. If that was cut off, all of it is measured anew:
-        the pairs of a block are brought up together and measured side by side (METHOD §1), which
-        no session of today can make up for. So it is where the engine was `lost` in it, and with
-        blocks that are `incomplete` because records got lost; None where none did.
+        Whole blocks count. A last block that was cut off, or in which the engine was `lost`, is
+        measured anew, because its pairs are measured side by side (METHOD §1). So is one that is
+        `incomplete` because records got lost; None where none did.
         """
         aside = 0
-        last: list[Record] = []
-        for _, group in groupby(records, key=lambda record: record.block):
-            if last:
-                aside += self._past(last, incomplete or ())
-            last = list(group)
-        if not last:
-            return aside
-        if lost or (incomplete is None and not self._is_whole(last)):
-            return aside + self._set_aside(last)
-        return aside + self._past(last, incomplete or ())
+        blocks = (list(group) for _, group in groupby(records, key=lambda record: record.block))
+        for block, following in pairwise(chain(blocks, (None,))):
+            if block is None:
+                break
+            cut_off = following is None and (
+                lost or (incomplete is None and not self._is_whole(block))
+            )
+            if cut_off or block[0].block in (incomplete or ()):
+                aside += self._set_aside(block)
+            else:
+                self._whole(block)
+        return aside
 
     @property
     def measured_anew(self) -> tuple[int, ...]:
@@ -196,22 +179,11 @@ class RunState:
         return all((step.cell, step.arm.replica) in there for step in planned)
 
     def restore(self, info: RunInfo, incomplete: Iterable[int]) -> None:
-        """Keep to what a run had settled, though records that settled it got lost.
-
-        `incomplete` are its blocks of which records are missing. Those before the last whole block
-        are measured anew, with all that they held.
-        """
+        """Keep to what a run had settled; of `incomplete` blocks the earlier are measured anew."""
         self.settled = tuple(one for one in info.settled if one.block <= self.block)
         self._gone = gone_before(info, self.block + 1)
         before = sorted(block for block in incomplete if block < self.block)
         self.again = {block: gone_before(info, block) for block in before}
-
-    def _past(self, records: Sequence[Record], incomplete: Container[int]) -> int:
-        """Take a block that another one follows; return how many of its records do not count."""
-        if records[0].block in incomplete:
-            return self._set_aside(records)
-        self._whole(records)
-        return 0
 
     def _set_aside(self, records: Sequence[Record]) -> int:
         self.number = max(self.number, *(record.number for record in records))
@@ -258,8 +230,7 @@ class BlockFinished:
     number: int
     seconds: float
     left: tuple[str, ...]  # what could not be removed, in words
-    others: tuple[str, ...] = ()
-    """Ids of other runs that were at work on this engine or machine meanwhile."""
+    others: tuple[str, ...] = ()  # ids of other runs that were at work there meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +239,8 @@ class BlockJudged:
 
     block: int
     ruling: Ruling
-    trials: int
-    """Sessions and trials that are still to come, by the forecast."""
-    seconds: float
-    """That they take at the pace so far, within the limit."""
+    trials: int  # sessions and trials that are still to come, by the forecast
+    seconds: float  # that they take at the pace so far, within the limit
 
 
 @dataclass(frozen=True, slots=True)

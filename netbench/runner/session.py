@@ -19,13 +19,10 @@ from netbench.spec import Role
 from netbench.watch import Bytes, LinkBytes, passive_opens
 from netbench.watch.ports import PublishedWatch
 
-SETTLE: Final = 0.02
-"""Seconds at the start of a slice that do not count: caches, windows, wake-ups."""
+SETTLE: Final = 0.02  # seconds at the start of a slice that do not count: caches, windows, wake-ups
 _DRAIN: Final = 0.003  # seconds after the hold of a stream in which what had been sent arrives
 _PATIENCE: Final = 1.0  # seconds that a receiver may take to read what was sent before a slice
-_LATENCIES: Final = 20
-"""A slice is at least so many times as long as a signal may take: where signals go through an
-engine, or over a network, slices are longer."""
+_LATENCIES: Final = 20  # a slice takes at least so many times as long as a signal on its way
 _ENDS: Final = 10.0  # seconds that a client may take to print what it has
 _Moved = tuple[int | None, int | None]  # what a link moved in a slice, client to server and back
 
@@ -57,11 +54,7 @@ class LiveSession:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Keep what goes wrong with this session as its outcome: the others go on.
-
-        Raises:
-            EngineLost: that concerns all sessions.
-        """
+        """Keep this session's error as its outcome: others go on. `EngineLost` concerns all."""
         try:
             yield
         except (TrialFailed, EngineError, FactError) as exc:
@@ -112,10 +105,7 @@ class LiveSession:
         self.recording.measuring += end - released
 
     def _come_to_rest(self) -> None:
-        """Wait until the receivers, and a port's proxy, have passed on what the last slice sent.
-
-        On a busy machine they may be late, and what they read then has crossed the links before.
-        """
+        """Wait until receivers and a port's proxy have passed on what the last slice sent."""
         clock = self.clock
         deadline, last = clock.now() + _PATIENCE, self._count()
         while last is not None and clock.now() < deadline:
@@ -145,18 +135,14 @@ class LiveSession:
             return Count((began + self.clock.now()) / 2, opened)
         if self.prepared.probe.counted == "nothing":
             return None
+        ends = {Role.SERVER: counting.server, Role.CLIENT: counting.client}
         receivers = counting.probe.receivers
-        found = {
-            role: process.bytes_read()
-            for role, process in ((Role.SERVER, counting.server), (Role.CLIENT, counting.client))
-            if role in receivers and process is not None
-        }
+        found = {role: end.bytes_read() for role in receivers if (end := ends[role]) is not None}
         read = {role: counted for role, counted in found.items() if counted is not None}
         if len(read) < len(receivers):
             return None
-        totals = {role: counted.total for role, counted in read.items()}
-        at = [counted.at for counted in read.values()][-1]
-        return Count(at, totals.get(Role.SERVER, 0), totals.get(Role.CLIENT, 0))
+        server, client = (read[role].total if role in read else 0 for role in ends)
+        return Count([*read.values()][-1].at, server, client)
 
     def look_again(self) -> None:
         """Read once more what a proof needs, after the last slice."""
@@ -192,6 +178,7 @@ class LiveSession:
     def _session(self) -> Session:
         """Return the session's numbers; raises `TrialFailed` if its tools gave none."""
         left: list[tuple[PreparedSession, Completed, Completed]] = []
+        windows = self.windows
         for part in reversed(self.prepared.parts):
             if part.client is None:
                 raise TrialFailed(Failure("client", f"{part.probe.tool} was not started", ""))
@@ -203,7 +190,10 @@ class LiveSession:
         for part, done, _ in left:
             see_it_can(part.probe, done)
         with reading(*(end for _, *ends in left for end in ends)):
-            session, *loads = (_read(*each, self.windows) for each in left)
+            session, *loads = (
+                part.probe.read_session(done, served if part.probe.server_ends else None, windows)
+                for part, done, served in left
+            )
         return _under(loads[0], session) if loads else session
 
     def release(self) -> None:
@@ -227,12 +217,6 @@ def _moved(hop: Hop, before: Bytes, after: Bytes) -> _Moved:
     came = after[key].rx_bytes - before[key].rx_bytes
     went = after[key].tx_bytes - before[key].tx_bytes
     return (came, went) if hop.counted == "rx" else (went, came)
-
-
-def _read(
-    part: PreparedSession, done: Completed, served: Completed, windows: Sequence[Window]
-) -> Session:
-    return part.probe.read_session(done, served if part.probe.server_ends else None, windows)
 
 
 def _under(load: Session, session: Session) -> Session:

@@ -21,23 +21,13 @@ from netbench.spec import TOOL_PORTS, Protocol
 from netbench.topology.pairs import LivePair
 from netbench.topology.paths import Call
 
-_LISTEN_WITHIN: Final = 15.0
-"""Seconds a server may take to listen; on a busy machine a look alone can take some."""
-_LIMIT: Final = 6 * 3600.0
-"""Seconds after which a tool ends even if it is not waited for; no block takes so long."""
-_WARM_UP: Final = 0.1
-"""Seconds from a client's connection to its first hold: few warm-up messages are through, or a
-stream has found its window."""
+_LISTEN_WITHIN: Final = 15.0  # seconds a server may take; on a busy machine a look alone takes some
+_LIMIT: Final = 6 * 3600.0  # seconds after which a tool ends by itself; no block takes so long
+_WARM_UP: Final = 0.1  # seconds from connecting to the first hold: a stream has found its window
 _WARM_UP_UNSEEN: Final = 0.6  # the same from its start, where no connection shows
 _MARGIN: Final = 0.1  # seconds beyond a held client's own pause before it is let go on
 _AROUND: Final = 0.03  # seconds that a slice takes beside its own length, for forecasts
 _ROOM: Final = 1.5, 3.0  # factor and seconds by which a session may outlast its forecast
-_SECOND_PORT: Final = (
-    "{tool} needs a second port of the server's, at the number that the server tells its client; "
-    "a published port has another number outside"
-)
-
-
 _Prepared = TypeVar("_Prepared", bound=Prepared)
 
 
@@ -62,16 +52,13 @@ class TrialSetup:
     def prepare(
         self, live: LivePair, step: Step, probe: ToolProbe, kind: type[_Prepared]
     ) -> _Prepared:
-        """Start the server of a trial or session and see it listen.
-
-        Raises:
-            TrialFailed: the server does not come up.
-            EngineLost: the engine does not answer.
-        """
+        """Start a server and see it listen; raises `TrialFailed` if it does not, `EngineLost`."""
         cpus = self.plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
         if probe.second_port and call.published is not None:
-            raise TrialFailed(Skip(_SECOND_PORT.format(tool=probe.tool)))
+            why = "at the number that the server tells its client; a published port has another"
+            reason = f"{probe.tool} needs a second port of the server's, {why} number outside"
+            raise TrialFailed(Skip(reason))
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
         server = self._start("server", live.server, argv, cpus.server)
@@ -86,10 +73,7 @@ class TrialSetup:
         return prepared
 
     def prepare_session(self, live: LivePair, step: Step, arms: int) -> PreparedSession:
-        """Start server and client, and those of the load beside it, and hold the clients.
-
-        `arms` is how many take part in its rounds; errors as `prepare`.
-        """
+        """Start a session's tools and its load's for rounds of `arms`; errors as `prepare`."""
         probe = self.plan.probes[step.cell.probe]
         if not isinstance(probe, Sliced):
             raise TrialFailed(Failure("client", f"{probe.name} has no sessions", ""))

@@ -19,13 +19,7 @@ _LOOK: Final = 0.15  # seconds into the run at which the tools' CPUs are looked 
 def run_trial(
     recording: Recording, setup: TrialSetup, live: LivePair, window: SentinelWindow
 ) -> Record:
-    """Run a trial on a live pair and return its record, whatever comes of it.
-
-    `window` is the sentinel's, of all trials of the probe.
-
-    Raises:
-        EngineLost: the engine does not answer.
-    """
+    """Run a trial and return its record; `window` is the sentinel's. Raises `EngineLost`."""
     probe = setup.plan.probes[recording.step.cell.probe]
     outcome: Outcome
     try:

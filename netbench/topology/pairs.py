@@ -5,7 +5,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Final, Self
+from functools import partial
+from typing import Final, Self, TypeVar
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
@@ -16,6 +17,7 @@ from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe
 from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import LOOPBACK, Call, call_of, namespaces_of, own_address, ports_for
 
+_T = TypeVar("_T", bound=Endpoint | Network)
 _WORKERS: Final = 4  # pairs made at a time: the engine works for each, and there may be two cores
 _LONGEST: Final = 40  # characters of a driver's name in the names of what is made for it
 
@@ -29,8 +31,7 @@ class Made:
     client: Endpoint
     server: Endpoint
     network: Network | None
-    lan: Lan | None
-    """The wire of the emulated LAN that this pair uses."""
+    lan: Lan | None  # the wire of the emulated LAN that this pair uses
 
     def pair_of(self, engine: Engine, host: Endpoint) -> Pair:
         """Return everything that is to be read."""
@@ -101,10 +102,7 @@ def target_of(recipe: Recipe, server: Endpoint) -> str | None:
 
 
 def stems(prefix: str, arms: Iterable[Arm]) -> dict[Arm, str]:
-    """Return the start of the names of each arm's endpoints and network, no two alike.
-
-    Engines take letters, digits, `.`, `_` and `-`; a driver's name may hold a path.
-    """
+    """Return the start of each arm's names, no two alike, in characters that engines take."""
     found: dict[Arm, str] = {}
     for arm in arms:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", arm.driver).strip("-")[:_LONGEST]
@@ -177,21 +175,17 @@ class Creations:
     def remove_all(self) -> None:
         """Remove what is still there; what stays is in `left`."""
 
-        def attempt(remove: Callable[[], object], name: str) -> None:
+        def attempt(remove: Callable[[_T], object], one: _T) -> None:
             try:
-                remove()
+                remove(one)
             except ENGINE_FAILURES as exc:
-                self.left.append(f"{name}: {exc}")
+                self.left.append(f"{one.name if isinstance(one, Endpoint) else one.id}: {exc}")
 
         # A container whose namespace another shares goes after it: clients come last.
         endpoints, networks = self._endpoints[::-1], self._networks[:]
         with deferred_signals(), Pool(max_workers=_WORKERS) as pool:
-            list(
-                pool.map(
-                    lambda one: attempt(lambda: self.remove_endpoint(one), one.name), endpoints
-                )
-            )
-            list(pool.map(lambda one: attempt(lambda: self.remove_network(one), one.id), networks))
+            list(pool.map(partial(attempt, self.remove_endpoint), endpoints))
+            list(pool.map(partial(attempt, self.remove_network), networks))
         self._endpoints.clear()
         self._networks.clear()
 
@@ -206,10 +200,8 @@ class LiveBlock:
     _: KW_ONLY
     prefix: str  # start of every name
     cpus: tuple[int, ...] = ()  # to which the endpoints are confined, empty for all
-    paths: tuple[Path, ...] = (Path.EAST_WEST,)
-    """That the pairs are for; with more than east-west there is an emulated LAN."""
-    ports: int = 1
-    """How many to publish, where a path leads through published ones."""
+    paths: tuple[Path, ...] = (Path.EAST_WEST,)  # with more there is an emulated LAN
+    ports: int = 1  # how many to publish, where a path leads through published ones
     protocols: tuple[Protocol, ...] = ("tcp",)  # for which each of them is published
     keep: bool = False  # whether everything is left up at the end, for `remove`
     pairs: dict[Arm, LivePair | NotUp] = field(default_factory=dict, init=False)
@@ -225,11 +217,7 @@ class LiveBlock:
         return self._creations.left
 
     def __enter__(self) -> Self:
-        """Make all pairs.
-
-        Raises:
-            EngineLost: the engine does not answer; a single pair's failure is a `NotUp` instead.
-        """
+        """Make all pairs; one that fails is a `NotUp`. Raises `EngineLost`."""
         try:
             with Pool(max_workers=_WORKERS) as pool:
                 made = list(pool.map(self._make, self.arms))

@@ -1,6 +1,7 @@
 """The paths of a live pair: who connects to what, and what reads it (METHOD §4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +17,6 @@ from netbench.system.setns import may_enter
 
 LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
-
 _TIMEOUT = 10.0  # seconds for one read-only command in an endpoint
 _FOLLOWED = 3600.0  # seconds that one may run beside a session, which is shorter
 _FEW = 12  # links or routes of a namespace that are all kept in a record
@@ -29,8 +29,7 @@ class Call:
     client: Endpoint
     bind: str  # address the server listens on
     target: str  # address the client connects to
-    published: tuple[Published, ...] | None
-    """Ports that lead to the server, None if any port does."""
+    published: tuple[Published, ...] | None  # ports that lead to the server, None if any port does
 
 
 def ports_for(
@@ -51,11 +50,7 @@ def own_address(endpoint: Endpoint, family: Family) -> str | None:
 def call_of(
     driver: Driver, path: Path, client: Endpoint, server: Endpoint, lan: Lan | None
 ) -> Call:
-    """Return who connects to what.
-
-    Raises:
-        EngineError: the path is closed, or an address that it needs is not there.
-    """
+    """Return who connects to what; raises `EngineError` if closed, or an address is missing."""
     way, family = driver.ways[path], driver.recipe.family
     if not isinstance(way, PathClaim):
         raise EngineError(f"{driver.name} has no path {path}: {way.reason}")
@@ -97,33 +92,33 @@ def choose_sentinel(engine: Engine) -> Sentinel:
 def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
     """Return an endpoint for a reader."""
 
-    def run(argv: tuple[str, ...]) -> str:
+    @contextmanager
+    def reading(argv: tuple[str, ...]) -> Iterator[None]:
         try:
-            done = engine.run(endpoint, argv, timeout=_TIMEOUT)
-        except EngineError as exc:
+            yield
+        except (EngineError, FactError) as exc:
             raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {exc}") from exc
-        if done.exit_code != 0:
-            said = done.stderr.strip() or done.stdout.strip()[:200]
-            raise FactError(f"`{' '.join(argv)}` in the {endpoint.role}: {said or done.exit_code}")
-        return done.stdout
+
+    def run(argv: tuple[str, ...]) -> str:
+        with reading(argv):
+            done = engine.run(endpoint, argv, timeout=_TIMEOUT)
+            if done.exit_code != 0:
+                said = done.stderr.strip() or done.stdout.strip()[:200]
+                raise FactError(said or str(done.exit_code))
+            return done.stdout
 
     def follow(argv: tuple[str, ...]) -> Callable[[], str]:
-        told = f"`{' '.join(argv)}` in the {endpoint.role}"
-        try:
+        with reading(argv):
             process = engine.start(endpoint, argv, cpu=None, limit=_FOLLOWED)
-        except EngineError as exc:
-            raise FactError(f"{told}: {exc}") from exc
 
         def end() -> str:
-            try:
+            with reading(argv):
                 ended_before = not process.alive()
                 process.signal("TERM")
                 done = process.wait(_TIMEOUT)
-            except EngineError as exc:
-                raise FactError(f"{told}: {exc}") from exc
-            if ended_before:
-                raise FactError(f"{told}: {done.stderr.strip() or f'exit code {done.exit_code}'}")
-            return done.stdout
+                if ended_before:
+                    raise FactError(done.stderr.strip() or f"exit code {done.exit_code}")
+                return done.stdout
 
         return end
 
@@ -140,10 +135,7 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
 
 
 def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...]:
-    """Return every namespace set for a record, without what a busy host adds by the dozen.
-
-    Links of the path and `lo` stay always; the rest stays where it is short.
-    """
+    """Return namespaces for a record; of long lists of links only the path's and `lo`."""
     used = {hop.link.name for hop in hops} | {"lo"}
 
     def short(end: EndpointFacts) -> EndpointFacts:

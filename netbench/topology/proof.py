@@ -5,13 +5,12 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netbench.drivers import Driver, Hop
-from netbench.facts.link_events import Heard
+from netbench.facts.base import Heard
 from netbench.record import EndpointFacts, HopProof, PairFacts, PathProof, Route, Slice
 from netbench.spec import Path
 
 _SOME = 5  # changes of one link that a proof names
-_BUFFERED = 16 * 1024**2
-"""Bytes that the receive buffers of a client hold at most; by default TCP's grow to 6 MB each."""
+_BUFFERED = 16 * 1024**2  # bytes that a client's receive buffers hold; TCP's grow to 6 MB each
 
 
 def prove(
@@ -27,14 +26,10 @@ def prove(
 ) -> PathProof:
     """Return whether the driver's links, and no others, can have carried so many bytes.
 
-    Held means: every link of the claimed path is there, the same before and after, and its
-    counter in the traffic's direction moved by at least the bytes the receiver got. Of a session
-    that holds for each of its slices by itself, in which all other arms were held: what they sent
-    over a shared link is not counted. What was `heard` of the links between the readings must be as
-    they were before.
-
-    `facts` are of before the trial and of after it; `required` and `returned` are the payload
-    bytes that server and client counted.
+    They can if every link of the claimed path is the same before and after, no link event in
+    between differs (`heard`), and its counter moved by at least the bytes received: for a session
+    in each slice by itself, in which all other arms were held. `facts` are of before and after;
+    `required` and `returned` are the payload bytes that server and client counted.
     """
     before, after = facts
     caller = (path is Path.NORTH_SOUTH and after.lan) or after.client
@@ -106,11 +101,7 @@ def _in_slices(hop: HopProof, at: int, slices: Sequence[Slice]) -> HopProof:
 
 
 def _short_slice(hops: Sequence[HopProof], one: Slice) -> Iterator[str]:
-    """Yield the links that moved less in a slice than the tools received in it.
-
-    A client that is held leaves its receive buffer full: so much of what it reads in a slice may
-    have crossed the links before it.
-    """
+    """Yield links that moved less in a slice than received, but for a full receive buffer."""
     payload = one.received, one.returned - min(_BUFFERED, one.returned // 2)
     for at, hop in enumerate(hops):
         name = f"round {one.round}: {hop.namespace} {hop.link}"
@@ -154,7 +145,7 @@ def _changes(before: Hop, after: Hop) -> list[str]:
 
 
 def _passing(before: Sequence[Hop], heard: Heard | None) -> list[str]:
-    """Return how links of the path were for a time, by what was heard of them."""
+    """Return how links of the path differed for a time, by their events."""
     known = {(hop.role, hop.link.index): hop.link for hop in before}
     found: dict[str, dict[str, None]] = {}
     for event in heard.events if heard else ():

@@ -7,6 +7,7 @@ from typing import Final
 
 from netbench.errors import FactError
 from netbench.facts.base import NamespaceSet, Pair
+from netbench.facts.cpu_time import of_both
 from netbench.facts.procfs import net_dev
 from netbench.record import Absent, FactValue, LinkCounters
 from netbench.spec import Role
@@ -18,7 +19,6 @@ _NO_CONNTRACK: Final = "the host does not track connections, or does not tell"
 _NOT_READ: Final = "unreadable in that namespace"
 _NO_COUNT: Final = Absent("nothing was counted before")
 _TIME_WAIT: Final = re.compile(r"^TCP: .*\btw (\d+)", re.MULTILINE)
-
 Bytes = Mapping[tuple[Role, str], LinkCounters]  # counters by namespace and link
 Value = int | Absent
 
@@ -26,25 +26,16 @@ Value = int | Absent
 class LinkBytes:
     """The counters of a path's links, cheap enough to be read at both edges of every slice.
 
-    A link that several arms share, as `lo` of the host, counts for all of them. While all sessions
-    but one are held, what it counts is that one's.
+    What a link that arms share, as `lo`, counts while all others are held is one session's.
     """
 
     def __init__(self, pair: Pair, links: Iterable[tuple[Role, str]]) -> None:
-        """Take the links of a path, each by its namespace and name.
-
-        A namespace without a process in it is left out: that is an overlay network's own, which
-        belongs to one pair alone.
-        """
+        """Take links by namespace and name, but those of a sandbox, which belongs to one pair."""
         known = {one.role: one for one in pair.subjects if one.netns is None}
         self._links = [(known[role], name) for role, name in links if role in known]
 
     def read(self) -> Bytes:
-        """Return where the counters stand now, by /proc/PID/net/dev of their namespaces.
-
-        Raises:
-            FactError: they cannot be read, or a link is gone.
-        """
+        """Return the counters of now by /proc/PID/net/dev; raises `FactError`."""
         subjects = {one.role: one for one, _ in self._links}
         if not subjects:
             return {}
@@ -61,11 +52,7 @@ class LinkBytes:
 
 @dataclass
 class ConnectionWatch:
-    """Watches entries of conntrack, sockets in TIME-WAIT and failed connects over one trial.
-
-    Entries and sockets are finite: a connection that is closed holds its entry and, at the end
-    that closed first, its pair of ports for a minute or two, so that a trial can run into a limit.
-    """
+    """Watches what connections leave behind: a trial can run out of conntrack or ports."""
 
     client: NamespaceSet
     server: NamespaceSet
@@ -81,13 +68,14 @@ class ConnectionWatch:
 
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
         """Return the trial facts since `start`."""
+        tracked, waited, earlier = self._before
         conntrack, waiting, failed = self._counts()
         return (
-            ("trial.conntrack_before", self._before[0]),
+            ("trial.conntrack_before", tracked),
             ("trial.conntrack_after", conntrack),
-            ("trial.time_wait_before", self._before[1]),
+            ("trial.time_wait_before", waited),
             ("trial.time_wait_after", waiting),
-            ("trial.connect_failures", _since(self._before[2], failed)),
+            ("trial.connect_failures", of_both(lambda then, now: now - then, earlier, failed)),
         )
 
     def _counts(self) -> tuple[Value, Value, Value]:
@@ -100,11 +88,7 @@ class ConnectionWatch:
 
 
 def time_wait(sockstat: str) -> int:
-    """Return the number of TCP sockets in TIME-WAIT from /proc/net/sockstat.
-
-    Raises:
-        ValueError: it is not that file's text.
-    """
+    """Return TCP sockets in TIME-WAIT by /proc/net/sockstat; raises `ValueError`."""
     found = _TIME_WAIT.search(sockstat)
     if found is None:
         raise ValueError("no line of TCP with `tw`")
@@ -112,11 +96,7 @@ def time_wait(sockstat: str) -> int:
 
 
 def passive_opens(server: NamespaceSet) -> int:
-    """Return how many connections a namespace has accepted since it was made, RFC 4022.
-
-    Raises:
-        FactError: it cannot be read.
-    """
+    """Return how many connections a namespace has accepted, RFC 4022; raises `FactError`."""
     try:
         return _of_tcp(server.net_files(_SNMP)[_SNMP], "PassiveOpens")
     except (KeyError, ValueError) as exc:
@@ -124,11 +104,7 @@ def passive_opens(server: NamespaceSet) -> int:
 
 
 def failed_connects(snmp: str) -> int:
-    """Return `AttemptFails` from /proc/net/snmp: connections that never came about, RFC 4022.
-
-    Raises:
-        ValueError: it is not that file's text.
-    """
+    """Return `AttemptFails` of /proc/net/snmp, RFC 4022; raises `ValueError`, `KeyError`."""
     return _of_tcp(snmp, "AttemptFails")
 
 
@@ -144,9 +120,3 @@ def _read(get: Callable[[], str], parse: Callable[[str], int], reason: str) -> V
         return parse(get())
     except (FactError, KeyError, ValueError) as exc:
         return Absent(f"{reason}: {exc}")
-
-
-def _since(before: Value, after: Value) -> Value:
-    if isinstance(before, Absent):
-        return before
-    return after if isinstance(after, Absent) else after - before

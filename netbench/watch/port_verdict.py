@@ -1,9 +1,9 @@
-"""Which way a published port was served: what shows it, conntrack among it, and the verdict.
+"""Which way a published port was served: what shows it, and the verdict.
 
-Three sources show it. Sockets, which every user may read: a proxy accepts the connection in the
-host's namespace, DNAT leaves no socket there, and a server that is reached straight has one at
-the very address that the client connected to. Conntrack: where the answers come from. The CPU time
-of the proxy process: whether bytes went through it.
+Sockets, which every user may read: a proxy accepts the connection in the host's namespace, DNAT
+leaves no socket there, and a server that is reached straight has one at the very address that the
+client connected to. Conntrack: where the answers come from. The proxy's CPU time: whether bytes
+went through it.
 """
 
 import errno
@@ -29,18 +29,12 @@ class Tracked:
 
     source: SocketAddress  # who opened it
     target: SocketAddress  # what it was opened to
-    answers: SocketAddress
-    """Where the answers come from; another than `target` where that was translated."""
-    answered: SocketAddress
-    """Where they go to; another than `source` where that was translated."""
+    answers: SocketAddress  # where answers come from: not `target` if translated
+    answered: SocketAddress  # where they go to; another than `source` where that was translated
 
 
 def parse_conntrack(text: str) -> tuple[Tracked, ...]:
-    """Return the TCP connections of /proc/net/nf_conntrack.
-
-    Raises:
-        FactError: an address there is none.
-    """
+    """Return the TCP connections of /proc/net/nf_conntrack; raises `FactError`."""
     found = (match.groups() for match in _LINE.finditer(text))
     order = ((0, 2), (1, 3), (4, 6), (5, 7))
     return tuple(Tracked(*(_end(words[at], words[port]) for at, port in order)) for words in found)
@@ -54,13 +48,7 @@ def _end(address: str, port: str | int) -> SocketAddress:
 
 
 def look_up(connections: Iterable[Connection]) -> tuple[Tracked, ...]:
-    """Return the entries, in the calling thread's network namespace, of connections.
-
-    Each is looked up by its ends as seen by who answers, which takes no longer in a full table.
-
-    Raises:
-        FactError: the kernel does not tell: no right, or no connection tracking.
-    """
+    """Return conntrack's entries of connections, here; raises `FactError`, as for no right."""
     # Heavy, and of use only where we may enter the engine's namespaces.
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
     from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket  # noqa: PLC0415
@@ -95,8 +83,7 @@ def _from_netlink(entry: Any) -> Tracked:
 
 ServedBy = Literal["nat", "proxy", "straight"]
 FEW: Final = 4  # connections that are looked up, and quoted
-WORKED: Final = 5 * TICK
-"""Seconds of CPU time that a proxy uses only where bytes go through it."""
+WORKED: Final = 5 * TICK  # seconds of CPU time that a proxy uses only where bytes go through it
 
 
 @dataclass(slots=True)
@@ -104,12 +91,9 @@ class PortReading:
     """What was seen of a published port during one trial; a text says why something was not."""
 
     target: SocketAddress  # what the client connected to
-    at_server: tuple[Connection, ...] | str = "not looked at"
-    """The server's connections, as its own namespace sees them."""
-    at_host: tuple[Connection, ...] | str = "not looked at"
-    """Connections that end at `target` in the host's namespace."""
-    tracked: tuple[Tracked, ...] | str = "not looked at"
-    """Entries of conntrack of these connections."""
+    at_server: tuple[Connection, ...] | str = "not looked at"  # as its own namespace sees them
+    at_host: tuple[Connection, ...] | str = "not looked at"  # those that end at `target` there
+    tracked: tuple[Tracked, ...] | str = "not looked at"  # entries of conntrack of these
     proxy: float | str = "not looked at"  # CPU time, in seconds, that the proxy process used
 
     @property
@@ -121,10 +105,7 @@ class PortReading:
 
 
 def judge(seen: PortReading) -> tuple[ServedBy | Absent, str]:
-    """Return which way the port was served, and the evidence in words.
-
-    The way is `Absent` where evidence is missing or contradicts itself.
-    """
+    """Return which way the port was served, `Absent` if unclear, and the evidence in words."""
     opinions = {source: ask(seen) for source, ask in _SOURCES.items()}
     evidence = "; ".join(words for _, words in opinions.values())
     votes = {source: ways for source, (ways, _) in opinions.items() if ways}

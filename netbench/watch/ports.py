@@ -41,8 +41,7 @@ class Proxy:
 
     pid: int
     to: str  # address that it leads to
-    ticks: int
-    """CPU time it had used when it was found, in clock ticks."""
+    ticks: int  # CPU time it had used when it was found, in clock ticks
     files: Files  # in which it is seen
 
     def used(self) -> float | None:
@@ -126,11 +125,7 @@ class PublishedWatch(ABC):
 
 
 class DatagramWatch(PublishedWatch):
-    """Watches a published UDP port, over which datagrams leave no connection to be looked at.
-
-    What shows is the CPU time of the proxy process: it grows where the proxy carries them, and
-    stands still where the host's kernel translates addresses instead.
-    """
+    """Watches a published UDP port by the CPU time of its proxy: datagrams leave no other trace."""
 
     protocol: ClassVar[Protocol] = "udp"
 
@@ -159,10 +154,7 @@ class PortWatch(PublishedWatch):
         self._reading = PortReading(self.target)
 
     def look(self) -> None:
-        """Look at the connection while it is open; cheap.
-
-        Returns at once where the server has it already, else as soon as it has.
-        """
+        """Look at the connection as soon as the server has it; cheap."""
         reading, deadline = self._reading, time.monotonic() + _WITHIN
         while True:
             reading.at_server = _tried(lambda: self._connections(self.server, self.port))
@@ -196,10 +188,7 @@ class PortWatch(PublishedWatch):
         return tuple(one for one in all_of_them if one.local == self.target)
 
     def _connections(self, subject: NamespaceSet, port: int) -> tuple[Connection, ...]:
-        """Return the established connections of a local port.
-
-        Reading either file costs the kernel some 3 ms, a walk over all sockets that there are.
-        """
+        """Return established connections of a local port; each file costs the kernel some 3 ms."""
         names = ("tcp6", "tcp") if ":" in self.target.address else ("tcp", "tcp6")
         problems = []
         for name in names:

@@ -14,8 +14,8 @@ from support.pairs import (
 from support.plans import driver_of
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair
-from netbench.facts.link_events import MonitorListener
+from netbench.facts.base import Pair, StopListening
+from netbench.facts.inside import monitor
 from netbench.record import Absent, PairFacts, SentinelReading
 from netbench.sentinel import Sentinel
 
@@ -43,10 +43,10 @@ class FakeReader:
         facts = moved(self._facts(pair), self.engine.counted(pair_of(name)))
         return self.bend_later.get(driver, _same)(facts)
 
-    def listen(self, pair: Pair, seen: PairFacts) -> MonitorListener:
+    def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Hear nothing: nobody follows a command where nothing runs."""
         del pair, seen
-        return MonitorListener(lambda _: str)
+        return monitor(lambda _: str)
 
     def _read(self, pair: Pair) -> PairFacts | FactError:
         driver = driver_of(self._name(pair))

@@ -8,7 +8,8 @@ from support.facts import bridge_pair, link
 
 from netbench.drivers import DRIVERS
 from netbench.errors import FactError
-from netbench.facts.link_events import MONITOR, Heard, LinkEvent, MonitorListener, monitored
+from netbench.facts.base import Heard, LinkEvent
+from netbench.facts.inside import MONITOR, monitor, monitored
 from netbench.spec import Path, Role
 from netbench.topology.proof import prove
 
@@ -82,13 +83,5 @@ def test_who_cannot_listen_says_why_and_tells_nothing() -> None:
 
         return end
 
-    assert MonitorListener(refuses).stop() == Heard((), "nobody: no such tool")
-    assert MonitorListener(ends_badly).stop() == Heard((), "nobody: it had ended before")
-
-
-def test_what_was_heard_stays_the_same() -> None:
-    texts = iter([MOVED])
-    listener = MonitorListener(lambda _: lambda: next(texts))
-
-    assert len(listener.stop().events) == 5
-    assert listener.stop() == listener.stop()
+    assert monitor(refuses)() == Heard((), "nobody: no such tool")
+    assert monitor(ends_badly)() == Heard((), "nobody: it had ended before")

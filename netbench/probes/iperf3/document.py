@@ -12,36 +12,25 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final
 
 from netbench.errors import ProbeError
+from netbench.probes.base import Argv
 from netbench.record import Completed, FactValue, Measurement
 from netbench.spec import Role
 from netbench.units import BITS_PER_SECOND, COUNT, quantity
 
-STREAMS: Final = 128
-"""What iperf3 takes at most."""
+STREAMS: Final = 128  # what iperf3 takes at most
 ONE_WAY: Final = "`reverse` and `bidirectional` exclude each other: keep one"
-GRACE: Final = 5.0
-"""Seconds allowed for connecting and for exchanging results, after which a test has failed: a path
-that goes dead, or a lost datagram of UDP's handshake, leaves both ends waiting for long."""
-EDGE: Final = 0.2
-"""Seconds at the start of a measured window that CPU time is not read in, because the client takes
-a moment to connect, and half at its end."""
-_STRAY: Final = 0.5
-"""Relative stray of the measured window from the time asked for; rates use the window itself.
-
-A receiver drains what is still queued: on a loaded machine 2.7 s were seen for 2 s asked for."""
-_KEPT: Final = 0.05
-"""Relative stray of a stream from the rate that it was to keep."""
-_LARGEST: Final = 2**63
-"""Larger counts are a wrapped -1: `retransmits` of 1.8446744073709552e19 means unknown."""
+GRACE: Final = 5.0  # seconds to connect and exchange results: a dead path leaves both waiting
+EDGE: Final = 0.2  # seconds left out of CPU time: while the client connects, and half at the end
+_STRAY: Final = 0.5  # relative stray of the window: 2.7 s were seen for 2 s
+_KEPT: Final = 0.05  # relative stray of a stream from the rate that it was to keep
+_LARGEST: Final = 2**63  # larger counts are a wrapped -1 and mean unknown
 _UNKNOWN_OPTION: Final = re.compile(r"unrecognized option '(--[a-z-]+)'")
-_SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}
-"""The first version that knows an option, by iperf3's release notes."""
+_SINCE: Final = {"--bidir": "3.7", "--dont-fragment": "3.10"}  # first version, by release notes
 _VERSION: Final = re.compile(r"iperf (\d{1,4})\.(\d{1,4})")
-_STOPPED: Final = {
+_STOPPED: Final = {  # what each end says, as an error, where the client took SIGTERM
     Role.CLIENT: "interrupt - the client has terminated",
     Role.SERVER: "the client has terminated",
 }
-"""What each end says, as an error, where the client took SIGTERM."""
 _START: Final = {Role.CLIENT: "connecting_to", Role.SERVER: "accepted_connection"}
 """Key that each end's output has."""
 
@@ -87,7 +76,7 @@ class Iperf3:
     tool: ClassVar[str] = "iperf3"
     server_ends: ClassVar[bool] = True
 
-    def server_argv(self, address: str, port: int) -> tuple[str, ...]:
+    def server_argv(self, address: str, port: int) -> Argv:
         """Return a server, for one test if it can: later ones inherit its congestion control."""
         once = ("-1",) if self.server_ends else ()
         return ("iperf3", "-s", *once, "-J", "-B", address, "-p", str(port))
@@ -100,7 +89,7 @@ class Iperf3:
         return f"this iperf3 has no {found[1]}; {_SINCE[found[1]]} and later do"
 
 
-def client_argv(address: str, port: int) -> tuple[str, ...]:
+def client_argv(address: str, port: int) -> Argv:
     """Return the start of a client's command."""
     return ("iperf3", "-J", "-c", address, "-p", str(port))
 
@@ -150,10 +139,7 @@ def _document(done: Completed) -> Table:
 
 
 def _table(pairs: list[tuple[str, object]]) -> Table:
-    """Return an object with the first of its errors, which is the cause of what comes after it.
-
-    A server whose client ended may go on to tell that it cannot read a socket that it has closed.
-    """
+    """Return an object with the first of its errors, the cause of those that follow."""
     found = Table(pairs)
     found.update(next(([pair] for pair in pairs if pair[0] == "error"), ()))
     return found
@@ -196,10 +182,9 @@ def check_rate(wanted: float, found: float, words: str) -> None:
 
 def measurements(throughput: float, retransmits: float | None) -> tuple[Measurement, ...]:
     """Return a TCP test's numbers."""
-    found = (Measurement("throughput", throughput, BITS_PER_SECOND),)
-    if retransmits is None:
-        return found
-    return (*found, Measurement("retransmits", retransmits, COUNT))
+    found = Measurement("throughput", throughput, BITS_PER_SECOND)
+    counted = () if retransmits is None else (Measurement("retransmits", retransmits, COUNT),)
+    return (found, *counted)
 
 
 def total(counts: Iterable[float | None]) -> float | None:
@@ -235,3 +220,20 @@ def details(document: Table) -> Iterator[tuple[str, FactValue]]:
         for part in ("total", "user", "system"):
             if (value := cpu.number(f"{side}_{part}")) is not None:
                 yield f"iperf3.cpu_{side}_{part}", value / 100
+
+
+def connection(document: Table) -> Iterator[tuple[str, FactValue]]:
+    """Yield what TCP knows of the connection; only one stream has one such answer."""
+    streams = document.table("end").rows("streams")
+    if len(streams) != 1:
+        return
+    sender = streams[0].part("sender")
+    for name in ("min_rtt", "mean_rtt", "max_rtt"):
+        if value := sender.number(name):
+            yield f"iperf3.{name}", value / 1e6
+    if value := sender.number("max_snd_cwnd"):
+        yield "iperf3.max_snd_cwnd", int(value)
+    for last in document.rows("intervals")[-1:]:
+        for one in last.rows("streams")[:1]:
+            if value := one.number("pmtu"):
+                yield "iperf3.pmtu", int(value)

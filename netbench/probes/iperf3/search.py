@@ -20,32 +20,23 @@ from netbench.record import FactValue, Measurement, Sample
 from netbench.spec import Protocol
 from netbench.units import BITS_PER_SECOND, bit_rate
 
-GOALS: Final = {"ndr": 0.0, "pdr01": 0.001, "pdr05": 0.005}
-"""Loss ratio of each metric's goal, the strictest first."""
-_MOST: Final = 30
-"""Trials in all."""
-_USUAL: Final = 12
-"""Trials that a search takes, for forecasts."""
-_SETTLING: Final = 0.2
-"""Seconds that each takes beside its own."""
-_EXPLORED: Final = 2**26
-"""Bytes of the first trial at most: how long it lasts is the sender's to say."""
-_EXCEED: Final = 0.5
-"""Share of a load's trials that may miss a goal: the majority decides."""
-_REACHED: Final = 0.98
-"""Share of a load that a sender must have sent."""
+GOALS: Final = {"ndr": 0.0, "pdr01": 0.001, "pdr05": 0.005}  # loss ratios, the strictest first
+_MOST: Final = 30  # trials in all
+_USUAL: Final = 12  # trials that a search takes, for forecasts
+_SETTLING: Final = 0.2  # seconds that each takes beside its own
+_EXPLORED: Final = 2**26  # bytes of the first trial at most, whose length the sender decides
+_EXCEED: Final = 0.5  # share of a load's trials that may miss a goal: the majority decides
+_REACHED: Final = 0.98  # share of a load that a sender must have sent
 
 
 @dataclass(frozen=True, slots=True)
 class LoadTrial:
     """One short trial at a load; rates in bit/s of payload."""
 
-    load: int
-    """Asked for."""
+    load: int  # asked for
     sent: float
     received: float
-    loss: float
-    """Datagrams lost over datagrams counted, 0 to 1."""
+    loss: float  # datagrams lost over datagrams counted, 0 to 1
 
     def __str__(self) -> str:
         """Return load, sent, received and loss: reports read that text again."""
@@ -65,14 +56,10 @@ class LoadTrial:
 class Limits:
     """What a search may try."""
 
-    lowest: int
-    """bit/s."""
-    cap: int
-    """bit/s; the first trial is here, and only shows where to look."""
-    width: float
-    """Relative width of the bounds at which a goal is reached."""
-    trials: int
-    """Of one load, where the first of them disagree; `most` in all."""
+    lowest: int  # bit/s
+    cap: int  # bit/s; the first trial is here, and only shows where to look
+    width: float  # relative width of the bounds at which a goal is reached
+    trials: int  # of one load, where the first of them disagree; `most` in all
     most: int
 
 
@@ -93,10 +80,7 @@ class Bounds:
 
 
 def _classes(trials: Sequence[LoadTrial], goal: float, most: int) -> dict[int, str]:
-    """Return what each load is, ascending: `lower`, `upper`, or `open` to the trials still due.
-
-    The first trial only explores.
-    """
+    """Return what each load after the first is: `lower`, `upper`, or `open`, ascending."""
     found = {}
     for load in sorted({trial.load for trial in trials[1:]}):
         missed = [trial.exceeds(goal) for trial in trials[1:] if trial.load == load]
@@ -162,11 +146,7 @@ class UdpBurst(UdpRate):
 
 @dataclass(frozen=True, slots=True)
 class UdpSearch(AnyProbe):
-    """The highest rates of UDP at which so much is lost and no more.
-
-    A trial of many short runs, each chosen by what the ones before it gave. All of them have the
-    first one's server, which therefore does not end by itself.
-    """
+    """A search by short runs on one server, each chosen by the results of those before it."""
 
     name: ClassVar[str] = "udp-search"
     summary: ClassVar[str] = "UDP rates at which 0, 0.1 % and 0.5 % are lost (iperf3, MLRsearch)"

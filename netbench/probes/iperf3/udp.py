@@ -6,24 +6,18 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from netbench.errors import ProbeError
-from netbench.probes.base import Probe, Span
+from netbench.probes.base import Argv, Probe, Span
 from netbench.probes.iperf3 import document as iperf3
 from netbench.probes.iperf3.document import Table
 from netbench.record import Completed, FactValue, Measurement, Sample
 from netbench.spec import Family, Protocol
 from netbench.units import BITS_PER_SECOND, RATIO, SECONDS, bit_rate
 
-_PATIENCE: Final = 60.0
-"""How many times as long as at its rate a burst may take: the sender may fall short of it."""
-_EXCESS: Final = 0.01
-"""By how much the receiver may have seen more than the sender counted: the sender's last datagrams
-can leave after its count is read."""
-LENGTHS: Final = Span(16, 65_507)
-"""Bytes of a datagram that iperf3 takes; the most that IPv4 does, RFC 768 and RFC 791."""
-_RECEIVER_SINCE: Final = (3, 11)
-"""Older versions print the sender's bytes alone."""
-_HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}
-"""Bytes of IP and UDP."""
+_PATIENCE: Final = 60.0  # times as long as at its rate that a burst may take
+_EXCESS: Final = 0.01  # share that the receiver may count beyond the sender, whose last leave late
+LENGTHS: Final = Span(16, 65_507)  # bytes of a datagram; the most in IPv4, RFC 768 and 791
+_RECEIVER_SINCE: Final = (3, 11)  # older versions print the sender's bytes alone
+_HEADERS: Final[dict[Family, int]] = {Family.V4: 28, Family.V6: 48}  # bytes of IP and UDP
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +41,9 @@ class UdpRate(iperf3.Iperf3, Probe):
     volume: Annotated[int | None, Span(1, 2**50)] = None
     """Bytes to send in place of `seconds`: for trials shorter than a second."""
 
-    def client_argv(
-        self,
-        address: str,
-        port: int,
-        congestion_control: str | None,  # noqa: ARG002 - UDP has none
-    ) -> tuple[str, ...]:
+    def client_argv(self, address: str, port: int, congestion_control: str | None) -> Argv:
         """Return the client's command."""
+        del congestion_control  # UDP has none
         argv = (*iperf3.client_argv(address, port), "-u", "-b", str(round(bit_rate(self.rate))))
         argv += ("-l", str(self.length))
         argv += ("--dont-fragment",) if self.dont_fragment else ()
@@ -80,10 +70,7 @@ class UdpRate(iperf3.Iperf3, Probe):
         return iperf3.GRACE + self.expected * (1 if self.volume is None else _PATIENCE)
 
     def unfit(self, mtu: int, family: Family) -> str | None:
-        """Return why no datagram passes links of this MTU whole, None if they pass.
-
-        iperf3 ends such a test with exit code 0 and zeros.
-        """
+        """Return why none passes this MTU whole, None if one does: iperf3 ends with 0 and zeros."""
         largest = mtu - _HEADERS[family]
         if not self.dont_fragment or self.length <= largest:
             return None
