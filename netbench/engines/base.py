@@ -164,7 +164,10 @@ class Engine(Protocol):
     name: str  # `docker` or `netns`
     why: str
     """Why this engine was chosen, in words; for the first line of terminal and report."""
-    local: bool  # whether its processes are visible in our own /proc
+
+    @property
+    def local(self) -> bool:
+        """Whether its processes are visible in our own /proc."""
 
     @property
     def files(self) -> Files:

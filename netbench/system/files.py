@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Literal, Protocol
 
 from netbench.errors import FactError
 
@@ -114,6 +114,13 @@ def needed(files: Files, path: str) -> str:
     if found is None:
         raise FactError(f"{path} is not readable")
     return found
+
+
+def process_status(files: Files, pid: int | Literal["self"], field: str) -> str | None:
+    """Return a field of proc(5) `status`; None if the process or the field is not there."""
+    status = text(files, f"/proc/{pid}/status") or ""
+    found = re.search(rf"^{field}:[ \t]*(.*)", status, re.MULTILINE)
+    return found[1] if found else None
 
 
 class NotRegular(OSError):

@@ -322,7 +322,7 @@ def test_programs_that_refuse_are_told_as_what_is_missing() -> None:
     firewall = Firewall(1, lambda *_: refused)
 
     words = "refused the world's rules: Error: Could not process rule"
-    assert firewall.unavailable() == f"iptables {words}; nftables {words}"
+    assert firewall.lacking == f"iptables {words}; nftables {words}"
     assert firewall.backend == "none"
 
 

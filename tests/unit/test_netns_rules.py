@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from netbench.engines.netns import rule_text
+from netbench.engines.netns import rules as rule_text
 from netbench.engines.netns.allocator import SubnetPool
 from netbench.engines.netns.rules import (
     Forward,

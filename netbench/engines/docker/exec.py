@@ -1,7 +1,6 @@
 """A tool in a container, by the container's shell and the /proc of the engine's machine."""
 
 import math
-import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from netbench.engines.base import FLOODED, BytesRead, Signal
 from netbench.engines.docker.launcher import Launcher
 from netbench.errors import ENGINE_FAILURES
 from netbench.record import Completed
-from netbench.system.files import LOCAL, NOWHERE, Files, FrozenFiles, text
+from netbench.system.files import LOCAL, NOWHERE, Files, FrozenFiles, process_status, text
 
 _GRACE: Final = 10.0  # seconds for a killed tool to be gone
 _APPEAR: Final = 5.0  # seconds for a started tool to show in /proc
@@ -64,9 +63,8 @@ class DockerProcess:
 
     def cpus(self) -> str | None:
         """Return the kernel's `Cpus_allowed_list` of the tool, None if unreadable."""
-        tool = self.pid()
-        files = self._processes
-        return None if tool is None else _status(files, tool, "Cpus_allowed_list")
+        tool, field = self.pid(), "Cpus_allowed_list"
+        return None if tool is None else process_status(self._processes, tool, field)
 
     def signal(self, name: Signal) -> None:
         """Signal the tool: by kill if we may, else by the shell in its container."""
@@ -156,13 +154,6 @@ class DockerProcess:
         return f"{_OOM}\n" if killed and self._launcher.out_of_memory() else ""
 
 
-def _status(files: Files, pid: int, field: str) -> str | None:
-    found = re.search(
-        rf"^{field}:[ \t]*(.*)", text(files, f"/proc/{pid}/status") or "", re.MULTILINE
-    )
-    return found[1] if found else None
-
-
 def _command(files: Files, pid: int) -> tuple[str, ...]:
     return tuple((text(files, f"/proc/{pid}/cmdline") or "").split("\0")[:-1])
 
@@ -191,7 +182,7 @@ def _children(files: Files, pids: Iterable[int]) -> tuple[int, ...]:
 
 def inner_pid(files: Files, pid: int) -> int | None:
     """Return a process's pid in its own pid namespace."""
-    numbers = (_status(files, pid, "NSpid") or "").split()
+    numbers = (process_status(files, pid, "NSpid") or "").split()
     return int(numbers[-1]) if numbers else None
 
 

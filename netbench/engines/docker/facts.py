@@ -3,7 +3,6 @@
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from netbench.engines.docker.client import EngineAddress, dialect_of
@@ -13,13 +12,10 @@ from netbench.engines.docker.launcher import NOT_RUNNABLE
 from netbench.engines.local_process import attempts
 from netbench.errors import EngineError
 from netbench.record import Absent, Completed, FactValue
-from netbench.spec import CpuTopology
 from netbench.system.interrupts import Pool
-from netbench.units import cpu_list
 
 Run = Callable[[tuple[str, ...]], Completed]
 """Runs a command on the host's namespaces to its end."""
-_SIBLINGS: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 _VERSIONED: Final = ("iperf3", "sockperf", "ip", "taskset", "timeout")
 _OPTIONAL: Final = ("netperf",)
 _AT_ONCE: Final = 4
@@ -150,24 +146,6 @@ def _runtime(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
     if not name:
         return _missing("DefaultRuntime")
     return f"{name} {component(version, str(name)) or ''}".strip()
-
-
-def cpu_topology(run: Run) -> CpuTopology:
-    """Return the CPUs that containers can be pinned to, by core if the kernel groups them."""
-    printed = run(("cat", "/proc/self/status")).stdout
-    allowed = re.search(r"^Cpus_allowed_list:(.*)", printed, re.MULTILINE)
-    try:
-        usable = cpu_list(allowed[1] if allowed else "")
-    except ValueError as error:
-        why = f"the CPUs of the engine's machine are unreadable: {printed!r}"
-        raise EngineError(why) from error
-    siblings = run(("cat", *(_SIBLINGS.format(cpu) for cpu in usable)))
-    lines = siblings.stdout.splitlines()
-    cores: set[tuple[int, ...]] = set()
-    if siblings.exit_code == 0 and len(lines) == len(usable):
-        with suppress(ValueError):
-            cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
-    return CpuTopology(usable, tuple(sorted(cores)))
 
 
 def await_ipv6(run: Run, link: str) -> None:

@@ -98,6 +98,11 @@ class EngineHost:
         """Run a command in the host endpoint, which only reads, to its end."""
         return self.start(self.get().id, argv, cpu=None, limit=QUICK).wait(QUICK)
 
+    def shell_files(self) -> Files:
+        """Return the files that a container on the engine's machine has."""
+        self.get()
+        return ShellFiles(self._read)
+
     def routes(self) -> tuple[str, ...]:
         """Return what `ip -j route` prints on the engine's host, by IP version."""
         done = self.run(("sh", "-c", "ip -j -4 route; ip -j -6 route"))

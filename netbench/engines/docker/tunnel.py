@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from netbench.engines.folders import make_folder
 from netbench.engines.local_process import attempts
+from netbench.engines.owner import make_folder
 from netbench.errors import EngineUnavailable
 
 _USUAL: Final = "/var/run/docker.sock"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Network, Published
-from netbench.engines.folders import make_folder, remove_folder
 from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.netns import wiring
 from netbench.engines.netns.cni_chain import (
@@ -24,6 +23,7 @@ from netbench.engines.netns.cni_chain import (
 from netbench.engines.netns.host_namespace import LAN_END, World
 from netbench.engines.netns.port_publishing import Publication
 from netbench.engines.netns.rules import routed_rules
+from netbench.engines.owner import make_folder, remove_folder
 from netbench.errors import EngineError
 from netbench.record import Completed, Ipam
 from netbench.spec import Family, NetworkSpec

@@ -1,34 +1,37 @@
-"""What tools are confined by: a seccomp filter, and a user namespace where we are not root.
-
-A Docker Engine runs containers under a filter. Where every system call of a kind is allowed, the
-kernel keeps that in a bitmap and does not run the filter (kernel/seccomp.c,
-`seccomp_cache_check_allow`), so that any filter costs the same, a few tens of ns for each call.
-That of tools here allows everything and costs what that of a container costs.
-"""
+"""What tools are confined by: a seccomp filter, cgroups, a user namespace for ordinary users."""
 
 import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
+
+from netbench.engines.owner import GROUP, remove_group
+from netbench.system.cgroups import own_groups
 
 _RETURN: Final = 0x06  # BPF_RET | BPF_K, linux/bpf_common.h
 _ALLOW: Final = 0x7FFF0000  # SECCOMP_RET_ALLOW, linux/seccomp.h
 _IN_USER_NAMESPACE: Final = "NETBENCH_IN_USER_NAMESPACE"
-NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")
-"""What an endpoint has of its own, as options of `nsenter`."""
 _UTILITIES: Final = ("unshare", "nsenter", "setpriv", "taskset", "sleep")
 
 
 class Confinement:
-    """The filter, as options of `setpriv`; none if it cannot load one (util-linux < 2.41)."""
+    """A seccomp filter as options of `setpriv`; none if it cannot load one (util-linux < 2.41).
+
+    A Docker Engine runs containers under a filter. Where every system call of a kind is allowed,
+    the kernel keeps that in a bitmap and does not run the filter (kernel/seccomp.c,
+    `seccomp_cache_check_allow`), so that any filter costs the same, a few tens of ns for each call.
+    This one allows everything and costs what that of a container costs.
+    """
 
     def __init__(self) -> None:
         """Try it."""
-        self._file = os.memfd_create("netbench-seccomp")
-        os.write(self._file, struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW))
-        wanted = ("--seccomp-filter", f"/proc/{os.getpid()}/fd/{self._file}")
+        self._file = os.fdopen(os.memfd_create("netbench-seccomp"), "wb", buffering=0)
+        self._file.write(struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW))
+        wanted = ("--seccomp-filter", f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
         tried = subprocess.run(
             ("setpriv", *wanted, "true"), capture_output=True, timeout=10, check=False
         )
@@ -37,9 +40,58 @@ class Confinement:
     def close(self) -> None:
         """Free the filter; tools can no longer be started with it."""
         self.options = ()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
+
+
+class Groups:
+    """A cgroup for each holder, which counts its CPU time; none if this user may not make any.
+
+    They lie in a cgroup of the run beneath netbench's own. Unlike the processes of a holder they
+    outlive a netbench that is killed, empty: their name contains the run and its maker.
+
+    In version 1 there is one more where the controller `cpu` has a hierarchy apart from `cpuacct`:
+    the scheduler then weighs endpoints as it weighs containers. In version 2 netbench's own
+    processes are in the parent, so that `cpu` cannot be enabled beneath it.
+    """
+
+    def __init__(self, run: str, owner: str) -> None:
+        """Make the run's own groups, those whose path has no blank: a shell writes to them."""
+        groups = [folder / f"{GROUP}{run}:{owner}" for folder in own_groups()]
+        plain = (group for group in groups if not re.search(r"\s", str(group)))
+        self._parents = tuple(group for group in plain if _made(group))
+        self._made: dict[int, tuple[Path, ...]] = {}
+
+    def make(self, holder: int) -> None:
+        """Make a holder's groups and put it into them, as far as that is allowed."""
+        groups = [parent / str(holder) for parent in self._parents]
+        self._made[holder] = tuple(group for group in groups if _made(group, holder))
+
+    def of(self, holder: int) -> tuple[Path, ...]:
+        """Return a holder's groups."""
+        return self._made.get(holder, ())
+
+    def remove(self, holder: int) -> None:
+        """Remove groups whose holder has been killed; `close` tries again where that fails."""
+        self._made[holder] = tuple(group for group in self.of(holder) if not remove_group(group))
+
+    def close(self) -> None:
+        """Remove every group, all of whose processes have been killed."""
+        left = [group for groups in self._made.values() for group in groups]
+        self._made.clear()
+        for group in (*left, *self._parents):
+            remove_group(group)
+
+
+def _made(group: Path, holder: int | None = None) -> bool:
+    """Make a group, perhaps with a holder in it; return whether that was allowed."""
+    try:
+        group.mkdir()
+        if holder is not None:
+            (group / "cgroup.procs").write_text(f"{holder}\n")
+    except OSError:
+        remove_group(group)
+        return False
+    return True
 
 
 def unavailable() -> str | None:
@@ -51,13 +103,6 @@ def unavailable() -> str | None:
     argv = ["unshare", *user, "--net", "--mount", "--propagation=unchanged", "--pid", "--fork"]
     tried = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=10, check=False)
     return None if tried.returncode == 0 else f"`{' '.join(argv)} true`: {tried.stderr.strip()}"
-
-
-def way_in(pid: int) -> tuple[str, ...]:
-    """Return the command by which this user gets a shell in the namespaces of a process."""
-    # An ordinary user is root in there already; becoming root once more is not allowed.
-    own = ("--user", "--preserve-credentials") if in_user_namespace() else ()
-    return ("nsenter", f"--target={pid}", *own, *NAMESPACES, "sh")
 
 
 def in_user_namespace() -> bool:

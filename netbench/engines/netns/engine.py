@@ -6,25 +6,18 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from netbench.engines.base import Endpoint, Lan, Network, Owned
-from netbench.engines.local_process import local_topology
-from netbench.engines.netns import macvlan_ipvlan, overlay, port_publishing, wiring
-from netbench.engines.netns.bridge import DEFAULT, BridgeNetwork
+from netbench.engines.local_process import cpu_topology
+from netbench.engines.netns import networks, port_publishing, wiring
 from netbench.engines.netns.cni import CniNetwork, CniRuntime
-from netbench.engines.netns.confinement import in_user_namespace, way_in
-from netbench.engines.netns.groups import (
-    end_owned_process,
-    leftover_groups,
-    owned_processes,
-    remove_leftover_group,
-)
-from netbench.engines.netns.holder import NamespaceProcess
+from netbench.engines.netns.confinement import in_user_namespace
+from netbench.engines.netns.holder import NAMESPACES, NamespaceProcess
 from netbench.engines.netns.host_namespace import World
-from netbench.engines.netns.macvlan_ipvlan import ChildNetwork
-from netbench.engines.netns.overlay import OverlayNetwork
+from netbench.engines.netns.networks import DEFAULT, BridgeNetwork, ChildNetwork, OverlayNetwork
 from netbench.engines.netns.port_publishing import Publication
+from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError, EngineUnavailable, Unsupported
 from netbench.record import Completed, FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
@@ -35,29 +28,7 @@ _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _DRIVERS: Final = ("bridge", "macvlan", "ipvlan", "overlay", "cni")
 _PUBLISHING: Final = ("bridge", "overlay")
 """Drivers whose ports the world publishes. Those of CNI are published by a plug-in."""
-
-
-class LiveNetwork(Protocol):
-    """A network that exists. It is attached to from several threads at once."""
-
-    @property
-    def network(self) -> Network:
-        """As the callers of the engine know it."""
-
-    def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
-        """Give an endpoint `eth0` in the network, and publish its ports.
-
-        Args:
-            endpoint: without addresses; its `lo` is up.
-            publication: the ports that lead to it.
-            undo: gets the steps that undo it, to be taken before the endpoint's holder ends.
-
-        Returns:
-            The endpoint with what it got.
-
-        Raises:
-            EngineError: the kernel refused; `Unsupported` if it lacks the means.
-        """
+LiveNetwork = BridgeNetwork | ChildNetwork | OverlayNetwork | CniNetwork
 
 
 class NetnsEngine:
@@ -69,20 +40,14 @@ class NetnsEngine:
     ask = None
 
     def __init__(self, run: str, why: str, *, keep: bool = False) -> None:
-        """Make the world.
-
-        Args:
-            run: id of the run, which marks every process.
-            why: this engine was chosen, in words.
-            keep: whether processes may outlive netbench; else the kernel ends them with it.
+        """Make the world; with `keep`, its processes may outlive netbench.
 
         Raises:
             EngineUnavailable: the kernel refuses namespaces to this user.
         """
         self.why = why
         self._endpoints: dict[str, ExitStack] = {}  # what undoes each endpoint
-        self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}
-        """Each network, and what undoes it."""
+        self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}  # with what undoes each
         try:
             self._world = World(run, keep=keep)
         except EngineError as exc:
@@ -109,7 +74,7 @@ class NetnsEngine:
     def _differences(self) -> tuple[str, ...]:
         """Return what the world lacks of what a Docker Engine puts into the traffic's way."""
         lacking = []
-        why = self._world.firewall.unavailable()
+        why = self._world.firewall.lacking
         if why is not None:
             lacking.append(f"no firewall rules as Docker's: {why}")
         if not wiring.passes_firewall(self._world.pid):
@@ -146,7 +111,7 @@ class NetnsEngine:
 
     def cpu_topology(self) -> CpuTopology:
         """Return the CPUs this process may use."""
-        return local_topology()
+        return cpu_topology(LOCAL)
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Try what the recipe and the path need."""
@@ -169,9 +134,7 @@ class NetnsEngine:
         if spec.options:
             named = ", ".join(f"{key}={value}" for key, value in spec.options)
             return f"the netns engine knows no options of an engine's own ({named})"
-        if spec.on_lan:
-            return macvlan_ipvlan.unsupported(self._world, spec)
-        return overlay.unsupported(self._world, spec) if spec.driver == "overlay" else None
+        return networks.unsupported(self._world, spec)
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
@@ -273,18 +236,17 @@ class NetnsEngine:
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the `nsenter` that a user types."""
-        return way_in(endpoint.pid)
+        # An ordinary user is root in there already; becoming root once more is not allowed.
+        own = ("--user", "--preserve-credentials") if in_user_namespace() else ()
+        return ("nsenter", f"--target={endpoint.pid}", *own, *NAMESPACES, "sh")
 
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
         """Return holders, which survive their netbench if it kept them, and cgroups, which do."""
-        return (*owned_processes(run), *leftover_groups(run))
+        return leftovers(run, "process", "cgroup")
 
     def remove_owned(self, thing: Owned) -> None:
         """End a holder, or remove a cgroup."""
-        if thing.kind == "cgroup":
-            remove_leftover_group(thing)
-        else:
-            end_owned_process(thing)
+        remove_leftover(thing)
 
     def close(self, *, keep: bool = False) -> None:
         """End the world, unless it is kept."""

@@ -18,10 +18,12 @@ from typing import IO, Final
 
 from netbench.engines import local_process
 from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
-from netbench.engines.netns.confinement import NAMESPACES
 from netbench.errors import EngineError
 from netbench.record import Completed
+from netbench.system.files import LOCAL, process_status, text
 
+NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")
+"""What an endpoint has of its own, as options of `nsenter`."""
 BOUND: Final = ("setpriv", "--pdeathsig", "KILL")
 """Starts a program that ends with the thread which started it, prctl(2) PR_SET_PDEATHSIG."""
 _BECOME: Final = (
@@ -33,7 +35,6 @@ _BECOME: Final = (
 _START: Final = 5.0  # seconds a holder may take to stand
 _POLL: Final = 0.02
 """Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
-_CPUS: Final = "Cpus_allowed_list:"
 
 
 def unshare(
@@ -69,25 +70,14 @@ def inner_process(holder: subprocess.Popen[bytes]) -> int:
             said = holder.stderr.read().decode(errors="replace").strip() if holder.stderr else ""
             raise EngineError(f"namespaces refused: {said or f'exit code {holder.returncode}'}")
         child = _only_child(holder.pid)
-        if child is not None and "(sleep)" in (_stat(child) or ""):
+        if child is not None and text(LOCAL, f"/proc/{child}/comm") == "sleep\n":
             return child
     raise EngineError(f"a namespace holder did not start within {_START:.0f} s")
 
 
 def _only_child(pid: int) -> int | None:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return None
+    found = (text(LOCAL, f"/proc/{pid}/task/{pid}/children") or "").split()
     return int(found[0]) if found else None
-
-
-def _stat(pid: int) -> str | None:
-    """Return proc_pid_stat(5) of a process, or None if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
 
 
 class NamespaceProcess:
@@ -175,11 +165,7 @@ class NamespaceProcess:
     def cpus(self) -> str | None:
         """Return the tool's `Cpus_allowed_list`."""
         child = self.pid()
-        try:
-            text = Path(f"/proc/{child}/status").read_text() if child else ""
-        except OSError:
-            return None
-        return next((x.split()[1] for x in text.splitlines() if x.startswith(_CPUS)), None)
+        return process_status(LOCAL, child, "Cpus_allowed_list") if child else None
 
     def pid(self) -> int | None:
         """Return the tool's process number outside, or None if it has ended."""

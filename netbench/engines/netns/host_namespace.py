@@ -61,7 +61,7 @@ class World:
             self.pid = self.spawner.hold()
             wiring.make_ready(self.pid, wiring.HOST)
             self.firewall = Firewall(self.pid, self.spawner.command)
-            has_rules = self.firewall.unavailable() is None
+            has_rules = self.firewall.lacking is None
             if has_rules:
                 wiring.forward(self.pid, Family.V4)
             self.filters_bridges = has_rules and wiring.passes_firewall(self.pid)
@@ -119,7 +119,7 @@ class World:
         """Return the LAN, with the world forwarding to it and from it; EngineError if refused."""
         with self._lock:
             linked = self.lan_link()
-            if self.firewall.unavailable() is not None:
+            if self.firewall.lacking is not None:
                 return linked
             if not self._forwards:
                 wiring.forward(self.pid, *Family)

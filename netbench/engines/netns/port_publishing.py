@@ -34,7 +34,7 @@ class Publication:
 
 def unavailable(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> str | None:
     """Return why ports cannot be published in this way, or None if they can."""
-    return proxy_unavailable() if served == "proxy" else firewall.unavailable()
+    return proxy_unavailable() if served == "proxy" else firewall.lacking
 
 
 def proxy_unavailable() -> str | None:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from netbench.engines.netns.confinement import Confinement
-from netbench.engines.netns.groups import Groups
+from netbench.engines.netns.confinement import Confinement, Groups
 from netbench.engines.netns.holder import BOUND, NamespaceProcess, inner_process, unshare
 from netbench.engines.owner import this_process
 from netbench.errors import EngineError
@@ -35,12 +34,12 @@ class Spawner:
         """
         owner = this_process()
         self._marks = {"NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
-        self._groups = Groups(run, owner)
         self._bound = () if keep else BOUND
         self._holders: dict[int, subprocess.Popen[bytes]] = {}
         self._programs: set[subprocess.Popen[str]] = set()
         self._thread = Pool(max_workers=1)
         self.confinement = Confinement()
+        self._groups = Groups(run, owner)
 
     def hold(self, network_of: int | None = None) -> int:
         """Make namespaces, of which net is that of process `network_of` if given.
