@@ -18,8 +18,7 @@ PROBE_IMAGE: Final = "netbench-probe"
 """Repository of the images that netbench makes; their tag is a digest of their content."""
 MOST_OUTPUT: Final = 128 * 1024**2
 """Bytes that a tool may print before it is killed: several times ten seconds of round trips."""
-KEPT_OF_FLOOD: Final = 64 * 1024
-"""Bytes that are kept of each output of a tool that printed more."""
+KEPT_OF_FLOOD: Final = 64 * 1024  # bytes that are kept of each output of a tool that printed more
 FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024**2} MiB"
 
 
@@ -27,16 +26,11 @@ FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024
 class EngineOptions:
     """The user's options, all but the last for docker alone."""
 
-    context: str | None = None
-    """The context that names the engine; None for DOCKER_HOST or the current context."""
-    image: str | None = None
-    """Of endpoints: a reference, `build`, or None for one of the host's tools."""
-    parent: str | None = None
-    """Name of the host's link that macvlan and ipvlan use, instead of one to an emulated LAN."""
-    init_swarm: bool = False
-    """Whether the engine may be made a swarm of one node for the run."""
-    keep: bool = False
-    """Whether what is made may outlive this process: `Engine.close` decides."""
+    context: str | None = None  # None for DOCKER_HOST or the current context
+    image: str | None = None  # a reference, `build`, or None for one of the host's tools
+    parent: str | None = None  # the host's link for macvlan and ipvlan, instead of an emulated LAN
+    init_swarm: bool = False  # whether the engine may be made a swarm of one node for the run
+    keep: bool = False  # whether what is made may outlive this process: `Engine.close` decides
 
 
 NO_OPTIONS: Final = EngineOptions()
@@ -50,8 +44,7 @@ class Lan:
     link: str  # the host's end, with the addresses `host` and `host6`
     host: str
     host6: str | None
-    done: str = ""
-    """What was made for it, and with which rights, in words."""
+    done: str = ""  # what was made for it, and with which rights, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +53,8 @@ class Network:
 
     id: str
     ipam: Ipam | None
-    lan: Lan | None = None
-    """Its wire to the LAN; None if it has none, or a real parent."""
-    sandbox: "Endpoint | None" = None
-    """An overlay's own namespace, if this process may enter it by its `netns`."""
+    lan: Lan | None = None  # its wire to the LAN; None if it has none, or a real parent
+    sandbox: "Endpoint | None" = None  # an overlay's own namespace, if this process may enter it
     took: float | None = field(default=None, compare=False)
     """Seconds that making it took, without what is prepared for it (a subnet, a wire, a swarm);
     None if it existed before or is made with its first endpoint."""
@@ -84,18 +75,15 @@ class Endpoint:
     id: str
     name: str
     role: Role
-    pid: int
-    """Process that holds its namespaces, as the engine's host numbers it."""
-    address: str | None
-    """Its own address in the pair's network; None for `none`, `host` and `peer`."""
+    pid: int  # of the process that holds its namespaces, as the engine's host numbers it
+    address: str | None  # its own in the pair's network; None for `none`, `host` and `peer`
     ipam: Ipam | None
     stands_in: tuple[tuple[str, int | None], ...] = ()
     """Kinds of namespace that `pid` does not share with what it represents, with the inode of
     the right one; None if that is not visible."""
     address6: str | None = None
     published: tuple[Published, ...] = ()
-    netns: str | None = None
-    """Path of its network namespace, if that is not the one of `pid`."""
+    netns: str | None = None  # path of its network namespace, if that is not the one of `pid`
     sandbox_key: str | None = None  # docker's name of its network namespace, a file
 
 
@@ -108,8 +96,7 @@ class Owned:
     ]
     id: str
     name: str
-    run: str
-    """Run id of its label; empty if it has none: a probe image, what an engine forgot."""
+    run: str  # id in its label; empty if it has none: a probe image, what an engine forgot
     live: bool  # whether the netbench process that made it still runs
 
 
@@ -117,8 +104,7 @@ class Owned:
 class BytesRead:
     """What a tool had read from its files and sockets by some moment (`rchar`, proc_pid_io(5))."""
 
-    at: float
-    """Seconds on a clock that two readings of one process share."""
+    at: float  # seconds on a clock that two readings of one process share
     total: int  # bytes
 
 
@@ -162,8 +148,7 @@ class Engine(Protocol):
     """
 
     name: str  # `docker` or `netns`
-    why: str
-    """Why this engine was chosen, in words; for the first line of terminal and report."""
+    why: str  # it was chosen, in words; for the first line of terminal and report
 
     @property
     def local(self) -> bool:
@@ -175,7 +160,7 @@ class Engine(Protocol):
 
     @property
     def ask(self) -> Callable[[str, float], str] | None:
-        """What runs a `sh` script without rights on the engine's machine within seconds.
+        """What runs a `sh` script without rights on the engine's machine, bounded in seconds.
 
         None if that is our own machine. It raises `EngineError` if the script does not end.
         """
@@ -233,10 +218,9 @@ class Engine(Protocol):
         """Remove it, after its endpoints. Return the seconds, as `Network.took`."""
 
     def visit(self, name: str) -> Endpoint:
-        """Return an existing container of any owner, to read from only.
+        """Return an existing container of any owner, to read from only; `pid` is its own.
 
-        Commands run in a helper that shares its network and processes and that `remove_endpoint`
-        ends. `pid` is the container's own.
+        Commands run in a helper beside it that `remove_endpoint` ends.
         """
 
     def start(

@@ -41,9 +41,8 @@ def attempts(seconds: float, pause: float) -> Iterator[None]:
 def started(pid: int) -> int | None:
     """Return when a process that lives was started, in clock ticks since boot; with the pid a name.
 
-    None if it does not live: it is gone, or has ended and its parent has not asked for its exit
-    code, or has been killed and the kernel has yet to finish a call of its (`fsync`). Either may
-    take any time.
+    None if it is gone, has ended but not been waited for, or has been killed and the kernel has yet
+    to finish a call of its, such as `fsync`.
     """
     fields = (text(LOCAL, f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
     pending = process_status(LOCAL, pid, "SigPnd")  # signals that wait for it, bit by bit
@@ -55,11 +54,7 @@ def started(pid: int) -> int | None:
 
 
 def deliver(pid: int, name: Signal) -> None:
-    """Send a signal; does nothing if the process has ended.
-
-    Raises:
-        PermissionError: this user may not signal the process.
-    """
+    """Send a signal, if the process has not ended; PermissionError if this user may not."""
     with suppress(ProcessLookupError):
         for number in DELIVERED[name]:
             os.kill(pid, number)
@@ -97,11 +92,7 @@ def find_program(name: str, *folders: str) -> str | None:
 
 
 def cpu_topology(files: Files) -> CpuTopology:
-    """Return the CPUs that the reader of `files` may use, by core if the kernel groups them.
-
-    Raises:
-        EngineError: they are unreadable.
-    """
+    """Return the CPUs that the reader of `files` may use, by core if known; or EngineError."""
     try:
         usable = cpu_list(process_status(files, "self", "Cpus_allowed_list") or "")
     except ValueError as error:

@@ -87,11 +87,7 @@ def leftovers(run: str | None, *kinds: str) -> tuple[Owned, ...]:
 
 
 def remove_leftover(thing: Owned) -> None:
-    """Remove one of `leftovers`, if it still is what it was.
-
-    Raises:
-        EngineError: something runs in the cgroup.
-    """
+    """Remove one of `leftovers` if it still is what it was; EngineError if a cgroup is in use."""
     if all(thing.id != found.id for found in leftovers(thing.run, thing.kind)):
         return
     path = Path(thing.id)

@@ -1,10 +1,9 @@
 """The state of the machine: a short measurement without any network, on a trial's own CPUs.
 
-On two CPUs it is a stream through a UNIX socket pair, on one CPU a ping-pong through it. Neither
-touches a network stack, so a reading depends on cores, caches and scheduler only, and nothing that
-a driver does can show in it. A machine that is reached by the engine alone is read by `dd` through
-a pipe, on one CPU with messages as small as fit. A reading is bounded in time: one bounded in bytes
-lasts as long as the machine is slow. It is compared with other readings of its own kind only.
+On two CPUs it is a stream through a UNIX socket pair, on one CPU a ping-pong through it: a reading
+depends on cores, caches and scheduler only, and nothing that a driver does can show in it. On a
+machine that is reached by the engine alone it is `dd` through a pipe, on one CPU with small
+messages. A reading is bounded in time, and compared with others of its own kind only.
 """
 
 import os
@@ -28,8 +27,7 @@ _T = TypeVar("_T")
 Method = Literal["stream", "pingpong", "none"]
 
 SECONDS: Final = 0.05  # length of one reading
-_PATIENCE: Final = 2.0
-"""Seconds beyond a reading's length after which a silent worker counts as lost."""
+_PATIENCE: Final = 2.0  # seconds beyond a reading after which a silent worker counts as lost
 _SCRIPT: Final = Path(__file__).with_name("worker.py")
 _METHODS: Final[dict[Placement, Method]] = {
     Placement.CROSS: "stream",
@@ -45,22 +43,6 @@ def method_for(placement: Placement) -> Method:
 
 class _WorkerError(Exception):
     """A worker said no, fell silent or died."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What a worker measured; times in CLOCK_MONOTONIC seconds."""
-
-    started: float
-    ended: float
-    amount: int
-
-    @property
-    def rate(self) -> float:
-        """What was counted per second."""
-        if not self.amount or self.ended <= self.started:
-            raise _WorkerError("nothing was counted")
-        return self.amount / (self.ended - self.started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +76,16 @@ class _Worker:
             raise _WorkerError(text.removeprefix("error "))
         return text
 
-    def figures(self, until: float) -> _Done:
-        """Return what was measured, at the latest at `until`."""
+    def figures(self, until: float) -> tuple[float, float]:
+        """Return what was counted per second, and the moment halfway, at the latest at `until`."""
         answer = self.hear(until)
         found = re.fullmatch(r"done ([\d.e+]+) ([\d.e+]+) (\d+)", answer)
         if found is None:
             raise _WorkerError(f"a sentinel process said {answer!r}")
-        return _Done(float(found[1]), float(found[2]), int(found[3]))
+        started, ended, amount = float(found[1]), float(found[2]), int(found[3])
+        if not amount or ended <= started:
+            raise _WorkerError("nothing was counted")
+        return amount / (ended - started), (started + ended) / 2
 
     def end(self) -> None:
         """Kill and reap it."""
@@ -137,8 +122,7 @@ class Sentinel:
     def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
         """Return the state's figure on these CPUs, or why there is none.
 
-        Two CPUs give a stream in bit/s, one CPU a ping-pong in round trips per second; the
-        client's CPU sends. Takes little more than the length of the reading.
+        Two CPUs give a stream in bit/s, which the client's sends; one gives round trips per second.
         """
         if client_cpu is None or server_cpu is None:
             return Absent("unpinned")
@@ -159,7 +143,7 @@ class Sentinel:
 
         def measure(workers: tuple[_Worker, _Worker]) -> float:
             workers[0].tell(f"copy {block} {cpu} {seconds}")
-            return workers[0].figures(time.monotonic() + seconds + _PATIENCE).rate * 8
+            return workers[0].figures(time.monotonic() + seconds + _PATIENCE)[0] * 8
 
         return self._asked(f"no memory copy on CPU {cpu}", measure)
 
@@ -187,8 +171,8 @@ def _measure(workers: tuple[_Worker, _Worker], client_cpu: int, server_cpu: int)
         raise _WorkerError("a sentinel process spoke out of turn")
     lead.tell(f"lead {method} {client_cpu} {SECONDS}")
     led, followed = lead.figures(until), follow.figures(until)
-    counted, unit = (followed, 8) if method == "stream" else (led, 1)
-    return SentinelReading(counted.rate * unit, (counted.started + counted.ended) / 2)
+    rate, at = followed if method == "stream" else led
+    return SentinelReading(rate * 8 if method == "stream" else rate, at)
 
 
 def _start() -> tuple[_Worker, _Worker]:
@@ -246,16 +230,16 @@ class InsideSentinel(Sentinel):
         stream = client_cpu != server_cpu
         size = _STREAM if stream else _PINGPONG
         script = _DD.format(seconds=SECONDS, size=size, client=client_cpu, server=server_cpu)
+        without = f"no sentinel on CPUs {client_cpu} and {server_cpu}"
         begun = time.monotonic()
         try:
             said = self.ask(script, _SILENCE)
         except EngineError as exc:
-            return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {exc.message}")
+            return Absent(f"{without}: {exc.message}")
         at = (begun + time.monotonic()) / 2
         found = _SAID.search(said)
         if found is None or int(found[1]) < size or float(found[2]) <= 0:
-            evidence = repr(said.strip()[:120])
-            return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {evidence}")
+            return Absent(f"{without}: {said.strip()[:120]!r}")
         rate = int(found[1]) / float(found[2])
         return SentinelReading(rate * 8 if stream else rate / size, at)
 

@@ -21,8 +21,7 @@ MESSAGE = 16  # bytes of one message of the ping-pong
 MORE, LAST = b"\0", b"\1"
 """Content of every byte of a message but the last one's, and of the last message."""
 
-BATCH = 2 * 1024 * 1024
-"""Bytes that are copied at least between two looks at the clock."""
+BATCH = 2 * 1024 * 1024  # bytes that are copied at least between two looks at the clock
 
 Outcome = tuple[float, float, int]
 
@@ -78,10 +77,9 @@ def follow_pingpong(fd: int) -> Outcome:
 
 
 def copy(block: int, seconds: float) -> Outcome:
-    """Copy one block over another for so long; both have been touched before the clock starts.
+    """Copy one block over another, both touched before, for so long.
 
-    Slices of memory are copied by memcpy; the source holds no zeros, which a kernel may keep in one
-    page.
+    The source holds no zeros, which a kernel may keep in one page.
     """
     source, target = memoryview(bytearray(LAST) * block), memoryview(bytearray(block))
     target[:] = source
@@ -101,15 +99,14 @@ def obey(fd: int, line: str) -> str:
     side, method, cpu, seconds = line.split()
     os.sched_setaffinity(0, {int(cpu)})
     if side == "copy":
-        outcome = copy(int(method), float(seconds))
+        started, ended, amount = copy(int(method), float(seconds))
     elif side == "follow":
         os.write(1, b"ready\n")
         follow = follow_stream if method == "stream" else follow_pingpong
-        outcome = follow(fd)
+        started, ended, amount = follow(fd)
     else:
         lead = lead_stream if method == "stream" else lead_pingpong
-        outcome = lead(fd, float(seconds))
-    started, ended, amount = outcome
+        started, ended, amount = lead(fd, float(seconds))
     return f"done {started!r} {ended!r} {amount}"
 
 

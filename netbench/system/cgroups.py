@@ -56,8 +56,7 @@ class CpuUsage:
     """CPU time that a group has used since it was made, or between two moments, in seconds."""
 
     total: float
-    system: float | None
-    """In the kernel, as far as the kernel samples it; None if it does not say."""
+    system: float | None  # in the kernel, as far as the kernel samples it; None if it does not say
 
     def __sub__(self, earlier: "CpuUsage") -> "CpuUsage":
         """Return what was used since."""
@@ -100,11 +99,7 @@ def names(cgroup: str, controller: str = _ACCOUNTING) -> dict[Version, str]:
 def group_in(
     seen: Mapping[Version, Mount], cgroup: str, controller: str = _ACCOUNTING
 ) -> ControlGroup:
-    """Return the group of a process by the text of its /proc/<pid>/cgroup and the mounts here.
-
-    Raises:
-        FactError: no mount shows it.
-    """
+    """Return the group by the text of /proc/<pid>/cgroup; FactError if no mount shows it."""
     named = names(cgroup, controller)
     for version in _VERSIONS:
         mount, name = seen.get(version), named.get(version)
@@ -119,11 +114,7 @@ def group_in(
 def group_of(
     pid: int | Literal["self"], files: Files = LOCAL, seen: Mapping[Version, Mount] | None = None
 ) -> ControlGroup:
-    """Return the group of a process, by the files and the mounts of its machine.
-
-    Raises:
-        FactError: the process is gone, or its group is not to be seen.
-    """
+    """Return a process's group by its machine's files and mounts; or FactError."""
     seen = seen or mounts(needed(files, "/proc/self/mountinfo"))
     return group_in(seen, needed(files, f"/proc/{pid}/cgroup"))
 
@@ -153,11 +144,7 @@ def files_of(group: ControlGroup) -> tuple[str, ...]:
 
 
 def usage(group: ControlGroup, files: Files = LOCAL) -> CpuUsage:
-    """Return the CPU time of a group and all groups in it.
-
-    Raises:
-        FactError: it is gone, or may not be read.
-    """
+    """Return the CPU time of a group and all groups in it; FactError if it may not be read."""
     total, *system = files_of(group)
     if not system:
         return usage_v2(needed(files, total))

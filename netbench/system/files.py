@@ -86,8 +86,7 @@ class Unnumbered:
 
 
 LOCAL: Final = LocalFiles()
-NOWHERE: Final = FrozenFiles(LOCAL)
-"""The files of a machine whose files cannot be read."""
+NOWHERE: Final = FrozenFiles(LOCAL)  # the files of a machine whose files cannot be read
 
 
 def processes(files: Files, name: str) -> tuple[int, ...]:
@@ -128,12 +127,7 @@ class NotRegular(OSError):
 
 
 def check_regular(path: Path) -> None:
-    """Check what a path leads to, without opening it.
-
-    Raises:
-        NotRegular: it is a FIFO, a device, a socket or a directory.
-        OSError: nothing is there, or it may not be looked at.
-    """
+    """Check that a path leads to a regular file without opening it; errors as `open_regular`."""
     _refuse_other_kinds(path, path.stat().st_mode)
 
 
@@ -141,7 +135,7 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read it; never waits, as the opening of a FIFO does.
 
     Raises:
-        NotRegular: it is of another kind; it is not opened.
+        NotRegular: it is a FIFO, a device, a socket or a directory; it is not opened.
         OSError: it cannot be opened.
     """
     check_regular(path)
@@ -155,12 +149,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Return the content of a regular file of at most so many bytes.
-
-    Raises:
-        NotRegular: it is of another kind.
-        OSError: it cannot be read, or holds more.
-    """
+    """Return the content of a regular file; errors as `open_regular`, OSError if it is larger."""
     with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -76,18 +76,15 @@ class ConnectAttempt:
 class ConnectResult:
     """What became of a connect."""
 
-    reached: bool | None
-    """None if the tool itself failed: then nothing is known."""
+    reached: bool | None  # none if the tool itself failed: then nothing is known
     said: str
-    silent: bool = False
-    """Whether nothing came back at all, not even an error."""
+    silent: bool = False  # whether nothing came back at all, not even an error
 
 
 def script(attempts: Sequence[ConnectAttempt], patience: int) -> str:
     """Return a shell script that makes every connect in the background and waits for all.
 
-    It prints one line for each: its word, the exit code, what socat printed; and how long all of
-    them took.
+    It prints a line for each: its word, the exit code, what socat printed; then how long they took.
     """
     calls = [
         f"try {_WORD}{number} {shlex.quote(attempt.target(patience))} {patience} &"
@@ -162,18 +159,16 @@ class ReachScene:
     """Of the echo servers, one number for TCP and UDP; of the pair's server two, where it
     publishes one."""
     missing: Mapping[ReachPlace, str]  # why somebody is not there, in words
-    no_ipv6: str = ""
-    """Why the pair's network was made without IPv6, where it was tried with it."""
+    no_ipv6: str = ""  # why the pair's network was made without IPv6, where it was tried with it
 
     def endpoint(self, place: ReachPlace) -> Endpoint | None:
         """Return whose namespaces a place is; None if there is none."""
-        live = self.live
         return {
-            ReachPlace.CONTAINER: live.client,
-            ReachPlace.PAIR: live.server,
+            ReachPlace.CONTAINER: self.live.client,
+            ReachPlace.PAIR: self.live.server,
             ReachPlace.OTHER: self.other,
             ReachPlace.HOST: self.host,
-            ReachPlace.LAN: live.lan.client if live.lan else None,
+            ReachPlace.LAN: self.live.lan.client if self.live.lan else None,
         }.get(place)
 
     def in_host(self, place: ReachPlace) -> bool:
@@ -186,10 +181,9 @@ class ReachScene:
 
     def addresses(self, place: ReachPlace) -> Mapping[Family, str]:
         """Return the addresses at which somebody listens, as others know them."""
-        live = self.live
         if self.in_host(place):
             return self._of_host()
-        if place is ReachPlace.CONTAINER and live.driver.recipe.client is Attach.PEER:
+        if place is ReachPlace.CONTAINER and self._attach(place) is Attach.PEER:
             return self.addresses(ReachPlace.PAIR)
         found = self.endpoint(place)
         return _known(found.address, found.address6) if found else {}

@@ -1,6 +1,5 @@
 """Echo servers in every place of a reach matrix: started, seen to listen, ended."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from typing import Final
 
 from netbench.drivers import ReachPlace
 from netbench.engines.base import Endpoint, Engine, Process
+from netbench.engines.local_process import attempts
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import LISTEN
@@ -52,10 +52,8 @@ class Socket:
     @property
     def argv(self) -> tuple[str, ...]:
         """Return the server's command."""
-        kind = "LISTEN" if self.protocol == "tcp" else "RECVFROM"
-        options = ["fork"]
-        if self.protocol == "tcp":
-            options.append("reuseaddr")
+        tcp = self.protocol == "tcp"
+        kind, options = ("LISTEN", ["fork", "reuseaddr"]) if tcp else ("RECVFROM", ["fork"])
         if self.bind is not None:
             options.append(f"bind=[{self.bind}]" if self.six else f"bind={self.bind}")
         elif self.six:
@@ -67,14 +65,13 @@ class Socket:
 def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     """Return what must listen in a place.
 
-    A container of its own listens on every address: what is published arrives at others than
-    the one that peers use. The host and the LAN client have addresses that are none of our
-    business, and answer UDP from the one that the client is nearest to, so there each server has
-    the one address that it is called by.
+    A container of its own listens on every address: what is published arrives at another one. The
+    host and the LAN client have addresses of others too, and answer UDP from the nearest one, so
+    there each server has the one address that it is called by.
     """
-    addresses, binds = places.listens(place), list[str | None]([None])
-    if place is ReachPlace.LAN or places.in_host(place):
-        binds = [*sorted(addresses)]
+    addresses = places.listens(place)
+    alone = place is ReachPlace.LAN or places.in_host(place)
+    binds: list[str | None] = [*sorted(addresses)] if alone else [None]
     dual = binds == [None] and any(":" in address for address in addresses)
     served = (place, ReachPlace.PUBLISHED) if place is ReachPlace.PAIR else (place,)
     return tuple(
@@ -87,11 +84,7 @@ def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
 
 
 def check_tools(engine: Engine) -> None:
-    """See that endpoints have what the matrix is measured with.
-
-    Raises:
-        EngineUnavailable: they have not; the hint installs it.
-    """
+    """Check that endpoints have what the matrix is measured with, else raise EngineUnavailable."""
     for argv in (("socat", "-V"), ("sh", "-c", ":")):
         with suppress(*ENGINE_FAILURES):
             if engine.run(engine.host(), argv, timeout=30).exit_code == 0:
@@ -104,11 +97,7 @@ def check_tools(engine: Engine) -> None:
 
 @contextmanager
 def echo_servers(engine: Engine, places: ReachScene) -> Iterator[None]:
-    """Have echo servers listen in every place; ended when the context is left.
-
-    Raises:
-        EngineError: one of them does not come up; the message carries what it said.
-    """
+    """Have echo servers listen in every place; EngineError with the words of one that does not."""
     there = {place: end for place in SOURCES if (end := places.endpoint(place)) is not None}
     servers = _EchoServers(engine, places, there)
     try:
@@ -133,11 +122,11 @@ def _kill(process: Process) -> None:
 
 def _until(problem: Callable[[], str | None]) -> None:
     """Wait until there is no problem any more; raises `EngineError` if there still is one."""
-    deadline = time.monotonic() + _WITHIN
-    while found := problem():
-        if time.monotonic() > deadline:
-            raise EngineError(f"{found} after {_WITHIN:.0f} s")
-        time.sleep(_POLL)
+    found = None
+    for _ in attempts(_WITHIN, _POLL):
+        if (found := problem()) is None:
+            return
+    raise EngineError(f"{found} after {_WITHIN:.0f} s")
 
 
 @dataclass
@@ -200,12 +189,6 @@ def ports_in_host(engine: Engine) -> frozenset[int]:
 
 def tentative(text: str, addresses: Iterable[str]) -> list[str]:
     """Return which of the addresses are tentative, from the text of /proc/net/if_inet6."""
-    flags = {}
-    for line in text.splitlines():
-        fields = line.split()
-        flags[fields[0]] = int(fields[4], 16)
-    return [
-        address
-        for address in addresses
-        if flags.get(ip_address(address).packed.hex(), 0) & _TENTATIVE
-    ]
+    rows = (line.split() for line in text.splitlines())
+    unsure = {row[0] for row in rows if int(row[4], 16) & _TENTATIVE}
+    return [address for address in addresses if ip_address(address).packed.hex() in unsure]

@@ -14,10 +14,10 @@ import pytest
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.netns.allocator import NumberPool
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import NamespaceProcess
+from netbench.engines.subnets import NumberPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.spec import Attach, NetworkSpec, Path, Port, Recipe, Role

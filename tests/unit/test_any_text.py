@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support.golden import cases, held
 from support.synthetic import run_of
 
+from netbench.engines.docker.host import routed
 from netbench.engines.docker.image import libraries
-from netbench.engines.docker.subnets import routed
 from netbench.engines.local_process import cpu_topology
 from netbench.engines.netns.cni_chain import read_error, read_result
 from netbench.errors import (

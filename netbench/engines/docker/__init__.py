@@ -14,13 +14,13 @@ from netbench.engines.docker import facts, ownership
 from netbench.engines.docker.client import Clients, dialect_of, resolve
 from netbench.engines.docker.endpoints import Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
-from netbench.engines.docker.host import QUICK, EngineHost, helper, inodes, look_up, namespaces
+from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.port_publishing import PortPublishing
-from netbench.engines.docker.subnets import SubnetAllocator
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.local_process import cpu_topology
+from netbench.engines.subnets import SubnetPool
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, EngineUnavailable
 from netbench.record import Absent, Completed, FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
@@ -56,7 +56,7 @@ class DockerEngine:
             init=facts.component(self._version, "docker-init") is not None,
         )
         self._hosting = EngineHost(self._maker)
-        subnets = SubnetAllocator(clients, self._hosting.routes)
+        subnets = SubnetPool(self._hosting.taken_subnets, reuse=True)
         self._lan = EmulatedLan(self._maker, subnets)
         self._swarm = Swarm(clients, self._maker.labels, wanted=options.init_swarm)
         self._networks = Networks(
@@ -194,9 +194,7 @@ class DockerEngine:
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """Remove a container with every process in it."""
-        self._hosting.launchers.forget(endpoint.id)
-        self._maker.remove(endpoint.id)
-        self._hosting.visits.discard(endpoint.id)
+        self._hosting.remove(endpoint.id)
 
     def remove_network(self, network: Network) -> float | None:
         """Remove a network, and the wire that was made for it."""
@@ -204,16 +202,7 @@ class DockerEngine:
 
     def visit(self, name: str) -> Endpoint:
         """Look at any container of the engine, through a helper that shares its namespaces."""
-        visited, first = look_up(self._clients, name, self.files)
-        seen = helper(self._maker, visited)
-        self._hosting.visits.add(seen.id)
-        try:
-            links = namespaces(first)
-            printed = self.run(seen, ("readlink", *links), timeout=QUICK).stdout if links else ""
-        except BaseException:
-            self.remove_endpoint(seen)
-            raise
-        return replace(seen, stands_in=inodes(printed, visited.pid if self.local else None))
+        return self._hosting.visit(name)
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -268,11 +257,7 @@ def _mode(attach: Attach, network: Network | None, peer: Endpoint | None) -> str
 def open_docker(
     run: str, options: EngineOptions = NO_OPTIONS, environment: Mapping[str, str] = os.environ
 ) -> DockerEngine:
-    """Return the engine that a context, DOCKER_HOST or the current docker context names.
-
-    Raises:
-        EngineUnavailable: it cannot be used; says why and what helps.
-    """
+    """Return the engine of a context, DOCKER_HOST or the current context; or EngineUnavailable."""
     clients = Clients(resolve(environment, options.context))
     try:
         return DockerEngine(clients, run, options)

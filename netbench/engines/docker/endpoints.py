@@ -23,13 +23,11 @@ OWNER: Final = "netbench.owner"  # label that says which process made it
 LIFETIME: Final = 6 * 3600  # seconds after which even a forgotten container ends
 MAIN: Final = ("sleep", str(LIFETIME))  # command that holds the namespaces
 USER: Final = "65534:65534"
-ROOT: Final = "0:0"
-"""For files of root's alone, and for capabilities: Docker gives those to no other user."""
+ROOT: Final = "0:0"  # for files of root's alone, and for capabilities: no other user has those
 NET_ADMIN: Final = "NET_ADMIN"
 _ONCE: Final = 30  # seconds that a container which does one thing may take
 _PIDS: Final = 512  # iperf3 has a thread for each of up to 128 streams
-_LACKING: Final = ("not supported", "unknown device type")
-"""What `ip` says if the kernel has no such link."""
+_LACKING: Final = ("not supported", "unknown device type")  # `ip` says of links
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,10 @@ class EndpointContainer:
     id: str
     name: str
     pid: int
-    addresses: Mapping[str, str]
-    """By network, under its id and under its name: engines use one or the other."""
+    addresses: Mapping[str, str]  # by id and by name of the network: engines use one or the other
     addresses6: Mapping[str, str]
     sandbox_key: str | None  # None if it shares another container's network namespace
-    bindings: Mapping[str, tuple[tuple[str, int], ...]]
-    """Addresses and ports of the host by the published port of its own, `80/tcp`."""
+    bindings: Mapping[str, tuple[tuple[str, int], ...]]  # the host's, by its own `80/tcp`
 
     def endpoint(self, role: Role, network: Network | None = None) -> Endpoint:
         """Return it as an endpoint in a network."""
@@ -106,12 +102,9 @@ class Sharing:
     """The namespaces of others that a container has instead of its own."""
 
     network: str  # docker's network mode: `none`, `host`, a network, `container:<id>`
-    host: bool = False
-    """Whether it also has the host's pid, ipc, uts, cgroup and user namespaces."""
-    pids: str | None = None
-    """Docker's pid mode, if that alone is shared: `host`, `container:<id>`."""
-    users: bool = False
-    """Whether it has the host's user namespace even if the engine remaps users."""
+    host: bool = False  # whether the pid, ipc, uts, cgroup and user namespaces are the host's too
+    pids: str | None = None  # docker's pid mode, if shared alone: `host`, `container:<id>`
+    users: bool = False  # whether the user namespace is the host's if the engine remaps users
 
 
 HOSTS_LINKS: Final = Sharing("host", pids="host", users=True)
@@ -133,7 +126,7 @@ class Order:
     init: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
     publish: Mapping[str, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
-    """Addresses and ports (None for any) of the host by the port to publish there, `80/tcp`."""
+    """The host's addresses and ports (None for any) by the port of its own, `80/tcp`."""
 
 
 class Maker:
@@ -202,7 +195,7 @@ class Maker:
     def once(self, order: Order) -> str:
         """Run a container's command to its end, remove it and return what the command printed.
 
-        The command must succeed; `Unsupported` if its output says that the kernel lacks something.
+        EngineError if it fails; `Unsupported` if its output says that the kernel lacks something.
         """
         doing = f"run {order.command[0]} in {order.name}"
         with self.clients.lend(doing) as api:

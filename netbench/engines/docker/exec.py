@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Final
 
 from netbench.engines import local_process
 from netbench.engines.base import FLOODED, BytesRead, Signal
+from netbench.engines.docker.client import Clients
 from netbench.engines.docker.launcher import Launcher
 from netbench.errors import ENGINE_FAILURES
 from netbench.record import Completed
@@ -23,11 +25,38 @@ _BECOMES: Final = 2.0  # seconds for a container's first process to become its c
 _RUNTIME: Final = ("init",)  # arguments of the runtime (runc) that becomes the command
 
 
+class Launchers:
+    """The shells of a run, each started when first needed; safe to use from several threads."""
+
+    def __init__(self, clients: Clients) -> None:
+        """None is started yet."""
+        self._clients = clients
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._made: dict[tuple[str, str], Launcher] = {}
+
+    def of(self, container: str, user: str) -> Launcher:
+        """Return the shell in a container as a user."""
+        with self._lock:
+            lock = self._locks.setdefault(container, threading.Lock())
+        with lock:
+            found = self._made.get((container, user))
+            if found is None or found.gone:
+                found = self._made[container, user] = Launcher(self._clients, container, user)
+            return found
+
+    def forget(self, container: str) -> None:
+        """Forget the shells of a container that is about to be removed; they end with it."""
+        with self._lock:
+            self._locks.pop(container, None)
+            for key in [key for key in self._made if key[0] == container]:
+                del self._made[key]
+
+
 class DockerProcess:
     """A tool started under `timeout`, which bounds it even if nothing waits for it.
 
-    `timeout` runs the tool as its child and is never stopped itself, so that its clock runs on
-    while the tool is stopped.
+    `timeout` is never stopped itself, so that its clock runs on while its child, the tool, is.
     """
 
     def __init__(
@@ -189,8 +218,8 @@ def inner_pid(files: Files, pid: int) -> int | None:
 def shows(files: Files, pid: int, container: str, argv: tuple[str, ...]) -> bool:
     """Tell whether `pid` there is the main process `argv` of a container.
 
-    Its cgroup names the container, unless the engine has none (rootless, cgroup v1). Then its
-    command tells, which for a moment is still that of the runtime, and for another one empty.
+    Its cgroup names the container, but for some rootless engines. Then its command tells, which
+    for a moment is still that of the runtime, or empty.
     """
     if container in (text(files, f"/proc/{pid}/cgroup") or ""):
         return True

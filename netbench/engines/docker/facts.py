@@ -14,8 +14,7 @@ from netbench.errors import EngineError
 from netbench.record import Absent, Completed, FactValue
 from netbench.system.interrupts import Pool
 
-Run = Callable[[tuple[str, ...]], Completed]
-"""Runs a command on the host's namespaces to its end."""
+Run = Callable[[tuple[str, ...]], Completed]  # runs a command on the host's namespaces to its end
 _VERSIONED: Final = ("iperf3", "sockperf", "ip", "taskset", "timeout")
 _OPTIONAL: Final = ("netperf",)
 _AT_ONCE: Final = 4
@@ -27,6 +26,7 @@ _MODES: Final = {
 }
 _ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}
 """Kinds without modes or a parent, with what they are made with."""
+_NO_BACKEND: Final = "this engine's API does not tell; engines before 29 use iptables"
 _WORKS: Final = "works"
 _TRY: Final = f"""
 try() {{
@@ -63,6 +63,7 @@ def engine_facts(
     info: Mapping[str, Any], version: Mapping[str, Any], target: EngineAddress
 ) -> dict[str, FactValue]:
     """Return the facts in the answers of `/info` and `/version`."""
+    rootlesskit = _component(version, "rootlesskit").get("Details") or {}
     return {
         "engine.name": dialect_of(version).name,
         "engine.version": _value(info, "ServerVersion"),
@@ -71,14 +72,16 @@ def engine_facts(
         "engine.os": _value(info, "OperatingSystem"),
         "engine.arch": architecture(info) or _missing("Architecture"),
         "engine.rootless": not is_rootful(info),
-        "engine.rootless_network": _rootless_network(info, version),
+        "engine.rootless_network": Absent("the engine is not rootless")
+        if is_rootful(info)
+        else _named(rootlesskit.get("NetworkDriver"), "the engine does not name it"),
         "engine.desktop": _desktop(info, version),
         "engine.userland_proxy": Absent("the Engine API does not tell"),
-        "engine.firewall": _firewall(info),
+        "engine.firewall": _named((info.get("FirewallBackend") or {}).get("Driver"), _NO_BACKEND),
         "engine.cgroup_version": _value(info, "CgroupVersion"),
         "engine.cgroup_driver": _value(info, "CgroupDriver"),
         "engine.storage_driver": _value(info, "Driver"),
-        "engine.security": ", ".join(security_options(info)) or Absent("the engine lists none"),
+        "engine.security": _named(", ".join(security_options(info)), "the engine lists none"),
         "engine.runtime": _runtime(info, version),
         "engine.context": target.origin,
         "engine.cpus": _value(info, "NCPU", int),
@@ -113,6 +116,10 @@ def _value(
     return value if isinstance(value, kind) and (value or kind is bool) else _missing(key)
 
 
+def _named(value: object, why_not: str) -> FactValue:
+    return str(value) if value else Absent(why_not)
+
+
 def _missing(key: str) -> Absent:
     return Absent(f"the engine's answer has no {key}")
 
@@ -123,21 +130,7 @@ def _desktop(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
     answers = (info.get("OperatingSystem"), info.get("KernelVersion"), platform)
     text = " ".join(str(answer) for answer in answers if answer).lower()
     found = next((name for word, name in _DESKTOPS.items() if word in text), None)
-    return found or Absent("the engine's answers name no desktop product")
-
-
-def _rootless_network(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
-    """Return the user-mode network stack between a rootless engine's host and the machine."""
-    if is_rootful(info):
-        return Absent("the engine is not rootless")
-    name = (_component(version, "rootlesskit").get("Details") or {}).get("NetworkDriver")
-    return str(name) if name else Absent("the engine does not name it")
-
-
-def _firewall(info: Mapping[str, Any]) -> FactValue:
-    driver = (info.get("FirewallBackend") or {}).get("Driver")
-    why = "this engine's API does not tell; engines before 29 use iptables"
-    return str(driver) if driver else Absent(why)
+    return _named(found, "the engine's answers name no desktop product")
 
 
 def _runtime(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:

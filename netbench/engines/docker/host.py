@@ -1,11 +1,13 @@
 """Containers that share namespaces to read from: the engine's host's, or a container's."""
 
+import json
 import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from signal import SIGKILL
 from typing import Final
@@ -15,9 +17,9 @@ from docker.errors import NotFound
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import LIFETIME, ROOT, USER, Maker, Sharing, as_shown
-from netbench.engines.docker.exec import DockerProcess, inner_pid, shows
-from netbench.engines.docker.launcher import Launchers
+from netbench.engines.docker.exec import DockerProcess, Launchers, inner_pid, shows
 from netbench.engines.docker.networks import describe
+from netbench.engines.subnets import Subnet
 from netbench.errors import EngineError, EngineLost
 from netbench.record import Completed
 from netbench.spec import Role
@@ -103,10 +105,14 @@ class EngineHost:
         self.get()
         return ShellFiles(self._read)
 
-    def routes(self) -> tuple[str, ...]:
-        """Return what `ip -j route` prints on the engine's host, by IP version."""
-        done = self.run(("sh", "-c", "ip -j -4 route; ip -j -6 route"))
-        return tuple(line for line in done.stdout.splitlines() if line.strip())
+    def taken_subnets(self) -> list[Subnet]:
+        """Return the destinations of the host's routes and the subnets of the engine's networks."""
+        printed = self.run(("sh", "-c", "ip -j -4 route; ip -j -6 route")).stdout.splitlines()
+        with self._maker.clients.lend("list networks") as api:
+            configured = [network["IPAM"]["Config"] or () for network in api.networks()]
+        pools = [str(pool["Subnet"]) for several in configured for pool in several]
+        own = [ip_network(pool, strict=False) for pool in pools]
+        return own + [subnet for line in printed if line.strip() for subnet in routed(line)]
 
     def has_ipv6(self) -> bool:
         """Tell whether links that are made on the engine's host have IPv6."""
@@ -154,11 +160,7 @@ class EngineHost:
         return self._maker.clients.target.daemon_pid() if self.local else None
 
     def _mount_namespace(self) -> int | None:
-        """Return the inode of the daemon's mount namespace, which no container ever shares.
-
-        Another user than root may not see it, but a container with `SEE` may, unless a security
-        module forbids it.
-        """
+        """Return the inode of the daemon's mount namespace, which no container ever shares."""
         pid = self._daemon()
         if pid is None:
             return None
@@ -172,6 +174,37 @@ class EngineHost:
             inode = re.fullmatch(r"mnt:\[(\d+)\]", seen.strip())
             return int(inode[1]) if inode else None
         return None
+
+    def visit(self, name: str) -> Endpoint:
+        """Return any container, with a helper beside it that shares network and processes."""
+        self.get()
+        visited, first = _look_up(self._maker.clients, name, self.files)
+        same = f"container:{visited.id}"
+        order = self._maker.order(f"visit-{visited.name}", Sharing(same, pids=same), capability=SEE)
+        seen = self._maker.create(order).id
+        self.visits.add(seen)
+        found: dict[str, int] = {}
+        if first:
+            links = (f"/proc/{first}/ns/{kind}" for kind in _NOT_SHARED)
+            try:
+                started = self.start(seen, ("readlink", *links), cpu=None, limit=QUICK)
+                printed = started.wait(QUICK).stdout
+            except BaseException:
+                self.remove(seen)
+                raise
+            inodes = re.findall(r"^(\w+):\[(\d+)\]$", printed, re.MULTILINE)
+            found = {kind: int(inode) for kind, inode in inodes}
+        for kind in _NOT_SHARED if self.local else ():
+            with suppress(OSError):
+                found[kind] = Path(f"/proc/{visited.pid}/ns/{kind}").stat().st_ino
+        stands_in = tuple((kind, found.get(kind)) for kind in _NOT_SHARED)
+        return replace(visited, id=seen, stands_in=stands_in)
+
+    def remove(self, container: str) -> None:
+        """Remove a container with every process in it."""
+        self.launchers.forget(container)
+        self._maker.remove(container)
+        self.visits.discard(container)
 
     def sandbox(self, network: Network) -> Endpoint | None:
         """Return an overlay network's own namespace; None if this process may not enter it.
@@ -228,10 +261,20 @@ class ShellFiles:
         return {name: content for name, content in found if content}
 
 
-def look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | None]:
+def routed(printed: str) -> tuple[Subnet, ...]:
+    """Return the destinations in the output of `ip -j route`, except the default."""
+    try:
+        found = [str(route["dst"]) for route in json.loads(printed)]
+        return tuple(ip_network(dst, strict=False) for dst in found if dst != "default")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        why = f"the host's routes are unreadable: {error!r}: {printed[:200]}"
+        raise EngineError(why) from error
+
+
+def _look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | None]:
     """Return a running container by its name or id, and its first process in its pid namespace.
 
-    `files` are those of the engine's machine; the number is None if they do not show it.
+    That is None if `files`, those of the engine's machine, do not show it.
     """
     with clients.lend(f"inspect container {name}") as api:
         try:
@@ -252,28 +295,3 @@ def look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | 
     mode = str(seen["HostConfig"].get("PidMode") or "private")
     first = {"host": found.pid, "private": 1}
     return found, first[mode] if mode in first else inner_pid(files, found.pid)
-
-
-def helper(maker: Maker, visited: Endpoint) -> Endpoint:
-    """Return a container as an endpoint whose commands run in another one made for them."""
-    same = f"container:{visited.id}"
-    order = maker.order(f"visit-{visited.name}", Sharing(same, pids=same), capability=SEE)
-    return replace(visited, id=maker.create(order).id)
-
-
-def namespaces(pid: int | None) -> tuple[str, ...]:
-    """Return the links in /proc to those namespaces of a process that its helper lacks."""
-    return tuple(f"/proc/{pid}/ns/{kind}" for kind in _NOT_SHARED if pid)
-
-
-def inodes(printed: str, local: int | None) -> tuple[tuple[str, int | None], ...]:
-    """Return the inodes of these namespaces, from the output of `readlink` and from our /proc.
-
-    `local` is the pid in our /proc, if the container is on this machine.
-    """
-    links = re.findall(r"^(\w+):\[(\d+)\]$", printed, re.MULTILINE)
-    found: dict[str, int] = {kind: int(inode) for kind, inode in links}
-    for kind, link in zip(_NOT_SHARED, namespaces(local), strict=False):
-        with suppress(OSError):
-            found[kind] = Path(link).stat().st_ino
-    return tuple((kind, found.get(kind)) for kind in _NOT_SHARED)

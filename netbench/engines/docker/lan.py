@@ -9,6 +9,7 @@ import itertools
 import re
 import secrets
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,7 +25,7 @@ from netbench.engines.docker.endpoints import (
     Order,
     Sharing,
 )
-from netbench.engines.docker.subnets import Subnet, SubnetAllocator
+from netbench.engines.subnets import Addresses, SubnetPair, SubnetPool
 from netbench.spec import Role
 
 WIRES: Final = "netbench.wires"
@@ -46,14 +47,14 @@ class LanVeth:
     """A veth pair between the host and the LAN client, whose end is `outside`."""
 
     lan: Lan
-    subnet: Subnet
+    subnet: SubnetPair
     outside: str
 
 
 class EmulatedLan:
     """Makes the LAN at its first use; safe to use from several threads."""
 
-    def __init__(self, maker: Maker, subnets: SubnetAllocator) -> None:
+    def __init__(self, maker: Maker, subnets: SubnetPool) -> None:
         """Nothing is made yet; names of the host's links are unique to this object."""
         self._maker = maker
         self._subnets = subnets
@@ -81,48 +82,45 @@ class EmulatedLan:
         labels = {**order.labels, WIRES: self._stem}
         order = replace(order, user=ROOT, sysctls=_NO_ROUTER, labels=labels)
         self._client = self._maker.create(order)
-        wire = self._join(self._client, None, default=True)
+        with ExitStack() as undo:
+            wire = self._join(self._client, undo, None, default=True)
+            undo.pop_all()
         return replace(wire.lan, done=_done(wire))
 
-    def wire(self, mtu: int | None) -> LanVeth:
+    def wire(self, undo: ExitStack, mtu: int | None) -> LanVeth:
         """Make one more wire, with an MTU in bytes or the kernel's usual one."""
         self.get()
         client = self._client
         assert client is not None  # noqa: S101 -- `get` has made it
-        return self._join(client, mtu, default=False)
+        return self._join(client, undo, mtu, default=False)
 
-    def _join(self, client: EndpointContainer, mtu: int | None, *, default: bool) -> LanVeth:
+    def _join(
+        self, client: EndpointContainer, undo: ExitStack, mtu: int | None, *, default: bool
+    ) -> LanVeth:
         number = next(self._numbers)
-        subnet = self._subnets.take()
+        subnet = self._subnets.take(undo, ipv6=True)
+        inner, outer = subnet.gateway, subnet.outside
         link, outside = f"{self._stem}{number}", f"lan{number}"
         size = f"mtu {mtu} " if mtu else ""
         pair = f"{link} {size}type veth peer name {outside} {size}netns {client.pid}"
-        host, host6 = subnet.host
         ways = (
-            f"ip route add default via {host}",
-            f"ip -6 route add default via {host6} || echo {_NO_IPV6}",
+            f"ip route add default via {inner.v4}",
+            f"ip -6 route add default via {inner.v6} || echo {_NO_IPV6}",
         )
-        try:
-            made = (f"ip link add {pair}", *_addressed(link, subnet.host))
-            printed = self._maker.links(f"wire{number}", HOSTS_LINKS, made)
-            ends = _addressed(outside, subnet.outside)
-            printed += self._inside(client, *ends, *(ways if default else ()))
-        except BaseException:
-            self._cut(link)
-            self._subnets.give_back(subnet)
-            raise
-        ipv6 = _NO_IPV6 not in printed
-        address, address6 = subnet.outside
-        end = replace(
-            client.endpoint(Role.LAN), address=address, address6=address6 if ipv6 else None
-        )
-        return LanVeth(Lan(end, link, host, host6 if ipv6 else None), subnet, outside)
+        undo.callback(self._cut, link)
+        made = (f"ip link add {pair}", *_addressed(link, inner))
+        printed = self._maker.links(f"wire{number}", HOSTS_LINKS, made)
+        printed += self._inside(client, *_addressed(outside, outer), *(ways if default else ()))
+        if _NO_IPV6 in printed:
+            inner, outer = replace(inner, v6=None), replace(outer, v6=None)
+        end = replace(client.endpoint(Role.LAN), address=outer.v4, address6=outer.v6)
+        return LanVeth(Lan(end, link, inner.v4, inner.v6), subnet, outside)
 
     def _inside(self, client: EndpointContainer, *commands: str) -> str:
         sharing = Sharing(f"container:{client.id}", users=True)
         return self._maker.links("lan-links", sharing, commands)
 
-    def lead(self, wire: LanVeth, subnet: Subnet) -> None:
+    def lead(self, wire: LanVeth, subnet: SubnetPair) -> None:
         """Route the LAN client's packets for a subnet over a wire to the host."""
         commands = [f"ip route add {subnet.v4} via {wire.lan.host} dev {wire.outside}"]
         if wire.lan.host6:
@@ -135,11 +133,6 @@ class EmulatedLan:
         if self._client is not None:
             script = (f"ip link show dev {link} >/dev/null 2>&1 || exit 0", f"ip link del {link}")
             self._maker.links("cut", HOSTS_LINKS, script)
-
-    def drop(self, wire: LanVeth) -> None:
-        """Remove a wire and give its subnet back."""
-        self._cut(wire.lan.link)
-        self._subnets.give_back(wire.subnet)
 
     def close(self) -> None:
         """Remove the LAN client, and with it every wire."""
@@ -156,13 +149,13 @@ class EmulatedLan:
                 self._maker.remove(client.id)
 
 
-def _addressed(link: str, addresses: tuple[str, str]) -> tuple[str, ...]:
+def _addressed(link: str, addresses: Addresses) -> tuple[str, ...]:
     """Return commands that give a link its addresses and set it up."""
     return (
-        f"ip addr add {addresses[0]}/24 dev {link}",
+        f"ip addr add {addresses.v4}/24 dev {link}",
         f"ip link set {link} up",
         # Without `nodad` it would not be usable for a second.
-        f"ip addr add {addresses[1]}/64 dev {link} nodad || echo {_NO_IPV6}",
+        f"ip addr add {addresses.v6}/64 dev {link} nodad || echo {_NO_IPV6}",
     )
 
 

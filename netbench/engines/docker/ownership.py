@@ -28,9 +28,9 @@ from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
 from netbench.engines.docker.lan import cut_wires
-from netbench.engines.docker.subnets import BLOCK, BLOCK6
 from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.owner import maker_lives
+from netbench.engines.subnets import BLOCK, BLOCK6
 from netbench.errors import EngineError, FactError
 from netbench.system.setns import in_netns
 
@@ -46,8 +46,7 @@ _A_MOMENT: Final = 0.5  # seconds after which an engine lists a network whose br
 def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
     """List by label; images, which belong to no run, only if no run is named.
 
-    A run made on another machine, whose process cannot be seen from here, counts as live while
-    one of its containers runs.
+    A run whose process cannot be seen from here counts as live while one of its containers runs.
     """
     label = RUN if run is None else f"{RUN}={run}"
     with clients.lend("list what netbench made") as api:
@@ -157,8 +156,7 @@ class _Rule:
 def _forgotten(clients: Clients, run: str | None, live: set[str]) -> Iterator[Owned]:
     """Yield what is left of netbench's bridges and endpoints that the engine does not know.
 
-    What is just being made or removed does not count: everything is checked twice. Nothing is
-    found if this process may not enter the engine's network namespace. `live` are runs.
+    It is looked for twice: what is being made or removed does not count. `live` are runs.
     """
     first = _unknown(clients)
     if not first:

@@ -40,11 +40,7 @@ class NetnsEngine:
     ask = None
 
     def __init__(self, run: str, why: str, *, keep: bool = False) -> None:
-        """Make the world; with `keep`, its processes may outlive netbench.
-
-        Raises:
-            EngineUnavailable: the kernel refuses namespaces to this user.
-        """
+        """Make the world, or raise EngineUnavailable; with `keep` it may outlive netbench."""
         self.why = why
         self._endpoints: dict[str, ExitStack] = {}  # what undoes each endpoint
         self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}  # with what undoes each
@@ -56,11 +52,10 @@ class NetnsEngine:
         try:
             spec = NetworkSpec("bridge", ipv6=self._world.no_ipv6 is None)
             self._default = BridgeNetwork(self._world, "bridge", spec, ExitStack(), link=DEFAULT)
-        except EngineError as exc:
-            self._world.close()
-            raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
-        except BaseException:
-            self._world.close()
+        except BaseException as exc:
+            self._world.spawner.close()
+            if isinstance(exc, EngineError):
+                raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
             raise
 
     def prepare(self) -> tuple[str, ...]:
@@ -69,14 +64,9 @@ class NetnsEngine:
         if missing:
             names = " ".join(missing)
             raise EngineUnavailable(f"{names} not found", hint=f"apt-get install {names}")
-        return self._differences()
-
-    def _differences(self) -> tuple[str, ...]:
-        """Return what the world lacks of what a Docker Engine puts into the traffic's way."""
         lacking = []
-        why = self._world.firewall.lacking
-        if why is not None:
-            lacking.append(f"no firewall rules as Docker's: {why}")
+        if self._world.firewall.lacking is not None:
+            lacking.append(f"no firewall rules as Docker's: {self._world.firewall.lacking}")
         if not wiring.passes_firewall(self._world.pid):
             lacking.append(
                 "bridged frames pass no firewall, as they do with Docker: br_netfilter is not "
@@ -101,12 +91,11 @@ class NetnsEngine:
         """Return version lines of the tools on PATH."""
         found = {}
         for tool, option in _VERSIONS.items():
-            path = shutil.which(tool)
-            if path is None:
-                continue
-            argv = (path, option)
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-            found[tool] = (done.stdout or done.stderr).strip().splitlines()[0]
+            if path := shutil.which(tool):
+                done = subprocess.run(
+                    (path, option), capture_output=True, text=True, timeout=10, check=False
+                )
+                found[tool] = (done.stdout or done.stderr).strip().splitlines()[0]
         return found
 
     def cpu_topology(self) -> CpuTopology:
@@ -193,8 +182,7 @@ class NetnsEngine:
             endpoint = Endpoint(name, name, role, holder, None, None)
             if attach not in shared:
                 wiring.make_ready(holder, wiring.CONTAINER)
-            joined = self._joined(attach, network)
-            if joined:
+            if joined := self._joined(attach, network):
                 endpoint = joined.attach(endpoint, Publication(publish, published), undo)
             self._endpoints[name] = undo.pop_all()
         return endpoint
@@ -211,9 +199,7 @@ class NetnsEngine:
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """End its processes; its namespaces and links go with them."""
-        undo = self._endpoints.pop(endpoint.id, None)
-        if undo:
-            undo.close()
+        self._endpoints.pop(endpoint.id, ExitStack()).close()
 
     def remove_network(self, network: Network) -> float | None:
         """Remove it."""
@@ -241,7 +227,7 @@ class NetnsEngine:
         return ("nsenter", f"--target={endpoint.pid}", *own, *NAMESPACES, "sh")
 
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
-        """Return holders, which survive their netbench if it kept them, and cgroups, which do."""
+        """Return holders that were kept, and cgroups, which outlive a netbench that is killed."""
         return leftovers(run, "process", "cgroup")
 
     def remove_owned(self, thing: Owned) -> None:
@@ -254,4 +240,4 @@ class NetnsEngine:
             if not keep:
                 self._cni.close()
         finally:
-            self._world.close(keep=keep)
+            self._world.spawner.close(keep=keep)

@@ -20,11 +20,7 @@ _BACKENDS: Final[tuple[Literal["iptables", "nftables"], ...]] = ("iptables", "nf
 
 
 class Firewall:
-    """The rules of one world.
-
-    iptables adds and deletes single rules, as Docker does; nft makes tables of its own anew at
-    each change.
-    """
+    """The rules of one world. iptables adds and deletes single ones, nft makes its tables anew."""
 
     def __init__(self, world: int, command: Command) -> None:
         """Install the chains for IPv4, by iptables or else by nft.

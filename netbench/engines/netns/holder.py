@@ -40,21 +40,17 @@ _POLL: Final = 0.02
 def unshare(
     environment: Mapping[str, str], network_of: int | None, bound: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    """Start a holder, from a thread that outlives it; net is that of `network_of` if given.
+    """Start a holder from a thread that outlives it, by `BOUND` or nothing.
 
-    `bound` is the program before it that ties its life to that of the thread; empty for none.
+    Its network namespace is that of the process `network_of`, if given.
     """
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
     joined = ["nsenter", f"--net=/proc/{network_of}/ns/net"] if network_of else []
+    own += [] if network_of else ["--net"]
     return subprocess.Popen(
-        [
-            *bound,
-            *joined,
-            *("unshare", *own, *(() if network_of else ("--net",))),
-            *("sleep", "infinity"),
-        ],
+        (*bound, *joined, "unshare", *own, "sleep", "infinity"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -112,8 +108,7 @@ class NamespaceProcess:
         self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._tool: int | None = None
-        self._held = False
-        """Whether the tool was ever stopped, so that `nsenter` may be."""
+        self._held = False  # whether the tool was ever stopped, so that `nsenter` may be
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             (
@@ -135,9 +130,8 @@ class NamespaceProcess:
 
     def _over(self) -> bool:
         """Tell whether a tool that was held has ended, which a stopped `nsenter` does not show."""
-        if not self._held or self._tool is None:
-            return False
-        return local_process.started(self._tool) is None
+        held = self._tool if self._held else None
+        return held is not None and local_process.started(held) is None
 
     def signal(self, name: Signal) -> None:
         """Send a signal to the tool; KILL to the `nsenter` that waits for it too."""
@@ -148,14 +142,13 @@ class NamespaceProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             return
-        tool = None
         for _ in local_process.attempts(_START, 0.001):
             tool = self.pid()
+            if tool is not None:
+                self._held = self._held or name == "STOP"
+                local_process.deliver(tool, name)
             if tool is not None or not self.alive():
-                break
-        if tool is not None:
-            self._held = self._held or name == "STOP"
-            local_process.deliver(tool, name)
+                return
 
     def bytes_read(self) -> BytesRead | None:
         """Return what the tool has read."""
@@ -169,11 +162,9 @@ class NamespaceProcess:
 
     def pid(self) -> int | None:
         """Return the tool's process number outside, or None if it has ended."""
-        if not self.alive():
-            return None
         if self._tool is None:
             self._tool = _only_child(self._process.pid)
-        return self._tool
+        return self._tool if self.alive() else None
 
     def wait(self, timeout: float) -> Completed:
         """Return what the tool left, killing it after `timeout` seconds."""

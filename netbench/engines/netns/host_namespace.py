@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Lan
 from netbench.engines.netns import wiring
-from netbench.engines.netns.allocator import NumberPool, SubnetPair, SubnetPool
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.rules import LAN_LINK
 from netbench.engines.netns.spawner import Spawner
+from netbench.engines.subnets import NumberPool, Subnet, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
 from netbench.spec import HOST_PORTS, Family, Role
 
@@ -33,26 +33,22 @@ class NetnsLanVeth:
 
 
 class World:
-    """A host's namespace with what was made in it and around it; all ends with `close`.
+    """A host's namespace with what was made in it and around it; all ends when `spawner` closes.
 
     What networks and endpoints make in it they undo by an `ExitStack` of their own.
     """
 
     def __init__(self, run: str, *, keep: bool = False) -> None:
-        """Make the namespace; with `keep`, what is made may outlive netbench.
-
-        Raises:
-            EngineError: the kernel refuses namespaces to this user.
-        """
+        """Make the namespace, or raise EngineError; with `keep` all may outlive netbench."""
         self.run = run
         self.spawner = Spawner(run, keep=keep)
-        self.subnets = SubnetPool()
+        self.taken_subnets: set[Subnet] = set()  # which others number from
+        self.subnets = SubnetPool(lambda: self.taken_subnets)
         self.ports = NumberPool(HOST_PORTS, "ports of the host's")
         self.vxlans = NumberPool(range(2, 1 << 12), "VXLAN identifiers")
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._lacking: dict[tuple[str | int, ...], str | None] = {}
-        """Why the kernel makes no links of a kind, by the kind and its settings."""
+        self._lacking: dict[tuple[str | int, ...], str | None] = {}  # by kind and settings
         self._client: int | None = None
         self._first_wire: NetnsLanVeth | None = None
         self._wire_numbers = itertools.count(1)
@@ -64,10 +60,9 @@ class World:
             has_rules = self.firewall.lacking is None
             if has_rules:
                 wiring.forward(self.pid, Family.V4)
+            # Whether the firewall's rules decide what passes within a bridge.
             self.filters_bridges = has_rules and wiring.passes_firewall(self.pid)
-            """Whether the firewall's rules decide what passes within a bridge."""
-            self.no_ipv6 = _lacks_ipv6(self.pid)
-            """Why the kernel has no IPv6, or None if it has."""
+            self.no_ipv6 = _lacks_ipv6(self.pid)  # why; None if the kernel has IPv6
         except BaseException:
             self.spawner.close()
             raise
@@ -79,12 +74,7 @@ class World:
     def lacks(self, kind: str, **settings: str | int) -> str | None:
         """Return why the kernel makes no such links, or None if it does; found by trying, once.
 
-        Args:
-            kind: of the link, made beneath a veth pair.
-            **settings: of the link, in the words of pyroute2.
-
-        Raises:
-            EngineError: what was made for it cannot be removed.
+        `settings` are in the words of pyroute2. EngineError if what was tried cannot be removed.
         """
         key = (kind, *settings.values())
         with self._lock:
@@ -148,10 +138,6 @@ class World:
         end = Endpoint("lan", "lan", Role.LAN, client, outer.v4, None, address6=outer.v6)
         done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
         return NetnsLanVeth(Lan(end, near, inner.v4, inner.v6, done), subnets)
-
-    def close(self, *, keep: bool = False) -> None:
-        """End every process, and with them all namespaces and links, unless they are kept."""
-        self.spawner.close(keep=keep)
 
 
 def _lacks_ipv6(pid: int) -> str | None:

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns import wiring
-from netbench.engines.netns.allocator import Addresses
 from netbench.engines.netns.host_namespace import LAN_END, World
 from netbench.engines.netns.port_publishing import Publication, publish
 from netbench.engines.netns.rules import bridge_rules
+from netbench.engines.subnets import Addresses
 from netbench.spec import USUAL_MTU, VXLAN_HEADERS, Family, NetworkSpec, Role
 
 DEFAULT: Final = "nb0"  # the bridge that is always there
@@ -122,8 +122,7 @@ class BridgeNetwork:
 class ChildNetwork:
     """Links of kind macvlan or ipvlan beneath a wire to the LAN that is made for the network.
 
-    Its endpoints have addresses on the LAN, in a routed mode in a subnet behind the parent. It
-    publishes nothing.
+    Endpoints have addresses on the LAN, in a routed mode behind the parent. Nothing is published.
     """
 
     def __init__(self, world: World, name: str, spec: NetworkSpec, undo: ExitStack) -> None:

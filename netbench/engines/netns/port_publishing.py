@@ -1,18 +1,19 @@
 """Published ports of the world's host, served by DNAT or by docker-proxy."""
 
-import selectors
+import select
 import subprocess
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from typing import Final, Literal
 
 from netbench.engines.base import Published
 from netbench.engines.local_process import find_program
-from netbench.engines.netns.allocator import Addresses, SubnetPair
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.host_namespace import World
 from netbench.engines.netns.rules import Forward, forward_rules
+from netbench.engines.subnets import Addresses, SubnetPair
 from netbench.errors import EngineError, Unsupported
 from netbench.spec import Family, Port
 
@@ -39,9 +40,8 @@ def unavailable(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> s
 
 def proxy_unavailable() -> str | None:
     """Return why there can be no proxies, or None if there can."""
-    if find_program(_PROXY, *_FOLDERS):
-        return None
-    return f"published=proxy needs {_PROXY} (package docker.io)"
+    found = find_program(_PROXY, *_FOLDERS)
+    return None if found else f"published=proxy needs {_PROXY} (package docker.io)"
 
 
 def publish(
@@ -51,18 +51,7 @@ def publish(
     publication: Publication,
     undo: ExitStack,
 ) -> tuple[Published, ...]:
-    """Publish an endpoint's ports over TCP and UDP until `undo` unwinds.
-
-    Args:
-        world: whose LAN, firewall and processes serve them.
-        own: the endpoint's addresses.
-        within: the subnets of its network.
-        publication: what is wanted.
-        undo: gets the steps that undo it.
-
-    Raises:
-        EngineError: the kernel or a program refused; `Unsupported` where the means are missing.
-    """
+    """Publish ports of the endpoint with addresses `own` over TCP and UDP; errors as `attach`."""
     if not publication.ports:
         return ()
     lan = world.lan()
@@ -86,35 +75,26 @@ def _start_proxies(world: World, forwards: Iterable[Forward], undo: ExitStack) -
     """Start a proxy for each port, protocol and family; EngineError if one does not listen."""
     program = find_program(_PROXY, *_FOLDERS) or _PROXY
     started = []
-    for one in forwards:
-        for argv in _arguments(one):
+    for one, family, protocol in product(forwards, Family, ("tcp", "udp")):
+        host, address = one.host.of(family), one.to.of(family)
+        if host and address:
+            argv = (
+                *("-proto", protocol, "-host-ip", host, "-host-port", str(one.host_port)),
+                *("-container-ip", address, "-container-port", str(one.port)),
+            )
             process = world.spawner.program(world.pid, (*_REPORT_ON_OUTPUT, program, *argv))
             undo.callback(world.spawner.end, process)
             started.append(process)
     for process in started:
-        _see_it_listen(process)
+        _await_listening(process)
 
 
-def _arguments(one: Forward) -> list[tuple[str, ...]]:
-    pairs = [(one.host.of(family), one.to.of(family)) for family in Family]
-    return [
-        (
-            *("-proto", protocol, "-host-ip", host, "-host-port", str(one.host_port)),
-            *("-container-ip", address, "-container-port", str(one.port)),
-        )
-        for host, address in pairs
-        if host and address
-        for protocol in ("tcp", "udp")
-    ]
-
-
-def _see_it_listen(process: subprocess.Popen[str]) -> None:
-    output = process.stdout
-    said = ""
-    with selectors.DefaultSelector() as selector:
-        if output is not None and selector.register(output, selectors.EVENT_READ):
-            said = output.readline().strip() if selector.select(_WITHIN) else "no answer"
+def _await_listening(process: subprocess.Popen[str]) -> None:
+    said, output = "", process.stdout
+    if output is not None:
+        answered, _, _ = select.select([output], [], [], _WITHIN)
+        said = output.readline().strip() if answered else "no answer"
         if said == "0":
             return
-        why = output.readline().strip() if output is not None and said == "1" else said
-    raise EngineError(f"{_PROXY} does not serve the port: {why or 'it ended'}")
+        said = output.readline().strip() if said == "1" else said
+    raise EngineError(f"{_PROXY} does not serve the port: {said or 'it ended'}")

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal, TypeVar
 
-from netbench.engines.netns.allocator import Addresses, SubnetPair
+from netbench.engines.subnets import Addresses, SubnetPair
 from netbench.spec import Family
 
-LAN_LINK: Final = "nblan"
-"""Start of the name of every link from the world to the LAN."""
+LAN_LINK: Final = "nblan"  # start of the name of every link from the world to the LAN
 
 Table = Literal["filter", "nat"]
 _ISOLATED, _ISOLATING = "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2"
@@ -223,8 +222,7 @@ def restore(chains: Sequence[RuleChain], pieces: Sequence[Piece]) -> str:
 def insert(chains: Sequence[RuleChain], piece: Piece) -> str:
     """Return what adds rules as Docker does, for `iptables-restore --noflush`.
 
-    They go to the start of their chain. What stands at the start already, whatever is before or
-    behind it by now, is taken out and put back before them.
+    They go to the start of their chain, behind its head, which is taken out and put back.
     """
     lines = []
     for table, rules in _by_table(piece).items():

@@ -23,8 +23,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 class Spawner:
     """Starts processes from one thread that lives as long as the engine.
 
-    A parent-death signal is sent when the *thread* that started the process ends, prctl(2)
-    PR_SET_PDEATHSIG.
+    When the *thread* that started a process ends, its parent-death signal is sent: prctl(2).
     """
 
     def __init__(self, run: str, *, keep: bool = False) -> None:
@@ -44,11 +43,7 @@ class Spawner:
     def hold(self, network_of: int | None = None) -> int:
         """Make namespaces, of which net is that of process `network_of` if given.
 
-        Returns:
-            A process in them; they last until `release` or `close`.
-
-        Raises:
-            EngineError: the kernel refused.
+        Return a process in them; they last until `release` or `close`. EngineError if refused.
         """
         environment = {**os.environ, **self._marks}
         process = self._begin(lambda: unshare(environment, network_of, self._bound))
@@ -86,10 +81,9 @@ class Spawner:
         stdin: int = subprocess.DEVNULL,
         environment: Mapping[str, str] = _NOTHING,
     ) -> subprocess.Popen[str]:
-        """Start a program of the host's in the network namespace of a process, in no other of it.
+        """Start a program of the host's in the network namespace of a process, until `end`.
 
-        It has netbench's process numbers, so paths such as /proc/PID/ns/net mean the same to it.
-        Output goes to two pipes. It runs until `end` or `close`.
+        It has netbench's process numbers, so /proc/PID/ns/net means the same to it, and two pipes.
         """
         enter = (*self._bound, "nsenter", f"--net=/proc/{place}/ns/net")
 
@@ -133,10 +127,7 @@ class Spawner:
         environment: Mapping[str, str] = _NOTHING,
         timeout: float = 10.0,
     ) -> Completed:
-        """Run such a program to its end, for `timeout` seconds at most.
-
-        `environment` is added to netbench's. A missing program ends with code 127.
-        """
+        """Run such a program to its end, for `timeout` seconds at most; a missing one gives 127."""
         began = time.monotonic()
         process = self.program(place, argv, stdin=subprocess.PIPE, environment=environment)
         timed_out = False
