@@ -14,10 +14,8 @@ from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, 
 from netbench.system.files import Files
 
 Signal = Literal["STOP", "CONT", "TERM", "ALRM", "KILL"]
-PROBE_IMAGE: Final = "netbench-probe"
-"""Repository of the images that netbench makes; their tag is a digest of their content."""
-MOST_OUTPUT: Final = 128 * 1024**2
-"""Bytes that a tool may print before it is killed: several times ten seconds of round trips."""
+PROBE_IMAGE: Final = "netbench-probe"  # repository of images made here; a tag is a digest
+MOST_OUTPUT: Final = 128 * 1024**2  # bytes that a tool may print before it is killed
 KEPT_OF_FLOOD: Final = 64 * 1024  # bytes that are kept of each output of a tool that printed more
 FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024**2} MiB"
 
@@ -141,10 +139,8 @@ class Process(Protocol):
 class Engine(Protocol):
     """Makes containers and networks.
 
-    Raises:
-        EngineError: the engine refused, and nothing half-made is left; `Unsupported` if kernel or
-            engine lack the means.
-        EngineLost: it does not answer.
+    EngineError if the engine refuses, with nothing half-made left; `Unsupported` if kernel or
+    engine lack the means; EngineLost if it does not answer.
     """
 
     name: str  # `docker` or `netns`
@@ -230,6 +226,7 @@ class Engine(Protocol):
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a short command to its end, unpinned."""
+        return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the command by which the user gets a shell in an endpoint, from outside."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from netbench.engines.base import Lan
 from netbench.errors import EngineError
 from netbench.record import Ipam
 from netbench.spec import Family
@@ -82,26 +83,19 @@ class SubnetPair:
         """The addresses of the LAN client on a wire."""
         return self.at(_OUTSIDE)
 
-    def ipam(
-        self,
-        network: str,
-        gateway: Addresses | None,
-        *,
-        bridge: str | None = None,
-        parent: str | None = None,
-        vxlan: int | None = None,
-    ) -> Ipam:
+    def ipam(self, network: str, gateway: Addresses | None, bridge: str | None = None) -> Ipam:
         """Return what is known of a network that is numbered from this pair."""
-        return Ipam(
-            network=network,
-            subnet=str(self.v4),
-            gateway=gateway.v4 if gateway else None,
-            bridge=bridge,
-            subnet6=self.of(Family.V6),
-            gateway6=gateway.v6 if gateway else None,
-            parent=parent,
-            vxlan=vxlan,
-        )
+        v4, v6 = (gateway.v4, gateway.v6) if gateway else (None, None)
+        return Ipam(network, str(self.v4), v4, bridge, self.of(Family.V6), v6)
+
+
+@dataclass(frozen=True, slots=True)
+class LanVeth:
+    """A veth pair between the host and the LAN's client, whose end is `outside`."""
+
+    lan: Lan
+    subnets: SubnetPair
+    outside: str
 
 
 class SubnetPool:

@@ -6,18 +6,16 @@ machine that is reached by the engine alone it is `dd` through a pipe, on one CP
 messages. A reading is bounded in time, and compared with others of its own kind only.
 """
 
-import os
 import re
-import select
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Self, TypeVar
+from typing import Final, Literal, TypeVar
 
 from netbench.errors import EngineError
 from netbench.record import Absent, SentinelReading
@@ -47,34 +45,32 @@ class _WorkerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    """One of the two processes and the pipes to it."""
+    """One of the two processes, and the socket by which it is asked."""
 
     process: subprocess.Popen[bytes]
-    commands: int
-    answers: int
+    control: socket.socket  # keeps messages apart
 
     def tell(self, command: str) -> None:
         """Send one command."""
         try:
-            os.write(self.commands, command.encode() + b"\n")
+            self.control.send(command.encode())
         except OSError as exc:
             raise _WorkerError("a sentinel process died") from exc
 
     def hear(self, until: float) -> str:
         """Return the next answer, at the latest at `until` on CLOCK_MONOTONIC."""
-        answer = b""
-        while not answer.endswith(b"\n"):
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self.answers], [], [], left)[0]:
-                raise _WorkerError("a sentinel process fell silent")
-            piece = os.read(self.answers, 4096)
-            if not piece:
-                raise _WorkerError("a sentinel process died")
-            answer += piece
-        text = answer.decode().strip()
-        if text.startswith("error "):
-            raise _WorkerError(text.removeprefix("error "))
-        return text
+        try:
+            self.control.settimeout(max(until - time.monotonic(), 0.001))
+            answer = self.control.recv(4096).decode()
+        except TimeoutError as exc:
+            raise _WorkerError("a sentinel process fell silent") from exc
+        except OSError:
+            answer = ""
+        if not answer:
+            raise _WorkerError("a sentinel process died")
+        if answer.startswith("error "):
+            raise _WorkerError(answer.removeprefix("error "))
+        return answer
 
     def figures(self, until: float) -> tuple[float, float]:
         """Return what was counted per second, and the moment halfway, at the latest at `until`."""
@@ -89,25 +85,18 @@ class _Worker:
 
     def end(self) -> None:
         """Kill and reap it."""
+        self.control.close()
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
         self.process.wait()
 
 
-class Sentinel:
+class Sentinel(AbstractContextManager["Sentinel"]):
     """Two idle processes that measure on request; a context manager that ends them.
 
     They need no privilege. They are started at the first reading, and anew after one that failed.
     """
 
     _workers: tuple[_Worker, _Worker] | None = None
-
-    def __enter__(self) -> Self:
-        """Return itself; nothing runs yet."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """End both processes."""
@@ -166,8 +155,7 @@ def _measure(workers: tuple[_Worker, _Worker], client_cpu: int, server_cpu: int)
     method = "pingpong" if client_cpu == server_cpu else "stream"
     until = time.monotonic() + SECONDS + _PATIENCE
     follow.tell(f"follow {method} {server_cpu} {SECONDS}")
-    # Where the leader is dead its figures follow at once, as a second line; telling it will fail.
-    if follow.hear(until).partition("\n")[0] != "ready":
+    if follow.hear(until) != "ready":
         raise _WorkerError("a sentinel process spoke out of turn")
     lead.tell(f"lead {method} {client_cpu} {SECONDS}")
     led, followed = lead.figures(until), follow.figures(until)
@@ -190,22 +178,25 @@ def _start() -> tuple[_Worker, _Worker]:
 
 def _spawn(end: socket.socket) -> _Worker:
     """Start one worker in a session of its own, so that Ctrl-C reaches us and not it."""
-    process = subprocess.Popen(
-        (sys.executable, "-I", "-S", str(_SCRIPT), str(end.fileno())),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        pass_fds=(end.fileno(),),
-        start_new_session=True,
-    )
-    if process.stdin is None or process.stdout is None:
-        raise _WorkerError("no pipes to a sentinel process")
-    return _Worker(process, process.stdin.fileno(), process.stdout.fileno())
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        given = (end.fileno(), theirs.fileno())
+        try:
+            process = subprocess.Popen(
+                (sys.executable, "-I", "-S", str(_SCRIPT), *map(str, given)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=given,
+                start_new_session=True,
+            )
+        except BaseException:
+            control.close()
+            raise
+    return _Worker(process, control)
 
 
-Ask = Callable[[str, float], str]
-"""Carry out a script on the engine's machine within so many seconds and return what it prints."""
+Ask = Callable[[str, float], str]  # run a script within seconds, return its output
 
 _STREAM, _PINGPONG = 128 * 1024, 64  # bytes of a message
 _DD: Final = (

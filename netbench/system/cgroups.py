@@ -6,10 +6,9 @@ whether or not the controller cpu is on (Documentation/admin-guide/cgroup-v2.rst
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from operator import add, sub
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,8 +17,7 @@ from netbench.system.files import LOCAL, Files, needed
 from netbench.system.files import text as text_of
 
 Version = Literal[1, 2]
-_VERSIONS: Final[tuple[Version, ...]] = (1, 2)
-"""In the order they are asked: a hybrid system keeps all of its groups in version 1 alone."""
+_VERSIONS: Final[tuple[Version, ...]] = (1, 2)  # hybrid systems keep all groups in 1
 _FILES: Final[Mapping[Version, tuple[str, ...]]] = {
     1: ("cpuacct.usage", "cpuacct.usage_sys"),
     2: ("cpu.stat",),
@@ -60,17 +58,15 @@ class CpuUsage:
 
     def __sub__(self, earlier: "CpuUsage") -> "CpuUsage":
         """Return what was used since."""
-        return self._with(earlier, sub)
+        system = None if earlier.system is None else -earlier.system
+        return self + CpuUsage(-earlier.total, system)
 
     def __add__(self, other: "CpuUsage") -> "CpuUsage":
         """Return both together."""
-        return self._with(other, add)
-
-    def _with(self, other: "CpuUsage", how: Callable[[float, float], float]) -> "CpuUsage":
-        total = how(self.total, other.total)
+        total = self.total + other.total
         if self.system is None or other.system is None:
             return CpuUsage(total, None)
-        return CpuUsage(total, how(self.system, other.system))
+        return CpuUsage(total, self.system + other.system)
 
 
 def mounts(mountinfo: str, controller: str = _ACCOUNTING) -> dict[Version, Mount]:

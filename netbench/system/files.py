@@ -1,7 +1,6 @@
-"""Files of /proc and /sys, of this machine or of another one; and files that others may have made.
+"""Files of /proc and /sys, of this machine or another; and files that others may have made.
 
-The kernel's files say what they hold at once. Of a file that anybody may have put there, a FIFO or
-a device among them, `open_regular` opens only what is a regular file.
+What anybody may have put there, a FIFO or a device among them, `open_regular` does not open.
 """
 
 import errno
@@ -21,13 +20,7 @@ from typing import BinaryIO, Final, Literal, Protocol
 from netbench.errors import FactError
 
 _BUFFER: Final = 1 << 20  # bytes that are read at a time
-_KINDS: Final = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+_KINDS: Final = {"d": "directory", "p": "FIFO", "s": "socket", "c": "device", "b": "device"}
 _OF_A_PROCESS: Final = re.compile(r"/proc/[\d*\[]")
 
 
@@ -159,5 +152,6 @@ def read_regular(path: Path, most: int) -> bytes:
 
 def _refuse_other_kinds(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        found = _KINDS.get(stat.filemode(mode)[0])
+        kind = f"a {found}" if found else "something else"
         raise NotRegular(errno.EINVAL, f"it is {kind}, not a regular file", str(path))

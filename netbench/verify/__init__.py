@@ -36,8 +36,7 @@ Measured = Literal["reach", "no-reach", "skip"]
 _PATIENCE: Final = (1, 2, 8)
 """Seconds to wait for an answer, at the first try and at those after it. Between namespaces of one
 machine it takes microseconds, but a busy or an emulated machine has to start the tools first."""
-_USUAL: Final = 0.7
-"""Seconds beyond its patience that a script takes where the machine is at leisure."""
+_USUAL: Final = 0.7  # seconds beyond its patience that a script takes
 _LONGEST: Final = 60.0  # seconds that a script may take
 
 
@@ -70,16 +69,14 @@ class Verified:
     """What was seen of a driver."""
 
     driver: Driver
-    promises: tuple[PromiseCheck, ...]
-    """Each held before the connects and after them, or broken in one of the two."""
+    promises: tuple[PromiseCheck, ...]  # held before and after the connects, or broken
     rows: tuple[ReachResult, ...]
     facts: PairFacts
     networks: tuple[tuple[NetworkSpec | None, Ipam], ...]
     """The pair's network and the other one: what was asked for (None for the engine's default),
     and what the engine says of it."""
     endpoints: tuple[Endpoint, Endpoint]  # client and server
-    problems: tuple[str, ...] = ()
-    """What failed while it was looked at, so that some rows are missing, in words."""
+    problems: tuple[str, ...] = ()  # failures that left rows out, in words
     left: tuple[str, ...] = ()  # what could not be removed, in words
 
     @property

@@ -21,8 +21,7 @@ from netbench.topology.paths import LOOPBACK
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 FAMILIES: Final = tuple(Family)
 
-_WORD: Final = "netbench-"
-"""Start of the word that an echo server must send back; its number follows."""
+_WORD: Final = "netbench-"  # start of the word that must come back, then its number
 _NOT_FOUND: Final = (126, 127)  # exit codes by which a shell says that it could not run a tool
 _CLOSED: Final = frozenset(
     {
@@ -31,8 +30,7 @@ _CLOSED: Final = frozenset(
     }
 )
 """What the kernel says where there is no way; any other error is the tool's, and shows nothing."""
-_CLOCK: Final = "netbench-clock"
-"""Start of the line with the seconds since boot at which a script began and ended."""
+_CLOCK: Final = "netbench-clock"  # then the seconds since boot at begin and end
 _HEAD: Final = """\
 set -f
 read began rest </proc/uptime

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
 from netbench.drivers import ReachPlace
-from netbench.engines.base import Endpoint, Engine, Process
+from netbench.engines.base import Engine, Process
 from netbench.engines.local_process import attempts
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.facts.base import ports_in_use
@@ -19,8 +19,7 @@ from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import namespaces_of
 from netbench.verify.places import PROTOCOLS, SOURCES, ReachScene
 
-_WITHIN: Final = 20.0
-"""Seconds in which every server must listen, and every IPv6 address have passed its check."""
+_WITHIN: Final = 20.0  # seconds until all listen, and no IPv6 address is tentative
 _POLL: Final = 0.02
 _LIMIT: Final = 300.0  # seconds after which a server ends by itself
 _IDLE: Final = 10  # seconds after which the server's share of a connection ends
@@ -98,15 +97,14 @@ def check_tools(engine: Engine) -> None:
 @contextmanager
 def echo_servers(engine: Engine, places: ReachScene) -> Iterator[None]:
     """Have echo servers listen in every place; EngineError with the words of one that does not."""
-    there = {place: end for place in SOURCES if (end := places.endpoint(place)) is not None}
-    servers = _EchoServers(engine, places, there)
+    servers = _EchoServers(engine, places)
     try:
-        for place in there:
+        for place in servers.there:
             # A server cannot have an address that is still checked for duplicates.
             _until(partial(servers.unsure, place))
         with Pool(max_workers=_WORKERS) as pool:
-            list(pool.map(servers.start, there))
-        for place in there:
+            list(pool.map(servers.start, servers.there))
+        for place in servers.there:
             _until(partial(servers.missing, place))
         yield
     finally:
@@ -129,14 +127,14 @@ def _until(problem: Callable[[], str | None]) -> None:
     raise EngineError(f"{found} after {_WITHIN:.0f} s")
 
 
-@dataclass
 class _EchoServers:
-    """The echo servers of a places."""
+    """The echo servers of all places."""
 
-    engine: Engine
-    places: ReachScene
-    there: Mapping[ReachPlace, Endpoint]
-    started: list[tuple[Socket, Process]] = field(default_factory=list)
+    def __init__(self, engine: Engine, places: ReachScene) -> None:
+        self.engine, self.places = engine, places
+        ends = {place: places.endpoint(place) for place in SOURCES}
+        self.there = {place: end for place, end in ends.items() if end is not None}
+        self.started: list[tuple[Socket, Process]] = []
 
     def start(self, place: ReachPlace) -> None:
         """Start those of one place."""
@@ -155,21 +153,20 @@ class _EchoServers:
         texts = self._files(place)
         for (table, port), number in wanted.items():
             if listeners(texts.get(table, ""), port, tcp=table.startswith("tcp")) < number:
-                self._see_them_run(place, port)
+                for one in [one for one in self.started if one[0].port == port]:
+                    self._check(place, *one)
                 return f"no echo server listens in the {place} on {table} port {port}"
         return None
+
+    def _check(self, place: ReachPlace, socket: Socket, process: Process) -> None:
+        if not process.alive():
+            self.started.remove((socket, process))  # it is waited for here, and may be once
+            said = process.wait(1.0).stderr.strip()
+            raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
 
     def _files(self, place: ReachPlace) -> Mapping[str, str]:
         """Return the lists of sockets and of IPv6 addresses, those that are there."""
         return namespaces_of(self.engine, self.there[place]).net_files(*_SOCKETS, "if_inet6")
-
-    def _see_them_run(self, place: ReachPlace, port: int) -> None:
-        for one in self.started:
-            socket, process = one
-            if socket.port == port and not process.alive():
-                self.started.remove(one)  # it is waited for here, and may be once
-                said = process.wait(1.0).stderr.strip()
-                raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
 
 
 def listeners(text: str, port: int, *, tcp: bool) -> int:

@@ -57,7 +57,7 @@ MUTATIONS = (
     ),
     Mutation(
         "cgroups stay",
-        "netbench/engines/netns/confinement.py",
+        "netbench/engines/netns/spawner.py",
         "        for group in (*left, *self._parents):\n            remove_group(group)\n",
         "",
         (f"{SIGNALS}::{ENDED}[SIGINT-probe]",),

@@ -19,7 +19,7 @@ from support.require import require_or_skip
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.engines.netns.port_publishing import Publication
+from netbench.engines.netns.host_namespace import Publication
 from netbench.engines.owner import leftovers, remove_leftover, this_process
 from netbench.errors import EngineError
 from netbench.facts.inside import InsideReader

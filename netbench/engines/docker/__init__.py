@@ -9,20 +9,19 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from netbench.engines.base import NO_OPTIONS, Endpoint, EngineOptions, Lan, Network, Owned
+from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
 from netbench.engines.docker import facts, ownership
 from netbench.engines.docker.client import Clients, dialect_of, resolve
 from netbench.engines.docker.endpoints import Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.host import EngineHost
-from netbench.engines.docker.lan import EmulatedLan
+from netbench.engines.docker.lan import EmulatedLan, PortPublishing
 from netbench.engines.docker.networks import OVERLAY, Networks
-from netbench.engines.docker.port_publishing import PortPublishing
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.local_process import cpu_topology
 from netbench.engines.subnets import SubnetPool
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, EngineUnavailable
-from netbench.record import Absent, Completed, FactValue
+from netbench.record import Absent, FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import Files
 
@@ -33,7 +32,7 @@ _PROXY_UNUSED: Final = (
 )
 
 
-class DockerEngine:
+class DockerEngine(Engine):
     """`Engine` for one run."""
 
     name = "docker"
@@ -187,10 +186,11 @@ class DockerEngine:
         del published  # the engine decides what serves a port: the trial's evidence shows it
         joined = self._networks.default() if attach is Attach.DEFAULT else network
         order = self._maker.order(name, Sharing(_mode(attach, network, peer)))
-        made, ports = self._publishing.create(replace(order, cpus=cpus), publish, joined)
+        order = replace(order, role=role, network=joined, cpus=cpus)
+        made = self._publishing.create(order, publish)
         if joined and joined.ipam and joined.ipam.subnet6 and joined.ipam.bridge:
             facts.await_ipv6(self._hosting.run, joined.ipam.bridge)
-        return replace(made.endpoint(role, joined), published=ports)
+        return made
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """Remove a container with every process in it."""
@@ -209,10 +209,6 @@ class DockerEngine:
     ) -> DockerProcess:
         """Start a tool by the shell in its container."""
         return self._hosting.start(endpoint.id, argv, cpu=cpu, limit=limit)
-
-    def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
-        """Run a short command to its end."""
-        return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the `docker exec` that a user types."""

@@ -30,52 +30,31 @@ _PIDS: Final = 512  # iperf3 has a thread for each of up to 128 streams
 _LACKING: Final = ("not supported", "unknown device type")  # `ip` says of links
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointContainer:
-    """What is used of the engine's inspection of a running container."""
-
-    id: str
-    name: str
-    pid: int
-    addresses: Mapping[str, str]  # by id and by name of the network: engines use one or the other
-    addresses6: Mapping[str, str]
-    sandbox_key: str | None  # None if it shares another container's network namespace
-    bindings: Mapping[str, tuple[tuple[str, int], ...]]  # the host's, by its own `80/tcp`
-
-    def endpoint(self, role: Role, network: Network | None = None) -> Endpoint:
-        """Return it as an endpoint in a network."""
-        return Endpoint(
-            id=self.id,
-            name=self.name,
-            role=role,
-            pid=self.pid,
-            address=address_in(network, self.addresses),
-            ipam=network.ipam if network else None,
-            address6=address_in(network, self.addresses6),
-            sandbox_key=self.sandbox_key,
-        )
+Bindings = Mapping[str, tuple[tuple[str, int], ...]]
+"""Addresses and ports of the host by the published port of a container's own, `80/tcp`."""
 
 
-def as_shown(seen: Mapping[str, Any]) -> EndpointContainer:
-    """Return a container from the engine's inspection."""
-    settings = seen["NetworkSettings"]
-    networks = settings["Networks"] or {}
-    return EndpointContainer(
+def endpoint_of(seen: Mapping[str, Any], role: Role, network: Network | None = None) -> Endpoint:
+    """Return a running container from the engine's inspection, as an endpoint in a network."""
+    networks = seen["NetworkSettings"]["Networks"] or {}
+    return Endpoint(
         id=str(seen["Id"]),
         name=str(seen["Name"]).lstrip("/"),
+        role=role,
         pid=int(seen["State"]["Pid"]),
-        addresses=_addresses(networks, "IPAddress"),
-        addresses6=_addresses(networks, "GlobalIPv6Address"),
-        sandbox_key=settings.get("SandboxKey") or None,
-        bindings={
-            port: tuple(
-                (str(one["HostIp"]), int(one["HostPort"]))
-                for one in places or ()
-                if one.get("HostPort")
-            )
-            for port, places in (settings.get("Ports") or {}).items()
-        },
+        address=address_in(network, _addresses(networks, "IPAddress")),
+        ipam=network.ipam if network else None,
+        address6=address_in(network, _addresses(networks, "GlobalIPv6Address")),
+        sandbox_key=seen["NetworkSettings"].get("SandboxKey") or None,
     )
+
+
+def _bindings(seen: Mapping[str, Any]) -> Bindings:
+    found = (seen["NetworkSettings"].get("Ports") or {}).items()
+    return {
+        port: tuple((str(at["HostIp"]), int(at["HostPort"])) for at in places if at.get("HostPort"))
+        for port, places in ((port, places or ()) for port, places in found)
+    }
 
 
 def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
@@ -88,7 +67,10 @@ def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
 
 
 def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | None:
-    """Return a container's address in a network; its only one, if it is in no other."""
+    """Return a container's address in a network; its only one, if it is in no other.
+
+    `addresses` are by id and by name of the network: engines use one or the other.
+    """
     if network is None:
         return None
     names = (network.id, network.ipam.network if network.ipam else "")
@@ -120,6 +102,8 @@ class Order:
     labels: Mapping[str, str]
     sharing: Sharing
     command: tuple[str, ...]
+    role: Role = Role.HOST
+    network: Network | None = None  # where its addresses are
     user: str = USER
     capabilities: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
@@ -174,8 +158,12 @@ class Maker:
             init=self._init and not capability,
         )
 
-    def create(self, order: Order) -> EndpointContainer:
+    def create(self, order: Order) -> Endpoint:
         """Create and start a container; nothing half-made is left."""
+        return self.create_published(order)[0]
+
+    def create_published(self, order: Order) -> tuple[Endpoint, Bindings]:
+        """Do the same, and return where its ports are published too."""
         with self.clients.lend(f"create container {order.name}") as api:
             made = _create(api, order)
             try:
@@ -190,7 +178,7 @@ class Maker:
             raise EngineError(
                 f"container {order.name} ended at once: {seen['State'].get('Error') or 'no word'}"
             )
-        return as_shown(seen)
+        return endpoint_of(seen, order.role, order.network), _bindings(seen)
 
     def once(self, order: Order) -> str:
         """Run a container's command to its end, remove it and return what the command printed.

@@ -24,8 +24,7 @@ _MODES: Final = {
     "macvlan": ("bridge", "private", "vepa", "passthru"),
     "ipvlan": ("l2", "l3", "l3s"),
 }
-_ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}
-"""Kinds without modes or a parent, with what they are made with."""
+_ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}  # kinds without modes or a parent
 _NO_BACKEND: Final = "this engine's API does not tell; engines before 29 use iptables"
 _WORKS: Final = "works"
 _TRY: Final = f"""
@@ -45,8 +44,7 @@ _DESKTOPS: Final = {
     "microsoft-standard-wsl2": "WSL 2",
 }
 """Words that only an engine in a desktop product's virtual machine answers with."""
-_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
-"""Go's names of architectures, which some engines use, and what `uname -m` calls them."""
+_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's names, and those of `uname -m`
 
 
 def is_rootful(info: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from docker.errors import NotFound
 
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.endpoints import LIFETIME, ROOT, USER, Maker, Sharing, as_shown
+from netbench.engines.docker.endpoints import LIFETIME, ROOT, USER, Maker, Sharing, endpoint_of
 from netbench.engines.docker.exec import DockerProcess, Launchers, inner_pid, shows
 from netbench.engines.docker.networks import describe
 from netbench.engines.subnets import Subnet
@@ -28,12 +28,10 @@ from netbench.system.setns import may_enter
 
 QUICK: Final = 20.0  # seconds that a command which only reads may take
 SEE: Final = "SYS_PTRACE"  # the capability to read the namespaces of another's process
-_ROOTS_FILE: Final = "/proc/net/nf_conntrack"
-"""File of the host that only root may read, if without any capability."""
+_ROOTS_FILE: Final = "/proc/net/nf_conntrack"  # root reads it without any capability
 _NOT_SHARED: Final = ("cgroup", "ipc", "mnt", "time", "user", "uts")
 """Kinds of namespace that the helper has of its own, or perhaps has."""
-_LATE: Final = 2.0
-"""Seconds beyond its time after which a script that was to be killed counts as lost."""
+_LATE: Final = 2.0  # seconds beyond its time after which a script counts as lost
 _KILLED: Final = 128 + SIGKILL
 _PLAIN: Final = re.compile(r"[\w/.:*-]+")  # paths without a character that is special to a shell
 
@@ -53,8 +51,7 @@ class EngineHost:
         self.local = False
         self.ask: Callable[[str, float], str] | None = None
         self.files: Files = NOWHERE
-        self.processes: Files = NOWHERE
-        """The files, if the numbers of processes in them are those that the engine uses."""
+        self.processes: Files = NOWHERE  # those of processes, if numbered as the engine does
 
     def get(self) -> Endpoint:
         """Return the endpoint, which shares all of the host's namespaces but mnt if it may."""
@@ -86,7 +83,7 @@ class EngineHost:
             self.processes = files if numbered else NOWHERE
             self.files = files if numbered else Unnumbered(files)
         stands_in = (("mnt", self._mount_namespace()),)
-        return replace(made.endpoint(Role.HOST), stands_in=stands_in)
+        return replace(made, stands_in=stands_in)
 
     def start(
         self, container: str, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -291,7 +288,7 @@ def _look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int |
         attached = (seen["NetworkSettings"]["Networks"] or {}).values()
         ids = [str(network["NetworkID"]) for network in attached if network["NetworkID"]]
         network = describe(api.inspect_network(ids[0]), clients.dialect) if ids else None
-    found = as_shown(seen).endpoint(Role.SERVER, network)
+    found = endpoint_of(seen, Role.SERVER, network)
     mode = str(seen["HostConfig"].get("PidMode") or "private")
     first = {"host": found.pid, "private": 1}
     return found, first[mode] if mode in first else inner_pid(files, found.pid)

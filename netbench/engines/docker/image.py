@@ -8,7 +8,7 @@ import re
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -23,22 +23,17 @@ from netbench.errors import EngineError
 
 IMAGE: Final = "netbench.image"  # label of a probe image; it belongs to no run
 REQUIRED: Final[Mapping[str, str]] = {
-    tool: package
-    for package, tools in (
-        ("iperf3", "iperf3"),
-        ("socat", "socat"),
-        ("dash", "sh"),
-        ("sockperf", "sockperf"),
-        ("iproute2", "ip"),
-        ("util-linux", "taskset"),
-        ("coreutils", "timeout date sleep cat dd head readlink"),
-        ("procps", "kill pgrep pkill"),
-    )
-    for tool in tools.split()
+    "iperf3": "iperf3",
+    "socat": "socat",
+    "sh": "dash",
+    "sockperf": "sockperf",
+    "ip": "iproute2",
+    "taskset": "util-linux",
+    **dict.fromkeys(("timeout", "date", "sleep", "cat", "dd", "head", "readlink"), "coreutils"),
+    **dict.fromkeys(("kill", "pgrep", "pkill"), "procps"),
 }
 """Tools that every endpoint needs, with the Debian package that holds each."""
-OPTIONAL: Final = ("ethtool", "netperf", "netserver")
-"""Tools that show or measure more if they are there."""
+OPTIONAL: Final = ("ethtool", "netperf", "netserver")  # these show or measure more
 OTHER_WAY: Final = "or name an image that has them: --image REF, or --image build"
 
 _BUILD: Final = 600  # seconds that the engine may be silent during a build, which downloads
@@ -66,18 +61,16 @@ def prepare(clients: Clients, wanted: str | None, architecture: str) -> Image:
     with clients.lend(f"inspect image {wanted}") as api:
         if identity := _identity(api, wanted):
             return Image(wanted, identity, f"uses the image {wanted}")
-    raise EngineError(
-        f"the engine has no image {wanted}, and nothing is pulled unasked",
-        hint=f"docker pull {wanted}",
-    )
+    why = f"the engine has no image {wanted}, and nothing is pulled unasked"
+    raise EngineError(why, hint=f"docker pull {wanted}")
 
 
 def _identity(api: APIClient, reference: str) -> str | None:
-    inspect: Callable[[str], dict[str, Any]] = api.inspect_image
     try:
-        return str(inspect(reference)["Id"])
+        seen: Mapping[str, Any] = api.inspect_image(reference)
     except ImageNotFound:
         return None
+    return str(seen["Id"])
 
 
 def _tag(*content: bytes) -> str:
@@ -93,11 +86,8 @@ def _from_host(clients: Clients, architecture: str) -> Image:
         )
     begun = time.monotonic()
     archive, libraries = collect(find_tools())
-    changes = [
-        "ENV PATH=/usr/bin",
-        f"ENV LD_LIBRARY_PATH={':'.join(libraries)}",
-        f"LABEL {IMAGE}=1",
-    ]
+    path = f"ENV LD_LIBRARY_PATH={':'.join(libraries)}"
+    changes = ["ENV PATH=/usr/bin", path, f"LABEL {IMAGE}=1"]
     tag = _tag(archive, *(change.encode() for change in changes))
     reference = f"{PROBE_IMAGE}:{tag}"
     with clients.lend(f"import {reference}") as api:
@@ -108,8 +98,8 @@ def _from_host(clients: Clients, architecture: str) -> Image:
     if identity is None:
         raise EngineError(f"import {reference}: {answer}")
     what = f"{len(archive) / 1e6:.0f} MB, {time.monotonic() - begun:.1f} s"
-    done = f"made the probe image {reference} of this host's tools ({what})"
-    return Image(reference, identity, done)
+    made = f"made the probe image {reference} of this host's tools ({what})"
+    return Image(reference, identity, made)
 
 
 def _built(clients: Clients) -> Image:

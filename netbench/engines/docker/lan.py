@@ -1,8 +1,7 @@
-"""The emulated LAN: an outside client, joined to the engine's host by veth pairs.
+"""The emulated LAN, an outside client joined to the host by veth pairs; and ports published on it.
 
-It is made through the engine alone, so that the socket is enough, for an engine on another host
-too: the client is a container without a network, short-lived containers with CAP_NET_ADMIN make
-the wires and cut them.
+The engine's socket is enough to make it, on another host too: the client is a container without a
+network, and short-lived containers with CAP_NET_ADMIN make the wires and cut them.
 """
 
 import itertools
@@ -10,45 +9,41 @@ import re
 import secrets
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from docker.errors import NotFound
 
-from netbench.engines.base import Lan
+from netbench.engines.base import Endpoint, Lan, Published
 from netbench.engines.docker.endpoints import (
     HOSTS_LINKS,
     NET_ADMIN,
     ROOT,
-    EndpointContainer,
+    Bindings,
     Maker,
     Order,
     Sharing,
 )
-from netbench.engines.subnets import Addresses, SubnetPair, SubnetPool
-from netbench.spec import Role
+from netbench.engines.subnets import Addresses, LanVeth, SubnetPair, SubnetPool
+from netbench.errors import EngineError, Unsupported
+from netbench.spec import PUBLISHED_PORTS, Port, Role
 
-WIRES: Final = "netbench.wires"
-"""Label of a LAN client: how the names of the host's ends of its wires begin."""
-STEM: Final = re.compile(r"nb[0-9a-f]{6}l")
-"""Checked before links are removed, as any image may carry a label of this name."""
+WIRES: Final = "netbench.wires"  # label: start of the names of a LAN client's wires
+STEM: Final = re.compile(r"nb[0-9a-f]{6}l")  # a label of any image may have this name
 _CUT: Final = """
 ip -br link | while read -r name rest
 do case $name in "$0"*) ip link del "${name%%@*}" ;; esac
 done
 """
 _NO_IPV6: Final = "no IPv6"  # printed by our own script if an end of a wire takes no IPv6 address
-_NO_ROUTER: Final = {"net.ipv4.ip_forward": "0"}
-"""The LAN client is no router, whatever the host's settings are that it begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class LanVeth:
-    """A veth pair between the host and the LAN client, whose end is `outside`."""
-
-    lan: Lan
-    subnet: SubnetPair
-    outside: str
+_NO_ROUTER: Final = {"net.ipv4.ip_forward": "0"}  # the LAN client is no router
+_TRIES: Final = 10  # others may publish on the same engine meanwhile
+_ANY: Final = Port(PUBLISHED_PORTS[0])
+_NO_ADDRESS: Final = "cannot assign requested address"
+_ELSEWHERE: Final = (
+    "the engine publishes ports at the machine's addresses, not at those of its own host, whose "
+    "network is a namespace of its own (rootless): the emulated LAN does not reach them"
+)
 
 
 class EmulatedLan:
@@ -61,7 +56,7 @@ class EmulatedLan:
         self._stem = f"nb{secrets.token_hex(3)}l"
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._client: EndpointContainer | None = None
+        self._client: Endpoint | None = None
         self._first: Lan | None = None
 
     def get(self) -> Lan:
@@ -80,7 +75,7 @@ class EmulatedLan:
         # The first process is root's, without any capability, so that root's `ip` may open the
         # namespace to move a link into it: for another user's it would need CAP_SYS_PTRACE too.
         labels = {**order.labels, WIRES: self._stem}
-        order = replace(order, user=ROOT, sysctls=_NO_ROUTER, labels=labels)
+        order = replace(order, role=Role.LAN, user=ROOT, sysctls=_NO_ROUTER, labels=labels)
         self._client = self._maker.create(order)
         with ExitStack() as undo:
             wire = self._join(self._client, undo, None, default=True)
@@ -95,7 +90,7 @@ class EmulatedLan:
         return self._join(client, undo, mtu, default=False)
 
     def _join(
-        self, client: EndpointContainer, undo: ExitStack, mtu: int | None, *, default: bool
+        self, client: Endpoint, undo: ExitStack, mtu: int | None, *, default: bool
     ) -> LanVeth:
         number = next(self._numbers)
         subnet = self._subnets.take(undo, ipv6=True)
@@ -113,10 +108,10 @@ class EmulatedLan:
         printed += self._inside(client, *_addressed(outside, outer), *(ways if default else ()))
         if _NO_IPV6 in printed:
             inner, outer = replace(inner, v6=None), replace(outer, v6=None)
-        end = replace(client.endpoint(Role.LAN), address=outer.v4, address6=outer.v6)
+        end = replace(client, address=outer.v4, address6=outer.v6)
         return LanVeth(Lan(end, link, inner.v4, inner.v6), subnet, outside)
 
-    def _inside(self, client: EndpointContainer, *commands: str) -> str:
+    def _inside(self, client: Endpoint, *commands: str) -> str:
         sharing = Sharing(f"container:{client.id}", users=True)
         return self._maker.links("lan-links", sharing, commands)
 
@@ -196,3 +191,101 @@ def cut_wires(maker: Maker, container: str) -> None:
         capabilities=(NET_ADMIN,),
     )
     maker.once(order)
+
+
+class PortPublishing:
+    """Makes containers with published ports; safe to use from several threads."""
+
+    def __init__(self, maker: Maker, lan: EmulatedLan, *, rootful: bool) -> None:
+        """Nothing is tried yet, nor has to be for an engine with the rights of root."""
+        self._maker = maker
+        self._lan = lan
+        self._lock = threading.RLock()  # numbers of ports are chosen one at a time
+        self._tried = rootful  # its host is where its daemon binds ports
+        self._refusal: str | None = None
+
+    def unavailable(self) -> str | None:
+        """Return why no port is published on the emulated LAN, found by trying; None if one is."""
+        with self._lock:
+            if not self._tried:
+                order, host = self._maker.order("publish", Sharing("bridge")), self._lan.get().host
+                try:
+                    self._maker.remove(self._published(order, (_ANY,), (host,)).id)
+                except EngineError as error:
+                    elsewhere = _NO_ADDRESS in error.message
+                    self._refusal = _ELSEWHERE if elsewhere else error.message
+                self._tried = True
+            return self._refusal
+
+    def create(self, order: Order, ports: tuple[Port, ...]) -> Endpoint:
+        """Create a container whose ports are published, each at one number on every address."""
+        if not ports:
+            return self._maker.create(order)
+        lan, network = self._lan.get(), order.network
+        has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
+        addresses = (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)
+        with self._lock:
+            return self._published(order, ports, addresses)
+
+    def _published(
+        self, order: Order, ports: tuple[Port, ...], addresses: tuple[str, ...]
+    ) -> Endpoint:
+        """Create the container; the engine chooses the numbers, one for all protocols of a port.
+
+        Engines count for each protocol, and some for each address of the host, on its own: if the
+        numbers differ, the container is made again with ones that come after all of them.
+        """
+        first: int | None = None
+        for _ in range(_TRIES):
+            try:
+                wanted = replace(order, publish=_wanted(ports, addresses, first))
+                made, bindings = self._maker.create_published(wanted)
+            except EngineError as error:
+                if first is None or "already" not in error.message:
+                    raise
+                first += len(ports)
+                continue
+            try:
+                published = _same_numbers(bindings, ports, addresses)
+            except BaseException:
+                self._maker.remove(made.id)
+                raise
+            if len(published) == len(ports):
+                return replace(made, published=published)
+            first = 1 + max(number for places in bindings.values() for _, number in places)
+            self._maker.remove(made.id)
+        raise EngineError(
+            f"no {len(ports)} ports in a row are free on all of {', '.join(addresses)}",
+            hint="see what listens on the engine's host: ss -tulpn",
+        )
+
+
+def _names(port: Port) -> tuple[str, ...]:
+    return tuple(f"{port.number}/{protocol}" for protocol in port.protocols)
+
+
+def _wanted(
+    ports: tuple[Port, ...], addresses: tuple[str, ...], first: int | None
+) -> dict[str, tuple[tuple[str, int | None], ...]]:
+    return {
+        name: tuple((address, None if first is None else first + i) for address in addresses)
+        for i, port in enumerate(ports)
+        for name in _names(port)
+    }
+
+
+def _same_numbers(
+    bindings: Bindings, ports: tuple[Port, ...], addresses: tuple[str, ...]
+) -> tuple[Published, ...]:
+    """Return the ports that have the same number on every address and for every protocol."""
+    found = []
+    for port in ports:
+        places = [dict(bindings.get(name, ())) for name in _names(port)]
+        missing = [one for one in addresses if not all(one in numbers for numbers in places)]
+        if missing:
+            where = " and ".join(missing)
+            raise Unsupported(f"the engine publishes no port of this network at {where}")
+        numbers = {number for one in places for number in one.values()}
+        if len(numbers) == 1:
+            found.append(Published(port, numbers.pop()))
+    return tuple(found)

@@ -1,7 +1,6 @@
 """One `sh` in a container that starts tools there: a message each, much faster than an exec.
 
-An exec takes tens of milliseconds. The shell is one exec, and starts any number of tools. It runs
-one script, to which words are sent, never commands. A tool's output goes into files of the
+It runs one script, to which words are sent, never commands. A tool's output goes into files of the
 container's own /tmp while it runs, and is fetched once it has ended.
 """
 
@@ -40,8 +39,7 @@ NOT_RUNNABLE: Final = (126, 127)
 _TIMED: Final = 3  # round trips to the shell that its latency is the median of
 _THIS_CENTURY: Final = 10**18  # nanoseconds since 1970; less is a `date` that knows no %N
 
-_HEAD: Final = struct.Struct(">BxxxL")
-"""Before each piece of output: 1 for stdout or 2 for stderr, and the length."""
+_HEAD: Final = struct.Struct(">BxxxL")  # of a piece of output: 1 or 2, and the length
 _PIECE: Final = 65536
 
 

@@ -17,11 +17,11 @@ from netbench.engines.base import Network
 from netbench.engines.docker.client import Dialect
 from netbench.engines.docker.endpoints import RUN, Maker
 from netbench.engines.docker.facts import LinkKinds
-from netbench.engines.docker.lan import EmulatedLan, LanVeth
+from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.ownership import BRIDGE, bridge_names
 from netbench.engines.docker.swarm import NO_IPV6, Swarm, remove_network
 from netbench.engines.local_process import attempts
-from netbench.engines.subnets import SubnetPair, SubnetPool
+from netbench.engines.subnets import LanVeth, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
 from netbench.spec import VXLAN_HEADERS, Family, NetworkSpec
@@ -73,13 +73,16 @@ class _Plan:
         gateways = subnet.outside if self.spec.on_lan and not self.routed else hosts
         reserved = self.wire is not None and not self.routed
         pools: tuple[IPv4Network | IPv6Network | None, ...] = (subnet.v4, subnet.v6)
+        taken = {
+            one: {"host": str(hosts.of(one))} for one in Family if reserved and dialect.reserves
+        }
         return [
             IPAMPool(
                 subnet=str(pool),
                 # Without the first address, the host's; a gateway is kept anyway.
                 iprange=str([*pool.subnets()][1]) if reserved and not dialect.reserves else None,
                 gateway=gateways.of(family),
-                aux_addresses={"host": hosts.of(family)} if reserved and dialect.reserves else None,
+                aux_addresses=taken[family] if reserved and dialect.reserves else None,
             )
             for family, pool in zip(Family, pools, strict=True)
             if pool and (family == Family.V4 or self.spec.ipv6)
@@ -110,7 +113,6 @@ class Networks:
         self._drivers = drivers
         self._parent = parent
         self._lock = threading.Lock()
-        self._making = threading.Lock()
         self._shared: dict[NetworkSpec, Network] = {}  # on a real parent, which takes one alone
         self._users: Counter[str] = Counter()
         self._undo: dict[str, ExitStack] = {}  # what releases the subnet and wire of a network
@@ -139,23 +141,16 @@ class Networks:
 
     def create(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network, one at a time: of two at once a rule is left twice (moby#43585)."""
-        with self._making:
+        with self._lock:
             if why := self.refusal(spec):
                 raise Unsupported(why)
             if spec.driver == OVERLAY:
                 self._swarm.ensure()
+            known = self._shared.get(spec)
+            made = replace(known, took=None) if known else self._make(name, spec)
             if spec.on_lan and self._parent and not spec.internal:
-                return self._share(name, spec)
-            return self._make(name, spec)
-
-    def _share(self, name: str, spec: NetworkSpec) -> Network:
-        with self._lock:
-            network = self._shared.get(spec)
-            if network is None:
-                made = self._shared[spec] = self._make(name, spec)
-            else:
-                made = replace(network, took=None)
-            self._users[made.id] += 1
+                self._shared[spec] = made
+                self._users[made.id] += 1
             return made
 
     def _make(self, name: str, spec: NetworkSpec) -> Network:
@@ -178,7 +173,7 @@ class Networks:
             parent = self._parent if spec.on_lan and not spec.internal else None
             return _Plan(name, spec, self._subnets.take(undo, ipv6=spec.ipv6), parent)
         wire = self._lan.wire(undo, spec.mtu)
-        plan = _Plan(name, spec, wire.subnet, wire.lan.link, wire)
+        plan = _Plan(name, spec, wire.subnets, wire.lan.link, wire)
         if plan.routed:
             plan = replace(plan, subnet=self._subnets.take(undo, ipv6=True))
             self._lan.lead(wire, plan.subnet)

@@ -1,9 +1,8 @@
 """What is netbench's on an engine: by label, or what an engine that was killed forgot.
 
-An engine makes a network's bridge, its rules and those of its published ports one after the other.
-Killed among them, it forgets what it had made of a network that was not ready, and of a port the
-rule by which an endpoint reaches itself there. Links and rules carry no label, so the names of
-bridges, and the subnets of addresses, tell whose they are.
+Killed while it made a network, an engine forgets the bridge and rules that were ready; and of a
+published port, the rule by which an endpoint reaches itself there. Links and rules carry no label:
+names of bridges, and the subnets of addresses, tell whose they are.
 """
 
 import hashlib
@@ -62,13 +61,11 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
         *_labelled("network", networks, run, running),
         *_labelled("swarm", swarms, run, running),
     )
+    named = ((image["Id"], (image["RepoTags"] or [image["Id"]])[0]) for image in images)
     return (
         *labelled,
         *_forgotten(clients, run, {thing.run for thing in labelled if thing.live}),
-        *(
-            Owned("image", image["Id"], (image["RepoTags"] or [image["Id"]])[0], "", live=False)
-            for image in images
-        ),
+        *(Owned("image", image, name, "", live=False) for image, name in named),
     )
 
 
@@ -129,27 +126,27 @@ class _Rule:
     table: str
     words: tuple[str, ...]  # what follows `-A`: the chain, then the rule
 
-    def _values(self, *options: str) -> list[str]:
-        pairs = itertools.pairwise(self.words)
-        return [word for option, word in pairs if option in options]
+    @property
+    def _values(self) -> dict[str, str]:
+        return dict(itertools.pairwise(self.words))
 
     @property
     def links(self) -> set[str]:
         """The links that it names."""
-        return {*self._values("-i", "-o")}
+        return {value for option, value in self._values.items() if option in ("-i", "-o")}
 
     @property
-    def port(self) -> tuple[str, ...]:
+    def port(self) -> tuple[str | None, ...]:
         """The endpoint's port that it is for: tool, address, protocol and number."""
-        return (self.tool, *self._values("-d"), *self._values("-p"), *self._values("--dport"))
+        return (self.tool, *(self._values.get(option) for option in ("-d", "-p", "--dport")))
 
     @property
     def itself(self) -> str | None:
         """Address of our endpoint that reaches itself at a published port by this rule."""
-        address = self._values("-d")
-        if not address or self._values("-j") != ["MASQUERADE"] or self._values("-s") != address:
+        found = self._values
+        if "-d" not in found or found.get("-j") != "MASQUERADE" or found.get("-s") != found["-d"]:
             return None
-        alone = ip_interface(address[0]).ip
+        alone = ip_interface(found["-d"]).ip
         return str(alone) if alone in BLOCK or alone in BLOCK6 else None
 
 
@@ -166,13 +163,9 @@ def _forgotten(clients: Clients, run: str | None, live: set[str]) -> Iterator[Ow
         bridge = _OURS.fullmatch(name) is not None
         if name in first and (run is None or not bridge or name.startswith(stem(run))):
             what = f"of no {'network' if bridge else 'container'} (firewall rules: {len(rules)})"
-            yield Owned(
-                "bridge" if bridge else "rules",
-                name,
-                f"{name}, {what}",
-                run if run and bridge else "",
-                live=any(name.startswith(stem(one)) for one in live),
-            )
+            mark = run if run and bridge else ""
+            alive = any(name.startswith(stem(one)) for one in live)
+            yield Owned("bridge" if bridge else "rules", name, f"{name}, {what}", mark, alive)
 
 
 def _unknown(clients: Clients) -> dict[str, list[_Rule]]:

@@ -99,10 +99,8 @@ class SocketTunnel:
         """End `ssh` and remove the socket."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
+            with process:  # which closes its pipe, and waits
+                process.kill()
         self._remove()
 
 

@@ -21,8 +21,7 @@ from netbench.engines.netns.cni_chain import (
     read_chain,
     subnets_of,
 )
-from netbench.engines.netns.host_namespace import LAN_END, World
-from netbench.engines.netns.port_publishing import Publication
+from netbench.engines.netns.host_namespace import LAN_END, Publication, World
 from netbench.engines.netns.rules import Rule, routed_rules
 from netbench.engines.owner import make_folder, remove_folder
 from netbench.errors import EngineError
@@ -165,7 +164,7 @@ class CniNetwork:
     def _add(self, holder: int, ports: tuple[Published, ...], undo: ExitStack) -> Result:
         lan = self._world.lan() if ports else None
         hosts = tuple(host for host in (lan.host, lan.host6) if host) if lan else ()
-        ident = f"netbench-{self._world.run}-{self._world.number()}"
+        ident = f"netbench-{self._world.run}-{next(self._world.numbers)}"
         attachment = Attachment(self._chain, ident, holder, ports, hosts, self._runtime.call)
         result = attachment.add()
 

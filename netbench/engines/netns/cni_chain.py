@@ -16,15 +16,12 @@ from netbench.record import Completed
 from netbench.spec import CNI_PATH
 
 _CHILDREN: Final = ("macvlan", "ipvlan")  # plug-ins whose links are children of a `master`
-_LACKING: Final = ("operation not supported", "unknown device type")
-"""What plug-ins say where the kernel has no such links."""
+_LACKING: Final = ("operation not supported", "unknown device type")  # plug-ins say of links
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
-Plugin = Mapping[str, Json]
-"""A plug-in of a list, with its `type`; what the runtime adds to it is added for each call."""
+Plugin = Mapping[str, Json]  # of a list, with its `type`, before the runtime adds to it
 Interface = IPv4Interface | IPv6Interface
-Call = Callable[[str, Mapping[str, str], str], Completed]
-"""Run a program with these variables of its environment and this input, bounded in time."""
+Call = Callable[[str, Mapping[str, str], str], Completed]  # a program, its environment, its input
 
 
 @dataclass(frozen=True, slots=True)

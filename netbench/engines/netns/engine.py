@@ -8,30 +8,28 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned
+from netbench.engines.base import Endpoint, Engine, Lan, Network, Owned
 from netbench.engines.local_process import cpu_topology
-from netbench.engines.netns import networks, port_publishing, wiring
+from netbench.engines.netns import networks, wiring
 from netbench.engines.netns.cni import CniNetwork, CniRuntime
-from netbench.engines.netns.confinement import in_user_namespace
 from netbench.engines.netns.holder import NAMESPACES, NamespaceProcess
-from netbench.engines.netns.host_namespace import World
+from netbench.engines.netns.host_namespace import Publication, World, unpublished
 from netbench.engines.netns.networks import DEFAULT, BridgeNetwork, ChildNetwork, OverlayNetwork
-from netbench.engines.netns.port_publishing import Publication
+from netbench.engines.netns.spawner import in_user_namespace
 from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError, EngineUnavailable, Unsupported
-from netbench.record import Completed, FactValue
+from netbench.record import FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _DRIVERS: Final = ("bridge", "macvlan", "ipvlan", "overlay", "cni")
-_PUBLISHING: Final = ("bridge", "overlay")
-"""Drivers whose ports the world publishes. Those of CNI are published by a plug-in."""
+_PUBLISHING: Final = ("bridge", "overlay")  # a plug-in publishes the ports of CNI
 LiveNetwork = BridgeNetwork | ChildNetwork | OverlayNetwork | CniNetwork
 
 
-class NetnsEngine:
+class NetnsEngine(Engine):
     """Makes a host namespace, networks and endpoints; needs root, of the machine or a namespace."""
 
     name = "netns"
@@ -114,7 +112,7 @@ class NetnsEngine:
             publishes = recipe.server is Attach.DEFAULT
         if lacking is not None or path is Path.EAST_WEST or not publishes:
             return lacking
-        return port_publishing.unavailable(self._world.firewall, recipe.published)
+        return unpublished(self._world.firewall, recipe.published)
 
     def _lacks(self, spec: NetworkSpec) -> str | None:
         """Return why a network cannot be made here, or None if it can."""
@@ -151,15 +149,12 @@ class NetnsEngine:
         return made.network
 
     def _make(self, name: str, spec: NetworkSpec, undo: ExitStack) -> LiveNetwork:
-        match spec.driver:
-            case "bridge":
-                return BridgeNetwork(self._world, name, spec, undo)
-            case "overlay":
-                return OverlayNetwork(self._world, name, spec, undo, self._default)
-            case "cni":
-                return CniNetwork(self._cni, name, spec, undo)
-            case _:
-                return ChildNetwork(self._world, name, spec, undo)
+        if spec.driver == "overlay":
+            return OverlayNetwork(self._world, name, spec, undo, self._default)
+        if spec.driver == "cni":
+            return CniNetwork(self._cni, name, spec, undo)
+        kind = BridgeNetwork if spec.driver == "bridge" else ChildNetwork
+        return kind(self._world, name, spec, undo)
 
     def create_endpoint(
         self,
@@ -215,10 +210,6 @@ class NetnsEngine:
         """Start a tool in the endpoint's namespaces."""
         del limit  # it ends with the holder
         return self._world.spawner.tool(endpoint.pid, argv, cpu)
-
-    def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
-        """Run a command to its end."""
-        return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the `nsenter` that a user types."""

@@ -14,8 +14,7 @@ from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import Family
 
-Command = Callable[[int, tuple[str, ...], str], Completed]
-"""Run a program with an input in the network namespace of a process."""
+Command = Callable[[int, tuple[str, ...], str], Completed]  # in the namespace of a process
 _BACKENDS: Final[tuple[Literal["iptables", "nftables"], ...]] = ("iptables", "nftables")
 
 
@@ -34,8 +33,7 @@ class Firewall:
         # The rules of each network, port and subnet, the oldest first.
         self._state: dict[str, Mapping[Family, docker_rules.Piece]] = {}
         self.lacking: str | None = None  # why there are no rules
-        self.backend: Literal["iptables", "nftables", "none"] = "none"
-        """What made the rules, in Docker's words."""
+        self.backend: Literal["iptables", "nftables", "none"] = "none"  # in Docker's words
         refused = []
         for backend in _BACKENDS:
             self.backend = backend

@@ -1,9 +1,8 @@
 """Anonymous namespaces held open by a process that dies with netbench, and tools run in them.
 
-A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or because
-netbench died (parent-death signal), the kernel ends every process in there, and the namespaces go.
-Nothing is ever named under /run. A parent-death signal can be taken back by nobody but the process
-itself, so that a holder which may be kept has none from the start.
+A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or by its
+parent-death signal, the kernel ends every process in there, and the namespaces go. One that may be
+kept has no such signal from the start, as nobody else could take it back.
 """
 
 import contextlib
@@ -22,10 +21,8 @@ from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.system.files import LOCAL, process_status, text
 
-NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")
-"""What an endpoint has of its own, as options of `nsenter`."""
-BOUND: Final = ("setpriv", "--pdeathsig", "KILL")
-"""Starts a program that ends with the thread which started it, prctl(2) PR_SET_PDEATHSIG."""
+NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")  # that an endpoint has
+BOUND: Final = ("setpriv", "--pdeathsig", "KILL")  # until the thread that starts it ends: prctl(2)
 _BECOME: Final = (
     'ulimit -c 0; ulimit -f "$1"; shift; for file in $0; do echo 0 > "$file" || exit; done; '
     'exec "$@"'
@@ -33,8 +30,7 @@ _BECOME: Final = (
 """Script that limits the files it writes, in blocks of 512 bytes, joins cgroups and becomes a tool.
 0 stands for the process that writes it. The names of cgroups have no blanks."""
 _START: Final = 5.0  # seconds a holder may take to stand
-_POLL: Final = 0.02
-"""Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
+_POLL: Final = 0.02  # seconds between looks at a tool that `nsenter` does not wait for
 
 
 def unshare(
@@ -79,13 +75,11 @@ def _only_child(pid: int) -> int | None:
 class NamespaceProcess:
     """A tool in a holder's namespaces; implements `engines.base.Process`.
 
-    It needs no time limit of its own: it ends with the holder, which ends with netbench. The
-    `nsenter` that waits for it outside may be stopped then, and has a parent-death signal of its
-    own, so the thread that starts a tool has to outlive it.
+    It ends with the holder. The `nsenter` that waits for it outside may be stopped then, and has a
+    parent-death signal of its own, so the thread that starts a tool has to outlive it.
 
-    `nsenter` stops itself when it sees the tool stopped, and sends the tool SIGCONT when it is
-    continued itself. So all signals but KILL go to the tool alone, and `nsenter`, once stopped, is
-    continued only after the tool has ended: until then the tool's own state is read.
+    `nsenter` stops itself when it sees the tool stopped, and sends it SIGCONT when continued. So
+    all signals but KILL go to the tool alone, and `nsenter` is continued only after it has ended.
     """
 
     latency = 0.0

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.netns import wiring
-from netbench.engines.netns.host_namespace import LAN_END, World
-from netbench.engines.netns.port_publishing import Publication, publish
+from netbench.engines.netns.host_namespace import LAN_END, Publication, World, publish
 from netbench.engines.netns.rules import bridge_rules
 from netbench.engines.subnets import Addresses
 from netbench.spec import USUAL_MTU, VXLAN_HEADERS, Family, NetworkSpec, Role
@@ -61,14 +60,14 @@ class BridgeNetwork:
         # Where no rule can keep its containers apart, its ports do.
         self._isolated = not (spec.icc or world.filters_bridges)
         self._subnets = world.subnets.take(undo, ipv6=spec.ipv6)
-        link = link or f"nb{world.number()}"
+        link = link or f"nb{next(world.numbers)}"
         gateway = self._subnets.gateway
         started = time.monotonic()
         undo.callback(wiring.delete_link, world.pid, link)
         wiring.add_bridge(world.pid, link, own=gateway, mtu=spec.mtu)
         self._install_rules(link, undo)
         took = time.monotonic() - started
-        self.network = Network(link, self._subnets.ipam(name, gateway, bridge=link), took=took)
+        self.network = Network(link, self._subnets.ipam(name, gateway, link), took=took)
 
     def _install_rules(self, link: str, undo: ExitStack) -> None:
         subnets = {family: self._subnets.of(family) for family in Family}
@@ -104,7 +103,7 @@ class BridgeNetwork:
 
         Return the addresses of the link, and the bridge's port that it is joined to.
         """
-        port = f"nbv{self._world.number()}"
+        port = f"nbv{next(self._world.numbers)}"
         own = self._subnets.host(undo)
         undo.callback(wiring.delete_link, self._world.pid, port)
         wiring.add_veth(
@@ -143,7 +142,7 @@ class ChildNetwork:
             )
             self._subnets = subnets
         shown = None if self._routed else gateway
-        ipam = self._subnets.ipam(name, shown, parent=wire.lan.link)
+        ipam = replace(self._subnets.ipam(name, shown), parent=wire.lan.link)
         self.network = Network(wire.lan.link, ipam, wire.lan)
 
     def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
@@ -182,9 +181,8 @@ class _Node:
 
 
 class OverlayNetwork:
-    """Two nodes, the world's and the LAN client's, joined by VXLAN over the LAN.
+    """Two nodes, the world's for the server and the LAN client's, joined by VXLAN over the LAN.
 
-    Frames really cross the tunnel: the server sits on the world's node, the client on the other.
     Each node has a bridge with the tunnel's end in it; the world's keeps both in a namespace of
     their own, as a Docker Engine does, and gives its endpoint a second link, to the default bridge.
     """
@@ -199,13 +197,13 @@ class OverlayNetwork:
         self._mtu = spec.mtu or _ROOM
         sandbox = world.spawner.hold()
         undo.callback(world.spawner.release, sandbox)
-        number = world.number()
+        number = next(world.numbers)
         inner, outer = lan.host, lan.client.address or ""
         self._near = _Node(sandbox, "br0", "vxlan0", world.pid, lan.link, inner, outer)
         self._far = _Node(other, f"nbo{number}", f"nbx{number}", other, LAN_END, outer, inner)
         self._subnets = world.subnets.take(undo, ipv6=spec.ipv6)
         vxlan = world.vxlans.take(undo)
-        ipam = self._subnets.ipam(name, None, vxlan=vxlan)
+        ipam = replace(self._subnets.ipam(name, None), vxlan=vxlan)
         wiring.make_ready(sandbox, wiring.SWITCH)
         for node in (self._near, self._far):
             self._make(node, vxlan, undo)
@@ -238,7 +236,7 @@ class OverlayNetwork:
     def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
         """Join an endpoint to its node's bridge: a client to the LAN's, others to the world's."""
         node = self._far if endpoint.role is Role.CLIENT else self._near
-        port = f"nbv{self._world.number()}"
+        port = f"nbv{next(self._world.numbers)}"
         own = self._subnets.host(undo)
         undo.callback(wiring.delete_link, node.place, port)
         holder = endpoint.pid

@@ -1,7 +1,6 @@
-"""The firewall rules that a Docker Engine installs, as data and as text for iptables and nft. Pure.
+"""The firewall rules of Docker 26 with iptables, as data and as text for iptables and nft. Pure.
 
-They are those of Docker 26 with iptables: read from a daemon with `nft list ruleset`.
-docs/engines.md lists where the two sets differ.
+They were read by `nft list ruleset`; docs/engines.md lists where the two sets differ.
 """
 
 from collections import defaultdict
@@ -17,12 +16,9 @@ LAN_LINK: Final = "nblan"  # start of the name of every link from the world to t
 
 Table = Literal["filter", "nat"]
 _ISOLATED, _ISOLATING = "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2"
-_NEAR: Final = ("fe80::/10", "ff02::/16")
-"""Destinations that no router passes on, RFC 4291 §2.5.6 and §2.7."""
-_RESOLVER: Final = "127.0.0.11"
-"""Where containers of user-defined networks find Docker's name server."""
-_RESOLVER_PORTS: Final = {"tcp": 40053, "udp": 41053}
-"""Docker's name server listens on two random ones of the container."""
+_NEAR: Final = ("fe80::/10", "ff02::/16")  # destinations that no router passes on, RFC 4291
+_RESOLVER: Final = "127.0.0.11"  # Docker's name server in user-defined networks
+_RESOLVER_PORTS: Final = {"tcp": 40053, "udp": 41053}  # any two of the container
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +153,8 @@ class Forward:
 def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
     """Return the rules of a published port, none if it has no addresses of the family.
 
-    Docker's own leave out the endpoint's neighbours by their link, since docker-proxy serves them.
-    Here they are translated too, as by an engine without docker-proxy, and what is let through is
-    what was translated.
+    Docker's own leave out the endpoint's neighbours, which docker-proxy serves. Here they are
+    translated too, as without docker-proxy, and what was translated is let through.
     """
     host, own, subnet = one.host.of(family), one.to.of(family), one.within.of(family)
     if not (host and own and subnet):
@@ -177,10 +172,8 @@ def forward_rules(one: Forward, family: Family) -> tuple[Rule, ...]:
     return tuple(found)
 
 
-FAMILIES: Final = {Family.V4: "ip", Family.V6: "ip6"}
-"""As nft calls them, and as the names of iptables' programs start."""
-NFT_TABLE: Final = "netbench"
-"""Start of the names of the tables that are made with nft, apart from those of iptables."""
+FAMILIES: Final = {Family.V4: "ip", Family.V6: "ip6"}  # as nft and iptables' programs do
+NFT_TABLE: Final = "netbench"  # start of the names of the tables made with nft
 Piece = Sequence[Rule]  # the rules of one network, port or subnet
 
 _IPTABLES: Final = {

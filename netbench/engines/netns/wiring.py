@@ -17,8 +17,7 @@ from netbench.system.files import LOCAL, text
 from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
-_NODAD: Final = 0x02
-"""IFA_F_NODAD: no other host has the address, so it serves at once instead of after a second."""
+_NODAD: Final = 0x02  # IFA_F_NODAD: no other host has it, so it serves at once
 _ENOTSUPP: Final = 524  # the kernel's own, include/linux/errno.h: a mode that it was built without
 LOOPBACK: Final = 1  # LOOPBACK_IFINDEX: `lo` is the first link of every network namespace
 _ANYWHERE: Final = {Family.V4: "0.0.0.0/0", Family.V6: "::/0"}
