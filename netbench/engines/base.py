@@ -109,9 +109,7 @@ class BytesRead:
 class Process(Protocol):
     """A tool started in an endpoint."""
 
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The tool's own command, without what pins or bounds it."""
+    argv: tuple[str, ...]  # the tool's own command, without what pins or bounds it
 
     def alive(self) -> bool:
         """Tell whether it still runs; a stopped process does."""
@@ -137,11 +135,7 @@ class Process(Protocol):
 
 
 class Engine(Protocol):
-    """Makes containers and networks.
-
-    EngineError if the engine refuses, with nothing half-made left; `Unsupported` if kernel or
-    engine lack the means; EngineLost if it does not answer.
-    """
+    """Makes containers and networks; raises EngineError, or of it `Unsupported`, or EngineLost."""
 
     name: str  # `docker` or `netns`
     why: str  # it was chosen, in words; for the first line of terminal and report
@@ -156,10 +150,7 @@ class Engine(Protocol):
 
     @property
     def ask(self) -> Callable[[str, float], str] | None:
-        """What runs a `sh` script without rights on the engine's machine, bounded in seconds.
-
-        None if that is our own machine. It raises `EngineError` if the script does not end.
-        """
+        """Run a `sh` script without rights on the engine's machine in seconds; None if ours."""
 
     def prepare(self) -> tuple[str, ...]:
         """Make what every endpoint needs (the probe image), return what was done, in words."""
@@ -183,10 +174,7 @@ class Engine(Protocol):
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network with subnets that collide with no route of the host.
-
-        The parent of macvlan and ipvlan is a wire of the LAN made for it alone, or the user's.
-        """
+        """Make a network, with free subnets, and a wire of the LAN as parent if it needs one."""
 
     def create_endpoint(
         self,
@@ -214,10 +202,7 @@ class Engine(Protocol):
         """Remove it, after its endpoints. Return the seconds, as `Network.took`."""
 
     def visit(self, name: str) -> Endpoint:
-        """Return an existing container of any owner, to read from only; `pid` is its own.
-
-        Commands run in a helper beside it that `remove_endpoint` ends.
-        """
+        """Return a container of any owner to read from, by a helper that `remove_endpoint` ends."""
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -238,7 +223,4 @@ class Engine(Protocol):
         """Remove one of `owned`; does nothing if it is gone already."""
 
     def close(self, *, keep: bool = False) -> None:
-        """Remove what the engine itself made for the run (its host endpoint) and let go.
-
-        With `keep`, which takes `EngineOptions.keep`, everything stays up for `owned` to find.
-        """
+        """Remove what the engine itself made for the run; with `keep`, leave everything up."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
 }
 """The kernel's signals by name: a stopped process handles TERM or ALRM once continued."""
 SYSTEM: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every ordinary user's PATH
+NOT_RUN: Final = 126  # as shells say it
 _HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
 _DEAD: Final = ("Z", "X")  # states of a process that has ended and is not reaped, proc_pid_stat(5)
 _EXITING: Final = 0x4  # its flag on the way there, PF_EXITING of include/linux/sched.h
@@ -38,11 +40,21 @@ def attempts(seconds: float, pause: float) -> Iterator[None]:
         yield
 
 
-def started(pid: int) -> int | None:
-    """Return when a process that lives was started, in clock ticks since boot; with the pid a name.
+def call(*argv: str, timeout: float = 20.0) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end; code 126 and the reason if it cannot be run, or does not end."""
+    argv = (find_program(argv[0], *SYSTEM) or argv[0], *argv[1:])
+    try:
+        return subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return subprocess.CompletedProcess(argv, NOT_RUN, "", str(exc))
 
-    None if it is gone, has ended but not been waited for, or has been killed and the kernel has yet
-    to finish a call of its, such as `fsync`.
+
+def started(pid: int) -> int | None:
+    """Return the clock ticks since boot at which a process was started; with the pid a name.
+
+    None if it does not live: it is gone, not waited for, or killed and not yet out of a call.
     """
     fields = (text(LOCAL, f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
     pending = process_status(LOCAL, pid, "SigPnd")  # signals that wait for it, bit by bit

@@ -78,10 +78,7 @@ def remove_group(group: Path) -> bool:
 
 
 def leftovers(run: str | None, *kinds: str) -> tuple[Owned, ...]:
-    """Return what is here of one run or of all, of these kinds or of all of `LOCAL_KINDS`.
-
-    What a netbench that still runs has made is included, as `live`.
-    """
+    """Return what is here of one run or of all, in use or not, of some of `LOCAL_KINDS` or all."""
     found = (one for kind in kinds or _LISTS for one in _LISTS[kind]())
     return tuple(one for one in found if run in (None, one.run))
 

@@ -91,10 +91,7 @@ class _Worker:
 
 
 class Sentinel(AbstractContextManager["Sentinel"]):
-    """Two idle processes that measure on request; a context manager that ends them.
-
-    They need no privilege. They are started at the first reading, and anew after one that failed.
-    """
+    """Two idle processes that measure on request, started when needed, and ended by the context."""
 
     _workers: tuple[_Worker, _Worker] | None = None
 
@@ -109,10 +106,7 @@ class Sentinel(AbstractContextManager["Sentinel"]):
             worker.end()
 
     def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
-        """Return the state's figure on these CPUs, or why there is none.
-
-        Two CPUs give a stream in bit/s, which the client's sends; one gives round trips per second.
-        """
+        """Return a figure, in bit/s on two CPUs, in round trips per second on one, or why not."""
         if client_cpu is None or server_cpu is None:
             return Absent("unpinned")
         fresh = self._workers is None
@@ -125,10 +119,7 @@ class Sentinel(AbstractContextManager["Sentinel"]):
         return self._asked(f"no sentinel on CPUs {client_cpu} and {server_cpu}", measure)
 
     def copy(self, cpu: int, block: int, seconds: float) -> float | Absent:
-        """Return how fast a CPU copies `block` bytes of memory, in bit/s, or why that is unknown.
-
-        Takes `seconds`, and the time to touch twice the block.
-        """
+        """Return how fast a CPU copies `block` bytes of memory, in bit/s, within `seconds`."""
 
         def measure(workers: tuple[_Worker, _Worker]) -> float:
             workers[0].tell(f"copy {block} {cpu} {seconds}")

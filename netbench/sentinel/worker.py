@@ -76,10 +76,7 @@ def follow_pingpong(fd: int) -> Outcome:
 
 
 def copy(block: int, seconds: float) -> Outcome:
-    """Copy one block over another, both touched before, for so long.
-
-    The source holds no zeros, which a kernel may keep in one page.
-    """
+    """Copy one block, which is touched and holds no zeros (one page for all), for so long."""
     source, target = memoryview(bytearray(LAST) * block), memoryview(bytearray(block))
     target[:] = source
     times, copied = max(1, BATCH // block), 0

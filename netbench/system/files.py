@@ -66,10 +66,7 @@ class FrozenFiles:
 
 @dataclass(frozen=True)
 class Unnumbered:
-    """The files of a machine whose processes are seen there under numbers of another namespace.
-
-    Files of processes other than the reader's own are left out.
-    """
+    """Files of a machine without those of other processes, which are numbered differently there."""
 
     files: Files
 
@@ -127,9 +124,7 @@ def check_regular(path: Path) -> None:
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read it; never waits, as the opening of a FIFO does.
 
-    Raises:
-        NotRegular: it is a FIFO, a device, a socket or a directory; it is not opened.
-        OSError: it cannot be opened.
+    NotRegular if it is a FIFO, a device, a socket or a directory, which are not opened.
     """
     check_regular(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

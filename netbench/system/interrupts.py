@@ -42,10 +42,7 @@ T = TypeVar("T")
 
 
 class Pool(ThreadPoolExecutor):
-    """A pool of threads, none of which is left half started by a signal.
-
-    After an exception out of `Thread.start`, Python forgets a thread that runs.
-    """
+    """A pool of threads, none of which a signal leaves half started, and forgotten by Python."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Take work, as every executor does."""

@@ -104,10 +104,7 @@ def answers(
 
 
 def took(text: str) -> float | None:
-    """Return the seconds from a script's first connect to its last answer; None if it broke off.
-
-    What the engine needs to start the script is no part of it.
-    """
+    """Return the seconds from a script's first connect to its last answer; None if it broke off."""
     found = re.search(rf"^{_CLOCK} ([\d.]+) ([\d.]+)$", text, re.MULTILINE)
     return float(found[2]) - float(found[1]) if found else None
 
@@ -153,9 +150,7 @@ class ReachScene:
     live: LivePair
     host: Endpoint
     other: Endpoint | None
-    ports: Mapping[ReachPlace, int]
-    """Of the echo servers, one number for TCP and UDP; of the pair's server two, where it
-    publishes one."""
+    ports: Mapping[ReachPlace, int]  # of the echo servers, for TCP and UDP alike
     missing: Mapping[ReachPlace, str]  # why somebody is not there, in words
     no_ipv6: str = ""  # why the pair's network was made without IPv6, where it was tried with it
 
@@ -262,10 +257,7 @@ class ReachScene:
 
 
 def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[ReachPlace, int]:
-    """Return a port for the echo servers of every place: no two alike, none of those `used`.
-
-    What is published, which is fixed already, is a port more: engines let others through to it.
-    """
+    """Return a port, not in `used`, for each place's servers, and the one published already."""
     free = (port for port in REACH_PORTS if port not in used)
     chosen = {place: next(free) for place in SOURCES}
     if live.server.published:

@@ -64,9 +64,8 @@ class Socket:
 def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     """Return what must listen in a place.
 
-    A container of its own listens on every address: what is published arrives at another one. The
-    host and the LAN client have addresses of others too, and answer UDP from the nearest one, so
-    there each server has the one address that it is called by.
+    A container listens on every address: what is published arrives at another one. In the host
+    and the LAN each server has the address that it is called by: UDP is answered from the nearest.
     """
     addresses = places.listens(place)
     alone = place is ReachPlace.LAN or places.in_host(place)

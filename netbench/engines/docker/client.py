@@ -78,10 +78,7 @@ class EngineAddress:
 
 
 def resolve(environment: Mapping[str, str], context: str | None = None) -> EngineAddress:
-    """Return the engine that the docker command would use: `context`, DOCKER_HOST, or another.
-
-    EngineUnavailable if the context does not exist or cannot be read, or TLS files are missing.
-    """
+    """Return the engine that the docker command would use; or EngineUnavailable."""
     if context is not None:
         return _from_context(context)
     try:
@@ -208,9 +205,8 @@ class Clients:
     def lend(self, doing: str) -> Iterator[APIClient]:
         """Lend a client for one operation, `doing` in words for the error message.
 
-        Raises:
-            EngineError: the engine refused; `Unsupported` if the kernel lacks what it takes.
-            EngineLost: it does not answer.
+        EngineError if the engine refuses, `Unsupported` if the kernel lacks what it takes;
+        EngineLost if it does not answer.
         """
         try:
             client = self._idle.get_nowait()

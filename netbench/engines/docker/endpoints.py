@@ -67,10 +67,7 @@ def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
 
 
 def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | None:
-    """Return a container's address in a network; its only one, if it is in no other.
-
-    `addresses` are by id and by name of the network: engines use one or the other.
-    """
+    """Return an address in a network, by its id or name (engines differ); an only one if not."""
     if network is None:
         return None
     names = (network.id, network.ipam.network if network.ipam else "")
@@ -181,10 +178,7 @@ class Maker:
         return endpoint_of(seen, order.role, order.network), _bindings(seen)
 
     def once(self, order: Order) -> str:
-        """Run a container's command to its end, remove it and return what the command printed.
-
-        EngineError if it fails; `Unsupported` if its output says that the kernel lacks something.
-        """
+        """Run a command in a container of its own, return its output; EngineError if it fails."""
         doing = f"run {order.command[0]} in {order.name}"
         with self.clients.lend(doing) as api:
             made = _create(api, order)

@@ -54,10 +54,7 @@ class Launchers:
 
 
 class DockerProcess:
-    """A tool started under `timeout`, which bounds it even if nothing waits for it.
-
-    `timeout` is never stopped itself, so that its clock runs on while its child, the tool, is.
-    """
+    """A tool below a `timeout`, which bounds it by a clock that no signal to the tool stops."""
 
     def __init__(
         self,
@@ -193,10 +190,7 @@ def runs(files: Files, pid: int, argv: tuple[str, ...]) -> bool:
 
 
 def _find(files: Files, shell: int, bound: str, argv: tuple[str, ...]) -> int | None:
-    """Return the pid that runs `argv` under the `timeout` with this bound, below a shell.
-
-    The shell has a child for each tool, that child has the `timeout`, and this has the tool.
-    """
+    """Return the pid that runs `argv` under the `timeout` with this bound, two below a shell."""
     bounded = _children(files, _children(files, (shell,)))
     taken = FrozenFiles(files, *(f"/proc/{pid}/cmdline" for pid in bounded))
     tools = _children(files, [pid for pid in bounded if bound in _command(taken, pid)])

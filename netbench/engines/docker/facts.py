@@ -140,10 +140,7 @@ def _runtime(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
 
 
 def await_ipv6(run: Run, link: str) -> None:
-    """Wait until a link's IPv6 addresses can be used: nothing else claims them, RFC 4862 §5.4.
-
-    A bridge begins to ask with its first port; until then the host sends nothing through it.
-    """
+    """Wait until a bridge with its first port can use its IPv6 addresses, RFC 4862 §5.4."""
     for _ in attempts(_CLAIM, _POLL):
         printed = run(("ip", "-j", "-6", "addr", "show", "dev", link, "tentative")).stdout
         if '"tentative":true' not in printed:

@@ -204,10 +204,7 @@ class EngineHost:
         self.visits.discard(container)
 
     def sandbox(self, network: Network) -> Endpoint | None:
-        """Return an overlay network's own namespace; None if this process may not enter it.
-
-        Its file appears with the first container, in the daemon's mount namespace alone.
-        """
+        """Return an overlay's own namespace, there with its containers; None if it is closed."""
         host, daemon = self.get(), self._daemon()
         if daemon is None or host.sandbox_key is None or not may_enter(host.pid):
             return None
@@ -269,10 +266,7 @@ def routed(printed: str) -> tuple[Subnet, ...]:
 
 
 def _look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | None]:
-    """Return a running container by its name or id, and its first process in its pid namespace.
-
-    That is None if `files`, those of the engine's machine, do not show it.
-    """
+    """Return a running container, and its first process in its pid namespace if `files` show it."""
     with clients.lend(f"inspect container {name}") as api:
         try:
             seen = api.inspect_container(name)

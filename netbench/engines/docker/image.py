@@ -5,7 +5,6 @@ import io
 import os
 import platform
 import re
-import subprocess
 import tarfile
 import time
 from collections.abc import Collection, Mapping
@@ -18,7 +17,7 @@ from docker.errors import ImageNotFound
 
 from netbench.engines.base import PROBE_IMAGE
 from netbench.engines.docker.client import Clients
-from netbench.engines.local_process import SYSTEM, find_program
+from netbench.engines.local_process import NOT_RUN, SYSTEM, call, find_program
 from netbench.errors import EngineError
 
 IMAGE: Final = "netbench.image"  # label of a probe image; it belongs to no run
@@ -141,10 +140,7 @@ def find_tools() -> dict[str, str]:
 
 
 def collect(tools: Mapping[str, str]) -> tuple[bytes, tuple[str, ...]]:
-    """Return an archive of tools with what they load, and the folders of their libraries.
-
-    The tools have their own paths, and links in /usr/bin. The archive depends on the content alone.
-    """
+    """Return an archive of tools, by their own paths and links in /usr/bin, and their libraries."""
     links = {f"/usr/bin/{name}": str(Path(place).resolve()) for name, place in tools.items()}
     programs = set(links.values())
     loaded = {path for program in programs for path in _loaded(program)}
@@ -181,11 +177,9 @@ def _loaded(path: str) -> set[str]:
             f"{path} is a script here, which cannot be copied into an image",
             hint=f"install the binary; {OTHER_WAY}",
         )
-    argv = ("ldd", path)
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"cannot run ldd: {error}", hint=f"install ldd; {OTHER_WAY}") from error
+    done = call("ldd", path)
+    if done.returncode == NOT_RUN:
+        raise EngineError(f"cannot run ldd: {done.stderr}", hint=f"install ldd; {OTHER_WAY}")
     return libraries(path, done.stdout)
 
 

@@ -170,8 +170,7 @@ def _done(wire: LanVeth) -> str:
 def cut_wires(maker: Maker, container: str) -> None:
     """Remove every wire of a LAN client by name; does nothing if the container is none, or gone.
 
-    A wire ends with the LAN client's network namespace, but that may outlive the container for
-    minutes: a connection whose other end vanished with it is still being closed there.
+    Its network namespace may outlive it for minutes, while a connection of it is being closed.
     """
     with maker.clients.lend("look at a container") as api:
         try:
@@ -232,8 +231,8 @@ class PortPublishing:
     ) -> Endpoint:
         """Create the container; the engine chooses the numbers, one for all protocols of a port.
 
-        Engines count for each protocol, and some for each address of the host, on its own: if the
-        numbers differ, the container is made again with ones that come after all of them.
+        Engines count for each protocol or address on its own: if the numbers differ, the container
+        is made again with ones that come after all of them.
         """
         first: int | None = None
         for _ in range(_TRIES):

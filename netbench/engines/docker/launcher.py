@@ -44,11 +44,7 @@ _PIECE: Final = 65536
 
 
 class AttachedStream:
-    """Both directions at once: one thread may read while others write.
-
-    The SDK's own reader cannot: it loses what came with the answer's head, and under TLS the two
-    directions share one state.
-    """
+    """Both directions at once; the SDK's reader loses what came with the head, and mixes up TLS."""
 
     def __init__(self, stream: Any) -> None:
         """Take what the SDK returns: the raw end of a buffered reader."""
@@ -228,8 +224,7 @@ class Launcher:
     def bytes_read(self, job: Job) -> BytesRead | None:
         """Return how much the tool of a job has read; None if it has ended or nothing is answered.
 
-        It is timed by the clock of the engine's machine if its `date` knows nanoseconds, else by
-        our own, halfway between question and answer.
+        The time is that of the engine's machine, or, without nanoseconds there, our own halfway.
         """
         if job.ended.came.is_set():
             return None

@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,7 +26,7 @@ from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
 from netbench.engines.docker.lan import cut_wires
-from netbench.engines.local_process import SYSTEM, find_program
+from netbench.engines.local_process import call
 from netbench.engines.owner import maker_lives
 from netbench.engines.subnets import BLOCK, BLOCK6
 from netbench.errors import EngineError, FactError
@@ -38,7 +37,6 @@ BRIDGE: Final = "com.docker.network.bridge.name"  # option of a network that nam
 _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")
 _TOOLS: Final = ("iptables", "ip6tables")
-_TIMEOUT: Final = 20.0
 _A_MOMENT: Final = 0.5  # seconds after which an engine lists a network whose bridge it has made
 
 
@@ -75,10 +73,7 @@ def _labelled(
     run: str | None,
     running: set[str | None],
 ) -> Iterator[Owned]:
-    """Yield what carries our label by its own word too: what is listed here may be removed.
-
-    Seen: a network that another client was just making, listed although it had no label.
-    """
+    """Yield what carries our label itself: a network was listed that had none, just being made."""
     for thing in found:
         labels = thing["Labels"] or {}
         mark = labels.get(RUN)
@@ -112,10 +107,7 @@ def stem(run: str) -> str:
 
 
 def bridge_names(run: str) -> Iterator[str]:
-    """Yield names for a run's bridges, of the 15 characters that a link's name may have.
-
-    They begin anywhere: bridges of the same run, cut off before, may be left.
-    """
+    """Yield names of 15 characters for a run's bridges, from anywhere: others may be left."""
     first = secrets.randbelow(16**5)
     return (f"{stem(run)}{number % 16**5:05x}" for number in itertools.count(first))
 
@@ -184,7 +176,8 @@ def _remove_forgotten(clients: Clients, name: str) -> None:
         commands = [(rule.tool, "-w", "-t", rule.table, "-D", *rule.words) for rule in rules]
         if name in left and name in _bridges():
             commands.append(("ip", "link", "del", name))
-        refused = [call for call in [_call(*one) for one in commands] if call.returncode != 0]
+        ended = [call(*command) for command in commands]
+        refused = [done for done in ended if done.returncode != 0]
         if refused and name in _left():  # else the engine, being at it too, was the first
             raise EngineError(f"{shlex.join(refused[0].args)}: {refused[0].stderr.strip()}")
 
@@ -201,10 +194,7 @@ def _inside(clients: Clients, work: Callable[[], _T]) -> _T | None:
 
 
 def _left() -> dict[str, list[_Rule]]:
-    """Return the rules of netbench's bridges that are not up, by name, and of its endpoints.
-
-    A bridge that another engine of this host has made for a run is up, and none of this one's.
-    """
+    """Return the rules of netbench's bridges that are not up, by name, and of its endpoints."""
     links = _bridges()
     rules = [rule for tool in _TOOLS for rule in _rules(tool)]
     named = {name for rule in rules for name in rule.links} | {*links}
@@ -219,7 +209,7 @@ def _left() -> dict[str, list[_Rule]]:
 
 def _bridges() -> dict[str, bool]:
     """Return the bridges of the calling thread's network namespace, and whether each is up."""
-    printed = _call("ip", "-j", "link", "show", "type", "bridge").stdout
+    printed = call("ip", "-j", "link", "show", "type", "bridge").stdout
     try:
         return {row["ifname"]: "UP" in row["flags"] for row in json.loads(printed or "[]")}
     except (ValueError, LookupError, TypeError):
@@ -229,18 +219,8 @@ def _bridges() -> dict[str, bool]:
 def _rules(tool: str) -> Iterator[_Rule]:
     """Yield every rule as the tool saves it; none if there is no such tool, or no rights."""
     table = ""
-    for line in _call(f"{tool}-save").stdout.splitlines():
+    for line in call(f"{tool}-save").stdout.splitlines():
         if line.startswith("*"):
             table = line[1:]
         elif line.startswith("-A "):
             yield _Rule(tool, table, tuple(shlex.split(line)[1:]))
-
-
-def _call(tool: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    argv = (find_program(tool, *SYSTEM) or tool, *words)
-    try:
-        return subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return subprocess.CompletedProcess(argv, 126, "", str(exc))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any, Final
@@ -34,25 +35,18 @@ _OURS: Final = ("lo", "nb")  # starts of the names of links that no plug-in made
 
 
 class CniRuntime:
-    """What the CNI networks of one world share. One plug-in runs at a time.
-
-    Two networks of one list are one network to its plug-ins: the same bridge, and addresses from
-    one store, a folder of the run's own.
-    """
+    """What the CNI networks of one world share. One plug-in runs at a time."""
 
     def __init__(self, world: World) -> None:
         """Make nothing yet."""
         self.world = world
         self.lock = threading.RLock()
         self.networks: set[CniNetwork] = set()
-        self._folder: Path | None = None
 
-    def folder(self) -> str:
-        """Return the folder for the files of plug-ins, made at the first call."""
-        with self.lock:
-            if self._folder is None:
-                self._folder = make_folder("cni", self.world.run)
-            return str(self._folder)
+    @cached_property
+    def folder(self) -> Path:
+        """The folder for the files of plug-ins, made when it is first needed, under the lock."""
+        return make_folder("cni", self.world.run)
 
     def call(self, program: str, environment: Mapping[str, str], text: str) -> Completed:
         """Run a plug-in in the world's network namespace, bounded in time."""
@@ -87,10 +81,9 @@ class CniRuntime:
         wiring.netlink(self.world.outside(), what, work)
 
     def remove_rules(self) -> None:
-        """Remove the chains that portmap and firewall plug-ins leave empty; or EngineError.
+        """Remove the chains that plug-ins leave empty: they would slow all later pairs.
 
-        The engine's own tables are made anew. All others in the world were made by plug-ins, and
-        are removed where there is nft: they would slow every later pair of the run.
+        The engine's own tables are made anew; others are removed by nft. EngineError if refused.
         """
         world = self.world
         world.firewall.restore()
@@ -108,10 +101,8 @@ class CniRuntime:
 
     def close(self) -> None:
         """Remove the folder."""
-        with self.lock:
-            if self._folder:
-                remove_folder(self._folder)
-                self._folder = None
+        if "folder" in vars(self):
+            remove_folder(self.folder)
 
 
 class CniNetwork:
@@ -125,7 +116,9 @@ class CniNetwork:
         lan = self._world.lan() if has_children(spec.conflist) else None
         self.network = Network(name, None, lan)
         link = lan.link if lan else ""
-        self._chain = read_chain(spec.conflist, folder=runtime.folder(), master=link)
+        with runtime.lock:
+            folder = str(runtime.folder)
+        self._chain = read_chain(spec.conflist, folder=folder, master=link)
         present = runtime.kinds_of_links() if lan else {}
         for master in self._chain.masters:
             if master not in present:

@@ -58,10 +58,7 @@ def read_result(text: str) -> Result:
 
 
 def read_error(done: Completed) -> str:
-    """Return why a plug-in failed, in its own words and with its code.
-
-    Errors are JSON on standard output; a plug-in that crashed leaves what it may.
-    """
+    """Return why a plug-in failed: its JSON on standard output, or what it left when it crashed."""
     if done.timed_out:
         return f"did not end within {done.seconds:.0f} s"
     try:
@@ -101,10 +98,7 @@ def has_children(text: str) -> bool:
 
 
 def subnets_of(text: str) -> Iterator[Subnet]:
-    """Yield the subnets that a list's host-local sections number containers from.
-
-    What is no subnet is left to the plug-in to refuse.
-    """
+    """Yield the subnets that a list's host-local sections number containers from, if they are."""
     for plugin in json.loads(text)["plugins"]:
         ipam = plugin.get("ipam", {})
         groups = ipam.get("ranges", [])
@@ -154,8 +148,7 @@ class Attachment:
     def add(self) -> Result:
         """Run the plug-ins in order and return the last one's result.
 
-        EngineError in the words of one that failed, after DEL for all of them; `Unsupported` where
-        the kernel has no such links.
+        EngineError, after every DEL, if one fails; `Unsupported` if the kernel has no such links.
         """
         result: Result | None = None
         try:

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final, Literal
 
 from netbench.engines.base import Endpoint, Engine, Lan, Network, Owned
-from netbench.engines.local_process import cpu_topology
+from netbench.engines.local_process import call, cpu_topology
 from netbench.engines.netns import networks, wiring
 from netbench.engines.netns.cni import CniNetwork, CniRuntime
 from netbench.engines.netns.holder import NAMESPACES, NamespaceProcess
@@ -90,9 +89,7 @@ class NetnsEngine(Engine):
         found = {}
         for tool, option in _VERSIONS.items():
             if path := shutil.which(tool):
-                done = subprocess.run(
-                    (path, option), capture_output=True, text=True, timeout=10, check=False
-                )
+                done = call(path, option)
                 found[tool] = (done.stdout or done.stderr).strip().splitlines()[0]
         return found
 

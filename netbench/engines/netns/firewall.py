@@ -22,10 +22,7 @@ class Firewall:
     """The rules of one world. iptables adds and deletes single ones, nft makes its tables anew."""
 
     def __init__(self, world: int, command: Command) -> None:
-        """Install the chains for IPv4, by iptables or else by nft.
-
-        `world` is a process in the namespace of the host, `command` runs programs.
-        """
+        """Install the chains for IPv4 in the host of `world`, by iptables or else by nft."""
         self._world = world
         self._command = command
         self._lock = threading.RLock()
@@ -81,10 +78,7 @@ class Firewall:
             self._feed(self._world, family, text, "--noflush")
 
     def resolve(self, place: int) -> None:
-        """Install in a container's namespace what leads to Docker's name server.
-
-        Nothing listens there: the rules are in the way of every connection all the same.
-        """
+        """Have a container's connections pass the rules to Docker's name server, where none is."""
         if self._families:
             self._install(place, Family.V4, docker_rules.container_chains())
 

@@ -36,10 +36,7 @@ _POLL: Final = 0.02  # seconds between looks at a tool that `nsenter` does not w
 def unshare(
     environment: Mapping[str, str], network_of: int | None, bound: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    """Start a holder from a thread that outlives it, by `BOUND` or nothing.
-
-    Its network namespace is that of the process `network_of`, if given.
-    """
+    """Start a holder, by `BOUND` or nothing, with the network namespace of a process if given."""
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
@@ -92,10 +89,7 @@ class NamespaceProcess:
         groups: tuple[Path, ...],
         confined: tuple[str, ...],
     ) -> None:
-        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in cgroups.
-
-        `confined` are options of `setpriv` that load a seccomp filter.
-        """
+        """Start `argv`, pinned and in cgroups; `confined` are options of `setpriv` for seccomp."""
         files = " ".join(f"{group}/cgroup.procs" for group in groups)
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
         self.argv = argv

@@ -36,10 +36,7 @@ _REPORT_ON_OUTPUT: Final = ("sh", "-c", 'exec "$0" "$@" 3>&1')
 
 
 class World:
-    """A host's namespace with what was made in it and around it; all ends when `spawner` closes.
-
-    What networks and endpoints make in it they undo by an `ExitStack` of their own.
-    """
+    """A host's namespace with what is around it, until `spawner` closes; stacks undo the rest."""
 
     def __init__(self, run: str, *, keep: bool = False) -> None:
         """Make the namespace, or raise EngineError; with `keep` all may outlive netbench."""
@@ -71,10 +68,7 @@ class World:
             raise
 
     def lacks(self, kind: str, **settings: str | int) -> str | None:
-        """Return why the kernel makes no such links, or None if it does; found by trying, once.
-
-        `settings` are in the words of pyroute2. EngineError if what was tried cannot be removed.
-        """
+        """Return why the kernel makes no such links, or None if it does; found by trying, once."""
         key = (kind, *settings.values())
         with self._lock:
             if key not in self._lacking:
@@ -118,10 +112,7 @@ class World:
             return replace(linked, done=f"{linked.done}; {_FORWARDED}")
 
     def wire(self, undo: ExitStack, *, ipv6: bool, mtu: int | None) -> LanVeth:
-        """Make one more veth pair to the LAN's client, with subnets of its own; errors as `lan`.
-
-        The world's end is for being a parent; nothing is routed over it.
-        """
+        """Make one more veth pair to the LAN's client, without routes; errors as `lan`."""
         return self._connect(next(self._wire_numbers), undo, ipv6=ipv6, mtu=mtu)
 
     def _connect(self, number: int, undo: ExitStack, *, ipv6: bool, mtu: int | None) -> LanVeth:

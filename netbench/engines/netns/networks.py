@@ -99,10 +99,7 @@ class BridgeNetwork:
         return replace(endpoint, published=published)
 
     def join(self, holder: int, link: str, undo: ExitStack) -> tuple[Addresses, str]:
-        """Give a namespace a link on the bridge, with the default route where there is a way out.
-
-        Return the addresses of the link, and the bridge's port that it is joined to.
-        """
+        """Give a namespace a link on the bridge, and a route out; return its addresses and port."""
         port = f"nbv{next(self._world.numbers)}"
         own = self._subnets.host(undo)
         undo.callback(wiring.delete_link, self._world.pid, port)
@@ -119,10 +116,7 @@ class BridgeNetwork:
 
 
 class ChildNetwork:
-    """Links of kind macvlan or ipvlan beneath a wire to the LAN that is made for the network.
-
-    Endpoints have addresses on the LAN, in a routed mode behind the parent. Nothing is published.
-    """
+    """Links of kind macvlan or ipvlan beneath a wire to the LAN. It publishes nothing."""
 
     def __init__(self, world: World, name: str, spec: NetworkSpec, undo: ExitStack) -> None:
         """Make the wire; EngineError if refused."""

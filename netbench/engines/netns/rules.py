@@ -100,10 +100,7 @@ def container_chains() -> tuple[RuleChain, ...]:
 
 
 def bridge_rules(link: str, subnet: str, *, internal: bool, icc: bool) -> tuple[Rule, ...]:
-    """Return the rules of the bridge `link`: none to other bridges, and the way out translated.
-
-    With `internal` it has no way out; without `icc` its containers do not reach each other.
-    """
+    """Return the rules of a bridge: none to others, and the way out translated, unless internal."""
     between = "ACCEPT" if icc else "DROP"
     within = Rule("filter", "FORWARD", between, iif=link, oif=link, last=not icc)
     if internal:
@@ -124,10 +121,9 @@ def bridge_rules(link: str, subnet: str, *, internal: bool, icc: bool) -> tuple[
 
 
 def routed_rules(subnet: str) -> tuple[Rule, ...]:
-    """Return the rules of a subnet that is none of the engine's own bridge networks.
+    """Return the rules of a subnet that is none of the engine's own bridge networks, for its user.
 
-    Everybody reaches it, and it reaches the LAN. They stand where Docker leaves room for the
-    user's rules. On a bridge with IPv6, neighbours are looked for at link-local addresses.
+    Everybody reaches it, and it reaches the LAN; with IPv6, neighbours at link-local addresses.
     """
     lan = f"{LAN_LINK}+"
     near = _NEAR if ":" in subnet else ()
@@ -213,10 +209,7 @@ def restore(chains: Sequence[RuleChain], pieces: Sequence[Piece]) -> str:
 
 
 def insert(chains: Sequence[RuleChain], piece: Piece) -> str:
-    """Return what adds rules as Docker does, for `iptables-restore --noflush`.
-
-    They go to the start of their chain, behind its head, which is taken out and put back.
-    """
+    """Return what adds rules as Docker does, behind the head of their chain, for `--noflush`."""
     lines = []
     for table, rules in _by_table(piece).items():
         first = [rule for rule in rules if not rule.last]

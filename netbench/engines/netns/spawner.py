@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from netbench.engines.local_process import call
 from netbench.engines.netns.holder import BOUND, NamespaceProcess, inner_process, unshare
 from netbench.engines.owner import GROUP, remove_group, this_process
 from netbench.errors import EngineError
@@ -44,9 +45,7 @@ class Confinement:
         self._file = os.fdopen(os.memfd_create("netbench-seccomp"), "wb", buffering=0)
         self._file.write(struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW))
         wanted = ("--seccomp-filter", f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
-        tried = subprocess.run(
-            ("setpriv", *wanted, "true"), capture_output=True, timeout=10, check=False
-        )
+        tried = call("setpriv", *wanted, "true")
         self.options: tuple[str, ...] = wanted if tried.returncode == 0 else ()
 
     def close(self) -> None:
@@ -111,7 +110,7 @@ def unavailable() -> str | None:
         return f"{', '.join(missing)} not found (util-linux, coreutils)"
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     argv = ["unshare", *user, "--net", "--mount", "--propagation=unchanged", "--pid", "--fork"]
-    tried = subprocess.run([*argv, "true"], capture_output=True, text=True, timeout=10, check=False)
+    tried = call(*argv, "true")
     return None if tried.returncode == 0 else f"`{' '.join(argv)} true`: {tried.stderr.strip()}"
 
 
@@ -121,10 +120,7 @@ def in_user_namespace() -> bool:
 
 
 def reexec_in_user_namespace() -> None:
-    """Where we are not root, start this program again as root of a user namespace of its own.
-
-    Returns at once where we are root, or already there.
-    """
+    """Start this program again as root of a user namespace, unless it is root already."""
     if os.geteuid() == 0 or in_user_namespace():
         return
     os.environ[_IN_USER_NAMESPACE] = "1"
@@ -133,16 +129,10 @@ def reexec_in_user_namespace() -> None:
 
 
 class Spawner:
-    """Starts processes from one thread that lives as long as the engine.
-
-    When the *thread* that started a process ends, its parent-death signal is sent: prctl(2).
-    """
+    """Starts processes from one thread: the death signals of its children are sent when it ends."""
 
     def __init__(self, run: str, *, keep: bool = False) -> None:
-        """Take the id of the run, which marks every process so that leftovers are found.
-
-        With `keep`, holders and programs may outlive netbench.
-        """
+        """Take a run's id, which marks every process; with `keep` they may outlive netbench."""
         owner = this_process()
         self._marks = {"NETBENCH_RUN": run, "NETBENCH_OWNER": owner}
         self._bound = () if keep else BOUND
@@ -153,10 +143,7 @@ class Spawner:
         self._groups = Groups(run, owner)
 
     def hold(self, network_of: int | None = None) -> int:
-        """Make namespaces, of which net is that of process `network_of` if given.
-
-        Return a process in them; they last until `release` or `close`. EngineError if refused.
-        """
+        """Make namespaces, net perhaps that of a process, and return a process that holds them."""
         environment = {**os.environ, **self._marks}
         process = self._begin(lambda: unshare(environment, network_of, self._bound))
         try:
@@ -193,10 +180,7 @@ class Spawner:
         stdin: int = subprocess.DEVNULL,
         environment: Mapping[str, str] = _NOTHING,
     ) -> subprocess.Popen[str]:
-        """Start a program of the host's in the network namespace of a process, until `end`.
-
-        It has netbench's process numbers, so /proc/PID/ns/net means the same to it, and two pipes.
-        """
+        """Start a program of the host's, with its process numbers, in another network namespace."""
         enter = (*self._bound, "nsenter", f"--net=/proc/{place}/ns/net")
 
         def start() -> subprocess.Popen[str]:

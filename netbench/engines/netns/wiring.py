@@ -89,10 +89,7 @@ def forward(pid: int, *families: Family) -> None:
 
 
 def _write_settings(settings: Mapping[str, str]) -> None:
-    """Write files of /proc/sys as the calling thread's network namespace sees them.
-
-    Skips those that the kernel does not have, and those that a user namespace may not set.
-    """
+    """Write /proc/sys of the calling thread's network namespace, where it may and has it."""
     for name, value in settings.items():
         try:
             Path("/proc/sys", name).write_text(value)
