@@ -150,7 +150,7 @@ class Engine(Protocol):
 
     @property
     def ask(self) -> Callable[[str, float], str] | None:
-        """Run a `sh` script without rights on the engine's machine in seconds; None if ours."""
+        """What runs a `sh` script on the engine's machine, within seconds; None if it is local."""
 
     def prepare(self) -> tuple[str, ...]:
         """Make what every endpoint needs (the probe image), return what was done, in words."""

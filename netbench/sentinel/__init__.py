@@ -106,7 +106,7 @@ class Sentinel(AbstractContextManager["Sentinel"]):
             worker.end()
 
     def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
-        """Return a figure, in bit/s on two CPUs, in round trips per second on one, or why not."""
+        """Return a figure, of two CPUs in bit/s, of one in round trips per second, or why not."""
         if client_cpu is None or server_cpu is None:
             return Absent("unpinned")
         fresh = self._workers is None

@@ -255,7 +255,7 @@ def _cells(places: ReachScene) -> Iterator[tuple[_Cell, ConnectAttempt | str]]:
 def _ask(
     engine: Engine, places: ReachScene, wanted: Mapping[_Cell, ConnectAttempt], patience: int
 ) -> tuple[Mapping[_Cell, ConnectResult], bool]:
-    """Make the connects, by one script a place; tell whether silence shows nothing, being busy."""
+    """Make connects, by one script a place; tell also whether the machine was too busy."""
     batches: dict[ReachPlace, dict[_Cell, ConnectAttempt]] = {cell.source: {} for cell in wanted}
     for cell, attempt in wanted.items():
         batches[cell.source][cell] = attempt

@@ -64,8 +64,8 @@ class Socket:
 def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     """Return what must listen in a place.
 
-    A container listens on every address: what is published arrives at another one. In the host
-    and the LAN each server has the address that it is called by: UDP is answered from the nearest.
+    A container listens on every address: what is published arrives at another one. The host and
+    the LAN client would answer UDP from the nearest address, so each server there has one alone.
     """
     addresses = places.listens(place)
     alone = place is ReachPlace.LAN or places.in_host(place)

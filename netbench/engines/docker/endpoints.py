@@ -67,7 +67,7 @@ def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
 
 
 def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | None:
-    """Return an address in a network, by its id or name (engines differ); an only one if not."""
+    """Return an address by the id or name of its network (engines differ); else the only one."""
     if network is None:
         return None
     names = (network.id, network.ipam.network if network.ipam else "")

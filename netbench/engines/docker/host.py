@@ -204,7 +204,7 @@ class EngineHost:
         self.visits.discard(container)
 
     def sandbox(self, network: Network) -> Endpoint | None:
-        """Return an overlay's own namespace, there with its containers; None if it is closed."""
+        """Return an overlay's own namespace, which its containers make; None if out of reach."""
         host, daemon = self.get(), self._daemon()
         if daemon is None or host.sandbox_key is None or not may_enter(host.pid):
             return None

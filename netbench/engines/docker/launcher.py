@@ -44,7 +44,7 @@ _PIECE: Final = 65536
 
 
 class AttachedStream:
-    """Both directions at once; the SDK's reader loses what came with the head, and mixes up TLS."""
+    """Both directions at once. The SDK's reader loses what came with the head, and fails on TLS."""
 
     def __init__(self, stream: Any) -> None:
         """Take what the SDK returns: the raw end of a buffered reader."""
@@ -224,7 +224,7 @@ class Launcher:
     def bytes_read(self, job: Job) -> BytesRead | None:
         """Return how much the tool of a job has read; None if it has ended or nothing is answered.
 
-        The time is that of the engine's machine, or, without nanoseconds there, our own halfway.
+        The time is by the clock of the engine's machine if `date` there knows nanoseconds.
         """
         if job.ended.came.is_set():
             return None

@@ -98,7 +98,7 @@ def has_children(text: str) -> bool:
 
 
 def subnets_of(text: str) -> Iterator[Subnet]:
-    """Yield the subnets that a list's host-local sections number containers from, if they are."""
+    """Yield the valid subnets that a list's host-local sections number containers from."""
     for plugin in json.loads(text)["plugins"]:
         ipam = plugin.get("ipam", {})
         groups = ipam.get("ranges", [])

@@ -78,7 +78,7 @@ class Firewall:
             self._feed(self._world, family, text, "--noflush")
 
     def resolve(self, place: int) -> None:
-        """Have a container's connections pass the rules to Docker's name server, where none is."""
+        """Install Docker's rules for its name server in a container: all connections pass them."""
         if self._families:
             self._install(place, Family.V4, docker_rules.container_chains())
 

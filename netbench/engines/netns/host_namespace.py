@@ -36,7 +36,7 @@ _REPORT_ON_OUTPUT: Final = ("sh", "-c", 'exec "$0" "$@" 3>&1')
 
 
 class World:
-    """A host's namespace with what is around it, until `spawner` closes; stacks undo the rest."""
+    """A host's namespace with all that is made in and around it, until `spawner` closes."""
 
     def __init__(self, run: str, *, keep: bool = False) -> None:
         """Make the namespace, or raise EngineError; with `keep` all may outlive netbench."""
