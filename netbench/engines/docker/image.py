@@ -7,7 +7,7 @@ import platform
 import re
 import tarfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -65,11 +65,11 @@ def prepare(clients: Clients, wanted: str | None, architecture: str) -> Image:
 
 
 def _identity(api: APIClient, reference: str) -> str | None:
+    inspect: Callable[[str], dict[str, Any]] = api.inspect_image
     try:
-        seen: Mapping[str, Any] = api.inspect_image(reference)
+        return str(inspect(reference)["Id"])
     except ImageNotFound:
         return None
-    return str(seen["Id"])
 
 
 def _tag(*content: bytes) -> str:

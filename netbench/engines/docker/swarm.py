@@ -1,7 +1,7 @@
 """The engine as a swarm: what state it is in, and a swarm of one node for the run alone."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -119,8 +119,8 @@ def leave(clients: Clients, labels: Mapping[str, str]) -> None:
     if swarm is None or not labels.items() <= swarm[1].items():
         return
     with clients.lend("leave the swarm that netbench made") as api:
-        listed: list[dict[str, Any]] = api.services()
-        if services := [str(service["Spec"]["Name"]) for service in listed]:
+        listed: Callable[[], list[dict[str, Any]]] = api.services
+        if services := [str(service["Spec"]["Name"]) for service in listed()]:
             raise EngineError(
                 f"the swarm that netbench made serves others by now: {', '.join(services)}",
                 hint=f"if they may go: {_LEAVE}",
