@@ -8,14 +8,11 @@ _DOCTOR = "`netbench doctor` shows what is missing and the commands that fix it"
 
 
 def open_engine(kind: str, run: str, options: EngineOptions = NO_OPTIONS) -> Engine:
-    """Return an engine of a kind, `auto`, `docker` or `netns`, ready to be prepared for a run's id.
+    """Return an engine of a kind, `auto`, `docker` or `netns`, for a run's id.
 
-    For netns as an ordinary user this starts the program again in a user namespace of its own,
-    so nothing may have been created before.
-
-    Raises:
-        EngineUnavailable: none can be used; with every reason.
-        ConfigurationError: there is no such kind, or the engine lacks what an option asks for.
+    For netns as an ordinary user this starts the program again in a user namespace, so nothing may
+    have been created before. EngineUnavailable with every reason if none can be used;
+    ConfigurationError for an unknown kind, or an option that the engine has not.
     """
     if problem := engine_problem(kind):
         raise ConfigurationError(problem)

@@ -95,6 +95,9 @@ def _made(group: Path, holder: int | None = None) -> bool:
     """Make a group, perhaps with a holder in it; return whether that was allowed."""
     try:
         group.mkdir()
+    except OSError:
+        return False
+    try:
         if holder is not None:
             (group / "cgroup.procs").write_text(f"{holder}\n")
     except OSError:
