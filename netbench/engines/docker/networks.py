@@ -82,7 +82,7 @@ class _Plan:
                 # Without the first address, the host's; a gateway is kept anyway.
                 iprange=str([*pool.subnets()][1]) if reserved and not dialect.reserves else None,
                 gateway=gateways.of(family),
-                aux_addresses=taken[family] if reserved and dialect.reserves else None,
+                aux_addresses=taken.get(family),
             )
             for family, pool in zip(Family, pools, strict=True)
             if pool and (family == Family.V4 or self.spec.ipv6)
