@@ -50,14 +50,14 @@ class _Worker:
     process: subprocess.Popen[bytes]
     control: socket.socket  # keeps messages apart
 
-    def tell(self, command: str) -> None:
+    def send(self, command: str) -> None:
         """Send one command."""
         try:
             self.control.send(command.encode())
         except OSError as exc:
             raise _WorkerError("a sentinel process died") from exc
 
-    def hear(self, until: float) -> str:
+    def receive(self, until: float) -> str:
         """Return the next answer, at the latest at `until` on CLOCK_MONOTONIC."""
         try:
             self.control.settimeout(max(until - time.monotonic(), 0.001))
@@ -74,7 +74,7 @@ class _Worker:
 
     def figures(self, until: float) -> tuple[float, float]:
         """Return what was counted per second, and the moment halfway, at the latest at `until`."""
-        answer = self.hear(until)
+        answer = self.receive(until)
         found = re.fullmatch(r"done ([\d.e+]+) ([\d.e+]+) (\d+)", answer)
         if found is None:
             raise _WorkerError(f"a sentinel process said {answer!r}")
@@ -122,7 +122,7 @@ class Sentinel(AbstractContextManager["Sentinel"]):
         """Return how fast a CPU copies `block` bytes of memory, in bit/s, within `seconds`."""
 
         def measure(workers: tuple[_Worker, _Worker]) -> float:
-            workers[0].tell(f"copy {block} {cpu} {seconds}")
+            workers[0].send(f"copy {block} {cpu} {seconds}")
             return workers[0].figures(time.monotonic() + seconds + _PATIENCE)[0] * 8
 
         return self._asked(f"no memory copy on CPU {cpu}", measure)
@@ -145,10 +145,10 @@ def _measure(workers: tuple[_Worker, _Worker], client_cpu: int, server_cpu: int)
     lead, follow = workers
     method = "pingpong" if client_cpu == server_cpu else "stream"
     until = time.monotonic() + SECONDS + _PATIENCE
-    follow.tell(f"follow {method} {server_cpu} {SECONDS}")
-    if follow.hear(until) != "ready":
+    follow.send(f"follow {method} {server_cpu} {SECONDS}")
+    if follow.receive(until) != "ready":
         raise _WorkerError("a sentinel process spoke out of turn")
-    lead.tell(f"lead {method} {client_cpu} {SECONDS}")
+    lead.send(f"lead {method} {client_cpu} {SECONDS}")
     led, followed = lead.figures(until), follow.figures(until)
     rate, at = followed if method == "stream" else led
     return SentinelReading(rate * 8 if method == "stream" else rate, at)

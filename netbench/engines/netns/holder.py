@@ -2,7 +2,7 @@
 
 A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or by its
 parent-death signal, the kernel ends every process in there, and the namespaces go. One that may be
-kept has no such signal from the start, as nobody else could take it back.
+kept has no such signal from the start, as it cannot be taken back from outside.
 """
 
 import contextlib
