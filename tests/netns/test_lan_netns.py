@@ -330,7 +330,7 @@ def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> Non
     """A world whose nft is gone by the time of publishing; the endpoint is not half-made."""
     network = engine.create_network("net", BRIDGE)
     world = engine._world  # noqa: SLF001 -- there is no other way to take nft away
-    world.firewall._lacking = "nft not found"  # noqa: SLF001
+    world.firewall.lacking = "nft not found"
     before = links(engine)
 
     with pytest.raises(Unsupported, match="nft not found"):
