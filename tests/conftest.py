@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.program import Program
 from support.user import program_of_user
 
-from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
+from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError
 from netbench.system.interrupts import ENDING
 
@@ -59,10 +59,10 @@ def _signals_as_before() -> Iterator[None]:
 def _no_cgroup_is_left() -> Iterator[None]:
     """Remove what is left of those that tests kill: their cgroups, empty, outlive them."""
     yield
-    for group in leftover_groups(None):
+    for group in leftovers(None, "cgroup"):
         if not group.live:
             with suppress(EngineError):
-                remove_leftover_group(group)
+                remove_leftover(group)
 
 
 @pytest.fixture

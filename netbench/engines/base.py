@@ -23,12 +23,9 @@ from netbench.spec import (
 from netbench.system.files import Files
 
 Signal = Literal["STOP", "CONT", "TERM", "ALRM", "KILL"]
-PROBE_IMAGE: Final = "netbench-probe"
-"""Repository of the images that netbench makes; their tag is a digest of their content."""
-MOST_OUTPUT: Final = 128 * 1024**2
-"""Bytes that a tool may print before it is killed: several times ten seconds of round trips."""
-KEPT_OF_FLOOD: Final = 64 * 1024
-"""Bytes that are kept of each output of a tool that printed more."""
+PROBE_IMAGE: Final = "netbench-probe"  # repository of images made here; a tag is a digest
+MOST_OUTPUT: Final = 128 * 1024**2  # bytes that a tool may print before it is killed
+KEPT_OF_FLOOD: Final = 64 * 1024  # bytes that are kept of each output of a tool that printed more
 FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024**2} MiB"
 
 
@@ -36,16 +33,11 @@ FLOODED: Final = f"killed by netbench: it printed more than {MOST_OUTPUT // 1024
 class EngineOptions:
     """The user's options, all but the last for docker alone."""
 
-    context: str | None = None
-    """The context that names the engine; None for DOCKER_HOST or the current context."""
-    image: str | None = None
-    """Of endpoints: a reference, `build`, or None for one of the host's tools."""
-    parent: str | None = None
-    """Name of the host's link that macvlan and ipvlan use, instead of one to an emulated LAN."""
-    init_swarm: bool = False
-    """Whether the engine may be made a swarm of one node for the run."""
-    keep: bool = False
-    """Whether what is made may outlive this process: `Engine.close` decides."""
+    context: str | None = None  # None for DOCKER_HOST or the current context
+    image: str | None = None  # a reference, `build`, or None for one of the host's tools
+    parent: str | None = None  # the host's link for macvlan and ipvlan, instead of an emulated LAN
+    init_swarm: bool = False  # whether the engine may be made a swarm of one node for the run
+    keep: bool = False  # whether what is made may outlive this process: `Engine.close` decides
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -71,8 +63,7 @@ class Lan:
     link: str  # the host's end, with the addresses `host` and `host6`
     host: str
     host6: str | None
-    done: str = ""
-    """What was made for it, and with which rights, in words."""
+    done: str = ""  # what was made for it, and with which rights, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +72,8 @@ class Network:
 
     id: str
     ipam: Ipam | None
-    lan: Lan | None = None
-    """Its wire to the LAN; None if it has none, or a real parent."""
-    sandbox: "Endpoint | None" = None
-    """An overlay's own namespace, if this process may enter it by its `netns`."""
+    lan: Lan | None = None  # its wire to the LAN; None if it has none, or a real parent
+    sandbox: "Endpoint | None" = None  # an overlay's own namespace, if this process may enter it
     took: float | None = field(default=None, compare=False)
     """Seconds that making it took, without what is prepared for it (a subnet, a wire, a swarm);
     None if it existed before or is made with its first endpoint."""
@@ -105,18 +94,15 @@ class Endpoint:
     id: str
     name: str
     role: Role
-    pid: int
-    """Process that holds its namespaces, as the engine's host numbers it."""
-    address: str | None
-    """Its own address in the pair's network; None for `none`, `host` and `peer`."""
+    pid: int  # of the process that holds its namespaces, as the engine's host numbers it
+    address: str | None  # its own in the pair's network; None for `none`, `host` and `peer`
     ipam: Ipam | None
     stands_in: tuple[tuple[str, int | None], ...] = ()
     """Kinds of namespace that `pid` does not share with what it represents, with the inode of
     the right one; None if that is not visible."""
     address6: str | None = None
     published: tuple[Published, ...] = ()
-    netns: str | None = None
-    """Path of its network namespace, if that is not the one of `pid`."""
+    netns: str | None = None  # path of its network namespace, if that is not the one of `pid`
     sandbox_key: str | None = None  # docker's name of its network namespace, a file
 
 
@@ -129,8 +115,7 @@ class Owned:
     ]
     id: str
     name: str
-    run: str
-    """Run id of its label; empty if it has none: a probe image, what an engine forgot."""
+    run: str  # id in its label; empty if it has none: a probe image, what an engine forgot
     live: bool  # whether the netbench process that made it still runs
 
 
@@ -138,17 +123,14 @@ class Owned:
 class BytesRead:
     """What a tool had read from its files and sockets by some moment (`rchar`, proc_pid_io(5))."""
 
-    at: float
-    """Seconds on a clock that two readings of one process share."""
+    at: float  # seconds on a clock that two readings of one process share
     total: int  # bytes
 
 
 class Process(Protocol):
     """A tool started in an endpoint."""
 
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The tool's own command, without what pins or bounds it."""
+    argv: tuple[str, ...]  # the tool's own command, without what pins or bounds it
 
     def alive(self) -> bool:
         """Tell whether it still runs; a stopped process does."""
@@ -174,18 +156,14 @@ class Process(Protocol):
 
 
 class Engine(Protocol):
-    """Makes containers and networks.
-
-    Raises:
-        EngineError: the engine refused, and nothing half-made is left; `Unsupported` if kernel or
-            engine lack the means.
-        EngineLost: it does not answer.
-    """
+    """Makes containers and networks; raises EngineError, or of it `Unsupported`, or EngineLost."""
 
     name: str  # `docker` or `netns`
-    why: str
-    """Why this engine was chosen, in words; for the first line of terminal and report."""
-    local: bool  # whether its processes are visible in our own /proc
+    why: str  # it was chosen, in words; for the first line of terminal and report
+
+    @property
+    def local(self) -> bool:
+        """Whether its processes are visible in our own /proc."""
 
     @property
     def files(self) -> Files:
@@ -193,10 +171,7 @@ class Engine(Protocol):
 
     @property
     def ask(self) -> Callable[[str, float], str] | None:
-        """What runs a `sh` script without rights on the engine's machine within seconds.
-
-        None if that is our own machine. It raises `EngineError` if the script does not end.
-        """
+        """What runs a `sh` script on the engine's machine, within seconds; None if it is local."""
 
     def prepare(self) -> tuple[str, ...]:
         """Make what every endpoint needs (the probe image), return what was done, in words."""
@@ -220,10 +195,7 @@ class Engine(Protocol):
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network with subnets that collide with no route of the host.
-
-        The parent of macvlan and ipvlan is a wire of the LAN made for it alone, or the user's.
-        """
+        """Make a network, with free subnets, and a wire of the LAN as parent if it needs one."""
 
     def create_endpoint(
         self,
@@ -251,11 +223,7 @@ class Engine(Protocol):
         """Remove it, after its endpoints. Return the seconds, as `Network.took`."""
 
     def visit(self, name: str) -> Endpoint:
-        """Return an existing container of any owner, to read from only.
-
-        Commands run in a helper that shares its network and processes and that `remove_endpoint`
-        ends. `pid` is the container's own.
-        """
+        """Return a container of any owner to read from, by a helper that `remove_endpoint` ends."""
 
     def start(
         self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -264,6 +232,7 @@ class Engine(Protocol):
 
     def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
         """Run a short command to its end, unpinned."""
+        return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
 
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the command by which the user gets a shell in an endpoint, from outside."""
@@ -275,7 +244,4 @@ class Engine(Protocol):
         """Remove one of `owned`; does nothing if it is gone already."""
 
     def close(self, *, keep: bool = False) -> None:
-        """Remove what the engine itself made for the run (its host endpoint) and let go.
-
-        With `keep`, which takes `EngineOptions.keep`, everything stays up for `owned` to find.
-        """
+        """Remove what the engine itself made for the run; with `keep`, leave everything up."""

@@ -8,43 +8,35 @@ _DOCTOR = "`netbench doctor` shows what is missing and the commands that fix it"
 
 
 def open_engine(kind: str, run: str, options: EngineOptions = NO_OPTIONS) -> Engine:
-    """Return an engine of a kind, `auto`, `docker` or `netns`, ready to be prepared for a run's id.
+    """Return an engine of a kind, `auto`, `docker` or `netns`, for a run's id.
 
-    For netns as an ordinary user this starts the program again in a user namespace of its own,
-    so nothing may have been created before.
-
-    Raises:
-        EngineUnavailable: none can be used; with every reason.
-        ConfigurationError: there is no such kind, or the engine lacks what an option asks for.
+    For netns as an ordinary user this starts the program again in a user namespace, so nothing may
+    have been created before. EngineUnavailable with every reason if none can be used;
+    ConfigurationError for an unknown kind, or an option that the engine has not.
     """
     if problem := engine_problem(kind):
         raise ConfigurationError(problem)
     if kind == "netns":
         return _netns(run, options, "asked for")
+    from netbench.engines.docker import open_docker  # noqa: PLC0415 -- the SDK is slow to import
+
     wanted = kind == "docker" or bool(options.given)
     try:
-        return _docker(run, options, "asked for" if wanted else "docker answers")
+        engine = open_docker(run, options)
     except EngineUnavailable as exc:
         if wanted:
             raise
-        docker = exc
-    try:
-        return _netns(run, options, f"docker cannot be used: {docker.message}")
-    except EngineUnavailable as exc:
-        both = f"no engine can be used. docker: {docker.message}. netns: {exc.message}"
-        raise EngineUnavailable(both, hint=_DOCTOR) from exc
-
-
-def _docker(run: str, options: EngineOptions, why: str) -> Engine:
-    from netbench.engines.docker import open_docker  # noqa: PLC0415 -- the SDK is slow to import
-
-    engine = open_docker(run, options)
-    engine.why = f"{why}; {engine.why}"
+        try:
+            return _netns(run, options, f"docker cannot be used: {exc.message}")
+        except EngineUnavailable as other:
+            both = f"no engine can be used. docker: {exc.message}. netns: {other.message}"
+            raise EngineUnavailable(both, hint=_DOCTOR) from other
+    engine.why = f"{'asked for' if wanted else 'docker answers'}; {engine.why}"
     return engine
 
 
 def _netns(run: str, options: EngineOptions, why: str) -> Engine:
-    from netbench.engines.netns.confinement import (  # noqa: PLC0415 -- only where it is wanted
+    from netbench.engines.netns.spawner import (  # noqa: PLC0415 -- only where it is wanted
         reexec_in_user_namespace,
         unavailable,
     )

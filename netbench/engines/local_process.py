@@ -4,14 +4,16 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from signal import SIGALRM, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Final
 
 from netbench.engines.base import BytesRead, Signal
+from netbench.errors import EngineError
 from netbench.spec import CpuTopology
+from netbench.system.files import LOCAL, Files, process_status, text
+from netbench.units import cpu_list
 
 DELIVERED: Final[Mapping[Signal, tuple[Signals, ...]]] = {
     "STOP": (SIGSTOP,),
@@ -26,7 +28,7 @@ NOT_RUN: Final = 126  # exit code of a program that cannot be started, as of a s
 _HEAD: Final = 64  # bytes of /proc/PID/io that hold its first line, `rchar: NUMBER`
 _DEAD: Final = ("Z", "X")  # states of a process that has ended and is not reaped, proc_pid_stat(5)
 _EXITING: Final = 0x4  # its flag on the way there, PF_EXITING of include/linux/sched.h
-_PENDING: Final = "SigPnd:"  # signals that wait for a process, bit by bit, proc_pid_status(5)
+_SIBLINGS: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
 def attempts(seconds: float, pause: float) -> Iterator[None]:
@@ -38,30 +40,34 @@ def attempts(seconds: float, pause: float) -> Iterator[None]:
         yield
 
 
-def started(pid: int) -> int | None:
-    """Return when a process that lives was started, in clock ticks since boot; with the pid a name.
-
-    None if it does not live: it is gone, or has ended and its parent has not asked for its exit
-    code, or has been killed and the kernel has yet to finish a call of its (`fsync`). Either may
-    take any time.
-    """
+def call(*argv: str, timeout: float = 20.0) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end; code 126 and the reason if it cannot be run, or does not end."""
+    argv = (find_program(argv[0], *SYSTEM) or argv[0], *argv[1:])
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        state, flags, ticks = fields[0], int(fields[6]), int(fields[19])
-        status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (OSError, ValueError, IndexError):
+        return subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        why = str(exc) if isinstance(exc, OSError) else f"it did not end within {timeout:g} s"
+        return subprocess.CompletedProcess(argv, NOT_RUN, "", why)
+
+
+def started(pid: int) -> int | None:
+    """Return the clock ticks since boot at which a process was started; with the pid a name.
+
+    None if it does not live: it is gone, not waited for, or killed and not yet out of a call.
+    """
+    fields = (text(LOCAL, f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    pending = process_status(LOCAL, pid, "SigPnd")  # signals that wait for it, bit by bit
+    if not fields or pending is None:
         return None
-    words = [line.split() for line in status if line.startswith(_PENDING)]
-    killed = any(int(pending, 16) >> (SIGKILL - 1) & 1 for _, pending in words)
+    state, flags, ticks = fields[0], int(fields[6]), int(fields[19])
+    killed = int(pending, 16) >> (SIGKILL - 1) & 1
     return None if state in _DEAD or flags & _EXITING or killed else ticks
 
 
 def deliver(pid: int, name: Signal) -> None:
-    """Send a signal; does nothing if the process has ended.
-
-    Raises:
-        PermissionError: this user may not signal the process.
-    """
+    """Send a signal, if the process has not ended; PermissionError if this user may not."""
     with suppress(ProcessLookupError):
         for number in DELIVERED[name]:
             os.kill(pid, number)
@@ -98,27 +104,16 @@ def find_program(name: str, *folders: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *folders]))
 
 
-def call(argv: Sequence[str], timeout: float = 10.0) -> "subprocess.CompletedProcess[str]":
-    """Run a program for `timeout` seconds at most; one that cannot be run ends with `NOT_RUN`."""
+def cpu_topology(files: Files) -> CpuTopology:
+    """Return the CPUs that the reader of `files` may use, by core if known; or EngineError."""
     try:
-        return subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        why = str(exc) if isinstance(exc, OSError) else f"it did not end within {timeout:g} s"
-        return subprocess.CompletedProcess(argv, NOT_RUN, "", why)
-
-
-def local_topology() -> CpuTopology:
-    """Return usable CPUs grouped by physical core; no groups if sysfs has none."""
-    usable = tuple(sorted(os.sched_getaffinity(0)))
-    cores: dict[tuple[str, str], list[int]] = {}
-    for cpu in usable:
-        folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-        try:
-            package = (folder / "physical_package_id").read_text().strip()
-            core = (folder / "core_id").read_text().strip()
-        except OSError:
-            return CpuTopology(usable)
-        cores.setdefault((package, core), []).append(cpu)
-    return CpuTopology(usable, tuple(tuple(core) for core in cores.values()))
+        usable = cpu_list(process_status(files, "self", "Cpus_allowed_list") or "")
+    except ValueError as error:
+        raise EngineError(f"the CPUs of the engine's machine are unreadable: {error}") from error
+    siblings = files.read(*(_SIBLINGS.format(cpu) for cpu in usable))
+    cores: set[tuple[int, ...]] = set()
+    if len(siblings) == len(usable):
+        with suppress(ValueError):
+            lists = [cpu_list(found.decode(errors="replace")) for found in siblings.values()]
+            cores = {tuple(cpu for cpu in one if cpu in usable) for one in lists}
+    return CpuTopology(usable, tuple(sorted(cores)))

@@ -1,24 +1,21 @@
 """The state of the machine: a short measurement without any network, on a trial's own CPUs.
 
-On two CPUs it is a stream through a UNIX socket pair, on one CPU a ping-pong through it. Neither
-touches a network stack, so a reading depends on cores, caches and scheduler only, and nothing that
-a driver does can show in it. A machine that is reached by the engine alone is read by `dd` through
-a pipe, on one CPU with messages as small as fit. A reading is bounded in time: one bounded in bytes
-lasts as long as the machine is slow. It is compared with other readings of its own kind only.
+On two CPUs it is a stream through a UNIX socket pair, on one CPU a ping-pong through it: a reading
+depends on cores, caches and scheduler only, and nothing that a driver does can show in it. On a
+machine that is reached by the engine alone it is `dd` through a pipe, on one CPU with small
+messages. A reading is bounded in time, and compared with others of its own kind only.
 """
 
-import os
 import re
-import select
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Self, TypeVar
+from typing import Final, Literal, TypeVar
 
 from netbench.errors import EngineError
 from netbench.record import Absent, SentinelReading
@@ -28,8 +25,7 @@ _T = TypeVar("_T")
 Method = Literal["stream", "pingpong", "none"]
 
 SECONDS: Final = 0.05  # length of one reading
-_PATIENCE: Final = 2.0
-"""Seconds beyond a reading's length after which a silent worker counts as lost."""
+_PATIENCE: Final = 2.0  # seconds beyond a reading after which a silent worker counts as lost
 _SCRIPT: Final = Path(__file__).with_name("worker.py")
 _METHODS: Final[dict[Placement, Method]] = {
     Placement.CROSS: "stream",
@@ -48,81 +44,56 @@ class _WorkerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What a worker measured; times in CLOCK_MONOTONIC seconds."""
-
-    started: float
-    ended: float
-    amount: int
-
-    @property
-    def rate(self) -> float:
-        """What was counted per second."""
-        if not self.amount or self.ended <= self.started:
-            raise _WorkerError("nothing was counted")
-        return self.amount / (self.ended - self.started)
-
-
-@dataclass(frozen=True, slots=True)
 class _Worker:
-    """One of the two processes and the pipes to it."""
+    """One of the two processes, and the socket by which it is asked."""
 
     process: subprocess.Popen[bytes]
-    commands: int
-    answers: int
+    control: socket.socket  # keeps messages apart
 
-    def tell(self, command: str) -> None:
+    def send(self, command: str) -> None:
         """Send one command."""
         try:
-            os.write(self.commands, command.encode() + b"\n")
+            self.control.send(command.encode())
         except OSError as exc:
             raise _WorkerError("a sentinel process died") from exc
 
-    def hear(self, until: float) -> str:
+    def receive(self, until: float) -> str:
         """Return the next answer, at the latest at `until` on CLOCK_MONOTONIC."""
-        answer = b""
-        while not answer.endswith(b"\n"):
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self.answers], [], [], left)[0]:
-                raise _WorkerError("a sentinel process fell silent")
-            piece = os.read(self.answers, 4096)
-            if not piece:
-                raise _WorkerError("a sentinel process died")
-            answer += piece
-        text = answer.decode().strip()
-        if text.startswith("error "):
-            raise _WorkerError(text.removeprefix("error "))
-        return text
+        try:
+            self.control.settimeout(max(until - time.monotonic(), 0.001))
+            answer = self.control.recv(4096).decode()
+        except TimeoutError as exc:
+            raise _WorkerError("a sentinel process fell silent") from exc
+        except OSError:
+            answer = ""
+        if not answer:
+            raise _WorkerError("a sentinel process died")
+        if answer.startswith("error "):
+            raise _WorkerError(answer.removeprefix("error "))
+        return answer
 
-    def figures(self, until: float) -> _Done:
-        """Return what was measured, at the latest at `until`."""
-        answer = self.hear(until)
+    def figures(self, until: float) -> tuple[float, float]:
+        """Return what was counted per second, and the moment halfway, at the latest at `until`."""
+        answer = self.receive(until)
         found = re.fullmatch(r"done ([\d.e+]+) ([\d.e+]+) (\d+)", answer)
         if found is None:
             raise _WorkerError(f"a sentinel process said {answer!r}")
-        return _Done(float(found[1]), float(found[2]), int(found[3]))
+        started, ended, amount = float(found[1]), float(found[2]), int(found[3])
+        if not amount or ended <= started:
+            raise _WorkerError("nothing was counted")
+        return amount / (ended - started), (started + ended) / 2
 
     def end(self) -> None:
         """Kill and reap it."""
+        self.control.close()
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
         self.process.wait()
 
 
-class Sentinel:
-    """Two idle processes that measure on request; a context manager that ends them.
-
-    They need no privilege. They are started at the first reading, and anew after one that failed.
-    """
+class Sentinel(AbstractContextManager["Sentinel"]):
+    """Two idle processes that measure on request, started when needed, and ended by the context."""
 
     _workers: tuple[_Worker, _Worker] | None = None
-
-    def __enter__(self) -> Self:
-        """Return itself; nothing runs yet."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """End both processes."""
@@ -135,11 +106,7 @@ class Sentinel:
             worker.end()
 
     def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
-        """Return the state's figure on these CPUs, or why there is none.
-
-        Two CPUs give a stream in bit/s, one CPU a ping-pong in round trips per second; the
-        client's CPU sends. Takes little more than the length of the reading.
-        """
+        """Return a figure, of two CPUs in bit/s, of one in round trips per second, or why not."""
         if client_cpu is None or server_cpu is None:
             return Absent("unpinned")
         fresh = self._workers is None
@@ -152,14 +119,11 @@ class Sentinel:
         return self._asked(f"no sentinel on CPUs {client_cpu} and {server_cpu}", measure)
 
     def copy(self, cpu: int, block: int, seconds: float) -> float | Absent:
-        """Return how fast a CPU copies `block` bytes of memory, in bit/s, or why that is unknown.
-
-        Takes `seconds`, and the time to touch twice the block.
-        """
+        """Return how fast a CPU copies `block` bytes of memory, in bit/s, within `seconds`."""
 
         def measure(workers: tuple[_Worker, _Worker]) -> float:
-            workers[0].tell(f"copy {block} {cpu} {seconds}")
-            return workers[0].figures(time.monotonic() + seconds + _PATIENCE).rate * 8
+            workers[0].send(f"copy {block} {cpu} {seconds}")
+            return workers[0].figures(time.monotonic() + seconds + _PATIENCE)[0] * 8
 
         return self._asked(f"no memory copy on CPU {cpu}", measure)
 
@@ -181,14 +145,13 @@ def _measure(workers: tuple[_Worker, _Worker], client_cpu: int, server_cpu: int)
     lead, follow = workers
     method = "pingpong" if client_cpu == server_cpu else "stream"
     until = time.monotonic() + SECONDS + _PATIENCE
-    follow.tell(f"follow {method} {server_cpu} {SECONDS}")
-    # Where the leader is dead its figures follow at once, as a second line; telling it will fail.
-    if follow.hear(until).partition("\n")[0] != "ready":
+    follow.send(f"follow {method} {server_cpu} {SECONDS}")
+    if follow.receive(until) != "ready":
         raise _WorkerError("a sentinel process spoke out of turn")
-    lead.tell(f"lead {method} {client_cpu} {SECONDS}")
+    lead.send(f"lead {method} {client_cpu} {SECONDS}")
     led, followed = lead.figures(until), follow.figures(until)
-    counted, unit = (followed, 8) if method == "stream" else (led, 1)
-    return SentinelReading(counted.rate * unit, (counted.started + counted.ended) / 2)
+    rate, at = followed if method == "stream" else led
+    return SentinelReading(rate * 8 if method == "stream" else rate, at)
 
 
 def _start() -> tuple[_Worker, _Worker]:
@@ -206,22 +169,25 @@ def _start() -> tuple[_Worker, _Worker]:
 
 def _spawn(end: socket.socket) -> _Worker:
     """Start one worker in a session of its own, so that Ctrl-C reaches us and not it."""
-    process = subprocess.Popen(
-        (sys.executable, "-I", "-S", str(_SCRIPT), str(end.fileno())),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        pass_fds=(end.fileno(),),
-        start_new_session=True,
-    )
-    if process.stdin is None or process.stdout is None:
-        raise _WorkerError("no pipes to a sentinel process")
-    return _Worker(process, process.stdin.fileno(), process.stdout.fileno())
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        given = (end.fileno(), theirs.fileno())
+        try:
+            process = subprocess.Popen(
+                (sys.executable, "-I", "-S", str(_SCRIPT), *map(str, given)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=given,
+                start_new_session=True,
+            )
+        except BaseException:
+            control.close()
+            raise
+    return _Worker(process, control)
 
 
-Ask = Callable[[str, float], str]
-"""Carry out a script on the engine's machine within so many seconds and return what it prints."""
+Ask = Callable[[str, float], str]  # run a script within seconds, return its output
 
 _STREAM, _PINGPONG = 128 * 1024, 64  # bytes of a message
 _DD: Final = (
@@ -246,16 +212,16 @@ class InsideSentinel(Sentinel):
         stream = client_cpu != server_cpu
         size = _STREAM if stream else _PINGPONG
         script = _DD.format(seconds=SECONDS, size=size, client=client_cpu, server=server_cpu)
+        without = f"no sentinel on CPUs {client_cpu} and {server_cpu}"
         begun = time.monotonic()
         try:
             said = self.ask(script, _SILENCE)
         except EngineError as exc:
-            return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {exc.message}")
+            return Absent(f"{without}: {exc.message}")
         at = (begun + time.monotonic()) / 2
         found = _SAID.search(said)
         if found is None or int(found[1]) < size or float(found[2]) <= 0:
-            evidence = repr(said.strip()[:120])
-            return Absent(f"no sentinel on CPUs {client_cpu} and {server_cpu}: {evidence}")
+            return Absent(f"{without}: {said.strip()[:120]!r}")
         rate = int(found[1]) / float(found[2])
         return SentinelReading(rate * 8 if stream else rate / size, at)
 

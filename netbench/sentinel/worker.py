@@ -1,11 +1,11 @@
 """One side of the sentinel: a process of its own, so that it can sit on a CPU of its own.
 
-Started as a script with nothing but the standard library: `python -I -S worker.py FD`, where FD is
-its end of the socket pair. Each line on stdin is one command, answered by lines on stdout; it
-sleeps in between and ends when stdin does.
+A script with nothing but the standard library: `python -I -S worker.py FD CONTROL`, where FD is its
+end of the socket pair. Each message on the socket CONTROL is one command, answered by messages; it
+sleeps in between and ends when that socket does.
 
     lead METHOD CPU SECONDS     the side that keeps time
-    follow METHOD CPU SECONDS   prints `ready` once it sits on its CPU and waits
+    follow METHOD CPU SECONDS   says `ready` once it sits on its CPU and waits
     copy BLOCK CPU SECONDS      copies BLOCK bytes from place to place, alone
 
 All end with `done STARTED ENDED AMOUNT`: CLOCK_MONOTONIC seconds, and bytes (stream, copy) or round
@@ -18,11 +18,9 @@ import time
 
 BLOCK = 128 * 1024  # bytes of one write of the stream
 MESSAGE = 16  # bytes of one message of the ping-pong
-MORE, LAST = b"\0", b"\1"
-"""Content of every byte of a message but the last one's, and of the last message."""
+MORE, LAST = b"\0", b"\1"  # bytes of a message, and of the last one
 
-BATCH = 2 * 1024 * 1024
-"""Bytes that are copied at least between two looks at the clock."""
+BATCH = 2 * 1024 * 1024  # bytes that are copied at least between two looks at the clock
 
 Outcome = tuple[float, float, int]
 
@@ -78,11 +76,7 @@ def follow_pingpong(fd: int) -> Outcome:
 
 
 def copy(block: int, seconds: float) -> Outcome:
-    """Copy one block over another for so long; both have been touched before the clock starts.
-
-    Slices of memory are copied by memcpy; the source holds no zeros, which a kernel may keep in one
-    page.
-    """
+    """Copy one block, which is touched and holds no zeros (one page for all), for so long."""
     source, target = memoryview(bytearray(LAST) * block), memoryview(bytearray(block))
     target[:] = source
     times, copied = max(1, BATCH // block), 0
@@ -96,32 +90,31 @@ def copy(block: int, seconds: float) -> Outcome:
     return started, now, copied
 
 
-def obey(fd: int, line: str) -> str:
+def obey(fd: int, control: int, line: str) -> str:
     """Carry out one command and return its last answer."""
     side, method, cpu, seconds = line.split()
     os.sched_setaffinity(0, {int(cpu)})
     if side == "copy":
-        outcome = copy(int(method), float(seconds))
+        started, ended, amount = copy(int(method), float(seconds))
     elif side == "follow":
-        os.write(1, b"ready\n")
+        os.write(control, b"ready")
         follow = follow_stream if method == "stream" else follow_pingpong
-        outcome = follow(fd)
+        started, ended, amount = follow(fd)
     else:
         lead = lead_stream if method == "stream" else lead_pingpong
-        outcome = lead(fd, float(seconds))
-    started, ended, amount = outcome
+        started, ended, amount = lead(fd, float(seconds))
     return f"done {started!r} {ended!r} {amount}"
 
 
 def main() -> None:
-    """Obey until stdin ends."""
-    fd = int(sys.argv[1])
-    while line := sys.stdin.readline():
+    """Obey until the control socket ends."""
+    fd, control = map(int, sys.argv[1:])
+    while line := os.read(control, 4096):
         try:
-            answer = obey(fd, line)
+            answer = obey(fd, control, line.decode())
         except (OSError, EOFError, MemoryError) as exc:
             answer = f"error {exc}"
-        os.write(1, answer.encode() + b"\n")
+        os.write(control, answer.encode())
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ Version 1 keeps CPU time in the hierarchy of the controller cpuacct, in ns
 whether or not the controller cpu is on (Documentation/admin-guide/cgroup-v2.rst).
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from operator import add, sub
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,15 +17,16 @@ from netbench.system.files import LOCAL, Files, needed
 from netbench.system.files import text as text_of
 
 Version = Literal[1, 2]
-_VERSIONS: Final[tuple[Version, ...]] = (1, 2)
-"""In the order they are asked: a hybrid system keeps all of its groups in version 1 alone."""
+_VERSIONS: Final[tuple[Version, ...]] = (1, 2)  # hybrid systems keep all groups in 1
 _FILES: Final[Mapping[Version, tuple[str, ...]]] = {
     1: ("cpuacct.usage", "cpuacct.usage_sys"),
     2: ("cpu.stat",),
 }
 _NANO, _MICRO = 1e9, 1e6  # in a second
 _DIGITS: Final = 20  # of a counter of 64 bits
-_CONTROLLER: Final = "cpuacct"
+_ACCOUNTING, _WEIGHTS = "cpuacct", "cpu"  # controllers that version 1 may have apart
+_MOUNT: Final = re.compile(r"^(?:\S+ ){3}(\S+) (\S+) .*? - (cgroup2?) \S+ (\S+)", re.MULTILINE)
+"""A line of proc(5) mountinfo: root, folder, kind and options of the file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,60 +54,49 @@ class CpuUsage:
     """CPU time that a group has used since it was made, or between two moments, in seconds."""
 
     total: float
-    system: float | None
-    """In the kernel, as far as the kernel samples it; None if it does not say."""
+    system: float | None  # in the kernel, as far as the kernel samples it; None if it does not say
 
     def __sub__(self, earlier: "CpuUsage") -> "CpuUsage":
         """Return what was used since."""
-        return self._with(earlier, sub)
+        system = None if earlier.system is None else -earlier.system
+        return self + CpuUsage(-earlier.total, system)
 
     def __add__(self, other: "CpuUsage") -> "CpuUsage":
         """Return both together."""
-        return self._with(other, add)
-
-    def _with(self, other: "CpuUsage", how: Callable[[float, float], float]) -> "CpuUsage":
-        total = how(self.total, other.total)
+        total = self.total + other.total
         if self.system is None or other.system is None:
             return CpuUsage(total, None)
-        return CpuUsage(total, how(self.system, other.system))
+        return CpuUsage(total, self.system + other.system)
 
 
-def mounts(mountinfo: str) -> dict[Version, Mount]:
-    """Parse /proc/<pid>/mountinfo into the mounts that show CPU time, by version."""
+def mounts(mountinfo: str, controller: str = _ACCOUNTING) -> dict[Version, Mount]:
+    """Parse /proc/<pid>/mountinfo into the mounts of a controller by version; 2 serves each."""
     found: dict[Version, Mount] = {}
-    for line in mountinfo.splitlines():
-        fields, dash, rest = line.partition(" - ")
-        words, kinds = fields.split(), rest.split()
-        if not dash or len(words) < 5 or len(kinds) < 3:  # noqa: PLR2004 - proc(5), mountinfo
-            continue
-        mount = Mount(Path(words[4].replace("\\040", " ")), words[3])
-        if kinds[0] == "cgroup2":
-            found.setdefault(2, mount)
-        elif kinds[0] == "cgroup" and _CONTROLLER in kinds[2].split(","):
-            found.setdefault(1, mount)
+    for root, folder, kind, options in _MOUNT.findall(mountinfo):
+        if kind == "cgroup2" or controller in options.split(","):
+            version: Version = 2 if kind == "cgroup2" else 1
+            found.setdefault(version, Mount(Path(folder.replace("\\040", " ")), root))
     return found
 
 
-def names(cgroup: str) -> dict[Version, str]:
+def names(cgroup: str, controller: str = _ACCOUNTING) -> dict[Version, str]:
     """Parse /proc/<pid>/cgroup into the names of the process's groups, by version."""
     found: dict[Version, str] = {}
     for line in cgroup.splitlines():
         number, _, rest = line.partition(":")
         controllers, colon, name = rest.partition(":")
-        if colon and _CONTROLLER in controllers.split(","):
+        if colon and controller in controllers.split(","):
             found[1] = name
         elif colon and (number, controllers) == ("0", ""):
             found[2] = name
     return found
 
 
-def group_in(seen: Mapping[Version, Mount], cgroup: str) -> ControlGroup:
-    """Return the group of a process by the text of its /proc/<pid>/cgroup and the mounts here.
-
-    Raises:
-        FactError: no mount shows it.
-    """
-    named = names(cgroup)
+def group_in(
+    seen: Mapping[Version, Mount], cgroup: str, controller: str = _ACCOUNTING
+) -> ControlGroup:
+    """Return the group by the text of /proc/<pid>/cgroup; FactError if no mount shows it."""
+    named = names(cgroup, controller)
     for version in _VERSIONS:
         mount, name = seen.get(version), named.get(version)
         if mount is None or name is None or ".." in name.split("/"):
@@ -119,13 +110,28 @@ def group_in(seen: Mapping[Version, Mount], cgroup: str) -> ControlGroup:
 def group_of(
     pid: int | Literal["self"], files: Files = LOCAL, seen: Mapping[Version, Mount] | None = None
 ) -> ControlGroup:
-    """Return the group of a process, by the files and the mounts of its machine.
-
-    Raises:
-        FactError: the process is gone, or its group is not to be seen.
-    """
+    """Return a process's group by its machine's files and mounts; or FactError."""
     seen = seen or mounts(needed(files, "/proc/self/mountinfo"))
     return group_in(seen, needed(files, f"/proc/{pid}/cgroup"))
+
+
+def cpu_mounts() -> tuple[Path, ...]:
+    """Return the folders of this machine in which groups have CPU time, or weights of it."""
+    info = text_of(LOCAL, "/proc/self/mountinfo") or ""
+    seen = [mounts(info, one).values() for one in (_ACCOUNTING, _WEIGHTS)]
+    return tuple(dict.fromkeys(mount.folder for several in seen for mount in several))
+
+
+def own_groups() -> tuple[Path, ...]:
+    """Return this process's group, and its group of version 1 for weights if it is another one."""
+    info, cgroup = (text_of(LOCAL, f"/proc/self/{one}") or "" for one in ("mountinfo", "cgroup"))
+    found: list[Path] = []
+    for controller in (_ACCOUNTING, _WEIGHTS):
+        with suppress(FactError):
+            group = group_in(mounts(info, controller), cgroup, controller)
+            if group.folder not in found and (not found or group.version == 1):
+                found.append(group.folder)
+    return tuple(found)
 
 
 def files_of(group: ControlGroup) -> tuple[str, ...]:
@@ -134,11 +140,7 @@ def files_of(group: ControlGroup) -> tuple[str, ...]:
 
 
 def usage(group: ControlGroup, files: Files = LOCAL) -> CpuUsage:
-    """Return the CPU time of a group and all groups in it.
-
-    Raises:
-        FactError: it is gone, or may not be read.
-    """
+    """Return the CPU time of a group and all groups in it; FactError if it may not be read."""
     total, *system = files_of(group)
     if not system:
         return usage_v2(needed(files, total))

@@ -1,7 +1,6 @@
-"""Files of /proc and /sys, of this machine or of another one; and files that others may have made.
+"""Files of /proc and /sys, of this machine or another; and files that others may have made.
 
-The kernel's files say what they hold at once. Of a file that anybody may have put there, a FIFO or
-a device among them, `open_regular` opens only what is a regular file.
+What anybody may have put there, a FIFO or a device among them, `open_regular` does not open.
 """
 
 import errno
@@ -16,20 +15,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Literal, Protocol
 
 from netbench.errors import FactError
 
 LARGEST_INPUT: Final = 1 << 24
 """Bytes of a file that a user writes, such as a suite, at most."""
 _BUFFER: Final = 1 << 20  # bytes that are read at a time
-_KINDS: Final = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+_KINDS: Final = {"d": "directory", "p": "FIFO", "s": "socket", "c": "device", "b": "device"}
 _OF_A_PROCESS: Final = re.compile(r"/proc/[\d*\[]")
 
 
@@ -75,10 +68,7 @@ class FrozenFiles:
 
 @dataclass(frozen=True)
 class Unnumbered:
-    """The files of a machine whose processes are seen there under numbers of another namespace.
-
-    Files of processes other than the reader's own are left out.
-    """
+    """Files of a machine without those of other processes, which are numbered differently there."""
 
     files: Files
 
@@ -88,8 +78,7 @@ class Unnumbered:
 
 
 LOCAL: Final = LocalFiles()
-NOWHERE: Final = FrozenFiles(LOCAL)
-"""The files of a machine whose files cannot be read."""
+NOWHERE: Final = FrozenFiles(LOCAL)  # the files of a machine whose files cannot be read
 
 
 def processes(files: Files, name: str) -> tuple[int, ...]:
@@ -118,26 +107,26 @@ def needed(files: Files, path: str) -> str:
     return found
 
 
+def process_status(files: Files, pid: int | Literal["self"], field: str) -> str | None:
+    """Return a field of proc(5) `status`; None if the process or the field is not there."""
+    status = text(files, f"/proc/{pid}/status") or ""
+    found = re.search(rf"^{field}:[ \t]*(.*)", status, re.MULTILINE)
+    return found[1] if found else None
+
+
 class NotRegular(OSError):
     """What is there is no regular file; `strerror` says what it is."""
 
 
 def check_regular(path: Path) -> None:
-    """Check what a path leads to, without opening it.
-
-    Raises:
-        NotRegular: it is a FIFO, a device, a socket or a directory.
-        OSError: nothing is there, or it may not be looked at.
-    """
+    """Check that a path leads to a regular file without opening it; errors as `open_regular`."""
     _refuse_other_kinds(path, path.stat().st_mode)
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read it; never waits, as the opening of a FIFO does.
 
-    Raises:
-        NotRegular: it is of another kind; it is not opened.
-        OSError: it cannot be opened.
+    NotRegular if it is a FIFO, a device, a socket or a directory, which are not opened.
     """
     check_regular(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -150,12 +139,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Return the content of a regular file of at most so many bytes.
-
-    Raises:
-        NotRegular: it is of another kind.
-        OSError: it cannot be read, or holds more.
-    """
+    """Return the content of a regular file; errors as `open_regular`, OSError if it is larger."""
     with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -165,5 +149,6 @@ def read_regular(path: Path, most: int) -> bytes:
 
 def _refuse_other_kinds(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        found = _KINDS.get(stat.filemode(mode)[0])
+        kind = f"a {found}" if found else "something else"
         raise NotRegular(errno.EINVAL, f"it is {kind}, not a regular file", str(path))

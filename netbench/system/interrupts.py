@@ -9,8 +9,7 @@ from threading import Thread
 from types import FrameType
 from typing import Final, ParamSpec, TypeVar
 
-ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that end a run in good order."""
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they end a run in good order
 
 
 @contextmanager
@@ -43,11 +42,7 @@ T = TypeVar("T")
 
 
 class Pool(ThreadPoolExecutor):
-    """A pool of threads, none of which is left half started by a signal.
-
-    An exception out of `Thread.start` makes Python forget a thread that runs, which then prints a
-    traceback of its own.
-    """
+    """A pool of threads, none of which a signal leaves half started, and forgotten by Python."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Take work, as every executor does."""

@@ -41,11 +41,7 @@ def in_netns(where: int | str, work: Callable[[], _T]) -> _T:
 
 
 def enter(where: int | str) -> None:
-    """Take the calling thread into the network namespace of a process or a file, for good.
-
-    Raises:
-        FactError: the namespace is gone or may not be entered.
-    """
+    """Take the calling thread into a network namespace for good; errors as `in_netns`."""
     path, name = (
         (where, where) if isinstance(where, str) else (f"/proc/{where}/ns/net", f"process {where}")
     )

@@ -21,8 +21,7 @@ from netbench.topology.paths import LOOPBACK
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 FAMILIES: Final = tuple(Family)
 
-_WORD: Final = "netbench-"
-"""Start of the word that an echo server must send back; its number follows."""
+_WORD: Final = "netbench-"  # start of the word that must come back, then its number
 _NOT_FOUND: Final = (126, 127)  # exit codes by which a shell says that it could not run a tool
 _CLOSED: Final = frozenset(
     {
@@ -31,8 +30,7 @@ _CLOSED: Final = frozenset(
     }
 )
 """What the kernel says where there is no way; any other error is the tool's, and shows nothing."""
-_CLOCK: Final = "netbench-clock"
-"""Start of the line with the seconds since boot at which a script began and ended."""
+_CLOCK: Final = "netbench-clock"  # then the seconds since boot at begin and end
 _HEAD: Final = """\
 set -f
 read began rest </proc/uptime
@@ -76,18 +74,15 @@ class ConnectAttempt:
 class ConnectResult:
     """What became of a connect."""
 
-    reached: bool | None
-    """None if the tool itself failed: then nothing is known."""
+    reached: bool | None  # none if the tool itself failed: then nothing is known
     said: str
-    silent: bool = False
-    """Whether nothing came back at all, not even an error."""
+    silent: bool = False  # whether nothing came back at all, not even an error
 
 
 def script(attempts: Sequence[ConnectAttempt], patience: int) -> str:
     """Return a shell script that makes every connect in the background and waits for all.
 
-    It prints one line for each: its word, the exit code, what socat printed; and how long all of
-    them took.
+    It prints a line for each: its word, the exit code, what socat printed; then how long they took.
     """
     calls = [
         f"try {_WORD}{number} {shlex.quote(attempt.target(patience))} {patience} &"
@@ -109,10 +104,7 @@ def answers(
 
 
 def took(text: str) -> float | None:
-    """Return the seconds from a script's first connect to its last answer; None if it broke off.
-
-    What the engine needs to start the script is no part of it.
-    """
+    """Return the seconds from a script's first connect to its last answer; None if it broke off."""
     found = re.search(rf"^{_CLOCK} ([\d.]+) ([\d.]+)$", text, re.MULTILINE)
     return float(found[2]) - float(found[1]) if found else None
 
@@ -158,22 +150,18 @@ class ReachScene:
     live: LivePair
     host: Endpoint
     other: Endpoint | None
-    ports: Mapping[ReachPlace, int]
-    """Of the echo servers, one number for TCP and UDP; of the pair's server two, where it
-    publishes one."""
+    ports: Mapping[ReachPlace, int]  # of the echo servers, for TCP and UDP alike
     missing: Mapping[ReachPlace, str]  # why somebody is not there, in words
-    no_ipv6: str = ""
-    """Why the pair's network was made without IPv6, where it was tried with it."""
+    no_ipv6: str = ""  # why the pair's network was made without IPv6, where it was tried with it
 
     def endpoint(self, place: ReachPlace) -> Endpoint | None:
         """Return whose namespaces a place is; None if there is none."""
-        live = self.live
         return {
-            ReachPlace.CONTAINER: live.client,
-            ReachPlace.PAIR: live.server,
+            ReachPlace.CONTAINER: self.live.client,
+            ReachPlace.PAIR: self.live.server,
             ReachPlace.OTHER: self.other,
             ReachPlace.HOST: self.host,
-            ReachPlace.LAN: live.lan.client if live.lan else None,
+            ReachPlace.LAN: self.live.lan.client if self.live.lan else None,
         }.get(place)
 
     def in_host(self, place: ReachPlace) -> bool:
@@ -186,10 +174,9 @@ class ReachScene:
 
     def addresses(self, place: ReachPlace) -> Mapping[Family, str]:
         """Return the addresses at which somebody listens, as others know them."""
-        live = self.live
         if self.in_host(place):
             return self._of_host()
-        if place is ReachPlace.CONTAINER and live.driver.recipe.client is Attach.PEER:
+        if place is ReachPlace.CONTAINER and self._attach(place) is Attach.PEER:
             return self.addresses(ReachPlace.PAIR)
         found = self.endpoint(place)
         return _known(found.address, found.address6) if found else {}
@@ -270,10 +257,7 @@ class ReachScene:
 
 
 def choose_ports(live: LivePair, used: frozenset[int]) -> Mapping[ReachPlace, int]:
-    """Return a port for the echo servers of every place: no two alike, none of those `used`.
-
-    What is published, which is fixed already, is a port more: engines let others through to it.
-    """
+    """Return a port, not in `used`, for each place's servers, and the one published already."""
     free = (port for port in REACH_PORTS if port not in used)
     chosen = {place: next(free) for place in SOURCES}
     if live.server.published:

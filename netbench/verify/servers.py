@@ -1,16 +1,16 @@
 """Echo servers in every place of a reach matrix: started, seen to listen, ended."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
 from netbench.drivers import ReachPlace
-from netbench.engines.base import Endpoint, Engine, Process
+from netbench.engines.base import Engine, Process
+from netbench.engines.local_process import attempts
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import LISTEN
@@ -19,8 +19,7 @@ from netbench.system.interrupts import Pool, deferred_signals
 from netbench.topology.paths import namespaces_of
 from netbench.verify.places import PROTOCOLS, SOURCES, ReachScene
 
-_WITHIN: Final = 20.0
-"""Seconds in which every server must listen, and every IPv6 address have passed its check."""
+_WITHIN: Final = 20.0  # seconds until all listen, and no IPv6 address is tentative
 _POLL: Final = 0.02
 _LIMIT: Final = 300.0  # seconds after which a server ends by itself
 _IDLE: Final = 10  # seconds after which the server's share of a connection ends
@@ -52,10 +51,8 @@ class Socket:
     @property
     def argv(self) -> tuple[str, ...]:
         """Return the server's command."""
-        kind = "LISTEN" if self.protocol == "tcp" else "RECVFROM"
-        options = ["fork"]
-        if self.protocol == "tcp":
-            options.append("reuseaddr")
+        tcp = self.protocol == "tcp"
+        kind, options = ("LISTEN", ["fork", "reuseaddr"]) if tcp else ("RECVFROM", ["fork"])
         if self.bind is not None:
             options.append(f"bind=[{self.bind}]" if self.six else f"bind={self.bind}")
         elif self.six:
@@ -67,14 +64,12 @@ class Socket:
 def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
     """Return what must listen in a place.
 
-    A container of its own listens on every address: what is published arrives at others than
-    the one that peers use. The host and the LAN client have addresses that are none of our
-    business, and answer UDP from the one that the client is nearest to, so there each server has
-    the one address that it is called by.
+    A container listens on every address: what is published arrives at another one. The host and
+    the LAN client would answer UDP from the nearest address, so each server there has one alone.
     """
-    addresses, binds = places.listens(place), list[str | None]([None])
-    if place is ReachPlace.LAN or places.in_host(place):
-        binds = [*sorted(addresses)]
+    addresses = places.listens(place)
+    alone = place is ReachPlace.LAN or places.in_host(place)
+    binds: list[str | None] = [*sorted(addresses)] if alone else [None]
     dual = binds == [None] and any(":" in address for address in addresses)
     served = (place, ReachPlace.PUBLISHED) if place is ReachPlace.PAIR else (place,)
     return tuple(
@@ -87,11 +82,7 @@ def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:
 
 
 def check_tools(engine: Engine) -> None:
-    """See that endpoints have what the matrix is measured with.
-
-    Raises:
-        EngineUnavailable: they have not; the hint installs it.
-    """
+    """Check that endpoints have what the matrix is measured with, else raise EngineUnavailable."""
     for argv in (("socat", "-V"), ("sh", "-c", ":")):
         with suppress(*ENGINE_FAILURES):
             if engine.run(engine.host(), argv, timeout=30).exit_code == 0:
@@ -104,20 +95,15 @@ def check_tools(engine: Engine) -> None:
 
 @contextmanager
 def echo_servers(engine: Engine, places: ReachScene) -> Iterator[None]:
-    """Have echo servers listen in every place; ended when the context is left.
-
-    Raises:
-        EngineError: one of them does not come up; the message carries what it said.
-    """
-    there = {place: end for place in SOURCES if (end := places.endpoint(place)) is not None}
-    servers = _EchoServers(engine, places, there)
+    """Have echo servers listen in every place; EngineError with the words of one that does not."""
+    servers = _EchoServers(engine, places)
     try:
-        for place in there:
+        for place in servers.there:
             # A server cannot have an address that is still checked for duplicates.
             _until(partial(servers.unsure, place))
         with Pool(max_workers=_WORKERS) as pool:
-            list(pool.map(servers.start, there))
-        for place in there:
+            list(pool.map(servers.start, servers.there))
+        for place in servers.there:
             _until(partial(servers.missing, place))
         yield
     finally:
@@ -133,21 +119,21 @@ def _kill(process: Process) -> None:
 
 def _until(problem: Callable[[], str | None]) -> None:
     """Wait until there is no problem any more; raises `EngineError` if there still is one."""
-    deadline = time.monotonic() + _WITHIN
-    while found := problem():
-        if time.monotonic() > deadline:
-            raise EngineError(f"{found} after {_WITHIN:.0f} s")
-        time.sleep(_POLL)
+    found = None
+    for _ in attempts(_WITHIN, _POLL):
+        if (found := problem()) is None:
+            return
+    raise EngineError(f"{found} after {_WITHIN:.0f} s")
 
 
-@dataclass
 class _EchoServers:
-    """The echo servers of a places."""
+    """The echo servers of all places."""
 
-    engine: Engine
-    places: ReachScene
-    there: Mapping[ReachPlace, Endpoint]
-    started: list[tuple[Socket, Process]] = field(default_factory=list)
+    def __init__(self, engine: Engine, places: ReachScene) -> None:
+        self.engine, self.places = engine, places
+        ends = {place: places.endpoint(place) for place in SOURCES}
+        self.there = {place: end for place, end in ends.items() if end is not None}
+        self.started: list[tuple[Socket, Process]] = []
 
     def start(self, place: ReachPlace) -> None:
         """Start those of one place."""
@@ -166,21 +152,20 @@ class _EchoServers:
         texts = self._files(place)
         for (table, port), number in wanted.items():
             if listeners(texts.get(table, ""), port, tcp=table.startswith("tcp")) < number:
-                self._see_them_run(place, port)
+                for one in [one for one in self.started if one[0].port == port]:
+                    self._check(place, *one)
                 return f"no echo server listens in the {place} on {table} port {port}"
         return None
+
+    def _check(self, place: ReachPlace, socket: Socket, process: Process) -> None:
+        if not process.alive():
+            self.started.remove((socket, process))  # it is waited for here, and may be once
+            said = process.wait(1.0).stderr.strip()
+            raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
 
     def _files(self, place: ReachPlace) -> Mapping[str, str]:
         """Return the lists of sockets and of IPv6 addresses, those that are there."""
         return namespaces_of(self.engine, self.there[place]).net_files(*_SOCKETS, "if_inet6")
-
-    def _see_them_run(self, place: ReachPlace, port: int) -> None:
-        for one in self.started:
-            socket, process = one
-            if socket.port == port and not process.alive():
-                self.started.remove(one)  # it is waited for here, and may be once
-                said = process.wait(1.0).stderr.strip()
-                raise EngineError(f"{' '.join(socket.argv)} in the {place}: {said[:300]}")
 
 
 def listeners(text: str, port: int, *, tcp: bool) -> int:
@@ -200,12 +185,6 @@ def ports_in_host(engine: Engine) -> frozenset[int]:
 
 def tentative(text: str, addresses: Iterable[str]) -> list[str]:
     """Return which of the addresses are tentative, from the text of /proc/net/if_inet6."""
-    flags = {}
-    for line in text.splitlines():
-        fields = line.split()
-        flags[fields[0]] = int(fields[4], 16)
-    return [
-        address
-        for address in addresses
-        if flags.get(ip_address(address).packed.hex(), 0) & _TENTATIVE
-    ]
+    rows = (line.split() for line in text.splitlines())
+    unsure = {row[0] for row in rows if int(row[4], 16) & _TENTATIVE}
+    return [address for address in addresses if ip_address(address).packed.hex() in unsure]

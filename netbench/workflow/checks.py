@@ -13,9 +13,10 @@ from netbench.documents import CheckRow, DoctorDocument, DriverRow, DriversDocum
 from netbench.drivers import DRIVERS, Driver, cni, plugin
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
-from netbench.engines.local_process import local_topology
+from netbench.engines.local_process import cpu_topology
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.spec import CNI_PATH, Path
+from netbench.system.files import LOCAL
 from netbench.system.interrupts import deferred_signals
 from netbench.workflow.options import Observer
 
@@ -128,7 +129,7 @@ def _plugins() -> CheckRow:
 
 
 def _cores() -> CheckRow:
-    topology = local_topology()
+    topology = cpu_topology(LOCAL)
     cores = len(topology.cores) or len(topology.usable)
     fix = "" if cores > 1 else "give this machine a second core; `cross` cells are skipped"
     return CheckRow("cores", ok=cores > 1, needed=False, found=f"{cores} usable", fix=fix)

@@ -9,13 +9,7 @@ from functools import partial
 from netbench.documents import CleanRow
 from netbench.engines.base import Engine, EngineOptions, Owned
 from netbench.engines.docker import open_docker
-from netbench.engines.folders import leftover_folders, remove_leftover_folder
-from netbench.engines.netns.groups import (
-    end_owned_process,
-    leftover_groups,
-    owned_processes,
-    remove_leftover_group,
-)
+from netbench.engines.owner import LOCAL_KINDS, leftovers, remove_leftover
 from netbench.errors import EngineError, EngineLost, EngineUnavailable
 from netbench.workflow.options import Observer
 
@@ -37,7 +31,7 @@ def clean_up(
     stay, unless `images`. EngineUnavailable if the engine of a named context cannot be used.
     """
     # Before the engine is opened, which may take a folder of its own.
-    found = _of_this_machine()
+    found = [*leftovers(None)]
     engine = _engine(context, observer)
     one = partial(_clean, engine, dry_run=dry_run, images=images, force=force)
     try:
@@ -50,7 +44,7 @@ def clean_up(
                 thing for thing in found if rows[thing.kind, thing.id].action.startswith("failed")
             ]
             # What lives and was not there before is the folder of the engine opened here.
-            here = (x for x in _of_this_machine() if not x.live or (x.kind, x.id) in rows)
+            here = (x for x in leftovers(None) if not x.live or (x.kind, x.id) in rows)
             again = _in_order([*failed, *here, *(engine.owned() if engine else ())], one)
             rows = {key: row for key, row in rows.items() if key not in again} | again
     finally:
@@ -69,10 +63,6 @@ def used_by_others(rows: Iterable[CleanRow]) -> str | None:
         f"{len(used)} left: in use by a netbench that still runs, or that cannot be seen from here "
         f"(run {runs}); `netbench clean --force` removes them too"
     )
-
-
-def _of_this_machine() -> list[Owned]:
-    return [*owned_processes(None), *leftover_folders(None), *leftover_groups(None)]
 
 
 def _engine(context: str | None, observer: Observer) -> Engine | None:
@@ -108,13 +98,11 @@ def _clean(
 
 
 def _remove(engine: Engine | None, thing: Owned) -> str:
-    own: dict[str, Callable[[Owned], None]] = {
-        "process": end_owned_process,
-        "folder": remove_leftover_folder,
-        "cgroup": remove_leftover_group,
-    }
-    remove = own.get(thing.kind) or (engine.remove_owned if engine else None)
-    if remove is None:
+    if thing.kind in LOCAL_KINDS:
+        remove = remove_leftover
+    elif engine:
+        remove = engine.remove_owned
+    else:
         return "failed: no engine"
     try:
         remove(thing)

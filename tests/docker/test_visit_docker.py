@@ -66,7 +66,7 @@ def test_a_visit_shows_what_the_kernel_says(
 ) -> None:
     one = start(**host)
     before = api.inspect_container(one)
-    engine.local = local
+    engine._hosting.local = local  # noqa: SLF001 -- as if it were another machine
     visited = engine.visit(NAME)
 
     assert visited.pid == before["State"]["Pid"]

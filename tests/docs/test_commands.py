@@ -18,7 +18,7 @@ from support.program import TRICKLE, Program, records, wait_for
 from support.require import require_or_skip
 
 from netbench.cli import app
-from netbench.engines.netns.confinement import unavailable
+from netbench.engines.netns.spawner import unavailable
 
 CLAIMS = {
     "netns": "tests/docs/test_commands.py",

@@ -20,7 +20,7 @@ from netbench.analysis import Verdict
 from netbench.analysis.quality import STATUS
 from netbench.cli import BUG, app
 from netbench.drivers import DRIVERS, OPEN, cni, plugin
-from netbench.engines.netns.confinement import unavailable
+from netbench.engines.netns.spawner import unavailable
 from netbench.errors import NetbenchError
 from netbench.facts.registry import FACTS
 from netbench.plan.suite import load_suite

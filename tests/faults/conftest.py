@@ -12,7 +12,7 @@ from support.program import Program
 from support.require import require_or_skip
 from support.walks import CGROUPS, folders
 
-from netbench.engines.netns.confinement import unavailable
+from netbench.engines.netns.spawner import unavailable
 
 
 @pytest.fixture(scope="session")

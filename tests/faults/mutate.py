@@ -57,8 +57,8 @@ MUTATIONS = (
     ),
     Mutation(
         "cgroups stay",
-        "netbench/engines/netns/groups.py",
-        "        for group in (*left, *parents):\n            _remove(group)\n",
+        "netbench/engines/netns/spawner.py",
+        "        for group in (*left, *self._parents):\n            remove_group(group)\n",
         "",
         (f"{SIGNALS}::{ENDED}[SIGINT-probe]",),
     ),

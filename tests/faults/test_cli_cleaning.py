@@ -42,8 +42,7 @@ class Engine(FakeEngine):
 @pytest.fixture(autouse=True)
 def nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave what there is on the machine itself alone."""
-    for name in ("owned_processes", "leftover_folders", "leftover_groups"):
-        monkeypatch.setattr(cleaning, name, lambda _run: ())
+    monkeypatch.setattr(cleaning, "leftovers", lambda _run: ())
 
 
 def cleaned(
@@ -112,9 +111,9 @@ def test_what_a_netbench_that_was_just_killed_leaves_on_the_machine_goes_too(
     alive = Owned("process", "4", "sleep", "just killed", live=True)
     own = Owned("folder", "5", "of the engine opened here", "", live=True)
     looks = iter([(alive,), (replace(alive, live=False), own)])
-    monkeypatch.setattr(cleaning, "owned_processes", lambda _run: next(looks))
+    monkeypatch.setattr(cleaning, "leftovers", lambda _run: next(looks))
     ended: list[Owned] = []
-    monkeypatch.setattr(cleaning, "end_owned_process", ended.append)
+    monkeypatch.setattr(cleaning, "remove_leftover", ended.append)
 
     assert cleaned(monkeypatch, Engine((FIRST,), ())) == (0, [FIRST])
     assert [thing.id for thing in ended] == ["4"]

@@ -9,8 +9,8 @@ from support.program import Program, wait_for
 from support.require import require_or_skip
 from support.user import as_user
 
-from netbench.engines.netns.confinement import unavailable
 from netbench.engines.netns.engine import NetnsEngine
+from netbench.engines.netns.spawner import unavailable
 
 MARK = "NETBENCH_TEST_MARK"
 

@@ -18,10 +18,9 @@ from support.require import require_or_skip
 
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.folders import leftover_folders, remove_leftover_folder
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.engines.netns.port_publishing import Publication
-from netbench.engines.owner import this_process
+from netbench.engines.netns.host_namespace import Publication
+from netbench.engines.owner import leftovers, remove_leftover, this_process
 from netbench.errors import EngineError
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
@@ -470,12 +469,12 @@ def test_the_folder_of_a_run_goes_with_its_engine(
     driver: Driver = driver_named(f"cni:{listed(bridge())}")
     assert driver.recipe.network
     box(engine, engine.create_network("net", driver.recipe.network))
-    (folder,) = leftover_folders(run_id)
+    (folder,) = leftovers(run_id, "folder")
     assert (folder.kind, folder.run, folder.live) == ("folder", run_id, True)
 
     engine.close()
 
-    assert leftover_folders(run_id) == ()
+    assert leftovers(run_id, "folder") == ()
 
 
 KILLED = """
@@ -508,17 +507,17 @@ def test_clean_finds_the_folder_of_a_killed_run(
     finally:
         killed.kill()
         killed.communicate()
-    (left,) = leftover_folders(run)
+    (left,) = leftovers(run, "folder")
     assert not left.live
-    remove_leftover_folder(replace(left, run="another"))
-    assert leftover_folders(run) == (left,)
+    remove_leftover(replace(left, run="another"))
+    assert leftovers(run, "folder") == (left,)
 
     listing = program("clean", "--json", "--dry-run").json["clean"]
     found = {row["kind"]: row["action"] for row in listing if row["run"] == run}
     assert found["folder"] == "would go"
     assert set(found) <= {"folder", "cgroup"}
     assert_cleaned(program("clean"))
-    assert leftover_folders(run) == ()
+    assert leftovers(run, "folder") == ()
     assert run not in program("clean", "--dry-run").stdout
 
 
@@ -545,7 +544,7 @@ def test_the_command_line_measures_a_list_on_both_paths(
         for path in ("east-west", "north-south")
     }
     run = json.loads((program.run_folder() / "run.json").read_text())["id"]
-    assert leftover_folders(run) == ()
+    assert leftovers(run, "folder") == ()
 
 
 def test_an_ordinary_user_measures_a_list_too(

@@ -17,7 +17,7 @@ from support.require import require_or_skip
 
 from netbench.engines.base import Endpoint
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.engines.netns.groups import leftover_groups, remove_leftover_group
+from netbench.engines.owner import leftovers, remove_leftover
 from netbench.facts.cpu_time import TICK
 from netbench.record import Absent, FactValue, Record, Sample
 from netbench.runner.machine import MachineMeter, TrialEnd
@@ -157,7 +157,7 @@ def test_groups_go_with_their_endpoints_and_the_last_with_the_engine(
     box = engine.create_endpoint("box", Role.CLIENT, Attach.NONE, network=None, peer=None, cpus=())
     group = group_of(box.pid).folder
     tool = engine.start(box, ("sleep", "1000"), cpu=None, limit=60)
-    of_run = leftover_groups(run_id)
+    of_run = leftovers(run_id, "cgroup")
     engine.remove_endpoint(box)
     tool.wait(5)
 
@@ -165,7 +165,7 @@ def test_groups_go_with_their_endpoints_and_the_last_with_the_engine(
     assert of_run
     assert all(run.live and Path(run.id).is_dir() for run in of_run)
     engine.close()
-    assert leftover_groups(run_id) == ()
+    assert leftovers(run_id, "cgroup") == ()
 
 
 LEFT = """
@@ -196,15 +196,15 @@ def left(namespaces: None, run_id: str) -> Iterator[str]:
     script.send_signal(signal.SIGKILL)
     script.communicate()
     yield run_id
-    for thing in leftover_groups(run_id):
+    for thing in leftovers(run_id, "cgroup"):
         with suppress(OSError):
-            remove_leftover_group(thing)
+            remove_leftover(thing)
 
 
 @pytest.mark.usefixtures("may_make_groups")
 @pytest.mark.cleans
 def test_clean_finds_the_groups_of_a_killed_run(left: str, program: Program) -> None:
-    found = leftover_groups(left)
+    found = leftovers(left, "cgroup")
     assert found
     assert not any(group.live for group in found)
 
@@ -214,7 +214,7 @@ def test_clean_finds_the_groups_of_a_killed_run(left: str, program: Program) -> 
     for rows, action in ((listed, "would go"), (cleaned, "removed")):
         own = [row for row in rows if row["run"] == left and row["kind"] == "cgroup"]
         assert [row["action"] for row in own] == [action] * len(found)
-    assert leftover_groups(left) == ()
+    assert leftovers(left, "cgroup") == ()
     assert not any(Path(group.id).exists() for group in found)
 
 
@@ -253,7 +253,7 @@ def test_a_real_run_costs_every_driver_on_every_path(program: Program) -> None:
     cells = {cell["metric"] for cell in ended.json["cells"]}
     assert costs == cells & {*COSTS}, "beside busy neighbours there may be none"
     assert ('id="cost"' in (program.run_folder() / "report.html").read_text()) == bool(costs)
-    assert leftover_groups(run.info.id) == ()
+    assert leftovers(run.info.id, "cgroup") == ()
 
 
 def test_an_ordinary_user_gets_the_tools_own_time_and_is_told(

@@ -20,9 +20,8 @@ from netbench.drivers import DRIVERS, Driver, PathClaim
 from netbench.engines.base import Endpoint, EngineOptions
 from netbench.engines.choose import open_engine as choose_engine
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.engines.netns.groups import end_owned_process, owned_processes
 from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.owner import this_process
+from netbench.engines.owner import leftovers, remove_leftover, this_process
 from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
@@ -215,14 +214,14 @@ def test_only_what_is_left_of_the_run_asked_for_is_ended() -> None:
         ("sleep", own_length()), env={"NETBENCH_RUN": run, "NETBENCH_OWNER": ended}
     )
     try:
-        (found,) = wait_for(lambda: owned_processes(run))
+        (found,) = wait_for(lambda: leftovers(run, "process"))
         assert (found.id, found.live) == (str(left.pid), False)
-        assert owned_processes(another) == ()
-        end_owned_process(replace(found, run=another))
+        assert leftovers(another, "process") == ()
+        remove_leftover(replace(found, run=another))
         assert left.poll() is None
-        end_owned_process(found)
+        remove_leftover(found)
         assert left.wait(5) == -signal.SIGKILL
-        end_owned_process(found)
+        remove_leftover(found)
     finally:
         left.kill()
         left.wait()
@@ -262,12 +261,12 @@ def test_a_killed_netbench_leaves_nothing_not_even_stopped_tools(namespaces: Non
         assert script.stdout
         assert script.stdout.readline() == "up\n"
         wait_for(lambda: [pid for pid in inside(length) if state(pid) == "T"], within=5.0)
-        assert owned_processes(run)
+        assert leftovers(run, "process")
     finally:
         script.kill()
         script.communicate()
 
-    wait_for(lambda: not owned_processes(run) and not inside(length), within=2.0)
+    wait_for(lambda: not leftovers(run, "process") and not inside(length), within=2.0)
 
 
 def test_a_tool_stopped_and_continued_ends_by_itself(engine: NetnsEngine) -> None:

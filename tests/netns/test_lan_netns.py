@@ -14,10 +14,10 @@ import pytest
 from support.program import wait_for
 
 from netbench.engines.base import Endpoint, Network
-from netbench.engines.netns.allocator import NumberPool
 from netbench.engines.netns.engine import NetnsEngine
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.holder import NamespaceProcess
+from netbench.engines.subnets import NumberPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.spec import Attach, NetworkSpec, Path, Port, Recipe, Role
@@ -322,7 +322,7 @@ def test_programs_that_refuse_are_told_as_what_is_missing() -> None:
     firewall = Firewall(1, lambda *_: refused)
 
     words = "refused the world's rules: Error: Could not process rule"
-    assert firewall.unavailable() == f"iptables {words}; nftables {words}"
+    assert firewall.lacking == f"iptables {words}; nftables {words}"
     assert firewall.backend == "none"
 
 
@@ -330,7 +330,7 @@ def test_publishing_without_the_means_is_unsupported(engine: NetnsEngine) -> Non
     """A world whose nft is gone by the time of publishing; the endpoint is not half-made."""
     network = engine.create_network("net", BRIDGE)
     world = engine._world  # noqa: SLF001 -- there is no other way to take nft away
-    world.firewall._lacking = "nft not found"  # noqa: SLF001
+    world.firewall.lacking = "nft not found"
     before = links(engine)
 
     with pytest.raises(Unsupported, match="nft not found"):

@@ -12,7 +12,7 @@ from support.require import require_or_skip
 
 import netbench
 from netbench.engines.local_process import find_program
-from netbench.engines.netns.port_publishing import proxy_unavailable
+from netbench.engines.netns.host_namespace import proxy_unavailable
 from netbench.store import load
 
 SUITE = """

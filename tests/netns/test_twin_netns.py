@@ -188,7 +188,7 @@ def test_without_iptables_nftables_holds_the_same_rules(engine: NetnsEngine) -> 
     firewall.add("bridge nb0", {Family.V4: rules})
 
     assert firewall.backend == "nftables"
-    assert firewall.unavailable() is None
+    assert firewall.lacking is None
     found = chains(ruleset(engine, engine.host()), {})
     assert {chain for chain in found if chain.startswith("ip filter ")}
     for chain, rules in found.items():

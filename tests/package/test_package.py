@@ -17,7 +17,7 @@ from support.documented import ROOT, commands
 from support.program import TRICKLE
 from support.require import require_or_skip
 
-from netbench.engines.netns.confinement import unavailable
+from netbench.engines.netns.spawner import unavailable
 
 RELEASED = ("*.tar.gz", "*.whl", "*.cdx.json")
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from support.golden import cases, held
 from support.synthetic import run_of
 
-from netbench.engines.docker.facts import cpu_topology
+from netbench.engines.docker.host import routed
 from netbench.engines.docker.image import libraries
-from netbench.engines.docker.subnets import routed
+from netbench.engines.local_process import cpu_topology
 from netbench.engines.netns.cni_chain import read_error, read_result
 from netbench.errors import (
     ConfigurationError,
@@ -85,7 +85,11 @@ def completed(text: str) -> Completed:
 
 
 def topology(text: str) -> object:
-    return cpu_topology(lambda argv: completed(text))  # noqa: ARG005 - whatever is asked
+    class AllAlike:
+        def read(self, *paths: str) -> dict[str, bytes]:
+            return dict.fromkeys(paths, text.encode(errors="replace"))
+
+    return cpu_topology(AllAlike())
 
 
 def facts_of(text: str) -> object:

@@ -1,11 +1,14 @@
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netbench.engines.docker.host import routed
 from netbench.engines.docker.image import libraries
-from netbench.engines.docker.subnets import BLOCK, BLOCK6, free_subnets, routed
+from netbench.engines.subnets import BLOCK, BLOCK6, SubnetPair, SubnetPool
 from netbench.errors import EngineError
 from netbench.units import cpu_list
 
@@ -63,9 +66,17 @@ networks = st.builds(
 )
 
 
+def everything(pool: SubnetPool, undo: ExitStack) -> Iterator[SubnetPair]:
+    """Yield what a pool lends until it has nothing more."""
+    with suppress(EngineError):
+        while True:
+            yield pool.take(undo, ipv6=True)
+
+
 @given(st.lists(networks, max_size=8))
 def test_free_subnets_are_in_the_block_and_overlap_nothing(taken: list[IPv4Network]) -> None:
-    free = list(free_subnets(BLOCK, taken))
+    with ExitStack() as undo:
+        free = [pair.v4 for pair in everything(SubnetPool(lambda: taken), undo)]
 
     assert all(subnet.subnet_of(BLOCK) for subnet in free)
     assert not any(subnet.overlaps(other) for subnet in free for other in taken)
@@ -75,10 +86,19 @@ def test_free_subnets_are_in_the_block_and_overlap_nothing(taken: list[IPv4Netwo
 
 def test_free_ipv6_subnets_overlap_nothing() -> None:
     taken = (IPv6Network("2001:2::/63"), IPv6Network("2001:2:0:3::5/128"), IPv6Network("fd00::/8"))
-    free = free_subnets(BLOCK6, taken)
+    with ExitStack() as undo:
+        free = everything(SubnetPool(lambda: taken), undo)
 
-    assert [str(next(free)) for _ in range(2)] == ["2001:2:0:2::/64", "2001:2:0:4::/64"]
-    assert list(free_subnets(BLOCK6, [BLOCK6])) == []
+        assert [str(next(free).v6) for _ in range(2)] == ["2001:2:0:2::/64", "2001:2:0:4::/64"]
+        assert list(everything(SubnetPool(lambda: [BLOCK6]), undo)) == []
+
+
+def test_a_subnet_that_is_free_again_is_the_next_one() -> None:
+    pool = SubnetPool(tuple, reuse=True)
+    with ExitStack() as undo:
+        lent = pool.take(undo, ipv6=False)
+
+    assert pool.take(ExitStack(), ipv6=False).v4 == lent.v4
 
 
 def test_ipv6_routes_are_read() -> None:

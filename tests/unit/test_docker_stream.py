@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netbench.engines.docker.client import Clients, EngineAddress
-from netbench.engines.docker.stream import AttachedStream
+from netbench.engines.docker.launcher import AttachedStream
 
 VERSION = {"ApiVersion": "1.45"}
 ENDED = {"Running": False, "ExitCode": 3, "Pid": 0}

@@ -13,8 +13,7 @@ from netbench.cli.progress import TerminalObserver
 from netbench.documents.inspect_verify import EndpointDocument, NetworkRow
 from netbench.drivers import ReachPlace
 from netbench.engines.base import EngineOptions
-from netbench.verify import NotVerified, Verified
-from netbench.verify.matrix import ReachResult
+from netbench.verify import NotVerified, ReachResult, Verified
 from netbench.verify.places import SOURCES, TARGETS
 from netbench.workflow.verify import verify_drivers
 

@@ -1,8 +1,275 @@
-"""The docker engine: containers and networks of a Docker Engine, through its API.
+"""The docker engine: `Engine` over the Docker Engine API.
 
 Whatever asks the engine raises `EngineError` or `EngineLost`, as `Clients.lend` does.
 """
 
-from netbench.engines.docker.engine import DockerEngine, open_docker
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any, Final, Literal
 
-__all__ = ["DockerEngine", "open_docker"]
+from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
+from netbench.engines.docker import facts, ownership
+from netbench.engines.docker.client import Clients, dialect_of, resolve
+from netbench.engines.docker.endpoints import Maker, Sharing
+from netbench.engines.docker.exec import DockerProcess
+from netbench.engines.docker.host import EngineHost
+from netbench.engines.docker.lan import EmulatedLan, PortPublishing
+from netbench.engines.docker.networks import OVERLAY, Networks
+from netbench.engines.docker.swarm import Swarm
+from netbench.engines.local_process import cpu_topology
+from netbench.engines.subnets import SubnetPool
+from netbench.errors import (
+    ENGINE_FAILURES,
+    ConfigurationError,
+    EngineError,
+    EngineLost,
+    EngineUnavailable,
+)
+from netbench.record import Absent, FactValue
+from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
+from netbench.system.files import Files
+
+_NO_IMAGE: Final = Absent("no image was prepared")
+_PROXY_UNUSED: Final = (
+    "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
+    "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
+)
+
+
+class DockerEngine(Engine):
+    """`Engine` for one run."""
+
+    name = "docker"
+
+    def __init__(self, clients: Clients, run: str, options: EngineOptions) -> None:
+        """Ask the engine what it is."""
+        with clients.lend("ask the engine what it is") as api:
+            self._info: Mapping[str, Any] = api.info()
+            self._version: Mapping[str, Any] = api.version()
+        clients.dialect = dialect_of(self._version)
+        target = clients.target
+        self.why = f"the Docker Engine answers at {target.url} ({target.origin})"
+        self._clients = clients
+        self._options = options
+        self._maker = Maker(
+            clients,
+            run,
+            image=options.image,
+            architecture=facts.architecture(self._info),
+            init=facts.component(self._version, "docker-init") is not None,
+        )
+        self._hosting = EngineHost(self._maker)
+        subnets = SubnetPool(self._hosting.taken_subnets, reuse=True)
+        self._lan = EmulatedLan(self._maker, subnets)
+        self._swarm = Swarm(clients, self._maker.labels, wanted=options.init_swarm)
+        self._networks = Networks(
+            self._maker,
+            subnets,
+            self._lan,
+            self._swarm,
+            drivers=(self._info.get("Plugins") or {}).get("Network") or (),
+            parent=options.parent,
+        )
+        self._publishing = PortPublishing(
+            self._maker, self._lan, rootful=facts.is_rootful(self._info)
+        )
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make the probe image and the host endpoint, and check the tools in it."""
+        image = self._maker.image()
+        self.host()
+        if self._options.image is not None:
+            facts.check_tools(self._hosting.run)
+        self.tools()
+        return (image.done, self._hosting.describe())
+
+    def facts(self) -> Mapping[str, FactValue]:
+        """Return the facts `engine.*`."""
+        image = self._maker.made_image
+        return {
+            **facts.engine_facts(self._info, self._version, self._clients.target),
+            "engine.image": image.reference if image else _NO_IMAGE,
+            "engine.image_id": image.id if image else _NO_IMAGE,
+            "engine.local": self.local,
+        }
+
+    def tools(self) -> Mapping[str, str]:
+        """Return the first line of each tool's version in the image."""
+        return facts.tool_versions(self._hosting.run)
+
+    def cpu_topology(self) -> CpuTopology:
+        """Return the CPUs containers can be pinned to."""
+        return cpu_topology(self._hosting.shell_files())
+
+    def unsupported(self, recipe: Recipe, path: Path) -> str | None:
+        """Return why a recipe cannot be made here, or has no such path here."""
+        return (
+            self._no_attachment(recipe)
+            or (self._networks.refusal(recipe.network) if recipe.network else None)
+            or (self._no_path(recipe, path) if path is not Path.EAST_WEST else None)
+        )
+
+    def _no_attachment(self, recipe: Recipe) -> str | None:
+        attaches = (recipe.client, recipe.server)
+        if Attach.HOST in attaches and "name=userns" in facts.security_options(self._info):
+            return "the engine remaps users (userns-remap) and then refuses the host's network"
+        if Attach.DEFAULT not in attaches:
+            return None
+        network = self._networks.default()
+        if network is None:
+            return "the engine has no default bridge network"
+        if recipe.family == Family.V6 and (network.ipam is None or network.ipam.subnet6 is None):
+            return (
+                "the engine's default bridge has no IPv6 (`ipv6` and `fixed-cidr-v6` in its "
+                "daemon.json); a network made for the run has: bridge:user@family=6"
+            )
+        return None
+
+    def _no_path(self, recipe: Recipe, path: Path) -> str | None:
+        on_lan = recipe.network is not None and recipe.network.on_lan
+        parent = self._options.parent
+        if on_lan and parent:
+            return f"there is no emulated LAN, nor a client on it, behind the parent {parent}"
+        if recipe.family == Family.V6 and not on_lan and not self._hosting.has_ipv6():
+            return (
+                "links that are made on the engine's host have no IPv6 there: "
+                "sysctl net.ipv6.conf.default.disable_ipv6=0"
+            )
+        if not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
+            unpublished = self._publishing.unavailable()
+            if unpublished:
+                return unpublished
+        # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
+        through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
+        return _PROXY_UNUSED if through_proxy and path is Path.NORTH_SOUTH else None
+
+    def lan(self) -> Lan:
+        """Return the emulated LAN."""
+        return self._lan.get()
+
+    def host(self) -> Endpoint:
+        """Return a container in the host's namespaces: all but mnt, if the engine allows it."""
+        return self._hosting.get()
+
+    @property
+    def local(self) -> bool:
+        """Tell whether its processes are in our own /proc; False until the host is looked at."""
+        return self._hosting.local
+
+    @property
+    def files(self) -> Files:
+        """Files of the engine's machine."""
+        self.host()
+        return self._hosting.files
+
+    @property
+    def ask(self) -> Callable[[str, float], str] | None:
+        """Run a script on the engine's machine, if that is another one."""
+        self.host()
+        return self._hosting.ask
+
+    def create_network(self, name: str, spec: NetworkSpec) -> Network:
+        """Make a network with free subnets."""
+        made = self._networks.create(self._maker.unique(name), spec)
+        sandbox = self._hosting.sandbox(made) if spec.driver == OVERLAY else None
+        return replace(made, sandbox=sandbox)
+
+    def create_endpoint(
+        self,
+        name: str,
+        role: Role,
+        attach: Attach,
+        *,
+        network: Network | None,
+        peer: Endpoint | None,
+        cpus: tuple[int, ...],
+        publish: tuple[Port, ...] = (),
+        published: Literal["proxy", "nat"] | None = None,
+    ) -> Endpoint:
+        """Make and start a container."""
+        del published  # the engine decides what serves a port: the trial's evidence shows it
+        joined = self._networks.default() if attach is Attach.DEFAULT else network
+        order = self._maker.order(name, Sharing(_mode(attach, network, peer)))
+        order = replace(order, role=role, network=joined, cpus=cpus)
+        made = self._publishing.create(order, publish)
+        if joined and joined.ipam and joined.ipam.subnet6 and joined.ipam.bridge:
+            facts.await_ipv6(self._hosting.run, joined.ipam.bridge)
+        return made
+
+    def remove_endpoint(self, endpoint: Endpoint) -> None:
+        """Remove a container with every process in it."""
+        self._hosting.remove(endpoint.id)
+
+    def remove_network(self, network: Network) -> float | None:
+        """Remove a network, and the wire that was made for it."""
+        return self._networks.remove(network)
+
+    def visit(self, name: str) -> Endpoint:
+        """Look at any container of the engine, through a helper that shares its namespaces."""
+        return self._hosting.visit(name)
+
+    def start(
+        self, endpoint: Endpoint, argv: tuple[str, ...], *, cpu: int | None, limit: float
+    ) -> DockerProcess:
+        """Start a tool by the shell in its container."""
+        return self._hosting.start(endpoint.id, argv, cpu=cpu, limit=limit)
+
+    def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the `docker exec` that a user types."""
+        clients = self._clients
+        return (*clients.target.command(clients.dialect.name), "exec", "-it", endpoint.name, "sh")
+
+    def owned(self, run: str | None = None) -> tuple[Owned, ...]:
+        """Return everything that carries netbench's label."""
+        return ownership.owned(self._clients, run)
+
+    def remove_owned(self, thing: Owned) -> None:
+        """Remove one of `owned`."""
+        ownership.remove(self._maker, thing)
+
+    def close(self, *, keep: bool = False) -> None:
+        """Remove what the engine made for the run and let go; no error if the engine is lost."""
+        host = self._hosting.forget()
+        if keep:
+            self._clients.close()
+            return
+        with ExitStack() as undone:  # in reverse order, each step even if one before it fails
+            undone.callback(self._clients.close)
+            undone.enter_context(suppress(EngineLost))
+            if host is not None:
+                undone.callback(self.remove_endpoint, host)
+            undone.callback(self._swarm.undo)
+            undone.callback(self._lan.close)
+
+
+def _mode(attach: Attach, network: Network | None, peer: Endpoint | None) -> str:
+    """Return Docker's network mode for an attachment; `EngineError` without what it needs."""
+    modes = {Attach.NONE: "none", Attach.HOST: "host", Attach.DEFAULT: "bridge"}
+    if network is not None:
+        modes[Attach.NETWORK] = network.id
+    if peer is not None:
+        modes[Attach.PEER] = f"container:{peer.id}"
+    if attach not in modes:
+        raise EngineError(f"an endpoint attached to a {attach} was asked for without one")
+    return modes[attach]
+
+
+def open_docker(
+    run: str, options: EngineOptions = NO_OPTIONS, environment: Mapping[str, str] = os.environ
+) -> DockerEngine:
+    """Return the engine of a context, DOCKER_HOST or the current context.
+
+    Raises EngineUnavailable, or ConfigurationError if an option is no name that it may be.
+    """
+    if problems := options.problems():
+        raise ConfigurationError(*problems)
+    clients = Clients(resolve(environment, options.context))
+    try:
+        return DockerEngine(clients, run, options)
+    except BaseException as error:
+        clients.close()
+        if isinstance(error, ENGINE_FAILURES):
+            raise EngineUnavailable(str(error), hint=getattr(error, "hint", "")) from error
+        raise

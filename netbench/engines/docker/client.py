@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from netbench.engines.docker.tunnel import SocketTunnel
 from netbench.errors import EngineError, EngineLost, EngineUnavailable, Unsupported
 
 _ANSWER: Final = 60  # seconds without an answer to a request after which the engine counts as lost
+_UCRED: Final = struct.Struct("3i")  # pid, uid and gid, socket(7) SO_PEERCRED
 _START: Final = "start it: sudo systemctl start docker; or measure without Docker: --engine netns"
 _CHECK_TLS: Final = "check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY"
 _UNREACHABLE: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
@@ -56,16 +57,13 @@ class EngineAddress:
         return Path("/" + path.lstrip("/")) if found else None
 
     def command(self, program: str) -> tuple[str, ...]:
-        """Return how a user calls the engine's command line: `docker`, or `podman`, for it.
-
-        What that reads by itself is left to it: the current context, and certificates, which the
-        environment names.
-        """
+        """Return how a user calls the engine's command line, `docker` or `podman`, for it."""
         _, named, context = self.origin.partition("context ")
         if program == PODMAN.name:
             return (program, "--url", self.url)
         if named:
             return (program, "--context", context)
+        # Certificates are named by the environment, which also has the URL then.
         return (program,) if self.tls else (program, "--host", self.url)
 
     def daemon_pid(self) -> int | None:
@@ -74,18 +72,13 @@ class EngineAddress:
             return None
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(self.socket))
-            size = struct.calcsize("3i")
-            credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        pid: int = struct.unpack("3i", credentials)[0]
+            credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        pid: int = _UCRED.unpack(credentials)[0]
         return pid or None
 
 
 def resolve(environment: Mapping[str, str], context: str | None = None) -> EngineAddress:
-    """Return the engine that the docker command would use: `context`, DOCKER_HOST, or another.
-
-    Raises:
-        EngineUnavailable: the context does not exist or cannot be read, or TLS files are missing.
-    """
+    """Return the engine that the docker command would use; or EngineUnavailable."""
     if context is not None:
         return _from_context(context)
     try:
@@ -130,15 +123,11 @@ def _unreachable(target: EngineAddress, error: Exception) -> EngineUnavailable:
     for cause in causes:  # which grows: requests hides the first error in `args`
         behind = (cause.__cause__, cause.__context__, *cause.args)
         causes += [one for one in behind if isinstance(one, BaseException) and one not in causes]
-    message, hint = next(
-        (message, hint)
-        for kind, message, hint in _UNREACHABLE
-        if any(isinstance(cause, kind) for cause in causes)
-    )
-    place = f"{target.socket or target.url} ({target.origin})"
-    return EngineUnavailable(
-        message.format(place=place, error=error), hint=hint.format(group=_join_group(target.socket))
-    )
+    known = (row for row in _UNREACHABLE if any(isinstance(cause, row[0]) for cause in causes))
+    _, message, hint = next(known)
+    words = {"place": f"{target.socket or target.url} ({target.origin})", "error": error}
+    hint = hint.format(group=_join_group(target.socket))
+    return EngineUnavailable(message.format(**words), hint=hint)
 
 
 def _join_group(path: Path | None) -> str:
@@ -155,12 +144,9 @@ class Dialect:
     """How an engine names things, and which options it ignores."""
 
     name: str
-    mode: str
-    """Option of a network that holds the mode of macvlan and ipvlan, with `{}` for the driver."""
-    bridge: str | None
-    """Name of a bridge, with `{}` for the start of its network's id; None if that has no part."""
-    reserves: bool
-    """Whether single addresses can be reserved; else a range alone keeps them free."""
+    mode: str  # option of a network for the mode of macvlan and ipvlan, with `{}` for the driver
+    bridge: str | None  # its name, with `{}` for the start of its network's id, if that has a part
+    reserves: bool  # whether single addresses can be reserved; else a range alone keeps them free
 
 
 DOCKER: Final = Dialect("docker", mode="{}_mode", bridge="br-{}", reserves=True)
@@ -184,11 +170,10 @@ class Clients:
         self._idle: queue.LifoQueue[APIClient] = queue.LifoQueue()
         self._closed = False
         self._tunnel = SocketTunnel(target.url) if target.url.startswith("ssh://") else None
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             first = self._first()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         self._version = first.api_version
         self._idle.put(first)
 
@@ -220,9 +205,8 @@ class Clients:
     def lend(self, doing: str) -> Iterator[APIClient]:
         """Lend a client for one operation, `doing` in words for the error message.
 
-        Raises:
-            EngineError: the engine refused; `Unsupported` if the kernel lacks what it takes.
-            EngineLost: it does not answer.
+        EngineError if the engine refuses, `Unsupported` if the kernel lacks what it takes;
+        EngineLost if it does not answer.
         """
         try:
             client = self._idle.get_nowait()

@@ -23,63 +23,38 @@ OWNER: Final = "netbench.owner"  # label that says which process made it
 LIFETIME: Final = 6 * 3600  # seconds after which even a forgotten container ends
 MAIN: Final = ("sleep", str(LIFETIME))  # command that holds the namespaces
 USER: Final = "65534:65534"
-ROOT: Final = "0:0"
-"""For files of root's alone, and for capabilities: Docker gives those to no other user."""
+ROOT: Final = "0:0"  # for files of root's alone, and for capabilities: no other user has those
 NET_ADMIN: Final = "NET_ADMIN"
 _ONCE: Final = 30  # seconds that a container which does one thing may take
 _PIDS: Final = 512  # iperf3 has a thread for each of up to 128 streams
-_LACKING: Final = ("not supported", "unknown device type")
-"""What `ip` says if the kernel has no such link."""
+_LACKING: Final = ("not supported", "unknown device type")  # `ip` says of links
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointContainer:
-    """What is used of the engine's inspection of a running container."""
-
-    id: str
-    name: str
-    pid: int
-    addresses: Mapping[str, str]
-    """By network, under its id and under its name: engines use one or the other."""
-    addresses6: Mapping[str, str]
-    sandbox_key: str | None  # None if it shares another container's network namespace
-    bindings: Mapping[str, tuple[tuple[str, int], ...]]
-    """Addresses and ports of the host by the published port of its own, `80/tcp`."""
-
-    def endpoint(self, role: Role, network: Network | None = None) -> Endpoint:
-        """Return it as an endpoint in a network."""
-        return Endpoint(
-            id=self.id,
-            name=self.name,
-            role=role,
-            pid=self.pid,
-            address=address_in(network, self.addresses),
-            ipam=network.ipam if network else None,
-            address6=address_in(network, self.addresses6),
-            sandbox_key=self.sandbox_key,
-        )
+Bindings = Mapping[str, tuple[tuple[str, int], ...]]
+"""Addresses and ports of the host by the published port of a container's own, `80/tcp`."""
 
 
-def as_shown(seen: Mapping[str, Any]) -> EndpointContainer:
-    """Return a container from the engine's inspection."""
-    settings = seen["NetworkSettings"]
-    networks = settings["Networks"] or {}
-    return EndpointContainer(
+def endpoint_of(seen: Mapping[str, Any], role: Role, network: Network | None = None) -> Endpoint:
+    """Return a running container from the engine's inspection, as an endpoint in a network."""
+    networks = seen["NetworkSettings"]["Networks"] or {}
+    return Endpoint(
         id=str(seen["Id"]),
         name=str(seen["Name"]).lstrip("/"),
+        role=role,
         pid=int(seen["State"]["Pid"]),
-        addresses=_addresses(networks, "IPAddress"),
-        addresses6=_addresses(networks, "GlobalIPv6Address"),
-        sandbox_key=settings.get("SandboxKey") or None,
-        bindings={
-            port: tuple(
-                (str(one["HostIp"]), int(one["HostPort"]))
-                for one in places or ()
-                if one.get("HostPort")
-            )
-            for port, places in (settings.get("Ports") or {}).items()
-        },
+        address=address_in(network, _addresses(networks, "IPAddress")),
+        ipam=network.ipam if network else None,
+        address6=address_in(network, _addresses(networks, "GlobalIPv6Address")),
+        sandbox_key=seen["NetworkSettings"].get("SandboxKey") or None,
     )
+
+
+def _bindings(seen: Mapping[str, Any]) -> Bindings:
+    found = (seen["NetworkSettings"].get("Ports") or {}).items()
+    return {
+        port: tuple((str(at["HostIp"]), int(at["HostPort"])) for at in places if at.get("HostPort"))
+        for port, places in ((port, places or ()) for port, places in found)
+    }
 
 
 def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
@@ -92,7 +67,7 @@ def _addresses(networks: Mapping[str, Any], field: str) -> dict[str, str]:
 
 
 def address_in(network: Network | None, addresses: Mapping[str, str]) -> str | None:
-    """Return a container's address in a network; its only one, if it is in no other."""
+    """Return an address by the id or name of its network (engines differ); else the only one."""
     if network is None:
         return None
     names = (network.id, network.ipam.network if network.ipam else "")
@@ -106,12 +81,9 @@ class Sharing:
     """The namespaces of others that a container has instead of its own."""
 
     network: str  # docker's network mode: `none`, `host`, a network, `container:<id>`
-    host: bool = False
-    """Whether it also has the host's pid, ipc, uts, cgroup and user namespaces."""
-    pids: str | None = None
-    """Docker's pid mode, if that alone is shared: `host`, `container:<id>`."""
-    users: bool = False
-    """Whether it has the host's user namespace even if the engine remaps users."""
+    host: bool = False  # whether the pid, ipc, uts, cgroup and user namespaces are the host's too
+    pids: str | None = None  # docker's pid mode, if shared alone: `host`, `container:<id>`
+    users: bool = False  # whether the user namespace is the host's if the engine remaps users
 
 
 HOSTS_LINKS: Final = Sharing("host", pids="host", users=True)
@@ -127,13 +99,15 @@ class Order:
     labels: Mapping[str, str]
     sharing: Sharing
     command: tuple[str, ...]
+    role: Role = Role.HOST
+    network: Network | None = None  # where its addresses are
     user: str = USER
     capabilities: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
     init: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
     publish: Mapping[str, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
-    """Addresses and ports (None for any) of the host by the port to publish there, `80/tcp`."""
+    """The host's addresses and ports (None for any) by the port of its own, `80/tcp`."""
 
 
 class Maker:
@@ -181,8 +155,12 @@ class Maker:
             init=self._init and not capability,
         )
 
-    def create(self, order: Order) -> EndpointContainer:
+    def create(self, order: Order) -> Endpoint:
         """Create and start a container; nothing half-made is left."""
+        return self.create_published(order)[0]
+
+    def create_published(self, order: Order) -> tuple[Endpoint, Bindings]:
+        """Do the same, and return where its ports are published too."""
         with self.clients.lend(f"create container {order.name}") as api:
             made = _create(api, order)
             try:
@@ -197,13 +175,10 @@ class Maker:
             raise EngineError(
                 f"container {order.name} ended at once: {seen['State'].get('Error') or 'no word'}"
             )
-        return as_shown(seen)
+        return endpoint_of(seen, order.role, order.network), _bindings(seen)
 
     def once(self, order: Order) -> str:
-        """Run a container's command to its end, remove it and return what the command printed.
-
-        The command must succeed; `Unsupported` if its output says that the kernel lacks something.
-        """
+        """Run a command in a container of its own, return its output; EngineError if it fails."""
         doing = f"run {order.command[0]} in {order.name}"
         with self.clients.lend(doing) as api:
             made = _create(api, order)

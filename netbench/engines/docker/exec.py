@@ -1,8 +1,8 @@
 """A tool in a container, by the container's shell and the /proc of the engine's machine."""
 
 import math
-import re
 import secrets
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,10 +11,11 @@ from typing import Final
 
 from netbench.engines import local_process
 from netbench.engines.base import FLOODED, BytesRead, Signal
+from netbench.engines.docker.client import Clients
 from netbench.engines.docker.launcher import Launcher
 from netbench.errors import ENGINE_FAILURES
 from netbench.record import Completed
-from netbench.system.files import LOCAL, NOWHERE, Files, FrozenFiles, text
+from netbench.system.files import LOCAL, NOWHERE, Files, FrozenFiles, process_status, text
 
 _GRACE: Final = 10.0  # seconds for a killed tool to be gone
 _APPEAR: Final = 5.0  # seconds for a started tool to show in /proc
@@ -24,12 +25,36 @@ _BECOMES: Final = 2.0  # seconds for a container's first process to become its c
 _RUNTIME: Final = ("init",)  # arguments of the runtime (runc) that becomes the command
 
 
-class DockerProcess:
-    """A tool started under `timeout`, which bounds it even if nothing waits for it.
+class Launchers:
+    """The shells of a run, each started when first needed; safe to use from several threads."""
 
-    `timeout` runs the tool as its child and is never stopped itself, so that its clock runs on
-    while the tool is stopped.
-    """
+    def __init__(self, clients: Clients) -> None:
+        """None is started yet."""
+        self._clients = clients
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._made: dict[tuple[str, str], Launcher] = {}
+
+    def of(self, container: str, user: str) -> Launcher:
+        """Return the shell in a container as a user."""
+        with self._lock:
+            lock = self._locks.setdefault(container, threading.Lock())
+        with lock:
+            found = self._made.get((container, user))
+            if found is None or found.gone:
+                found = self._made[container, user] = Launcher(self._clients, container, user)
+            return found
+
+    def forget(self, container: str) -> None:
+        """Forget the shells of a container that is about to be removed; they end with it."""
+        with self._lock:
+            self._locks.pop(container, None)
+            for key in [key for key in self._made if key[0] == container]:
+                del self._made[key]
+
+
+class DockerProcess:
+    """A tool below a `timeout`, which bounds it by a clock that no signal to the tool stops."""
 
     def __init__(
         self,
@@ -64,9 +89,8 @@ class DockerProcess:
 
     def cpus(self) -> str | None:
         """Return the kernel's `Cpus_allowed_list` of the tool, None if unreadable."""
-        tool = self.pid()
-        files = self._processes
-        return None if tool is None else _status(files, tool, "Cpus_allowed_list")
+        tool, field = self.pid(), "Cpus_allowed_list"
+        return None if tool is None else process_status(self._processes, tool, field)
 
     def signal(self, name: Signal) -> None:
         """Signal the tool: by kill if we may, else by the shell in its container."""
@@ -156,13 +180,6 @@ class DockerProcess:
         return f"{_OOM}\n" if killed and self._launcher.out_of_memory() else ""
 
 
-def _status(files: Files, pid: int, field: str) -> str | None:
-    found = re.search(
-        rf"^{field}:[ \t]*(.*)", text(files, f"/proc/{pid}/status") or "", re.MULTILINE
-    )
-    return found[1] if found else None
-
-
 def _command(files: Files, pid: int) -> tuple[str, ...]:
     return tuple((text(files, f"/proc/{pid}/cmdline") or "").split("\0")[:-1])
 
@@ -173,10 +190,7 @@ def runs(files: Files, pid: int, argv: tuple[str, ...]) -> bool:
 
 
 def _find(files: Files, shell: int, bound: str, argv: tuple[str, ...]) -> int | None:
-    """Return the pid that runs `argv` under the `timeout` with this bound, below a shell.
-
-    The shell has a child for each tool, that child has the `timeout`, and this has the tool.
-    """
+    """Return the pid that runs `argv` under the `timeout` with this bound, two below a shell."""
     bounded = _children(files, _children(files, (shell,)))
     taken = FrozenFiles(files, *(f"/proc/{pid}/cmdline" for pid in bounded))
     tools = _children(files, [pid for pid in bounded if bound in _command(taken, pid)])
@@ -191,15 +205,15 @@ def _children(files: Files, pids: Iterable[int]) -> tuple[int, ...]:
 
 def inner_pid(files: Files, pid: int) -> int | None:
     """Return a process's pid in its own pid namespace."""
-    numbers = (_status(files, pid, "NSpid") or "").split()
+    numbers = (process_status(files, pid, "NSpid") or "").split()
     return int(numbers[-1]) if numbers else None
 
 
 def shows(files: Files, pid: int, container: str, argv: tuple[str, ...]) -> bool:
     """Tell whether `pid` there is the main process `argv` of a container.
 
-    Its cgroup names the container, unless the engine has none (rootless, cgroup v1). Then its
-    command tells, which for a moment is still that of the runtime, and for another one empty.
+    Its cgroup names the container, but for some rootless engines. Then its command tells, which
+    for a moment is still that of the runtime, or empty.
     """
     if container in (text(files, f"/proc/{pid}/cgroup") or ""):
         return True

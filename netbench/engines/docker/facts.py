@@ -3,7 +3,6 @@
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from netbench.engines.docker.client import EngineAddress, dialect_of
@@ -13,13 +12,9 @@ from netbench.engines.docker.launcher import NOT_RUNNABLE
 from netbench.engines.local_process import attempts
 from netbench.errors import EngineError
 from netbench.record import Absent, Completed, FactValue
-from netbench.spec import CpuTopology
 from netbench.system.interrupts import Pool
-from netbench.units import cpu_list
 
-Run = Callable[[tuple[str, ...]], Completed]
-"""Runs a command on the host's namespaces to its end."""
-_SIBLINGS: Final = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+Run = Callable[[tuple[str, ...]], Completed]  # runs a command on the host's namespaces to its end
 _VERSIONED: Final = ("iperf3", "sockperf", "ip", "taskset", "timeout")
 _OPTIONAL: Final = ("netperf",)
 _AT_ONCE: Final = 4
@@ -29,8 +24,8 @@ _MODES: Final = {
     "macvlan": ("bridge", "private", "vepa", "passthru"),
     "ipvlan": ("l2", "l3", "l3s"),
 }
-_ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}
-"""Kinds without modes or a parent, with what they are made with."""
+_ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}  # kinds without modes or a parent
+_NO_BACKEND: Final = "this engine's API does not tell; engines before 29 use iptables"
 _WORKS: Final = "works"
 _TRY: Final = f"""
 try() {{
@@ -49,8 +44,7 @@ _DESKTOPS: Final = {
     "microsoft-standard-wsl2": "WSL 2",
 }
 """Words that only an engine in a desktop product's virtual machine answers with."""
-_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
-"""Go's names of architectures, which some engines use, and what `uname -m` calls them."""
+_MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's names, and those of `uname -m`
 
 
 def is_rootful(info: Mapping[str, Any]) -> bool:
@@ -67,6 +61,7 @@ def engine_facts(
     info: Mapping[str, Any], version: Mapping[str, Any], target: EngineAddress
 ) -> dict[str, FactValue]:
     """Return the facts in the answers of `/info` and `/version`."""
+    rootlesskit = _component(version, "rootlesskit").get("Details") or {}
     return {
         "engine.name": dialect_of(version).name,
         "engine.version": _value(info, "ServerVersion"),
@@ -75,14 +70,16 @@ def engine_facts(
         "engine.os": _value(info, "OperatingSystem"),
         "engine.arch": architecture(info) or _missing("Architecture"),
         "engine.rootless": not is_rootful(info),
-        "engine.rootless_network": _rootless_network(info, version),
+        "engine.rootless_network": Absent("the engine is not rootless")
+        if is_rootful(info)
+        else _named(rootlesskit.get("NetworkDriver"), "the engine does not name it"),
         "engine.desktop": _desktop(info, version),
         "engine.userland_proxy": Absent("the Engine API does not tell"),
-        "engine.firewall": _firewall(info),
+        "engine.firewall": _named((info.get("FirewallBackend") or {}).get("Driver"), _NO_BACKEND),
         "engine.cgroup_version": _value(info, "CgroupVersion"),
         "engine.cgroup_driver": _value(info, "CgroupDriver"),
         "engine.storage_driver": _value(info, "Driver"),
-        "engine.security": ", ".join(security_options(info)) or Absent("the engine lists none"),
+        "engine.security": _named(", ".join(security_options(info)), "the engine lists none"),
         "engine.runtime": _runtime(info, version),
         "engine.context": target.origin,
         "engine.cpus": _value(info, "NCPU", int),
@@ -117,6 +114,10 @@ def _value(
     return value if isinstance(value, kind) and (value or kind is bool) else _missing(key)
 
 
+def _named(value: object, why_not: str) -> FactValue:
+    return str(value) if value else Absent(why_not)
+
+
 def _missing(key: str) -> Absent:
     return Absent(f"the engine's answer has no {key}")
 
@@ -127,21 +128,7 @@ def _desktop(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
     answers = (info.get("OperatingSystem"), info.get("KernelVersion"), platform)
     text = " ".join(str(answer) for answer in answers if answer).lower()
     found = next((name for word, name in _DESKTOPS.items() if word in text), None)
-    return found or Absent("the engine's answers name no desktop product")
-
-
-def _rootless_network(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
-    """Return the user-mode network stack between a rootless engine's host and the machine."""
-    if is_rootful(info):
-        return Absent("the engine is not rootless")
-    name = (_component(version, "rootlesskit").get("Details") or {}).get("NetworkDriver")
-    return str(name) if name else Absent("the engine does not name it")
-
-
-def _firewall(info: Mapping[str, Any]) -> FactValue:
-    driver = (info.get("FirewallBackend") or {}).get("Driver")
-    why = "this engine's API does not tell; engines before 29 use iptables"
-    return str(driver) if driver else Absent(why)
+    return _named(found, "the engine's answers name no desktop product")
 
 
 def _runtime(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
@@ -152,29 +139,8 @@ def _runtime(info: Mapping[str, Any], version: Mapping[str, Any]) -> FactValue:
     return f"{name} {component(version, str(name)) or ''}".strip()
 
 
-def cpu_topology(run: Run) -> CpuTopology:
-    """Return the CPUs that containers can be pinned to, by core if the kernel groups them."""
-    printed = run(("cat", "/proc/self/status")).stdout
-    allowed = re.search(r"^Cpus_allowed_list:(.*)", printed, re.MULTILINE)
-    try:
-        usable = cpu_list(allowed[1] if allowed else "")
-    except ValueError as error:
-        why = f"the CPUs of the engine's machine are unreadable: {printed!r}"
-        raise EngineError(why) from error
-    siblings = run(("cat", *(_SIBLINGS.format(cpu) for cpu in usable)))
-    lines = siblings.stdout.splitlines()
-    cores: set[tuple[int, ...]] = set()
-    if siblings.exit_code == 0 and len(lines) == len(usable):
-        with suppress(ValueError):
-            cores = {tuple(cpu for cpu in cpu_list(line) if cpu in usable) for line in lines}
-    return CpuTopology(usable, tuple(sorted(cores)))
-
-
 def await_ipv6(run: Run, link: str) -> None:
-    """Wait until a link's IPv6 addresses can be used: nothing else claims them, RFC 4862 §5.4.
-
-    A bridge begins to ask with its first port; until then the host sends nothing through it.
-    """
+    """Wait until a bridge with its first port can use its IPv6 addresses, RFC 4862 §5.4."""
     for _ in attempts(_CLAIM, _POLL):
         printed = run(("ip", "-j", "-6", "addr", "show", "dev", link, "tentative")).stdout
         if '"tentative":true' not in printed:

@@ -1,11 +1,13 @@
 """Containers that share namespaces to read from: the engine's host's, or a container's."""
 
+import json
 import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from signal import SIGKILL
 from typing import Final
@@ -14,10 +16,10 @@ from docker.errors import NotFound
 
 from netbench.engines.base import Endpoint, Network
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.endpoints import LIFETIME, ROOT, USER, Maker, Sharing, as_shown
-from netbench.engines.docker.exec import DockerProcess, inner_pid, shows
-from netbench.engines.docker.launcher import Launchers
+from netbench.engines.docker.endpoints import LIFETIME, ROOT, USER, Maker, Sharing, endpoint_of
+from netbench.engines.docker.exec import DockerProcess, Launchers, inner_pid, shows
 from netbench.engines.docker.networks import describe
+from netbench.engines.subnets import Subnet
 from netbench.errors import EngineError, EngineLost
 from netbench.record import Completed
 from netbench.spec import Role
@@ -26,12 +28,10 @@ from netbench.system.setns import may_enter
 
 QUICK: Final = 20.0  # seconds that a command which only reads may take
 SEE: Final = "SYS_PTRACE"  # the capability to read the namespaces of another's process
-_ROOTS_FILE: Final = "/proc/net/nf_conntrack"
-"""File of the host that only root may read, if without any capability."""
+_ROOTS_FILE: Final = "/proc/net/nf_conntrack"  # root reads it without any capability
 _NOT_SHARED: Final = ("cgroup", "ipc", "mnt", "time", "user", "uts")
 """Kinds of namespace that the helper has of its own, or perhaps has."""
-_LATE: Final = 2.0
-"""Seconds beyond its time after which a script that was to be killed counts as lost."""
+_LATE: Final = 2.0  # seconds beyond its time after which a script counts as lost
 _KILLED: Final = 128 + SIGKILL
 _PLAIN: Final = re.compile(r"[\w/.:*-]+")  # paths without a character that is special to a shell
 
@@ -51,8 +51,7 @@ class EngineHost:
         self.local = False
         self.ask: Callable[[str, float], str] | None = None
         self.files: Files = NOWHERE
-        self.processes: Files = NOWHERE
-        """The files, if the numbers of processes in them are those that the engine uses."""
+        self.processes: Files = NOWHERE  # those of processes, if numbered as the engine does
 
     def get(self) -> Endpoint:
         """Return the endpoint, which shares all of the host's namespaces but mnt if it may."""
@@ -84,7 +83,7 @@ class EngineHost:
             self.processes = files if numbered else NOWHERE
             self.files = files if numbered else Unnumbered(files)
         stands_in = (("mnt", self._mount_namespace()),)
-        return replace(made.endpoint(Role.HOST), stands_in=stands_in)
+        return replace(made, stands_in=stands_in)
 
     def start(
         self, container: str, argv: tuple[str, ...], *, cpu: int | None, limit: float
@@ -98,10 +97,19 @@ class EngineHost:
         """Run a command in the host endpoint, which only reads, to its end."""
         return self.start(self.get().id, argv, cpu=None, limit=QUICK).wait(QUICK)
 
-    def routes(self) -> tuple[str, ...]:
-        """Return what `ip -j route` prints on the engine's host, by IP version."""
-        done = self.run(("sh", "-c", "ip -j -4 route; ip -j -6 route"))
-        return tuple(line for line in done.stdout.splitlines() if line.strip())
+    def shell_files(self) -> Files:
+        """Return the files that a container on the engine's machine has."""
+        self.get()
+        return ShellFiles(self._read)
+
+    def taken_subnets(self) -> list[Subnet]:
+        """Return the destinations of the host's routes and the subnets of the engine's networks."""
+        printed = self.run(("sh", "-c", "ip -j -4 route; ip -j -6 route")).stdout.splitlines()
+        with self._maker.clients.lend("list networks") as api:
+            configured = [network["IPAM"]["Config"] or () for network in api.networks()]
+        pools = [str(pool["Subnet"]) for several in configured for pool in several]
+        own = [ip_network(pool, strict=False) for pool in pools]
+        return own + [subnet for line in printed if line.strip() for subnet in routed(line)]
 
     def has_ipv6(self) -> bool:
         """Tell whether links that are made on the engine's host have IPv6."""
@@ -149,11 +157,7 @@ class EngineHost:
         return self._maker.clients.target.daemon_pid() if self.local else None
 
     def _mount_namespace(self) -> int | None:
-        """Return the inode of the daemon's mount namespace, which no container ever shares.
-
-        Another user than root may not see it, but a container with `SEE` may, unless a security
-        module forbids it.
-        """
+        """Return the inode of the daemon's mount namespace, which no container ever shares."""
         pid = self._daemon()
         if pid is None:
             return None
@@ -168,11 +172,39 @@ class EngineHost:
             return int(inode[1]) if inode else None
         return None
 
-    def sandbox(self, network: Network) -> Endpoint | None:
-        """Return an overlay network's own namespace; None if this process may not enter it.
+    def visit(self, name: str) -> Endpoint:
+        """Return any container, with a helper beside it that shares network and processes."""
+        self.get()
+        visited, first = _look_up(self._maker.clients, name, self.files)
+        same = f"container:{visited.id}"
+        order = self._maker.order(f"visit-{visited.name}", Sharing(same, pids=same), capability=SEE)
+        seen = self._maker.create(order).id
+        self.visits.add(seen)
+        found: dict[str, int] = {}
+        if first:
+            links = (f"/proc/{first}/ns/{kind}" for kind in _NOT_SHARED)
+            try:
+                started = self.start(seen, ("readlink", *links), cpu=None, limit=QUICK)
+                printed = started.wait(QUICK).stdout
+            except BaseException:
+                self.remove(seen)
+                raise
+            inodes = re.findall(r"^(\w+):\[(\d+)\]$", printed, re.MULTILINE)
+            found = {kind: int(inode) for kind, inode in inodes}
+        for kind in _NOT_SHARED if self.local else ():
+            with suppress(OSError):
+                found[kind] = Path(f"/proc/{visited.pid}/ns/{kind}").stat().st_ino
+        stands_in = tuple((kind, found.get(kind)) for kind in _NOT_SHARED)
+        return replace(visited, id=seen, stands_in=stands_in)
 
-        Its file appears with the first container, in the daemon's mount namespace alone.
-        """
+    def remove(self, container: str) -> None:
+        """Remove a container with every process in it."""
+        self.launchers.forget(container)
+        self._maker.remove(container)
+        self.visits.discard(container)
+
+    def sandbox(self, network: Network) -> Endpoint | None:
+        """Return an overlay's own namespace, which its containers make; None if out of reach."""
         host, daemon = self.get(), self._daemon()
         if daemon is None or host.sandbox_key is None or not may_enter(host.pid):
             return None
@@ -223,11 +255,18 @@ class ShellFiles:
         return {name: content for name, content in found if content}
 
 
-def look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | None]:
-    """Return a running container by its name or id, and its first process in its pid namespace.
+def routed(printed: str) -> tuple[Subnet, ...]:
+    """Return the destinations in the output of `ip -j route`, except the default."""
+    try:
+        found = [str(route["dst"]) for route in json.loads(printed)]
+        return tuple(ip_network(dst, strict=False) for dst in found if dst != "default")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        why = f"the host's routes are unreadable: {error!r}: {printed[:200]}"
+        raise EngineError(why) from error
 
-    `files` are those of the engine's machine; the number is None if they do not show it.
-    """
+
+def _look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | None]:
+    """Return a running container, and its first process in its pid namespace if `files` show it."""
     with clients.lend(f"inspect container {name}") as api:
         try:
             seen = api.inspect_container(name)
@@ -243,32 +282,7 @@ def look_up(clients: Clients, name: str, files: Files) -> tuple[Endpoint, int | 
         attached = (seen["NetworkSettings"]["Networks"] or {}).values()
         ids = [str(network["NetworkID"]) for network in attached if network["NetworkID"]]
         network = describe(api.inspect_network(ids[0]), clients.dialect) if ids else None
-    found = as_shown(seen).endpoint(Role.SERVER, network)
+    found = endpoint_of(seen, Role.SERVER, network)
     mode = str(seen["HostConfig"].get("PidMode") or "private")
     first = {"host": found.pid, "private": 1}
     return found, first[mode] if mode in first else inner_pid(files, found.pid)
-
-
-def helper(maker: Maker, visited: Endpoint) -> Endpoint:
-    """Return a container as an endpoint whose commands run in another one made for them."""
-    same = f"container:{visited.id}"
-    order = maker.order(f"visit-{visited.name}", Sharing(same, pids=same), capability=SEE)
-    return replace(visited, id=maker.create(order).id)
-
-
-def namespaces(pid: int | None) -> tuple[str, ...]:
-    """Return the links in /proc to those namespaces of a process that its helper lacks."""
-    return tuple(f"/proc/{pid}/ns/{kind}" for kind in _NOT_SHARED if pid)
-
-
-def inodes(printed: str, local: int | None) -> tuple[tuple[str, int | None], ...]:
-    """Return the inodes of these namespaces, from the output of `readlink` and from our /proc.
-
-    `local` is the pid in our /proc, if the container is on this machine.
-    """
-    links = re.findall(r"^(\w+):\[(\d+)\]$", printed, re.MULTILINE)
-    found: dict[str, int] = {kind: int(inode) for kind, inode in links}
-    for kind, link in zip(_NOT_SHARED, namespaces(local), strict=False):
-        with suppress(OSError):
-            found[kind] = Path(link).stat().st_ino
-    return tuple((kind, found.get(kind)) for kind in _NOT_SHARED)

@@ -22,22 +22,17 @@ from netbench.errors import EngineError
 
 IMAGE: Final = "netbench.image"  # label of a probe image; it belongs to no run
 REQUIRED: Final[Mapping[str, str]] = {
-    tool: package
-    for package, tools in (
-        ("iperf3", "iperf3"),
-        ("socat", "socat"),
-        ("dash", "sh"),
-        ("sockperf", "sockperf"),
-        ("iproute2", "ip"),
-        ("util-linux", "taskset"),
-        ("coreutils", "timeout date sleep cat dd head readlink"),
-        ("procps", "kill pgrep pkill"),
-    )
-    for tool in tools.split()
+    "iperf3": "iperf3",
+    "socat": "socat",
+    "sh": "dash",
+    "sockperf": "sockperf",
+    "ip": "iproute2",
+    "taskset": "util-linux",
+    **dict.fromkeys(("timeout", "date", "sleep", "cat", "dd", "head", "readlink"), "coreutils"),
+    **dict.fromkeys(("kill", "pgrep", "pkill"), "procps"),
 }
 """Tools that every endpoint needs, with the Debian package that holds each."""
-OPTIONAL: Final = ("ethtool", "netperf", "netserver")
-"""Tools that show or measure more if they are there."""
+OPTIONAL: Final = ("ethtool", "netperf", "netserver")  # these show or measure more
 OTHER_WAY: Final = "or name an image that has them: --image REF, or --image build"
 
 _BUILD: Final = 600  # seconds that the engine may be silent during a build, which downloads
@@ -65,10 +60,8 @@ def prepare(clients: Clients, wanted: str | None, architecture: str) -> Image:
     with clients.lend(f"inspect image {wanted}") as api:
         if identity := _identity(api, wanted):
             return Image(wanted, identity, f"uses the image {wanted}")
-    raise EngineError(
-        f"the engine has no image {wanted}, and nothing is pulled unasked",
-        hint=f"docker pull {wanted}",
-    )
+    why = f"the engine has no image {wanted}, and nothing is pulled unasked"
+    raise EngineError(why, hint=f"docker pull {wanted}")
 
 
 def _identity(api: APIClient, reference: str) -> str | None:
@@ -92,11 +85,8 @@ def _from_host(clients: Clients, architecture: str) -> Image:
         )
     begun = time.monotonic()
     archive, libraries = collect(find_tools())
-    changes = [
-        "ENV PATH=/usr/bin",
-        f"ENV LD_LIBRARY_PATH={':'.join(libraries)}",
-        f"LABEL {IMAGE}=1",
-    ]
+    path = f"ENV LD_LIBRARY_PATH={':'.join(libraries)}"
+    changes = ["ENV PATH=/usr/bin", path, f"LABEL {IMAGE}=1"]
     tag = _tag(archive, *(change.encode() for change in changes))
     reference = f"{PROBE_IMAGE}:{tag}"
     with clients.lend(f"import {reference}") as api:
@@ -107,8 +97,8 @@ def _from_host(clients: Clients, architecture: str) -> Image:
     if identity is None:
         raise EngineError(f"import {reference}: {answer}")
     what = f"{len(archive) / 1e6:.0f} MB, {time.monotonic() - begun:.1f} s"
-    done = f"made the probe image {reference} of this host's tools ({what})"
-    return Image(reference, identity, done)
+    made = f"made the probe image {reference} of this host's tools ({what})"
+    return Image(reference, identity, made)
 
 
 def _built(clients: Clients) -> Image:
@@ -150,10 +140,7 @@ def find_tools() -> dict[str, str]:
 
 
 def collect(tools: Mapping[str, str]) -> tuple[bytes, tuple[str, ...]]:
-    """Return an archive of tools with what they load, and the folders of their libraries.
-
-    The tools have their own paths, and links in /usr/bin. The archive depends on the content alone.
-    """
+    """Return an archive of tools, by their own paths and links in /usr/bin, and their libraries."""
     links = {f"/usr/bin/{name}": str(Path(place).resolve()) for name, place in tools.items()}
     programs = set(links.values())
     loaded = {path for program in programs for path in _loaded(program)}
@@ -190,7 +177,7 @@ def _loaded(path: str) -> set[str]:
             f"{path} is a script here, which cannot be copied into an image",
             hint=f"install the binary; {OTHER_WAY}",
         )
-    done = call(("ldd", path))
+    done = call("ldd", path)
     if done.returncode == NOT_RUN:
         raise EngineError(f"cannot run ldd: {done.stderr}", hint=f"install ldd; {OTHER_WAY}")
     return libraries(path, done.stdout)

@@ -1,27 +1,30 @@
 """One `sh` in a container that starts tools there: a message each, much faster than an exec.
 
-An exec takes tens of milliseconds. The shell is one exec, and starts any number of tools. It runs
-one script, to which words are sent, never commands. A tool's output goes into files of the
+It runs one script, to which words are sent, never commands. A tool's output goes into files of the
 container's own /tmp while it runs, and is fetched once it has ended.
 """
 
+import io
 import itertools
 import secrets
+import select
+import socket
+import ssl
+import struct
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from docker.errors import NotFound
 
 from netbench.engines.base import KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead
 from netbench.engines.docker.client import Clients
-from netbench.engines.docker.stream import AttachedStream
 from netbench.engines.local_process import attempts
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost
 from netbench.system.interrupts import start_thread
@@ -35,6 +38,72 @@ _FLOODED: Final = 128 + Signals.SIGXFSZ
 NOT_RUNNABLE: Final = (126, 127)
 _TIMED: Final = 3  # round trips to the shell that its latency is the median of
 _THIS_CENTURY: Final = 10**18  # nanoseconds since 1970; less is a `date` that knows no %N
+
+_HEAD: Final = struct.Struct(">BxxxL")  # of a piece of output: 1 or 2, and the length
+_PIECE: Final = 65536
+
+
+class AttachedStream:
+    """Both directions at once. The SDK's reader loses what came with the head, and fails on TLS."""
+
+    def __init__(self, stream: Any) -> None:
+        """Take what the SDK returns: the raw end of a buffered reader."""
+        self._response = getattr(stream, "_response", stream)
+        self._socket: socket.socket = getattr(stream, "_sock", stream)
+        self._lock = threading.Lock()
+        self._socket.setblocking(False)
+        self._data = bytearray()
+        raw = getattr(self._response, "raw", None)
+        buffered = getattr(getattr(raw, "_fp", None), "fp", None)
+        if isinstance(buffered, io.BufferedReader):
+            with suppress(OSError):
+                self._data += buffered.peek()
+        self._socket.setblocking(True)
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
+
+    def send(self, data: bytes) -> None:
+        """Write everything; `OSError` if the other end is closed."""
+        with self._lock:
+            self._socket.sendall(data)
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (stream, bytes) to the end; 1 is stdout, 2 stderr; `OSError` if it breaks off."""
+        data = self._data
+        try:
+            while True:
+                while len(data) >= _HEAD.size:
+                    kind, size = _HEAD.unpack_from(data)
+                    end = _HEAD.size + size
+                    if len(data) < end:
+                        break
+                    yield kind, bytes(data[_HEAD.size : end])
+                    del data[:end]
+                piece = self._piece()
+                if piece == b"":
+                    return
+                data += piece or b""
+        finally:
+            with suppress(OSError):
+                self._response.close()
+
+    def _piece(self) -> bytes | None:
+        """Return what has arrived, as soon as anything has; None if TLS kept it to itself."""
+        if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            self._readable.poll()  # without the lock, so that others can write meanwhile
+        with self._lock:
+            self._socket.setblocking(False)
+            try:
+                return self._socket.recv(_PIECE)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return None
+            finally:
+                self._socket.setblocking(True)
+
+    def end(self) -> None:
+        """End both directions; the reader sees the end."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(slots=True)
@@ -155,10 +224,9 @@ class Launcher:
             return self._latency
 
     def bytes_read(self, job: Job) -> BytesRead | None:
-        """Return how much the tool of a job has read, by the clock of the engine's machine.
+        """Return how much the tool of a job has read; None if it has ended or nothing is answered.
 
-        If its `date` knows no nanoseconds, by our monotonic clock, halfway between question and
-        answer. None if the tool has ended or nothing is answered.
+        The time is by the clock of the engine's machine if `date` there knows nanoseconds.
         """
         if job.ended.came.is_set():
             return None
@@ -233,31 +301,3 @@ class Launcher:
                     if api.inspect_container(self._container)["State"].get("OOMKilled"):
                         return True
         return False
-
-
-class Launchers:
-    """The shells of a run, each started when first needed; safe to use from several threads."""
-
-    def __init__(self, clients: Clients) -> None:
-        """None is started yet."""
-        self._clients = clients
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._made: dict[tuple[str, str], Launcher] = {}
-
-    def of(self, container: str, user: str) -> Launcher:
-        """Return the shell in a container as a user."""
-        with self._lock:
-            lock = self._locks.setdefault(container, threading.Lock())
-        with lock:
-            found = self._made.get((container, user))
-            if found is None or found.gone:
-                found = self._made[container, user] = Launcher(self._clients, container, user)
-            return found
-
-    def forget(self, container: str) -> None:
-        """Forget the shells of a container that is about to be removed; they end with it."""
-        with self._lock:
-            self._locks.pop(container, None)
-            for key in [key for key in self._made if key[0] == container]:
-                del self._made[key]

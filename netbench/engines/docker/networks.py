@@ -17,14 +17,14 @@ from netbench.engines.base import Network
 from netbench.engines.docker.client import Dialect
 from netbench.engines.docker.endpoints import RUN, Maker
 from netbench.engines.docker.facts import LinkKinds
-from netbench.engines.docker.lan import EmulatedLan, LanVeth
+from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.ownership import BRIDGE, bridge_names
-from netbench.engines.docker.subnets import Subnet, SubnetAllocator
 from netbench.engines.docker.swarm import NO_IPV6, Swarm, remove_network
 from netbench.engines.local_process import attempts
+from netbench.engines.subnets import LanVeth, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Ipam
-from netbench.spec import VXLAN_HEADERS, NetworkSpec
+from netbench.spec import VXLAN_HEADERS, Family, NetworkSpec
 
 OVERLAY: Final = "overlay"
 _VXLAN: Final = "com.docker.network.driver.overlay.vxlanid_list"
@@ -41,7 +41,7 @@ class _Plan:
 
     name: str
     spec: NetworkSpec
-    subnet: Subnet
+    subnet: SubnetPair
     parent: str | None = None
     wire: LanVeth | None = None
 
@@ -69,20 +69,23 @@ class _Plan:
 
     def pools(self, dialect: Dialect) -> list[IPAMPool]:
         """Return the network's subnets, with gateways and addresses reserved for the host."""
-        subnet, hosts = self.subnet, self.subnet.host
+        subnet, hosts = self.subnet, self.subnet.gateway
         gateways = subnet.outside if self.spec.on_lan and not self.routed else hosts
         reserved = self.wire is not None and not self.routed
-        pools: tuple[IPv4Network | IPv6Network, ...] = (subnet.v4, subnet.v6)
+        pools: tuple[IPv4Network | IPv6Network | None, ...] = (subnet.v4, subnet.v6)
+        taken = {
+            one: {"host": str(hosts.of(one))} for one in Family if reserved and dialect.reserves
+        }
         return [
             IPAMPool(
                 subnet=str(pool),
                 # Without the first address, the host's; a gateway is kept anyway.
                 iprange=str([*pool.subnets()][1]) if reserved and not dialect.reserves else None,
-                gateway=gateway,
-                aux_addresses={"host": host} if reserved and dialect.reserves else None,
+                gateway=gateways.of(family),
+                aux_addresses=taken.get(family),
             )
-            for pool, gateway, host in zip(pools, gateways, hosts, strict=True)
-            if pool.version == 4 or self.spec.ipv6  # noqa: PLR2004 - IPv4
+            for family, pool in zip(Family, pools, strict=True)
+            if pool and (family == Family.V4 or self.spec.ipv6)
         ]
 
 
@@ -92,7 +95,7 @@ class Networks:
     def __init__(
         self,
         maker: Maker,
-        subnets: SubnetAllocator,
+        subnets: SubnetPool,
         lan: EmulatedLan,
         swarm: Swarm,
         *,
@@ -110,10 +113,9 @@ class Networks:
         self._drivers = drivers
         self._parent = parent
         self._lock = threading.Lock()
-        self._making = threading.Lock()
         self._shared: dict[NetworkSpec, Network] = {}  # on a real parent, which takes one alone
         self._users: Counter[str] = Counter()
-        self._plans: dict[str, _Plan] = {}
+        self._undo: dict[str, ExitStack] = {}  # what releases the subnet and wire of a network
 
     def default(self) -> Network | None:
         """Return the engine's default bridge network, None if it has none."""
@@ -138,67 +140,44 @@ class Networks:
         return None
 
     def create(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network, one at a time.
-
-        For each the engine takes a rule out of its firewall and puts it back, and of two that do
-        so at once the rule is left twice (moby#43585).
-        """
-        with self._making:
+        """Make a network, one at a time: of two at once a rule is left twice (moby#43585)."""
+        with self._lock:
             if why := self.refusal(spec):
                 raise Unsupported(why)
             if spec.driver == OVERLAY:
                 self._swarm.ensure()
+            known = self._shared.get(spec)
+            made = replace(known, took=None) if known else self._make(name, spec)
             if spec.on_lan and self._parent and not spec.internal:
-                return self._share(name, spec)
-            return self._make(name, spec)
-
-    def _share(self, name: str, spec: NetworkSpec) -> Network:
-        with self._lock:
-            network = self._shared.get(spec)
-            if network is None:
-                made = self._shared[spec] = self._make(name, spec)
-            else:
-                made = replace(network, took=None)
-            self._users[made.id] += 1
+                self._shared[spec] = made
+                self._users[made.id] += 1
             return made
 
     def _make(self, name: str, spec: NetworkSpec) -> Network:
         with ExitStack() as refused:  # kept until the end, so that the next choice is another
             while True:
-                plan = self._plan(name, spec)
-                made = self._try(plan)
-                if made is not None:
-                    return made
-                refused.callback(self._release, plan)
+                with ExitStack() as undo:
+                    try:
+                        network = self._ask(self._plan(name, spec, undo))
+                    except EngineError as error:
+                        if "overlap" not in error.message:
+                            raise
+                        refused.push(undo.pop_all())
+                        continue
+                    self._undo[network.id] = undo.pop_all()
+                    return network
 
-    def _plan(self, name: str, spec: NetworkSpec) -> _Plan:
+    def _plan(self, name: str, spec: NetworkSpec, undo: ExitStack) -> _Plan:
         if not spec.on_lan or spec.internal or self._parent:
             # An internal macvlan or ipvlan has a link as parent that the engine makes for it.
             parent = self._parent if spec.on_lan and not spec.internal else None
-            return _Plan(name, spec, self._subnets.take(), parent)
-        wire = self._lan.wire(spec.mtu)
-        plan = _Plan(name, spec, wire.subnet, wire.lan.link, wire)
-        if not plan.routed:
-            return plan
-        try:
-            plan = replace(plan, subnet=self._subnets.take())
+            return _Plan(name, spec, self._subnets.take(undo, ipv6=spec.ipv6), parent)
+        wire = self._lan.wire(undo, spec.mtu)
+        plan = _Plan(name, spec, wire.subnets, wire.lan.link, wire)
+        if plan.routed:
+            plan = replace(plan, subnet=self._subnets.take(undo, ipv6=True))
             self._lan.lead(wire, plan.subnet)
-        except BaseException:
-            self._release(plan)
-            raise
         return plan
-
-    def _try(self, plan: _Plan) -> Network | None:
-        """Return the network, None if the engine considers the subnet taken."""
-        try:
-            network = self._ask(plan)
-        except BaseException as error:
-            if isinstance(error, EngineError) and "overlap" in error.message:
-                return None
-            self._release(plan)
-            raise
-        self._plans[network.id] = plan
-        return network
 
     def _ask(self, plan: _Plan) -> Network:
         spec, dialect = plan.spec, self._clients.dialect
@@ -223,12 +202,6 @@ class Networks:
                 raise
         return replace(network, lan=plan.wire.lan if plan.wire else None, took=took)
 
-    def _release(self, plan: _Plan) -> None:
-        """Release the subnet and the wire of a network that does not exist."""
-        self._subnets.give_back(plan.subnet)
-        if plan.wire is not None:
-            self._lan.drop(plan.wire)
-
     def remove(self, network: Network) -> float | None:
         """Remove a network with its wire, and return the seconds; None if others still use it."""
         with self._lock:
@@ -243,9 +216,7 @@ class Networks:
                 started = time.monotonic()
                 remove_network(api, network.id)
                 took = time.monotonic() - started
-            plan = self._plans.pop(network.id, None)
-            if plan is not None:
-                self._release(plan)
+            self._undo.pop(network.id, ExitStack()).close()
             return took
 
 

@@ -1,9 +1,8 @@
 """What is netbench's on an engine: by label, or what an engine that was killed forgot.
 
-An engine makes a network's bridge, its rules and those of its published ports one after the other.
-Killed among them, it forgets what it had made of a network that was not ready, and of a port the
-rule by which an endpoint reaches itself there. Links and rules carry no label, so the names of
-bridges, and the subnets of addresses, tell whose they are.
+Killed while it made a network, an engine forgets the bridge and rules that were ready; and of a
+published port, the rule by which an endpoint reaches itself there. Links and rules carry no label:
+names of bridges, and the subnets of addresses, tell whose they are.
 """
 
 import hashlib
@@ -13,7 +12,6 @@ import os
 import re
 import secrets
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,9 +29,9 @@ from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
 from netbench.engines.docker.lan import cut_wires
-from netbench.engines.docker.subnets import BLOCK, BLOCK6
-from netbench.engines.local_process import SYSTEM, attempts, call, find_program
+from netbench.engines.local_process import attempts, call
 from netbench.engines.owner import maker_lives
+from netbench.engines.subnets import BLOCK, BLOCK6
 from netbench.errors import EngineError, FactError
 from netbench.system.setns import in_netns
 
@@ -42,7 +40,6 @@ BRIDGE: Final = "com.docker.network.bridge.name"  # option of a network that nam
 _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")
 _TOOLS: Final = ("iptables", "ip6tables")
-_TIMEOUT: Final = 20.0
 _CGROUPS: Final = "/sys/fs/cgroup"
 _GONE: Final = 2.0  # seconds that processes which are killed may take to leave a group
 _A_MOMENT: Final = 0.5  # seconds after which an engine lists a network whose bridge it has made
@@ -51,8 +48,7 @@ _A_MOMENT: Final = 0.5  # seconds after which an engine lists a network whose br
 def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
     """List by label; images, which belong to no run, only if no run is named.
 
-    A run made on another machine, whose process cannot be seen from here, counts as live while
-    one of its containers runs.
+    A run whose process cannot be seen from here counts as live while one of its containers runs.
     """
     label = RUN if run is None else f"{RUN}={run}"
     with clients.lend("list what netbench made") as api:
@@ -68,13 +64,11 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
         *_labelled("network", networks, run, running),
         *_labelled("swarm", swarms, run, running),
     )
+    named = ((image["Id"], (image["RepoTags"] or [image["Id"]])[0]) for image in images)
     return (
         *labelled,
         *_forgotten(clients, run, {thing.run for thing in labelled if thing.live}),
-        *(
-            Owned("image", image["Id"], (image["RepoTags"] or [image["Id"]])[0], "", live=False)
-            for image in images
-        ),
+        *(Owned("image", image, name, "", live=False) for image, name in named),
     )
 
 
@@ -84,10 +78,7 @@ def _labelled(
     run: str | None,
     running: set[str | None],
 ) -> Iterator[Owned]:
-    """Yield what carries our label by its own word too: what is listed here may be removed.
-
-    Seen: a network that another client was just making, listed although it had no label.
-    """
+    """Yield what carries our label itself: a network was listed that had none, just being made."""
     for thing in found:
         labels = thing["Labels"] or {}
         mark = labels.get(RUN)
@@ -141,10 +132,7 @@ def stem(run: str) -> str:
 
 
 def bridge_names(run: str) -> Iterator[str]:
-    """Yield names for a run's bridges, of the 15 characters that a link's name may have.
-
-    They begin anywhere: bridges of the same run, cut off before, may be left.
-    """
+    """Yield names of 15 characters for a run's bridges, from anywhere: others may be left."""
     first = secrets.randbelow(16**5)
     return (f"{stem(run)}{number % 16**5:05x}" for number in itertools.count(first))
 
@@ -155,35 +143,34 @@ class _Rule:
     table: str
     words: tuple[str, ...]  # what follows `-A`: the chain, then the rule
 
-    def _values(self, *options: str) -> list[str]:
-        pairs = itertools.pairwise(self.words)
-        return [word for option, word in pairs if option in options]
+    @property
+    def _values(self) -> dict[str, str]:
+        return dict(itertools.pairwise(self.words))
 
     @property
     def links(self) -> set[str]:
         """The links that it names."""
-        return {*self._values("-i", "-o")}
+        return {value for option, value in self._values.items() if option in ("-i", "-o")}
 
     @property
-    def port(self) -> tuple[str, ...]:
+    def port(self) -> tuple[str | None, ...]:
         """The endpoint's port that it is for: tool, address, protocol and number."""
-        return (self.tool, *self._values("-d"), *self._values("-p"), *self._values("--dport"))
+        return (self.tool, *(self._values.get(option) for option in ("-d", "-p", "--dport")))
 
     @property
     def itself(self) -> str | None:
         """Address of our endpoint that reaches itself at a published port by this rule."""
-        address = self._values("-d")
-        if not address or self._values("-j") != ["MASQUERADE"] or self._values("-s") != address:
+        found = self._values
+        if "-d" not in found or found.get("-j") != "MASQUERADE" or found.get("-s") != found["-d"]:
             return None
-        alone = ip_interface(address[0]).ip
+        alone = ip_interface(found["-d"]).ip
         return str(alone) if alone in BLOCK or alone in BLOCK6 else None
 
 
 def _forgotten(clients: Clients, run: str | None, live: set[str]) -> Iterator[Owned]:
     """Yield what is left of netbench's bridges and endpoints that the engine does not know.
 
-    What is just being made or removed does not count: everything is checked twice. Nothing is
-    found if this process may not enter the engine's network namespace. `live` are runs.
+    It is looked for twice: what is being made or removed does not count. `live` are runs.
     """
     first = _unknown(clients)
     if not first:
@@ -193,13 +180,9 @@ def _forgotten(clients: Clients, run: str | None, live: set[str]) -> Iterator[Ow
         bridge = _OURS.fullmatch(name) is not None
         if name in first and (run is None or not bridge or name.startswith(stem(run))):
             what = f"of no {'network' if bridge else 'container'} (firewall rules: {len(rules)})"
-            yield Owned(
-                "bridge" if bridge else "rules",
-                name,
-                f"{name}, {what}",
-                run if run and bridge else "",
-                live=any(name.startswith(stem(one)) for one in live),
-            )
+            mark = run if run and bridge else ""
+            alive = any(name.startswith(stem(one)) for one in live)
+            yield Owned("bridge" if bridge else "rules", name, f"{name}, {what}", mark, alive)
 
 
 def _unknown(clients: Clients) -> dict[str, list[_Rule]]:
@@ -218,7 +201,8 @@ def _remove_forgotten(clients: Clients, name: str) -> None:
         commands = [(rule.tool, "-w", "-t", rule.table, "-D", *rule.words) for rule in rules]
         if name in left and name in _bridges():
             commands.append(("ip", "link", "del", name))
-        refused = [call for call in [_call(*one) for one in commands] if call.returncode != 0]
+        ended = [call(*command) for command in commands]
+        refused = [done for done in ended if done.returncode != 0]
         if refused and name in _left():  # else the engine, being at it too, was the first
             raise EngineError(f"{shlex.join(refused[0].args)}: {refused[0].stderr.strip()}")
 
@@ -235,10 +219,7 @@ def _inside(clients: Clients, work: Callable[[], _T]) -> _T | None:
 
 
 def _left() -> dict[str, list[_Rule]]:
-    """Return the rules of netbench's bridges that are not up, by name, and of its endpoints.
-
-    A bridge that another engine of this host has made for a run is up, and none of this one's.
-    """
+    """Return the rules of netbench's bridges that are not up, by name, and of its endpoints."""
     links = _bridges()
     rules = [rule for tool in _TOOLS for rule in _rules(tool)]
     named = {name for rule in rules for name in rule.links} | {*links}
@@ -253,7 +234,7 @@ def _left() -> dict[str, list[_Rule]]:
 
 def _bridges() -> dict[str, bool]:
     """Return the bridges of the calling thread's network namespace, and whether each is up."""
-    printed = _call("ip", "-j", "link", "show", "type", "bridge").stdout
+    printed = call("ip", "-j", "link", "show", "type", "bridge").stdout
     try:
         return {row["ifname"]: "UP" in row["flags"] for row in json.loads(printed or "[]")}
     except (ValueError, LookupError, TypeError):
@@ -263,12 +244,8 @@ def _bridges() -> dict[str, bool]:
 def _rules(tool: str) -> Iterator[_Rule]:
     """Yield every rule as the tool saves it; none if there is no such tool, or no rights."""
     table = ""
-    for line in _call(f"{tool}-save").stdout.splitlines():
+    for line in call(f"{tool}-save").stdout.splitlines():
         if line.startswith("*"):
             table = line[1:]
         elif line.startswith("-A "):
             yield _Rule(tool, table, tuple(shlex.split(line)[1:]))
-
-
-def _call(tool: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    return call((find_program(tool, *SYSTEM) or tool, *words), _TIMEOUT)

@@ -17,12 +17,9 @@ NO_IPV6: Final = (
     "a swarm has no IPv6 networks: the engine makes one, but its manager hands out addresses of "
     "either family for either, so that endpoints fail at random (moby/moby#48116)"
 )
-_GATEWAY: Final = "docker_gwbridge"
-"""The bridge that the engine makes for a swarm, and leaves there."""
-_MADE_GATEWAY: Final = "netbench.gwbridge"
-"""Label of our swarm that says whether the bridge was made for it."""
-_BUSY: Final = 10.0
-"""Seconds that the bridge may take to be there, and to be free of the swarm's own endpoint."""
+_GATEWAY: Final = "docker_gwbridge"  # bridge that is made for a swarm, and left there
+_MADE_GATEWAY: Final = "netbench.gwbridge"  # label: whether the bridge was made for it
+_BUSY: Final = 10.0  # seconds until the bridge is there, and free of the swarm again
 _POLL: Final = 0.1
 _LEAVE: Final = "docker swarm leave --force"
 
@@ -123,8 +120,7 @@ def leave(clients: Clients, labels: Mapping[str, str]) -> None:
         return
     with clients.lend("leave the swarm that netbench made") as api:
         listed: Callable[[], list[dict[str, Any]]] = api.services
-        services = [str(service["Spec"]["Name"]) for service in listed()]
-        if services:
+        if services := [str(service["Spec"]["Name"]) for service in listed()]:
             raise EngineError(
                 f"the swarm that netbench made serves others by now: {', '.join(services)}",
                 hint=f"if they may go: {_LEAVE}",

@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from netbench.engines.folders import make_folder
 from netbench.engines.local_process import attempts
+from netbench.engines.owner import make_folder
 from netbench.errors import EngineUnavailable
 
 _USUAL: Final = "/var/run/docker.sock"
@@ -99,10 +99,8 @@ class SocketTunnel:
         """End `ssh` and remove the socket."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
+            with process:  # which closes its pipe, and waits
+                process.kill()
         self._remove()
 
 

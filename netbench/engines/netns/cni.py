@@ -1,16 +1,17 @@
 """`cni`: networks that CNI plug-ins make, run by the CNI protocol in the world's namespace."""
 
 import os
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any, Final
 
 from netbench.engines.base import Endpoint, Network, Published
-from netbench.engines.folders import make_folder, remove_folder
 from netbench.engines.local_process import SYSTEM, find_program
 from netbench.engines.netns import wiring
 from netbench.engines.netns.cni_chain import (
@@ -21,9 +22,9 @@ from netbench.engines.netns.cni_chain import (
     read_chain,
     subnets_of,
 )
-from netbench.engines.netns.host_namespace import LAN_END, World
-from netbench.engines.netns.port_publishing import Publication
-from netbench.engines.netns.rules import routed_rules
+from netbench.engines.netns.host_namespace import LAN_END, Publication, World
+from netbench.engines.netns.rules import Rule, routed_rules
+from netbench.engines.owner import make_folder, remove_folder
 from netbench.errors import EngineError
 from netbench.record import Completed, Ipam
 from netbench.spec import Family, NetworkSpec
@@ -34,26 +35,18 @@ _OURS: Final = ("lo", "nb")  # starts of the names of links that no plug-in made
 
 
 class CniRuntime:
-    """What the CNI networks of one world share. One plug-in runs at a time.
-
-    Two networks of one list are one network to its plug-ins: the same bridge, and addresses from
-    one store. That store is a folder of the run's own whatever the list says: a benchmark must
-    not take addresses from a live cluster's.
-    """
+    """What the CNI networks of one world share. One plug-in runs at a time."""
 
     def __init__(self, world: World) -> None:
         """Make nothing yet."""
         self.world = world
         self.lock = threading.RLock()
         self.networks: set[CniNetwork] = set()
-        self._folder: Path | None = None
 
-    def folder(self) -> str:
-        """Return the folder for the files of plug-ins, made at the first call."""
-        with self.lock:
-            if self._folder is None:
-                self._folder = make_folder("cni", self.world.run)
-            return str(self._folder)
+    @cached_property
+    def folder(self) -> Path:
+        """The folder for the files of plug-ins, made when it is first needed, under the lock."""
+        return make_folder("cni", self.world.run)
 
     def call(self, program: str, environment: Mapping[str, str], text: str) -> Completed:
         """Run a plug-in in the world's network namespace, bounded in time."""
@@ -70,10 +63,8 @@ class CniRuntime:
         """Return the links of the world, each with its kind."""
 
         def work(route: Any) -> dict[str, str | None]:
-            return {
-                str(link.get("ifname")): link.get(("linkinfo", "kind"))
-                for link in route.get_links()
-            }
+            links = route.get_links()
+            return {str(link.get("ifname")): link.get(("linkinfo", "kind")) for link in links}
 
         return wiring.netlink(self.world.pid, "list the world's links", work)
 
@@ -90,54 +81,44 @@ class CniRuntime:
         wiring.netlink(self.world.outside(), what, work)
 
     def remove_rules(self) -> None:
-        """Remove the chains that portmap and firewall plug-ins leave empty.
+        """Remove the chains that plug-ins leave empty: they would slow all later pairs.
 
-        They would cost every later pair of the run something. The engine's own tables are made
-        anew; all others in the world were made by plug-ins, and are removed where there is nft.
-
-        Raises:
-            EngineError: iptables or nftables refused.
+        The engine's own tables are made anew; others are removed by nft. EngineError if refused.
         """
         world = self.world
         world.firewall.restore()
         program = find_program("nft", *SYSTEM)
         if program is None:
             return
-        listed = world.spawner.command(world.pid, (program, "list", "tables"))
-        for line in listed.stdout.splitlines():
-            match line.split():
-                case ["table", family, name] if (family, name) not in world.firewall.tables:
-                    argv = (program, "delete", "table", family, name)
-                    done = world.spawner.command(world.pid, argv)
-                    if done.exit_code != 0:
-                        raise EngineError(
-                            f"{line} of CNI plug-ins could not be removed: {done.stderr}"
-                        )
+        listed = world.spawner.command(world.pid, (program, "list", "tables")).stdout
+        for family, name in re.findall(r"^table (\S+) (\S+)$", listed, re.MULTILINE):
+            if (family, name) not in world.firewall.tables:
+                argv = (program, "delete", "table", family, name)
+                done = world.spawner.command(world.pid, argv)
+                if done.exit_code != 0:
+                    what = f"table {family} {name} of CNI plug-ins"
+                    raise EngineError(f"{what} could not be removed: {done.stderr}")
 
     def close(self) -> None:
         """Remove the folder."""
-        with self.lock:
-            if self._folder:
-                remove_folder(self._folder)
-                self._folder = None
+        if "folder" in vars(self):
+            remove_folder(self.folder)
 
 
 class CniNetwork:
     """A network of a configuration list; its plug-ins make it when the first container comes."""
 
     def __init__(self, runtime: CniRuntime, name: str, spec: NetworkSpec, undo: ExitStack) -> None:
-        """Read the list.
-
-        Raises:
-            EngineError: it names a master that is not there.
-        """
+        """Read the list; EngineError if it names a master that is not there."""
         self._runtime = runtime
         self._world = runtime.world
-        self._world.subnets.avoid(subnets_of(spec.conflist))
+        self._world.taken_subnets.update(subnets_of(spec.conflist))
         lan = self._world.lan() if has_children(spec.conflist) else None
         self.network = Network(name, None, lan)
         link = lan.link if lan else ""
-        self._chain = read_chain(spec.conflist, folder=runtime.folder(), master=link)
+        with runtime.lock:
+            folder = str(runtime.folder)
+        self._chain = read_chain(spec.conflist, folder=folder, master=link)
         present = runtime.kinds_of_links() if lan else {}
         for master in self._chain.masters:
             if master not in present:
@@ -146,8 +127,7 @@ class CniNetwork:
                     f"{master!r} to be the master; its link to the LAN is {link!r}: "
                     "leave `master` out, and it is that one"
                 )
-        self.links = set(self._chain.bridges)
-        """Links of the world's that the plug-ins made, or may have made."""
+        self.links = set(self._chain.bridges)  # that the plug-ins made, or may have made
         self.gateways: set[Interface] = set()  # addresses that the LAN's client has for it
         self._subnets: set[str] = set()
         self._rules = f"subnets {name}"  # what the firewall calls its rules
@@ -156,13 +136,14 @@ class CniNetwork:
         undo.callback(self._remove)
 
     def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
-        """Run the plug-ins' ADD; `undo` gets their DEL.
-
-        Raises:
-            EngineError: the container has no namespace of its own, or a plug-in failed; nothing
-                is left then. `Unsupported` where the kernel lacks what the plug-in needs.
-        """
-        self._check_namespace(endpoint.pid)
+        """Run the plug-ins' ADD; `undo` gets their DEL. Errors as `Attachment.add`."""
+        # A plug-in that is given a namespace which is not there leaves its bridge behind.
+        try:
+            spaces = [Path(f"/proc/{pid}/ns/net").stat() for pid in (self._world.pid, endpoint.pid)]
+        except OSError as exc:
+            raise EngineError(f"the container's network namespace is gone: {exc}") from exc
+        if os.path.samestat(*spaces):
+            raise EngineError("the container has no network namespace of its own")
         ports = tuple(Published(port, self._world.ports.take(undo)) for port in publication.ports)
         with self._runtime.lock:
             result = self._add(endpoint.pid, ports, undo)
@@ -173,21 +154,10 @@ class CniNetwork:
         v4, v6 = (str(one.ip) if one else None for one in map(result.address, Family))
         return replace(endpoint, address=v4, address6=v6, ipam=ipam, published=ports)
 
-    def _check_namespace(self, holder: int) -> None:
-        """A plug-in that is given a namespace which is not there leaves its bridge behind."""
-        try:
-            spaces = [Path(f"/proc/{pid}/ns/net").stat() for pid in (self._world.pid, holder)]
-        except OSError as exc:
-            raise EngineError(f"the container's network namespace is gone: {exc}") from exc
-        if os.path.samestat(*spaces):
-            raise EngineError("the container has no network namespace of its own")
-
     def _add(self, holder: int, ports: tuple[Published, ...], undo: ExitStack) -> Result:
-        hosts: tuple[str, ...] = ()
-        if ports:
-            lan = self._world.lan()
-            hosts = (lan.host, *((lan.host6,) if lan.host6 else ()))
-        ident = f"netbench-{self._world.run}-{self._world.number()}"
+        lan = self._world.lan() if ports else None
+        hosts = tuple(host for host in (lan.host, lan.host6) if host) if lan else ()
+        ident = f"netbench-{self._world.run}-{next(self._world.numbers)}"
         attachment = Attachment(self._chain, ident, holder, ports, hosts, self._runtime.call)
         result = attachment.add()
 
@@ -228,15 +198,9 @@ class CniNetwork:
         found = {str(address.network) for address in result.addresses}
         if self.network.lan is None and not found <= self._subnets:
             self._subnets |= found
-            rules = {
-                family: [
-                    rule
-                    for subnet in sorted(self._subnets)
-                    if (":" in subnet) == (family == Family.V6)
-                    for rule in routed_rules(subnet)
-                ]
-                for family in Family
-            }
+            rules: dict[Family, list[Rule]] = {family: [] for family in Family}
+            for subnet in sorted(self._subnets):
+                rules[Family.V6 if ":" in subnet else Family.V4] += routed_rules(subnet)
             self._world.firewall.add(self._rules, rules)
 
     def _ipam(self, result: Result) -> Ipam | None:

@@ -6,42 +6,32 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import (
-    IPv4Interface,
-    IPv4Network,
-    IPv6Interface,
-    IPv6Network,
-    ip_interface,
-    ip_network,
-)
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 from typing import Final, Literal
 
 from netbench.engines.base import Published
+from netbench.engines.subnets import Subnet
 from netbench.errors import EngineError, Unsupported
 from netbench.record import Completed
 from netbench.spec import CNI_PATH
 
 _CHILDREN: Final = ("macvlan", "ipvlan")  # plug-ins whose links are children of a `master`
-_LACKING: Final = ("operation not supported", "unknown device type")
-"""What plug-ins say where the kernel has no such links."""
+_LACKING: Final = ("operation not supported", "unknown device type")  # plug-ins say of links
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Plugin = Mapping[str, Json]  # of a list, with its `type`, before the runtime adds to it
 Interface = IPv4Interface | IPv6Interface
-Call = Callable[[str, Mapping[str, str], str], Completed]
-"""Run a program with these variables of its environment and this input, bounded in time."""
+Call = Callable[[str, Mapping[str, str], str], Completed]  # a program, its environment, its input
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What the plug-ins of a chain have made for one container so far."""
 
-    text: str
-    """The plug-in's own JSON, handed to the next one as it is."""
-    host_links: tuple[str, ...]
-    """Links that they made outside the container, in their order."""
+    text: str  # the plug-in's own JSON, handed to the next one as it is
+    host_links: tuple[str, ...]  # links that they made outside the container, in their order
     addresses: tuple[Interface, ...]
-    gateways: tuple[Interface, ...]
-    """Gateways with the prefix of the address that they stand beside."""
+    gateways: tuple[Interface, ...]  # with the prefix of the address that they stand beside
 
     def address(self, version: int) -> Interface | None:
         """Return the first address of a version of IP."""
@@ -60,21 +50,15 @@ def read_result(text: str) -> Result:
         links = [link["name"] for link in found.get("interfaces", []) if not link.get("sandbox")]
         pairs = [(ip["address"], ip.get("gateway")) for ip in found.get("ips", [])]
         addresses = tuple(ip_interface(address) for address, _ in pairs)
-        gateways = tuple(
-            ip_interface(f"{gateway}/{address.partition('/')[2]}")
-            for address, gateway in pairs
-            if gateway
-        )
+        beside = [(gate, address.partition("/")[2]) for address, gate in pairs if gate]
+        gateways = tuple(ip_interface(f"{gate}/{prefix}") for gate, prefix in beside)
     except (AttributeError, KeyError, TypeError, RecursionError) as exc:
         raise ValueError(f"no CNI result: {exc!r}") from exc
     return Result(text, tuple(map(str, links)), addresses, gateways)
 
 
 def read_error(done: Completed) -> str:
-    """Return why a plug-in failed, in its own words and with its code.
-
-    Errors are JSON on standard output; a plug-in that crashed leaves what it may.
-    """
+    """Return why a plug-in failed: its JSON on standard output, or what it left when it crashed."""
     if done.timed_out:
         return f"did not end within {done.seconds:.0f} s"
     try:
@@ -89,16 +73,6 @@ def read_error(done: Completed) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Plugin:
-    """One link of a chain."""
-
-    type: str
-    config: Mapping[str, Json]
-    """As the list has it; what the runtime adds is added for each call."""
-    maps_ports: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PluginChain:
     """A network configuration list, ready to be run."""
 
@@ -109,13 +83,13 @@ class PluginChain:
     @property
     def masters(self) -> tuple[str, ...]:
         """Links whose children its plug-ins make."""
-        return tuple(str(one.config["master"]) for one in self.plugins if one.type in _CHILDREN)
+        return tuple(str(one["master"]) for one in self.plugins if one["type"] in _CHILDREN)
 
     @property
     def bridges(self) -> tuple[str, ...]:
         """Bridges that its plug-ins make for all containers alike, and leave."""
-        bridges = (one.config for one in self.plugins if one.type == "bridge")
-        return tuple(str(config.get("bridge") or "cni0") for config in bridges)
+        bridges = (one for one in self.plugins if one["type"] == "bridge")
+        return tuple(str(one.get("bridge") or "cni0") for one in bridges)
 
 
 def has_children(text: str) -> bool:
@@ -123,11 +97,8 @@ def has_children(text: str) -> bool:
     return any(plugin["type"] in _CHILDREN for plugin in json.loads(text)["plugins"])
 
 
-def subnets_of(text: str) -> Iterator[IPv4Network | IPv6Network]:
-    """Yield the subnets that a list's host-local sections number containers from.
-
-    What is no subnet is left to the plug-in to refuse.
-    """
+def subnets_of(text: str) -> Iterator[Subnet]:
+    """Yield the valid subnets that a list's host-local sections number containers from."""
     for plugin in json.loads(text)["plugins"]:
         ipam = plugin.get("ipam", {})
         groups = ipam.get("ranges", [])
@@ -141,13 +112,10 @@ def _listed(given: Json) -> list[Json]:
 
 
 def read_chain(text: str, *, folder: str, master: str) -> PluginChain:
-    """Return a checked list's chain, with its files in another folder.
+    """Return a checked list's chain.
 
-    Args:
-        text: of the list.
-        folder: for leases and whatever else the plug-ins keep. It stands in for every `dataDir`,
-            that of the list included: a benchmark must not take addresses from a live store.
-        master: the link whose children a macvlan or ipvlan plug-in makes that names none.
+    Leases and whatever else its plug-ins keep go into `folder`, whatever `dataDir` the list names:
+    a benchmark must not take addresses from a live store. `master` is for those that name none.
     """
     found = json.loads(text)
     plugins = tuple(_plugin(given, folder, master) for given in found["plugins"])
@@ -155,18 +123,15 @@ def read_chain(text: str, *, folder: str, master: str) -> PluginChain:
 
 
 def _plugin(given: Mapping[str, Json], folder: str, master: str) -> Plugin:
-    config = {key: value for key, value in given.items() if key != "capabilities"}
-    kind = str(config["type"])
+    config = dict(given)
     ipam = config.get("ipam")
     if isinstance(ipam, dict) and ipam.get("type") == "host-local":
         config["ipam"] = {**ipam, "dataDir": f"{folder}/ipam"}
-    if kind == "tuning":
+    if config["type"] == "tuning":
         config["dataDir"] = f"{folder}/tuning"
-    if kind in _CHILDREN:
+    if config["type"] in _CHILDREN:
         config["master"] = config.get("master") or master
-    capabilities = given.get("capabilities")
-    maps_ports = isinstance(capabilities, dict) and capabilities.get("portMappings") is True
-    return Plugin(kind, config, maps_ports)
+    return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +148,7 @@ class Attachment:
     def add(self) -> Result:
         """Run the plug-ins in order and return the last one's result.
 
-        Raises:
-            EngineError: one of them failed, with its words and code; DEL was run for the whole
-                chain then, in reverse. `Unsupported` where the kernel has no such links.
+        EngineError, after every DEL, if one fails; `Unsupported` if the kernel has no such links.
         """
         result: Result | None = None
         try:
@@ -233,13 +196,13 @@ class Attachment:
                 yield f"{self._name(plugin)}: DEL failed: {read_error(done)}"
 
     def _name(self, plugin: Plugin) -> str:
-        return f"CNI plug-in {plugin.type} of network {self.chain.name!r}"
+        return f"CNI plug-in {plugin['type']} of network {self.chain.name!r}"
 
     def _run(
         self, command: Literal["ADD", "DEL"], plugin: Plugin, result: Result | None
     ) -> Completed:
         path = os.environ.get("CNI_PATH") or CNI_PATH
-        program = shutil.which(plugin.type, path=path)
+        program = shutil.which(str(plugin["type"]), path=path)
         if program is None:
             raise EngineError(f"{self._name(plugin)}: {command}: no such program in {path}")
         environment = {
@@ -253,10 +216,12 @@ class Attachment:
 
     def _config(self, plugin: Plugin, result: Result | None) -> str:
         """Return what a plug-in reads: its part of the list, and what the runtime adds to it."""
-        config = {**plugin.config, "name": self.chain.name, "cniVersion": self.chain.version}
+        config = {**plugin, "name": self.chain.name, "cniVersion": self.chain.version}
+        capabilities = config.pop("capabilities", None)
         if result is not None:
             config["prevResult"] = json.loads(result.text)
-        if plugin.maps_ports and self.ports:
+        maps_ports = isinstance(capabilities, dict) and capabilities.get("portMappings") is True
+        if maps_ports and self.ports:
             mappings: list[Json] = [
                 {
                     "hostPort": published.host_port,

@@ -5,61 +5,30 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
-from netbench.engines.base import Endpoint, Lan, Network, Owned
-from netbench.engines.local_process import NOT_RUN, call, local_topology
-from netbench.engines.netns import macvlan_ipvlan, overlay, port_publishing, wiring
-from netbench.engines.netns.bridge import DEFAULT, BridgeNetwork
+from netbench.engines.base import Endpoint, Engine, Lan, Network, Owned
+from netbench.engines.local_process import NOT_RUN, call, cpu_topology
+from netbench.engines.netns import networks, wiring
 from netbench.engines.netns.cni import CniNetwork, CniRuntime
-from netbench.engines.netns.confinement import in_user_namespace, way_in
-from netbench.engines.netns.groups import (
-    end_owned_process,
-    leftover_groups,
-    owned_processes,
-    remove_leftover_group,
-)
-from netbench.engines.netns.holder import NamespaceProcess
-from netbench.engines.netns.host_namespace import World
-from netbench.engines.netns.macvlan_ipvlan import ChildNetwork
-from netbench.engines.netns.overlay import OverlayNetwork
-from netbench.engines.netns.port_publishing import Publication
+from netbench.engines.netns.holder import NAMESPACES, NamespaceProcess
+from netbench.engines.netns.host_namespace import Publication, World, unpublished
+from netbench.engines.netns.networks import DEFAULT, BridgeNetwork, ChildNetwork, OverlayNetwork
+from netbench.engines.netns.spawner import in_user_namespace
+from netbench.engines.owner import leftovers, remove_leftover
 from netbench.errors import EngineError, EngineUnavailable, Unsupported
-from netbench.record import Completed, FactValue
+from netbench.record import FactValue
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import LOCAL
 
 _TOOLS: Final = ("iperf3", "sockperf")
 _VERSIONS: Final = {**dict.fromkeys(_TOOLS, "--version"), "netperf": "-V"}
 _DRIVERS: Final = ("bridge", "macvlan", "ipvlan", "overlay", "cni")
-_PUBLISHING: Final = ("bridge", "overlay")
-"""Drivers whose ports the world publishes. Those of CNI are published by a plug-in."""
+_PUBLISHING: Final = ("bridge", "overlay")  # a plug-in publishes the ports of CNI
+LiveNetwork = BridgeNetwork | ChildNetwork | OverlayNetwork | CniNetwork
 
 
-class LiveNetwork(Protocol):
-    """A network that exists. It is attached to from several threads at once."""
-
-    @property
-    def network(self) -> Network:
-        """As the callers of the engine know it."""
-
-    def attach(self, endpoint: Endpoint, publication: Publication, undo: ExitStack) -> Endpoint:
-        """Give an endpoint `eth0` in the network, and publish its ports.
-
-        Args:
-            endpoint: without addresses; its `lo` is up.
-            publication: the ports that lead to it.
-            undo: gets the steps that undo it, to be taken before the endpoint's holder ends.
-
-        Returns:
-            The endpoint with what it got.
-
-        Raises:
-            EngineError: the kernel refused; `Unsupported` if it lacks the means.
-        """
-
-
-class NetnsEngine:
+class NetnsEngine(Engine):
     """Makes a host namespace, networks and endpoints; needs root, of the machine or a namespace."""
 
     name = "netns"
@@ -68,20 +37,10 @@ class NetnsEngine:
     ask = None
 
     def __init__(self, run: str, why: str, *, keep: bool = False) -> None:
-        """Make the world.
-
-        Args:
-            run: id of the run, which marks every process.
-            why: this engine was chosen, in words.
-            keep: whether processes may outlive netbench; else the kernel ends them with it.
-
-        Raises:
-            EngineUnavailable: the kernel refuses namespaces to this user.
-        """
+        """Make the world, or raise EngineUnavailable; with `keep` it may outlive netbench."""
         self.why = why
         self._endpoints: dict[str, ExitStack] = {}  # what undoes each endpoint
-        self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}
-        """Each network, and what undoes it."""
+        self._networks: dict[str, tuple[LiveNetwork, ExitStack]] = {}  # with what undoes each
         try:
             self._world = World(run, keep=keep)
         except EngineError as exc:
@@ -90,11 +49,10 @@ class NetnsEngine:
         try:
             spec = NetworkSpec("bridge", ipv6=self._world.no_ipv6 is None)
             self._default = BridgeNetwork(self._world, "bridge", spec, ExitStack(), link=DEFAULT)
-        except EngineError as exc:
-            self._world.close()
-            raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
-        except BaseException:
-            self._world.close()
+        except BaseException as exc:
+            self._world.spawner.close()
+            if isinstance(exc, EngineError):
+                raise EngineUnavailable(str(exc), hint="the kernel needs bridges and veth") from exc
             raise
 
     def prepare(self) -> tuple[str, ...]:
@@ -103,14 +61,9 @@ class NetnsEngine:
         if missing:
             names = " ".join(missing)
             raise EngineUnavailable(f"{names} not found", hint=f"apt-get install {names}")
-        return self._differences()
-
-    def _differences(self) -> tuple[str, ...]:
-        """Return what the world lacks of what a Docker Engine puts into the traffic's way."""
         lacking = []
-        why = self._world.firewall.unavailable()
-        if why is not None:
-            lacking.append(f"no firewall rules as Docker's: {why}")
+        if self._world.firewall.lacking is not None:
+            lacking.append(f"no firewall rules as Docker's: {self._world.firewall.lacking}")
         if not wiring.passes_firewall(self._world.pid):
             lacking.append(
                 "bridged frames pass no firewall, as they do with Docker: br_netfilter is not "
@@ -138,7 +91,7 @@ class NetnsEngine:
             path = shutil.which(tool)
             if path is None:
                 continue
-            done = call((path, option))
+            done = call(path, option)
             said = (done.stdout or done.stderr).strip().splitlines()
             if said and done.returncode != NOT_RUN:
                 found[tool] = said[0]
@@ -146,7 +99,7 @@ class NetnsEngine:
 
     def cpu_topology(self) -> CpuTopology:
         """Return the CPUs this process may use."""
-        return local_topology()
+        return cpu_topology(LOCAL)
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Try what the recipe and the path need."""
@@ -160,7 +113,7 @@ class NetnsEngine:
             publishes = recipe.server is Attach.DEFAULT
         if lacking is not None or path is Path.EAST_WEST or not publishes:
             return lacking
-        return port_publishing.unavailable(self._world.firewall, recipe.published)
+        return unpublished(self._world.firewall, recipe.published)
 
     def _lacks(self, spec: NetworkSpec) -> str | None:
         """Return why a network cannot be made here, or None if it can."""
@@ -169,9 +122,7 @@ class NetnsEngine:
         if spec.options:
             named = ", ".join(f"{key}={value}" for key, value in spec.options)
             return f"the netns engine knows no options of an engine's own ({named})"
-        if spec.on_lan:
-            return macvlan_ipvlan.unsupported(self._world, spec)
-        return overlay.unsupported(self._world, spec) if spec.driver == "overlay" else None
+        return networks.unsupported(self._world, spec)
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
@@ -199,15 +150,12 @@ class NetnsEngine:
         return made.network
 
     def _make(self, name: str, spec: NetworkSpec, undo: ExitStack) -> LiveNetwork:
-        match spec.driver:
-            case "bridge":
-                return BridgeNetwork(self._world, name, spec, undo)
-            case "overlay":
-                return OverlayNetwork(self._world, name, spec, undo, self._default)
-            case "cni":
-                return CniNetwork(self._cni, name, spec, undo)
-            case _:
-                return ChildNetwork(self._world, name, spec, undo)
+        if spec.driver == "overlay":
+            return OverlayNetwork(self._world, name, spec, undo, self._default)
+        if spec.driver == "cni":
+            return CniNetwork(self._cni, name, spec, undo)
+        kind = BridgeNetwork if spec.driver == "bridge" else ChildNetwork
+        return kind(self._world, name, spec, undo)
 
     def create_endpoint(
         self,
@@ -230,8 +178,7 @@ class NetnsEngine:
             endpoint = Endpoint(name, name, role, holder, None, None)
             if attach not in shared:
                 wiring.make_ready(holder, wiring.CONTAINER)
-            joined = self._joined(attach, network)
-            if joined:
+            if joined := self._joined(attach, network):
                 endpoint = joined.attach(endpoint, Publication(publish, published), undo)
             self._endpoints[name] = undo.pop_all()
         return endpoint
@@ -248,9 +195,7 @@ class NetnsEngine:
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """End its processes; its namespaces and links go with them."""
-        undo = self._endpoints.pop(endpoint.id, None)
-        if undo:
-            undo.close()
+        self._endpoints.pop(endpoint.id, ExitStack()).close()
 
     def remove_network(self, network: Network) -> float | None:
         """Remove it."""
@@ -267,24 +212,19 @@ class NetnsEngine:
         del limit  # it ends with the holder
         return self._world.spawner.tool(endpoint.pid, argv, cpu)
 
-    def run(self, endpoint: Endpoint, argv: tuple[str, ...], *, timeout: float) -> Completed:
-        """Run a command to its end."""
-        return self.start(endpoint, argv, cpu=None, limit=timeout).wait(timeout)
-
     def way_in(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the `nsenter` that a user types."""
-        return way_in(endpoint.pid)
+        # An ordinary user is root in there already; becoming root once more is not allowed.
+        own = ("--user", "--preserve-credentials") if in_user_namespace() else ()
+        return ("nsenter", f"--target={endpoint.pid}", *own, *NAMESPACES, "sh")
 
     def owned(self, run: str | None = None) -> tuple[Owned, ...]:
-        """Return holders, which survive their netbench if it kept them, and cgroups, which do."""
-        return (*owned_processes(run), *leftover_groups(run))
+        """Return holders that were kept, and cgroups, which outlive a netbench that is killed."""
+        return leftovers(run, "process", "cgroup")
 
     def remove_owned(self, thing: Owned) -> None:
         """End a holder, or remove a cgroup."""
-        if thing.kind == "cgroup":
-            remove_leftover_group(thing)
-        else:
-            end_owned_process(thing)
+        remove_leftover(thing)
 
     def close(self, *, keep: bool = False) -> None:
         """End the world, unless it is kept."""
@@ -292,4 +232,4 @@ class NetnsEngine:
             if not keep:
                 self._cni.close()
         finally:
-            self._world.close(keep=keep)
+            self._world.spawner.close(keep=keep)

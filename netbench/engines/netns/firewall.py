@@ -9,57 +9,40 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 from netbench.engines.local_process import SYSTEM, find_program
-from netbench.engines.netns import rule_text
-from netbench.engines.netns.rule_text import FAMILIES, NFT_TABLE, Piece
-from netbench.engines.netns.rules import RuleChain, container_chains, host_chains
+from netbench.engines.netns import rules as docker_rules
 from netbench.errors import EngineError
 from netbench.record import Completed
 from netbench.spec import Family
 
-Command = Callable[[int, tuple[str, ...], str], Completed]
-"""Run a program with an input in the network namespace of a process."""
+Command = Callable[[int, tuple[str, ...], str], Completed]  # in the namespace of a process
 _BACKENDS: Final[tuple[Literal["iptables", "nftables"], ...]] = ("iptables", "nftables")
 
 
 class Firewall:
-    """The rules of one world.
-
-    iptables adds and deletes single rules, as Docker does; nft makes tables of its own anew at
-    each change.
-    """
+    """The rules of one world. iptables adds and deletes single ones, nft makes its tables anew."""
 
     def __init__(self, world: int, command: Command) -> None:
-        """Install the chains for IPv4, by iptables or else by nft; `unavailable` says why not.
-
-        Args:
-            world: process in the namespace of the host.
-            command: runs programs.
-        """
+        """Install the chains for IPv4 in the host of `world`, by iptables or else by nft."""
         self._world = world
         self._command = command
         self._lock = threading.RLock()
         self._families: list[Family] = []  # those that have rules
-        self._state: dict[str, Mapping[Family, Piece]] = {}
-        """The rules of each network, port and subnet, the oldest first."""
-        self._lacking: str | None = None
-        self.backend: Literal["iptables", "nftables", "none"] = "none"
-        """What made the rules, in Docker's words."""
+        # The rules of each network, port and subnet, the oldest first.
+        self._state: dict[str, Mapping[Family, docker_rules.Piece]] = {}
+        self.lacking: str | None = None  # why there are no rules
+        self.backend: Literal["iptables", "nftables", "none"] = "none"  # in Docker's words
         refused = []
         for backend in _BACKENDS:
             self.backend = backend
             try:
-                self._install(world, Family.V4, host_chains(Family.V4))
+                self._install(world, Family.V4, docker_rules.host_chains(Family.V4))
             except EngineError as exc:
                 refused.append(exc.message)
                 continue
             self._families = [Family.V4]
             return
         self.backend = "none"
-        self._lacking = "; ".join(refused)
-
-    def unavailable(self) -> str | None:
-        """Return why there are no rules, or None if there are."""
-        return self._lacking
+        self.lacking = "; ".join(refused)
 
     def open_ipv6(self) -> None:
         """Install the same rules for IPv6, once; raises EngineError if the program refuses."""
@@ -68,15 +51,15 @@ class Firewall:
                 self._install_state(Family.V6)
                 self._families.append(Family.V6)
 
-    def add(self, name: str, rules: Mapping[Family, Piece]) -> None:
+    def add(self, name: str, rules: Mapping[Family, docker_rules.Piece]) -> None:
         """Install rules under a name, in place of those before; errors as `open_ipv6`."""
         with self._lock:
             self.drop(name)
             self._state[name] = rules
             try:
                 for family in self._families:
-                    text = rule_text.insert(host_chains(family), rules.get(family, ()))
-                    self._change(family, text)
+                    chains, piece = docker_rules.host_chains(family), rules.get(family, ())
+                    self._change(family, docker_rules.insert(chains, piece))
             except BaseException:
                 del self._state[name]
                 raise
@@ -86,7 +69,7 @@ class Firewall:
         with self._lock:
             rules = self._state.pop(name, {})
             for family in self._families if rules else ():
-                self._change(family, rule_text.delete(rules.get(family, ())))
+                self._change(family, docker_rules.delete(rules.get(family, ())))
 
     def _change(self, family: Family, text: str) -> None:
         if self.backend == "nftables":
@@ -95,19 +78,16 @@ class Firewall:
             self._feed(self._world, family, text, "--noflush")
 
     def resolve(self, place: int) -> None:
-        """Install in a container's namespace what leads to Docker's name server.
-
-        Nothing listens there: the rules are in the way of every connection all the same.
-        """
+        """Install Docker's rules for its name server in a container: all connections pass them."""
         if self._families:
-            self._install(place, Family.V4, container_chains())
+            self._install(place, Family.V4, docker_rules.container_chains())
 
     @property
     def tables(self) -> frozenset[tuple[str, str]]:
         """The tables that hold these rules, by family and name."""
-        prefix = f"{NFT_TABLE}-" if self.backend == "nftables" else ""
+        prefix = f"{docker_rules.NFT_TABLE}-" if self.backend == "nftables" else ""
         return frozenset(
-            (FAMILIES[family], f"{prefix}{name}")
+            (docker_rules.FAMILIES[family], f"{prefix}{name}")
             for family in self._families
             for name in ("filter", "nat")
         )
@@ -120,20 +100,20 @@ class Firewall:
 
     def _install_state(self, family: Family) -> None:
         pieces = [rules.get(family, ()) for rules in self._state.values()]
-        self._install(self._world, family, host_chains(family), pieces)
+        self._install(self._world, family, docker_rules.host_chains(family), pieces)
 
     def _install(
         self,
         place: int,
         family: Family,
-        chains: Sequence[RuleChain],
-        pieces: Sequence[Piece] = (),
+        chains: Sequence[docker_rules.RuleChain],
+        pieces: Sequence[docker_rules.Piece] = (),
     ) -> None:
         """Make the tables hold exactly these rules; errors as `open_ipv6`."""
         if self.backend == "nftables":
-            text = rule_text.ruleset(family, chains, pieces)
+            text = docker_rules.ruleset(family, chains, pieces)
         else:
-            text = rule_text.restore(chains, pieces)
+            text = docker_rules.restore(chains, pieces)
         self._feed(place, family, text)
 
     def _feed(self, place: int, family: Family, text: str, *options: str) -> None:
@@ -141,7 +121,7 @@ class Firewall:
         name, argv = "nft", ["-f", "-"]
         if self.backend == "iptables":
             # iptables-legacy has one lock for all; 5 s to wait for it.
-            name, argv = f"{FAMILIES[family]}tables-restore", ["--wait", "5", *options]
+            name, argv = f"{docker_rules.FAMILIES[family]}tables-restore", ["--wait", "5", *options]
         program = find_program(name, *SYSTEM)
         if program is None:
             raise EngineError(f"{name} not found (package {self.backend})")

@@ -1,9 +1,8 @@
 """Anonymous namespaces held open by a process that dies with netbench, and tools run in them.
 
-A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or because
-netbench died (parent-death signal), the kernel ends every process in there, and the namespaces go.
-Nothing is ever named under /run. A parent-death signal can be taken back by nobody but the process
-itself, so that a holder which may be kept has none from the start.
+A holder is `sleep` as process 1 of its own PID namespace: when it is killed, by netbench or by its
+parent-death signal, the kernel ends every process in there, and the namespaces go. One that may be
+kept has no such signal from the start, as it cannot be taken back from outside.
 """
 
 import contextlib
@@ -18,12 +17,12 @@ from typing import IO, Final
 
 from netbench.engines import local_process
 from netbench.engines.base import FLOODED, KEPT_OF_FLOOD, MOST_OUTPUT, BytesRead, Signal
-from netbench.engines.netns.confinement import NAMESPACES
 from netbench.errors import EngineError
 from netbench.record import Completed
+from netbench.system.files import LOCAL, process_status, text
 
-BOUND: Final = ("setpriv", "--pdeathsig", "KILL")
-"""Starts a program that ends with the thread which started it, prctl(2) PR_SET_PDEATHSIG."""
+NAMESPACES: Final = ("--net", "--ipc", "--uts", "--mount", "--pid")  # that an endpoint has
+BOUND: Final = ("setpriv", "--pdeathsig", "KILL")  # until the thread that starts it ends: prctl(2)
 _BECOME: Final = (
     'ulimit -c 0; ulimit -f "$1"; shift; for file in $0; do echo 0 > "$file" || exit; done; '
     'exec "$@"'
@@ -31,29 +30,20 @@ _BECOME: Final = (
 """Script that limits the files it writes, in blocks of 512 bytes, joins cgroups and becomes a tool.
 0 stands for the process that writes it. The names of cgroups have no blanks."""
 _START: Final = 5.0  # seconds a holder may take to stand
-_POLL: Final = 0.02
-"""Seconds between looks at a tool that `nsenter` does not wait for, as it is stopped."""
-_CPUS: Final = "Cpus_allowed_list:"
+_POLL: Final = 0.02  # seconds between looks at a tool that `nsenter` does not wait for
 
 
 def unshare(
     environment: Mapping[str, str], network_of: int | None, bound: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    """Start a holder, from a thread that outlives it; net is that of `network_of` if given.
-
-    `bound` is the program before it that ties its life to that of the thread; empty for none.
-    """
+    """Start a holder, by `BOUND` or nothing, with the network namespace of a process if given."""
     # Nothing is mounted in there, so mounts may go on propagating; a chroot would refuse a change.
     own = ["--ipc", "--uts", "--mount", "--propagation=unchanged"]
     own += ["--pid", "--fork", "--kill-child=KILL"]
     joined = ["nsenter", f"--net=/proc/{network_of}/ns/net"] if network_of else []
+    own += [] if network_of else ["--net"]
     return subprocess.Popen(
-        [
-            *bound,
-            *joined,
-            *("unshare", *own, *(() if network_of else ("--net",))),
-            *("sleep", "infinity"),
-        ],
+        (*bound, *joined, "unshare", *own, "sleep", "infinity"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -69,37 +59,24 @@ def inner_process(holder: subprocess.Popen[bytes]) -> int:
             said = holder.stderr.read().decode(errors="replace").strip() if holder.stderr else ""
             raise EngineError(f"namespaces refused: {said or f'exit code {holder.returncode}'}")
         child = _only_child(holder.pid)
-        if child is not None and "(sleep)" in (_stat(child) or ""):
+        if child is not None and text(LOCAL, f"/proc/{child}/comm") == "sleep\n":
             return child
     raise EngineError(f"a namespace holder did not start within {_START:.0f} s")
 
 
 def _only_child(pid: int) -> int | None:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return None
+    found = (text(LOCAL, f"/proc/{pid}/task/{pid}/children") or "").split()
     return int(found[0]) if found else None
-
-
-def _stat(pid: int) -> str | None:
-    """Return proc_pid_stat(5) of a process, or None if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
 
 
 class NamespaceProcess:
     """A tool in a holder's namespaces; implements `engines.base.Process`.
 
-    It needs no time limit of its own: it ends with the holder, which ends with netbench. The
-    `nsenter` that waits for it outside may be stopped then, and has a parent-death signal of its
-    own, so the thread that starts a tool has to outlive it.
+    It ends with the holder. The `nsenter` that waits for it outside may be stopped then, and has a
+    parent-death signal of its own, so the thread that starts a tool has to outlive it.
 
-    `nsenter` stops itself when it sees the tool stopped, and sends the tool SIGCONT when it is
-    continued itself. So all signals but KILL go to the tool alone, and `nsenter`, once stopped, is
-    continued only after the tool has ended: until then the tool's own state is read.
+    `nsenter` stops itself when it sees the tool stopped, and sends it SIGCONT when continued. So
+    all signals but KILL go to the tool alone, and `nsenter` is continued only after it has ended.
     """
 
     latency = 0.0
@@ -112,18 +89,14 @@ class NamespaceProcess:
         groups: tuple[Path, ...],
         confined: tuple[str, ...],
     ) -> None:
-        """Start `argv` in the namespaces of process `holder`, pinned to `cpu`, in cgroups.
-
-        `confined` are options of `setpriv` that load a seccomp filter.
-        """
+        """Start `argv`, pinned and in cgroups; `confined` are options of `setpriv` for seccomp."""
         files = " ".join(f"{group}/cgroup.procs" for group in groups)
         pin = () if cpu is None else ("taskset", "--cpu-list", str(cpu))
         self.argv = argv
         self._out: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._err: IO[bytes] = TemporaryFile()  # noqa: SIM115 -- closed by wait
         self._tool: int | None = None
-        self._held = False
-        """Whether the tool was ever stopped, so that `nsenter` may be."""
+        self._held = False  # whether the tool was ever stopped, so that `nsenter` may be
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             (
@@ -145,9 +118,8 @@ class NamespaceProcess:
 
     def _over(self) -> bool:
         """Tell whether a tool that was held has ended, which a stopped `nsenter` does not show."""
-        if not self._held or self._tool is None:
-            return False
-        return local_process.started(self._tool) is None
+        held = self._tool if self._held else None
+        return held is not None and local_process.started(held) is None
 
     def signal(self, name: Signal) -> None:
         """Send a signal to the tool; KILL to the `nsenter` that waits for it too."""
@@ -158,14 +130,13 @@ class NamespaceProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             return
-        tool = None
         for _ in local_process.attempts(_START, 0.001):
             tool = self.pid()
+            if tool is not None:
+                self._held = self._held or name == "STOP"
+                local_process.deliver(tool, name)
             if tool is not None or not self.alive():
-                break
-        if tool is not None:
-            self._held = self._held or name == "STOP"
-            local_process.deliver(tool, name)
+                return
 
     def bytes_read(self) -> BytesRead | None:
         """Return what the tool has read."""
@@ -175,19 +146,13 @@ class NamespaceProcess:
     def cpus(self) -> str | None:
         """Return the tool's `Cpus_allowed_list`."""
         child = self.pid()
-        try:
-            text = Path(f"/proc/{child}/status").read_text() if child else ""
-        except OSError:
-            return None
-        return next((x.split()[1] for x in text.splitlines() if x.startswith(_CPUS)), None)
+        return process_status(LOCAL, child, "Cpus_allowed_list") if child else None
 
     def pid(self) -> int | None:
         """Return the tool's process number outside, or None if it has ended."""
-        if not self.alive():
-            return None
         if self._tool is None:
             self._tool = _only_child(self._process.pid)
-        return self._tool
+        return self._tool if self.alive() else None
 
     def wait(self, timeout: float) -> Completed:
         """Return what the tool left, killing it after `timeout` seconds."""

@@ -1,95 +1,78 @@
-"""The world of one engine: a host's network namespace, and the emulated LAN outside of it."""
+"""The world of one engine: a host's network namespace, the emulated LAN, ports published on it."""
 
 import itertools
 import os
+import select
+import subprocess
 import threading
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from errno import EOPNOTSUPP
 from functools import partial
-from typing import Any, Final
+from itertools import product
+from typing import Any, Final, Literal
 
-from netbench.engines.base import Endpoint, Lan
+from netbench.engines.base import Endpoint, Lan, Published
+from netbench.engines.local_process import find_program
 from netbench.engines.netns import wiring
-from netbench.engines.netns.allocator import NumberPool, SubnetPair, SubnetPool
 from netbench.engines.netns.firewall import Firewall
-from netbench.engines.netns.rules import LAN_LINK
+from netbench.engines.netns.rules import LAN_LINK, Forward, forward_rules
 from netbench.engines.netns.spawner import Spawner
+from netbench.engines.subnets import Addresses, LanVeth, NumberPool, Subnet, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
-from netbench.spec import HOST_PORTS, Family, Role
+from netbench.spec import HOST_PORTS, Family, Port, Role
 
 _FAR: Final = "lan"  # start of the name of the client's end of every link from the world to the LAN
 LAN_END: Final = f"{_FAR}0"  # the one that is routed
 _SOME_ADDRESS6: Final = "2001:2:0:ffff::1"
 _FORWARDED: Final = "the world forwards to it and from it by the engine's firewall rules"
-
-
-@dataclass(frozen=True, slots=True)
-class NetnsLanVeth:
-    """A veth pair from the world to the LAN's client: .1 is the world's, .254 the client's."""
-
-    lan: Lan
-    subnets: SubnetPair
+_PROXY: Final = "docker-proxy"
+_FOLDERS: Final = ("/usr/bin", "/usr/sbin", "/usr/libexec/docker", "/usr/lib/docker")
+"""Where distributions keep it; few of these are on everybody's PATH."""
+_WITHIN: Final = 5.0  # seconds a proxy may take to listen
+_REPORT_ON_OUTPUT: Final = ("sh", "-c", 'exec "$0" "$@" 3>&1')
+"""docker-proxy writes to file descriptor 3 whether it listens: `0`, or `1` and why not."""
 
 
 class World:
-    """A host's namespace with what was made in it and around it; all ends with `close`.
-
-    What networks and endpoints make in it they undo by an `ExitStack` of their own.
-    """
+    """A host's namespace with all that is made in and around it, until `spawner` closes."""
 
     def __init__(self, run: str, *, keep: bool = False) -> None:
-        """Make the namespace; with `keep`, what is made may outlive netbench.
-
-        Raises:
-            EngineError: the kernel refuses namespaces to this user.
-        """
+        """Make the namespace, or raise EngineError; with `keep` all may outlive netbench."""
         self.run = run
         self.spawner = Spawner(run, keep=keep)
-        self.subnets = SubnetPool()
+        self.taken_subnets: set[Subnet] = set()  # which others number from
+        self.subnets = SubnetPool(lambda: self.taken_subnets)
         self.ports = NumberPool(HOST_PORTS, "ports of the host's")
         self.vxlans = NumberPool(range(2, 1 << 12), "VXLAN identifiers")
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)  # each for the name of one link
         self._lock = threading.RLock()
-        self._lacking: dict[tuple[str | int, ...], str | None] = {}
-        """Why the kernel makes no links of a kind, by the kind and its settings."""
+        self._lacking: dict[tuple[str | int, ...], str | None] = {}  # by kind and settings
         self._client: int | None = None
-        self._first_wire: NetnsLanVeth | None = None
+        self._first_wire: LanVeth | None = None
         self._wire_numbers = itertools.count(1)
         self._forwards = False
         try:
             self.pid = self.spawner.hold()
             wiring.make_ready(self.pid, wiring.HOST)
             self.firewall = Firewall(self.pid, self.spawner.command)
-            has_rules = self.firewall.unavailable() is None
+            has_rules = self.firewall.lacking is None
             if has_rules:
                 wiring.forward(self.pid, Family.V4)
+            # Whether the firewall's rules decide what passes within a bridge.
             self.filters_bridges = has_rules and wiring.passes_firewall(self.pid)
-            """Whether the firewall's rules decide what passes within a bridge."""
-            self.no_ipv6 = _lacks_ipv6(self.pid)
-            """Why the kernel has no IPv6, or None if it has."""
+            self.no_ipv6 = _lacks_ipv6(self.pid)  # why; None if the kernel has IPv6
         except BaseException:
             self.spawner.close()
             raise
 
-    def number(self) -> int:
-        """Return a number that no other name of a link has in it."""
-        return next(self._numbers)
-
     def lacks(self, kind: str, **settings: str | int) -> str | None:
-        """Return why the kernel makes no such links, or None if it does; found by trying, once.
-
-        Args:
-            kind: of the link, made beneath a veth pair.
-            **settings: of the link, in the words of pyroute2.
-
-        Raises:
-            EngineError: what was made for it cannot be removed.
-        """
+        """Return why the kernel makes no such links, or None if it does; found by trying, once."""
         key = (kind, *settings.values())
         with self._lock:
             if key not in self._lacking:
-                self._lacking[key] = _try(self.pid, f"nbt{self.number()}", kind, settings)
+                self._lacking[key] = _try(self.pid, f"nbt{next(self.numbers)}", kind, settings)
             return self._lacking[key]
 
     def outside(self) -> int:
@@ -119,7 +102,7 @@ class World:
         """Return the LAN, with the world forwarding to it and from it; EngineError if refused."""
         with self._lock:
             linked = self.lan_link()
-            if self.firewall.unavailable() is not None:
+            if self.firewall.lacking is not None:
                 return linked
             if not self._forwards:
                 wiring.forward(self.pid, *Family)
@@ -128,16 +111,11 @@ class World:
                 self._forwards = True
             return replace(linked, done=f"{linked.done}; {_FORWARDED}")
 
-    def wire(self, undo: ExitStack, *, ipv6: bool, mtu: int | None) -> NetnsLanVeth:
-        """Make one more veth pair to the LAN's client, with subnets of its own; errors as `lan`.
-
-        The world's end is for being a parent; nothing is routed over it.
-        """
+    def wire(self, undo: ExitStack, *, ipv6: bool, mtu: int | None) -> LanVeth:
+        """Make one more veth pair to the LAN's client, without routes; errors as `lan`."""
         return self._connect(next(self._wire_numbers), undo, ipv6=ipv6, mtu=mtu)
 
-    def _connect(
-        self, number: int, undo: ExitStack, *, ipv6: bool, mtu: int | None
-    ) -> NetnsLanVeth:
+    def _connect(self, number: int, undo: ExitStack, *, ipv6: bool, mtu: int | None) -> LanVeth:
         client = self.outside()
         subnets = self.subnets.take(undo, ipv6=ipv6)
         near, far = f"{LAN_LINK}{number}", f"{_FAR}{number}"
@@ -147,11 +125,7 @@ class World:
         wiring.bring_up(client, far, outer, None)
         end = Endpoint("lan", "lan", Role.LAN, client, outer.v4, None, address6=outer.v6)
         done = f"emulated LAN: a namespace with the outside client and the veth pair {near}-{far}"
-        return NetnsLanVeth(Lan(end, near, inner.v4, inner.v6, done), subnets)
-
-    def close(self, *, keep: bool = False) -> None:
-        """End every process, and with them all namespaces and links, unless they are kept."""
-        self.spawner.close(keep=keep)
+        return LanVeth(Lan(end, near, inner.v4, inner.v6, done), subnets, far)
 
 
 def _lacks_ipv6(pid: int) -> str | None:
@@ -184,3 +158,74 @@ def _try(pid: int, name: str, kind: str, settings: dict[str, str | int]) -> str 
         wiring.delete_link(pid, child)
         wiring.delete_link(pid, parent)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Ports of an endpoint's own to publish at the host's addresses on the LAN."""
+
+    ports: tuple[Port, ...] = ()
+    served: Literal["proxy", "nat"] | None = None  # how they must be served; None for DNAT
+
+
+def unpublished(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> str | None:
+    """Return why ports cannot be published in this way, or None if they can."""
+    return proxy_unavailable() if served == "proxy" else firewall.lacking
+
+
+def proxy_unavailable() -> str | None:
+    """Return why there can be no proxies, or None if there can."""
+    found = find_program(_PROXY, *_FOLDERS)
+    return None if found else f"published=proxy needs {_PROXY} (package docker.io)"
+
+
+def publish(
+    world: World, own: Addresses, within: SubnetPair, publication: Publication, undo: ExitStack
+) -> tuple[Published, ...]:
+    """Publish ports of the endpoint with addresses `own` over TCP and UDP; errors as `attach`."""
+    if not publication.ports:
+        return ()
+    lan = world.lan()
+    lacking = unpublished(world.firewall, publication.served)
+    if lacking:
+        raise Unsupported(lacking)
+    host = Addresses(lan.host, lan.host6)
+    published = tuple(Published(port, world.ports.take(undo)) for port in publication.ports)
+    forwards = [Forward(host, one.host_port, own, one.port.number, within) for one in published]
+    if publication.served == "proxy":
+        _start_proxies(world, forwards, undo)
+    else:
+        name = f"ports {own.v4}"
+        undo.callback(world.firewall.drop, name)
+        rules = {x: [rule for one in forwards for rule in forward_rules(one, x)] for x in Family}
+        world.firewall.add(name, rules)
+    return published
+
+
+def _start_proxies(world: World, forwards: Iterable[Forward], undo: ExitStack) -> None:
+    """Start a proxy for each port, protocol and family; EngineError if one does not listen."""
+    program = find_program(_PROXY, *_FOLDERS) or _PROXY
+    started = []
+    for one, family, protocol in product(forwards, Family, ("tcp", "udp")):
+        host, address = one.host.of(family), one.to.of(family)
+        if host and address:
+            argv = (
+                *("-proto", protocol, "-host-ip", host, "-host-port", str(one.host_port)),
+                *("-container-ip", address, "-container-port", str(one.port)),
+            )
+            process = world.spawner.program(world.pid, (*_REPORT_ON_OUTPUT, program, *argv))
+            undo.callback(world.spawner.end, process)
+            started.append(process)
+    for process in started:
+        _await_listening(process)
+
+
+def _await_listening(process: subprocess.Popen[str]) -> None:
+    said, output = "", process.stdout
+    if output is not None:
+        answered, _, _ = select.select([output], [], [], _WITHIN)
+        said = output.readline().strip() if answered else "no answer"
+        if said == "0":
+            return
+        said = output.readline().strip() if said == "1" else said
+    raise EngineError(f"{_PROXY} does not serve the port: {said or 'it ended'}")

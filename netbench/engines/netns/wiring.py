@@ -10,30 +10,26 @@ from typing import Any, Final, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netbench.engines.netns.allocator import PREFIX, Addresses, SubnetPair
+from netbench.engines.subnets import PREFIX, Addresses, SubnetPair
 from netbench.errors import EngineError, FactError, Unsupported
 from netbench.spec import Family
+from netbench.system.files import LOCAL, text
 from netbench.system.setns import in_netns
 
 _T = TypeVar("_T")
-_NODAD: Final = 0x02
-"""IFA_F_NODAD: no other host has the address, so it serves at once instead of after a second."""
+_NODAD: Final = 0x02  # IFA_F_NODAD: no other host has it, so it serves at once
 _ENOTSUPP: Final = 524  # the kernel's own, include/linux/errno.h: a mode that it was built without
-LOOPBACK: Final = 1
-"""LOOPBACK_IFINDEX: `lo` is the first link of every network namespace."""
+LOOPBACK: Final = 1  # LOOPBACK_IFINDEX: `lo` is the first link of every network namespace
 _ANYWHERE: Final = {Family.V4: "0.0.0.0/0", Family.V6: "::/0"}
-QUEUE: Final = 0
-"""Packets in the queue of a link, as a Docker Engine has it; no such link has a queue anyway."""
-
+QUEUE: Final = 0  # packets in a link's queue, as with Docker; no such link has a queue anyway
 _READY: Final = {"net/ipv6/conf/default/accept_dad": "0"}
-"""A link forwards no IPv6 while its own link-local address is being tried for duplicates, which
-takes a second or two; and those tries would fall into the first trial."""
+"""A link forwards no IPv6 while its link-local address is tried for duplicates, for seconds."""
 SWITCH: Final = {
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
 }
-"""Settings of a namespace with bridges. A published port leads back into the bridge that its client
-is on: without this the client would be sent straight to an address that expects nothing from it."""
+"""Settings of a namespace with bridges: no redirect straight to the endpoint from its neighbour
+that calls a published port, as the endpoint expects nothing from there."""
 HOST: Final = {
     **SWITCH,
     "net/bridge/bridge-nf-call-iptables": "1",
@@ -46,20 +42,12 @@ CONTAINER: Final = {
 }
 """Settings of an endpoint, as a Docker Engine makes them."""
 _FORWARDING: Final = {Family.V4: "net/ipv4/ip_forward", Family.V6: "net/ipv6/conf/all/forwarding"}
-_BRIDGE_NF: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-"""Whether bridged frames pass iptables; there where the kernel has br_netfilter."""
 
 
 def netlink(pid: int, what: str, work: Callable[[Any], _T]) -> _T:
-    """Do some netlink work in the network namespace of a process.
+    """Do work with an open `IPRoute` in a process's network namespace; `what`, for errors.
 
-    Args:
-        pid: whose namespace.
-        what: is done, for errors: "add a bridge".
-        work: gets an open `IPRoute`.
-
-    Raises:
-        EngineError: the kernel refused; `Unsupported` if it has no such kind of link.
+    EngineError if the kernel refuses; `Unsupported` if it has no such kind of link.
     """
 
     def inside() -> _T:
@@ -85,10 +73,7 @@ def index_of(route: Any, name: str) -> int:
 
 
 def make_ready(pid: int, settings: Mapping[str, str]) -> None:
-    """Prepare the new namespace of a process: `lo` up, and links ready as soon as they are up.
-
-    `settings` are `SWITCH`, `HOST` or `CONTAINER`. Errors as `netlink`.
-    """
+    """Set up `lo` and `SWITCH`, `HOST` or `CONTAINER` in a new namespace; errors as `netlink`."""
 
     def work(route: Any) -> None:
         _write_settings({**_READY, **settings})
@@ -104,10 +89,7 @@ def forward(pid: int, *families: Family) -> None:
 
 
 def _write_settings(settings: Mapping[str, str]) -> None:
-    """Write files of /proc/sys as the calling thread's network namespace sees them.
-
-    Skips those that the kernel does not have, and those that a user namespace may not set.
-    """
+    """Write /proc/sys of the calling thread's network namespace, where it may and has it."""
     for name, value in settings.items():
         try:
             Path("/proc/sys", name).write_text(value)
@@ -118,11 +100,8 @@ def _write_settings(settings: Mapping[str, str]) -> None:
 
 def passes_firewall(pid: int) -> bool:
     """Tell whether bridged frames pass iptables in the namespace of a process; errors as above."""
-
-    def work(_: Any) -> bool:
-        return _BRIDGE_NF.exists() and _BRIDGE_NF.read_text().strip() == "1"
-
-    return netlink(pid, f"read {_BRIDGE_NF.name}", work)
+    name = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+    return netlink(pid, f"read {name}", lambda _: (text(LOCAL, name) or "").strip() == "1")
 
 
 def change_address(route: Any, command: str, index: int, address: str, prefix: int) -> None:
@@ -169,13 +148,8 @@ def add_veth(
 ) -> None:
     """Join two namespaces by a veth pair, bring up its near end; errors as `netlink`.
 
-    Args:
-        near: a process in the one namespace, and the link's name there.
-        far: the same of the other.
-        mtu: of both ends, None for the kernel's.
-        own: addresses of the near end.
-        master: the bridge that the near end is a port of.
-        isolated: whether the port exchanges no frames with others that are isolated too.
+    Each end is a process and the link's name in its namespace. The near end gets the addresses
+    `own`, or is a port of the bridge `master`; `isolated` ports exchange no frames with each other.
     """
     place, name = near
     holder, link = far
@@ -195,36 +169,22 @@ def add_veth(
 
 def join(pid: int, name: str, master: str) -> None:
     """Make a link a port of a bridge and bring it up; errors as `netlink`."""
-
-    def work(route: Any) -> None:
-        _raise_link(route, index_of(route, name), master=master)
-
-    netlink(pid, f"join {name} to the bridge {master}", work)
+    what = f"join {name} to the bridge {master}"
+    netlink(pid, what, lambda route: _raise_link(route, index_of(route, name), master=master))
 
 
 def reflect(pid: int, port: str) -> None:
-    """Let a bridge's port send frames back where they came from ("hairpin mode").
-
-    An endpoint needs it to reach a port of its own that is published by translation.
-    """
-
-    def work(route: Any) -> None:
-        route.brport("set", index=index_of(route, port), mode=1)
-
-    netlink(pid, f"set hairpin mode of {port}", work)
+    """Set a bridge port's hairpin mode: its endpoint reaches itself at a published port."""
+    what = f"set hairpin mode of {port}"
+    netlink(pid, what, lambda route: route.brport("set", index=index_of(route, port), mode=1))
 
 
 def bring_up(
     pid: int, name: str, own: Addresses, gateway: Addresses | None, *, by_link: bool = False
 ) -> None:
-    """Give an endpoint's link its addresses, and its default route; errors as `netlink`.
+    """Give an endpoint's link its addresses and default route, by a gateway or by the link itself.
 
-    Args:
-        pid: of the endpoint.
-        name: of the link.
-        own: its addresses. Without one of IPv6 the link gets not even a link-local one.
-        gateway: of the default route, None for no such route.
-        by_link: whether the default route is the link itself.
+    Without an address of IPv6 the link gets not even a link-local one. Errors as `netlink`.
     """
 
     def work(route: Any) -> None:

@@ -1,31 +1,34 @@
-"""Subnets, hosts in them and ports of the host, lent until a stack of undo steps unwinds."""
+"""Subnets, hosts in them and other numbers, lent until a stack of undo steps unwinds."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from netbench.engines.base import Lan
 from netbench.errors import EngineError
 from netbench.record import Ipam
 from netbench.spec import Family
 
-_POOL: Final = IPv4Network("198.18.0.0/15")  # RFC 2544's block for benchmarks
-_POOL6: Final = IPv6Network("2001:2::/48")  # RFC 5180's block for benchmarks
+BLOCK: Final = IPv4Network("198.18.0.0/15")  # RFC 2544's block for benchmarks
+BLOCK6: Final = IPv6Network("2001:2::/48")  # RFC 5180's block for benchmarks
 PREFIX: Final = {Family.V4: 24, Family.V6: 64}  # prefix lengths of every subnet
-_GATEWAY: Final = 1  # host number of the world's own address in a subnet
+_GATEWAY: Final = 1  # host number of the host's own address in a subnet
 _OUTSIDE: Final = 254  # host number of the LAN client's address in a subnet that it is on
+Subnet = IPv4Network | IPv6Network
 
 
 class NumberPool:
     """Free numbers; those unused for longest are lent first, so that no cache knows them."""
 
-    def __init__(self, numbers: Iterable[int], what: str) -> None:
-        """Take the numbers, and what they stand for, in the plural."""
+    def __init__(self, numbers: Iterable[int], what: str, *, reuse: bool = False) -> None:
+        """Take the numbers, and what they stand for; with `reuse`, the last is lent again first."""
         self._free = deque(numbers)
         self._count = len(self._free)
         self._what = what
+        self._return = self._free.appendleft if reuse else self._free.append
 
     def take(self, undo: ExitStack) -> int:
         """Lend a number until `undo` unwinds; raises EngineError if none is free."""
@@ -33,7 +36,7 @@ class NumberPool:
             number = self._free.popleft()
         except IndexError:
             raise EngineError(f"all {self._count} {self._what} are in use") from None
-        undo.callback(self._free.append, number)
+        undo.callback(self._return, number)
         return number
 
 
@@ -72,56 +75,46 @@ class SubnetPair:
 
     @property
     def gateway(self) -> Addresses:
-        """The world's own addresses."""
+        """The host's own addresses: of a bridge, or of the host's end of a wire."""
         return self.at(_GATEWAY)
 
     @property
     def outside(self) -> Addresses:
-        """The LAN client's addresses."""
+        """The addresses of the LAN client on a wire."""
         return self.at(_OUTSIDE)
 
-    def ipam(
-        self,
-        network: str,
-        gateway: Addresses | None,
-        *,
-        bridge: str | None = None,
-        parent: str | None = None,
-        vxlan: int | None = None,
-    ) -> Ipam:
+    def ipam(self, network: str, gateway: Addresses | None, bridge: str | None = None) -> Ipam:
         """Return what is known of a network that is numbered from this pair."""
-        return Ipam(
-            network=network,
-            subnet=str(self.v4),
-            gateway=gateway.v4 if gateway else None,
-            bridge=bridge,
-            subnet6=self.of(Family.V6),
-            gateway6=gateway.v6 if gateway else None,
-            parent=parent,
-            vxlan=vxlan,
-        )
+        v4, v6 = (gateway.v4, gateway.v6) if gateway else (None, None)
+        return Ipam(network, str(self.v4), v4, bridge, self.of(Family.V6), v6)
+
+
+@dataclass(frozen=True, slots=True)
+class LanVeth:
+    """A veth pair between the host and the LAN's client, whose end is `outside`."""
+
+    lan: Lan
+    subnets: SubnetPair
+    outside: str
 
 
 class SubnetPool:
-    """The subnets of one engine; its world has no other routes but what plug-ins make."""
+    """The subnets of one engine, from the benchmarking blocks; safe for several threads."""
 
-    def __init__(self) -> None:
-        """Take the whole of both blocks."""
-        count = 2 ** (PREFIX[Family.V4] - _POOL.prefixlen)
-        self._numbers = NumberPool(range(count), "subnets of 198.18.0.0/15")
-        self._avoided: frozenset[IPv4Network | IPv6Network] = frozenset()
+    def __init__(self, taken: Callable[[], Iterable[Subnet]], *, reuse: bool = False) -> None:
+        """`taken` returns what others have; `reuse` as in `NumberPool`."""
+        count = 2 ** (PREFIX[Family.V4] - BLOCK.prefixlen)
+        self._numbers = NumberPool(range(count), f"subnets of {BLOCK}", reuse=reuse)
+        self._taken = taken
 
     def take(self, undo: ExitStack, *, ipv6: bool) -> SubnetPair:
-        """Lend a subnet of each family that is wanted; errors as `NumberPool.take`."""
+        """Lend a subnet of each family wanted, which overlap nothing taken; or EngineError."""
         prefix, prefix6 = PREFIX[Family.V4], PREFIX[Family.V6]
+        taken = tuple(self._taken())
         while True:
             index = self._numbers.take(undo)
-            v4 = IPv4Network((_POOL[index << (32 - prefix)], prefix))
-            v6 = IPv6Network((_POOL6[index << (128 - prefix6)], prefix6))
-            if not any(v4.overlaps(other) or v6.overlaps(other) for other in self._avoided):
+            v4 = IPv4Network((BLOCK[index << (32 - prefix)], prefix))
+            v6 = IPv6Network((BLOCK6[index << (128 - prefix6)], prefix6))
+            if not any(v4.overlaps(other) or v6.overlaps(other) for other in taken):
                 hosts = NumberPool(range(_GATEWAY + 1, _OUTSIDE), f"addresses of {v4}")
                 return SubnetPair(v4, v6 if ipv6 else None, hosts)
-
-    def avoid(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
-        """Lend nothing from now on that overlaps these, which others number from."""
-        self._avoided |= frozenset(networks)
