@@ -18,6 +18,7 @@ from netbench.record import RunInfo
 from netbench.report.effects import effect, effects
 from netbench.report.labels import (
     DECIDED,
+    baseline_first,
     capital,
     concerns,
     counted,
@@ -100,8 +101,7 @@ class DriverAnswer:
 
 def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAnswer, ...]:
     """Return an answer for each driver, the baseline first."""
-    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
-    return tuple(answer_of(info, analysis, digest, driver) for driver in ordered)
+    return tuple(answer_of(info, analysis, digest, driver) for driver in baseline_first(info))
 
 
 def answer_of(info: RunInfo, analysis: Analysis, digest: Digest, driver: str) -> DriverAnswer:

@@ -16,10 +16,10 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.errors import ConfigurationError
 from netbench.record import RunInfo
-from netbench.report.answer import headline, served_by, title, way_title, what
+from netbench.report.answer import headline, title, way_title, what
 from netbench.report.caveats import Badges
 from netbench.report.conditions import where
-from netbench.report.driver_costs import NO_PATH, CostWords, DriverCost, cost_words, driver_costs
+from netbench.report.driver_costs import NO_PATH, DriverCost, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.intervals import Bar, MeasureColumn, charts
 from netbench.report.labels import capital, joined, shared_by, shortened
@@ -199,21 +199,18 @@ def _panel(
 def _row(
     analysis: Analysis, own: DriverCost, path: str, columns: Sequence[MeasureColumn]
 ) -> PictureRow:
-    ways = own.view.ways if own.view is not None else ()
-    served = [f"published port, {served_by(w)}" for w in ways if w.path == path and w.published]
     baseline = " (baseline)" if own.driver == analysis.baseline else ""
-    limits = [*own.badges[path], *served]
+    limits = [*own.badges[path], *own.served(path)]
     return PictureRow(
         driver=own.driver,
         name=f"{shortened(plain(own.driver), NAME_LETTERS - len(baseline))}{baseline}",
         small=tuple(line for limit in limits for line in textwrap.wrap(plain(limit), _BADGE)),
-        cells=tuple(_cell(analysis, own, column) for column in columns),
+        cells=tuple(_cell(own, column) for column in columns),
     )
 
 
-def _cell(analysis: Analysis, own: DriverCost, column: MeasureColumn) -> PictureCell:
-    cost = own.cost(column.key, column.metric)
-    words = cost_words(analysis, own, cost) if cost else CostWords("", "", "", ())
+def _cell(own: DriverCost, column: MeasureColumn) -> PictureCell:
+    words = own.costs[column.key, column.metric].in_table
     strong, figure = words.strong, words.median
     if not strong:  # the baseline, whose median is what one reads at a glance
         strong, figure = figure, ""

@@ -25,7 +25,6 @@ from netbench.report.console_text import (
     budget_lines,
     paragraphs,
 )
-from netbench.report.driver_metrics import path_rows
 from netbench.report.driver_table import DriverTable
 from netbench.report.labels import counted, joined, shared_by
 from netbench.report.sentences import baseline_check, engine_line, primaries
@@ -59,7 +58,7 @@ def terminal(
         *paragraphs([engine_line(info)] if engine else []),
         Paragraph(headline(info, analysis, digest), "bold", indent=""),
         *paragraphs(["; ".join(Badges(info, analysis, digest).lines())]),
-        DriverTable(path_rows(info, analysis, digest)),
+        DriverTable.of(info, analysis, digest),
         FittingLine(_certainty(analysis)),
         *paragraphs([*lacking(analysis), *_without_number(analysis, digest)], "red"),
         *(everything(info, analysis, digest) if verbose else ()),

@@ -11,7 +11,7 @@ from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import RunContrast
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import METRICS, RunInfo
-from netbench.report.labels import concerns, key_of
+from netbench.report.labels import baseline_first, concerns, key_of
 from netbench.report.sentences import primaries, primary_measures
 
 MARKS: Final = (
@@ -204,8 +204,7 @@ def charts(info: RunInfo, analysis: Analysis) -> tuple[Chart, ...]:
 
 
 def _chart(info: RunInfo, path: str, columns: list[MeasureColumn]) -> Chart:
-    drivers = sorted(info.plan.drivers, key=lambda driver: driver != info.plan.baseline)
-    shown = (d for d in drivers if any(c.bar(d) or c.median(d) for c in columns))
+    shown = (d for d in baseline_first(info) if any(c.bar(d) or c.median(d) for c in columns))
     return Chart(path, tuple(columns), tuple(shown))
 
 

@@ -17,15 +17,9 @@ from netbench.analysis.model import (
     TrialPoint,
     Verdict,
 )
-from netbench.record import METRICS
+from netbench.record import METRICS, RunInfo
 from netbench.spec import Cell
 
-SIGNS: Final[dict[Verdict, str]] = {
-    Verdict.FASTER: "▲",
-    Verdict.SLOWER: "▼",
-    Verdict.EQUIVALENT: "=",
-    Verdict.UNDECIDED: "?",
-}
 CONFIDENCE: Final = 95
 """Percent, of all intervals of the primary contrasts together, and of each unshared one."""
 DECIDED: Final = (Verdict.SLOWER, Verdict.FASTER)
@@ -39,6 +33,11 @@ Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | Run
 def key_of(thing: Placed) -> CellKey:
     """Return the cell that something is of."""
     return CellKey(thing.path, thing.probe, thing.placement)
+
+
+def baseline_first(info: RunInfo) -> list[str]:
+    """Return the drivers of a run in its order, but for the baseline, which comes first."""
+    return sorted(info.plan.drivers, key=lambda driver: driver != info.plan.baseline)
 
 
 def contrast_id(contrast: Contrast) -> str:
@@ -117,11 +116,6 @@ def judgement(contrast: Contrast, margin: float) -> str:
             return f"{contrast.verdict} in each of {blocks}; size not known"
         case Verdict.FASTER | Verdict.SLOWER:
             return sized(contrast)
-
-
-def signed(contrast: Contrast, margin: float) -> str:
-    """Return the same behind its sign: `▼ 22 to 26 % slower`."""
-    return f"{SIGNS[contrast.verdict]} {judgement(contrast, margin)}"
 
 
 def sized(judged: Contrast | RunContrast) -> str:

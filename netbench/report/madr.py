@@ -182,7 +182,7 @@ def _cost(contrast: Contrast) -> Clause:
 
 def _doubted(own: DriverCost) -> Iterator[str]:
     """Yield what stands beside single figures of an option: badges and warnings."""
-    measured = [(cost, measure(cost.key, cost.metric)) for cost in own.costs]
+    measured = [(cost, measure(*place)) for place, cost in own.costs.items()]
     yield from (f"{badge} in {name}" for cost, name in measured for badge in cost.badges)
     warned = grouped(
         (warning.message, name)

@@ -19,6 +19,7 @@ from netbench.report import (
     effects,
     html_env,
     intervals,
+    labels,
     long_tables,
     matrix,
     order,
@@ -107,11 +108,10 @@ def _measures(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, ob
 
 
 def _evidence(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
-    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
     return {
         "drawing": drawing.drawing,
         "published": drawing.published,
-        "views": [view for driver in ordered if (view := digest.view(driver))],
+        "views": [view for driver in labels.baseline_first(info) if (view := digest.view(driver))],
         "several_paths": len({cell.path for cell in info.plan.cells}) > 1,
         "meanings": sharing.MEANINGS,
         "sharing": sharing.WORDS,

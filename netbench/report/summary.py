@@ -17,11 +17,11 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
-from netbench.report.answer import answers, headline, served_by, title, way_title, what
+from netbench.report.answer import answers, headline, title, way_title, what
 from netbench.report.caveats import Badges
 from netbench.report.conditions import where
 from netbench.report.costs import cost_sentences
-from netbench.report.driver_costs import CostWords, DriverCost, cost_words, driver_costs
+from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.labels import capital, counted, joined, key_of, shared_by
 from netbench.report.sentences import (
@@ -94,7 +94,7 @@ class PathTable:
 
     title: str
     measures: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[CostWords, ...]], ...]
+    rows: tuple[tuple[str, tuple[MeasureCost, ...]], ...]
     """A driver and its costs, one for each measure."""
 
 
@@ -152,28 +152,26 @@ def _ranked(drivers: Sequence[DriverCost]) -> Sequence[DriverCost]:
 
 
 def _decided(own: DriverCost) -> bool:
-    return any(c.contrast and c.contrast.verdict is not Verdict.UNDECIDED for c in own.costs)
+    return any(cost.verdict not in (None, Verdict.UNDECIDED) for cost in own.costs.values())
 
 
 def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> PathTable:
-    """Return the costs of all drivers on one path; measures are those of the first."""
-    costs = [[cost for cost in own.costs if cost.key.path == path] for own in drivers]
+    """Return the costs of all drivers on one path."""
+    measures = [one for one in primary_measures(analysis) if one[0].path == path]
     return PathTable(
         title=way_title(path),
-        measures=tuple(capital(what(cost.key, cost.metric)) for cost in costs[0]),
+        measures=tuple(capital(what(*measure)) for measure in measures),
         rows=tuple(
-            (_name(own, path, analysis), tuple(cost_words(analysis, own, c) for c in row))
-            for own, row in zip(drivers, costs, strict=True)
+            (_name(own, path, analysis), tuple(own.costs[one].in_table for one in measures))
+            for own in drivers
         ),
     )
 
 
 def _name(own: DriverCost, path: str, analysis: Analysis) -> str:
     """Return `host (baseline; over loopback, MTU 65536)`, `bridge (published port, nat)`."""
-    ways = own.view.ways if own.view is not None else ()
-    served = [served_by(way) for way in ways if way.path == path and way.published]
     more = ["baseline"] if own.driver == analysis.baseline else []
-    more += [*(f"published port, {by}" for by in served), *own.badges[path]]
+    more += [*own.served(path), *own.badges[path]]
     beside = f" ({'; '.join(more)})" if more else ""
     return f"{shortened(own.driver, NAME)}{beside}"
 

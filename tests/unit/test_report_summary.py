@@ -75,7 +75,7 @@ def test_the_table_has_a_row_for_each_driver_and_a_column_for_each_measure() -> 
     head, _, *rows = table(summary_of(RUN))
 
     costs = driver_costs(RUN.info, RUN.analysis, RUN.digest)
-    measures = [capital(what(cost.key, cost.metric)) for cost in costs[0].costs]
+    measures = [capital(what(*measure)) for measure in costs[0].costs]
     assert head == f"| Container to container | {' | '.join(measures)} |"
     assert len(measures) == 3
     assert [row.split(" | ")[0] for row in rows] == [
@@ -83,7 +83,7 @@ def test_the_table_has_a_row_for_each_driver_and_a_column_for_each_measure() -> 
         *("| none", "| bridge", "| bridge:user", "| container (over loopback, MTU 65536)"),
     ]
     for row, own in zip(rows, costs, strict=True):
-        medians = [cost.median for cost in own.costs]
+        medians = [cost.median for cost in own.costs.values()]
         assert all(median in row for median in medians)
 
 

@@ -25,8 +25,14 @@ NAMED: Final = 4  # drivers that one title names one by one
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _THOUSAND: Final = 1e3
 _RATES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_CORES: Final = {
+    Placement.CROSS: "pinned to two cores",
+    Placement.SAME: "pinned to one core",
+    Placement.NONE: "unpinned",
+}
 
 T = TypeVar("T")
+Points = Iterable[tuple[float, float]]  # (x, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,33 @@ class FigureData:
         """Return what belongs to drivers in their order, the baseline first."""
         return {driver: things[driver] for driver in self.colours if driver in things}
 
+    def in_order(self, keys: Iterable[CellKey]) -> list[CellKey]:
+        """Return cells in the order of the verdict's table, others behind it."""
+        first = [key_of(c) for c in primaries(self.analysis)]
+        return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
+
+    def medians(self, key: CellKey, metric: str) -> dict[str, float]:
+        """Return the median of each driver that was measured in a cell, the baseline first."""
+        own = (
+            cell
+            for cell in self.analysis.cells
+            if key_of(cell) == key and cell.metric == metric and not cell.replica
+        )
+        return self.by_driver({cell.driver: cell.median for cell in own if cell.median is not None})
+
+    def lines(self, driver: str, lines: Iterable[Points], scale: float) -> Trace:
+        """Return single records of a driver as one faint trace with gaps, its y over `scale`."""
+        parts = [list(line) for line in lines]
+        return Trace(
+            name=driver,
+            mode="lines",
+            colour=self.colour(driver),
+            x=gaps([x for x, _ in part] for part in parts),
+            y=gaps([y / scale for _, y in part] for part in parts),
+            opacity=0.3,
+            width=1,
+        )
+
 
 class RowMark(NamedTuple):
     """One of several marks within a driver's row."""
@@ -78,16 +111,18 @@ class RowMark(NamedTuple):
 
 def figure(
     name: str,
-    *,
+    *columns: tuple[str, Callable[[T], str]],
     title: str,
     caption: str,
     picture: Picture | None,
-    headers: tuple[str, ...],
     things: Sequence[T],
-    row: Callable[[T], tuple[str, ...]],
 ) -> Figure:
-    """Return a figure; its table has a row for each thing, as far as `TABLE` goes."""
-    rows = tuple(map(row, things[:TABLE]))
+    """Return a figure; its table has a row for each thing, as far as `TABLE` goes.
+
+    Columns are titles with the value of a thing.
+    """
+    rows = tuple(tuple(value(thing) for _, value in columns) for thing in things[:TABLE])
+    headers = tuple(title for title, _ in columns)
     return Figure(name, title, caption, picture, headers, rows, len(things) - len(rows))
 
 
@@ -128,20 +163,6 @@ def spans(values: Mapping[str, float], unit: str) -> str:
     return f"from {shown[low]} ({low}) to {shown[high]} ({high}), {len(values)} drivers"
 
 
-def medians(source: FigureData, key: CellKey, metric: str) -> dict[str, float]:
-    """Return the median of each driver that was measured in a cell, the baseline first."""
-    return source.by_driver(
-        {
-            cell.driver: cell.median
-            for cell in source.analysis.cells
-            if cell.metric == metric
-            and not cell.replica
-            and cell.median is not None
-            and key_of(cell) == key
-        }
-    )
-
-
 def thinned(things: Sequence[T], most: int = POINTS) -> tuple[list[T], str]:
     """Return at most `most` of the things, evenly taken, and words for the caption."""
     step = max(1, -(-len(things) // most))
@@ -177,17 +198,6 @@ def in_legend(name: str, like: Trace) -> Trace:
     return replace(empty, name=name, colour=QUIET.light, legend=True)
 
 
-def in_order(source: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:
-    """Return cells in the order of the verdict's table, others behind it."""
-    first = [key_of(c) for c in primaries(source.analysis)]
-    return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
-
-
 def placed(key: CellKey) -> str:
     """Return the words that name cell and placement under every figure."""
-    cores = {
-        Placement.CROSS: "client and server pinned to two cores",
-        Placement.SAME: "client and server pinned to one core",
-        Placement.NONE: "client and server unpinned",
-    }[key.placement]
-    return f"{key.probe}, {key.path}, {cores}."
+    return f"{key.probe}, {key.path}, client and server {_CORES[key.placement]}."

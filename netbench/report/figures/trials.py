@@ -9,15 +9,8 @@ from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import TrialPoint
 from netbench.analysis.multiplicity import leading
 from netbench.record import Slice
-from netbench.report.figures.base import (
-    Figure,
-    FigureData,
-    figure,
-    in_order,
-    placed,
-    scaled,
-    thinned,
-)
+from netbench.report.figures import base
+from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.picture import Axis, LevelLine, Picture, Trace
 from netbench.report.labels import concerns, key_of, metric_title
 from netbench.report.sentences import finding, primaries
@@ -59,7 +52,7 @@ def trials(source: FigureData) -> tuple[Figure, ...]:
     found = grouped(((key_of(p), p.metric), p) for p in shown)
     return tuple(
         _trials(source, key, points)
-        for wanted in in_order(source, dict.fromkeys(key for key, _ in found))
+        for wanted in source.in_order(dict.fromkeys(key for key, _ in found))
         for (key, _), points in found.items()
         if key == wanted
     )
@@ -68,17 +61,20 @@ def trials(source: FigureData) -> tuple[Figure, ...]:
 def _trials(source: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     metric, last = points[0].metric, max(point.block for point in points)
     slices = _slices(source, key, metric)
-    shown, note = thinned(points)
-    return figure(
+    shown, note = base.thinned(points)
+    return base.figure(
         f"trials-{key.slug}-{metric}",
+        ("driver", lambda point: str(Arm(point.driver, point.replica))),
+        ("block", lambda point: str(point.block)),
+        ("record", lambda point: str(point.record)),
+        ("value", lambda point: units.quantity(point.value, point.unit)),
         title=finding(source.analysis, key),
-        caption=f"{placed(key)} Each large point is the value of one block: of a session, or of a "
+        caption=f"{base.placed(key)} "
+        "Each large point is the value of one block: of a session, or of a "
         "trial that ran whole. Within a driver, blocks run from left to right."
         f"{_note(slices, last)} The short line is the median.{note}",
         picture=_picture(source, _frames(source, points, last), shown, slices, key),
-        headers=("driver", "block", "record", "value"),
         things=points,
-        row=_row,
     )
 
 
@@ -88,16 +84,11 @@ def _frames(source: FigureData, points: list[TrialPoint], last: int) -> list[_Fr
         {Arm(point.driver, point.replica) for point in points},
         key=lambda arm: (arm.driver != source.analysis.baseline, arm),
     )
-    scale, unit = scaled([point.value for point in points], points[0].unit)
+    scale, unit = base.scaled([point.value for point in points], points[0].unit)
     return [
         _Frame(arm, source.colour(arm.driver), number, last, scale, unit)
         for number, arm in enumerate(arms)
     ]
-
-
-def _row(p: TrialPoint) -> tuple[str, ...]:
-    arm = str(Arm(p.driver, p.replica))
-    return arm, str(p.block), str(p.record), units.quantity(p.value, p.unit)
 
 
 def _picture(
