@@ -71,8 +71,7 @@ class Clause:
 class PathAnswer:
     """What is said of a driver on one path."""
 
-    opening: str
-    """`from the LAN, by its published port (nat):`; empty for container to container."""
+    opening: str  # `from the LAN, by its published port (nat):`; empty for container to container
     clauses: tuple[Clause, ...]
 
     def __str__(self) -> str:
@@ -290,7 +289,6 @@ def _by_measure(analysis: Analysis, path: str) -> Iterator[str]:
 
 
 def _names(drivers: Sequence[str]) -> str:
-    """Return a few names; of more of them the first, and how many are left."""
     shown = [plain(driver) for driver in drivers]
     if len(shown) <= _NAMED:
         return joined(shown)

@@ -17,8 +17,7 @@ from netbench.analysis.model import Analysis, Verdict
 from netbench.errors import ConfigurationError
 from netbench.record import RunInfo
 from netbench.report.answer import headline, title, way_title, what
-from netbench.report.caveats import Badges
-from netbench.report.conditions import where
+from netbench.report.conditions import Badges, where
 from netbench.report.driver_costs import NO_PATH, DriverCost, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.intervals import Bar, MeasureColumn, charts
@@ -54,8 +53,7 @@ class PictureCell:
     strong: str
     verdict: Verdict | None
     bar: Bar | None
-    beside: str
-    """An interval that stands in the line of the strong words."""
+    beside: str  # an interval that stands in the line of the strong words
     small: tuple[str, ...]
 
 
@@ -83,8 +81,7 @@ class PicturePanel:
     columns: tuple[MeasureColumn, ...]
     heads: tuple[str, ...]
     rows: tuple[PictureRow, ...]
-    closed: tuple[str, ...]
-    """Lines that name the drivers without this path."""
+    closed: tuple[str, ...]  # lines that name the drivers without this path
 
     @property
     def pitch(self) -> float:
@@ -162,7 +159,6 @@ def _lines(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _key(analysis: Analysis) -> str:
-    """Return how the picture is read, and whether the baseline agrees with itself."""
     check = f"{capital(baseline_check(analysis))}."
     if not primaries(analysis):
         return check
@@ -222,7 +218,6 @@ def _cell(own: DriverCost, column: MeasureColumn) -> PictureCell:
 
 
 def _beneath(parts: Sequence[str]) -> tuple[str, ...]:
-    """Return what stands beneath the strong words: on one line, if it fits."""
     text = "; ".join(filter(None, parts))
     if len(text) <= _CELL:
         return (text,) if text else ()

@@ -40,6 +40,7 @@ USED_UP: Final = {
     "unknown": "saturation unknown",
 }
 """Short words for a row, by `CellSummary.saturated`."""
+_FORMATS: Final = ("{:.3f}", "{:.3f}", "{:.3f}", "{:+.3f}", "{:.0%}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,10 @@ class CostRow:
     driver: str
     key: CellKey
     per: str  # `byte` or `transaction`
-    cost: str
-    """CPU time for one of them, median over the trials."""
-    ratio: str
-    """To the baseline with its interval, where there is one."""
-    busy: str  # CPUs busy above the idle window
-    client: str
-    server: str
-    rest: str  # what neither end's cgroup accounts for, with its sign
-    softirq: str
+    cost: str  # CPU time for one of them, median over the trials
+    ratio: str  # to the baseline with its interval, where there is one
+    means: tuple[str, ...]
+    """CPUs busy above the idle window, those of client, server and neither, and softirq's share."""
 
 
 def cost_rows(analysis: Analysis, digest: Digest) -> tuple[CostRow, ...]:
@@ -76,10 +72,10 @@ def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
     contrast = next((c for c in own if concerns(c, key, cell.metric)), None)
     means = next((m for m in digest.cpu if (m.driver, m.cell) == (cell.driver, key)), None)
     ratio = ratio_text(contrast) if contrast else units.MISSING
-    busy, client, server, rest, softirq = (
+    found = (
         (means.busy, means.client, means.server, means.rest, means.softirq_share)
         if means
-        else (None,) * 5
+        else (None,) * len(_FORMATS)
     )
     return CostRow(
         driver=cell.driver,
@@ -87,11 +83,10 @@ def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
         per=PER[cell.metric],
         cost=units.quantity(cell.median, cell.unit),
         ratio="baseline" if cell.driver == analysis.baseline else ratio,
-        busy=_shown(busy, ".3f"),
-        client=_shown(client, ".3f"),
-        server=_shown(server, ".3f"),
-        rest=_shown(rest, "+.3f"),
-        softirq=_shown(softirq, ".0%").replace("%", " %"),
+        means=tuple(
+            units.MISSING if mean is None else how.format(mean).replace("%", " %")
+            for mean, how in zip(found, _FORMATS, strict=True)
+        ),
     )
 
 
@@ -142,10 +137,6 @@ def more_cost(contrast: Contrast) -> str:
     return "more" if contrast.verdict is Verdict.SLOWER else "less"
 
 
-def _shown(value: float | None, how: str) -> str:
-    return units.MISSING if value is None else format(value, how)
-
-
 def cost_notes(info: RunInfo, digest: Digest) -> tuple[str, ...]:
     """Return what a reader must know of these figures: resolution, accounting, what is not seen."""
     found = [_resolution(digest.cpu), _accounting(info)]
@@ -179,7 +170,6 @@ def _resolution(means: tuple[CpuMeans, ...]) -> str:
 
 
 def _accounting(info: RunInfo) -> str:
-    """Return how the kernel charges softirq, and what that does to the rest."""
     mode, irq = fact(info, "kernel.cpu_accounting"), fact(info, "kernel.irq_time_accounting")
     if irq is True:
         return (

@@ -11,7 +11,7 @@ from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
 from netbench.report.answer import isolated, isolates, served_by, what
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.report.effects import effect
 from netbench.report.labels import baseline_first, concerns, key_of
 from netbench.report.sentences import absence, primaries, primary_measures
@@ -28,18 +28,13 @@ class MeasureCost:
 
     key: CellKey
     metric: str
-    median: str
-    """Over the sessions of the driver, of the baseline its first arm."""
-    contrast: Contrast | None
-    """None for the baseline, and where there is nothing to compare."""
+    median: str  # over the sessions of the driver, of the baseline its first arm
+    contrast: Contrast | None  # none for the baseline, and where there is nothing to compare
     strong: str
     """What one reads at a glance: `26 % less`, `undecided`, or `failed` where nothing is known."""
-    rest: str
-    """`[16 to 34]`, `within 5 %`, or why there is no verdict or no median."""
-    more: str
-    """What would decide it."""
-    badges: tuple[str, ...]
-    """What limits this figure beyond the driver's own caveats."""
+    rest: str  # `[16 to 34]`, `within 5 %`, or why there is no verdict or no median
+    more: str  # what would decide it
+    badges: tuple[str, ...]  # what limits this figure beyond the driver's own caveats
     closed: bool  # whether the driver rules out the whole path
 
     @property
@@ -75,8 +70,7 @@ class DriverCost:
     isolated: bool
     network: str
     isolates: str
-    badges: dict[str, tuple[str, ...]]
-    """What limits all its figures, by path."""
+    badges: dict[str, tuple[str, ...]]  # what limits all its figures, by path
     costs: dict[tuple[CellKey, str], MeasureCost]
     """By cell and metric, of all that the run is judged by."""
     view: DriverView | None
@@ -102,8 +96,6 @@ def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[Dri
 
 @dataclass(frozen=True, slots=True)
 class _Costs:
-    """Makes the rows of a run."""
-
     info: RunInfo
     analysis: Analysis
     digest: Digest

@@ -34,8 +34,7 @@ class MetricRow:
 
     driver: str
     figures: tuple[MeasureCost, ...]
-    said: str
-    """What takes the place of all figures, where there is none."""
+    said: str  # what takes the place of all figures, where there is none
     badges: tuple[str, ...]
     """What limits its figures: its own caveats between containers, and those of single figures."""
 

@@ -66,10 +66,10 @@ def environment() -> Environment:
         "units": units,
         "labels": labels,
         "budget": budgets,
+        "costs": costs,
+        "stopping": stopping,
         "measure": sentences.measure,
-        "stop_words": stopping.stop_words,
         "placements": PLACEMENTS,
-        "used_up": costs.USED_UP,
         "asset": lambda name: Markup(_asset(name)),  # noqa: S704 - the project's own file
     }
     return made
@@ -99,7 +99,6 @@ def _packed(content: bytes) -> str:
 
 
 def _asset(name: str) -> str:
-    """Return a file of the templates, without what indents its lines."""
     text = files("netbench.report").joinpath(_FOLDER, name).read_text(encoding="utf-8")
     return _INDENT.sub("\n", text)
 

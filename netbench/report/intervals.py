@@ -18,14 +18,10 @@ MARKS: Final = (
     *(0.1, 0.2, 0.33, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),
     *(1.0, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 5.0, 10.0),
 )
-CLIP: Final = math.log(4)
-"""Intervals are drawn up to this log ratio; an arrow says that they go on."""
-GAP: Final = 0.075
-"""Least distance of two marks as a share of the axis."""
-WIDE_GAP: Final = 0.24
-"""The same where the axis is a column of a table."""
-MOST: Final = 6
-"""Columns of one chart; more of them are spread over a chart for each path."""
+CLIP: Final = math.log(4)  # intervals are drawn up to this log ratio; an arrow says that they go on
+GAP: Final = 0.075  # least distance of two marks as a share of the axis
+WIDE_GAP: Final = 0.24  # the same where the axis is a column of a table
+MOST: Final = 6  # columns of one chart; more of them are spread over a chart for each path
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +145,7 @@ class MeasureColumn:
     axis: RatioAxis
     """On one scale with all others of a forest, or with those of one metric of a chart."""
     bars: tuple[Bar, ...]
-    floor: tuple[float, float] | None
-    """Ends of its band, percent; None if the floor is unbounded."""
+    floor: tuple[float, float] | None  # ends of its band, percent; None if the floor is unbounded
     cells: dict[str, CellSummary]  # by driver
 
     def bar(self, driver: str) -> Bar | None:

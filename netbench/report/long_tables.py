@@ -12,13 +12,11 @@ from netbench.analysis.digest_model import CommandLine, Digest, RecordRow
 from netbench.analysis.model import Analysis, Contrast
 from netbench.report.costs import USED_UP
 from netbench.report.document import Json
-from netbench.report.figures import Figure
 from netbench.report.labels import contrast_id, interval, judgement
 from netbench.report.sharing import WORDS, NamespaceTable, NamespaceUse
 from netbench.report.stopping import stop_words
 
-FIRST: Final = 15
-"""Rows that stand in the page itself, for readers without scripts."""
+FIRST: Final = 15  # rows that stand in the page itself, for readers without scripts
 _SECOND: Final = len("2026-01-14T10:15:00")
 _PROOFS: Final = {True: "✓ held", False: "✗ not held", None: units.MISSING}
 _PORT: Final = re.compile(r"(?<=\s-p\s)\d+\b|(?<=[\w\]]:)\d+(?=,)")
@@ -32,8 +30,7 @@ class TableColumn:
     """One column."""
 
     title: str
-    kind: str = ""
-    """Style class: `num` for figures, `mono` for text of tools, `wrap` for long text."""
+    kind: str = ""  # style class: `num` for figures, `mono` for text of tools, `wrap` for long text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +38,11 @@ class DataTable:
     """A table as the page shows it."""
 
     id: str
-    caption: str
-    """What it holds, for readers who do not see it."""
+    caption: str  # what it holds, for readers who do not see it
     columns: tuple[TableColumn, ...]
     rows: tuple[tuple[str, ...], ...]  # all that the page carries
-    driver: int | None = None
-    """Column of the driver's name, by which the page filters."""
-    metric: int | None = None
-    """Column of the metric's name, by which the page filters."""
+    driver: int | None = None  # column of the driver's name, by which the page filters
+    metric: int | None = None  # column of the metric's name, by which the page filters
     keys: tuple[str, ...] = ()
     """An id for each row, where rows can be linked to; empty for a row that cannot."""
     first: int = FIRST
@@ -80,20 +74,6 @@ def packed_rows(tables: Iterable[DataTable]) -> dict[str, Json]:
         }
         for table in tables
     }
-
-
-def of_figure(figure: Figure) -> DataTable:
-    """Return the data of a figure as a table."""
-    headers = figure.headers
-    return DataTable(
-        id=f"data-{figure.id}",
-        caption=f"Data of: {figure.title}",
-        columns=tuple(map(TableColumn, headers)),
-        rows=figure.rows,
-        driver=headers.index("driver") if "driver" in headers else None,
-        first=6,
-        left=figure.left,
-    )
 
 
 def contrasts(analysis: Analysis) -> DataTable:

@@ -6,7 +6,6 @@ is marked for the author.
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from netbench.analysis.block_pairs import grouped
@@ -18,8 +17,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.answer import Clause, DriverAnswer, answers, headline
 from netbench.report.answer_picture import answer_picture
-from netbench.report.caveats import Badges
-from netbench.report.conditions import engine_named, where
+from netbench.report.conditions import Badges, engine_named, where
 from netbench.report.costs import more_cost
 from netbench.report.driver_costs import DriverCost, driver_costs
 from netbench.report.effects import percent_size
@@ -83,11 +81,7 @@ def _title(drivers: tuple[str, ...]) -> str:
         return f"Choose one of {len(drivers)} network drivers for a container"
     if len(drivers) == 1:
         return f"Use the network driver {drivers[0]} or not"
-    return f"Choose the network driver of a container: {' or '.join(_halves(drivers))}"
-
-
-def _halves(drivers: tuple[str, ...]) -> tuple[str, str]:
-    return ", ".join(drivers[:-1]), drivers[-1]
+    return f"Choose the network driver of a container: {', '.join(drivers[:-1])} or {drivers[-1]}"
 
 
 def _question(info: RunInfo) -> str:
@@ -99,26 +93,18 @@ def _question(info: RunInfo) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionOption:
-    """One driver in a decision record."""
-
-    driver: str
-    summary: str
-    lines: tuple[str, ...]
-    """What speaks for it, against it and neither, what is unknown, and what limits that."""
-
-
-def _options(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DecisionOption, ...]:
-    said = {answer.driver: answer for answer in answers(info, analysis, digest)}
-    return tuple(
-        DecisionOption(
+def _options(info: RunInfo, analysis: Analysis, digest: Digest) -> list[tuple[str, str, list[str]]]:
+    """Return drivers, each with its summary and what is said for it, against it and neither."""
+    return [
+        (
             own.driver,
             known.summary if (known := declared_driver(own.driver)) else "a driver of a plug-in",
-            tuple(_lines(analysis, own, said[own.driver])),
+            [*_lines(analysis, own, answer)],
         )
-        for own in driver_costs(info, analysis, digest)
-    )
+        for own, answer in zip(
+            driver_costs(info, analysis, digest), answers(info, analysis, digest), strict=True
+        )
+    ]
 
 
 def _lines(analysis: Analysis, own: DriverCost, answer: DriverAnswer) -> Iterator[str]:
@@ -152,7 +138,6 @@ def _worth(analysis: Analysis, driver: str, answer: DriverAnswer) -> Iterator[st
 
 
 def _sentences(clauses: Sequence[Clause]) -> Iterator[str]:
-    """Yield clauses, those that say the same of several measures together."""
     for (strong, after), measures in grouped(
         ((c.strong, c.after), c.before) for c in clauses
     ).items():

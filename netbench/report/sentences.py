@@ -4,12 +4,12 @@ from typing import Final
 
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import TRIED, CellKey, plain
-from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.literature import beside, tally
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
 from netbench.drivers import DRIVERS, Driver, full_name
 from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
-from netbench.record import METRICS, FactValue, RunInfo, Skip
+from netbench.record import METRICS, FactValue, RunInfo
 from netbench.report.labels import (
     DECIDED,
     bounded,
@@ -27,8 +27,7 @@ SUBJECTS: Final = {
     "connections": "TCP connections per second",
     "start_time": "time from request to first byte",
 }
-NAMED: Final = 8
-"""Drivers that the title of a figure names one by one."""
+NAMED: Final = 8  # drivers that the title of a figure names one by one
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 
@@ -41,11 +40,6 @@ def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, 
 def primary_measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
     """Return cell and metric of the contrasts the run is judged by, in their order."""
     return tuple(dict.fromkeys((key_of(c), c.metric) for c in primaries(analysis)))
-
-
-def isolated_drivers(digest: Digest) -> tuple[DriverView, ...]:
-    """Return the drivers whose own promise rules out every trial."""
-    return tuple(view for view in digest.drivers if view.isolated is not None)
 
 
 def declared_driver(name: str) -> Driver | None:
@@ -103,30 +97,16 @@ def uncompared(analysis: Analysis) -> tuple[CellSummary, ...]:
     )
 
 
-def closed_ways(digest: Digest) -> tuple[WayView, ...]:
-    """Return the paths that a driver rules out, of drivers that have others."""
-    return tuple(
-        way
-        for view in digest.drivers
-        if view.isolated is None
-        for way in view.ways
-        if way.closed is not None
-    )
-
-
 def closed_sentences(digest: Digest) -> tuple[str, ...]:
-    """Return which paths are closed and why, drivers of one reason together."""
-    closed = [(way, way.closed) for way in closed_ways(digest) if way.closed]
-    groups = grouped(((way.path, skip.reason), (way.driver, skip)) for way, skip in closed)
-    return tuple(
-        plain(f"{path} of {joined([driver for driver, _ in ways])}: {reason}{_tried(ways[0][1])}")
-        for (path, reason), ways in groups.items()
-    )
-
-
-def _tried(skip: Skip) -> str:
-    """Return what was tried, where anything was."""
-    return f" ({skip.evidence})" if skip.evidence.startswith(TRIED) else ""
+    """Return which paths of drivers that have others are closed, drivers of one reason together."""
+    ways = (way for view in digest.drivers if view.isolated is None for way in view.ways)
+    groups = grouped(((w.path, w.closed.reason), (w.driver, w.closed)) for w in ways if w.closed)
+    found = []
+    for (path, reason), closed in groups.items():
+        evidence = closed[0][1].evidence
+        tried = f" ({evidence})" if evidence.startswith(TRIED) else ""
+        found.append(plain(f"{path} of {joined([own for own, _ in closed])}: {reason}{tried}"))
+    return tuple(found)
 
 
 def published_sentences(digest: Digest) -> tuple[str, ...]:
@@ -212,7 +192,6 @@ def finding(analysis: Analysis, key: CellKey) -> str:
 
 
 def _others(analysis: Analysis) -> tuple[tuple[Verdict, str], ...]:
-    """Return what a title says of verdicts without a difference."""
     equivalent = f"equivalent to {analysis.baseline}"
     return (Verdict.EQUIVALENT, equivalent), (Verdict.UNDECIDED, "undecided")
 

@@ -152,8 +152,7 @@ def _counted(contrasts: list[Contrast], of: int, precision: float) -> str:
 class SuggestedExtension:
     """What would decide the contrasts of a run that are undecided."""
 
-    why: str
-    """`1 of 3 comparisons undecided; about 12 more blocks needed (2 min)`."""
+    why: str  # `1 of 3 comparisons undecided; about 12 more blocks needed (2 min)`
     command: str
 
     def __str__(self) -> str:
@@ -226,5 +225,4 @@ def _time_of(info: RunInfo, analysis: Analysis, blocks: int) -> int:
 
 
 def _done(analysis: Analysis) -> int:
-    """Return the last block that gave a value."""
     return max((point.block for point in analysis.points), default=0)

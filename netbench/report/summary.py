@@ -18,8 +18,7 @@ from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.answer import answers, headline, title, way_title, what
-from netbench.report.caveats import Badges
-from netbench.report.conditions import where
+from netbench.report.conditions import Badges, where
 from netbench.report.costs import cost_sentences
 from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs
 from netbench.report.html_env import environment
@@ -32,7 +31,7 @@ from netbench.report.sentences import (
     uncompared,
 )
 from netbench.report.stopping import ending, extension
-from netbench.report.validity import SHORT, lacking
+from netbench.report.validity import lacking, short
 
 ROWS: Final = 20  # drivers in a table
 BUDGETS: Final = 8
@@ -156,7 +155,6 @@ def _decided(own: DriverCost) -> bool:
 
 
 def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> PathTable:
-    """Return the costs of all drivers on one path."""
     measures = [one for one in primary_measures(analysis) if one[0].path == path]
     return PathTable(
         title=way_title(path),
@@ -226,7 +224,7 @@ def _warned(analysis: Analysis) -> str:
     kinds = Counter(w.kind for w in analysis.warnings)
     kinds.update(w.kind for c in primaries(analysis) for w in c.warnings)
     counts = [
-        f"{SHORT.get(kind, kind.replace('-', ' '))}{f' {number}×' if number > 1 else ''}"
+        f"{short(kind)}{f' {number}×' if number > 1 else ''}"
         for kind, number in kinds.most_common()
     ]
     said = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."

@@ -25,11 +25,6 @@ class Validity(StrEnum):
     NOT_COMPARABLE = "not comparable"
 
 
-SIGNS: Final[dict[Validity, str]] = {
-    Validity.VALID: "✓",
-    Validity.CONDITIONS: "!",
-    Validity.NOT_COMPARABLE: "✗",
-}
 SHORT: Final[dict[str, str]] = {
     "missing-records": "records that were planned are missing",
     "damaged-records": "lines of the records are damaged",
@@ -70,6 +65,11 @@ SHOWN_ELSEWHERE: Final = frozenset({FAILED, "running", "out-of-time", "interrupt
 """Warnings that the stamp says from better sources."""
 
 
+def short(kind: str) -> str:
+    """Return a kind of warning in a few words."""
+    return SHORT.get(kind, kind.replace("-", " "))
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One condition, and where the page says more about it."""
@@ -85,11 +85,6 @@ class Stamp:
     validity: Validity
     summary: str  # what that means for whoever reads the figures
     reasons: tuple[Reason, ...]
-
-    @property
-    def sign(self) -> str:
-        """The sign beside the word: colour never speaks alone."""
-        return SIGNS[self.validity]
 
 
 def stamp(info: RunInfo, analysis: Analysis, digest: Digest) -> Stamp:
@@ -108,7 +103,6 @@ def stamp(info: RunInfo, analysis: Analysis, digest: Digest) -> Stamp:
 
 
 def _blocking(analysis: Analysis) -> tuple[Reason, ...]:
-    """Return why nothing at all can be compared."""
     found = primaries(analysis)
     if not found:
         return (Reason(f"no driver could be compared with {plain(analysis.baseline)}", "records"),)
@@ -120,7 +114,6 @@ def _blocking(analysis: Analysis) -> tuple[Reason, ...]:
 
 
 def _run(info: RunInfo, analysis: Analysis) -> list[Reason]:
-    """Return what was left out of the run."""
     found, tally = [], analysis.tally
     if info.status != "complete" and not (info.plan.adaptive and info.status == "out-of-time"):
         found.append(Reason(f"the run is not complete: {info.status}", "warnings"))
@@ -150,7 +143,6 @@ def _numbers(analysis: Analysis) -> list[Reason]:
 
 
 def _machine(info: RunInfo, analysis: Analysis) -> list[Reason]:
-    """Return what the machine adds to the figures."""
     found = []
     if fact(info, "host.hypervisor") is True:
         found.append(Reason("virtual machine: the host's share is invisible", "method"))
@@ -160,9 +152,7 @@ def _machine(info: RunInfo, analysis: Analysis) -> list[Reason]:
     found += [Reason(condition.short, "environment") for condition in conditions(info)]
     kinds = dict.fromkeys(warning.kind for warning in analysis.warnings)
     return found + [
-        Reason(SHORT.get(kind, kind.replace("-", " ")), "warnings")
-        for kind in kinds
-        if kind not in SHOWN_ELSEWHERE
+        Reason(short(kind), "warnings") for kind in kinds if kind not in SHOWN_ELSEWHERE
     ]
 
 
@@ -171,8 +161,7 @@ class RunWarning:
     """One warning."""
 
     kind: str
-    whom: str
-    """Drivers and cells; empty where it concerns the whole run."""
+    whom: str  # drivers and cells; empty where it concerns the whole run
     message: str
     advice: str
 

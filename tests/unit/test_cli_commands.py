@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import typer
 
-from netbench.cli import app, run_command_line
+from netbench.cli import GROUPS, app, run_command_line
 from netbench.cli.commands import COMMANDS
-from netbench.cli.groups import GROUPS
 from netbench.version import version
 
 NAMES = [*COMMANDS]

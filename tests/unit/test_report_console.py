@@ -11,7 +11,7 @@ from support.synthetic import Reported, contrast_of, reported
 from netbench import units
 from netbench.analysis import QualityWarning, Verdict
 from netbench.report import headline, terminal
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.report.driver_costs import driver_costs
 from netbench.report.effects import effect
 from netbench.report.labels import DECIDED, interval

@@ -14,7 +14,7 @@ from support.synthetic import Reported, contrast_of, reported
 from netbench.analysis import Contrast, QualityWarning, Verdict
 from netbench.report import headline, markdown
 from netbench.report.answer import what
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.report.driver_costs import driver_costs
 from netbench.report.labels import capital
 from netbench.report.summary import escaped

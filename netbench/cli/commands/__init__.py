@@ -22,8 +22,12 @@ COMMANDS: Final[Mapping[str, str]] = {
     "version": "Print netbench's version.",
 }
 """In the order of the help text, with what that says of each."""
-LISTS: Final = ("drivers", "doctor", "runs", "clean")
-"""Those in the module `lists`; each other one is in the module of its name."""
+MODULES: Final = {
+    **dict.fromkeys(("drivers", "doctor", "runs", "clean"), "lists"),
+    **dict.fromkeys(("export", "compare"), "report"),
+    "inspect": "verify",
+}
+"""Modules of commands that are not in the one of their name."""
 
 
 def setting(

@@ -28,8 +28,7 @@ class DifferingFact:
     """A fact that differs in the same way in some places."""
 
     fact: str
-    of: str
-    """Where: `all drivers`, `bridge, host and 5 more`; empty for the whole run."""
+    of: str  # where: `all drivers`, `bridge, host and 5 more`; empty for the whole run
     left: str
     right: str
     accepted: bool

@@ -31,12 +31,6 @@ from netbench.report.labels import (
 )
 from netbench.report.sentences import SUBJECTS, fact, measure
 
-HONEST: Final = (
-    "Two runs are two days of one machine. Intervals hold the variance within the runs; how much a "
-    "run of the very same thing may lie elsewhere on another day, two runs cannot tell. A ratio to "
-    "the baseline, taken within each run, cancels what touched both alike; a figure of its own "
-    "does not, and counts only where the sentinel saw the same machine."
-)
 WITHHELD: Final = "withheld"
 CAUTION: Final = (
     "Two runs are two days of one machine: a ratio to the baseline cancels what touched both "

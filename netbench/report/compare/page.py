@@ -13,12 +13,11 @@ from netbench import units
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
 from netbench.analysis.model import TrialPoint
-from netbench.record import RunInfo
-from netbench.report import budgets, conditions
+from netbench.report import conditions
 from netbench.report.compare import differences, labels
 from netbench.report.html_env import render
 from netbench.report.intervals import Bar, RatioAxis
-from netbench.report.labels import DECIDED, capital, joined, key_of
+from netbench.report.labels import DECIDED, capital, key_of
 from netbench.report.palette import driver_colours
 from netbench.report.sentences import measure
 from netbench.spec import Cell, Path
@@ -26,14 +25,6 @@ from netbench.spec import Cell, Path
 _PAD: Final = 0.06  # of an axis, left free at both ends
 _ROWS: Final = 20  # of a chart; of more contrasts, only what changed is drawn
 _FLAT: Final = 1e-9  # least width of an axis, as a share of its values
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """The contrasts of a pairing; all pairings of a comparison share the axis."""
-
-    axis: RatioAxis
-    bars: tuple[Bar, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +55,27 @@ def page(comparison: RunComparison) -> str:
         "compare.html.j2",
         driver_colours(names, names[0]),
         comparison=comparison,
-        accepted=differences.accepted_line(comparison),
-        accept_options=differences.accept_options(comparison),
-        honest=labels.HONEST,
-        joined=joined,
         words=labels,
         differences=differences,
-        budgets_told=labels.budgets_told(comparison),
-        budget_results=budgets.ordered(comparison),
+        conditions=conditions,
         changes=changes,
         spreads=spreads(comparison),
-        facts=[(run, _facts(run.info)) for run in comparison.runs],
     )
 
 
-def _facts(info: RunInfo) -> dict[str, str]:
-    return {
-        "Host": conditions.host_text(info),
-        "Kernel": conditions.kernel_text(info),
-        "Engine": conditions.engine_named(info),
-    }
+def changes(comparison: RunComparison, pairing: Pairing) -> tuple[RatioAxis, list[Bar]]:
+    """Return an axis that all pairings share, and a pairing's primary contrasts on it.
 
-
-def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
-    """Return what is drawn of a pairing's primary contrasts; None if none of it has a ratio."""
-    shown = _drawn(pairing)
-    if not any(one.ratio for one in shown):
-        return None
+    Without any ratio there is nothing to draw.
+    """
     every = [one for each in comparison.pairings for one in _drawn(each) if one.ratio]
     # Measures of either direction lie on it: its marks say how many times worse.
     axis = replace(RatioAxis.of(every, comparison.margin), better="lower")
-    return Changes(axis, tuple(map(axis.bar, shown)))
+    shown = _drawn(pairing)
+    return axis, [axis.bar(one) for one in shown if any(other.ratio for other in shown)]
 
 
 def _drawn(pairing: Pairing) -> list[RunContrast]:
-    """Return the primary contrasts; of many those that changed."""
     found = [one for one in pairing.contrasts if one.primary]
     if len(found) <= _ROWS:
         return found

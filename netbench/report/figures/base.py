@@ -13,6 +13,7 @@ from netbench.analysis.model import Analysis
 from netbench.record import PlanSummary
 from netbench.report.figures.picture import Axis, Picture, Spec, Trace, Value, plotly
 from netbench.report.labels import key_of
+from netbench.report.long_tables import DataTable, TableColumn
 from netbench.report.palette import QUIET, Colour
 from netbench.report.sentences import primaries
 from netbench.spec import Placement
@@ -41,13 +42,9 @@ class Figure:
 
     id: str
     title: str  # states the finding, where one can be computed
-    caption: str
-    """Says how to read it, and what is left out."""
-    picture: Picture | None
-    """None if a drawing would mislead: then the table stands alone."""
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: int  # rows that the table leaves out
+    caption: str  # says how to read it, and what is left out
+    picture: Picture | None  # none if a drawing would mislead: then the table stands alone
+    table: DataTable
 
     @property
     def spec(self) -> Spec:
@@ -105,8 +102,7 @@ class RowMark(NamedTuple):
 
     words: str
     symbol: str
-    lift: float
-    """How far above the middle of the row it stands."""
+    lift: float  # how far above the middle of the row it stands
 
 
 def figure(
@@ -121,9 +117,17 @@ def figure(
 
     Columns are titles with the value of a thing.
     """
-    rows = tuple(tuple(value(thing) for _, value in columns) for thing in things[:TABLE])
-    headers = tuple(title for title, _ in columns)
-    return Figure(name, title, caption, picture, headers, rows, len(things) - len(rows))
+    headers = [title for title, _ in columns]
+    table = DataTable(
+        id=f"data-{name}",
+        caption=f"Data of: {title}",
+        columns=tuple(map(TableColumn, headers)),
+        rows=tuple(tuple(value(thing) for _, value in columns) for thing in things[:TABLE]),
+        driver=headers.index("driver") if "driver" in headers else None,
+        first=6,
+        left=max(len(things) - TABLE, 0),
+    )
+    return Figure(name, title, caption, picture, table)
 
 
 def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:

@@ -18,22 +18,18 @@ from netbench.report.labels import counted
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 READ: Final = ("p50", "p90", "p99", "p99.9", "p99.99", "largest")
 """Columns of the table: the first of `NINES`, and the longest round trip."""
-MOST: Final = 5
-"""Drivers whose lines can be distinguished; of more there is the table alone."""
+MOST: Final = 5  # drivers whose lines can be distinguished; of more there is the table alone
 _STEP: Final = 0.03  # least distance of two points of a line, in powers of ten of either axis
 
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """The times of one driver in one cell."""
-
     driver: str
     loaded: bool
     of: str  # which records, in words
     count: int | None  # round trips; None if the tool gives quantiles only
     points: tuple[tuple[float, float], ...]  # (one in so many is longer, seconds)
-    read: dict[str, float | None]
-    """Seconds by `READ`; None if too few were seen."""
+    read: dict[str, float | None]  # seconds by `READ`; None if too few were seen
 
 
 def curves(source: FigureData) -> tuple[Figure, ...]:

@@ -16,10 +16,8 @@ from netbench.report.labels import concerns, key_of, metric_title
 from netbench.report.sentences import finding, primaries
 from netbench.spec import Arm
 
-LABELS: Final = 24
-"""Names below one figure; where there are more drivers, every k-th is named."""
-WIDTH: Final = 0.7
-"""Share of a driver's column that its blocks are spread over."""
+LABELS: Final = 24  # names below one figure; where there are more drivers, every k-th is named
+WIDTH: Final = 0.7  # share of a driver's column that its blocks are spread over
 
 _Part = tuple[int, float, Slice]
 """A slice with its block, and the place of its round within the session, 0 to 1."""
@@ -79,7 +77,6 @@ def _trials(source: FigureData, key: CellKey, points: list[TrialPoint]) -> Figur
 
 
 def _frames(source: FigureData, points: list[TrialPoint], last: int) -> list[_Frame]:
-    """Return the column of each arm, the baseline's first."""
     arms = sorted(
         {Arm(point.driver, point.replica) for point in points},
         key=lambda arm: (arm.driver != source.analysis.baseline, arm),
@@ -144,7 +141,6 @@ def _note(slices: dict[str, list[_Part]], last: int) -> str:
 
 
 def _parts(found: list[_Part], frame: _Frame) -> Trace:
-    """Return the slices of one driver."""
     return Trace(
         name=frame.arm.driver,
         colour=frame.colour,
@@ -158,7 +154,6 @@ def _parts(found: list[_Part], frame: _Frame) -> Trace:
 
 
 def _values(points: list[TrialPoint], frame: _Frame) -> Trace:
-    """Return the values of one arm."""
     return Trace(
         name=frame.arm.driver,
         colour=frame.colour,
