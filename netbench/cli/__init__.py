@@ -187,10 +187,7 @@ def _come_again(_: int, __: FrameType | None) -> None:
 
 
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:
-    """Raise a signal again whose exception Python dropped, as it does in finalizers.
-
-    It is a `sys.unraisablehook`, from which nothing can be raised either.
-    """
+    """Raise a signal again whose exception Python dropped: a `sys.unraisablehook`."""
     if isinstance(lost.exc_value, Interrupted):
         signal.setitimer(signal.ITIMER_REAL, _SOON)
     else:

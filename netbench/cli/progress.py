@@ -87,10 +87,7 @@ class ProgressCounts:
 
 
 def standing(ruling: Ruling, seconds: float) -> list[str]:
-    """Return what a block has settled and what is left of the run, in lines.
-
-    All that leave in the same cells for the same reason are one line.
-    """
+    """Return what a block has settled and what is left of the run, in lines."""
     found = grouped(((one.why, _place(one.cell)), one.cell.driver) for one in ruling.settled)
     places = grouped(((why, ", ".join(names)), place) for (why, place), names in found.items())
     lines = [f"settled: {who} in {', '.join(at)} ({why})" for (why, who), at in places.items()]
@@ -117,10 +114,7 @@ def _place(cell: Cell) -> str:
 
 
 class PlainProgress(ProgressCounts):
-    """A line when the first block begins, one for each block that ends, and one for each failure.
-
-    Of a block whose cells are judged the line waits for that.
-    """
+    """A line when the first block begins, one for each that ends, and one for each failure."""
 
     _last_block = False
 

@@ -1,7 +1,4 @@
-"""The answer: what each driver costs, in one sentence, and all of them in one headline.
-
-Page, terminal, summary, decision record and JSON say it in the same words.
-"""
+"""The answer in words that all outputs share: what each driver costs, and one headline of all."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,8 +14,8 @@ from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
 from netbench.report.effects import effect, effects
 from netbench.report.labels import (
-    DECIDED,
     baseline_first,
+    by_verdict,
     capital,
     concerns,
     counted,
@@ -86,7 +83,6 @@ class DriverAnswer:
 
     driver: str
     paths: tuple[PathAnswer, ...]
-    isolates: str
 
     @property
     def said(self) -> str:
@@ -105,21 +101,18 @@ def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAn
 
 def answer_of(info: RunInfo, analysis: Analysis, digest: Digest, driver: str) -> DriverAnswer:
     """Return the answer for one driver."""
-    paths = _paths(info, analysis, digest.view(driver), driver)
-    return DriverAnswer(driver, paths, isolates(driver))
+    return DriverAnswer(driver, _paths(info, analysis, digest.view(driver), driver))
 
 
 def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    """Return the answer of the run in one sentence.
-
-    Of one driver that was compared it is that driver's own. Of several it gives for each measure
-    of the run's first path how far the drivers are from the baseline, by groups.
-    """
+    """Return the answer of the run: of one driver its own, of several how each measure fares."""
     baseline = plain(analysis.baseline)
     compared = list(dict.fromkeys(c.driver for c in primaries(analysis)))
     path = primary_measures(analysis)[0][0].path if compared else Path.EAST_WEST.value
-    if not compared:
-        said = _alone(info, analysis, digest)
+    if not compared and len(info.plan.drivers) > 1:
+        said = f"Nothing could be compared with {baseline}"
+    elif not compared:
+        said = f"{baseline} alone: {answer_of(info, analysis, digest, analysis.baseline).said}"
     elif len(compared) == 1:
         answer = answer_of(info, analysis, digest, compared[0])
         said = f"{plain(compared[0])} against {baseline}: {answer.said}"
@@ -137,20 +130,12 @@ def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     return f"{said}; no path {where} with {_names(closed)}, by design" if closed else said
 
 
-def _alone(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    """Return the outcome of a run without a contrast: what its only driver did, if it was alone."""
-    baseline = plain(analysis.baseline)
-    if len(info.plan.drivers) > 1:
-        return f"Nothing could be compared with {baseline}"
-    return f"{baseline} alone: {answer_of(info, analysis, digest, analysis.baseline).said}"
-
-
 def title(info: RunInfo, analysis: Analysis) -> str:
     """Return what a report is about: `bridge against host`, `10 network drivers`."""
     compared = [plain(d) for d in info.plan.drivers if d != analysis.baseline]
-    if len(compared) > _NAMED:
-        return f"{len(compared)} network drivers against {plain(analysis.baseline)}"
     baseline = plain(analysis.baseline)
+    if len(compared) > _NAMED:
+        return f"{len(compared)} network drivers against {baseline}"
     return f"{joined(compared)} against {baseline}" if compared else f"{baseline} alone"
 
 
@@ -194,8 +179,7 @@ def _tried(view: DriverView | None) -> str:
 def _opening(view: DriverView | None, path: str) -> str:
     if path == Path.EAST_WEST:
         return ""
-    way = next((way for way in view.ways if way.path == path), None) if view else None
-    served = served_by(way) if way else ""
+    served = next((served_by(way) for way in view.ways if way.path == path), "") if view else ""
     by = f", by its published port ({served})" if served else ""
     return f"{_WAYS.get(path, path)}{by}:"
 
@@ -238,25 +222,16 @@ def what(key: CellKey, metric: str) -> str:
 
 
 def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
-    """Return what is decided first, then what is equivalent, then what is open.
-
-    Measures of which the same is said stand together.
-    """
+    """Return what is decided first, then what is equivalent, then what is open; alike together."""
     found = [c for c in primaries(analysis, driver) if c.path == path]
     open_ = (Verdict.EQUIVALENT, Verdict.UNDECIDED)
     found.sort(key=lambda c: open_.index(c.verdict) if c.verdict in open_ else -1)
-    alike = grouped(
-        ((clause.strong, clause.after, clause.verdict), clause.before)
-        for clause in (clause_of(info, analysis, c) for c in found)
-    )
-    return tuple(
-        Clause(joined(names), strong, after, verdict)
-        for (strong, after, verdict), names in alike.items()
-    )
+    clauses = [_clause(info, analysis, contrast) for contrast in found]
+    alike = grouped(((c.strong, c.after, c.verdict), c.before) for c in clauses)
+    return tuple(Clause(joined(names), *rest) for rest, names in alike.items())
 
 
-def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
-    """Return what one contrast says."""
+def _clause(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
     verdict, key = contrast.verdict, key_of(contrast)
     strong, rest = effect(analysis, contrast)
     if verdict is Verdict.EQUIVALENT:
@@ -277,13 +252,9 @@ def _by_measure(analysis: Analysis, path: str) -> Iterator[str]:
             continue
         own = [c for c in primaries(analysis) if concerns(c, key, metric)]
         own.sort(key=lambda c: abs(math.log(c.ratio or 1)))
-        groups = grouped((c.verdict, c) for c in own)
-        order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
         said = [
-            f"{effects(analysis, groups[verdict])} with "
-            + _names([c.driver for c in groups[verdict]])
-            for verdict in order
-            if verdict in groups
+            f"{effects(analysis, alike)} with {_names([c.driver for c in alike])}"
+            for _, alike in by_verdict(own)
         ]
         yield f"{what(key, metric)} {', '.join(said)}"
 

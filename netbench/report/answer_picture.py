@@ -1,8 +1,4 @@
-"""The answer as one picture: the sentence, every comparison with its interval, and the caveats.
-
-An SVG file that stands alone, on white in light colours, so that it is the same on a slide, in a
-chat, in a document and on paper. Lengths are pixels at a width of 1200.
-"""
+"""The answer as one SVG that stands alone, in light colours; lengths are pixels of 1200."""
 
 import re
 import textwrap

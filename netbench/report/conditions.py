@@ -1,11 +1,8 @@
-"""The conditions under which a run's figures hold: host, engine, facts, probes, and limits.
-
-Badges are limits in a few words, which stand beside a figure in every output.
-"""
+"""The conditions under which a run's figures hold, and badges: the same in a few words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -129,8 +126,7 @@ def probe_lines(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """One thing about the engine that a reader must know."""
 
     short: str  # a few words, for the stamp

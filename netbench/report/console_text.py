@@ -107,10 +107,7 @@ class CopyableCommand:
 
 @dataclass(frozen=True, slots=True)
 class FittingTable:
-    """A table without lines that is never cut.
-
-    Where it is too wide, each row is a sentence: its first cells, then the others by their columns.
-    """
+    """A table that is never cut; where it is too wide, each row is a sentence."""
 
     title: str
     columns: Sequence[str]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -22,6 +22,7 @@ from netbench.record import Absent, RunInfo
 from netbench.report.labels import (
     DECIDED,
     bounded,
+    by_verdict,
     capital,
     concerns,
     joined,
@@ -91,11 +92,7 @@ def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
 
 
 def cost_sentences(analysis: Analysis) -> tuple[str, ...]:
-    """Return a sentence for each cost, of its first cell: what it is, and how drivers differ.
-
-    `CPU time per byte, tcp-throughput on two cores: host 0.438 ns; 54 to 57 % more with ...`.
-    Those without any interval are one sentence.
-    """
+    """Return `CPU time per byte, ...: host 0.438 ns; 54 to 57 % more with ...` for each cost."""
     cells = grouped(((c.metric, key_of(c)), c) for c in analysis.contrasts if c.metric in PER)
     first = {metric: own for (metric, _), own in reversed(cells.items())}
     found = [(PER[metric], first[metric]) for metric in PER if metric in first]
@@ -113,12 +110,9 @@ def _compared(analysis: Analysis, contrasts: Sequence[Contrast]) -> str:
         if (cell.driver, cell.replica) == (analysis.baseline, 0)
         and (key_of(cell), cell.metric) == (key, metric)
     ]
-    groups = grouped((contrast.verdict, contrast) for contrast in contrasts)
-    for verdict in (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED):
-        own = sorted(groups.get(verdict, ()), key=lambda c: abs((c.ratio or 1) - 1))
-        if own:
-            said = f"{_extent(own)} {more_cost(own[0])}".strip() if verdict in DECIDED else verdict
-            parts.append(f"{said} with {joined([contrast.driver for contrast in own])}")
+    for verdict, own in by_verdict(sorted(contrasts, key=lambda c: abs((c.ratio or 1) - 1))):
+        said = f"{_extent(own)} {more_cost(own[0])}".strip() if verdict in DECIDED else verdict
+        parts.append(f"{said} with {joined([contrast.driver for contrast in own])}")
     where = f"{key.probe} {PLACEMENTS[key.placement]}"
     return f"CPU time per {PER[metric]}, {where}: {'; '.join(parts)}."
 
@@ -207,8 +201,7 @@ def copies(analysis: Analysis) -> tuple[str, ...]:
     return tuple(f"{capital(place)}, {text}." for place, text in found if text)
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """One probe's stream over loopback, and what each driver reaches of it."""
 
     probe: str
@@ -218,23 +211,19 @@ class Reached:
     shares: tuple[str, ...]  # `51 %`, in the order of the drivers
 
 
-def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], tuple[Reached, ...]]:
+def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], list[Reached]]:
     """Return the drivers that have a share of any loopback, and every probe's shares."""
     found = [(ceiling, each) for ceiling in analysis.ceilings for each in ceiling.loopbacks]
     seen = {one.driver for _, each in found for one in each.efficiencies}
     drivers = tuple(driver for driver in info.plan.drivers if driver in seen)
-    return drivers, tuple(_reached(ceiling, each, drivers) for ceiling, each in found)
-
-
-def _reached(ceiling: Ceiling, loopback: Loopback, drivers: tuple[str, ...]) -> Reached:
-    shares = {one.driver: one.efficiency for one in loopback.efficiencies}
-    return Reached(
-        probe=plain(loopback.probe),
-        placement=PLACEMENTS[ceiling.placement],
-        rate=units.quantity(loopback.value, units.BITS_PER_SECOND),
-        source=loopback.source,
-        shares=tuple(units.share(shares[d], 0) if d in shares else units.MISSING for d in drivers),
-    )
+    rows = []
+    for ceiling, each in found:
+        shares = {one.driver: units.share(one.efficiency, 0) for one in each.efficiencies}
+        own = tuple(shares.get(driver, units.MISSING) for driver in drivers)
+        rate = units.quantity(each.value, units.BITS_PER_SECOND)
+        place = PLACEMENTS[ceiling.placement]
+        rows.append(Reached(plain(each.probe), place, rate, each.source, own))
+    return drivers, rows
 
 
 def _copies(ceiling: Ceiling) -> str:

@@ -1,8 +1,4 @@
-"""The path of each driver as a drawing, from top to bottom.
-
-Namespaces are boxes, links lie in them. The drawing is plain SVG that reads without JavaScript, in
-print, and in light and dark (its colours are the page's).
-"""
+"""The path of each driver as SVG: links in the boxes of their namespaces, from top to bottom."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -61,10 +57,7 @@ def published(way: WayView) -> str:
 
 
 def strip(way: WayView) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the namespaces of a path from client to server, each with its links and their kinds.
-
-    Of a closed path it is its two ends, each with its last link, and nothing between.
-    """
+    """Return namespaces from client to server with their links; of a closed path its two ends."""
     endpoints = way.example.endpoints if way.example else ()
     return [
         (
@@ -104,10 +97,7 @@ def _short(hop: HopProof | Link) -> str:
 
 
 def drawing(way: WayView) -> Markup:
-    """Return the drawing of one path of a driver.
-
-    Empty where no endpoint was read, and where a path is closed without anything being tried.
-    """
+    """Return the drawing of one path; empty where nothing was read, or a closed one not tried."""
     found = _namespaces(way)
     if not found or (way.closed is not None and not way.closed.evidence.startswith(TRIED)):
         return Markup("")
@@ -154,8 +144,8 @@ def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, s
 
 def _lines(hop: HopProof | Link, *, looped: bool) -> tuple[str, str]:
     if isinstance(hop, Link):
-        named = f"{hop.kind or 'device'} {hop.mode or ''}".strip()
-        kind = "loopback" if hop.name == "lo" else named
+        kind = f"{hop.kind or 'device'} {hop.mode or ''}".strip()
+        kind = "loopback" if hop.name == "lo" else kind
         return f"{kind}, MTU {hop.mtu}", "nothing gets across"
     kind = hop.kind or ("loopback" if hop.link == "lo" else "device")
     parts = [f"{kind} {hop.mode}" if hop.mode else kind, f"MTU {hop.mtu}"]

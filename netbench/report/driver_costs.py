@@ -29,7 +29,7 @@ class MeasureCost:
     key: CellKey
     metric: str
     median: str  # over the sessions of the driver, of the baseline its first arm
-    contrast: Contrast | None  # none for the baseline, and where there is nothing to compare
+    contrast: Contrast | None  # None for the baseline, and where there is nothing to compare
     strong: str
     """What one reads at a glance: `26 % less`, `undecided`, or `failed` where nothing is known."""
     rest: str  # `[16 to 34]`, `within 5 %`, or why there is no verdict or no median

@@ -171,68 +171,47 @@ def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | Paragraph]
     """Yield a block of lines for each driver, the baseline's medians beside its own."""
     baseline, *others = rows
     blocks = [row for row in others if not row.said] or [baseline]
-    pairs = [(row, _Pair.of(row, baseline)) for row in blocks]
-    every = [pair for _, own in pairs for pair in own]
-    measure, median, beside = (
-        max(map(len, column)) for column in zip(*(pair.texts for pair in every), strict=True)
-    )
-    fits = all(pair.line(measure, median, beside).cell_len <= width for pair in every)
-    for row, own in pairs:
+    beside = [_text(figure) for figure in baseline.figures]
+    texts = [(figure.name, figure.median, *beside) for row in blocks for figure in row.figures]
+    name, median, *most = (max(map(len, column)) for column in zip(*texts, strict=True))
+    lined = [
+        [_line(*pair, (name, median, max(most))) for pair in zip(row.figures, beside, strict=True)]
+        for row in blocks
+    ]
+    fits = all(line.cell_len <= width for lines in lined for line in lines)
+    for row, lines in zip(blocks, lined, strict=True):
         against = "" if row is baseline else f" against {baseline.driver}"
         common = _common(row.figures, more=True)
         said = "; ".join(filter(None, (common, *row.badges)))
-        head = f"{row.driver}{against}{f': {said}' if said else ''}"
-        yield Paragraph(head, "bold")
-        for pair in own:
-            why = "" if common else _why(pair.figure, more=True)
-            line = pair.line(measure, median, beside)
-            yield from _explained(line, why, width) if fits else pair.stacked(why, width)
-    for row in rows:
-        if row.said:
-            yield Paragraph(f"{row.driver}: {row.said}")
+        yield Paragraph(f"{row.driver}{against}{f': {said}' if said else ''}", "bold")
+        for figure, line, other in zip(row.figures, lines, beside, strict=True):
+            why = "" if common else _why(figure, more=True)
+            yield from _explained(line, why, width) if fits else _stacked(figure, other, why, width)
+    yield from (Paragraph(f"{row.driver}: {row.said}") for row in rows if row.said)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A figure, and the baseline's median of the same measure."""
+def _line(figure: MeasureCost, beside: str, widths: tuple[int, int, int]) -> Text:
+    """Return a figure, and the baseline's beside it, on one line."""
+    line = Text(f" {figure.name.ljust(widths[0])} ")
+    if figure.missing:
+        return line.append(figure.strong)
+    line.append(figure.median.rjust(widths[1]))
+    if figure.contrast:
+        line.append(f" {beside.rjust(widths[2])} ").append(_judged(figure))
+    return line
 
-    figure: MeasureCost
-    beside: str
 
-    @classmethod
-    def of(cls, row: MetricRow, baseline: MetricRow) -> list["_Pair"]:
-        """Return those of a row; beside the baseline itself stands nothing."""
-        medians = ["" if row is baseline else _text(figure) for figure in baseline.figures]
-        return list(map(cls, row.figures, medians))
-
-    @property
-    def texts(self) -> tuple[str, str, str]:
-        """What stands in columns."""
-        return self.figure.name, self.figure.median, self.beside
-
-    def line(self, measure: int, median: int, beside: int) -> Text:
-        """Return it on one line, its parts so wide."""
-        figure = self.figure
-        line = Text(f" {figure.name.ljust(measure)} ")
-        if figure.missing:
-            return line.append(figure.strong)
-        line.append(figure.median.rjust(median))
-        if figure.contrast:
-            line.append(f" {self.beside.rjust(beside)} ").append(_judged(figure))
-        return line
-
-    def stacked(self, why: str, width: int) -> list[Text]:
-        """Return the effect on one line, the medians and the reason beneath."""
-        figure, verdict = self.figure, _judged(self.figure)
-        against = f" against {self.beside}" if figure.contrast else ""
-        medians = f"{_text(figure)}{against}".replace(" ", GLUE)
-        rest = "; ".join(filter(None, (medians, why)))
-        head = Text(f" {figure.name}: ").append(verdict)
-        head.rstrip()
-        found = [head]
-        if head.cell_len > width:
-            found = [*map(Text, wrapped(f" {figure.name}:", width)), Text(INDENT) + verdict]
-        return [*found, *map(Text, wrapped(f"{INDENT}{rest}", width))]
+def _stacked(figure: MeasureCost, beside: str, why: str, width: int) -> list[Text]:
+    """Return the effect on one line, the medians and the reason beneath."""
+    verdict, against = _judged(figure), f" against {beside}" if figure.contrast else ""
+    medians = f"{_text(figure)}{against}".replace(" ", GLUE)
+    rest = "; ".join(filter(None, (medians, why)))
+    head = Text(f" {figure.name}: ").append(verdict)
+    head.rstrip()
+    found = [head]
+    if head.cell_len > width:
+        found = [*map(Text, wrapped(f" {figure.name}:", width)), Text(INDENT) + verdict]
+    return [*found, *map(Text, wrapped(f"{INDENT}{rest}", width))]
 
 
 def _text(figure: MeasureCost) -> str:

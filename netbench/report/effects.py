@@ -52,11 +52,7 @@ class EffectSize:
 
 
 def effect(analysis: Analysis, contrast: Contrast) -> tuple[str, str]:
-    """Return what a contrast says of its metric in two or three words, and what bounds that.
-
-    `26 % less` and `[16 to 34]`, `2.9 µs longer` and `[1.3 to 4.6]`, `equivalent` and
-    `within 5 %`, `undecided` and the reason.
-    """
+    """Return what a contrast says, and what bounds that: `26 % less` and `[16 to 34]`."""
     if contrast.verdict is Verdict.EQUIVALENT:
         return "equivalent", f"within {analysis.margin * 100:g} %"
     if contrast.verdict is Verdict.UNDECIDED:
@@ -104,10 +100,7 @@ def percent_size(contrast: Contrast) -> EffectSize | None:
 
 
 def _size(analysis: Analysis, contrast: Contrast) -> EffectSize | None:
-    """Return the size of a decided contrast, all drivers of a measure in one unit.
-
-    Times are differences where each driver's tells as much as its ratio, else in percent.
-    """
+    """Return a size: of times the difference where each driver's is clear, else percent."""
     own = [
         c
         for c in primaries(analysis)

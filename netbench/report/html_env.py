@@ -30,10 +30,7 @@ _FOLDER: Final = "templates"
 
 
 def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
-    """Return a page from a template that extends `base.html.j2`.
-
-    `colours` are those of the drivers, or of whatever else colours distinguish.
-    """
+    """Return a page from a template that extends `base.html.j2`; `colours` are by name."""
     script = _asset("page.js")
     classes = {name: f"d{PALETTE.index(colour)}" for name, colour in colours.items()}
     page = environment().get_template(template)

@@ -54,10 +54,7 @@ class RatioAxis:
     def of(
         cls, contrasts: Iterable[Contrast | RunContrast], margin: float, gap: float = GAP
     ) -> "RatioAxis":
-        """Return the axis that holds these contrasts, for those of the first one's metric.
-
-        With `better` of another metric it shows that one's on the same scale.
-        """
+        """Return the axis that holds these contrasts, for those of the first one's metric."""
         seen, better = [math.log1p(margin), -math.log1p(margin)], ""
         for contrast in contrasts:
             own = METRICS[contrast.metric].better
@@ -124,10 +121,7 @@ def _worse(ratio: float, better: str) -> float:
 
 
 def ticks(low: float, high: float, gap: float = GAP) -> tuple[float, ...]:
-    """Return marks between two log ratios, far enough apart to be read; 1 is among them.
-
-    `gap` is the least distance of two, as a share of the axis.
-    """
+    """Return marks between two log ratios, 1 among them, `gap` of the axis apart at least."""
     kept = [1.0]
     for mark in sorted(MARKS, key=lambda mark: (len(f"{mark:g}"), abs(math.log(mark)))):
         at = math.log(mark)

@@ -2,10 +2,11 @@
 
 import math
 import zlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.compare.model import RunContrast
 from netbench.analysis.model import (
@@ -28,6 +29,9 @@ _DIGITS: Final = 4  # decimals at most
 
 Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | RunContrast | Cell
 """What belongs to a cell."""
+
+
+AnyContrast = TypeVar("AnyContrast", Contrast, RunContrast)
 
 
 def key_of(thing: Placed) -> CellKey:
@@ -57,6 +61,13 @@ def slug(text: str) -> str:
 def concerns(contrast: Contrast, key: CellKey, metric: str) -> bool:
     """Return whether a contrast is of this cell and metric."""
     return key_of(contrast) == key and contrast.metric == metric
+
+
+def by_verdict(contrasts: Iterable[AnyContrast]) -> list[tuple[Verdict, list[AnyContrast]]]:
+    """Return contrasts by verdict: the slower, the faster, the equivalent, the undecided ones."""
+    groups = grouped((contrast.verdict, contrast) for contrast in contrasts)
+    order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+    return [(verdict, groups[verdict]) for verdict in order if verdict in groups]
 
 
 def metric_title(metric: str) -> str:
@@ -151,10 +162,7 @@ def at_least(judged: Contrast | RunContrast) -> str:
 
 
 def interval_ends(judged: Contrast | RunContrast) -> list[float]:
-    """Return how far the ends of an interval are from 1 in percent, the nearer one first.
-
-    Only those that are finite; none where the interval holds 1.
-    """
+    """Return how far the finite ends are from 1 in percent, sorted; none where it is within."""
     if (judged.low or 0) <= 1 <= (math.inf if judged.high is None else judged.high):
         return []
     ends = [end for end in (judged.low, judged.high) if end is not None and math.isfinite(end)]

@@ -63,10 +63,7 @@ def columns(
 
 
 def packed_rows(tables: Iterable[DataTable]) -> dict[str, Json]:
-    """Return what the page's script needs of each table that has more rows than it shows.
-
-    Column by column: what is alike stands together and packs to less.
-    """
+    """Return the tables column by column, in which what is alike packs to less."""
     return {
         table.id: {
             "columns": [[row[i] for row in table.rows] for i in range(len(table.columns))],
@@ -77,10 +74,7 @@ def packed_rows(tables: Iterable[DataTable]) -> dict[str, Json]:
 
 
 def contrasts(analysis: Analysis) -> DataTable:
-    """Return every contrast of every metric.
-
-    Primary ones have their place in the chart of the measures, where links to them lead.
-    """
+    """Return every contrast; links to primary ones lead to the chart of the measures."""
     titles, rows = columns(
         analysis.contrasts,
         ("Driver", "", lambda c: plain(c.driver)),
@@ -115,10 +109,7 @@ def _floor(contrast: Contrast) -> str:
 
 
 def commands(digest: Digest) -> DataTable:
-    """Return every distinct command line, the most used one of each probe and role first.
-
-    The port differs from session to session: command lines that differ in it alone are one.
-    """
+    """Return every command line but for its port, the most used of each probe and role first."""
     found = grouped(((c.probe, c.role.value, _portless(c)), c) for c in digest.commands)
     times = {one: sum(command.times for command in alike) for one, alike in found.items()}
     drivers = {one: {d for c in alike for d in c.drivers} for one, alike in found.items()}

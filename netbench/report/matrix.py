@@ -1,14 +1,10 @@
-"""The measures beyond the verdicts, and whether the order of drivers holds.
-
-No verdict of the run rests on the other measures: one row each, one column a driver. An order holds
-or flips from one placement, size or number of streams to the next.
-"""
+"""The measures that no verdict rests on, and whether the order of drivers holds."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Final
+from typing import Final, NamedTuple
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -16,7 +12,7 @@ from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey
 from netbench.analysis.model import Analysis, CellSummary, Contrast, Verdict
 from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary, RunInfo
-from netbench.report.labels import capital, counted, key_of, metric_title, ratio_text
+from netbench.report.labels import capital, counted, key_of, metric_title
 from netbench.report.sentences import primary_measures
 from netbench.spec import Placement
 
@@ -43,20 +39,11 @@ _Alike = tuple[str, str, str, Placement, frozenset[tuple[str, FactValue]]]
 _Contrasts = dict[tuple[str, CellKey], Contrast]
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureEntry:
+class MeasureEntry(NamedTuple):
     """One driver's figure of one measure."""
 
     value: str  # the median
     contrast: Contrast | None  # None if there is no ratio
-
-    @property
-    def ratio(self) -> str:
-        """Return ratio and interval, as far as there are such."""
-        c = self.contrast
-        if c is None or (c.low is None and c.high is None):
-            return units.ratio(c.ratio) if c else ""
-        return ratio_text(c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +79,9 @@ def measures(info: RunInfo, analysis: Analysis) -> tuple[Measure, ...]:
         Measure(
             key=key,
             title=capital(metric_title(metric)),
-            baseline=_median(found.get(analysis.baseline)),
+            baseline=base.value
+            if (base := _entry(found.get(analysis.baseline), None))
+            else units.MISSING,
             entries=tuple(
                 _entry(found.get(driver), contrasts.get((key, metric, driver)))
                 for driver in drivers
@@ -101,12 +90,6 @@ def measures(info: RunInfo, analysis: Analysis) -> tuple[Measure, ...]:
         for (key, metric), found in cells.items()
         if any(cell.trials for cell in found.values())
     )
-
-
-def _median(cell: CellSummary | None) -> str:
-    if cell is None or not cell.trials:
-        return units.MISSING
-    return shown(cell.metric, cell.median, cell.unit)
 
 
 def _entry(cell: CellSummary | None, contrast: Contrast | None) -> MeasureEntry | None:

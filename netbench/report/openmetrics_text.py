@@ -1,8 +1,4 @@
-"""OpenMetrics text of a run, for a textfile collector or a push gateway.
-
-Gauges in base units, without timestamps. What was not measured, and an end of an interval that is
-unbounded, has no sample.
-"""
+"""OpenMetrics text of a run: gauges in base units; what was not measured has no sample."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -14,6 +14,7 @@ from netbench.report.labels import (
     DECIDED,
     bounded,
     brief,
+    by_verdict,
     capital,
     counted,
     joined,
@@ -27,6 +28,7 @@ SUBJECTS: Final = {
     "connections": "TCP connections per second",
     "start_time": "time from request to first byte",
 }
+_WITHOUT: Final = {Verdict.EQUIVALENT: "equivalent to {}", Verdict.UNDECIDED: "undecided"}
 NAMED: Final = 8  # drivers that the title of a figure names one by one
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
@@ -53,10 +55,7 @@ def subject(metric: str) -> str:
 
 
 def measure(key: CellKey, metric: str) -> str:
-    """Return what a sentence calls the metric of one cell.
-
-    A probe that is not the plain one is named: `median round trip of udp-rr on one core`.
-    """
+    """Return what a sentence calls a metric: `median round trip of udp-rr on one core`."""
     of = "" if key.probe in PLAIN else f" of {key.probe}"
     return f"{subject(metric)}{of} {key.place}"
 
@@ -185,33 +184,24 @@ def finding(analysis: Analysis, key: CellKey) -> str:
         return f"{name}: {_counted_verdicts(analysis, found)}"
     decided = [f"{c.driver} {judgement(c, analysis.margin)}" for c in found if c.verdict in DECIDED]
     parts = [f"{joined(decided)} than {analysis.baseline}"] if decided else []
-    for verdict, words in _others(analysis):
-        who = [c.driver for c in found if c.verdict is verdict]
-        parts += [f"{joined(who)} {words}"] if who else []
+    for verdict, alike in by_verdict(c for c in found if c.verdict not in DECIDED):
+        who = joined([contrast.driver for contrast in alike])
+        parts.append(f"{who} {_WITHOUT[verdict].format(analysis.baseline)}")
     return f"{name}: {'; '.join(parts)}"
-
-
-def _others(analysis: Analysis) -> tuple[tuple[Verdict, str], ...]:
-    equivalent = f"equivalent to {analysis.baseline}"
-    return (Verdict.EQUIVALENT, equivalent), (Verdict.UNDECIDED, "undecided")
 
 
 def _counted_verdicts(analysis: Analysis, found: list[Contrast]) -> str:
     """Return how many drivers fared how, and the least and the most that differ."""
     parts = []
-    for verdict in DECIDED:
-        own = sorted(
-            (c for c in found if c.verdict is verdict and c.ratio),
-            key=lambda c: abs((c.ratio or 1) - 1),
-        )
-        if own:
+    for verdict, alike in by_verdict(found):
+        own = sorted((c for c in alike if c.ratio), key=lambda c: abs((c.ratio or 1) - 1))
+        if verdict not in DECIDED:
+            parts.append(f"{len(alike)} {_WITHOUT[verdict].format(analysis.baseline)}")
+        elif own:
             ends = [f"{brief(c)} ({c.driver})" for c in (own[0], own[-1])]
             said = ends[0] if len(own) == 1 else f"from {ends[0]} to {ends[1]}"
             drivers = counted(len(own), "driver")
             parts.append(f"{drivers} {verdict} than {analysis.baseline}: {said}")
-    for verdict, words in _others(analysis):
-        number = sum(c.verdict is verdict for c in found)
-        parts += [f"{number} {words}"] if number else []
     return "; ".join(parts)
 
 

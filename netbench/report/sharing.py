@@ -32,7 +32,7 @@ class NamespaceUse:
     """One kind of namespace of one endpoint."""
 
     inode: int | None
-    sharing: Sharing | None  # none if an inode that decides it could not be read
+    sharing: Sharing | None  # None if an inode that decides it could not be read
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,7 @@ def markdown(
     name: Callable[[str], str] = plain,
     **values: Any,
 ) -> str:
-    """Return a Markdown text from a template that passes names through `md`.
-
-    `cut` and `name` shorten sentences and names of drivers.
-    """
+    """Return a Markdown text; `cut` and `name` shorten sentences and names of drivers."""
     page = environment().get_template(template)
     text = page.render(
         md=lambda text: Markup(escaped(text)),  # noqa: S704 - Markdown of letters
@@ -98,14 +95,7 @@ class PathTable:
 
 
 def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> str:
-    """Return the summary: answer, caveats, budgets, a table for each path, and how it was measured.
-
-    Args:
-        info: of the run.
-        analysis: of its records.
-        digest: of its records.
-        folder: of the run, for the command that goes on with it.
-    """
+    """Return the summary; the command that goes on with the run names its `folder`."""
     results = budgets.ordered(analysis)
     drivers = _ranked(driver_costs(info, analysis, digest))
     paths = dict.fromkeys(key.path for key, _ in primary_measures(analysis))
@@ -141,17 +131,12 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
 
 
 def _ranked(drivers: Sequence[DriverCost]) -> Sequence[DriverCost]:
-    """Return the drivers of a table, those with a verdict before others where there are too many.
-
-    The baseline stays the first.
-    """
+    """Return drivers, of too many those with a verdict before others; the baseline first."""
     if len(drivers) <= ROWS:
         return drivers
-    return [*drivers[:1], *sorted(drivers[1:], key=lambda own: not _decided(own))]
-
-
-def _decided(own: DriverCost) -> bool:
-    return any(cost.verdict not in (None, Verdict.UNDECIDED) for cost in own.costs.values())
+    open_ = (None, Verdict.UNDECIDED)
+    decided = {d.driver for d in drivers if any(c.verdict not in open_ for c in d.costs.values())}
+    return [*drivers[:1], *sorted(drivers[1:], key=lambda own: own.driver not in decided)]
 
 
 def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> PathTable:

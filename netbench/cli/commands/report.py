@@ -39,10 +39,7 @@ def show_run(
     verbose: bool = False,
     engine: bool = True,
 ) -> int:
-    """Print a run's result, as text or as the JSON document, and return the exit code.
-
-    The text says everything where `verbose`, and names the engine where `engine`.
-    """
+    """Print a run's result, with the engine's name or not, and return the exit code."""
     info, analysis = reported.info, reported.analysis
     for note in reported.notes:
         say(f"netbench: {note}")
@@ -161,29 +158,24 @@ def _check(kind: str, table: str | None, output: Path | None) -> None:
 
 
 def _content(run: api.Run, kind: str, table: str) -> bytes:
-    match kind:
-        case "csv":
-            return reports.csv_of(FRAMES[table](run)).encode("utf-8", "replace")
-        case "parquet":
-            return reports.parquet_of(FRAMES[table](run))
-        case "openmetrics":
-            return reports.openmetrics(run.info, run.analysis).encode()
-        case _:
-            return _report(run, kind).encode("utf-8", "replace")
-
-
-def _report(run: api.Run, kind: str) -> str:
-    """Return what is made of a run's records as well: JSON, the summary, the decision record."""
+    if kind == "parquet":
+        return reports.parquet_of(FRAMES[table](run))
+    if kind == "csv":
+        return reports.csv_of(FRAMES[table](run)).encode("utf-8", "replace")
     info, analysis = run.info, run.analysis
+    if kind == "openmetrics":
+        from netbench.report.openmetrics_text import openmetrics  # few ask for it
+
+        return openmetrics(info, analysis).encode()
     digest = reports.digest(analysis, run.records())
-    match kind:
-        case "json":
-            code = analysis.exit_code
-            return json_text(reports.json_document(info, analysis, digest, str(run.path), code))
-        case "md":
-            return reports.markdown(info, analysis, digest, run.path.absolute().name)
-        case _:
-            return reports.decision_text(info, analysis, digest, beside=False)
+    if kind == "json":
+        code = analysis.exit_code
+        text = json_text(reports.json_document(info, analysis, digest, str(run.path), code))
+    elif kind == "md":
+        text = reports.markdown(info, analysis, digest, run.path.absolute().name)
+    else:
+        text = reports.decision_text(info, analysis, digest, beside=False)
+    return text.encode("utf-8", "replace")
 
 
 def compare(

@@ -35,10 +35,7 @@ _HALVES: Final = {
 
 def verify(
     drivers: Annotated[
-        str | None,
-        shared.setting(
-            "drivers LIST", "Comma list of drivers; default: all.", completion.driver_lists
-        ),
+        str | None, shared.setting("drivers LIST", "Comma list of drivers; default: all.")
     ] = None,
     engine: shared.EngineName = "auto",
     context: shared.Context = None,

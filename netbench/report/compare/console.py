@@ -23,7 +23,7 @@ def terminal(comparison: RunComparison) -> Group:
     """Return everything, for people at a terminal."""
     said = differences.accepted_line(comparison)
     return Group(
-        *styled(labels.answers(comparison), "bold"),
+        *styled(map(labels.answer, comparison.pairings), "bold"),
         *budget_lines(labels.budgets_told(comparison), ordered(comparison)),
         *(part for one in comparison.pairings for part in _changes(one, comparison.margin)),
         Text(""),
@@ -81,10 +81,7 @@ def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Gro
 def _counted(
     found: Sequence[RunContrast], drivers: Collection[str], margin: float
 ) -> Iterator[Text]:
-    """Yield how many contrasts have each verdict, and why: `31 undecided: ... (23); ... (8)`.
-
-    Those that have a verdict are told with their drivers.
-    """
+    """Yield how many have each verdict, and why or of which drivers: `31 undecided: ... (23)`."""
     for said, own in grouped((labels.short(one, margin), one) for one in found).items():
         reasons = grouped((labels.kind_of_reason(one), one) for one in own)
         parts = [f"{why} ({len(of)})" if len(reasons) > 1 else why for why, of in reasons.items()]

@@ -2,9 +2,8 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -23,8 +22,7 @@ _ROWS: Final = 3  # rows of one fact, each with two values of its own
 _DIGEST: Final = len("sha256:") + 12  # what is told of an id, as Docker does
 
 
-@dataclass(frozen=True, slots=True)
-class DifferingFact:
+class DifferingFact(NamedTuple):
     """A fact that differs in the same way in some places."""
 
     fact: str
@@ -50,20 +48,24 @@ def _open(difference: RunDifference) -> bool:
 
 def notes(pairing: Pairing) -> tuple[str, ...]:
     """Return what else the runs do not share: unknown and free facts, the machine, and cells."""
-    said = (
-        unknown_line(pairing),
-        free_line(pairing),
-        machine_line(pairing),
-        *cells_lines(pairing),
+    lines = (unknown_line(pairing), free_line(pairing), _machine_line(pairing))
+    sides = (
+        (pairing.left, pairing.only_left, pairing.right),
+        (pairing.right, pairing.only_right, pairing.left),
     )
-    return tuple(line for line in said if line)
+    only = (
+        f"Only {plain(run.label)} measured {_only(cells, other)}"
+        for run, cells, other in sides
+        if cells
+    )
+    return tuple(filter(None, (*lines, *only)))
 
 
 def rows(pairing: Pairing) -> tuple[DifferingFact, ...]:
     """Return the confounders that differ, places with the same two values in one row."""
-    found = [one for one in pairing.differences if one.confounder]
-    made: list[DifferingFact] = []
-    for fact, own in grouped((one.fact, one) for one in found).items():
+    found = grouped((one.fact, one) for one in pairing.differences if one.confounder)
+    made = []
+    for fact, own in found.items():
         ways = list(grouped((values(one), one) for one in own).items())
         if len(ways) > _ROWS:
             ways = [(("several values", "several others"), own)]
@@ -82,9 +84,7 @@ def values(difference: RunDifference) -> tuple[str, str]:
         own, other = _parts(left, unit, kind), _parts(right, unit, kind)
         return _beside(own, other), _beside(other, own)
     texts = _text(left, unit, kind), _text(right, unit, kind)
-    if texts[0] == texts[1]:
-        return _in_full(left, unit), _in_full(right, unit)
-    return texts
+    return texts if texts[0] != texts[1] else (_in_full(left, unit), _in_full(right, unit))
 
 
 def _text(found: FactValue | None, unit: str, kind: type) -> str:
@@ -171,10 +171,7 @@ def unknown_line(pairing: Pairing) -> str:
 
 
 def to_accept(comparison: RunComparison) -> tuple[str, ...]:
-    """Return what `--accept` takes to compare all that is withheld.
-
-    Several facts of one family are one pattern: `kernel.*`.
-    """
+    """Return what `--accept` takes to compare all that is withheld; a family as `kernel.*`."""
     made = chain.from_iterable(pairing.contrasts for pairing in comparison.pairings)
     facts = dict.fromkeys(fact_of(name) for one in made for name in one.withheld)
     families = grouped((fact.partition(".")[0], fact) for fact in facts)
@@ -205,7 +202,7 @@ def accepted_line(comparison: RunComparison) -> str:
     return plain(f"{asked}: {some(facts, (), 'fact')} {verb}, which may cause any change.")
 
 
-def machine_line(pairing: Pairing) -> str:
+def _machine_line(pairing: Pairing) -> str:
     """Return what the sentinel says of the machine on each placement's CPUs; empty without one."""
     parts = [
         f"{units.percent(state.ratio)} {PLACEMENTS[state.placement]} "
@@ -214,17 +211,6 @@ def machine_line(pairing: Pairing) -> str:
         for state in pairing.machine
     ]
     return f"Machine, by the sentinel: {', '.join(parts)}" if parts else ""
-
-
-def cells_lines(pairing: Pairing) -> tuple[str, ...]:
-    """Return what only one of the runs measured."""
-    sides = ((pairing.left, pairing.only_left), (pairing.right, pairing.only_right))
-    others = (pairing.right, pairing.left)
-    return tuple(
-        f"Only {plain(run.label)} measured {_only(cells, other)}"
-        for (run, cells), other in zip(sides, others, strict=True)
-        if cells
-    )
 
 
 def _only(cells: Sequence[Cell], other: ComparedSide) -> str:

@@ -52,16 +52,8 @@ def run_line(run: ComparedSide) -> str:
     )
 
 
-def answers(comparison: RunComparison) -> tuple[str, ...]:
-    """Return what became of each run beside the first, a sentence each."""
-    return tuple(answer(pairing) for pairing in comparison.pairings)
-
-
 def answer(pairing: Pairing) -> str:
-    """Return `B against A: 2 of 9 comparisons slower (bridge: ... 8 to 12 %), none faster, ...`.
-
-    With the sizes of what got slower or faster most; or what stands in the way of any verdict.
-    """
+    """Return `B against A: 2 of 9 comparisons slower (...), ...`, or why there is no verdict."""
     opening = plain(f"{pairing.right.label} against {pairing.left.label}")
     found = [one for one in pairing.contrasts if one.primary]
     if not found:
@@ -87,10 +79,7 @@ def answer(pairing: Pairing) -> str:
 
 
 def _largest(found: Sequence[RunContrast]) -> str:
-    """Return ` (bridge: throughput on two cores 8 to 12 %)`: the measures that changed most.
-
-    Of one that changed both ways it is the ratio to the baseline, in which the machine cancels.
-    """
+    """Return what changed most: ` (bridge: throughput on two cores 8 to 12 %)`."""
     measures = grouped(((one.driver, key_of(one), one.metric), one) for one in found)
     told = [max(own, key=_relative) for own in measures.values()]
     named = [
@@ -116,10 +105,7 @@ def _differing(found: Sequence[RunContrast]) -> str:
 
 
 def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
-    """Return what changed, one line a measure of a driver, regressions first.
-
-    The driver's own figure and its ratio to the baseline stand in one line where both changed.
-    """
+    """Return what changed, one line a measure of a driver, regressions first."""
     lines = grouped(
         ((one.verdict, one.driver, key_of(one), one.metric), one)
         for one in pairing.contrasts
@@ -129,10 +115,7 @@ def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
 
 
 def _news(found: Sequence[RunContrast]) -> str:
-    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`.
-
-    Its ratio to the baseline is told as `against host`.
-    """
+    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`."""
     said = []
     for one in sorted(found, key=_relative):
         after = f" ({level(one.right, one)} after {level(one.left, one)})"

@@ -43,7 +43,7 @@ class Figure:
     id: str
     title: str  # states the finding, where one can be computed
     caption: str  # says how to read it, and what is left out
-    picture: Picture | None  # none if a drawing would mislead: then the table stands alone
+    picture: Picture | None  # None if a drawing would mislead: then the table stands alone
     table: DataTable
 
     @property
@@ -113,10 +113,7 @@ def figure(
     picture: Picture | None,
     things: Sequence[T],
 ) -> Figure:
-    """Return a figure; its table has a row for each thing, as far as `TABLE` goes.
-
-    Columns are titles with the value of a thing.
-    """
+    """Return a figure; its table has a row for each of the first `TABLE` things."""
     headers = [title for title, _ in columns]
     table = DataTable(
         id=f"data-{name}",
@@ -141,10 +138,7 @@ def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:
 
 
 def chosen(values: Mapping[str, float], baseline: str) -> tuple[list[str], str]:
-    """Return the drivers that one figure draws, and words on those that it leaves to its table.
-
-    Where there are too many, the baseline and an even choice from the lowest value to the highest.
-    """
+    """Return the drivers that a figure draws, evenly chosen of too many, and words on that."""
     if len(values) <= DRIVERS:
         return list(values), ""
     ranked = sorted((driver for driver in values if driver != baseline), key=values.__getitem__)

@@ -1,5 +1,6 @@
 """Each block's value as a point, by driver in block order, with the slices that it is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +38,21 @@ class _Frame:
     def place(self, block: int, within: float = 0.5) -> float:
         """Return where a block lies in the column; `within` is a place in the block, 0 to 1."""
         return self.number + ((block - 1 + within) / self.blocks - 0.5) * WIDTH
+
+    def trace(
+        self, points: Sequence[tuple[float, float, str]], size: float, opacity: float
+    ) -> Trace:
+        """Return points in the column, from (x, value, words)."""
+        return Trace(
+            name=self.arm.driver,
+            colour=self.colour,
+            x=[x for x, *_ in points],
+            y=[value / self.scale for _, value, _ in points],
+            texts=[words for *_, words in points],
+            hover=f"%{{y:.4g}} {self.unit}<br>%{{text}}<extra></extra>",
+            size=size,
+            opacity=opacity,
+        )
 
 
 def trials(source: FigureData) -> tuple[Figure, ...]:
@@ -99,9 +115,21 @@ def _picture(
     traces: list[Trace] = []
     for frame in frames:
         parts = [] if frame.arm.replica else slices.get(frame.arm.driver, [])
-        traces += [_parts(parts, frame)] if parts else []
-        own = [p for p in points if (p.driver, p.replica) == (frame.arm.driver, frame.arm.replica)]
-        traces.append(_values(own, frame))
+        slices = [
+            (
+                frame.place(block, at),
+                one.value or 0.0,
+                f"block {block}, round {one.round}, order {one.order}",
+            )
+            for block, at, one in parts
+        ]
+        traces += [frame.trace(slices, size=3, opacity=0.55)] if parts else []
+        values = [
+            (frame.place(p.block), p.value, f"record {p.record}, block {p.block}")
+            for p in points
+            if (p.driver, p.replica) == (frame.arm.driver, frame.arm.replica)
+        ]
+        traces.append(frame.trace(values, size=9, opacity=0.85))
     named = frames[:: -(-len(frames) // LABELS)]
     return Picture(
         Axis(
@@ -138,32 +166,6 @@ def _note(slices: dict[str, list[_Part]], last: int) -> str:
     most = max(len({block for block, *_ in parts}) for parts in slices.values())
     some = f", of {most} of the blocks" if most < last else ""
     return f" Small points are its slices, one for each round, from left to right{some}."
-
-
-def _parts(found: list[_Part], frame: _Frame) -> Trace:
-    return Trace(
-        name=frame.arm.driver,
-        colour=frame.colour,
-        x=[frame.place(block, within) for block, within, _ in found],
-        y=[(one.value or 0.0) / frame.scale for *_, one in found],
-        texts=[f"block {block}, round {one.round}, order {one.order}" for block, _, one in found],
-        hover=f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
-        size=3,
-        opacity=0.55,
-    )
-
-
-def _values(points: list[TrialPoint], frame: _Frame) -> Trace:
-    return Trace(
-        name=frame.arm.driver,
-        colour=frame.colour,
-        x=[frame.place(p.block) for p in points],
-        y=[p.value / frame.scale for p in points],
-        texts=[f"record {p.record}, block {p.block}" for p in points],
-        hover=f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
-        size=9,
-        opacity=0.85,
-    )
 
 
 def _medians(

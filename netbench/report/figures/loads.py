@@ -1,7 +1,4 @@
-"""Figures with a row of marks for each driver: life cycles, and the rates that keep loss goals.
-
-Beside the rates stands what was lost at each load that the UDP rate search tried.
-"""
+"""Figures with rows of marks: life cycles, and what a UDP rate search found."""
 
 import statistics
 from dataclasses import replace
