@@ -12,13 +12,13 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.errors import ConfigurationError
 from netbench.record import RunInfo
+from netbench.report import palette
 from netbench.report.answer import headline, title, way_title, what
 from netbench.report.conditions import Badges, where
 from netbench.report.driver_costs import NO_PATH, DriverCost, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.intervals import Bar, MeasureColumn, charts
 from netbench.report.labels import capital, joined, shared_by, shortened
-from netbench.report.palette import BAND, INK, LINE, PAPER, QUIET, driver_colours
 from netbench.report.sentences import baseline_check, primaries
 
 PICTURE: Final = "answer.svg"
@@ -96,7 +96,7 @@ class PicturePanel:
 
 def answer_picture(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     """Return the picture as SVG."""
-    colours = driver_colours(info.plan.drivers, analysis.baseline)
+    colours = palette.driver_colours(info.plan.drivers, analysis.baseline)
     template = environment().get_template("answer.svg.j2")
     drawn = template.render(
         title=f"netbench: {title(info, analysis)}",
@@ -113,11 +113,7 @@ def answer_picture(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         edge=EDGE,
         name_width=NAME,
         line_height=LINE_HEIGHT,
-        ink=INK.light,
-        paper=PAPER.light,
-        quiet=QUIET.light,
-        band=BAND.light,
-        rule=LINE.light,
+        palette=palette,
     )
     return f"{drawn.strip()}\n"
 

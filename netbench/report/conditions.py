@@ -14,7 +14,7 @@ from netbench.drivers import Caveat
 from netbench.facts.registry import FACTS
 from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, RunInfo
-from netbench.report.labels import counted, joined, key_of
+from netbench.report.labels import cell_of, counted, joined
 from netbench.report.sentences import declared_driver, fact
 from netbench.spec import Path
 
@@ -233,17 +233,10 @@ class Badges:
 
     def of_figure(self, driver: str, key: CellKey, metric: str) -> tuple[str, ...]:
         """What limits one figure: segments that TCP had to send again."""
-        cells = (c for c in self.analysis.cells if (c.driver, c.replica) == (driver, 0))
-        counts = [
-            cell.median
-            for cell in cells
-            if (key_of(cell), cell.metric) == (key, "retransmits") and metric == "throughput"
-        ]
-        return tuple(
-            f"{count:,.0f} retransmits"
-            for count in counts
-            if count is not None and count >= MANY_RETRANSMITS
-        )
+        cell = cell_of(self.analysis, driver, key, "retransmits")
+        count = cell.median if cell is not None and metric == "throughput" else None
+        many = count is not None and count >= MANY_RETRANSMITS
+        return (f"{count:,.0f} retransmits",) if many else ()
 
     def lines(self) -> tuple[str, ...]:
         """All of them in sentences, those of the run first: `overlay: VXLAN not crossed`."""

@@ -16,21 +16,12 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import RunInfo
-from netbench.report import budgets, console_text, sentences
+from netbench.report import budgets, console_text, labels, sentences
 from netbench.report.answer import headline
 from netbench.report.conditions import Badges
-from netbench.report.console_text import STYLES, FittingTable, Paragraph, paragraphs
+from netbench.report.console_text import STYLES, FittingTable, paragraph, paragraphs
 from netbench.report.costs import ceiling_sentences, cost_notes, cost_rows
 from netbench.report.driver_table import DriverTable
-from netbench.report.labels import (
-    counted,
-    joined,
-    judgement,
-    key_of,
-    metric_title,
-    ratio_text,
-    shared_by,
-)
 from netbench.report.matrix import MeasureEntry, measures, others
 from netbench.report.stopping import ending, extension, stop_words
 from netbench.report.validity import FAILED, OF_FOLDER, doubts, lacking, short
@@ -57,21 +48,23 @@ def terminal(
     more = extension(info, analysis, folder)
     return Group(
         *paragraphs([sentences.engine_line(info)] if engine else []),
-        Paragraph(headline(info, analysis, digest), "bold", indent=""),
+        paragraph(headline(info, analysis, digest), "bold", indent=""),
         *paragraphs(["; ".join(Badges(info, analysis, digest).lines())]),
         DriverTable.of(info, analysis, digest),
-        console_text.FittingLine(_certainty(analysis)),
+        console_text.one_line(*_certainty(analysis)),
         *paragraphs([*lacking(analysis), *_without_number(analysis, digest)], "red"),
         *(_everything(info, analysis, digest) if verbose else ()),
         *paragraphs(_warnings(analysis, verbose=verbose), "yellow"),
         *console_text.budget_lines(budgets.outcome(info, analysis), budgets.ordered(analysis)),
-        *([console_text.CopyableCommand(more.why, more.command)] if more else []),
+        *([console_text.copyable(more.why, more.command)] if more else []),
     )
 
 
 def _certainty(analysis: Analysis) -> tuple[str, ...]:
     """Return what the intervals hold, and whether the baseline differs from itself."""
-    intervals = (f"Intervals {shared_by(analysis)}.",) if sentences.primaries(analysis) else ()
+    intervals = (
+        (f"Intervals {labels.shared_by(analysis)}.",) if sentences.primaries(analysis) else ()
+    )
     return (*intervals, f"{sentences.baseline_check(analysis)}.")
 
 
@@ -88,9 +81,9 @@ def _without_number(analysis: Analysis, digest: Digest) -> Iterator[str]:
             for problem in digest.problems
             if problem.kind == kind and f"{problem.driver}, {problem.cell.path}" not in closed
         )
-        named = [f"{joined([*dict.fromkeys(who)])} ({why})" for why, who in drivers.items()]
+        named = [f"{labels.joined([*dict.fromkeys(who)])} ({why})" for why, who in drivers.items()]
         left = len(named) - _NAMED
-        rest = f", and for {counted(left, 'more reason')} (--verbose)" if left > 0 else ""
+        rest = f", and for {labels.counted(left, 'more reason')} (--verbose)" if left > 0 else ""
         if number:
             yield plain(f"{number} {what}: {', '.join(named[:_NAMED])}{rest}")
 
@@ -101,7 +94,7 @@ def _warnings(analysis: Analysis, *, verbose: bool) -> list[str]:
         return [f"! {doubt.text}" for doubt in doubts(analysis)]
     found = [doubt for doubt in doubts(analysis) if doubt.kind not in (FAILED, *OF_FOLDER)]
     named = ", ".join(map(short, dict.fromkeys(doubt.kind for doubt in found)))
-    said = f"{counted(len(found), 'warning')}: {named}; --verbose shows what to do"
+    said = f"{labels.counted(len(found), 'warning')}: {named}; --verbose shows what to do"
     return [said] if found else []
 
 
@@ -128,11 +121,11 @@ def _comparisons(info: RunInfo, analysis: Analysis) -> Iterator[RenderableType]:
     found, aim = sentences.primaries(analysis), info.plan.precision
     yield from console_text.styled(["\nEvery comparison"] if found else [], "bold")
     for one in found:
-        measure = sentences.measure(key_of(one), one.metric)
-        said = f"{measure} {judgement(one, analysis.margin)}"
-        ratio = ratio_text(one).replace(" ", console_text.GLUE)
-        how = f"{ratio}, {counted(one.blocks, 'block')}, {stop_words(one, aim)}"
-        yield Paragraph(f"{plain(one.driver)}: {said} ({how})", STYLES[one.verdict])
+        measure = sentences.measure(labels.key_of(one), one.metric)
+        said = f"{measure} {labels.judgement(one, analysis.margin)}"
+        ratio = labels.ratio_text(one).replace(" ", console_text.GLUE)
+        how = f"{ratio}, {labels.counted(one.blocks, 'block')}, {stop_words(one, aim)}"
+        yield paragraph(f"{plain(one.driver)}: {said} ({how})", STYLES[one.verdict])
 
 
 def _beside(info: RunInfo, analysis: Analysis) -> Iterator[FittingTable]:
@@ -174,7 +167,7 @@ def _uncompared(analysis: Analysis) -> Iterator[FittingTable]:
             [
                 (
                     plain(cell.driver),
-                    f"{metric_title(cell.metric)} {key_of(cell).place}",
+                    f"{labels.metric_title(cell.metric)} {labels.key_of(cell).place}",
                     units.quantity(cell.median, cell.unit),
                     " to ".join(units.quantity(end, cell.unit) for end in (cell.p25, cell.p75)),
                     str(cell.trials),

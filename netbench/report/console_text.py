@@ -1,7 +1,7 @@
 """What the forms for the terminal share: colours, lines and tables."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final
@@ -40,8 +40,8 @@ def styled(lines: Iterable[str], style: str = "") -> list[Text]:
 
 def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[RenderableType]:
     """Return a headline and a line for each budget; nothing where nothing is said."""
-    lines = [Paragraph(budgets.line(one), STANDINGS[one.standing]) for one in results]
-    return [Text(), Paragraph(said, "bold"), *lines] if said else []
+    lines = [paragraph(budgets.line(one), STANDINGS[one.standing]) for one in results]
+    return [Text(), paragraph(said, "bold"), *lines] if said else []
 
 
 def wrapped(text: str, width: int, indent: str = INDENT) -> list[str]:
@@ -56,53 +56,49 @@ def wrapped(text: str, width: int, indent: str = INDENT) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A sentence in as many lines as it takes."""
+class FittingLines:
+    """Lines that are made for the width of the terminal."""
 
-    text: str
-    style: str = ""
-    indent: str = INDENT
+    made: Callable[[int], Iterable[RenderableType]]
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines."""
-        lines = wrapped(self.text, options.max_width, self.indent)
-        yield from (Text(line, style=self.style, no_wrap=True, overflow="ignore") for line in lines)
+        yield from self.made(options.max_width)
 
 
-def paragraphs(texts: Iterable[str], style: str = "") -> list[Paragraph]:
+def whole(lines: Iterable[str], style: str) -> list[Text]:
+    """Return lines that rich does not wrap again."""
+    return [Text(line, style=style, no_wrap=True, overflow="ignore") for line in lines]
+
+
+def paragraph(text: str, style: str = "", indent: str = INDENT) -> FittingLines:
+    """Return a sentence in as many lines as it takes."""
+    return FittingLines(lambda width: whole(wrapped(text, width, indent), style))
+
+
+def paragraphs(texts: Iterable[str], style: str = "") -> list[FittingLines]:
     """Return sentences in one style."""
-    return [Paragraph(text, style) for text in texts]
+    return [paragraph(text, style) for text in texts]
 
 
-@dataclass(frozen=True, slots=True)
-class FittingLine:
-    """Sentences on one line, or a line each where that is too wide."""
-
-    parts: Sequence[str]
-
-    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the lines that fit."""
-        whole = " ".join(self.parts)
-        fits = Text(whole).cell_len <= options.max_width
-        yield from paragraphs([whole] if fits else self.parts)
+def one_line(*sentences: str) -> FittingLines:
+    """Return sentences on one line, or a line each where that is too wide."""
+    line = " ".join(sentences)
+    return FittingLines(lambda w: paragraphs([line] if cell_len(line) <= w else sentences))
 
 
-@dataclass(frozen=True, slots=True)
-class CopyableCommand:
-    """Why one would run a command, and the command, whole: so that it can be copied."""
+def copyable(why: str, command: str) -> FittingLines:
+    """Return why one would run a command, and the command, whole: so that it can be copied."""
 
-    why: str
-    command: str
+    def lines(width: int) -> list[Text]:
+        if len(f"{why}: {command}") <= width:
+            return whole([f"{why}: {command}"], "bold")
+        parts = [f"  {command}"]
+        if len(parts[0]) > width:
+            parts = parts[0].replace(" --", " \\\n    --").splitlines()
+        return whole([*wrapped(f"{why}:", width), *parts], "bold")
 
-    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield it on one line, or the command beneath, its options a line each if need be."""
-        lines = [f"{self.why}: {self.command}"]
-        if len(lines[0]) > options.max_width:
-            lines = [f"  {self.command}"]
-            if len(lines[0]) > options.max_width:
-                lines = lines[0].replace(" --", " \\\n    --").splitlines()
-            lines = [*wrapped(f"{self.why}:", options.max_width), *lines]
-        yield from (Text(line, style="bold", no_wrap=True, overflow="ignore") for line in lines)
+    return FittingLines(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,17 @@ from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
-from netbench.report.answer import isolated, isolates, served_by, what
+from netbench.report.answer import isolated, served_by, what
 from netbench.report.conditions import Badges
 from netbench.report.effects import effect
-from netbench.report.labels import baseline_first, concerns, key_of
-from netbench.report.sentences import absence, primaries, primary_measures
+from netbench.report.labels import baseline_first, cell_of, concerns, key_of
+from netbench.report.sentences import absence, declared_driver, primaries, primary_measures
 from netbench.report.sharing import network_isolation
 from netbench.report.stopping import needed
 from netbench.spec import Path
 
 NO_PATH: Final = "no path, by design"
+_PLUG_IN: Final = "as it does: see its promises and its path below"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,12 @@ class _Costs:
 
     def row(self, driver: str, measures: Sequence[tuple[CellKey, str]]) -> DriverCost:
         """Return a driver's row."""
-        view = self.digest.view(driver)
+        view, known = self.digest.view(driver), declared_driver(driver)
         return DriverCost(
             driver=driver,
             isolated=isolated(driver),
             network=network_isolation(view),
-            isolates=isolates(driver),
+            isolates=known.isolates if known else _PLUG_IN,
             badges={path.value: self.badges.of_driver(driver, path) for path in Path},
             costs={measure: self._cost(driver, view, *measure) for measure in measures},
             view=view,
@@ -135,8 +136,6 @@ class _Costs:
         return MeasureCost(key, metric, median, contrast, strong, plain(rest), more, badges, closed)
 
     def _median(self, driver: str, key: CellKey, metric: str) -> str:
-        own = (driver, 0, key, metric)
-        for cell in self.analysis.cells:
-            if (cell.driver, cell.replica, key_of(cell), cell.metric) == own:
-                return "" if cell.median is None else units.quantity(cell.median, cell.unit)
-        return ""
+        cell = cell_of(self.analysis, driver, key, metric)
+        known = cell is not None and cell.median is not None
+        return units.quantity(cell.median, cell.unit) if cell and known else ""

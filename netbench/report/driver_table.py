@@ -19,7 +19,15 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.record import RunInfo
 from netbench.report.answer import answer_of, way_title
-from netbench.report.console_text import GLUE, INDENT, STYLES, Paragraph, padded, wrapped
+from netbench.report.console_text import (
+    GLUE,
+    INDENT,
+    STYLES,
+    FittingLines,
+    padded,
+    paragraph,
+    wrapped,
+)
 from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs
 from netbench.report.labels import joined
 
@@ -81,7 +89,7 @@ class DriverTable:
             yield from lines(rows, options.max_width)
 
 
-def lines(rows: Sequence[MetricRow], width: int) -> Sequence[Text | Paragraph]:
+def lines(rows: Sequence[MetricRow], width: int) -> Sequence[Text | FittingLines]:
     """Return the rows in the first form that is not wider than `width`."""
     for badges, more in ((True, True), (False, True), (False, False)):
         form = _in_rows(rows, badges=badges, more=more)
@@ -167,7 +175,7 @@ def _why(figure: MeasureCost, *, more: bool) -> str:
     return "; ".join(filter(None, (_open(figure), figure.more if more else "")))
 
 
-def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | Paragraph]:
+def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | FittingLines]:
     """Yield a block of lines for each driver, the baseline's medians beside its own."""
     baseline, *others = rows
     blocks = [row for row in others if not row.said] or [baseline]
@@ -183,11 +191,11 @@ def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | Paragraph]
         against = "" if row is baseline else f" against {baseline.driver}"
         common = _common(row.figures, more=True)
         said = "; ".join(filter(None, (common, *row.badges)))
-        yield Paragraph(f"{row.driver}{against}{f': {said}' if said else ''}", "bold")
+        yield paragraph(f"{row.driver}{against}{f': {said}' if said else ''}", "bold")
         for figure, line, other in zip(row.figures, lines, beside, strict=True):
             why = "" if common else _why(figure, more=True)
             yield from _explained(line, why, width) if fits else _stacked(figure, other, why, width)
-    yield from (Paragraph(f"{row.driver}: {row.said}") for row in rows if row.said)
+    yield from (paragraph(f"{row.driver}: {row.said}") for row in rows if row.said)
 
 
 def _line(figure: MeasureCost, beside: str, widths: tuple[int, int, int]) -> Text:

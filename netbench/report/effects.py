@@ -30,25 +30,15 @@ class EffectSize:
         """The interval's width over the size."""
         return (self.high - self.low) / self.value
 
-    def __str__(self) -> str:
-        """Return it with its unit: `1.9 µs`, `42 %`, or `1.2 to 2.3 µs` if it has no point."""
-        unit, (first, point, last) = self._texts()
-        return f"{point} {unit}" if self._within else f"{first} to {last} {unit}"
-
     @property
-    def interval(self) -> str:
-        """`[1.8 to 2.0]`, in the unit of the size."""
-        _, (first, _, last) = self._texts()
-        return f"[{first} to {last}]" if self._within else ""
-
-    @property
-    def _within(self) -> bool:
-        """Whether the point lies in the interval: a median over blocks beside that of a mean."""
-        return self.low <= self.value <= self.high
-
-    def _texts(self) -> tuple[str, list[str]]:
+    def words(self) -> tuple[str, str]:
+        """`1.9 µs` and `[1.8 to 2.0]`, or `1.2 to 2.3 µs` alone if the interval leaves it out."""
         scale, unit = _unit(self.high) if self.timed else (1.0, "%")
-        return unit, rounded([part / scale for part in (self.low, self.value, self.high)])
+        low, point, high = rounded([part / scale for part in (self.low, self.value, self.high)])
+        # A median over blocks stands beside the interval of a mean.
+        if self.low <= self.value <= self.high:
+            return f"{point} {unit}", f"[{low} to {high}]"
+        return f"{low} to {high} {unit}", ""
 
 
 def effect(analysis: Analysis, contrast: Contrast) -> tuple[str, str]:
@@ -63,7 +53,8 @@ def effect(analysis: Analysis, contrast: Contrast) -> tuple[str, str]:
     size = _size(analysis, contrast)
     if size is None:
         return f"{at_least(contrast)} {direction(contrast)}".strip(), ""
-    return f"{size} {direction(contrast)}", size.interval
+    said, interval = size.words
+    return f"{said} {direction(contrast)}", interval
 
 
 def effects(analysis: Analysis, contrasts: Sequence[Contrast]) -> str:

@@ -65,11 +65,6 @@ class RatioAxis:
         return cls(min(seen) - pad, max(seen) + pad, 1 + margin, better, gap)
 
     @property
-    def one(self) -> float:
-        """Return where nothing differs."""
-        return self.percent(1)
-
-    @property
     def margin(self) -> tuple[float, float]:
         """Return where the margin begins and ends."""
         return self._at(-math.log(self.edge)), self._at(math.log(self.edge))

@@ -70,6 +70,13 @@ def by_verdict(contrasts: Iterable[AnyContrast]) -> list[tuple[Verdict, list[Any
     return [(verdict, groups[verdict]) for verdict in order if verdict in groups]
 
 
+def cell_of(analysis: Analysis, driver: str, key: CellKey, metric: str) -> CellSummary | None:
+    """Return what a driver measured in a cell, of the baseline its first arm."""
+    own = (driver, 0, key, metric)
+    cells = (c for c in analysis.cells if (c.driver, c.replica, key_of(c), c.metric) == own)
+    return next(cells, None)
+
+
 def metric_title(metric: str) -> str:
     """Return the metric's title, or its name where it is not in the table."""
     return METRICS[metric].title if metric in METRICS else metric
@@ -113,6 +120,14 @@ def joined(parts: Sequence[str]) -> str:
     if len(parts) < 2:  # noqa: PLR2004 - one part needs no "and"
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """Return `a`, `a and b`, or of more than `most` the first and `5 more`."""
+    shown = [plain(name) for name in names]
+    if len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
+    return joined(shown)
 
 
 def judgement(contrast: Contrast, margin: float) -> str:

@@ -10,10 +10,11 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import CommandLine, Digest, RecordRow
 from netbench.analysis.model import Analysis, Contrast
+from netbench.documents.inspect_verify import NamespaceCell
 from netbench.report.costs import USED_UP
 from netbench.report.document import Json
 from netbench.report.labels import contrast_id, interval, judgement
-from netbench.report.sharing import WORDS, NamespaceTable, NamespaceUse
+from netbench.report.sharing import WORDS, NamespaceTable
 from netbench.report.stopping import stop_words
 
 FIRST: Final = 15  # rows that stand in the page itself, for readers without scripts
@@ -191,8 +192,8 @@ def inodes(table: NamespaceTable) -> DataTable:
     )
 
 
-def _end(one: NamespaceUse) -> str:
-    return f"{_number(one.inode)} {WORDS[one.sharing]}"
+def _end(one: NamespaceCell) -> str:
+    return f"{_number(one.inode)} {WORDS[one.shared]}"
 
 
 def _number(inode: int | None) -> str:

@@ -35,7 +35,6 @@ from netbench.spec import Path
 
 DECISION: Final = "decision.md"  # the decision record's name in a run folder
 FIGURE: Final = "decision.svg"  # the figure's name beside the record
-_NAMED: Final = 4  # options that a title holds
 _WORTH: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "Good",
     Verdict.SLOWER: "Bad",
@@ -54,15 +53,17 @@ def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str
 
 def decision_text(info: RunInfo, analysis: Analysis, digest: Digest, *, beside: bool) -> str:
     """Return the record alone; it has links only if its figure and its run lie `beside` it."""
+    paths = dict.fromkeys(cell.path for cell in info.plan.cells)
     return markdown(
         "decision.md.j2",
-        analysis,
+        analysis=analysis,
         beside=beside,
         figure=FIGURE if beside else "",
-        title=_title(info.plan.drivers),
+        drivers=info.plan.drivers,
         headline=headline(info, analysis, digest),
         caveats=", ".join(Badges(info, analysis, digest).of_run),
-        question=_question(info),
+        ways=joined([PATHS.get(path, path) or "between containers" for path in paths]),
+        engine=engine_named(info),
         measures=capital(
             joined([measure(key, metric) for key, metric in primary_measures(analysis)])
         ),
@@ -73,23 +74,6 @@ def decision_text(info: RunInfo, analysis: Analysis, digest: Digest, *, beside: 
         extension=extension(info, analysis, ""),
         where=where(info, digest),
         command=shlex.join(info.command),
-    )
-
-
-def _title(drivers: tuple[str, ...]) -> str:
-    if len(drivers) > _NAMED:
-        return f"Choose one of {len(drivers)} network drivers for a container"
-    if len(drivers) == 1:
-        return f"Use the network driver {drivers[0]} or not"
-    return f"Choose the network driver of a container: {', '.join(drivers[:-1])} or {drivers[-1]}"
-
-
-def _question(info: RunInfo) -> str:
-    paths = dict.fromkeys(cell.path for cell in info.plan.cells)
-    ways = joined([PATHS.get(path, path) or "between containers" for path in paths])
-    return (
-        "Which network driver should this service use, and what does it cost? Measured "
-        f"{ways} against {info.plan.baseline} with {engine_named(info)}."
     )
 
 
@@ -159,10 +143,10 @@ def _costs(analysis: Analysis, driver: str) -> list[Contrast]:
 def _cost(contrast: Contrast) -> Clause:
     """Return `57 % more CPU time per byte [22 to 103] on two cores`."""
     size = percent_size(contrast)
+    said, interval = size.words if size else ("", "")
     what = f"{more_cost(contrast)} CPU time per {PER[contrast.metric]}"
     place = f"{PLACEMENTS[contrast.placement]} {PATHS.get(contrast.path, contrast.path)}".strip()
-    interval = f"{size.interval} " if size else ""
-    return Clause("", f"{size or ''} {what}".strip(), f"{interval}{place}", contrast.verdict)
+    return Clause("", f"{said} {what}".strip(), f"{interval} {place}".strip(), contrast.verdict)
 
 
 def _doubted(own: DriverCost) -> Iterator[str]:

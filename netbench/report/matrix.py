@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PATHS, PLACEMENTS, CellKey
-from netbench.analysis.model import Analysis, CellSummary, Contrast, Verdict
+from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import leading
 from netbench.record import METRICS, FactValue, PlanSummary, RunInfo
 from netbench.report.labels import capital, counted, key_of, metric_title
@@ -63,40 +63,30 @@ def others(info: RunInfo, analysis: Analysis) -> tuple[str, ...]:
     return tuple(d for d in info.plan.drivers if d != analysis.baseline and d in seen)
 
 
-def measures(info: RunInfo, analysis: Analysis) -> tuple[Measure, ...]:
+def measures(info: RunInfo, analysis: Analysis) -> list[Measure]:
     """Return a row for each measure that some driver has, in the order of the plan."""
-    leads = leading(info.plan)
-    judged = primary_measures(analysis)
-    cells: dict[tuple[CellKey, str], dict[str, CellSummary]] = {}
-    for cell in analysis.cells:
-        place = (key_of(cell), cell.metric)
-        wanted = cell.metric in BESIDE or leads.get(cell.probe) == cell.metric
-        if wanted and not cell.replica and place not in judged:
-            cells.setdefault(place, {})[cell.driver] = cell
-    contrasts = {(key_of(c), c.metric, c.driver): c for c in analysis.contrasts}
-    drivers = others(info, analysis)
-    return tuple(
-        Measure(
-            key=key,
-            title=capital(metric_title(metric)),
-            baseline=base.value
-            if (base := _entry(found.get(analysis.baseline), None))
-            else units.MISSING,
-            entries=tuple(
-                _entry(found.get(driver), contrasts.get((key, metric, driver)))
-                for driver in drivers
-            ),
-        )
-        for (key, metric), found in cells.items()
-        if any(cell.trials for cell in found.values())
+    leads, judged = leading(info.plan), primary_measures(analysis)
+    found = grouped(
+        ((key_of(cell), cell.metric), cell)
+        for cell in analysis.cells
+        if not cell.replica and (cell.metric in BESIDE or leads.get(cell.probe) == cell.metric)
     )
-
-
-def _entry(cell: CellSummary | None, contrast: Contrast | None) -> MeasureEntry | None:
-    if cell is None or not cell.trials:
-        return None
-    compared = contrast if contrast and contrast.ratio is not None else None
-    return MeasureEntry(shown(cell.metric, cell.median, cell.unit), compared)
+    contrasts = {
+        (key_of(c), c.metric, c.driver): c for c in analysis.contrasts if c.ratio is not None
+    }
+    drivers, rows = others(info, analysis), []
+    for (key, metric), cells in found.items():
+        own = {cell.driver: shown(metric, cell.median, cell.unit) for cell in cells if cell.trials}
+        if own and (key, metric) not in judged:
+            entries = tuple(
+                MeasureEntry(own[driver], contrasts.get((key, metric, driver)))
+                if driver in own
+                else None
+                for driver in drivers
+            )
+            baseline = own.get(analysis.baseline, units.MISSING)
+            rows.append(Measure(key, capital(metric_title(metric)), baseline, entries))
+    return rows
 
 
 def shown(metric: str, value: float | None, unit: str) -> str:

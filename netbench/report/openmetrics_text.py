@@ -5,12 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Final
 
-from prometheus_client.core import (
-    GaugeMetricFamily,
-    InfoMetricFamily,
-    Metric,
-    StateSetMetricFamily,
-)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 

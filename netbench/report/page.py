@@ -1,10 +1,14 @@
-"""report.html: one file with everything in it, under a policy that forbids the network."""
+"""report.html, one file with everything in it, and index.html, the runs of a folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 from netbench.analysis import literature
+from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
 from netbench.record import METRICS, RunInfo
@@ -25,7 +29,11 @@ from netbench.report import (
 )
 from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.palette import THEMED, driver_colours
+from netbench.store import ListedRun
 
+MARK: Final = '<meta name="generator" content="netbench runs">'
+"""Marks a page of netbench's, as opposed to another one of the same name."""
+_DRIVERS: Final = 8  # drivers that are named of one run
 _MODULES = (answer, conditions, drawing, effects, intervals, literature, matrix, sentences)
 """What the page calls itself, beside the modules that every page has."""
 
@@ -76,3 +84,22 @@ def _data(figures: Sequence[Figure], tables: Iterable[long_tables.DataTable]) ->
         }
     )
     return Markup(content)  # noqa: S704 - no letter of markup
+
+
+def _drivers(info: RunInfo) -> str:
+    named = info.plan.drivers
+    left = len(named) - _DRIVERS
+    return plain(", ".join(named[:_DRIVERS]) + (f" and {left} more" if left > 0 else ""))
+
+
+def index(entries: Sequence[ListedRun], reported: Container[Path]) -> str:
+    """Return the page of run folders beside it; of those `reported` there is a report to open."""
+    template = html_env.environment().get_template("index.html.j2")
+    return template.render(
+        entries=entries,
+        reported=reported,
+        mark=MARK,
+        drivers=_drivers,
+        quote=quote,
+        conditions=conditions,
+    )

@@ -13,7 +13,7 @@ from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
 from netbench.plan.suite import LEAST_BLOCKS
 from netbench.record import RunInfo
 from netbench.report.labels import bounded, counted, joined, key_of
-from netbench.report.sentences import primaries, subject
+from netbench.report.sentences import SUBJECTS, primaries
 
 WORDS: Final[dict[Stopped, str]] = {
     Stopped.PRECISE: "precise",
@@ -113,7 +113,7 @@ def _named(contrasts: list[Contrast], of: Iterable[Contrast], precision: float) 
 
     def cell(contrast: Contrast) -> str:
         by = f" by {contrast.probe}" if len(set(probes[contrast.metric])) > 1 else ""
-        text = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
+        text = f"{SUBJECTS.get(contrast.metric, contrast.metric)}{by} {key_of(contrast).place}"
         if contrast.stopped in SETTLED or contrast.forecast is None:
             return text
         return f"{text} ({_needed(contrast.forecast, precision)})"

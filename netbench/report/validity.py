@@ -1,9 +1,9 @@
 """What stands against a run's figures: its stamp, its warnings, and what gave no number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey, plain
@@ -70,16 +70,14 @@ def short(kind: str) -> str:
     return SHORT.get(kind, kind.replace("-", " "))
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One condition, and where the page says more about it."""
 
     text: str
     section: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """The verdict on the run itself."""
 
     validity: Validity
@@ -113,47 +111,43 @@ def _blocking(analysis: Analysis) -> tuple[Reason, ...]:
     return ()
 
 
-def _run(info: RunInfo, analysis: Analysis) -> list[Reason]:
-    found, tally = [], analysis.tally
+def _run(info: RunInfo, analysis: Analysis) -> Iterator[Reason]:
+    tally = analysis.tally
     if info.status != "complete" and not (info.plan.adaptive and info.status == "out-of-time"):
-        found.append(Reason(f"the run is not complete: {info.status}", "warnings"))
+        yield Reason(f"the run is not complete: {info.status}", "warnings")
     tried = tally.samples + tally.failures
     if tally.failures:
-        found.append(Reason(f"{tally.failures} of {counted(tried, 'record')} failed", "records"))
+        yield Reason(f"{tally.failures} of {counted(tried, 'record')} failed", "records")
     if tally.impossible:
-        found.append(Reason(f"{counted(tally.impossible, 'record')} not possible here", "records"))
-    return found
+        yield Reason(f"{counted(tally.impossible, 'record')} not possible here", "records")
 
 
-def _numbers(analysis: Analysis) -> list[Reason]:
+def _numbers(analysis: Analysis) -> Iterator[Reason]:
     """Return where the statistics themselves say that there is too little, or something wrong."""
-    found, judged = [], primaries(analysis)
+    judged = primaries(analysis)
     wrong = [null for null in primary_nulls(analysis) if not null.contains_one]
     if wrong:
         where = joined([key_of(null).words for null in wrong])
-        found.append(Reason(f"the baseline differs from itself in {where}", "machine"))
+        yield Reason(f"the baseline differs from itself in {where}", "machine")
     doubted = sum(bool(contrast.warnings) for contrast in judged)
     if doubted:
         all_ = counted(len(judged), "contrast")
-        found.append(Reason(f"a warning stands beside {doubted} of {all_}", "warnings"))
+        yield Reason(f"a warning stands beside {doubted} of {all_}", "warnings")
     open_ = sum(not bounded(contrast) for contrast in judged)
     if open_ and open_ < len(judged):
-        found.append(Reason(f"too few blocks in {counted(open_, 'contrast')}", "measures"))
-    return found
+        yield Reason(f"too few blocks in {counted(open_, 'contrast')}", "measures")
 
 
-def _machine(info: RunInfo, analysis: Analysis) -> list[Reason]:
-    found = []
+def _machine(info: RunInfo, analysis: Analysis) -> Iterator[Reason]:
     if fact(info, "host.hypervisor") is True:
-        found.append(Reason("virtual machine: the host's share is invisible", "method"))
+        yield Reason("virtual machine: the host's share is invisible", "method")
     governor = fact(info, "host.governor")
     if isinstance(governor, str) and governor != QUIET_GOVERNOR:
-        found.append(Reason(f"CPU governor is {plain(governor)}", "environment"))
-    found += [Reason(condition.short, "environment") for condition in conditions(info)]
-    kinds = dict.fromkeys(warning.kind for warning in analysis.warnings)
-    return found + [
-        Reason(short(kind), "warnings") for kind in kinds if kind not in SHOWN_ELSEWHERE
-    ]
+        yield Reason(f"CPU governor is {plain(governor)}", "environment")
+    yield from (Reason(condition.short, "environment") for condition in conditions(info))
+    known = dict.fromkeys(warning.kind for warning in analysis.warnings)
+    kinds = (kind for kind in known if kind not in SHOWN_ELSEWHERE)
+    yield from (Reason(short(kind), "warnings") for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)

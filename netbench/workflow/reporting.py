@@ -12,7 +12,7 @@ from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupte
 from netbench.plan import read_budgets, scope_of
 from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest, DigestCollector
-from netbench.report.index import MARK, index
+from netbench.report.page import MARK, index
 from netbench.store import (
     SUMMARY,
     ListedRun,

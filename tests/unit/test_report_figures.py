@@ -19,8 +19,8 @@ from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.base import DRIVERS, POINTS, TABLE, chosen, spans
 from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
-from netbench.report.figures.picture import Spec
 from netbench.report.figures.loads import FLOOR, lifecycle, rate_search
+from netbench.report.figures.picture import Spec
 from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
 from netbench.report.matrix import ladders, order_sentences

@@ -32,12 +32,7 @@ FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
 
 
 def show_run(
-    path: Path,
-    reported: ReportedRun,
-    *,
-    as_json: bool,
-    verbose: bool = False,
-    engine: bool = True,
+    path: Path, reported: ReportedRun, *, as_json: bool, verbose: bool = False, engine: bool = True
 ) -> int:
     """Print a run's result, with the engine's name or not, and return the exit code."""
     info, analysis = reported.info, reported.analysis

@@ -12,10 +12,11 @@ from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import differences, labels
 from netbench.report.console_text import STYLES, GroupedTable, Row, budget_lines, styled
-from netbench.report.labels import DECIDED
+from netbench.report.labels import DECIDED, capital
 from netbench.report.validity import lacking
 
 _MOST: Final = 12  # rows of a table; of more, those without a change are only counted
+_HOLDS: Final = "the interval holds 1"
 _BESIDE: Final = 4  # rows of a table of measures that runs are not judged by
 
 
@@ -69,7 +70,7 @@ def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Gro
         ratio = (labels.figures(one),) if compared else ()
         brief = f"{subject}: {levels[1]} after {levels[0]}"
         cells = (subject, *levels, *ratio, verdict)
-        rows.append(Row(labels.place(one), cells, brief, verdict, STYLES[one.verdict]))
+        rows.append(Row(capital(labels.measured(one)), cells, brief, verdict, STYLES[one.verdict]))
     return GroupedTable(
         heads=("", left, right, *((f"{right} / {left}",) if compared else ()), "verdict"),
         rows=tuple(rows),
@@ -83,7 +84,9 @@ def _counted(
 ) -> Iterator[Text]:
     """Yield how many have each verdict, and why or of which drivers: `31 undecided: ... (23)`."""
     for said, own in grouped((labels.short(one, margin), one) for one in found).items():
-        reasons = grouped((labels.kind_of_reason(one), one) for one in own)
+        # All intervals that leave it open are one reason.
+        whys = [(labels.why(one), one) for one in own]
+        reasons = grouped((_HOLDS if why.endswith(" holds 1") else why, one) for why, one in whys)
         parts = [f"{why} ({len(of)})" if len(reasons) > 1 else why for why, of in reasons.items()]
         more = "; ".join(parts) or differences.some((x.driver for x in own), drivers, "driver")
         yield Text(f"{len(own)} {said}: {more}", style=STYLES[own[0].verdict])

@@ -13,7 +13,7 @@ from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
 from netbench.facts.registry import declared
 from netbench.record import FactValue
 from netbench.report.conditions import fact_text
-from netbench.report.labels import counted, joined
+from netbench.report.labels import counted, few, joined
 from netbench.spec import Cell
 
 _NAMED: Final = 3  # names that are told one by one
@@ -123,10 +123,7 @@ def some(names: Iterable[str], all_of: Iterable[str], noun: str, most: int = _NA
     found, whole = list(dict.fromkeys(names)), set(all_of)
     if len(whole) > 1 and whole <= set(found):
         return f"all {noun}s"
-    shown = [plain(name) for name in found]
-    if len(shown) > most:
-        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
-    return joined(shown)
+    return few(found, most)
 
 
 def _places(pairing: Pairing, found: Sequence[RunDifference]) -> str:
@@ -204,12 +201,11 @@ def accepted_line(comparison: RunComparison) -> str:
 
 def _machine_line(pairing: Pairing) -> str:
     """Return what the sentinel says of the machine on each placement's CPUs; empty without one."""
-    parts = [
-        f"{units.percent(state.ratio)} {PLACEMENTS[state.placement]} "
-        f"({units.quantity(state.left, state.unit)}, then "
-        f"{units.quantity(state.right, state.unit)})"
-        for state in pairing.machine
-    ]
+    parts = []
+    for state in pairing.machine:
+        left, right = (units.quantity(one, state.unit) for one in (state.left, state.right))
+        change = f"{units.percent(state.ratio)} {PLACEMENTS[state.placement]}"
+        parts.append(f"{change} ({left}, then {right})")
     return f"Machine, by the sentinel: {', '.join(parts)}" if parts else ""
 
 
@@ -224,6 +220,5 @@ def _only(cells: Sequence[Cell], other: ComparedSide) -> str:
             parts.append(f"{noun}{'s' if len(names) > 1 else ''} {some(names, (), noun)}")
         left = [cell for cell, name in zip(left, own, strict=True) if name in known]
     if left:
-        more = "more " if parts else ""
-        parts.append(f"{len(left)} {more}{'cell' if len(left) == 1 else 'cells'}")
+        parts.append(counted(len(left), "more cell" if parts else "cell"))
     return "; ".join(parts)

@@ -103,11 +103,7 @@ def _values(run: ComparedSide, common: Container[Cell]) -> _Values:
 
 
 def _spread(
-    comparison: RunComparison,
-    runs: Mapping[str, _Values],
-    key: CellKey,
-    metric: str,
-    unit: str,
+    comparison: RunComparison, runs: Mapping[str, _Values], key: CellKey, metric: str, unit: str
 ) -> Spread | None:
     drivers = dict.fromkeys(name for run in comparison.runs for name in run.info.plan.drivers)
     found = [

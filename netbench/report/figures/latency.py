@@ -155,11 +155,7 @@ def _picture(source: FigureData, key: CellKey, idle: list[_Curve], loaded: list[
         if own
     ]
     return Picture(
-        Axis(
-            "percentile",
-            log=True,
-            ticks=tuple((1 / (1 - q), f"p{q * 100:.5g}") for q in NINES),
-        ),
+        Axis("percentile", log=True, ticks=tuple((1 / (1 - q), f"p{q * 100:.5g}") for q in NINES)),
         Axis(f"round-trip time, {name}, logarithmic", log=True),
         (*thin, *strong, *legend),
         height=400,

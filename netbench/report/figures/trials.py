@@ -9,7 +9,6 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import TrialPoint
 from netbench.analysis.multiplicity import leading
-from netbench.record import Slice
 from netbench.report.figures import base
 from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.picture import Axis, LevelLine, Picture, Trace
@@ -20,8 +19,8 @@ from netbench.spec import Arm
 LABELS: Final = 24  # names below one figure; where there are more drivers, every k-th is named
 WIDTH: Final = 0.7  # share of a driver's column that its blocks are spread over
 
-_Part = tuple[int, float, Slice]
-"""A slice with its block, and the place of its round within the session, 0 to 1."""
+_Part = tuple[int, float, float, str]
+"""Block of a slice, the place of its round within the session, 0 to 1, value, and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +114,8 @@ def _picture(
     traces: list[Trace] = []
     for frame in frames:
         parts = [] if frame.arm.replica else slices.get(frame.arm.driver, [])
-        slices = [
-            (
-                frame.place(block, at),
-                one.value or 0.0,
-                f"block {block}, round {one.round}, order {one.order}",
-            )
-            for block, at, one in parts
-        ]
-        traces += [frame.trace(slices, size=3, opacity=0.55)] if parts else []
+        drawn = [(frame.place(block, at), value, words) for block, at, value, words in parts]
+        traces += [frame.trace(drawn, size=3, opacity=0.55)] if parts else []
         values = [
             (frame.place(p.block), p.value, f"record {p.record}, block {p.block}")
             for p in points
@@ -152,12 +144,12 @@ def _slices(source: FigureData, key: CellKey, metric: str) -> dict[str, list[_Pa
     for line in source.digest.lines:
         if line.cell == key:
             rounds = max((one.round for one in line.slices), default=1)
-            found.setdefault(line.driver, []).extend(
-                (line.block, (one.round - 0.5) / rounds, one)
-                for one in line.slices
-                if one.value is not None
-            )
-    return {driver: parts for driver, parts in found.items() if parts}
+            for one in line.slices:
+                if one.value is not None:
+                    words = f"block {line.block}, round {one.round}, order {one.order}"
+                    part = (line.block, (one.round - 0.5) / rounds, one.value, words)
+                    found.setdefault(line.driver, []).append(part)
+    return found
 
 
 def _note(slices: dict[str, list[_Part]], last: int) -> str:
@@ -178,11 +170,7 @@ def _medians(
             found.setdefault(contrast.baseline, contrast.baseline_median)
     ends = WIDTH / 2
     return [
-        LevelLine(
-            y=median / f.scale,
-            x=(f.number - ends, f.number + ends),
-            colour=f.colour,
-        )
+        LevelLine(y=median / f.scale, x=(f.number - ends, f.number + ends), colour=f.colour)
         for f in frames
         if not f.arm.replica and (median := found.get(f.arm.driver)) is not None
     ]
