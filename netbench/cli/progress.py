@@ -45,7 +45,7 @@ class ProgressCounts:
         self._seen: set[tuple[int, int]] = set()
         """Blocks and positions with a record; another attempt adds none."""
         self._began = self._last = time.monotonic()
-        self._end: float | None = None  # when the run ends by the last forecast, on the same clock
+        self.end: float | None = None  # when the run ends by the last forecast, on the same clock
         self._values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         """By measure and driver."""
 
@@ -60,30 +60,24 @@ class ProgressCounts:
                 measure = f"{_place(record.cell)} {measurement.metric}"
                 self._values[measure, record.cell.driver].append(measurement.value)
 
-    def judged(self, event: BlockJudged) -> None:
-        """Take the forecast, which tells more than the plan."""
-        self._total = len(self._seen) + event.trials
-        self._end = time.monotonic() + event.seconds
-
     @property
     def left(self) -> str:
         """Time left, by the forecast where there is one, else by the pace; empty at first."""
-        if self._end is not None:
-            return units.duration(max(0.0, self._end - time.monotonic()))
-        done = len(self._seen)
-        if not done:
+        end, done = self.end, len(self._seen)
+        if end is None and not done:
             return ""
-        pace = (self._last - self._began) / done
-        end = self._last + pace * max(0, self._total - done)
+        if end is None:
+            pace = (self._last - self._began) / done
+            end = self._last + pace * max(0, self._total - done)
         return units.duration(max(0.0, end - time.monotonic()))
 
     def medians(self) -> str:
         """Return running medians by cell, metric and driver, on one line."""
-        parts: defaultdict[str, list[str]] = defaultdict(list)
+        shown = []
         for (measure, driver), values in sorted(self._values.items()):
             unit = METRICS[measure.rpartition(" ")[2]].unit
-            parts[measure].append(f"{driver} {units.quantity(median(values), unit)}")
-        return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
+            shown.append((measure, f"{driver} {units.quantity(median(values), unit)}"))
+        return "; ".join(f"{name}: {', '.join(own)}" for name, own in grouped(shown).items())
 
 
 def standing(ruling: Ruling, seconds: float) -> list[str]:
@@ -136,7 +130,7 @@ class PlainProgress(ProgressCounts):
                 if not self.most:
                     self._end_block([] if self._last_block else [f"left {self.left}"])
             case BlockJudged(_, ruling, _, seconds):
-                self.judged(event)
+                self.end = time.monotonic() + seconds
                 self._end_block(standing(ruling, seconds))
             case _:
                 pass
@@ -183,8 +177,8 @@ class LiveProgress(ProgressCounts):
                 if isinstance(record.outcome, Failure):
                     line = printable(f"{_cell(record)}: failed: {record.outcome.reason}")
                     self.live.console.print(line, markup=False, emoji=False, highlight=False)
-            case BlockJudged(_, ruling, _, _):
-                self.judged(event)
+            case BlockJudged(_, ruling, _, seconds):
+                self.end = time.monotonic() + seconds
                 self._ruling = ruling
             case _:
                 pass

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from netbench import units
 from netbench.analysis.cell_key import CellKey, plain
@@ -36,7 +36,7 @@ class MeasureCost:
     rest: str  # `[16 to 34]`, `within 5 %`, or why there is no verdict or no median
     more: str  # what would decide it
     badges: tuple[str, ...]  # what limits this figure beyond the driver's own caveats
-    closed: bool  # whether the driver rules out the whole path
+    of: Literal["closed path", "baseline", "driver"]
 
     @property
     def name(self) -> str:
@@ -58,8 +58,10 @@ class MeasureCost:
         """As a table has it, which explains no closed path, and no median without a contrast."""
         if self.contrast is not None:
             return self
-        if self.closed:
+        if self.of == "closed path":
             return replace(self, median="", strong=NO_PATH, rest="", badges=())
+        if self.of == "baseline" and self.missing:
+            return replace(self, strong="not measured", rest="baseline")
         return replace(self, rest="") if self.median else self
 
 
@@ -116,6 +118,7 @@ class _Costs:
         )
 
     def _cost(self, driver: str, view: DriverView | None, key: CellKey, metric: str) -> MeasureCost:
+        baseline = self.analysis.baseline
         here = (c for c in primaries(self.analysis, driver) if concerns(c, key, metric))
         contrast, median = next(here, None), self._median(driver, key, metric)
         strong = rest = more = ""
@@ -125,15 +128,17 @@ class _Costs:
             more = needed(self.info, self.analysis, contrast) if undecided else ""
         elif not median:
             strong, rest = absence(self.digest, driver, key)
-        elif driver != self.analysis.baseline:
-            both = self._median(self.analysis.baseline, key, metric)
-            alone = f"no figure of {plain(self.analysis.baseline)} to compare with"
+        elif driver != baseline:
+            both = self._median(baseline, key, metric)
+            alone = f"no figure of {plain(baseline)} to compare with"
             rest = "no block has both" if both else alone
         judged = (key, metric) in primary_measures(self.analysis)
         badges = self.badges.of_figure(driver, key, metric) if judged else ()
         ways = view.ways if view is not None else ()
         closed = isolated(driver) or any(way.closed for way in ways if way.path == key.path)
-        return MeasureCost(key, metric, median, contrast, strong, plain(rest), more, badges, closed)
+        other: Literal["baseline", "driver"] = "driver" if driver != baseline else "baseline"
+        of = "closed path" if closed else other
+        return MeasureCost(key, metric, median, contrast, strong, plain(rest), more, badges, of)
 
     def _median(self, driver: str, key: CellKey, metric: str) -> str:
         cell = cell_of(self.analysis, driver, key, metric)

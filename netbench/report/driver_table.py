@@ -18,20 +18,11 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.record import RunInfo
+from netbench.report import console_text
 from netbench.report.answer import answer_of, way_title
-from netbench.report.console_text import (
-    GLUE,
-    INDENT,
-    STYLES,
-    FittingLines,
-    padded,
-    paragraph,
-    wrapped,
-)
 from netbench.report.driver_costs import DriverCost, MeasureCost, driver_costs
 from netbench.report.labels import joined
 
-_GAP: Final = 2  # spaces between the columns of a row
 _NARROWEST: Final = 20
 _BY_DESIGN: Final = "by design"
 
@@ -89,7 +80,7 @@ class DriverTable:
             yield from lines(rows, options.max_width)
 
 
-def lines(rows: Sequence[MetricRow], width: int) -> Sequence[Text | FittingLines]:
+def lines(rows: Sequence[MetricRow], width: int) -> Sequence[Text | console_text.FittingLines]:
     """Return the rows in the first form that is not wider than `width`."""
     for badges, more in ((True, True), (False, True), (False, False)):
         form = _in_rows(rows, badges=badges, more=more)
@@ -100,45 +91,29 @@ def lines(rows: Sequence[MetricRow], width: int) -> Sequence[Text | FittingLines
 
 def _in_rows(rows: Sequence[MetricRow], *, badges: bool, more: bool) -> list[Text]:
     """Return a line for each driver beneath the names of the measures."""
-    columns = list(zip(*(row.figures for row in rows), strict=True))
-    against = f", against {rows[0].driver}"
-    cells = [_column(column, [bool(row.said) for row in rows], against) for column in columns]
-    first = max(len(row.driver) for row in rows) + _GAP
-    head = Text(" " * first, style="bold")
-    for column in cells:
-        head.append(padded(column[0], _wide(column)))
-    result = [head]
-    for number, row in enumerate(rows):
-        line = Text(row.driver.ljust(first))
-        if row.said:
-            result.append(line.append(row.said))
-            continue
-        for column in cells:
-            line.append(padded(column[number + 1], _wide(column)))
+    first = max(len(row.driver) for row in rows)
+    head = [Text(" " * first)]
+    for column in zip(*(row.figures for row in rows), strict=True):
+        against = f", against {rows[0].driver}" if any(one.contrast for one in column) else ""
+        head.append(Text(f"{column[0].name}{against}", style="bold"))
+    shown = [row for row in rows if not row.said]
+    columns = [_column(column) for column in zip(*(row.figures for row in shown), strict=True)]
+    table = [[*head, Text()]]
+    for row, *cells in zip(shown, *columns, strict=True):
         tail = [*_reasons(row.figures, more=more), *(row.badges if badges else ())]
-        result.append(line.append("; ".join(tail)))
-    for line in result:
-        line.rstrip()
-    return result
+        table.append([Text(row.driver.ljust(first)), *cells, Text("; ".join(tail))])
+    lines = iter(console_text.aligned(table, ()))
+    instead = (f"{row.driver.ljust(first)}  {row.said}" if row.said else "" for row in rows)
+    return [next(lines), *(Text(said) if said else next(lines) for said in instead)]
 
 
-def _wide(column: Sequence[Text]) -> int:
-    return max(cell.cell_len for cell in column) + _GAP
-
-
-def _column(figures: Sequence[MeasureCost], said: Sequence[bool], against: str) -> list[Text]:
-    """Return the name of a measure and its cells; a row that says something else has none."""
-    shown = [f for f, instead in zip(figures, said, strict=True) if not instead and not f.missing]
-    medians = max((len(figure.median) for figure in shown), default=0)
-    compared = any(figure.contrast for figure in shown)
-    cells = [Text(f"{figures[0].name}{against if compared else ''}", style="bold")]
-    for figure, instead in zip(figures, said, strict=True):
-        cell = Text("" if instead else figure.strong)
-        if not instead and not figure.missing:
-            cell = Text(figure.median.rjust(medians))
-            if figure.contrast:
-                cell.append(" ").append(_judged(figure))
-        cells.append(cell)
+def _column(figures: Sequence[MeasureCost]) -> list[Text]:
+    """Return the cells of a measure, their medians set to the right."""
+    medians = max((len(figure.median) for figure in figures), default=0)
+    cells = []
+    for figure in figures:
+        cell = Text(figure.strong if figure.missing else figure.median.rjust(medians))
+        cells.append(cell.append(" ").append(_judged(figure)) if figure.contrast else cell)
     return cells
 
 
@@ -149,7 +124,7 @@ def _judged(figure: MeasureCost) -> Text:
     said = figure.strong
     if figure.verdict is not Verdict.UNDECIDED:
         said = f"{said} {figure.rest}".strip()
-    return Text(said, style=STYLES[figure.verdict])
+    return Text(said, style=console_text.STYLES[figure.verdict])
 
 
 def _reasons(figures: Sequence[MeasureCost], *, more: bool) -> list[str]:
@@ -175,7 +150,7 @@ def _why(figure: MeasureCost, *, more: bool) -> str:
     return "; ".join(filter(None, (_open(figure), figure.more if more else "")))
 
 
-def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | FittingLines]:
+def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | console_text.FittingLines]:
     """Yield a block of lines for each driver, the baseline's medians beside its own."""
     baseline, *others = rows
     blocks = [row for row in others if not row.said] or [baseline]
@@ -191,11 +166,11 @@ def _turned(rows: Sequence[MetricRow], width: int) -> Iterator[Text | FittingLin
         against = "" if row is baseline else f" against {baseline.driver}"
         common = _common(row.figures, more=True)
         said = "; ".join(filter(None, (common, *row.badges)))
-        yield paragraph(f"{row.driver}{against}{f': {said}' if said else ''}", "bold")
+        yield console_text.paragraph(f"{row.driver}{against}{f': {said}' if said else ''}", "bold")
         for figure, line, other in zip(row.figures, lines, beside, strict=True):
             why = "" if common else _why(figure, more=True)
             yield from _explained(line, why, width) if fits else _stacked(figure, other, why, width)
-    yield from (paragraph(f"{row.driver}: {row.said}") for row in rows if row.said)
+    yield from (console_text.paragraph(f"{row.driver}: {row.said}") for row in rows if row.said)
 
 
 def _line(figure: MeasureCost, beside: str, widths: tuple[int, int, int]) -> Text:
@@ -212,14 +187,17 @@ def _line(figure: MeasureCost, beside: str, widths: tuple[int, int, int]) -> Tex
 def _stacked(figure: MeasureCost, beside: str, why: str, width: int) -> list[Text]:
     """Return the effect on one line, the medians and the reason beneath."""
     verdict, against = _judged(figure), f" against {beside}" if figure.contrast else ""
-    medians = f"{_text(figure)}{against}".replace(" ", GLUE)
+    medians = f"{_text(figure)}{against}".replace(" ", console_text.GLUE)
     rest = "; ".join(filter(None, (medians, why)))
     head = Text(f" {figure.name}: ").append(verdict)
     head.rstrip()
     found = [head]
     if head.cell_len > width:
-        found = [*map(Text, wrapped(f" {figure.name}:", width)), Text(INDENT) + verdict]
-    return [*found, *map(Text, wrapped(f"{INDENT}{rest}", width))]
+        found = [
+            *map(Text, console_text.wrapped(f" {figure.name}:", width)),
+            Text(console_text.INDENT) + verdict,
+        ]
+    return [*found, *map(Text, console_text.wrapped(f"{console_text.INDENT}{rest}", width))]
 
 
 def _text(figure: MeasureCost) -> str:
@@ -234,4 +212,4 @@ def _explained(line: Text, why: str, width: int) -> list[Text]:
     whole = line.copy().append(f": {why}")
     if whole.cell_len <= width:
         return [whole]
-    return [line, *map(Text, wrapped(f"{INDENT}{why}", width))]
+    return [line, *map(Text, console_text.wrapped(f"{console_text.INDENT}{why}", width))]

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import RunContrast
@@ -135,16 +134,11 @@ class MeasureColumn:
     """On one scale with all others of a forest, or with those of one metric of a chart."""
     bars: tuple[Bar, ...]
     floor: tuple[float, float] | None  # ends of its band, percent; None if the floor is unbounded
-    cells: dict[str, CellSummary]  # by driver
+    cells: dict[str, CellSummary]  # those with a median, by driver
 
     def bar(self, driver: str) -> Bar | None:
         """Return a driver's contrast; None for the baseline, and where it has none."""
         return next((bar for bar in self.bars if bar.contrast.driver == driver), None)
-
-    def median(self, driver: str) -> str:
-        """Return a driver's own figure; empty where it has none."""
-        cell = self.cells.get(driver)
-        return units.quantity(cell.median, cell.unit) if cell and cell.median is not None else ""
 
     def length(self, driver: str) -> float:
         """Return the percent of the width that a driver's absolute bar takes."""
@@ -188,7 +182,7 @@ def charts(info: RunInfo, analysis: Analysis) -> tuple[Chart, ...]:
 
 
 def _chart(info: RunInfo, path: str, columns: list[MeasureColumn]) -> Chart:
-    shown = (d for d in baseline_first(info) if any(c.bar(d) or c.median(d) for c in columns))
+    shown = (d for d in baseline_first(info) if any(c.bar(d) or d in c.cells for c in columns))
     return Chart(path, tuple(columns), tuple(shown))
 
 
@@ -205,5 +199,5 @@ def _column(analysis: Analysis, key: CellKey, metric: str, axis: RatioAxis) -> M
         axis=axis,
         bars=tuple(map(axis.bar, own)),
         floor=axis.floor(own[0].noise_floor),
-        cells={cell.driver: cell for cell in cells},
+        cells={cell.driver: cell for cell in cells if cell.median is not None},
     )

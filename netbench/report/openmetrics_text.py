@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from types import SimpleNamespace
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
-from prometheus_client.registry import Collector, CollectorRegistry
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -31,21 +30,11 @@ CONTRAST: Final = (*CELL, "baseline", "metric")
 
 def openmetrics(info: RunInfo, analysis: Analysis) -> str:
     """Return the exposition, `# EOF` at its end."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(info, analysis))
-    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call] # it has no types
+    made = (_lacking, _cells, _contrasts, _budgets)
+    families = [_run(info), *(family for of in made for family in of(analysis))]
+    shown = SimpleNamespace(collect=lambda: [family for family in families if family.samples])
+    text: bytes = generate_latest(shown)  # type: ignore[no-untyped-call] # it has no types
     return text.decode()
-
-
-class _Collected(Collector):
-    def __init__(self, info: RunInfo, analysis: Analysis) -> None:
-        self._info, self._analysis = info, analysis
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family that has a sample."""
-        made = (_lacking, _cells, _contrasts, _budgets)
-        families = chain.from_iterable(of(self._analysis) for of in made)
-        return (family for family in (_run(self._info), *families) if family.samples)
 
 
 def _run(info: RunInfo) -> Metric:

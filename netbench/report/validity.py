@@ -1,11 +1,11 @@
 """What stands against a run's figures: its stamp, its warnings, and what gave no number."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from netbench.analysis.block_pairs import grouped
+from netbench.analysis.block_pairs import grouped, position
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest, FailureReason
 from netbench.analysis.model import Analysis, Contrast, QualityWarning
@@ -198,40 +198,20 @@ def _whom(contrasts: list[Contrast]) -> str:
     return "; ".join(f"{joined(who)} in {joined(where)}" for who, where in cells.items())
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemLine:
-    """One reason why trials of one driver gave no number."""
-
-    driver: str
-    cells: tuple[str, ...]
-    """`tcp-reverse and udp-rate on two cores`, one for each placement and path."""
-    outcome: str  # `skip`, or `failure at client`
-    times: int
-    reason: str
-    evidence: str
-
-
-def problem_lines(info: RunInfo, digest: Digest) -> tuple[ProblemLine, ...]:
-    """Return every reason, drivers in the plan's order."""
+def problem_lines(
+    info: RunInfo, digest: Digest
+) -> list[tuple[FailureReason, str, tuple[str, ...]]]:
+    """Return every reason with all its times, its outcome and its cells, in the plan's order."""
     found = grouped(((p.driver, p.kind, p.stage, p.reason, p.evidence), p) for p in digest.problems)
-    order = {driver: number for number, driver in enumerate(info.plan.drivers)}
-    lines = [_line(info, problems) for problems in found.values()]
-    return tuple(sorted(lines, key=lambda line: order.get(line.driver, len(order))))
-
-
-def _line(info: RunInfo, problems: Sequence[FailureReason]) -> ProblemLine:
-    first = problems[0]
-    planned = {key_of(cell) for cell in info.plan.cells if cell.driver == first.driver}
-    cells = list(dict.fromkeys(problem.cell for problem in problems))
-    every = len(cells) > 1 and planned <= set(cells)
-    return ProblemLine(
-        driver=first.driver,
-        cells=(f"all {len(cells)} cells",) if every else _in_words(cells),
-        outcome=f"{first.kind} at {first.stage}" if first.stage else first.kind,
-        times=sum(problem.times for problem in problems),
-        reason=first.reason,
-        evidence=first.evidence,
-    )
+    lines = []
+    for (driver, kind, stage, *_), problems in found.items():
+        whole = replace(problems[0], times=sum(problem.times for problem in problems))
+        planned = {key_of(cell) for cell in info.plan.cells if cell.driver == driver}
+        cells = list(dict.fromkeys(problem.cell for problem in problems))
+        every = len(cells) > 1 and planned <= set(cells)
+        words = (f"all {len(cells)} cells",) if every else _in_words(cells)
+        lines.append((whole, f"{kind} at {stage}" if stage else kind, words))
+    return sorted(lines, key=lambda line: position(line[0].driver, info.plan.drivers))
 
 
 def _in_words(cells: Sequence[CellKey]) -> tuple[str, ...]:
