@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -126,7 +126,8 @@ def probe_lines(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-class Condition(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Condition:
     """One thing about the engine that a reader must know."""
 
     short: str  # a few words, for the stamp
@@ -162,19 +163,17 @@ def conditions(info: RunInfo) -> Iterator[Condition]:
         )
 
 
-def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]:
-    """Return the limits that apply to this run."""
-    found = [
-        "The tools share the machine with what they measure; nothing here crossed a network card."
-    ]
+def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[str]:
+    """Yield the limits that apply to this run."""
+    yield "The tools share the machine with what they measure; nothing here crossed a network card."
     apply = grouped(
         (caveat.text, driver)
         for driver in info.plan.drivers
         for caveat in caveats(driver, digest.view(driver))
     )
-    found += [f"{joined(names)}: {text}" for text, names in apply.items()]
+    yield from (f"{joined(names)}: {text}" for text, names in apply.items())
     if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
-        found.append(
+        yield (
             "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
             "veth pair; a real one adds its cards, cables and switches to every driver alike."
         )
@@ -182,26 +181,26 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
         beside = ", which container's lo does not" if "container" in info.plan.drivers else ""
-        found.append(
+        yield (
             "host is not a machine without containers: its lo passes the firewall hooks that the "
             f"engine set in its namespace ({count}){beside}."
         )
-    found += [condition.long for condition in conditions(info)]
+    yield from (condition.long for condition in conditions(info))
     if fact(info, "host.hypervisor") is True:
-        found.append(
+        yield (
             "This is a virtual machine: the hypervisor's share of the work is invisible, and a "
             "round trip on two cores contains what waking another virtual CPU takes."
         )
     if analysis.measuring_share is not None:
-        found.append(
+        yield (
             f"{analysis.measuring_share * 100:.0f} % of the run's time was measuring"
             + (f" ({units.duration(info.wall)} in all)." if info.wall is not None else ".")
         )
     if digest.problems:
-        found.append("What gave no number stays in the records with its reason.")
+        yield "What gave no number stays in the records with its reason."
     seen = [PLACEMENTS[p] for p in dict.fromkeys(cell.placement for cell in info.plan.cells)]
-    found.append(f"Nothing is said of placements other than: {', '.join(seen)}.")
-    return (*found, *info.notes)
+    yield f"Nothing is said of placements other than: {', '.join(seen)}."
+    yield from info.notes
 
 
 @dataclass(frozen=True)

@@ -116,20 +116,22 @@ class FittingTable:
             yield Text("")
             yield from styled(wrapped(self.title, options.max_width), "bold")
         head = [Text(name, style="bold") for name in self.columns]
-        table = [head, *([as_text(cell) for cell in row] for row in self.rows)]
-        made = aligned(table, range(self.keys, len(self.columns)))
+        rows = [
+            [Text(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows
+        ]
+        made = aligned([head, *rows], range(self.keys, len(self.columns)))
         fits = all(line.cell_len <= options.max_width for line in made)
-        yield from made if fits else self._sentences(options.max_width)
+        yield from made if fits else self._sentences(rows, options.max_width)
 
-    def _sentences(self, width: int) -> list[Text]:
+    def _sentences(self, rows: Iterable[Sequence[Text]], width: int) -> list[Text]:
         found = []
-        for row in self.rows:
-            texts = [as_text(cell).plain.replace(" ", GLUE) for cell in row]
+        for row in rows:
+            texts = [cell.plain.replace(" ", GLUE) for cell in row]
             named = zip(self.columns[self.keys :], texts[self.keys :], strict=True)
             figures = ", ".join(
                 f"{name.replace(' ', GLUE)}{GLUE}{text}" for name, text in named if text
             )
-            who = ", ".join(filter(None, (as_text(cell).plain for cell in row[: self.keys])))
+            who = ", ".join(filter(None, (cell.plain for cell in row[: self.keys])))
             found += styled(wrapped(f"{who}: {figures}", width))
         return found
 
@@ -214,19 +216,10 @@ def aligned(table: Sequence[Sequence[Text]], right: Collection[int]) -> list[Tex
     widths = [max(cell.cell_len for cell in column) for column in zip(*table, strict=True)]
     lines = []
     for row in table:
-        cells = enumerate(zip(row, widths, strict=True))
-        line = Text(" " * _GAP).join(padded(*cell, left=at in right) for at, cell in cells)
+        spaces = [Text(" " * (w - cell.cell_len)) for cell, w in zip(row, widths, strict=True)]
+        cells = enumerate(zip(row, spaces, strict=True))
+        parts = (space + cell if at in right else cell + space for at, (cell, space) in cells)
+        line = Text(" " * _GAP).join(parts)
         line.rstrip()
         lines.append(line)
     return lines
-
-
-def as_text(cell: str | Text) -> Text:
-    """Return a cell as text, letter by letter."""
-    return Text(cell) if isinstance(cell, str) else cell
-
-
-def padded(text: Text, width: int, *, left: bool = False) -> Text:
-    """Return a text with spaces behind it, or before it where `left`."""
-    space = Text(" " * (width - text.cell_len))
-    return space + text if left else text + space

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from netbench import units
 from netbench.analysis import model
@@ -186,7 +186,8 @@ def copies(analysis: model.Analysis) -> tuple[str, ...]:
     return tuple(f"{labels.capital(place)}, {text}." for place, text in found if text)
 
 
-class Reached(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reached:
     """One probe's stream over loopback, and what each driver reaches of it."""
 
     probe: str

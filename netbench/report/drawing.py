@@ -116,20 +116,16 @@ def drawing(way: WayView) -> Markup:
         y += height + BETWEEN
     arrows = [(link.y - GAP, GAP) for box in boxes for link in box.links[1:]]
     arrows += [(box.y - BETWEEN - PAD, BETWEEN + PAD + HEAD) for box in boxes[1:]]
-    drawn = (
-        environment()
-        .get_template("path.svg.j2")
-        .render(
-            boxes=boxes,
-            label=f"{way.key}: no path"
-            if way.closed
-            else f"Path of {way.key} from client to server",
-            arrows=() if way.closed else arrows,
-            apart=[box.y - BETWEEN / 2 + 4 for box in boxes[1:]] if way.closed else (),
-            height=y - BETWEEN + 1,
-        )
+    along = f"Path of {way.key} from client to server"
+    template = environment().get_template("path.svg.j2")
+    text = template.render(
+        boxes=boxes,
+        label=f"{way.key}: no path" if way.closed else along,
+        arrows=() if way.closed else arrows,
+        apart=[box.y - BETWEEN / 2 + 4 for box in boxes[1:]] if way.closed else (),
+        height=y - BETWEEN + 1,
     )
-    return Markup(drawn)  # noqa: S704 - a template escaped it
+    return Markup(text)  # noqa: S704 - a template escaped it
 
 
 def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, str]:

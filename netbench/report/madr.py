@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import PATHS, PLACEMENTS
+from netbench.analysis.cell_key import PATHS
 from netbench.analysis.cpu_sums import PER
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Verdict
@@ -122,9 +122,8 @@ def _worth(analysis: Analysis, driver: str, answer: DriverAnswer) -> Iterator[st
 
 
 def _sentences(clauses: Sequence[Clause]) -> Iterator[str]:
-    for (strong, after), measures in grouped(
-        ((c.strong, c.after), c.before) for c in clauses
-    ).items():
+    alike = grouped(((clause.strong, clause.after), clause.before) for clause in clauses)
+    for (strong, after), measures in alike.items():
         are = ("is" if len(measures) == 1 else "are") if any(measures) else ""
         yield " ".join(filter(None, (joined(measures), are, strong, after)))
 
@@ -145,8 +144,8 @@ def _cost(contrast: Contrast) -> Clause:
     size = percent_size(contrast)
     said, interval = size.words if size else ("", "")
     what = f"{more_cost(contrast)} CPU time per {PER[contrast.metric]}"
-    place = f"{PLACEMENTS[contrast.placement]} {PATHS.get(contrast.path, contrast.path)}".strip()
-    return Clause("", f"{said} {what}".strip(), f"{interval} {place}".strip(), contrast.verdict)
+    where = f"{interval} {key_of(contrast).place}".strip()
+    return Clause("", f"{said} {what}".strip(), where, contrast.verdict)
 
 
 def _doubted(own: DriverCost) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Final, NamedTuple
+from typing import Final
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -39,7 +39,8 @@ _Alike = tuple[str, str, str, Placement, frozenset[tuple[str, FactValue]]]
 _Contrasts = dict[tuple[str, CellKey], Contrast]
 
 
-class MeasureEntry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MeasureEntry:
     """One driver's figure of one measure."""
 
     value: str  # the median

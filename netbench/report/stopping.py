@@ -141,10 +141,6 @@ class SuggestedExtension:
     why: str  # `1 of 3 comparisons undecided; about 12 more blocks needed (2 min)`
     command: str
 
-    def __str__(self) -> str:
-        """Return both on one line."""
-        return f"{self.why}: {self.command}"
-
 
 def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtension | None:
     """Return the command that extends a run until all is decided; None where none would."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from netbench.analysis.block_pairs import grouped, position
 from netbench.analysis.cell_key import CellKey, plain
@@ -70,14 +70,16 @@ def short(kind: str) -> str:
     return SHORT.get(kind, kind.replace("-", " "))
 
 
-class Reason(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reason:
     """One condition, and where the page says more about it."""
 
     text: str
     section: str
 
 
-class Stamp(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stamp:
     """The verdict on the run itself."""
 
     validity: Validity

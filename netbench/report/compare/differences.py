@@ -2,8 +2,9 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
@@ -22,7 +23,8 @@ _ROWS: Final = 3  # rows of one fact, each with two values of its own
 _DIGEST: Final = len("sha256:") + 12  # what is told of an id, as Docker does
 
 
-class DifferingFact(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DifferingFact:
     """A fact that differs in the same way in some places."""
 
     fact: str
