@@ -12,7 +12,6 @@ from netbench.analysis.model import Analysis
 from netbench.analysis.quality import MANY_RETRANSMITS
 from netbench.drivers import Caveat
 from netbench.facts.registry import FACTS
-from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.report.labels import cell_of, counted, joined
 from netbench.report.sentences import declared_driver, fact
@@ -112,18 +111,6 @@ def unread(info: RunInfo) -> tuple[tuple[str, str], ...]:
     absent = ((name, value) for name, value in info.facts if isinstance(value, Absent))
     found = grouped((value.reason, name) for name, value in absent)
     return tuple((plain(reason), plain(joined(names))) for reason, names in found.items())
-
-
-def probe_lines(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
-    """Return (name, what it measures, parameters) of every probe as the suite configured it."""
-    return tuple(
-        (
-            probe.name,
-            PROBES[probe.kind].summary if probe.kind in PROBES else probe.kind,
-            ", ".join(f"{name} {fact_text(value)}" for name, value in probe.parameters),
-        )
-        for probe in info.plan.probes
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from netbench import units
 from netbench.analysis.cell_key import TRIED
 from netbench.analysis.digest_model import WayView
 from netbench.record import EndpointFacts, HopProof, Link
-from netbench.report.conditions import fact_text
 from netbench.report.html_env import environment
 from netbench.report.labels import joined
 from netbench.report.sharing import by_role
@@ -47,13 +46,6 @@ class NamespaceBox:
 
 _Namespaces = list[tuple[str, list[tuple[str, HopProof | Link]]]]
 """Namespaces of a path in order, each with its links by name."""
-
-
-def published(way: WayView) -> str:
-    """Return how the published port was served, with the evidence; empty where none was."""
-    facts = dict(way.example.facts) if way.example else {}
-    via, evidence = (facts.get(f"trial.published_{name}") for name in ("via", "evidence"))
-    return f"{fact_text(via)}: {fact_text(evidence)}" if via is not None else ""
 
 
 def strip(way: WayView) -> list[tuple[str, list[tuple[str, str]]]]:

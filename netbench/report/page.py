@@ -8,9 +8,9 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from netbench.analysis import literature
-from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis
+from netbench.probes import PROBES
 from netbench.record import METRICS, RunInfo
 from netbench.report import (
     answer,
@@ -33,7 +33,6 @@ from netbench.store import ListedRun
 
 MARK: Final = '<meta name="generator" content="netbench runs">'
 """Marks a page of netbench's, as opposed to another one of the same name."""
-_DRIVERS: Final = 8  # drivers that are named of one run
 _MODULES = (answer, conditions, drawing, effects, intervals, literature, matrix, sentences)
 """What the page calls itself, beside the modules that every page has."""
 
@@ -60,6 +59,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         digest=digest,
         plotly=html_env.packed_plotly(),
         data=_data(figures, tables.values()),
+        probes=PROBES,
         metrics=[(name, known.title) for name, known in METRICS.items() if name in seen],
         chapters=found,
         namespaces=namespaces,
@@ -86,12 +86,6 @@ def _data(figures: Sequence[Figure], tables: Iterable[long_tables.DataTable]) ->
     return Markup(content)  # noqa: S704 - no letter of markup
 
 
-def _drivers(info: RunInfo) -> str:
-    named = info.plan.drivers
-    left = len(named) - _DRIVERS
-    return plain(", ".join(named[:_DRIVERS]) + (f" and {left} more" if left > 0 else ""))
-
-
 def index(entries: Sequence[ListedRun], reported: Container[Path]) -> str:
     """Return the page of run folders beside it; of those `reported` there is a report to open."""
     template = html_env.environment().get_template("index.html.j2")
@@ -99,7 +93,6 @@ def index(entries: Sequence[ListedRun], reported: Container[Path]) -> str:
         entries=entries,
         reported=reported,
         mark=MARK,
-        drivers=_drivers,
         quote=quote,
         conditions=conditions,
     )

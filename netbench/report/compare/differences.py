@@ -34,14 +34,7 @@ class DifferingFact:
     accepted: bool
 
 
-def grade(difference: RunDifference) -> str:
-    """Return `confounder`, `confounder, accepted`, `unknown` or `no confounder`."""
-    if not difference.confounder:
-        return "unknown" if _open(difference) else "no confounder"
-    return "confounder, accepted" if difference.accepted else "confounder"
-
-
-def _open(difference: RunDifference) -> bool:
+def may_confound(difference: RunDifference) -> bool:
     """Tell whether a fact may be a confounder, which is not known: one run did not record it."""
     known = declared(difference.fact)
     may = known is None or known.confounds
@@ -159,7 +152,7 @@ def free_line(pairing: Pairing) -> str:
 
 def unknown_line(pairing: Pairing) -> str:
     """Return which facts that count one run did not record; empty where both have all."""
-    found = [one for one in pairing.differences if _open(one)]
+    found = [one for one in pairing.differences if may_confound(one)]
     lacking = grouped((unread(one.right), one.fact) for one in found)
     parts = [
         f"by {run.label}: {some(lacking[right], (), 'fact', _UNKNOWN)}"
