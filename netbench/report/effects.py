@@ -83,7 +83,7 @@ def direction(contrast: Contrast) -> str:
 
 
 def percent_size(contrast: Contrast) -> EffectSize | None:
-    """Return the size in percent of the baseline; None where the interval does not give one."""
+    """Return the size in percent of the baseline; None if the interval gives none."""
     ends = interval_ends(contrast)
     if contrast.by_sign or contrast.ratio is None or len(ends) < 2:  # noqa: PLR2004 -- two ends
         return None
@@ -105,7 +105,7 @@ def _size(analysis: Analysis, contrast: Contrast) -> EffectSize | None:
 def _time_size(contrast: Contrast) -> EffectSize | None:
     """Return the size of a contrast of times as a difference.
 
-    None where the interval of the mean difference does not lie on the verdict's side of 0, or is
+    None if the interval of the mean difference does not lie on the verdict's side of 0, or is
     much wider than that of the ratio, as it can be in few blocks.
     """
     percent, ratio = percent_size(contrast), contrast.ratio or 1.0

@@ -33,7 +33,7 @@ from netbench.store import ListedRun
 
 MARK: Final = '<meta name="generator" content="netbench runs">'
 """Marks a page of netbench's, as opposed to another one of the same name."""
-_MODULES = (answer, conditions, drawing, effects, intervals, literature, matrix, sentences)
+_MODULES = (answer, conditions, drawing, effects, intervals, literature, matrix, sentences, sharing)
 """What the page calls itself, beside the modules that every page has."""
 
 
@@ -63,7 +63,6 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         metrics=[(name, known.title) for name, known in METRICS.items() if name in seen],
         chapters=found,
         namespaces=namespaces,
-        sharing=sharing,
         views=[view for driver in drivers if (view := digest.view(driver))],
         badges=conditions.Badges(info, analysis, digest),
         stamp=validity.stamp(info, analysis, digest),

@@ -143,7 +143,7 @@ class SuggestedExtension:
 
 
 def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtension | None:
-    """Return the command that extends a run until all is decided; None where none would."""
+    """Return the command that extends a run until all is decided; None if none would."""
     blocks = _done(analysis)
     found = primaries(analysis)
     open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]

@@ -17,10 +17,10 @@ from netbench.report.conditions import fact_text
 from netbench.report.labels import counted, few, joined
 from netbench.spec import Cell
 
-_NAMED: Final = 3  # names that are told one by one
+_NAMED: Final = 3  # names that are shown one by one
 _UNKNOWN: Final = 6  # the same of facts that a run did not record
 _ROWS: Final = 3  # rows of one fact, each with two values of its own
-_DIGEST: Final = len("sha256:") + 12  # what is told of an id, as Docker does
+_DIGEST: Final = len("sha256:") + 12  # what is shown of an id, as Docker does
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,18 +50,20 @@ def answer(pairing: Pairing) -> str:
     if not found:
         return f"{opening}: no measure in common that runs are judged by."
     total = labels.counted(len(found), "comparison")
-    told = grouped((WITHHELD if one.withheld else one.verdict, one) for one in found)
-    if len(told) == 1 and WITHHELD in told:
+    kinds = grouped((WITHHELD if one.withheld else one.verdict, one) for one in found)
+    if len(kinds) == 1 and WITHHELD in kinds:
         return f"{opening}: no verdict, because {_differing(found)}."
     everywhere = f"in all {total}" if len(found) > 1 else "in the only comparison"
-    if len(told) == 1 and Verdict.EQUIVALENT in told:
+    if len(kinds) == 1 and Verdict.EQUIVALENT in kinds:
         return f"{opening}: nothing got slower or faster: equivalent {everywhere}."
-    if len(told) == 1 and Verdict.UNDECIDED in told:
+    if len(kinds) == 1 and Verdict.UNDECIDED in kinds:
         return f"{opening}: undecided {everywhere}{_because(found)}."
-    rest = [f"{len(told[kind])} {kind}{_because(told[kind])}" for kind in _OTHERS if kind in told]
-    if not any(kind in told for kind in labels.DECIDED):
+    rest = [
+        f"{len(kinds[kind])} {kind}{_because(kinds[kind])}" for kind in _OTHERS if kind in kinds
+    ]
+    if not any(kind in kinds for kind in labels.DECIDED):
         return f"{opening}: nothing found slower or faster: of {total}, {labels.joined(rest)}."
-    slower, faster = (told.get(kind, []) for kind in labels.DECIDED)
+    slower, faster = (kinds.get(kind, []) for kind in labels.DECIDED)
     parts = (
         f"{len(slower) or 'none'} of {total} slower{_largest(slower)}",
         f"{len(faster) or 'none'} faster{_largest(faster)}",
@@ -72,10 +74,10 @@ def answer(pairing: Pairing) -> str:
 def _largest(found: Sequence[RunContrast]) -> str:
     """Return what changed most: ` (bridge: throughput on two cores 8 to 12 %)`."""
     measures = grouped(((one.driver, labels.key_of(one), one.metric), one) for one in found)
-    told = [max(own, key=_relative) for own in measures.values()]
-    sizes = [(one, labels.sized(one).removesuffix(f" {one.verdict}")) for one in told[:_FEW]]
+    largest = [max(own, key=_relative) for own in measures.values()]
+    sizes = [(one, labels.sized(one).removesuffix(f" {one.verdict}")) for one in largest[:_FEW]]
     named = [f"{one.driver}: {measured(one)} {size}{_against(one)}" for one, size in sizes]
-    more = "most: " if len(told) > _FEW else ""
+    more = "most: " if len(largest) > _FEW else ""
     return f" ({more}{plain('; '.join(named))})" if named else ""
 
 
