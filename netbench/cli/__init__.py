@@ -3,32 +3,63 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from netbench.cli import completion
-from netbench.cli.commands import COMMANDS, LISTS
-from netbench.cli.groups import CommandHelp
+from netbench.cli.commands import COMMANDS, MODULES
 from netbench.cli.output import let_go, report_error
 from netbench.errors import ConfigurationError, Interrupted, NetbenchError, SystemRefused
 from netbench.system.interrupts import ENDING
 
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "What to compare": ("drivers", "baseline", "suite", "paths"),
+    "How long and how sure": (
+        *("blocks", "max_time", "precision", "margin", "require", "allow_undecided", "resume"),
+    ),
+    "Where it runs": ("engine", "context", "image", "parent", "init_swarm"),
+    "Output": ("output", "verbose", "as_json", "quiet", "help"),
+    "Expert": ("seed", "pin", "cc", "parent_in_use", "force", "keep", "identify"),
+}
+"""Options in the order of the help text."""
+_MANY: Final = 12  # options from which on they stand in groups
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
 _SOON = 0.01  # seconds until a signal that was lost is raised again
 _received: list[int] = []  # the last signal
-BUG = 70
-"""Exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h."""
+BUG = 70  # exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h
 
 _SETTINGS = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 100,  # where the terminal has as many
 }
+
+
+class CommandHelp(TyperCommand):
+    """A command whose help has groups, and the examples of its `epilog` line by line."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, in groups where there are many."""
+        params = {param.name: param for param in self.get_params(ctx)}
+        if len(params) < _MANY:
+            super().format_options(ctx, formatter)
+            return
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([params[name].get_help_record(ctx) for name in names])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples as they are."""
+        del ctx
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.splitlines():
+                    formatter.write(f"  {line}".rstrip() + "\n")
 
 
 class _Commands(TyperGroup):
@@ -44,7 +75,7 @@ class _Commands(TyperGroup):
         found = super().get_command(ctx, cmd_name)
         if found is not None or cmd_name not in COMMANDS:
             return found
-        name = "lists" if cmd_name in LISTS else cmd_name
+        name = MODULES.get(cmd_name, cmd_name)
         module = import_module(f"netbench.cli.commands.{name}")
         single = _typer()
         examples = getattr(module, "EXAMPLES", None)

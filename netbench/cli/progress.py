@@ -4,15 +4,16 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.cli.output import printable, say
 from netbench.plan import Plan
-from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample, Settled
+from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample
 from netbench.runner.run_state import (
     BlockFinished,
     BlockJudged,
@@ -27,8 +28,7 @@ from netbench.workflow.options import Observer
 if TYPE_CHECKING:
     from rich.text import Text
 
-_DUMB = ("", "dumb", "unknown")
-"""Kinds of terminals that cannot draw a line anew."""
+_DUMB = ("", "dumb", "unknown")  # kinds of terminals that cannot draw a line anew
 _FAR = 1000  # blocks from which on a forecast says no number
 _NAMED = 4  # cells that are named one by one where several are left
 
@@ -38,14 +38,14 @@ class ProgressCounts:
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
         """Start the clock; `done` records of the plan were there before."""
+        self._block = ""
         self.most = "at most " if plan.adaptive else ""
         blocks = plan.least if plan.adaptive else plan.blocks
         self._total = max(0, blocks * len(plan.arms) * len(plan.kinds) - done)
         self._seen: set[tuple[int, int]] = set()
         """Blocks and positions with a record; another attempt adds none."""
         self._began = self._last = time.monotonic()
-        self._end: float | None = None
-        """When the run ends by the last forecast, on the same clock."""
+        self.end: float | None = None  # when the run ends by the last forecast, on the same clock
         self._values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         """By measure and driver."""
 
@@ -60,62 +60,45 @@ class ProgressCounts:
                 measure = f"{_place(record.cell)} {measurement.metric}"
                 self._values[measure, record.cell.driver].append(measurement.value)
 
-    def judged(self, event: BlockJudged) -> None:
-        """Take the forecast, which tells more than the plan."""
-        self._total = len(self._seen) + event.trials
-        self._end = time.monotonic() + event.seconds
-
     @property
     def left(self) -> str:
         """Time left, by the forecast where there is one, else by the pace; empty at first."""
-        if self._end is not None:
-            return units.duration(max(0.0, self._end - time.monotonic()))
-        done = len(self._seen)
-        if not done:
+        end, done = self.end, len(self._seen)
+        if end is None and not done:
             return ""
-        pace = (self._last - self._began) / done
-        end = self._last + pace * max(0, self._total - done)
+        if end is None:
+            pace = (self._last - self._began) / done
+            end = self._last + pace * max(0, self._total - done)
         return units.duration(max(0.0, end - time.monotonic()))
 
     def medians(self) -> str:
         """Return running medians by cell, metric and driver, on one line."""
-        parts: defaultdict[str, list[str]] = defaultdict(list)
+        shown = []
         for (measure, driver), values in sorted(self._values.items()):
             unit = METRICS[measure.rpartition(" ")[2]].unit
-            parts[measure].append(f"{driver} {units.quantity(median(values), unit)}")
-        return "; ".join(f"{name}: {', '.join(values)}" for name, values in parts.items())
+            shown.append((measure, f"{driver} {units.quantity(median(values), unit)}"))
+        return "; ".join(f"{name}: {', '.join(own)}" for name, own in grouped(shown).items())
 
 
 def standing(ruling: Ruling, seconds: float) -> list[str]:
     """Return what a block has settled and what is left of the run, in lines."""
-    lines = _leaving(ruling.settled)
-    if not ruling.left:
-        return [*lines, "nothing is left to settle"]
-    named = [_forecast(left) for left in ruling.left[:_NAMED]]
-    more = len(ruling.left) - len(named)
-    rest = f" and {more} more" if more else ""
-    return [*lines, f"left: {', '.join(named)}{rest}; {units.duration(seconds)} at most"]
+    found = grouped(((one.why, _place(one.cell)), one.cell.driver) for one in ruling.settled)
+    places = grouped(((why, ", ".join(names)), place) for (why, place), names in found.items())
+    lines = [f"settled: {who} in {', '.join(at)} ({why})" for (why, who), at in places.items()]
+    left = f"left: {_left(ruling.left)}; {units.duration(seconds)} at most"
+    return [*lines, left if ruling.left else "nothing is left to settle"]
 
 
-def _leaving(settled: Iterable[Settled]) -> list[str]:
-    """Return a line for all that leave in the same cells for the same reason."""
-    drivers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for one in settled:
-        drivers[one.why, _place(one.cell)].append(one.cell.driver)
-    places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for (why, place), names in drivers.items():
-        places[why, ", ".join(names)].append(place)
-    return [
-        f"settled: {names} in {', '.join(where)} ({why})" for (why, names), where in places.items()
-    ]
-
-
-def _forecast(left: Left) -> str:
-    what = f"{left.cell.driver} in {_place(left.cell)}"
-    if left.blocks is None:
-        return what
-    when = f"by block {left.blocks}" if left.blocks <= _FAR else "far from settled"
-    return f"{what} ({when})"
+def _left(cells: Sequence[Left]) -> str:
+    """Return what is left to settle: `bridge in tcp-rr@same (by block 12) and 3 more`."""
+    said = []
+    for left in cells[:_NAMED]:
+        far = left.blocks is not None and left.blocks > _FAR
+        when = "far from settled" if far else f"by block {left.blocks}"
+        forecast = "" if left.blocks is None else f" ({when})"
+        said.append(f"{left.cell.driver} in {_place(left.cell)}{forecast}")
+    more = f" and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
+    return f"{', '.join(said)}{more}"
 
 
 def _place(cell: Cell) -> str:
@@ -125,16 +108,9 @@ def _place(cell: Cell) -> str:
 
 
 class PlainProgress(ProgressCounts):
-    """A line when the first block begins, one for each block that ends, and one for each failure.
+    """A line when the first block begins, one for each that ends, and one for each failure."""
 
-    Of a block whose cells are judged the line waits for that.
-    """
-
-    def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` records of which were there before."""
-        super().__init__(plan, done)
-        self._adaptive = plan.adaptive
-        self._block, self._last_block = "", False
+    _last_block = False
 
     def show(self, event: Event) -> None:
         """Print what a log should keep."""
@@ -151,10 +127,10 @@ class PlainProgress(ProgressCounts):
                     say(f"  {_cell(record)}: {failed}")
             case BlockFinished(_, seconds, _):
                 self._block += f": {seconds:.1f} s"
-                if not self._adaptive:
+                if not self.most:
                     self._end_block([] if self._last_block else [f"left {self.left}"])
             case BlockJudged(_, ruling, _, seconds):
-                self.judged(event)
+                self.end = time.monotonic() + seconds
                 self._end_block(standing(ruling, seconds))
             case _:
                 pass
@@ -172,12 +148,12 @@ class LiveProgress(ProgressCounts):
     """
 
     def __init__(self, plan: Plan, done: int = 0) -> None:
-        """Take the plan, `done` records of which were there before; `live` opens the line."""
+        """Start the clock as its base does; `live` opens the line."""
         from rich.console import Console  # noqa: PLC0415 -- rich is slow to import
         from rich.live import Live  # noqa: PLC0415 -- same
 
         super().__init__(plan, done)
-        self._block = self._running = ""
+        self._running = ""
         self._ruling: Ruling | None = None
         console = Console(stderr=True)
         self.live = Live(
@@ -201,36 +177,26 @@ class LiveProgress(ProgressCounts):
                 if isinstance(record.outcome, Failure):
                     line = printable(f"{_cell(record)}: failed: {record.outcome.reason}")
                     self.live.console.print(line, markup=False, emoji=False, highlight=False)
-            case BlockJudged(_, ruling, _, _):
-                self.judged(event)
+            case BlockJudged(_, ruling, _, seconds):
+                self.end = time.monotonic() + seconds
                 self._ruling = ruling
             case _:
                 pass
 
     def line(self, width: int) -> str:
         """Return the longest form of the line that is not wider than `width`."""
-        named, counted = self._left()
+        left = self._ruling.left if self._ruling is not None else ()
+        named = f"to decide: {_left(left)}" if left else ""
+        counted = f"{len(left)} cell{'' if len(left) == 1 else 's'} to decide" if left else ""
+        time = f"{self.most}{self.left} left" if self.left else ""
         forms = (
-            (self._block, self._running, named, self._time()),
-            (self._block, self._running, counted, self._time()),
-            (self._block, counted, self._time()),
-            (self._block, self._time()),
+            (self._block, self._running, named, time),
+            (self._block, self._running, counted, time),
+            (self._block, counted, time),
+            (self._block, time),
         )
         said = (" · ".join(filter(None, form)) for form in forms)
         return next((line for line in said if len(line) <= width), self._block)
-
-    def _left(self) -> tuple[str, str]:
-        """Return what is left to decide, by name and by number; empty before the first ruling."""
-        left = self._ruling.left if self._ruling is not None else ()
-        if not left:
-            return "", ""
-        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-        number = f"{len(left)} cell{'' if len(left) == 1 else 's'}"
-        return f"to decide: {', '.join(map(_forecast, left[:_NAMED]))}{more}", f"{number} to decide"
-
-    def _time(self) -> str:
-        left = self.left
-        return f"{self.most}{left} left" if left else ""
 
     def _text(self, width: int) -> "Text":
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import

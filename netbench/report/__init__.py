@@ -1,12 +1,7 @@
-"""Reports: what the analysis says, as text. Pure functions, values in, text out.
-
-Where several forms of a run are written, its `Digest` is made once and handed to each.
-"""
+"""Reports: what the analysis says, as text. Pure functions, values in, text out."""
 
 from netbench.analysis.digest import digest
 from netbench.analysis.digest_model import Digest
-from netbench.analysis.model import Analysis
-from netbench.record import RunInfo
 from netbench.report.answer import headline
 from netbench.report.answer_picture import PICTURE, PNG, answer_picture, png
 from netbench.report.budgets import outcome as budgets_told
@@ -34,15 +29,7 @@ __all__ = [
     "html",
     "json_document",
     "markdown",
-    "openmetrics",
     "parquet_of",
     "png",
     "terminal",
 ]
-
-
-def openmetrics(info: RunInfo, analysis: Analysis) -> str:
-    """Return a run's figures as OpenMetrics text."""
-    from netbench.report import openmetrics_text  # noqa: PLC0415 - few ask for it
-
-    return openmetrics_text.openmetrics(info, analysis)

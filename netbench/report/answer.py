@@ -1,10 +1,7 @@
-"""The answer: what each driver costs, in one sentence, and all of them in one headline.
-
-Page, terminal, summary, decision record and JSON say it in the same words.
-"""
+"""The answer in words that all outputs share: what each driver costs, and one headline of all."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,24 +12,8 @@ from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
+from netbench.report import labels, sentences
 from netbench.report.effects import effect, effects
-from netbench.report.labels import (
-    DECIDED,
-    capital,
-    concerns,
-    counted,
-    joined,
-    key_of,
-    metric_title,
-)
-from netbench.report.sentences import (
-    PLAIN,
-    attempts,
-    declared_driver,
-    primaries,
-    primary_measures,
-    trouble,
-)
 from netbench.report.stopping import needed
 from netbench.spec import Path
 
@@ -70,8 +51,7 @@ class Clause:
 class PathAnswer:
     """What is said of a driver on one path."""
 
-    opening: str
-    """`from the LAN, by its published port (nat):`; empty for container to container."""
+    opening: str  # `from the LAN, by its published port (nat):`; empty for container to container
     clauses: tuple[Clause, ...]
 
     def __str__(self) -> str:
@@ -86,7 +66,6 @@ class DriverAnswer:
 
     driver: str
     paths: tuple[PathAnswer, ...]
-    isolates: str
 
     @property
     def said(self) -> str:
@@ -100,27 +79,25 @@ class DriverAnswer:
 
 def answers(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverAnswer, ...]:
     """Return an answer for each driver, the baseline first."""
-    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
-    return tuple(answer_of(info, analysis, digest, driver) for driver in ordered)
+    return tuple(
+        answer_of(info, analysis, digest, driver) for driver in labels.baseline_first(info)
+    )
 
 
 def answer_of(info: RunInfo, analysis: Analysis, digest: Digest, driver: str) -> DriverAnswer:
     """Return the answer for one driver."""
-    paths = _paths(info, analysis, digest.view(driver), driver)
-    return DriverAnswer(driver, paths, isolates(driver))
+    return DriverAnswer(driver, _paths(info, analysis, digest.view(driver), driver))
 
 
 def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    """Return the answer of the run in one sentence.
-
-    Of one driver that was compared it is that driver's own. Of several it gives for each measure
-    of the run's first path how far the drivers are from the baseline, by groups.
-    """
+    """Return the answer of the run: of one driver its own, of several how each measure fares."""
     baseline = plain(analysis.baseline)
-    compared = list(dict.fromkeys(c.driver for c in primaries(analysis)))
-    path = primary_measures(analysis)[0][0].path if compared else Path.EAST_WEST.value
-    if not compared:
-        said = _alone(info, analysis, digest)
+    compared = list(dict.fromkeys(c.driver for c in sentences.primaries(analysis)))
+    path = sentences.primary_measures(analysis)[0][0].path if compared else Path.EAST_WEST.value
+    if not compared and len(info.plan.drivers) > 1:
+        said = f"Nothing could be compared with {baseline}"
+    elif not compared:
+        said = f"{baseline} alone: {answer_of(info, analysis, digest, analysis.baseline).said}"
     elif len(compared) == 1:
         answer = answer_of(info, analysis, digest, compared[0])
         said = f"{plain(compared[0])} against {baseline}: {answer.said}"
@@ -135,35 +112,23 @@ def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         if way.path == path and way.closed is not None and view.driver not in said_already
     ]
     where = _WAYS.get(path, path)
-    return f"{said}; no path {where} with {_names(closed)}, by design" if closed else said
-
-
-def _alone(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
-    """Return the outcome of a run without a contrast: what its only driver did, if it was alone."""
-    baseline = plain(analysis.baseline)
-    if len(info.plan.drivers) > 1:
-        return f"Nothing could be compared with {baseline}"
-    return f"{baseline} alone: {answer_of(info, analysis, digest, analysis.baseline).said}"
+    return (
+        f"{said}; no path {where} with {labels.few(closed, _NAMED)}, by design" if closed else said
+    )
 
 
 def title(info: RunInfo, analysis: Analysis) -> str:
     """Return what a report is about: `bridge against host`, `10 network drivers`."""
     compared = [plain(d) for d in info.plan.drivers if d != analysis.baseline]
-    if len(compared) > _NAMED:
-        return f"{len(compared)} network drivers against {plain(analysis.baseline)}"
     baseline = plain(analysis.baseline)
-    return f"{joined(compared)} against {baseline}" if compared else f"{baseline} alone"
-
-
-def isolates(driver: str) -> str:
-    """Return what a driver isolates, by its name without the variant."""
-    known = declared_driver(driver)
-    return known.isolates if known else "as it does: see its promises and its path below"
+    if len(compared) > _NAMED:
+        return f"{len(compared)} network drivers against {baseline}"
+    return f"{labels.joined(compared)} against {baseline}" if compared else f"{baseline} alone"
 
 
 def isolated(driver: str) -> bool:
     """Return whether a driver promises that no traffic at all is possible."""
-    known = declared_driver(driver)
+    known = sentences.declared_driver(driver)
     return known is not None and known.isolated
 
 
@@ -176,39 +141,40 @@ def _paths(
         return (PathAnswer("", _baseline(info, analysis)),)
     found = [
         PathAnswer(_opening(view, path), _clauses(info, analysis, driver, path))
-        for path in dict.fromkeys(c.path for c in primaries(analysis, driver))
+        for path in dict.fromkeys(c.path for c in sentences.primaries(analysis, driver))
     ]
     closed = [way.path for way in view.ways if way.closed is not None] if view else []
     if closed:
-        ways = joined([_WAYS.get(path, path) for path in closed])
+        ways = labels.joined([_WAYS.get(path, path) for path in closed])
         said = f"{ways}, by design {_tried(view)}".strip()
         found.append(PathAnswer("", (Clause("", "no path", said),)))
-    return tuple(found) or (PathAnswer("", (Clause("", "not compared", f"({trouble(view)})"),)),)
+    why = Clause("", "not compared", f"({sentences.trouble(view)})")
+    return tuple(found) or (PathAnswer("", (why,)),)
 
 
 def _tried(view: DriverView | None) -> str:
     """Return how the isolation was tried, where nothing at all could pass."""
-    tries = len(attempts(view)) if view is not None else 0
-    return f"({counted(tries, 'connection attempt')} failed, as intended)" if tries else ""
+    tries = len(sentences.attempts(view)) if view is not None else 0
+    return f"({labels.counted(tries, 'connection attempt')} failed, as intended)" if tries else ""
 
 
 def _opening(view: DriverView | None, path: str) -> str:
     if path == Path.EAST_WEST:
         return ""
-    way = next((way for way in view.ways if way.path == path), None) if view else None
-    served = served_by(way) if way else ""
+    served = next((served_by(way) for way in view.ways if way.path == path), "") if view else ""
     by = f", by its published port ({served})" if served else ""
     return f"{_WAYS.get(path, path)}{by}:"
 
 
 def served_by(way: WayView) -> str:
     """Return how published ports were served on a path; empty where there are none."""
-    return joined([plain(via) for via, _ in way.published])
+    return labels.joined([plain(via) for via, _ in way.published])
 
 
 def way_title(path: str) -> str:
     """Return a path as a heading names it: `Container to container`, `From the LAN`."""
-    return "Container to container" if path == Path.EAST_WEST else capital(_WAYS.get(path, path))
+    title = "container to container" if path == Path.EAST_WEST else _WAYS.get(path, path)
+    return labels.capital(title)
 
 
 def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
@@ -221,7 +187,7 @@ def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
         and cell.median is not None
     ]
     return tuple(
-        Clause("", units.quantity(cell.median, cell.unit), what(key_of(cell), cell.metric))
+        Clause("", units.quantity(cell.median, cell.unit), what(labels.key_of(cell), cell.metric))
         for cell in own
         if cell.path == own[0].path
     ) or (Clause("", "not measured", ""),)
@@ -229,8 +195,8 @@ def _baseline(info: RunInfo, analysis: Analysis) -> tuple[Clause, ...]:
 
 def noun(key: CellKey, metric: str) -> str:
     """Return what a sentence calls a metric, with the probe if that is not the plain one."""
-    probe = "" if key.probe in PLAIN else f" of {plain(key.probe)}"
-    return f"{_NOUNS.get(metric, metric_title(metric))}{probe}"
+    probe = "" if key.probe in sentences.PLAIN else f" of {plain(key.probe)}"
+    return f"{_NOUNS.get(metric, labels.metric_title(metric))}{probe}"
 
 
 def what(key: CellKey, metric: str) -> str:
@@ -239,26 +205,17 @@ def what(key: CellKey, metric: str) -> str:
 
 
 def _clauses(info: RunInfo, analysis: Analysis, driver: str, path: str) -> tuple[Clause, ...]:
-    """Return what is decided first, then what is equivalent, then what is open.
-
-    Measures of which the same is said stand together.
-    """
-    found = [c for c in primaries(analysis, driver) if c.path == path]
+    """Return what is decided first, then what is equivalent, then what is open; alike together."""
+    found = [c for c in sentences.primaries(analysis, driver) if c.path == path]
     open_ = (Verdict.EQUIVALENT, Verdict.UNDECIDED)
     found.sort(key=lambda c: open_.index(c.verdict) if c.verdict in open_ else -1)
-    alike = grouped(
-        ((clause.strong, clause.after, clause.verdict), clause.before)
-        for clause in (clause_of(info, analysis, c) for c in found)
-    )
-    return tuple(
-        Clause(joined(names), strong, after, verdict)
-        for (strong, after, verdict), names in alike.items()
-    )
+    clauses = [_clause(info, analysis, contrast) for contrast in found]
+    alike = grouped(((c.strong, c.after, c.verdict), c.before) for c in clauses)
+    return tuple(Clause(labels.joined(names), *rest) for rest, names in alike.items())
 
 
-def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
-    """Return what one contrast says."""
-    verdict, key = contrast.verdict, key_of(contrast)
+def _clause(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
+    verdict, key = contrast.verdict, labels.key_of(contrast)
     strong, rest = effect(analysis, contrast)
     if verdict is Verdict.EQUIVALENT:
         return Clause(what(key, contrast.metric), strong, rest, verdict)
@@ -273,25 +230,13 @@ def clause_of(info: RunInfo, analysis: Analysis, contrast: Contrast) -> Clause:
 
 def _by_measure(analysis: Analysis, path: str) -> Iterator[str]:
     """Yield for each measure of a path how the drivers fare, those of one verdict together."""
-    for key, metric in primary_measures(analysis):
+    for key, metric in sentences.primary_measures(analysis):
         if key.path != path:
             continue
-        own = [c for c in primaries(analysis) if concerns(c, key, metric)]
+        own = [c for c in sentences.primaries(analysis) if labels.concerns(c, key, metric)]
         own.sort(key=lambda c: abs(math.log(c.ratio or 1)))
-        groups = grouped((c.verdict, c) for c in own)
-        order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
         said = [
-            f"{effects(analysis, groups[verdict])} with "
-            + _names([c.driver for c in groups[verdict]])
-            for verdict in order
-            if verdict in groups
+            f"{effects(analysis, alike)} with {labels.few([c.driver for c in alike], _NAMED)}"
+            for _, alike in labels.by_verdict(own)
         ]
         yield f"{what(key, metric)} {', '.join(said)}"
-
-
-def _names(drivers: Sequence[str]) -> str:
-    """Return a few names; of more of them the first, and how many are left."""
-    shown = [plain(driver) for driver in drivers]
-    if len(shown) <= _NAMED:
-        return joined(shown)
-    return f"{', '.join(shown[: _NAMED - 1])} and {len(shown) - _NAMED + 1} more"

@@ -1,8 +1,4 @@
-"""The answer as one picture: the sentence, every comparison with its interval, and the caveats.
-
-An SVG file that stands alone, on white in light colours, so that it is the same on a slide, in a
-chat, in a document and on paper. Lengths are pixels at a width of 1200.
-"""
+"""The answer as one SVG that stands alone, in light colours; lengths are pixels of 1200."""
 
 import re
 import textwrap
@@ -16,14 +12,13 @@ from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Verdict
 from netbench.errors import ConfigurationError
 from netbench.record import RunInfo
-from netbench.report.answer import headline, served_by, title, way_title, what
-from netbench.report.caveats import Badges
-from netbench.report.conditions import where
-from netbench.report.driver_costs import NO_PATH, CostWords, DriverCost, cost_words, driver_costs
+from netbench.report import palette
+from netbench.report.answer import headline, title, way_title, what
+from netbench.report.conditions import Badges, where
+from netbench.report.driver_costs import NO_PATH, DriverCost, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.intervals import Bar, MeasureColumn, charts
 from netbench.report.labels import capital, joined, shared_by, shortened
-from netbench.report.palette import BAND, INK, LINE, PAPER, QUIET, driver_colours
 from netbench.report.sentences import baseline_check, primaries
 
 PICTURE: Final = "answer.svg"
@@ -54,8 +49,7 @@ class PictureCell:
     strong: str
     verdict: Verdict | None
     bar: Bar | None
-    beside: str
-    """An interval that stands in the line of the strong words."""
+    beside: str  # an interval that stands in the line of the strong words
     small: tuple[str, ...]
 
 
@@ -83,8 +77,7 @@ class PicturePanel:
     columns: tuple[MeasureColumn, ...]
     heads: tuple[str, ...]
     rows: tuple[PictureRow, ...]
-    closed: tuple[str, ...]
-    """Lines that name the drivers without this path."""
+    closed: tuple[str, ...]  # lines that name the drivers without this path
 
     @property
     def pitch(self) -> float:
@@ -103,7 +96,7 @@ class PicturePanel:
 
 def answer_picture(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     """Return the picture as SVG."""
-    colours = driver_colours(info.plan.drivers, analysis.baseline)
+    colours = palette.driver_colours(info.plan.drivers, analysis.baseline)
     template = environment().get_template("answer.svg.j2")
     drawn = template.render(
         title=f"netbench: {title(info, analysis)}",
@@ -120,11 +113,7 @@ def answer_picture(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         edge=EDGE,
         name_width=NAME,
         line_height=LINE_HEIGHT,
-        ink=INK.light,
-        paper=PAPER.light,
-        quiet=QUIET.light,
-        band=BAND.light,
-        rule=LINE.light,
+        palette=palette,
     )
     return f"{drawn.strip()}\n"
 
@@ -162,7 +151,6 @@ def _lines(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _key(analysis: Analysis) -> str:
-    """Return how the picture is read, and whether the baseline agrees with itself."""
     check = f"{capital(baseline_check(analysis))}."
     if not primaries(analysis):
         return check
@@ -199,21 +187,18 @@ def _panel(
 def _row(
     analysis: Analysis, own: DriverCost, path: str, columns: Sequence[MeasureColumn]
 ) -> PictureRow:
-    ways = own.view.ways if own.view is not None else ()
-    served = [f"published port, {served_by(w)}" for w in ways if w.path == path and w.published]
     baseline = " (baseline)" if own.driver == analysis.baseline else ""
-    limits = [*own.badges[path], *served]
+    limits = [*own.badges[path], *own.served(path)]
     return PictureRow(
         driver=own.driver,
         name=f"{shortened(plain(own.driver), NAME_LETTERS - len(baseline))}{baseline}",
         small=tuple(line for limit in limits for line in textwrap.wrap(plain(limit), _BADGE)),
-        cells=tuple(_cell(analysis, own, column) for column in columns),
+        cells=tuple(_cell(own, column) for column in columns),
     )
 
 
-def _cell(analysis: Analysis, own: DriverCost, column: MeasureColumn) -> PictureCell:
-    cost = own.cost(column.key, column.metric)
-    words = cost_words(analysis, own, cost) if cost else CostWords("", "", "", ())
+def _cell(own: DriverCost, column: MeasureColumn) -> PictureCell:
+    words = own.costs[column.key, column.metric].in_table
     strong, figure = words.strong, words.median
     if not strong:  # the baseline, whose median is what one reads at a glance
         strong, figure = figure, ""
@@ -225,7 +210,6 @@ def _cell(analysis: Analysis, own: DriverCost, column: MeasureColumn) -> Picture
 
 
 def _beneath(parts: Sequence[str]) -> tuple[str, ...]:
-    """Return what stands beneath the strong words: on one line, if it fits."""
     text = "; ".join(filter(None, parts))
     if len(text) <= _CELL:
         return (text,) if text else ()

@@ -46,11 +46,6 @@ def summed(results: tuple[BudgetResult, ...], *, allow_undecided: bool) -> str:
     return f"{said} What is not decided is not kept; --allow-undecided lets it pass."
 
 
-def place(result: BudgetResult) -> str:
-    """Return the cell: `tcp-rr on one core, east-west`."""
-    return key_of(result).words
-
-
 def figures(result: BudgetResult) -> str:
     """Return `difference from host 3.30 µs [3.10 µs, 3.50 µs]`, against which the bound stands."""
     if result.measured is None:
@@ -81,7 +76,7 @@ def line(result: BudgetResult) -> str:
     blocks = counted(result.blocks, "block")
     reason = f": {result.reason}" if result.reason else ""
     return plain(
-        f"{SIGNS[result.standing]} {result.standing}: {result.budget} in {place(result)} "
+        f"{SIGNS[result.standing]} {result.standing}: {result.budget} in {key_of(result).words} "
         f"({figures(result)}; {blocks}){reason}"
     )
 

@@ -1,4 +1,4 @@
-"""The conditions under which a run's figures hold: host, engine, facts, probes, and limits."""
+"""The conditions under which a run's figures hold, and badges: the same in a few words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,17 +6,18 @@ from typing import Final
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import PLACEMENTS, plain
-from netbench.analysis.digest_model import Digest
+from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
+from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis
+from netbench.analysis.quality import MANY_RETRANSMITS
+from netbench.drivers import Caveat
 from netbench.facts.registry import FACTS
-from netbench.probes import PROBES
 from netbench.record import Absent, FactValue, RunInfo
-from netbench.report.caveats import caveats
-from netbench.report.labels import counted, joined
-from netbench.report.sentences import fact
+from netbench.report.labels import cell_of, counted, joined
+from netbench.report.sentences import declared_driver, fact
 from netbench.spec import Path
 
+ONE_MACHINE: Final = "one machine"
 _MINUTE: Final = 60
 _COUNTED_BYTES: Final = 100_000  # below it every byte is shown
 _NO_NETWORK: Final = "a user-mode network that the engine does not name"
@@ -112,18 +113,6 @@ def unread(info: RunInfo) -> tuple[tuple[str, str], ...]:
     return tuple((plain(reason), plain(joined(names))) for reason, names in found.items())
 
 
-def probe_lines(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
-    """Return (name, what it measures, parameters) of every probe as the suite configured it."""
-    return tuple(
-        (
-            probe.name,
-            PROBES[probe.kind].summary if probe.kind in PROBES else probe.kind,
-            ", ".join(f"{name} {fact_text(value)}" for name, value in probe.parameters),
-        )
-        for probe in info.plan.probes
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One thing about the engine that a reader must know."""
@@ -161,19 +150,17 @@ def conditions(info: RunInfo) -> Iterator[Condition]:
         )
 
 
-def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]:
-    """Return the limits that apply to this run."""
-    found = [
-        "The tools share the machine with what they measure; nothing here crossed a network card."
-    ]
+def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[str]:
+    """Yield the limits that apply to this run."""
+    yield "The tools share the machine with what they measure; nothing here crossed a network card."
     apply = grouped(
         (caveat.text, driver)
         for driver in info.plan.drivers
         for caveat in caveats(driver, digest.view(driver))
     )
-    found += [f"{joined(names)}: {text}" for text, names in apply.items()]
+    yield from (f"{joined(names)}: {text}" for text, names in apply.items())
     if any(cell.path is Path.NORTH_SOUTH for cell in info.plan.cells):
-        found.append(
+        yield (
             "north-south: the LAN is a namespace on this machine, joined to the engine's host by a "
             "veth pair; a real one adds its cards, cables and switches to every driver alike."
         )
@@ -181,23 +168,95 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[str, ...]
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
         beside = ", which container's lo does not" if "container" in info.plan.drivers else ""
-        found.append(
+        yield (
             "host is not a machine without containers: its lo passes the firewall hooks that the "
             f"engine set in its namespace ({count}){beside}."
         )
-    found += [condition.long for condition in conditions(info)]
+    yield from (condition.long for condition in conditions(info))
     if fact(info, "host.hypervisor") is True:
-        found.append(
+        yield (
             "This is a virtual machine: the hypervisor's share of the work is invisible, and a "
             "round trip on two cores contains what waking another virtual CPU takes."
         )
     if analysis.measuring_share is not None:
-        found.append(
+        yield (
             f"{analysis.measuring_share * 100:.0f} % of the run's time was measuring"
             + (f" ({units.duration(info.wall)} in all)." if info.wall is not None else ".")
         )
     if digest.problems:
-        found.append("What gave no number stays in the records with its reason.")
+        yield "What gave no number stays in the records with its reason."
     seen = [PLACEMENTS[p] for p in dict.fromkeys(cell.placement for cell in info.plan.cells)]
-    found.append(f"Nothing is said of placements other than: {', '.join(seen)}.")
-    return (*found, *info.notes)
+    yield f"Nothing is said of placements other than: {', '.join(seen)}."
+    yield from info.notes
+
+
+@dataclass(frozen=True)
+class Badges:
+    """The badges of a run, of its drivers, and of single figures."""
+
+    info: RunInfo
+    analysis: Analysis
+    digest: Digest
+
+    @property
+    def of_run(self) -> tuple[str, ...]:
+        """What limits all figures of the run: where it was measured, and by which TCP."""
+        found = [ONE_MACHINE]
+        found += ["virtual machine"] if fact(self.info, "host.hypervisor") is True else []
+        used = self._congestion_control()
+        found += [f"congestion control {names}" for names in used if len(used) == 1]
+        return tuple(found)
+
+    def of_driver(self, driver: str, path: str = Path.EAST_WEST) -> tuple[str, ...]:
+        """What limits all figures of a driver on one path; its own caveats are of east-west."""
+        between = path == Path.EAST_WEST
+        own = caveats(driver, self.digest.view(driver)) if between else ()
+        found = [caveat.badge for caveat in own]
+        used = self._congestion_control()
+        if len(used) > 1:
+            found += [f"congestion control {names}" for names, of in used.items() if driver in of]
+        return tuple(found)
+
+    def of_figure(self, driver: str, key: CellKey, metric: str) -> tuple[str, ...]:
+        """What limits one figure: segments that TCP had to send again."""
+        cell = cell_of(self.analysis, driver, key, "retransmits")
+        count = cell.median if cell is not None and metric == "throughput" else None
+        many = count is not None and count >= MANY_RETRANSMITS
+        return (f"{count:,.0f} retransmits",) if many else ()
+
+    def lines(self) -> tuple[str, ...]:
+        """All of them in sentences, those of the run first: `overlay: VXLAN not crossed`."""
+        several = len({cell.path for cell in self.info.plan.cells}) > 1
+        where = "between containers, " if several else ""
+        own = [(self.of_driver(driver), driver) for driver in self.info.plan.drivers]
+        shared = grouped((badge, driver) for badges, driver in own for badge in badges)
+        drivers = grouped((tuple(names), badge) for badge, names in shared.items())
+        said = [
+            f"{where}{plain(joined(names))}: {', '.join(badges)}"
+            for names, badges in drivers.items()
+        ]
+        return (", ".join(self.of_run), *said)
+
+    def _congestion_control(self) -> dict[str, list[str]]:
+        """Return the drivers by the congestion control that their TCP used."""
+        return grouped(
+            (plain(joined(view.congestion_control)), view.driver)
+            for view in self.digest.drivers
+            if view.congestion_control
+        )
+
+
+def caveats(driver: str, view: DriverView | None) -> tuple[Caveat, ...]:
+    """Return a driver's own caveats that apply to what was measured between containers."""
+    known = declared_driver(driver)
+    ways = view.ways if view is not None else ()
+    between = [way for way in ways if way.path == Path.EAST_WEST and way.held + way.unheld]
+    if known is None or not between:
+        return ()
+    return tuple(c for c in known.caveats if not _carried(between[0], c.unless_kind))
+
+
+def _carried(way: WayView, kind: str) -> bool:
+    """Return whether a counted link of this kind is part of a proved path."""
+    hops = way.example.path.hops if way.example and way.example.path else ()
+    return any(hop.kind == kind and hop.counted != "none" for hop in hops)

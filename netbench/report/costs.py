@@ -5,30 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench import units
+from netbench.analysis import model
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, CellKey, plain
 from netbench.analysis.cpu_sums import PER
 from netbench.analysis.digest_model import CpuMeans, Digest
 from netbench.analysis.machine import STEAL_LIMIT
-from netbench.analysis.model import (
-    Analysis,
-    Ceiling,
-    CellSummary,
-    Contrast,
-    Loopback,
-    Verdict,
-)
 from netbench.record import Absent, RunInfo
-from netbench.report.labels import (
-    DECIDED,
-    bounded,
-    capital,
-    concerns,
-    joined,
-    key_of,
-    ratio_text,
-    rounded,
-)
+from netbench.report import labels
 from netbench.report.sentences import fact
 
 USED_UP: Final = {
@@ -40,6 +24,7 @@ USED_UP: Final = {
     "unknown": "saturation unknown",
 }
 """Short words for a row, by `CellSummary.saturated`."""
+_FORMATS: Final = ("{:.3f}", "{:.3f}", "{:.3f}", "{:+.3f}", "{:.0%}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +34,34 @@ class CostRow:
     driver: str
     key: CellKey
     per: str  # `byte` or `transaction`
-    cost: str
-    """CPU time for one of them, median over the trials."""
-    ratio: str
-    """To the baseline with its interval, where there is one."""
-    busy: str  # CPUs busy above the idle window
-    client: str
-    server: str
-    rest: str  # what neither end's cgroup accounts for, with its sign
-    softirq: str
+    cost: str  # CPU time for one of them, median over the trials
+    ratio: str  # to the baseline with its interval, where there is one
+    means: tuple[str, ...]
+    """CPUs busy above the idle window, those of client, server and neither, and softirq's share."""
 
 
-def cost_rows(analysis: Analysis, digest: Digest) -> tuple[CostRow, ...]:
+def cost_rows(analysis: model.Analysis, digest: Digest) -> tuple[CostRow, ...]:
     """Return every cell that has a cost, drivers of one cell together, the baseline first."""
     found = [
         cell for cell in analysis.cells if cell.metric in PER and cell.trials and not cell.replica
     ]
-    order = list(dict.fromkeys(map(key_of, found)))
-    found.sort(key=lambda cell: (order.index(key_of(cell)), cell.driver != analysis.baseline))
+    order = list(dict.fromkeys(map(labels.key_of, found)))
+    found.sort(
+        key=lambda cell: (order.index(labels.key_of(cell)), cell.driver != analysis.baseline)
+    )
     return tuple(_row(analysis, digest, cell) for cell in found)
 
 
-def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
-    key = key_of(cell)
+def _row(analysis: model.Analysis, digest: Digest, cell: model.CellSummary) -> CostRow:
+    key = labels.key_of(cell)
     own = [c for c in analysis.contrasts if c.driver == cell.driver and c.ratio is not None]
-    contrast = next((c for c in own if concerns(c, key, cell.metric)), None)
+    contrast = next((c for c in own if labels.concerns(c, key, cell.metric)), None)
     means = next((m for m in digest.cpu if (m.driver, m.cell) == (cell.driver, key)), None)
-    ratio = ratio_text(contrast) if contrast else units.MISSING
-    busy, client, server, rest, softirq = (
+    ratio = labels.ratio_text(contrast) if contrast else units.MISSING
+    found = (
         (means.busy, means.client, means.server, means.rest, means.softirq_share)
         if means
-        else (None,) * 5
+        else (None,) * len(_FORMATS)
     )
     return CostRow(
         driver=cell.driver,
@@ -87,63 +69,51 @@ def _row(analysis: Analysis, digest: Digest, cell: CellSummary) -> CostRow:
         per=PER[cell.metric],
         cost=units.quantity(cell.median, cell.unit),
         ratio="baseline" if cell.driver == analysis.baseline else ratio,
-        busy=_shown(busy, ".3f"),
-        client=_shown(client, ".3f"),
-        server=_shown(server, ".3f"),
-        rest=_shown(rest, "+.3f"),
-        softirq=_shown(softirq, ".0%").replace("%", " %"),
+        means=tuple(
+            units.MISSING if mean is None else how.format(mean).replace("%", " %")
+            for mean, how in zip(found, _FORMATS, strict=True)
+        ),
     )
 
 
-def cost_sentences(analysis: Analysis) -> tuple[str, ...]:
-    """Return a sentence for each cost, of its first cell: what it is, and how drivers differ.
-
-    `CPU time per byte, tcp-throughput on two cores: host 0.438 ns; 54 to 57 % more with ...`.
-    Those without any interval are one sentence.
-    """
-    cells = grouped(((c.metric, key_of(c)), c) for c in analysis.contrasts if c.metric in PER)
+def cost_sentences(analysis: model.Analysis) -> tuple[str, ...]:
+    """Return `CPU time per byte, ...: host 0.438 ns; 54 to 57 % more with ...` for each cost."""
+    cells = grouped(
+        ((c.metric, labels.key_of(c)), c) for c in analysis.contrasts if c.metric in PER
+    )
     first = {metric: own for (metric, _), own in reversed(cells.items())}
     found = [(PER[metric], first[metric]) for metric in PER if metric in first]
-    short = [f"per {per}" for per, own in found if not any(map(bounded, own))]
-    few = [f"CPU time {joined(short)}: too few blocks for an interval."] if short else []
-    return (*(_compared(analysis, own) for _, own in found if any(map(bounded, own))), *few)
+    short = [f"per {per}" for per, own in found if not any(map(labels.bounded, own))]
+    few = [f"CPU time {labels.joined(short)}: too few blocks for an interval."] if short else []
+    return (*(_compared(analysis, own) for _, own in found if any(map(labels.bounded, own))), *few)
 
 
-def _compared(analysis: Analysis, contrasts: Sequence[Contrast]) -> str:
+def _compared(analysis: model.Analysis, contrasts: Sequence[model.Contrast]) -> str:
     """Return the baseline's cost, and how the drivers of each verdict fare."""
-    key, metric = key_of(contrasts[0]), contrasts[0].metric
-    parts = [
-        f"{analysis.baseline} {units.quantity(cell.median, cell.unit)}"
-        for cell in analysis.cells
-        if (cell.driver, cell.replica) == (analysis.baseline, 0)
-        and (key_of(cell), cell.metric) == (key, metric)
-    ]
-    groups = grouped((contrast.verdict, contrast) for contrast in contrasts)
-    for verdict in (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED):
-        own = sorted(groups.get(verdict, ()), key=lambda c: abs((c.ratio or 1) - 1))
-        if own:
-            said = f"{_extent(own)} {more_cost(own[0])}".strip() if verdict in DECIDED else verdict
-            parts.append(f"{said} with {joined([contrast.driver for contrast in own])}")
+    key, metric = labels.key_of(contrasts[0]), contrasts[0].metric
+    own = labels.cell_of(analysis, analysis.baseline, key, metric)
+    parts = [f"{analysis.baseline} {units.quantity(own.median, own.unit)}"] if own else []
+    ranked = sorted(contrasts, key=lambda c: abs((c.ratio or 1) - 1))
+    for verdict, alike in labels.by_verdict(ranked):
+        decided = verdict in labels.DECIDED
+        said = f"{_extent(alike)} {more_cost(alike[0])}".strip() if decided else verdict
+        parts.append(f"{said} with {labels.joined([contrast.driver for contrast in alike])}")
     where = f"{key.probe} {PLACEMENTS[key.placement]}"
     return f"CPU time per {PER[metric]}, {where}: {'; '.join(parts)}."
 
 
-def _extent(contrasts: Sequence[Contrast]) -> str:
+def _extent(contrasts: Sequence[model.Contrast]) -> str:
     """Return how far contrasts are from the baseline: `54 to 57 %`; empty if one has no size."""
     sizes = sorted(abs(c.ratio - 1) * 100 for c in contrasts if c.ratio and not c.by_sign)
     if len(sizes) < len(contrasts):
         return ""
-    least, most = rounded((sizes[0], sizes[-1]))
+    least, most = labels.rounded((sizes[0], sizes[-1]))
     return f"{least} %" if least == most else f"{least} to {most} %"
 
 
-def more_cost(contrast: Contrast) -> str:
+def more_cost(contrast: model.Contrast) -> str:
     """Return `more` or `less` for what a decided contrast says of a cost."""
-    return "more" if contrast.verdict is Verdict.SLOWER else "less"
-
-
-def _shown(value: float | None, how: str) -> str:
-    return units.MISSING if value is None else format(value, how)
+    return "more" if contrast.verdict is model.Verdict.SLOWER else "less"
 
 
 def cost_notes(info: RunInfo, digest: Digest) -> tuple[str, ...]:
@@ -179,7 +149,6 @@ def _resolution(means: tuple[CpuMeans, ...]) -> str:
 
 
 def _accounting(info: RunInfo) -> str:
-    """Return how the kernel charges softirq, and what that does to the rest."""
     mode, irq = fact(info, "kernel.cpu_accounting"), fact(info, "kernel.irq_time_accounting")
     if irq is True:
         return (
@@ -198,7 +167,7 @@ def _accounting(info: RunInfo) -> str:
     return f"How this kernel accounts CPU time is not known{reason}."
 
 
-def ceiling_sentences(analysis: Analysis) -> tuple[str, ...]:
+def ceiling_sentences(analysis: model.Analysis) -> tuple[str, ...]:
     """Return one sentence for each placement: copies, loopback, and what drivers reach of it."""
     found = (
         (PLACEMENTS[ceiling.placement], [_copies(ceiling), *map(_loopback, ceiling.loopbacks)])
@@ -211,10 +180,10 @@ def ceiling_sentences(analysis: Analysis) -> tuple[str, ...]:
     )
 
 
-def copies(analysis: Analysis) -> tuple[str, ...]:
+def copies(analysis: model.Analysis) -> tuple[str, ...]:
     """Return one sentence for each placement: what its CPUs copy at most."""
     found = ((PLACEMENTS[ceiling.placement], _copies(ceiling)) for ceiling in analysis.ceilings)
-    return tuple(f"{capital(place)}, {text}." for place, text in found if text)
+    return tuple(f"{labels.capital(place)}, {text}." for place, text in found if text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,26 +197,22 @@ class Reached:
     shares: tuple[str, ...]  # `51 %`, in the order of the drivers
 
 
-def loopbacks(info: RunInfo, analysis: Analysis) -> tuple[tuple[str, ...], tuple[Reached, ...]]:
+def loopbacks(info: RunInfo, analysis: model.Analysis) -> tuple[tuple[str, ...], list[Reached]]:
     """Return the drivers that have a share of any loopback, and every probe's shares."""
     found = [(ceiling, each) for ceiling in analysis.ceilings for each in ceiling.loopbacks]
     seen = {one.driver for _, each in found for one in each.efficiencies}
     drivers = tuple(driver for driver in info.plan.drivers if driver in seen)
-    return drivers, tuple(_reached(ceiling, each, drivers) for ceiling, each in found)
+    rows = []
+    for ceiling, each in found:
+        shares = {one.driver: units.share(one.efficiency, 0) for one in each.efficiencies}
+        own = tuple(shares.get(driver, units.MISSING) for driver in drivers)
+        rate = units.quantity(each.value, units.BITS_PER_SECOND)
+        place = PLACEMENTS[ceiling.placement]
+        rows.append(Reached(plain(each.probe), place, rate, each.source, own))
+    return drivers, rows
 
 
-def _reached(ceiling: Ceiling, loopback: Loopback, drivers: tuple[str, ...]) -> Reached:
-    shares = {one.driver: one.efficiency for one in loopback.efficiencies}
-    return Reached(
-        probe=plain(loopback.probe),
-        placement=PLACEMENTS[ceiling.placement],
-        rate=units.quantity(loopback.value, units.BITS_PER_SECOND),
-        source=loopback.source,
-        shares=tuple(units.share(shares[d], 0) if d in shares else units.MISSING for d in drivers),
-    )
-
-
-def _copies(ceiling: Ceiling) -> str:
+def _copies(ceiling: model.Ceiling) -> str:
     """Return what memory copies reach, or why that is not known; empty where nothing is."""
     figures = [
         f"{units.quantity(value, units.BITS_PER_SECOND)} {where}"
@@ -258,15 +223,15 @@ def _copies(ceiling: Ceiling) -> str:
         if value is not None
     ]
     if figures:
-        return f"a CPU copies memory at {joined(figures)}"
+        return f"a CPU copies memory at {labels.joined(figures)}"
     return f"memory copies not measured: {plain(ceiling.why)}" if ceiling.why else ""
 
 
-def _loopback(loopback: Loopback) -> str:
+def _loopback(loopback: model.Loopback) -> str:
     rate = units.quantity(loopback.value, units.BITS_PER_SECOND)
     text = f"loopback carries {rate} in {plain(loopback.probe)} ({loopback.source})"
     reached = [
         f"{plain(one.driver)} reaches {units.share(one.efficiency, 0)} of it"
         for one in loopback.efficiencies
     ]
-    return "; ".join((text, joined(reached))) if reached else text
+    return "; ".join((text, labels.joined(reached))) if reached else text

@@ -9,7 +9,7 @@ from netbench.documents import plain
 from netbench.documents.run import BudgetRow, DriverSentence, PublishedRow, RunDocument
 from netbench.record import RunInfo
 from netbench.report.answer import answers, headline
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.report.stopping import ending
 
 SCHEMA: Final = 2

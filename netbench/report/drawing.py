@@ -1,8 +1,4 @@
-"""The path of each driver as a drawing, from top to bottom.
-
-Namespaces are boxes, links lie in them. The drawing is plain SVG that reads without JavaScript, in
-print, and in light and dark (its colours are the page's).
-"""
+"""The path of each driver as SVG: links in the boxes of their namespaces, from top to bottom."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +10,6 @@ from netbench import units
 from netbench.analysis.cell_key import TRIED
 from netbench.analysis.digest_model import WayView
 from netbench.record import EndpointFacts, HopProof, Link
-from netbench.report.conditions import fact_text
 from netbench.report.html_env import environment
 from netbench.report.labels import joined
 from netbench.report.sharing import by_role
@@ -49,49 +44,44 @@ class NamespaceBox:
     links: tuple[LinkBox, ...]
 
 
-_Links = list[tuple[str, tuple[str, str]]]  # names and lines of the links of a namespace
+_Namespaces = list[tuple[str, list[tuple[str, HopProof | Link]]]]
+"""Namespaces of a path in order, each with its links by name."""
 
 
-def published(way: WayView) -> str:
-    """Return how the published port was served, with the evidence; empty where none was."""
-    facts = dict(way.example.facts) if way.example else {}
-    via, evidence = (facts.get(f"trial.published_{name}") for name in ("via", "evidence"))
-    return f"{fact_text(via)}: {fact_text(evidence)}" if via is not None else ""
+def strip(way: WayView) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return namespaces from client to server with their links; of a closed path its two ends."""
+    endpoints = way.example.endpoints if way.example else ()
+    return [
+        (
+            _title(namespace, endpoints)[0],
+            [(name, _short(link)) for name, link in (links[-1:] if way.closed else links)],
+        )
+        for namespace, links in _namespaces(way)
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class StripBox:
-    """A namespace in a line: whose it is, and its links in order."""
-
-    title: str
-    links: tuple[tuple[str, str], ...]  # name, and what it is
-
-
-def strip(way: WayView) -> tuple[StripBox, ...]:
-    """Return one path in a line of boxes, from client to server; empty where none was seen.
-
-    Of a closed path the boxes are its two ends, each with its last link, and nothing between.
-    """
+def _namespaces(way: WayView) -> _Namespaces:
+    """Return the hops of a path, or of a closed one the links of both ends."""
     record = way.example
     if record is None or not record.endpoints:
-        return ()
-    if record.path is not None and record.path.hops and way.closed is None:
-        hops = [(hop.namespace, (hop.link, _short(hop))) for hop in record.path.hops]
-        grouped_hops = groupby(hops, key=lambda hop: hop[0])
-        found = [(namespace, [link for _, link in own]) for namespace, own in grouped_hops]
-    elif way.closed is not None:
-        start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
-        ends = _separate(record.endpoints, start)
-        found = [(where, [(name, "") for name, _ in links][-1:]) for where, links in ends]
-    else:
-        return ()
-    return tuple(
-        StripBox(_title(namespace, record.endpoints)[0], tuple(links)) for namespace, links in found
-    )
+        return []
+    if way.closed is None:
+        hops = record.path.hops if record.path is not None else ()
+        found = groupby(hops, key=lambda hop: hop.namespace)
+        return [(namespace, [(hop.link, hop) for hop in own]) for namespace, own in found]
+    ends = by_role(record.endpoints)
+    start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
+    return [
+        (role.value, [(link.name, link) for link in ends[role].links])
+        for role in (start, Role.SERVER)
+        if role in ends
+    ]
 
 
-def _short(hop: HopProof) -> str:
+def _short(hop: HopProof | Link) -> str:
     """Return what a link is where its name does not say it: `macvlan bridge`, `MTU 65536`."""
+    if isinstance(hop, Link):
+        return ""
     if hop.link == "lo":
         return f"MTU {hop.mtu}"
     kind = hop.kind or "device"
@@ -99,45 +89,35 @@ def _short(hop: HopProof) -> str:
 
 
 def drawing(way: WayView) -> Markup:
-    """Return the drawing of one path of a driver.
-
-    Empty where no endpoint was read, and where a path is closed without anything being tried.
-    """
-    record = way.example
-    if record is None or not record.endpoints:
+    """Return the drawing of one path; empty where nothing was read, or a closed one not tried."""
+    found = _namespaces(way)
+    if not found or (way.closed is not None and not way.closed.evidence.startswith(TRIED)):
         return Markup("")
-    if way.closed is not None and not way.closed.evidence.startswith(TRIED):
-        return Markup("")
-    if way.closed is not None:
-        start = Role.LAN if way.path == Path.NORTH_SOUTH else Role.CLIENT
-        ends = _separate(record.endpoints, start)
-        return _svg(ends, record.endpoints, f"{way.key}: no path", linked=False)
-    if record.path is None or not record.path.hops:
-        return Markup("")
-    label = f"Path of {way.key} from client to server"
-    return _svg(_along(record.path.hops), record.endpoints, label, linked=True)
-
-
-def _along(hops: tuple[HopProof, ...]) -> list[tuple[str, _Links]]:
-    looped = len(hops) == 1
-    return [
-        (namespace, [(hop.link, _hop(hop, looped=looped)) for hop in group])
-        for namespace, group in groupby(hops, key=lambda hop: hop.namespace)
-    ]
-
-
-def _separate(endpoints: tuple[EndpointFacts, ...], start: Role) -> list[tuple[str, _Links]]:
-    ends = by_role(endpoints)
-    return [
-        (role.value, [(link.name, (_apart(link), "nothing gets across")) for link in end.links])
-        for role in (start, Role.SERVER)
-        if (end := ends.get(role)) is not None
-    ]
-
-
-def _apart(link: Link) -> str:
-    kind = "loopback" if link.name == "lo" else f"{link.kind or 'device'} {link.mode or ''}".strip()
-    return f"{kind}, MTU {link.mtu}"
+    endpoints = way.example.endpoints if way.example else ()
+    looped = sum(len(links) for _, links in found) == 1
+    boxes: list[NamespaceBox] = []
+    y = 1
+    for namespace, links in found:
+        tops = range(y + HEAD, y + HEAD + len(links) * (NODE + GAP), NODE + GAP)
+        height = HEAD + len(links) * (NODE + GAP) - GAP + PAD
+        own = tuple(
+            LinkBox(top, name, _lines(link, looped=looped))
+            for top, (name, link) in zip(tops, links, strict=True)
+        )
+        boxes.append(NamespaceBox(y, height, *_title(namespace, endpoints), own))
+        y += height + BETWEEN
+    arrows = [(link.y - GAP, GAP) for box in boxes for link in box.links[1:]]
+    arrows += [(box.y - BETWEEN - PAD, BETWEEN + PAD + HEAD) for box in boxes[1:]]
+    along = f"Path of {way.key} from client to server"
+    template = environment().get_template("path.svg.j2")
+    text = template.render(
+        boxes=boxes,
+        label=f"{way.key}: no path" if way.closed else along,
+        arrows=() if way.closed else arrows,
+        apart=[box.y - BETWEEN / 2 + 4 for box in boxes[1:]] if way.closed else (),
+        height=y - BETWEEN + 1,
+    )
+    return Markup(text)  # noqa: S704 - a template escaped it
 
 
 def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, str]:
@@ -150,7 +130,11 @@ def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, s
     return joined(roles), f"net:[{inode}]"
 
 
-def _hop(hop: HopProof, *, looped: bool) -> tuple[str, str]:
+def _lines(hop: HopProof | Link, *, looped: bool) -> tuple[str, str]:
+    if isinstance(hop, Link):
+        kind = f"{hop.kind or 'device'} {hop.mode or ''}".strip()
+        kind = "loopback" if hop.name == "lo" else kind
+        return f"{kind}, MTU {hop.mtu}", "nothing gets across"
     kind = hop.kind or ("loopback" if hop.link == "lo" else "device")
     parts = [f"{kind} {hop.mode}" if hop.mode else kind, f"MTU {hop.mtu}"]
     parts += [f"port of {hop.master}"] if hop.master else []
@@ -166,31 +150,3 @@ def _counted(hop: HopProof, *, looped: bool) -> str:
     there, back = ("received", "sent") if hop.counted == "rx" else ("sent", "received")
     answer = f", {units.quantity(float(hop.back), units.BYTES)} {back}" if hop.back else ""
     return f"{moved} {there}{answer}"
-
-
-def _svg(
-    found: list[tuple[str, _Links]],
-    endpoints: tuple[EndpointFacts, ...],
-    label: str,
-    *,
-    linked: bool,
-) -> Markup:
-    boxes: list[NamespaceBox] = []
-    y = 1
-    for namespace, links in found:
-        tops = range(y + HEAD, y + HEAD + len(links) * (NODE + GAP), NODE + GAP)
-        height = HEAD + len(links) * (NODE + GAP) - GAP + PAD
-        own = tuple(LinkBox(top, *link) for top, link in zip(tops, links, strict=True))
-        boxes.append(NamespaceBox(y, height, *_title(namespace, endpoints), own))
-        y += height + BETWEEN
-    arrows = [(link.y - GAP, GAP) for box in boxes for link in box.links[1:]]
-    arrows += [(box.y - BETWEEN - PAD, BETWEEN + PAD + HEAD) for box in boxes[1:]]
-    template = environment().get_template("path.svg.j2")
-    drawn = template.render(
-        boxes=boxes,
-        label=label,
-        arrows=arrows if linked else (),
-        apart=() if linked else [box.y - BETWEEN / 2 + 4 for box in boxes[1:]],
-        height=y - BETWEEN + 1,
-    )
-    return Markup(drawn)  # noqa: S704 - a template escaped it

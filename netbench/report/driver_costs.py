@@ -1,148 +1,146 @@
-"""What each driver isolates and reaches, beside what it costs: one row a driver."""
+"""What each driver isolates, beside what it costs: one row a driver."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from netbench import units
-from netbench.analysis.cell_key import CellKey
-from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.analysis.cell_key import CellKey, plain
+from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.model import Analysis, Contrast, Verdict
+from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
-from netbench.report.answer import isolated, isolates, served_by, way_title
-from netbench.report.caveats import Badges
+from netbench.report.answer import isolated, served_by, what
+from netbench.report.conditions import Badges
 from netbench.report.effects import effect
-from netbench.report.labels import capital, concerns, judgement, key_of
-from netbench.report.sentences import absence, measure, primaries, primary_measures
+from netbench.report.labels import baseline_first, cell_of, concerns, key_of
+from netbench.report.sentences import absence, declared_driver, primaries, primary_measures
 from netbench.report.sharing import network_isolation
+from netbench.report.stopping import needed
 from netbench.spec import Path
 
 NO_PATH: Final = "no path, by design"
+_PLUG_IN: Final = "as it does: see its promises and its path below"
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureCost:
-    """One primary metric of a driver in one cell."""
+    """One metric of a driver in one cell; empty texts where there is nothing to say."""
 
     key: CellKey
     metric: str
-    measure: str
-    median: str
-    """Over the sessions of the driver, of the baseline its first arm; empty without a value."""
-    contrast: Contrast | None
-    """None for the baseline, and where there is nothing to compare."""
-    headline: str
-    note: str
-    """Why there is no contrast; empty where there is one."""
-    badges: tuple[str, ...] = ()
-    """What limits this figure beyond the driver's own caveats."""
+    median: str  # over the sessions of the driver, of the baseline its first arm
+    contrast: Contrast | None  # None for the baseline, and where there is nothing to compare
+    strong: str
+    """What one reads at a glance: `26 % less`, `undecided`, or `failed` where nothing is known."""
+    rest: str  # `[16 to 34]`, `within 5 %`, or why there is no verdict or no median
+    more: str  # what would decide it
+    badges: tuple[str, ...]  # what limits this figure beyond the driver's own caveats
+    of: Literal["closed path", "baseline", "driver"]
+
+    @property
+    def name(self) -> str:
+        """`throughput on two cores`."""
+        return what(self.key, self.metric)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Of the contrast, if there is one."""
+        return self.contrast.verdict if self.contrast else None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no figure at all."""
+        return self.contrast is None and not self.median
+
+    @property
+    def in_table(self) -> "MeasureCost":
+        """As a table has it, which explains no closed path, and no median without a contrast."""
+        if self.contrast is not None:
+            return self
+        if self.of == "closed path":
+            return replace(self, median="", strong=NO_PATH, rest="", badges=())
+        if self.of == "baseline" and self.missing:
+            return replace(self, strong="not measured", rest="baseline")
+        return replace(self, rest="") if self.median else self
 
 
 @dataclass(frozen=True, slots=True)
 class DriverCost:
-    """One driver: what it isolates, what it reaches, and what it costs."""
+    """One driver: what it isolates, and what it costs."""
 
     driver: str
     isolated: bool
     network: str
     isolates: str
-    badges: dict[str, tuple[str, ...]]
-    """What limits all its figures, by path."""
-    reach: tuple[str, ...]
-    """What was reached on each path, and how; as measured."""
-    costs: tuple[MeasureCost, ...]
+    badges: dict[str, tuple[str, ...]]  # what limits all its figures, by path
+    costs: dict[tuple[CellKey, str], MeasureCost]
+    """By cell and metric, of all that the run is judged by."""
     view: DriverView | None
 
-    def cost(self, key: CellKey, metric: str) -> MeasureCost | None:
-        """Return one of its costs; None where the run has no such measure."""
-        return next((one for one in self.costs if (one.key, one.metric) == (key, metric)), None)
+    def served(self, path: str) -> list[str]:
+        """Return `published port, nat` if it was reached on this path by a published port."""
+        ways = self.view.ways if self.view is not None else ()
+        return [f"published port, {served_by(w)}" for w in ways if w.path == path and w.published]
 
 
 def driver_costs(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DriverCost, ...]:
     """Return a row for each driver, the baseline first."""
-    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
-    badges = Badges(info, analysis, digest)
-    return tuple(_driver_cost(analysis, digest, badges, driver) for driver in ordered)
-
-
-def _driver_cost(analysis: Analysis, digest: Digest, badges: Badges, driver: str) -> DriverCost:
-    view = digest.view(driver)
-    costs = (
-        _measure_cost(analysis, digest, driver, key, metric)
-        for key, metric in primary_measures(analysis)
+    made = _Costs(info, analysis, digest, Badges(info, analysis, digest))
+    measured = (
+        (key_of(cell), cell.metric)
+        for cell in analysis.cells
+        if cell.median is not None
+        and is_primary(info.plan, cell.probe, cell.placement, cell.metric)
     )
-    return DriverCost(
-        driver=driver,
-        isolated=isolated(driver),
-        network=network_isolation(view),
-        isolates=isolates(driver),
-        badges={path.value: badges.of_driver(driver, path) for path in Path},
-        reach=tuple(_reach(way) for way in view.ways) if view is not None else (),
-        costs=tuple(
-            replace(cost, badges=badges.of_figure(driver, cost.key, cost.metric)) for cost in costs
-        ),
-        view=view,
-    )
-
-
-def median_of(analysis: Analysis, driver: str, key: CellKey, metric: str) -> str:
-    """Return a driver's median, of the baseline its first arm's; empty without a value."""
-    own = (driver, 0, key, metric)
-    found = (c for c in analysis.cells if (c.driver, c.replica, key_of(c), c.metric) == own)
-    cell = next((cell for cell in found if cell.median is not None), None)
-    return units.quantity(cell.median, cell.unit) if cell else ""
-
-
-def _measure_cost(
-    analysis: Analysis, digest: Digest, driver: str, key: CellKey, metric: str
-) -> MeasureCost:
-    median = median_of(analysis, driver, key, metric)
-    here = (c for c in primaries(analysis, driver) if concerns(c, key, metric))
-    contrast = next(here, None)
-    if contrast is not None:
-        headline, note = judgement(contrast, analysis.margin), ""
-    elif driver == analysis.baseline:
-        headline, note = median or "not measured", "baseline"
-    else:
-        headline, note = absence(digest, driver, key)
-    named = capital(measure(key, metric))
-    return MeasureCost(key, metric, named, median, contrast, headline, note)
-
-
-def _reach(way: WayView) -> str:
-    """Return what was measured of one path: reached and proved, or closed."""
-    where = way_title(way.path)
-    if way.closed is not None:
-        return f"{where}: no path, by design"
-    tried = way.held + way.unheld
-    if not tried:
-        return f"{where}: not measured"
-    served = served_by(way)
-    by = f", by a published port ({served})" if served else ""
-    return f"{where}{by}: {way.held} of {tried} paths proved"
+    measures = list(dict.fromkeys((*primary_measures(analysis), *measured)))
+    return tuple(made.row(driver, measures) for driver in baseline_first(info))
 
 
 @dataclass(frozen=True, slots=True)
-class CostWords:
-    """One cost in a cell of a table; empty texts where there is nothing to say."""
+class _Costs:
+    info: RunInfo
+    analysis: Analysis
+    digest: Digest
+    badges: Badges
 
-    median: str
-    strong: str
-    """What one reads at a glance: `26 % less`, `undecided`, `no path, by design`."""
-    rest: str
-    """`[16 to 34]`, `within 5 %`, or why there is no verdict."""
-    badges: tuple[str, ...]
-    verdict: Verdict | None = None
+    def row(self, driver: str, measures: Sequence[tuple[CellKey, str]]) -> DriverCost:
+        """Return a driver's row."""
+        view, known = self.digest.view(driver), declared_driver(driver)
+        return DriverCost(
+            driver=driver,
+            isolated=isolated(driver),
+            network=network_isolation(view),
+            isolates=known.isolates if known else _PLUG_IN,
+            badges={path.value: self.badges.of_driver(driver, path) for path in Path},
+            costs={measure: self._cost(driver, view, *measure) for measure in measures},
+            view=view,
+        )
 
+    def _cost(self, driver: str, view: DriverView | None, key: CellKey, metric: str) -> MeasureCost:
+        baseline = self.analysis.baseline
+        here = (c for c in primaries(self.analysis, driver) if concerns(c, key, metric))
+        contrast, median = next(here, None), self._median(driver, key, metric)
+        strong = rest = more = ""
+        if contrast is not None:
+            strong, rest = effect(self.analysis, contrast)
+            undecided = contrast.verdict is Verdict.UNDECIDED
+            more = needed(self.info, self.analysis, contrast) if undecided else ""
+        elif not median:
+            strong, rest = absence(self.digest, driver, key)
+        elif driver != baseline:
+            both = self._median(baseline, key, metric)
+            alone = f"no figure of {plain(baseline)} to compare with"
+            rest = "no block has both" if both else alone
+        judged = (key, metric) in primary_measures(self.analysis)
+        badges = self.badges.of_figure(driver, key, metric) if judged else ()
+        ways = view.ways if view is not None else ()
+        closed = isolated(driver) or any(way.closed for way in ways if way.path == key.path)
+        other: Literal["baseline", "driver"] = "driver" if driver != baseline else "baseline"
+        of = "closed path" if closed else other
+        return MeasureCost(key, metric, median, contrast, strong, plain(rest), more, badges, of)
 
-def cost_words(analysis: Analysis, own: DriverCost, cost: MeasureCost) -> CostWords:
-    """Return what a table says of one cost of a driver."""
-    contrast = cost.contrast
-    if contrast is not None:
-        strong, rest = effect(analysis, contrast)
-        return CostWords(cost.median, strong, rest, cost.badges, contrast.verdict)
-    ways = own.view.ways if own.view is not None else ()
-    if own.isolated or any(way.closed for way in ways if way.path == cost.key.path):
-        return CostWords("", NO_PATH, "", ())
-    if cost.median:
-        return CostWords(cost.median, "", "", cost.badges)
-    return CostWords("", cost.headline, cost.note, cost.badges)
+    def _median(self, driver: str, key: CellKey, metric: str) -> str:
+        cell = cell_of(self.analysis, driver, key, metric)
+        known = cell is not None and cell.median is not None
+        return units.quantity(cell.median, cell.unit) if cell and known else ""

@@ -30,33 +30,19 @@ class EffectSize:
         """The interval's width over the size."""
         return (self.high - self.low) / self.value
 
-    def __str__(self) -> str:
-        """Return it with its unit: `1.9 µs`, `42 %`, or `1.2 to 2.3 µs` if it has no point."""
-        unit, (first, point, last) = self._texts()
-        return f"{point} {unit}" if self._within else f"{first} to {last} {unit}"
-
     @property
-    def interval(self) -> str:
-        """`[1.8 to 2.0]`, in the unit of the size."""
-        _, (first, _, last) = self._texts()
-        return f"[{first} to {last}]" if self._within else ""
-
-    @property
-    def _within(self) -> bool:
-        """Whether the point lies in the interval: a median over blocks beside that of a mean."""
-        return self.low <= self.value <= self.high
-
-    def _texts(self) -> tuple[str, list[str]]:
+    def words(self) -> tuple[str, str]:
+        """`1.9 µs` and `[1.8 to 2.0]`, or `1.2 to 2.3 µs` alone if the interval leaves it out."""
         scale, unit = _unit(self.high) if self.timed else (1.0, "%")
-        return unit, rounded([part / scale for part in (self.low, self.value, self.high)])
+        low, point, high = rounded([part / scale for part in (self.low, self.value, self.high)])
+        # A median over blocks stands beside the interval of a mean.
+        if self.low <= self.value <= self.high:
+            return f"{point} {unit}", f"[{low} to {high}]"
+        return f"{low} to {high} {unit}", ""
 
 
 def effect(analysis: Analysis, contrast: Contrast) -> tuple[str, str]:
-    """Return what a contrast says of its metric in two or three words, and what bounds that.
-
-    `26 % less` and `[16 to 34]`, `2.9 µs longer` and `[1.3 to 4.6]`, `equivalent` and
-    `within 5 %`, `undecided` and the reason.
-    """
+    """Return what a contrast says, and what bounds that: `26 % less` and `[16 to 34]`."""
     if contrast.verdict is Verdict.EQUIVALENT:
         return "equivalent", f"within {analysis.margin * 100:g} %"
     if contrast.verdict is Verdict.UNDECIDED:
@@ -67,7 +53,8 @@ def effect(analysis: Analysis, contrast: Contrast) -> tuple[str, str]:
     size = _size(analysis, contrast)
     if size is None:
         return f"{at_least(contrast)} {direction(contrast)}".strip(), ""
-    return f"{size} {direction(contrast)}", size.interval
+    said, interval = size.words
+    return f"{said} {direction(contrast)}", interval
 
 
 def effects(analysis: Analysis, contrasts: Sequence[Contrast]) -> str:
@@ -96,7 +83,7 @@ def direction(contrast: Contrast) -> str:
 
 
 def percent_size(contrast: Contrast) -> EffectSize | None:
-    """Return the size in percent of the baseline; None where the interval does not give one."""
+    """Return the size in percent of the baseline; None if the interval gives none."""
     ends = interval_ends(contrast)
     if contrast.by_sign or contrast.ratio is None or len(ends) < 2:  # noqa: PLR2004 -- two ends
         return None
@@ -104,10 +91,7 @@ def percent_size(contrast: Contrast) -> EffectSize | None:
 
 
 def _size(analysis: Analysis, contrast: Contrast) -> EffectSize | None:
-    """Return the size of a decided contrast, all drivers of a measure in one unit.
-
-    Times are differences where each driver's tells as much as its ratio, else in percent.
-    """
+    """Return a size: of times the difference where each driver's is clear, else percent."""
     own = [
         c
         for c in primaries(analysis)
@@ -121,7 +105,7 @@ def _size(analysis: Analysis, contrast: Contrast) -> EffectSize | None:
 def _time_size(contrast: Contrast) -> EffectSize | None:
     """Return the size of a contrast of times as a difference.
 
-    None where the interval of the mean difference does not lie on the verdict's side of 0, or is
+    None if the interval of the mean difference does not lie on the verdict's side of 0, or is
     much wider than that of the ratio, as it can be in few blocks.
     """
     percent, ratio = percent_size(contrast), contrast.ratio or 1.0

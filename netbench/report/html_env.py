@@ -30,10 +30,7 @@ _FOLDER: Final = "templates"
 
 
 def render(template: str, colours: Mapping[str, Colour], **values: Any) -> str:
-    """Return a page from a template that extends `base.html.j2`.
-
-    `colours` are those of the drivers, or of whatever else colours distinguish.
-    """
+    """Return a page from a template that extends `base.html.j2`; `colours` are by name."""
     script = _asset("page.js")
     classes = {name: f"d{PALETTE.index(colour)}" for name, colour in colours.items()}
     page = environment().get_template(template)
@@ -66,10 +63,10 @@ def environment() -> Environment:
         "units": units,
         "labels": labels,
         "budget": budgets,
+        "costs": costs,
+        "stopping": stopping,
         "measure": sentences.measure,
-        "stop_words": stopping.stop_words,
         "placements": PLACEMENTS,
-        "used_up": costs.USED_UP,
         "asset": lambda name: Markup(_asset(name)),  # noqa: S704 - the project's own file
     }
     return made
@@ -99,7 +96,6 @@ def _packed(content: bytes) -> str:
 
 
 def _asset(name: str) -> str:
-    """Return a file of the templates, without what indents its lines."""
     text = files("netbench.report").joinpath(_FOLDER, name).read_text(encoding="utf-8")
     return _INDENT.sub("\n", text)
 

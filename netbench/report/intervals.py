@@ -5,27 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from netbench import units
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import RunContrast
 from netbench.analysis.model import Analysis, CellSummary, Contrast
 from netbench.record import METRICS, RunInfo
-from netbench.report.labels import concerns, key_of
+from netbench.report.labels import baseline_first, concerns, key_of
 from netbench.report.sentences import primaries, primary_measures
 
 MARKS: Final = (
     *(0.1, 0.2, 0.33, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),
     *(1.0, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 5.0, 10.0),
 )
-CLIP: Final = math.log(4)
-"""Intervals are drawn up to this log ratio; an arrow says that they go on."""
-GAP: Final = 0.075
-"""Least distance of two marks as a share of the axis."""
-WIDE_GAP: Final = 0.24
-"""The same where the axis is a column of a table."""
-MOST: Final = 6
-"""Columns of one chart; more of them are spread over a chart for each path."""
+CLIP: Final = math.log(4)  # intervals are drawn up to this log ratio; an arrow says that they go on
+GAP: Final = 0.075  # least distance of two marks as a share of the axis
+WIDE_GAP: Final = 0.24  # the same where the axis is a column of a table
+MOST: Final = 6  # columns of one chart; more of them are spread over a chart for each path
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +53,7 @@ class RatioAxis:
     def of(
         cls, contrasts: Iterable[Contrast | RunContrast], margin: float, gap: float = GAP
     ) -> "RatioAxis":
-        """Return the axis that holds these contrasts, for those of the first one's metric.
-
-        With `better` of another metric it shows that one's on the same scale.
-        """
+        """Return the axis that holds these contrasts, for those of the first one's metric."""
         seen, better = [math.log1p(margin), -math.log1p(margin)], ""
         for contrast in contrasts:
             own = METRICS[contrast.metric].better
@@ -70,11 +62,6 @@ class RatioAxis:
             seen += [min(max(_worse(end, own), -CLIP), CLIP) for end in ends if end]
         pad = (max(seen) - min(seen)) * 0.06
         return cls(min(seen) - pad, max(seen) + pad, 1 + margin, better, gap)
-
-    @property
-    def one(self) -> float:
-        """Return where nothing differs."""
-        return self.percent(1)
 
     @property
     def margin(self) -> tuple[float, float]:
@@ -128,10 +115,7 @@ def _worse(ratio: float, better: str) -> float:
 
 
 def ticks(low: float, high: float, gap: float = GAP) -> tuple[float, ...]:
-    """Return marks between two log ratios, far enough apart to be read; 1 is among them.
-
-    `gap` is the least distance of two, as a share of the axis.
-    """
+    """Return marks between two log ratios, 1 among them, `gap` of the axis apart at least."""
     kept = [1.0]
     for mark in sorted(MARKS, key=lambda mark: (len(f"{mark:g}"), abs(math.log(mark)))):
         at = math.log(mark)
@@ -149,18 +133,12 @@ class MeasureColumn:
     axis: RatioAxis
     """On one scale with all others of a forest, or with those of one metric of a chart."""
     bars: tuple[Bar, ...]
-    floor: tuple[float, float] | None
-    """Ends of its band, percent; None if the floor is unbounded."""
-    cells: dict[str, CellSummary]  # by driver
+    floor: tuple[float, float] | None  # ends of its band, percent; None if the floor is unbounded
+    cells: dict[str, CellSummary]  # those with a median, by driver
 
     def bar(self, driver: str) -> Bar | None:
         """Return a driver's contrast; None for the baseline, and where it has none."""
         return next((bar for bar in self.bars if bar.contrast.driver == driver), None)
-
-    def median(self, driver: str) -> str:
-        """Return a driver's own figure; empty where it has none."""
-        cell = self.cells.get(driver)
-        return units.quantity(cell.median, cell.unit) if cell and cell.median is not None else ""
 
     def length(self, driver: str) -> float:
         """Return the percent of the width that a driver's absolute bar takes."""
@@ -204,8 +182,7 @@ def charts(info: RunInfo, analysis: Analysis) -> tuple[Chart, ...]:
 
 
 def _chart(info: RunInfo, path: str, columns: list[MeasureColumn]) -> Chart:
-    drivers = sorted(info.plan.drivers, key=lambda driver: driver != info.plan.baseline)
-    shown = (d for d in drivers if any(c.bar(d) or c.median(d) for c in columns))
+    shown = (d for d in baseline_first(info) if any(c.bar(d) or d in c.cells for c in columns))
     return Chart(path, tuple(columns), tuple(shown))
 
 
@@ -222,5 +199,5 @@ def _column(analysis: Analysis, key: CellKey, metric: str, axis: RatioAxis) -> M
         axis=axis,
         bars=tuple(map(axis.bar, own)),
         floor=axis.floor(own[0].noise_floor),
-        cells={cell.driver: cell for cell in cells},
+        cells={cell.driver: cell for cell in cells if cell.median is not None},
     )

@@ -2,10 +2,11 @@
 
 import math
 import zlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.compare.model import RunContrast
 from netbench.analysis.model import (
@@ -17,15 +18,9 @@ from netbench.analysis.model import (
     TrialPoint,
     Verdict,
 )
-from netbench.record import METRICS
+from netbench.record import METRICS, RunInfo
 from netbench.spec import Cell
 
-SIGNS: Final[dict[Verdict, str]] = {
-    Verdict.FASTER: "▲",
-    Verdict.SLOWER: "▼",
-    Verdict.EQUIVALENT: "=",
-    Verdict.UNDECIDED: "?",
-}
 CONFIDENCE: Final = 95
 """Percent, of all intervals of the primary contrasts together, and of each unshared one."""
 DECIDED: Final = (Verdict.SLOWER, Verdict.FASTER)
@@ -36,9 +31,17 @@ Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | Run
 """What belongs to a cell."""
 
 
+AnyContrast = TypeVar("AnyContrast", Contrast, RunContrast)
+
+
 def key_of(thing: Placed) -> CellKey:
     """Return the cell that something is of."""
     return CellKey(thing.path, thing.probe, thing.placement)
+
+
+def baseline_first(info: RunInfo) -> list[str]:
+    """Return the drivers of a run in its order, but for the baseline, which comes first."""
+    return sorted(info.plan.drivers, key=lambda driver: driver != info.plan.baseline)
 
 
 def contrast_id(contrast: Contrast) -> str:
@@ -58,6 +61,20 @@ def slug(text: str) -> str:
 def concerns(contrast: Contrast, key: CellKey, metric: str) -> bool:
     """Return whether a contrast is of this cell and metric."""
     return key_of(contrast) == key and contrast.metric == metric
+
+
+def by_verdict(contrasts: Iterable[AnyContrast]) -> list[tuple[Verdict, list[AnyContrast]]]:
+    """Return contrasts by verdict: the slower, the faster, the equivalent, the undecided ones."""
+    groups = grouped((contrast.verdict, contrast) for contrast in contrasts)
+    order = (*DECIDED, Verdict.EQUIVALENT, Verdict.UNDECIDED)
+    return [(verdict, groups[verdict]) for verdict in order if verdict in groups]
+
+
+def cell_of(analysis: Analysis, driver: str, key: CellKey, metric: str) -> CellSummary | None:
+    """Return what a driver measured in a cell, of the baseline its first arm."""
+    own = (driver, 0, key, metric)
+    cells = (c for c in analysis.cells if (c.driver, c.replica, key_of(c), c.metric) == own)
+    return next(cells, None)
 
 
 def metric_title(metric: str) -> str:
@@ -105,6 +122,14 @@ def joined(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def few(names: Sequence[str], most: int) -> str:
+    """Return `a`, `a and b`, or of more than `most` the first and `5 more`."""
+    shown = [plain(name) for name in names]
+    if len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
+    return joined(shown)
+
+
 def judgement(contrast: Contrast, margin: float) -> str:
     """Return `22 to 26 % slower`, `equivalent within 5 %` or `undecided: <reason>` (METHOD §2)."""
     match contrast.verdict:
@@ -117,11 +142,6 @@ def judgement(contrast: Contrast, margin: float) -> str:
             return f"{contrast.verdict} in each of {blocks}; size not known"
         case Verdict.FASTER | Verdict.SLOWER:
             return sized(contrast)
-
-
-def signed(contrast: Contrast, margin: float) -> str:
-    """Return the same behind its sign: `▼ 22 to 26 % slower`."""
-    return f"{SIGNS[contrast.verdict]} {judgement(contrast, margin)}"
 
 
 def sized(judged: Contrast | RunContrast) -> str:
@@ -157,10 +177,7 @@ def at_least(judged: Contrast | RunContrast) -> str:
 
 
 def interval_ends(judged: Contrast | RunContrast) -> list[float]:
-    """Return how far the ends of an interval are from 1 in percent, the nearer one first.
-
-    Only those that are finite; none where the interval holds 1.
-    """
+    """Return how far the finite ends are from 1 in percent, sorted; none where it is within."""
     if (judged.low or 0) <= 1 <= (math.inf if judged.high is None else judged.high):
         return []
     ends = [end for end in (judged.low, judged.high) if end is not None and math.isfinite(end)]

@@ -10,15 +10,14 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import CommandLine, Digest, RecordRow
 from netbench.analysis.model import Analysis, Contrast
+from netbench.documents.inspect_verify import NamespaceCell
 from netbench.report.costs import USED_UP
 from netbench.report.document import Json
-from netbench.report.figures import Figure
 from netbench.report.labels import contrast_id, interval, judgement
-from netbench.report.sharing import WORDS, NamespaceTable, NamespaceUse
+from netbench.report.sharing import WORDS, NamespaceTable
 from netbench.report.stopping import stop_words
 
-FIRST: Final = 15
-"""Rows that stand in the page itself, for readers without scripts."""
+FIRST: Final = 15  # rows that stand in the page itself, for readers without scripts
 _SECOND: Final = len("2026-01-14T10:15:00")
 _PROOFS: Final = {True: "✓ held", False: "✗ not held", None: units.MISSING}
 _PORT: Final = re.compile(r"(?<=\s-p\s)\d+\b|(?<=[\w\]]:)\d+(?=,)")
@@ -32,8 +31,7 @@ class TableColumn:
     """One column."""
 
     title: str
-    kind: str = ""
-    """Style class: `num` for figures, `mono` for text of tools, `wrap` for long text."""
+    kind: str = ""  # style class: `num` for figures, `mono` for text of tools, `wrap` for long text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +39,11 @@ class DataTable:
     """A table as the page shows it."""
 
     id: str
-    caption: str
-    """What it holds, for readers who do not see it."""
+    caption: str  # what it holds, for readers who do not see it
     columns: tuple[TableColumn, ...]
     rows: tuple[tuple[str, ...], ...]  # all that the page carries
-    driver: int | None = None
-    """Column of the driver's name, by which the page filters."""
-    metric: int | None = None
-    """Column of the metric's name, by which the page filters."""
+    driver: int | None = None  # column of the driver's name, by which the page filters
+    metric: int | None = None  # column of the metric's name, by which the page filters
     keys: tuple[str, ...] = ()
     """An id for each row, where rows can be linked to; empty for a row that cannot."""
     first: int = FIRST
@@ -69,10 +64,7 @@ def columns(
 
 
 def packed_rows(tables: Iterable[DataTable]) -> dict[str, Json]:
-    """Return what the page's script needs of each table that has more rows than it shows.
-
-    Column by column: what is alike stands together and packs to less.
-    """
+    """Return the tables column by column, in which what is alike packs to less."""
     return {
         table.id: {
             "columns": [[row[i] for row in table.rows] for i in range(len(table.columns))],
@@ -82,25 +74,8 @@ def packed_rows(tables: Iterable[DataTable]) -> dict[str, Json]:
     }
 
 
-def of_figure(figure: Figure) -> DataTable:
-    """Return the data of a figure as a table."""
-    headers = figure.headers
-    return DataTable(
-        id=f"data-{figure.id}",
-        caption=f"Data of: {figure.title}",
-        columns=tuple(map(TableColumn, headers)),
-        rows=figure.rows,
-        driver=headers.index("driver") if "driver" in headers else None,
-        first=6,
-        left=figure.left,
-    )
-
-
 def contrasts(analysis: Analysis) -> DataTable:
-    """Return every contrast of every metric.
-
-    Primary ones have their place in the chart of the measures, where links to them lead.
-    """
+    """Return every contrast; links to primary ones lead to the chart of the measures."""
     titles, rows = columns(
         analysis.contrasts,
         ("Driver", "", lambda c: plain(c.driver)),
@@ -135,10 +110,7 @@ def _floor(contrast: Contrast) -> str:
 
 
 def commands(digest: Digest) -> DataTable:
-    """Return every distinct command line, the most used one of each probe and role first.
-
-    The port differs from session to session: command lines that differ in it alone are one.
-    """
+    """Return every command line but for its port, the most used of each probe and role first."""
     found = grouped(((c.probe, c.role.value, _portless(c)), c) for c in digest.commands)
     times = {one: sum(command.times for command in alike) for one, alike in found.items()}
     drivers = {one: {d for c in alike for d in c.drivers} for one, alike in found.items()}
@@ -220,8 +192,8 @@ def inodes(table: NamespaceTable) -> DataTable:
     )
 
 
-def _end(one: NamespaceUse) -> str:
-    return f"{_number(one.inode)} {WORDS[one.sharing]}"
+def _end(one: NamespaceCell) -> str:
+    return f"{_number(one.inode)} {WORDS[one.shared]}"
 
 
 def _number(inode: int | None) -> str:

@@ -6,11 +6,10 @@ is marked for the author.
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from netbench.analysis.block_pairs import grouped
-from netbench.analysis.cell_key import PATHS, PLACEMENTS
+from netbench.analysis.cell_key import PATHS
 from netbench.analysis.cpu_sums import PER
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Contrast, Verdict
@@ -18,8 +17,7 @@ from netbench.record import RunInfo
 from netbench.report import budgets
 from netbench.report.answer import Clause, DriverAnswer, answers, headline
 from netbench.report.answer_picture import answer_picture
-from netbench.report.caveats import Badges
-from netbench.report.conditions import engine_named, where
+from netbench.report.conditions import Badges, engine_named, where
 from netbench.report.costs import more_cost
 from netbench.report.driver_costs import DriverCost, driver_costs
 from netbench.report.effects import percent_size
@@ -37,7 +35,6 @@ from netbench.spec import Path
 
 DECISION: Final = "decision.md"  # the decision record's name in a run folder
 FIGURE: Final = "decision.svg"  # the figure's name beside the record
-_NAMED: Final = 4  # options that a title holds
 _WORTH: Final[dict[Verdict, str]] = {
     Verdict.FASTER: "Good",
     Verdict.SLOWER: "Bad",
@@ -56,15 +53,17 @@ def decision(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, str
 
 def decision_text(info: RunInfo, analysis: Analysis, digest: Digest, *, beside: bool) -> str:
     """Return the record alone; it has links only if its figure and its run lie `beside` it."""
+    paths = dict.fromkeys(cell.path for cell in info.plan.cells)
     return markdown(
         "decision.md.j2",
-        analysis,
+        analysis=analysis,
         beside=beside,
         figure=FIGURE if beside else "",
-        title=_title(info.plan.drivers),
+        drivers=info.plan.drivers,
         headline=headline(info, analysis, digest),
         caveats=", ".join(Badges(info, analysis, digest).of_run),
-        question=_question(info),
+        ways=joined([PATHS.get(path, path) or "between containers" for path in paths]),
+        engine=engine_named(info),
         measures=capital(
             joined([measure(key, metric) for key, metric in primary_measures(analysis)])
         ),
@@ -78,47 +77,18 @@ def decision_text(info: RunInfo, analysis: Analysis, digest: Digest, *, beside: 
     )
 
 
-def _title(drivers: tuple[str, ...]) -> str:
-    if len(drivers) > _NAMED:
-        return f"Choose one of {len(drivers)} network drivers for a container"
-    if len(drivers) == 1:
-        return f"Use the network driver {drivers[0]} or not"
-    return f"Choose the network driver of a container: {' or '.join(_halves(drivers))}"
-
-
-def _halves(drivers: tuple[str, ...]) -> tuple[str, str]:
-    return ", ".join(drivers[:-1]), drivers[-1]
-
-
-def _question(info: RunInfo) -> str:
-    paths = dict.fromkeys(cell.path for cell in info.plan.cells)
-    ways = joined([PATHS.get(path, path) or "between containers" for path in paths])
-    return (
-        "Which network driver should this service use, and what does it cost? Measured "
-        f"{ways} against {info.plan.baseline} with {engine_named(info)}."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionOption:
-    """One driver in a decision record."""
-
-    driver: str
-    summary: str
-    lines: tuple[str, ...]
-    """What speaks for it, against it and neither, what is unknown, and what limits that."""
-
-
-def _options(info: RunInfo, analysis: Analysis, digest: Digest) -> tuple[DecisionOption, ...]:
-    said = {answer.driver: answer for answer in answers(info, analysis, digest)}
-    return tuple(
-        DecisionOption(
+def _options(info: RunInfo, analysis: Analysis, digest: Digest) -> list[tuple[str, str, list[str]]]:
+    """Return drivers, each with its summary and what is said for it, against it and neither."""
+    return [
+        (
             own.driver,
             known.summary if (known := declared_driver(own.driver)) else "a driver of a plug-in",
-            tuple(_lines(analysis, own, said[own.driver])),
+            [*_lines(analysis, own, answer)],
         )
-        for own in driver_costs(info, analysis, digest)
-    )
+        for own, answer in zip(
+            driver_costs(info, analysis, digest), answers(info, analysis, digest), strict=True
+        )
+    ]
 
 
 def _lines(analysis: Analysis, own: DriverCost, answer: DriverAnswer) -> Iterator[str]:
@@ -152,10 +122,8 @@ def _worth(analysis: Analysis, driver: str, answer: DriverAnswer) -> Iterator[st
 
 
 def _sentences(clauses: Sequence[Clause]) -> Iterator[str]:
-    """Yield clauses, those that say the same of several measures together."""
-    for (strong, after), measures in grouped(
-        ((c.strong, c.after), c.before) for c in clauses
-    ).items():
+    alike = grouped(((clause.strong, clause.after), clause.before) for clause in clauses)
+    for (strong, after), measures in alike.items():
         are = ("is" if len(measures) == 1 else "are") if any(measures) else ""
         yield " ".join(filter(None, (joined(measures), are, strong, after)))
 
@@ -174,15 +142,15 @@ def _costs(analysis: Analysis, driver: str) -> list[Contrast]:
 def _cost(contrast: Contrast) -> Clause:
     """Return `57 % more CPU time per byte [22 to 103] on two cores`."""
     size = percent_size(contrast)
+    said, interval = size.words if size else ("", "")
     what = f"{more_cost(contrast)} CPU time per {PER[contrast.metric]}"
-    place = f"{PLACEMENTS[contrast.placement]} {PATHS.get(contrast.path, contrast.path)}".strip()
-    interval = f"{size.interval} " if size else ""
-    return Clause("", f"{size or ''} {what}".strip(), f"{interval}{place}", contrast.verdict)
+    where = f"{interval} {key_of(contrast).place}".strip()
+    return Clause("", f"{said} {what}".strip(), where, contrast.verdict)
 
 
 def _doubted(own: DriverCost) -> Iterator[str]:
     """Yield what stands beside single figures of an option: badges and warnings."""
-    measured = [(cost, measure(cost.key, cost.metric)) for cost in own.costs]
+    measured = [(cost, measure(*place)) for place, cost in own.costs.items()]
     yield from (f"{badge} in {name}" for cost, name in measured for badge in cost.badges)
     warned = grouped(
         (warning.message, name)

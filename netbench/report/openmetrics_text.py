@@ -1,23 +1,15 @@
-"""OpenMetrics text of a run, for a textfile collector or a push gateway.
-
-Gauges in base units, without timestamps. What was not measured, and an end of an interval that is
-unbounded, has no sample.
-"""
+"""OpenMetrics text of a run: gauges in base units; what was not measured has no sample."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Final
 
-from prometheus_client.core import (
-    GaugeMetricFamily,
-    InfoMetricFamily,
-    Metric,
-    StateSetMetricFamily,
-)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
-from prometheus_client.registry import Collector, CollectorRegistry
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, CellSummary, Contrast, Standing, Verdict
 from netbench.record import RunInfo
@@ -38,23 +30,11 @@ CONTRAST: Final = (*CELL, "baseline", "metric")
 
 def openmetrics(info: RunInfo, analysis: Analysis) -> str:
     """Return the exposition, `# EOF` at its end."""
-    registry = CollectorRegistry(auto_describe=False)
-    of_run = (_run(info), *_lacking(analysis))
-    families = (*of_run, *_cells(analysis), *_contrasts(analysis), _budgets(analysis))
-    registry.register(_Collected(*families))
-    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call] # it has no types
+    made = (_lacking, _cells, _contrasts, _budgets)
+    families = [_run(info), *(family for of in made for family in of(analysis))]
+    shown = SimpleNamespace(collect=lambda: [family for family in families if family.samples])
+    text: bytes = generate_latest(shown)  # type: ignore[no-untyped-call] # it has no types
     return text.decode()
-
-
-class _Collected(Collector):
-    """What the registry asks for its families."""
-
-    def __init__(self, *families: Metric) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family that has a sample."""
-        return (family for family in self._families if family.samples)
 
 
 def _run(info: RunInfo) -> Metric:
@@ -77,14 +57,10 @@ def _run(info: RunInfo) -> Metric:
 
 def _lacking(analysis: Analysis) -> Iterator[Metric]:
     """Yield how many records are missing, and the kinds of warnings about the run as a whole."""
-    missing = GaugeMetricFamily(
-        "netbench_missing_records", "Records that the run's plan and status call for, and lacks."
-    )
-    missing.add_metric([], analysis.missing.absent)
-    yield missing
-    warnings = GaugeMetricFamily(
-        "netbench_warnings", "Warnings about the run as a whole.", labels=("kind",)
-    )
+    text = "Records that the run's plan and status call for, and lacks."
+    yield GaugeMetricFamily("netbench_missing_records", text, value=analysis.missing.absent)
+    text = "Warnings about the run as a whole."
+    warnings = GaugeMetricFamily("netbench_warnings", text, labels=("kind",))
     for kind, count in Counter(warning.kind for warning in analysis.warnings).items():
         warnings.add_metric([plain(kind)], count)
     yield warnings
@@ -93,8 +69,7 @@ def _lacking(analysis: Analysis) -> Iterator[Metric]:
 def _cells(analysis: Analysis) -> Iterator[Metric]:
     """Yield a family for each metric, quartiles by the label `statistic`, then how trials ended."""
     cells = [cell for cell in analysis.cells if not cell.replica]
-    for metric in dict.fromkeys(cell.metric for cell in cells):
-        here = [cell for cell in cells if cell.metric == metric]
+    for metric, here in grouped((cell.metric, cell) for cell in cells).items():
         family = GaugeMetricFamily(
             f"netbench_{metric}",
             f"{plain(metric_title(metric))}: quartiles over the sessions or trials of the run.",
@@ -104,15 +79,11 @@ def _cells(analysis: Analysis) -> Iterator[Metric]:
         for cell in here:
             _add(family, _of(cell), {"p25": cell.p25, "median": cell.median, "p75": cell.p75})
         yield family
-    ended = GaugeMetricFamily(
-        "netbench_trials",
-        "Sessions or trials of a cell by how they ended.",
-        labels=(*CELL, "outcome"),
-    )
-    last = {tuple(_of(cell)): cell for cell in cells}
-    for place, cell in last.items():
-        samples = max(other.trials for other in cells if tuple(_of(other)) == place)
-        counts = {"sample": samples, "failure": cell.failures, "skip": cell.skips}
+    text = "Sessions or trials of a cell by how they ended."
+    ended = GaugeMetricFamily("netbench_trials", text, labels=(*CELL, "outcome"))
+    for place, own in grouped((tuple(_of(cell)), cell) for cell in cells).items():
+        samples = max(cell.trials for cell in own)
+        counts = {"sample": samples, "failure": own[-1].failures, "skip": own[-1].skips}
         _add(ended, list(place), counts)
     yield ended
 
@@ -124,18 +95,12 @@ def _contrasts(analysis: Analysis) -> Iterator[Metric]:
         labels=(*CONTRAST, "statistic"),
         unit="ratio",
     )
-    floor = GaugeMetricFamily(
-        "netbench_noise_floor",
-        "Half-width of the interval of the baseline's second arm over its first (A/A).",
-        labels=CONTRAST,
-        unit="ratio",
-    )
-    blocks = GaugeMetricFamily(
-        "netbench_contrast_blocks", "Blocks that a contrast is made of.", labels=CONTRAST
-    )
-    verdict = StateSetMetricFamily(
-        "netbench_contrast_verdict", "The verdict on a contrast.", labels=CONTRAST
-    )
+    text = "Half-width of the interval of the baseline's second arm over its first (A/A)."
+    floor = GaugeMetricFamily("netbench_noise_floor", text, labels=CONTRAST, unit="ratio")
+    text = "Blocks that a contrast is made of."
+    blocks = GaugeMetricFamily("netbench_contrast_blocks", text, labels=CONTRAST)
+    text = "The verdict on a contrast."
+    verdict = StateSetMetricFamily("netbench_contrast_verdict", text, labels=CONTRAST)
     for contrast in analysis.contrasts:
         labels = [*_of(contrast), plain(contrast.baseline), plain(contrast.metric)]
         ends = {"estimate": contrast.ratio, "low": contrast.low, "high": contrast.high}
@@ -147,15 +112,14 @@ def _contrasts(analysis: Analysis) -> Iterator[Metric]:
     yield from (ratio, floor, blocks, verdict)
 
 
-def _budgets(analysis: Analysis) -> Metric:
-    family = StateSetMetricFamily(
-        "netbench_budget", "How a budget stands in a cell.", labels=("budget", *CELL)
-    )
+def _budgets(analysis: Analysis) -> Iterator[Metric]:
+    text = "How a budget stands in a cell."
+    family = StateSetMetricFamily("netbench_budget", text, labels=("budget", *CELL))
     for result in analysis.budgets:
         place = (result.budget.driver, result.path, result.probe, result.placement.value)
         labels = [plain(str(result.budget)), *map(plain, place)]
         family.add_metric(labels, {state.value: state is result.standing for state in Standing})
-    return family
+    yield family
 
 
 def _add(family: GaugeMetricFamily, labels: list[str], values: Mapping[str, float | None]) -> None:

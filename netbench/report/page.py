@@ -1,34 +1,40 @@
-"""report.html: one file with everything in it, under a policy that forbids the network."""
+"""report.html, one file with everything in it, and index.html, the runs of a folder."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from markupsafe import Markup
 
+from netbench.analysis import literature
 from netbench.analysis.digest_model import Digest
-from netbench.analysis.literature import beside
 from netbench.analysis.model import Analysis
+from netbench.probes import PROBES
 from netbench.record import METRICS, RunInfo
 from netbench.report import (
     answer,
-    budgets,
-    caveats,
     conditions,
-    costs,
     drawing,
     driver_costs,
     effects,
     html_env,
     intervals,
+    labels,
     long_tables,
     matrix,
-    order,
     sentences,
     sharing,
-    stopping,
     validity,
 )
 from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.palette import THEMED, driver_colours
+from netbench.store import ListedRun
+
+MARK: Final = '<meta name="generator" content="netbench runs">'
+"""Marks a page of netbench's, as opposed to another one of the same name."""
+_MODULES = (answer, conditions, drawing, effects, intervals, literature, matrix, sentences, sharing)
+"""What the page calls itself, beside the modules that every page has."""
 
 
 def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
@@ -36,7 +42,6 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     colours = driver_colours(info.plan.drivers, analysis.baseline)
     found = chapters(FigureData(analysis, digest, colours, info.plan))
     figures = [figure for chapter in found for figure in chapter.figures]
-    data = {figure.id: long_tables.of_figure(figure) for figure in figures}
     namespaces = sharing.namespaces(info, digest)
     tables = {
         "contrasts": long_tables.contrasts(analysis),
@@ -44,6 +49,8 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         "commands": long_tables.commands(digest),
         "records": long_tables.records(digest),
     }
+    seen = {contrast.metric for contrast in analysis.contrasts}
+    drivers = labels.baseline_first(info)
     return html_env.render(
         "page.html.j2",
         colours,
@@ -51,91 +58,40 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         analysis=analysis,
         digest=digest,
         plotly=html_env.packed_plotly(),
-        data=_data(figures, (*data.values(), *tables.values())),
-        metrics=_metrics(analysis),
+        data=_data(figures, tables.values()),
+        probes=PROBES,
+        metrics=[(name, known.title) for name, known in METRICS.items() if name in seen],
         chapters=found,
-        data_of=data,
         namespaces=namespaces,
+        views=[view for driver in drivers if (view := digest.view(driver))],
+        badges=conditions.Badges(info, analysis, digest),
+        stamp=validity.stamp(info, analysis, digest),
+        doubts=validity.doubts(analysis),
+        problems=validity.problem_lines(info, digest),
+        drivers=driver_costs.driver_costs(info, analysis, digest),
+        **{module.__name__.rpartition(".")[2]: module for module in _MODULES},
         **tables,
-        **_first_screens(info, analysis, digest),
-        **_measures(info, analysis, digest),
-        **_evidence(info, analysis, digest),
     )
 
 
-def _first_screens(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
-    """Return what stands open: the answer, isolation beside cost, paths, and what it means."""
-    return {
-        "title": answer.title(info, analysis),
-        "headline": answer.headline(info, analysis, digest),
-        "badges": caveats.Badges(info, analysis, digest),
-        "engine_line": sentences.engine_line(info),
-        "host": conditions.host_text(info),
-        "kernel": conditions.kernel_text(info),
-        "engine_named": conditions.engine_named(info),
-        "stamp": validity.stamp(info, analysis, digest),
-        "budgets_told": budgets.outcome(info, analysis),
-        "budget_results": budgets.ordered(analysis),
-        "check": sentences.baseline_check(analysis),
-        "charts": intervals.charts(info, analysis),
-        "effect": effects.effect,
-        "absence": sentences.absence,
-        "drivers": driver_costs.driver_costs(info, analysis, digest),
-        "way_title": answer.way_title,
-        "strip": drawing.strip,
-        "limits": conditions.limits(info, analysis, digest),
-        "ending": stopping.ending(info, analysis),
-        "extension": stopping.extension(info, analysis, ""),
-    }
-
-
-def _measures(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
-    return {
-        "answers": answer.answers(info, analysis, digest),
-        "forest": intervals.forest(analysis),
-        "order": order.order_sentences(info.plan, analysis),
-        "beside": matrix.measures(info, analysis),
-        "others": matrix.others(info, analysis),
-        "uncompared": sentences.uncompared(analysis),
-        "copies": costs.copies(analysis),
-        "loopbacks": costs.loopbacks(info, analysis),
-        "aa": sentences.primary_nulls(analysis),
-        "costs": costs.cost_rows(analysis, digest),
-        "cost_notes": costs.cost_notes(info, digest),
-        "literature": beside(info.plan, analysis),
-    }
-
-
-def _evidence(info: RunInfo, analysis: Analysis, digest: Digest) -> dict[str, object]:
-    ordered = sorted(info.plan.drivers, key=lambda driver: driver != analysis.baseline)
-    return {
-        "drawing": drawing.drawing,
-        "published": drawing.published,
-        "views": [view for driver in ordered if (view := digest.view(driver))],
-        "several_paths": len({cell.path for cell in info.plan.cells}) > 1,
-        "meanings": sharing.MEANINGS,
-        "sharing": sharing.WORDS,
-        "facts": conditions.environment(info),
-        "unread": conditions.unread(info),
-        "probes": conditions.probe_lines(info),
-        "doubts": validity.doubts(analysis),
-        "problems": validity.problem_lines(info, digest),
-    }
-
-
-def _metrics(analysis: Analysis) -> tuple[tuple[str, str], ...]:
-    """Return name and title of every metric that has a contrast, in the table's order."""
-    seen = {contrast.metric for contrast in analysis.contrasts}
-    return tuple((name, METRICS[name].title) for name in METRICS if name in seen)
-
-
-def _data(figures: Iterable[Figure], tables: Iterable[long_tables.DataTable]) -> Markup:
-    """Return what the page's script draws and unfolds."""
+def _data(figures: Sequence[Figure], tables: Iterable[long_tables.DataTable]) -> Markup:
     content = html_env.packed(
         {
             "figures": {figure.id: figure.spec for figure in figures if figure.picture},
             "dark": {colour.light: colour.dark for colour in THEMED},
-            "tables": long_tables.packed_rows(tables),
+            "tables": long_tables.packed_rows((*(figure.table for figure in figures), *tables)),
         }
     )
     return Markup(content)  # noqa: S704 - no letter of markup
+
+
+def index(entries: Sequence[ListedRun], reported: Container[Path]) -> str:
+    """Return the page of run folders beside it; of those `reported` there is a report to open."""
+    template = html_env.environment().get_template("index.html.j2")
+    return template.render(
+        entries=entries,
+        reported=reported,
+        mark=MARK,
+        quote=quote,
+        conditions=conditions,
+    )

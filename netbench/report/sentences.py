@@ -1,25 +1,17 @@
 """The verdicts as sentences: what each driver costs against the baseline, and how sure that is."""
 
+from collections import Counter, defaultdict
 from typing import Final
 
 from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import TRIED, CellKey, plain
-from netbench.analysis.digest_model import Digest, DriverView, WayView
+from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.literature import beside, tally
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
 from netbench.drivers import DRIVERS, Driver, full_name
 from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
-from netbench.record import METRICS, FactValue, RunInfo, Skip
-from netbench.report.labels import (
-    DECIDED,
-    bounded,
-    brief,
-    capital,
-    counted,
-    joined,
-    judgement,
-    key_of,
-)
+from netbench.record import METRICS, FactValue, RunInfo
+from netbench.report import labels
 
 SUBJECTS: Final = {
     "throughput": "throughput",
@@ -27,8 +19,8 @@ SUBJECTS: Final = {
     "connections": "TCP connections per second",
     "start_time": "time from request to first byte",
 }
-NAMED: Final = 8
-"""Drivers that the title of a figure names one by one."""
+_WITHOUT: Final = {Verdict.EQUIVALENT: "equivalent to {}", Verdict.UNDECIDED: "undecided"}
+NAMED: Final = 8  # drivers that the title of a figure names one by one
 PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
 """Probes that a metric's name alone stands for."""
 
@@ -40,12 +32,7 @@ def primaries(analysis: Analysis, driver: str | None = None) -> tuple[Contrast, 
 
 def primary_measures(analysis: Analysis) -> tuple[tuple[CellKey, str], ...]:
     """Return cell and metric of the contrasts the run is judged by, in their order."""
-    return tuple(dict.fromkeys((key_of(c), c.metric) for c in primaries(analysis)))
-
-
-def isolated_drivers(digest: Digest) -> tuple[DriverView, ...]:
-    """Return the drivers whose own promise rules out every trial."""
-    return tuple(view for view in digest.drivers if view.isolated is not None)
+    return tuple(dict.fromkeys((labels.key_of(c), c.metric) for c in primaries(analysis)))
 
 
 def declared_driver(name: str) -> Driver | None:
@@ -53,18 +40,10 @@ def declared_driver(name: str) -> Driver | None:
     return DRIVERS.get(full_name(name.partition("@")[0]))
 
 
-def subject(metric: str) -> str:
-    """Return what a sentence calls the metric."""
-    return SUBJECTS.get(metric, metric)
-
-
 def measure(key: CellKey, metric: str) -> str:
-    """Return what a sentence calls the metric of one cell.
-
-    A probe that is not the plain one is named: `median round trip of udp-rr on one core`.
-    """
+    """Return what a sentence calls a metric: `median round trip of udp-rr on one core`."""
     of = "" if key.probe in PLAIN else f" of {key.probe}"
-    return f"{subject(metric)}{of} {key.place}"
+    return f"{SUBJECTS.get(metric, metric)}{of} {key.place}"
 
 
 def trouble(view: DriverView | None) -> str:
@@ -72,7 +51,7 @@ def trouble(view: DriverView | None) -> str:
     if view is None:
         return "nothing was run"
     kinds = ("sample", "failure", "skip")
-    return ", ".join(counted(view.outcomes[kind], kind) for kind in kinds)
+    return ", ".join(labels.counted(view.outcomes[kind], kind) for kind in kinds)
 
 
 def absence(digest: Digest, driver: str, key: CellKey) -> tuple[str, str]:
@@ -91,7 +70,7 @@ def absence(digest: Digest, driver: str, key: CellKey) -> tuple[str, str]:
 
 def uncompared(analysis: Analysis) -> tuple[CellSummary, ...]:
     """Return the primary figures that have no contrast, because the baseline has no such path."""
-    compared = {(key_of(c), c.metric) for c in analysis.contrasts}
+    compared = {(labels.key_of(c), c.metric) for c in analysis.contrasts}
     return tuple(
         cell
         for cell in analysis.cells
@@ -99,34 +78,22 @@ def uncompared(analysis: Analysis) -> tuple[CellSummary, ...]:
         and METRICS[cell.metric].primary
         and not cell.replica
         and cell.driver != analysis.baseline
-        and (key_of(cell), cell.metric) not in compared
-    )
-
-
-def closed_ways(digest: Digest) -> tuple[WayView, ...]:
-    """Return the paths that a driver rules out, of drivers that have others."""
-    return tuple(
-        way
-        for view in digest.drivers
-        if view.isolated is None
-        for way in view.ways
-        if way.closed is not None
+        and (labels.key_of(cell), cell.metric) not in compared
     )
 
 
 def closed_sentences(digest: Digest) -> tuple[str, ...]:
-    """Return which paths are closed and why, drivers of one reason together."""
-    closed = [(way, way.closed) for way in closed_ways(digest) if way.closed]
-    groups = grouped(((way.path, skip.reason), (way.driver, skip)) for way, skip in closed)
-    return tuple(
-        plain(f"{path} of {joined([driver for driver, _ in ways])}: {reason}{_tried(ways[0][1])}")
-        for (path, reason), ways in groups.items()
-    )
-
-
-def _tried(skip: Skip) -> str:
-    """Return what was tried, where anything was."""
-    return f" ({skip.evidence})" if skip.evidence.startswith(TRIED) else ""
+    """Return which paths of drivers that have others are closed, drivers of one reason together."""
+    ways = (way for view in digest.drivers if view.isolated is None for way in view.ways)
+    groups = grouped(((w.path, w.closed.reason), (w.driver, w.closed)) for w in ways if w.closed)
+    found = []
+    for (path, reason), closed in groups.items():
+        evidence = closed[0][1].evidence
+        tried = f" ({evidence})" if evidence.startswith(TRIED) else ""
+        found.append(
+            plain(f"{path} of {labels.joined([own for own, _ in closed])}: {reason}{tried}")
+        )
+    return tuple(found)
 
 
 def published_sentences(digest: Digest) -> tuple[str, ...]:
@@ -134,23 +101,23 @@ def published_sentences(digest: Digest) -> tuple[str, ...]:
     ways = [way for view in digest.drivers for way in view.ways if way.published]
     groups = grouped(((way.path, tuple(via for via, _ in way.published)), way) for way in ways)
     return tuple(
-        f"{path} of {joined([way.driver for way in own])}: by published ports, "
-        f"served by {joined(served)} in "
-        f"{counted(sum(times for way in own for _, times in way.published), 'record')}"
+        f"{path} of {labels.joined([way.driver for way in own])}: by published ports, "
+        f"served by {labels.joined(served)} in "
+        f"{labels.counted(sum(times for way in own for _, times in way.published), 'record')}"
         for (path, served), own in groups.items()
     )
 
 
 def unmeasured(digest: Digest) -> tuple[str, ...]:
     """Return what failed or is not possible here, cells of one reason together."""
-    groups: dict[tuple[str, str], dict[str, int]] = {}
     skips = {way.key for view in digest.drivers for way in view.ways if way.closed is not None}
+    groups: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for problem in digest.problems:
-        if problem.kind == "skip" and f"{problem.driver}, {problem.cell.path}" in skips:
-            continue
-        what = "not possible here" if problem.kind == "skip" else f"failed at {problem.stage}"
-        cells = groups.setdefault((problem.driver, f"{what}: {problem.reason}"), {})
-        cells[problem.cell.path] = cells.get(problem.cell.path, 0) + problem.times
+        possible = problem.kind != "skip"
+        if possible or f"{problem.driver}, {problem.cell.path}" not in skips:
+            what = f"failed at {problem.stage}" if possible else "not possible here"
+            reason = f"{what}: {problem.reason}"
+            groups[problem.driver, reason][problem.cell.path] += problem.times
     return tuple(
         plain(f"{driver}: {reason} ({', '.join(f'{path} {n}x' for path, n in cells.items())})")
         for (driver, reason), cells in groups.items()
@@ -175,64 +142,59 @@ def attempts(view: DriverView) -> tuple[str, ...]:
 def baseline_check(analysis: Analysis) -> str:
     """Return what the baseline's second arm showed: the A/A check."""
     nulls, name = primary_nulls(analysis), plain(analysis.baseline)
-    check = capital(f"{name}-vs-{name} check (A/A)")
+    check = labels.capital(f"{name}-vs-{name} check (A/A)")
     if not primaries(analysis):
         return f"{check} not made: nothing was compared"
     if not nulls:
         return f"{check} impossible: no block has a value of both arms"
     wrong = [null for null in nulls if not null.contains_one]
     if wrong:
-        return f"{check} failed: a difference in {joined([key_of(n).words for n in wrong])}"
+        where = labels.joined([labels.key_of(null).words for null in wrong])
+        return f"{check} failed: a difference in {where}"
     if any(null.low is None or null.high is None for null in nulls):
         return f"{check} incomplete: too few usable blocks"
-    return f"{check} passed in {counted(len(nulls), 'measure')}"
+    return f"{check} passed in {labels.counted(len(nulls), 'measure')}"
 
 
 def primary_nulls(analysis: Analysis) -> tuple[NullContrast, ...]:
     """Return the A/A contrasts of the measures that the run is judged by."""
     judged = primary_measures(analysis)
-    return tuple(null for null in analysis.nulls if (key_of(null), null.metric) in judged)
+    return tuple(null for null in analysis.nulls if (labels.key_of(null), null.metric) in judged)
 
 
 def finding(analysis: Analysis, key: CellKey) -> str:
     """Return what a cell's primary contrasts say, for the title of its figure."""
-    found = [c for c in primaries(analysis) if key_of(c) == key]
+    found = [c for c in primaries(analysis) if labels.key_of(c) == key]
     what = measure(key, found[0].metric) if found else key.words
-    name = capital(what)
-    if not any(bounded(c) for c in found):
+    name = labels.capital(what)
+    if not any(labels.bounded(c) for c in found):
         return f"{name}: no verdict yet"
     if len(found) > NAMED:
         return f"{name}: {_counted_verdicts(analysis, found)}"
-    decided = [f"{c.driver} {judgement(c, analysis.margin)}" for c in found if c.verdict in DECIDED]
-    parts = [f"{joined(decided)} than {analysis.baseline}"] if decided else []
-    for verdict, words in _others(analysis):
-        who = [c.driver for c in found if c.verdict is verdict]
-        parts += [f"{joined(who)} {words}"] if who else []
+    decided = [
+        f"{c.driver} {labels.judgement(c, analysis.margin)}"
+        for c in found
+        if c.verdict in labels.DECIDED
+    ]
+    parts = [f"{labels.joined(decided)} than {analysis.baseline}"] if decided else []
+    for verdict, alike in labels.by_verdict(c for c in found if c.verdict not in labels.DECIDED):
+        who = labels.joined([contrast.driver for contrast in alike])
+        parts.append(f"{who} {_WITHOUT[verdict].format(analysis.baseline)}")
     return f"{name}: {'; '.join(parts)}"
-
-
-def _others(analysis: Analysis) -> tuple[tuple[Verdict, str], ...]:
-    """Return what a title says of verdicts without a difference."""
-    equivalent = f"equivalent to {analysis.baseline}"
-    return (Verdict.EQUIVALENT, equivalent), (Verdict.UNDECIDED, "undecided")
 
 
 def _counted_verdicts(analysis: Analysis, found: list[Contrast]) -> str:
     """Return how many drivers fared how, and the least and the most that differ."""
     parts = []
-    for verdict in DECIDED:
-        own = sorted(
-            (c for c in found if c.verdict is verdict and c.ratio),
-            key=lambda c: abs((c.ratio or 1) - 1),
-        )
-        if own:
-            ends = [f"{brief(c)} ({c.driver})" for c in (own[0], own[-1])]
+    for verdict, alike in labels.by_verdict(found):
+        own = sorted((c for c in alike if c.ratio), key=lambda c: abs((c.ratio or 1) - 1))
+        if verdict not in labels.DECIDED:
+            parts.append(f"{len(alike)} {_WITHOUT[verdict].format(analysis.baseline)}")
+        elif own:
+            ends = [f"{labels.brief(c)} ({c.driver})" for c in (own[0], own[-1])]
             said = ends[0] if len(own) == 1 else f"from {ends[0]} to {ends[1]}"
-            drivers = counted(len(own), "driver")
+            drivers = labels.counted(len(own), "driver")
             parts.append(f"{drivers} {verdict} than {analysis.baseline}: {said}")
-    for verdict, words in _others(analysis):
-        number = sum(c.verdict is verdict for c in found)
-        parts += [f"{number} {words}"] if number else []
     return "; ".join(parts)
 
 
@@ -241,8 +203,8 @@ def published_in_short(info: RunInfo, analysis: Analysis) -> str:
     found = beside(info.plan, analysis)
     if not found:
         return ""
-    counts = [f"{number} {kind}" for kind, number in tally(found)]
-    return f"Published directions: {joined(counts)}; other machines, so no verdict on their figures"
+    counts = labels.joined([f"{number} {kind}" for kind, number in tally(found)])
+    return f"Published directions: {counts}; other machines, so no verdict on their figures"
 
 
 def engine_line(info: RunInfo) -> str:

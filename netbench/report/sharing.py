@@ -3,37 +3,25 @@
 from dataclasses import dataclass
 from typing import Final
 
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.digest_model import Digest, DriverView
+from netbench.documents.inspect_verify import NamespaceCell
 from netbench.record import NAMESPACE_KINDS, EndpointFacts, Namespaces, RunInfo
 from netbench.record.observed import Sharing
 from netbench.report.labels import capital, joined
 from netbench.spec import Role
 
-MEANINGS: Final[dict[str, str]] = {
-    "cgroup": "the view of the cgroup tree; the limits come from the cgroups themselves",
-    "ipc": "System V IPC objects and POSIX message queues",
-    "mnt": "the mounts, and with them the file tree",
-    "net": "interfaces, addresses, routes, ports, firewall and connection tracking",
-    "pid": "process numbers",
-    "user": "user and group numbers, and whom capabilities reach",
-    "uts": "host name and NIS domain name",
-    "time": "offsets of the monotonic and boot-time clocks; the wall clock is shared by all",
-}
 WORDS: Final[dict[Sharing | None, str]] = {
     "own": "own",
     "host": "shared with host",
     "pair": "shared with pair",
     None: "unreadable",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceUse:
-    """One kind of namespace of one endpoint."""
-
-    inode: int | None
-    sharing: Sharing | None
-    """None if an inode that decides it could not be read."""
+_ISOLATION: Final[dict[Sharing | None, str]] = {
+    "own": "own network namespace",
+    "host": "host's network namespace",
+    "pair": "one network namespace for the pair",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +29,8 @@ class NamespaceRow:
     """One kind of namespace at both ends, and the host's."""
 
     kind: str
-    client: NamespaceUse
-    server: NamespaceUse
+    client: NamespaceCell
+    server: NamespaceCell
     host: int | None
 
 
@@ -51,14 +39,14 @@ def by_role(endpoints: tuple[EndpointFacts, ...]) -> dict[Role, EndpointFacts]:
     return {end.role: end for end in endpoints}
 
 
-def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> NamespaceUse:
+def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> NamespaceCell:
     """Return one namespace of the endpoint `role` and who else is in it."""
     ends = by_role(endpoints)
     other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
     mine, peer, host = (
         ends[r].namespaces if r in ends else Namespaces() for r in (role, other, Role.HOST)
     )
-    return NamespaceUse(mine.inode(kind), mine.shared(kind, host, peer))
+    return NamespaceCell(mine.inode(kind), mine.shared(kind, host, peer))
 
 
 def namespace_rows(endpoints: tuple[EndpointFacts, ...]) -> tuple[NamespaceRow, ...]:
@@ -101,21 +89,20 @@ def namespaces(info: RunInfo, digest: Digest) -> NamespaceTable:
 
 def _words(rows: tuple[NamespaceRow, ...]) -> list[tuple[str, str]]:
     """Return what is said of one kind at client and server, each distinct word once."""
-    words = ((WORDS[row.client.sharing], WORDS[row.server.sharing]) for row in rows)
+    words = ((WORDS[row.client.shared], WORDS[row.server.shared]) for row in rows)
     return list(dict.fromkeys(words))
 
 
 def _summary(rows: dict[str, tuple[NamespaceRow, ...]]) -> str:
-    alike: dict[str, list[str]] = {}
-    for kind, own in rows.items():
-        (client, server), *others = _words(own)
-        if not others:
-            said = client if client == server else f"{client} at the client, {server} at the server"
-            alike.setdefault(said, []).append(kind)
+    words = {kind: _words(own) for kind, own in rows.items()}
+    alike = grouped((said[0], kind) for kind, said in words.items() if len(said) == 1)
     if not alike:
         return "No kind of namespace is the same for all drivers." if rows else "None was read."
-    parts = [f"{joined(kinds)} {said}" for said, kinds in alike.items()]
-    rest = [kind for kind, own in rows.items() if len(_words(own)) > 1]
+    parts = [
+        f"{joined(kinds)} {own if own == other else f'{own} at the client, {other} at the server'}"
+        for (own, other), kinds in alike.items()
+    ]
+    rest = [kind for kind, said in words.items() if len(said) > 1]
     differ = f"; what differs is {joined(rest)}" if rest else ""
     return capital(f"the same for all drivers: {'; '.join(parts)}{differ}.")
 
@@ -123,11 +110,5 @@ def _summary(rows: dict[str, tuple[NamespaceRow, ...]]) -> str:
 def network_isolation(view: DriverView | None) -> str:
     """Return in a few words whose network namespaces a driver's ends are in, as seen."""
     endpoints = view.example.endpoints if view and view.example else ()
-    found = {sharing("net", role, endpoints).sharing for role in (Role.CLIENT, Role.SERVER)}
-    if found == {"own"}:
-        return "own network namespace"
-    if found == {"host"}:
-        return "host's network namespace"
-    if found == {"pair"}:
-        return "one network namespace for the pair"
-    return "network namespace not read"
+    found = {sharing("net", role, endpoints).shared for role in (Role.CLIENT, Role.SERVER)}
+    return _ISOLATION.get(found.pop() if len(found) == 1 else None, "network namespace not read")

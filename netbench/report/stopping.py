@@ -11,9 +11,9 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import plain
 from netbench.analysis.model import Analysis, Contrast, Stopped, Verdict
 from netbench.plan.suite import LEAST_BLOCKS
-from netbench.record import PlanSummary, RunInfo
+from netbench.record import RunInfo
 from netbench.report.labels import bounded, counted, joined, key_of
-from netbench.report.sentences import primaries, subject
+from netbench.report.sentences import SUBJECTS, primaries
 
 WORDS: Final[dict[Stopped, str]] = {
     Stopped.PRECISE: "precise",
@@ -37,7 +37,7 @@ SETTLED: Final = (
     Stopped.NO_CONTRAST,
 )
 _WHY: Final = {
-    Stopped.OUT_OF_TIME: "The time limit was reached",
+    Stopped.OUT_OF_TIME: "The time limit{} was reached",
     Stopped.OUT_OF_BLOCKS: "The block limit was reached",
     Stopped.FOR_BUDGET: "A budget was not decided",
     Stopped.INTERRUPTED: "The run was interrupted",
@@ -73,12 +73,12 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
         how = "as was asked" if blocks == plan.blocks else f"of {plan.blocks}"
         return f"Fixed plan: {counted(blocks, 'block')} {how}, every cell in each."
     open_ = [c for c in found if c.stopped not in SETTLED]
-    timed = Stopped.OUT_OF_TIME if info.status == "out-of-time" else Stopped.OUT_OF_BLOCKS
     why = "Nothing was left to settle"
-    if open_:
-        why = _why(open_[0].stopped, plan)
-    elif any(c.stopped is Stopped.FOR_BUDGET for c in found):
-        why = _why(timed, plan)
+    if open_ or any(c.stopped is Stopped.FOR_BUDGET for c in found):
+        timed = Stopped.OUT_OF_TIME if info.status == "out-of-time" else Stopped.OUT_OF_BLOCKS
+        limit = "" if plan.max_time is None else f" of {units.duration(plan.max_time)}"
+        stopped = open_[0].stopped if open_ else timed
+        why = _WHY.get(stopped, "The run has not ended").format(limit)
     parts = [f"{why} after {counted(blocks, 'block')}{_longer(info, blocks)}"]
     parts += [
         f"{WORDS[word]}: {_named(group, found, plan.precision)}"
@@ -92,41 +92,28 @@ def ending(info: RunInfo, analysis: Analysis) -> str:
     return f"{'; '.join(parts)}."
 
 
-def _why(stopped: Stopped, plan: PlanSummary) -> str:
-    if stopped is Stopped.OUT_OF_TIME and plan.max_time is not None:
-        return f"The time limit of {units.duration(plan.max_time)} was reached"
-    return _WHY.get(stopped, "The run has not ended")
-
-
 def _longer(info: RunInfo, blocks: int) -> str:
     """Return how long the least blocks took where that was more than the suite's own limit."""
     limit, wall = info.plan.max_time, info.wall
-    if info.status != "out-of-time" or blocks != info.plan.unhurried:
-        return ""
-    if limit is None or wall is None or wall <= _LONGER * limit:
+    least = info.status == "out-of-time" and blocks == info.plan.unhurried
+    if not least or limit is None or wall is None or wall <= _LONGER * limit:
         return ""
     return f", the least that a verdict needs, which took {units.duration(wall)}"
 
 
-def _needed(blocks: int, precision: float | None) -> str:
-    number = f"more than {FAR}" if blocks > FAR else f"about {blocks}"
-    return f"{number} blocks needed{_for(precision)}"
-
-
-def _for(precision: float | None) -> str:
-    return "" if precision is None else f" for ±{precision * 100:g} %"
+def _needed(blocks: int, precision: float | None, about: str = "about ") -> str:
+    number = f"more than {FAR}" if blocks > FAR else f"{about}{blocks}"
+    of = "" if precision is None else f" for ±{precision * 100:g} %"
+    return f"{number} blocks needed{of}"
 
 
 def _named(contrasts: list[Contrast], of: Iterable[Contrast], precision: float) -> str:
-    """Return `bridge in throughput on two cores and median round trip on one core`.
-
-    A metric that several probes of the run measure is named with its probe.
-    """
+    """Return `bridge in throughput on two cores`, by probe where several measure the metric."""
     probes = grouped((contrast.metric, contrast.probe) for contrast in of)
 
     def cell(contrast: Contrast) -> str:
         by = f" by {contrast.probe}" if len(set(probes[contrast.metric])) > 1 else ""
-        text = f"{subject(contrast.metric)}{by} {key_of(contrast).place}"
+        text = f"{SUBJECTS.get(contrast.metric, contrast.metric)}{by} {key_of(contrast).place}"
         if contrast.stopped in SETTLED or contrast.forecast is None:
             return text
         return f"{text} ({_needed(contrast.forecast, precision)})"
@@ -143,34 +130,20 @@ def _counted(contrasts: list[Contrast], of: int, precision: float) -> str:
         return text
     fewest, most = min(known), max(known)
     if fewest > FAR:
-        return f"{text}, more than {FAR} blocks needed{_for(precision)} each"
-    upper = f"more than {FAR}" if most > FAR else f"{most}"
-    return f"{text}, {fewest} to {upper} blocks needed{_for(precision)}"
+        return f"{text}, {_needed(fewest, precision)} each"
+    return f"{text}, {fewest} to {_needed(most, precision, about='')}"
 
 
 @dataclass(frozen=True, slots=True)
 class SuggestedExtension:
     """What would decide the contrasts of a run that are undecided."""
 
-    why: str
-    """`1 of 3 comparisons undecided; about 12 more blocks needed (2 min)`."""
+    why: str  # `1 of 3 comparisons undecided; about 12 more blocks needed (2 min)`
     command: str
-
-    def __str__(self) -> str:
-        """Return both on one line."""
-        return f"{self.why}: {self.command}"
 
 
 def extension(info: RunInfo, analysis: Analysis, folder: str) -> SuggestedExtension | None:
-    """Return the command that extends a run until all is decided, by its forecast and its pace.
-
-    None if nothing is undecided, or where more blocks than a run can have would be needed.
-
-    Args:
-        info: of the run.
-        analysis: of its records.
-        folder: of the run, as it is named in the command; empty for a placeholder.
-    """
+    """Return the command that extends a run until all is decided; None if none would."""
     blocks = _done(analysis)
     found = primaries(analysis)
     open_ = [c for c in found if c.verdict is Verdict.UNDECIDED]
@@ -226,5 +199,4 @@ def _time_of(info: RunInfo, analysis: Analysis, blocks: int) -> int:
 
 
 def _done(analysis: Analysis) -> int:
-    """Return the last block that gave a value."""
     return max((point.block for point in analysis.points), default=0)

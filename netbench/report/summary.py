@@ -3,9 +3,7 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -16,23 +14,14 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.digest_model import Digest
 from netbench.analysis.model import Analysis, Standing, Verdict
 from netbench.record import RunInfo
-from netbench.report import budgets
-from netbench.report.answer import answers, headline, served_by, title, way_title, what
-from netbench.report.caveats import Badges
-from netbench.report.conditions import where
+from netbench.report import answer, budgets, sentences
+from netbench.report.conditions import Badges, where
 from netbench.report.costs import cost_sentences
-from netbench.report.driver_costs import CostWords, DriverCost, cost_words, driver_costs
+from netbench.report.driver_costs import DriverCost, driver_costs
 from netbench.report.html_env import environment
 from netbench.report.labels import capital, counted, joined, key_of, shared_by
-from netbench.report.sentences import (
-    baseline_check,
-    primaries,
-    primary_measures,
-    published_in_short,
-    uncompared,
-)
 from netbench.report.stopping import ending, extension
-from netbench.report.validity import SHORT, lacking
+from netbench.report.validity import lacking, short
 
 ROWS: Final = 20  # drivers in a table
 BUDGETS: Final = 8
@@ -64,65 +53,37 @@ def inline_code(text: str) -> Markup:
     return Markup(f"{ticks}{pad}{clean}{pad}{ticks}")  # noqa: S704 - within a span of code
 
 
-def markdown(
-    template: str,
-    analysis: Analysis,
-    *,
-    cut: Callable[[str], str] = plain,
-    name: Callable[[str], str] = plain,
-    **values: Any,
-) -> str:
-    """Return a Markdown text from a template that passes names through `md`.
-
-    `cut` and `name` shorten sentences and names of drivers.
-    """
+def markdown(template: str, **values: Any) -> str:
+    """Return a Markdown text from a template that passes names through `md`."""
     page = environment().get_template(template)
     text = page.render(
         md=lambda text: Markup(escaped(text)),  # noqa: S704 - Markdown of letters
         code=inline_code,
-        analysis=analysis,
-        cut=cut,
-        name=name,
         **values,
     )
     return _APART.sub("\n\n", text).strip() + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class PathTable:
-    """What drivers cost on one path."""
-
-    title: str
-    measures: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[CostWords, ...]], ...]
-    """A driver and its costs, one for each measure."""
-
-
 def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "") -> str:
-    """Return the summary: answer, caveats, budgets, a table for each path, and how it was measured.
-
-    Args:
-        info: of the run.
-        analysis: of its records.
-        digest: of its records.
-        folder: of the run, for the command that goes on with it.
-    """
+    """Return the summary; the command that goes on with the run names its `folder`."""
     results = budgets.ordered(analysis)
     drivers = _ranked(driver_costs(info, analysis, digest))
-    paths = dict.fromkeys(key.path for key, _ in primary_measures(analysis))
+    paths = grouped((one[0].path, one) for one in sentences.primary_measures(analysis))
     return markdown(
         "summary.md.j2",
-        analysis,
+        analysis=analysis,
         cut=shortened,
-        name=partial(shortened, most=NAME),
-        title=title(info, analysis),
-        headline=headline(info, analysis, digest),
+        answer=answer,
+        driver_name=_name,
+        title=answer.title(info, analysis),
+        headline=answer.headline(info, analysis, digest),
         caveats="; ".join(Badges(info, analysis, digest).lines()),
         said=budgets.outcome(info, analysis),
         results=results[:BUDGETS],
         results_left=len(results[BUDGETS:]),
         results_open=sum(r.standing is not Standing.MET for r in results[BUDGETS:]),
-        tables=[_table(drivers[:ROWS], path, analysis) for path in paths],
+        tables=paths,
+        drivers=drivers[:ROWS],
         left=max(len(drivers) - ROWS, 0),
         notes=[
             *lacking(analysis),
@@ -131,7 +92,7 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
             *_without_baseline(analysis),
             *cost_sentences(analysis),
             _failed(analysis, digest),
-            published_in_short(info, analysis),
+            sentences.published_in_short(info, analysis),
             _warned(analysis),
         ],
         extension=extension(info, analysis, folder),
@@ -142,66 +103,48 @@ def summary(info: RunInfo, analysis: Analysis, digest: Digest, folder: str = "")
 
 
 def _ranked(drivers: Sequence[DriverCost]) -> Sequence[DriverCost]:
-    """Return the drivers of a table, those with a verdict before others where there are too many.
-
-    The baseline stays the first.
-    """
+    """Return drivers, of too many those with a verdict before others; the baseline first."""
     if len(drivers) <= ROWS:
         return drivers
-    return [*drivers[:1], *sorted(drivers[1:], key=lambda own: not _decided(own))]
-
-
-def _decided(own: DriverCost) -> bool:
-    return any(c.contrast and c.contrast.verdict is not Verdict.UNDECIDED for c in own.costs)
-
-
-def _table(drivers: Sequence[DriverCost], path: str, analysis: Analysis) -> PathTable:
-    """Return the costs of all drivers on one path; measures are those of the first."""
-    costs = [[cost for cost in own.costs if cost.key.path == path] for own in drivers]
-    return PathTable(
-        title=way_title(path),
-        measures=tuple(capital(what(cost.key, cost.metric)) for cost in costs[0]),
-        rows=tuple(
-            (_name(own, path, analysis), tuple(cost_words(analysis, own, c) for c in row))
-            for own, row in zip(drivers, costs, strict=True)
-        ),
-    )
+    open_ = (None, Verdict.UNDECIDED)
+    decided = {d.driver for d in drivers if any(c.verdict not in open_ for c in d.costs.values())}
+    return [*drivers[:1], *sorted(drivers[1:], key=lambda own: own.driver not in decided)]
 
 
 def _name(own: DriverCost, path: str, analysis: Analysis) -> str:
     """Return `host (baseline; over loopback, MTU 65536)`, `bridge (published port, nat)`."""
-    ways = own.view.ways if own.view is not None else ()
-    served = [served_by(way) for way in ways if way.path == path and way.published]
     more = ["baseline"] if own.driver == analysis.baseline else []
-    more += [*(f"published port, {by}" for by in served), *own.badges[path]]
+    more += [*own.served(path), *own.badges[path]]
     beside = f" ({'; '.join(more)})" if more else ""
     return f"{shortened(own.driver, NAME)}{beside}"
 
 
 def _uncompared(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
     """Return the baseline's figures where no driver could be compared with it."""
-    if primaries(analysis) or len(info.plan.drivers) == 1:
+    if sentences.primaries(analysis) or len(info.plan.drivers) == 1:
         return ""
-    return f"{answers(info, analysis, digest)[0]}."
+    return f"{answer.answers(info, analysis, digest)[0]}."
 
 
 def _without_baseline(analysis: Analysis) -> Iterator[str]:
     """Yield for each path that the baseline lacks what the drivers reach there."""
-    for path, cells in grouped((cell.path, cell) for cell in uncompared(analysis)).items():
+    for path, cells in grouped(
+        (cell.path, cell) for cell in sentences.uncompared(analysis)
+    ).items():
         figures = grouped(
-            (c.driver, f"{units.quantity(c.median, c.unit)} {what(key_of(c), c.metric)}")
+            (c.driver, f"{units.quantity(c.median, c.unit)} {answer.what(key_of(c), c.metric)}")
             for c in cells
         )
         said = "; ".join(f"{driver} {', '.join(own)}" for driver, own in figures.items())
-        yield f"{way_title(path)}, where {analysis.baseline} has no path: {said}."
+        yield f"{answer.way_title(path)}, where {analysis.baseline} has no path: {said}."
 
 
 def _certainty(analysis: Analysis) -> str:
     """Return what the intervals hold, and whether the baseline agrees with itself."""
-    check = capital(baseline_check(analysis))
-    if not primaries(analysis):
+    check = capital(sentences.baseline_check(analysis))
+    if not sentences.primaries(analysis):
         return f"{check}."
-    timed = any(metric == "rtt_p50" for _, metric in primary_measures(analysis))
+    timed = any(metric == "rtt_p50" for _, metric in sentences.primary_measures(analysis))
     return (
         f"Intervals: {shared_by(analysis)}; differences are taken block by block, medians over all "
         f"sessions.{' A round trip is the median one.' if timed else ''} {check}."
@@ -226,9 +169,9 @@ def _failed(analysis: Analysis, digest: Digest) -> str:
 def _warned(analysis: Analysis) -> str:
     """Return how many numbers each kind of warning stands beside; empty where there is none."""
     kinds = Counter(w.kind for w in analysis.warnings)
-    kinds.update(w.kind for c in primaries(analysis) for w in c.warnings)
+    kinds.update(w.kind for c in sentences.primaries(analysis) for w in c.warnings)
     counts = [
-        f"{SHORT.get(kind, kind.replace('-', ' '))}{f' {number}×' if number > 1 else ''}"
+        f"{short(kind)}{f' {number}×' if number > 1 else ''}"
         for kind, number in kinds.most_common()
     ]
     said = f"{counted(kinds.total(), 'warning')}: {', '.join(counts)}."

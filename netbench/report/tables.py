@@ -1,7 +1,4 @@
-"""summary.csv, and frames as files for other programs: CSV that no spreadsheet takes for formulas.
-
-summary.csv has one row for each contrast, then one for each cell without a contrast.
-"""
+"""summary.csv, one row a contrast or cell, and frames as files; no field is a formula."""
 
 import csv
 import io
@@ -66,10 +63,7 @@ def _row(contrast: Contrast | None, cell: CellSummary | None, baseline: str) -> 
 
 
 def csv_of(frame: "pd.DataFrame") -> str:
-    """Return a frame as CSV; an empty field is an absent value, never a zero.
-
-    Moments are ISO 8601 in UTC, numbers have every digit.
-    """
+    """Return a frame as CSV, moments in ISO 8601; an empty field is an absent value."""
     shown = frame.copy()
     for name in shown.columns:
         if shown[name].dtype == object:

@@ -1,11 +1,11 @@
 """What stands against a run's figures: its stamp, its warnings, and what gave no number."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from netbench.analysis.block_pairs import grouped
+from netbench.analysis.block_pairs import grouped, position
 from netbench.analysis.cell_key import CellKey, plain
 from netbench.analysis.digest_model import Digest, FailureReason
 from netbench.analysis.model import Analysis, Contrast, QualityWarning
@@ -25,11 +25,6 @@ class Validity(StrEnum):
     NOT_COMPARABLE = "not comparable"
 
 
-SIGNS: Final[dict[Validity, str]] = {
-    Validity.VALID: "✓",
-    Validity.CONDITIONS: "!",
-    Validity.NOT_COMPARABLE: "✗",
-}
 SHORT: Final[dict[str, str]] = {
     "missing-records": "records that were planned are missing",
     "damaged-records": "lines of the records are damaged",
@@ -70,6 +65,11 @@ SHOWN_ELSEWHERE: Final = frozenset({FAILED, "running", "out-of-time", "interrupt
 """Warnings that the stamp says from better sources."""
 
 
+def short(kind: str) -> str:
+    """Return a kind of warning in a few words."""
+    return SHORT.get(kind, kind.replace("-", " "))
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One condition, and where the page says more about it."""
@@ -85,11 +85,6 @@ class Stamp:
     validity: Validity
     summary: str  # what that means for whoever reads the figures
     reasons: tuple[Reason, ...]
-
-    @property
-    def sign(self) -> str:
-        """The sign beside the word: colour never speaks alone."""
-        return SIGNS[self.validity]
 
 
 def stamp(info: RunInfo, analysis: Analysis, digest: Digest) -> Stamp:
@@ -108,7 +103,6 @@ def stamp(info: RunInfo, analysis: Analysis, digest: Digest) -> Stamp:
 
 
 def _blocking(analysis: Analysis) -> tuple[Reason, ...]:
-    """Return why nothing at all can be compared."""
     found = primaries(analysis)
     if not found:
         return (Reason(f"no driver could be compared with {plain(analysis.baseline)}", "records"),)
@@ -119,51 +113,43 @@ def _blocking(analysis: Analysis) -> tuple[Reason, ...]:
     return ()
 
 
-def _run(info: RunInfo, analysis: Analysis) -> list[Reason]:
-    """Return what was left out of the run."""
-    found, tally = [], analysis.tally
+def _run(info: RunInfo, analysis: Analysis) -> Iterator[Reason]:
+    tally = analysis.tally
     if info.status != "complete" and not (info.plan.adaptive and info.status == "out-of-time"):
-        found.append(Reason(f"the run is not complete: {info.status}", "warnings"))
+        yield Reason(f"the run is not complete: {info.status}", "warnings")
     tried = tally.samples + tally.failures
     if tally.failures:
-        found.append(Reason(f"{tally.failures} of {counted(tried, 'record')} failed", "records"))
+        yield Reason(f"{tally.failures} of {counted(tried, 'record')} failed", "records")
     if tally.impossible:
-        found.append(Reason(f"{counted(tally.impossible, 'record')} not possible here", "records"))
-    return found
+        yield Reason(f"{counted(tally.impossible, 'record')} not possible here", "records")
 
 
-def _numbers(analysis: Analysis) -> list[Reason]:
+def _numbers(analysis: Analysis) -> Iterator[Reason]:
     """Return where the statistics themselves say that there is too little, or something wrong."""
-    found, judged = [], primaries(analysis)
+    judged = primaries(analysis)
     wrong = [null for null in primary_nulls(analysis) if not null.contains_one]
     if wrong:
         where = joined([key_of(null).words for null in wrong])
-        found.append(Reason(f"the baseline differs from itself in {where}", "machine"))
+        yield Reason(f"the baseline differs from itself in {where}", "machine")
     doubted = sum(bool(contrast.warnings) for contrast in judged)
     if doubted:
         all_ = counted(len(judged), "contrast")
-        found.append(Reason(f"a warning stands beside {doubted} of {all_}", "warnings"))
+        yield Reason(f"a warning stands beside {doubted} of {all_}", "warnings")
     open_ = sum(not bounded(contrast) for contrast in judged)
     if open_ and open_ < len(judged):
-        found.append(Reason(f"too few blocks in {counted(open_, 'contrast')}", "measures"))
-    return found
+        yield Reason(f"too few blocks in {counted(open_, 'contrast')}", "measures")
 
 
-def _machine(info: RunInfo, analysis: Analysis) -> list[Reason]:
-    """Return what the machine adds to the figures."""
-    found = []
+def _machine(info: RunInfo, analysis: Analysis) -> Iterator[Reason]:
     if fact(info, "host.hypervisor") is True:
-        found.append(Reason("virtual machine: the host's share is invisible", "method"))
+        yield Reason("virtual machine: the host's share is invisible", "method")
     governor = fact(info, "host.governor")
     if isinstance(governor, str) and governor != QUIET_GOVERNOR:
-        found.append(Reason(f"CPU governor is {plain(governor)}", "environment"))
-    found += [Reason(condition.short, "environment") for condition in conditions(info)]
-    kinds = dict.fromkeys(warning.kind for warning in analysis.warnings)
-    return found + [
-        Reason(SHORT.get(kind, kind.replace("-", " ")), "warnings")
-        for kind in kinds
-        if kind not in SHOWN_ELSEWHERE
-    ]
+        yield Reason(f"CPU governor is {plain(governor)}", "environment")
+    yield from (Reason(condition.short, "environment") for condition in conditions(info))
+    known = dict.fromkeys(warning.kind for warning in analysis.warnings)
+    kinds = (kind for kind in known if kind not in SHOWN_ELSEWHERE)
+    yield from (Reason(short(kind), "warnings") for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +157,7 @@ class RunWarning:
     """One warning."""
 
     kind: str
-    whom: str
-    """Drivers and cells; empty where it concerns the whole run."""
+    whom: str  # drivers and cells; empty where it concerns the whole run
     message: str
     advice: str
 
@@ -215,40 +200,20 @@ def _whom(contrasts: list[Contrast]) -> str:
     return "; ".join(f"{joined(who)} in {joined(where)}" for who, where in cells.items())
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemLine:
-    """One reason why trials of one driver gave no number."""
-
-    driver: str
-    cells: tuple[str, ...]
-    """`tcp-reverse and udp-rate on two cores`, one for each placement and path."""
-    outcome: str  # `skip`, or `failure at client`
-    times: int
-    reason: str
-    evidence: str
-
-
-def problem_lines(info: RunInfo, digest: Digest) -> tuple[ProblemLine, ...]:
-    """Return every reason, drivers in the plan's order."""
+def problem_lines(
+    info: RunInfo, digest: Digest
+) -> list[tuple[FailureReason, str, tuple[str, ...]]]:
+    """Return every reason with all its times, its outcome and its cells, in the plan's order."""
     found = grouped(((p.driver, p.kind, p.stage, p.reason, p.evidence), p) for p in digest.problems)
-    order = {driver: number for number, driver in enumerate(info.plan.drivers)}
-    lines = [_line(info, problems) for problems in found.values()]
-    return tuple(sorted(lines, key=lambda line: order.get(line.driver, len(order))))
-
-
-def _line(info: RunInfo, problems: Sequence[FailureReason]) -> ProblemLine:
-    first = problems[0]
-    planned = {key_of(cell) for cell in info.plan.cells if cell.driver == first.driver}
-    cells = list(dict.fromkeys(problem.cell for problem in problems))
-    every = len(cells) > 1 and planned <= set(cells)
-    return ProblemLine(
-        driver=first.driver,
-        cells=(f"all {len(cells)} cells",) if every else _in_words(cells),
-        outcome=f"{first.kind} at {first.stage}" if first.stage else first.kind,
-        times=sum(problem.times for problem in problems),
-        reason=first.reason,
-        evidence=first.evidence,
-    )
+    lines = []
+    for (driver, kind, stage, *_), problems in found.items():
+        whole = replace(problems[0], times=sum(problem.times for problem in problems))
+        planned = {key_of(cell) for cell in info.plan.cells if cell.driver == driver}
+        cells = list(dict.fromkeys(problem.cell for problem in problems))
+        every = len(cells) > 1 and planned <= set(cells)
+        words = (f"all {len(cells)} cells",) if every else _in_words(cells)
+        lines.append((whole, f"{kind} at {stage}" if stage else kind, words))
+    return sorted(lines, key=lambda line: position(line[0].driver, info.plan.drivers))
 
 
 def _in_words(cells: Sequence[CellKey]) -> tuple[str, ...]:

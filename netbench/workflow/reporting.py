@@ -13,7 +13,7 @@ from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupte
 from netbench.plan import scope_of, sound_budgets
 from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest
-from netbench.report.index import MARK, IndexEntry, index
+from netbench.report.page import MARK, index
 from netbench.store import (
     SUMMARY,
     ListedRun,
@@ -177,18 +177,8 @@ def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
         raise ConfigurationError(
             f"--html: {path} is not netbench's, and is left as it is", hint="move it away"
         )
-    entries = [
-        IndexEntry(
-            folder=run.path.name,
-            info=run.info,
-            problem=run.problem,
-            records=run.records,
-            lead=run.lead,
-            reported=(run.path / "report.html").is_file(),
-        )
-        for run in found
-    ]
-    return write_whole(path, index(entries).encode("utf-8", "replace"))
+    reported = [run.path for run in found if (run.path / "report.html").is_file()]
+    return write_whole(path, index(found, reported).encode("utf-8", "replace"))
 
 
 def _renew_index(parent: Path) -> tuple[str, ...]:

@@ -11,9 +11,8 @@ import pytest
 import typer
 from support.synthetic import run_of
 
-from netbench.cli import app, run_command_line
+from netbench.cli import GROUPS, app, run_command_line
 from netbench.cli.commands import COMMANDS
-from netbench.cli.groups import GROUPS
 from netbench.store import RunFolder
 from netbench.version import version
 

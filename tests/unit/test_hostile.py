@@ -28,6 +28,7 @@ from netbench.cli.commands.report import show_run
 from netbench.cli.output import print_json, print_rich
 from netbench.record import RunInfo
 from netbench.report import Digest
+from netbench.report.openmetrics_text import openmetrics
 from netbench.store import load
 from netbench.workflow.reporting import report_run
 
@@ -203,7 +204,7 @@ def test_no_field_of_an_export_is_a_formula(attacked: Attacked) -> None:
 
 
 def test_openmetrics_of_attacks_is_openmetrics(attacked: Attacked) -> None:
-    text = report.openmetrics(attacked.info, attacked.analysis)
+    text = openmetrics(attacked.info, attacked.analysis)
     found = list(text_string_to_metric_families(text))
 
     assert MARK in text

@@ -6,7 +6,7 @@ from support.synthetic import Reported, contrast_of, reported
 
 from netbench.analysis import Contrast, Verdict
 from netbench.report.answer import answers, headline
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.spec import Path, Placement
 
 RTT = {"metric": "rtt_p50", "unit": "s", "probe": "tcp-rr"}

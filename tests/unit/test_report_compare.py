@@ -16,7 +16,7 @@ from netbench.analysis.compare import compare
 from netbench.analysis.compare.model import RunComparison
 from netbench.cli.output import print_rich
 from netbench.report.compare import html, json_document, terminal
-from netbench.report.compare.labels import answers, level, subject
+from netbench.report.compare.labels import answer, level, subject
 from netbench.report.labels import sized
 
 ONE, TWO = run(1), run(2)
@@ -58,7 +58,7 @@ def test_the_document_has_what_is_fixed(slower: RunComparison) -> None:
     uptime = next(one for one in document["differences"] if one["fact"] == "host.uptime")
     assert (uptime["left"], uptime["right"], uptime["confounder"]) == (None, 1.5, False)
     assert uptime["unknown"]
-    assert document["answer"] == list(answers(slower))
+    assert document["answer"] == [answer(one) for one in slower.pairings]
     first = document["contrasts"][0]
     assert (first["verdict"], first["driver"], first["withheld"]) == ("slower", "bridge", [])
     assert first["low"] < first["ratio"] < first["high"]
@@ -93,7 +93,7 @@ def test_a_terminal_says_the_answer_then_what_changed_and_what_differs(
 def test_the_answer_tells_how_many_changed_and_the_largest_with_its_size(
     slower: RunComparison,
 ) -> None:
-    (said,) = answers(slower)
+    (said,) = map(answer, slower.pairings)
 
     assert re.fullmatch(
         r"today against kept: \d of 9 comparisons slower \((most: )?bridge: .* on (one core|two "
@@ -129,10 +129,10 @@ def test_the_answer_tells_how_many_changed_and_the_largest_with_its_size(
 def test_without_a_change_the_answer_says_what_stands_in_its_way(
     right: Run, accept: tuple[str, ...], said: str
 ) -> None:
-    (answer,) = answers(beside(ONE, right, accept))
+    (line,) = map(answer, beside(ONE, right, accept).pairings)
 
-    assert answer.startswith("today against kept: ")
-    assert said in answer
+    assert line.startswith("today against kept: ")
+    assert said in line
 
 
 @cache
@@ -171,7 +171,7 @@ def test_where_it_is_piped_every_sentence_is_one_line(
     print_rich(terminal(slower))
     lines = capsys.readouterr().out.splitlines()
 
-    assert lines[0] == answers(slower)[0]
+    assert lines[0] == answer(slower.pairings[0])
     assert max(map(len, lines)) > 160
     assert all(line == line.rstrip() for line in lines)
 
@@ -196,7 +196,7 @@ def test_the_page_tells_all_and_loads_nothing(slower: RunComparison) -> None:
     for word in ("slower first", "What differs", "Every value", "The runs", "Method"):
         assert word in said
     headings = [text(found) for found in re.findall(r"<h2[^>]*>.*?</h2>", page)]
-    assert headings[:2] == [answers(slower)[0], "What changed"]
+    assert headings[:2] == [answer(slower.pairings[0]), "What changed"]
     assert "host.uptime" in said
     slower_at = re.search(r">\d+ to \d+ % slower", page)
     assert slower_at is not None

@@ -11,7 +11,7 @@ from support.synthetic import Reported, contrast_of, reported
 from netbench import units
 from netbench.analysis import QualityWarning, Verdict
 from netbench.report import headline, terminal
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.report.driver_costs import driver_costs
 from netbench.report.effects import effect
 from netbench.report.labels import DECIDED, interval
@@ -50,7 +50,11 @@ def test_no_width_loses_a_driver_or_cuts_a_figure(
 ) -> None:
     run = sample(name, drivers)
     lines = printed(run, width, verbose=verbose).splitlines()
-    costs = [cost for row in driver_costs(run.info, run.analysis, run.digest) for cost in row.costs]
+    costs = [
+        cost
+        for row in driver_costs(run.info, run.analysis, run.digest)
+        for cost in row.costs.values()
+    ]
     figures = {cost.median for cost in costs}
     for one in primaries(run.analysis):
         strong, rest = effect(run.analysis, one)

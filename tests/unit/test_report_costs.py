@@ -64,8 +64,8 @@ def test_every_driver_has_a_row_the_baseline_first() -> None:
     assert {row.driver for row in rows} == {"host", "bridge", "bridge:user", "container"}
     bridge = next(row for row in rows if row.driver == "bridge")
     assert (bridge.per, bridge.cost) == ("byte", "1.20 ns")
-    assert (bridge.busy, bridge.client, bridge.server) == ("1.400", "1.000", "0.500")
-    assert bridge.softirq == "25 %"
+    assert bridge.means[:3] == ("1.400", "1.000", "0.500")
+    assert bridge.means[-1] == "25 %"
     assert bridge.ratio.startswith("1.498 [")
 
 
@@ -109,7 +109,7 @@ def test_what_was_not_read_is_missing_with_its_reason() -> None:
     info, analysis, found = seen(cgroup_server=unread, unattributed=unread)
     row = cost_rows(analysis, found)[0]  # type: ignore[arg-type]
 
-    assert (row.busy, row.client, row.server, row.rest) == ("1.400", "1.000", "–", "–")
+    assert row.means[:4] == ("1.400", "1.000", "–", "–")
     assert "Not read: the endpoints have no cgroups of their own." in cost_notes(info, found)
 
 

@@ -24,8 +24,7 @@ from netbench.report import (
     png,
 )
 from netbench.report.answer import effect
-from netbench.report.caveats import Badges
-from netbench.report.conditions import where
+from netbench.report.conditions import Badges, where
 from netbench.report.sentences import primaries
 from netbench.report.summary import escaped
 

@@ -22,6 +22,7 @@ from netbench.analysis import Verdict
 from netbench.analysis.tables import CELLS, CONTRASTS, TRIALS, trials
 from netbench.errors import RunFolderError
 from netbench.record import Failure, Record, Skip
+from netbench.report.openmetrics_text import openmetrics
 from netbench.store import RunFolder
 
 HOSTILE = '=cmd()|"/C calc"!A0 <img src=x>\x1b[31m\n# HELP \\ {}'
@@ -162,7 +163,7 @@ def test_parquet_reads_back_equal(loaded: "netbench.api.Run") -> None:
 def test_openmetrics_has_the_medians_and_the_contrasts() -> None:
     run = reported()
 
-    found = families(report.openmetrics(run.info, run.analysis))
+    found = families(openmetrics(run.info, run.analysis))
 
     family = found["netbench_throughput_bits_per_second"]
     assert (family.type, family.unit) == ("gauge", "bits_per_second")
@@ -197,7 +198,7 @@ def test_openmetrics_of_a_run_without_a_number_is_valid() -> None:
         cells=tuple(replace(c, median=None, p25=None, p75=None) for c in run.analysis.cells),
     )
 
-    text = report.openmetrics(run.info, analysis)
+    text = openmetrics(run.info, analysis)
 
     of_run = {"netbench_run", "netbench_missing_records", "netbench_warnings"}
     assert set(families(text)) == {*of_run, "netbench_trials"}
@@ -209,7 +210,7 @@ def test_no_name_breaks_openmetrics(name: str) -> None:
     run = reported()
     analysis = replace(run.analysis, contrasts=(contrast_of(driver=name),), cells=())
 
-    found = families(report.openmetrics(run.info, analysis))
+    found = families(openmetrics(run.info, analysis))
 
     (blocks,) = found["netbench_contrast_blocks"].samples
     assert blocks.labels["driver"] == "".join(c if c.isprintable() else " " for c in name).strip()

@@ -19,12 +19,11 @@ from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.figures.base import DRIVERS, POINTS, TABLE, chosen, spans
 from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
-from netbench.report.figures.lifecycle import lifecycle
-from netbench.report.figures.loads import FLOOR, rate_search
+from netbench.report.figures.loads import FLOOR, lifecycle, rate_search
 from netbench.report.figures.picture import Spec
 from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
-from netbench.report.order import ladders, order_sentences
+from netbench.report.matrix import ladders, order_sentences
 from netbench.report.palette import driver_colours
 from netbench.spec import Placement
 
@@ -72,8 +71,8 @@ def held(figure: Figure) -> Figure:
     """Check what holds for every figure, and return it."""
     if figure.picture is not None:
         assert go.Figure(figure.spec).data
-    assert all(len(row) == len(figure.headers) for row in figure.rows)
-    assert len(figure.rows) <= TABLE
+    assert all(len(row) == len(figure.table.columns) for row in figure.table.rows)
+    assert len(figure.table.rows) <= TABLE
     assert figure.title[:1] == figure.title[:1].upper()
     return figure
 
@@ -165,7 +164,7 @@ def test_sixty_four_drivers_stay_readable_and_all_are_in_the_tables() -> None:
             shown = {t["name"] for t in traces(f) if t.get("showlegend") is not False}
             assert len(shown) <= DRIVERS
             assert "Of 6" in f.caption
-            assert {row[0] for row in f.rows} == set(scene.colours)
+            assert {row[0] for row in f.table.rows} == set(scene.colours)
     assert len(scene.colours) == 64
     assert max(len(f.title) for f in found) < 250
 
@@ -236,7 +235,7 @@ class TestLatency:
         assert "a stream beside it makes that 3.0 times as long" in self.figure().title
 
     def test_a_percentile_of_merged_records_is_that_of_all_their_times(self) -> None:
-        rows = {(row[0], row[1]): row for row in self.figure().rows}
+        rows = {(row[0], row[1]): row for row in self.figure().table.rows}
 
         host = rows["host", "idle"]
         assert host[2:4] == ("8 records together", "20,000")
@@ -261,15 +260,15 @@ def test_curves_of_more_than_five_drivers_are_a_table_alone() -> None:
     for found in curves(scene):
         assert found.picture is None
         assert found.spec == {}
-        assert {row[0] for row in held(found).rows} == set(scene.colours)
+        assert {row[0] for row in held(found).table.rows} == set(scene.colours)
         assert "Lines of 6 drivers could not be distinguished" in found.caption
 
 
 def test_without_histograms_the_median_record_is_drawn() -> None:
     found = next(f for f in curves(scene_of(reported())) if f.id.endswith("cross"))
 
-    assert {row[2].partition(",")[2] for row in found.rows} == {" its median one"}
-    assert {row[3] for row in found.rows} == {"–"}
+    assert {row[2].partition(",")[2] for row in found.table.rows} == {" its median one"}
+    assert {row[3] for row in found.table.rows} == {"–"}
 
 
 def test_merged_times_leave_out_the_second_arm() -> None:
@@ -321,7 +320,7 @@ class TestRateSearch:
         assert values(host["x"]) == [10, 2, 10, 1.8]
         assert values(host["y"]) == [40, FLOOR, 40, FLOOR]
         assert "40 % was lost" in tried.title
-        assert ("bridge", "7", "1", "1.00 Gbit/s", "1.00 Gbit/s", "nothing") in tried.rows
+        assert ("bridge", "7", "1", "1.00 Gbit/s", "1.00 Gbit/s", "nothing") in tried.table.rows
 
     def test_a_rate_has_the_bounds_of_its_searches(self) -> None:
         _, rates = self.figures()
@@ -398,7 +397,7 @@ class TestCpuSplit:
         assert values(rest["x"]) == pytest.approx([-0.4, 0.6])
         assert "host 3.00 ns, bridge 4.00 ns" in found.title
         assert found.title.endswith("less than both ends' time was seen on the machine for host")
-        assert found.rows[0][5] == "-0.400 ns (-13 %)"
+        assert found.table.rows[0][5] == "-0.400 ns (-13 %)"
 
     def test_a_rest_far_below_zero_has_no_bar_but_its_row(self) -> None:
         parts = (("client", 1e-9), ("server", 2.4e-9), ("rest", -0.9e-9))
@@ -413,9 +412,9 @@ class TestCpuSplit:
         rest = next(t for t in traces(held(found)) if t["name"] == "rest")
         assert values(rest["x"]) == [0.6]
         assert "host has no bar: a negative rest of more than 20 %" in found.caption
-        assert [row[0] for row in found.rows] == ["host", "bridge"]
+        assert [row[0] for row in found.table.rows] == ["host", "bridge"]
         assert held(alone).picture is None
-        assert alone.rows[0][5] == "-0.900 ns (-36 %)"
+        assert alone.table.rows[0][5] == "-0.900 ns (-36 %)"
 
     def test_splits_come_from_the_trials_that_tell_all(self) -> None:
         run = reported(drivers=("host", "bridge"))
@@ -452,7 +451,7 @@ def test_the_control_plane_has_a_mark_for_every_trial_and_a_median() -> None:
     assert [len(values(t["x"])) for t in faint] == [5] * 5
     assert values(strong[0]["x"]) == pytest.approx([260])
     assert found.title.startswith("Request to first byte: host 260 ms, bridge 520 ms; ")
-    assert len(found.rows) == 5
+    assert len(found.table.rows) == 5
 
 
 def _place(key: CellKey) -> tuple[str, str, Placement]:
@@ -593,5 +592,5 @@ def test_the_sentinels_readings_are_drawn_once_for_the_sessions_that_share_them(
     for figure in found:
         (trace,) = traces(held(figure))
         points = values(trace["x"])
-        assert len(points) == len(set(points)) == len(figure.rows)
+        assert len(points) == len(set(points)) == len(figure.table.rows)
         assert "no value is left out because of them" in figure.caption

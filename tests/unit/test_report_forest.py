@@ -44,7 +44,7 @@ def test_right_is_worse_and_the_labels_are_ratios(metric: str, unit: str) -> Non
     (group,) = forest(replace(ANALYSIS, contrasts=(more, less)))
 
     above, below = (group.bars[number].at or 0.0 for number in (0, 1))
-    one = group.axis.one
+    one = group.axis.percent(1)
     labels = [float(text) for _, text in group.axis.marks]
     places = [at for at, _ in group.axis.marks]
     assert places == sorted(places)
@@ -67,7 +67,7 @@ def test_measures_of_either_direction_share_one_scale() -> None:
 
     assert first.bars[0].at == second.bars[0].at
     assert first.bars[0].low == pytest.approx(second.bars[0].low, abs=0.01)
-    assert first.axis.one == second.axis.one
+    assert first.axis.percent(1) == second.axis.percent(1)
 
 
 def test_an_interval_without_bounds_is_open_on_both_sides() -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 from support.synthetic import reported
 
 from netbench.record import ProbeSummary
+from netbench.report import html
 from netbench.report.matrix import measures, others, shown
 
 RUN = reported()
@@ -37,7 +38,8 @@ def test_an_entry_carries_its_median_and_the_contrasts_word() -> None:
     assert RUN.analysis.baseline not in drivers
     assert entry is not None
     assert entry.contrast == contrast
-    assert entry.ratio.startswith(f"{contrast.ratio:.3f}")
+    page = html(RUN.info, RUN.analysis, RUN.digest)
+    assert f'{entry.value}<small class="{contrast.verdict}">{contrast.ratio:.3f} [' in page
 
 
 def test_shares_are_percentages_and_ratios_that_are_compared_are_not() -> None:

@@ -10,7 +10,7 @@ from netbench.analysis import analyse
 from netbench.record import Record, Skip
 from netbench.report import digest, html, markdown, terminal
 from netbench.report.drawing import drawing
-from netbench.report.sentences import closed_ways, uncompared, unmeasured
+from netbench.report.sentences import closed_sentences, uncompared, unmeasured
 from netbench.spec import Path
 
 NO_PORT = Skip("publishes no port", "its ports are the host's", by_design=True)
@@ -56,7 +56,8 @@ def test_a_path_that_the_baseline_has_not_is_measured_but_not_compared() -> None
 
 
 def test_a_closed_path_of_an_open_driver_is_told_apart_from_isolation() -> None:
-    assert [(way.driver, way.path) for way in closed_ways(RUN.digest)] == [("host", Path.HAIRPIN)]
+    closed = closed_sentences(RUN.digest)
+    assert [line.partition(":")[0] for line in closed] == ["hairpin of host"]
     assert [view.driver for view in RUN.digest.drivers if view.isolated] == ["none"]
 
 

@@ -162,7 +162,7 @@ def test_many_contrasts_are_counted_and_not_named(
 def extension(info: RunInfo, *contrasts: Contrast) -> str:
     analysis = replace(reported().analysis, contrasts=contrasts)
     found = stopping.extension(info, analysis, "reports/a run")
-    return str(found) if found else ""
+    return f"{found.why}: {found.command}" if found else ""
 
 
 RESUME = "netbench run --resume 'reports/a run'"

@@ -14,7 +14,7 @@ from support.synthetic import Reported, contrast_of, reported
 from netbench.analysis import Contrast, QualityWarning, Verdict
 from netbench.report import headline, markdown
 from netbench.report.answer import what
-from netbench.report.caveats import Badges
+from netbench.report.conditions import Badges
 from netbench.report.driver_costs import driver_costs
 from netbench.report.labels import capital
 from netbench.report.summary import escaped
@@ -75,7 +75,7 @@ def test_the_table_has_a_row_for_each_driver_and_a_column_for_each_measure() -> 
     head, _, *rows = table(summary_of(RUN))
 
     costs = driver_costs(RUN.info, RUN.analysis, RUN.digest)
-    measures = [capital(what(cost.key, cost.metric)) for cost in costs[0].costs]
+    measures = [capital(what(*measure)) for measure in costs[0].costs]
     assert head == f"| Container to container | {' | '.join(measures)} |"
     assert len(measures) == 3
     assert [row.split(" | ")[0] for row in rows] == [
@@ -83,7 +83,7 @@ def test_the_table_has_a_row_for_each_driver_and_a_column_for_each_measure() -> 
         *("| none", "| bridge", "| bridge:user", "| container (over loopback, MTU 65536)"),
     ]
     for row, own in zip(rows, costs, strict=True):
-        medians = [cost.median for cost in own.costs]
+        medians = [cost.median for cost in own.costs.values()]
         assert all(median in row for median in medians)
 
 

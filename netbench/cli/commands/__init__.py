@@ -23,29 +23,83 @@ COMMANDS: Final[Mapping[str, str]] = {
     "version": "Print netbench's version.",
 }
 """In the order of the help text, with what that says of each."""
-LISTS: Final = ("drivers", "doctor", "runs", "clean")
-"""Those in the module `lists`; each other one is in the module of its name."""
+MODULES: Final = {
+    **dict.fromkeys(("drivers", "doctor", "runs", "clean"), "lists"),
+    **dict.fromkeys(("export", "compare"), "report"),
+    "inspect": "verify",
+}
+"""Modules of commands that are not in the one of their name."""
+
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "drivers LIST": "Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, else "
+    "host,bridge.",
+    "baseline DRIVER": "Driver to compare with; default: host if listed, else the first that "
+    "carries traffic.",
+    "engine NAME": "auto, docker or netns.",
+    "context NAME": "Docker context that names the engine; default: DOCKER_HOST, else the current "
+    "one.",
+    "suite NAME": "Suite by name, or a TOML file.",
+    "paths LIST": "Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
+    "blocks N": "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
+    "+N, with --resume: N more.",
+    "max-time S": "Start no block that would end after this many seconds; default: the suite's. "
+    "+S, with --resume: S seconds from now on.",
+    "precision X": "Relative half-width of an interval that is narrow enough; default 0.03.",
+    "margin X": "Relative effect that matters; default 0.05.",
+    "seed N": "Seed of the random order; default: random, and recorded.",
+    "pin CPUS": "auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
+    "cc NAME": "TCP congestion control of iperf3; default: the system's.",
+    "require EXPR": "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by "
+    "`,`.",
+    "allow-undecided": "Let a budget pass that is not decided.",
+    "output DIR": "Folder that holds the run folders.",
+    "resume DIR": "Go on with the run of this folder, by its own plan; --blocks +N or --max-time "
+    "+S extends it, even one that ended.",
+    "force": "Resume or extend although engine, kernel, image or tools have changed.",
+    "image REF": "Image of docker endpoints: a reference, or `build`; default: the host's own "
+    "tools.",
+    "parent IFACE": "Real link that macvlan and ipvlan use, instead of an emulated LAN.",
+    "parent-in-use": "Take --parent even where it carries the default route or your own login.",
+    "init-swarm": "Make the engine a swarm of one node for overlay networks, and undo it.",
+    "verbose": "Show every measure, CPU costs, paths, ceilings and warnings in full.",
+    "json": "Print exactly one JSON document.",
+    "quiet": "No progress.",
+    "keep": "Leave the last block's pairs up and print the commands that enter them; `netbench "
+    "clean` removes them.",
+    "identify": "Record names, addresses and boot parameters as they are, in a folder of mode "
+    "0700; otherwise stand-ins are recorded.",
+}
+"""Options that a variable sets, too, and their meaning: NETBENCH_MAX_TIME is that of `max-time S`.
+
+One without a name for its value is a flag.
+"""
+_OFFERS: Final = {
+    "drivers": completion.driver_lists,
+    "baseline": completion.driver_lists,
+    "engine": completion.of("auto", "docker", "netns"),
+    "suite": completion.suites,
+    "paths": completion.path_lists,
+    "pin": completion.of("auto", "cross", "same", "none"),
+}
+"""What a shell completes a value to."""
 
 
 def setting(
     declared: str,
-    meaning: str,
-    offer: Callable[[str], list[str]] | None = None,
+    meaning: str = "",
     callback: Callable[..., Any] | None = None,
     parser: Callable[[str], Any] | None = None,
 ) -> Any:
-    """Declare an option that a variable sets, too: NETBENCH_MAX_TIME is that of `max-time S`.
-
-    A flag takes no value. `offer` returns what a shell completes a value to.
-    """
+    """Declare one of `SETTINGS`; a command may give it a `meaning` of its own."""
     name, _, metavar = declared.partition(" ")
     return typer.Option(
         f"--{name}",
         metavar=metavar or None,
-        help=meaning,
+        help=meaning or SETTINGS[declared],
         envvar=f"NETBENCH_{name.replace('-', '_').upper()}",
         show_envvar=False,
-        autocompletion=offer,
+        autocompletion=_OFFERS.get(name),
         callback=callback,
         parser=parser,
     )
@@ -77,52 +131,14 @@ def _expressions(
     return [" ".join(value or ())] if joined else list(value or ())
 
 
-Verbose = Annotated[
-    bool,
-    setting("verbose", "Show every measure, CPU costs, paths, ceilings and warnings in full."),
-]
-Json = Annotated[bool, setting("json", "Print exactly one JSON document.")]
-EngineName = Annotated[
-    str,
-    setting("engine NAME", "auto, docker or netns.", completion.of("auto", "docker", "netns")),
-]
-Context = Annotated[
-    str | None,
-    setting(
-        "context NAME",
-        "Docker context that names the engine; default: DOCKER_HOST, else the current one.",
-    ),
-]
-Image = Annotated[
-    str | None,
-    setting(
-        "image REF",
-        "Image of docker endpoints: a reference, or `build`; default: the host's own tools.",
-    ),
-]
-Parent = Annotated[
-    str | None,
-    setting("parent IFACE", "Real link that macvlan and ipvlan use, instead of an emulated LAN."),
-]
-ParentInUse = Annotated[
-    bool,
-    setting(
-        "parent-in-use", "Take --parent even where it carries the default route or your own login."
-    ),
-]
-InitSwarm = Annotated[
-    bool,
-    setting("init-swarm", "Make the engine a swarm of one node for overlay networks, and undo it."),
-]
-Require = Annotated[
-    list[str] | None,
-    setting(
-        "require EXPR",
-        "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by `,`.",
-        callback=_expressions,
-    ),
-]
-AllowUndecided = Annotated[
-    bool, setting("allow-undecided", "Let a budget pass that is not decided.")
-]
-Output = Annotated[Path, setting("output DIR", "Folder that holds the run folders.", parser=place)]
+Verbose = Annotated[bool, setting("verbose")]
+Json = Annotated[bool, setting("json")]
+EngineName = Annotated[str, setting("engine NAME")]
+Context = Annotated[str | None, setting("context NAME")]
+Image = Annotated[str | None, setting("image REF")]
+Parent = Annotated[str | None, setting("parent IFACE")]
+ParentInUse = Annotated[bool, setting("parent-in-use")]
+InitSwarm = Annotated[bool, setting("init-swarm")]
+Require = Annotated[list[str] | None, setting("require EXPR", callback=_expressions)]
+AllowUndecided = Annotated[bool, setting("allow-undecided")]
+Output = Annotated[Path, setting("output DIR", parser=place)]

@@ -1,9 +1,10 @@
 """The commands that list: `drivers`, `doctor`, `runs` and `clean`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, printable, say, table
@@ -98,19 +99,21 @@ def _cells(run: ListedRun) -> tuple[str, ...]:
 
 
 def _row(run: ListedRun) -> RunRow:
-    info, readable = run.info, dict[str, Any]()
-    if info is not None:
-        readable = {
-            "created": info.created,
-            "engine": info.engine,
-            "drivers": list(info.plan.drivers),
-            "baseline": info.plan.baseline,
-            "suite": info.plan.suite,
-            "blocks": info.plan.blocks,
-            "status": info.status,
-            "lead": run.lead,
-        }
-    return RunRow(str(run.path), run.records, run.problem, **readable)
+    row, info = RunRow(str(run.path), run.records, run.problem), run.info
+    if info is None:
+        return row
+    plan = info.plan
+    return replace(
+        row,
+        created=info.created,
+        engine=info.engine,
+        drivers=list(plan.drivers),
+        baseline=plan.baseline,
+        suite=plan.suite,
+        blocks=plan.blocks,
+        status=info.status,
+        lead=run.lead,
+    )
 
 
 def clean(

@@ -1,28 +1,40 @@
-"""`netbench report`, and the result of a run on the terminal."""
+"""The commands of run folders, `report`, `export` and `compare`, and the result of a run."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from netbench import api
 from netbench import report as reports
 from netbench.cli import commands as shared
 from netbench.cli.output import print_json, print_rich, say
+from netbench.cli.progress import TerminalObserver
+from netbench.errors import INCOMPLETE, ConfigurationError
+from netbench.report import compare as comparisons
+from netbench.store import file_problem, json_text, write_whole
+from netbench.workflow.compare import compare_folders
 from netbench.workflow.reporting import ReportedRun, report_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS: Final = ("csv", "parquet", "json", "openmetrics", "md", "adr")
+TABLED: Final = ("csv", "parquet")
+FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
+    "trials": api.Run.frame,
+    "contrasts": api.Run.contrasts,
+    "cells": api.Run.cells,
+}
+"""Tables that CSV and Parquet hold, one a file."""
 
 
 def show_run(
-    path: Path,
-    reported: ReportedRun,
-    *,
-    as_json: bool,
-    verbose: bool = False,
-    engine: bool = True,
+    path: Path, reported: ReportedRun, *, as_json: bool, verbose: bool = False, engine: bool = True
 ) -> int:
-    """Print a run's result, as text or as the JSON document, and return the exit code.
-
-    The text says everything where `verbose`, and names the engine where `engine`.
-    """
+    """Print a run's result, with the engine's name or not, and return the exit code."""
     info, analysis = reported.info, reported.analysis
     for note in reported.notes:
         say(f"netbench: {note}")
@@ -76,3 +88,134 @@ def report(
             f"netbench: decision record: {folder / reports.DECISION}; its outcome is yours to write"
         )
     return show_run(folder, reported, as_json=as_json, verbose=verbose)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A run folder.", parser=shared.place)],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="csv, parquet, json, openmetrics, md or adr."
+        ),
+    ] = "csv",
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of csv and parquet: trials, contrasts or cells; default: trials."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File to write; default: standard output.", parser=shared.place
+        ),
+    ] = None,
+) -> int:
+    """Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.
+
+    Exit code 3 if records are missing that the run was to have.
+
+    md is the text of summary.md, adr that of decision.md without its figure and links.
+
+    Parquet needs pyarrow: pip install 'netbench[parquet]'.
+    """
+    _check(kind, table, output)
+    run = api.load(folder)
+    content = _content(run, kind, table or "trials")
+    for note in run.notes:
+        say(f"netbench: {note}")
+    if run.missing:
+        say(f"netbench: {run.missing.words}")
+    if output is not None:
+        write_whole(output, content)
+        say(f"netbench: {kind} written to {output}")
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    return INCOMPLETE if run.missing else 0
+
+
+def _check(kind: str, table: str | None, output: Path | None) -> None:
+    """Raise `ConfigurationError` with everything that is wrong with the request."""
+    problems = []
+    if kind not in FORMATS:
+        problems.append(f"--format: {kind!r} is none of {', '.join(FORMATS)}")
+    if table is not None and table not in FRAMES:
+        problems.append(f"--table: {table!r} is none of {', '.join(FRAMES)}")
+    if table is not None and kind in FORMATS and kind not in TABLED:
+        problems.append(f"--table: {kind} has none; only csv and parquet have tables")
+    if kind == "parquet" and output is None and sys.stdout.isatty():
+        problems.append("--format parquet is no text: name a file with --output")
+    if output is not None and (problem := file_problem(output)):
+        problems.append(f"--output: {problem}")
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def _content(run: api.Run, kind: str, table: str) -> bytes:
+    if kind == "parquet":
+        return reports.parquet_of(FRAMES[table](run))
+    if kind == "csv":
+        return reports.csv_of(FRAMES[table](run)).encode("utf-8", "replace")
+    info, analysis = run.info, run.analysis
+    if kind == "openmetrics":
+        from netbench.report.openmetrics_text import openmetrics  # few ask for it
+
+        return openmetrics(info, analysis).encode()
+    digest = reports.digest(analysis, run.records())
+    if kind == "json":
+        code = analysis.exit_code
+        text = json_text(reports.json_document(info, analysis, digest, str(run.path), code))
+    elif kind == "md":
+        text = reports.markdown(info, analysis, digest, run.path.absolute().name)
+    else:
+        text = reports.decision_text(info, analysis, digest, beside=False)
+    return text.encode("utf-8", "replace")
+
+
+def compare(
+    ctx: typer.Context,
+    folders: Annotated[
+        list[str],
+        typer.Argument(help="Run folders, the one to compare with first; or LABEL=FOLDER."),
+    ],
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACT",
+            help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
+        ),
+    ] = None,
+    require: shared.Require = None,
+    allow_undecided: shared.AllowUndecided = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The page; default: compare-*.html beside the newest run.",
+            parser=shared.place,
+        ),
+    ] = None,
+    as_json: shared.Json = False,
+) -> int:
+    """Say what changed between runs, slower first, and what else differs."""
+    shared.refuse_idle(ctx, {"allow_undecided": "" if require else "without --require"})
+    result, page, code = compare_folders(
+        folders,
+        accept=accept or (),
+        require=require or (),
+        allow_undecided=allow_undecided,
+        output=output,
+        observer=TerminalObserver(),
+    )
+    if as_json:
+        print_json(comparisons.json_document(result, str(page), code))
+    else:
+        print_rich(comparisons.terminal(result))
+        accept_all = comparisons.accept_line(result)
+        if accept_all:
+            print_rich(f"\n{accept_all}")
+        print_rich(f"\nreport: {page}")
+    if not result.budgets_kept:
+        say(f"netbench: budgets are not kept. {comparisons.budgets_told(result)}")
+    return code

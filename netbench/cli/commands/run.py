@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import typer
 
 from netbench.cli import commands as shared
-from netbench.cli import completion
 from netbench.cli.commands.report import show_run
 from netbench.cli.output import one_screen
 from netbench.cli.progress import TerminalObserver
@@ -37,118 +36,33 @@ netbench run --drivers host,bridge --require 'bridge.throughput >= 0.8 host'
 
 def run(
     ctx: typer.Context,
-    drivers: Annotated[
-        str | None,
-        shared.setting(
-            "drivers LIST",
-            "Comma list of NAME[:MODE][@key=value[+key=value]]; default: the suite's, else "
-            "host,bridge.",
-            completion.driver_lists,
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        shared.setting(
-            "baseline DRIVER",
-            "Driver to compare with; default: host if listed, else the first that carries traffic.",
-            completion.driver_lists,
-        ),
-    ] = None,
+    drivers: Annotated[str | None, shared.setting("drivers LIST")] = None,
+    baseline: Annotated[str | None, shared.setting("baseline DRIVER")] = None,
     engine: shared.EngineName = "auto",
     context: shared.Context = None,
-    suite: Annotated[
-        str, shared.setting("suite NAME", "Suite by name, or a TOML file.", completion.suites)
-    ] = "quick",
-    paths: Annotated[
-        str,
-        shared.setting(
-            "paths LIST",
-            "Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
-            completion.path_lists,
-        ),
-    ] = "east-west",
-    blocks: Annotated[
-        str | None,
-        shared.setting(
-            "blocks N",
-            "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
-            "+N, with --resume: N more.",
-        ),
-    ] = None,
-    max_time: Annotated[
-        str | None,
-        shared.setting(
-            "max-time S",
-            "Start no block that would end after this many seconds; default: the suite's. "
-            "+S, with --resume: S seconds from now on.",
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        shared.setting(
-            "precision X", "Relative half-width of an interval that is narrow enough; default 0.03."
-        ),
-    ] = None,
-    margin: Annotated[
-        str | None, shared.setting("margin X", "Relative effect that matters; default 0.05.")
-    ] = None,
-    seed: Annotated[
-        str | None,
-        shared.setting("seed N", "Seed of the random order; default: random, and recorded."),
-    ] = None,
-    pin: Annotated[
-        str,
-        shared.setting(
-            "pin CPUS",
-            "auto (as the suite says), cross, same, none, or CPUs as CLIENT,SERVER.",
-            completion.of("auto", "cross", "same", "none"),
-        ),
-    ] = "auto",
-    cc: Annotated[
-        str | None,
-        shared.setting("cc NAME", "TCP congestion control of iperf3; default: the system's."),
-    ] = None,
+    suite: Annotated[str, shared.setting("suite NAME")] = "quick",
+    paths: Annotated[str, shared.setting("paths LIST")] = "east-west",
+    blocks: Annotated[str | None, shared.setting("blocks N")] = None,
+    max_time: Annotated[str | None, shared.setting("max-time S")] = None,
+    precision: Annotated[str | None, shared.setting("precision X")] = None,
+    margin: Annotated[str | None, shared.setting("margin X")] = None,
+    seed: Annotated[str | None, shared.setting("seed N")] = None,
+    pin: Annotated[str, shared.setting("pin CPUS")] = "auto",
+    cc: Annotated[str | None, shared.setting("cc NAME")] = None,
     require: shared.Require = None,
     allow_undecided: shared.AllowUndecided = False,
     output: shared.Output = Path("reports"),
-    resume: Annotated[
-        Path | None,
-        shared.setting(
-            "resume DIR",
-            "Go on with the run of this folder, by its own plan; --blocks +N or --max-time +S "
-            "extends it, even one that ended.",
-            parser=shared.place,
-        ),
-    ] = None,
-    force: Annotated[
-        bool,
-        shared.setting(
-            "force", "Resume or extend although engine, kernel, image or tools have changed."
-        ),
-    ] = False,
+    resume: Annotated[Path | None, shared.setting("resume DIR", parser=shared.place)] = None,
+    force: Annotated[bool, shared.setting("force")] = False,
     image: shared.Image = None,
     parent: shared.Parent = None,
     parent_in_use: shared.ParentInUse = False,
     init_swarm: shared.InitSwarm = False,
     verbose: shared.Verbose = False,
     as_json: shared.Json = False,
-    quiet: Annotated[bool, shared.setting("quiet", "No progress.")] = False,
-    keep: Annotated[
-        bool,
-        shared.setting(
-            "keep",
-            "Leave the last block's pairs up and print the commands that enter them; "
-            "`netbench clean` removes them.",
-        ),
-    ] = False,
-    identify: Annotated[
-        bool,
-        shared.setting(
-            "identify",
-            "Record names, addresses and boot parameters as they are, in a folder of mode "
-            "0700; otherwise stand-ins are recorded.",
-        ),
-    ] = False,
+    quiet: Annotated[bool, shared.setting("quiet")] = False,
+    keep: Annotated[bool, shared.setting("keep")] = False,
+    identify: Annotated[bool, shared.setting("identify")] = False,
 ) -> int:
     """Compare drivers with a baseline, prove each path, write a report.
 
@@ -208,10 +122,7 @@ def _show(
 
 
 def _asked(ctx: typer.Context, *, everything: bool) -> tuple[tuple[str, FactValue], ...]:
-    """Return the options that make a run what it is, by name.
-
-    All that are set, by default too, are `everything`; else only those that the user gave.
-    """
+    """Return the options by name: those that are set if `everything`, else the given ones."""
     found: list[tuple[str, FactValue]] = []
     for name, value in ctx.params.items():
         source = ctx.get_parameter_source(name)

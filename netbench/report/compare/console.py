@@ -11,22 +11,20 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import differences, labels
-from netbench.report.compare.tables import Fitted, Row
-from netbench.report.console_text import STYLES, budget_lines, styled
-from netbench.report.labels import DECIDED
+from netbench.report.console_text import STYLES, GroupedTable, Row, budget_lines, styled
+from netbench.report.labels import DECIDED, capital
 from netbench.report.validity import lacking
 
-_MOST: Final = 12
-"""Rows of a table; of more, those without a change are only counted."""
-_BESIDE: Final = 4
-"""Rows of a table of measures that runs are not judged by."""
+_MOST: Final = 12  # rows of a table; of more, those without a change are only counted
+_HOLDS: Final = "the interval holds 1"
+_BESIDE: Final = 4  # rows of a table of measures that runs are not judged by
 
 
 def terminal(comparison: RunComparison) -> Group:
     """Return everything, for people at a terminal."""
     said = differences.accepted_line(comparison)
     return Group(
-        *styled(labels.answers(comparison), "bold"),
+        *styled(map(labels.answer, comparison.pairings), "bold"),
         *budget_lines(labels.budgets_told(comparison), ordered(comparison)),
         *(part for one in comparison.pairings for part in _changes(one, comparison.margin)),
         Text(""),
@@ -62,28 +60,18 @@ def _changes(pairing: Pairing, margin: float) -> Iterator[RenderableType]:
         yield from styled([f"and {more} more on the page"] if more > 0 else [], "dim")
 
 
-def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fitted:
+def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> GroupedTable:
     left, right = plain(pairing.left.label), plain(pairing.right.label)
     compared = any(one.ratio for one in found)
     rows = []
     for one in found:
         levels = labels.level(one.left, one), labels.level(one.right, one)
-        verdict = labels.verdict(one, margin)
-        rows.append(
-            Row(
-                group=labels.place(one),
-                cells=(
-                    labels.subject(one),
-                    *levels,
-                    *((labels.figures(one),) if compared else ()),
-                    verdict,
-                ),
-                brief=f"{labels.subject(one)}: {levels[1]} after {levels[0]}",
-                below=verdict,
-                style=STYLES[one.verdict],
-            )
-        )
-    return Fitted(
+        verdict, subject = labels.verdict(one, margin), labels.subject(one)
+        ratio = (labels.figures(one),) if compared else ()
+        brief = f"{subject}: {levels[1]} after {levels[0]}"
+        cells = (subject, *levels, *ratio, verdict)
+        rows.append(Row(capital(labels.measured(one)), cells, brief, verdict, STYLES[one.verdict]))
+    return GroupedTable(
         heads=("", left, right, *((f"{right} / {left}",) if compared else ()), "verdict"),
         rows=tuple(rows),
         figures=range(1, 4 if compared else 3),
@@ -94,12 +82,11 @@ def _table(pairing: Pairing, found: Sequence[RunContrast], margin: float) -> Fit
 def _counted(
     found: Sequence[RunContrast], drivers: Collection[str], margin: float
 ) -> Iterator[Text]:
-    """Yield how many contrasts have each verdict, and why: `31 undecided: ... (23); ... (8)`.
-
-    Those that have a verdict are told with their drivers.
-    """
+    """Yield how many have each verdict, and why or of which drivers: `31 undecided: ... (23)`."""
     for said, own in grouped((labels.short(one, margin), one) for one in found).items():
-        reasons = grouped((labels.kind_of_reason(one), one) for one in own)
+        # All intervals that leave it open are one reason.
+        whys = [(labels.why(one), one) for one in own]
+        reasons = grouped((_HOLDS if why.endswith(" holds 1") else why, one) for why, one in whys)
         parts = [f"{why} ({len(of)})" if len(reasons) > 1 else why for why, of in reasons.items()]
         more = "; ".join(parts) or differences.some((x.driver for x in own), drivers, "driver")
         yield Text(f"{len(own)} {said}: {more}", style=STYLES[own[0].verdict])
@@ -111,7 +98,7 @@ def _differences(pairing: Pairing) -> Iterator[RenderableType]:
     if rows:
         heading = f"What differs between {left} and {right}, and may be a cause"
         yield from styled([f"\n{heading}"], "bold")
-        yield Fitted(
+        yield GroupedTable(
             heads=("fact", left, right, "of"),
             rows=tuple(_difference(row, left, right) for row in rows),
             figures=range(0),
@@ -124,9 +111,5 @@ def _differences(pairing: Pairing) -> Iterator[RenderableType]:
 def _difference(row: differences.DifferingFact, left: str, right: str) -> Row:
     where = ", ".join(part for part in (row.of, "accepted" if row.accepted else "") if part)
     of = f" ({where})" if where else ""
-    return Row(
-        group="",
-        cells=(row.fact, row.left, row.right, where),
-        brief=f"{row.fact}{of}: {row.left} in {left}, {row.right} in {right}",
-        below="",
-    )
+    brief = f"{row.fact}{of}: {row.left} in {left}, {row.right} in {right}"
+    return Row("", (row.fact, row.left, row.right, where), brief, below="")

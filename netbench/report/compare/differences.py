@@ -14,13 +14,13 @@ from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison
 from netbench.facts.registry import declared
 from netbench.record import FactValue
 from netbench.report.conditions import fact_text
-from netbench.report.labels import counted, joined
+from netbench.report.labels import counted, few, joined
 from netbench.spec import Cell
 
-_NAMED: Final = 3  # names that are told one by one
+_NAMED: Final = 3  # names that are shown one by one
 _UNKNOWN: Final = 6  # the same of facts that a run did not record
 _ROWS: Final = 3  # rows of one fact, each with two values of its own
-_DIGEST: Final = len("sha256:") + 12  # what is told of an id, as Docker does
+_DIGEST: Final = len("sha256:") + 12  # what is shown of an id, as Docker does
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,13 @@ class DifferingFact:
     """A fact that differs in the same way in some places."""
 
     fact: str
-    of: str
-    """Where: `all drivers`, `bridge, host and 5 more`; empty for the whole run."""
+    of: str  # where: `all drivers`, `bridge, host and 5 more`; empty for the whole run
     left: str
     right: str
     accepted: bool
 
 
-def grade(difference: RunDifference) -> str:
-    """Return `confounder`, `confounder, accepted`, `unknown` or `no confounder`."""
-    if not difference.confounder:
-        return "unknown" if _open(difference) else "no confounder"
-    return "confounder, accepted" if difference.accepted else "confounder"
-
-
-def _open(difference: RunDifference) -> bool:
+def may_confound(difference: RunDifference) -> bool:
     """Tell whether a fact may be a confounder, which is not known: one run did not record it."""
     known = declared(difference.fact)
     may = known is None or known.confounds
@@ -51,20 +43,24 @@ def _open(difference: RunDifference) -> bool:
 
 def notes(pairing: Pairing) -> tuple[str, ...]:
     """Return what else the runs do not share: unknown and free facts, the machine, and cells."""
-    said = (
-        unknown_line(pairing),
-        free_line(pairing),
-        machine_line(pairing),
-        *cells_lines(pairing),
+    lines = (unknown_line(pairing), free_line(pairing), _machine_line(pairing))
+    sides = (
+        (pairing.left, pairing.only_left, pairing.right),
+        (pairing.right, pairing.only_right, pairing.left),
     )
-    return tuple(line for line in said if line)
+    only = (
+        f"Only {plain(run.label)} measured {_only(cells, other)}"
+        for run, cells, other in sides
+        if cells
+    )
+    return tuple(filter(None, (*lines, *only)))
 
 
 def rows(pairing: Pairing) -> tuple[DifferingFact, ...]:
     """Return the confounders that differ, places with the same two values in one row."""
-    found = [one for one in pairing.differences if one.confounder]
-    made: list[DifferingFact] = []
-    for fact, own in grouped((one.fact, one) for one in found).items():
+    found = grouped((one.fact, one) for one in pairing.differences if one.confounder)
+    made = []
+    for fact, own in found.items():
         ways = list(grouped((values(one), one) for one in own).items())
         if len(ways) > _ROWS:
             ways = [(("several values", "several others"), own)]
@@ -83,9 +79,7 @@ def values(difference: RunDifference) -> tuple[str, str]:
         own, other = _parts(left, unit, kind), _parts(right, unit, kind)
         return _beside(own, other), _beside(other, own)
     texts = _text(left, unit, kind), _text(right, unit, kind)
-    if texts[0] == texts[1]:
-        return _in_full(left, unit), _in_full(right, unit)
-    return texts
+    return texts if texts[0] != texts[1] else (_in_full(left, unit), _in_full(right, unit))
 
 
 def _text(found: FactValue | None, unit: str, kind: type) -> str:
@@ -124,10 +118,7 @@ def some(names: Iterable[str], all_of: Iterable[str], noun: str, most: int = _NA
     found, whole = list(dict.fromkeys(names)), set(all_of)
     if len(whole) > 1 and whole <= set(found):
         return f"all {noun}s"
-    shown = [plain(name) for name in found]
-    if len(shown) > most:
-        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
-    return joined(shown)
+    return few(found, most)
 
 
 def _places(pairing: Pairing, found: Sequence[RunDifference]) -> str:
@@ -161,7 +152,7 @@ def free_line(pairing: Pairing) -> str:
 
 def unknown_line(pairing: Pairing) -> str:
     """Return which facts that count one run did not record; empty where both have all."""
-    found = [one for one in pairing.differences if _open(one)]
+    found = [one for one in pairing.differences if may_confound(one)]
     lacking = grouped((unread(one.right), one.fact) for one in found)
     parts = [
         f"by {run.label}: {some(lacking[right], (), 'fact', _UNKNOWN)}"
@@ -172,10 +163,7 @@ def unknown_line(pairing: Pairing) -> str:
 
 
 def to_accept(comparison: RunComparison) -> tuple[str, ...]:
-    """Return what `--accept` takes to compare all that is withheld.
-
-    Several facts of one family are one pattern: `kernel.*`.
-    """
+    """Return what `--accept` takes to compare all that is withheld; a family as `kernel.*`."""
     made = chain.from_iterable(pairing.contrasts for pairing in comparison.pairings)
     facts = dict.fromkeys(fact_of(name) for one in made for name in one.withheld)
     families = grouped((fact.partition(".")[0], fact) for fact in facts)
@@ -206,26 +194,14 @@ def accepted_line(comparison: RunComparison) -> str:
     return plain(f"{asked}: {some(facts, (), 'fact')} {verb}, which may cause any change.")
 
 
-def machine_line(pairing: Pairing) -> str:
+def _machine_line(pairing: Pairing) -> str:
     """Return what the sentinel says of the machine on each placement's CPUs; empty without one."""
-    parts = [
-        f"{units.percent(state.ratio)} {PLACEMENTS[state.placement]} "
-        f"({units.quantity(state.left, state.unit)}, then "
-        f"{units.quantity(state.right, state.unit)})"
-        for state in pairing.machine
-    ]
+    parts = []
+    for state in pairing.machine:
+        left, right = (units.quantity(one, state.unit) for one in (state.left, state.right))
+        change = f"{units.percent(state.ratio)} {PLACEMENTS[state.placement]}"
+        parts.append(f"{change} ({left}, then {right})")
     return f"Machine, by the sentinel: {', '.join(parts)}" if parts else ""
-
-
-def cells_lines(pairing: Pairing) -> tuple[str, ...]:
-    """Return what only one of the runs measured."""
-    sides = ((pairing.left, pairing.only_left), (pairing.right, pairing.only_right))
-    others = (pairing.right, pairing.left)
-    return tuple(
-        f"Only {plain(run.label)} measured {_only(cells, other)}"
-        for (run, cells), other in zip(sides, others, strict=True)
-        if cells
-    )
 
 
 def _only(cells: Sequence[Cell], other: ComparedSide) -> str:
@@ -239,6 +215,5 @@ def _only(cells: Sequence[Cell], other: ComparedSide) -> str:
             parts.append(f"{noun}{'s' if len(names) > 1 else ''} {some(names, (), noun)}")
         left = [cell for cell, name in zip(left, own, strict=True) if name in known]
     if left:
-        more = "more " if parts else ""
-        parts.append(f"{len(left)} {more}{'cell' if len(left) == 1 else 'cells'}")
+        parts.append(counted(len(left), "more cell" if parts else "cell"))
     return "; ".join(parts)

@@ -17,7 +17,7 @@ from netbench.documents.run import (
 )
 from netbench.record import Absent, FactValue
 from netbench.report.compare.differences import to_accept
-from netbench.report.compare.labels import answers
+from netbench.report.compare.labels import answer
 
 SCHEMA: Final = 2
 
@@ -50,7 +50,7 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             verdict_withheld=any(pairing.withheld for pairing in pairings),
             withheld_by=list(dict.fromkeys(fact for one in contrasts for fact in one.withheld)),
             to_accept=list(to_accept(comparison)),
-            answer=list(answers(comparison)),
+            answer=[answer(pairing) for pairing in pairings],
             budgets=[BudgetRow.of(result) for result in comparison.budgets],
         )
     )

@@ -16,27 +16,12 @@ from netbench.analysis.compare.model import (
     Side,
 )
 from netbench.analysis.model import Verdict
+from netbench.report import labels
 from netbench.report.budgets import summed
 from netbench.report.compare.differences import some
 from netbench.report.conditions import engine_named, fact_text
-from netbench.report.labels import (
-    DECIDED,
-    capital,
-    counted,
-    joined,
-    key_of,
-    metric_title,
-    ratio_text,
-    sized,
-)
 from netbench.report.sentences import SUBJECTS, fact, measure
 
-HONEST: Final = (
-    "Two runs are two days of one machine. Intervals hold the variance within the runs; how much a "
-    "run of the very same thing may lie elsewhere on another day, two runs cannot tell. A ratio to "
-    "the baseline, taken within each run, cancels what touched both alike; a figure of its own "
-    "does not, and counts only where the sentinel saw the same machine."
-)
 WITHHELD: Final = "withheld"
 CAUTION: Final = (
     "Two runs are two days of one machine: a ratio to the baseline cancels what touched both "
@@ -58,52 +43,41 @@ def run_line(run: ComparedSide) -> str:
     )
 
 
-def answers(comparison: RunComparison) -> tuple[str, ...]:
-    """Return what became of each run beside the first, a sentence each."""
-    return tuple(answer(pairing) for pairing in comparison.pairings)
-
-
 def answer(pairing: Pairing) -> str:
-    """Return `B against A: 2 of 9 comparisons slower (bridge: ... 8 to 12 %), none faster, ...`.
-
-    With the sizes of what got slower or faster most; or what stands in the way of any verdict.
-    """
+    """Return `B against A: 2 of 9 comparisons slower (...), ...`, or why there is no verdict."""
     opening = plain(f"{pairing.right.label} against {pairing.left.label}")
     found = [one for one in pairing.contrasts if one.primary]
     if not found:
         return f"{opening}: no measure in common that runs are judged by."
-    total = counted(len(found), "comparison")
-    told = grouped((WITHHELD if one.withheld else one.verdict, one) for one in found)
-    if len(told) == 1 and WITHHELD in told:
+    total = labels.counted(len(found), "comparison")
+    kinds = grouped((WITHHELD if one.withheld else one.verdict, one) for one in found)
+    if len(kinds) == 1 and WITHHELD in kinds:
         return f"{opening}: no verdict, because {_differing(found)}."
     everywhere = f"in all {total}" if len(found) > 1 else "in the only comparison"
-    if len(told) == 1 and Verdict.EQUIVALENT in told:
+    if len(kinds) == 1 and Verdict.EQUIVALENT in kinds:
         return f"{opening}: nothing got slower or faster: equivalent {everywhere}."
-    if len(told) == 1 and Verdict.UNDECIDED in told:
+    if len(kinds) == 1 and Verdict.UNDECIDED in kinds:
         return f"{opening}: undecided {everywhere}{_because(found)}."
-    rest = [f"{len(told[kind])} {kind}{_because(told[kind])}" for kind in _OTHERS if kind in told]
-    if not any(kind in told for kind in DECIDED):
-        return f"{opening}: nothing found slower or faster: of {total}, {joined(rest)}."
-    slower, faster = (told.get(kind, []) for kind in DECIDED)
+    rest = [
+        f"{len(kinds[kind])} {kind}{_because(kinds[kind])}" for kind in _OTHERS if kind in kinds
+    ]
+    if not any(kind in kinds for kind in labels.DECIDED):
+        return f"{opening}: nothing found slower or faster: of {total}, {labels.joined(rest)}."
+    slower, faster = (kinds.get(kind, []) for kind in labels.DECIDED)
     parts = (
         f"{len(slower) or 'none'} of {total} slower{_largest(slower)}",
         f"{len(faster) or 'none'} faster{_largest(faster)}",
     )
-    return f"{opening}: {joined((*parts, *rest))}."
+    return f"{opening}: {labels.joined((*parts, *rest))}."
 
 
 def _largest(found: Sequence[RunContrast]) -> str:
-    """Return ` (bridge: throughput on two cores 8 to 12 %)`: the measures that changed most.
-
-    Of one that changed both ways it is the ratio to the baseline, in which the machine cancels.
-    """
-    measures = grouped(((one.driver, key_of(one), one.metric), one) for one in found)
-    told = [max(own, key=_relative) for own in measures.values()]
-    named = [
-        f"{one.driver}: {measured(one)} {sized(one).removesuffix(f' {one.verdict}')}{_against(one)}"
-        for one in told[:_FEW]
-    ]
-    more = "most: " if len(told) > _FEW else ""
+    """Return what changed most: ` (bridge: throughput on two cores 8 to 12 %)`."""
+    measures = grouped(((one.driver, labels.key_of(one), one.metric), one) for one in found)
+    largest = [max(own, key=_relative) for own in measures.values()]
+    sizes = [(one, labels.sized(one).removesuffix(f" {one.verdict}")) for one in largest[:_FEW]]
+    named = [f"{one.driver}: {measured(one)} {size}{_against(one)}" for one, size in sizes]
+    more = "most: " if len(largest) > _FEW else ""
     return f" ({more}{plain('; '.join(named))})" if named else ""
 
 
@@ -122,28 +96,22 @@ def _differing(found: Sequence[RunContrast]) -> str:
 
 
 def news(pairing: Pairing) -> tuple[tuple[Verdict, str], ...]:
-    """Return what changed, one line a measure of a driver, regressions first.
-
-    The driver's own figure and its ratio to the baseline stand in one line where both changed.
-    """
+    """Return what changed, one line a measure of a driver, regressions first."""
     lines = grouped(
-        ((one.verdict, one.driver, key_of(one), one.metric), one)
+        ((one.verdict, one.driver, labels.key_of(one), one.metric), one)
         for one in pairing.contrasts
-        if one.primary and one.verdict in DECIDED
+        if one.primary and one.verdict in labels.DECIDED
     )
     return tuple((verdict, _news(found)) for (verdict, *_), found in lines.items())
 
 
 def _news(found: Sequence[RunContrast]) -> str:
-    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`.
-
-    Its ratio to the baseline is told as `against host`.
-    """
+    """Return `bridge: median round trip on one core 17 to 22 % slower (20.4 µs after 17.1 µs)`."""
     said = []
     for one in sorted(found, key=_relative):
         after = f" ({level(one.right, one)} after {level(one.left, one)})"
-        said.append(f"{sized(one)}{_against(one) or after}")
-    return plain(f"{found[0].driver}: {measured(found[0])} {joined(said)}")
+        said.append(f"{labels.sized(one)}{_against(one) or after}")
+    return plain(f"{found[0].driver}: {measured(found[0])} {labels.joined(said)}")
 
 
 def _against(one: RunContrast) -> str:
@@ -165,17 +133,12 @@ def subject(contrast: RunContrast) -> str:
     return plain(both if _relative(contrast) else contrast.driver)
 
 
-def place(contrast: RunContrast) -> str:
-    """Return the measure: `Median round trip on one core`."""
-    return capital(measured(contrast))
-
-
 def measured(contrast: RunContrast) -> str:
     """Return the measure within a sentence."""
-    key = key_of(contrast)
+    key = labels.key_of(contrast)
     if contrast.metric in SUBJECTS:
         return measure(key, contrast.metric)
-    return f"{metric_title(contrast.metric)} of {key.probe} {key.place}"
+    return f"{labels.metric_title(contrast.metric)} of {key.probe} {key.place}"
 
 
 def level(side: Side, contrast: RunContrast) -> str:
@@ -187,7 +150,7 @@ def level(side: Side, contrast: RunContrast) -> str:
 
 def figures(contrast: RunContrast) -> str:
     """Return `0.953 [0.921, 0.986]`, where there is a ratio."""
-    return units.MISSING if contrast.ratio is None else ratio_text(contrast)
+    return units.MISSING if contrast.ratio is None else labels.ratio_text(contrast)
 
 
 def verdict(contrast: RunContrast, margin: float) -> str:
@@ -201,8 +164,8 @@ def short(contrast: RunContrast, margin: float) -> str:
     """Return the verdict with its size: `3.5 to 6.1 % slower`; without a reason."""
     if contrast.withheld:
         return WITHHELD
-    if contrast.verdict in DECIDED:
-        return sized(contrast)
+    if contrast.verdict in labels.DECIDED:
+        return labels.sized(contrast)
     if contrast.verdict is Verdict.EQUIVALENT:
         return f"equivalent within {margin * 100:g} %"
     return contrast.verdict.value
@@ -219,9 +182,3 @@ def why(contrast: RunContrast) -> str:
     if contrast.verdict is not Verdict.UNDECIDED:
         return ""
     return plain(contrast.reason) or "no reason was kept"
-
-
-def kind_of_reason(contrast: RunContrast) -> str:
-    """Return why there is no verdict, the same for all intervals that leave it open."""
-    reason = why(contrast)
-    return "the interval holds 1" if reason.endswith(" holds 1") else reason

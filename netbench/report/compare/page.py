@@ -1,24 +1,19 @@
-"""The page of a comparison: one file with everything in it, and its charts.
-
-Positions in the charts are percent of an axis that all their rows share.
-"""
+"""The page of a comparison; positions in its charts are percent of an axis."""
 
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.compare.model import ComparedSide, Pairing, RunComparison, RunContrast
-from netbench.analysis.model import TrialPoint
-from netbench.record import RunInfo
-from netbench.report import budgets, conditions
+from netbench.report import conditions
 from netbench.report.compare import differences, labels
 from netbench.report.html_env import render
 from netbench.report.intervals import Bar, RatioAxis
-from netbench.report.labels import DECIDED, capital, joined, key_of
+from netbench.report.labels import DECIDED, capital, key_of
 from netbench.report.palette import driver_colours
 from netbench.report.sentences import measure
 from netbench.spec import Cell, Path
@@ -26,14 +21,6 @@ from netbench.spec import Cell, Path
 _PAD: Final = 0.06  # of an axis, left free at both ends
 _ROWS: Final = 20  # of a chart; of more contrasts, only what changed is drawn
 _FLAT: Final = 1e-9  # least width of an axis, as a share of its values
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """The contrasts of a pairing; all pairings of a comparison share the axis."""
-
-    axis: RatioAxis
-    bars: tuple[Bar, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +51,24 @@ def page(comparison: RunComparison) -> str:
         "compare.html.j2",
         driver_colours(names, names[0]),
         comparison=comparison,
-        accepted=differences.accepted_line(comparison),
-        accept_options=differences.accept_options(comparison),
-        honest=labels.HONEST,
-        joined=joined,
         words=labels,
         differences=differences,
-        budgets_told=labels.budgets_told(comparison),
-        budget_results=budgets.ordered(comparison),
+        conditions=conditions,
         changes=changes,
         spreads=spreads(comparison),
-        facts=[(run, _facts(run.info)) for run in comparison.runs],
     )
 
 
-def _facts(info: RunInfo) -> dict[str, str]:
-    return {
-        "Host": conditions.host_text(info),
-        "Kernel": conditions.kernel_text(info),
-        "Engine": conditions.engine_named(info),
-    }
-
-
-def changes(comparison: RunComparison, pairing: Pairing) -> Changes | None:
-    """Return what is drawn of a pairing's primary contrasts; None if none of it has a ratio."""
-    shown = _drawn(pairing)
-    if not any(one.ratio for one in shown):
-        return None
+def changes(comparison: RunComparison, pairing: Pairing) -> tuple[RatioAxis, list[Bar]]:
+    """Return the axis of all pairings, and a pairing's primary contrasts if any has a ratio."""
     every = [one for each in comparison.pairings for one in _drawn(each) if one.ratio]
     # Measures of either direction lie on it: its marks say how many times worse.
     axis = replace(RatioAxis.of(every, comparison.margin), better="lower")
-    return Changes(axis, tuple(map(axis.bar, shown)))
+    shown = _drawn(pairing)
+    return axis, [axis.bar(one) for one in shown if any(other.ratio for other in shown)]
 
 
 def _drawn(pairing: Pairing) -> list[RunContrast]:
-    """Return the primary contrasts; of many those that changed."""
     found = [one for one in pairing.contrasts if one.primary]
     if len(found) <= _ROWS:
         return found
@@ -108,38 +78,43 @@ def _drawn(pairing: Pairing) -> list[RunContrast]:
 def spreads(comparison: RunComparison) -> tuple[Spread, ...]:
     """Return every value of the measures that runs are judged by, in the cells in common."""
     judged = dict.fromkeys(
-        (key_of(one), one.metric)
+        (key_of(one), one.metric, one.unit)
         for pairing in comparison.pairings
         for one in pairing.contrasts
         if one.primary
     )
     common = set.intersection(*(set(run.info.plan.cells) for run in comparison.runs))
-    points = [_points(run, common) for run in comparison.runs]
-    made = (_spread(comparison, points, key, metric) for key, metric in judged)
+    runs = {run.label: _values(run, common) for run in comparison.runs}
+    made = (_spread(comparison, runs, *measured) for measured in judged)
     return tuple(spread for spread in made if spread is not None)
 
 
-_Points = dict[tuple[CellKey, str], dict[str, list[TrialPoint]]]
+_Values = dict[tuple[CellKey, str, str], list[float]]
+"""Values by cell, metric and driver."""
 
 
-def _points(run: ComparedSide, common: Iterable[Cell]) -> _Points:
-    found: defaultdict[tuple[CellKey, str], dict[str, list[TrialPoint]]] = defaultdict(dict)
-    cells = frozenset(common)
-    for point in run.analysis.points:
-        cell = Cell(point.driver, Path(point.path), point.probe, point.placement)
-        if cell in cells and not point.replica:
-            found[key_of(point), point.metric].setdefault(point.driver, []).append(point)
-    return found
+def _values(run: ComparedSide, common: Container[Cell]) -> _Values:
+    return grouped(
+        ((key_of(point), point.metric, point.driver), point.value)
+        for point in run.analysis.points
+        if Cell(point.driver, Path(point.path), point.probe, point.placement) in common
+        and not point.replica
+    )
 
 
 def _spread(
-    comparison: RunComparison, points: list[_Points], key: CellKey, metric: str
+    comparison: RunComparison, runs: Mapping[str, _Values], key: CellKey, metric: str, unit: str
 ) -> Spread | None:
-    here = [each.get((key, metric), {}) for each in points]
-    every = [p for drivers in here for found in drivers.values() for p in found]
-    if not every:
+    drivers = dict.fromkeys(name for run in comparison.runs for name in run.info.plan.drivers)
+    found = [
+        (driver, label, sorted(values[key, metric, driver]))
+        for driver in drivers
+        for label, values in runs.items()
+        if (key, metric, driver) in values
+    ]
+    if not found:
         return None
-    unit, values = every[0].unit, [p.value for p in every]
+    values = [value for *_, own in found for value in own]
     width = max(values) - min(values) or max(abs(max(values)), 1.0) * _FLAT
     low, high = min(values) - width * _PAD, max(values) + width * _PAD
 
@@ -147,13 +122,10 @@ def _spread(
         return round((value - low) / (high - low) * 100, 3)
 
     rows = []
-    for driver in dict.fromkeys(name for run in comparison.runs for name in run.info.plan.drivers):
-        for run, drivers in zip(comparison.runs, here, strict=True):
-            if found := sorted(p.value for p in drivers.get(driver, ())):
-                middle = statistics.median(found)
-                text = units.quantity(middle, unit)
-                at = tuple(map(percent, found))
-                rows.append(SpreadRow(driver, run.label, at, percent(middle), text))
+    for driver, label, own in found:
+        middle = statistics.median(own)
+        text = units.quantity(middle, unit)
+        rows.append(SpreadRow(driver, label, tuple(map(percent, own)), percent(middle), text))
     return Spread(
         title=capital(measure(key, metric)),
         rows=tuple(rows),

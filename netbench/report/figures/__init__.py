@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
-from netbench.report.figures.lifecycle import lifecycle
-from netbench.report.figures.loads import rate_search
+from netbench.report.figures.loads import lifecycle, rate_search
 from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
 

@@ -13,6 +13,7 @@ from netbench.analysis.model import Analysis
 from netbench.record import PlanSummary
 from netbench.report.figures.picture import Axis, Picture, Spec, Trace, Value, plotly
 from netbench.report.labels import key_of
+from netbench.report.long_tables import DataTable, TableColumn
 from netbench.report.palette import QUIET, Colour
 from netbench.report.sentences import primaries
 from netbench.spec import Placement
@@ -25,8 +26,14 @@ NAMED: Final = 4  # drivers that one title names one by one
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _THOUSAND: Final = 1e3
 _RATES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_CORES: Final = {
+    Placement.CROSS: "pinned to two cores",
+    Placement.SAME: "pinned to one core",
+    Placement.NONE: "unpinned",
+}
 
 T = TypeVar("T")
+Points = Iterable[tuple[float, float]]  # (x, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +42,9 @@ class Figure:
 
     id: str
     title: str  # states the finding, where one can be computed
-    caption: str
-    """Says how to read it, and what is left out."""
-    picture: Picture | None
-    """None if a drawing would mislead: then the table stands alone."""
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: int  # rows that the table leaves out
+    caption: str  # says how to read it, and what is left out
+    picture: Picture | None  # None if a drawing would mislead: then the table stands alone
+    table: DataTable
 
     @property
     def spec(self) -> Spec:
@@ -66,29 +69,62 @@ class FigureData:
         """Return what belongs to drivers in their order, the baseline first."""
         return {driver: things[driver] for driver in self.colours if driver in things}
 
+    def in_order(self, keys: Iterable[CellKey]) -> list[CellKey]:
+        """Return cells in the order of the verdict's table, others behind it."""
+        first = [key_of(c) for c in primaries(self.analysis)]
+        return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
+
+    def medians(self, key: CellKey, metric: str) -> dict[str, float]:
+        """Return the median of each driver that was measured in a cell, the baseline first."""
+        own = (
+            cell
+            for cell in self.analysis.cells
+            if key_of(cell) == key and cell.metric == metric and not cell.replica
+        )
+        return self.by_driver({cell.driver: cell.median for cell in own if cell.median is not None})
+
+    def lines(self, driver: str, lines: Iterable[Points], scale: float) -> Trace:
+        """Return single records of a driver as one faint trace with gaps, its y over `scale`."""
+        parts = [list(line) for line in lines]
+        return Trace(
+            name=driver,
+            mode="lines",
+            colour=self.colour(driver),
+            x=gaps([x for x, _ in part] for part in parts),
+            y=gaps([y / scale for _, y in part] for part in parts),
+            opacity=0.3,
+            width=1,
+        )
+
 
 class RowMark(NamedTuple):
     """One of several marks within a driver's row."""
 
     words: str
     symbol: str
-    lift: float
-    """How far above the middle of the row it stands."""
+    lift: float  # how far above the middle of the row it stands
 
 
 def figure(
     name: str,
-    *,
+    *columns: tuple[str, Callable[[T], str]],
     title: str,
     caption: str,
     picture: Picture | None,
-    headers: tuple[str, ...],
     things: Sequence[T],
-    row: Callable[[T], tuple[str, ...]],
 ) -> Figure:
-    """Return a figure; its table has a row for each thing, as far as `TABLE` goes."""
-    rows = tuple(map(row, things[:TABLE]))
-    return Figure(name, title, caption, picture, headers, rows, len(things) - len(rows))
+    """Return a figure; its table has a row for each of the first `TABLE` things."""
+    headers = [title for title, _ in columns]
+    table = DataTable(
+        id=f"data-{name}",
+        caption=f"Data of: {title}",
+        columns=tuple(map(TableColumn, headers)),
+        rows=tuple(tuple(value(thing) for _, value in columns) for thing in things[:TABLE]),
+        driver=headers.index("driver") if "driver" in headers else None,
+        first=6,
+        left=max(len(things) - TABLE, 0),
+    )
+    return Figure(name, title, caption, picture, table)
 
 
 def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:
@@ -102,10 +138,7 @@ def scaled(values: Iterable[float], unit: str) -> tuple[float, str]:
 
 
 def chosen(values: Mapping[str, float], baseline: str) -> tuple[list[str], str]:
-    """Return the drivers that one figure draws, and words on those that it leaves to its table.
-
-    Where there are too many, the baseline and an even choice from the lowest value to the highest.
-    """
+    """Return the drivers that a figure draws, evenly chosen of too many, and words on that."""
     if len(values) <= DRIVERS:
         return list(values), ""
     ranked = sorted((driver for driver in values if driver != baseline), key=values.__getitem__)
@@ -126,20 +159,6 @@ def spans(values: Mapping[str, float], unit: str) -> str:
         return ", ".join(f"{driver} {value}" for driver, value in shown.items())
     low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     return f"from {shown[low]} ({low}) to {shown[high]} ({high}), {len(values)} drivers"
-
-
-def medians(source: FigureData, key: CellKey, metric: str) -> dict[str, float]:
-    """Return the median of each driver that was measured in a cell, the baseline first."""
-    return source.by_driver(
-        {
-            cell.driver: cell.median
-            for cell in source.analysis.cells
-            if cell.metric == metric
-            and not cell.replica
-            and cell.median is not None
-            and key_of(cell) == key
-        }
-    )
 
 
 def thinned(things: Sequence[T], most: int = POINTS) -> tuple[list[T], str]:
@@ -177,17 +196,6 @@ def in_legend(name: str, like: Trace) -> Trace:
     return replace(empty, name=name, colour=QUIET.light, legend=True)
 
 
-def in_order(source: FigureData, keys: Iterable[CellKey]) -> list[CellKey]:
-    """Return cells in the order of the verdict's table, others behind it."""
-    first = [key_of(c) for c in primaries(source.analysis)]
-    return sorted(keys, key=lambda key: (first.index(key) if key in first else len(first), key))
-
-
 def placed(key: CellKey) -> str:
     """Return the words that name cell and placement under every figure."""
-    cores = {
-        Placement.CROSS: "client and server pinned to two cores",
-        Placement.SAME: "client and server pinned to one core",
-        Placement.NONE: "client and server unpinned",
-    }[key.placement]
-    return f"{key.probe}, {key.path}, {cores}."
+    return f"{key.probe}, {key.path}, client and server {_CORES[key.placement]}."

@@ -1,24 +1,15 @@
 """What a byte or a transaction costs in CPU time, and who spent it."""
 
-from collections import defaultdict
+from functools import partial
 from typing import Final
 
 from netbench import units
+from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.cpu_sums import REST
 from netbench.analysis.digest_model import CostSplit
-from netbench.report.figures.base import (
-    Figure,
-    FigureData,
-    figure,
-    in_legend,
-    in_order,
-    placed,
-    row_of,
-    rows_axis,
-    scaled,
-    spans,
-)
+from netbench.report.figures import base
+from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.picture import Axis, Picture, Trace
 from netbench.report.labels import joined, key_of
 from netbench.report.palette import QUIET
@@ -48,17 +39,14 @@ _SOFTIRQ: Final = "of all this, in softirq"
 
 def cpu_split(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each cell whose cost can be split."""
-    groups: defaultdict[tuple[CellKey, str], dict[str, CostSplit]] = defaultdict(dict)
-    for split in source.digest.splits:
-        groups[split.cell, split.per][split.driver] = split
-    every = in_order(source, dict.fromkeys(key for key, _ in groups))
+    groups = grouped((split.cell, split) for split in source.digest.splits)
+    every = source.in_order(groups)
     keys = [key for key in every if _wanted(source, key)] or every
     note = "" if len(keys) == len(every) else f" {_LEFT}"
     return tuple(
-        _figure(source, key, list(source.by_driver(splits).values()), note)
-        for wanted in keys
-        for (key, _), splits in groups.items()
-        if key == wanted
+        _figure(source, key, splits, note)
+        for key in keys
+        for splits in grouped((split.per, split) for split in groups[key]).values()
     )
 
 
@@ -68,7 +56,8 @@ def _wanted(source: FigureData, key: CellKey) -> bool:
     return key in {key_of(c) for c in primaries(source.analysis)} or key.probe in rates
 
 
-def _figure(source: FigureData, key: CellKey, splits: list[CostSplit], note: str) -> Figure:
+def _figure(source: FigureData, key: CellKey, found: list[CostSplit], note: str) -> Figure:
+    splits = list(source.by_driver({split.driver: split for split in found}).values())
     per = splits[0].per
     costs = {split.driver: _cost(split) for split in splits}
     names = [part for part in PARTS if any(part in dict(split.parts) for split in splits)]
@@ -79,15 +68,17 @@ def _figure(source: FigureData, key: CellKey, splits: list[CostSplit], note: str
             f" {joined(left)} {'has' if len(left) == 1 else 'have'} no bar: a negative rest of "
             f"more than {MISLEADING * 100:.0f} % leaves nothing to read; the table has the parts."
         )
-    return figure(
+    return base.figure(
         f"cpu-split-{key.slug}-{per}",
+        ("driver", lambda split: split.driver),
+        ("records", lambda split: str(split.trials)),
+        (f"CPU time per {per}", lambda split: units.quantity(_cost(split), units.SECONDS)),
+        *((name, partial(_share, name)) for name in (*names, _SOFTIRQ)),
         title=f"CPU time per {per}, {key.probe} {key.place}: "
-        f"{spans(costs, units.SECONDS)}{_below(splits)}",
-        caption=f"{placed(key)}{f' {_HOW}' if drawn else ''}{note}",
+        f"{base.spans(costs, units.SECONDS)}{_below(splits)}",
+        caption=f"{base.placed(key)}{f' {_HOW}' if drawn else ''}{note}",
         picture=_picture(source, per, drawn, names) if drawn else None,
-        headers=("driver", "records", f"CPU time per {per}", *names, _SOFTIRQ),
         things=splits,
-        row=lambda split: _row(split, names),
     )
 
 
@@ -109,26 +100,16 @@ def _below(splits: list[CostSplit]) -> str:
     return f"; less than both ends' time was seen on the machine for {who}"
 
 
-def _row(split: CostSplit, names: list[str]) -> tuple[str, ...]:
-    parts, cost = dict(split.parts), _cost(split)
-    return (
-        split.driver,
-        str(split.trials),
-        units.quantity(cost, units.SECONDS),
-        *(_share(parts.get(name), cost) for name in names),
-        _share(split.softirq, cost),
-    )
-
-
-def _share(seconds: float | None, cost: float) -> str:
+def _share(part: str, split: CostSplit) -> str:
     """Return a part as time and as a share of the whole, with its sign."""
+    seconds = split.softirq if part == _SOFTIRQ else dict(split.parts).get(part)
     if seconds is None:
         return units.MISSING
-    return f"{units.quantity(seconds, units.SECONDS)} ({seconds / cost * 100:.0f} %)"
+    return f"{units.quantity(seconds, units.SECONDS)} ({seconds / _cost(split) * 100:.0f} %)"
 
 
 def _picture(source: FigureData, per: str, splits: list[CostSplit], names: list[str]) -> Picture:
-    scale, unit = scaled(map(_cost, splits), units.SECONDS)
+    scale, unit = base.scaled(map(_cost, splits), units.SECONDS)
     drivers = [split.driver for split in splits]
     parts = [
         Trace(
@@ -138,7 +119,7 @@ def _picture(source: FigureData, per: str, splits: list[CostSplit], names: list[
             colours=tuple(map(source.colour, drivers)),
             opacity=PARTS[name],
             x=[None if (s := dict(one.parts).get(name)) is None else s / scale for one in splits],
-            y=[row_of(drivers, driver) for driver in drivers],
+            y=[base.row_of(drivers, driver) for driver in drivers],
             hover=f"{name}: %{{x:.4g}}<extra></extra>",
         )
         for name in names
@@ -151,13 +132,13 @@ def _picture(source: FigureData, per: str, splits: list[CostSplit], names: list[
         size=11,
         colour=QUIET.light,
         x=[(split.softirq or 0.0) / scale for split in known],
-        y=[row_of(drivers, split.driver) for split in known],
+        y=[base.row_of(drivers, split.driver) for split in known],
         hover="softirq: %{x:.4g}<extra></extra>",
     )
-    legend = [in_legend(part.name, part) for part in parts]
+    legend = [base.in_legend(part.name, part) for part in parts]
     return Picture(
         Axis(f"CPU time per {per}, {unit}", to_zero=True),
-        rows_axis(drivers),
+        base.rows_axis(drivers),
         (*parts, *([softirq] if known else []), *legend),
         height=150 + 34 * len(splits),
     )

@@ -1,8 +1,8 @@
 """Round-trip times percentile by percentile, idle and beside a stream, on an axis of rareness."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from netbench import units
@@ -10,43 +10,26 @@ from netbench.analysis.cell_key import CellKey
 from netbench.analysis.digest_model import DrawnRecord, MergedTimes
 from netbench.analysis.frame import idle_probes
 from netbench.record.histogram import edges, rank_bucket
-from netbench.report.figures.base import (
-    Figure,
-    FigureData,
-    figure,
-    gaps,
-    in_legend,
-    in_order,
-    medians,
-    placed,
-    scaled,
-    spans,
-)
+from netbench.report.figures import base
+from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.picture import Axis, Picture, Trace
 from netbench.report.labels import counted
 
 NINES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
-READ: Final = NINES[:-1]  # percentiles of the table
-TITLE: Final = READ.index(0.99)  # which of them stands in the title
-MOST: Final = 5
-"""Drivers whose lines can be distinguished; of more there is the table alone."""
+READ: Final = ("p50", "p90", "p99", "p99.9", "p99.99", "largest")
+"""Columns of the table: the first of `NINES`, and the longest round trip."""
+MOST: Final = 5  # drivers whose lines can be distinguished; of more there is the table alone
 _STEP: Final = 0.03  # least distance of two points of a line, in powers of ten of either axis
-
-Points = tuple[tuple[float, float], ...]  # (one in so many is longer, seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """The times of one driver in one cell."""
-
     driver: str
     loaded: bool
     of: str  # which records, in words
     count: int | None  # round trips; None if the tool gives quantiles only
-    points: Points
-    read: tuple[float | None, ...]
-    """Seconds at each of `READ`; None if too few were seen."""
-    largest: float | None
+    points: tuple[tuple[float, float], ...]  # (one in so many is longer, seconds)
+    read: dict[str, float | None]  # seconds by `READ`; None if too few were seen
 
 
 def curves(source: FigureData) -> tuple[Figure, ...]:
@@ -59,7 +42,7 @@ def curves(source: FigureData) -> tuple[Figure, ...]:
     beside = {key for idle_key, key in loaded.items() if idle_key in found}
     return tuple(
         _figure(source, key, found[key], found[loaded[key]] if key in loaded else [])
-        for key in in_order(source, found)
+        for key in source.in_order(found)
         if key not in beside
     )
 
@@ -70,11 +53,11 @@ def _curves(source: FigureData) -> dict[CellKey, list[_Curve]]:
     found: dict[CellKey, dict[str, _Curve]] = {}
     for line in source.digest.lines:
         if line.chosen and line.quantiles:
-            cell = found.setdefault(line.cell, {})
-            cell[line.driver] = _of_line(line, loaded=line.cell.probe in loaded)
+            own = _of_line(line, loaded=line.cell.probe in loaded)
+            found.setdefault(line.cell, {})[line.driver] = own
     for times in source.digest.times:
-        cell = found.setdefault(times.cell, {})
-        cell[times.driver] = _of_times(times, loaded=times.cell.probe in loaded)
+        own = _of_times(times, loaded=times.cell.probe in loaded)
+        found.setdefault(times.cell, {})[times.driver] = own
     return {key: list(source.by_driver(cell).values()) for key, cell in found.items()}
 
 
@@ -86,12 +69,11 @@ def _of_line(line: DrawnRecord, *, loaded: bool) -> _Curve:
         of=f"record {line.record}, its median one",
         count=None,
         points=_rareness(line),
-        read=tuple(at.get(q) for q in READ),
-        largest=at.get(1.0),
+        read={name: at.get(q) for name, q in zip(READ, (*NINES[:-1], 1.0), strict=True)},
     )
 
 
-def _rareness(line: DrawnRecord) -> Points:
+def _rareness(line: DrawnRecord) -> tuple[tuple[float, float], ...]:
     return tuple((1 / (1 - q), value) for q, value in line.quantiles if q < 1)
 
 
@@ -104,23 +86,23 @@ def _of_times(merged: MergedTimes, *, loaded: bool) -> _Curve:
         below += number
         points.append((count / (count - below), edges(bucket)[1]))
     last = merged.largest or edges(merged.times[-1][0])[1]
+    read = [
+        math.sqrt(math.prod(edges(rank_bucket(merged.times, math.ceil(q * count)))))
+        if count * (1 - q) >= 1
+        else None
+        for q in NINES[:-1]
+    ]
     return _Curve(
         driver=merged.driver,
         loaded=loaded,
         of=f"{counted(merged.records, 'record')} together",
         count=count,
         points=(*_spaced(points), (float(count), last)),
-        read=tuple(
-            math.sqrt(math.prod(edges(rank_bucket(merged.times, math.ceil(q * count)))))
-            if count * (1 - q) >= 1
-            else None
-            for q in READ
-        ),
-        largest=merged.largest,
+        read=dict(zip(READ, (*read, merged.largest), strict=True)),
     )
 
 
-def _spaced(points: Iterable[tuple[float, float]]) -> Iterable[tuple[float, float]]:
+def _spaced(points: base.Points) -> base.Points:
     """Yield the points that lie apart as they are seen."""
     last = None
     for x, y in points:
@@ -140,38 +122,40 @@ def _figure(source: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_
     )
     if len(drivers) > MOST:
         how = f"Lines of {len(drivers)} drivers could not be distinguished; the table has all. "
-    return figure(
+    return base.figure(
         f"curves-{key.slug}",
-        title=_title(key, idle, medians(source, key, "rtt_p99"), loaded),
-        caption=f"{placed(key)} {how}Percentiles are never averaged.",
+        ("driver", lambda curve: curve.driver),
+        ("load", lambda curve: "one stream" if curve.loaded else "idle"),
+        ("of", lambda curve: curve.of),
+        ("round trips", lambda c: units.MISSING if c.count is None else f"{c.count:,}"),
+        *((name, partial(_percentile, name)) for name in READ),
+        title=_title(key, idle, source.medians(key, "rtt_p99"), loaded),
+        caption=f"{base.placed(key)} {how}Percentiles are never averaged.",
         picture=_picture(source, key, idle, loaded) if len(drivers) <= MOST else None,
-        headers=(
-            *("driver", "load", "of", "round trips"),
-            *("p50", "p90", "p99", "p99.9", "p99.99", "largest"),
-        ),
         things=[*idle, *loaded],
-        row=_row,
     )
 
 
 def _picture(source: FigureData, key: CellKey, idle: list[_Curve], loaded: list[_Curve]) -> Picture:
     every = [*idle, *loaded]
-    scale, name = scaled((value for curve in every for _, value in curve.points), units.SECONDS)
+    scale, name = base.scaled(
+        (value for curve in every for _, value in curve.points), units.SECONDS
+    )
     first = {curve.driver: curve for curve in reversed(every)}
-    thin = [_thin(source, key, driver, scale) for driver in first]
+    drawn = [line for line in source.digest.lines if line.cell == key]
+    thin = [
+        source.lines(driver, (_rareness(line) for line in drawn if line.driver == driver), scale)
+        for driver in first
+    ]
     strong = [_strong(source, c, scale, legend=first[c.driver] is c) for c in every]
     looks = {"idle": idle, "beside a stream": loaded} if loaded else {}
     legend = [
-        in_legend(words, _strong(source, own[0], scale, legend=True))
+        base.in_legend(words, _strong(source, own[0], scale, legend=True))
         for words, own in looks.items()
         if own
     ]
     return Picture(
-        Axis(
-            "percentile",
-            log=True,
-            ticks=tuple((1 / (1 - q), f"p{q * 100:.5g}") for q in NINES),
-        ),
+        Axis("percentile", log=True, ticks=tuple((1 / (1 - q), f"p{q * 100:.5g}") for q in NINES)),
         Axis(f"round-trip time, {name}, logarithmic", log=True),
         (*thin, *strong, *legend),
         height=400,
@@ -180,12 +164,12 @@ def _picture(source: FigureData, key: CellKey, idle: list[_Curve], loaded: list[
 
 def _title(key: CellKey, idle: list[_Curve], p99: dict[str, float], loaded: list[_Curve]) -> str:
     what = f"Round trips of {key.probe} {key.place}"
-    parts = [f"p99 {spans(p99, units.SECONDS)}"] if p99 else []
-    before = {curve.driver: curve.read[TITLE] for curve in idle}
+    parts = [f"p99 {base.spans(p99, units.SECONDS)}"] if p99 else []
+    before = {curve.driver: curve.read["p99"] for curve in idle}
     grown = {
         curve.driver: after / at_rest
         for curve in loaded
-        if (after := curve.read[TITLE]) and (at_rest := before.get(curve.driver))
+        if (after := curve.read["p99"]) and (at_rest := before.get(curve.driver))
     }
     if grown:
         worst, least = max(grown, key=grown.__getitem__), min(grown, key=grown.__getitem__)
@@ -196,14 +180,8 @@ def _title(key: CellKey, idle: list[_Curve], p99: dict[str, float], loaded: list
     return f"{what}: {'; '.join(parts)}" if parts else f"{what}, by percentile"
 
 
-def _row(curve: _Curve) -> tuple[str, ...]:
-    return (
-        curve.driver,
-        "one stream" if curve.loaded else "idle",
-        curve.of,
-        units.MISSING if curve.count is None else f"{curve.count:,}",
-        *(units.quantity(value, units.SECONDS) for value in (*curve.read, curve.largest)),
-    )
+def _percentile(name: str, curve: _Curve) -> str:
+    return units.quantity(curve.read[name], units.SECONDS)
 
 
 def _strong(source: FigureData, curve: _Curve, scale: float, *, legend: bool) -> Trace:
@@ -218,22 +196,4 @@ def _strong(source: FigureData, curve: _Curve, scale: float, *, legend: bool) ->
         dash="dash" if curve.loaded else "solid",
         hover="1 in %{x:.4g} is longer than %{y:.4g}"
         f"{', beside a stream' if curve.loaded else ''}",
-    )
-
-
-def _thin(source: FigureData, key: CellKey, driver: str, scale: float) -> Trace:
-    """Return all single records of a driver that are kept, as one trace with gaps."""
-    lines = [
-        _rareness(line)
-        for line in source.digest.lines
-        if line.driver == driver and line.cell == key
-    ]
-    return Trace(
-        name=driver,
-        mode="lines",
-        colour=source.colour(driver),
-        x=gaps([at for at, _ in line] for line in lines),
-        y=gaps([value / scale for _, value in line] for line in lines),
-        opacity=0.3,
-        width=1,
     )

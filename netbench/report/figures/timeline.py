@@ -10,18 +10,8 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import PLACEMENTS, CellKey
 from netbench.analysis.digest_model import DrawnRecord
 from netbench.analysis.model import SentinelPoint
-from netbench.report.figures.base import (
-    Figure,
-    FigureData,
-    chosen,
-    figure,
-    gaps,
-    in_order,
-    medians,
-    placed,
-    scaled,
-    thinned,
-)
+from netbench.report.figures import base
+from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.picture import Axis, Picture, Trace
 from netbench.report.labels import joined
 from netbench.report.palette import INK
@@ -31,20 +21,29 @@ from netbench.spec import Placement
 def series(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure of throughput over time for each cell that has it."""
     found = grouped((line.cell, line) for line in source.digest.lines if line.series)
-    return tuple(_series(source, key, found[key]) for key in in_order(source, found))
+    return tuple(_series(source, key, found[key]) for key in source.in_order(found))
 
 
 def _series(source: FigureData, key: CellKey, lines: list[DrawnRecord]) -> Figure:
     have = {line.driver for line in lines}
-    values = {d: v for d, v in medians(source, key, "throughput").items() if d in have}
-    drivers, note = chosen(values, source.analysis.baseline)
-    scale, name = scaled((p.value for line in lines for p in line.series), units.BITS_PER_SECOND)
-    traces = [_thin(source, driver, lines, scale) for driver in drivers]
+    values = {d: v for d, v in source.medians(key, "throughput").items() if d in have}
+    drivers, note = base.chosen(values, source.analysis.baseline)
+    every = (point.value for line in lines for point in line.series)
+    scale, name = base.scaled(every, units.BITS_PER_SECOND)
+    others = {d: [e for e in lines if e.driver == d and not e.chosen] for d in drivers}
+    traces = [source.lines(d, map(_points, own), scale) for d, own in others.items()]
     traces += [_strong(source, e, scale) for e in lines if e.chosen and e.driver in drivers]
-    return figure(
+    return base.figure(
         f"series-{key.slug}",
+        ("driver", lambda line: line.driver),
+        ("record", lambda line: str(line.record)),
+        ("block", lambda line: str(line.block)),
+        ("shown as", lambda line: "strong" if line.chosen else "thin"),
+        ("from half to half", _change),
+        ("each interval", _intervals),
         title=_series_title(key, lines),
-        caption=f"{placed(key)} The strong line is the driver's block with the median throughput, "
+        caption=f"{base.placed(key)} "
+        "The strong line is the driver's block with the median throughput, "
         "thin lines are others of its blocks; one step is one interval of the tool, and the time "
         "during which a session is held is left out. A level that still rises would mean too short "
         f"a warm-up, a sawtooth losses.{note}",
@@ -53,22 +52,17 @@ def _series(source: FigureData, key: CellKey, lines: list[DrawnRecord]) -> Figur
             Axis(f"throughput, {name}", to_zero=True),
             tuple(traces),
         ),
-        headers=("driver", "record", "block", "shown as", "from half to half", "each interval"),
         things=lines,
-        row=_row,
     )
 
 
-def _row(line: DrawnRecord) -> tuple[str, ...]:
+def _change(line: DrawnRecord) -> str:
     drift = _drift(line)
-    return (
-        line.driver,
-        str(line.record),
-        str(line.block),
-        "strong" if line.chosen else "thin",
-        units.MISSING if drift is None else units.percent(drift),
-        ", ".join(units.quantity(point.value, units.BITS_PER_SECOND) for point in line.series),
-    )
+    return units.MISSING if drift is None else units.percent(drift)
+
+
+def _intervals(line: DrawnRecord) -> str:
+    return ", ".join(units.quantity(point.value, units.BITS_PER_SECOND) for point in line.series)
 
 
 def _drift(line: DrawnRecord) -> float | None:
@@ -94,36 +88,23 @@ def _series_title(key: CellKey, lines: list[DrawnRecord]) -> str:
     return f"{what}: from the first half to the second it changes by {' to '.join(span)}"
 
 
-def _thin(source: FigureData, driver: str, lines: list[DrawnRecord], scale: float) -> Trace:
-    """Return the other records of a driver as one trace with gaps."""
-    lines = [line for line in lines if line.driver == driver and not line.chosen]
-    return Trace(
-        name=driver,
-        mode="lines",
-        colour=source.colour(driver),
-        x=gaps(_middles(line) for line in lines),
-        y=gaps([point.value / scale for point in line.series] for line in lines),
-        opacity=0.3,
-        width=1,
-    )
-
-
 def _strong(source: FigureData, line: DrawnRecord, scale: float) -> Trace:
     return Trace(
         name=line.driver,
         mode="lines+markers",
         legend=True,
         colour=source.colour(line.driver),
-        x=_middles(line),
-        y=[point.value / scale for point in line.series],
+        x=[at for at, _ in _points(line)],
+        y=[value / scale for _, value in _points(line)],
         width=2.5,
         size=5,
         hover="%{y:.4g} at %{x:.2f} s",
     )
 
 
-def _middles(line: DrawnRecord) -> list[float]:
-    return [(point.start + point.end) / 2 for point in line.series]
+def _points(line: DrawnRecord) -> list[tuple[float, float]]:
+    """Return (middle of an interval in seconds, bit/s)."""
+    return [((point.start + point.end) / 2, point.value) for point in line.series]
 
 
 def sentinel(source: FigureData) -> tuple[Figure, ...]:
@@ -137,11 +118,15 @@ def _sentinel(placement: Placement, points: list[SentinelPoint]) -> Figure:
     for point in points:  # the sessions of one probe in one block share theirs
         distinct.setdefault((point.at, point.when), point)
     readings = list(distinct.values())
-    shown, note = thinned(readings)
+    shown, note = base.thinned(readings)
     unit = units.PER_SECOND if placement is Placement.SAME else units.BITS_PER_SECOND
-    scale, name = scaled([point.value for point in readings], unit)
-    return figure(
+    scale, name = base.scaled([point.value for point in readings], unit)
+    return base.figure(
         f"sentinel-{placement}",
+        ("seconds", lambda point: f"{point.at:.1f}"),
+        ("record", lambda point: str(point.record)),
+        ("when", lambda point: point.when),
+        ("value", lambda point: units.quantity(point.value, unit)),
         title=_sentinel_title(placement, points, unit),
         caption=f"Readings {PLACEMENTS[placement]} of a short measurement without network, at the "
         "edges of each probe's rounds, or of each trial that runs whole; a line joins the two. "
@@ -151,9 +136,7 @@ def _sentinel(placement: Placement, points: list[SentinelPoint]) -> Figure:
             Axis(f"sentinel, {name}", to_zero=True),
             (_readings(shown, scale, name),),
         ),
-        headers=("seconds", "record", "when", "value"),
         things=readings,
-        row=lambda p: (f"{p.at:.1f}", str(p.record), p.when, units.quantity(p.value, unit)),
     )
 
 
@@ -176,9 +159,9 @@ def _readings(points: list[SentinelPoint], scale: float, name: str) -> Trace:
         name="sentinel",
         mode="lines+markers",
         colour=INK.light,
-        x=gaps([p.at for p in own] for own in parts),
-        y=gaps([p.value / scale for p in own] for own in parts),
-        texts=gaps([f"{p.when} record {p.record}" for p in own] for own in parts),
+        x=base.gaps([p.at for p in own] for own in parts),
+        y=base.gaps([p.value / scale for p in own] for own in parts),
+        texts=base.gaps([f"{p.when} record {p.record}" for p in own] for own in parts),
         hover=f"%{{y:.4g}} {name}<br>%{{text}}<extra></extra>",
         width=1,
     )

@@ -1,5 +1,6 @@
 """Each block's value as a point, by driver in block order, with the slices that it is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,28 +9,18 @@ from netbench.analysis.block_pairs import grouped
 from netbench.analysis.cell_key import CellKey
 from netbench.analysis.model import TrialPoint
 from netbench.analysis.multiplicity import leading
-from netbench.record import Slice
-from netbench.report.figures.base import (
-    Figure,
-    FigureData,
-    figure,
-    in_order,
-    placed,
-    scaled,
-    thinned,
-)
+from netbench.report.figures import base
+from netbench.report.figures.base import Figure, FigureData
 from netbench.report.figures.picture import Axis, LevelLine, Picture, Trace
 from netbench.report.labels import concerns, key_of, metric_title
 from netbench.report.sentences import finding, primaries
 from netbench.spec import Arm
 
-LABELS: Final = 24
-"""Names below one figure; where there are more drivers, every k-th is named."""
-WIDTH: Final = 0.7
-"""Share of a driver's column that its blocks are spread over."""
+LABELS: Final = 24  # names below one figure; where there are more drivers, every k-th is named
+WIDTH: Final = 0.7  # share of a driver's column that its blocks are spread over
 
-_Part = tuple[int, float, Slice]
-"""A slice with its block, and the place of its round within the session, 0 to 1."""
+_Part = tuple[int, float, float, str]
+"""Block of a slice, the place of its round within the session, 0 to 1, value, and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +38,21 @@ class _Frame:
         """Return where a block lies in the column; `within` is a place in the block, 0 to 1."""
         return self.number + ((block - 1 + within) / self.blocks - 0.5) * WIDTH
 
+    def trace(
+        self, points: Sequence[tuple[float, float, str]], size: float, opacity: float
+    ) -> Trace:
+        """Return points in the column, from (x, value, words)."""
+        return Trace(
+            name=self.arm.driver,
+            colour=self.colour,
+            x=[x for x, *_ in points],
+            y=[value / self.scale for _, value, _ in points],
+            texts=[words for *_, words in points],
+            hover=f"%{{y:.4g}} {self.unit}<br>%{{text}}<extra></extra>",
+            size=size,
+            opacity=opacity,
+        )
+
 
 def trials(source: FigureData) -> tuple[Figure, ...]:
     """Return one figure for each primary metric of each cell."""
@@ -59,7 +65,7 @@ def trials(source: FigureData) -> tuple[Figure, ...]:
     found = grouped(((key_of(p), p.metric), p) for p in shown)
     return tuple(
         _trials(source, key, points)
-        for wanted in in_order(source, dict.fromkeys(key for key, _ in found))
+        for wanted in source.in_order(dict.fromkeys(key for key, _ in found))
         for (key, _), points in found.items()
         if key == wanted
     )
@@ -68,36 +74,33 @@ def trials(source: FigureData) -> tuple[Figure, ...]:
 def _trials(source: FigureData, key: CellKey, points: list[TrialPoint]) -> Figure:
     metric, last = points[0].metric, max(point.block for point in points)
     slices = _slices(source, key, metric)
-    shown, note = thinned(points)
-    return figure(
+    shown, note = base.thinned(points)
+    return base.figure(
         f"trials-{key.slug}-{metric}",
+        ("driver", lambda point: str(Arm(point.driver, point.replica))),
+        ("block", lambda point: str(point.block)),
+        ("record", lambda point: str(point.record)),
+        ("value", lambda point: units.quantity(point.value, point.unit)),
         title=finding(source.analysis, key),
-        caption=f"{placed(key)} Each large point is the value of one block: of a session, or of a "
+        caption=f"{base.placed(key)} "
+        "Each large point is the value of one block: of a session, or of a "
         "trial that ran whole. Within a driver, blocks run from left to right."
         f"{_note(slices, last)} The short line is the median.{note}",
         picture=_picture(source, _frames(source, points, last), shown, slices, key),
-        headers=("driver", "block", "record", "value"),
         things=points,
-        row=_row,
     )
 
 
 def _frames(source: FigureData, points: list[TrialPoint], last: int) -> list[_Frame]:
-    """Return the column of each arm, the baseline's first."""
     arms = sorted(
         {Arm(point.driver, point.replica) for point in points},
         key=lambda arm: (arm.driver != source.analysis.baseline, arm),
     )
-    scale, unit = scaled([point.value for point in points], points[0].unit)
+    scale, unit = base.scaled([point.value for point in points], points[0].unit)
     return [
         _Frame(arm, source.colour(arm.driver), number, last, scale, unit)
         for number, arm in enumerate(arms)
     ]
-
-
-def _row(p: TrialPoint) -> tuple[str, ...]:
-    arm = str(Arm(p.driver, p.replica))
-    return arm, str(p.block), str(p.record), units.quantity(p.value, p.unit)
 
 
 def _picture(
@@ -111,9 +114,14 @@ def _picture(
     traces: list[Trace] = []
     for frame in frames:
         parts = [] if frame.arm.replica else slices.get(frame.arm.driver, [])
-        traces += [_parts(parts, frame)] if parts else []
-        own = [p for p in points if (p.driver, p.replica) == (frame.arm.driver, frame.arm.replica)]
-        traces.append(_values(own, frame))
+        drawn = [(frame.place(block, at), value, words) for block, at, value, words in parts]
+        traces += [frame.trace(drawn, size=3, opacity=0.55)] if parts else []
+        values = [
+            (frame.place(p.block), p.value, f"record {p.record}, block {p.block}")
+            for p in points
+            if (p.driver, p.replica) == (frame.arm.driver, frame.arm.replica)
+        ]
+        traces.append(frame.trace(values, size=9, opacity=0.85))
     named = frames[:: -(-len(frames) // LABELS)]
     return Picture(
         Axis(
@@ -136,12 +144,12 @@ def _slices(source: FigureData, key: CellKey, metric: str) -> dict[str, list[_Pa
     for line in source.digest.lines:
         if line.cell == key:
             rounds = max((one.round for one in line.slices), default=1)
-            found.setdefault(line.driver, []).extend(
-                (line.block, (one.round - 0.5) / rounds, one)
-                for one in line.slices
-                if one.value is not None
-            )
-    return {driver: parts for driver, parts in found.items() if parts}
+            for one in line.slices:
+                if one.value is not None:
+                    words = f"block {line.block}, round {one.round}, order {one.order}"
+                    part = (line.block, (one.round - 0.5) / rounds, one.value, words)
+                    found.setdefault(line.driver, []).append(part)
+    return found
 
 
 def _note(slices: dict[str, list[_Part]], last: int) -> str:
@@ -150,34 +158,6 @@ def _note(slices: dict[str, list[_Part]], last: int) -> str:
     most = max(len({block for block, *_ in parts}) for parts in slices.values())
     some = f", of {most} of the blocks" if most < last else ""
     return f" Small points are its slices, one for each round, from left to right{some}."
-
-
-def _parts(found: list[_Part], frame: _Frame) -> Trace:
-    """Return the slices of one driver."""
-    return Trace(
-        name=frame.arm.driver,
-        colour=frame.colour,
-        x=[frame.place(block, within) for block, within, _ in found],
-        y=[(one.value or 0.0) / frame.scale for *_, one in found],
-        texts=[f"block {block}, round {one.round}, order {one.order}" for block, _, one in found],
-        hover=f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
-        size=3,
-        opacity=0.55,
-    )
-
-
-def _values(points: list[TrialPoint], frame: _Frame) -> Trace:
-    """Return the values of one arm."""
-    return Trace(
-        name=frame.arm.driver,
-        colour=frame.colour,
-        x=[frame.place(p.block) for p in points],
-        y=[p.value / frame.scale for p in points],
-        texts=[f"record {p.record}, block {p.block}" for p in points],
-        hover=f"%{{y:.4g}} {frame.unit}<br>%{{text}}<extra></extra>",
-        size=9,
-        opacity=0.85,
-    )
 
 
 def _medians(
@@ -190,11 +170,7 @@ def _medians(
             found.setdefault(contrast.baseline, contrast.baseline_median)
     ends = WIDTH / 2
     return [
-        LevelLine(
-            y=median / f.scale,
-            x=(f.number - ends, f.number + ends),
-            colour=f.colour,
-        )
+        LevelLine(y=median / f.scale, x=(f.number - ends, f.number + ends), colour=f.colour)
         for f in frames
         if not f.arm.replica and (median := found.get(f.arm.driver)) is not None
     ]
