@@ -40,6 +40,8 @@ PORTS = (("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789))
 """What a swarm with overlay networks needs: management, gossip, VXLAN."""
 _LAB = Path(__file__).parent.parent / "lab"
 _GATEWAY = "docker_gwbridge"
+_SERVERS = {f"{name}-": address for name, address in ADDRESSES.items()}
+_TLS = ",".join(f"{word}={{0}}/{word}.pem" for word in ("ca", "cert", "key"))
 _CONFIG = """
 Host {addresses}
     IdentityFile {keys}/user
@@ -77,7 +79,7 @@ class Side(Lab):
         """Start the engine, which serves its socket and, by certificates, a TCP port."""
         arguments = (
             *("--host", f"tcp://0.0.0.0:{TLS_PORT}", "--tlsverify"),
-            *("--tlscacert", str(keys / "ca.pem")),
+            *("--tlscacert", str(keys / "tls" / "ca.pem")),
             *("--tlscert", str(keys / f"{name}-cert.pem")),
             *("--tlskey", str(keys / f"{name}-key.pem")),
         )
@@ -135,6 +137,18 @@ class Side(Lab):
         self.inside("ln", "-s", str(self.socket), "/run/docker.sock")
         self.inside("/usr/sbin/sshd", "-f", str(server), "-E", str(keys / f"{self.name}.log"))
 
+    def docker(self, *words: str) -> str:
+        """Return what the docker command prints, which must succeed."""
+        argv = ("docker", "--host", f"unix://{self.socket}", *words)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        return done.stdout.strip()
+
+    def endpoint(self, name: str, network: str, *words: str) -> None:
+        """Start a container that serves iperf3; `words` are more options of `docker run`."""
+        options = ("--detach", "--name", name, "--network", network, *words)
+        self.docker("run", *options, self.image(), "iperf3", "--server")
+
     def image(self) -> str:
         """Return an image with the tools of netbench's own, and busybox, where the engine is."""
         with self.api() as api:
@@ -147,7 +161,7 @@ class Side(Lab):
     def close_port(self, protocol: str, port: int) -> None:
         """Drop what comes by the wire to a port, as a firewall of this machine would."""
         self._rules("inet", "closed", "type filter hook input priority -150;")
-        rule = f"add rule inet closed all iifname {WIRE} {protocol} dport {port} drop"
+        rule = f"add rule inet closed arriving iifname {WIRE} {protocol} dport {port} drop"
         self.inside("nft", rule)
 
     def open_ports(self) -> None:
@@ -157,14 +171,14 @@ class Side(Lab):
     def cut(self) -> None:
         """Lose everything that comes by the wire, before anything of this machine sees it."""
         self._rules("netdev", "cut", f"type filter hook ingress device {WIRE} priority -500;")
-        self.inside("nft", "add rule netdev cut all drop")
+        self.inside("nft", "add rule netdev cut arriving drop")
 
     def mend(self) -> None:
         """Lose nothing any more."""
         self.inside("nft", "destroy table netdev cut")
 
     def _rules(self, family: str, table: str, hook: str) -> None:
-        text = f"add table {family} {table}; add chain {family} {table} all {{ {hook} }}"
+        text = f"add table {family} {table}; add chain {family} {table} arriving {{ {hook} }}"
         self.inside("nft", text)
 
     def sandboxes(self) -> set[str]:
@@ -204,16 +218,12 @@ def _keys(folder: Path) -> None:
     """Make certificates for TLS and keys for SSH, of both sides and of the user of both."""
     until = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
     authority = trustme.CA()
-    for name, identity in (*ADDRESSES.items(), ("tls", "client@netbench.test")):
+    (folder / "tls").mkdir()
+    authority.cert_pem.write_to_path(folder / "tls" / "ca.pem")
+    for stem, identity in (("tls/", "client@netbench.test"), *_SERVERS.items()):
         made = authority.issue_cert(identity, not_after=until)
-        stem = folder / f"{name}-"
-        if name == "tls":
-            (folder / "tls").mkdir()
-            stem = folder / "tls/"
-            authority.cert_pem.write_to_path(folder / "tls" / "ca.pem")
-        made.cert_chain_pems[0].write_to_path(f"{stem}cert.pem")
-        made.private_key_pem.write_to_path(f"{stem}key.pem")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
+        made.cert_chain_pems[0].write_to_path(folder / f"{stem}cert.pem")
+        made.private_key_pem.write_to_path(folder / f"{stem}key.pem")
     ssh = folder / "ssh"
     ssh.mkdir(mode=0o700)
     for name in ("host", "user"):
@@ -280,16 +290,31 @@ class TwoEngines:
     def shape(self, rate: str = "", delay: float = 0) -> None:
         """Limit what each side sends to a rate as tc names it, and delay it by so many seconds."""
         self.unshape()
-        for side in self.sides if delay else ():
-            command = (*side.before, sys.executable, str(_LAB / "delay"), WIRE, str(delay))
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            self._delays.append(process)
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-        for side in self.sides if rate else ():
-            link = SLOW if delay else WIRE
-            bucket = f"root tbf rate {rate} burst 128kb latency 50ms"
-            side.inside("tc", "qdisc", "replace", "dev", link, *bucket.split())
+        for side in self.sides:
+            link = SLOW if delay and not self._netem(side, delay) else WIRE
+            if link == SLOW:
+                self._relay(side, delay)
+            if rate:
+                # Below netem where there is one: a root of the link, or the child of its class.
+                place = "parent 1:1" if delay and link == WIRE else "root"
+                bucket = f"{place} tbf rate {rate} burst 128kb latency 50ms"
+                side.inside("tc", "qdisc", "add", "dev", link, *bucket.split())
+
+    def _netem(self, side: Side, delay: float) -> bool:
+        """Delay by the kernel's own means; false where it has none."""
+        wish = f"root handle 1: netem delay {delay * 1e3:.3f}ms limit 20000"
+        try:
+            side.inside("tc", "qdisc", "add", "dev", WIRE, *wish.split())
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def _relay(self, side: Side, delay: float) -> None:
+        command = (*side.before, sys.executable, str(_LAB / "delay"), WIRE, str(delay))
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._delays.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
 
     def unshape(self) -> None:
         """Neither limit nor delay any more."""
@@ -353,15 +378,15 @@ class TwoEngines:
     def contexts(self) -> Mapping[str, str]:
         """Make contexts of the docker command; return what lets a client find them.
 
-        `a` and `b` are the sockets, `a-ssh`, `b-ssh`, `a-tls` and `b-tls` the ways by the wire.
+        `unix-a` and `unix-b` are the sockets; `ssh-` and `tls-` lead over the wire.
         """
         found = {**os.environ, "DOCKER_CONFIG": str(self.folder / "docker")}
-        tls = ",".join(f"{k}={self.folder}/tls/{f}.pem" for k, f in _TLS.items())
+        certificates = _TLS.format(self.folder / "tls")
         for side in self.sides:
             ways = {
-                side.name: f"host=unix://{side.socket}",
-                f"{side.name}-ssh": f"host={side.ssh}",
-                f"{side.name}-tls": f"host={side.tls['DOCKER_HOST']},{tls}",
+                f"unix-{side.name}": f"host=unix://{side.socket}",
+                f"ssh-{side.name}": f"host={side.ssh}",
+                f"tls-{side.name}": f"host={side.tls['DOCKER_HOST']},{certificates}",
             }
             for name, way in ways.items():
                 command = ("docker", "context", "create", name, "--docker", way)
@@ -385,9 +410,6 @@ class TwoEngines:
             for _ in both.map(Side.stop, self.sides):
                 pass
         shutil.rmtree(self.folder)
-
-
-_TLS = {"ca": "ca", "cert": "cert", "key": "key"}
 
 
 def _remove_gateway(api: docker.APIClient) -> None:
