@@ -380,7 +380,12 @@ class TwoEngines:
 
         `unix-a` and `unix-b` are the sockets; `ssh-` and `tls-` lead over the wire.
         """
-        found = {**os.environ, "DOCKER_CONFIG": str(self.folder / "docker")}
+        folder = self.folder / "docker"
+        found = {**os.environ, "DOCKER_CONFIG": str(folder)}
+        if folder.exists():
+            return {"DOCKER_CONFIG": str(folder)}
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")  # without it the SDK finds no context
         certificates = _TLS.format(self.folder / "tls")
         for side in self.sides:
             ways = {
@@ -391,7 +396,7 @@ class TwoEngines:
             for name, way in ways.items():
                 command = ("docker", "context", "create", name, "--docker", way)
                 subprocess.run(command, env=found, check=True, capture_output=True)
-        return {"DOCKER_CONFIG": found["DOCKER_CONFIG"]}
+        return {"DOCKER_CONFIG": str(folder)}
 
     def inventory(self) -> dict[str, Any]:
         """Everything that a run could leave behind on either side."""
