@@ -65,3 +65,14 @@ def test_nor_is_one_that_comes_while_python_tells_of_another_exception(name: str
 
     assert (done.returncode, done.stdout) == (130, "")
     assert f"stopped by {name}" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("command", "code"), [("version", 0), ("runs", 0), ("run --blocks x", 2)])
+def test_a_standard_stream_that_is_closed_changes_no_exit_code(
+    command: str, code: int, closed: str, tmp_path: Path
+) -> None:
+    line = f"exec {sys.executable} -m netbench {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False, capture_output=True)
+
+    assert done.returncode == code, done.stderr

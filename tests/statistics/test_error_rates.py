@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from simulate import Terms, row
 from support.campaign import Campaign, noisy
 from support.judged import adaptively, settled
 
 from netbench.analysis import Verdict
 from netbench.analysis.boundary import Looks, decided_sign, interval
+from netbench.analysis.machine import moved
 from netbench.analysis.stats import Floats, correlation, serial_correlation, strata, tau
 
 ALPHA = 0.05
@@ -97,3 +99,24 @@ def test_a_tenth_less_is_decided_within_twelve_blocks_on_average() -> None:
     assert len(left) == 60
     assert {why for _, why in left} <= {"decided", "precise"}
     assert np.mean([block for block, _ in left]) <= 14
+
+
+@pytest.mark.parametrize("blocks", [8, 12, 30])
+def test_a_baseline_without_drift_is_seldom_called_drifting(blocks: int) -> None:
+    # At 20 % noise the margin's size is no hurdle: this is the chance of the correlation alone.
+    noise = np.random.default_rng(3)
+    numbers = np.arange(1.0, blocks + 1)
+    alarms = sum(
+        moved(numbers, noise.normal(0, 0.2, blocks), 0.05) is not None for _ in range(4000)
+    )
+
+    assert alarms <= 64  # 1 % is 40; more than 64 has a chance of one in ten thousand
+
+
+@pytest.mark.parametrize("world", ["normal", "flip-2", "t3"])
+def test_identical_drivers_differ_in_at_most_five_percent_of_runs(world: str) -> None:
+    found = row(Terms(world), 400)
+
+    assert found.false <= found.ever_false <= 26
+    assert found.covered >= 380
+    assert found.naive > 2 * found.ever_false

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import IPv4Address
 from typing import TypeVar
 
@@ -376,16 +377,14 @@ class FakeEngine:
         role = endpoint.role
         if role in {Role.CLIENT, Role.SERVER} and not _is_hosts(pair_of(endpoint.name)):
             pair = pair_of(endpoint.name)
-            facts = PAIRS[driver_of(pair).partition("@")[0]]()
-            links = _end(facts.ends, role).links
-            counts.update({link.name: self._carried(pair) for link in links})
+            carried = self._carried(pair)
+            counts.update(dict.fromkeys(_links_of(driver_of(pair), role), carried))
         else:
             there = Role.LAN if role is Role.LAN else Role.HOST
             for pair in self._pairs():
-                facts = with_lan(PAIRS[driver_of(pair).partition("@")[0]]())
-                names = {link.name for link in _end(facts.ends, there).links}
-                on_lo = _is_hosts(pair)
-                counts.update({n: self._carried(pair) for n in names if n != "lo" or on_lo})
+                carried, on_lo = self._carried(pair), _is_hosts(pair)
+                names = _links_of(driver_of(pair), there)
+                counts.update({n: carried for n in names if n != "lo" or on_lo})
         rows = [f"{name}: {n} 0 0 0 0 0 0 0 {n} 0 0 0 0 0 0 0" for name, n in counts.items()]
         return "\n".join(["Inter-", " face", *rows])
 
@@ -411,6 +410,12 @@ def _of(table: Mapping[str, T], process: FakeProcess) -> T | None:
 def _is_hosts(pair: str) -> bool:
     """Tell whether both ends are in the host's own network namespace."""
     return driver_of(pair).partition("@")[0] == "host"
+
+
+@cache
+def _links_of(driver: str, role: Role) -> frozenset[str]:
+    facts = with_lan(PAIRS[driver.partition("@")[0]]())
+    return frozenset(link.name for link in _end(facts.ends, role).links)
 
 
 def _end(ends: Iterable[EndpointFacts], role: Role) -> EndpointFacts:

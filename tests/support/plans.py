@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from netbench.plan import Plan, Step
@@ -35,8 +36,12 @@ STEMS: dict[str, str] = {}
 
 def driver_of(name: str) -> str:
     """Return the driver from an endpoint's name."""
-    stem = re.sub(r"^(b|cp)\d+-|-second$|-[sc]\d*(-second)?$", "", name).removesuffix("-aa")
-    return STEMS[stem]
+    return STEMS[_stem(name)]
+
+
+@cache
+def _stem(name: str) -> str:
+    return re.sub(r"^(b|cp)\d+-|-second$|-[sc]\d*(-second)?$", "", name).removesuffix("-aa")
 
 
 def plan_of(

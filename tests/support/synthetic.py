@@ -110,6 +110,7 @@ def reported(
     return Reported(run.info, run.records, analysis, digest(analysis, run.records))
 
 
+@cache
 def run_of(
     seed: int = 1, blocks: int = 8, drivers: tuple[str, ...] = ALL, baseline: str = "host"
 ) -> Run:
@@ -467,12 +468,13 @@ def link_of(name: str, index: int, kind: str | None, **changes: object) -> Link:
 
 
 def _facts(driver: str, number: int) -> PairFacts:
-    ends = {role: _endpoint(driver, role, number) for role in Role}
+    roles = (Role.CLIENT, Role.SERVER, Role.HOST)
+    client, server, host = (_endpoint(driver, role, number) for role in roles)
     bridge, _ = BRIDGES.get(driver, (None, 0))
     return PairFacts(
-        client=ends[Role.CLIENT],
-        server=ends[Role.SERVER],
-        host=ends[Role.HOST],
+        client=client,
+        server=server,
+        host=host,
         target="198.18.0.3",
         ipam=Ipam("bench", "198.18.0.0/24", "198.18.0.1", bridge) if bridge else None,
         reader="netlink",

@@ -1,11 +1,9 @@
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from support.campaign import Campaign, noisy
 
 from netbench.analysis import QualityWarning, Verdict, analyse
-from netbench.analysis.machine import moved
 
 
 def run(shape: Callable[[int], float], blocks: int = 10, seed: int = 1) -> list[QualityWarning]:
@@ -46,15 +44,3 @@ def test_a_step_is_told_with_its_block() -> None:
 )
 def test_what_is_no_drift(shape: Callable[[int], float], blocks: int) -> None:
     assert run(shape, blocks) == []
-
-
-@pytest.mark.parametrize("blocks", [8, 12, 30])
-def test_a_baseline_without_drift_is_seldom_called_drifting(blocks: int) -> None:
-    # At 20 % noise the margin's size is no hurdle: this is the chance of the correlation alone.
-    noise = np.random.default_rng(3)
-    numbers = np.arange(1.0, blocks + 1)
-    alarms = sum(
-        moved(numbers, noise.normal(0, 0.2, blocks), 0.05) is not None for _ in range(4000)
-    )
-
-    assert alarms <= 64  # 1 % is 40; more than 64 has a chance of one in ten thousand

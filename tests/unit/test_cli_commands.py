@@ -201,14 +201,3 @@ def test_a_variable_that_has_no_effect_on_this_command_is_none(
 
     assert run_command_line(["run", "--engine", "docker"]) == 4
     assert "has no effect" not in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize(("command", "code"), [("version", 0), ("runs", 0), ("run --blocks x", 2)])
-def test_a_standard_stream_that_is_closed_changes_no_exit_code(
-    command: str, code: int, closed: str, tmp_path: Path
-) -> None:
-    line = f"exec {sys.executable} -m netbench {command} {closed}"
-    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False, capture_output=True)
-
-    assert done.returncode == code, done.stderr
