@@ -187,10 +187,9 @@ def _come_again(_: int, __: FrameType | None) -> None:
 
 
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:
-    """Raise a signal again whose exception Python dropped, as it does in finalizers.
+    """Raise a signal again whose exception Python dropped: a `sys.unraisablehook`.
 
-    It is a `sys.unraisablehook`, from which nothing can be raised either. That an event loop which
-    was refused its sockets cannot close them is nobody's concern: whoever wanted it has the error.
+    An event loop that was refused its sockets cannot close them: its caller has the error already.
     """
     if isinstance(lost.exc_value, Interrupted):
         signal.setitimer(signal.ITIMER_REAL, _SOON)

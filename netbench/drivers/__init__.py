@@ -3,13 +3,21 @@
 from difflib import get_close_matches
 from typing import Final
 
-from netbench.drivers.base import Caveat, Closed, Driver, Hop, PathClaim, Proof, ReachPlace
+from netbench.drivers.base import Caveat as Caveat
+from netbench.drivers.base import Closed as Closed
+from netbench.drivers.base import Driver as Driver
+from netbench.drivers.base import Hop as Hop
+from netbench.drivers.base import PathClaim as PathClaim
+from netbench.drivers.base import Proof as Proof
+from netbench.drivers.base import ReachPlace as ReachPlace
 from netbench.drivers.bridge import BRIDGE, BRIDGE_USER, CONTAINER
-from netbench.drivers.cni import cni, plugin
+from netbench.drivers.cni import cni as cni
+from netbench.drivers.cni import plugin as plugin
 from netbench.drivers.host import HOST, NONE
 from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
-from netbench.drivers.variants import no_congestion_control, varied
+from netbench.drivers.variants import no_congestion_control as no_congestion_control
+from netbench.drivers.variants import varied as varied
 
 DRIVERS: Final[dict[str, Driver]] = {  # by name with mode; `plugin` and `cni` make others
     driver.name: driver
@@ -18,24 +26,6 @@ DRIVERS: Final[dict[str, Driver]] = {  # by name with mode; `plugin` and `cni` m
 
 OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}  # starts of names, and what follows them
 _USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}  # of names without a mode
-
-__all__ = [
-    "DRIVERS",
-    "OPEN",
-    "Caveat",
-    "Closed",
-    "Driver",
-    "Hop",
-    "PathClaim",
-    "Proof",
-    "ReachPlace",
-    "cni",
-    "full_name",
-    "no_congestion_control",
-    "plugin",
-    "unknown",
-    "varied",
-]
 
 
 def full_name(name: str) -> str:

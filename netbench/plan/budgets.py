@@ -28,8 +28,7 @@ from netbench.record.checks import MOST
 from netbench.units import SPELLINGS
 
 _OPTION: Final = "--require"
-_BESIDE: Final = 100
-"""Characters of an expression that an error shows before its place, and after."""
+_BESIDE: Final = 100  # characters of an expression that an error shows before its place, and after
 _BUDGET: Final = re.compile(r"[^,;]+")
 _RELATION: Final = re.compile(r"[<>]=")
 _NEARLY: Final = re.compile(r"[<>≤≥]|\s[=!]+")  # where a relation was meant

@@ -19,8 +19,7 @@ from typing import BinaryIO, Final, Literal, Protocol
 
 from netbench.errors import FactError
 
-LARGEST_INPUT: Final = 1 << 24
-"""Bytes of a file that a user writes, such as a suite, at most."""
+LARGEST_INPUT: Final = 1 << 24  # bytes of a file that a user writes, such as a suite, at most
 _BUFFER: Final = 1 << 20  # bytes that are read at a time
 _KINDS: Final = {"d": "directory", "p": "FIFO", "s": "socket", "c": "device", "b": "device"}
 _OF_A_PROCESS: Final = re.compile(r"/proc/[\d*\[]")

@@ -16,11 +16,8 @@ _CLONE_NEWNET = 0x40000000
 def in_netns(where: int | str, work: Callable[[], _T]) -> _T:
     """Run `work` in the network namespace of a process or a file, in a thread that ends with it.
 
-    A thread of its own never has to find its way back, and netlink sockets belong to the namespace
-    of the thread that opens them.
-
-    Raises:
-        FactError: the namespace is gone or may not be entered.
+    Netlink sockets belong to the namespace of the thread that opens them. FactError if the
+    namespace is gone or may not be entered.
     """
     result: list[_T] = []
     failure: list[BaseException] = []

@@ -121,9 +121,7 @@ def _extended(
 ) -> tuple[Plan, Resumed]:
     """Return the plan with what extends it, and what is recorded of that.
 
-    Added blocks come after those of the plan. They come after those that are there where the plan
-    has no more: every cell has settled, which is then measured again, or time alone limited the
-    run.
+    Added blocks come after those of the plan, or after those that are there where it has no more.
     """
     resumed = Resumed(
         at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from netbench.report.figures.base import Figure, FigureData
+from netbench.report.figures.base import Figure as Figure
+from netbench.report.figures.base import FigureData as FigureData
 from netbench.report.figures.cpu_split import cpu_split
 from netbench.report.figures.latency import curves
 from netbench.report.figures.loads import lifecycle, rate_search
 from netbench.report.figures.timeline import sentinel, series
 from netbench.report.figures.trials import trials
-
-__all__ = ["Chapter", "Figure", "FigureData", "chapters"]
 
 
 @dataclass(frozen=True, slots=True)
