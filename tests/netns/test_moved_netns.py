@@ -134,6 +134,7 @@ def rounds_named(record: Record) -> set[int]:
     return {int(word.removeprefix("round ")) for word in told if word.startswith("round ")}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("probe", [STREAM, BACK, TRIPS, CONNECTIONS], ids=lambda one: one.name)
 def test_a_path_that_stays_is_proved_in_every_slice(engine: NetnsEngine, probe: Sliced) -> None:
     record = measured(engine, probe, never)

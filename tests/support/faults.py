@@ -121,9 +121,22 @@ class Running:
         try:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
+            waiting = waiting_in(self.process.pid)
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"it does not end: {self.said}") from None
+            raise AssertionError(f"it does not end: {self.said}\n{waiting}") from None
+
+
+def waiting_in(pid: int) -> str:
+    """Return what the kernel says of each thread of a process: its state, and where it waits."""
+    told = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):
+            children = (task / "children").read_text()
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            told.append(f"{task.name} {state} {(task / 'wchan').read_text()} {children}")
+            told.append((task / "stack").read_text())
+    return "\n".join(told)
 
 
 @dataclass(frozen=True)
