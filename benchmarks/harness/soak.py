@@ -33,6 +33,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from support.dockerd import Lab
+from support.edge_walks import SHORTEST
 from support.inventory import inventory
 from support.program import Program
 from support.walks import CGROUPS, folders
@@ -40,15 +41,6 @@ from support.walks import CGROUPS, folders
 from netbench.store import load
 
 MARK: Final = "NETBENCH_TEST_MARK"
-SUITE: Final = """
-name = "tiny"
-[probes.udp-rate]
-rate = "10M"
-volume = 125_000
-[[cell]]
-probe = "udp-rate"
-placement = "none"
-"""
 _ENGINES: Final = {"netns": "host,bridge", "docker": "host,bridge:user"}
 _KILLS: Final = {"netbench": 0.2, "dockerd": 0.1}
 """Share of the runs in which something is killed."""
@@ -242,7 +234,7 @@ def placed(engine: str) -> Iterator[tuple[Program, Lab | None]]:
     with tempfile.TemporaryDirectory(prefix="netbench-soak-", dir="/tmp") as folder:
         mark = {MARK: secrets.token_hex(8), "DOCKER_HOST": "unix:///nowhere.sock"}
         program = Program(Path(folder), environment=mark)
-        (program.folder / "tiny.toml").write_text(SUITE)
+        (program.folder / "tiny.toml").write_text(SHORTEST)
         if engine == "netns":
             yield program, None
             return

@@ -17,14 +17,14 @@ from msgspec.json import format as indented
 from netbench.errors import RunFolderError, cut
 from netbench.record import SCHEMA, RunInfo
 from netbench.record.checks import run_problem
+from netbench.store.output import RAW as RAW
+from netbench.store.output import RECORDS as RECORDS
+from netbench.store.output import RUN as RUN
 from netbench.store.output import file_problem as file_problem
 from netbench.store.output import folder_problem as folder_problem
 from netbench.store.output import write_whole as write_whole
 from netbench.store.records import LONGEST, decoded, not_regular, reason_of
 from netbench.store.records import LoadedRun as LoadedRun
-from netbench.store.writing import RAW as RAW
-from netbench.store.writing import RECORDS as RECORDS
-from netbench.store.writing import RUN as RUN
 from netbench.store.writing import RunFolder as RunFolder
 from netbench.store.writing import check_writable as check_writable
 from netbench.system.files import NotRegular, check_regular, open_regular, read_regular

@@ -10,7 +10,9 @@ from typing import Final
 from netbench.errors import RunFolderError
 
 _STANDARD: Final = (1, 2)  # descriptors of standard output and error
-_MEASURED: Final = ("run.json", "records.jsonl")
+RUN: Final = "run.json"
+RECORDS: Final = "records.jsonl"
+RAW: Final = "raw"
 _HINT: Final = "make room, or name another place"
 
 
@@ -76,9 +78,9 @@ def file_problem(path: Path) -> str | None:
     if not path.exists() and not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     real = Path(os.path.realpath(path))
-    folder = real.parent.parent if real.parent.name == "raw" else real.parent
-    measured = folder != real.parent or real.name in _MEASURED
-    if measured and real.exists() and (folder / _MEASURED[0]).exists():
+    folder = real.parent.parent if real.parent.name == RAW else real.parent
+    measured = folder != real.parent or real.name in (RUN, RECORDS)
+    if measured and real.exists() and (folder / RUN).exists():
         return f"{path} is a part of what a run has measured; name another file"
     return None
 

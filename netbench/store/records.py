@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 from netbench.errors import RunFolderError, cut
 from netbench.record import Record, RunInfo
 from netbench.record.checks import SHOWN, Damage, RecordCheck, bounded_value
-from netbench.store.writing import RECORDS
+from netbench.store.output import RECORDS
 from netbench.system.files import NotRegular, open_regular
 
 T = TypeVar("T")

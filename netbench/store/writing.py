@@ -26,12 +26,9 @@ from netbench.errors import RunFolderError, RunFolderLost
 from netbench.record import Record, Redaction, RunInfo
 from netbench.record.checks import bounded
 from netbench.spec import Role
-from netbench.store.output import folder_problem, nearest, write_whole
+from netbench.store.output import RAW, RECORDS, RUN, folder_problem, nearest, write_whole
 from netbench.system.files import check_regular
 
-RUN: Final = "run.json"
-RECORDS: Final = "records.jsonl"
-RAW: Final = "raw"
 _DIGITS: Final = 18  # of a record's number, and more than it has
 _LATER: Final = "once it can be written again, `netbench run --resume` goes on with the run"
 _NAME_LIMIT: Final = 70  # characters of the drivers that a folder's name holds

@@ -61,9 +61,8 @@ class Kept:
         pairs = self.block.pairs.values() if self.block else ()
         up = [pair for pair in pairs if isinstance(pair, LivePair)]
         for pair in sorted(up, key=lambda one: (one.arm.driver, one.arm.replica)):
-            arm = f"{pair.arm.driver}{' (A/A)' if pair.arm.replica else ''}"
-            yield f"{arm}, client", pair.client
-            yield f"{arm}, server", pair.server
+            yield f"{pair.arm}, client", pair.client
+            yield f"{pair.arm}, server", pair.server
         outside = {pair.lan.client.id: pair.lan.client for pair in up if pair.lan}
         for client in outside.values():
             yield "client on the emulated LAN", client

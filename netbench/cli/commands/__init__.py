@@ -8,6 +8,7 @@ import typer
 
 from netbench.cli import completion
 from netbench.errors import ConfigurationError
+from netbench.spec import ENGINES
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Compare drivers with a baseline, prove each path, write a report.",
@@ -77,7 +78,7 @@ One without a name for its value is a flag.
 _OFFERS: Final = {
     "drivers": completion.driver_lists,
     "baseline": completion.driver_lists,
-    "engine": completion.of("auto", "docker", "netns"),
+    "engine": completion.of(*ENGINES),
     "suite": completion.suites,
     "paths": completion.path_lists,
     "pin": completion.of("auto", "cross", "same", "none"),
