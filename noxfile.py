@@ -92,7 +92,7 @@ for _name, _what in {
 def alone(session: nox.Session) -> None:
     """Tests that need the machine for themselves."""
     install(session, "test", "docs")
-    pytest(session, "docs netns", "-m", "alone")
+    pytest(session, "docs netns docker", "-m", "alone")
 
 
 @nox.session

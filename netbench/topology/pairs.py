@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -122,6 +123,8 @@ class Creations:
     left: list[str] = field(default_factory=list)  # what could not be removed, in words
     _endpoints: list[Endpoint] = field(default_factory=list)
     _networks: list[Network] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a list gets shorter: its search lets other threads go on at each comparison."""
 
     def network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network; errors as `Engine.create_network`."""
@@ -162,14 +165,16 @@ class Creations:
         with deferred_signals():
             started = time.monotonic()
             self.engine.remove_endpoint(endpoint)
-            self._endpoints.remove(endpoint)
+            with self._lock:
+                self._endpoints.remove(endpoint)
             return time.monotonic() - started
 
     def remove_network(self, network: Network) -> float | None:
         """Remove a network; return the seconds, as `Network.took`."""
         with deferred_signals():
             took = self.engine.remove_network(network)
-            self._networks.remove(network)
+            with self._lock:
+                self._networks.remove(network)
             return took
 
     def remove_all(self) -> None:

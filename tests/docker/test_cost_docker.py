@@ -83,6 +83,7 @@ def test_both_ends_of_every_driver_are_read_by_their_cgroups(measured: Program) 
         assert facts["trial.unattributed"] == above - client - server
 
 
+@pytest.mark.alone
 def test_every_cost_is_in_the_reports(measured: Program) -> None:
     """Beside a busy neighbour a trial may have none."""
     page = (measured.run_folder() / "report.html").read_text()
