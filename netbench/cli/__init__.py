@@ -31,7 +31,13 @@ _MANY: Final = 12  # options from which on they stand in groups
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
 _SOON = 0.01  # seconds until a signal that was lost is raised again
+_LOCKING: Final = ("subprocess", "threading", "concurrent", "queue", "contextlib")
+"""Libraries that take a lock, or enter a context, in one step and see to its release in the next.
+
+An exception between the two leaves it taken for good, and whoever waits for it waits for ever.
+"""
 _received: list[int] = []  # the last signal
+_amid: list[tuple[FrameType, int]] = []  # where it found one of those libraries at work, if it did
 BUG = 70  # exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h
 
 _SETTINGS = {
@@ -132,11 +138,11 @@ def _netbench(
 def run_command_line(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     as_json = "--json" in argv or os.environ.get("NETBENCH_JSON", "").strip().lower() in _TRUE
+    signal.signal(signal.SIGALRM, _come_again)
     for number in ENDING:
         # Who starts us by nohup wants us to outlive the terminal.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    signal.signal(signal.SIGALRM, _come_again)
     try:
         code = app(args=list(argv), prog_name="netbench", standalone_mode=False)
     except NetbenchError as exc:
@@ -170,9 +176,11 @@ def ignore_signals() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _received[:] = [number]
-    if _is_raising_again(frame):
+    before, _amid[:] = _amid[:], _locking(frame)
+    if _is_raising_again(frame) or _amid not in ([], before):  # found there twice, it waits there
         signal.setitimer(signal.ITIMER_REAL, _SOON)
     else:
+        _amid.clear()
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
 
@@ -182,8 +190,20 @@ def _is_raising_again(frame: FrameType | None) -> bool:
     return frame is not None
 
 
-def _come_again(_: int, __: FrameType | None) -> None:
-    signal.raise_signal(_received[0])
+def _locking(frame: FrameType | None) -> list[tuple[FrameType, int]]:
+    """Return where one of `_LOCKING` is at work for netbench; empty if none is."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in _LOCKING:
+            return [(frame, frame.f_lasti)]
+        frame = None if package == "netbench" else frame.f_back
+    return []
+
+
+def _come_again(_: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(_received[0])
+    if callable(handler):
+        handler(_received[0], frame)
 
 
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:

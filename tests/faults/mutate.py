@@ -35,6 +35,8 @@ MISSING = "tests/faults/test_missing.py"
 DAMAGED = "tests/faults/test_damaged_folders.py"
 OUTPUT = "tests/unit/test_output_files.py"
 COMMANDS = "tests/unit/test_cli_commands.py"
+RESUMED = "tests/netns/test_resume_netns.py"
+COST = "tests/netns/test_cost_netns.py"
 MOVED = "tests/netns/test_moved_netns.py"
 BROKEN = "test_a_tool_that_does_not_work_is_a_failure_with_evidence"
 ENDED = "test_a_signal_ends_a_run_in_good_order"
@@ -66,7 +68,10 @@ MUTATIONS = (
         "netbench/engines/netns/spawner.py",
         "        for group in (*left, *self._parents):\n            remove_group(group)\n",
         "",
-        (f"{SIGNALS}::{ENDED}[SIGINT-probe]",),
+        (
+            f"{COST}::test_groups_go_with_their_endpoints_and_the_last_with_the_engine",
+            f"{SIGNALS}::{ENDED}[SIGINT-probe]",
+        ),
     ),
     Mutation(
         "a block's pairs stay",
@@ -125,6 +130,13 @@ MUTATIONS = (
         (f"{DOCKER}::test_a_second_signal_does_not_cut_the_cleaning_short",),
     ),
     Mutation(
+        "a signal is raised while a library has taken a lock",
+        "netbench/cli/__init__.py",
+        " or _amid not in ([], before):",
+        ":",
+        ("tests/unit/test_interrupts.py",),
+    ),
+    Mutation(
         "SIGHUP kills",
         "netbench/system/interrupts.py",
         "signal.SIGTERM, signal.SIGHUP)",
@@ -178,7 +190,7 @@ MUTATIONS = (
         "netbench/workflow/resume.py",
         "not extended and not missing(info, run.records()):",
         "not extended:",
-        (f"{MISSING}::test_a_resumed_run_measures_every_block_that_lost_a_record_and_no_other",),
+        (f"{RESUMED}::test_what_got_lost_of_a_run_that_ended_is_measured_again",),
     ),
     Mutation(
         "a comparison takes a run that lost records for whole",
@@ -220,9 +232,7 @@ MUTATIONS = (
         "netbench/store/output.py",
         'partial = target.with_name(f".{target.name[:200]}.partial")',
         "partial = target",
-        (
-            f"{SYSTEM}::test_a_disk_that_fails_in_the_middle_loses_no_record_and_the_run_goes_on_later",
-        ),
+        ("tests/unit/test_store.py::test_run_json_is_replaced_whole_and_nothing_else_is_left",),
     ),
     Mutation(
         "what was measured is overwritten by what is asked for",
