@@ -95,7 +95,7 @@ def let_go(stream: TextIO) -> None:
 def say(line: str) -> None:
     """Print one line to stderr; one that cannot be written is dropped, and ends no run."""
     with suppress(OSError):
-        _put(sys.stderr, f"{printable(line)}\n")
+        _put(sys.stderr, f"{one_line(line)}\n")
 
 
 def printable(text: str) -> str:
@@ -103,6 +103,11 @@ def printable(text: str) -> str:
     from netbench.units import escaped  # noqa: PLC0415 -- `--help` needs none
 
     return escaped(text, lambda character: f"\\x{ord(character):02x}")
+
+
+def one_line(text: str) -> str:
+    """Return text with its line ends spelled out too: what is in a name begins no line."""
+    return printable(text).replace("\n", "\\n")
 
 
 def report_error(error: NetbenchError, *, as_json: bool) -> None:

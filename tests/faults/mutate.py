@@ -158,6 +158,13 @@ MUTATIONS = (
         ("tests/unit/test_cli_output.py", "tests/unit/test_hostile.py"),
     ),
     Mutation(
+        "a name begins a line of its own",
+        "netbench/cli/output.py",
+        r'return printable(text).replace("\n", "\\n")',
+        "return printable(text)",
+        ("tests/unit/test_cli_output.py::test_what_is_in_a_name_begins_no_line",),
+    ),
+    Mutation(
         "names reach the page as HTML",
         "netbench/report/html_env.py",
         "select_autoescape(default=True, default_for_string=True)",
