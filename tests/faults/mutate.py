@@ -132,8 +132,8 @@ MUTATIONS = (
     Mutation(
         "a signal is raised while a library has taken a lock",
         "netbench/cli/__init__.py",
-        " or _amid not in ([], before):",
-        ":",
+        "    if _amid not in ([], before):",
+        "    if False:",
         ("tests/unit/test_interrupts.py",),
     ),
     Mutation(
@@ -289,6 +289,13 @@ MUTATIONS = (
         "    if given:\n",
         "    if given is None:\n",
         (f"{COMMANDS}::test_an_option_without_effect_is_an_error",),
+    ),
+    Mutation(
+        "of an option that is given twice the last value counts",
+        "netbench/cli/__init__.py",
+        "        if twice and not ctx",
+        "        if False and not ctx",
+        (f"{COMMANDS}::test_an_option_of_one_value_is_given_once",),
     ),
     Mutation(
         "digits of other scripts are a number",
