@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_LINK
+from pyroute2.netlink.rtnl import RTMGRP_LINK, RTMGRP_TC
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from netbench.errors import FactError
@@ -52,6 +52,7 @@ _ATTRIBUTES: Final = {  # what ip(8) calls the attributes of a link, include/uap
     "tso_max_size": "IFLA_TSO_MAX_SIZE",
 }
 _CHANGES: Final = ("RTM_NEWLINK", "RTM_DELLINK")
+_QDISCS: Final = {"RTM_NEWQDISC": "it got", "RTM_DELQDISC": "it lost"}
 _BUFFER: Final = 4 * 1024**2  # bytes of messages that may wait: more than a thousand of them
 _FORCE: Final = 33  # SO_RCVBUFFORCE, beyond the limit for users
 _LARGEST: Final = 64 * 1024  # bytes of one message at most
@@ -94,8 +95,7 @@ class NetlinkReader(Reader):
         if isinstance(now, FactError):
             raise now
         for old in seen.ends:
-            new = now.end(old.role)
-            if new is None:
+            if (new := now.end(old.role)) is None:
                 raise FactError(f"the {old.role} is gone: {'; '.join(now.notes)}")
             was, is_now = old.namespaces.net, new.namespaces.net
             if was != is_now:
@@ -246,14 +246,14 @@ def _read_offloads(name: str) -> tuple[str, ...] | None:
 
 
 def _listening() -> socket.socket:
-    """Return a socket that link events of the calling thread's network namespace wait in."""
+    """Return a socket that events of the calling thread's network namespace wait in."""
     one = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         with suppress(OSError):  # only root may
             one.setsockopt(socket.SOL_SOCKET, _FORCE, _BUFFER)
         one.setblocking(False)
-        one.bind((0, RTMGRP_LINK))
+        one.bind((0, RTMGRP_LINK | RTMGRP_TC))
     except BaseException:
         one.close()
         raise
@@ -270,7 +270,7 @@ def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[i
         lost = lost or missed
         events += _events(messages, role, names.get(role, {}))
     more = "; more came than were kept" if lost else ""
-    return Heard(tuple(events), f"netlink events of links of {', '.join(sockets)}{more}")
+    return Heard(tuple(events), f"netlink events of links and qdiscs of {', '.join(sockets)}{more}")
 
 
 def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
@@ -291,7 +291,11 @@ def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
 def _events(messages: Iterable[bytes], role: Role, names: Mapping[int, str]) -> Iterator[LinkEvent]:
     """Yield the events of a namespace; `names` are those of its links, as far as they are known."""
     parser = MarshalRtnl()
-    links = [one for data in messages for one in parser.parse(data) if one["event"] in _CHANGES]
+    told = [one for data in messages for one in parser.parse(data)]
+    for one in told:
+        if what := _QDISCS.get(one["event"]):
+            yield LinkEvent(role, one["index"], qdisc=f"{what} qdisc {one.get_attr('TCA_KIND')}")
+    links = [one for one in told if one["event"] in _CHANGES]
     new = {one["index"]: name for one in links if (name := one.get_attr("IFLA_IFNAME"))}
     for one in links:
         master = one.get_attr("IFLA_MASTER")

@@ -277,6 +277,13 @@ MUTATIONS = (
         (f"{MOVED}::test_what_is_changed_and_changed_back_between_the_readings_is_a_failure",),
     ),
     Mutation(
+        "a queue that is replaced and put back is not heard of",
+        "netbench/facts/netlink.py",
+        "one.bind((0, RTMGRP_LINK | RTMGRP_TC))",
+        "one.bind((0, RTMGRP_LINK))",
+        (f"{MOVED}::test_what_is_changed_and_changed_back_between_the_readings_is_a_failure",),
+    ),
+    Mutation(
         "what is read once is not told",
         "netbench/facts/inside.py",
         "read_once=(f",
