@@ -5,6 +5,7 @@ is printed passes here, and none of them gets through.
 """
 
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _USUAL: Final = 80  # columns of a terminal that does not know its own
 _DIGITS: Final = 6  # a number of columns has fewer
+_LINE_END: Final = re.compile(r"\n(?! {4}[^\n]*(?:\n {4} *)?\^\Z)")
 _UNLIMITED: Final = 100_000  # columns where there is no terminal
 
 
@@ -106,8 +108,8 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return text with its line ends spelled out too: what is in a name begins no line."""
-    return printable(text).replace("\n", "\\n")
+    """Return text with its line ends spelled out, but for those before a `^` at its end."""
+    return _LINE_END.sub(r"\\n", printable(text))
 
 
 def report_error(error: NetbenchError, *, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """The reader in process: netlink in the namespace itself, for users who may enter it."""
 
-import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -157,13 +156,10 @@ def _nsid(route: Any, where: int | str) -> int | None:
         nsid = route.get_netnsid(pid=where)["nsid"]
     else:
         try:
-            fd = os.open(where, os.O_RDONLY)
+            with Path(where).open("rb") as file:
+                nsid = route.get_netnsid(fd=file.fileno())["nsid"]
         except OSError:
             return None  # the reading of that namespace itself says why
-        try:
-            nsid = route.get_netnsid(fd=fd)["nsid"]
-        finally:
-            os.close(fd)
     return nsid if isinstance(nsid, int) and 0 <= nsid < _NO_NSID else None
 
 
@@ -262,8 +258,7 @@ def _listening() -> socket.socket:
 
 def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[int, str]]) -> Heard:
     """Close the sockets and return the events in them; `names` are those of links, by index."""
-    events: list[LinkEvent] = []
-    lost = False
+    events, lost = list[LinkEvent](), False
     for role, one in sockets.items():
         with one:
             messages, missed = _drained(one)
@@ -275,8 +270,7 @@ def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[i
 
 def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
     """Return the messages that wait, and whether some were dropped (ENOBUFS)."""
-    found: list[bytes] = []
-    lost = False
+    found, lost = list[bytes](), False
     while True:
         try:
             found.append(one.recv(_LARGEST))

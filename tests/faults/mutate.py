@@ -160,7 +160,7 @@ MUTATIONS = (
     Mutation(
         "a name begins a line of its own",
         "netbench/cli/output.py",
-        r'return printable(text).replace("\n", "\\n")',
+        r'return _LINE_END.sub(r"\\n", printable(text))',
         "return printable(text)",
         ("tests/unit/test_cli_output.py::test_what_is_in_a_name_begins_no_line",),
     ),

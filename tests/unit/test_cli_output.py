@@ -62,6 +62,15 @@ def test_control_characters_of_names_do_not_reach_the_terminal(
     assert capsys.readouterr().err == f"{shown}\n".replace("two\nlines", r"two\nlines")
 
 
+def test_what_points_at_a_mistake_stands_beneath_it(capsys: Capture) -> None:
+    said = "--require: no such driver\n    bridg.rtt_p50 <= 2 host\n    ^"
+    report_error(ConfigurationError(said, f"a\n    b ^: {said}"), as_json=False)
+    *_, first, second = capsys.readouterr().err.split("  - ")
+
+    assert first == f"{said}\n"
+    assert second == f"a\\n    b ^: {said}\n"
+
+
 FALSE = "runs\nnetbench: all is well\n  fix: rm -r /"
 """A name that would end the line, and tell what netbench does not."""
 
