@@ -31,7 +31,10 @@ _MANY: Final = 12  # options from which on they stand in groups
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 """Values that typer takes for yes in an environment variable."""
 _SOON = 0.01  # seconds until a signal that was lost is raised again
+_LOCKING: Final = ("subprocess", "threading", "concurrent", "queue", "contextlib")
+"""Libraries that take a lock, or enter a context, and see to its release in the next step only."""
 _received: list[int] = []  # the last signal
+_amid: list[tuple[FrameType, object]] = []  # where it found one of those at work, if it did
 BUG = 70  # exit code of a defect of netbench itself, EX_SOFTWARE of sysexits.h
 
 _SETTINGS = {
@@ -42,6 +45,15 @@ _SETTINGS = {
 
 class CommandHelp(TyperCommand):
     """A command whose help has groups, and the examples of its `epilog` line by line."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words; `ConfigurationError` for options of one value that are given twice."""
+        order = self.make_parser(ctx).parse_args(args=[*args])[2]
+        given = [x.opts[0] for x in order if not (x.multiple or getattr(x, "is_flag", False))]
+        twice = [name for name in dict.fromkeys(given) if given.count(name) > 1]
+        if twice and not ctx.resilient_parsing:
+            raise ConfigurationError(*(f"{name} is given more than once" for name in twice))
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, in groups where there are many."""
@@ -132,31 +144,25 @@ def _netbench(
 def run_command_line(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     as_json = "--json" in argv or os.environ.get("NETBENCH_JSON", "").strip().lower() in _TRUE
+    signal.signal(signal.SIGALRM, _come_again)
     for number in ENDING:
         # Who starts us by nohup wants us to outlive the terminal.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    signal.signal(signal.SIGALRM, _come_again)
     try:
         code = app(args=list(argv), prog_name="netbench", standalone_mode=False)
-    except NetbenchError as exc:
-        ignore_signals()
-        report_error(exc, as_json=as_json)
-        return exc.exit_code
     except BrokenPipeError:
         let_go(sys.stdout)
         return 0
     except Exception as exc:  # noqa: BLE001 -- the last stop: usage errors, and defects
-        if isinstance(exc, OSError):
-            refused = SystemRefused.of(exc)
-            report_error(refused, as_json=as_json)
-            return refused.exit_code
-        usage = getattr(exc, "format_message", None)
-        if usage is None:
+        ignore_signals()
+        error = SystemRefused.of(exc) if isinstance(exc, OSError) else exc
+        if usage := getattr(exc, "format_message", None):
+            command = getattr(getattr(exc, "ctx", None), "command_path", "netbench")
+            error = ConfigurationError(str(usage()), hint=f"`{command} --help` lists the options")
+        if not isinstance(error, NetbenchError):
             sys.excepthook(type(exc), exc, exc.__traceback__)
             return BUG
-        command = getattr(getattr(exc, "ctx", None), "command_path", "netbench")
-        error = ConfigurationError(str(usage()), hint=f"`{command} --help` lists the options")
         report_error(error, as_json=as_json)
         return error.exit_code
     return code if isinstance(code, int) else 0
@@ -170,20 +176,29 @@ def ignore_signals() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _received[:] = [number]
-    if _is_raising_again(frame):
+    before, _amid[:] = _amid[:], _locking(frame)
+    if _amid not in ([], before):  # found at one place twice, it waits there
         signal.setitimer(signal.ITIMER_REAL, _SOON)
     else:
+        _amid.clear()
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
 
-def _is_raising_again(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code is not raise_again.__code__:
-        frame = frame.f_back
-    return frame is not None
+def _locking(frame: FrameType | None) -> list[tuple[FrameType, object]]:
+    """Return where an exception would get lost, or leave a lock taken for good; else nothing."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in _LOCKING:
+            return [(frame, frame.f_lasti)]
+        if frame.f_code is raise_again.__code__:
+            return [(frame, object())]  # never the same again
+        frame = None if package == "netbench" else frame.f_back
+    return []
 
 
-def _come_again(_: int, __: FrameType | None) -> None:
-    signal.raise_signal(_received[0])
+def _come_again(_: int, frame: FrameType | None) -> None:
+    if callable(handler := signal.getsignal(_received[0])):
+        handler(_received[0], frame)
 
 
 def raise_again(lost: "sys.UnraisableHookArgs") -> None:

@@ -5,6 +5,7 @@ is printed passes here, and none of them gets through.
 """
 
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _USUAL: Final = 80  # columns of a terminal that does not know its own
 _DIGITS: Final = 6  # a number of columns has fewer
+_LINE_END: Final = re.compile(r"\n(?! {4}[^\n]*(?:\n {4} *)?\^\Z)")
 _UNLIMITED: Final = 100_000  # columns where there is no terminal
 
 
@@ -95,7 +97,7 @@ def let_go(stream: TextIO) -> None:
 def say(line: str) -> None:
     """Print one line to stderr; one that cannot be written is dropped, and ends no run."""
     with suppress(OSError):
-        _put(sys.stderr, f"{printable(line)}\n")
+        _put(sys.stderr, f"{one_line(line)}\n")
 
 
 def printable(text: str) -> str:
@@ -103,6 +105,11 @@ def printable(text: str) -> str:
     from netbench.units import escaped  # noqa: PLC0415 -- `--help` needs none
 
     return escaped(text, lambda character: f"\\x{ord(character):02x}")
+
+
+def one_line(text: str) -> str:
+    """Return text with its line ends spelled out, but for those before a `^` at its end."""
+    return _LINE_END.sub(r"\\n", printable(text))
 
 
 def report_error(error: NetbenchError, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from netbench import units
 from netbench.analysis.block_pairs import grouped
-from netbench.cli.output import printable, say
+from netbench.cli.output import one_line, say
 from netbench.plan import Plan
 from netbench.record import METRICS, Failure, Left, Record, Ruling, Sample
 from netbench.runner.run_state import (
@@ -175,7 +175,7 @@ class LiveProgress(ProgressCounts):
             case TrialFinished(record):
                 self.add(record)
                 if isinstance(record.outcome, Failure):
-                    line = printable(f"{_cell(record)}: failed: {record.outcome.reason}")
+                    line = one_line(f"{_cell(record)}: failed: {record.outcome.reason}")
                     self.live.console.print(line, markup=False, emoji=False, highlight=False)
             case BlockJudged(_, ruling, _, seconds):
                 self.end = time.monotonic() + seconds
@@ -201,7 +201,7 @@ class LiveProgress(ProgressCounts):
     def _text(self, width: int) -> "Text":
         from rich.text import Text as RichText  # noqa: PLC0415 -- rich is slow to import
 
-        return RichText(printable(self.line(width)), no_wrap=True, overflow="ignore")
+        return RichText(one_line(self.line(width)), no_wrap=True, overflow="ignore")
 
 
 class TerminalObserver(Observer):

@@ -116,14 +116,17 @@ class LinkEvent:
 
     role: Role  # of its namespace
     index: int
-    gone: bool  # or no port of its master any more
-    up: bool
-    carrier: bool
-    mtu: int | None  # bytes; None if the event does not say
-    master: str | None
+    gone: bool = False  # or no port of its master any more
+    up: bool = True
+    carrier: bool = True
+    mtu: int | None = None  # bytes; None if the event does not say
+    master: str | None = None
+    qdisc: str = ""  # in words what became of one, if the event is of that; then of nothing else
 
     def differs(self, link: Link) -> str | None:
         """Return in words how it was not as a reading has it, or None."""
+        if self.qdisc:
+            return self.qdisc
         if self.gone:
             return f"it left {self.master}" if self.master else "it was gone"
         now: dict[str, object] = {

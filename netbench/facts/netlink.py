@@ -1,6 +1,5 @@
 """The reader in process: netlink in the namespace itself, for users who may enter it."""
 
-import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -12,7 +11,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_LINK
+from pyroute2.netlink.rtnl import RTMGRP_LINK, RTMGRP_TC
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from netbench.errors import FactError
@@ -52,6 +51,7 @@ _ATTRIBUTES: Final = {  # what ip(8) calls the attributes of a link, include/uap
     "tso_max_size": "IFLA_TSO_MAX_SIZE",
 }
 _CHANGES: Final = ("RTM_NEWLINK", "RTM_DELLINK")
+_QDISCS: Final = {"RTM_NEWQDISC": "it got", "RTM_DELQDISC": "it lost"}
 _BUFFER: Final = 4 * 1024**2  # bytes of messages that may wait: more than a thousand of them
 _FORCE: Final = 33  # SO_RCVBUFFORCE, beyond the limit for users
 _LARGEST: Final = 64 * 1024  # bytes of one message at most
@@ -94,8 +94,7 @@ class NetlinkReader(Reader):
         if isinstance(now, FactError):
             raise now
         for old in seen.ends:
-            new = now.end(old.role)
-            if new is None:
+            if (new := now.end(old.role)) is None:
                 raise FactError(f"the {old.role} is gone: {'; '.join(now.notes)}")
             was, is_now = old.namespaces.net, new.namespaces.net
             if was != is_now:
@@ -157,13 +156,10 @@ def _nsid(route: Any, where: int | str) -> int | None:
         nsid = route.get_netnsid(pid=where)["nsid"]
     else:
         try:
-            fd = os.open(where, os.O_RDONLY)
+            with Path(where).open("rb") as file:
+                nsid = route.get_netnsid(fd=file.fileno())["nsid"]
         except OSError:
             return None  # the reading of that namespace itself says why
-        try:
-            nsid = route.get_netnsid(fd=fd)["nsid"]
-        finally:
-            os.close(fd)
     return nsid if isinstance(nsid, int) and 0 <= nsid < _NO_NSID else None
 
 
@@ -246,14 +242,14 @@ def _read_offloads(name: str) -> tuple[str, ...] | None:
 
 
 def _listening() -> socket.socket:
-    """Return a socket that link events of the calling thread's network namespace wait in."""
+    """Return a socket that events of the calling thread's network namespace wait in."""
     one = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         with suppress(OSError):  # only root may
             one.setsockopt(socket.SOL_SOCKET, _FORCE, _BUFFER)
         one.setblocking(False)
-        one.bind((0, RTMGRP_LINK))
+        one.bind((0, RTMGRP_LINK | RTMGRP_TC))
     except BaseException:
         one.close()
         raise
@@ -262,21 +258,19 @@ def _listening() -> socket.socket:
 
 def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[int, str]]) -> Heard:
     """Close the sockets and return the events in them; `names` are those of links, by index."""
-    events: list[LinkEvent] = []
-    lost = False
+    events, lost = list[LinkEvent](), False
     for role, one in sockets.items():
         with one:
             messages, missed = _drained(one)
         lost = lost or missed
         events += _events(messages, role, names.get(role, {}))
     more = "; more came than were kept" if lost else ""
-    return Heard(tuple(events), f"netlink events of links of {', '.join(sockets)}{more}")
+    return Heard(tuple(events), f"netlink events of links and qdiscs of {', '.join(sockets)}{more}")
 
 
 def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
     """Return the messages that wait, and whether some were dropped (ENOBUFS)."""
-    found: list[bytes] = []
-    lost = False
+    found, lost = list[bytes](), False
     while True:
         try:
             found.append(one.recv(_LARGEST))
@@ -291,7 +285,11 @@ def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
 def _events(messages: Iterable[bytes], role: Role, names: Mapping[int, str]) -> Iterator[LinkEvent]:
     """Yield the events of a namespace; `names` are those of its links, as far as they are known."""
     parser = MarshalRtnl()
-    links = [one for data in messages for one in parser.parse(data) if one["event"] in _CHANGES]
+    told = [one for data in messages for one in parser.parse(data)]
+    for one in told:
+        if what := _QDISCS.get(one["event"]):
+            yield LinkEvent(role, one["index"], qdisc=f"{what} qdisc {one.get_attr('TCA_KIND')}")
+    links = [one for one in told if one["event"] in _CHANGES]
     new = {one["index"]: name for one in links if (name := one.get_attr("IFLA_IFNAME"))}
     for one in links:
         master = one.get_attr("IFLA_MASTER")

@@ -149,9 +149,7 @@ def _passing(before: Sequence[Hop], heard: Heard | None) -> list[str]:
     known = {(hop.role, hop.link.index): hop.link for hop in before}
     found: dict[str, dict[str, None]] = {}
     for event in heard.events if heard else ():
-        link = known.get((event.role, event.index))
-        words = event.differs(link) if link else None
-        if link and words:
+        if (link := known.get((event.role, event.index))) and (words := event.differs(link)):
             found.setdefault(f"{event.role} {link.name}", {})[words] = None
     return [
         f"{name} was changed between the readings: {'; '.join([*words][:_SOME])}"

@@ -96,5 +96,5 @@ def test_ports_that_are_moved_and_moved_back_are_a_failure_for_every_reader(
     assert len(moved) == 1
     assert moved[0]["outcome"]["stage"] == "path", moved[0]["outcome"]
     assert moved[0]["outcome"]["reason"].count("master other9") == 2
-    heard = "ip monitor link on the host" if alone else "netlink events of links of "
+    heard = "ip monitor link on the host" if alone else "netlink events of links and qdiscs of "
     assert moved[0]["path"]["listened"].startswith(heard)

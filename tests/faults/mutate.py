@@ -31,6 +31,14 @@ class Mutation:
 SIGNALS = "tests/faults/test_signals_faults.py"
 DOCKER = "tests/faults/test_docker_faults.py"
 SYSTEM = "tests/faults/test_system_faults.py"
+MISSING = "tests/faults/test_missing.py"
+DAMAGED = "tests/faults/test_damaged_folders.py"
+OUTPUT = "tests/unit/test_output_files.py"
+COMMANDS = "tests/unit/test_cli_commands.py"
+RESUMED = "tests/netns/test_resume_netns.py"
+COST = "tests/netns/test_cost_netns.py"
+MOVED = "tests/netns/test_moved_netns.py"
+BROKEN = "test_a_tool_that_does_not_work_is_a_failure_with_evidence"
 ENDED = "test_a_signal_ends_a_run_in_good_order"
 MUTATIONS = (
     Mutation(
@@ -43,9 +51,9 @@ MUTATIONS = (
     ),
     Mutation(
         "run.json is not flushed before it is synchronised",
-        "netbench/store/writing.py",
-        "file.flush()\n",
-        "pass\n",
+        "netbench/store/output.py",
+        "            file.flush()\n",
+        "",
         (f"{SYSTEM}::test_a_record_is_on_disk_before_anything_else_happens",),
     ),
     Mutation(
@@ -60,12 +68,15 @@ MUTATIONS = (
         "netbench/engines/netns/spawner.py",
         "        for group in (*left, *self._parents):\n            remove_group(group)\n",
         "",
-        (f"{SIGNALS}::{ENDED}[SIGINT-probe]",),
+        (
+            f"{COST}::test_groups_go_with_their_endpoints_and_the_last_with_the_engine",
+            f"{SIGNALS}::{ENDED}[SIGINT-probe]",
+        ),
     ),
     Mutation(
         "a block's pairs stay",
         "netbench/topology/pairs.py",
-        "        if not self.keep:\n            self._creations.remove_all()\n",
+        "        if not self.keep:\n            self.remove()\n",
         "",
         ("tests/unit/test_runner.py",),
     ),
@@ -119,6 +130,13 @@ MUTATIONS = (
         (f"{DOCKER}::test_a_second_signal_does_not_cut_the_cleaning_short",),
     ),
     Mutation(
+        "a signal is raised while a library has taken a lock",
+        "netbench/cli/__init__.py",
+        "    if _amid not in ([], before):",
+        "    if False:",
+        ("tests/unit/test_interrupts.py",),
+    ),
+    Mutation(
         "SIGHUP kills",
         "netbench/system/interrupts.py",
         "signal.SIGTERM, signal.SIGHUP)",
@@ -128,7 +146,7 @@ MUTATIONS = (
     Mutation(
         "a torn line is written on to",
         "netbench/store/writing.py",
-        'file.truncate(sum(len(line) for line in file if line.endswith(b"\\n")))',
+        "file.truncate(length - len(last))",
         "pass",
         ("tests/unit/test_resume.py",),
     ),
@@ -138,6 +156,13 @@ MUTATIONS = (
         'c if c.isprintable() or c == "\\n" else escape(c) for c',
         "c or escape(c) for c",
         ("tests/unit/test_cli_output.py", "tests/unit/test_hostile.py"),
+    ),
+    Mutation(
+        "a name begins a line of its own",
+        "netbench/cli/output.py",
+        r'return _LINE_END.sub(r"\\n", printable(text))',
+        "return printable(text)",
+        ("tests/unit/test_cli_output.py::test_what_is_in_a_name_begins_no_line",),
     ),
     Mutation(
         "names reach the page as HTML",
@@ -159,6 +184,205 @@ MUTATIONS = (
         """return f"'{clean}" if clean.startswith(_FORMULA) else clean""",
         "return clean",
         ("tests/unit/test_hostile.py", "tests/unit/test_report_tables.py"),
+    ),
+    Mutation(
+        "records that are missing change no exit code",
+        "netbench/analysis/model.py",
+        "return INCOMPLETE if self.missing else self.tally.exit_code",
+        "return self.tally.exit_code",
+        (f"{MISSING}::test_every_command_tells_what_a_folder_has_lost",),
+    ),
+    Mutation(
+        "a run that lost records is complete",
+        "netbench/workflow/resume.py",
+        "not extended and not missing(info, run.records()):",
+        "not extended:",
+        (f"{RESUMED}::test_what_got_lost_of_a_run_that_ended_is_measured_again",),
+    ),
+    Mutation(
+        "a comparison takes a run that lost records for whole",
+        "netbench/workflow/compare.py",
+        "return INCOMPLETE if missing else 0",
+        "return 0",
+        (f"{MISSING}::test_a_comparison_that_misses_a_record_ends_with_3",),
+    ),
+    Mutation(
+        "a report that says less replaces one that says more",
+        "netbench/workflow/reporting.py",
+        "    if not unknown and (before or 0) <= now:\n",
+        "    if now >= 0:\n",
+        (f"{MISSING}::test_a_report_is_not_replaced_by_one_that_says_less",),
+    ),
+    Mutation(
+        "a damaged line is told on stderr alone",
+        "netbench/workflow/reporting.py",
+        "judged(info, collector.frames(info.plan), run.damage)",
+        "judged(info, collector.frames(info.plan))",
+        (f"{MISSING}::test_damaged_lines_leave_their_trace_in_every_output",),
+    ),
+    Mutation(
+        "a link is replaced by a file",
+        "netbench/store/output.py",
+        "_replace(Path(os.path.realpath(path)), content, found)",
+        "_replace(path, content, found)",
+        (OUTPUT,),
+    ),
+    Mutation(
+        "a pipe is replaced by a file",  # a device would be, too: do not try it with root's own
+        "netbench/store/output.py",
+        "elif found is None or stat.S_ISREG(found.st_mode):",
+        "elif content:",
+        (f"{OUTPUT}::test_a_pipe_is_written_to_and_stays",),
+    ),
+    Mutation(
+        "a file is written where it stands",
+        "netbench/store/output.py",
+        'partial = target.with_name(f".{target.name[:200]}.partial")',
+        "partial = target",
+        ("tests/unit/test_store.py::test_run_json_is_replaced_whole_and_nothing_else_is_left",),
+    ),
+    Mutation(
+        "what was measured is overwritten by what is asked for",
+        "netbench/store/output.py",
+        "    if measured and real.exists()",
+        "    if False and real.exists()",
+        (f"{OUTPUT}::test_what_a_run_has_measured_is_not_overwritten",),
+    ),
+    Mutation(
+        "a place is not looked at before something is written there",
+        "netbench/store/output.py",
+        "        if exc.errno in {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}:\n",
+        "        if exc.errno is None:\n",
+        (OUTPUT,),
+    ),
+    Mutation(
+        "an empty name is the current folder",
+        "netbench/cli/commands/__init__.py",
+        "    if not str(named).strip():\n",
+        "    if named is None:\n",
+        (OUTPUT,),
+    ),
+    Mutation(
+        "by netlink, links are not read again",
+        "netbench/facts/netlink.py",
+        "        (now,) = self.read([pair])\n",
+        "        now = seen\n",
+        (f"{MOVED}::test_ports_that_are_moved_to_another_bridge_within_a_slice_are_a_failure",),
+    ),
+    Mutation(
+        "nobody listens to the kernel between two readings",
+        "netbench/facts/netlink.py",
+        "sockets[one.role] = in_netns(one.where, _listening)",
+        "pass",
+        (f"{MOVED}::test_what_is_changed_and_changed_back_between_the_readings_is_a_failure",),
+    ),
+    Mutation(
+        "a queue that is replaced and put back is not heard of",
+        "netbench/facts/netlink.py",
+        "one.bind((0, RTMGRP_LINK | RTMGRP_TC))",
+        "one.bind((0, RTMGRP_LINK))",
+        (f"{MOVED}::test_what_is_changed_and_changed_back_between_the_readings_is_a_failure",),
+    ),
+    Mutation(
+        "what is read once is not told",
+        "netbench/facts/inside.py",
+        "read_once=(f",
+        "read_once=() and (f",
+        ("tests/unit/test_facts_inside.py",),
+    ),
+    Mutation(
+        "an option without effect is taken",
+        "netbench/cli/commands/__init__.py",
+        "    if given:\n",
+        "    if given is None:\n",
+        (f"{COMMANDS}::test_an_option_without_effect_is_an_error",),
+    ),
+    Mutation(
+        "of an option that is given twice the last value counts",
+        "netbench/cli/__init__.py",
+        "        if twice and not ctx",
+        "        if False and not ctx",
+        (f"{COMMANDS}::test_an_option_of_one_value_is_given_once",),
+    ),
+    Mutation(
+        "digits of other scripts are a number",
+        "netbench/plan/model.py",
+        'r"[+-]?[0-9]{1,20}"',
+        'r"[+-]?\\d{1,20}"',
+        (COMMANDS,),
+    ),
+    Mutation(
+        "a record is not checked against its plan",
+        "netbench/store/records.py",
+        "        problem = check.problem(record)\n        if record.number",
+        '        problem = ""\n        if record.number',
+        (DAMAGED,),
+    ),
+    Mutation(
+        "a number of a record stands twice",
+        "netbench/store/records.py",
+        "        if record.number in self.reading.numbers:\n",
+        "        if record.number < 0:\n",
+        (DAMAGED, "tests/unit/test_store.py"),
+    ),
+    Mutation(
+        "a plan is not checked",
+        "netbench/store/__init__.py",
+        "    if problem := run_problem(info):\n",
+        '    if problem := "":\n',
+        (f"{DAMAGED}::test_a_plan_that_cannot_be_is_refused",),
+    ),
+    Mutation(
+        "a throughput of 0 is a measurement",
+        "netbench/record/checks.py",
+        "metric.compared and not one.value > 0:",
+        "metric.compared and one.value < 0:",
+        (f"{DAMAGED}::test_a_throughput_of_0_has_no_logarithm_and_is_no_record",),
+    ),
+    Mutation(
+        "a FIFO is read",
+        "netbench/system/files.py",
+        "    if not stat.S_ISREG(mode):\n",
+        "    if stat.S_ISDIR(mode):\n",
+        (
+            f"{DAMAGED}::test_a_file_that_becomes_a_fifo_once_it_is_open_is_not_waited_for",
+            f"{DAMAGED}::test_a_page_of_runs_that_is_a_fifo_holds_nobody_up",
+        ),
+    ),
+    Mutation(
+        "pairs that are to be kept are removed",
+        "netbench/topology/pairs.py",
+        "        if not self.keep:\n            self.remove()\n",
+        "        self.remove()\n",
+        ("tests/netns/test_keep_netns.py",),
+    ),
+    Mutation(
+        "what stays in use by others is no matter to `clean`",
+        "netbench/cli/commands/lists.py",
+        "    return 3 if used or any(",
+        "    return 3 if any(",
+        ("tests/faults/test_cli_cleaning.py",),
+    ),
+    Mutation(
+        "all that a flooding tool printed is kept",
+        "netbench/engines/netns/holder.py",
+        "most = KEPT_OF_FLOOD if flooded else MOST_OUTPUT",
+        "most = MOST_OUTPUT",
+        (f"{SYSTEM}::{BROKEN}[floods its output]",),
+    ),
+    Mutation(
+        "a text of any length is recorded",
+        "netbench/store/writing.py",
+        "document = bounded(to_builtins(value))",
+        "document = to_builtins(value)",
+        (f"{DAMAGED}::test_what_is_written_and_what_is_shown_is_bounded",),
+    ),
+    Mutation(
+        "a text of any length is shown",
+        "netbench/errors.py",
+        "return text if len(text) <= most else",
+        "return text if most else",
+        (f"{DAMAGED}::test_a_long_value_is_told_by_its_beginning",),
     ),
 )
 

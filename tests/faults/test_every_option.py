@@ -36,7 +36,7 @@ from support.option_values import (
 from support.synthetic import run_of
 
 from netbench.cli import run_command_line
-from netbench.cli.output import printable
+from netbench.cli.output import one_line, printable
 from netbench.store import RunFolder
 
 EVERY: Final = [one for one in declared() if one.name != "--help"]
@@ -203,7 +203,7 @@ def refusal_problems(one: Declared, value: str, said: str) -> Iterator[str]:
         "  - " in said and not {",", ";"} & {*value}
     ):  # a list's parts are told all
         yield "not one problem"
-    shown = printable(value).replace("\n", " ").strip().removeprefix("./")
+    shown = one_line(value).strip().removeprefix("./")
     place = one.name in {"--output", "--resume", "FOLDER", "FOLDERS"}  # that it names, if not empty
     label = value == "a=b" and one.name == "FOLDERS"
     named = [one.name, one.variable or one.name, f"'{one.name.lower()}'"]

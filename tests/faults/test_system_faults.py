@@ -25,6 +25,8 @@ from support.faults import (
 )
 from support.require import require_or_skip
 
+from netbench.engines.base import KEPT_OF_FLOOD
+
 REAL = shutil.which("iperf3") or "/usr/bin/iperf3"
 CLIENT = f"""#!/bin/sh
 case " $* " in
@@ -78,8 +80,12 @@ def test_a_tool_that_does_not_work_is_a_failure_with_evidence(bed: Bed, how: str
 
         assert code == 3, run.said
         assert "Traceback" not in run.said
-        found = failures(assert_kept(run))
+        loaded = assert_kept(run)
+        found = failures(loaded)
         assert len(found) == TRIALS
+        assert loaded
+        for raw in (loaded.path / "raw").iterdir():
+            assert raw.stat().st_size < 2 * KEPT_OF_FLOOD
         for _, failure in found:
             assert stage in ("", failure.stage)
             assert words in failure.reason

@@ -1,5 +1,6 @@
 """Paths that are moved while they are measured, on real links of the netns engine."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -125,6 +126,20 @@ def another_mtu_and_back(pair: LivePair, host: int) -> Bending:
     return Bending(LENGTH, {2: steps}, {})
 
 
+def tc(pid: int, *words: str) -> None:
+    argv = ("nsenter", f"--target={pid}", "--net", "tc", "qdisc", *words)
+    done = subprocess.run(argv, check=False, text=True, capture_output=True)
+    assert done.returncode == 0, (words, done.stderr)
+
+
+def another_qdisc_and_back(pair: LivePair, host: int) -> Bending:
+    """The kernel reports no change of the link itself."""
+    name = ports(pair)[0]
+    add, remove = ("add", "dev", name, "root", "pfifo"), ("del", "dev", name, "root")
+    steps = ((0.2, lambda: tc(host, *add)), (0.7, lambda: tc(host, *remove)))
+    return Bending(LENGTH, {2: steps}, {})
+
+
 def rounds_named(record: Record) -> set[int]:
     """Return the rounds whose links moved too little, by the proof."""
     assert isinstance(record.outcome, Failure), record.outcome
@@ -172,7 +187,11 @@ def test_ports_that_are_moved_to_another_bridge_within_a_slice_are_a_failure(
 
 @pytest.mark.parametrize(
     ("bend", "words"),
-    [(another_master_and_back, "master other9"), (another_mtu_and_back, "mtu 1600")],
+    [
+        (another_master_and_back, "master other9"),
+        (another_mtu_and_back, "mtu 1600"),
+        (another_qdisc_and_back, "it got qdisc pfifo; it lost qdisc pfifo"),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_is_changed_and_changed_back_between_the_readings_is_a_failure(
@@ -185,7 +204,7 @@ def test_what_is_changed_and_changed_back_between_the_readings_is_a_failure(
     assert "was changed between the readings" in record.outcome.reason
     assert words in record.outcome.reason
     assert record.path
-    assert record.path.listened == "netlink events of links of client, server, host"
+    assert record.path.listened == "netlink events of links and qdiscs of client, server, host"
 
 
 STREAMS = 13

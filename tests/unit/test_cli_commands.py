@@ -1,5 +1,6 @@
 """The command line's own manners: help and version, however they are asked for."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -201,3 +202,33 @@ def test_a_variable_that_has_no_effect_on_this_command_is_none(
 
     assert run_command_line(["run", "--engine", "docker"]) == 4
     assert "has no effect" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "version"])
+def test_an_option_of_one_value_is_given_once(name: str) -> None:
+    """A flag may be repeated, and so may what takes several values."""
+    command = ROOT.get_command(CONTEXT, name)
+    for option in command.get_params(CONTEXT):
+        if option.param_type_name == "argument" or "--help" in option.opts:
+            continue
+        once = (option.opts[0], *(() if option.is_flag else ("2",)))
+        said = ""
+        try:
+            command.make_context(name, [*once, *once])
+        except Exception as exc:  # noqa: BLE001 -- an argument is missing, or a value is wrong
+            said = str(exc)
+
+        several = option.is_flag or option.multiple
+        assert (said == f"{once[0]} is given more than once") == (not several), said
+
+
+def test_every_option_that_is_given_twice_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = shlex.split("run --blocks 2 --seed 1 --blocks=3 --seed 1 --engine netns --json")
+
+    assert run_command_line(argv) == 2
+    out, error = capsys.readouterr()
+    problems = ["--blocks is given more than once", "--seed is given more than once"]
+    assert json.loads(out)["error"]["problems"] == problems
+    assert "2 problems" in error
+    assert run_command_line(("run", "--blocks", "2", "--blocks", "3", "--bogus")) == 2
+    assert "No such option: --bogus" in capsys.readouterr().err

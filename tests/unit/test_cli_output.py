@@ -5,6 +5,7 @@ import sys
 import pytest
 from rich.text import Text
 
+from netbench.cli import run_command_line
 from netbench.cli.output import print_json, print_rich, printable, report_error, say, table
 from netbench.errors import ConfigurationError, EngineUnavailable
 
@@ -58,7 +59,41 @@ def test_control_characters_of_names_do_not_reach_the_terminal(
     say(text)
 
     assert printable(text) == shown
-    assert capsys.readouterr().err == f"{shown}\n"
+    assert capsys.readouterr().err == f"{shown}\n".replace("two\nlines", r"two\nlines")
+
+
+def test_what_points_at_a_mistake_stands_beneath_it(capsys: Capture) -> None:
+    said = "--require: no such driver\n    bridg.rtt_p50 <= 2 host\n    ^"
+    report_error(ConfigurationError(said, f"a\n    b ^: {said}"), as_json=False)
+    *_, first, second = capsys.readouterr().err.split("  - ")
+
+    assert first == f"{said}\n"
+    assert second == f"a\\n    b ^: {said}\n"
+
+
+FALSE = "runs\nnetbench: all is well\n  fix: rm -r /"
+"""A name that would end the line, and tell what netbench does not."""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("report", FALSE),
+        ("export", "run", "--output", f"{FALSE}/x"),
+        ("run", "--resume", FALSE),
+        ("run", "--drivers", FALSE),
+        ("run", "--suite", FALSE),
+        ("drivers", "--context", FALSE),
+        ("runs", "--output", FALSE),
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_what_is_in_a_name_begins_no_line(capsys: Capture, argv: tuple[str, ...]) -> None:
+    run_command_line(argv)
+    lines = capsys.readouterr().err.splitlines()
+
+    assert any("all is well" in line for line in lines)
+    assert not [x for x in lines if x.startswith(("netbench: all is well", "  fix: rm"))]
 
 
 def test_a_number_that_is_none_cannot_be_printed_as_json() -> None:

@@ -7,7 +7,7 @@ import typer
 from msgspec.structs import replace
 
 from netbench.cli import commands as shared
-from netbench.cli.output import print_json, print_rich, printable, say, table
+from netbench.cli.output import one_line, print_json, print_rich, say, table
 from netbench.cli.progress import TerminalObserver
 from netbench.documents import CleanDocument, RunRow, RunsDocument
 from netbench.engines.base import EngineOptions
@@ -137,7 +137,7 @@ def clean(
         print_json(CleanDocument(1, rows))
     else:
         for row in rows:
-            print(printable(f"{row.action:<9} {row.kind:<9} {row.name}  run {row.run or '-'}"))
+            print(one_line(f"{row.action:<9} {row.kind:<9} {row.name}  run {row.run or '-'}"))
         say(f"{len(rows)} found" if rows else "nothing of netbench's is left")
     used = None if dry_run else used_by_others(rows)
     if used:
