@@ -26,7 +26,7 @@ from netbench.errors import ConfigurationError, EngineError, Unsupported
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
 from netbench.plan.drivers import driver_named
-from netbench.record import EndpointFacts, Failure, LinkCounters, PairFacts, Sample
+from netbench.record import EndpointFacts, Failure, LinkCounters, PairFacts
 from netbench.runner.machine import MachineMeter
 from netbench.runner.recording import Recorder
 from netbench.runner.run import Runner
@@ -471,7 +471,10 @@ def test_an_endpoint_moved_behind_our_back_is_no_sample(engine: NetnsEngine, mov
     assert isinstance(outcome, Failure)
     assert outcome.stage in ("promise", "path")
     assert "br9" in outcome.evidence
-    assert [other for other in outcomes.values() if not isinstance(other, Sample)] == []
+    # Beside a busy neighbour another arm may have too little time for a number; it is not moved.
+    others = [one for one in outcomes.values() if isinstance(one, Failure)]
+    assert len(outcomes) == 2
+    assert [one for one in others if one.stage in ("promise", "path")] == []
 
 
 def move(engine: NetnsEngine, count: int) -> None:
