@@ -24,6 +24,7 @@ _FIELDS: Final = 8
 _NANO: Final = 1e-9
 _VECTOR: Final = "/proc/self/auxv"  # getauxval(3), in pairs of 64-bit words
 _CLOCK_TICK: Final = 17  # AT_CLKTCK, ticks a second
+_NAME: Final = re.compile(r"cpu[0-9]{0,9}")  # of all CPUs together, and of each
 _TICKS: Final = re.compile(r"[0-9]{1,20}")  # a counter of 64 bits
 _CLOCK: Final = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq"
 _KILO: Final = 1000.0  # the kernel counts in kHz (Documentation/admin-guide/pm/cpufreq.rst)
@@ -95,7 +96,7 @@ def machine(text: str) -> Machine:
     rows = {}
     for line in text.splitlines():
         name, *words = line.split() or [""]
-        if name.startswith("cpu") and (name == "cpu" or name[3:].isdecimal()):
+        if _NAME.fullmatch(name):
             rows[name] = _times(name, words)
     if "cpu" not in rows:
         raise FactError(f"unreadable first line of /proc/stat: {text[:80]!r}")

@@ -100,3 +100,10 @@ def test_an_event_that_is_not_there_leaves_nothing_open() -> None:
         CycleCounters((0,), (250, 0))
 
     assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+def test_a_number_that_no_cpu_has_is_no_cpus() -> None:
+    line = "0 0 1 0 0 0 0 0"
+    seen = machine(f"cpu  {line}\ncpu0 {line}\ncpu{'9' * 5000} {line}\ncpu\u0661 {line}\n")
+
+    assert list(seen.each) == [0]
