@@ -258,7 +258,8 @@ def _listening() -> socket.socket:
 
 def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[int, str]]) -> Heard:
     """Close the sockets and return the events in them; `names` are those of links, by index."""
-    events, lost = list[LinkEvent](), False
+    events: list[LinkEvent] = []
+    lost = False
     for role, one in sockets.items():
         with one:
             messages, missed = _drained(one)
@@ -270,7 +271,8 @@ def _heard(sockets: Mapping[Role, socket.socket], names: Mapping[Role, Mapping[i
 
 def _drained(one: socket.socket) -> tuple[list[bytes], bool]:
     """Return the messages that wait, and whether some were dropped (ENOBUFS)."""
-    found, lost = list[bytes](), False
+    found: list[bytes] = []
+    lost = False
     while True:
         try:
             found.append(one.recv(_LARGEST))

@@ -43,16 +43,6 @@ exit 1
 """
 
 
-def with_tool(bed: Bed, script: str) -> Bed:
-    """The same bed, on which `iperf3` is a script."""
-    folder = bed.program.folder / "bin"
-    folder.mkdir()
-    (folder / "iperf3").write_text(script)
-    (folder / "iperf3").chmod(0o755)
-    path = {**(bed.program.environment or {}), "PATH": f"{folder}:{os.environ['PATH']}"}
-    return replace(bed, program=replace(bed.program, environment=path))
-
-
 BROKEN = {
     "hangs": (CLIENT.format("exec sleep 600"), "client", "did not end within"),
     "floods its output": (CLIENT.format("exec yes flood"), "output", ""),
@@ -75,7 +65,8 @@ BROKEN = {
 def test_a_tool_that_does_not_work_is_a_failure_with_evidence(bed: Bed, how: str) -> None:
     script, stage, words = BROKEN[how]
     with nothing_left(bed):
-        run = with_tool(bed, script).start(cell=trickle(1))
+        hurt = replace(bed, program=bed.program.with_tool("iperf3", script))
+        run = hurt.start(cell=trickle(1))
         code = run.end()
 
         assert code == 3, run.said

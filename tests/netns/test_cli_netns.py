@@ -321,14 +321,10 @@ def test_a_time_limit_ends_the_run_with_what_was_measured(program: Program) -> N
 
 @pytest.mark.alone
 def test_what_is_settled_leaves_early_and_what_is_hopeless_stays_to_the_end(
-    program: Program, tmp_path_factory: pytest.TempPathFactory
+    program: Program,
 ) -> None:
     """Both bridges carry a trickle whole; which of them gets more of a flood through changes."""
-    tools = tmp_path_factory.mktemp("tools")
-    (tools / "iperf3").write_text(UNSTEADY.format(real=shutil.which("iperf3")))
-    (tools / "iperf3").chmod(0o755)
-    path = {"PATH": f"{tools}:{os.environ['PATH']}"}
-    program = replace(program, environment={**(program.environment or {}), **path})
+    program = program.with_tool("iperf3", UNSTEADY.format(real=shutil.which("iperf3")))
     sent = {"trickle": ("10M", 1_000_000), "flood": ("1G", 20_000_000)}
     probes = "".join(
         f'[probes.{name}]\nkind = "udp-rate"\nrate = "{rate}"\nvolume = {volume}\n'

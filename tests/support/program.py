@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,15 @@ class Program:
                 process.wait()
                 raise
             return Ended(code, stdout.read_text(), stderr.read_text(), argv[0] if argv else "")
+
+    def with_tool(self, name: str, script: str) -> "Program":
+        """The same program, which finds a script before the machine's tool of that name."""
+        folder = self.folder / "bin"
+        folder.mkdir()
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+        path = {"PATH": f"{folder}:{os.environ['PATH']}"}
+        return replace(self, environment={**(self.environment or {}), **path})
 
     def suite(self, text: str = TRICKLE) -> str:
         """Write a suite file, return its path for `--suite`."""

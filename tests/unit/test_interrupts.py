@@ -50,10 +50,15 @@ class Signalled:
 
 
 @pytest.fixture(autouse=True)
-def _handled() -> None:
-    """Handle signals as the command line does."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGALRM, _come_again)
+def _handled() -> Iterator[None]:
+    """Handle signals as the command line does, for as long as a test lasts."""
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in ((signal.SIGINT, _interrupt), (signal.SIGALRM, _come_again))
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
