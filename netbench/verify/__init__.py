@@ -217,7 +217,7 @@ def measure(engine: Engine, places: ReachScene, note: str) -> tuple[ReachResult,
     """Return every row of the matrix, while the echo servers listen; EngineError if no script runs.
 
     Silence shows nothing on a machine that is busy. What is silent is tried again, with more
-    patience, where an answer is promised, and wherever the scripts took longer than they should.
+    patience, unless silence is promised, and wherever the scripts took longer than they should.
 
     `note` says what decides whether the LAN gets to containers behind the host.
     """
@@ -231,8 +231,8 @@ def measure(engine: Engine, places: ReachScene, note: str) -> tuple[ReachResult,
             cell: goal
             for cell, goal in unsure.items()
             if (found[cell].silent or found[cell].reached is None)
-            # At leisure, one more try is enough for what is promised.
-            and (busy or (number == 0 and cell.promised == "reach"))
+            # At leisure, one more try is enough, and none where silence is what is promised.
+            and (busy or (number == 0 and cell.promised != "no-reach"))
         }
         if not unsure:
             break
