@@ -14,7 +14,6 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("support")
 
 from support.program import Program
 from support.user import program_of_user
