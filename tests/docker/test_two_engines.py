@@ -31,18 +31,38 @@ def two_engines() -> Iterator[TwoEngines]:
 
 @contextmanager
 def overlay(two: TwoEngines, *options: str) -> Iterator[str]:
-    """A swarm's network with an endpoint on either side; its id."""
+    """A swarm's network with an endpoint on either side that knows of the other; its id."""
     with two.swarm():
         made = ("--driver", "overlay", "--attachable", "--subnet", "10.77.0.0/24", *options)
         network = two.a.docker("network", "create", *made, "net")
         try:
             two.b.endpoint("server", "net", "--ip", SERVER)
             two.a.endpoint("client", "net", "--ip", CLIENT)
+            for side, peer in ((two.a, two.b), (two.b, two.a)):
+                wait_for(lambda s=side, p=peer: p.address in known(s, network), within=RECOVERS)
             yield network
         finally:
             two.a.docker("rm", "--force", "client")
             two.b.docker("rm", "--force", "server")
             wait_for(lambda: removed(two, network), within=RECOVERS)
+
+
+def known(side: Side, network: str) -> str:
+    """Where the engine of a side sends what is for endpoints of an overlay network elsewhere."""
+    return side.inside(*side.sandbox(network), "bridge", "fdb", "show", "dev", "vxlan0")
+
+
+def carrying(two: TwoEngines, network: str) -> None:
+    """Wait until the endpoints of an overlay network reach each other."""
+    try:
+        wait_for(lambda: replies(two.a, SERVER, "client"), within=RECOVERS)
+    except AssertionError as error:
+        for side in two.sides:
+            error.add_note(f"{side.name}: {known(side, network)}")
+            error.add_note(side.inside(*side.sandbox(network), "ip", "neigh"))
+            error.add_note(side.inside("ip", "-s", "link", "show", WIRE))
+            error.add_note((side.folder / "dockerd.log").read_text()[-3000:])
+        raise
 
 
 def removed(two: TwoEngines, network: str) -> bool:
@@ -151,7 +171,7 @@ def test_machines_reach_each_other(two_engines: TwoEngines) -> None:
 def test_an_overlay_crosses_the_wire_in_vxlan(two_engines: TwoEngines) -> None:
     a, b = two_engines.sides
     with overlay(two_engines) as network:
-        wait_for(lambda: replies(a, SERVER, "client"), within=RECOVERS)
+        carrying(two_engines, network)
         before = [side.counters() for side in two_engines.sides]
         tunnel = {side: side.counters("vxlan0", side.sandbox(network)) for side in (a, b)}
 
@@ -161,8 +181,7 @@ def test_an_overlay_crosses_the_wire_in_vxlan(two_engines: TwoEngines) -> None:
         assert after[a][1] - tunnel[a][1] > 15 * MEGABYTE
         assert after[b][0] - tunnel[b][0] > 15 * MEGABYTE
         for side, peer in ((a, b), (b, a)):
-            shown = side.inside(*side.sandbox(network), "bridge", "fdb", "show", "dev", "vxlan0")
-            assert f" dst {peer.address} " in shown
+            assert f" dst {peer.address} " in known(side, network)
             peers = side.docker("network", "inspect", "net", "--format", "{{json .Peers}}")
             assert {one["IP"] for one in json.loads(peers)} == {a.address, b.address}
 
@@ -190,9 +209,7 @@ def test_encrypted_traffic_crosses_as_esp_or_not_at_all(two_engines: TwoEngines)
     for what in ("ip protocol esp", "udp dport 4789"):
         b.inside("nft", f"add rule netdev seen arriving {what} counter")
     try:
-        with overlay(two_engines, "--opt", "encrypted") as network:
-            tunnel = a.sandbox(network)
-            wait_for(lambda: b.address in a.inside(*tunnel, "bridge", "fdb"), within=RECOVERS)
+        with overlay(two_engines, "--opt", "encrypted"):
             through = replies(a, SERVER, "client") or replies(a, SERVER, "client")
             listed = json.loads(b.inside("nft", "-j", "list", "table", "netdev", "seen"))
             rules = [one["rule"]["expr"] for one in listed["nftables"] if "rule" in one]
@@ -260,13 +277,13 @@ def test_the_wire_is_as_slow_and_as_narrow_as_asked(two_engines: TwoEngines) -> 
 @pytest.mark.parametrize("how", ["drop", "down"])
 def test_machines_apart_do_not_reach_each_other(two_engines: TwoEngines, how: Cut) -> None:
     a, b = two_engines.sides
-    with overlay(two_engines):
-        wait_for(lambda: replies(a, SERVER, "client"), within=RECOVERS)
+    with overlay(two_engines) as network:
+        carrying(two_engines, network)
         with two_engines.parted(how):
             assert not replies(a, b.address)
             assert not replies(a, SERVER, "client")
         wait_for(lambda: replies(a, b.address), within=30)
-        wait_for(lambda: replies(a, SERVER, "client"), within=RECOVERS)
+        carrying(two_engines, network)
 
 
 def opens(side: Side, address: str, port: int) -> bool:
@@ -281,8 +298,8 @@ def opens(side: Side, address: str, port: int) -> bool:
 @pytest.mark.slow
 def test_single_ports_are_closed_and_opened(two_engines: TwoEngines) -> None:
     a, b = two_engines.sides
-    with overlay(two_engines):
-        wait_for(lambda: replies(a, SERVER, "client"), within=RECOVERS)
+    with overlay(two_engines) as network:
+        carrying(two_engines, network)
         for port in (2377, 7946):
             assert opens(b, a.address, port)
             a.close_port("tcp", port)
@@ -293,7 +310,7 @@ def test_single_ports_are_closed_and_opened(two_engines: TwoEngines) -> None:
         assert not replies(a, SERVER, "client")
         assert replies(a, b.address)
         b.open_ports()
-        wait_for(lambda: replies(a, SERVER, "client"), within=RECOVERS)
+        carrying(two_engines, network)
 
 
 def test_a_killed_engine_is_missed_and_comes_back(two_engines: TwoEngines) -> None:
