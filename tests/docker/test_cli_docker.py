@@ -12,6 +12,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
+from support.hang import HANG
 from support.program import Program, assert_cleaned, is_held, records, tool_processes, wait_for
 
 from netbench.drivers import DRIVERS
@@ -147,7 +148,7 @@ def test_iperf3_killed_in_the_middle_is_a_failure_with_its_words(program: Progra
     )
     pid = wait_for(let_go)
     os.kill(pid, signal.SIGKILL)
-    _, stderr = running.communicate(timeout=120)
+    _, stderr = running.communicate(timeout=HANG)
 
     found = records(program.run_folder())
     failed = [r["outcome"] for r in found if r["outcome"]["kind"] == "failure"]
@@ -174,7 +175,7 @@ def test_a_stopped_run_keeps_its_records_and_leaves_nothing(
     )
     wait_for(program.so_far)
     running.send_signal(number)
-    _, stderr = running.communicate(timeout=60)
+    _, stderr = running.communicate(timeout=HANG)
 
     run = load(program.run_folder())
     assert running.returncode == 130, stderr
@@ -230,7 +231,7 @@ def test_a_daemon_that_stops_in_the_middle_loses_no_record(own_lab: Lab, tmp_pat
     )
     wait_for(program.so_far)
     os.kill(own_lab.pid, signal.SIGTERM)
-    _, stderr = running.communicate(timeout=120)
+    _, stderr = running.communicate(timeout=HANG)
 
     run = load(program.run_folder())
     found = list(run.records())

@@ -13,6 +13,7 @@ import docker
 import pytest
 from support.dockerd import Lab
 from support.faults import docker_bed_of, nothing_left
+from support.hang import HANG
 from support.program import Program, assert_cleaned, wait_for
 from support.require import require_or_skip
 
@@ -55,7 +56,7 @@ def told(command: tuple[str, ...], script: str) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=HANG,
             check=False,
         )
     finally:
@@ -112,7 +113,7 @@ def test_an_interrupted_run_keeps_the_pairs_that_were_up(
     running = program.popen(*KEEP, "--blocks", "9", "--suite", program.suite())
     wait_for(program.so_far)
     running.send_signal(signal.SIGINT)
-    _, stderr = running.communicate(timeout=60)
+    _, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert_up(ways_in(stderr))

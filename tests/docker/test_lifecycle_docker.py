@@ -8,6 +8,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
+from support.hang import HANG
 from support.program import Program, assert_cleaned, records, wait_for
 
 from netbench.store import load
@@ -94,7 +95,7 @@ def test_a_run_stopped_among_its_endpoints_leaves_nothing(
     )
     wait_for(lambda: [c for c in api.containers() if c["Names"][0].find("-c3-") > 0])
     running.send_signal(signal.SIGINT)
-    _, stderr = running.communicate(timeout=60)
+    _, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert load(program.run_folder()).info.status == "interrupted"

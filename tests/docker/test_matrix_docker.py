@@ -9,6 +9,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
+from support.hang import HANG
 from support.inventory import difference, inventory
 from support.program import ONE_SECOND, TRICKLE, Program, assert_cleaned, records, wait_for
 
@@ -157,7 +158,6 @@ def test_a_user_of_the_socket_alone_gets_lan_and_overlay_too(
     done = program(
         *(*RUN, "--drivers", "host,bridge,macvlan,overlay", "--paths", "east-west,north-south"),
         *("--suite", program.suite(TRICKLE)),
-        timeout=300,
     )
 
     assert done.code == 0, done.stderr
@@ -204,7 +204,7 @@ def test_ctrl_c_in_any_stage_leaves_nothing(
     try:
         wait_for(lambda: seen(api, tmp_path, stage) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=HANG)
     except BaseException:
         process.kill()
         process.communicate()
@@ -222,7 +222,7 @@ def test_clean_finds_lan_and_swarm_of_a_killed_run(unchanged: Lab, tmp_path: Pat
     process.kill()
     process.communicate()
 
-    done = program("clean", "--json", timeout=120)
+    done = program("clean", "--json")
 
     assert_cleaned(done)
     run = load(program.run_folder()).info.id

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from docker.errors import APIError
+from support.hang import HANG
 from support.inventory import difference
 from support.program import Program, wait_for
 from support.two_engines import WIRE, Cut, Side, TwoEngines
@@ -105,7 +106,7 @@ def measured(side: Side, address: str, *options: str) -> dict[str, float]:
 
     def ended() -> dict[str, float] | None:
         command = (*argv, "--client", address, *options)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
         said = json.loads(done.stdout)
         if "busy" in said.get("error", ""):  # it has not seen yet that the last client is gone
             return None

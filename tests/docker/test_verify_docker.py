@@ -10,6 +10,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
+from support.hang import HANG
 from support.program import Ended, Program, wait_for
 from support.verified import (
     assert_all_as_promised,
@@ -49,7 +50,7 @@ def program(lab: Lab, tmp_path: Path) -> Program:
 def whole(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """Every driver that there is; the engine is made a swarm for it, and is none after it."""
     program = beside(lab, Program(tmp_path_factory.mktemp("verify")))
-    return program("verify", "--init-swarm", "--json", timeout=300)
+    return program("verify", "--init-swarm", "--json")
 
 
 def labelled(api: docker.APIClient) -> list[str]:
@@ -125,7 +126,7 @@ def test_an_endpoint_moved_behind_our_back_is_caught(program: Program, lab: Lab)
     (pairs,) = (name for name in ports if len(ports[name]) == 2)
     (elsewhere,) = (name for name in ports if len(ports[name]) == 1)
     lab.inside("ip", "link", "set", ports[pairs][0], "master", elsewhere)
-    stdout, stderr = running.communicate(timeout=120)
+    stdout, stderr = running.communicate(timeout=HANG)
     document = json.loads(stdout)
 
     assert running.returncode == document["exit"] == 3, stderr
@@ -157,7 +158,7 @@ def test_stopping_it_leaves_nothing(program: Program, api: docker.APIClient, lab
         lambda: any(link.get("linkinfo", {}).get("info_kind") == "veth" for link in links(lab))
     )
     running.send_signal(signal.SIGINT)
-    stdout, stderr = running.communicate(timeout=60)
+    stdout, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 130, stderr
     assert json.loads(stdout)["error"]["kind"] == "interrupted"

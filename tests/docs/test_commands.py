@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 import typer
 from support.documented import PAGES, ROOT, blocks, commands, inline, scripts, shown
+from support.hang import HANG
 from support.program import TRICKLE, Program, records, wait_for
 from support.require import require_or_skip
 
@@ -122,7 +123,7 @@ def test_it_does_what_it_says(shell: Program, script: str) -> None:
     for command in script.splitlines():
         process = call(shell, command)
         try:
-            out, err = process.communicate(timeout=100)
+            out, err = process.communicate(timeout=HANG)
         finally:
             end(process)
 
@@ -139,7 +140,7 @@ def test_what_takes_long_begins_and_can_be_stopped(shell: Program, command: str)
     try:
         wait_for(lambda: set((shell.folder / "reports").glob("*/records.jsonl")) - before)
         os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=HANG)
     finally:
         end(process)
 
@@ -149,7 +150,7 @@ def test_what_takes_long_begins_and_can_be_stopped(shell: Program, command: str)
 @pytest.mark.parametrize("command", commands("resumed"))
 def test_a_run_goes_on_as_the_page_says(shell: Program, command: str) -> None:
     before = set((shell.folder / "reports").glob("*"))
-    out, err = call(shell, "netbench run --drivers host,bridge").communicate(timeout=100)
+    out, err = call(shell, "netbench run --drivers host,bridge").communicate(timeout=HANG)
     (folder,) = set((shell.folder / "reports").glob("*")) - before
     measured = len(records(folder))
     assert measured == 3, out + err
@@ -159,7 +160,7 @@ def test_a_run_goes_on_as_the_page_says(shell: Program, command: str) -> None:
         if "--max-time" in command:  # it takes all the time that it is given
             wait_for(lambda: len(records(folder)) > measured)
             os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=HANG)
     finally:
         end(process)
 
@@ -181,7 +182,7 @@ def test_quickstart_goes_on_from_the_environment_that_it_made(shell: Program, co
     path = ":".join(p for p in os.environ["PATH"].split(":") if p != str(venv / "bin"))
     process = call(shell, f"PATH={path} {ROOT}/{command.removeprefix('./')}")
     try:
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=HANG)
     finally:
         end(process)
 

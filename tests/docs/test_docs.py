@@ -14,6 +14,7 @@ from typing import Any, cast, get_args, get_type_hints
 import pytest
 import typer
 from support.documented import commands, shown
+from support.hang import HANG
 from support.require import require_or_skip
 
 from netbench.analysis import Verdict
@@ -277,7 +278,7 @@ def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG,
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.hang import HANG
 
 ROOT = Path(__file__).parent.parent.parent
 REQUEST = re.compile(r"<(?:script|img|iframe|source|video)[^>]*\ssrc=[\"']?(https?:)?//")
@@ -17,7 +18,7 @@ LOADED = re.compile(r"(?:url\(|@import )[\"']?(?:https?:)?//")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     argv = (sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder))
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -23,6 +23,7 @@ from support.faults import (
     nothing_left,
     trickle,
 )
+from support.hang import HANG
 from support.require import require_or_skip
 
 from netbench.engines.base import KEPT_OF_FLOOD
@@ -239,7 +240,7 @@ def test_whoever_stops_reading_costs_neither_records_nor_report_nor_code(
             env={**os.environ, **(bed.program.environment or {})},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG,
             check=False,
         )
         folder = bed.program.run_folder()
@@ -318,7 +319,7 @@ def test_a_record_is_on_disk_before_anything_else_happens(tmp_path: Path) -> Non
         env={**os.environ, "PYTHONPATH": path},
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=HANG,
     )
     calls = [
         line

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hang import HANG
 from support.program import (
     TRICKLE,
     Ended,
@@ -276,7 +277,7 @@ def test_iperf3_killed_in_the_middle_is_a_failure_with_its_evidence(
     running = program.popen("run", "--blocks", "1", "--suite", program.suite(LONG), "--json")
     pid = wait_for(lambda: let_go(own_clients(mark)))
     os.kill(pid, signal.SIGKILL)
-    stdout, stderr = running.communicate(timeout=60)
+    stdout, stderr = running.communicate(timeout=HANG)
 
     assert running.returncode == 3, stderr
     found = records(program.run_folder())

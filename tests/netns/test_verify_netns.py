@@ -10,6 +10,7 @@ from pathlib import Path as File
 from typing import Any
 
 import pytest
+from support.hang import HANG
 from support.program import Ended, Program, wait_for
 from support.require import require_or_skip
 from support.verified import (
@@ -106,7 +107,7 @@ def test_an_endpoint_moved_behind_our_back_is_caught(
     server = ports[pairs][0]["ifname"]
     argv = ("nsenter", f"--net={namespace}", "ip", "link", "set", server, "master", elsewhere)
     subprocess.run(argv, timeout=10, check=True)
-    stdout, stderr = running.communicate(timeout=60)
+    stdout, stderr = running.communicate(timeout=HANG)
     document = json.loads(stdout)
 
     assert running.returncode == document["exit"] == 3, stderr

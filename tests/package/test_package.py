@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.documented import ROOT, commands
+from support.hang import HANG
 from support.program import TRICKLE
 from support.require import require_or_skip
 
@@ -42,12 +43,12 @@ class Environment:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=HANG,
         )
 
 
 def run(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

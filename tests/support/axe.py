@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 from typing import Any, Final
 
+from support.hang import HANG
 from support.require import require_or_skip
 
 PACKAGE: Final = "axe-core@4.14.1"
@@ -36,7 +37,7 @@ def axe_script(folder: Path) -> str:
         argv = (npm, "pack", PACKAGE, "--pack-destination", str(folder))
         cache = {"npm_config_cache": str(folder / "npm"), "npm_config_update_notifier": "false"}
         done = subprocess.run(
-            argv, check=False, capture_output=True, text=True, timeout=120, env=os.environ | cache
+            argv, check=False, capture_output=True, text=True, timeout=HANG, env=os.environ | cache
         )
         found = list(folder.glob("axe-core-*.tgz"))
         if done.returncode or not found:

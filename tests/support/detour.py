@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from support.hang import HANG
+
 from netbench.runner.machine import Clock
 from netbench.runner.session import SETTLE
 
@@ -109,7 +111,7 @@ def moved_in_a_run(streams: int, after: float) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        mover.join(timeout=60)
+        mover.join(timeout=HANG)
     assert moved.is_set()
 
 
@@ -146,7 +148,7 @@ def rewired_in_a_run(
         yield
     finally:
         ended.set()
-        mover.join(timeout=60)
+        mover.join(timeout=HANG)
         host("ip", "link", "del", bridge)
     assert moved.is_set()
 

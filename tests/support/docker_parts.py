@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from support.dockerd import Lab
+from support.hang import HANG
 
 from netbench.engines.base import Endpoint
 from netbench.engines.docker import DockerEngine
@@ -94,7 +95,7 @@ def told(
         env={**os.environ, **environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
     )
 

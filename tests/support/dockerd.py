@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from support.hang import HANG
 from support.program import Program
 from support.require import require_or_skip
 
@@ -37,7 +38,7 @@ class Lab:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
         argv = [str(_SCRIPT), "start", str(folder), "" if group is None else str(group), *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=HANG, check=False)
         if done.returncode != 0:
             shutil.rmtree(folder, ignore_errors=True)
             require_or_skip("docker", f"dockerd does not start here: {done.stderr}")
@@ -92,11 +93,11 @@ class Lab:
         """Start the daemon again that was killed."""
         subprocess.run(
             [str(_SCRIPT), "restart", str(self.folder)],
-            timeout=120,
+            timeout=HANG,
             check=True,
             capture_output=True,
         )
 
     def stop(self) -> None:
         """End the daemon and everything that runs under it."""
-        subprocess.run([str(_SCRIPT), "stop", str(self.folder)], timeout=120, check=True)
+        subprocess.run([str(_SCRIPT), "stop", str(self.folder)], timeout=HANG, check=True)

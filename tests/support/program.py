@@ -14,6 +14,7 @@ from typing import Any
 
 from support import warm
 from support.forked import Call
+from support.hang import HANG
 from support.schemas import DOCUMENTS, validated
 
 ONE_SECOND = """
@@ -113,7 +114,7 @@ class Program:
         same = not any(name.startswith(_READ_AT_START) for name in self.environment or {})
         return here and same and self.python == sys.executable
 
-    def __call__(self, *argv: str, timeout: float = 180) -> Ended:
+    def __call__(self, *argv: str, timeout: float = HANG) -> Ended:
         """Run netbench to its end."""
         with tempfile.TemporaryDirectory(prefix="netbench-call-") as folder:
             stdout, stderr = (Path(folder, kind) for kind in ("stdout", "stderr"))
@@ -159,7 +160,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def wait_for(what: Callable[[], Any], within: float = 60.0) -> Any:
+def wait_for(what: Callable[[], Any], within: float = 120.0) -> Any:
     """Return what is seen as soon as it is true; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

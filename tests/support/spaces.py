@@ -4,6 +4,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from support.hang import HANG
+
 
 class Spaces:
     """A place to run things in; `stop` ends every process there."""
@@ -39,7 +41,7 @@ class Spaces:
     def run(self, *argv: str) -> str:
         """Run a command there, return what it prints."""
         return subprocess.run(
-            (*self.before, *argv), capture_output=True, text=True, timeout=60, check=True
+            (*self.before, *argv), capture_output=True, text=True, timeout=HANG, check=True
         ).stdout
 
     def stop(self) -> None:

@@ -24,6 +24,7 @@ import trustme
 from docker.errors import APIError
 from support import inventory as one_engine
 from support.dockerd import Lab
+from support.hang import HANG
 from support.require import require_or_skip
 
 from netbench.engines.docker.image import collect, find_tools
@@ -125,7 +126,7 @@ class Side(Lab):
     def restart(self) -> None:
         """Start the daemon again that was killed."""
         command = (str(_LAB / "dockerd"), "restart", str(self.folder), *self.arguments)
-        subprocess.run(command, timeout=120, check=True, capture_output=True)
+        subprocess.run(command, timeout=HANG, check=True, capture_output=True)
 
     def open_ssh(self) -> None:
         """Let one key in by SSH, and let `ssh` on this machine use that key for both."""
@@ -140,7 +141,7 @@ class Side(Lab):
     def docker(self, *words: str) -> str:
         """Return what the docker command prints, which must succeed."""
         argv = ("docker", "--host", f"unix://{self.socket}", *words)
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=HANG, check=False)
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout.strip()
 

@@ -10,6 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from support.hang import HANG
 from support.program import Program
 from support.require import require_or_skip
 
@@ -57,7 +58,7 @@ def _works(python: str, path: str) -> bool:
 
 def _runs(argv: tuple[str, ...]) -> bool:
     done = subprocess.run(
-        (*as_user(), *argv), cwd="/", capture_output=True, timeout=60, check=False
+        (*as_user(), *argv), cwd="/", capture_output=True, timeout=HANG, check=False
     )
     return done.returncode == 0
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from support.hang import HANG
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support.program import Ended
@@ -163,7 +165,7 @@ def _copy_package(source: Path) -> None:
     for name in ("netbench", "benchmarks"):
         shutil.copytree(CHECKOUT / name, source / name)
     for argv in (("-m", "compileall", "-q", str(source / "netbench")), ("-c", _PREPARE_PAGES)):
-        subprocess.run((sys.executable, *argv), cwd=source, check=True, timeout=120)
+        subprocess.run((sys.executable, *argv), cwd=source, check=True, timeout=HANG)
 
 
 def _command(share: Path) -> tuple[str, ...]:

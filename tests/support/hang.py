@@ -1,0 +1,6 @@
+"""The one bound of what should end by itself."""
+
+from typing import Final
+
+HANG: Final = 600.0
+"""Seconds after which a command is taken to hang, however busy the machine is."""
