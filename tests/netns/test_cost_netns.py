@@ -274,5 +274,6 @@ def test_an_ordinary_user_gets_the_tools_own_time_and_is_told(
         assert client > 0
     page = html.unescape((program.run_folder() / "report.html").read_text())
     priced = any(outcome.value(metric) for _, outcome in found for metric in COSTS)
-    # Beside busy neighbours there may be no cost at all.
-    assert ("the tools' own processes" in page) == priced
+    # Beside busy neighbours there may be no cost at all, or of an arm that the page does not show.
+    if ended.code == 0 or not priced:
+        assert ("the tools' own processes" in page) == priced
