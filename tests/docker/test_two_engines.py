@@ -39,8 +39,11 @@ def overlay(two: TwoEngines, *options: str) -> Iterator[str]:
         try:
             two.b.endpoint("server", "net", "--ip", SERVER)
             two.a.endpoint("client", "net", "--ip", CLIENT)
-            for side, peer in ((two.a, two.b), (two.b, two.a)):
-                wait_for(lambda s=side, p=peer: p.address in known(s, network), within=RECOVERS)
+            ways = ((two.a, two.b), (two.b, two.a))
+            wait_for(
+                lambda: all(peer.address in known(side, network) for side, peer in ways),
+                within=RECOVERS,
+            )
             yield network
         finally:
             two.a.docker("rm", "--force", "client")

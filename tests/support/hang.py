@@ -1,4 +1,4 @@
-"""The one bound of what should end by itself."""
+"""How long what should end by itself may take, where a busy machine decides."""
 
 from typing import Final
 

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from support.hang import HANG
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from support.hang import HANG
 from support.program import Ended
 from support.require import require_or_skip
 
