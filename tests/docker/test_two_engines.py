@@ -18,7 +18,7 @@ from support.walks import CGROUPS, folders
 CLIENT, SERVER = "10.77.0.10", "10.77.0.20"
 MACVLAN = {"a": "203.0.113.10", "b": "203.0.113.20"}
 MEGABYTE = 1_000_000
-RECOVERS = 120
+RECOVERS = 300
 """Seconds: after a cut of four a swarm may take the other node for dead, and the overlay carries
 nothing for up to a minute after the wire is whole again."""
 
@@ -32,23 +32,43 @@ def two_engines() -> Iterator[TwoEngines]:
 
 @contextmanager
 def overlay(two: TwoEngines, *options: str) -> Iterator[str]:
-    """A swarm's network with an endpoint on either side that knows of the other; its id."""
+    """A swarm's network with an endpoint on either side that knows of the other; its id.
+
+    An engine whose gossip does not come up at once tries again a minute later, at times in vain:
+    then the swarm is formed anew.
+    """
+    for within in (90, 90, RECOVERS):
+        with attached(two, *options) as network:
+            try:
+                wait_for(lambda: both_know(two, network), within)
+            except AssertionError as error:
+                if within == RECOVERS:
+                    explain(error, two, network)
+                    raise
+                continue
+            yield network
+            return
+
+
+@contextmanager
+def attached(two: TwoEngines, *options: str) -> Iterator[str]:
+    """A swarm's network with an endpoint on either side; its id."""
     with two.swarm():
         made = ("--driver", "overlay", "--attachable", "--subnet", "10.77.0.0/24", *options)
         network = two.a.docker("network", "create", *made, "net")
         try:
             two.b.endpoint("server", "net", "--ip", SERVER)
             two.a.endpoint("client", "net", "--ip", CLIENT)
-            ways = ((two.a, two.b), (two.b, two.a))
-            wait_for(
-                lambda: all(peer.address in known(side, network) for side, peer in ways),
-                within=RECOVERS,
-            )
             yield network
         finally:
             two.a.docker("rm", "--force", "client")
             two.b.docker("rm", "--force", "server")
             wait_for(lambda: removed(two, network), within=RECOVERS)
+
+
+def both_know(two: TwoEngines, network: str) -> bool:
+    """Tell whether either engine sends what is for the other's endpoint to the other."""
+    return two.b.address in known(two.a, network) and two.a.address in known(two.b, network)
 
 
 def known(side: Side, network: str) -> str:
@@ -61,12 +81,17 @@ def carrying(two: TwoEngines, network: str) -> None:
     try:
         wait_for(lambda: replies(two.a, SERVER, "client"), within=RECOVERS)
     except AssertionError as error:
-        for side in two.sides:
-            error.add_note(f"{side.name}: {known(side, network)}")
-            error.add_note(side.inside(*side.sandbox(network), "ip", "neigh"))
-            error.add_note(side.inside("ip", "-s", "link", "show", WIRE))
-            error.add_note((side.folder / "dockerd.log").read_text()[-3000:])
+        explain(error, two, network)
         raise
+
+
+def explain(error: AssertionError, two: TwoEngines, network: str) -> None:
+    """Note what either side knows of an overlay network."""
+    for side in two.sides:
+        error.add_note(f"{side.name}: {known(side, network)}")
+        error.add_note(side.inside(*side.sandbox(network), "ip", "neigh"))
+        error.add_note(side.inside("ip", "-s", "link", "show", WIRE))
+        error.add_note((side.folder / "dockerd.log").read_text()[-3000:])
 
 
 def removed(two: TwoEngines, network: str) -> bool:

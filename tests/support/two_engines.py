@@ -360,12 +360,13 @@ class TwoEngines:
             )
 
     def leave_swarm(self) -> None:
-        """Let every side leave it, and remove the bridge that came with it."""
+        """Let every side leave it, and remove the bridges that came with it."""
         for side in (self.b, self.a):
             with side.api() as api:
                 if api.info()["Swarm"]["LocalNodeState"] != "inactive":
                     api.leave_swarm(force=True)
-                _remove_gateway(api)
+        for side in self.sides:
+            _remove_gateway(side)
 
     @contextmanager
     def swarm(self) -> Iterator[None]:
@@ -418,9 +419,14 @@ class TwoEngines:
         shutil.rmtree(self.folder)
 
 
-def _remove_gateway(api: docker.APIClient) -> None:
-    deadline = time.monotonic() + 10
-    while _GATEWAY in {network["Name"] for network in api.networks()}:
-        with suppress(APIError):  # the swarm's own endpoint may still be there
-            api.remove_network(_GATEWAY)
-        assert time.monotonic() < deadline, f"{_GATEWAY} stays"
+def _remove_gateway(side: Side) -> None:
+    deadline = time.monotonic() + 60
+    with side.api() as api:
+        while api.networks([_GATEWAY]):
+            try:
+                api.remove_network(_GATEWAY)
+            except APIError as error:  # the swarm's own endpoint may still be there
+                if time.monotonic() > deadline:
+                    error.add_note(f"{side.name}: {api.inspect_network(_GATEWAY)}")
+                    raise
+                time.sleep(0.05)
