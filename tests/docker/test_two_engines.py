@@ -34,9 +34,7 @@ def two_engines() -> Iterator[TwoEngines]:
 def overlay(two: TwoEngines, *options: str) -> Iterator[str]:
     """A swarm's network with an endpoint on either side that knows of the other; its id.
 
-    An engine that forms or joins a swarm right after it left another may speak with keys that the
-    other engine does not know ("No installed keys could decrypt the message"), for as long as that
-    swarm lasts: then it is formed anew.
+    Where the engines' gossip does not come up, the swarm is formed anew.
     """
     for within in (30, 30, RECOVERS):
         with attached(two, *options) as network:

@@ -128,6 +128,19 @@ class Side(Lab):
         command = (str(_LAB / "dockerd"), "restart", str(self.folder), *self.arguments)
         subprocess.run(command, timeout=HANG, check=True, capture_output=True)
 
+    def end_gossip(self) -> None:
+        """Restart the daemon if it still gossips after it has left its swarm.
+
+        One that was killed in a swarm and came back may do so for ever, and in the next swarm it
+        speaks with the old one's keys: "No installed keys could decrypt the message".
+        """
+        deadline = time.monotonic() + 5
+        while self.inside("ss", "-H", "-l", "-n", "-u", "sport", "=", ":7946"):
+            if time.monotonic() > deadline:
+                self.kill()
+                self.restart()
+            time.sleep(0.05)
+
     def open_ssh(self) -> None:
         """Let one key in by SSH, and let `ssh` on this machine use that key for both."""
         keys, text = self.keys / "ssh", {"address": self.address, "port": SSH_PORT}
@@ -366,6 +379,7 @@ class TwoEngines:
                 if api.info()["Swarm"]["LocalNodeState"] != "inactive":
                     api.leave_swarm(force=True)
         for side in self.sides:
+            side.end_gossip()
             _remove_gateway(side)
 
     @contextmanager
