@@ -216,7 +216,8 @@ def wait_for_record(program: Program, running: subprocess.Popen[str]) -> None:
 
     def seen() -> bool:
         assert running.poll() is None, running.communicate()
-        return any((program.folder / "reports").glob("*/records.jsonl"))
+        found = (program.folder / "reports").glob("*/records.jsonl")
+        return any("\n" in path.read_text() for path in found)
 
     wait_for(seen)
 
