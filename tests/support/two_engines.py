@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from docker.errors import APIError
 from support import inventory as one_engine
 from support.dockerd import Lab
 from support.hang import HANG
+from support.program import wait_for
 from support.require import require_or_skip
 
 from netbench.engines.docker.image import collect, find_tools
@@ -134,12 +134,12 @@ class Side(Lab):
         One that was killed in a swarm and came back may do so for ever, and in the next swarm it
         speaks with the old one's keys: "No installed keys could decrypt the message".
         """
-        deadline = time.monotonic() + 5
-        while self.inside("ss", "-H", "-l", "-n", "-u", "sport", "=", ":7946"):
-            if time.monotonic() > deadline:
-                self.kill()
-                self.restart()
-            time.sleep(0.05)
+        gossips = ("ss", "-H", "-l", "-n", "-u", "sport", "=", ":7946")
+        try:
+            wait_for(lambda: not self.inside(*gossips), within=5)
+        except AssertionError:
+            self.kill()
+            self.restart()
 
     def open_ssh(self) -> None:
         """Let one key in by SSH, and let `ssh` on this machine use that key for both."""
@@ -434,13 +434,15 @@ class TwoEngines:
 
 
 def _remove_gateway(side: Side) -> None:
-    deadline = time.monotonic() + 60
-    with side.api() as api:
-        while api.networks([_GATEWAY]):
-            try:
+    def gone() -> bool:
+        if api.networks([_GATEWAY]):
+            with suppress(APIError):  # the swarm's own endpoint may still be there
                 api.remove_network(_GATEWAY)
-            except APIError as error:  # the swarm's own endpoint may still be there
-                if time.monotonic() > deadline:
-                    error.add_note(f"{side.name}: {api.inspect_network(_GATEWAY)}")
-                    raise
-                time.sleep(0.05)
+        return not api.networks([_GATEWAY])
+
+    with side.api() as api:
+        try:
+            wait_for(gone, within=60)
+        except AssertionError as error:
+            error.add_note(f"{side.name}: {api.inspect_network(_GATEWAY)}")
+            raise
