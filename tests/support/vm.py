@@ -108,7 +108,7 @@ def python() -> str:
 
 
 @contextmanager
-def lab(jobs: Sequence[Job], total: float) -> Iterator[Results]:
+def lab(jobs: Sequence[Job], total: float, *, engine: bool = True) -> Iterator[Results]:
     """Boot once, run the jobs in their order, and give what they left; skip where it cannot be.
 
     Jobs find `$SOURCE`, a copy of the package that nobody changes meanwhile, and `$SHARE`, the
@@ -116,16 +116,17 @@ def lab(jobs: Sequence[Job], total: float) -> Iterator[Results]:
 
     Args:
         jobs: what to run.
-        total: seconds that all of it may take; the machine is ended then.
+        total: seconds that all of it may take; the guest is ended then.
+        engine: whether a Docker Engine is to run when the jobs begin.
     """
     reason = missing()
     if reason:
         require_or_skip("vm", reason)
     with tempfile.TemporaryDirectory(prefix="netbench-vm-", dir="/tmp") as made:
-        yield boot(Path(made), jobs, total)
+        yield boot(Path(made), jobs, total, engine=engine)
 
 
-def boot(folder: Path, jobs: Sequence[Job], total: float) -> Results:
+def boot(folder: Path, jobs: Sequence[Job], total: float, *, engine: bool = True) -> Results:
     """Boot a guest that lives in `folder`; see `lab`."""
     share, source = folder / "share", folder / "source"
     (share / "jobs").mkdir(parents=True)
@@ -134,7 +135,7 @@ def boot(folder: Path, jobs: Sequence[Job], total: float) -> Results:
         text = f"# limit {job.limit}\nexport SOURCE={source} SHARE={share}\n{job.script}\n"
         (share / "jobs" / f"{number:02}-{job.name}").write_text(text)
     began = time.monotonic()
-    code, said = _bounded(_command(share), folder, total)
+    code, said = _bounded(_command(share, engine), folder, total)
     seconds = time.monotonic() - began
     if code != 0 or not (share / "ended").exists():
         ended = f"ended with exit code {code}" if code is not None else "was ended by us"
@@ -150,10 +151,11 @@ def _copy_package(source: Path) -> None:
         subprocess.run((sys.executable, *argv), cwd=source, check=True, timeout=HANG)
 
 
-def _command(share: Path) -> tuple[str, ...]:
+def _command(share: Path, engine: bool) -> tuple[str, ...]:
     # The kernel and the guest's processes take turns, at every call: on one CPU that costs half.
     pinned = ("taskset", "--cpu-list", str(max(os.sched_getaffinity(0))))
-    return (*pinned, _KERNEL, *_MACHINE, f"uml_dir={share.parent}", f"SHARE={share}")
+    words = (f"uml_dir={share.parent}", f"SHARE={share}", f"ENGINE={int(engine)}")
+    return (*pinned, _KERNEL, *_MACHINE, *words)
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
