@@ -69,6 +69,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         doubts=validity.doubts(analysis),
         problems=validity.problem_lines(info, digest),
         drivers=driver_costs.driver_costs(info, analysis, digest),
+        quote=quote,
         **{module.__name__.rpartition(".")[2]: module for module in _MODULES},
         **tables,
     )

@@ -26,6 +26,7 @@ from netbench.store import (
     write_whole,
 )
 from netbench.system.files import open_regular
+from netbench.workflow.confirmation import with_confirmations
 
 INDEX: Final = "index.html"
 _CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
@@ -71,6 +72,7 @@ def report_run(
         )
     info = _budgeted(run.shown, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
+    analysis, unread = with_confirmations(run, info, analysis)
     code = _CUT_OFF.get(ending or "", analysis.exit_code)
     if not analysis.budgets_kept and code != Interrupted.exit_code:
         code = NOT_KEPT
@@ -86,7 +88,7 @@ def report_run(
         for decision, text in report.decision(info, analysis, digest).items():
             folder.write(decision, text)
     drawn = _pictures(folder, info, analysis, digest, name) if picture else ((), ())
-    notes = (*run.notes, *kept, *_renew_index(path.absolute().parent), *drawn[1])
+    notes = (*run.notes, *unread, *kept, *_renew_index(path.absolute().parent), *drawn[1])
     return ReportedRun(info, analysis, digest, page, document, code, notes, drawn[0])
 
 

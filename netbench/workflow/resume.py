@@ -22,7 +22,7 @@ from netbench.workflow.preflight import Kept, prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 
-_FINISHED: Final = ("complete", "out-of-time")
+FINISHED: Final = ("complete", "out-of-time")
 _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 
@@ -38,7 +38,7 @@ def resume(
     """
     info, asked = run.info, dict(options.asked)
     extended = any(asks_to_extend(*one) for one in asked.items())
-    if info.status in _FINISHED and not extended and not missing(info, run.records()):
+    if info.status in FINISHED and not extended and not missing(info, run.records()):
         refuse(option_problems(info, asked), (), force=False)
         observer.say(
             f"netbench: nothing is left to measure in {run.path}: the run is {info.status}"
@@ -46,7 +46,7 @@ def resume(
         line = f"netbench run --resume {shlex.quote(str(run.path))} --blocks +10"
         observer.say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
         return None
-    options = _merged(info, options)
+    options = remembered(info, options)
     kind = str(asked.get("engine", "auto"))
     wishes = replace(options.engine, keep=options.keep)
     engine = open_engine(info.engine if kind == "auto" else kind, info.id, wishes)
@@ -100,11 +100,11 @@ def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
     found = missing(info, run.records())
-    begun = max(found.begun, found.last) if info.status in _FINISHED else found.begun
+    begun = max(found.begun, found.last) if info.status in FINISHED else found.begun
     absent = found.blocks(begun)  # blocks of which records are missing
     damaged = len(run.damage.lines) > run.reading.torn or bool(absent - {begun})
     lost = info.status == "engine-lost"
-    if not absent or not (damaged or info.status in _FINISHED):
+    if not absent or not (damaged or info.status in FINISHED):
         aside = state.recall(run.in_order(), lost=lost)
     else:
         aside = state.recall(run.in_order(), lost=lost, incomplete=absent)
@@ -154,7 +154,7 @@ def _as_kept(value: FactValue, redaction: Redaction) -> FactValue:
     return redaction.text(value) if isinstance(value, str) else value
 
 
-def _merged(info: RunInfo, options: RunOptions) -> RunOptions:
+def remembered(info: RunInfo, options: RunOptions) -> RunOptions:
     """Return what is asked for now, over what was asked for when the run began."""
     kept, now = dict(info.options), options.engine
 

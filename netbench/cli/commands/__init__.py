@@ -13,7 +13,7 @@ from netbench.spec import ENGINES
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Compare drivers with a baseline, prove each path, write a report.",
     "report": "Write the report and the summaries of a run folder anew.",
-    "export": "Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.",
+    "export": "Write a run as CSV, Parquet, JSON, OpenMetrics or for a tracker.",
     "compare": "Say what changed between runs, slower first, and what else differs.",
     "verify": "Check what drivers promise, and who reaches whom by real connects.",
     "inspect": "Show namespaces, links and paths of a driver or a container.",
@@ -53,6 +53,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "cc NAME": "TCP congestion control of iperf3; default: the system's.",
     "require EXPR": "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by "
     "`,`.",
+    "confirm": "Measure missed budgets again, with a fresh seed in a run of its own; only what "
+    "misses twice fails.",
     "allow-undecided": "Let a budget pass that is not decided.",
     "output DIR": "Folder that holds the run folders.",
     "resume DIR": "Go on with the run of this folder, by its own plan; --blocks +N or --max-time "
