@@ -68,6 +68,7 @@ BESIDE: Final = {
     ("inspect", "--container"): ("inspect",),
     ("report", "FOLDER"): ("report",),
     ("export", "FOLDER"): ("export",),
+    ("index", "DIR"): ("index",),
     ("compare", "FOLDERS"): ("compare", "other"),
     ("runs", "--html"): ("runs", "--output", "directory"),
 }
@@ -194,7 +195,7 @@ def calls(one: Declared) -> Iterator[tuple[tuple[str, ...], str | None, str]]:
     argv = BESIDE.get((one.command, one.name)) or MINIMUM.get(one.command, (one.command,))
     argument = not one.name.startswith("-")
     step = 40 if one.flag else 1 if FIRST[one.name] == one.command else 6
-    place = step == 6 and one.name in {"FOLDER", "--output"}
+    place = step == 6 and one.name in {"FOLDER", "DIR", "--output"}
     for at, value in enumerate((*good(one), *HOSTILE[::step], *(PATHS if place else ()))):
         given = ("--", value) if argument else (f"{one.name}={value}",)
         as_json = ("--json",) if at % 5 == 0 and one.command in JSON and not one.flag else ()
@@ -218,6 +219,7 @@ def refusal_problems(one: Declared, value: str, said: str) -> Iterator[str]:
         "--resume",
         "FOLDER",
         "FOLDERS",
+        "DIR",
         "--confirm",
     }  # that it names, if not empty
     label = value == "a=b" and one.name in {"FOLDERS", "--confirm"}
@@ -242,6 +244,8 @@ def written(one: Declared, value: str) -> Callable[[str], bool]:
         return lambda path: path.startswith("compare-")
     if one.command in {"compare", "export"}:
         return lambda path: path in places or path == str(Path(value).parent)
+    if one.command == "index":
+        return lambda path: path == "index.html"
     return lambda path: one.name == "--html" and path in {"directory", "directory/index.html"}
 
 

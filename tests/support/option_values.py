@@ -273,6 +273,7 @@ PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
     ("runs", "--output"): _place_for_folders,
     ("compare", "--output"): _place_for_file,
     ("compare", "--confirm"): _one_of("again"),
+    ("index", "DIR"): _one_of(".", ".."),
     ("export", "--output"): _place_for_file,
 }
 """Options by whose name alone it is not known what they take."""

@@ -90,6 +90,7 @@ FIELD = {
     "forest",
     "frame",
     "frequency",
+    "gallery",
     "glossary",
     "groups",
     "histogram",

@@ -20,12 +20,13 @@ COMMANDS: Final[Mapping[str, str]] = {
     "drivers": "List the drivers: which can run here, and why not.",
     "doctor": "Say what is missing here, and the command that fixes it.",
     "runs": "List the run folders, the newest first.",
+    "index": "Write a page of all runs below a folder, by machine.",
     "clean": "List, then remove, what netbench left: only what carries its label.",
     "version": "Print netbench's version.",
 }
 """In the order of the help text, with what that says of each."""
 MODULES: Final = {
-    **dict.fromkeys(("drivers", "doctor", "runs", "clean"), "lists"),
+    **dict.fromkeys(("drivers", "doctor", "runs", "index", "clean"), "lists"),
     **dict.fromkeys(("export", "compare"), "report"),
     "inspect": "verify",
 }
