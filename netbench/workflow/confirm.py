@@ -7,7 +7,7 @@ from typing import Final
 
 from netbench.analysis import BudgetResult
 from netbench.analysis.budgets import missed
-from netbench.errors import Interrupted, NetbenchError
+from netbench.errors import Interrupted, NetbenchError, RunFolderError
 from netbench.plan import confirming, restore
 from netbench.record import Ending, LinkedRun, RunInfo
 from netbench.report.labels import counted
@@ -70,7 +70,10 @@ def _measured_again(
 ) -> Ending | None:
     """Resume what was cut off, else measure what is owed; return how it ended, if it began."""
     for link in run.info.confirmed_by:
-        earlier = linked(run, link)
+        try:
+            earlier = linked(run, link)
+        except RunFolderError:  # the report has told it; what it held is measured again
+            continue
         if earlier.info.status not in FINISHED:
             observer.say(f"netbench: --confirm: going on with {earlier.path.name}")
             ending = resume(earlier, options, observer)

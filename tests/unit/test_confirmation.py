@@ -17,6 +17,7 @@ from netbench.errors import RunFolderError
 from netbench.plan import read_budgets, scope_of
 from netbench.record import LinkedRun, Record, Skip
 from netbench.report.budgets import words
+from netbench.report.openmetrics_text import openmetrics
 from netbench.store import RunFolder, load
 
 LIMIT = "bridge.rtt_p50@same <= 1.5 host"
@@ -77,6 +78,15 @@ def test_a_budget_that_is_met_when_measured_again_is_kept_and_both_figures_are_s
     assert TEXT in page
     assert f'href="../{two.name}/report.html"' in page
     assert netbench.load(one).analysis.budgets_kept
+
+
+def test_openmetrics_has_the_state_after_both(tmp_path: Path) -> None:
+    one, _ = pair(tmp_path, budgeted(SLOW, LIMIT), budgeted(AGAIN, LIMIT))
+    found = netbench.load(one)
+    text = openmetrics(found.info, found.analysis)
+    states = {line.rpartition(" ")[2] for line in text.splitlines() if '="met"' in line}
+
+    assert states == {"1.0"}
 
 
 def test_a_terminal_shows_both_and_where_the_confirmation_is(
