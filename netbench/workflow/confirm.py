@@ -7,8 +7,9 @@ from typing import Final
 
 from netbench.analysis import BudgetResult
 from netbench.analysis.budgets import missed
+from netbench.engines.base import Engine
 from netbench.errors import Interrupted, NetbenchError, RunFolderError
-from netbench.plan import confirming, restore
+from netbench.plan import Plan, confirming, restore
 from netbench.record import Ending, LinkedRun, RunInfo
 from netbench.report.labels import counted
 from netbench.spec import Cell
@@ -16,8 +17,10 @@ from netbench.spec import Path as TrafficPath
 from netbench.store import LoadedRun, RunFolder, load
 from netbench.workflow.confirmation import linked
 from netbench.workflow.options import Observer, RunOptions
+from netbench.workflow.preflight import PreparedEngine
 from netbench.workflow.reporting import ReportedRun, report_run
-from netbench.workflow.resume import FINISHED, remembered, resume
+from netbench.workflow.resume import FINISHED, changed_since, remembered, resume
+from netbench.workflow.resume_checks import refuse
 from netbench.workflow.run import measure_plan
 
 OPTION: Final = "confirm"
@@ -38,20 +41,25 @@ def asked_before(info: RunInfo) -> bool:
 
 
 def confirm(
-    reported: ReportedRun, path: Path, options: RunOptions, observer: Observer
+    reported: ReportedRun,
+    path: Path,
+    options: RunOptions,
+    observer: Observer,
+    *,
+    force: bool = False,
 ) -> ReportedRun:
     """Measure the missed budgets of a run again, and report it with what became of them.
 
     A run that was cut off, or has kept its budgets, is returned as it is. An earlier confirmation
     that was cut off is resumed. What keeps it from being measured is a note of the run, and the
-    budgets stay missed.
+    budgets stay missed; so does what has changed since the run began, unless `force`.
     """
     run = load(path)
     if run.info.status not in FINISHED or reported.analysis.budgets_kept:
         return reported
     options = replace(remembered(run.info, options), asked=(), keep=False)
     try:
-        ending = _measured_again(run, reported, options, observer)
+        ending = _measured_again(run, reported, options, observer, force=force)
     except Interrupted as exc:
         observer.say(f"netbench: {exc.message} before anything was measured again")
         ending = "interrupted"
@@ -66,7 +74,12 @@ def confirm(
 
 
 def _measured_again(
-    run: LoadedRun, reported: ReportedRun, options: RunOptions, observer: Observer
+    run: LoadedRun,
+    reported: ReportedRun,
+    options: RunOptions,
+    observer: Observer,
+    *,
+    force: bool,
 ) -> Ending | None:
     """Resume what was cut off, else measure what is owed; return how it ended, if it began."""
     for link in run.info.confirmed_by:
@@ -76,7 +89,7 @@ def _measured_again(
             continue
         if earlier.info.status not in FINISHED:
             observer.say(f"netbench: --confirm: going on with {earlier.path.name}")
-            ending = resume(earlier, options, observer)
+            ending = resume(earlier, options, observer, force=force)
             report_run(earlier.path, ending=ending)
             return ending
     allowed = reported.info.plan.allow_undecided
@@ -87,13 +100,18 @@ def _measured_again(
         return None
     cells = counted(len(owed), "budgeted cell")
     observer.say(f"netbench: {cells} missed; measuring again with a fresh seed (--confirm)")
-    folder, ending = _new(run, owed, options, observer)
+    folder, ending = _new(run, owed, options, observer, force=force)
     report_run(folder, ending=ending)
     return ending
 
 
 def _new(
-    run: LoadedRun, owed: Sequence[BudgetResult], options: RunOptions, observer: Observer
+    run: LoadedRun,
+    owed: Sequence[BudgetResult],
+    options: RunOptions,
+    observer: Observer,
+    *,
+    force: bool,
 ) -> tuple[Path, Ending]:
     """Measure in a new folder beside the run's, which names it before anything is measured."""
     info, beside = run.info, run.path.resolve()
@@ -102,6 +120,9 @@ def _new(
         for one in owed
     ]
     most = max(one.blocks for one in owed)
+
+    def check(engine: Engine, plan: Plan, prepared: PreparedEngine) -> None:
+        refuse((), changed_since(info, engine, plan, prepared, {}), force=force)
 
     def begun(folder: RunFolder, made: RunInfo) -> None:
         first = RunFolder(beside)
@@ -122,6 +143,7 @@ def _new(
         lambda topology: confirming(restore(info.plan, topology), wanted, most),
         how,
         observer,
+        check=check,
         begun=begun,
     )
 

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,13 +13,20 @@ from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
-from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
+from netbench.record import (
+    Ending,
+    FactValue,
+    Redaction,
+    Resumed,
+    ResumeDifference,
+    RunInfo,
+)
 from netbench.runner.run_state import RunState, span
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration, some
 from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import Kept, prepare, taken_down, topology_of
+from netbench.workflow.preflight import Kept, PreparedEngine, prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 
@@ -71,8 +79,7 @@ def _go_on(
     redaction = prepared.redaction or Redaction()
     folder = RunFolder(run.path, redaction)
     asked = {name: _as_kept(value, redaction) for name, value in options.asked}
-    facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
-    changed = differences(info, engine.name, plan, replace(prepared, facts=facts), asked)
+    changed = changed_since(info, engine, plan, prepared, asked)
     problems = option_problems(info, asked)
     extension = read_extension(asked, problems)
     refuse(problems, changed, force=force)
@@ -93,6 +100,19 @@ def _go_on(
     )
     folder.finish(goes_on)
     return carry_on(engine, plan, folder, goes_on, observer=observer, state=state, kept=kept)
+
+
+def changed_since(
+    info: RunInfo,
+    engine: Engine,
+    plan: Plan,
+    prepared: PreparedEngine,
+    asked: Mapping[str, FactValue],
+) -> tuple[ResumeDifference, ...]:
+    """Return what is not as it was when a run began, and must be; `asked` are options as kept."""
+    redaction = prepared.redaction or Redaction()
+    facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
+    return differences(info, engine.name, plan, replace(prepared, facts=facts), asked)
 
 
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:

@@ -34,7 +34,14 @@ from netbench.system.interrupts import deferred_signals
 from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import Kept, needed, prepare, taken_down, topology_of
+from netbench.workflow.preflight import (
+    Kept,
+    PreparedEngine,
+    needed,
+    prepare,
+    taken_down,
+    topology_of,
+)
 
 Opener = Callable[[str, str, EngineOptions], Engine]  # of a kind, for the id of a run
 
@@ -108,18 +115,23 @@ def measure_plan(
     observer: Observer = SILENT,
     *,
     opener: Opener = open_engine,
+    check: Callable[[Engine, Plan, PreparedEngine], None] | None = None,
     begun: Callable[[RunFolder, RunInfo], None] | None = None,
 ) -> tuple[Path, Ending]:
     """Run the plan that is `planned` for the CPUs of an engine of that kind; return as `measure`.
 
-    `begun` takes the new folder before anything is measured into it.
+    `check` raises where the engine, once it was read, is not to be measured on; `begun` takes the
+    new folder before anything is measured into it.
     """
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
     engine = opener(kind, run, replace(options.engine, keep=options.keep))
     kept = Kept(options.keep, options.engine.context)
     with taken_down(engine, run, observer, kept):
         plan = planned(topology_of(engine))
-        folder, info = _begin(engine, plan, run, options, observer)
+        prepared = prepare(engine, plan, options, observer)
+        if check is not None:
+            check(engine, plan, prepared)
+        folder, info = _begin(engine, plan, run, options, prepared)
         if begun is not None:
             begun(folder, info)
         state = RunState(plan, judge_of(plan, info))
@@ -129,9 +141,8 @@ def measure_plan(
 
 
 def _begin(
-    engine: Engine, plan: Plan, run: str, options: RunOptions, observer: Observer
+    engine: Engine, plan: Plan, run: str, options: RunOptions, prepared: PreparedEngine
 ) -> tuple[RunFolder, RunInfo]:
-    prepared = prepare(engine, plan, options, observer)
     with needed(), choose_sentinel(engine) as sentinel:
         limits = ceiling(engine, choose_reader(engine), plan, sentinel)
     info = RunInfo(

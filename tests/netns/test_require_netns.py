@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from support.hang import HANG
 from support.program import Ended, Program, wait_for
 
-from netbench.store import load
+from netbench.store import RunFolder, load
 
 SUITE = """
 name = "budgets"
@@ -176,6 +177,11 @@ def folders(program: Program) -> list[Path]:
     return sorted((program.folder / "reports").iterdir())
 
 
+def confirming(program: Program) -> bool:
+    """A second run has its first record."""
+    return len(list(program.folder.glob("reports/*/records.jsonl"))) == 2
+
+
 def test_what_misses_its_budget_is_measured_again_though_interrupted_and_only_two_misses_fail(
     program: Program,
 ) -> None:
@@ -184,7 +190,7 @@ def test_what_misses_its_budget_is_measured_again_though_interrupted_and_only_tw
     budgets = ("--require", PACED, "--require", WIDE, "--require", IMPOSSIBLE)
     argv = ("run", "--drivers", "host,bridge", "--blocks", "7", "--json", "--confirm", *budgets)
     running = program.popen(*argv, "--suite", program.suite(QUICK))
-    wait_for(lambda: len(list(program.folder.glob("reports/*/records.jsonl"))) == 2)
+    wait_for(lambda: confirming(program) or running.poll() is not None, within=HANG)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=HANG)
     first, second = folders(program)
@@ -216,6 +222,16 @@ def test_what_misses_its_budget_is_measured_again_though_interrupted_and_only_tw
 
     assert kept.code == 0, kept.stderr
     assert "missed once, met when measured again" in kept.stderr
+
+    facts = tuple(
+        (name, "5.0.0" if name == "kernel.release" else value) for name, value in missed.facts
+    )
+    RunFolder(first).finish(replace(load(first).info, confirmed_by=(), facts=facts))
+    elsewhere = program("run", "--resume", str(first), "--json")
+
+    assert elsewhere.code == 1, elsewhere.stderr
+    assert "not measured again: kernel.release: 5.0.0 when the run began" in elsewhere.stderr
+    assert folders(program) == [first, second]
 
 
 @pytest.mark.parametrize(

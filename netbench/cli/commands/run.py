@@ -91,7 +91,8 @@ def run(
         asked=_asked(ctx, everything=resume is None),
         command=("netbench", *sys.argv[1:]),
     )
-    shown = _Shown(TerminalObserver(quiet=quiet), how, as_json=as_json, verbose=verbose)
+    observer = TerminalObserver(quiet=quiet)
+    shown = _Shown(observer, how, as_json=as_json, verbose=verbose, force=force)
     if resume is not None:
         before = load(resume)
         idle["confirm"] = unconfirmable(before.info)
@@ -141,6 +142,7 @@ class _Shown:
     how: RunOptions
     as_json: bool
     verbose: bool
+    force: bool
 
     def result(self, path: Path, ending: Ending | None, *, confirmed: bool) -> int:
         """Report a run, measure its missed budgets again if asked for, and print it.
@@ -149,7 +151,7 @@ class _Shown:
         """
         reported = report_run(path, ending=ending)
         if confirmed:
-            reported = confirm_run(reported, path, self.how, self.observer)
+            reported = confirm_run(reported, path, self.how, self.observer, force=self.force)
         engine = not (self.observer.informed and one_screen())
         return show_run(path, reported, as_json=self.as_json, verbose=self.verbose, engine=engine)
 
