@@ -63,8 +63,11 @@ class Run:
     @cached_property
     def analysis(self) -> Analysis:
         """Everything that can be said of the run, as plain values."""
+        from netbench.workflow.confirmation import with_confirmations  # noqa: PLC0415 - slow
+
         source = store.load(self.path)
-        return analyse(self.info, source.records(), source.damage)
+        alone = analyse(self.info, source.records(), source.damage)
+        return with_confirmations(source, self.info, alone)[0]
 
     def records(self) -> Iterator[Record]:
         """Yield every readable record, one at a time, in the order in which they were written."""

@@ -4,6 +4,7 @@ from netbench.analysis.frame import Collector as Collector
 from netbench.analysis.model import Analysis as Analysis
 from netbench.analysis.model import BlockDelta as BlockDelta
 from netbench.analysis.model import BudgetResult as BudgetResult
+from netbench.analysis.model import Confirmation as Confirmation
 from netbench.analysis.model import Contrast as Contrast
 from netbench.analysis.model import QualityWarning as QualityWarning
 from netbench.analysis.model import Standing as Standing

@@ -22,7 +22,7 @@ from netbench.analysis.block_pairs import Key, Observed, arm, both, joined
 from netbench.analysis.boundary import first_decision, interval
 from netbench.analysis.frame import NOT_REACHED, Frames
 from netbench.analysis.gates import Evidence, budget_reason, group_gap, reach
-from netbench.analysis.model import BudgetResult, Standing
+from netbench.analysis.model import Analysis, BudgetResult, Confirmation, Standing
 from netbench.analysis.multiplicity import looks
 from netbench.analysis.stats import ALPHA, Bounds, order_statistics
 from netbench.plan.budget_scope import declared
@@ -121,8 +121,46 @@ def judge_budgets(plan: PlanSummary, frames: Frames) -> tuple[BudgetResult, ...]
 
 def kept(results: Iterable[BudgetResult], *, allow_undecided: bool) -> bool:
     """Tell whether every budget is met; those that are not decided only count where not allowed."""
-    good = {Standing.MET, Standing.UNDECIDED} if allow_undecided else {Standing.MET}
-    return all(result.standing in good for result in results)
+    return all(result.kept(allow_undecided=allow_undecided) for result in results)
+
+
+def missed(analysis: Analysis, *, allow_undecided: bool) -> tuple[BudgetResult, ...]:
+    """Return the budgets that are not kept and may be measured again: of possible cells."""
+    tried = {
+        (cell.driver, cell.path, cell.probe, cell.placement)
+        for cell in analysis.cells
+        if cell.trials or cell.failures
+    }
+    return tuple(
+        one
+        for one in analysis.budgets
+        if not one.kept(allow_undecided=allow_undecided)
+        and all(
+            (driver, one.path, one.probe, one.placement) in tried
+            for driver in {one.budget.driver, one.budget.reference or one.budget.driver}
+        )
+    )
+
+
+def confirmed(
+    results: Iterable[BudgetResult],
+    again: Iterable[Confirmation],
+    *,
+    allow_undecided: bool,
+) -> tuple[BudgetResult, ...]:
+    """Return budgets with what became of the missed ones when they were measured again, if so.
+
+    Of several confirmations of one budget the first counts.
+    """
+    found: dict[tuple[Budget, str, str, str], Confirmation] = {}
+    for one in again:
+        found.setdefault(one.result.place, one)
+    return tuple(
+        result
+        if result.kept(allow_undecided=allow_undecided)
+        else replace(result, again=found.get(result.place))
+        for result in results
+    )
 
 
 def awaited(results: Iterable[BudgetResult], baseline: str) -> frozenset[Cell]:

@@ -1,6 +1,6 @@
 """What the analysis says, as plain values: the only thing that reports and `--json` read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from netbench.analysis.missing import MissingRecords
@@ -151,6 +151,15 @@ class NullContrast:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A missed budget, measured again in a run of its own with a fresh seed."""
+
+    run: str  # the run's folder, as the one that it confirms names it, or its label
+    seed: int
+    result: "BudgetResult"
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetResult:
     """One budget in one of the cells that it stands for."""
 
@@ -166,6 +175,25 @@ class BudgetResult:
     high: float | None
     bound: float
     reason: str  # why it is not decided; empty where it is
+    again: Confirmation | None = None  # where it was missed, and measured again
+
+    @property
+    def place(self) -> tuple[Budget, str, str, str]:
+        """What it has in common with the same bound in the same cell of another run."""
+        bare = replace(self.budget, words=())
+        return bare, self.path, self.probe, self.placement.value
+
+    @property
+    def final(self) -> Standing:
+        """How it stands after both measurements: only what missed it twice misses it."""
+        both = {self.standing, self.again.result.standing if self.again else self.standing}
+        return next(
+            one for one in (Standing.MET, Standing.UNDECIDED, Standing.NOT_MET) if one in both
+        )
+
+    def kept(self, *, allow_undecided: bool) -> bool:
+        """Tell whether it is met in the end, or not decided where that is allowed."""
+        return self.final is Standing.MET or (allow_undecided and self.final is Standing.UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)

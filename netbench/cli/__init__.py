@@ -20,7 +20,16 @@ from netbench.system.interrupts import ENDING
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "What to compare": ("drivers", "baseline", "suite", "paths"),
     "How long and how sure": (
-        *("blocks", "max_time", "precision", "margin", "require", "allow_undecided", "resume"),
+        *(
+            "blocks",
+            "max_time",
+            "precision",
+            "margin",
+            "require",
+            "confirm",
+            "allow_undecided",
+            "resume",
+        ),
     ),
     "Where it runs": ("engine", "context", "image", "parent", "init_swarm"),
     "Output": ("output", "verbose", "as_json", "quiet", "help"),

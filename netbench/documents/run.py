@@ -10,13 +10,14 @@ from netbench.analysis.model import (
     BudgetResult,
     Ceiling,
     CellSummary,
+    Confirmation,
     Contrast,
     NullContrast,
     QualityWarning,
     Standing,
     Verdict,
 )
-from netbench.record import Direction, Status
+from netbench.record import Direction, LinkedRun, Status
 from netbench.spec import Path, Placement
 
 Value = str | int | float | bool | list[str] | None
@@ -29,6 +30,33 @@ class BudgetCell(Struct, frozen=True):
     path: str
     probe: str
     placement: Placement
+
+
+class ConfirmationRow(Struct, frozen=True):
+    """A missed budget, measured again."""
+
+    run: str
+    """The folder that it was measured into, beside the run's; of `compare` the run's label."""
+    seed: int
+    status: Standing
+    measured: float | None
+    interval: tuple[float, float] | None
+    blocks: int
+    reason: str
+
+    @classmethod
+    def of(cls, found: Confirmation) -> "ConfirmationRow":
+        """Return what a second measurement says."""
+        again = found.result
+        return cls(
+            run=found.run,
+            seed=found.seed,
+            status=again.standing,
+            measured=again.measured,
+            interval=_ends(again),
+            blocks=again.blocks,
+            reason=again.reason,
+        )
 
 
 class BudgetRow(Struct, frozen=True):
@@ -45,11 +73,14 @@ class BudgetRow(Struct, frozen=True):
     bound: float | None
     blocks: int
     reason: str
+    again: ConfirmationRow | None
+    """Where it was missed, and measured again by `--confirm`; else null."""
+    final: Standing
+    """After both measurements: only a budget that missed twice is `not met`."""
 
     @classmethod
     def of(cls, result: BudgetResult) -> "BudgetRow":
         """Return one budget in one cell, as `run`, `report` and `compare` have it."""
-        bounded = result.low is not None and result.high is not None
         return cls(
             expression=str(result.budget),
             cell=BudgetCell(result.budget.driver, result.path, result.probe, result.placement),
@@ -57,11 +88,19 @@ class BudgetRow(Struct, frozen=True):
             unit=result.unit,
             status=result.standing,
             measured=result.measured,
-            interval=(result.low or 0.0, result.high or 0.0) if bounded else None,
+            interval=_ends(result),
             bound=result.bound,
             blocks=result.blocks,
             reason=result.reason,
+            again=ConfirmationRow.of(result.again) if result.again else None,
+            final=result.final,
         )
+
+
+def _ends(result: BudgetResult) -> tuple[float, float] | None:
+    if result.low is None or result.high is None:
+        return None
+    return result.low, result.high
 
 
 class PublishedRow(Struct, frozen=True):
@@ -127,6 +166,10 @@ class RunDocument(Struct, frozen=True):
     """A sentence for each driver, the baseline first."""
     caveats: tuple[str, ...]
     """What limits all figures of the run."""
+    confirmed_by: tuple[LinkedRun, ...]
+    """Runs that measured its missed budgets again, in folders beside it."""
+    confirms: LinkedRun | None
+    """The run whose missed budgets it measured again; else null."""
 
 
 class ComparedRun(Struct, frozen=True):
@@ -232,3 +275,5 @@ class CompareDocument(Struct, frozen=True):
     answer: list[str]
     """What became of each run beside the first, in a sentence."""
     budgets: list[BudgetRow]
+    confirmation: ComparedRun | None
+    """Another run of the last one, by which missed budgets are judged again; else null."""

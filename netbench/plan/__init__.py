@@ -6,6 +6,7 @@ from netbench.plan.budget_scope import scope_of as scope_of
 from netbench.plan.budget_scope import scope_of_runs as scope_of_runs
 from netbench.plan.budgets import read_budgets as read_budgets
 from netbench.plan.budgets import sound_budgets as sound_budgets
+from netbench.plan.confirmation import confirming as confirming
 from netbench.plan.drivers import parse_drivers as parse_drivers
 from netbench.plan.model import Extension as Extension
 from netbench.plan.model import Plan as Plan

@@ -200,6 +200,14 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedRun:
+    """A run that has to do with this one."""
+
+    id: str
+    folder: str  # name of its folder, which lies beside this run's
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """The content of `run.json`."""
 
@@ -223,3 +231,6 @@ class RunInfo:
     options: tuple[tuple[str, FactValue], ...] = ()  # all that were set, without dashes
     resumed: tuple[Resumed, ...] = ()  # each time that it was gone on with
     others: tuple[OtherRun, ...] = ()  # whoever measured meanwhile, as they were seen
+    confirmed_by: tuple[LinkedRun, ...] = ()
+    """Runs that measured again, with a fresh seed, what missed its budget in this one."""
+    confirms: LinkedRun | None = None  # the run whose missed budgets this one measures again

@@ -153,6 +153,10 @@ def _of_run(info: RunInfo) -> Iterator[str]:
     for at, one in enumerate(info.resumed):
         if one.block < 1 or one.number < 1 or one.set_aside < 0 or not 0 <= one.spent <= MOST:
             yield f"resumed[{at}]: its block, numbers or time cannot be"
+    for link in (*info.confirmed_by, *filter(None, [info.confirms])):
+        name = link.folder
+        if name in {"", ".", ".."} or {"/", "\0"} & {*name} or len(name) > NAME:
+            yield f"confirmed_by, confirms: {cut(name)!r} is no folder beside the run's"
     yield from _wild("facts", info.facts)
 
 

@@ -1,5 +1,6 @@
 """Budgets in words: how each stands, by which figures, and what became of all of them."""
 
+from collections import Counter
 from typing import Final
 
 from netbench import units
@@ -20,7 +21,7 @@ SIGNS: Final[dict[Standing, str]] = {
 def ordered(analysis: Analysis | RunComparison) -> tuple[BudgetResult, ...]:
     """Return the budgets that are not met first, then those not decided."""
     return tuple(
-        result for standing in SIGNS for result in analysis.budgets if result.standing is standing
+        result for standing in SIGNS for result in analysis.budgets if result.final is standing
     )
 
 
@@ -31,19 +32,48 @@ def outcome(info: RunInfo, analysis: Analysis) -> str:
 
 def summed(results: tuple[BudgetResult, ...], *, allow_undecided: bool) -> str:
     """Return what became of budgets in one or two sentences; empty where there are none."""
-    counts = {
-        standing: sum(result.standing is standing for result in results) for standing in SIGNS
-    }
-    parts = [f"{number} {standing}" for standing, number in counts.items() if number]
-    if not parts:
+    found = sorted(results, key=lambda one: [*SIGNS].index(one.final))
+    counts = Counter(map(words, found))
+    if not counts:
         return ""
-    cells = counted(len(results), "budgeted cell")
-    said = f"Of {cells}: {joined(parts)}."
-    if not counts[Standing.UNDECIDED]:
+    parts = [f"{number} {said}" for said, number in counts.items()]
+    again = any(one.again for one in results)
+    listed = "; ".join(parts) if again else joined(parts)
+    said = f"Of {counted(len(results), 'budgeted cell')}: {listed}."
+    if all(one.final is not Standing.UNDECIDED for one in results):
         return said
     if allow_undecided:
         return f"{said} What is not decided is let pass, by --allow-undecided."
     return f"{said} What is not decided is not kept; --allow-undecided lets it pass."
+
+
+def words(result: BudgetResult) -> str:
+    """Return how a budget stands: `met`, or `missed once, met when measured again`."""
+    if result.again is None:
+        return result.standing.value
+    second = result.again.result.standing
+    missed = result.standing is Standing.NOT_MET
+    if missed and second is Standing.NOT_MET:
+        return "missed twice"
+    return f"{'missed' if missed else 'not decided'} once, {second} when measured again"
+
+
+def measurements(result: BudgetResult) -> tuple[str, ...]:
+    """Return the figures of a budget with their blocks, and those of its confirmation, if any."""
+    both = (result, *([result.again.result] if result.again else []))
+    said = [f"{figures(one)}; {counted(one.blocks, 'block')}" for one in both]
+    return (said[0], *(f"measured again: {one}" for one in said[1:]))
+
+
+def reasons(result: BudgetResult) -> tuple[str, ...]:
+    """Return why a budget is not decided, each measurement's reason; none where it is."""
+    again = result.again.result.reason if result.again else ""
+    return tuple(filter(None, (result.reason, again and f"measured again: {again}")))
+
+
+def confirmed_in(result: BudgetResult) -> str:
+    """Return the run that measured a budget again, with its seed; empty where none did."""
+    return f"{result.again.run}, seed {result.again.seed}" if result.again else ""
 
 
 def figures(result: BudgetResult) -> str:
@@ -73,11 +103,12 @@ def bound(result: BudgetResult) -> str:
 
 def line(result: BudgetResult) -> str:
     """Return one budget in one cell on one line."""
-    blocks = counted(result.blocks, "block")
-    reason = f": {result.reason}" if result.reason else ""
+    said = "; ".join(measurements(result))
+    reason = "".join(f": {one}" for one in reasons(result))
+    where = f", in {confirmed_in(result)}" if result.again else ""
     return plain(
-        f"{SIGNS[result.standing]} {result.standing}: {result.budget} in {key_of(result).words} "
-        f"({figures(result)}; {blocks}){reason}"
+        f"{SIGNS[result.final]} {words(result)}: {result.budget} in {key_of(result).words} "
+        f"({said}{where}){reason}"
     )
 
 

@@ -40,7 +40,7 @@ def styled(lines: Iterable[str], style: str = "") -> list[Text]:
 
 def budget_lines(said: str, results: tuple[BudgetResult, ...]) -> list[RenderableType]:
     """Return a headline and a line for each budget; nothing where nothing is said."""
-    lines = [paragraph(budgets.line(one), STANDINGS[one.standing]) for one in results]
+    lines = [paragraph(budgets.line(one), STANDINGS[one.final]) for one in results]
     return [Text(), paragraph(said, "bold"), *lines] if said else []
 
 

@@ -50,6 +50,8 @@ def document(
             budgets=tuple(map(BudgetRow.of, analysis.budgets)),
             ceilings=analysis.ceilings,
             warnings=analysis.warnings,
+            confirmed_by=info.confirmed_by,
+            confirms=info.confirms,
             published=tuple(_published(one) for one in beside(info.plan, analysis)),
         )
     )

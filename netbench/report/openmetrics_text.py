@@ -113,12 +113,12 @@ def _contrasts(analysis: Analysis) -> Iterator[Metric]:
 
 
 def _budgets(analysis: Analysis) -> Iterator[Metric]:
-    text = "How a budget stands in a cell."
+    text = "How a budget stands in a cell, after its confirmation if there was one."
     family = StateSetMetricFamily("netbench_budget", text, labels=("budget", *CELL))
     for result in analysis.budgets:
         place = (result.budget.driver, result.path, result.probe, result.placement.value)
         labels = [plain(str(result.budget)), *map(plain, place)]
-        family.add_metric(labels, {state.value: state is result.standing for state in Standing})
+        family.add_metric(labels, {state.value: state is result.final for state in Standing})
     yield family
 
 

@@ -1,8 +1,6 @@
-"""report.html, one file with everything in it, and index.html, the runs of a folder."""
+"""report.html, one file with everything in it."""
 
-from collections.abc import Container, Iterable, Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -29,10 +27,7 @@ from netbench.report import (
 )
 from netbench.report.figures import Figure, FigureData, chapters
 from netbench.report.palette import THEMED, driver_colours
-from netbench.store import ListedRun
 
-MARK: Final = '<meta name="generator" content="netbench runs">'
-"""Marks a page of netbench's, as opposed to another one of the same name."""
 _MODULES = (answer, conditions, drawing, effects, intervals, literature, matrix, sentences, sharing)
 """What the page calls itself, beside the modules that every page has."""
 
@@ -69,6 +64,7 @@ def page(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
         doubts=validity.doubts(analysis),
         problems=validity.problem_lines(info, digest),
         drivers=driver_costs.driver_costs(info, analysis, digest),
+        quote=quote,
         **{module.__name__.rpartition(".")[2]: module for module in _MODULES},
         **tables,
     )
@@ -83,15 +79,3 @@ def _data(figures: Sequence[Figure], tables: Iterable[long_tables.DataTable]) ->
         }
     )
     return Markup(content)  # noqa: S704 - no letter of markup
-
-
-def index(entries: Sequence[ListedRun], reported: Container[Path]) -> str:
-    """Return the page of run folders beside it; of those `reported` there is a report to open."""
-    template = html_env.environment().get_template("index.html.j2")
-    return template.render(
-        entries=entries,
-        reported=reported,
-        mark=MARK,
-        quote=quote,
-        conditions=conditions,
-    )

@@ -5,6 +5,8 @@ may be one of the plan (`netbench.record.checks`), and what is left out of a fol
 """
 
 import json
+import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ from netbench.units import escaped
 
 SUMMARY: Final = "summary.json"
 _LARGEST: Final = 1 << 26  # bytes of `run.json` or `summary.json` at most
+_DEEPEST: Final = 3  # folders between a page of runs and a run's folder, that one included
 _INFO: Final = Decoder(RunInfo)
 
 
@@ -44,6 +47,7 @@ class ListedRun:
     records: int  # lines of `records.jsonl`; 0 before the first trial has ended
     problem: str  # why `info` is None, else empty
     lead: str | None = None  # the outcome in one sentence, as in its last report, if any
+    budgets: tuple[str, ...] = ()  # how each budget stands in each cell, by the same
 
 
 def load(path: Path) -> LoadedRun:
@@ -97,6 +101,33 @@ def list_runs(parent: Path) -> tuple[ListedRun, ...]:
     return tuple(sorted(found, key=lambda run: run.path.name, reverse=True))
 
 
+def runs_below(parent: Path) -> tuple[ListedRun, ...]:
+    """Return every run folder below a folder, the newest first: in it, or in a folder of it.
+
+    Links, hidden folders, other file systems and what lies in run folders are left out.
+    """
+    found = sorted(_folders_below(parent, _DEEPEST, parent.stat().st_dev), key=_newest)
+    return tuple(map(_listed, reversed(found)))
+
+
+def _folders_below(parent: Path, depth: int, device: int) -> Iterator[Path]:
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            with suppress(OSError):
+                if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+                    continue
+                path = parent / entry.name
+                if os.path.lexists(path / RUN):
+                    yield path
+                elif depth > 1 and entry.stat(follow_symlinks=False).st_dev == device:
+                    yield from _folders_below(path, depth - 1, device)
+
+
+def _newest(path: Path) -> tuple[str, str]:
+    """Sort by the time that a run folder's name begins with."""
+    return path.name, str(path)
+
+
 def _check_schema(path: Path, text: bytes) -> None:
     """Raise unless this is a `run.json` of a version that this code reads."""
     try:
@@ -127,10 +158,17 @@ def _listed(path: Path) -> ListedRun:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(LONGEST), b""))
     except OSError:
         lines = 0
-    lead = None
+    document: dict[str, Any] = {}
     with suppress(OSError, ValueError):
-        lead = standing(path).get("lead")
-    return ListedRun(path, info, lines, problem, lead if isinstance(lead, str) else None)
+        document = standing(path)
+    lead, rows = document.get("lead"), document.get("budgets")
+    budgets = tuple(
+        str(row.get("final", row.get("status")))
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict)
+    )
+    lead = lead if isinstance(lead, str) else None
+    return ListedRun(path, info, lines, problem, lead, budgets)
 
 
 def standing(path: Path) -> dict[str, Any]:

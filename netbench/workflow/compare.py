@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from netbench.analysis.compare import compare, measured
-from netbench.analysis.compare.model import RunComparison
+from netbench.analysis.compare.differences import differences
+from netbench.analysis.compare.model import Measured, RunComparison
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
@@ -22,6 +23,7 @@ _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 _UNITS: Final = frozenset(word for words in SPELLINGS.values() for word in words if word)
 _LEAST: Final = 2
 _MOST: Final = 26  # runs at most: each has a letter
+_AGAIN: Final = "-again"  # end of the label of a run that confirms another
 
 
 def compare_folders(
@@ -32,27 +34,34 @@ def compare_folders(
     allow_undecided: bool,
     output: Path | None,
     observer: Observer,
+    confirm: str | None = None,
 ) -> tuple[RunComparison, Path, int]:
     """Compare runs and write the page; return the result, the page's path and the exit code.
 
+    `confirm` is another run of the last one: what misses its budget there is judged again by it.
+
     Raises ConfigurationError with all that is wrong, RunFolderError for a folder or the page.
     """
-    if not all(folder.strip() for folder in folders):
-        raise ConfigurationError("FOLDERS: a name is empty; name run folders")
+    empty = ["FOLDERS"] if not all(folder.strip() for folder in folders) else []
+    empty += ["--confirm"] if confirm is not None and not confirm.strip() else []
+    if empty:
+        raise ConfigurationError(*(f"{one}: a name is empty; name run folders" for one in empty))
     if output is not None and (problem := file_problem(output)):
         raise ConfigurationError(f"--output: {problem}")
-    runs = _loaded(folders, accept)
+    runs, again = _loaded(folders, confirm, accept)
     _check_common(runs)
     scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
     budgets = sound_budgets(require, scope)
     taken = [
         measured(label, str(run.path), run.shown, run.records(), run.damage)
-        for label, run in runs.items()
+        for label, run in (runs | again).items()
     ]
-    for run in runs.values():
+    for run in (runs | again).values():
         for note in run.notes:
             observer.say(f"netbench: {run.path}: {note}")
-    result = compare(taken, tuple(accept), budgets, allow_undecided=allow_undecided)
+    second = taken.pop() if again else None
+    _check_second(taken[-1], second)
+    result = compare(taken, tuple(accept), budgets, allow_undecided=allow_undecided, again=second)
     target = output or _default_page(list(runs.values()))
     page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)
@@ -71,23 +80,49 @@ def _exit_code(result: RunComparison) -> int:
     return INCOMPLETE if missing else 0
 
 
-def _loaded(folders: Sequence[str], accept: Sequence[str]) -> dict[str, LoadedRun]:
-    """Return the runs by label, or raise everything that is wrong with them and with `--accept`."""
-    named = [_split(folder) for folder in folders]
-    found: dict[str, LoadedRun] = {}
+def _loaded(
+    folders: Sequence[str], confirm: str | None, accept: Sequence[str]
+) -> tuple[dict[str, LoadedRun], dict[str, LoadedRun]]:
+    """Return the runs by label, and the one that confirms the last of them, if it is asked for.
+
+    Raises everything that is wrong with them and with `--accept`.
+    """
+    named = [(label or _letter(at), path) for at, (label, path) in enumerate(map(_split, folders))]
+    second = []
+    if confirm is not None:
+        label, path = _split(confirm)
+        second = [(label or f"{named[-1][0]}{_AGAIN}", path)]
+    found: list[LoadedRun] = []
     errors: list[RunFolderError] = []
-    for number, (label, path) in enumerate(named):
+    for _, path in (*named, *second):
         try:
-            found[label or _letter(number)] = load(path)
+            found.append(load(path))
         except RunFolderError as exc:
             errors.append(exc)
-    problems = _accept_problems(accept, found.values()) + _label_problems(named)
+    problems = _accept_problems(accept, found) + _label_problems(named, second)
+    if second and not errors and found[-1].info.id in {run.info.id for run in found[:-1]}:
+        problems.append(f"--confirm: {second[0][1]} holds one of the runs; measure another one")
     if len(errors) == 1 and not problems:
         raise errors[0]
     if problems or errors:
         hint = errors[0].hint if errors else ""
         raise ConfigurationError(*problems, *(error.message for error in errors), hint=hint)
-    return found
+    runs = {label: run for (label, _), run in zip((*named, *second), found, strict=True)}
+    return runs, {label: runs.pop(label) for label, _ in second}
+
+
+def _check_second(last: Measured, second: Measured | None) -> None:
+    """Raise ConfigurationError where a confirmation differs from the last run in a confounder."""
+    if second is None:
+        return
+    found = differences(last.conditions, second.conditions)
+    facts = dict.fromkeys(one.fact for one in found if one.confounder)
+    if facts:
+        raise ConfigurationError(
+            f"--confirm: {second.run.folder} is no second run of {last.run.folder}: they differ in "
+            f"{some(list(facts))}",
+            hint="measure again on the same machine, in the same way",
+        )
 
 
 def _split(folder: str) -> tuple[str, Path]:
@@ -102,18 +137,19 @@ def _letter(number: int) -> str:
     return chr(ord("A") + number)
 
 
-def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
+def _label_problems(
+    named: Sequence[tuple[str, Path]], second: Sequence[tuple[str, Path]]
+) -> list[str]:
     problems = []
     if not _LEAST <= len(named) <= _MOST:
         problems.append(f"compare takes {_LEAST} to {_MOST} run folders, not {len(named)}")
     labels: dict[str, Path] = {}
     paths: dict[Path, Path] = {}
-    for number, (given, path) in enumerate(named):
-        label = given or _letter(number)
-        if full_name(given) in DRIVERS:
-            problems.append(f"label {given!r} is a driver's name; choose another")
-        if given in _UNITS:
-            problems.append(f"label {given!r} is a unit; choose another")
+    for label, path in (*named, *second):
+        if full_name(label) in DRIVERS:
+            problems.append(f"label {label!r} is a driver's name; choose another")
+        if label in _UNITS:
+            problems.append(f"label {label!r} is a unit; choose another")
         if label in labels:
             problems.append(f"two runs are called {label}: {labels[label]} and {path}")
         if path.resolve() in paths:

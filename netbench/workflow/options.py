@@ -8,7 +8,7 @@ from typing import Final
 
 from netbench.engines.base import EngineOptions
 from netbench.plan import Plan
-from netbench.record import FactValue
+from netbench.record import FactValue, LinkedRun
 from netbench.runner.run_state import Event
 
 
@@ -23,6 +23,8 @@ class RunOptions:
     identify: bool = False  # whether names and addresses of the site are recorded as they are
     asked: tuple[tuple[str, FactValue], ...] = ()  # by option; a resumed run must find it again
     command: tuple[str, ...] = ("netbench",)  # the command line, as the run records it
+    notes: tuple[str, ...] = ()  # what a reader must know about the run as a whole
+    confirms: LinkedRun | None = None  # the run whose missed budgets are measured again
 
 
 class Observer:

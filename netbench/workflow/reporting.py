@@ -1,7 +1,8 @@
 """From a run folder to its reports."""
 
+import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -9,23 +10,32 @@ from typing import Any, Final
 from netbench import report
 from netbench.analysis import Analysis, Collector, judged
 from netbench.analysis.digest import DigestCollector, chosen_trials
-from netbench.errors import NOT_KEPT, ConfigurationError, EngineLost, Interrupted, RunFolderError
+from netbench.errors import (
+    NOT_KEPT,
+    ConfigurationError,
+    EngineLost,
+    Interrupted,
+    RunFolderError,
+    cut,
+)
 from netbench.plan import scope_of, sound_budgets
 from netbench.record import Ending, RunInfo
 from netbench.report import DECISION, Digest
-from netbench.report.page import MARK, index
+from netbench.report.gallery import LINKED, MARK, index
 from netbench.store import (
+    RUN,
     SUMMARY,
-    ListedRun,
     LoadedRun,
     RunFolder,
+    folder_problem,
     json_text,
-    list_runs,
     load,
+    runs_below,
     standing,
     write_whole,
 )
 from netbench.system.files import open_regular
+from netbench.workflow.confirmation import with_confirmations
 
 INDEX: Final = "index.html"
 _CUT_OFF: Final = {"interrupted": Interrupted.exit_code, "engine-lost": EngineLost.exit_code}
@@ -71,6 +81,7 @@ def report_run(
         )
     info = _budgeted(run.shown, require, allow_undecided=allow_undecided)
     analysis, digest = judge_run(run, info)
+    analysis, unread = with_confirmations(run, info, analysis)
     code = _CUT_OFF.get(ending or "", analysis.exit_code)
     if not analysis.budgets_kept and code != Interrupted.exit_code:
         code = NOT_KEPT
@@ -86,7 +97,7 @@ def report_run(
         for decision, text in report.decision(info, analysis, digest).items():
             folder.write(decision, text)
     drawn = _pictures(folder, info, analysis, digest, name) if picture else ((), ())
-    notes = (*run.notes, *kept, *_renew_index(path.absolute().parent), *drawn[1])
+    notes = (*run.notes, *unread, *kept, *_renew_index(path.absolute().parent), *drawn[1])
     return ReportedRun(info, analysis, digest, page, document, code, notes, drawn[0])
 
 
@@ -170,15 +181,41 @@ def _budgeted(info: RunInfo, require: tuple[str, ...], *, allow_undecided: bool)
     return replace(info, plan=plan)
 
 
-def write_index(parent: Path, found: Sequence[ListedRun]) -> Path:
-    """Write the page of a folder of runs and return its path; another's page is left alone."""
+def write_index(parent: Path) -> Path:
+    """Write the page of the runs below a folder and return its path; others' pages are left alone.
+
+    Raises ConfigurationError for a page that is not netbench's, RunFolderError if it fails.
+    """
     path = parent / INDEX
     if path.exists() and not _is_index(path):
         raise ConfigurationError(
-            f"--html: {path} is not netbench's, and is left as it is", hint="move it away"
+            f"{path} is not netbench's, and is left as it is", hint="move it away"
         )
-    reported = [run.path for run in found if (run.path / "report.html").is_file()]
-    return write_whole(path, index(found, reported).encode("utf-8", "replace"))
+    found = runs_below(parent) if parent.is_dir() else ()
+    files = {run.path: [name for name in LINKED if (run.path / name).is_file()] for run in found}
+    return write_whole(path, index(parent, found, files).encode("utf-8", "replace"))
+
+
+def index_runs(folder: Path) -> tuple[Path, int]:
+    """Write the page of the runs below a folder; return its path and how many runs there are.
+
+    Raises ConfigurationError where there are none, or the folder is itself that of a run.
+    """
+    if problem := folder_problem(folder) or _no_folder_of_runs(folder):
+        raise ConfigurationError(f"DIR: {problem}", hint="name a folder that holds run folders")
+    return write_index(folder), len(runs_below(folder))
+
+
+def _no_folder_of_runs(folder: Path) -> str:
+    """Return why a folder gets no page of runs; empty if it does."""
+    named, whole = cut(str(folder)), folder.resolve()
+    if not folder.is_dir():
+        return f"{named} does not exist"
+    if whole == whole.parent:
+        return f"{named} is the root of the file system"
+    if os.path.lexists(folder / RUN):
+        return f"{named} is itself a run folder"
+    return "" if runs_below(folder) else f"{named} holds no run folder"
 
 
 def _renew_index(parent: Path) -> tuple[str, ...]:
@@ -186,7 +223,7 @@ def _renew_index(parent: Path) -> tuple[str, ...]:
     path = parent / INDEX
     try:
         if path.is_file() and _is_index(path):
-            write_index(parent, list_runs(parent))
+            write_index(parent)
     except (OSError, RunFolderError) as exc:
         return (f"{path} could not be renewed: {exc}",)
     return ()

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,17 +13,24 @@ from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES
 from netbench.plan import Extension, Plan, asks_to_extend, read_extension, restore
-from netbench.record import Ending, FactValue, Redaction, Resumed, RunInfo
+from netbench.record import (
+    Ending,
+    FactValue,
+    Redaction,
+    Resumed,
+    ResumeDifference,
+    RunInfo,
+)
 from netbench.runner.run_state import RunState, span
 from netbench.store import LoadedRun, RunFolder
 from netbench.units import duration, some
 from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import Kept, prepare, taken_down, topology_of
+from netbench.workflow.preflight import Kept, PreparedEngine, prepare, taken_down, topology_of
 from netbench.workflow.resume_checks import differences, option_problems, refuse
 from netbench.workflow.run import carry_on, judge_of
 
-_FINISHED: Final = ("complete", "out-of-time")
+FINISHED: Final = ("complete", "out-of-time")
 _DEAD: Final = ("process", "cgroup", "container", "network", "bridge", "rules")
 """Kinds of thing that a resumed run makes anew."""
 
@@ -38,7 +46,7 @@ def resume(
     """
     info, asked = run.info, dict(options.asked)
     extended = any(asks_to_extend(*one) for one in asked.items())
-    if info.status in _FINISHED and not extended and not missing(info, run.records()):
+    if info.status in FINISHED and not extended and not missing(info, run.records()):
         refuse(option_problems(info, asked), (), force=False)
         observer.say(
             f"netbench: nothing is left to measure in {run.path}: the run is {info.status}"
@@ -46,7 +54,7 @@ def resume(
         line = f"netbench run --resume {shlex.quote(str(run.path))} --blocks +10"
         observer.say(f"  to extend it: `{line}`, or --max-time +600 for ten more minutes")
         return None
-    options = _merged(info, options)
+    options = remembered(info, options)
     kind = str(asked.get("engine", "auto"))
     wishes = replace(options.engine, keep=options.keep)
     engine = open_engine(info.engine if kind == "auto" else kind, info.id, wishes)
@@ -71,8 +79,7 @@ def _go_on(
     redaction = prepared.redaction or Redaction()
     folder = RunFolder(run.path, redaction)
     asked = {name: _as_kept(value, redaction) for name, value in options.asked}
-    facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
-    changed = differences(info, engine.name, plan, replace(prepared, facts=facts), asked)
+    changed = changed_since(info, engine, plan, prepared, asked)
     problems = option_problems(info, asked)
     extension = read_extension(asked, problems)
     refuse(problems, changed, force=force)
@@ -95,16 +102,29 @@ def _go_on(
     return carry_on(engine, plan, folder, goes_on, observer=observer, state=state, kept=kept)
 
 
+def changed_since(
+    info: RunInfo,
+    engine: Engine,
+    plan: Plan,
+    prepared: PreparedEngine,
+    asked: Mapping[str, FactValue],
+) -> tuple[ResumeDifference, ...]:
+    """Return what is not as it was when a run began, and must be; `asked` are options as kept."""
+    redaction = prepared.redaction or Redaction()
+    facts = {name: _as_kept(value, redaction) for name, value in prepared.facts.items()}
+    return differences(info, engine.name, plan, replace(prepared, facts=facts), asked)
+
+
 def _recalled(run: LoadedRun, plan: Plan) -> tuple[RunState, int]:
     info = run.info
     reopened = frozenset(one.block for one in info.resumed if one.reopened)
     state = RunState(plan, judge_of(plan, info), spent=_spent(run), reopened=reopened)
     found = missing(info, run.records())
-    begun = max(found.begun, found.last) if info.status in _FINISHED else found.begun
+    begun = max(found.begun, found.last) if info.status in FINISHED else found.begun
     absent = found.blocks(begun)  # blocks of which records are missing
     damaged = len(run.damage.lines) > run.reading.torn or bool(absent - {begun})
     lost = info.status == "engine-lost"
-    if not absent or not (damaged or info.status in _FINISHED):
+    if not absent or not (damaged or info.status in FINISHED):
         aside = state.recall(run.in_order(), lost=lost)
     else:
         aside = state.recall(run.in_order(), lost=lost, incomplete=absent)
@@ -154,7 +174,7 @@ def _as_kept(value: FactValue, redaction: Redaction) -> FactValue:
     return redaction.text(value) if isinstance(value, str) else value
 
 
-def _merged(info: RunInfo, options: RunOptions) -> RunOptions:
+def remembered(info: RunInfo, options: RunOptions) -> RunOptions:
     """Return what is asked for now, over what was asked for when the run began."""
     kept, now = dict(info.options), options.engine
 

@@ -12,7 +12,8 @@ from netbench.version import version
 from netbench.workflow.preflight import PreparedEngine
 
 _MAY_CHANGE: Final = ("engine", "context", "image", "parent")  # by --force; others make the plan
-_NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")  # permissions
+_NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify", "confirm")
+"""Permissions, and what follows a run."""
 _UNKNOWN: Final = "not given"
 _Compared = tuple[str, str, str]  # what it is, and its value before and now
 _EXTENDED_BY: Final = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from netbench.engines.base import Engine, EngineOptions
@@ -27,12 +28,20 @@ from netbench.runner.run_state import (
     RunState,
     TrialFinished,
 )
+from netbench.spec import CpuTopology
 from netbench.store import RunFolder, check_writable
 from netbench.system.interrupts import deferred_signals
 from netbench.topology.paths import choose_reader, choose_sentinel
 from netbench.version import version
 from netbench.workflow.options import SILENT, Observer, RunOptions
-from netbench.workflow.preflight import Kept, needed, prepare, taken_down, topology_of
+from netbench.workflow.preflight import (
+    Kept,
+    PreparedEngine,
+    needed,
+    prepare,
+    taken_down,
+    topology_of,
+)
 
 Opener = Callable[[str, str, EngineOptions], Engine]  # of a kind, for the id of a run
 
@@ -95,12 +104,36 @@ def measure(
     unwritable = check_writable(options.output)
     problems = [*options.engine.problems(), *([f"--output: {unwritable}"] if unwritable else [])]
     request = parse(plan_options, *problems)
+    planned = partial(build, request)
+    return measure_plan(request.engine, planned, options, observer, opener=opener)
+
+
+def measure_plan(
+    kind: str,
+    planned: Callable[[CpuTopology], Plan],
+    options: RunOptions,
+    observer: Observer = SILENT,
+    *,
+    opener: Opener = open_engine,
+    check: Callable[[Engine, Plan, PreparedEngine], None] | None = None,
+    begun: Callable[[RunFolder, RunInfo], None] | None = None,
+) -> tuple[Path, Ending]:
+    """Run the plan that is `planned` for the CPUs of an engine of that kind; return as `measure`.
+
+    `check` raises where the engine, once it was read, is not to be measured on; `begun` takes the
+    new folder before anything is measured into it.
+    """
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
-    engine = opener(request.engine, run, replace(options.engine, keep=options.keep))
+    engine = opener(kind, run, replace(options.engine, keep=options.keep))
     kept = Kept(options.keep, options.engine.context)
     with taken_down(engine, run, observer, kept):
-        plan = build(request, topology_of(engine))
-        folder, info = _begin(engine, plan, run, options, observer)
+        plan = planned(topology_of(engine))
+        prepared = prepare(engine, plan, options, observer)
+        if check is not None:
+            check(engine, plan, prepared)
+        folder, info = _begin(engine, plan, run, options, prepared)
+        if begun is not None:
+            begun(folder, info)
         state = RunState(plan, judge_of(plan, info))
         with folder.held():
             status = carry_on(engine, plan, folder, info, observer=observer, state=state, kept=kept)
@@ -108,9 +141,8 @@ def measure(
 
 
 def _begin(
-    engine: Engine, plan: Plan, run: str, options: RunOptions, observer: Observer
+    engine: Engine, plan: Plan, run: str, options: RunOptions, prepared: PreparedEngine
 ) -> tuple[RunFolder, RunInfo]:
-    prepared = prepare(engine, plan, options, observer)
     with needed(), choose_sentinel(engine) as sentinel:
         limits = ceiling(engine, choose_reader(engine), plan, sentinel)
     info = RunInfo(
@@ -125,8 +157,9 @@ def _begin(
         tools=tuple(sorted(prepared.tools.items())),
         facts=tuple(sorted({**prepared.facts, **limits}.items())),
         helpers=prepared.helpers,
-        notes=() if options.identify else (NOTE,),
+        notes=(*options.notes, *(() if options.identify else (NOTE,))),
         options=options.asked,
+        confirms=options.confirms,
     )
     drivers = tuple(driver.name for driver in plan.drivers)
     return RunFolder.create(options.output, drivers, info, prepared.redaction), info

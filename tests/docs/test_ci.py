@@ -55,7 +55,7 @@ def test_every_expression_is_read(expression: str) -> None:
     assert len(request.plan.require) == expression.count(";") + 1
 
 
-@pytest.mark.parametrize("name", ["workflow", "shell"])
+@pytest.mark.parametrize("name", ["workflow", "confirm", "shell"])
 def test_every_command_is_a_request_that_is_right(name: str) -> None:
     (argv,) = commands(example(name))
     given = RUN.make_context("run", argv).params
@@ -97,6 +97,39 @@ def test_the_upgrade_job_asks_for_what_compare_takes() -> None:
     assert problems == []
     for pattern in given["accept"]:
         assert fnmatch.filter(FACTS, pattern)
+
+
+QUICKSTART = """#!/bin/sh
+echo "$@" >>calls
+case "$1 $*" in
+"run "*) mkdir -p "$(echo "$*" | sed 's/.*--output //')/run" ;;
+*--confirm*) exit {second} ;;
+*) exit {first} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ended", "calls"),
+    [(0, 9, 0, 2), (3, 9, 3, 2), (1, 0, 0, 4), (1, 1, 1, 4), (1, 2, 2, 4)],
+)
+def test_a_difference_is_measured_again_only_where_a_budget_is_missed(
+    tmp_path: Path, first: int, second: int, ended: int, calls: int
+) -> None:
+    program = tmp_path / "quickstart"
+    program.write_text(QUICKSTART.format(first=first, second=second))
+    program.chmod(0o755)
+    done = subprocess.run(("sh", "-euc", example("between-confirm")), cwd=tmp_path, check=False)
+    called = (tmp_path / "calls").read_text().splitlines()
+
+    assert (done.returncode, len(called)) == (ended, calls)
+    for line in called:
+        name, *argv = shlex.split(line.replace("bridge/host.rtt_p50@same <= 1.1 kept", "'&'"))
+        given = {"run": RUN, "compare": COMPARE}[name].make_context(name, argv).params
+        assert given.get("confirm") in {None, False, "again/run"}
+        if name == "compare":
+            assert [*given["folders"]] == ["kept=perf/kept", "today=today/run"]
+            assert [*given["require"]] == ["&"]
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 130])

@@ -15,6 +15,8 @@ from support.program import Program
 from netbench.analysis.tables import CELLS, CONTRASTS, TRIALS
 from netbench.api import Run
 from netbench.documents.schemas import DOCUMENTS
+from netbench.record import METRICS
+from netbench.report.benchmark_trackers import BETTER
 from netbench.report.openmetrics_text import openmetrics
 from netbench.store import load
 
@@ -47,7 +49,7 @@ def test_every_command_does_what_it_says(program: Program, command: str) -> None
         assert (program.folder / "reports" / "sample" / "decision.md").exists()
     if "--picture" in argv:
         assert (program.folder / "reports" / "sample" / "answer.svg").exists()
-    if "--html" in argv:
+    if "--html" in argv or argv[0] == "index":
         assert (program.folder / "reports" / "index.html").exists()
 
 
@@ -113,3 +115,26 @@ def outputs(notebook: nbformat.NotebookNode) -> list[list[str]]:
         ]
         for cell in notebook.cells
     ]
+
+
+def test_the_action_reads_each_form_from_a_file_of_its_own_under_a_name_of_its_own() -> None:
+    example = PAGE.partition("<!-- action -->")[2].partition("<!-- /action -->")[0]
+    written = dict(re.findall(r"--format (\w+) --output (\S+)", example))
+    read = dict(re.findall(r"tool: (\w+)\n +output-file-path: (\S+)", example))
+    names = re.findall(r" name: (.+)", example)
+
+    assert read == written
+    assert set(read) == set(BETTER)
+    assert len(set(names)) == len(read)
+
+
+def test_every_measure_has_a_boundary_by_its_direction() -> None:
+    """The page names the beginnings of measures of which more is better."""
+    sentence = re.search(
+        r"Give one to measures that begin with (.*?), and an upper", PAGE, re.DOTALL
+    )
+    assert sentence
+    beginnings = tuple(re.findall(r"`(\w+)`", sentence[1]))
+
+    for name, metric in METRICS.items():
+        assert name.startswith(beginnings) == (metric.better == "higher"), name

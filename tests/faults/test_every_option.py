@@ -15,7 +15,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -52,16 +52,23 @@ MINIMUM: Final = {
 """What a command cannot do without, or must not be tried without; else its name alone."""
 BESIDE: Final = {
     ("run", "--force"): ("run", "--resume", "run"),
-    ("run", "--allow-undecided"): ("run", "--require", "bridge.rtt_p99 <= 2 host"),
+    **{
+        ("run", name): ("run", "--require", "bridge.rtt_p99 <= 2 host")
+        for name in ("--allow-undecided", "--confirm")
+    },
     **{
         (name, "--parent-in-use"): (*MINIMUM[name], "--parent", "eth9")
         for name in ("run", "verify", "inspect")
     },
-    ("compare", "--allow-undecided"): (*MINIMUM["compare"], "--require", "bridge.rtt_p50 <= 2 A"),
+    **{
+        ("compare", name): (*MINIMUM["compare"], "--require", "bridge.rtt_p50 <= 2 A")
+        for name in ("--allow-undecided", "--confirm")
+    },
     ("inspect", "--drivers"): ("inspect",),
     ("inspect", "--container"): ("inspect",),
     ("report", "FOLDER"): ("report",),
     ("export", "FOLDER"): ("export",),
+    ("index", "DIR"): ("index",),
     ("compare", "FOLDERS"): ("compare", "other"),
     ("runs", "--html"): ("runs", "--output", "directory"),
 }
@@ -122,8 +129,9 @@ class Bench:
         for path in self.here.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         furnish(self.here)
-        for name in ("run", "other"):
-            made = RunFolder.create(self.here / "made", RUN.info.plan.drivers, RUN.info)
+        for name in ("run", "other", "again"):
+            info = replace(RUN.info, id="again") if name == "again" else RUN.info
+            made = RunFolder.create(self.here / "made", RUN.info.plan.drivers, info)
             for record in RUN.records:
                 made.append(record)
             made.path.rename(self.here / name)
@@ -177,6 +185,8 @@ def good(one: Declared) -> tuple[str, ...]:
     """Return values that must be taken."""
     if (one.command, one.name) == ("compare", "--require"):
         return ("bridge.rtt_p50 <= 2 A",)
+    if (one.command, one.name) == ("compare", "--confirm"):
+        return ("again",)
     return () if one.flag else GOOD.get(one.name, ())
 
 
@@ -185,7 +195,7 @@ def calls(one: Declared) -> Iterator[tuple[tuple[str, ...], str | None, str]]:
     argv = BESIDE.get((one.command, one.name)) or MINIMUM.get(one.command, (one.command,))
     argument = not one.name.startswith("-")
     step = 40 if one.flag else 1 if FIRST[one.name] == one.command else 6
-    place = step == 6 and one.name in {"FOLDER", "--output"}
+    place = step == 6 and one.name in {"FOLDER", "DIR", "--output"}
     for at, value in enumerate((*good(one), *HOSTILE[::step], *(PATHS if place else ()))):
         given = ("--", value) if argument else (f"{one.name}={value}",)
         as_json = ("--json",) if at % 5 == 0 and one.command in JSON and not one.flag else ()
@@ -204,8 +214,15 @@ def refusal_problems(one: Declared, value: str, said: str) -> Iterator[str]:
     ):  # a list's parts are told all
         yield "not one problem"
     shown = one_line(value).strip().removeprefix("./")
-    place = one.name in {"--output", "--resume", "FOLDER", "FOLDERS"}  # that it names, if not empty
-    label = value == "a=b" and one.name == "FOLDERS"
+    place = one.name in {
+        "--output",
+        "--resume",
+        "FOLDER",
+        "FOLDERS",
+        "DIR",
+        "--confirm",
+    }  # that it names, if not empty
+    label = value == "a=b" and one.name in {"FOLDERS", "--confirm"}
     named = [one.name, one.variable or one.name, f"'{one.name.lower()}'"]
     named += [shown[:100]] if place and shown else []
     if not label and not any(name in said.replace("\n", " ") for name in named):
@@ -227,6 +244,8 @@ def written(one: Declared, value: str) -> Callable[[str], bool]:
         return lambda path: path.startswith("compare-")
     if one.command in {"compare", "export"}:
         return lambda path: path in places or path == str(Path(value).parent)
+    if one.command == "index":
+        return lambda path: path == "index.html"
     return lambda path: one.name == "--html" and path in {"directory", "directory/index.html"}
 
 

@@ -1,13 +1,17 @@
 """Budgets on real runs: exit codes 0, 1 and 2, and the same judgement from the folder alone."""
 
 import json
+import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import Ended, Program
+from support.hang import HANG
+from support.program import Ended, Program, wait_for
 
-from netbench.store import load
+from netbench.store import RunFolder, load
 
 SUITE = """
 name = "budgets"
@@ -155,3 +159,93 @@ def test_a_wrong_expression_is_one_error_document(program: Program) -> None:
         "           ^",
     ]
     assert list(program.folder.iterdir()) == []
+
+
+QUICK = SUITE.replace("40_000_000", "2_000_000")
+SLOW_AT_FIRST = """#!/bin/sh
+# One run folder is there: the first run. Its datagrams are paced.
+case "$(ls -d {reports}/* | wc -l) $*" in
+"1 "*"-b 40000000000 "*) exec {real} $(echo "$@" | sed "s/ 40000000000 / 20M /") ;;
+esac
+exec {real} "$@"
+"""
+PACED = "bridge.throughput >= 30Mbit/s"
+"""The first run has two thirds of it, the second many times as much."""
+
+
+def folders(program: Program) -> list[Path]:
+    return sorted((program.folder / "reports").iterdir())
+
+
+def confirming(program: Program) -> bool:
+    """A second run has its first record."""
+    return len(list(program.folder.glob("reports/*/records.jsonl"))) == 2
+
+
+def test_what_misses_its_budget_is_measured_again_though_interrupted_and_only_two_misses_fail(
+    program: Program,
+) -> None:
+    script = SLOW_AT_FIRST.format(real=shutil.which("iperf3"), reports=program.folder / "reports")
+    program = program.with_tool("iperf3", script)
+    budgets = ("--require", PACED, "--require", WIDE, "--require", IMPOSSIBLE)
+    argv = ("run", "--drivers", "host,bridge", "--blocks", "7", "--json", "--confirm", *budgets)
+    running = program.popen(*argv, "--suite", program.suite(QUICK))
+    wait_for(lambda: confirming(program) or running.poll() is not None, within=HANG)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=HANG)
+    first, second = folders(program)
+    missed = load(first).info
+
+    assert running.returncode == 130, err
+    assert json.loads(out)["exit"] == 130
+    assert (missed.status, load(second).info.status) == ("complete", "interrupted")
+
+    done = program("run", "--resume", str(first), "--json")
+    paced, wide, hopeless = done.json["budgets"]
+    again = load(second).info
+
+    assert done.code == 1, done.stderr
+    assert f"going on with {second.name}" in done.stderr
+    assert done.stderr.rstrip().endswith(
+        "Of 3 budgeted cells: 1 missed twice; 1 missed once, met when measured again; 1 met."
+    )
+    assert (paced["status"], paced["again"]["status"], paced["final"]) == ("not met", "met", "met")
+    assert paced["measured"] < 30e6 < paced["again"]["measured"]
+    assert (wide["status"], wide["again"]) == ("met", None)
+    assert (hopeless["again"]["status"], hopeless["final"]) == ("not met", "not met")
+    assert (folders(program), again.status) == ([first, second], "complete")
+    assert again.plan.seed != missed.plan.seed
+    assert [str(budget) for budget in again.plan.require] == [PACED, IMPOSSIBLE]
+    assert (second / "report.html").exists()
+
+    kept = program("report", str(first), "--json", "--require", f"{PACED}; {WIDE}")
+
+    assert kept.code == 0, kept.stderr
+    assert "missed once, met when measured again" in kept.stderr
+
+    facts = tuple(
+        (name, "5.0.0" if name == "kernel.release" else value) for name, value in missed.facts
+    )
+    RunFolder(first).finish(replace(load(first).info, confirmed_by=(), facts=facts))
+    elsewhere = program("run", "--resume", str(first), "--json")
+
+    assert elsewhere.code == 1, elsewhere.stderr
+    assert "not measured again: kernel.release: 5.0.0 when the run began" in elsewhere.stderr
+    assert folders(program) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (("--confirm",), "--confirm has no effect without --require"),
+        (("--confirm", "--keep", "--require", WIDE), "--keep cannot stand beside --confirm"),
+    ],
+)
+def test_a_confirmation_of_nothing_is_refused(
+    program: Program, more: tuple[str, ...], problem: str
+) -> None:
+    done = run(program, *more)
+
+    assert done.code == 2
+    assert problem in done.json["error"]["message"]
+    assert not (program.folder / "reports").exists()

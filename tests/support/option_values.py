@@ -237,6 +237,7 @@ def _place_for_folders(text: str) -> bool:
     return Path(text).is_dir()
 
 
+_TRACKERS: Final = ("bencher", "customBiggerIsBetter", "customSmallerIsBetter")
 _IMAGE: Final = r"(\[|[A-Za-z0-9])[A-Za-z0-9._/:\[\]-]{0,254}(@[a-z0-9]+:[0-9a-f]{32,128})?"
 _NUMERALS: Final = r"[0-9]{1,9}"
 RIGHT: Final[Mapping[str, Callable[[str], bool]]] = {
@@ -259,7 +260,7 @@ RIGHT: Final[Mapping[str, Callable[[str], bool]]] = {
     "--margin": _between(1e-6, 100),
     "--pin": _matches(rf" *{_NUMERALS} *(, *{_NUMERALS} *)?|auto|cross|same|none"),
     "--cc": _matches(r"[a-z0-9][a-z0-9_-]{0,14}"),
-    "--format": _one_of("csv", "json", "openmetrics", "md", "adr"),
+    "--format": _one_of("csv", "json", "openmetrics", *_TRACKERS, "md", "adr"),
     "--table": _one_of("trials", "contrasts", "cells"),
     "--accept": _one_of("*", "kernel.release"),
     "--resume": _one_of("run", "./run", "other"),
@@ -271,6 +272,8 @@ PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
     ("run", "--output"): _place_for_folders,
     ("runs", "--output"): _place_for_folders,
     ("compare", "--output"): _place_for_file,
+    ("compare", "--confirm"): _one_of("again"),
+    ("index", "DIR"): _one_of(".", ".."),
     ("export", "--output"): _place_for_file,
 }
 """Options by whose name alone it is not known what they take."""
@@ -286,7 +289,7 @@ GOOD: Final[Mapping[str, tuple[str, ...]]] = {
     "--max-time": ("600",),
     "--pin": ("auto", "same", "0,1"),
     "--cc": ("cubic",),
-    "--format": ("csv", "json", "openmetrics", "md", "adr"),
+    "--format": ("csv", "json", "openmetrics", *_TRACKERS, "md", "adr"),
     "--table": ("trials", "contrasts", "cells"),
     "--accept": ("kernel.release",),
     "--require": ("bridge.rtt_p99 <= 2 host",),

@@ -11,14 +11,22 @@ ONE, TWO = run(1, blocks=12), run(2, blocks=12)
 
 
 def judged(
-    right: Run, *require: str, accept: tuple[str, ...] = (), allow: bool = False
+    right: Run,
+    *require: str,
+    accept: tuple[str, ...] = (),
+    allow: bool = False,
+    again: Run | None = None,
 ) -> RunComparison:
     problems: list[str] = []
     plans = {"kept": ONE.info.plan, "today": right.info.plan}
     budgets = read_budgets(require, scope_of_runs(plans), problems)
     assert problems == []
     return compare(
-        [taken(ONE, "kept"), taken(right, "today")], accept, budgets, allow_undecided=allow
+        [taken(ONE, "kept"), taken(right, "today")],
+        accept,
+        budgets,
+        allow_undecided=allow,
+        again=taken(again, "today-again") if again else None,
     )
 
 
@@ -86,3 +94,53 @@ def test_a_metric_that_may_be_0_is_bounded_by_its_difference() -> None:
     result = only(TWO, "bridge.retransmits <= kept + 100")
 
     assert (result.standing, result.unit, result.bound) == (Standing.MET, "count", 100)
+
+
+LIMIT, WIDE = "bridge/host.rtt_p50@same <= 1.1 kept", "bridge/host.rtt_p50@same <= 3 kept"
+THREE = run(3, blocks=12)
+
+
+def test_another_run_of_the_last_one_confirms_a_miss_or_does_not() -> None:
+    slower = scaled(TWO, 1.3, "bridge")
+    once = judged(slower, LIMIT, WIDE, again=THREE)
+    twice = judged(slower, LIMIT, again=scaled(THREE, 1.3, "bridge"))
+    (missed, met), (both,) = once.budgets, twice.budgets
+
+    assert missed.again is not None
+    assert (missed.standing, missed.final) == (Standing.NOT_MET, Standing.MET)
+    assert (missed.again.run, missed.again.seed) == ("today-again", 3)
+    assert missed.again.result.standing is Standing.MET
+    assert (met.standing, met.again) == (Standing.MET, None)
+    assert once.budgets_kept
+    assert (both.final, twice.budgets_kept) == (Standing.NOT_MET, False)
+
+
+def test_what_is_missed_shares_the_error_rate_of_the_second_run_alone() -> None:
+    """Many budgets that are met make the first interval wider, not that of the confirmation."""
+    slower = scaled(TWO, 1.3, "bridge")
+    many = [f"bridge/host.rtt_p50@same <= {3 + n} kept" for n in range(9)]
+    few, found = judged(slower, LIMIT, again=THREE), judged(slower, LIMIT, *many, again=THREE)
+    (one,), (other, *_) = few.budgets, found.budgets
+
+    assert one.again is not None
+    assert other.again is not None
+    assert (one.low, one.again.result.low) < (one.measured, one.again.result.measured)
+    assert other.low is not None
+    assert one.low is not None
+    assert other.low < one.low
+    assert other.again.result == one.again.result
+
+
+def test_a_bound_that_is_the_last_run_is_confirmed_too_and_other_runs_are_not() -> None:
+    slower = scaled(TWO, 1.3, "bridge")
+    (of_first,) = judged(slower, "kept.bridge.rtt_p50@same >= 1 today", again=THREE).budgets
+    problems: list[str] = []
+    labels = ("kept", "between", "today")
+    scope = scope_of_runs(dict.fromkeys(labels, ONE.info.plan))
+    budgets = read_budgets(["between.bridge/host.rtt_p50@same <= 1.1 kept"], scope, problems)
+    runs = [taken(one, label) for one, label in zip((ONE, slower, TWO), labels, strict=True)]
+    (of_others,) = compare(runs, (), budgets, again=taken(THREE, "today-again")).budgets
+
+    assert problems == []
+    assert of_first.again is not None
+    assert (of_others.standing, of_others.again) == (Standing.NOT_MET, None)

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ),
         "mtu": with_mtu(TWO, "bridge", 1400),
         "slower": scaled(TWO, 1.4, "bridge"),
+        "again": run(3),
+        "kernel-again": with_facts(run(3), kernel__release="6.13.0"),
+        "mtu-again": with_mtu(run(3), "bridge", 1400),
         "foreign": run(4, blocks=1, drivers=("container", "bridge:user")),
         "single": run(5, blocks=1),
     }
@@ -204,3 +208,92 @@ def test_a_budget_that_cannot_be_is_told_before_anything_is_written(
 
     assert len(found) == 3
     assert list(tmp_path.iterdir()) == []
+
+
+LIMIT = ("--require", "bridge/host.rtt_p50@same <= 1.1 kept")
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (
+            "again",
+            "budgets are kept. Of 1 budgeted cell: 1 missed once, met when measured again.",
+        ),
+        ("single", "1 missed once, not decided when measured again."),
+    ],
+)
+def test_a_missed_budget_is_judged_again_by_another_run(
+    folders: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    second: str,
+    words: str,
+) -> None:
+    page = tmp_path / "page.html"
+    runs = (f"kept={folders['kept']}", f"today={folders['slower']}")
+    argv = (*runs, *LIMIT, "--confirm", folders[second], "--output", str(page))
+    ended = run_command_line(["compare", "--json", *argv])
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    (row,) = document["budgets"]
+
+    assert ended == (0 if second == "again" else 1)
+    assert words in err
+    assert (row["status"], row["again"]["run"]) == ("not met", "today-again")
+    assert document["confirmation"]["folder"] == folders[second]
+    assert [one["label"] for one in document["runs"]] == ["kept", "today"]
+    assert "today-again" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("confirm", "problem"),
+    [
+        ("slower", "is given twice"),
+        ("kept", "is given twice"),
+        ("kernel-again", "they differ in kernel.release"),
+        ("mtu-again", "they differ in link.mtu"),
+        ("nowhere", "does not exist"),
+        ("", "a name is empty"),
+        ("bridge=again", "is a driver's name"),
+        ("today=again", "two runs are called today"),
+    ],
+)
+def test_what_is_no_second_run_is_refused(
+    folders: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    confirm: str,
+    problem: str,
+) -> None:
+    page = tmp_path / "page.html"
+    label, _, name = confirm.rpartition("=")
+    named = f"{label}{'=' if label else ''}{folders.get(name, name)}"
+    runs = (f"kept={folders['kept']}", f"today={folders['slower']}")
+    argv = (*runs, *LIMIT, "--confirm", named, "--output", str(page))
+    code, document = called(capsys, *argv)
+
+    assert code == 2
+    assert problem in " ".join(document["error"]["problems"])
+    assert not page.exists()
+
+
+def test_a_copy_of_a_run_is_no_second_run(
+    folders: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(folders["slower"], tmp_path / "copy")
+    argv = (f"kept={folders['kept']}", f"today={folders['slower']}", *LIMIT)
+    code, document = called(capsys, *argv, "--confirm", str(copy))
+
+    assert code == 2
+    assert "holds one of the runs" in document["error"]["message"]
+
+
+def test_a_confirmation_without_a_budget_is_refused(
+    folders: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = (folders["kept"], folders["slower"], "--confirm", folders["again"])
+    code, document = called(capsys, *argv)
+
+    assert code == 2
+    assert document["error"]["problems"] == ["--confirm has no effect without --require"]

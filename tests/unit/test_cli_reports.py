@@ -46,7 +46,7 @@ def test_an_export_tells_all_mistakes_at_once(program: Program, folder: Path) ->
     done = program("export", str(folder), "--format", "xls", "--table", "rows")
 
     assert (done.code, done.stdout) == (2, "")
-    assert "'xls' is none of csv, parquet, json, openmetrics, md, adr" in done.stderr
+    assert "'xls' is none of csv, parquet, json, openmetrics, bencher, custom" in done.stderr
     assert "'rows' is none of trials, contrasts, cells" in done.stderr
 
 
@@ -88,7 +88,7 @@ def test_texts_for_people_are_those_of_the_folder(
     text = (tmp_path / "choice.md").read_text()
     assert "\n# Choose the network driver of a container: host or bridge\n" in text
     assert re.findall(r"\]\((?!https://)", text) == []
-    assert "--table: adr has none; only csv and parquet have tables" in refused.stderr
+    assert "--table: adr has none; only csv, parquet, bencher, custom" in refused.stderr
 
 
 def test_a_picture_is_written_into_the_run_folder(program: Program, folder: Path) -> None:

@@ -187,7 +187,7 @@ def test_an_index_of_attacks_links_to_reports_alone(
     found = Elements(text)
     assert MARK in text
     assert found.tags.keys() & {"script", "img", "iframe"} == set()
-    assert found.links == {"data:,", f"{quote(name)}/report.html"}
+    assert found.links == {"data:,", "#main", f"{quote(name)}/report.html"}
     assert found.comments == []
 
 

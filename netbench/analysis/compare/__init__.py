@@ -1,7 +1,7 @@
 """Runs compared: each beside the first, as independent samples, for their blocks are no pairs."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -9,17 +9,16 @@ import numpy as np
 
 from netbench.analysis import multiplicity
 from netbench.analysis.block_pairs import Key, grouped
-from netbench.analysis.budgets import BudgetCriteria, kept
+from netbench.analysis.budgets import kept
+from netbench.analysis.compare.budgets import RunsJudge
 from netbench.analysis.compare.differences import (
     RunDifference,
     Watcher,
     accepted,
     differences,
-    fact_of,
     of_run,
 )
 from netbench.analysis.compare.model import (
-    DAYS,
     Basis,
     ComparedSide,
     Drawn,
@@ -34,11 +33,10 @@ from netbench.analysis.compare.model import (
 )
 from netbench.analysis.contrasts import judge, noise_floor
 from netbench.analysis.frame import Collector
-from netbench.analysis.gates import Evidence, group_gap
-from netbench.analysis.model import BudgetResult, Standing, Verdict
+from netbench.analysis.model import Verdict
 from netbench.analysis.pipeline import judged
-from netbench.analysis.stats import ALPHA, extremes, shift, welch
-from netbench.plan.budget_scope import RunsScope, scope_of_runs
+from netbench.analysis.stats import ALPHA
+from netbench.plan.budget_scope import scope_of_runs
 from netbench.record import METRICS, Budget, Record, RunInfo
 from netbench.record.checks import Damage
 from netbench.spec import Placement
@@ -73,10 +71,12 @@ def compare(
     budgets: Sequence[Budget] = (),
     *,
     allow_undecided: bool = False,
+    again: Measured | None = None,
 ) -> RunComparison:
     """Hold every run against the first, and budgets between runs against whatever run they name.
 
-    The primary contrasts of all pairings share the error rate of 5 %; their number follows from
+    `again` is another run of the last one, by which what misses its budget is judged again. The
+    primary contrasts of all pairings share the error rate of 5 %; their number follows from
     the plans, and from what was skipped every time.
     """
     first, *others = runs
@@ -84,7 +84,11 @@ def compare(
     margin = max(one.run.info.plan.margin for one in runs)
     alpha = ALPHA / max(owed, 1)
     scope = scope_of_runs({one.run.label: one.run.info.plan for one in runs})
-    results = judge_between(budgets, scope, runs, accept, margin)
+    between = RunsJudge(tuple(budgets), scope, accept, margin)
+    if again is None:
+        results = between.results(runs)
+    else:
+        results = between.confirmed(runs, again, allow_undecided=allow_undecided)
     return RunComparison(
         runs=tuple(one.run for one in runs),
         pairings=tuple(_pairing(first, other, accept, alpha, margin) for other in others),
@@ -95,6 +99,7 @@ def compare(
         budgets=results,
         budgets_kept=kept(results, allow_undecided=allow_undecided),
         allow_undecided=allow_undecided,
+        confirmation=again.run if again else None,
     )
 
 
@@ -201,85 +206,3 @@ def _side(measured: Measured, owed: Matched, sample: Drawn) -> Side:
         measured=gives(measured, owed.cell, owed.key.metric),
         reason=sample.absent,
     )
-
-
-def judge_between(
-    budgets: Sequence[Budget],
-    scope: RunsScope,
-    runs: Sequence[Measured],
-    accept: Sequence[str],
-    margin: float,
-) -> tuple[BudgetResult, ...]:
-    """Return every budget in every cell that it stands for."""
-    named = {measured.run.label: measured for measured in runs}
-    owed = [(budget, one) for budget in budgets for one in _owed(budget, scope, named)]
-    alpha = ALPHA / max(len(owed), 1)
-    return tuple(
-        _judge(one, BudgetCriteria(budget, one.cell, one.baseline, alpha, margin), accept)
-        for budget, one in owed
-    )
-
-
-def _owed(budget: Budget, scope: RunsScope, runs: Mapping[str, Measured]) -> Iterator[Matched]:
-    """Yield what a budget stands for; the left run is the one that the bound is taken from."""
-    subject = scope.subjects[budget.driver]
-    basis = Basis.RELATIVE if subject.relative else Basis.ABSOLUTE
-    for cell in scope.cells:
-        if budget.covers(cell) and budget.metric in scope.metrics.get(cell.probe, ()):
-            own = replace(cell, driver=subject.driver)
-            left, right = runs[str(budget.reference)], runs[subject.run]
-            yield Matched(left, right, own, Key.of(own, budget.metric), basis)
-
-
-def _judge(owed: Matched, terms: BudgetCriteria, accept: Sequence[str]) -> BudgetResult:
-    missing = "; ".join(
-        f"{sample.label} has no sample of {owed.cell.driver} here: {sample.absent}"
-        for sample in owed.samples
-        if sample.absent
-    )
-    return terms.result(_evidence(owed, terms), missing or _withheld(owed, accept))
-
-
-def _withheld(owed: Matched, accept: Sequence[str]) -> str:
-    found = accepted(differences(owed.left.conditions, owed.right.conditions), accept)
-    names = dict.fromkeys(fact_of(one) for one in owed.withheld(found))
-    said = ", ".join(names)
-    return said and f"the runs differ in {said}: --accept compares them all the same"
-
-
-def _evidence(owed: Matched, terms: BudgetCriteria) -> Evidence:
-    left, right = owed.samples
-    own, other, factor = left.effects, right.effects, 1.0
-    if not terms.logarithmic:
-        own, other, factor = left.values, right.values, terms.budget.factor
-    logs = owed.evidence(terms.alpha, terms.margin)
-    machine, compared = logs.machine, METRICS[owed.key.metric].compared
-    return Evidence(
-        baseline=terms.baseline,
-        interval=welch(own, other, terms.alpha, factor=factor, day=DAYS[owed.basis]),
-        limit=terms.limit,
-        twin=shift(own, other, factor),
-        gap=_gap(terms, left, right),
-        agreed=terms.stand(extremes(factor * own, other)) is not Standing.UNDECIDED,
-        null=logs.null,
-        null_reach=_scaled(logs.null_reach, terms, left) if compared else logs.null_reach,
-        counts=logs.counts,
-        needed=logs.needed,
-        machine=machine and replace(machine, size=_scaled(machine.size, terms, left)),
-    )
-
-
-def _scaled(size: float, terms: BudgetCriteria, left: Drawn) -> float:
-    """Return the size of a log ratio on the scale that is judged."""
-    if terms.logarithmic or not left.blocks:
-        return size
-    level = abs(float(np.mean(left.values))) * max(1.0, terms.budget.factor)
-    return math.expm1(size) * level
-
-
-def _gap(terms: BudgetCriteria, left: Drawn, right: Drawn) -> float:
-    least = math.log1p(terms.margin)
-    if terms.logarithmic:
-        return max(group_gap(side.effects, (side.effects,), least) for side in (left, right))
-    positive = [side.values for side in (left, right) if (side.values > 0).all()]
-    return max((group_gap(values, (np.log(values),), least) for values in positive), default=0.0)

@@ -126,6 +126,7 @@ class RunComparison:
     budgets: tuple[BudgetResult, ...]
     budgets_kept: bool
     allow_undecided: bool
+    confirmation: ComparedSide | None = None  # another run of the last one, for missed budgets
 
 
 DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}

@@ -13,19 +13,20 @@ from netbench.spec import ENGINES
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "Compare drivers with a baseline, prove each path, write a report.",
     "report": "Write the report and the summaries of a run folder anew.",
-    "export": "Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.",
+    "export": "Write a run as CSV, Parquet, JSON, OpenMetrics or for a tracker.",
     "compare": "Say what changed between runs, slower first, and what else differs.",
     "verify": "Check what drivers promise, and who reaches whom by real connects.",
     "inspect": "Show namespaces, links and paths of a driver or a container.",
     "drivers": "List the drivers: which can run here, and why not.",
     "doctor": "Say what is missing here, and the command that fixes it.",
     "runs": "List the run folders, the newest first.",
+    "index": "Write a page of all runs below a folder, by machine.",
     "clean": "List, then remove, what netbench left: only what carries its label.",
     "version": "Print netbench's version.",
 }
 """In the order of the help text, with what that says of each."""
 MODULES: Final = {
-    **dict.fromkeys(("drivers", "doctor", "runs", "clean"), "lists"),
+    **dict.fromkeys(("drivers", "doctor", "runs", "index", "clean"), "lists"),
     **dict.fromkeys(("export", "compare"), "report"),
     "inspect": "verify",
 }
@@ -53,6 +54,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "cc NAME": "TCP congestion control of iperf3; default: the system's.",
     "require EXPR": "Budget such as `bridge.rtt_p99@same <= host + 20us`; repeat it, or join by "
     "`,`.",
+    "confirm": "Measure missed budgets again, with a fresh seed in a run of its own; only what "
+    "misses twice fails.",
     "allow-undecided": "Let a budget pass that is not decided.",
     "output DIR": "Folder that holds the run folders.",
     "resume DIR": "Go on with the run of this folder, by its own plan; --blocks +N or --max-time "

@@ -76,7 +76,7 @@ def runs(
     if html:
         from netbench.workflow.reporting import write_index
 
-        say(f"netbench: index: {write_index(output, found)}")
+        say(f"netbench: index: {write_index(output)}")
     if as_json:
         print_json(RunsDocument(1, [_row(run) for run in found]))
         return
@@ -87,6 +87,24 @@ def runs(
 
     columns = ("folder", "created", "engine", "drivers", "blocks", "records", "status")
     print_rich(FittingTable("", columns, [_cells(run) for run in found], keys=4))
+
+
+def index(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder of run folders.", parser=shared.place)
+    ],
+) -> None:
+    """Write a page of all runs below a folder, by machine.
+
+    DIR/index.html is one file that can be published beside the run folders: the runs of each
+    machine, the answer of each, how its budgets stand, and links to its report. Run folders lie in
+    DIR, or in folders of it, at most two levels down. Each run and each report in DIR renews it.
+    """
+    from netbench.report.labels import counted
+    from netbench.workflow.reporting import index_runs
+
+    page, number = index_runs(folder)
+    print_rich(f"index of {counted(number, 'run')}: {page}")
 
 
 def _cells(run: ListedRun) -> tuple[str, ...]:

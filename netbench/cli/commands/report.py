@@ -10,6 +10,7 @@ import typer
 from netbench import api
 from netbench import report as reports
 from netbench.cli import commands as shared
+from netbench.cli.completion import of
 from netbench.cli.output import print_json, print_rich, say
 from netbench.cli.progress import TerminalObserver
 from netbench.errors import INCOMPLETE, ConfigurationError
@@ -21,8 +22,13 @@ from netbench.workflow.reporting import ReportedRun, report_run
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS: Final = ("csv", "parquet", "json", "openmetrics", "md", "adr")
-TABLED: Final = ("csv", "parquet")
+TRACKERS: Final = ("bencher", "customBiggerIsBetter", "customSmallerIsBetter")
+FORMATS: Final = ("csv", "parquet", "json", "openmetrics", *TRACKERS, "md", "adr")
+TABLED: Final = {
+    **dict.fromkeys(("csv", "parquet"), ("trials", "contrasts", "cells")),
+    **dict.fromkeys(TRACKERS, ("contrasts", "cells")),
+}
+"""Tables that a format holds one of, the one that it holds by default first."""
 FRAMES: Final[dict[str, Callable[[api.Run], "pd.DataFrame"]]] = {
     "trials": api.Run.frame,
     "contrasts": api.Run.contrasts,
@@ -44,7 +50,11 @@ def show_run(
         digest = reported.digest
         shown = reports.terminal(info, analysis, digest, str(path), verbose=verbose, engine=engine)
         print_rich(shown)
+        for one in info.confirmed_by:
+            print_rich(f"confirmation: {path.parent / one.folder / 'report.html'}")
         print_rich(f"report: {reported.page}")
+    if analysis.budgets_kept and any(one.again for one in analysis.budgets):
+        say(f"netbench: budgets are kept. {reports.budgets_told(info, analysis)}")
     if not analysis.budgets_kept:
         say(f"netbench: budgets are not kept. {reports.budgets_told(info, analysis)}")
     return reported.exit_code
@@ -95,13 +105,20 @@ def export(
     kind: Annotated[
         str,
         typer.Option(
-            "--format", metavar="NAME", help="csv, parquet, json, openmetrics, md or adr."
+            "--format",
+            metavar="NAME",
+            help="csv, parquet, json, openmetrics, bencher, customBiggerIsBetter, "
+            "customSmallerIsBetter, md or adr.",
+            autocompletion=of(*FORMATS),
         ),
     ] = "csv",
     table: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Of csv and parquet: trials, contrasts or cells; default: trials."
+            metavar="NAME",
+            help="Of csv and parquet: trials, contrasts or cells; default: trials. Of bencher and "
+            "custom...: contrasts or cells; default: contrasts.",
+            autocompletion=of(*FRAMES),
         ),
     ] = None,
     output: Annotated[
@@ -111,9 +128,13 @@ def export(
         ),
     ] = None,
 ) -> int:
-    """Write a run as CSV, Parquet, JSON, OpenMetrics, summary or ADR.
+    """Write a run as CSV, Parquet, JSON, OpenMetrics or for a tracker.
 
     Exit code 3 if records are missing that the run was to have.
+
+    bencher is Bencher Metric Format. customBiggerIsBetter and customSmallerIsBetter are what
+    github-action-benchmark takes for a `tool` of that name: the metrics of which more, or less, is
+    better.
 
     md is the text of summary.md, adr that of decision.md without its figure and links.
 
@@ -121,7 +142,7 @@ def export(
     """
     _check(kind, table, output)
     run = api.load(folder)
-    content = _content(run, kind, table or "trials")
+    content = _content(run, kind, table or TABLED.get(kind, ("",))[0])
     for note in run.notes:
         say(f"netbench: {note}")
     if run.missing:
@@ -142,8 +163,10 @@ def _check(kind: str, table: str | None, output: Path | None) -> None:
         problems.append(f"--format: {kind!r} is none of {', '.join(FORMATS)}")
     if table is not None and table not in FRAMES:
         problems.append(f"--table: {table!r} is none of {', '.join(FRAMES)}")
-    if table is not None and kind in FORMATS and kind not in TABLED:
-        problems.append(f"--table: {kind} has none; only csv and parquet have tables")
+    elif table is not None and kind in FORMATS and kind not in TABLED:
+        problems.append(f"--table: {kind} has none; only {', '.join(TABLED)} have tables")
+    elif table is not None and table not in TABLED.get(kind, FRAMES):
+        problems.append(f"--table: {kind} has {' or '.join(TABLED[kind])}, not {table}")
     if kind == "parquet" and output is None and sys.stdout.isatty():
         problems.append("--format parquet is no text: name a file with --output")
     if output is not None and (problem := file_problem(output)):
@@ -162,6 +185,8 @@ def _content(run: api.Run, kind: str, table: str) -> bytes:
         from netbench.report.openmetrics_text import openmetrics  # few ask for it
 
         return openmetrics(info, analysis).encode()
+    if kind in TRACKERS:
+        return _tracked(run, kind, table).encode()
     digest = reports.digest(analysis, run.records())
     if kind == "json":
         code = analysis.exit_code
@@ -171,6 +196,17 @@ def _content(run: api.Run, kind: str, table: str) -> bytes:
     else:
         text = reports.decision_text(info, analysis, digest, beside=False)
     return text.encode("utf-8", "replace")
+
+
+def _tracked(run: api.Run, kind: str, table: str) -> str:
+    from netbench.report.benchmark_trackers import bencher, custom  # few ask for it
+
+    if kind == "bencher":
+        return json_text(bencher(run.info, run.analysis, table))
+    found = custom(run.info, run.analysis, table, kind)
+    if not found:
+        say(f"netbench: no metric of the run is for {kind}, and the Action refuses an empty list")
+    return json_text(found)
 
 
 def compare(
@@ -187,6 +223,14 @@ def compare(
         ),
     ] = None,
     require: shared.Require = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Another run of the last one: what misses its budget is judged again by it; only "
+            "what misses twice fails.",
+        ),
+    ] = None,
     allow_undecided: shared.AllowUndecided = False,
     output: Annotated[
         Path | None,
@@ -199,7 +243,8 @@ def compare(
     as_json: shared.Json = False,
 ) -> int:
     """Say what changed between runs, slower first, and what else differs."""
-    shared.refuse_idle(ctx, {"allow_undecided": "" if require else "without --require"})
+    idle = "" if require else "without --require"
+    shared.refuse_idle(ctx, dict.fromkeys(("confirm", "allow_undecided"), idle))
     result, page, code = compare_folders(
         folders,
         accept=accept or (),
@@ -207,6 +252,7 @@ def compare(
         allow_undecided=allow_undecided,
         output=output,
         observer=TerminalObserver(),
+        confirm=confirm,
     )
     if as_json:
         print_json(comparisons.json_document(result, str(page), code))
@@ -216,6 +262,8 @@ def compare(
         if accept_all:
             print_rich(f"\n{accept_all}")
         print_rich(f"\nreport: {page}")
+    if result.budgets_kept and any(one.again for one in result.budgets):
+        say(f"netbench: budgets are kept. {comparisons.budgets_told(result)}")
     if not result.budgets_kept:
         say(f"netbench: budgets are not kept. {comparisons.budgets_told(result)}")
     return code

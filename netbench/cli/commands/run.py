@@ -1,6 +1,7 @@
 """`netbench run` and its options."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,6 +16,8 @@ from netbench.errors import ConfigurationError
 from netbench.plan import Options
 from netbench.record import Ending, FactValue
 from netbench.store import load
+from netbench.workflow.confirm import asked_before, unconfirmable
+from netbench.workflow.confirm import confirm as confirm_run
 from netbench.workflow.options import RunOptions
 from netbench.workflow.reporting import report_run
 from netbench.workflow.resume import resume as resume_run
@@ -50,6 +53,7 @@ def run(
     pin: Annotated[str, shared.setting("pin CPUS")] = "auto",
     cc: Annotated[str | None, shared.setting("cc NAME")] = None,
     require: shared.Require = None,
+    confirm: Annotated[bool, shared.setting("confirm")] = False,
     allow_undecided: shared.AllowUndecided = False,
     output: shared.Output = Path("reports"),
     resume: Annotated[Path | None, shared.setting("resume DIR", parser=shared.place)] = None,
@@ -73,7 +77,9 @@ def run(
     idle = {
         "output": "" if new else "with --resume: the run goes on in its own folder",
         "parent_in_use": "without --parent" if new and parent is None else "",
-        "allow_undecided": "without --require" if new and not require else "",
+        **dict.fromkeys(
+            ("confirm", "allow_undecided"), "without --require" if new and not require else ""
+        ),
     }
     shared.refuse_idle(ctx, idle)
     how = RunOptions(
@@ -86,11 +92,19 @@ def run(
         command=("netbench", *sys.argv[1:]),
     )
     observer = TerminalObserver(quiet=quiet)
+    shown = _Shown(observer, how, as_json=as_json, verbose=verbose, force=force)
     if resume is not None:
-        ending = resume_run(load(resume), how, observer, force=force)
-        return _show(resume, ending, observer, as_json=as_json, verbose=verbose)
+        before = load(resume)
+        idle["confirm"] = unconfirmable(before.info)
+        shared.refuse_idle(ctx, idle)
+        again = not idle["confirm"] and (confirm or asked_before(before.info))
+        _check_keep(keep=keep, confirm=again)
+        ending = resume_run(before, how, shown.observer, force=force)
+        return shown.result(resume, ending, confirmed=again)
     if force:
         raise ConfigurationError("--force needs --resume DIR: it is about a run that exists")
+    again = confirm and bool(require)
+    _check_keep(keep=keep, confirm=again)
     what = Options(
         drivers=drivers,
         baseline=baseline,
@@ -108,17 +122,38 @@ def run(
         require=tuple(require or ()),
         allow_undecided=allow_undecided,
     )
-    path, ended = measure(what, how, observer)
-    return _show(path, ended, observer, as_json=as_json, verbose=verbose)
+    path, ended = measure(what, how, shown.observer)
+    return shown.result(path, ended, confirmed=again)
 
 
-def _show(
-    path: Path, ending: Ending | None, observer: TerminalObserver, *, as_json: bool, verbose: bool
-) -> int:
-    """Report a run and print it; the engine is not named again where its name is on the screen."""
-    reported = report_run(path, ending=ending)
-    engine = not (observer.informed and one_screen())
-    return show_run(path, reported, as_json=as_json, verbose=verbose, engine=engine)
+def _check_keep(*, keep: bool, confirm: bool) -> None:
+    if keep and confirm:
+        raise ConfigurationError(
+            "--keep cannot stand beside --confirm: the pairs that stay up would run beside what is "
+            "measured again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a run is shown once it has ended."""
+
+    observer: TerminalObserver
+    how: RunOptions
+    as_json: bool
+    verbose: bool
+    force: bool
+
+    def result(self, path: Path, ending: Ending | None, *, confirmed: bool) -> int:
+        """Report a run, measure its missed budgets again if asked for, and print it.
+
+        The engine is not named again where its name is on the screen.
+        """
+        reported = report_run(path, ending=ending)
+        if confirmed:
+            reported = confirm_run(reported, path, self.how, self.observer, force=self.force)
+        engine = not (self.observer.informed and one_screen())
+        return show_run(path, reported, as_json=self.as_json, verbose=self.verbose, engine=engine)
 
 
 def _asked(ctx: typer.Context, *, everything: bool) -> tuple[tuple[str, FactValue], ...]:

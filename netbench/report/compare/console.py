@@ -28,9 +28,13 @@ def terminal(comparison: RunComparison) -> Group:
         *budget_lines(labels.budgets_told(comparison), ordered(comparison)),
         *(part for one in comparison.pairings for part in _changes(one, comparison.margin)),
         Text(""),
-        *styled(map(labels.run_line, comparison.runs), "dim"),
+        *styled(map(labels.run_line, labels.every_run(comparison)), "dim"),
         *styled(
-            (f"! {run.label}: {one}" for run in comparison.runs for one in lacking(run.analysis)),
+            (
+                f"! {run.label}: {one}"
+                for run in labels.every_run(comparison)
+                for one in lacking(run.analysis)
+            ),
             "yellow",
         ),
         *(part for one in comparison.pairings for part in _differences(one)),

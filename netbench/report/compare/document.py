@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from msgspec import convert
 
-from netbench.analysis.compare.model import RunComparison
+from netbench.analysis.compare.model import ComparedSide, RunComparison
 from netbench.documents import plain
 from netbench.documents.run import (
     BudgetRow,
@@ -31,10 +31,8 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             schema=SCHEMA,
             left=runs[0].folder,
             right=runs[1].folder,
-            runs=[
-                ComparedRun(run.label, run.folder, run.info.engine, run.analysis.warnings)
-                for run in runs
-            ],
+            runs=list(map(_run, runs)),
+            confirmation=_run(comparison.confirmation) if comparison.confirmation else None,
             page=page,
             exit=exit_code,
             accepted=list(comparison.accept),
@@ -54,6 +52,10 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             budgets=[BudgetRow.of(result) for result in comparison.budgets],
         )
     )
+
+
+def _run(run: ComparedSide) -> ComparedRun:
+    return ComparedRun(run.label, run.folder, run.info.engine, run.analysis.warnings)
 
 
 def _differences(comparison: RunComparison) -> list[DifferenceRow]:

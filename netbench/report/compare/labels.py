@@ -122,6 +122,11 @@ def _relative(one: RunContrast) -> bool:
     return one.basis is Basis.RELATIVE
 
 
+def every_run(comparison: RunComparison) -> tuple[ComparedSide, ...]:
+    """Return the runs, and the one that confirms the last of them, if any."""
+    return (*comparison.runs, *filter(None, [comparison.confirmation]))
+
+
 def budgets_told(comparison: RunComparison) -> str:
     """Return what became of all budgets; empty where there are none."""
     return summed(comparison.budgets, allow_undecided=comparison.allow_undecided)

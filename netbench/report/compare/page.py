@@ -46,7 +46,7 @@ class Spread:
 
 def page(comparison: RunComparison) -> str:
     """Return the whole page; each run has a colour, the first that of a baseline."""
-    names = tuple(run.label for run in comparison.runs)
+    names = tuple(run.label for run in labels.every_run(comparison))
     return render(
         "compare.html.j2",
         driver_colours(names, names[0]),
