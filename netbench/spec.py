@@ -17,8 +17,9 @@ def options_of(driver: str) -> dict[str, str]:
 
 VXLAN_HEADERS: Final = 50  # bytes: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3
 USUAL_MTU: Final = 1500  # MTU of links that are given none, of bridges and of the emulated LAN
-PUBLISHED_PORTS: Final = range(20001, 20101)  # ports of containers that are published
-REACH_PORTS: Final = range(20101, 21000)  # ports of the echo servers of a reach matrix
+PUBLISHED_PORTS: Final = range(20001, 20401)  # ports of containers that are published
+SPARE_PORTS: Final = 2  # of them beyond one a server: one may wait for old connections
+REACH_PORTS: Final = range(20401, 21000)  # ports of the echo servers of a reach matrix
 TOOL_PORTS: Final = range(21001, 31000)  # ports of the servers of sessions and trials
 HOST_PORTS: Final = range(30001, 32768)  # ports of the host's that the netns engine publishes at
 CONTROL_PORTS: Final = range(31001, 32000)  # of services that control plane trials wait for

@@ -86,7 +86,7 @@ class Plan:
     @property
     def servers(self) -> int:
         """How many servers the cells of one driver start in a block, loads' included."""
-        return len(self._used)
+        return sum(one.clients if isinstance(one, Sliced) else 1 for one in self._used)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:

@@ -195,6 +195,11 @@ class Sliced(ToolProbe):
         return ()
 
     @property
+    def clients(self) -> int:
+        """How many clients it has at once, each with a connection and a server of its own."""
+        return 1
+
+    @property
     def load(self) -> "Sliced | None":
         """What runs beside it, let go on and held with it; None for nothing."""
         return None
@@ -210,6 +215,13 @@ class Sliced(ToolProbe):
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return the session's numbers; raises ProbeError, also if half of the slices give none."""
+
+    def read_clients(
+        self, ends: Sequence[tuple[Completed, Completed | None]], windows: Sequence[Window]
+    ) -> Session:
+        """Return the numbers of all `clients` together, each with its server, as `read_session`."""
+        ((client, server),) = ends
+        return self.read_session(client, server, windows)
 
     def values_of(self, slices: Sequence[Slice]) -> tuple[float, ...]:
         """Return the values of the slices, or raise ProbeError if half of the rounds have none."""

@@ -18,6 +18,7 @@ from netbench.record import Failure, Skip
 from netbench.runner.machine import Clock
 from netbench.runner.prepared import Prepared, PreparedSession, TrialFailed, said, see_it_can
 from netbench.spec import TOOL_PORTS, Protocol
+from netbench.system.interrupts import Pool
 from netbench.topology.pairs import LivePair
 from netbench.topology.paths import Call
 
@@ -27,7 +28,12 @@ _WARM_UP: Final = 0.1  # seconds from connecting to the first hold: a stream has
 _WARM_UP_UNSEEN: Final = 0.6  # the same from its start, where no connection shows
 _MARGIN: Final = 0.1  # seconds beyond a held client's own pause before it is let go on
 _AROUND: Final = 0.03  # seconds that a slice takes beside its own length, for forecasts
-_ROOM: Final = 1.5, 3.0  # factor and seconds by which a session may outlast its forecast
+_EACH: Final = 0.01  # seconds more for each further client: it is held and let go on in turn
+_WOKEN: Final = 0.1  # seconds that each further client is woken for before the first round
+_AT_ONCE: Final = 6  # further clients that are started at a time
+_ROOM: Final = 1.5, 3.0
+"""Factor and seconds by which a session may outlast its forecast."""
+_BUSY: Final = 10.0  # seconds more where there are several clients: a busy machine wakes them late
 _Prepared = TypeVar("_Prepared", bound=Prepared)
 
 
@@ -48,6 +54,8 @@ class TrialSetup:
     _around: dict[str, Iterator[Published]] = field(default_factory=dict)
     """Published ports by server, in turn: many a server is started before the last ends."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
+    """Of all sessions' further clients: each must be held before its own pause is over."""
 
     def prepare(
         self, live: LivePair, step: Step, probe: ToolProbe, kind: type[_Prepared]
@@ -78,8 +86,10 @@ class TrialSetup:
         if not isinstance(probe, Sliced):
             raise TrialFailed(Failure("client", f"{probe.name} has no sessions", ""))
         factor, more = _ROOM
-        seconds = arms * (probe.rounds * (probe.slice + _AROUND) + 0.2) + 2 * probe.lead
-        return self._held(live, step, probe, factor * seconds + more)
+        further = probe.clients - 1
+        one = probe.rounds * (probe.slice + _AROUND + _EACH * further) + 0.2 + _WOKEN * further
+        seconds = factor * (arms * one + 2 * probe.lead) + more + (_BUSY if further else 0.0)
+        return self._held(live, step, probe, seconds)
 
     def start(self, prepared: Prepared, argv: tuple[str, ...]) -> Process:
         """Start a client; errors as `prepare`."""
@@ -94,10 +104,29 @@ class TrialSetup:
             if probe.load is not None:
                 prepared.load = self._held(live, step, probe.load, seconds)
             self._start_held(prepared, seconds)
+            if probe.clients > 1:
+                self._start_others(prepared, seconds)
         except BaseException:
             prepared.end()
             raise
         return prepared
+
+    def _start_others(self, first: PreparedSession, seconds: float) -> None:
+        """Start the further clients of a session and their servers; raises what one of them does.
+
+        Whichever were started before are ended with the first.
+        """
+        live, step, probe = first.live, first.step, first.probe
+
+        def start(_: int) -> None:
+            with self._turns:
+                one = self.prepare(live, step, probe, PreparedSession)
+                first.others.append(one)
+                self._start_held(one, seconds)
+
+        with Pool(max_workers=_AT_ONCE) as pool:
+            list(pool.map(start, range(probe.clients - 1)))
+        first.ready = max(one.ready for one in first.own)
 
     def _see_it_listen(self, prepared: Prepared) -> None:
         server, port, protocol = prepared.server, prepared.port, prepared.probe.protocols[0]
@@ -122,7 +151,7 @@ class TrialSetup:
             patience = _WARM_UP
         elif probe.protocols[0] == "tcp":
             seen_while_alive(client, lambda: _has(prepared, ESTABLISHED, "tcp"))
-            patience = _WARM_UP
+            patience = _WARM_UP if not probe.pause else 0.0
         else:
             # Nothing shows that a datagram came through. A client that is held too early only
             # pauses after it is let go on: that takes time, and changes no number.
