@@ -17,6 +17,7 @@ def options_of(driver: str) -> dict[str, str]:
 
 VXLAN_HEADERS: Final = 50  # bytes: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3
 USUAL_MTU: Final = 1500  # MTU of links that are given none, of bridges and of the emulated LAN
+FIXED_PORTS: Final = range(18001, 20001)  # of containers, published at the same number
 PUBLISHED_PORTS: Final = range(20001, 20401)  # ports of containers that are published
 SPARE_PORTS: Final = 2  # of them beyond one a server: one may wait for old connections
 REACH_PORTS: Final = range(20401, 21000)  # ports of the echo servers of a reach matrix
@@ -104,6 +105,7 @@ class Port:
 
     number: int
     protocols: tuple[Protocol, ...] = ("tcp",)  # all of them at one number of the host's
+    fixed: bool = False  # whether that has to be `number` too: a tool tells its client the number
 
 
 @dataclass(frozen=True, slots=True)

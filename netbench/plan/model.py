@@ -89,6 +89,11 @@ class Plan:
         return sum(one.clients if isinstance(one, Sliced) else 1 for one in self._used)
 
     @property
+    def second_ports(self) -> int:
+        """How many of them need a second port, with the same number where it is published."""
+        return sum(p.clients for p in self._used if isinstance(p, Sliced) and p.second_port)
+
+    @property
     def protocols(self) -> tuple[Protocol, ...]:
         """What some probe, or the load beside it, needs of a published port."""
         return tuple(dict.fromkeys(each for probe in self._used for each in probe.protocols))

@@ -96,7 +96,9 @@ class ToolProbe(AnyProbe):
 
     __slots__ = ()
     server_ends: ClassVar[bool] = False  # whether the server ends by itself after one client
-    second_port: ClassVar[bool] = False  # whether it also needs a port that cannot be published
+    second_port: ClassVar[bool] = False
+    """Whether each server also needs a port whose number it tells its client: where ports are
+    published, one that has the same number outside."""
 
     @abstractmethod
     def server_argv(self, address: str, port: int) -> Argv:
@@ -209,6 +211,11 @@ class Sliced(ToolProbe):
         self, address: str, port: int, congestion_control: str | None, seconds: float
     ) -> Argv:
         """Return the client's command for a session that takes at most so long, pauses included."""
+
+    def through(self, argv: Argv, second: int) -> Argv:
+        """Return a client's command with the number of its server's second port fixed."""
+        del second
+        return argv
 
     @abstractmethod
     def read_session(

@@ -44,6 +44,7 @@ class Prepared:
     port: int  # that the server listens on
     goal: tuple[str, int, str | None]  # address, port and congestion control of the client
     server: Process
+    second: int | None = None  # the server's second port, where one is published
     client: Process | None = None
     shares: bool = False  # whether its server serves other runs too, and is ended by their owner
     ended: list[Process] = field(default_factory=list)

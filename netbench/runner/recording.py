@@ -148,7 +148,8 @@ class Recording:
             kind = PortWatch if "tcp" in probe.protocols else DatagramWatch
             address, port, _ = one.goal
             target = SocketAddress(str(ip_address(address)), port)
-            watches.append(kind(pair.host, pair.server, target, one.port))
+            also = () if one.second is None else (one.second,)
+            watches.append(kind(pair.host, pair.server, target, one.port, also))
         if "connections" in probe.metrics:
             outside = pair.lan if self.step.cell.path is Path.NORTH_SOUTH else None
             watches.append(ConnectionWatch(outside or pair.client, pair.server, pair.host))

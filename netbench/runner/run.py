@@ -284,6 +284,7 @@ class Runner:
             paths=self._feasibility.paths,
             ports=self.plan.servers + SPARE_PORTS,
             protocols=self.plan.protocols,
+            fixed=self.plan.second_ports,
             keep=self.keep,
         )
         with live:

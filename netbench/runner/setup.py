@@ -14,7 +14,7 @@ from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced, ToolProbe
-from netbench.record import Failure, Skip
+from netbench.record import Failure
 from netbench.runner.machine import Clock
 from netbench.runner.prepared import Prepared, PreparedSession, TrialFailed, said, see_it_can
 from netbench.spec import TOOL_PORTS, Protocol
@@ -53,6 +53,8 @@ class TrialSetup:
     _ports: Iterator[int] = field(default_factory=_ports_in_turn)
     _around: dict[str, Iterator[Published]] = field(default_factory=dict)
     """Published ports by server, in turn: many a server is started before the last ends."""
+    _seconds: dict[str, Iterator[int]] = field(default_factory=dict)
+    """Ports of the same number outside, by server, those that are not taken."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
     """Of all sessions' further clients: each must be held before its own pause is over."""
@@ -63,16 +65,13 @@ class TrialSetup:
         """Start a server and see it listen; raises `TrialFailed` if it does not, `EngineLost`."""
         cpus = self.plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
-        if probe.second_port and call.published is not None:
-            why = "at the number that the server tells its client; a published port has another"
-            reason = f"{probe.tool} needs a second port of the server's, {why} number outside"
-            raise TrialFailed(Skip(reason))
+        second = self._second_port(live, call) if probe.second_port else None
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
         server = self._start("server", live.server, argv, cpus.server)
         control = live.driver.recipe.congestion_control or self.plan.cc
         goal = call.target, outside, control
-        prepared = kind(live, step, probe, cpus, call, port, goal, server)
+        prepared = kind(live, step, probe, cpus, call, port, goal, server, second)
         try:
             self._see_it_listen(prepared)
         except BaseException:
@@ -144,7 +143,10 @@ class TrialSetup:
         # What pauses before it works counts its time from the end of its pause; all others from
         # their start, and how long they wait until it is their turn is not known.
         bound = seconds if probe.pause else _LIMIT
-        client = self.start(prepared, probe.session_argv(*prepared.goal, bound))
+        argv = probe.session_argv(*prepared.goal, bound)
+        if prepared.second is not None:
+            argv = probe.through(argv, prepared.second)
+        client = self.start(prepared, argv)
         if probe.counted == "connections":
             # It leaves thousands of closed ones, among which a look takes long on a busy machine,
             # and meanwhile it makes more. Held before its first one, it makes that when woken.
@@ -172,6 +174,20 @@ class TrialSetup:
         except EngineError as exc:
             raise TrialFailed(Failure(stage, str(exc), " ".join(argv))) from exc
 
+    def _second_port(self, live: LivePair, call: Call) -> int | None:
+        """Return a second port for a server, once; None if any does. `EngineError` if none is left.
+
+        After many connections one waits out TCP's TIME-WAIT, so each serves one server of a block.
+        """
+        if call.published is None:
+            return None
+        fixed = (one.port.number for one in call.published if one.port.fixed)
+        with self._lock:
+            number = next(self._seconds.setdefault(live.server.id, fixed), None)
+        if number is None:
+            raise EngineError("none of the server's ports with the same number outside is left")
+        return number
+
     def _free_port(
         self, live: LivePair, call: Call, protocols: tuple[Protocol, ...]
     ) -> tuple[int, int]:
@@ -181,9 +197,10 @@ class TrialSetup:
             port = next(port for port in self._ports if port not in used)
             return port, port
         busy = _in_use(live, protocols, LISTEN)
+        usual = [one for one in call.published if not one.port.fixed]
         with self._lock:
-            around = self._around.setdefault(live.server.id, itertools.cycle(call.published))
-            turn = [next(around) for _ in call.published]
+            around = self._around.setdefault(live.server.id, itertools.cycle(usual))
+            turn = [next(around) for _ in usual]
             turn = [one for one in turn if {*protocols} <= {*one.port.protocols}]
             # A port that only waits out TCP's TIME-WAIT can be listened on again, if need be.
             free = [one for one in turn if one.port.number not in used]

@@ -61,6 +61,7 @@ class PublishedWatch(ABC):
     server: NamespaceSet  # the endpoint that the port leads to
     target: SocketAddress  # of the host, that the client connects to
     port: int  # that the server listens on
+    fixed: tuple[int, ...] = ()  # of the same server, with the same number outside
     proxies: tuple[Proxy, ...] = ()
 
     def start(self) -> None:
@@ -103,6 +104,8 @@ class PublishedWatch(ABC):
     def _found(self) -> Iterator[Proxy]:
         """Yield the proxies of the port; one of another engine's, as far as that shows, is none."""
         files = self.host.files
+        pairs = {(self.target.port, self.port), *((port, port) for port in self.fixed)}
+        served = {(str(outside), str(inside)) for outside, inside in pairs}
         lines = {pid: f"/proc/{pid}/cmdline" for pid in processes(files, _PROXY)}
         there = files.read(*lines.values())
         for pid, path in lines.items():
@@ -111,8 +114,7 @@ class PublishedWatch(ABC):
             said = dict(zip(argv[1::2], argv[2::2], strict=False))
             if (
                 said.get("-proto") == self.protocol
-                and said.get("-host-port") == str(self.target.port)
-                and said.get("-container-port") == str(self.port)
+                and (said.get("-host-port"), said.get("-container-port")) in served
                 and said.get("-host-ip") in (self.target.address, *_ANYWHERE)
                 and _may_be_in(pid, self.host)
             ):

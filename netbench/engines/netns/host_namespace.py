@@ -167,6 +167,13 @@ class Publication:
     ports: tuple[Port, ...] = ()
     served: Literal["proxy", "nat"] | None = None  # how they must be served; None for DNAT
 
+    def at(self, numbers: NumberPool, undo: ExitStack) -> tuple[Published, ...]:
+        """Return the ports with their numbers at the host; `undo` gives those back."""
+        return tuple(
+            Published(port, port.number if port.fixed else numbers.take(undo))
+            for port in self.ports
+        )
+
 
 def unpublished(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> str | None:
     """Return why ports cannot be published in this way, or None if they can."""
@@ -190,7 +197,7 @@ def publish(
     if lacking:
         raise Unsupported(lacking)
     host = Addresses(lan.host, lan.host6)
-    published = tuple(Published(port, world.ports.take(undo)) for port in publication.ports)
+    published = publication.at(world.ports, undo)
     forwards = [Forward(host, one.host_port, own, one.port.number, within) for one in published]
     if publication.served == "proxy":
         _start_proxies(world, forwards, undo)
