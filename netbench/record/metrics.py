@@ -43,6 +43,7 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("create_time", SECONDS, "lower", "Network created"),
         Metric("start_time", SECONDS, "lower", "Endpoint created to first byte", primary=True),
         Metric("remove_time", SECONDS, "lower", "Endpoint and network removed"),
+        Metric("outage_time", SECONDS, "lower", "Unanswered while replaced", primary=True),
     )
 }
 

@@ -186,6 +186,7 @@ FIELD = {
     "recording",
     "redaction",
     "registry",
+    "replacement",
     "report",
     "reporting",
     "request",

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.engines.local_process import find_program
 from netbench.engines.netns import wiring
+from netbench.engines.netns.conntrack import forget_datagrams
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.rules import LAN_LINK, Forward, forward_rules
 from netbench.engines.netns.spawner import Spawner
@@ -206,6 +207,8 @@ def publish(
         undo.callback(world.firewall.drop, name)
         rules = {x: [rule for one in forwards for rule in forward_rules(one, x)] for x in Family}
         world.firewall.add(name, rules)
+        fixed = [one.port for one in published if one.port.fixed and "udp" in one.port.protocols]
+        forget_datagrams(world.pid, [port.number for port in fixed])
     return published
 
 
