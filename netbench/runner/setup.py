@@ -33,6 +33,7 @@ _WOKEN: Final = 0.1  # seconds that each further client is woken for before the 
 _AT_ONCE: Final = 6  # further clients that are started at a time
 _ROOM: Final = 1.5, 3.0
 """Factor and seconds by which a session may outlast its forecast."""
+_TRIES: Final = 3  # times that a client is started which is not held before it begins
 _BUSY: Final = 10.0  # seconds more where there are several clients: a busy machine wakes them late
 _Prepared = TypeVar("_Prepared", bound=Prepared)
 
@@ -98,17 +99,31 @@ class TrialSetup:
 
     def _held(self, live: LivePair, step: Step, probe: Sliced, seconds: float) -> PreparedSession:
         """Return a session that takes so many seconds at most, from the client's first work."""
-        prepared = self.prepare(live, step, probe, PreparedSession)
+        prepared = self._alone(live, step, probe, seconds)
         try:
-            if probe.load is not None:
-                prepared.load = self._held(live, step, probe.load, seconds)
-            self._start_held(prepared, seconds)
             if probe.clients > 1:
                 self._start_others(prepared, seconds)
         except BaseException:
             prepared.end()
             raise
         return prepared
+
+    def _alone(
+        self, live: LivePair, step: Step, probe: Sliced, seconds: float, tries: int = _TRIES
+    ) -> PreparedSession:
+        """Return a session of one client, and of its load, held before it works."""
+        prepared = self.prepare(live, step, probe, PreparedSession)
+        try:
+            if probe.load is not None:
+                prepared.load = self._held(live, step, probe.load, seconds)
+            in_time = self._start_held(prepared, seconds)
+        except BaseException:
+            prepared.end()
+            raise
+        if in_time or tries <= 1:
+            return prepared
+        prepared.end()  # on a busy machine it has begun, and its time would be over too early
+        return self._alone(live, step, probe, seconds, tries - 1)
 
     def _start_others(self, first: PreparedSession, seconds: float) -> None:
         """Start the further clients of a session and their servers; raises what one of them does.
@@ -119,9 +134,7 @@ class TrialSetup:
 
         def start(_: int) -> None:
             with self._turns:
-                one = self.prepare(live, step, probe, PreparedSession)
-                first.others.append(one)
-                self._start_held(one, seconds)
+                first.others.append(self._alone(live, step, probe, seconds))
 
         with Pool(max_workers=_AT_ONCE) as pool:
             list(pool.map(start, range(probe.clients - 1)))
@@ -137,8 +150,8 @@ class TrialSetup:
             reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
             raise TrialFailed(Failure("server", reason, said(done)))
 
-    def _start_held(self, prepared: PreparedSession, seconds: float) -> None:
-        """Start a session's client and hold it once its connection is there."""
+    def _start_held(self, prepared: PreparedSession, seconds: float) -> bool:
+        """Start a session's client and hold it once its connection is there; tell if in time."""
         probe = prepared.probe
         # What pauses before it works counts its time from the end of its pause; all others from
         # their start, and how long they wait until it is their turn is not known.
@@ -146,7 +159,8 @@ class TrialSetup:
         argv = probe.session_argv(*prepared.goal, bound)
         if prepared.second is not None:
             argv = probe.through(argv, prepared.second)
-        client = self.start(prepared, argv)
+        client, began = self.start(prepared, argv), self.clock.now()
+        latency = client.latency  # which also finds out how it is signalled
         if probe.counted == "connections":
             # It leaves thousands of closed ones, among which a look takes long on a busy machine,
             # and meanwhile it makes more. Held before its first one, it makes that when woken.
@@ -161,6 +175,7 @@ class TrialSetup:
         prepared.ready = self.clock.now() + (probe.pause + _MARGIN if probe.pause else 0.0)
         self.clock.sleep(patience)
         client.signal("STOP")
+        return not probe.pause or self.clock.now() + latency < began + probe.pause
 
     def _start(
         self,

@@ -144,6 +144,26 @@ def test_several_clients_are_one_session_with_a_server_and_a_connection_each() -
             assert max(starts) < min(ends), "they did not work at the same time"
 
 
+def test_a_client_that_is_held_after_its_pause_is_started_anew() -> None:
+    """It would have begun, and with it the time that it runs for."""
+
+    class Busy(FakeEngine):
+        """Takes three seconds to hold each pair's client for the first time."""
+
+        def note(self, process: FakeProcess, name: Any) -> None:
+            held = [pair for kind, *_, pair in self.log if kind == "STOP"]
+            super().note(process, name)
+            if name == "STOP" and process.pair not in held:
+                self.clock.until(self.clock.now() + 3)
+
+    engine = Busy()
+    found = Run(three(TRIPS), engine).records()
+
+    assert all(isinstance(record.outcome, Sample) for record in found)
+    started = [one for one in engine.processes if one.tool == "sockperf"]
+    assert len(started) == 2 * 2 * len(ARMS), "each arm's server and client twice"
+
+
 def test_a_session_of_which_one_client_dies_gives_no_number() -> None:
     plan = three(TRIPS)
     plan = replace(plan, probes={**plan.probes, "tcp-rr": MANY})
