@@ -17,8 +17,10 @@ def options_of(driver: str) -> dict[str, str]:
 
 VXLAN_HEADERS: Final = 50  # bytes: 20 + 8 + 8, and the inner 14; RFC 7348 §4.3
 USUAL_MTU: Final = 1500  # MTU of links that are given none, of bridges and of the emulated LAN
-PUBLISHED_PORTS: Final = range(20001, 20101)  # ports of containers that are published
-REACH_PORTS: Final = range(20101, 21000)  # ports of the echo servers of a reach matrix
+FIXED_PORTS: Final = range(18001, 20001)  # of containers, published at the same number
+PUBLISHED_PORTS: Final = range(20001, 20401)  # ports of containers that are published
+SPARE_PORTS: Final = 2  # of them beyond one a server: one may wait for old connections
+REACH_PORTS: Final = range(20401, 21000)  # ports of the echo servers of a reach matrix
 TOOL_PORTS: Final = range(21001, 31000)  # ports of the servers of sessions and trials
 HOST_PORTS: Final = range(30001, 32768)  # ports of the host's that the netns engine publishes at
 CONTROL_PORTS: Final = range(31001, 32000)  # of services that control plane trials wait for
@@ -103,6 +105,7 @@ class Port:
 
     number: int
     protocols: tuple[Protocol, ...] = ("tcp",)  # all of them at one number of the host's
+    fixed: bool = False  # whether that has to be `number` too: a tool tells its client the number
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,16 @@ from netbench.analysis.block_pairs import Key, Observed, Values, by_key
 from netbench.analysis.model import TrialPoint
 from netbench.errors import cut
 from netbench.probes import LoadedRoundTrip, TcpRoundTrip
-from netbench.record import METRICS, Pins, PlanSummary, Record, Sample, SentinelReading, Skip
+from netbench.record import (
+    METRICS,
+    FactValue,
+    Pins,
+    PlanSummary,
+    Record,
+    Sample,
+    SentinelReading,
+    Skip,
+)
 from netbench.spec import Cell
 
 BUFFER_DELAY: Final = METRICS["buffer_delay"]
@@ -47,7 +56,7 @@ class Trial:
     note: str  # why there is no reading, where there is none; else empty
     pins: Literal["held", "broken", "unread"]
     congestion_control: str | None = None
-    concurrency: float | None = None  # rate times mean time of a closed loop; 1 if they agree
+    concurrency: float | None = None  # rate times mean time of a closed loop, for each client
     steal: float | None = None  # share of CPU time
     frequency: float | None = None  # clock of the slower CPU of the trial's, Hz
     idle_busy: float | None = None  # CPU seconds per second in the block's idle window
@@ -148,7 +157,7 @@ def trial_of(record: Record) -> Trial:
     }
     details = outcome.details if isinstance(outcome, Sample) else ()
     used = dict(details).get("congestion_control")
-    loops = (value for name, value in details if name.endswith(".concurrency"))
+    known = {name.rpartition(".")[2]: value for name, value in details}
     return Trial(
         record=record.number,
         block=record.block,
@@ -166,9 +175,16 @@ def trial_of(record: Record) -> Trial:
         note=sentinel.note,
         pins=_pins(record.pins),
         congestion_control=used if isinstance(used, str) else None,
-        concurrency=next((found for found in loops if isinstance(found, int | float)), None),
+        concurrency=_of_each(known.get("concurrency"), known.get("clients", 1)),
         **facts,
     )
+
+
+def _of_each(concurrency: FactValue | None, clients: FactValue) -> float | None:
+    """Return the requests under way for each client; None where that is not known."""
+    if not isinstance(concurrency, int | float) or not isinstance(clients, int) or clients < 1:
+        return None
+    return concurrency / clients
 
 
 def _usable(reading: SentinelReading | None) -> SentinelReading | None:

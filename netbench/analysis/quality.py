@@ -189,14 +189,14 @@ def _conntrack(info: RunInfo, trials: Iterable[Trial]) -> Iterator[QualityWarnin
 
 
 def _little(samples: Iterable[Trial]) -> Iterator[QualityWarning]:
-    """Yield closed loops that break Little's law: rate x mean time = requests under way, one."""
+    """Yield closed loops that break Little's law: rate x mean time = one request a client."""
     loops = [(t.concurrency, t) for t in samples if t.concurrency is not None]
     strays = [(abs(found - 1), found, trial) for found, trial in loops if abs(found - 1) > LITTLE]
     if strays:
         _, found, worst = max(strays, key=lambda stray: stray[0])
         yield QualityWarning(
             "little",
-            f"rate times mean time is not the one request under way in {len(strays)} of "
+            f"rate times mean time is not one request under way a client in {len(strays)} of "
             f"{len(loops)} request-response records: {found:.3f} at worst "
             f"({worst.cell.driver}, {worst.cell.probe}, record {worst.record})",
             "the tool's rate and times do not cover the same interval: look at its raw output and "

@@ -175,6 +175,17 @@ class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
         return cls(driver=driver, kind=kind, mode=mode, **asdict(ipam))
 
 
+class PathMtuRow(Struct, frozen=True):
+    """What one path carries, by datagrams that may not be fragmented."""
+
+    path: str
+    link_mtu: int
+    """Bytes, of the client's own link."""
+    path_mtu: int | None
+    """Bytes of the largest packet that arrived; null if none did, or it was not measured."""
+    evidence: str
+
+
 class PromiseRow(Struct, frozen=True):
     """One promise, held or broken."""
 
@@ -199,10 +210,20 @@ class InspectDocument(Struct, frozen=True):
     networks: list[NetworkRow]
     promises: list[PromiseRow]
     notes: list[str]
+    path_mtus: list[PathMtuRow]
+    """Empty where a container was looked at: nothing is sent from it."""
+    warnings: list[str]
+    """An MTU that is larger than that of what lies below it."""
 
 
 class DriverPromiseRow(PromiseRow, frozen=True):
     """One promise of one driver."""
+
+    driver: str
+
+
+class DriverPathMtuRow(PathMtuRow, frozen=True):
+    """What one path of one driver carries."""
 
     driver: str
 
@@ -256,3 +277,6 @@ class VerifyDocument(Struct, frozen=True):
     problems: list[ProblemRow]
     mismatches: int
     exit: int
+    path_mtus: list[DriverPathMtuRow]
+    warnings: list[str]
+    """MTUs that are larger than that of what lies below them."""

@@ -86,7 +86,12 @@ class Plan:
     @property
     def servers(self) -> int:
         """How many servers the cells of one driver start in a block, loads' included."""
-        return len(self._used)
+        return sum(one.clients if isinstance(one, Sliced) else 1 for one in self._used)
+
+    @property
+    def second_ports(self) -> int:
+        """How many of them need a second port, with the same number where it is published."""
+        return sum(p.clients for p in self._used if isinstance(p, Sliced) and p.second_port)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:

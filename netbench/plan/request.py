@@ -27,10 +27,20 @@ from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
 from netbench.record import Budget
 from netbench.record.checks import plan_problem
-from netbench.spec import CpuTopology, Path, Placement, engine_problem, option_problem
+from netbench.spec import (
+    PUBLISHED_PORTS,
+    SPARE_PORTS,
+    CpuTopology,
+    Path,
+    Placement,
+    Via,
+    engine_problem,
+    option_problem,
+)
 
 T = TypeVar("T")
 DEFAULT_DRIVERS: Final = "host,bridge"
+MOST_SERVERS: Final = len(PUBLISHED_PORTS) - SPARE_PORTS
 _SHARES: Final = (1e-6, 100.0)  # smallest and largest margin and precision
 _BRING_UP: Final = 1.0  # seconds that bringing the pairs of a block up and down takes at least
 
@@ -136,6 +146,7 @@ class _Parser:
         margin = self._number("margin", given.margin, *_SHARES)
         seed = self._integer("seed", given.seed, 0, 2**63 - 1)
         self._problems += [*_pin(given.pin), *_cc(given.cc), *self._unfit(), *self._parent()]
+        self._problems += self._too_many_ports()
         require = read_budgets(given.require, self._scope(), self._problems)
         self._problems += [one for one in more_problems if one not in self._problems]
         if self._problems or self._suite is None:
@@ -228,6 +239,17 @@ class _Parser:
                 problem = probe.unfit(mtu, driver.recipe.family) if mtu else None
                 if problem:
                     yield f"probes.{name}: {problem} (driver {driver.name}, {path})"
+
+    def _too_many_ports(self) -> Iterator[str]:
+        """Yield whether more servers would have to be published than there are ports for."""
+        plan = self._planned(self._suite, None, None) if self._suite and self._sound else None
+        open_ways = [d.ways[path] for d in self._drivers for path in self._paths]
+        via = {way.via for way in open_ways if isinstance(way, PathClaim)}
+        if plan and Via.PUBLISHED in via and plan.servers > MOST_SERVERS:
+            yield (
+                f"the cells have {plan.servers} servers in a block, and at most {MOST_SERVERS} can "
+                "be published: fewer `clients` or cells, or --paths east-west"
+            )
 
     def _parent(self) -> Iterator[str]:
         """Yield what is wrong with the parent as far as the drivers show; links are read later."""

@@ -17,7 +17,7 @@ from netbench.plan.suite_tables import (
     read_published,
     whole,
 )
-from netbench.probes import PROBES, AnyProbe, ControlPlane
+from netbench.probes import PROBES, AnyProbe, ControlPlane, Replacement
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
@@ -58,13 +58,13 @@ class Suite:
         found = (
             (name, path, self.placed(pin, name, placement))
             for name, placement in self.cells
-            for path in (_BESIDE if self.is_engines(name) else paths)
+            for path in (_BESIDE if isinstance(self.probes[name], ControlPlane) else paths)
         )
         return tuple(dict.fromkeys(found))
 
     def is_engines(self, probe: str) -> bool:
         """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
-        return isinstance(self.probes[probe], ControlPlane)
+        return isinstance(self.probes[probe], ControlPlane | Replacement)
 
     def placed(self, pin: str, probe: str, placement: Placement) -> Placement:
         """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
@@ -192,7 +192,8 @@ def _cells(
         name = table.values.get("probe")
         if name not in broken:  # what is wrong with those has been noted where they stand
             name = table.one_of("probe", None, list(probes))
-        placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
+        of_engine = isinstance(probes.get(name), ControlPlane | Replacement)
+        placement = _placement(table, engine=of_engine)
         weight = _weight(table)
         if (name, placement) in found and table.right:
             table.note_repeated(f"{name} {placement}")

@@ -19,6 +19,8 @@ from netbench.probes.lifecycle import Birth as Birth
 from netbench.probes.lifecycle import ControlPlane as ControlPlane
 from netbench.probes.lifecycle import Lived as Lived
 from netbench.probes.netperf import TcpConnect
+from netbench.probes.replacement import Attempt as Attempt
+from netbench.probes.replacement import Replacement as Replacement
 from netbench.probes.sockperf import LoadedRoundTrip as LoadedRoundTrip
 from netbench.probes.sockperf import TcpRoundTrip as TcpRoundTrip
 from netbench.probes.sockperf import UdpRoundTrip
@@ -35,5 +37,6 @@ PROBES: Final[dict[str, type[AnyProbe]]] = {  # every kind of probe by the name 
         UdpRate,
         UdpSearch,
         ControlPlane,
+        Replacement,
     )
 }

@@ -96,7 +96,9 @@ class ToolProbe(AnyProbe):
 
     __slots__ = ()
     server_ends: ClassVar[bool] = False  # whether the server ends by itself after one client
-    second_port: ClassVar[bool] = False  # whether it also needs a port that cannot be published
+    second_port: ClassVar[bool] = False
+    """Whether each server also needs a port whose number it tells its client: where ports are
+    published, one that has the same number outside."""
 
     @abstractmethod
     def server_argv(self, address: str, port: int) -> Argv:
@@ -195,6 +197,11 @@ class Sliced(ToolProbe):
         return ()
 
     @property
+    def clients(self) -> int:
+        """How many clients it has at once, each with a connection and a server of its own."""
+        return 1
+
+    @property
     def load(self) -> "Sliced | None":
         """What runs beside it, let go on and held with it; None for nothing."""
         return None
@@ -205,11 +212,23 @@ class Sliced(ToolProbe):
     ) -> Argv:
         """Return the client's command for a session that takes at most so long, pauses included."""
 
+    def through(self, argv: Argv, second: int) -> Argv:
+        """Return a client's command with the number of its server's second port fixed."""
+        del second
+        return argv
+
     @abstractmethod
     def read_session(
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
         """Return the session's numbers; raises ProbeError, also if half of the slices give none."""
+
+    def read_clients(
+        self, ends: Sequence[tuple[Completed, Completed | None]], windows: Sequence[Window]
+    ) -> Session:
+        """Return the numbers of all `clients` together, each with its server, as `read_session`."""
+        ((client, server),) = ends
+        return self.read_session(client, server, windows)
 
     def values_of(self, slices: Sequence[Slice]) -> tuple[float, ...]:
         """Return the values of the slices, or raise ProbeError if half of the rounds have none."""

@@ -1,4 +1,4 @@
-"""Round trips of one message at a time by sockperf, over TCP and over UDP, in slices.
+"""Round trips by sockperf, over TCP and over UDP, in slices; one message a client at a time.
 
 A closed loop: the next message leaves when the reply to the last one is there, and a client that is
 held pauses. By its log of when messages left and replies came, what lies between a slice's edges
@@ -29,6 +29,14 @@ from netbench.spec import Protocol
 from netbench.units import PER_SECOND, SECONDS
 
 _LOG: Final = ("--full-log", "/dev/stderr")  # roots are read-only, and stdout holds the statistics
+_MOST_CLIENTS: Final = 64
+_TOGETHER: Final = 200_000
+"""Messages per second, pauses included, that several clients may send together.
+
+sockperf reserves memory for each. A client that was held catches up: one that keeps to this mean
+over all arms' slices is a closed loop as long as one arm's slices carry no more than twice as many.
+"""
+_UNHURRIED: Final = 0.9  # share of that limit below which no client has waited for it
 _SILENT: Final = 0.5  # share of a slice without a message: one is lost, or the machine is busy
 _QUANTILES: Final = (0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 _METRICS: Final = {"rtt_p90": 0.9, "rtt_p99": 0.99, "rtt_p999": 0.999}  # of all round trips
@@ -84,7 +92,9 @@ class _PingPong(Sliced):
         """Return the client's command; sockperf keeps 14 MB for each second that it may take."""
         del congestion_control  # it cannot choose one
         where = ("sockperf", "pp", "-i", address, "-p", str(port), *self._protocol())
-        return (*where, "--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size), *_LOG)
+        most = ("--mps", str(_TOGETHER // self.clients)) if self.clients > 1 else ()
+        how = ("--full-rtt", "-t", str(math.ceil(seconds)), "-m", str(self.size))
+        return (*where, *how, *most, *_LOG)
 
     def _protocol(self) -> Argv:
         return ("--tcp",) if "tcp" in self.protocols else ()
@@ -99,20 +109,27 @@ class _PingPong(Sliced):
     def read_session(
         self, client: Completed, server: Completed | None, windows: Sequence[Window]
     ) -> Session:
-        """Return percentiles of the round-trip time and transactions per second.
+        """Return the numbers of one client, as `read_clients`."""
+        return self.read_clients([(client, server)], windows)
+
+    def read_clients(
+        self, ends: Sequence[tuple[Completed, Completed | None]], windows: Sequence[Window]
+    ) -> Session:
+        """Return percentiles of the round-trip time and transactions per second, of all clients.
 
         The median is the middle of the slices' medians (`midmean`); other percentiles are of all
         round trips that the slices hold. One is left out where fewer than one observation lies
         beyond it: p99 needs 100 observations and p99.9 needs 1000.
         """
-        del server  # it prints no figures
-        text = _statistics(client)
-        found = rounds_of(client.stderr, windows)
-        slices = tuple(self._slice(window, one) for window, one in zip(windows, found, strict=True))
+        texts = [_statistics(client) for client, _ in ends]  # servers print no figures
+        logs = [rounds_of(client.stderr, windows) for client, _ in ends]
+        self._see_unhurried(logs, windows)
+        found = list(zip(*logs, strict=True))  # of each slice, every client's
+        slices = tuple(self._slice(window, own) for window, own in zip(windows, found, strict=True))
         middle = midmean(self.values_of(slices))
-        counted = [r for r, one in zip(found, slices, strict=True) if one.value is not None]
-        times = np.sort(np.concatenate([one.times for one in counted]))
-        busy = math.fsum(one.seconds for one in counted)
+        counted = [own for own, one in zip(found, slices, strict=True) if one.value is not None]
+        times = np.sort(np.concatenate([one.times for own in counted for one in own]))
+        rate = math.fsum(_rate(own) for own in zip(*counted, strict=True))
         quantiles = {q: _quantile(times, q) for q in _QUANTILES if (1 - q) * len(times) >= 1}
         return Session(
             Sample(
@@ -124,24 +141,38 @@ class _PingPong(Sliced):
                         if q in quantiles
                     ),
                     Measurement("rtt_max", float(times[-1]), SECONDS),
-                    Measurement("transactions", len(times) / busy, PER_SECOND),
+                    Measurement("transactions", rate, PER_SECOND),
                 ),
                 received=sum(one.received for one in slices),
                 quantiles=((0.0, float(times[0])), *quantiles.items(), (1.0, float(times[-1]))),
                 histogram=histogram_of(times),
-                details=tuple(_details(times, busy, text)),
+                details=tuple(_details(times, rate, texts)),
             ),
             slices,
         )
 
-    def _slice(self, window: Window, found: Round) -> Slice:
-        """Return one slice; its value is the median of its round trips."""
+    def _see_unhurried(self, logs: Sequence[Sequence[Round]], windows: Sequence[Window]) -> None:
+        """Raise ProbeError if sockperf's limit of several clients may have held one back."""
+        seconds = windows[-1].end - windows[0].released
+        most = max(sum(one.replies for one in log) for log in logs) / seconds
+        if self.clients > 1 and most > _UNHURRIED * _TOGETHER / self.clients:
+            limit = f"{_TOGETHER // self.clients:,} messages per second"
+            raise ProbeError(
+                f"sockperf: a client came to its limit of {limit}: with {self.clients} clients on "
+                "so fast a path it may have waited"
+            )
+
+    def _slice(self, window: Window, found: Sequence[Round]) -> Slice:
+        """Return one slice; its value is the median of its round trips, those of every client."""
         length = window.end - window.start
-        received = found.replies * self.size
-        if found.seconds < (1 - _SILENT) * length:
-            why = f"messages flowed for {found.seconds:.3f} of {length:.3f} s"
+        received = sum(one.replies for one in found) * self.size
+        flowed = min(one.seconds for one in found)
+        if flowed < (1 - _SILENT) * length:
+            which = f", of {len(found)} clients the least" if len(found) > 1 else ""
+            why = f"messages flowed for {flowed:.3f} of {length:.3f} s{which}"
             return window.slice(None, received, reason=why)
-        return window.slice(_quantile(np.sort(found.times), 0.5), received)
+        times = np.concatenate([one.times for one in found])
+        return window.slice(_quantile(np.sort(times), 0.5), received)
 
 
 def midmean(values: Sequence[float]) -> float:
@@ -156,6 +187,11 @@ def midmean(values: Sequence[float]) -> float:
 def _quantile(ascending: Column, q: float) -> float:
     """Return the smallest value that at least this share of them does not exceed."""
     return float(ascending[max(0, math.ceil(q * len(ascending)) - 1)])
+
+
+def _rate(rounds: Sequence[Round]) -> float:
+    """Return a client's round trips per second in these slices."""
+    return sum(len(one.times) for one in rounds) / math.fsum(one.seconds for one in rounds)
 
 
 def _statistics(client: Completed) -> str:
@@ -173,15 +209,17 @@ def _statistics(client: Completed) -> str:
     return text
 
 
-def _details(times: Column, busy: float, text: str) -> Iterator[tuple[str, FactValue]]:
+def _details(times: Column, rate: float, texts: Sequence[str]) -> Iterator[tuple[str, FactValue]]:
     mean = float(times.mean())
     yield "sockperf.observations", len(times)
-    yield "sockperf.seconds", busy
+    yield "sockperf.seconds", len(times) / rate
     yield "sockperf.mean_rtt", mean
-    yield "sockperf.concurrency", len(times) / busy * mean
-    if anomalies := _ANOMALIES.search(text):
-        for name, count in zip(_LOSSES, anomalies.groups(), strict=True):
-            yield f"sockperf.{name}", int(count)
+    yield "sockperf.clients", len(texts)
+    yield "sockperf.concurrency", rate * mean
+    anomalies = [found for text in texts if (found := _ANOMALIES.search(text))]
+    if len(anomalies) == len(texts):
+        for at, name in enumerate(_LOSSES, start=1):
+            yield f"sockperf.{name}", sum(int(found[at]) for found in anomalies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +229,9 @@ class TcpRoundTrip(_PingPong):
     name: ClassVar[str] = "tcp-rr"
     summary: ClassVar[str] = "TCP round-trip time, one message at a time (sockperf)"
 
+    clients: Annotated[int, Span(1, _MOST_CLIENTS)] = 1
+    """Connections at once, each with one message under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class UdpRoundTrip(_PingPong):
@@ -199,6 +240,9 @@ class UdpRoundTrip(_PingPong):
     name: ClassVar[str] = "udp-rr"
     summary: ClassVar[str] = "UDP round-trip time, one datagram at a time (sockperf)"
     protocols: ClassVar[tuple[Protocol, ...]] = ("udp",)
+
+    clients: Annotated[int, Span(1, _MOST_CLIENTS)] = 1
+    """Clients at once, each with one datagram under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,13 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("transactions", PER_SECOND, "higher", "Transactions per second"),
         Metric("buffer_delay", RATIO, "lower", "Round-trip time added by load", compared=False),
         Metric("connections", PER_SECOND, "higher", "Connections per second", primary=True),
+        Metric("connect_time", SECONDS, "lower", "Connect, request and close, mean"),
         Metric("cpu_per_byte", SECONDS, "lower", "CPU time per received byte"),
         Metric("cpu_per_transaction", SECONDS, "lower", "CPU time per transaction"),
         Metric("create_time", SECONDS, "lower", "Network created"),
         Metric("start_time", SECONDS, "lower", "Endpoint created to first byte", primary=True),
         Metric("remove_time", SECONDS, "lower", "Endpoint and network removed"),
+        Metric("outage_time", SECONDS, "lower", "Unanswered while replaced", primary=True),
     )
 }
 

@@ -26,6 +26,7 @@ STEPS: Final = {
     "size": ("message size", "{:,} B"),
     "length": ("datagram size", "{:,} B"),
     "streams": ("number of streams", "{}"),
+    "clients": ("number of clients", "{}"),
     "endpoints": ("number of endpoints", "{}"),
 }
 """Parameters of probes that make steps: their words, and how a step is written."""

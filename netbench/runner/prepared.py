@@ -1,7 +1,7 @@
 """The tools of a session or a trial: held, let go on, waited for, and ended in every case."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from netbench.engines.base import Process, Signal
 from netbench.errors import ENGINE_FAILURES, ProbeError
 from netbench.plan import Step
-from netbench.probes import ControlPlane, Sliced, ToolProbe
+from netbench.probes import ControlPlane, Replacement, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Pins, Skip
 from netbench.runner.machine import TrialEnd
 from netbench.spec import Cpus
@@ -19,6 +19,7 @@ from netbench.topology.paths import Call
 EVIDENCE = 600  # characters of raw output kept in a record; the whole lies in `raw/`
 _SERVER_GRACE: Final = 2.0  # seconds a server that ends by itself may take for it
 _LATE: Final = 0.005  # seconds for which a signal through an engine's shell is waited for at least
+_TURN: Final = 0.001  # seconds that an engine's shell takes for each further signal
 _KILLED: Final = 2.0  # seconds a killed tool may take to be gone
 
 
@@ -43,6 +44,7 @@ class Prepared:
     port: int  # that the server listens on
     goal: tuple[str, int, str | None]  # address, port and congestion control of the client
     server: Process
+    second: int | None = None  # the server's second port, where one is published
     client: Process | None = None
     shares: bool = False  # whether its server serves other runs too, and is ended by their owner
     ended: list[Process] = field(default_factory=list)
@@ -57,6 +59,11 @@ class Prepared:
         return (self,)
 
     @property
+    def own(self) -> "Sequence[Prepared]":
+        """All its clients, without what runs beside them."""
+        return (self,)
+
+    @property
     def ends(self) -> tuple[TrialEnd, TrialEnd]:
         """What runs at both ends: the clients, and their servers."""
         clients = tuple(part.client for part in self.parts if part.client is not None)
@@ -65,8 +72,8 @@ class Prepared:
 
     def pins(self) -> Pins:
         """Return the CPUs that were asked for, and those that the tools have."""
-        client = self.client.cpus() if self.client is not None else None
-        return Pins(self.cpus.client, self.cpus.server, client, self.server.cpus())
+        client, server = (_shared(end.tools) for end in self.ends)
+        return Pins(self.cpus.client, self.cpus.server, client, server)
 
     def end_server(self) -> Completed:
         """Return what the server left, ended by itself or else by us."""
@@ -95,18 +102,31 @@ class PreparedSession(Prepared):
 
     probe: Sliced
     load: "PreparedSession | None" = None  # what runs beside it
+    others: "list[PreparedSession]" = field(default_factory=list)
+    """Its further clients, each with its server."""
     ready: float = 0.0  # CLOCK_MONOTONIC seconds from which the held client's own pause is over
     woken: float | None = None  # the same at which the client first worked; None before
 
     @property
     def parts(self) -> "tuple[PreparedSession, ...]":
-        """The load, where there is one, and itself: in the order in which they are let go on."""
-        return (self,) if self.load is None else (self.load, self)
+        """The load, where there is one, and all its clients: in the order in which they go on."""
+        return (*(() if self.load is None else (self.load,)), *self.own)
+
+    @property
+    def own(self) -> "tuple[PreparedSession, ...]":
+        """All its clients, without the load."""
+        return (self, *self.others)
+
+    @property
+    def alone(self) -> "tuple[PreparedSession, ...]":
+        """Each of its clients by itself; with a load, which goes beside it, all of it."""
+        return (replace(self, others=[]), *self.others) if self.others else (self,)
 
     @property
     def latency(self) -> float:
-        """Seconds within which a signal reaches each of its clients."""
-        return max((p.client.latency for p in self.parts if p.client is not None), default=0.0)
+        """Seconds within which a signal reaches each of its clients; a shell takes them in turn."""
+        slowest = max((p.client.latency for p in self.parts if p.client is not None), default=0.0)
+        return slowest + _TURN * len(self.others) if slowest else 0.0
 
     @property
     def alive(self) -> bool:
@@ -129,7 +149,13 @@ class PreparedSession(Prepared):
                 part.client.signal(name)
 
 
-def see_it_can(probe: ToolProbe | ControlPlane, done: Completed) -> None:
+def _shared(tools: Sequence[Process]) -> str | None:
+    """Return the CPUs of some tools, each list once; None if those of one cannot be read."""
+    found = dict.fromkeys(tool.cpus() for tool in tools)
+    return None if None in found or not found else " and ".join(filter(None, found))
+
+
+def see_it_can(probe: ToolProbe | ControlPlane | Replacement, done: Completed) -> None:
     """See that a tool did not end because it lacks something; raises `TrialFailed` if it did."""
     cannot = probe.cannot(done)
     if cannot:

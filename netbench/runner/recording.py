@@ -46,7 +46,7 @@ from netbench.topology.paths import trimmed
 from netbench.topology.proof import prove
 from netbench.units import SECONDS
 from netbench.watch import ConnectionWatch
-from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch
+from netbench.watch.ports import DatagramWatch, PortWatch, PublishedWatch, together
 
 _BITS: Final = 8
 _LOOKS: Final = 2  # at broken promises: others' links come and go while the host is read
@@ -144,11 +144,12 @@ class Recording:
         """Begin to watch how a published port is served, and what many connections leave behind."""
         watches: list[Watch] = []
         pair, probe = prepared.live.pair, prepared.probe
-        if prepared.call.published is not None:
+        for one in prepared.own if prepared.call.published is not None else ():
             kind = PortWatch if "tcp" in probe.protocols else DatagramWatch
-            address, port, _ = prepared.goal
+            address, port, _ = one.goal
             target = SocketAddress(str(ip_address(address)), port)
-            watches.append(kind(pair.host, pair.server, target, prepared.port))
+            also = () if one.second is None else (one.second,)
+            watches.append(kind(pair.host, pair.server, target, one.port, also))
         if "connections" in probe.metrics:
             outside = pair.lan if self.step.cell.path is Path.NORTH_SOUTH else None
             watches.append(ConnectionWatch(outside or pair.client, pair.server, pair.host))
@@ -158,8 +159,10 @@ class Recording:
 
     def watched(self) -> Facts:
         """Return what the watches have seen, and the clock of the CPUs."""
-        seen = (fact for watch in self.watches for fact in watch.stop())
-        return (("trial.frequency", self.frequency), *seen)
+        found = [(isinstance(one, PublishedWatch), one.stop()) for one in self.watches]
+        ports = together([facts for of_port, facts in found if of_port])
+        others = (fact for of_port, facts in found if not of_port for fact in facts)
+        return (("trial.frequency", self.frequency), *ports, *others)
 
     def look(self, cpus: Cpus) -> None:
         """Read the clock of the slower of the CPUs, while the tools work on them."""

@@ -114,19 +114,27 @@ class SessionRunner:
         one.hold()
 
     def _see_it_work(self, one: PreparedSession) -> None:
-        """Let a client work until messages flow beyond its warm-up: a busy machine may be late."""
+        """Let each client work until messages flow beyond its warm-up: a busy machine may be late.
+
+        One after the other, so that what flows is its own.
+        """
         hops = one.live.driver.hops(one.step.cell.path, one.live.facts)
         links = LinkBytes(one.live.pair, [(hop.role, hop.link.name) for hop in hops])
+        late = list(one.alone)
         patience = self._clock.now() + one.probe.pause + _LATE
-        flowing = False
-        while not flowing and self._clock.now() < patience:
-            one.woken = self._clock.now()
-            one.let_go()
-            self._clock.until(one.woken + _WAKE / 2)
-            halfway = _bytes_of(links)
-            self._clock.until(one.woken + _WAKE)
-            flowing = halfway is None or _bytes_of(links) != halfway
-            one.hold()
+        while late and (one.woken is None or self._clock.now() < patience):
+            late = [client for client in late if not self._works(one, client, links)]
+
+    def _works(self, one: PreparedSession, client: PreparedSession, links: LinkBytes) -> bool:
+        """Let a client of a session work for a moment; tell whether messages were seen to flow."""
+        one.woken = self._clock.now()
+        client.let_go()
+        self._clock.until(one.woken + _WAKE / 2)
+        halfway = _bytes_of(links)
+        self._clock.until(one.woken + _WAKE)
+        flowing = halfway is None or _bytes_of(links) != halfway
+        client.hold()
+        return flowing
 
 
 def _each(running: Sequence[LiveSession], work: Callable[[LiveSession], object]) -> None:

@@ -8,12 +8,13 @@ from typing import Final
 
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
-from netbench.probes import AnyProbe, ControlPlane, Sliced
+from netbench.probes import AnyProbe, ControlPlane, Replacement, Sliced
 from netbench.record import Failure, Record, Ruling, SentinelWindow, Skip
 from netbench.runner.feasibility import Feasibility
 from netbench.runner.lifecycle import run_lifecycle
 from netbench.runner.prepared import PreparedSession, TrialFailed
 from netbench.runner.recording import Recorder, Recording, failure_of
+from netbench.runner.replacement import run_replacement
 from netbench.runner.rounds import SessionRunner
 from netbench.runner.run_state import (
     BlockFinished,
@@ -27,12 +28,11 @@ from netbench.runner.run_state import (
 )
 from netbench.runner.setup import TrialSetup
 from netbench.runner.trial import run_trial
-from netbench.spec import Cpus
+from netbench.spec import SPARE_PORTS, Cpus
 from netbench.system.interrupts import Pool
 from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.topology.paths import trimmed
 
-_SPARE_PORTS: Final = 2  # published ports beyond one a cell: one may wait for old connections
 _AT_ONCE: Final = 16  # sessions prepared at a time
 _AHEAD: Final = 12  # sessions that may wait for their turn, beside those of the next probe
 _UNPINNED: Final = Cpus(None, None)
@@ -83,13 +83,19 @@ class BlockRunner:
     def _probe(self, step: Step) -> AnyProbe:
         return self.setup.plan.probes[step.cell.probe]
 
+    @property
+    def _crowded(self) -> bool:
+        """Whether some probe has several clients, which take long to start."""
+        probes = (self._probe(group[0]) for group in self.block.groups)
+        return any(isinstance(probe, Sliced) and probe.clients > 1 for probe in probes)
+
     def _start_ahead(self, groups: Sequence[Sequence[Step]]) -> None:
         """Start the sessions of the first of these probes, and of those after it that are due."""
         due: list[Sequence[Step]] = []
         count = 0
         for number, group in enumerate(groups):
-            count += len(group)
             probe = self._probe(group[0])
+            count += len(group) * (probe.clients if isinstance(probe, Sliced) else 1)
             if isinstance(probe, Sliced) and group[0] not in self.started:
                 few = number == 1 or count <= _AHEAD
                 if number == 0 or (probe.pause > 0 and few):
@@ -126,7 +132,8 @@ class BlockRunner:
     ) -> Iterator[Event]:
         """Run the rounds of one probe; yield a record of every arm. `later` is the next probe's."""
         started = {step: self.started.pop(step) for step in group}
-        following = _prepared(map(self.started.get, later))
+        # What is woken early must not wait until the many clients of the next probe are started.
+        following = [] if self._crowded else _prepared(map(self.started.get, later))
         recordings = [self._recording(step) for step in group]
         arms = [step.arm for step in group]
         seed, place = self.setup.plan.seed, group[0].place
@@ -174,6 +181,8 @@ class BlockRunner:
             return (recording.record(ruled_out or _NOT_UP),)
         if isinstance(probe, ControlPlane):
             return (run_lifecycle(recording, pair.driver, probe),)
+        if isinstance(probe, Replacement):
+            return (run_replacement(recording, pair.driver, probe),)
         return (run_trial(recording, self.setup, pair, window),)
 
     def _recording(self, step: Step) -> Recording:
@@ -276,8 +285,9 @@ class Runner:
             prefix=f"b{block.number}",
             cpus=self.plan.run_cpus,
             paths=self._feasibility.paths,
-            ports=self.plan.servers + _SPARE_PORTS,
+            ports=self.plan.servers + SPARE_PORTS,
             protocols=self.plan.protocols,
+            fixed=self.plan.second_ports,
             keep=self.keep,
         )
         with live:

@@ -24,6 +24,7 @@ _DRAIN: Final = 0.003  # seconds after the hold of a stream in which what had be
 _PATIENCE: Final = 1.0  # seconds that a receiver may take to read what was sent before a slice
 _LATENCIES: Final = 20  # a slice takes at least so many times as long as a signal on its way
 _ENDS: Final = 10.0  # seconds that a client may take to print what it has
+_Left = tuple[PreparedSession, Completed, Completed]  # what client and server left
 _Moved = tuple[int | None, int | None]  # what a link moved in a slice, client to server and back
 
 
@@ -177,7 +178,7 @@ class LiveSession:
 
     def _session(self) -> Session:
         """Return the session's numbers; raises `TrialFailed` if its tools gave none."""
-        left: list[tuple[PreparedSession, Completed, Completed]] = []
+        left: list[_Left] = []
         windows = self.windows
         for part in reversed(self.prepared.parts):
             if part.client is None:
@@ -190,11 +191,12 @@ class LiveSession:
         for part, done, _ in left:
             see_it_can(part.probe, done)
         with reading(*(end for _, *ends in left for end in ends)):
-            session, *loads = (
-                part.probe.read_session(done, served if part.probe.server_ends else None, windows)
-                for part, done, served in left
+            loads, own = (
+                [one for one in left if (one[0] is self.prepared.load) is wanted]
+                for wanted in (True, False)
             )
-        return _under(loads[0], session) if loads else session
+            session = _read(own, windows)
+            return _under(_read(loads, windows), session) if loads else session
 
     def release(self) -> None:
         """End whatever still runs, and let go of counters."""
@@ -207,6 +209,13 @@ class LiveSession:
         """Return its record; `seconds` is its share of the wall time of all rounds."""
         outcome = self.outcome or Failure("client", "the session gave nothing", "")
         return self.recording.record(outcome, seconds)
+
+
+def _read(left: Sequence[_Left], windows: Sequence[Window]) -> Session:
+    """Return the numbers of all clients of one probe; raises `ProbeError`."""
+    probe = left[0][0].probe
+    ends = [(done, served if probe.server_ends else None) for _, done, served in left]
+    return probe.read_clients(ends, windows)
 
 
 def _moved(hop: Hop, before: Bytes, after: Bytes) -> _Moved:

@@ -14,10 +14,11 @@ from netbench.facts.base import ports_in_use
 from netbench.facts.procfs import BOUND, ESTABLISHED, LISTEN
 from netbench.plan import Plan, Step
 from netbench.probes import Sliced, ToolProbe
-from netbench.record import Failure, Skip
+from netbench.record import Failure
 from netbench.runner.machine import Clock
 from netbench.runner.prepared import Prepared, PreparedSession, TrialFailed, said, see_it_can
 from netbench.spec import TOOL_PORTS, Protocol
+from netbench.system.interrupts import Pool
 from netbench.topology.pairs import LivePair
 from netbench.topology.paths import Call
 
@@ -27,7 +28,13 @@ _WARM_UP: Final = 0.1  # seconds from connecting to the first hold: a stream has
 _WARM_UP_UNSEEN: Final = 0.6  # the same from its start, where no connection shows
 _MARGIN: Final = 0.1  # seconds beyond a held client's own pause before it is let go on
 _AROUND: Final = 0.03  # seconds that a slice takes beside its own length, for forecasts
-_ROOM: Final = 1.5, 3.0  # factor and seconds by which a session may outlast its forecast
+_EACH: Final = 0.01  # seconds more for each further client: it is held and let go on in turn
+_WOKEN: Final = 0.1  # seconds that each further client is woken for before the first round
+_AT_ONCE: Final = 6  # further clients that are started at a time
+_ROOM: Final = 1.5, 3.0
+"""Factor and seconds by which a session may outlast its forecast."""
+_TRIES: Final = 3  # times that a client is started which is not held before it begins
+_BUSY: Final = 10.0  # seconds more where there are several clients: a busy machine wakes them late
 _Prepared = TypeVar("_Prepared", bound=Prepared)
 
 
@@ -47,7 +54,11 @@ class TrialSetup:
     _ports: Iterator[int] = field(default_factory=_ports_in_turn)
     _around: dict[str, Iterator[Published]] = field(default_factory=dict)
     """Published ports by server, in turn: many a server is started before the last ends."""
+    _seconds: dict[str, Iterator[int]] = field(default_factory=dict)
+    """Ports of the same number outside, by server, those that are not taken."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
+    """Of all sessions' further clients: each must be held before its own pause is over."""
 
     def prepare(
         self, live: LivePair, step: Step, probe: ToolProbe, kind: type[_Prepared]
@@ -55,16 +66,13 @@ class TrialSetup:
         """Start a server and see it listen; raises `TrialFailed` if it does not, `EngineLost`."""
         cpus = self.plan.cpus[step.cell.placement]
         call = live.call(step.cell.path)
-        if probe.second_port and call.published is not None:
-            why = "at the number that the server tells its client; a published port has another"
-            reason = f"{probe.tool} needs a second port of the server's, {why} number outside"
-            raise TrialFailed(Skip(reason))
+        second = self._second_port(live, call) if probe.second_port else None
         port, outside = self._free_port(live, call, probe.protocols)
         argv = probe.server_argv(call.bind, port)
         server = self._start("server", live.server, argv, cpus.server)
         control = live.driver.recipe.congestion_control or self.plan.cc
         goal = call.target, outside, control
-        prepared = kind(live, step, probe, cpus, call, port, goal, server)
+        prepared = kind(live, step, probe, cpus, call, port, goal, server, second)
         try:
             self._see_it_listen(prepared)
         except BaseException:
@@ -78,8 +86,10 @@ class TrialSetup:
         if not isinstance(probe, Sliced):
             raise TrialFailed(Failure("client", f"{probe.name} has no sessions", ""))
         factor, more = _ROOM
-        seconds = arms * (probe.rounds * (probe.slice + _AROUND) + 0.2) + 2 * probe.lead
-        return self._held(live, step, probe, factor * seconds + more)
+        further = probe.clients - 1
+        one = probe.rounds * (probe.slice + _AROUND + _EACH * further) + 0.2 + _WOKEN * further
+        seconds = factor * (arms * one + 2 * probe.lead) + more + (_BUSY if further else 0.0)
+        return self._held(live, step, probe, seconds)
 
     def start(self, prepared: Prepared, argv: tuple[str, ...]) -> Process:
         """Start a client; errors as `prepare`."""
@@ -89,15 +99,46 @@ class TrialSetup:
 
     def _held(self, live: LivePair, step: Step, probe: Sliced, seconds: float) -> PreparedSession:
         """Return a session that takes so many seconds at most, from the client's first work."""
-        prepared = self.prepare(live, step, probe, PreparedSession)
+        prepared = self._alone(live, step, probe, seconds)
         try:
-            if probe.load is not None:
-                prepared.load = self._held(live, step, probe.load, seconds)
-            self._start_held(prepared, seconds)
+            if probe.clients > 1:
+                self._start_others(prepared, seconds)
         except BaseException:
             prepared.end()
             raise
         return prepared
+
+    def _alone(
+        self, live: LivePair, step: Step, probe: Sliced, seconds: float, tries: int = _TRIES
+    ) -> PreparedSession:
+        """Return a session of one client, and of its load, held before it works."""
+        prepared = self.prepare(live, step, probe, PreparedSession)
+        try:
+            if probe.load is not None:
+                prepared.load = self._held(live, step, probe.load, seconds)
+            in_time = self._start_held(prepared, seconds)
+        except BaseException:
+            prepared.end()
+            raise
+        if in_time or tries <= 1:
+            return prepared
+        prepared.end()  # on a busy machine it has begun, and its time would be over too early
+        return self._alone(live, step, probe, seconds, tries - 1)
+
+    def _start_others(self, first: PreparedSession, seconds: float) -> None:
+        """Start the further clients of a session and their servers; raises what one of them does.
+
+        Whichever were started before are ended with the first.
+        """
+        live, step, probe = first.live, first.step, first.probe
+
+        def start(_: int) -> None:
+            with self._turns:
+                first.others.append(self._alone(live, step, probe, seconds))
+
+        with Pool(max_workers=_AT_ONCE) as pool:
+            list(pool.map(start, range(probe.clients - 1)))
+        first.ready = max(one.ready for one in first.own)
 
     def _see_it_listen(self, prepared: Prepared) -> None:
         server, port, protocol = prepared.server, prepared.port, prepared.probe.protocols[0]
@@ -109,20 +150,24 @@ class TrialSetup:
             reason = f"no server listens on port {port} within {_LISTEN_WITHIN:.0f} s"
             raise TrialFailed(Failure("server", reason, said(done)))
 
-    def _start_held(self, prepared: PreparedSession, seconds: float) -> None:
-        """Start a session's client and hold it once its connection is there."""
+    def _start_held(self, prepared: PreparedSession, seconds: float) -> bool:
+        """Start a session's client and hold it once its connection is there; tell if in time."""
         probe = prepared.probe
         # What pauses before it works counts its time from the end of its pause; all others from
         # their start, and how long they wait until it is their turn is not known.
         bound = seconds if probe.pause else _LIMIT
-        client = self.start(prepared, probe.session_argv(*prepared.goal, bound))
+        argv = probe.session_argv(*prepared.goal, bound)
+        if prepared.second is not None:
+            argv = probe.through(argv, prepared.second)
+        client, began = self.start(prepared, argv), self.clock.now()
+        latency = client.latency  # which also finds out how it is signalled
         if probe.counted == "connections":
             # It leaves thousands of closed ones, among which a look takes long on a busy machine,
             # and meanwhile it makes more. Held before its first one, it makes that when woken.
             patience = _WARM_UP
         elif probe.protocols[0] == "tcp":
             seen_while_alive(client, lambda: _has(prepared, ESTABLISHED, "tcp"))
-            patience = _WARM_UP
+            patience = _WARM_UP if not probe.pause else 0.0
         else:
             # Nothing shows that a datagram came through. A client that is held too early only
             # pauses after it is let go on: that takes time, and changes no number.
@@ -130,6 +175,7 @@ class TrialSetup:
         prepared.ready = self.clock.now() + (probe.pause + _MARGIN if probe.pause else 0.0)
         self.clock.sleep(patience)
         client.signal("STOP")
+        return not probe.pause or self.clock.now() + latency < began + probe.pause
 
     def _start(
         self,
@@ -143,6 +189,20 @@ class TrialSetup:
         except EngineError as exc:
             raise TrialFailed(Failure(stage, str(exc), " ".join(argv))) from exc
 
+    def _second_port(self, live: LivePair, call: Call) -> int | None:
+        """Return a second port for a server, once; None if any does. `EngineError` if none is left.
+
+        After many connections one waits out TCP's TIME-WAIT, so each serves one server of a block.
+        """
+        if call.published is None:
+            return None
+        fixed = (one.port.number for one in call.published if one.port.fixed)
+        with self._lock:
+            number = next(self._seconds.setdefault(live.server.id, fixed), None)
+        if number is None:
+            raise EngineError("none of the server's ports with the same number outside is left")
+        return number
+
     def _free_port(
         self, live: LivePair, call: Call, protocols: tuple[Protocol, ...]
     ) -> tuple[int, int]:
@@ -152,9 +212,10 @@ class TrialSetup:
             port = next(port for port in self._ports if port not in used)
             return port, port
         busy = _in_use(live, protocols, LISTEN)
+        usual = [one for one in call.published if not one.port.fixed]
         with self._lock:
-            around = self._around.setdefault(live.server.id, itertools.cycle(call.published))
-            turn = [next(around) for _ in call.published]
+            around = self._around.setdefault(live.server.id, itertools.cycle(usual))
+            turn = [next(around) for _ in usual]
             turn = [one for one in turn if {*protocols} <= {*one.port.protocols}]
             # A port that only waits out TCP's TIME-WAIT can be listened on again, if need be.
             free = [one for one in turn if one.port.number not in used]

@@ -16,7 +16,15 @@ from netbench.facts.base import Pair, Reader
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe, Role
 from netbench.system.interrupts import Pool, deferred_signals
-from netbench.topology.paths import LOOPBACK, Call, call_of, namespaces_of, own_address, ports_for
+from netbench.topology.paths import (
+    LOOPBACK,
+    Call,
+    FixedPorts,
+    call_of,
+    namespaces_of,
+    own_address,
+    ports_for,
+)
 
 _T = TypeVar("_T", bound=Endpoint | Network)
 _WORKERS: Final = 4  # pairs made at a time: the engine works for each, and there may be two cores
@@ -208,6 +216,7 @@ class LiveBlock:
     paths: tuple[Path, ...] = (Path.EAST_WEST,)  # with more there is an emulated LAN
     ports: int = 1  # how many to publish, where a path leads through published ones
     protocols: tuple[Protocol, ...] = ("tcp",)  # for which each of them is published
+    fixed: int = 0  # how many more to publish for TCP, each at the same number outside
     keep: bool = False  # whether everything is left up at the end, for `remove`
     pairs: dict[Arm, LivePair | NotUp] = field(default_factory=dict, init=False)
 
@@ -215,6 +224,7 @@ class LiveBlock:
         """Make nothing yet."""
         self._stems = stems(self.prefix, (arm for arm, _ in self.arms))
         self._creations = Creations(self.engine)
+        self._fixed = FixedPorts(self.engine, self.fixed)
 
     @property
     def left(self) -> list[str]:
@@ -254,7 +264,7 @@ class LiveBlock:
         outer = self.engine.lan() if self.paths != (Path.EAST_WEST,) else None
         network = creations.network(stem, recipe.network) if recipe.network else None
         here = [path for path in self.paths if self.engine.unsupported(recipe, path) is None]
-        ports = ports_for(driver, here, self.ports, self.protocols)
+        ports = ports_for(driver, here, self.ports, self.protocols, self._fixed.take)
         server = creations.endpoint(
             f"{stem}-s", Role.SERVER, recipe, network, cpus=self.cpus, publish=ports
         )

@@ -1,5 +1,7 @@
 """The paths of a live pair: who connects to what, and what reads it (METHOD §4)."""
 
+import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,11 +10,11 @@ from typing import Final
 from netbench.drivers import Driver, Hop, PathClaim
 from netbench.engines.base import Endpoint, Engine, Lan, Published
 from netbench.errors import EngineError, FactError
-from netbench.facts.base import NamespaceSet, Reader
+from netbench.facts.base import NamespaceSet, Reader, ports_in_use
 from netbench.facts.inside import InsideReader
 from netbench.record import EndpointFacts, PairFacts
 from netbench.sentinel import InsideSentinel, Sentinel
-from netbench.spec import PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
+from netbench.spec import FIXED_PORTS, PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
 from netbench.system.setns import may_enter
 
 LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
@@ -33,13 +35,47 @@ class Call:
 
 
 def ports_for(
-    driver: Driver, paths: Sequence[Path], count: int, protocols: tuple[Protocol, ...] = ("tcp",)
+    driver: Driver,
+    paths: Sequence[Path],
+    count: int,
+    protocols: tuple[Protocol, ...] = ("tcp",),
+    fixed: Callable[[], Sequence[int]] = tuple,
 ) -> tuple[Port, ...]:
-    """Return the ports to publish for these paths: `count`, or none where none is published."""
+    """Return the ports to publish for these paths: `count`, or none where none is published.
+
+    What `fixed` returns is published at the same numbers, for TCP.
+    """
     ways = [driver.ways[path] for path in paths]
     if not any(isinstance(way, PathClaim) and way.via is Via.PUBLISHED for way in ways):
         return ()
-    return tuple(Port(PUBLISHED_PORTS[number], protocols) for number in range(count))
+    usual = (Port(PUBLISHED_PORTS[number], protocols) for number in range(count))
+    return (*usual, *(Port(number, fixed=True) for number in fixed()))
+
+
+class FixedPorts:
+    """Numbers that are free in an engine's host, for ports published at the same number."""
+
+    def __init__(self, engine: Engine, count: int) -> None:
+        """Take how many each server needs."""
+        self._engine, self._count = engine, count
+        self._lock = threading.Lock()
+        self._free: list[int] | None = None
+
+    def take(self) -> Sequence[int]:
+        """Return the numbers for one server; raises `EngineError` if there are too few."""
+        with self._lock:
+            if not self._count:
+                return ()
+            if self._free is None:
+                # Two runs in one host's namespace begin elsewhere.
+                first = secrets.randbelow(len(FIXED_PORTS))
+                used = ports_in_use(namespaces_of(self._engine, self._engine.host()), None)
+                every = (*FIXED_PORTS[first:], *FIXED_PORTS[:first])
+                self._free = [number for number in every if number not in used]
+            taken, self._free = self._free[: self._count], self._free[self._count :]
+        if len(taken) < self._count:
+            raise EngineError(f"the host has no {self._count} ports left of {FIXED_PORTS}")
+        return taken
 
 
 def own_address(endpoint: Endpoint, family: Family) -> str | None:

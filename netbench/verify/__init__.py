@@ -16,6 +16,7 @@ from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Family, NetworkSpec, Path, Protocol, Recipe, Role
 from netbench.system.interrupts import Pool
 from netbench.topology.pairs import Creations, LiveBlock, LivePair, NotUp
+from netbench.verify.path_mtu import PathMtu, mtu_excess, path_mtus
 from netbench.verify.places import (
     SOURCES,
     TARGETS,
@@ -76,6 +77,8 @@ class Verified:
     """The pair's network and the other one: what was asked for (None for the engine's default),
     and what the engine says of it."""
     endpoints: tuple[Endpoint, Endpoint]  # client and server
+    mtus: tuple[PathMtu, ...] = ()
+    warning: str | None = None  # of an MTU that what lies below does not carry, in words
     problems: tuple[str, ...] = ()  # failures that left rows out, in words
     left: tuple[str, ...] = ()  # what could not be removed, in words
 
@@ -153,6 +156,7 @@ def _look(
         places = ReachScene(live, engine.host(), other, ports, missing, no_ipv6)
         with echo_servers(engine, places):
             rows = measure(engine, places, _way_in(engine))
+        mtus = path_mtus(engine, live)
         promises = _still(reader, live)
     finally:
         made.remove_all()
@@ -167,6 +171,8 @@ def _look(
         facts=live.facts,
         networks=tuple((spec, ipam) for spec, ipam in networks if ipam is not None),
         endpoints=(live.client, live.server),
+        mtus=mtus,
+        warning=mtu_excess(live.driver, live.facts),
         problems=(failed,) if failed else (),
         left=tuple(made.left),
     )

@@ -32,6 +32,7 @@ _COUNT: Final = "/proc/sys/net/netfilter/nf_conntrack_count"
 _TABLE: Final = "/proc/net/nf_conntrack"
 _MANY: Final = 50_000  # tracked connections that are read as text at most, some 10 MB
 _PROXY: Final = "docker-proxy"
+_FACTS: Final = ("trial.published_via", "trial.published_evidence", "trial.proxy_cpu")
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what a proxy may listen on
 
 
@@ -60,6 +61,7 @@ class PublishedWatch(ABC):
     server: NamespaceSet  # the endpoint that the port leads to
     target: SocketAddress  # of the host, that the client connects to
     port: int  # that the server listens on
+    fixed: tuple[int, ...] = ()  # of the same server, with the same number outside
     proxies: tuple[Proxy, ...] = ()
 
     def start(self) -> None:
@@ -71,14 +73,10 @@ class PublishedWatch(ABC):
         """Look at the traffic while it flows; cheap."""
 
     def stop(self) -> tuple[tuple[str, FactValue], ...]:
-        """Return the facts `trial.published_via`, `trial.published_evidence`, `trial.proxy_cpu`."""
+        """Return the facts of `_FACTS`."""
         proxy = self._proxy_cpu()
         via, evidence = self._judged(proxy)
-        return (
-            ("trial.published_via", via),
-            ("trial.published_evidence", evidence),
-            ("trial.proxy_cpu", proxy),
-        )
+        return tuple(zip(_FACTS, (via, evidence, proxy), strict=True))
 
     @property
     def carriers(self) -> tuple[int, ...]:
@@ -106,6 +104,8 @@ class PublishedWatch(ABC):
     def _found(self) -> Iterator[Proxy]:
         """Yield the proxies of the port; one of another engine's, as far as that shows, is none."""
         files = self.host.files
+        pairs = {(self.target.port, self.port), *((port, port) for port in self.fixed)}
+        served = {(str(outside), str(inside)) for outside, inside in pairs}
         lines = {pid: f"/proc/{pid}/cmdline" for pid in processes(files, _PROXY)}
         there = files.read(*lines.values())
         for pid, path in lines.items():
@@ -114,8 +114,7 @@ class PublishedWatch(ABC):
             said = dict(zip(argv[1::2], argv[2::2], strict=False))
             if (
                 said.get("-proto") == self.protocol
-                and said.get("-host-port") == str(self.target.port)
-                and said.get("-container-port") == str(self.port)
+                and (said.get("-host-port"), said.get("-container-port")) in served
                 and said.get("-host-ip") in (self.target.address, *_ANYWHERE)
                 and _may_be_in(pid, self.host)
             ):
@@ -210,6 +209,24 @@ class PortWatch(PublishedWatch):
         if not count.isdecimal() or int(count) > _MANY:
             raise FactError(f"{count} connections are too many to be read")
         return parse_conntrack(self.host.run(("cat", _TABLE)))
+
+
+PortFacts = tuple[tuple[str, FactValue], ...]
+
+
+def together(ports: Sequence[PortFacts]) -> PortFacts:
+    """Return one set of facts for the ports of one session's clients: each has to agree."""
+    if len(ports) <= 1:
+        return tuple(fact for facts in ports for fact in facts)
+    via, evidence, cpu = ([dict(facts)[name] for facts in ports] for name in _FACTS)
+    ways = list(dict.fromkeys(one.reason if isinstance(one, Absent) else str(one) for one in via))
+    used = [one for one in cpu if isinstance(one, float)]
+    counted = len(ports) - 1
+    return (
+        (_FACTS[0], via[0] if len(ways) == 1 else Absent(f"clients differ: {'; '.join(ways)}")),
+        (_FACTS[1], f"{evidence[0]}; and so for {counted} more" if len(ways) == 1 else str(ways)),
+        (_FACTS[2], sum(used) if used else cpu[0]),
+    )
 
 
 def _may_be_in(pid: int, host: NamespaceSet) -> bool:

@@ -9,11 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path as File
 from typing import Final
 
+from msgspec import DecodeError, Struct, json
+
 from netbench.documents import CheckRow, DoctorDocument, DriverRow, DriversDocument
 from netbench.drivers import DRIVERS, Driver, cni, plugin
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
-from netbench.engines.local_process import cpu_topology
+from netbench.engines.local_process import call, cpu_topology
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.spec import CNI_PATH, Path
 from netbench.system.files import LOCAL
@@ -64,7 +66,7 @@ def examine(options: EngineOptions) -> DoctorDocument:
     tools = [_tool(name) for name in _PACKAGES]
     version = ".".join(map(str, sys.version_info[:3]))
     python = CheckRow("python", ok=True, needed=True, found=version, fix="")
-    checks = [python, docker, netns, *tools, _plugins(), *kernel, _cores()]
+    checks = [python, docker, netns, *tools, _plugins(), *kernel, _cores(), bridge_mtu()]
     probes_here = all(check.ok for check in tools if check.name in _PROBES)
     measurable = (docker.ok or netns.ok) and probes_here
     return DoctorDocument(1, measurable, checks)
@@ -133,6 +135,54 @@ def _cores() -> CheckRow:
     cores = len(topology.cores) or len(topology.usable)
     fix = "" if cores > 1 else "give this machine a second core; `cross` cells are skipped"
     return CheckRow("cores", ok=cores > 1, needed=False, found=f"{cores} usable", fix=fix)
+
+
+def bridge_mtu() -> CheckRow:
+    """Return whether a bridge of this namespace has a larger MTU than the link to the outside."""
+    name = "MTU of bridges"
+    try:
+        links = json.decode(call("ip", "-j", "-d", "link", "show").stdout, type=list[_Shown])
+        routes = json.decode(call("ip", "-j", "route", "show", "default").stdout, type=list[_Way])
+    except DecodeError:
+        return _missing(name, "unreadable: `ip -j` printed no JSON", "apt-get install iproute2")
+    mtus = {link.ifname: link.mtu for link in links}
+    uplink = next((route.dev for route in routes if route.dev in mtus), None)
+    if uplink is None:
+        return _fine(name, "no default route here, so nothing lies below")
+    bridges = [one.ifname for one in links if one.linkinfo.info_kind == "bridge"]
+    larger = [f"{one} {mtus[one]}" for one in bridges if mtus[one] > mtus[uplink]]
+    if not larger:
+        return _fine(name, f"none above {mtus[uplink]}, that of {uplink}, by which packets leave")
+    fix = (
+        f'"mtu": {mtus[uplink]} in /etc/docker/daemon.json for the default bridge, and '
+        f"-o com.docker.network.driver.mtu={mtus[uplink]} for each network"
+    )
+    below = f"{uplink}, by which packets leave, carries {mtus[uplink]}"
+    return _missing(name, f"{', '.join(larger)}: {below}; connections may hang", fix)
+
+
+def _fine(name: str, found: str) -> CheckRow:
+    return CheckRow(name, ok=True, needed=False, found=found, fix="")
+
+
+class _Kind(Struct, frozen=True):
+    """A part of what `ip -d -j link` prints."""
+
+    info_kind: str | None = None
+
+
+class _Shown(Struct, frozen=True):
+    """A link as `ip -d -j link` prints it."""
+
+    ifname: str
+    mtu: int
+    linkinfo: _Kind = _Kind()
+
+
+class _Way(Struct, frozen=True):
+    """A route as `ip -j route` prints it."""
+
+    dev: str | None = None
 
 
 def possible_drivers(kind: str, options: EngineOptions, observer: Observer) -> DriversDocument:

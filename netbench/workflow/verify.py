@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from netbench.documents.inspect_verify import (
     DriverEndpointDocument,
+    DriverPathMtuRow,
     DriverPromiseRow,
     EndpointDocument,
     HopRow,
     InspectDocument,
     NetworkRow,
+    PathMtuRow,
     ProblemRow,
     PromiseRow,
     ReachRow,
@@ -29,6 +31,7 @@ from netbench.spec import Arm, Path
 from netbench.topology.pairs import LiveBlock, LivePair, NotUp
 from netbench.topology.paths import choose_reader
 from netbench.verify import NotVerified, Verified, verify_driver
+from netbench.verify.path_mtu import PathMtu, mtu_excess, path_mtus
 from netbench.verify.servers import check_tools
 from netbench.workflow.host_facts import facts_of
 from netbench.workflow.options import Observer
@@ -66,7 +69,7 @@ def inspect_driver(
     (driver,) = _named(text, most=1)
     with _opened("inspect", kind, options, observer) as (engine, _):
         check_parent(engine, options.parent, in_use=in_use)
-        pair = _bring_up(engine, driver)
+        pair, mtus = _bring_up(engine, driver)
         if pair.facts.lan is not None:
             observer.inform(engine.lan().done)
     facts, ipam = pair.facts, pair.facts.ipam
@@ -89,7 +92,13 @@ def inspect_driver(
         networks=[NetworkRow.of(driver.name, driver.recipe.network, ipam)] if ipam else [],
         promises=[PromiseRow(**asdict(check)) for check in pair.promises],
         notes=list(facts.notes),
+        path_mtus=[PathMtuRow(*_mtu_row(one)) for one in mtus],
+        warnings=[*filter(None, [mtu_excess(driver, facts)])],
     )
+
+
+def _mtu_row(one: PathMtu) -> tuple[str, int, int | None, str]:
+    return one.path.value, one.link, one.found, one.evidence
 
 
 def inspect_container(
@@ -115,6 +124,8 @@ def inspect_container(
         networks=[NetworkRow.of("", None, visited.ipam)] if visited.ipam else [],
         promises=[],
         notes=list(facts.notes),
+        path_mtus=[],
+        warnings=[],
     )
 
 
@@ -144,8 +155,11 @@ def _named(text: str, most: int | None = None) -> tuple[Driver, ...]:
     return drivers
 
 
-def _bring_up(engine: Engine, driver: Driver) -> LivePair:
-    """Return a pair that was up, on every path that it has; errors as `Engine.create_endpoint`."""
+def _bring_up(engine: Engine, driver: Driver) -> tuple[LivePair, tuple[PathMtu, ...]]:
+    """Return a pair that was up, on every path that it has, and what each of these carries.
+
+    Errors as `Engine.create_endpoint`.
+    """
     reason = engine.unsupported(driver.recipe, Path.EAST_WEST)
     if reason:
         raise EngineError(f"{driver.name} cannot run on the {engine.name} engine: {reason}")
@@ -155,11 +169,15 @@ def _bring_up(engine: Engine, driver: Driver) -> LivePair:
     paths = (Path.EAST_WEST, *others)
     arm = Arm(driver.name)
     reader = choose_reader(engine)
-    with LiveBlock(engine, reader, [(arm, driver)], prefix="look", paths=paths) as live:
-        pair = live.pairs[arm]
+    block = LiveBlock(
+        engine, reader, [(arm, driver)], prefix="look", paths=paths, protocols=("tcp", "udp")
+    )
+    with block:
+        pair = block.pairs[arm]
+        mtus = path_mtus(engine, pair) if isinstance(pair, LivePair) else ()
     if isinstance(pair, NotUp):
         raise EngineError(f"the pair did not come up: {pair.reason}")
-    return pair
+    return pair, mtus
 
 
 def _verified(
@@ -238,4 +256,8 @@ def document(
         problems=_problems(found),
         mismatches=_mismatches(found),
         exit=code,
+        path_mtus=[
+            DriverPathMtuRow(*_mtu_row(mtu), driver=name) for name, one in seen for mtu in one.mtus
+        ],
+        warnings=[one.warning for _, one in seen if one.warning],
     )

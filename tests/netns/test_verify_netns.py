@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path as File
@@ -26,9 +27,11 @@ from support.verified import (
 from netbench.drivers import DRIVERS, ReachPlace
 from netbench.drivers.base import everywhere, reach
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.spec import Path, Recipe
+from netbench.spec import Arm, Path, Recipe
+from netbench.topology.pairs import LiveBlock, LivePair
 from netbench.topology.paths import choose_reader
 from netbench.verify import Verified, verify_driver
+from netbench.verify.path_mtu import path_mtus
 
 Processes = Callable[[], list[str]]
 
@@ -311,3 +314,64 @@ def test_an_ordinary_user_verifies(rootless: Callable[..., Program]) -> None:
     assert done.code == 0, (done.stderr, done.json["skipped"])
     assert measured(done.json, "bridge:user", "LAN", "published port") == {"reach"}
     assert measured(done.json, "macvlan:bridge", "pair", "host") == {"no-reach"}
+
+
+@pytest.mark.parametrize(
+    ("end", "mtu", "said"), [("server", 1400, "vanished"), ("client", 1300, "refused")]
+)
+def test_a_smaller_mtu_on_the_way_is_found_with_what_becomes_of_larger_packets(
+    engine: NetnsEngine, end: str, mtu: int, said: str
+) -> None:
+    """Behind a bridge nobody tells the sender; the kernel refuses what its own link cannot take."""
+    if shutil.which("socat") is None:
+        require_or_skip("netns", "socat not found: apt-get install socat")
+    arm = Arm("bridge:user")
+    block = LiveBlock(engine, choose_reader(engine), [(arm, DRIVERS[arm.driver])], prefix="mtu")
+    with block:
+        pair = block.pairs[arm]
+        assert isinstance(pair, LivePair)
+        (whole,) = path_mtus(engine, pair)
+        pid = (pair.server if end == "server" else pair.client).pid
+        change = ("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "link", "set", "eth0", "mtu")
+        subprocess.run((*change, str(mtu)), check=True)
+        (cut,) = path_mtus(engine, pair)
+
+    assert (whole.found, whole.short) == (1500, False)
+    assert cut.short
+    assert cut.found is not None
+    assert mtu <= cut.found <= mtu + 4  # a veth lets the 4 bytes of a VLAN tag pass
+    assert said in cut.evidence
+
+
+def test_inspect_and_verify_tell_path_mtus_and_a_network_that_nothing_below_carries(
+    program: Program,
+) -> None:
+    inspected = program("inspect", "--drivers", "bridge:user@mtu=9000", "--json")
+    verified = program("verify", "--drivers", "bridge:user", "--json")
+
+    assert inspected.code == 0, inspected.stderr
+    found = {row["path"]: (row["link_mtu"], row["path_mtu"]) for row in inspected.json["path_mtus"]}
+    assert found["east-west"] == (9000, 9000)
+    (warning,) = inspected.json["warnings"]
+    assert "give the network mtu=1500" in warning
+    assert {row["path_mtu"] for row in verified.json["path_mtus"]} == {1500}
+    assert verified.json["warnings"] == []
+
+
+def test_doctor_tells_a_bridge_whose_mtu_is_above_the_link_to_the_outside(
+    namespaces: None,
+) -> None:
+    del namespaces
+    script = """ip link add out mtu 1400 type veth peer name far
+ip link set far up; ip link set out up; ip addr add 198.51.100.2/24 dev out
+ip route add default via 198.51.100.1
+ip link add br-large mtu 1500 type bridge; ip link add br-small mtu 1300 type bridge
+exec "$0" -c '
+from netbench.workflow.checks import bridge_mtu as check
+print(check().ok, check().found, check().fix)'"""
+    argv = ("unshare", "--user", "--map-root-user", "--net", "sh", "-ec", script, sys.executable)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("False br-large 1500: out, by which packets leave, carries 1400")
+    assert '"mtu": 1400 in /etc/docker/daemon.json' in done.stdout

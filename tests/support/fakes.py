@@ -291,7 +291,10 @@ class FakeEngine:
             address,
             network.ipam if network else None,
             address6=address6 if network and network.ipam and network.ipam.subnet6 else None,
-            published=tuple(Published(port, next(self._host_ports)) for port in publish),
+            published=tuple(
+                Published(port, port.number if port.fixed else next(self._host_ports))
+                for port in publish
+            ),
         )
         return self.endpoints[name]
 

@@ -25,6 +25,7 @@ from netbench.spec import (
 from netbench.topology.pairs import stems
 
 THROUGHPUT, ROUND_TRIP = TcpThroughput(rounds=4, slice=0.1), TcpRoundTrip(rounds=4)
+MANY = TcpRoundTrip(rounds=4, clients=5)
 LOADED, CONNECT = LoadedRoundTrip(rounds=4), TcpConnect(rounds=4)
 RATED = TcpRate(seconds=1, omit=1, interval=0.5, streams=2, rate="200M")
 """As the captured one was called."""

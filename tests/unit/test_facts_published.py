@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from netbench.errors import FactError
 from netbench.facts.procfs import Connection, SocketAddress
-from netbench.record import Absent
+from netbench.record import Absent, FactValue
 from netbench.watch.port_verdict import PortReading, Tracked, judge, parse_conntrack
+from netbench.watch.ports import PortFacts, together
 
 TARGET = SocketAddress("198.18.1.1", 30001)
 SERVER = SocketAddress("198.18.0.2", 20001)
@@ -150,3 +151,19 @@ def test_any_part_of_the_table_is_entries_or_an_error(start: int, end: int) -> N
     with suppress(FactError):
         for entry in parse_conntrack(TABLE[start:end]):
             assert entry.target.port
+
+
+def test_the_ports_of_several_clients_have_to_agree() -> None:
+    def facts(via: FactValue, cpu: FactValue) -> PortFacts:
+        names = ("trial.published_via", "trial.published_evidence", "trial.proxy_cpu")
+        return tuple(zip(names, (via, f"seen {via}", cpu), strict=True))
+
+    gone = Absent("no proxy process serves the port")
+    proxied = dict(together([facts("proxy", 0.25), facts("proxy", 0.5), facts("proxy", gone)]))
+    apart = dict(together([facts("proxy", 0.25), facts("nat", gone)]))
+
+    assert proxied["trial.published_via"] == "proxy"
+    assert proxied["trial.proxy_cpu"] == 0.75
+    assert apart["trial.published_via"] == Absent("clients differ: proxy; nat")
+    assert together([facts("nat", gone)]) == facts("nat", gone)
+    assert together([]) == ()

@@ -190,6 +190,7 @@ FIELD = {
     "recording",
     "redaction",
     "registry",
+    "replacement",
     "report",
     "reporting",
     "request",

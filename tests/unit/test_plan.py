@@ -81,7 +81,7 @@ def planned(topology: CpuTopology = TWO, **options: str) -> Plan:
         ({"engine": "podman"}, "--engine must be one of auto, docker, netns, not 'podman'"),
         (
             {"suite": "slow"},
-            "suite 'slow': no such suite or file; shipped are full, published, quick, standard",
+            "suite 'slow': no such suite or file; shipped are full, published, questions, quick",
         ),
         ({"suite": "no/such.toml"}, "suite 'no/such.toml': no such suite or file"),
         (
@@ -1034,3 +1034,18 @@ def test_what_no_reader_would_take_is_not_measured(
 
     with pytest.raises(ConfigurationError, match=r"a factor|the name x+… "):
         parse(Options(drivers="host,bridge", **options))
+
+
+def test_more_servers_than_can_be_published_are_refused_beforehand(tmp_path: Path) -> None:
+    cells = "".join(
+        f'[probes.tcp-rr-{at}]\nkind = "tcp-rr"\nclients = 64\n'
+        f'[[cell]]\nprobe = "tcp-rr-{at}"\nplacement = "same"\n'
+        for at in range(7)
+    )
+    (tmp_path / "many.toml").write_text(f'name = "many"\n{cells}')
+    options = Options(suite=str(tmp_path / "many.toml"), paths="north-south", drivers="host,bridge")
+
+    with pytest.raises(ConfigurationError, match="the cells have 448 servers in a block, and at"):
+        parse(options)
+    assert parse(replace(options, paths="east-west")).plan.servers == 448
+    assert parse(replace(options, drivers="host,macvlan")).plan.servers == 448

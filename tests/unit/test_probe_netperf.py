@@ -112,9 +112,35 @@ def test_the_commands_are_of_one_family_and_run_until_they_are_ended() -> None:
     assert " ".join(probe.server_argv("::1", 9)) == "netserver -D -f -6 -L ::1 -p 9"
     argv = " ".join(probe.session_argv("198.18.0.2", 9, "cubic", 12.3))
     assert argv == "netperf -4 -H 198.18.0.2 -p 9 -t TCP_CRR -l 13 -- -r 64"
+    assert " ".join(probe.through((argv,), 18001)) == f"{argv} -P ,18001"
 
 
-@pytest.mark.parametrize("parameters", [{"rounds": 1}, {"slice": 0.01}, {"size": 0}, {"size": 7e4}])
+def test_the_time_of_a_connection_is_that_of_as_many_as_there_are_clients() -> None:
+    """The kernel counts for all; each client has always one under way, so Little's law gives it."""
+    many = replace(WHOLE.probe, clients=4)
+    one, four = WHOLE.read(), many.read_clients([(WHOLE.client, None)] * 4, WHOLE.windows)
+    rate = one.sample.value("connections")
+
+    assert rate is not None
+    assert one.sample.value("connect_time") == pytest.approx(1 / rate)
+    assert four.sample.value("connections") == pytest.approx(rate)
+    assert four.sample.value("connect_time") == pytest.approx(4 / rate)
+    assert dict(four.sample.details)["netperf.clients"] == 4
+
+
+def test_one_client_of_several_that_ended_by_itself_fails_all() -> None:
+    gone = replace(WHOLE.client, exit_code=1, stderr="recv_response: Connection refused")
+
+    with pytest.raises(ProbeError, match=r"Connection refused \[ECONNREFUSED\]"):
+        TcpConnect(rounds=3, clients=2).read_clients(
+            [(WHOLE.client, None), (gone, None)], WHOLE.windows
+        )
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"rounds": 1}, {"slice": 0.01}, {"size": 0}, {"size": 7e4}, {"clients": 0}, {"clients": 65}],
+)
 def test_parameters_that_make_no_sense_are_refused_first(parameters: dict[str, int]) -> None:
     with pytest.raises(ConfigurationError, match=rf"tcp-crr: `{next(iter(parameters))}`"):
         TcpConnect(**parameters)

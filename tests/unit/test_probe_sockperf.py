@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -105,6 +106,53 @@ def test_a_closed_loop_keeps_littles_law(one: Held) -> None:
     assert rate * mean == pytest.approx(1, abs=0.05)
     assert details["sockperf.concurrency"] == pytest.approx(rate * mean)
     assert details["sockperf.observations"] == sum(count for _, count in sample.histogram)
+
+
+def test_two_clients_give_the_round_trips_of_both() -> None:
+    """Each by its own log and clock; the rate is the sum of theirs."""
+    one = TCP.read()
+    argv = TCP.probe.session_argv("::1", 5, None, 1.0)
+    size = int(argv[argv.index("-m") + 1])
+    both = TcpRoundTrip(rounds=len(TCP.windows), size=size, clients=2)
+    ends = [(TCP.client, None), (TCP.client, None)]
+    session = both.read_clients(ends, TCP.windows)
+    details = dict(session.sample.details)
+    alone = one.sample.value("transactions")
+
+    assert alone is not None
+    assert session.sample.value("transactions") == pytest.approx(2 * alone)
+    assert session.sample.value("rtt_p50") == pytest.approx(one.sample.value("rtt_p50"))
+    assert session.sample.received == 2 * one.sample.received
+    assert details["sockperf.concurrency"] == pytest.approx(2, abs=0.1)
+
+
+def test_a_slice_counts_only_if_every_client_worked_through_it() -> None:
+    edges = [(0.0, 0.1), (0.3, 0.4), (0.6, 0.7)]
+    windows = [Window(n, 1, a, a + 0.02, b) for n, (a, b) in enumerate(edges, start=1)]
+    halves = [edges[0], (0.3, 0.33), edges[2]]
+    done = [replace(TCP.client, stderr=log_of(each, ahead=5.0)) for each in (edges, halves)]
+    found = TcpRoundTrip(rounds=3, clients=2).read_clients([(one, None) for one in done], windows)
+
+    assert [one.value is None for one in found.slices] == [False, True, False]
+    assert "of 2 clients the least" in found.slices[1].reason
+
+
+def test_clients_that_came_near_their_limit_are_no_closed_loop() -> None:
+    edges = [(0.0, 0.1), (0.11, 0.2)]
+    windows = [Window(n, 1, a, a + 0.02, b) for n, (a, b) in enumerate(edges, start=1)]
+    done = replace(TCP.client, stderr=log_of(edges, ahead=5.0, rtt=1e-5))
+    probe = TcpRoundTrip(rounds=2, clients=64)
+
+    assert "--mps" in probe.session_argv("::1", 5, None, 1.0)
+    assert "--mps" not in TcpRoundTrip().session_argv("::1", 5, None, 1.0)
+    with pytest.raises(ProbeError, match=r"limit of 3,125 messages per second"):
+        probe.read_clients([(done, None)] * 64, windows)
+
+
+@pytest.mark.parametrize("clients", [0, 65, 1.5, True, "8"])
+def test_clients_are_a_whole_number_within_bounds(clients: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"`clients` is a whole number from 1 to 64"):
+        TcpRoundTrip(clients=clients)
 
 
 @pytest.mark.parametrize("one", WHOLE, ids=str)

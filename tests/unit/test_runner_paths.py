@@ -13,7 +13,7 @@ from netbench.errors import EngineLost
 from netbench.probes import TcpConnect
 from netbench.record import Completed, Failure, PairFacts, Record, Sample, Skip
 from netbench.runner.run_state import TrialFinished
-from netbench.spec import Path, Placement, Role
+from netbench.spec import FIXED_PORTS, Path, Placement, Role
 
 ALL = (Path.EAST_WEST, Path.NORTH_SOUTH, Path.HAIRPIN)
 BOTH = (Path.EAST_WEST, Path.NORTH_SOUTH)
@@ -375,13 +375,25 @@ def test_a_variants_congestion_control_goes_before_that_of_the_run() -> None:
     assert asked("host") == {"cubic"}
 
 
-def test_a_tool_that_needs_a_second_port_is_skipped_where_ports_are_published() -> None:
-    kinds = ((TcpConnect.name, Placement.SAME),)
+def test_a_tool_that_needs_a_second_port_has_one_of_the_same_number_outside() -> None:
+    """Each client of each server another one: many connections before may still wait there."""
+    kinds = ((TcpConnect.name, Placement.SAME), (TcpConnect.name, Placement.CROSS))
+    probe = TcpConnect(rounds=4, clients=3)
+    engine = FakeEngine()
     plan = plan_of("bridge", kinds=kinds, paths=(Path.NORTH_SOUTH,))
-    run = Run(replace(plan, probes={**plan.probes, TcpConnect.name: TcpConnect()}))
+    found = Run(replace(plan, probes={**plan.probes, TcpConnect.name: probe}), engine).records()
 
-    for record in run.records():
-        assert isinstance(record.outcome, Skip)
-        assert not record.outcome.by_design
-        assert "netperf needs a second port of the server's" in record.outcome.reason
-    assert run.engine.processes == []
+    assert all(isinstance(record.outcome, Sample) for record in found)
+    asked = [words(one.argv, "-P") for one in engine.processes if one.role is Role.CLIENT]
+    assert len(asked) == len(set(asked)) == 2 * 2 * probe.clients
+    assert all(int(text.removeprefix(",")) in FIXED_PORTS for text in asked)
+
+
+def test_a_second_port_is_left_to_the_tool_where_none_is_published() -> None:
+    engine = FakeEngine()
+    kinds = ((TcpConnect.name, Placement.SAME),)
+    plan = plan_of("bridge", kinds=kinds)
+    plan = replace(plan, probes={**plan.probes, TcpConnect.name: TcpConnect(rounds=4)})
+
+    assert all(isinstance(record.outcome, Sample) for record in Run(plan, engine).records())
+    assert not any("-P" in process.argv for process in engine.processes)

@@ -10,7 +10,7 @@ from support.fake_reader import FakeReader, ScriptedSentinel
 from support.fake_tools import HEADERS, RATE, RTT, FakeProcess
 from support.fakes import FakeEngine
 from support.golden import case, held
-from support.plans import CONNECT, LOADED, ROUND_TRIP, THROUGHPUT, plan_of
+from support.plans import CONNECT, LOADED, MANY, ROUND_TRIP, THROUGHPUT, plan_of
 from support.running import Run, failure, of, records
 
 from netbench.errors import EngineLost
@@ -115,6 +115,62 @@ def test_a_load_goes_on_before_what_it_loads_and_is_held_with_it() -> None:
         assert sample(record).value("rtt_p50") == pytest.approx(RTT, rel=0.01)
         length = LOADED.slice - 0.02
         assert record.slices[0].received == pytest.approx(RATE * length, rel=0.01)
+
+
+def test_several_clients_are_one_session_with_a_server_and_a_connection_each() -> None:
+    """All are let go on and held together, and the numbers are of all their round trips."""
+    engine = FakeEngine()
+    plan = three(TRIPS)
+    found = Run(replace(plan, probes={**plan.probes, "tcp-rr": MANY}), engine).records()
+
+    assert len(found) == len(ARMS)
+    for record in found:
+        rate = sample(record).value("transactions")
+        assert sample(record).value("rtt_p50") == pytest.approx(RTT, rel=0.01)
+        assert rate == pytest.approx(MANY.clients / RTT, rel=0.02)
+        details = dict(sample(record).details)
+        assert details["sockperf.clients"] == MANY.clients
+        assert details["sockperf.concurrency"] == pytest.approx(MANY.clients, rel=0.02)
+        roles = [tool.role for tool in record.tools]
+        assert roles.count(Role.CLIENT) == roles.count(Role.SERVER) == MANY.clients
+        servers = [tool.argv for tool in record.tools if tool.role is Role.SERVER]
+        assert len({argv[argv.index("-p") + 1] for argv in servers}) == MANY.clients
+    for pair in ARMS:
+        own = [one for one in clients(engine) if one.pair == pair]
+        assert len(own) == MANY.clients
+        rounds = [one.edges()[-ROUNDS:] for one in own]
+        for edges in zip(*rounds, strict=True):
+            starts, ends = zip(*edges, strict=True)
+            assert max(starts) < min(ends), "they did not work at the same time"
+
+
+def test_a_client_that_is_held_after_its_pause_is_started_anew() -> None:
+    """It would have begun, and with it the time that it runs for."""
+
+    class Busy(FakeEngine):
+        """Takes three seconds to hold each pair's client for the first time."""
+
+        def note(self, process: FakeProcess, name: Any) -> None:
+            held = [pair for kind, *_, pair in self.log if kind == "STOP"]
+            super().note(process, name)
+            if name == "STOP" and process.pair not in held:
+                self.clock.until(self.clock.now() + 3)
+
+    engine = Busy()
+    found = Run(three(TRIPS), engine).records()
+
+    assert all(isinstance(record.outcome, Sample) for record in found)
+    started = [one for one in engine.processes if one.tool == "sockperf"]
+    assert len(started) == 2 * 2 * len(ARMS), "each arm's server and client twice"
+
+
+def test_a_session_of_which_one_client_dies_gives_no_number() -> None:
+    plan = three(TRIPS)
+    plan = replace(plan, probes={**plan.probes, "tcp-rr": MANY})
+    found = Run(plan, FakeEngine(dies={"bridge": 2})).records()
+
+    assert failure(found, "bridge").stage == "output"
+    assert all(isinstance(one.outcome, Sample) for one in of(found, "host"))
 
 
 def test_numbers_are_those_of_the_slices() -> None:

@@ -58,6 +58,8 @@ class Scope:
         return ", ".join(part for part in parts if part)
 
 
+_BEFORE: Final = dict.fromkeys(("tcp-rr", "udp-rr", "tcp-crr"), (("clients", 1),))
+"""Parameters that older runs do not name, by kind of probe: what they were."""
 Conditions = Mapping[tuple[str, Scope], FactValue]  # by a fact's name and what it is about
 
 
@@ -67,7 +69,7 @@ def of_run(info: RunInfo) -> dict[tuple[str, Scope], FactValue]:
     found["netbench.version", Scope()] = info.version
     found |= _plan(info)
     for probe in info.plan.probes:
-        facts = (("kind", probe.kind), *probe.parameters)
+        facts = (("kind", probe.kind), *_BEFORE.get(probe.kind, ()), *probe.parameters)
         found |= {(f"probe.{name}", Scope(probe=probe.name)): value for name, value in facts}
     return found | _tools(info)
 

@@ -16,6 +16,7 @@ from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.spec import option_problem
 from netbench.verify import NotVerified, ReachResult, Verified
+from netbench.verify.path_mtu import PathMtu
 from netbench.verify.places import SOURCES, TARGETS
 from netbench.workflow.verify import inspect_container, inspect_driver, verify_drivers
 
@@ -51,8 +52,10 @@ def verify(
     For each driver: every promise, held or broken, with its evidence; a matrix of TCP and UDP
     connects over IPv4 and IPv6 from the container, its pair, a container on another network, the
     host and the LAN to each other, to the gateway and to a published port, measured beside
-    promised; the networks with their IPAM, the namespaces by inode, the sandbox file and the veth
-    map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs socat.
+    promised; the largest packet that each path carries, and a network whose MTU is above that of
+    what lies below; the networks with their IPAM, the namespaces by inode, the sandbox file and the
+    veth map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs
+    socat.
     """
     shared.refuse_idle(ctx, {"parent_in_use": "" if parent else "without --parent"})
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
@@ -85,7 +88,16 @@ def shown(one: Verified | NotVerified) -> str:
         held = "held  " if check.held else "BROKEN"
         lines += _wrapped(f"{held} {check.promise}", "  ")
         lines += _wrapped(check.evidence, " " * 9)
+    lines += [line for mtu in one.mtus for line in _wrapped(mtu_line(mtu), "  ")]
+    lines += _wrapped(f"WARNING {one.warning}", "  ") if one.warning else []
     return "\n".join([*lines, *_surroundings(one), ""])
+
+
+def mtu_line(one: PathMtu) -> str:
+    """Return what a path carries, in words."""
+    short = "SHORT " if one.short else ""
+    size = "unknown" if one.found is None else str(one.found)
+    return f"{short}path MTU {one.path}: {size} of the link's {one.link}: {one.evidence}"
 
 
 def _headline(one: Verified) -> str:
@@ -216,7 +228,8 @@ def inspect(
 ) -> int:
     """Show namespaces, links and paths of a driver or a container.
 
-    A pair of the driver is brought up, looked at and taken down; exit code 3 if one of its promises
+    A pair of the driver is brought up, looked at and taken down, the largest packet that each path
+    carries found by trying; exit code 3 if one of its promises
     is broken. A container that is there is only read, by a helper beside it: nothing runs in it.
     """
     if (drivers is None) == (container is None):
@@ -261,6 +274,12 @@ def _show(document: InspectDocument) -> None:
     held = {True: "held", False: "BROKEN"}
     lines = [f"{held[x.held]}: {x.promise}: {x.evidence}" for x in document.promises]
     _add(root, "promises", lines)
+    lines = [
+        f"{x.path}: {x.path_mtu or 'unknown'} of the link's {x.link_mtu}: {x.evidence}"
+        for x in document.path_mtus
+    ]
+    _add(root, "path MTU", lines)
+    _add(root, "warnings", document.warnings)
     _add(root, "notes", document.notes)
     print_rich(root)
 

@@ -251,7 +251,9 @@ class PortPublishing:
                 raise
             if len(published) == len(ports):
                 return replace(made, published=published)
-            first = 1 + max(number for places in bindings.values() for _, number in places)
+            fixed = {port.number for port in ports if port.fixed}
+            taken = {number for places in bindings.values() for _, number in places}
+            first = 1 + max(taken - fixed)
             self._maker.remove(made.id)
         raise EngineError(
             f"no {len(ports)} ports in a row are free on all of {', '.join(addresses)}",
@@ -267,10 +269,17 @@ def _wanted(
     ports: tuple[Port, ...], addresses: tuple[str, ...], first: int | None
 ) -> dict[str, tuple[tuple[str, int | None], ...]]:
     return {
-        name: tuple((address, None if first is None else first + i) for address in addresses)
+        name: tuple((address, _number(port, i, first)) for address in addresses)
         for i, port in enumerate(ports)
         for name in _names(port)
     }
+
+
+def _number(port: Port, at: int, first: int | None) -> int | None:
+    """Return the host's number for a port; None leaves it to the engine."""
+    if port.fixed:
+        return port.number
+    return None if first is None else first + at
 
 
 def _same_numbers(

@@ -144,7 +144,7 @@ class CniNetwork:
             raise EngineError(f"the container's network namespace is gone: {exc}") from exc
         if os.path.samestat(*spaces):
             raise EngineError("the container has no network namespace of its own")
-        ports = tuple(Published(port, self._world.ports.take(undo)) for port in publication.ports)
+        ports = publication.at(self._world.ports, undo)
         with self._runtime.lock:
             result = self._add(endpoint.pid, ports, undo)
             self.links.update(result.host_links)

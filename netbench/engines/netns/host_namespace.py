@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from netbench.engines.base import Endpoint, Lan, Published
 from netbench.engines.local_process import find_program
 from netbench.engines.netns import wiring
+from netbench.engines.netns.conntrack import forget_datagrams
 from netbench.engines.netns.firewall import Firewall
 from netbench.engines.netns.rules import LAN_LINK, Forward, forward_rules
 from netbench.engines.netns.spawner import Spawner
@@ -167,6 +168,13 @@ class Publication:
     ports: tuple[Port, ...] = ()
     served: Literal["proxy", "nat"] | None = None  # how they must be served; None for DNAT
 
+    def at(self, numbers: NumberPool, undo: ExitStack) -> tuple[Published, ...]:
+        """Return the ports with their numbers at the host; `undo` gives those back."""
+        return tuple(
+            Published(port, port.number if port.fixed else numbers.take(undo))
+            for port in self.ports
+        )
+
 
 def unpublished(firewall: Firewall, served: Literal["proxy", "nat"] | None) -> str | None:
     """Return why ports cannot be published in this way, or None if they can."""
@@ -190,7 +198,7 @@ def publish(
     if lacking:
         raise Unsupported(lacking)
     host = Addresses(lan.host, lan.host6)
-    published = tuple(Published(port, world.ports.take(undo)) for port in publication.ports)
+    published = publication.at(world.ports, undo)
     forwards = [Forward(host, one.host_port, own, one.port.number, within) for one in published]
     if publication.served == "proxy":
         _start_proxies(world, forwards, undo)
@@ -199,6 +207,8 @@ def publish(
         undo.callback(world.firewall.drop, name)
         rules = {x: [rule for one in forwards for rule in forward_rules(one, x)] for x in Family}
         world.firewall.add(name, rules)
+        fixed = [one.port for one in published if one.port.fixed and "udp" in one.port.protocols]
+        forget_datagrams(world.pid, [port.number for port in fixed])
     return published
 
 
