@@ -240,7 +240,7 @@ def thread(env: Mapping[str, str]) -> Thread:
         if not env.get("CI_MERGE_REQUEST_IID"):
             raise NoComment("this job is not of a merge request")
         api = Api.opened(env["CI_API_V4_URL"], {"PRIVATE-TOKEN": token})
-        return gitlab(api, env["CI_PROJECT_ID"], env["CI_MERGE_REQUEST_IID"])
+        return gitlab(api, env["CI_MERGE_REQUEST_PROJECT_ID"], env["CI_MERGE_REQUEST_IID"])
     event = msgspec.json.decode(Path(env["GITHUB_EVENT_PATH"]).read_bytes(), type=Event)
     if event.pull_request is None:
         raise NoComment("this workflow was not started by a pull request")

@@ -207,7 +207,11 @@ def test_a_merge_request_has_its_note(released: Released) -> None:
     options = {"ENGINE": "netns", "SUITE": "short.toml", "BLOCKS": "1", "ALLOW_UNDECIDED": "true"}
     budgets = "bridge.loss <= 50 %; bridge.loss <= 60 %"
     with forge("gitlab", login="project_5_bot") as lab:
-        merge = {"CI_PROJECT_ID": PROJECT, "CI_MERGE_REQUEST_IID": MERGE, "COMMENT_TOKEN": TOKEN}
+        merge = {
+            "CI_MERGE_REQUEST_PROJECT_ID": PROJECT,
+            "CI_MERGE_REQUEST_IID": MERGE,
+            "COMMENT_TOKEN": TOKEN,
+        }
         env = {
             **released.env,
             **{f"NETBENCH_{name}": text for name, text in options.items()},

@@ -57,7 +57,7 @@ class Job:
             },
             "gitlab": {
                 "CI_API_V4_URL": served.address,
-                "CI_PROJECT_ID": PROJECT,
+                "CI_MERGE_REQUEST_PROJECT_ID": PROJECT,
                 "CI_MERGE_REQUEST_IID": MERGE,
             },
         }
