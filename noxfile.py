@@ -50,6 +50,7 @@ def types(session: nox.Session) -> None:
     """Types, strictly."""
     install(session, "types")
     session.run("python", "-m", "mypy")
+    session.run("python", "-m", "mypy", "ci/comment.py")
 
 
 @nox.session

@@ -1,4 +1,7 @@
-"""What the site adds: links out of `docs` lead to the sample run, or to the repository."""
+"""What the site adds: links out of `docs` lead to the sample run, or to the repository.
+
+Where that is, only who publishes the site knows: NETBENCH_REPOSITORY. Without it a link is text.
+"""
 
 import re
 from pathlib import Path
@@ -9,7 +12,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parent.parent
 SAMPLE = ("report.html", "report.png", "standard/report.html", "ipvlan/report.html")
 """What the site has of `reports/sample`, beneath `sample`."""
-OUTSIDE = re.compile(r"\]\(\.\./([^)\s]+)\)")
+OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)\s]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -22,11 +25,15 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
     """Point every link that leaves the documentation to where a reader of the site finds it."""
+    repository = config.extra["repository"]
 
     def lead(match: re.Match[str]) -> str:
-        name = match[1].removeprefix("reports/sample/")
-        return (
-            f"](sample/{name})" if name in SAMPLE else f"]({config.extra['repository']}{match[1]})"
-        )
+        text, path = match.groups()
+        name = path.removeprefix("reports/sample/")
+        if name in SAMPLE:
+            return f"[{text}](sample/{name})"
+        if repository:
+            return f"[{text}]({repository.rstrip('/')}/{path})"
+        return text if path in text else f"{text} (`{path}`)"
 
     return OUTSIDE.sub(lead, markdown)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 import typer
+import yaml
 
 from netbench.analysis import Standing
 from netbench.analysis.boundary import Looks, first_decision
@@ -24,6 +25,7 @@ from netbench.units import SPELLINGS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "ci.md").read_text()
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 NETBENCH: Any = cast("Any", typer.main.get_command(app))
 RUN, COMPARE = (NETBENCH.get_command(None, name) for name in ("run", "compare"))
 DRIVERS = "host,bridge,bridge:user@mtu=9000"
@@ -55,11 +57,9 @@ def test_every_expression_is_read(expression: str) -> None:
     assert len(request.plan.require) == expression.count(";") + 1
 
 
-@pytest.mark.parametrize("name", ["workflow", "confirm", "shell"])
-def test_every_command_is_a_request_that_is_right(name: str) -> None:
-    (argv,) = commands(example(name))
+def budgets_of(argv: list[str]) -> int:
+    """Return how many budgets a call of `run` has, all of whose options are right."""
     given = RUN.make_context("run", argv).params
-
     request = parse(
         Options(
             drivers=given["drivers"],
@@ -68,13 +68,82 @@ def test_every_command_is_a_request_that_is_right(name: str) -> None:
             require=tuple(given["require"]),
         )
     )
-    assert len(request.plan.require) >= 2
+    return len(request.plan.require)
 
 
-def between() -> RunsScope:
+@pytest.mark.parametrize("name", ["shell", "confirm"])
+def test_the_command_in_a_shell_is_a_request_that_is_right(name: str) -> None:
+    (argv,) = commands(example(name))
+
+    assert budgets_of(argv) == 2
+
+
+def test_the_workflow_gives_the_action_a_request_that_is_right() -> None:
+    steps = yaml.safe_load(example("workflow"))["jobs"]["budget"]["steps"]
+    (given,) = [step["with"] for step in steps if "OWNER/netbench" in step["uses"]]
+
+    assert set(given) <= set(ACTION["inputs"])
+    budgets = [f"--require={line}" for line in given["require"].splitlines()]
+    argv = [f"--drivers={given['drivers']}", *given["arguments"].splitlines(), *budgets]
+    assert budgets_of(argv) == 3
+
+
+def test_every_input_and_output_of_the_action_is_told_with_its_default() -> None:
+    table = PAGE.partition("| input | meaning | default |")[2].partition("\n\n")[0]
+    rows = [row.split(" | ") for row in table.splitlines() if row.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`([\w-]+)`", row[0])}
+
+    assert told == set(ACTION["inputs"])
+    for row in rows:
+        names, defaults = (re.findall(r"`([^`]+)`", cell) for cell in (row[0], row[-1]))
+        if defaults:
+            assert [ACTION["inputs"][name]["default"] for name in names] == defaults
+    assert all(f"`{name}`" in PAGE for name in ACTION["outputs"])
+
+
+def test_the_job_on_gitlab_sets_options_that_there_are() -> None:
+    job = yaml.safe_load(example("gitlab"))["network budget"]
+    given = job["variables"]
+    template = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".netbench"]["variables"]
+    options = {option.envvar: option.opts[0] for option in RUN.params if option.envvar}
+
+    argv = [f"{options[name]}={given[name]}" for name in given if name not in template]
+    assert budgets_of([*argv, "--drivers", given["NETBENCH_DRIVERS"]]) == 2
+    assert job["extends"] == ".netbench"
+
+
+def test_the_check_before_an_upgrade_compares_the_two_runs_that_it_made(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("netbench", "sudo"):
+        text = f'printf "%s\\0" {name} "$@" >>{log}; echo >>{log}\n'
+        made = 'for last; do :; done; [ "$1" != run ] || mkdir -p "$last/folder"\n'
+        (programs / name).write_text(f"#!/bin/sh\n{text}{made}")
+        (programs / name).chmod(0o755)
+    env = {"PATH": f"{programs}:/usr/bin:/bin"}
+
+    subprocess.run(("sh", "-euc", example("check")), cwd=tmp_path, env=env, check=True)
+
+    before, upgrade, after, compare = [
+        line.split("\0")[:-1] for line in log.read_text().split("\n")[:-1]
+    ]
+    assert upgrade[0] == "sudo"
+    assert before[:-1] == after[:-1]
+    assert RUN.make_context("run", before[2:]).params["blocks"] == "20"
+    given = COMPARE.make_context("compare", compare[2:]).params
+    assert [*given["folders"]] == ["before=before/folder", "after=after/folder"]
+    problems: list[str] = []
+    assert len(read_budgets(given["require"], between("before", "after"), problems)) == 2
+    assert problems == []
+    for pattern in given["accept"]:
+        assert fnmatch.filter(FACTS, pattern)
+
+
+def between(*labels: str) -> RunsScope:
     """Return what two runs of the default drivers have in common."""
     plan = build(parse(Options(drivers="host,bridge")), CpuTopology((0, 1), ((0,), (1,))))
-    return scope_of_runs({"kept": plan.summary(), "today": plan.summary()})
+    return scope_of_runs({name: plan.summary() for name in labels or ("kept", "today")})
 
 
 @pytest.mark.parametrize("expression", example("between").splitlines())

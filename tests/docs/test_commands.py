@@ -31,9 +31,12 @@ CLAIMS = {
     "exports": "tests/docs/test_exports.py",
     "extended": "tests/docs/test_docs.py",
     "shell": "tests/docs/test_ci.py",
+    "check": "tests/docs/test_ci.py",
     "tables": "tests/docs/test_method.py",
     "docker": "tests/docker/test_documented_docker.py",
     "package": "tests/package/test_package.py",
+    "installers": "tests/package/test_package.py",
+    "release": "tests/package/test_package.py",
 }
 """Who runs a block of commands: where the comment before it leads."""
 ROUND_TRIPS = """

@@ -8,11 +8,12 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 from support.documented import ROOT, commands
 from support.hang import HANG
 from support.program import TRICKLE
@@ -21,6 +22,13 @@ from support.require import require_or_skip
 from netbench.engines.netns.spawner import unavailable
 
 RELEASED = ("*.tar.gz", "*.whl", "*.cdx.json")
+UV = (sys.executable, "-m", "uv")
+LOWEST = "3.11"
+"""The Python of `requires-python`."""
+QUICK = ("analysis_stats", "cli_commands", "cli_output", "cli_reports", "docker_parsing")
+QUICK += ("docker_stream", "facts_inside", "links", "netns_rules", "plan", "probe_iperf3")
+QUICK += ("report_answer", "report_decision", "report_exports", "report_figures", "store")
+"""Of the unit tests those that between them, and with one run, use every dependency."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,16 @@ class Environment:
         )
 
 
-def run(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HANG)
+def run(*argv: str, cwd: Path = ROOT, **variables: str) -> str:
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -64,18 +80,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
-    """Return what installs a package where nothing else is, and gives the path of its program."""
-
-    def install(package: str, program: str) -> str:
-        prefix = tmp_path_factory.mktemp("tool")
-        run(sys.executable, "-m", "venv", "--without-pip", str(prefix))
-        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(prefix))
-        run(*pip, "install", "--quiet", package)
-        return str(prefix / "bin" / program)
-
-    return install
+def tool(package: str, *argv: str) -> str:
+    """Run a program of a package that is installed where nothing else is."""
+    return run(*UV, "tool", "run", "--quiet", "--python", sys.executable, "--from", package, *argv)
 
 
 @pytest.fixture(scope="session")
@@ -119,17 +126,39 @@ def test_the_wheel_has_the_package_its_data_and_nothing_else(dist: Path) -> None
     assert {Path(name).name for name in extra} == {"netbench.1"}
 
 
-def test_it_measures_and_reports_where_nothing_else_is(clean: Environment) -> None:
+def test_two_builds_as_documented_give_one_wheel(tmp_path: Path) -> None:
+    """The second of the tree instead of the sdist, by another user in another zone."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    run("git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(tmp_path / "tree"))
+    date, first, second, *sums = commands("release")
+    mine = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    here = {"TZ": "UTC", "PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", **mine}
+    elsewhere = {"TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "2", "LC_ALL": "C", **mine}
+
+    for mask, variables, lines in ((22, here, [first]), (77, elsewhere, [second, *sums])):
+        text = "\n".join([f"umask 0{mask}", date, *lines])
+        told = run("bash", "-euc", text, cwd=tmp_path / "tree", **variables)
+
+    assert told.endswith(".whl: OK\n")
+
+
+def measures(environment: Environment, drivers: str) -> Path:
+    """Measure in a moment, and return the run folder."""
     reason = unavailable()
     if reason:
         require_or_skip("netns", reason)
-    (clean.folder / "short.toml").write_text(TRICKLE)
-    argv = ("run", "--engine", "netns", "--drivers", "host,bridge", "--blocks", "1")
-
-    done = clean("netbench", *argv, "--suite", "short.toml", "--json", "--quiet")
-
+    (environment.folder / "short.toml").write_text(TRICKLE)
+    argv = ("run", "--engine", "netns", "--drivers", drivers, "--blocks", "1")
+    done = environment("netbench", *argv, "--suite", "short.toml", "--json", "--quiet")
     assert done.returncode == 0, done.stderr
-    folder = clean.folder / json.loads(done.stdout)["folder"]
+    folder: str = json.loads(done.stdout)["folder"]
+    return environment.folder / folder
+
+
+def test_it_measures_and_reports_where_nothing_else_is(clean: Environment) -> None:
+    folder = measures(clean, "host,bridge")
+
     assert json.loads((folder / "run.json").read_text())["version"] == version_of(clean.wheel)
     (folder / "report.html").unlink()
     again = clean("netbench", "report", str(folder))
@@ -155,6 +184,63 @@ def test_documented_commands_of_an_installed_netbench(clean: Environment) -> Non
     assert "netbench" in (clean.folder / ".bashrc").read_text()
 
 
+@pytest.mark.parametrize("command", commands("installers"))
+def test_an_installer_of_programs_takes_the_wheel(dist: Path, tmp_path: Path, command: str) -> None:
+    (wheel,) = dist.glob("*.whl")
+    homes = ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR", "PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")
+    python = dict.fromkeys(("UV_PYTHON", "PIPX_DEFAULT_PYTHON"), sys.executable)
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    places = {name: str(tmp_path / name) for name in homes}
+
+    run("bash", "-euc", command, cwd=dist, **python, **path, **places)
+
+    (program,) = tmp_path.glob("*_BIN_DIR/netbench")
+    assert run(str(program), "version", cwd=tmp_path) == f"netbench {version_of(wheel)}\n"
+    linked = (tmp_path / "PIPX_MAN_DIR" / "man1" / "netbench.1").exists()
+    assert linked == command.startswith("pipx")  # as docs/install.md says
+
+
+@pytest.fixture(scope="module")
+def lowest(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with exactly the lower bounds of every dependency, on the lowest Python."""
+    folder = tmp_path_factory.mktemp("lowest")
+    system = ("--no-project", "--no-python-downloads", "--system")
+    argv = (*UV, "python", "find", *system, LOWEST)
+    found = subprocess.run(
+        argv, cwd=folder, capture_output=True, text=True, check=False, timeout=HANG
+    )
+    if found.returncode != 0:
+        require_or_skip("python3.11", f"no Python {LOWEST}: {found.stderr}")
+    (wheel,) = dist.glob("*.whl")
+    prefix = folder / "venv"
+    run(*UV, "venv", "--quiet", "--python", found.stdout.strip(), str(prefix))
+    install = (*UV, "pip", "install", "--quiet", "--python", str(prefix))
+    bounds = (*install, "--resolution", "lowest-direct", "--all-extras")
+    run(*bounds, "--requirements", str(ROOT / "pyproject.toml"))
+    run(*install, "--no-deps", str(wheel))
+    return Environment(prefix, folder, wheel)
+
+
+def test_the_oldest_versions_that_are_allowed_do(lowest: Environment) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={LOWEST}"
+    extras = [one for group in project["optional-dependencies"].values() for one in group]
+    listed = run(*UV, "pip", "list", "--format", "json", "--python", str(lowest.prefix))
+    there = {one["name"].replace("_", "-").lower(): one["version"] for one in json.loads(listed)}
+    for need in map(Requirement, [*project["dependencies"], *extras]):
+        (bound,) = [one.version for one in need.specifier if one.operator == ">="]
+        assert Version(there[need.name]) == Version(bound), need
+
+    measures(lowest, "none,host,bridge,macvlan:bridge")
+
+    more = ("pytest>=8.3", "hypothesis>=6.100", "jsonschema>=4.20", "trustme>=1.2")
+    run(*UV, "pip", "install", "--quiet", "--python", str(lowest.prefix), *more)
+    tests = [str(ROOT / "tests" / "unit" / f"test_{name}.py") for name in QUICK]
+    ini = ("--rootdir", str(ROOT), "-p", "no:cacheprovider")
+    done = lowest("pytest", "-q", "-x", *ini, *tests, PYTHONDONTWRITEBYTECODE="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_how_to_cite_it_agrees_with_the_package() -> None:
     yaml = pytest.importorskip("yaml")
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
@@ -167,28 +253,25 @@ def test_how_to_cite_it_agrees_with_the_package() -> None:
     assert all(author.get("name") or author.get("family-names") for author in cited["authors"])
 
 
-def test_how_to_cite_it_is_right_by_its_schema(tool: Callable[[str, str], str]) -> None:
-    cffconvert = tool("cffconvert==2.0.0", "cffconvert")
+def test_how_to_cite_it_is_right_by_its_schema() -> None:
+    argv = ("cffconvert", "--validate", "--infile", str(ROOT / "CITATION.cff"))
 
-    assert "valid according to schema version 1.2.0" in run(
-        cffconvert, "--validate", "--infile", str(ROOT / "CITATION.cff")
-    )
+    assert "valid according to schema version 1.2.0" in tool("cffconvert==2.0.0", *argv)
 
 
 def test_a_bill_of_materials_names_the_package_and_all_that_it_needs(
-    clean: Environment, dist: Path, tool: Callable[[str, str], str], tmp_path: Path
+    clean: Environment, dist: Path, tmp_path: Path
 ) -> None:
     version = version_of(clean.wheel)
     bill = dist / f"netbench-{version}.cdx.json"
-    cyclonedx = tool("cyclonedx-bom>=7", "cyclonedx-py")
     text = (ROOT / "pyproject.toml").read_text()
     project = tomllib.loads(text)["project"]
     built = tmp_path / "pyproject.toml"
     built.write_text(text.replace('dynamic = ["version"]', f'version = "{version}"'))
 
-    run(
-        *(cyclonedx, "environment", "--validate", "--output-reproducible"),
-        *("--pyproject", str(built), "--output-file", str(bill)),
+    tool(
+        *("cyclonedx-bom>=7", "cyclonedx-py", "environment", "--validate"),
+        *("--output-reproducible", "--pyproject", str(built), "--output-file", str(bill)),
         str(clean.prefix / "bin" / "python"),
     )
     made = json.loads(bill.read_text())
