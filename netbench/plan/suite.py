@@ -1,6 +1,5 @@
 """Suites: which probes, with which parameters, in which placements, on which drivers. TOML."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,7 +16,7 @@ from netbench.plan.suite_tables import (
     read_published,
     whole,
 )
-from netbench.probes import PROBES, AnyProbe, ControlPlane
+from netbench.probes import PROBE_NAME, PROBES, AnyProbe, ControlPlane
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
@@ -31,7 +30,6 @@ _BESIDE: Final = (TrafficPath.EAST_WEST,)  # where the engine's trials are, what
 _TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary", "blocks"}
 _KIND = "kind"  # key of a probe's table that names what it is a configuration of
-_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")  # it stands in file names and commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ def _probes(table: TomlTable) -> dict[str, AnyProbe]:
         if probe_class is None:
             known = f"known: {', '.join(PROBES)}"
             table.note(name, f"unknown probe {kind!r}; {known} (or give its {_KIND!r})")
-        elif not _PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
+        elif not PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
             table.note(name, f"{name!r} cannot be the name of a {kind} probe of the suite's own")
         elif probe := _probe(probe_class, table.inner(name)):
             probes[name] = probe
