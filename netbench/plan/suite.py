@@ -16,7 +16,7 @@ from netbench.plan.suite_tables import (
     read_published,
     whole,
 )
-from netbench.probes import PROBE_NAME, PROBES, AnyProbe, ControlPlane
+from netbench.probes import PROBE_NAME, PROBES, AnyProbe
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
@@ -62,7 +62,7 @@ class Suite:
 
     def is_engines(self, probe: str) -> bool:
         """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
-        return isinstance(self.probes[probe], ControlPlane)
+        return self.probes[probe].of_engine
 
     def placed(self, pin: str, probe: str, placement: Placement) -> Placement:
         """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
@@ -190,7 +190,7 @@ def _cells(
         name = table.values.get("probe")
         if name not in broken:  # what is wrong with those has been noted where they stand
             name = table.one_of("probe", None, list(probes))
-        placement = _placement(table, engine=isinstance(probes.get(name), ControlPlane))
+        placement = _placement(table, engine=name in probes and probes[name].of_engine)
         weight = _weight(table)
         if (name, placement) in found and table.right:
             table.note_repeated(f"{name} {placement}")

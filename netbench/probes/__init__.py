@@ -24,6 +24,7 @@ from netbench.probes.iperf3.udp import UdpRate as UdpRate
 from netbench.probes.lifecycle import Birth as Birth
 from netbench.probes.lifecycle import ControlPlane as ControlPlane
 from netbench.probes.lifecycle import Lived as Lived
+from netbench.probes.name_lookup import NameLookup as NameLookup
 from netbench.probes.netperf import TcpConnect
 from netbench.probes.sockperf import LoadedRoundTrip as LoadedRoundTrip
 from netbench.probes.sockperf import TcpRoundTrip as TcpRoundTrip
@@ -72,6 +73,7 @@ PROBES: Final = Registry[type[AnyProbe]](  # every kind of probe by the name tha
             UdpRate,
             UdpSearch,
             ControlPlane,
+            NameLookup,
         )
     },
     unfit,

@@ -58,6 +58,7 @@ class ControlPlane(AnyProbe):
     name: ClassVar[str] = "control-plane"
     summary: ClassVar[str] = "time to create a network, start endpoints and remove both (socat)"
     tool: ClassVar[str] = "socat"
+    of_engine: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("start_time", "create_time", "remove_time")
 
     endpoints: Annotated[int, Span(1, _MOST)] = 1

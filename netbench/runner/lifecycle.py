@@ -18,10 +18,10 @@ from netbench.engines.base import Endpoint, Network
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError, Unsupported
 from netbench.facts.base import ports_in_use
 from netbench.probes import Birth, ControlPlane, Lived
-from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip
+from netbench.record import Completed, Failure, Outcome, Record, Skip
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import TrialFailed, see_it_can
-from netbench.runner.recording import Recording, broken, failure_of
+from netbench.runner.recording import ENGINES, Recording, broken, failure_of
 from netbench.spec import CONTROL_PORTS, Path, Role
 from netbench.topology.pairs import Creations, Made, read_pairs, stems
 from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
@@ -29,9 +29,6 @@ from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
 _KILLED: Final = 2.0  # seconds a killed tool may take to be gone
 _BEYOND: Final = 30.0  # seconds beyond its use after which a tool ends even if it is not waited for
 _CLOCK_STEP: Final = 0.005  # seconds that the clock of the day may drift during one endpoint
-_WINDOW: Final = SentinelWindow(
-    "none", None, None, "the engine's work is pinned to no CPU whose state could be read"
-)
 _ELSEWHERE: Final = Skip(
     "the engine is on another machine, whose clock cannot be compared with this one's",
     "the control plane is timed from a request here to an answer there",
@@ -41,7 +38,7 @@ _ELSEWHERE: Final = Skip(
 def run_lifecycle(recording: Recording, driver: Driver, probe: ControlPlane) -> Record:
     """Run a trial and return its record, whatever comes of it; raises `EngineLost`."""
     engine, arm = recording.recorder.engine, recording.step.arm
-    recording.begin(_WINDOW)
+    recording.begin(ENGINES)
     window = MachineMeter(engine).windows()
     window.open()
     stem = stems(f"cp{recording.number}", (arm,))[arm]

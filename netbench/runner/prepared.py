@@ -9,7 +9,7 @@ from typing import Final
 from netbench.engines.base import Process, Signal
 from netbench.errors import ENGINE_FAILURES, ProbeError
 from netbench.plan import Step
-from netbench.probes import ControlPlane, Sliced, ToolProbe
+from netbench.probes import ControlPlane, NameLookup, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Pins, Skip
 from netbench.runner.machine import TrialEnd
 from netbench.spec import Cpus
@@ -129,7 +129,7 @@ class PreparedSession(Prepared):
                 part.client.signal(name)
 
 
-def see_it_can(probe: ToolProbe | ControlPlane, done: Completed) -> None:
+def see_it_can(probe: ToolProbe | ControlPlane | NameLookup, done: Completed) -> None:
     """See that a tool did not end because it lacks something; raises `TrialFailed` if it did."""
     cannot = probe.cannot(done)
     if cannot:
