@@ -16,6 +16,7 @@ from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Family, NetworkSpec, Path, Protocol, Recipe, Role
 from netbench.system.interrupts import Pool
 from netbench.topology.pairs import Creations, LiveBlock, LivePair, NotUp
+from netbench.verify.clients import Whose, whose
 from netbench.verify.places import (
     SOURCES,
     TARGETS,
@@ -57,6 +58,8 @@ class ReachResult(_Cell):
 
     measured: Measured
     evidence: str
+    client: str | None = None  # the client's address as the server saw it; None if it was not seen
+    client_is: Whose | None = None  # whose address that is
 
     @property
     def mismatch(self) -> bool:
@@ -236,9 +239,13 @@ def measure(engine: Engine, places: ReachScene, note: str) -> tuple[ReachResult,
         }
         if not unsure:
             break
-    return tuple(
+    rows = (
         _row(cell, goal, found.get(cell), _beyond(places, cell, note))
         for cell, goal in goals.items()
+    )
+    return tuple(
+        replace(row, client_is=whose(places, row.source, row.client)) if row.client else row
+        for row in rows
     )
 
 
@@ -297,4 +304,4 @@ def _row(
         notes = [f" ({note})" for note in (goal.note, beyond) if note]
         evidence = f"{goal}: {answer.said}{''.join(notes)}"
     where = cell.source, cell.target, cell.protocol, cell.family, cell.promised
-    return ReachResult(*where, measured, evidence)
+    return ReachResult(*where, measured, evidence, answer.client if answer else None)
