@@ -7,6 +7,7 @@ netbench.1 is built whole. With `--check` nothing is written, and a stale file i
 import csv
 import dataclasses
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -234,7 +235,43 @@ def examples() -> str:
     return table(("driver", "measure", "ratio", "interval", "verdict", "blocks"), lines)
 
 
+SEEN = {
+    "container to pair": "container to container",
+    "LAN to pair": "LAN to the container's own address",
+    "LAN to published port": "LAN to a published port",
+    "container to published port": "container to a published port (hairpin)",
+    "host to published port": "host to a published port",
+}
+"""Paths of `client_addresses.json` with their headings."""
+OF_WHOM = {"own": "the client's", "host": "**the host's**", "other": "another"}
+
+
+def clients() -> str:
+    """Return at whose address the server saw its client, by driver and path."""
+    kept = json.loads((DOCS / "client_addresses.json").read_text())
+    rows = (
+        (code(driver), *(_seen(paths.get(path, {})) for path in SEEN))
+        for driver, paths in kept["seen"].items()
+    )
+    return f"{table(('driver', *SEEN.values()), rows)}\nMeasured on {kept['engine']}.\n"
+
+
+def _seen(kinds: dict[str, str]) -> str:
+    """Return `the client's (IPv4); the host's (IPv6)`, by kinds of connect such as `tcp4`."""
+    families = {"IPv4": ("tcp4", "udp4"), "IPv6": ("tcp6", "udp6")}
+    whose = {
+        name: " / ".join(dict.fromkeys(OF_WHOM[kinds[kind]] for kind in own if kind in kinds))
+        for name, own in families.items()
+    }
+    found: dict[str, list[str]] = {}
+    for name, words in whose.items():
+        if words:
+            found.setdefault(words, []).append(name)
+    return "; ".join(f"{words} ({', '.join(names)})" for words, names in found.items()) or "-"
+
+
 PAGES = {
+    "choose.md": {"clients": clients},
     "cli.md": {"commands": reference},
     "drivers.md": {"costs": costs},
     "reading.md": {"examples": examples},

@@ -36,6 +36,24 @@ class DriverRow(Struct, frozen=True):
     summary: str
     isolates: str
     options: list[str]
+    distribution: str
+    """What it comes from: netbench, or a package that adds it by an entry point."""
+    version: str
+    """The distribution's."""
+
+
+class ProbeRow(Struct, frozen=True):
+    """One kind of probe."""
+
+    name: str
+    tool: str
+    """The program that every endpoint needs."""
+    summary: str
+    metrics: list[str]
+    """The leading one first."""
+    distribution: str
+    """As of a driver."""
+    version: str
 
 
 class DriversDocument(Struct, frozen=True):
@@ -44,6 +62,7 @@ class DriversDocument(Struct, frozen=True):
     schema: Literal[1]
     engine: str
     drivers: list[DriverRow]
+    probes: list[ProbeRow]
 
 
 class CheckRow(Struct, frozen=True):

@@ -12,6 +12,7 @@ from netbench.record import NAMESPACE_KINDS, EndpointFacts, Ipam, Link, PairFact
 from netbench.record.observed import Sharing
 from netbench.spec import Family, NetworkSpec, Protocol
 from netbench.verify import Measured, Promised
+from netbench.verify.clients import Whose
 
 
 class NamespaceCell(Struct, frozen=True):
@@ -245,6 +246,10 @@ class ReachRow(Struct, frozen=True, rename={"source": "from", "target": "to"}):
     promised: Promised
     measured: Measured
     evidence: str
+    client: str | None
+    """The client's address as the server saw it; null where no answer came."""
+    client_is: Whose | None
+    """Whose address that is: the client's own, one of the host's, or another."""
 
 
 class SkippedRow(Struct, frozen=True):

@@ -1,5 +1,10 @@
-"""The drivers: each described in a file of its family, and one entry in the table."""
+"""The drivers: each described in a file of its family, and one entry in the table.
 
+Other distributions add theirs by entry points of the group `netbench.drivers`.
+"""
+
+import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final
 
@@ -18,14 +23,38 @@ from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
 from netbench.drivers.variants import no_congestion_control as no_congestion_control
 from netbench.drivers.variants import varied as varied
-
-DRIVERS: Final[dict[str, Driver]] = {  # by name with mode; `plugin` and `cni` make others
-    driver.name: driver
-    for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY)
-}
+from netbench.spec import Path
+from netbench.system.entry_points import Registry
 
 OPEN: Final = {"plugin:": "NAME", "cni:": "CONFLIST"}  # starts of names, and what follows them
 _USUAL: Final = {"macvlan": "macvlan:bridge", "ipvlan": "ipvlan:l2"}  # of names without a mode
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}(:[a-z0-9][a-z0-9_.-]{0,39})?")
+
+
+def unsound(name: str, driver: object) -> Iterator[str]:
+    """Yield what keeps a driver out of the table under a name."""
+    if not isinstance(driver, Driver):
+        yield f"it is no netbench.drivers.Driver but a {type(driver).__name__}"
+        return
+    if driver.name != name:
+        yield f"the driver's own name is {driver.name!r}"
+    if not _NAME.fullmatch(name) or name in _USUAL or name.startswith(tuple(OPEN)):
+        yield "a driver's name is NAME or NAME:MODE in lower case, which no other stands for"
+    if not driver.promises:
+        yield "it promises nothing that facts could show"
+    missing = [path.value for path in Path if path not in driver.ways]
+    if missing:
+        yield f"it does not say whether these paths are open: {', '.join(missing)}"
+
+
+DRIVERS: Final = Registry(  # by name with mode; `plugin` and `cni` make others
+    "netbench.drivers",
+    {
+        driver.name: driver
+        for driver in (NONE, HOST, BRIDGE, BRIDGE_USER, CONTAINER, *MACVLANS, *IPVLANS, OVERLAY)
+    },
+    unsound,
+)
 
 
 def full_name(name: str) -> str:

@@ -183,6 +183,13 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("link.offloads", tuple, "", "confounder", "segmentation and checksum offloads that are on"),
     ("link.counters", int, BYTES, "varies", "bytes and packets each way since creation"),
     ("netbench.version", str, "", "required", "version of what measured"),
+    (
+        "netbench.third_party",
+        str,
+        "",
+        "confounder",
+        "other distributions that the run's drivers and probes come from, with their versions",
+    ),
     ("tool.*", str, "", "required", "version of a probe's tool, as it prints it"),
     ("helper.*", str, "", "varies", "version of a tool that carries no traffic, as it prints it"),
     ("probe.*", str, "", "required", "a probe's kind and parameters, as its suite has them"),

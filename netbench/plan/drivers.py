@@ -9,6 +9,7 @@ from typing import Final
 
 from netbench.drivers import DRIVERS, Driver, PathClaim, cni, full_name, plugin, unknown, varied
 from netbench.errors import ConfigurationError
+from netbench.probes import PROBES
 from netbench.spec import CNI_PATH, USUAL_MTU, VXLAN_HEADERS, Via
 from netbench.spec import Path as TrafficPath
 from netbench.system.files import LARGEST_INPUT, read_regular
@@ -39,6 +40,11 @@ def parse_drivers(text: str, problems: list[str]) -> tuple[Driver, ...]:
         else:
             found.append(driver)
     return tuple(found)
+
+
+def third_party_problems() -> list[str]:
+    """Return what other distributions add to drivers and probes and cannot be used."""
+    return [*DRIVERS.problems, *PROBES.problems]
 
 
 def driver_named(text: str) -> Driver:

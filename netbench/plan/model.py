@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from netbench.drivers import Driver
 from netbench.errors import ConfigurationError, cut
-from netbench.plan.drivers import driver_named
+from netbench.plan.drivers import driver_named, third_party_problems
 from netbench.plan.order import BlockPlan, block_plan
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS
 from netbench.probes import PROBES, AnyProbe, Sliced
@@ -224,7 +224,7 @@ def restore(kept: PlanSummary, topology: CpuTopology) -> Plan:
     problems += [f"CPU {cpu} of the plan is not usable now" for cpu in lost]
     missing = frozenset(cell.placement for cell in own) - cpus.keys()
     if problems:
-        raise ConfigurationError(*problems, hint="start a new run")
+        raise ConfigurationError(*problems, *third_party_problems(), hint="start a new run")
     _, impossible, _ = place("auto", missing, topology)
     reason = "this machine did not offer it when the run began"
     return Plan(

@@ -10,7 +10,7 @@ from netbench.drivers import Driver, PathClaim, no_congestion_control
 from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, scope_of_cells
 from netbench.plan.budgets import read_budgets
-from netbench.plan.drivers import driver_named, mtu_of, parse_drivers
+from netbench.plan.drivers import driver_named, mtu_of, parse_drivers, third_party_problems
 from netbench.plan.model import (
     DEFAULT_MARGIN,
     DEFAULT_PRECISION,
@@ -148,6 +148,7 @@ class _Parser:
         self._problems += [*_pin(given.pin), *_cc(given.cc), *self._unfit(), *self._parent()]
         self._problems += self._too_many_ports()
         require = read_budgets(given.require, self._scope(), self._problems)
+        self._problems += third_party_problems()
         self._problems += [one for one in more_problems if one not in self._problems]
         if self._problems or self._suite is None:
             raise ConfigurationError(*self._problems)

@@ -1,6 +1,5 @@
 """Suites: which probes, with which parameters, in which placements, on which drivers. TOML."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,7 +16,7 @@ from netbench.plan.suite_tables import (
     read_published,
     whole,
 )
-from netbench.probes import PROBES, AnyProbe, ControlPlane, Replacement
+from netbench.probes import PROBE_NAME, PROBES, AnyProbe
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement
@@ -31,7 +30,6 @@ _BESIDE: Final = (TrafficPath.EAST_WEST,)  # where the engine's trials are, what
 _TOP = {"name", "title", "blocks", "max_time", "probes", "cell", "driver", "published"}
 _CELL = {"probe", "placement", "primary", "blocks"}
 _KIND = "kind"  # key of a probe's table that names what it is a configuration of
-_PROBE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")  # it stands in file names and commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Suite:
 
     def is_engines(self, probe: str) -> bool:
         """Tell whether a probe's trials are of the engine itself, with no tool to pin."""
-        return isinstance(self.probes[probe], ControlPlane | Replacement)
+        return self.probes[probe].of_engine
 
     def placed(self, pin: str, probe: str, placement: Placement) -> Placement:
         """Return a cell's placement: that of `--pin` where it names one, and tools are pinned."""
@@ -158,7 +156,7 @@ def _probes(table: TomlTable) -> dict[str, AnyProbe]:
         if probe_class is None:
             known = f"known: {', '.join(PROBES)}"
             table.note(name, f"unknown probe {kind!r}; {known} (or give its {_KIND!r})")
-        elif not _PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
+        elif not PROBE_NAME.fullmatch(name) or (name in PROBES and kind != name):
             table.note(name, f"{name!r} cannot be the name of a {kind} probe of the suite's own")
         elif probe := _probe(probe_class, table.inner(name)):
             probes[name] = probe
@@ -192,8 +190,7 @@ def _cells(
         name = table.values.get("probe")
         if name not in broken:  # what is wrong with those has been noted where they stand
             name = table.one_of("probe", None, list(probes))
-        of_engine = isinstance(probes.get(name), ControlPlane | Replacement)
-        placement = _placement(table, engine=of_engine)
+        placement = _placement(table, engine=name in probes and probes[name].of_engine)
         weight = _weight(table)
         if (name, placement) in found and table.right:
             table.note_repeated(f"{name} {placement}")

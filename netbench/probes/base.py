@@ -30,6 +30,8 @@ _MUSL: Final = {  # musl's wording where it differs: tools in images that are no
     "Address in use": "EADDRINUSE",
 }
 _WORDS: Final = {os.strerror(code): name for code, name in errno.errorcode.items()} | _MUSL
+_LONGEST_NAME: Final = 253  # characters of a name, RFC 1035 §2.3.4
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*")
 _NUMBER: Final = re.compile(r"errno=(\d{1,4})\b")
 
 
@@ -39,6 +41,17 @@ class Span:
 
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class DomainName:
+    """A name that DNS can be asked for, as in `Annotated[str, DomainName()]`; RFC 1035 §2.3."""
+
+    def problem(self, value: object) -> str | None:
+        """Return what a value should be; None if it is one."""
+        if isinstance(value, str) and len(value) <= _LONGEST_NAME and _DOMAIN.fullmatch(value):
+            return None
+        return 'a domain name, written as "example.com"'
 
 
 def is_rate(value: object) -> bool:
@@ -57,6 +70,9 @@ def _problem(name: str, value: object, kind: Any) -> str | None:
         what = f'a rate in bit/s {limits}, written as "250M" or "1G"'
         return None if is_rate(value) else f"`{name}` is {what}, not {value!r}"
     number, span = get_args(kind)
+    if isinstance(span, DomainName):
+        wanted = span.problem(value)
+        return f"`{name}` is {wanted}, not {value!r}" if wanted else None
     right = isinstance(value, (int | float) if number is float else number)
     if right and not isinstance(value, bool) and (value is None or span.low <= value <= span.high):
         return None
@@ -66,12 +82,16 @@ def _problem(name: str, value: object, kind: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AnyProbe(ABC):
-    """A tool's settings: each `bool`, `str` for a rate in bit/s, or a number with its `Span`."""
+    """A tool's settings.
+
+    Each is a `bool`, a `str` for a rate in bit/s, or with its `DomainName` or its `Span`.
+    """
 
     name: ClassVar[str]  # its kind, `tcp-throughput`: the key in `PROBES`
     summary: ClassVar[str]
     tool: ClassVar[str]  # the program that every endpoint needs
     protocols: ClassVar[tuple[Protocol, ...]] = ("tcp",)  # of a published port, readiness first
+    of_engine: ClassVar[bool] = False  # whether the engine's work is timed, which has no CPU to pin
     metrics: ClassVar[tuple[str, ...]]  # names from `METRICS` it may give, the leading one first
 
     def __post_init__(self) -> None:

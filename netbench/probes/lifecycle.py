@@ -7,6 +7,7 @@ second only (RFC 1122 2.3.2.1).
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
@@ -18,9 +19,11 @@ from netbench.record import Completed, FactValue, Measurement, Sample, SeriesPoi
 from netbench.units import SECONDS
 
 _MOST: Final = 200  # endpoints; a /24 holds 254, and pairs may be on the same network
+_TOGETHER: Final = 240  # endpoints and neighbours
 _PATIENCE: Final = 10  # seconds in which a new endpoint must be answered
 _SETTING_UP: Final = 30.0  # seconds allowed before the first endpoint and after the last
 _EACH: Final = 3.0  # seconds allowed for each endpoint, made and removed
+_PORT: Final = 0.3  # seconds allowed beyond that for each port that it publishes
 _USUAL: Final = 0.5  # seconds that an endpoint usually takes, made and removed
 _AGAIN: Final = 0.01  # seconds between two tries to connect
 _TRY: Final = 0.1  # seconds for one of them: the kernel repeats a request after 1 s
@@ -58,20 +61,33 @@ class ControlPlane(AnyProbe):
     name: ClassVar[str] = "control-plane"
     summary: ClassVar[str] = "time to create a network, start endpoints and remove both (socat)"
     tool: ClassVar[str] = "socat"
+    of_engine: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("start_time", "create_time", "remove_time")
 
     endpoints: Annotated[int, Span(1, _MOST)] = 1
     """Made one after another, beside the one that answers them."""
+    ports: Annotated[int, Span(0, 100)] = 0
+    """Ports that each of them publishes."""
+    neighbours: Annotated[int, Span(0, _MOST)] = 0
+    """Endpoints that are on the network before them; making and removing these is not timed."""
+
+    def conflicts(self) -> Iterator[str]:
+        """Yield what one network does not hold."""
+        given: tuple[object, ...] = (self.endpoints, self.neighbours)
+        numbers = [number for number in given if isinstance(number, int)]
+        if sum(numbers) > _TOGETHER and max(numbers) <= _MOST:
+            together = f"{self.endpoints} and {self.neighbours}"
+            yield f"`endpoints` and `neighbours` are at most {_TOGETHER} together, not {together}"
 
     @property
     def expected(self) -> float:
         """Seconds."""
-        return 1 + _USUAL * self.endpoints
+        return 1 + _USUAL * (self.endpoints + self.neighbours)
 
     @property
     def deadline(self) -> float:
         """Seconds after which no further endpoint is made."""
-        return _SETTING_UP + _EACH * self.endpoints
+        return _SETTING_UP + (_EACH + _PORT * self.ports) * self.endpoints
 
     @property
     def patience(self) -> float:

@@ -37,6 +37,7 @@ class Replacement(AnyProbe):
         "time without an answer, and datagrams lost, when a container is replaced (socat)"
     )
     tool: ClassVar[str] = "socat"
+    of_engine: ClassVar[bool] = True
     protocols: ClassVar[tuple[Protocol, ...]] = ("udp",)
     metrics: ClassVar[tuple[str, ...]] = ("outage_time", "loss")
 

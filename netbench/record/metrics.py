@@ -44,6 +44,13 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("start_time", SECONDS, "lower", "Endpoint created to first byte", primary=True),
         Metric("remove_time", SECONDS, "lower", "Endpoint and network removed"),
         Metric("outage_time", SECONDS, "lower", "Unanswered while replaced", primary=True),
+        Metric("lookup_outside", SECONDS, "lower", "Lookup of an outside name", primary=True),
+        Metric("lookup_outside_first", SECONDS, "lower", "First lookup of an outside name"),
+        Metric("lookup_peer", SECONDS, "lower", "Lookup of the peer's name"),
+        Metric("lookup_peer_first", SECONDS, "lower", "First lookup of the peer's name"),
+        Metric("lookup_missing", SECONDS, "lower", "Lookup of a missing name"),
+        Metric("lookup_missing_first", SECONDS, "lower", "First lookup of a missing name"),
+        Metric("lookup_failures", RATIO, "lower", "Share of lookups that fail", compared=False),
     )
 }
 

@@ -9,7 +9,7 @@ from netbench.analysis.digest_model import Digest, DriverView
 from netbench.analysis.literature import beside, tally
 from netbench.analysis.model import Analysis, CellSummary, Contrast, NullContrast, Verdict
 from netbench.drivers import DRIVERS, Driver, full_name
-from netbench.probes import ControlPlane, TcpRoundTrip, TcpThroughput
+from netbench.probes import ControlPlane, NameLookup, TcpRoundTrip, TcpThroughput
 from netbench.record import METRICS, FactValue, RunInfo
 from netbench.report import labels
 
@@ -18,10 +18,11 @@ SUBJECTS: Final = {
     "rtt_p50": "median round trip",
     "connections": "TCP connections per second",
     "start_time": "time from request to first byte",
+    "lookup_outside": "lookup of an outside name",
 }
 _WITHOUT: Final = {Verdict.EQUIVALENT: "equivalent to {}", Verdict.UNDECIDED: "undecided"}
 NAMED: Final = 8  # drivers that the title of a figure names one by one
-PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name)
+PLAIN: Final = (TcpThroughput.name, TcpRoundTrip.name, ControlPlane.name, NameLookup.name)
 """Probes that a metric's name alone stands for."""
 
 

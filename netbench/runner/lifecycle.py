@@ -13,25 +13,24 @@ from typing import Final, Literal
 
 from msgspec.structs import replace as changed
 
-from netbench.drivers import Driver
+from netbench.drivers import Driver, PathClaim
 from netbench.engines.base import Endpoint, Network
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, ProbeError, Unsupported
 from netbench.facts.base import ports_in_use
 from netbench.probes import Birth, ControlPlane, Lived
-from netbench.record import Completed, Failure, Outcome, Record, SentinelWindow, Skip
+from netbench.record import Completed, Failure, Outcome, Record, Skip
 from netbench.runner.machine import MachineMeter
 from netbench.runner.prepared import TrialFailed, see_it_can
-from netbench.runner.recording import Recording, broken, failure_of
-from netbench.spec import CONTROL_PORTS, Path, Role
+from netbench.runner.recording import ENGINES, Recording, broken, failure_of
+from netbench.spec import CONTROL_PORTS, PUBLISHED_PORTS, Attach, Path, Port, Role, Via
+from netbench.system.interrupts import Pool
 from netbench.topology.pairs import Creations, Made, read_pairs, stems
 from netbench.topology.paths import ANY, call_of, namespaces_of, trimmed
 
 _KILLED: Final = 2.0  # seconds a killed tool may take to be gone
 _BEYOND: Final = 30.0  # seconds beyond its use after which a tool ends even if it is not waited for
+_AT_ONCE: Final = 4  # neighbours made, or removed, at a time
 _CLOCK_STEP: Final = 0.005  # seconds that the clock of the day may drift during one endpoint
-_WINDOW: Final = SentinelWindow(
-    "none", None, None, "the engine's work is pinned to no CPU whose state could be read"
-)
 _ELSEWHERE: Final = Skip(
     "the engine is on another machine, whose clock cannot be compared with this one's",
     "the control plane is timed from a request here to an answer there",
@@ -41,7 +40,7 @@ _ELSEWHERE: Final = Skip(
 def run_lifecycle(recording: Recording, driver: Driver, probe: ControlPlane) -> Record:
     """Run a trial and return its record, whatever comes of it; raises `EngineLost`."""
     engine, arm = recording.recorder.engine, recording.step.arm
-    recording.begin(_WINDOW)
+    recording.begin(ENGINES)
     window = MachineMeter(engine).windows()
     window.open()
     stem = stems(f"cp{recording.number}", (arm,))[arm]
@@ -73,15 +72,17 @@ class _Trial:
     network: Network | None = None
     births: list[Birth] = field(default_factory=list)
     calls: list[Completed] = field(default_factory=list)
+    ports: tuple[Port, ...] = ()  # that each endpoint publishes
 
     def run(self) -> Outcome:
         """Make, judge and remove everything; return the numbers, or raise `TrialFailed`."""
-        spec = self.driver.recipe.network
+        spec, self.ports = self.driver.recipe.network, self._published()
         if spec is not None:
             with _making():
                 self.network = self.made.network(self.stem, spec)
         created = self._spent(self.network.took if self.network else None)
         answerer = self._make("s", Role.SERVER, None)
+        neighbours = self._neighbours(answerer)
         with self._answering(answerer) as argv:
             born = self._born(answerer, argv)
             self._judge(answerer, (born[0], born[-1]))
@@ -90,14 +91,41 @@ class _Trial:
             seconds = self.made.remove_endpoint(endpoint)
             self._spent(seconds)
             removals.append(seconds)
+        with Pool(max_workers=_AT_ONCE) as pool:
+            list(pool.map(self.made.remove_endpoint, neighbours))
         self.made.remove_endpoint(answerer)
         removed = self._spent(self.made.remove_network(self.network) if self.network else None)
         return self.probe.conclude(Lived(created, tuple(self.births), tuple(removals), removed))
 
-    def _make(self, name: str, role: Role, peer: Endpoint | None) -> Endpoint:
+    def _make(
+        self, name: str, role: Role, peer: Endpoint | None, ports: tuple[Port, ...] = ()
+    ) -> Endpoint:
         with _making():
             recipe, full = self.driver.recipe, f"{self.stem}-{name}"
-            return self.made.endpoint(full, role, recipe, self.network, peer=peer)
+            return self.made.endpoint(full, role, recipe, self.network, peer=peer, publish=ports)
+
+    def _published(self) -> tuple[Port, ...]:
+        """Return the ports that each endpoint publishes; raises `TrialFailed` where none is."""
+        if not self.probe.ports:
+            return ()
+        engine, driver = self.recording.recorder.engine, self.driver
+        way = driver.ways[Path.NORTH_SOUTH]
+        if not isinstance(way, PathClaim) or way.via is not Via.PUBLISHED:
+            raise TrialFailed(Skip("the driver publishes no ports"))
+        if driver.recipe.client is Attach.PEER:
+            reason = "an endpoint in another's network namespace publishes no ports of its own"
+            raise TrialFailed(Skip(reason))
+        if lacking := engine.unsupported(driver.recipe, Path.NORTH_SOUTH):
+            raise TrialFailed(Skip(lacking))
+        with _making():
+            engine.lan()  # whose address the ports are published at
+        return tuple(map(Port, PUBLISHED_PORTS[: self.probe.ports]))
+
+    def _neighbours(self, answerer: Endpoint) -> list[Endpoint]:
+        """Make those that are there before the clock runs."""
+        names = [f"n{number + 1}" for number in range(self.probe.neighbours)]
+        with Pool(max_workers=_AT_ONCE) as pool:
+            return list(pool.map(lambda name: self._make(name, Role.CLIENT, answerer), names))
 
     def _spent(self, seconds: float | None) -> float | None:
         """Count what was under the clock."""
@@ -160,7 +188,7 @@ class _Trial:
         """
         drift = time.time() - time.monotonic()
         asked = time.time()
-        endpoint = self._make(name, Role.CLIENT, answerer)
+        endpoint = self._make(name, Role.CLIENT, answerer, self.ports)
         made = time.time()
         done = self._call(endpoint, calling)
         ended = time.time()

@@ -9,7 +9,7 @@ from typing import Final
 from netbench.engines.base import Process, Signal
 from netbench.errors import ENGINE_FAILURES, ProbeError
 from netbench.plan import Step
-from netbench.probes import ControlPlane, Replacement, Sliced, ToolProbe
+from netbench.probes import ControlPlane, NameLookup, Replacement, Sliced, ToolProbe
 from netbench.record import Completed, Failure, Pins, Skip
 from netbench.runner.machine import TrialEnd
 from netbench.spec import Cpus
@@ -155,7 +155,7 @@ def _shared(tools: Sequence[Process]) -> str | None:
     return None if None in found or not found else " and ".join(filter(None, found))
 
 
-def see_it_can(probe: ToolProbe | ControlPlane | Replacement, done: Completed) -> None:
+def see_it_can(probe: ToolProbe | ControlPlane | NameLookup | Replacement, done: Completed) -> None:
     """See that a tool did not end because it lacks something; raises `TrialFailed` if it did."""
     cannot = probe.cannot(done)
     if cannot:

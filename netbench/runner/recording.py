@@ -82,6 +82,12 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+ENGINES: Final = SentinelWindow(
+    "none", None, None, "the engine's work is pinned to no CPU whose state could be read"
+)
+"""What stands for the sentinel where the engine's own work is timed."""
+
+
 @dataclass(slots=True)
 class Recording:
     """What gathers while one session or trial runs; whatever stops it, it goes into the record."""

@@ -8,10 +8,11 @@ from typing import Final
 
 from netbench.errors import ENGINE_FAILURES, EngineError, EngineLost, FactError
 from netbench.plan import BlockPlan, Plan, Step, round_order
-from netbench.probes import AnyProbe, ControlPlane, Replacement, Sliced
+from netbench.probes import AnyProbe, ControlPlane, NameLookup, Replacement, Sliced
 from netbench.record import Failure, Record, Ruling, SentinelWindow, Skip
 from netbench.runner.feasibility import Feasibility
 from netbench.runner.lifecycle import run_lifecycle
+from netbench.runner.lookups import run_lookups
 from netbench.runner.prepared import PreparedSession, TrialFailed
 from netbench.runner.recording import Recorder, Recording, failure_of
 from netbench.runner.replacement import run_replacement
@@ -183,6 +184,8 @@ class BlockRunner:
             return (run_lifecycle(recording, pair.driver, probe),)
         if isinstance(probe, Replacement):
             return (run_replacement(recording, pair.driver, probe),)
+        if isinstance(probe, NameLookup):
+            return (run_lookups(recording, pair, probe),)
         return (run_trial(recording, self.setup, pair, window),)
 
     def _recording(self, step: Step) -> Recording:

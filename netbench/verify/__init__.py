@@ -16,6 +16,7 @@ from netbench.record import Ipam, PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, Family, NetworkSpec, Path, Protocol, Recipe, Role
 from netbench.system.interrupts import Pool
 from netbench.topology.pairs import Creations, LiveBlock, LivePair, NotUp
+from netbench.verify.clients import Whose, whose
 from netbench.verify.path_mtu import PathMtu, mtu_excess, path_mtus
 from netbench.verify.places import (
     SOURCES,
@@ -58,6 +59,8 @@ class ReachResult(_Cell):
 
     measured: Measured
     evidence: str
+    client: str | None = None  # the client's address as the server saw it; None if it was not seen
+    client_is: Whose | None = None  # whose address that is
 
     @property
     def mismatch(self) -> bool:
@@ -242,9 +245,13 @@ def measure(engine: Engine, places: ReachScene, note: str) -> tuple[ReachResult,
         }
         if not unsure:
             break
-    return tuple(
+    rows = (
         _row(cell, goal, found.get(cell), _beyond(places, cell, note))
         for cell, goal in goals.items()
+    )
+    return tuple(
+        replace(row, client_is=whose(places, row.source, row.client)) if row.client else row
+        for row in rows
     )
 
 
@@ -303,4 +310,4 @@ def _row(
         notes = [f" ({note})" for note in (goal.note, beyond) if note]
         evidence = f"{goal}: {answer.said}{''.join(notes)}"
     where = cell.source, cell.target, cell.protocol, cell.family, cell.promised
-    return ReachResult(*where, measured, evidence)
+    return ReachResult(*where, measured, evidence, answer.client if answer else None)

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import product
 from typing import Final
 
@@ -77,6 +78,7 @@ class ConnectResult:
     reached: bool | None  # none if the tool itself failed: then nothing is known
     said: str
     silent: bool = False  # whether nothing came back at all, not even an error
+    client: str | None = None  # the address that the server saw the client at
 
 
 def script(attempts: Sequence[ConnectAttempt], patience: int) -> str:
@@ -115,8 +117,10 @@ def _answer(
     if line is None:
         return ConnectResult(None, "the script ended without a word of it")
     code, said = line
-    if word in said.split():
-        return ConnectResult(reached=True, said="answered")
+    if word in (words := said.split()):
+        client = _address(words[words.index(word) + 1 :])
+        told = f"answered, to {client}" if client else "answered"
+        return ConnectResult(reached=True, said=told, client=client)
     if "Connection timed out" in said:  # of our own bound; socat names EINPROGRESS after it
         return ConnectResult(reached=False, said=f"no answer within {patience} s", silent=True)
     if code == 0 and not said:
@@ -127,6 +131,15 @@ def _answer(
     if errno in _CLOSED and code not in _NOT_FOUND:
         return ConnectResult(reached=False, said=str(errno))
     return ConnectResult(None, f"socat failed: {said[:200]}")
+
+
+def _address(words: Sequence[str]) -> str | None:
+    """Return the address that a server saw, from `[::ffff:192.0.2.1]` or the like in its answer."""
+    try:
+        found = ip_address(words[0].strip("[]"))
+    except (IndexError, ValueError):
+        return None
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 SOURCES: Final = (

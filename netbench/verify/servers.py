@@ -23,6 +23,8 @@ _WITHIN: Final = 20.0  # seconds until all listen, and no IPv6 address is tentat
 _POLL: Final = 0.02
 _LIMIT: Final = 300.0  # seconds after which a server ends by itself
 _IDLE: Final = 10  # seconds after which the server's share of a connection ends
+_ECHO: Final = r"EXEC:sh -c \"set -f; read word; echo $word $SOCAT_PEERADDR\""
+"""What answers a connect: its word, and the client's address as the server sees it."""
 _SOCKETS: Final = ("tcp", "tcp6", "udp", "udp6")
 _STATE: Final = 3  # column of a socket's state
 _TENTATIVE: Final = 0x40  # IFA_F_TENTATIVE: duplicate address detection still runs, RFC 4862 §5.4
@@ -58,7 +60,7 @@ class Socket:
         elif self.six:
             options.append("ipv6-v6only=0")
         listen = f"{self.protocol.upper()}{6 if self.six else 4}-{kind}:{self.port}"
-        return ("socat", f"-T{_IDLE}", ",".join([listen, *options]), "PIPE")
+        return ("socat", f"-T{_IDLE}", ",".join([listen, *options]), _ECHO)
 
 
 def sockets(places: ReachScene, place: ReachPlace) -> tuple[Socket, ...]:

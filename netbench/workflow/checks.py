@@ -11,12 +11,14 @@ from typing import Final
 
 from msgspec import DecodeError, Struct, json
 
-from netbench.documents import CheckRow, DoctorDocument, DriverRow, DriversDocument
+from netbench.documents import CheckRow, DoctorDocument, DriverRow, DriversDocument, ProbeRow
 from netbench.drivers import DRIVERS, Driver, cni, plugin
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.engines.local_process import call, cpu_topology
-from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
+from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
+from netbench.plan.drivers import third_party_problems
+from netbench.probes import PROBES
 from netbench.spec import CNI_PATH, Path
 from netbench.system.files import LOCAL
 from netbench.system.interrupts import deferred_signals
@@ -186,7 +188,12 @@ class _Way(Struct, frozen=True):
 
 
 def possible_drivers(kind: str, options: EngineOptions, observer: Observer) -> DriversDocument:
-    """Return every driver, and whether it can run here; errors of the engine as they come."""
+    """Return every driver, whether it can run here, and every probe; the engine's errors as is.
+
+    Raises ConfigurationError with everything that other distributions add and that is broken.
+    """
+    if problems := third_party_problems():
+        raise ConfigurationError(*problems)
     run = f"list{secrets.token_hex(3)}"
     live = open_engine(kind, run, options)
     try:
@@ -195,7 +202,13 @@ def possible_drivers(kind: str, options: EngineOptions, observer: Observer) -> D
         observer.inform(f"engine: {live.name} ({live.why})")
     finally:
         live.close()
-    return DriversDocument(1, live.name, [*rows, *_open(live.name)])
+    return DriversDocument(1, live.name, [*rows, *_open(live.name)], [*map(_probe, PROBES)])
+
+
+def _probe(name: str) -> ProbeRow:
+    kind, origin = PROBES[name], PROBES.origin(name)
+    metrics = list(kind().metrics)
+    return ProbeRow(name, kind.tool, kind.summary, metrics, origin.distribution, origin.version)
 
 
 def _open(engine: str) -> Iterator[DriverRow]:
@@ -214,8 +227,17 @@ def _tried_driver(engine: Engine, driver: Driver) -> DriverRow:
 
 
 def _row(driver: Driver, name: str, *, possible: bool | None, reason: str) -> DriverRow:
-    options = sorted(driver.options)
-    return DriverRow(name, possible, reason, driver.summary, driver.isolates, options)
+    origin = DRIVERS.origin(name)
+    return DriverRow(
+        name,
+        possible,
+        reason,
+        driver.summary,
+        driver.isolates,
+        sorted(driver.options),
+        origin.distribution,
+        origin.version,
+    )
 
 
 @contextmanager

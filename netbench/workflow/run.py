@@ -2,18 +2,20 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from netbench.drivers import DRIVERS
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import EngineLost, Interrupted
 from netbench.plan import Options, Plan, build, parse
-from netbench.record import SCHEMA, Ending, OtherRun, RunInfo
+from netbench.probes import PROBES
+from netbench.record import SCHEMA, Ending, FactValue, OtherRun, RunInfo
 from netbench.record.redaction import NOTE
 from netbench.runner.ceiling import ceiling
 from netbench.runner.machine import MachineMeter
@@ -155,7 +157,7 @@ def _begin(
         engine_why=engine.why,
         plan=plan.summary(),
         tools=tuple(sorted(prepared.tools.items())),
-        facts=tuple(sorted({**prepared.facts, **limits}.items())),
+        facts=tuple(sorted({**prepared.facts, **limits, **_third_party(plan)}.items())),
         helpers=prepared.helpers,
         notes=(*options.notes, *(() if options.identify else (NOTE,))),
         options=options.asked,
@@ -163,6 +165,14 @@ def _begin(
     )
     drivers = tuple(driver.name for driver in plan.drivers)
     return RunFolder.create(options.output, drivers, info, prepared.redaction), info
+
+
+def _third_party(plan: Plan) -> Mapping[str, FactValue]:
+    """Return what other distributions a run's drivers and probes come from, if any."""
+    drivers = DRIVERS.added(driver.name.partition("@")[0] for driver in plan.drivers)
+    probes = PROBES.added(plan.probes[name].name for name, _, _ in plan.kinds)
+    origins = dict.fromkeys(map(str, (*drivers, *probes)))
+    return {"netbench.third_party": ", ".join(origins)} if origins else {}
 
 
 def carry_on(

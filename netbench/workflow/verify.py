@@ -27,6 +27,7 @@ from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.choose import open_engine
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import parse_drivers
+from netbench.plan.drivers import third_party_problems
 from netbench.spec import Arm, Path
 from netbench.topology.pairs import LiveBlock, LivePair, NotUp
 from netbench.topology.paths import choose_reader
@@ -47,7 +48,7 @@ def verify_drivers(
 
     `in_use` allows a parent that carries the default route. Errors as `inspect_driver`.
     """
-    chosen = tuple(DRIVERS.values()) if drivers is None else _named(drivers)
+    chosen = _named(",".join(DRIVERS) if drivers is None else drivers)
     with _opened("verify", kind, options, observer) as (engine, done):
         for line in done:
             observer.say(line)
@@ -150,6 +151,7 @@ def _named(text: str, most: int | None = None) -> tuple[Driver, ...]:
     drivers = parse_drivers(text, problems)
     if most is not None and len(drivers) > most:
         problems.append("inspect looks at one driver at a time")
+    problems += third_party_problems()
     if problems:
         raise ConfigurationError(*problems)
     return drivers

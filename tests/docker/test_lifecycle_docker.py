@@ -71,6 +71,40 @@ def test_every_driver_is_timed_and_nothing_is_left(program: Program, api: docker
     assert labelled(api) == []
 
 
+def test_ports_and_neighbours_are_there_and_their_slopes_are_reported(
+    program: Program, api: docker.APIClient
+) -> None:
+    suite = """
+    [probes.ports]
+    kind = "control-plane"
+    ports = 4
+    [probes.neighbours]
+    kind = "control-plane"
+    neighbours = 3
+    [[cell]]
+    probe = "control-plane"
+    [[cell]]
+    probe = "ports"
+    [[cell]]
+    probe = "neighbours"
+    """
+    done = program(
+        *("run", "--engine", "docker", "--drivers", "bridge,bridge:user,macvlan"),
+        *("--blocks", "1", "--suite", program.suite(suite), "--json"),
+    )
+
+    folder = program.run_folder()
+    found = {(r["cell"]["driver"], r["cell"]["probe"]): r["outcome"] for r in records(folder)}
+    assert done.code == 3, done.stderr
+    skipped = found.pop(("macvlan:bridge", "ports"))
+    assert (skipped["kind"], skipped["reason"]) == ("skip", "the driver publishes no ports")
+    assert [outcome for outcome in found.values() if outcome["kind"] != "sample"] == []
+    page = (folder / "report.html").read_text()
+    assert "The start takes longer for each port: bridge " in page
+    assert "for each neighbour: bridge " in page
+    assert labelled(api) == []
+
+
 def test_a_user_of_the_socket_alone_times_it_too(
     lab: Lab, plain_user: Callable[..., Program], api: docker.APIClient
 ) -> None:

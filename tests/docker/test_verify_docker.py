@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from support.program import Ended, Program, wait_for
 from support.verified import (
     assert_all_as_promised,
     assert_bridges_are_apart,
+    assert_clients_are_seen,
     assert_none_reaches_nothing,
     assert_own_host_is_out_of_reach,
     assert_rows_are_whole,
@@ -84,6 +87,17 @@ def test_who_reaches_whom(whole: Ended) -> None:
     assert_none_reaches_nothing(whole.json)
     assert_bridges_are_apart(whole.json)
     assert_own_host_is_out_of_reach(whole.json)
+
+
+def test_whose_address_the_server_sees_is_as_documented(whole: Ended, tmp_path: Path) -> None:
+    (tmp_path / "verified.json").write_text(whole.stdout)
+    script = Path(__file__).parents[2] / "docs" / "client_addresses.py"
+    argv = (sys.executable, str(script), "--check", str(tmp_path / "verified.json"))
+
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HANG)
+
+    assert done.returncode == 0, done.stderr
+    assert_clients_are_seen(whole.json)
 
 
 def test_the_engines_version_stands_beside_what_it_decides(whole: Ended) -> None:

@@ -295,7 +295,7 @@ def test_the_examples_do_what_they_promise_on_this_kernel(extended: Path, comman
     reason = unavailable()
     if reason:
         require_or_skip("netns", reason)
-    (suite,) = shown("write-a-probe.md", "toml")
+    suite, _ = shown("write-a-probe.md", "toml")
     tables = (
         f"[probes.{name}]\nrounds = 4\nslice = 0.1\n" for name in ("tcp-throughput", "tcp-zerocopy")
     )

@@ -7,6 +7,7 @@
     ... capture.py netperf 2.7.1 /usr/bin/netperf
     ... capture.py iperf3 3.18 /usr/bin/iperf3 udp-burst udp-flooded    (these cases alone)
     ... capture.py socat 1.8.0 /bin/sh
+    ... capture.py socat-names 1.8.0 /bin/sh
 
 Traffic stays on the loopback of the new namespace, or on a veth pair to a second one. The commands
 are those of the probes, run whole; what a case adds is in its name. Sessions that are held and let
@@ -17,6 +18,7 @@ and an entry (argv, exit code, standard error) in `cases.json` beside it.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,12 +30,14 @@ from pathlib import Path
 
 from netbench.probes import (
     ControlPlane,
+    NameLookup,
     TcpConnect,
     TcpRate,
     TcpRoundTrip,
     UdpRate,
     UdpRoundTrip,
 )
+from netbench.spec import Family
 
 LOCAL = "127.0.0.1"
 NEAR, FAR, NOBODY, NOWHERE = "198.18.0.1", "198.18.0.2", "198.18.0.9", "198.19.0.1"
@@ -247,6 +251,44 @@ def socat(capture: Capture, far: tuple[str, ...]) -> None:
         capture.run("no-answer", (*shell, script.replace("-t10 -T10", "-t1 -T1")))
 
 
+def socat_names(capture: Capture, far: tuple[str, ...]) -> None:
+    """The tool is a shell, which calls socat; the name server is that of the tests' lab."""
+    del far
+    probe, peer = NameLookup(repeats=1, outside="outside.example"), "netbench-peer"
+    file = Path("/tmp/netbench-golden-resolv.conf")  # noqa: S108 -- its name stays in the captures
+
+    def call(server: str, patience: int = 5) -> tuple[str, ...]:
+        file.write_text(server)
+        shell, option, script, zero, _, *questions = probe.argv(peer, Family.V4)
+        script = script.replace("/etc/resolv.conf", str(file))
+        return (shell, option, script, zero, str(patience), *questions)
+
+    known, local = (f"{peer}={FAR}", f"outside.example={NOBODY}"), f"nameserver {LOCAL}\n"
+    with name_server(*known):
+        capture.run("ok", call(local))
+    with name_server(f"*={NOBODY}"):
+        capture.run("every-name-exists", call(local))
+    capture.run("refused", call(local))
+    capture.run("no-server", call("search example\n"))
+    capture.run("no-such-tool", ("sh", "-c", "echo server 127.0.0.1 >&2; no-such-tool"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((LOCAL, 53))
+        capture.run("no-answer", call(local, patience=1))
+    file.unlink()
+
+
+@contextmanager
+def name_server(*known: str) -> Iterator[None]:
+    """Have the lab's name server answer."""
+    script = Path(__file__).parents[1] / "lab" / "nameserver"
+    argv = (sys.executable, str(script), LOCAL, *known)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.kill()
+
+
 @contextmanager
 def mute(port: int) -> Iterator[None]:
     """Listen on `port`, accept by backlog, never answer."""
@@ -286,6 +328,7 @@ CAPTURES = {
     "sockperf-udp": sockperf_udp,
     "netperf": netperf,
     "socat": socat,
+    "socat-names": socat_names,
 }
 
 

@@ -17,6 +17,7 @@ from support.require import require_or_skip
 from support.verified import (
     assert_all_as_promised,
     assert_bridges_are_apart,
+    assert_clients_are_seen,
     assert_none_reaches_nothing,
     assert_own_host_is_out_of_reach,
     assert_rows_are_whole,
@@ -62,6 +63,10 @@ def test_who_reaches_whom(whole: Ended) -> None:
         if (row["driver"], row["from"], row["to"]) == ("bridge", "LAN", "pair")
     ]
     assert all("whose firewall decides" in evidence for evidence in explained)
+
+
+def test_whose_address_the_server_sees(whole: Ended) -> None:
+    assert_clients_are_seen(whole.json)
 
 
 def test_what_readers_check_by_eye_is_there(whole: Ended) -> None:

@@ -42,7 +42,7 @@ def driver_of(name: str) -> str:
 
 @cache
 def _stem(name: str) -> str:
-    return re.sub(r"^(b|cp)\d+-|-second$|-[sc]\d*(-second)?$", "", name).removesuffix("-aa")
+    return re.sub(r"^(b|cp)\d+-|-second$|-[scn]\d*(-second)?$", "", name).removesuffix("-aa")
 
 
 def plan_of(

@@ -7,6 +7,7 @@ from netbench.record import NAMESPACE_KINDS
 from netbench.verify.places import SOURCES
 
 ROW = {"driver", "from", "to", "protocol", "family", "promised", "measured", "evidence"}
+ROW |= {"client", "client_is"}
 
 
 def measured(document: Any, driver: str, source: str, target: str, family: int = 0) -> set[str]:
@@ -105,3 +106,25 @@ def assert_there_is_what_readers_check_by_eye(document: Any) -> None:
         (veth,) = one["veth"]
         assert (veth["link"], veth["namespace"], veth["bridge"]) == ("eth0", "host", user["bridge"])
         assert veth["index"] != veth["peer_index"]
+
+
+def assert_clients_are_seen(document: Any) -> None:
+    """Whoever was reached saw an address; a proxy shows its own, where routes show the client's."""
+    for row in document["rows"]:
+        told = (row["client"], row["client_is"])
+        assert all(told) if row["measured"] == "reach" else not any(told), row
+    for driver in ("bridge", "bridge:user"):
+        _seen_at("own", document, driver, "container", "pair")
+        _seen_at("own", document, driver, "LAN", "published port")
+        _seen_at("host", document, driver, "container", "published port")
+    if seen(document, "macvlan:bridge"):
+        _seen_at("own", document, "macvlan:bridge", "LAN", "pair")
+
+
+def _seen_at(expected: str, document: Any, *cell: str) -> None:
+    found = {
+        row["client_is"]
+        for row in document["rows"]
+        if (row["driver"], row["from"], row["to"]) == cell and row["family"] == 4
+    }
+    assert found - {None} == {expected}, (cell, found)

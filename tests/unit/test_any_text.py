@@ -40,7 +40,7 @@ from netbench.facts.procfs import (
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import load_conflist, parse_drivers
 from netbench.plan.suite import load_suite
-from netbench.probes import PROBES, ControlPlane, Probe, Sliced, UdpSearch
+from netbench.probes import PROBES, ControlPlane, NameLookup, Probe, Sliced, UdpSearch
 from netbench.record import Completed
 from netbench.store import RECORDS, RUN, RunFolder, load
 from netbench.system.cgroups import mounts, names, usage_v1, usage_v2
@@ -316,7 +316,8 @@ def read_file(path: Path) -> object:
 def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataObject) -> None:
     probe = PROBES[kind]()
     tool = {"iperf3": "iperf3", "sockperf": "sockperf", "netperf": "netperf", "socat": "socat"}
-    outputs = [one.completed for one in cases(tool[probe.tool])]
+    names = isinstance(probe, NameLookup)
+    outputs = [one.completed for one in cases("socat-names" if names else tool[probe.tool])]
     seen = data.draw(st.sampled_from(outputs))
     text = data.draw(spoiled(seen.stdout))
     errors = data.draw(st.just(seen.stderr) | spoiled(seen.stderr))
@@ -325,6 +326,9 @@ def test_any_tool_output_is_a_sample_or_a_probe_error(kind: str, data: st.DataOb
     try:
         if isinstance(probe, ControlPlane):
             assert_sound(probe.answered(done))
+        elif isinstance(probe, NameLookup):
+            probe.cannot(done)
+            assert_sound(probe.conclude(probe.hidden(done), "netbench-peer", "198.18.0.2"))
         elif isinstance(probe, Probe):
             probe.cannot(done)
             assert_sound(probe.parse(done, None))

@@ -88,6 +88,23 @@ def test_more_endpoints_than_a_network_holds_are_refused(endpoints: object) -> N
         ControlPlane(endpoints=endpoints)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"ports": 101}, "`ports` is a whole number from 0 to 100"),
+        ({"ports": -1}, "`ports` is a whole number from 0 to 100"),
+        ({"neighbours": 201}, "`neighbours` is a whole number from 0 to 200"),
+        ({"neighbours": True}, "`neighbours` is a whole number from 0 to 200"),
+        ({"neighbours": 200, "endpoints": 50}, "at most 240 together, not 50 and 200"),
+    ],
+)
+def test_more_ports_or_neighbours_than_there_can_be_are_refused(
+    parameters: dict[str, int], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        ControlPlane(**parameters)
+
+
 def test_addresses_of_ipv6_are_bracketed() -> None:
     probe = ControlPlane()
 

@@ -194,6 +194,46 @@ def test_a_deadline_ends_a_trial_with_what_was_seen(monkeypatch: pytest.MonkeyPa
     assert outcome.reason == "0 of 3 endpoints were answered within -1 s"
 
 
+def test_endpoints_publish_ports_where_the_driver_does() -> None:
+    engine = Keeping()
+    probe = ControlPlane(endpoints=2, ports=3)
+    found = Run(plan("host", "bridge", "bridge:user", "container", probe=probe), engine).records()
+
+    assert sample(of(found, "bridge")[0])
+    clients = [end for name, end in engine.seen.items() if name.endswith(("bridge-c1", "user-c2"))]
+    assert [len(end.published) for end in clients] == [3, 3]
+    assert all(not end.published for name, end in engine.seen.items() if name.endswith("bridge-s"))
+    for driver, why in (("host", "publishes no ports"), ("container", "no ports of its own")):
+        outcome = of(found, driver)[0].outcome
+        assert isinstance(outcome, Skip)
+        assert why in outcome.reason
+
+
+def test_neighbours_are_there_before_and_are_removed_without_a_time() -> None:
+    engine = Keeping()
+    found = Run(plan("bridge:user", probe=ControlPlane(neighbours=5)), engine).records()
+
+    outcome = sample(found[0])
+    assert len(outcome.series) == 1
+    names = [name.rpartition("-")[2] for name in engine.seen if name.startswith("cp1-")]
+    assert sorted(names[1:6]) == ["n1", "n2", "n3", "n4", "n5"]
+    assert names[0] == "s"
+    assert names[6:] == ["c1"]
+    assert not [name for name in engine.endpoints if name.startswith("cp")]
+
+
+class Keeping(FakeEngine):
+    """Remembers every endpoint that it made, in order."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.seen: dict[str, Endpoint] = {}
+
+    def create_endpoint(self, name: str, *args: Any, **more: Any) -> Endpoint:
+        self.seen[name] = super().create_endpoint(name, *args, **more)
+        return self.seen[name]
+
+
 class Interrupted(FakeEngine):
     """Ctrl-C while a driver's second endpoint is made."""
 

@@ -30,6 +30,30 @@ SAID = [
     pytest.param(
         UDP, "netbench-0 0 netbench-0", ConnectResult(reached=True, said="answered"), id="udp"
     ),
+    pytest.param(
+        TCP,
+        "netbench-0 0 netbench-0 [0000:0000:0000:0000:0000:ffff:c612:0003]",
+        ConnectResult(reached=True, said="answered, to 198.18.0.3", client="198.18.0.3"),
+        id="tcp with the client as a socket of both families sees it",
+    ),
+    pytest.param(
+        UDP,
+        "netbench-0 0 netbench-0 198.18.0.3",
+        ConnectResult(reached=True, said="answered, to 198.18.0.3", client="198.18.0.3"),
+        id="udp with the client",
+    ),
+    pytest.param(
+        SIX,
+        "netbench-0 0 netbench-0 [2001:0002:0000:0000:0000:0000:0000:0003]",
+        ConnectResult(reached=True, said="answered, to 2001:2::3", client="2001:2::3"),
+        id="tcp6 with the client",
+    ),
+    pytest.param(
+        TCP,
+        "netbench-0 0 netbench-0 nonsense",
+        ConnectResult(reached=True, said="answered"),
+        id="an answer with no address shows no client",
+    ),
     pytest.param(TCP, REFUSED, ConnectResult(reached=False, said="ECONNREFUSED"), id="refused"),
     pytest.param(UDP, UDP_REFUSED, ConnectResult(reached=False, said="ECONNREFUSED"), id="icmp"),
     pytest.param(TCP, NO_ROUTE, ConnectResult(reached=False, said="ENETUNREACH"), id="no route"),

@@ -11,6 +11,7 @@ from netbench.facts.base import NamespaceSet, Pair
 from netbench.record import Address, Ipam, PairFacts
 from netbench.spec import Arm, Port, Role
 from netbench.topology.pairs import LivePair
+from netbench.verify.clients import whose
 from netbench.verify.places import (
     FAMILIES,
     PROTOCOLS,
@@ -248,7 +249,27 @@ ARGV = [
 
 @pytest.mark.parametrize(("socket", "address"), ARGV, ids=[text for _, text in ARGV])
 def test_an_echo_servers_command(socket: Socket, address: str) -> None:
-    assert socket.argv == ("socat", "-T10", address, "PIPE")
+    *start, answer = socket.argv
+
+    assert start == ["socat", "-T10", address]
+    assert answer.startswith("EXEC:sh -c ")
+    assert "$SOCAT_PEERADDR" in answer
+
+
+@pytest.mark.parametrize(
+    ("source", "seen", "expected"),
+    [
+        (ReachPlace.CONTAINER, "198.18.0.3", "own"),
+        (ReachPlace.CONTAINER, GATEWAY, "host"),
+        (ReachPlace.CONTAINER, "198.18.0.2", "other"),
+        (ReachPlace.OTHER, OTHER, "own"),
+        (ReachPlace.OTHER, GATEWAY, "host"),
+        (ReachPlace.HOST, GATEWAY, "own"),
+        (ReachPlace.HOST, "203.0.113.1", "other"),
+    ],
+)
+def test_whose_address_a_server_saw(source: ReachPlace, seen: str, expected: str) -> None:
+    assert whose(bridge(), source, seen) == expected
 
 
 def test_addresses_whose_check_for_duplicates_still_runs_are_found() -> None:

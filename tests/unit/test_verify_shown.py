@@ -120,6 +120,27 @@ def test_the_matrix_has_a_line_a_place_and_promises_where_they_differ() -> None:
     assert not text[start + 4].strip()
 
 
+def test_each_path_says_whose_address_the_server_saw() -> None:
+    lan = {"source": ReachPlace.LAN, "target": ReachPlace.PUBLISHED}
+    text = shown(
+        verified(
+            row("reach", "reach", client="198.18.0.3", client_is="own"),
+            row("reach", "reach", client="198.18.9.254", client_is="own", **lan),
+            row("reach", "reach", client="2001:2::1", client_is="host", family=6, **lan),
+            row("reach", "reach", client="198.18.0.9", client_is="other", protocol="udp", **lan),
+            row("reach", "no-reach", target=ReachPlace.PUBLISHED),
+        )
+    )
+
+    words = " ".join(text.split())
+    assert "client address seen, container -> pair: the client's own (tcp4) client" in words
+    assert (
+        "client address seen, LAN -> published port: the client's own (tcp4); one of the host's, "
+        "2001:2::1 (tcp6); another one, 198.18.0.9 (udp4)"
+    ) in words
+    assert "seen, container -> published port" not in words
+
+
 def test_a_mismatch_and_a_broken_promise_stand_out_with_their_evidence() -> None:
     text = shown(verified(row("no-reach", "reach"), promises=(HELD, BROKEN)))
 
@@ -177,6 +198,8 @@ def test_the_document_has_the_fields_that_are_promised() -> None:
         "promised": "reach",
         "measured": "no-reach",
         "evidence": "tcp 198.18.0.2:20001: said",
+        "client": None,
+        "client_is": None,
     }
     assert found["skipped"] == [
         {"driver": "ipvlan:l2", "reason": "the kernel has no ipvlan", "impossible": True}

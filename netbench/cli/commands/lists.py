@@ -21,20 +21,31 @@ def drivers(
 ) -> None:
     """List the drivers: which can run here, and why not.
 
-    It finds out by trying, and removes what it makes.
+    It finds out by trying, and removes what it makes. The probes follow. The origin of each is the
+    distribution that has it: other packages add drivers and probes by entry points.
     """
     observer = TerminalObserver(quiet=as_json)
     document = possible_drivers(engine, EngineOptions(context=context), observer)
     if as_json:
         print_json(document)
         return
-    shown = table("driver", "here", "what it is", "what it isolates", "options (@key=value)")
+    head = ("driver", "here", "what it is", "what it isolates", "options (@key=value)", "origin")
+    shown = table(*head)
     for row in document.drivers:
         here = {True: "yes", False: f"no: {row.reason}", None: row.reason}[row.possible]
         known = [option for option in row.options if option != "-o"]
         accepted = known + ["the engine's own"] * ("-o" in row.options)
-        shown.add_row(row.name, here, row.summary, row.isolates, ", ".join(accepted))
+        cells = (row.name, here, row.summary, row.isolates, ", ".join(accepted))
+        shown.add_row(*cells, _origin(row.distribution, row.version))
     print_rich(shown)
+    listed = table("probe", "what it measures", "origin")
+    for probe in document.probes:
+        listed.add_row(probe.name, probe.summary, _origin(probe.distribution, probe.version))
+    print_rich(listed)
+
+
+def _origin(distribution: str, version: str) -> str:
+    return distribution if distribution == "netbench" else f"{distribution} {version}"
 
 
 def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:

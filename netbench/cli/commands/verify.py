@@ -16,6 +16,7 @@ from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.spec import option_problem
 from netbench.verify import NotVerified, ReachResult, Verified
+from netbench.verify.clients import SeenClient, client_lines
 from netbench.verify.path_mtu import PathMtu
 from netbench.verify.places import SOURCES, TARGETS
 from netbench.workflow.verify import inspect_container, inspect_driver, verify_drivers
@@ -52,10 +53,10 @@ def verify(
     For each driver: every promise, held or broken, with its evidence; a matrix of TCP and UDP
     connects over IPv4 and IPv6 from the container, its pair, a container on another network, the
     host and the LAN to each other, to the gateway and to a published port, measured beside
-    promised; the largest packet that each path carries, and a network whose MTU is above that of
-    what lies below; the networks with their IPAM, the namespaces by inode, the sandbox file and the
-    veth map. Exit code 3 if a promise is broken, or a connect goes otherwise than promised. Needs
-    socat.
+    promised; at whose address the server sees its client on each path; the largest packet that each
+    path carries, and a network whose MTU is above that of what lies below; the networks with their
+    IPAM, the namespaces by inode, the sandbox file and the veth map. Exit code 3 if a promise is
+    broken, or a connect goes otherwise than promised. Needs socat.
     """
     shared.refuse_idle(ctx, {"parent_in_use": "" if parent else "without --parent"})
     options = EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm)
@@ -76,6 +77,8 @@ def shown(one: Verified | NotVerified) -> str:
         why = "not possible here" if one.impossible else "FAILED"
         return "\n".join([*_wrapped(f"{one.driver.name}: {why}: {one.reason}", ""), ""])
     lines = [_headline(one), "", *_matrix(one.rows), ""]
+    seen = (SeenClient(x.source, x.target, _kind(x), x.client, x.client_is) for x in one.rows)
+    lines += [line for words in client_lines(seen) for line in _wrapped(words, "  ")]
     lines += [line for problem in one.problems for line in _wrapped(f"FAILED {problem}", "  ")]
     for row in one.rows:
         if row.mismatch:
