@@ -16,6 +16,7 @@ from netbench.analysis.model import (
     Standing,
     Verdict,
 )
+from netbench.documents.trend import ScatterRow
 from netbench.record import Direction, Status
 from netbench.spec import Path, Placement
 
@@ -197,6 +198,8 @@ class RunContrastRow(Struct, frozen=True):
     withheld: list[str]
     """Facts for which there is no verdict."""
     warnings: list[QualityWarning]
+    history: ScatterRow | None = None
+    """What a history adds to the interval; null without one, and where it has too few runs."""
 
 
 class MachineRow(Struct, frozen=True):
@@ -208,6 +211,14 @@ class MachineRow(Struct, frozen=True):
     right: float | None
     ratio: float | None
     unit: str
+
+
+class HistoryRow(Struct, frozen=True):
+    """The history that intervals hold the scatter of."""
+
+    directories: list[str]
+    runs: int
+    """Those that could be read, without the runs that are compared."""
 
 
 class CompareDocument(Struct, frozen=True):
@@ -232,3 +243,5 @@ class CompareDocument(Struct, frozen=True):
     answer: list[str]
     """What became of each run beside the first, in a sentence."""
     budgets: list[BudgetRow]
+    history: HistoryRow | None = None
+    """null without `--history`."""

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Final
 
 from netbench.analysis.compare import compare, measured
-from netbench.analysis.compare.model import RunComparison
+from netbench.analysis.compare.model import HistoryRead, RunComparison
+from netbench.analysis.trend.history import FREEDOM, History, KnownScatter
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
 from netbench.plan import nearest, scope_of_runs, sound_budgets
+from netbench.record import RunInfo
 from netbench.report.compare import html
+from netbench.report.labels import counted
 from netbench.spec import Cell
 from netbench.store import LoadedRun, file_problem, load, write_whole
 from netbench.units import SPELLINGS, some
+from netbench.workflow.history import directory_problems, read_history
 from netbench.workflow.options import Observer
 
 _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
@@ -32,15 +36,20 @@ def compare_folders(
     allow_undecided: bool,
     output: Path | None,
     observer: Observer,
+    history: Sequence[Path] = (),
 ) -> tuple[RunComparison, Path, int]:
     """Compare runs and write the page; return the result, the page's path and the exit code.
 
+    `history` are directories with run folders below them, which tell how far runs lie apart.
     Raises ConfigurationError with all that is wrong, RunFolderError for a folder or the page.
     """
     if not all(folder.strip() for folder in folders):
         raise ConfigurationError("FOLDERS: a name is empty; name run folders")
+    problems = directory_problems(history, "--history")
     if output is not None and (problem := file_problem(output)):
-        raise ConfigurationError(f"--output: {problem}")
+        problems.append(f"--output: {problem}")
+    if problems:
+        raise ConfigurationError(*problems)
     runs = _loaded(folders, accept)
     _check_common(runs)
     scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
@@ -52,10 +61,45 @@ def compare_folders(
     for run in runs.values():
         for note in run.notes:
             observer.say(f"netbench: {run.path}: {note}")
-    result = compare(taken, tuple(accept), budgets, allow_undecided=allow_undecided)
+    scatter_of, read = _history(history, accept, [run.path for run in runs.values()], observer)
+    result = compare(
+        taken,
+        tuple(accept),
+        budgets,
+        allow_undecided=allow_undecided,
+        scatter_of=scatter_of,
+        history=read,
+    )
+    _check_history(result)
     target = output or _default_page(list(runs.values()))
     page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)
+
+
+def _history(
+    directories: Sequence[Path], accept: Sequence[str], compared: Sequence[Path], observer: Observer
+) -> tuple[KnownScatter | None, HistoryRead | None]:
+    """Return the scatter between the runs below directories, those compared aside, if asked for."""
+    if not directories:
+        return None, None
+    try:
+        found, _ = read_history(directories, observer, compared)
+    except ConfigurationError as exc:
+        raise ConfigurationError(*(f"--history: {one}" for one in exc.problems)) from exc
+    read = HistoryRead(tuple(map(str, directories)), len(found))
+    return KnownScatter(History(found), accept), read
+
+
+def _check_history(result: RunComparison) -> None:
+    """Raise where a history is too short for every comparison that there is a figure of."""
+    made = [one for pairing in result.pairings for one in pairing.contrasts if one.ratio]
+    if result.history and made and not any(one.history for one in made):
+        runs = counted(result.history.runs, "run")
+        raise ConfigurationError(
+            f"--history: {runs} beside those compared, and no comparison has {FREEDOM + 1} under "
+            "the conditions of one of the two: too few for a scatter between runs",
+            hint="add runs to the history, or compare without it",
+        )
 
 
 def _exit_code(result: RunComparison) -> int:
@@ -81,7 +125,8 @@ def _loaded(folders: Sequence[str], accept: Sequence[str]) -> dict[str, LoadedRu
             found[label or _letter(number)] = load(path)
         except RunFolderError as exc:
             errors.append(exc)
-    problems = _accept_problems(accept, found.values()) + _label_problems(named)
+    infos = (run.info for run in found.values())
+    problems = accept_problems(accept, infos) + _label_problems(named)
     if len(errors) == 1 and not problems:
         raise errors[0]
     if problems or errors:
@@ -123,9 +168,9 @@ def _label_problems(named: Sequence[tuple[str, Path]]) -> list[str]:
     return problems
 
 
-def _accept_problems(patterns: Sequence[str], runs: Iterable[LoadedRun]) -> list[str]:
+def accept_problems(patterns: Sequence[str], runs: Iterable[RunInfo]) -> list[str]:
     """Return what is wrong with `--accept`: names that no fact of the table or the runs has."""
-    names = {*FACTS, *(name for run in runs for name, _ in run.info.facts)}
+    names = {*FACTS, *(name for run in runs for name, _ in run.facts)}
     return [
         f"--accept: no fact is named {pattern!r}"
         f"{nearest(pattern, FACTS) or '; the table of differences names them'}"

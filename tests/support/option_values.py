@@ -265,6 +265,7 @@ RIGHT: Final[Mapping[str, Callable[[str], bool]]] = {
     "--resume": _one_of("run", "./run", "other"),
     "FOLDER": _one_of("run", "./run", "other"),
     "FOLDERS": _one_of("run", "./run"),
+    "DIRECTORIES": _one_of("run", "./run", "other", ".", ".."),
 }
 """What each option takes, told anew here; of an option that is not named, nothing hostile."""
 PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
@@ -272,6 +273,7 @@ PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
     ("runs", "--output"): _place_for_folders,
     ("compare", "--output"): _place_for_file,
     ("export", "--output"): _place_for_file,
+    ("trend", "--output"): _place_for_file,
 }
 """Options by whose name alone it is not known what they take."""
 GOOD: Final[Mapping[str, tuple[str, ...]]] = {

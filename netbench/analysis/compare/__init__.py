@@ -23,14 +23,17 @@ from netbench.analysis.compare.model import (
     Basis,
     ComparedSide,
     Drawn,
+    HistoryRead,
     MachineState,
     Matched,
     Measured,
     Pairing,
     RunComparison,
     RunContrast,
+    ScatterOf,
     Side,
     gives,
+    no_history,
 )
 from netbench.analysis.contrasts import judge, noise_floor
 from netbench.analysis.frame import Collector
@@ -73,21 +76,26 @@ def compare(
     budgets: Sequence[Budget] = (),
     *,
     allow_undecided: bool = False,
+    scatter_of: ScatterOf | None = None,
+    history: HistoryRead | None = None,
 ) -> RunComparison:
     """Hold every run against the first, and budgets between runs against whatever run they name.
 
-    The primary contrasts of all pairings share the error rate of 5 %; their number follows from
-    the plans, and from what was skipped every time.
+    `scatter_of` tells how far runs lie apart in which nothing changed, by a history. The primary
+    contrasts of all pairings share the error rate of 5 %; their number follows from the plans, and
+    from what was skipped every time.
     """
     first, *others = runs
     owed = sum(primary for other in others for _, primary in owed_contrasts(first, other))
     margin = max(one.run.info.plan.margin for one in runs)
     alpha = ALPHA / max(owed, 1)
     scope = scope_of_runs({one.run.label: one.run.info.plan for one in runs})
-    results = judge_between(budgets, scope, runs, accept, margin)
+    results = judge_between(budgets, scope, runs, accept, margin, scatter_of=scatter_of)
     return RunComparison(
         runs=tuple(one.run for one in runs),
-        pairings=tuple(_pairing(first, other, accept, alpha, margin) for other in others),
+        pairings=tuple(
+            _pairing(first, other, accept, alpha, margin, scatter_of=scatter_of) for other in others
+        ),
         accept=accept,
         alpha=alpha,
         contrasts=owed,
@@ -95,15 +103,22 @@ def compare(
         budgets=results,
         budgets_kept=kept(results, allow_undecided=allow_undecided),
         allow_undecided=allow_undecided,
+        history=history,
     )
 
 
 def _pairing(
-    left: Measured, right: Measured, accept: Sequence[str], alpha: float, margin: float
+    left: Measured,
+    right: Measured,
+    accept: Sequence[str],
+    alpha: float,
+    margin: float,
+    *,
+    scatter_of: ScatterOf | None,
 ) -> Pairing:
     found = accepted(differences(left.conditions, right.conditions), accept)
     made = [
-        _contrast(owed, found, alpha, margin, primary=primary)
+        _contrast(owed, found, alpha, margin, primary=primary, scatter_of=scatter_of)
         for owed, primary in owed_contrasts(left, right)
     ]
     cells = [run.info.plan.cells for run in (left.run, right.run)]
@@ -155,8 +170,15 @@ def _rank(contrast: RunContrast) -> tuple[object, ...]:
 
 
 def _contrast(
-    owed: Matched, found: Sequence[RunDifference], alpha: float, margin: float, *, primary: bool
+    owed: Matched,
+    found: Sequence[RunDifference],
+    alpha: float,
+    margin: float,
+    *,
+    primary: bool,
+    scatter_of: ScatterOf | None,
 ) -> RunContrast:
+    owed = _with_scatter(owed, scatter_of)
     left, right = owed.samples
     evidence = owed.evidence(alpha, margin)
     bare = RunContrast(
@@ -184,8 +206,13 @@ def _contrast(
         verdict=judgement.verdict,
         reason=judgement.reason,
         noise_floor=noise_floor(evidence.null),
-        warnings=judgement.warnings,
+        warnings=(*judgement.warnings, *no_history(owed, asked=scatter_of is not None)),
+        history=owed.scatter,
     )
+
+
+def _with_scatter(owed: Matched, scatter_of: ScatterOf | None) -> Matched:
+    return replace(owed, scatter=scatter_of(owed)) if scatter_of else owed
 
 
 def _exp(log: float | None) -> float | None:
@@ -209,10 +236,16 @@ def judge_between(
     runs: Sequence[Measured],
     accept: Sequence[str],
     margin: float,
+    *,
+    scatter_of: ScatterOf | None = None,
 ) -> tuple[BudgetResult, ...]:
     """Return every budget in every cell that it stands for."""
     named = {measured.run.label: measured for measured in runs}
-    owed = [(budget, one) for budget in budgets for one in _owed(budget, scope, named)]
+    owed = [
+        (budget, _with_scatter(one, scatter_of))
+        for budget in budgets
+        for one in _owed(budget, scope, named)
+    ]
     alpha = ALPHA / max(len(owed), 1)
     return tuple(
         _judge(one, BudgetCriteria(budget, one.cell, one.baseline, alpha, margin), accept)
@@ -249,14 +282,24 @@ def _withheld(owed: Matched, accept: Sequence[str]) -> str:
 
 def _evidence(owed: Matched, terms: BudgetCriteria) -> Evidence:
     left, right = owed.samples
-    own, other, factor = left.effects, right.effects, 1.0
+    own, other, factor, units = left.effects, right.effects, 1.0, (1.0, 1.0)
     if not terms.logarithmic:
         own, other, factor = left.values, right.values, terms.budget.factor
+        if left.blocks and right.blocks:
+            units = float(np.mean(own)), float(np.mean(other))
     logs = owed.evidence(terms.alpha, terms.margin)
     machine, compared = logs.machine, METRICS[owed.key.metric].compared
     return Evidence(
         baseline=terms.baseline,
-        interval=welch(own, other, terms.alpha, factor=factor, day=DAYS[owed.basis]),
+        interval=welch(
+            own,
+            other,
+            terms.alpha,
+            factor=factor,
+            day=DAYS[owed.basis],
+            scatter=owed.scatter if compared else None,
+            units=units,
+        ),
         limit=terms.limit,
         twin=shift(own, other, factor),
         gap=_gap(terms, left, right),

@@ -186,6 +186,14 @@ def compare(
             help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
         ),
     ] = None,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Add the scatter between runs below this directory to the intervals; repeat.",
+            parser=shared.place,
+        ),
+    ] = None,
     require: shared.Require = None,
     allow_undecided: shared.AllowUndecided = False,
     output: Annotated[
@@ -207,6 +215,7 @@ def compare(
         allow_undecided=allow_undecided,
         output=output,
         observer=TerminalObserver(),
+        history=history or (),
     )
     if as_json:
         print_json(comparisons.json_document(result, str(page), code))
