@@ -61,7 +61,7 @@ def compare_folders(
     for run in runs.values():
         for note in run.notes:
             observer.say(f"netbench: {run.path}: {note}")
-    scatter_of, read = _history(history, accept, [run.path for run in runs.values()], observer)
+    scatter_of, read = _history(history, accept, list(runs.values()), observer)
     result = compare(
         taken,
         tuple(accept),
@@ -77,7 +77,10 @@ def compare_folders(
 
 
 def _history(
-    directories: Sequence[Path], accept: Sequence[str], compared: Sequence[Path], observer: Observer
+    directories: Sequence[Path],
+    accept: Sequence[str],
+    compared: Sequence[LoadedRun],
+    observer: Observer,
 ) -> tuple[KnownScatter | None, HistoryRead | None]:
     """Return the scatter between the runs below directories, those compared aside, if asked for."""
     if not directories:

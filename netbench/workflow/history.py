@@ -9,7 +9,7 @@ from netbench.analysis.compare import measured
 from netbench.analysis.trend.history import history_run
 from netbench.analysis.trend.model import HistoryRun, SkippedFolder
 from netbench.errors import ConfigurationError, RunFolderError
-from netbench.store import RUN, load
+from netbench.store import RUN, LoadedRun, load
 from netbench.store.output import name_problem
 from netbench.workflow.options import Observer
 
@@ -33,20 +33,24 @@ def directory_problems(directories: Sequence[Path], name: str) -> list[str]:
 
 
 def read_history(
-    directories: Sequence[Path], observer: Observer, leave_out: Sequence[Path] = ()
+    directories: Sequence[Path], observer: Observer, leave_out: Sequence[LoadedRun] = ()
 ) -> tuple[list[HistoryRun], list[SkippedFolder]]:
     """Return what every readable run below directories gives, and what was skipped.
 
-    A run counts once: a second folder of the same is skipped, as is any of `leave_out`. Raises
-    ConfigurationError where none can be read.
+    A run counts once: a second folder of the same is skipped, and told. Those of `leave_out` do not
+    count, in whichever folder. Raises ConfigurationError where none can be read.
     """
     skipped: list[SkippedFolder] = []
     runs: list[HistoryRun] = []
     notes: list[str] = []
     copies: dict[tuple[str, str], str] = {}
-    for folder in _own(directories, leave_out, skipped):
+    others = {(run.info.id, run.info.created) for run in leave_out}
+    for folder in _own(directories, skipped):
         try:
-            run, told = _read(folder)
+            loaded = load(folder)
+            if (loaded.info.id, loaded.info.created) in others:
+                continue
+            run = _read(loaded)
         except RunFolderError as exc:
             skipped.append(SkippedFolder(str(folder), exc.message, damaged=True))
             continue
@@ -56,7 +60,7 @@ def read_history(
             skipped.append(SkippedFolder(str(folder), reason, damaged=False))
             continue
         runs.append(run)
-        notes += [f"{folder}: {note}" for note in told]
+        notes += [f"{folder}: {note}" for note in loaded.notes]
     notes += [f"{one.folder} is left out: {one.reason}" for one in skipped]
     if not runs:
         where = ", ".join(map(str, directories))
@@ -67,11 +71,9 @@ def read_history(
     return runs, skipped
 
 
-def _own(
-    directories: Sequence[Path], leave_out: Sequence[Path], skipped: list[SkippedFolder]
-) -> Iterator[Path]:
-    """Yield every run folder once, without some."""
-    seen = {path.resolve() for path in leave_out}
+def _own(directories: Sequence[Path], skipped: list[SkippedFolder]) -> Iterator[Path]:
+    """Yield every run folder once."""
+    seen: set[Path] = set()
     for directory in directories:
         for folder in _folders(directory, skipped):
             if folder.resolve() not in seen:
@@ -79,10 +81,8 @@ def _own(
                 yield folder
 
 
-def _read(folder: Path) -> tuple[HistoryRun, list[str]]:
-    run = load(folder)
-    found = history_run(measured("", str(folder), run.shown, run.records(), run.damage))
-    return found, run.notes
+def _read(run: LoadedRun) -> HistoryRun:
+    return history_run(measured("", str(run.path), run.shown, run.records(), run.damage))
 
 
 def _folders(directory: Path, skipped: list[SkippedFolder]) -> Iterator[Path]:

@@ -1,12 +1,15 @@
 """`trend` and `compare --history` as they are called, on folders of synthetic runs."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from support.documented import commands
 from support.history import history, kept
 from support.schemas import validated
 from support.several import saved
@@ -186,6 +189,28 @@ def test_compare_adds_the_scatter_of_a_history_and_says_so(
     line = next(line for line in told.splitlines() if line.startswith("History: 13 runs. "))
     assert "by 10 runs, 8 to 9 degrees of freedom" in line
     assert "History: 13 runs." in Path(page).read_text()
+
+
+@pytest.mark.parametrize("command", commands("history"))
+def test_what_the_pages_show_of_a_history_is_taken(
+    command: str,
+    made: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    folders = sorted((made / "month-0").iterdir())
+    for name, folder in (("before", folders[0]), ("after", folders[9])):
+        shutil.copytree(folder, tmp_path / name / folder.name)
+    (tmp_path / "nightly").symlink_to(made)
+    monkeypatch.chdir(tmp_path)
+    plain = re.sub(
+        r"\$\(echo (\w+/\*)\)", lambda match: str(next(tmp_path.glob(match[1]))), command
+    )
+    code = run_command_line(shlex.split(plain)[1:])
+
+    assert code == 0
+    assert "History: 13 runs. " in capsys.readouterr().out
 
 
 def test_a_history_that_is_too_short_is_refused(

@@ -47,10 +47,12 @@ def trend(
 
 
 def _rank(series: TrendSeries) -> tuple[object, ...]:
-    """Sort what runs are judged by first, then steps, then drifts, the largest first."""
-    sizes = [abs(math.log(step.ratio)) for step in series.steps]
-    drifts = [abs(math.log(drift.ratio)) for drift in series.drifts]
-    return (not series.primary, not sizes, not drifts, -max(sizes + drifts, default=0.0))
+    """Sort what runs are judged by first, then what got slower, then the largest change first."""
+    found = [(one.verdict, abs(math.log(one.ratio))) for one in series.steps]
+    found += [(one.verdict, abs(math.log(one.ratio))) for one in series.drifts]
+    slower = any(verdict is Verdict.SLOWER for verdict, _ in found)
+    largest = max((size for _, size in found), default=0.0)
+    return (not series.primary, not slower, not series.steps, -largest)
 
 
 def _series(history: History, key: SeriesKey, alpha: float, *, primary: bool) -> TrendSeries:
