@@ -32,16 +32,16 @@ def histories(rows: Iterable[Row]) -> Cells:
 def _told(row: Told) -> Sequence[str]:
     story = row.story
     return (
-        f"two of {story.steps:.0%}" if story.steps else "none",
-        f"{story.drift:.0%}" if story.drift else "none",
-        f"{story.kernel:.0%}" if story.kernel else "none",
+        f"two of {story.steps * 100:.0f} %" if story.steps else "none",
+        f"{story.drift * 100:.0f} %" if story.drift else "none",
+        f"{story.kernel * 100:.0f} %" if story.kernel else "none",
         "t, 3 degrees of freedom" if story.odd else "normal",
         str(Proportion(row.found, row.known)) if row.known else "-",
-        f"{1 - row.found / row.known:.1%}" if row.known else "-",
+        f"{(1 - row.found / row.known) * 100:.1f} %" if row.known else "-",
         str(Proportion(row.spoiled, row.histories)),
         str(row.at_kernel),
         f"{row.breaks} of {row.histories}",
-        f"{row.drifts / row.histories:.0%}" if story.drift else "-",
+        f"{(row.drifts / row.histories) * 100:.0f} %" if story.drift else "-",
         str(row.other_drifts),
     )
 
@@ -69,10 +69,10 @@ def _held(history: int, own: list[Compared]) -> Sequence[str]:
     return (
         f"{history} runs" if history else "none",
         str(Proportion(still.differs, still.pairs)),
-        f"{still.covered / still.pairs:.1%}",
-        f"{moved.differs / moved.pairs:.1%}",
-        f"{moved.covered / moved.pairs:.1%}",
-        f"{math.expm1(still.half_width):.1%}",
+        f"{(still.covered / still.pairs) * 100:.1f} %",
+        f"{(moved.differs / moved.pairs) * 100:.1f} %",
+        f"{(moved.covered / moved.pairs) * 100:.1f} %",
+        f"{(math.expm1(still.half_width)) * 100:.1f} %",
     )
 
 
@@ -106,10 +106,10 @@ def _judged(kind: str, cost: float, way: str, found: list[Judged]) -> Sequence[s
     held = sum((one.low or 0) <= cost <= (one.high or math.inf) for one in found)
     half = median(math.sqrt((x.high or 1) / (x.low or 1)) - 1 for x in known) if known else 0.0
     return (
-        f"{kind}: {cost:.0%} of the rate",
+        f"{kind}: {cost * 100:.0f} % of the rate",
         way,
         str(len(found)),
         *(str(sum(one.verdict == verdict for one in found)) for verdict in verdicts),
         f"{held} of {len(found)}",
-        f"{half:.1%}",
+        f"{half * 100:.1f} %",
     )
