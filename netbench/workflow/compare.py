@@ -88,7 +88,8 @@ def _history(
     try:
         found, _ = read_history(directories, observer, compared)
     except ConfigurationError as exc:
-        raise ConfigurationError(*(f"--history: {one}" for one in exc.problems)) from exc
+        problems = [f"--history: {one}" for one in exc.problems]
+        raise ConfigurationError(*problems, hint=exc.hint) from exc
     read = HistoryRead(tuple(map(str, directories)), len(found))
     return KnownScatter(History(found), accept), read
 

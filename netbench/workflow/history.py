@@ -44,6 +44,7 @@ def read_history(
     runs: list[HistoryRun] = []
     notes: list[str] = []
     copies: dict[tuple[str, str], str] = {}
+    hint = ""
     others = {(run.info.id, run.info.created) for run in leave_out}
     for folder in _own(directories, skipped):
         try:
@@ -53,6 +54,7 @@ def read_history(
             run = _read(loaded)
         except RunFolderError as exc:
             skipped.append(SkippedFolder(str(folder), exc.message, damaged=True))
+            hint = hint or exc.hint
             continue
         first = copies.setdefault((run.info.id, run.info.created), str(folder))
         if first != str(folder):
@@ -65,7 +67,7 @@ def read_history(
     if not runs:
         where = ", ".join(map(str, directories))
         why = [f"{one.folder}: {one.reason}" for one in skipped]
-        raise ConfigurationError(*(why or [f"there is no other run below {where}"]))
+        raise ConfigurationError(*(why or [f"there is no other run below {where}"]), hint=hint)
     for note in notes:
         observer.say(f"netbench: {note}")
     return runs, skipped
