@@ -116,7 +116,7 @@ def judge(before: Path, after: Path, history: tuple[Path, ...]) -> Judged:
     with tempfile.TemporaryDirectory(prefix="netbench-calibration-") as place:
         result, _, _ = compare_folders(
             [f"before={before}", f"after={after}"],
-            accept=(),
+            accept=("netbench.version",),  # a later call may go on after a commit
             require=(),
             allow_undecided=False,
             output=Path(place) / "compare.html",
@@ -126,7 +126,8 @@ def judge(before: Path, after: Path, history: tuple[Path, ...]) -> Judged:
     (pairing,) = result.pairings
     found = [one for one in pairing.contrasts if one.primary and one.basis is Basis.RELATIVE]
     if len(found) != 1 or found[0].withheld:
-        raise NetbenchError(f"{after}: compare says nothing of the driver")
+        facts = ", ".join(fact for one in found for fact in one.withheld)
+        raise NetbenchError(f"{after}: compare says nothing of the driver; it differs in {facts}")
     return _judged(found[0])
 
 

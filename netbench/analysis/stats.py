@@ -113,8 +113,9 @@ def welch(
     """Return the interval of `mean(right) - factor * mean(left)`; `n` is the smaller sample's.
 
     `day` is the assumed variance between runs, as a share of that between a run's blocks: one run
-    in each sample shows nothing of it. A `scatter` takes its place: the variance between runs that
-    a history shows, of each side times its unit squared. Degrees of freedom are Satterthwaite's.
+    in each sample shows nothing of it. A `scatter` takes its place, for each side times its unit
+    squared: a run's mean then varies as those of the history do, and by what its own blocks have
+    beyond theirs. Degrees of freedom are Satterthwaite's.
     """
     n = min(len(left), len(right))
     if not n:
@@ -127,11 +128,14 @@ def welch(
         (scale**2 * float(np.var(values, ddof=1)) * (1 / len(values) + assumed), len(values) - 1)
         for scale, values in ((factor, left), (1.0, right))
     ]
+    if scatter:
+        scales = (factor * units[0]) ** 2, units[1] ** 2
+        parts = [
+            (max(0.0, share - scale * scatter.within), own)
+            for scale, (share, own) in zip(scales, parts, strict=True)
+        ]
+        parts.append((sum(scales) * max(scatter.total, scatter.within), scatter.freedom))
     variance = sum(share for share, _ in parts)
-    if scatter and scatter.between:
-        scale = (factor * units[0]) ** 2 + units[1] ** 2
-        variance += scale * scatter.between
-        parts.append((scale * scatter.total, scatter.freedom))
     error = math.sqrt(variance)
     if not error:
         return Interval(n, mean, 0.0, 0.0)

@@ -22,6 +22,11 @@ NEWER: dict[str, FactValue] = {"kernel__release": "6.13.0"}
 RUNS = history([1.0] * 7 + [1.25] * 5 + [1.25] * 3, [{}] * 12 + [NEWER] * 3)
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "9999")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return kept(RUNS, tmp_path_factory.mktemp("history"))

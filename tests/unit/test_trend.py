@@ -146,21 +146,41 @@ def test_an_interval_with_a_history_holds_the_scatter_of_both_runs() -> None:
 
     assert bare.half_width is not None
     assert wide.half_width is not None
-    # Nearly all variance is the history's: Student's quantile of little more than 9 degrees.
-    assert wide.half_width == pytest.approx(2.25 * math.sqrt(2 * 3.9e-4), rel=0.03)
+    # Nearly all variance is the history's: Student's quantile of 9 degrees.
+    assert wide.half_width == pytest.approx(2.262 * math.sqrt(2 * 4e-4), rel=0.02)
     assert wide.mean == bare.mean
-    still = RunScatter(total=1e-5, within=2e-5, freedom=9, runs=10)
-    assert welch(left, right, 0.05, scatter=still) == bare
+
+
+@pytest.mark.parametrize("total", [0.0, 2e-6])
+def test_a_history_makes_no_run_more_certain_than_its_blocks(total: float) -> None:
+    random = np.random.default_rng(1)
+    left, right = random.normal(0, 0.01, 12), random.normal(0, 0.01, 12)
+    bare = welch(left, right, 0.05).half_width
+    still = RunScatter(total=total, within=1e-6, freedom=9, runs=10)
+    found = welch(left, right, 0.05, scatter=still).half_width
+
+    assert bare is not None
+    assert found is not None
+    assert 0.98 * bare < found < 1.4 * bare
+
+
+def test_a_history_of_noisier_runs_leaves_its_degrees_of_freedom() -> None:
+    random = np.random.default_rng(1)
+    left, right = random.normal(0, 0.01, 12), random.normal(0, 0.01, 12)
+    loud = RunScatter(total=1.2e-2, within=1.1e-2, freedom=10, runs=11)
+    found = welch(left, right, 0.01, scatter=loud).half_width
+
+    assert found == pytest.approx(3.169 * math.sqrt(2 * 1.2e-2), rel=0.01)
 
 
 def test_a_history_takes_the_place_of_what_is_assumed_of_days() -> None:
     random = np.random.default_rng(2)
     left, right = random.normal(0, 0.01, 12), random.normal(0, 0.01, 12)
-    still = RunScatter(total=0.0, within=0.0, freedom=9, runs=10)
+    still = RunScatter(total=1e-5, within=1e-5, freedom=9, runs=10)
 
     assumed = welch(left, right, 0.05, day=1.0).half_width
     known = welch(left, right, 0.05, day=1.0, scatter=still).half_width
-    assert known == welch(left, right, 0.05).half_width
+    assert known == welch(left, right, 0.05, scatter=still).half_width
     assert assumed is not None
     assert known is not None
     assert known < assumed
