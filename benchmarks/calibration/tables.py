@@ -17,8 +17,11 @@ sys.path.append(str(Path(__file__).parent.parent / "harness"))
 
 import campaigns
 import fidelity
+import histories
+import over_time
 import simulate
 import slices
+import upgrades
 from campaigns import KINDS, Campaign, Found
 from proportions import Proportion
 from worlds import WORLDS
@@ -367,6 +370,7 @@ def suites() -> str:
 def every() -> dict[str, str]:
     """Return every table by name."""
     rows = simulate.load()
+    made_up = histories.load()
     ended: dict[str, list[Campaign]] = defaultdict(list)
     for one in campaigns.load():
         ended[one.kind].append(one)
@@ -380,6 +384,9 @@ def every() -> dict[str, str]:
         "fidelity": lambda: by_hand(fidelity.load(FIDELITY)),
         "slices": lambda: chosen(slices.load()),
         "suites": suites,
+        "histories": lambda: table(*over_time.histories(made_up)),
+        "history-intervals": lambda: table(*over_time.intervals(made_up)),
+        "upgrades": lambda: table(*over_time.upgrades(upgrades.load())),
     }
     return {name: made() for name, made in tables.items()}
 

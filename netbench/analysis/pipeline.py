@@ -175,7 +175,8 @@ def _summaries(
     ]
     found = []
     for driver, replica, place in dict.fromkeys([*planned, *sorted(trials.keys() - {*planned})]):
-        names = seen[place] or metrics.get(place[1], ())
+        # Another version of netbench may declare metrics that this one does not know.
+        names = seen[place] or [name for name in metrics.get(place[1], ()) if name in units]
         for metric in sorted(names, key=lambda name: (position(name, order), name)):
             key = Key(*place, metric)
             summary = _summary(

@@ -56,6 +56,21 @@ class Interval:
         return centre - self.half_width, centre + self.half_width
 
 
+@dataclass(frozen=True, slots=True)
+class RunScatter:
+    """How far the levels of runs lie apart in which nothing changed: variances of logarithms."""
+
+    total: float  # of a run's level, its own blocks' noise with it
+    within: float  # what the blocks alone make of it
+    freedom: int  # degrees of freedom of `total`
+    runs: int  # it was taken from
+
+    @property
+    def between(self) -> float:
+        """What runs differ by beyond the noise of their blocks."""
+        return max(0.0, self.total - self.within)
+
+
 def around_mean(deltas: Floats, factor: float | None) -> Interval:
     """Return the interval whose half-width is so many standard errors; unbounded for None."""
     n, deviation = len(deltas), spread(deltas)
@@ -86,12 +101,21 @@ def order_statistics(deltas: Floats) -> Bounds | None:
 
 
 def welch(
-    left: Floats, right: Floats, alpha: float, *, factor: float = 1.0, day: float = 0.0
+    left: Floats,
+    right: Floats,
+    alpha: float,
+    *,
+    factor: float = 1.0,
+    day: float = 0.0,
+    scatter: RunScatter | None = None,
+    units: Bounds = (1.0, 1.0),
 ) -> Interval:
     """Return the interval of `mean(right) - factor * mean(left)`; `n` is the smaller sample's.
 
     `day` is the assumed variance between runs, as a share of that between a run's blocks: one run
-    in each sample shows nothing of it. Degrees of freedom are Satterthwaite's.
+    in each sample shows nothing of it. A `scatter` takes its place, for each side times its unit
+    squared: a run's mean then varies as those of the history do, and by what its own blocks have
+    beyond theirs. Degrees of freedom are Satterthwaite's.
     """
     n = min(len(left), len(right))
     if not n:
@@ -99,16 +123,23 @@ def welch(
     mean = float(np.mean(right) - factor * np.mean(left))
     if n < 2:  # noqa: PLR2004 - a deviation takes two values
         return Interval(n, mean, None, None)
-    shares = [
-        scale**2 * float(np.var(values, ddof=1)) * (1 / len(values) + day)
+    assumed = 0.0 if scatter else day
+    parts = [
+        (scale**2 * float(np.var(values, ddof=1)) * (1 / len(values) + assumed), len(values) - 1)
         for scale, values in ((factor, left), (1.0, right))
     ]
-    error = math.sqrt(sum(shares))
+    if scatter:
+        scales = (factor * units[0]) ** 2, units[1] ** 2
+        parts = [
+            (max(0.0, share - scale * scatter.within), own)
+            for scale, (share, own) in zip(scales, parts, strict=True)
+        ]
+        parts.append((sum(scales) * max(scatter.total, scatter.within), scatter.freedom))
+    variance = sum(share for share, _ in parts)
+    error = math.sqrt(variance)
     if not error:
         return Interval(n, mean, 0.0, 0.0)
-    freedom = sum(shares) ** 2 / sum(
-        share**2 / (len(values) - 1) for share, values in zip(shares, (left, right), strict=True)
-    )
+    freedom = variance**2 / sum(share**2 / own for share, own in parts)
     from scipy import special  # noqa: PLC0415 - slow to import
 
     quantile = float(special.stdtrit(freedom, 1 - alpha / 2))

@@ -17,6 +17,7 @@ from netbench.analysis.model import (
     Standing,
     Verdict,
 )
+from netbench.documents.trend import ScatterRow
 from netbench.record import Direction, LinkedRun, Status
 from netbench.spec import Path, Placement
 
@@ -240,6 +241,8 @@ class RunContrastRow(Struct, frozen=True):
     withheld: list[str]
     """Facts for which there is no verdict."""
     warnings: list[QualityWarning]
+    history: ScatterRow | None = None
+    """What a history adds to the interval; null without one, and where it has too few runs."""
 
 
 class MachineRow(Struct, frozen=True):
@@ -251,6 +254,14 @@ class MachineRow(Struct, frozen=True):
     right: float | None
     ratio: float | None
     unit: str
+
+
+class HistoryRow(Struct, frozen=True):
+    """The history that intervals hold the scatter of."""
+
+    directories: list[str]
+    runs: int
+    """Those that could be read, without the runs that are compared."""
 
 
 class CompareDocument(Struct, frozen=True):
@@ -277,3 +288,5 @@ class CompareDocument(Struct, frozen=True):
     budgets: list[BudgetRow]
     confirmation: ComparedRun | None
     """Another run of the last one, by which missed budgets are judged again; else null."""
+    history: HistoryRow | None = None
+    """null without `--history`."""

@@ -16,6 +16,7 @@ from msgspec.json import schema_components
 from netbench import documents
 from netbench.documents.inspect_verify import InspectDocument, VerifyDocument
 from netbench.documents.run import CompareDocument, RunDocument
+from netbench.documents.trend import TrendDocument
 from netbench.record import SCHEMA, Record, RunInfo
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +32,7 @@ DOCUMENTS: Final[dict[str, type]] = {
     "run": RunDocument,
     "run-folder": RunInfo,
     "runs": documents.RunsDocument,
+    "trend": TrendDocument,
     "verify": VerifyDocument,
 }
 """What each schema describes: `record` a line of records.jsonl, `run-folder` run.json."""

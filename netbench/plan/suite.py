@@ -16,7 +16,7 @@ from netbench.plan.suite_tables import (
     read_published,
     whole,
 )
-from netbench.probes import PROBE_NAME, PROBES, AnyProbe
+from netbench.probes import PROBE_NAME, PROBES, AnyProbe, ControlPlane
 from netbench.record import PublishedComparison
 from netbench.spec import Path as TrafficPath
 from netbench.spec import Placement

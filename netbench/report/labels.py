@@ -18,6 +18,7 @@ from netbench.analysis.model import (
     TrialPoint,
     Verdict,
 )
+from netbench.analysis.trend.model import LevelStep, TrendSeries
 from netbench.record import METRICS, RunInfo
 from netbench.spec import Cell
 
@@ -27,7 +28,16 @@ DECIDED: Final = (Verdict.SLOWER, Verdict.FASTER)
 _WHOLE_FROM: Final = 10  # percent from which on no decimal is shown
 _DIGITS: Final = 4  # decimals at most
 
-Placed = Contrast | NullContrast | CellSummary | BudgetResult | TrialPoint | RunContrast | Cell
+Placed = (
+    Contrast
+    | NullContrast
+    | CellSummary
+    | BudgetResult
+    | TrialPoint
+    | RunContrast
+    | Cell
+    | TrendSeries
+)
 """What belongs to a cell."""
 
 
@@ -144,7 +154,7 @@ def judgement(contrast: Contrast, margin: float) -> str:
             return sized(contrast)
 
 
-def sized(judged: Contrast | RunContrast) -> str:
+def sized(judged: Contrast | RunContrast | LevelStep) -> str:
     """Return `22 to 26 % slower` of a decided one; `at least 0.7 % slower` where one end is open.
 
     Percent are those of the metric: of throughput that is lost or won, of time that is added or
@@ -161,7 +171,7 @@ def brief(contrast: Contrast) -> str:
     return contrast.verdict.value
 
 
-def _span(judged: Contrast | RunContrast) -> str:
+def _span(judged: Contrast | RunContrast | LevelStep) -> str:
     """Return `22 to 26 %`, or `at least 22 %`; empty without an interval that leaves out 1."""
     ends = interval_ends(judged)
     if len(ends) < 2:  # noqa: PLR2004 -- an interval has two ends
@@ -170,13 +180,13 @@ def _span(judged: Contrast | RunContrast) -> str:
     return f"{low} to {high} %" if low != high else f"{low} %"
 
 
-def at_least(judged: Contrast | RunContrast) -> str:
+def at_least(judged: Contrast | RunContrast | LevelStep) -> str:
     """Return `at least 22 %` where the interval has one end that leaves out 1, else nothing."""
     ends = interval_ends(judged)
     return f"at least {rounded(ends)[0]} %" if ends else ""
 
 
-def interval_ends(judged: Contrast | RunContrast) -> list[float]:
+def interval_ends(judged: Contrast | RunContrast | LevelStep) -> list[float]:
     """Return how far the finite ends are from 1 in percent, sorted; none where it is within."""
     if (judged.low or 0) <= 1 <= (math.inf if judged.high is None else judged.high):
         return []

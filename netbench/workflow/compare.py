@@ -8,15 +8,19 @@ from typing import Final
 
 from netbench.analysis.compare import compare, measured
 from netbench.analysis.compare.differences import differences
-from netbench.analysis.compare.model import Measured, RunComparison
+from netbench.analysis.compare.model import HistoryRead, Measured, RunComparison
+from netbench.analysis.trend.history import FREEDOM, History, KnownScatter
 from netbench.drivers import DRIVERS, full_name
 from netbench.errors import INCOMPLETE, NOT_KEPT, ConfigurationError, RunFolderError
 from netbench.facts.registry import FACTS
 from netbench.plan import nearest, scope_of_runs, sound_budgets
+from netbench.record import RunInfo
 from netbench.report.compare import html
+from netbench.report.labels import counted
 from netbench.spec import Cell
 from netbench.store import LoadedRun, file_problem, load, write_whole
 from netbench.units import SPELLINGS, some
+from netbench.workflow.history import directory_problems, read_history
 from netbench.workflow.options import Observer
 
 _LABEL: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
@@ -35,19 +39,23 @@ def compare_folders(
     output: Path | None,
     observer: Observer,
     confirm: str | None = None,
+    history: Sequence[Path] = (),
 ) -> tuple[RunComparison, Path, int]:
     """Compare runs and write the page; return the result, the page's path and the exit code.
 
     `confirm` is another run of the last one: what misses its budget there is judged again by it.
+    `history` are directories with run folders below them, which tell how far runs lie apart.
 
     Raises ConfigurationError with all that is wrong, RunFolderError for a folder or the page.
     """
     empty = ["FOLDERS"] if not all(folder.strip() for folder in folders) else []
     empty += ["--confirm"] if confirm is not None and not confirm.strip() else []
-    if empty:
-        raise ConfigurationError(*(f"{one}: a name is empty; name run folders" for one in empty))
+    problems = [f"{one}: a name is empty; name run folders" for one in empty]
+    problems += directory_problems(history, "--history")
     if output is not None and (problem := file_problem(output)):
-        raise ConfigurationError(f"--output: {problem}")
+        problems.append(f"--output: {problem}")
+    if problems:
+        raise ConfigurationError(*problems)
     runs, again = _loaded(folders, confirm, accept)
     _check_common(runs)
     scope = scope_of_runs({label: run.info.plan for label, run in runs.items()})
@@ -61,10 +69,51 @@ def compare_folders(
             observer.say(f"netbench: {run.path}: {note}")
     second = taken.pop() if again else None
     _check_second(taken[-1], second)
-    result = compare(taken, tuple(accept), budgets, allow_undecided=allow_undecided, again=second)
+    known = [*runs.values(), *again.values()]
+    scatter_of, read = _history(history, accept, known, observer)
+    result = compare(
+        taken,
+        tuple(accept),
+        budgets,
+        allow_undecided=allow_undecided,
+        again=second,
+        scatter_of=scatter_of,
+        history=read,
+    )
+    _check_history(result)
     target = output or _default_page(list(runs.values()))
     page = write_whole(target, html(result).encode("utf-8", "replace"))
     return result, page, _exit_code(result)
+
+
+def _history(
+    directories: Sequence[Path],
+    accept: Sequence[str],
+    compared: Sequence[LoadedRun],
+    observer: Observer,
+) -> tuple[KnownScatter | None, HistoryRead | None]:
+    """Return the scatter between the runs below directories, those compared aside, if asked for."""
+    if not directories:
+        return None, None
+    try:
+        found, _ = read_history(directories, observer, compared)
+    except ConfigurationError as exc:
+        problems = [f"--history: {one}" for one in exc.problems]
+        raise ConfigurationError(*problems, hint=exc.hint) from exc
+    read = HistoryRead(tuple(map(str, directories)), len(found))
+    return KnownScatter(History(found), accept), read
+
+
+def _check_history(result: RunComparison) -> None:
+    """Raise where a history is too short for every comparison that there is a figure of."""
+    made = [one for pairing in result.pairings for one in pairing.contrasts if one.ratio]
+    if result.history and made and not any(one.history for one in made):
+        runs = counted(result.history.runs, "run")
+        raise ConfigurationError(
+            f"--history: {runs} beside those compared, and no comparison has {FREEDOM + 1} under "
+            "the conditions of one of the two: too few for a scatter between runs",
+            hint="add runs to the history, or compare without it",
+        )
 
 
 def _exit_code(result: RunComparison) -> int:
@@ -99,8 +148,9 @@ def _loaded(
             found.append(load(path))
         except RunFolderError as exc:
             errors.append(exc)
-    problems = _accept_problems(accept, found) + _label_problems(named, second)
-    if second and not errors and found[-1].info.id in {run.info.id for run in found[:-1]}:
+    infos = [run.info for run in found]
+    problems = accept_problems(accept, infos) + _label_problems(named, second)
+    if second and not errors and infos[-1].id in {info.id for info in infos[:-1]}:
         problems.append(f"--confirm: {second[0][1]} holds one of the runs; measure another one")
     if len(errors) == 1 and not problems:
         raise errors[0]
@@ -159,9 +209,9 @@ def _label_problems(
     return problems
 
 
-def _accept_problems(patterns: Sequence[str], runs: Iterable[LoadedRun]) -> list[str]:
+def accept_problems(patterns: Sequence[str], runs: Iterable[RunInfo]) -> list[str]:
     """Return what is wrong with `--accept`: names that no fact of the table or the runs has."""
-    names = {*FACTS, *(name for run in runs for name, _ in run.info.facts)}
+    names = {*FACTS, *(name for run in runs for name, _ in run.facts)}
     return [
         f"--accept: no fact is named {pattern!r}"
         f"{nearest(pattern, FACTS) or '; the table of differences names them'}"

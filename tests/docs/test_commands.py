@@ -34,6 +34,7 @@ CLAIMS = {
     "check": "tests/docs/test_ci.py",
     "tables": "tests/docs/test_method.py",
     "docker": "tests/docker/test_documented_docker.py",
+    "history": "tests/unit/test_cli_trend.py",
     "package": "tests/package/test_package.py",
     "installers": "tests/package/test_package.py",
     "release": "tests/package/test_package.py",

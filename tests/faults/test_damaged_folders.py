@@ -83,6 +83,7 @@ def test_what_is_no_regular_file_is_refused_at_once(
         ("export", here),
         ("compare", here, sound),
         ("compare", sound, here),
+        ("trend", here),
         ("run", "--resume", here),
     )
     for argv in calls:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from histories import Story, hold, tell
 from simulate import Terms, row
 from support.campaign import Campaign, noisy
 from support.judged import adaptively, settled
@@ -120,3 +121,27 @@ def test_identical_drivers_differ_in_at_most_five_percent_of_runs(world: str) ->
     assert found.false <= found.ever_false <= 26
     assert found.covered >= 380
     assert found.naive > 2 * found.ever_false
+
+
+def test_histories_are_read_with_few_false_steps_and_none_at_a_change_of_kernel() -> None:
+    clear, drifting, still = (
+        tell(Story(steps, drift, 0.05), 40) for steps, drift in ((0.1, 0), (0.1, 0.06), (0, 0))
+    )
+
+    assert clear.found >= 78  # of 80
+    assert drifting.found >= 76
+    assert clear.at_kernel == drifting.at_kernel == still.at_kernel == 0
+    assert clear.breaks == drifting.breaks == still.breaks == 40
+    assert clear.spoiled <= 2
+    assert drifting.spoiled <= 6  # 4 % are 1.6
+    assert still.spoiled + still.other_drifts <= 7  # 5 % are 2; more than 7 is one in a thousand
+
+
+@pytest.mark.parametrize("history", [6, 20])
+def test_runs_that_differ_from_day_to_day_are_not_called_different_with_a_history(
+    history: int,
+) -> None:
+    with_it, alone = hold(history, 0.0, 400), hold(0, 0.0, 400)
+
+    assert with_it.differs <= 33  # 5 % are 20
+    assert alone.differs > 80

@@ -266,6 +266,7 @@ RIGHT: Final[Mapping[str, Callable[[str], bool]]] = {
     "--resume": _one_of("run", "./run", "other"),
     "FOLDER": _one_of("run", "./run", "other"),
     "FOLDERS": _one_of("run", "./run"),
+    "DIRECTORIES": _one_of("run", "./run", "other", ".", ".."),
 }
 """What each option takes, told anew here; of an option that is not named, nothing hostile."""
 PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
@@ -275,6 +276,7 @@ PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
     ("compare", "--confirm"): _one_of("again"),
     ("index", "DIR"): _one_of(".", ".."),
     ("export", "--output"): _place_for_file,
+    ("trend", "--output"): _place_for_file,
 }
 """Options by whose name alone it is not known what they take."""
 GOOD: Final[Mapping[str, tuple[str, ...]]] = {

@@ -22,14 +22,17 @@ from netbench.analysis.compare.model import (
     Basis,
     ComparedSide,
     Drawn,
+    HistoryRead,
     MachineState,
     Matched,
     Measured,
     Pairing,
     RunComparison,
     RunContrast,
+    ScatterOf,
     Side,
     gives,
+    no_history,
 )
 from netbench.analysis.contrasts import judge, noise_floor
 from netbench.analysis.frame import Collector
@@ -72,26 +75,31 @@ def compare(
     *,
     allow_undecided: bool = False,
     again: Measured | None = None,
+    scatter_of: ScatterOf | None = None,
+    history: HistoryRead | None = None,
 ) -> RunComparison:
     """Hold every run against the first, and budgets between runs against whatever run they name.
 
-    `again` is another run of the last one, by which what misses its budget is judged again. The
-    primary contrasts of all pairings share the error rate of 5 %; their number follows from
-    the plans, and from what was skipped every time.
+    `again` is another run of the last one, by which what misses its budget is judged again.
+    `scatter_of` tells how far runs lie apart in which nothing changed, by a history. The primary
+    contrasts of all pairings share the error rate of 5 %; their number follows from the plans, and
+    from what was skipped every time.
     """
     first, *others = runs
     owed = sum(primary for other in others for _, primary in owed_contrasts(first, other))
     margin = max(one.run.info.plan.margin for one in runs)
     alpha = ALPHA / max(owed, 1)
     scope = scope_of_runs({one.run.label: one.run.info.plan for one in runs})
-    between = RunsJudge(tuple(budgets), scope, accept, margin)
+    between = RunsJudge(tuple(budgets), scope, accept, margin, scatter_of)
     if again is None:
         results = between.results(runs)
     else:
         results = between.confirmed(runs, again, allow_undecided=allow_undecided)
     return RunComparison(
         runs=tuple(one.run for one in runs),
-        pairings=tuple(_pairing(first, other, accept, alpha, margin) for other in others),
+        pairings=tuple(
+            _pairing(first, other, accept, alpha, margin, scatter_of=scatter_of) for other in others
+        ),
         accept=accept,
         alpha=alpha,
         contrasts=owed,
@@ -100,15 +108,22 @@ def compare(
         budgets_kept=kept(results, allow_undecided=allow_undecided),
         allow_undecided=allow_undecided,
         confirmation=again.run if again else None,
+        history=history,
     )
 
 
 def _pairing(
-    left: Measured, right: Measured, accept: Sequence[str], alpha: float, margin: float
+    left: Measured,
+    right: Measured,
+    accept: Sequence[str],
+    alpha: float,
+    margin: float,
+    *,
+    scatter_of: ScatterOf | None,
 ) -> Pairing:
     found = accepted(differences(left.conditions, right.conditions), accept)
     made = [
-        _contrast(owed, found, alpha, margin, primary=primary)
+        _contrast(owed, found, alpha, margin, primary=primary, scatter_of=scatter_of)
         for owed, primary in owed_contrasts(left, right)
     ]
     cells = [run.info.plan.cells for run in (left.run, right.run)]
@@ -160,8 +175,15 @@ def _rank(contrast: RunContrast) -> tuple[object, ...]:
 
 
 def _contrast(
-    owed: Matched, found: Sequence[RunDifference], alpha: float, margin: float, *, primary: bool
+    owed: Matched,
+    found: Sequence[RunDifference],
+    alpha: float,
+    margin: float,
+    *,
+    primary: bool,
+    scatter_of: ScatterOf | None,
 ) -> RunContrast:
+    owed = owed.scattered(scatter_of)
     left, right = owed.samples
     evidence = owed.evidence(alpha, margin)
     bare = RunContrast(
@@ -189,7 +211,8 @@ def _contrast(
         verdict=judgement.verdict,
         reason=judgement.reason,
         noise_floor=noise_floor(evidence.null),
-        warnings=judgement.warnings,
+        warnings=(*judgement.warnings, *no_history(owed, asked=scatter_of is not None)),
+        history=owed.scatter,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from netbench.analysis.block_pairs import Key
 from netbench.analysis.budgets import BudgetCriteria
 from netbench.analysis.compare.differences import accepted, differences, fact_of
-from netbench.analysis.compare.model import DAYS, Basis, Drawn, Matched, Measured
+from netbench.analysis.compare.model import DAYS, Basis, Drawn, Matched, Measured, ScatterOf
 from netbench.analysis.gates import Evidence, group_gap
 from netbench.analysis.model import BudgetResult, Confirmation, Standing
 from netbench.analysis.stats import ALPHA, extremes, shift, welch
@@ -27,6 +27,7 @@ class RunsJudge:
     scope: RunsScope
     accept: tuple[str, ...]
     margin: float
+    scatter_of: ScatterOf | None = None  # how far runs lie apart in which nothing changed
 
     def results(self, runs: Sequence[Measured]) -> tuple[BudgetResult, ...]:
         """Return every budget in every cell that it stands for."""
@@ -60,7 +61,8 @@ class RunsJudge:
     ) -> Iterator[Owed]:
         named = {measured.run.label: measured for measured in runs} | dict(instead or {})
         for budget in self.budgets:
-            yield from ((budget, one) for one in _owed(budget, self.scope, named))
+            for one in _owed(budget, self.scope, named):
+                yield budget, one.scattered(self.scatter_of)
 
 
 def _judged(owed: Sequence[Owed], accept: Sequence[str], margin: float) -> Iterator[BudgetResult]:
@@ -99,14 +101,24 @@ def _withheld(owed: Matched, accept: Sequence[str]) -> str:
 
 def _evidence(owed: Matched, terms: BudgetCriteria) -> Evidence:
     left, right = owed.samples
-    own, other, factor = left.effects, right.effects, 1.0
+    own, other, factor, units = left.effects, right.effects, 1.0, (1.0, 1.0)
     if not terms.logarithmic:
         own, other, factor = left.values, right.values, terms.budget.factor
+        if left.blocks and right.blocks:
+            units = float(np.mean(own)), float(np.mean(other))
     logs = owed.evidence(terms.alpha, terms.margin)
     machine, compared = logs.machine, METRICS[owed.key.metric].compared
     return Evidence(
         baseline=terms.baseline,
-        interval=welch(own, other, terms.alpha, factor=factor, day=DAYS[owed.basis]),
+        interval=welch(
+            own,
+            other,
+            terms.alpha,
+            factor=factor,
+            day=DAYS[owed.basis],
+            scatter=owed.scatter if compared else None,
+            units=units,
+        ),
         limit=terms.limit,
         twin=shift(own, other, factor),
         gap=_gap(terms, left, right),

@@ -1,8 +1,8 @@
 """What is said of several runs, and the samples of one cell and metric that it is said of."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -14,7 +14,15 @@ from netbench.analysis.compare.differences import Conditions, RunDifference, con
 from netbench.analysis.frame import NOT_REACHED, Frames
 from netbench.analysis.gates import ContrastEvidence, MachineChange, group_gap, reach
 from netbench.analysis.model import Analysis, BudgetResult, QualityWarning, Verdict
-from netbench.analysis.stats import MIN_BLOCKS, Floats, Interval, extremes, shift, welch
+from netbench.analysis.stats import (
+    MIN_BLOCKS,
+    Floats,
+    Interval,
+    RunScatter,
+    extremes,
+    shift,
+    welch,
+)
 from netbench.record import METRICS, RunInfo
 from netbench.spec import Cell, Placement
 
@@ -63,6 +71,7 @@ class RunContrast:
     noise_floor: float | None = None  # by how much the runs' A/A may differ, 0.02 for 2 %
     warnings: tuple[QualityWarning, ...] = ()
     reason: str = ""  # why it is undecided, in about five words; else empty
+    history: RunScatter | None = None  # what a history adds to the interval
 
     @property
     def blocks(self) -> int:
@@ -114,6 +123,14 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryRead:
+    """The history that a comparison was given."""
+
+    directories: tuple[str, ...]
+    runs: int  # that could be read, those compared aside
+
+
+@dataclass(frozen=True, slots=True)
 class RunComparison:
     """All that can be said of several runs: each of them beside the first."""
 
@@ -127,6 +144,7 @@ class RunComparison:
     budgets_kept: bool
     allow_undecided: bool
     confirmation: ComparedSide | None = None  # another run of the last one, for missed budgets
+    history: HistoryRead | None = None
 
 
 DAYS: Final = {Basis.RELATIVE: 0.0, Basis.ABSOLUTE: 1.0}
@@ -172,16 +190,23 @@ class Matched:
     cell: Cell
     key: Key
     basis: Basis
+    scatter: RunScatter | None = None  # between runs, by a history
 
     @property
     def baseline(self) -> str:
         """The baseline of both runs, or of the right one where they differ."""
         return self.right.run.info.plan.baseline
 
+    def scattered(self, scatter_of: "ScatterOf | None") -> "Matched":
+        """Return it with the scatter that a history tells of."""
+        return replace(self, scatter=scatter_of(self)) if scatter_of else self
+
     @property
     def samples(self) -> tuple[Drawn, Drawn]:
         """What each run has of it."""
-        return _drawn(self.left, self), _drawn(self.right, self)
+        sides = (self.left, self.right)
+        left, right = (drawn(side, self.cell, self.key, self.basis) for side in sides)
+        return left, right
 
     def withheld(self, found: Iterable[RunDifference]) -> tuple[str, ...]:
         """Return the facts that differ and keep it from being compared."""
@@ -197,7 +222,13 @@ class Matched:
             metric=METRICS[self.key.metric],
             baseline=self.baseline,
             margin=margin,
-            interval=welch(left.effects, right.effects, alpha, day=DAYS[self.basis]),
+            interval=welch(
+                left.effects,
+                right.effects,
+                alpha,
+                day=DAYS[self.basis],
+                scatter=self.scatter,
+            ),
             twin=shift(left.effects, right.effects),
             gap=max(group_gap(side.effects, (side.effects,), limit) for side in (left, right)),
             agreed=reach(extremes(left.effects, right.effects)) > 0,
@@ -211,8 +242,26 @@ class Matched:
         )
 
 
-def _drawn(measured: Measured, matched: Matched) -> Drawn:
-    cell, key, basis = matched.cell, matched.key, matched.basis
+ScatterOf = Callable[[Matched], RunScatter | None]
+"""Tells how far runs lie apart in which nothing changed; None where too few are known."""
+
+
+def no_history(matched: Matched, *, asked: bool) -> tuple[QualityWarning, ...]:
+    """Return a warning where a history was to be counted, and has too few runs."""
+    if not asked or matched.scatter is not None:
+        return ()
+    return (
+        QualityWarning(
+            "short-history",
+            "the history has too few comparable runs of this: the interval holds only what "
+            "differs within the two runs",
+            "add runs to the history: six under the conditions of one of the two",
+        ),
+    )
+
+
+def drawn(measured: Measured, cell: Cell, key: Key, basis: Basis) -> Drawn:
+    """Return what a run has of a driver in a cell and metric."""
     observed, positive = measured.frames.values.get(key), METRICS[key.metric].compared
     baseline = measured.run.info.plan.baseline
     own = both(observed, cell.driver, positive=positive)

@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "report": "Write the report and the summaries of a run folder anew.",
     "export": "Write a run as CSV, Parquet, JSON, OpenMetrics or for a tracker.",
     "compare": "Say what changed between runs, slower first, and what else differs.",
+    "trend": "Say what changed over many runs: steps, drifts and breaks.",
     "verify": "Check what drivers promise, and who reaches whom by real connects.",
     "inspect": "Show namespaces, links and paths of a driver or a container.",
     "drivers": "List the drivers: which can run here, and why not.",

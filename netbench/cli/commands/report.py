@@ -222,6 +222,14 @@ def compare(
             help="Compare although this fact differs, as in kernel.release or `kernel.*`; repeat.",
         ),
     ] = None,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Add the scatter between runs below this directory to the intervals; repeat.",
+            parser=shared.place,
+        ),
+    ] = None,
     require: shared.Require = None,
     confirm: Annotated[
         str | None,
@@ -253,6 +261,7 @@ def compare(
         output=output,
         observer=TerminalObserver(),
         confirm=confirm,
+        history=history or (),
     )
     if as_json:
         print_json(comparisons.json_document(result, str(page), code))

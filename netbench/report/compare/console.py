@@ -11,7 +11,7 @@ from netbench.analysis.cell_key import plain
 from netbench.analysis.compare.model import Pairing, RunComparison, RunContrast
 from netbench.report.budgets import ordered
 from netbench.report.compare import differences, labels
-from netbench.report.console_text import STYLES, GroupedTable, Row, budget_lines, styled
+from netbench.report.console_text import STYLES, GroupedTable, Row, budget_lines, paragraphs, styled
 from netbench.report.labels import DECIDED, capital
 from netbench.report.validity import lacking
 
@@ -39,7 +39,8 @@ def terminal(comparison: RunComparison) -> Group:
         ),
         *(part for one in comparison.pairings for part in _differences(one)),
         *styled([said] if said else [], "yellow"),
-        *styled([labels.CAUTION], "dim"),
+        *paragraphs(filter(None, [labels.history_line(comparison)])),
+        *styled([labels.caution(comparison)], "dim"),
     )
 
 

@@ -1,20 +1,24 @@
 """The `--json` document of `compare`, schema 2."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import convert
+from msgspec.structs import replace as changed
 
-from netbench.analysis.compare.model import ComparedSide, RunComparison
+from netbench.analysis.compare.model import ComparedSide, RunComparison, RunContrast
 from netbench.documents import plain
 from netbench.documents.run import (
     BudgetRow,
     CompareDocument,
     ComparedRun,
     DifferenceRow,
+    HistoryRow,
     MachineRow,
     RunContrastRow,
     Value,
 )
+from netbench.documents.trend import ScatterRow
 from netbench.record import Absent, FactValue
 from netbench.report.compare.differences import to_accept
 from netbench.report.compare.labels import answer
@@ -39,7 +43,7 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             alpha=comparison.alpha,
             margin=comparison.margin,
             differences=_differences(comparison),
-            contrasts=convert(contrasts, list[RunContrastRow], from_attributes=True),
+            contrasts=[_contrast(one) for one in contrasts],
             machine=[
                 MachineRow(pairing.right.label, x.placement, x.left, x.right, x.ratio, x.unit)
                 for pairing in pairings
@@ -50,12 +54,24 @@ def document(comparison: RunComparison, page: str, exit_code: int) -> dict[str, 
             to_accept=list(to_accept(comparison)),
             answer=[answer(pairing) for pairing in pairings],
             budgets=[BudgetRow.of(result) for result in comparison.budgets],
+            history=_history(comparison),
         )
     )
 
 
 def _run(run: ComparedSide) -> ComparedRun:
     return ComparedRun(run.label, run.folder, run.info.engine, run.analysis.warnings)
+
+
+def _history(comparison: RunComparison) -> HistoryRow | None:
+    read = comparison.history
+    return None if read is None else HistoryRow(list(read.directories), read.runs)
+
+
+def _contrast(one: RunContrast) -> RunContrastRow:
+    """Return a row; a field of the same name is taken over, a scatter is one of its own."""
+    row = convert(replace(one, history=None), RunContrastRow, from_attributes=True)
+    return changed(row, history=ScatterRow.of(one.history))
 
 
 def _differences(comparison: RunComparison) -> list[DifferenceRow]:

@@ -1,5 +1,6 @@
 """What a comparison says, in words that terminal and page share."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,9 +28,47 @@ CAUTION: Final = (
     "Two runs are two days of one machine: a ratio to the baseline cancels what touched both "
     "alike, a figure of its own does not."
 )
+KNOWN_CAUTION: Final = (
+    "Intervals hold the scatter between runs where the history has enough of them; where not, only "
+    "what differs within the two runs."
+)
 _OTHERS: Final = (Verdict.EQUIVALENT, Verdict.UNDECIDED, WITHHELD)
 """What a contrast may be beside slower and faster."""
 _FEW: Final = 2  # changed measures that a sentence names
+
+
+def caution(comparison: RunComparison) -> str:
+    """Return what limits every figure of a comparison."""
+    return KNOWN_CAUTION if comparison.history else CAUTION
+
+
+def history_line(comparison: RunComparison) -> str:
+    """Return what the intervals hold of a history; empty without one."""
+    if comparison.history is None:
+        return ""
+    primary = [one for p in comparison.pairings for one in p.contrasts if one.primary and one.ratio]
+    known = sorted((one.history for one in primary if one.history), key=lambda one: one.between)
+    total = labels.counted(len(primary), "comparison")
+    read = f"History: {labels.counted(comparison.history.runs, 'run')}"
+    if not known:
+        return f"{read}; no comparison has a scatter between runs by it."
+    spans = [
+        _from_to([units.share(math.expm1(math.sqrt(one.between)), 1) for one in known]),
+        _from_to([str(one.runs) for one in sorted(known, key=lambda one: one.runs)]),
+        _from_to([str(one.freedom) for one in sorted(known, key=lambda one: one.freedom)]),
+    ]
+    short = len(primary) - len(known)
+    lacking = f"; too short for {short} of them" if short else ""
+    return (
+        f"{read}. The intervals of {len(known)} of {total} hold a scatter between runs of "
+        f"{spans[0]} (standard deviation, by {spans[1]} runs, {spans[2]} degrees of freedom)"
+        f"{lacking}."
+    )
+
+
+def _from_to(texts: Sequence[str]) -> str:
+    """Return `5`, or `5 to 8`."""
+    return texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}"
 
 
 def run_line(run: ComparedSide) -> str:
