@@ -26,9 +26,10 @@ class Promise:
     check: Callable[[PairFacts], tuple[bool, str]]  # whether it holds, and what shows it
 
     def judge(self, facts: PairFacts) -> PromiseCheck:
-        """Return the promise with its verdict on these facts."""
-        held, evidence = self.check(facts)
-        return PromiseCheck(self.text, held, evidence)
+        """Return the promise with its verdict on these facts, on each machine for itself."""
+        found = [self.check(part) for part in facts.by_machine]
+        evidence = "; ".join(seen for _, seen in found)
+        return PromiseCheck(self.text, all(held for held, _ in found), evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,9 @@ def _namespaces(text: str, right: Callable[[int | None, int | None, int | None],
     def check(facts: PairFacts) -> Evidence:
         ends = (facts.client, facts.server, facts.host)
         client, server, host = (end.namespaces.net for end in ends)
-        held = None not in (client, server) and right(client, server, host)
+        # Where the two are on two machines, each is judged by itself (`Promise.judge`).
+        other = None if facts.client is facts.server else server
+        held = None not in (client, server) and right(client, other, host)
         return held, ", ".join(f"{end.role} net:[{end.namespaces.net}]" for end in ends)
 
     return Promise(text, check)
@@ -274,11 +276,11 @@ def _no_routes(facts: PairFacts) -> Evidence:
 
 OWN_NETNS = _namespaces(
     "client, server and host have three network namespaces",
-    lambda client, server, host: client != server and host not in (client, server, None),
+    lambda client, server, host: client != server and host not in (client, server) and bool(host),
 )
 HOST_NETNS = _namespaces(
     "both ends are in the engine host's network namespace",
-    lambda client, server, host: client == server == host,
+    lambda client, server, host: client == host and server in (host, None),
 )
 PAIR_NETNS = _namespaces(
     "client and server share one network namespace, not the host's",

@@ -30,6 +30,7 @@ _WAYS: Final[dict[str, str]] = {
     Path.EAST_WEST: "between containers",
     Path.NORTH_SOUTH: "from the LAN",
     Path.HAIRPIN: "by hairpin",
+    Path.ACROSS: "across machines",
 }
 
 

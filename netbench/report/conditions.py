@@ -11,7 +11,7 @@ from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis
 from netbench.analysis.quality import MANY_RETRANSMITS
 from netbench.drivers import Caveat
-from netbench.facts.registry import FACTS
+from netbench.facts.registry import declared
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.report.labels import cell_of, counted, joined
 from netbench.report.sentences import declared_driver, fact
@@ -101,7 +101,7 @@ def environment(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
     """Return (name, value, meaning) of every fact of the run that was read."""
     return tuple(
         (name, fact_text(value, known.unit if known else ""), known.meaning if known else "")
-        for name, value, known in ((name, value, FACTS.get(name)) for name, value in info.facts)
+        for name, value, known in ((name, value, declared(name)) for name, value in info.facts)
         if not isinstance(value, Absent)
     )
 

@@ -13,7 +13,7 @@ from netbench.facts.procfs import read_local
 from netbench.plan import Plan, Step
 from netbench.probes import TcpThroughput
 from netbench.record import Absent, FactValue, Sample
-from netbench.runner.machine import MachineMeter
+from netbench.runner.node_meter import meter_of
 from netbench.runner.prepared import TrialFailed
 from netbench.runner.recording import Recorder, Recording, failure_of
 from netbench.runner.rounds import SessionRunner
@@ -105,7 +105,7 @@ def _loopback(
     probe = TcpThroughput(rounds=_ROUNDS)
     step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    meter = MachineMeter(engine)
+    meter = meter_of(engine)
     # Raw output is kept nowhere: the figure is the run's, not a trial's.
     recorder = Recorder(engine, reader, lambda *_: "", meter, sentinel)
     setup = TrialSetup(engine, alone, meter.clock)

@@ -13,9 +13,9 @@ from netbench.engines.base import Endpoint, Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import EndpointFacts, FactValue, Link, Redaction
-from netbench.spec import CpuTopology, Path
+from netbench.spec import CpuTopology, Node, Path
 from netbench.system.interrupts import deferred_signals
-from netbench.topology.pairs import LiveBlock, LivePair
+from netbench.topology.pairs import OUTER, LiveBlock, LivePair
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
 
@@ -109,7 +109,7 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
     observer.inform(f"engine: {engine.name} ({engine.why})")
     with needed():
         helpers = engine.prepare()
-        check_parent(engine, options.engine.parent, in_use=options.parent_in_use)
+        _check_parents(engine, options)
         if _needs_lan(engine, plan, options.engine):
             helpers = (*helpers, engine.lan().done)
         return PreparedEngine(
@@ -122,9 +122,9 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
 
 def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
-    outer = [path for path in plan.paths if path is not Path.EAST_WEST]
+    outer = [path for path in plan.paths if path in OUTER]
     wanted: list[tuple[Driver, Path]] = [(one, path) for one in plan.drivers for path in outer]
-    if options.parent is None:
+    if options.parent is None and Path.ACROSS not in plan.paths:
         beneath = (d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan)
         wanted += [(one, Path.EAST_WEST) for one in beneath]
     return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
@@ -141,6 +141,20 @@ def _close(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
     except ENGINE_FAILURES as exc:
         observer.say(f"netbench: leftovers could not be removed: {exc}")
         observer.say("  fix: `netbench clean` once the engine is back")
+
+
+def _check_parents(engine: Engine, options: RunOptions) -> None:
+    """Check the parent on every machine; errors as `check_parent`."""
+    named = {Node.FIRST: options.engine.parent, Node.PEER: options.engine.peer.parent}
+    problems: list[str] = []
+    for node, part in engine.nodes.items():
+        try:
+            check_parent(part, named[node], in_use=options.parent_in_use)
+        except ConfigurationError as exc:
+            on = f" (on the {node} machine)" if len(engine.nodes) > 1 else ""
+            problems += [f"{problem}{on}" for problem in exc.problems]
+    if problems:
+        raise ConfigurationError(*problems)
 
 
 def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:

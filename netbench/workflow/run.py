@@ -15,7 +15,7 @@ from netbench.plan import Options, Plan, build, parse
 from netbench.record import SCHEMA, Ending, OtherRun, RunInfo
 from netbench.record.redaction import NOTE
 from netbench.runner.ceiling import ceiling
-from netbench.runner.machine import MachineMeter
+from netbench.runner.node_meter import meter_of
 from netbench.runner.recording import Recorder
 from netbench.runner.run import Runner
 from netbench.runner.run_state import (
@@ -146,7 +146,7 @@ def carry_on(
     began = time.monotonic()
     journal = Journal(folder, info, observer)
     reader, sentinel = choose_reader(engine), choose_sentinel(engine)
-    recorder = Recorder(engine, reader, folder.save_raw, MachineMeter(engine), sentinel)
+    recorder = Recorder(engine, reader, folder.save_raw, meter_of(engine), sentinel)
     runner = Runner(plan, recorder, state, info.id, kept.wanted)
     try:
         with observer.progress(plan, state.done) as show, closing(iter(runner)) as events:

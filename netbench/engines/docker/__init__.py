@@ -6,7 +6,7 @@ Whatever asks the engine raises `EngineError` or `EngineLost`, as `Clients.lend`
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
@@ -15,11 +15,12 @@ from netbench.engines.docker.client import Clients, dialect_of, resolve
 from netbench.engines.docker.endpoints import Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.host import EngineHost
+from netbench.engines.docker.joint_swarm import JointSwarm
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.local_process import cpu_topology
-from netbench.engines.subnets import SubnetPool
+from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (
     ENGINE_FAILURES,
     ConfigurationError,
@@ -36,6 +37,14 @@ _PROXY_UNUSED: Final = (
     "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
     "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """How an engine's machine is reached from another one."""
+
+    address: str
+    link: str  # that has this address
 
 
 class DockerEngine(Engine):
@@ -63,7 +72,9 @@ class DockerEngine(Engine):
         self._hosting = EngineHost(self._maker)
         subnets = SubnetPool(self._hosting.taken_subnets, reuse=True)
         self._lan = EmulatedLan(self._maker, subnets)
-        self._swarm = Swarm(clients, self._maker.labels, wanted=options.init_swarm)
+        self._swarm: Swarm | JointSwarm = Swarm(
+            clients, self._maker.labels, wanted=options.init_swarm
+        )
         self._networks = Networks(
             self._maker,
             subnets,
@@ -75,6 +86,42 @@ class DockerEngine(Engine):
         self._publishing = PortPublishing(
             self._maker, self._lan, rootful=facts.is_rootful(self._info)
         )
+        self._between: Between | None = None  # what joins it to another engine's machine
+
+    @property
+    def maker(self) -> Maker:
+        """What makes its containers."""
+        return self._maker
+
+    @property
+    def id(self) -> str:
+        """What no other engine has."""
+        return str(self._info.get("ID") or self._clients.target.url)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._clients.target.url
+
+    def taken_subnets(self) -> list[Subnet]:
+        """Return the subnets of its host's routes and of its networks."""
+        return self._hosting.taken_subnets()
+
+    def peers_of(self, network: str) -> set[str]:
+        """Return the addresses of nodes that an overlay network is known to have endpoints on."""
+        with self._clients.lend("look at the network's nodes") as api:
+            found = api.inspect_network(network).get("Peers") or ()
+        return {str(peer["IP"]) for peer in found}
+
+    def join(self, swarm: JointSwarm, subnets: SubnetPool) -> None:
+        """Use a swarm that another engine is in too, and subnets that are free on both."""
+        self._swarm = swarm
+        self._networks.join(swarm, subnets)
+
+    def meet(self, between: Between) -> None:
+        """Publish ports, and say where endpoints are, towards another engine's machine."""
+        self._between = between
+        self._publishing.at = between.address
 
     def prepare(self) -> tuple[str, ...]:
         """Make the probe image and the host endpoint, and check the tools in it."""
@@ -130,6 +177,10 @@ class DockerEngine(Engine):
     def _no_path(self, recipe: Recipe, path: Path) -> str | None:
         on_lan = recipe.network is not None and recipe.network.on_lan
         parent = self._options.parent
+        if path is Path.ACROSS and self._between is None:
+            return "it takes two machines: name the other one's engine by --peer-context"
+        if path is Path.ACROSS:
+            return self._not_across(recipe)
         if on_lan and parent:
             return f"there is no emulated LAN, nor a client on it, behind the parent {parent}"
         if recipe.family == Family.V6 and not on_lan and not self._hosting.has_ipv6():
@@ -143,7 +194,18 @@ class DockerEngine(Engine):
                 return unpublished
         # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
         through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
-        return _PROXY_UNUSED if through_proxy and path is Path.NORTH_SOUTH else None
+        return _PROXY_UNUSED if through_proxy and path is not Path.HAIRPIN else None
+
+    def _not_across(self, recipe: Recipe) -> str | None:
+        on_lan = recipe.network is not None and recipe.network.on_lan
+        if recipe.family == Family.V6:
+            return "between machines netbench measures IPv4 alone"
+        if on_lan and not self._options.parent:
+            return "between machines it takes a link of each host's as parent: --parent LINK"
+        if recipe.published == "proxy":
+            return _PROXY_UNUSED
+        published = not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK)
+        return self._publishing.unavailable() if published else None
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
@@ -173,8 +235,15 @@ class DockerEngine(Engine):
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network with free subnets."""
         made = self._networks.create(self._maker.unique(name), spec)
-        sandbox = self._hosting.sandbox(made) if spec.driver == OVERLAY else None
-        return replace(made, sandbox=sandbox)
+        return self.with_sandbox(made) if spec.driver == OVERLAY else made
+
+    def create_halved(self, name: str, spec: NetworkSpec, half: tuple[SubnetPair, int]) -> Network:
+        """Make a network on the parent, with one half of the addresses of a subnet."""
+        return self._networks.create(self._maker.unique(name), spec, half)
+
+    def with_sandbox(self, network: Network) -> Network:
+        """Return an overlay network with its namespace here."""
+        return replace(network, sandbox=self._hosting.sandbox(network))
 
     def create_endpoint(
         self,
@@ -194,6 +263,8 @@ class DockerEngine(Engine):
         order = self._maker.order(name, Sharing(_mode(attach, network, peer)))
         order = replace(order, role=role, network=joined, cpus=cpus)
         made = self._publishing.create(order, publish)
+        if self._between is not None:
+            made = replace(made, outside=self._between.address, uplink=self._between.link)
         if joined and joined.ipam and joined.ipam.subnet6 and joined.ipam.bridge:
             facts.await_ipv6(self._hosting.run, joined.ipam.bridge)
         return made
