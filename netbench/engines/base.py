@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
-from netbench.record import Completed, FactValue, Ipam
+from netbench.errors import Unsupported
+from netbench.record import Completed, FactValue, Ipam, LinkCounters
 from netbench.spec import (
     Attach,
     CpuTopology,
@@ -228,6 +229,10 @@ class Engine(Protocol):
 
     def host(self) -> Endpoint:
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
+
+    def esp(self) -> LinkCounters:
+        """Return the bytes and packets that ESP has carried on the machine, by its kernel."""
+        raise Unsupported("ESP is read of engines that can span machines alone")
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network, with free subnets, and a wire of the LAN as parent if it needs one."""

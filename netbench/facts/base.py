@@ -15,6 +15,7 @@ from netbench.record import (
     EndpointFacts,
     Ipam,
     Link,
+    LinkCounters,
     Namespaces,
     PairFacts,
     Route,
@@ -58,6 +59,8 @@ class NamespaceSet:
     follow: Callable[[tuple[str, ...]], Callable[[], str]] = _nothing_follows
     """Start a read-only command; what it returns ends it for its output. Errors as `run`."""
     node: Node = Node.FIRST  # the machine that it is on: numbers are of that one alone
+    esp: Callable[[], LinkCounters] | None = None
+    """Of a host: read what ESP has carried there. Errors as `run`."""
 
     @property
     def where(self) -> Where:
@@ -251,6 +254,20 @@ class Reader(ABC):
             seen = _Seen(spaces, read, dict(zip(wanted, features, strict=True)))
         return [_tried(partial(self._pair, seen=seen))(pair) for pair in pairs]
 
+    def with_esp(self, pair: Pair, facts: PairFacts) -> PairFacts:
+        """Return facts with what ESP has carried by now, where the network is encrypted.
+
+        Raises `FactError` where that cannot be read: then nothing shows that it was encrypted.
+        """
+        side = facts.client_side
+        if pair.far is None or side is None or pair.ipam is None or not pair.ipam.encrypted:
+            return facts
+        hosts = [(pair.host, facts.host), (pair.far.host, side.host)]
+        here, there = (
+            replace(end, esp=subject.esp() if subject.esp else None) for subject, end in hosts
+        )
+        return replace(facts, host=here, client_side=replace(side, host=there))
+
     def _pair(self, pair: Pair, seen: _Seen) -> PairFacts:
         """Return one pair's share; raises what stands in the way of it."""
         ends: dict[Role, EndpointFacts] = {}
@@ -262,7 +279,7 @@ class Reader(ABC):
                 if subject.role not in SANDBOXES:
                     raise
                 notes.append(f"the overlay's sandbox is not read: {exc}")
-        return PairFacts(
+        facts = PairFacts(
             client=ends[Role.CLIENT],
             server=ends[Role.SERVER],
             host=ends[Role.HOST],
@@ -275,6 +292,7 @@ class Reader(ABC):
             uplink=pair.uplink,
             client_side=_client_side(pair.far, ends) if pair.far else None,
         )
+        return self.with_esp(pair, facts)
 
 
 def _client_side(far: FarClient, ends: Mapping[Role, EndpointFacts]) -> ClientSide:

@@ -114,7 +114,7 @@ class InsideReader(Reader):
         if side and pair.far:
             side = replace(side, host=now(pair.far.host, side.host), sandbox=None)
 
-        return replace(
+        facts = replace(
             seen,
             client=now(pair.client, seen.client),
             server=now(pair.server, seen.server),
@@ -123,6 +123,7 @@ class InsideReader(Reader):
             client_side=side,
             read_once=(f"{_ONCE}, {min(self._first[_process(one)] for one in subjects)}",),
         )
+        return self.with_esp(pair, facts)
 
     def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
         """Have the link events of each machine's host printed where the helper is."""

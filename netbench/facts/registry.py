@@ -121,7 +121,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.user_namespace", bool, "", "confounder", "whether it works in a user namespace"),
     ("clock.offset", float, SECONDS, "varies", "the peer's clock less the first machine's"),
     ("clock.uncertainty", float, SECONDS, "varies", "half of the time that comparing them took"),
-    ("nodes.kernels", int, COUNT, "required", "kernels beneath the two engines"),
+    ("nodes.kernels", int, COUNT, "confounder", "kernels beneath the two engines"),
     ("ceiling.copy_block", int, BYTES, "varies", "block copied that does not fit into the caches"),
     *(
         (f"ceiling.{placement}.{name}", float, BITS_PER_SECOND, "varies", meaning)
@@ -130,6 +130,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
             ("copy", "memory copied within the caches, 128 KiB at a time, on the slower CPU"),
             ("copy_memory", "memory copied beyond the caches, on the slower CPU"),
             ("loopback", "one TCP stream over loopback, measured once where no host arm shows it"),
+            ("wire", "one TCP stream from host to host, measured once where no host arm shows it"),
         )
     ),
     ("trial.frequency", float, "Hz", "varies", "clock of the slower of the trial's CPUs, in it"),

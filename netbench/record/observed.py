@@ -120,6 +120,7 @@ class EndpointFacts:
     nsids: tuple[tuple[str, int], ...] = ()  # ids of others of the pair here, by role
     congestion_control: str | None = None  # `net.ipv4.tcp_congestion_control` of this namespace
     node: Node = Node.FIRST  # whose kernel numbers all these
+    esp: LinkCounters | None = None  # what this machine's ESP has carried, of an encrypted overlay
 
     def link(self, name: str) -> Link | None:
         """Return the link of that name."""

@@ -10,7 +10,7 @@ from netbench.engines.base import Endpoint, Engine, Lan, Published
 from netbench.errors import EngineError, FactError
 from netbench.facts.base import NamespaceSet, Reader
 from netbench.facts.inside import InsideReader
-from netbench.record import EndpointFacts, PairFacts
+from netbench.record import EndpointFacts, LinkCounters, PairFacts
 from netbench.sentinel import BothSentinels, InsideSentinel, Sentinel
 from netbench.spec import PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
 from netbench.system.files import text
@@ -135,6 +135,12 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
 
         return end
 
+    def esp() -> LinkCounters:
+        try:
+            return part.esp()
+        except EngineError as exc:
+            raise FactError(f"ESP on the {endpoint.role}: {exc}") from exc
+
     return NamespaceSet(
         role=endpoint.role,
         pid=endpoint.pid,
@@ -145,6 +151,7 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
         here=part.local,
         follow=follow,
         node=endpoint.node,
+        esp=esp,
     )
 
 

@@ -25,7 +25,7 @@ from netbench.record.redaction import NO_HOST, NO_USER, telling
 from netbench.spec import Node, Role
 from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter
-from netbench.topology.paths import choose_reader, namespaces_of
+from netbench.topology.paths import choose_reader, kernels, namespaces_of
 
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""
@@ -64,7 +64,9 @@ def read_host_facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue
     """Return the host's, kernel's and engine's facts by registry name, the peer's by `peer.`."""
     first, *others = (_facts(part, identify=identify) for part in engine.nodes.values())
     peers = {f"{PEER}{name}": value for found in others for name, value in found.items()}
-    return {**first, **peers, **(clocks(engine) if others else {})}
+    if not others:
+        return first
+    return {**first, **peers, **clocks(engine), "nodes.kernels": kernels(engine)}
 
 
 def clocks(engine: Engine) -> Mapping[str, FactValue]:

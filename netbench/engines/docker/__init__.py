@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
 from netbench.engines.docker import facts, ownership
 from netbench.engines.docker.client import Clients, dialect_of, resolve
-from netbench.engines.docker.endpoints import Maker, Sharing
+from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.joint_swarm import JointSwarm
@@ -28,7 +28,7 @@ from netbench.errors import (
     EngineLost,
     EngineUnavailable,
 )
-from netbench.record import Absent, FactValue
+from netbench.record import Absent, FactValue, LinkCounters
 from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import Files
 
@@ -206,6 +206,16 @@ class DockerEngine(Engine):
             return _PROXY_UNUSED
         published = not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK)
         return self._publishing.unavailable() if published else None
+
+    def esp(self) -> LinkCounters:
+        """Return what ESP has carried here, by states of the host's kernel; EngineError if unread.
+
+        A short-lived container with CAP_NET_ADMIN asks for them, without their keys.
+        """
+        argv = ("ip", "-s", "xfrm", "state", "list", "nokeys")
+        order = self._maker.order("esp", HOSTS_LINKS, argv, NET_ADMIN)
+        own = self._between.address if self._between else ""
+        return facts.esp(self._maker.once(order), own)
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""

@@ -149,7 +149,11 @@ class TwoNodes(Engine):
 
     def host(self) -> Endpoint:
         """Return a container in the namespaces of the first machine's host."""
-        return self._engines[Node.FIRST].host()
+        return self.host_of(Node.FIRST)
+
+    def host_of(self, node: Node) -> Endpoint:
+        """Return one in those of either machine's."""
+        return replace(self._engines[node].host(), node=node)
 
     @property
     def local(self) -> bool:
