@@ -167,6 +167,7 @@ class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
     parent: str | None
     bridge: str | None
     vxlan: int | None
+    encrypted: bool
 
     @classmethod
     def of(cls, driver: str, spec: NetworkSpec | None, ipam: Ipam) -> "NetworkRow":

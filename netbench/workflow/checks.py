@@ -19,8 +19,8 @@ from netbench.errors import ENGINE_FAILURES, EngineError, EngineUnavailable
 from netbench.spec import CNI_PATH, Path
 from netbench.system.files import LOCAL
 from netbench.system.interrupts import deferred_signals
+from netbench.workflow.node_checks import peer_checks
 from netbench.workflow.options import Observer
-from netbench.workflow.peer_checks import peer_checks
 
 _PACKAGES = {
     "iperf3": "iperf3",

@@ -15,10 +15,10 @@ from netbench.engines.docker.client import Clients, dialect_of, resolve
 from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.host import EngineHost
-from netbench.engines.docker.joint_swarm import JointSwarm
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
 from netbench.engines.docker.networks import OVERLAY, Networks
 from netbench.engines.docker.swarm import Swarm
+from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
 from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (

@@ -17,10 +17,10 @@ from netbench.engines.base import Network
 from netbench.engines.docker.client import Dialect
 from netbench.engines.docker.endpoints import RUN, Maker
 from netbench.engines.docker.facts import LinkKinds
-from netbench.engines.docker.joint_swarm import JointSwarm
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.ownership import BRIDGE, bridge_names
 from netbench.engines.docker.swarm import NO_IPV6, Swarm, remove_network
+from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import attempts
 from netbench.engines.subnets import LanVeth, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from netbench.engines.base import Endpoint, Engine, EngineOptions, Lan, Network, Owned
 from netbench.engines.docker import Between, DockerEngine, open_docker
 from netbench.engines.docker.exec import DockerProcess
-from netbench.engines.docker.joint_swarm import JointSwarm
 from netbench.engines.docker.networks import OVERLAY
+from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import attempts
 from netbench.engines.subnets import SubnetPool
 from netbench.errors import ConfigurationError, EngineError, EngineLost

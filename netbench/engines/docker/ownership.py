@@ -28,8 +28,8 @@ from netbench.engines.docker import swarm
 from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
-from netbench.engines.docker.joint_swarm import MANAGED_BY, leave_joined
 from netbench.engines.docker.lan import cut_wires
+from netbench.engines.docker.swarm_nodes import MANAGED_BY, leave_joined
 from netbench.engines.local_process import attempts, call
 from netbench.engines.owner import maker_lives
 from netbench.engines.subnets import BLOCK, BLOCK6

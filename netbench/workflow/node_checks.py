@@ -8,8 +8,8 @@ from typing import Final
 
 from netbench.documents import CheckRow
 from netbench.engines.base import EngineOptions
-from netbench.engines.docker.joint_swarm import PORTS
 from netbench.engines.docker.nodes import TwoNodes, open_both
+from netbench.engines.docker.swarm_nodes import PORTS
 from netbench.errors import ENGINE_FAILURES, EngineUnavailable
 from netbench.record import Absent
 from netbench.spec import VXLAN_HEADERS, Node
