@@ -23,13 +23,6 @@ RECOVERS = 300
 nothing for up to a minute after the wire is whole again."""
 
 
-@pytest.fixture(scope="module")
-def two_engines() -> Iterator[TwoEngines]:
-    two = TwoEngines.start()
-    yield two
-    two.stop()
-
-
 @contextmanager
 def overlay(two: TwoEngines, *options: str) -> Iterator[str]:
     """A swarm's network with an endpoint on either side that knows of the other; its id.
