@@ -173,7 +173,8 @@ class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
     def of(cls, driver: str, spec: NetworkSpec | None, ipam: Ipam) -> "NetworkRow":
         """Return a network; without a `spec` the engine's default one."""
         kind, mode = (spec.driver, spec.mode) if spec else ("bridge", None)
-        return cls(driver=driver, kind=kind, mode=mode, **asdict(ipam))
+        seen = {name: value for name, value in asdict(ipam).items() if name != "nodes"}
+        return cls(driver=driver, kind=kind, mode=mode, **seen)
 
 
 class PromiseRow(Struct, frozen=True):

@@ -158,7 +158,9 @@ def _veth_into_sandbox(facts: PairFacts) -> Evidence:
         tunnel = next((x for x in links if (x.kind, x.master) == ("vxlan", bridge)), None)
         held = held and tunnel is not None
         seen.append(f"{place} {tunnel.name} is a vxlan in {bridge}" if tunnel else "no vxlan there")
-    return held, "; ".join(seen)
+    nodes = facts.ipam.nodes if facts.ipam else ()
+    seen += [f"the network's nodes: {', '.join(nodes)}"] if nodes else []
+    return held and len(nodes) != 1, "; ".join(seen)
 
 
 def _sandbox_end(end: EndpointFacts, facts: PairFacts) -> tuple[Role, Link | None]:
@@ -181,7 +183,9 @@ def _sandbox_from_outside(facts: PairFacts) -> Evidence:
         seen.append(f"{end.role} {_veth(link)}, whose peer is not in the host's namespace")
     number = facts.ipam.vxlan if facts.ipam else None
     seen.append(f"the engine gives the network VXLAN id {number}; its sandbox is for root to read")
-    return held, "; ".join(seen)
+    nodes = facts.ipam.nodes if facts.ipam else ()
+    seen += [f"the network's nodes: {', '.join(nodes)}"] if nodes else []
+    return held and len(nodes) != 1, "; ".join(seen)
 
 
 def _overlay_mtu(facts: PairFacts) -> Evidence:

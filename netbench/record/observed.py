@@ -144,6 +144,7 @@ class Ipam:
     parent: str | None = None  # name of the host's link whose children its links are
     vxlan: int | None = None  # VXLAN network identifier of an overlay, if the engine tells it
     encrypted: bool = False  # whether the engine was asked to encrypt an overlay
+    nodes: tuple[str, ...] = ()  # addresses of machines on which an overlay has endpoints, if asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from netbench.drivers import Driver
-from netbench.engines.base import Endpoint, Engine, EngineOptions
+from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import EndpointFacts, FactValue, Link, Redaction
@@ -45,7 +45,7 @@ class Kept:
     """What is left up when a run ends."""
 
     wanted: bool = False
-    context: str | None = None  # that the user named the engine by
+    options: EngineOptions = NO_OPTIONS  # that name the engines
     block: LiveBlock | None = None  # whose pairs stay up, if any do
 
     def told(self, engine: Engine, run: str) -> Iterator[str]:
@@ -53,7 +53,9 @@ class Kept:
         yield "netbench: --keep: the pairs of the last block stay up; to enter them:"
         for name, endpoint in self._endpoints(engine):
             yield f"  {name}: {shlex.join(engine.way_in(endpoint))}"
-        clean = ("netbench", "clean", *(("--context", self.context) if self.context else ()))
+        named = {"--context": self.options.context, "--peer-context": self.options.peer_context}
+        contexts = (word for name, value in named.items() if value for word in (name, value))
+        clean = ("netbench", "clean", *contexts)
         yield f"  to remove all of them (run {run}): {shlex.join(clean)}"
 
     def _endpoints(self, engine: Engine) -> Iterator[tuple[str, Endpoint]]:

@@ -50,7 +50,7 @@ def resume(
     kind = str(asked.get("engine", "auto"))
     wishes = replace(options.engine, keep=options.keep)
     engine = open_engine(info.engine if kind == "auto" else kind, info.id, wishes)
-    kept = Kept(options.keep, options.engine.context)
+    kept = Kept(options.keep, options.engine)
     with taken_down(engine, info.id, observer, kept), RunFolder(run.path).held():
         _remove_dead(engine, info.id)
         return _go_on(run, engine, options, observer, kept, force=force)

@@ -97,7 +97,7 @@ def measure(
     request = parse(plan_options, *problems)
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
     engine = opener(request.engine, run, replace(options.engine, keep=options.keep))
-    kept = Kept(options.keep, options.engine.context)
+    kept = Kept(options.keep, options.engine)
     with taken_down(engine, run, observer, kept):
         plan = build(request, topology_of(engine))
         folder, info = _begin(engine, plan, run, options, observer)

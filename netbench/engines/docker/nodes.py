@@ -240,24 +240,25 @@ class TwoNodes(Engine):
         )
         made = replace(made, node=node)
         if network is not None and network.there and network.there.id == network.id:
-            self._await_overlay(made, network)
+            return self._await_overlay(made, network)
         return made
 
-    def _await_overlay(self, made: Endpoint, network: Network) -> None:
-        """Wait until an overlay carries from its client to its server."""
+    def _await_overlay(self, made: Endpoint, network: Network) -> Endpoint:
+        """Wait until an overlay carries from its client to its server; say between which nodes."""
         if made.role is Role.SERVER:
             self._servers[network.id] = made
-            return
+            return made
         server = self._servers.get(network.id)
-        if server is None or server.address is None:
-            return
+        if server is None or server.address is None or made.ipam is None:
+            return made
         target = f"TCP4:{server.address}:{_DISCARD},connect-timeout=1"
         said = ""
         for _ in attempts(_CARRIES, _POLL):
             done = self.run(made, ("socat", "-u", "/dev/null", target), timeout=_QUICK)
             said = done.stderr.strip().lower()
             if done.exit_code == 0 or _REACHED in said:
-                return
+                nodes = self._engines[made.node].peers_of(network.id)
+                return replace(made, ipam=replace(made.ipam, nodes=tuple(sorted(nodes))))
         try:
             raise EngineError(self._silent(network))
         finally:
