@@ -54,10 +54,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests but a few: on real namespaces and engines, in a browser and a VM, and pure ones."""
+    """All tests but a few: on real namespaces and engines, in a browser, on another kernel."""
     install(session, "test", "docs", "build")
-    # In this order: the virtual machine first, which keeps one worker and one CPU for a long time,
-    # and beside it what needs no more than some time; then the longest files first.
+    # In this order: the other kernel first, which keeps one worker and one CPU for some time, and
+    # beside it what needs no more than some time; then the longest files first.
     options = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone")
     pytest(session, "vm browser docs package statistics unit faults docker engines netns", *options)
 
@@ -83,7 +83,7 @@ for _name, _what in {
     "docker": "Real Docker Engines.",
     "faults": "Signals, kills, full disks, broken tools.",
     "browser": "The report in a browser.",
-    "vm": "Another kernel, in a virtual machine.",
+    "vm": "Another kernel: User-Mode Linux.",
 }.items():
     _kind(_name, _what)
 

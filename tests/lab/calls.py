@@ -2,7 +2,7 @@
 
     calls.py SHARE NAME SECONDS ARGUMENT... [+ NAME SECONDS ARGUMENT...]...
 
-Every process begins with all of netbench imported, once, for in the guest that takes half a minute.
+Every process begins with all of netbench imported, once, for in the guest that takes a while.
 Leaves SHARE/NAME.{out,err,code}, and SHARE/NAME.jsonl where the command was a run.
 """
 
@@ -24,6 +24,7 @@ def call(share: Path, name: str, limit: float, argv: list[str]) -> None:
     folder = tempfile.mkdtemp(dir="/run")
     out, err = (str(share / f"{name}.{kind}") for kind in ("out", "err"))
     sys.stdout.flush()
+    began = time.monotonic()
     pid = os.fork()
     if not pid:
         be(Call(argv, folder, dict(os.environ), out, err))
@@ -35,6 +36,7 @@ def call(share: Path, name: str, limit: float, argv: list[str]) -> None:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+    sys.stderr.write(f"{name}: {time.monotonic() - began:.1f} s\n")
     for records in Path(folder).glob("reports/*/records.jsonl"):
         shutil.copy(records, share / f"{name}.jsonl")
     (share / f"{name}.code").write_text(f"{os.waitstatus_to_exitcode(status)}\n")

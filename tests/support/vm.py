@@ -1,12 +1,12 @@
-"""The VM lab: a stock Debian kernel under QEMU, for what the running kernel lacks.
+"""The VM lab: another kernel, User-Mode Linux, for what the running kernel lacks.
 
-The guest sees this machine's files, reads only, and writes to memory; what it is to leave lies in
-one shared folder. `python tests/support/vm.py COMMAND ...` runs shell commands in it, for a look.
+It is a program of this machine, with one CPU. The guest sees this machine's files, reads only, and
+writes to memory; what it is to leave lies in one shared folder. `python tests/support/vm.py
+COMMAND ...` runs shell commands in it, for a look.
 """
 
 import json
 import os
-import platform
 import shlex
 import shutil
 import signal
@@ -30,22 +30,19 @@ import netbench
 
 CHECKOUT: Final = Path(netbench.__file__).parent.parent
 _GUEST: Final = Path(__file__).parent.parent / "lab" / "guest"
-_PACKAGES: Final = "qemu-system-x86 virtme-ng virtiofsd busybox-static udev kmod linux-image-amd64"
-_TOOLS: Final = ("vng", "qemu-system-x86_64", "busybox", "udevadm", "modprobe", "dockerd")
-_VIRTIOFSD: Final = Path("/usr/libexec/virtiofsd")
-_IPVLAN: Final = "kernel/drivers/net/ipvlan"
+_PACKAGES: Final = "docker.io iptables kmod user-mode-linux"
+_KERNEL: Final = "linux.uml"
+_TOOLS: Final = (_KERNEL, "dockerd", "iptables-legacy", "insmod", "modprobe")
+_MODULES: Final = Path("/usr/lib/uml/modules")
+_MEMORY: Final = 3 << 30
+"""Bytes that the guest has; this machine gives it what it uses of them."""
 _MACHINE: Final = (
-    *("--disable-kvm", "--cpus", "2", "--memory", "3G", "--user", "root"),
-    # numpy's wheels need no less than x86-64-v2, and more is only slower to emulate.
-    "--qemu-opts=-cpu Nehalem",
-    # What guards a real CPU's secrets costs an emulated one half of its speed.
-    "--append=mitigations=off",
+    f"mem={_MEMORY}",
+    *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={_GUEST}"),
+    *("con=null", "con0=null,fd:1", "quiet"),
 )
 _PRIORITY: Final = -20
-"""What time limits inside mean rests on the guest's speed, and every wait of a virtual CPU for
-another costs more of both: it goes before other tests."""
-_CACHING: Final = f'#!/bin/sh\nexec {_VIRTIOFSD} --cache always "$@"\n'
-"""Without it the guest reads every program anew, and translates it anew, each time it runs."""
+"""What time limits inside mean rests on the guest's speed: it goes before other tests."""
 _PREPARE_PAGES: Final = """
 import sys
 from netbench.report.html_env import environment, packed_plotly
@@ -74,7 +71,7 @@ class Results:
 
     share: Path
     seconds: float
-    """From the start of QEMU to its end."""
+    """From the start of the guest's kernel to its end."""
 
     def __getitem__(self, name: str) -> Ended:
         """Return what came of a job; the log tells why it is not there."""
@@ -99,24 +96,10 @@ def missing() -> str | None:
     """Return why no guest can be booted here, None where one can."""
     if os.geteuid() != 0:
         return "the guest's root reads this machine's files as the user who boots it: needs root"
-    if platform.machine() != "x86_64":
-        return f"the VM lab boots x86-64 kernels, this machine is {platform.machine()}"
     absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    if not _VIRTIOFSD.exists():
-        absent.append(str(_VIRTIOFSD))
-    if _kernel() is None:
-        absent.append(f"a kernel in /boot whose modules hold {_IPVLAN}")
-    if absent:
-        return f"no {', '.join(absent)}; install: apt-get install docker.io {_PACKAGES}"
-    return None
-
-
-def _kernel() -> Path | None:
-    """Return the newest kernel that can do what the lab is for."""
-    images = sorted(Path("/boot").glob("vmlinuz-*"), key=lambda path: path.stat().st_mtime)
-    versions = {path: path.name.removeprefix("vmlinuz-") for path in images}
-    fit = [path for path in images if Path("/lib/modules", versions[path], _IPVLAN).is_dir()]
-    return fit[-1] if fit else None
+    if not _MODULES.is_dir():
+        absent.append(str(_MODULES))
+    return f"no {', '.join(absent)}; install: apt-get install {_PACKAGES}" if absent else None
 
 
 def python() -> str:
@@ -125,7 +108,7 @@ def python() -> str:
 
 
 @contextmanager
-def lab(jobs: Sequence[Job], total: float) -> Iterator[Results]:
+def lab(jobs: Sequence[Job], total: float, *, engine: bool = True) -> Iterator[Results]:
     """Boot once, run the jobs in their order, and give what they left; skip where it cannot be.
 
     Jobs find `$SOURCE`, a copy of the package that nobody changes meanwhile, and `$SHARE`, the
@@ -133,16 +116,17 @@ def lab(jobs: Sequence[Job], total: float) -> Iterator[Results]:
 
     Args:
         jobs: what to run.
-        total: seconds that all of it may take; the machine is ended then.
+        total: seconds that all of it may take; the guest is ended then.
+        engine: whether a Docker Engine is to run when the jobs begin.
     """
     reason = missing()
     if reason:
         require_or_skip("vm", reason)
     with tempfile.TemporaryDirectory(prefix="netbench-vm-", dir="/tmp") as made:
-        yield boot(Path(made), jobs, total)
+        yield boot(Path(made), jobs, total, engine=engine)
 
 
-def boot(folder: Path, jobs: Sequence[Job], total: float) -> Results:
+def boot(folder: Path, jobs: Sequence[Job], total: float, *, engine: bool = True) -> Results:
     """Boot a guest that lives in `folder`; see `lab`."""
     share, source = folder / "share", folder / "source"
     (share / "jobs").mkdir(parents=True)
@@ -151,9 +135,9 @@ def boot(folder: Path, jobs: Sequence[Job], total: float) -> Results:
         text = f"# limit {job.limit}\nexport SOURCE={source} SHARE={share}\n{job.script}\n"
         (share / "jobs" / f"{number:02}-{job.name}").write_text(text)
     began = time.monotonic()
-    code, said = _bounded(_command(share), folder, total)
+    code, said = _bounded(_command(share, engine), folder, total)
     seconds = time.monotonic() - began
-    if code != 0:
+    if code != 0 or not (share / "ended").exists():
         ended = f"ended with exit code {code}" if code is not None else "was ended by us"
         raise AssertionError(f"the guest {ended} after {seconds:.0f} s: {said}\n{tails(share)}")
     return Results(share, seconds)
@@ -167,31 +151,28 @@ def _copy_package(source: Path) -> None:
         subprocess.run((sys.executable, *argv), cwd=source, check=True, timeout=HANG)
 
 
-def _command(share: Path) -> tuple[str, ...]:
-    shared = ("--rwdir", str(share))
-    return ("vng", "--run", str(_kernel()), *_MACHINE, *shared, "--", str(_GUEST), str(share))
+def _command(share: Path, engine: bool) -> tuple[str, ...]:
+    # The kernel and the guest's processes take turns, at every call: on one CPU that costs half.
+    pinned = ("taskset", "--cpu-list", str(max(os.sched_getaffinity(0))))
+    words = (f"uml_dir={share.parent}", f"SHARE={share}", f"ENGINE={int(engine)}")
+    return (*pinned, _KERNEL, *_MACHINE, *words)
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
-    """Return one in which the runner finds our virtiofsd and leaves its files in `folder`."""
-    tools = folder / "bin"
-    tools.mkdir()
-    wrapper = tools / "virtiofsd"
-    wrapper.write_text(_CACHING)
-    wrapper.chmod(0o755)
-    path = f"{tools}:{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path, "TMPDIR": str(folder), "HOME": str(folder)}
+    """Return one in which the kernel keeps its memory in a file where there is room for it."""
+    shared = Path("/dev/shm")  # noqa: S108 - its files have no names
+    fits = shared.is_dir() and shutil.disk_usage(shared).free > _MEMORY
+    return {**os.environ, "TMPDIR": str(shared if fits else folder)}
 
 
 def _bounded(argv: Sequence[str], folder: Path, total: float) -> tuple[int | None, str]:
-    """Run the runner in a session of its own and end all of it after `total` seconds.
+    """Run the kernel in a session of its own and end all of it after `total` seconds.
 
     Returns:
         Its exit code, None where it was ended, and what it printed last.
     """
     process = subprocess.Popen(
         argv,
-        cwd="/",  # the runner takes shared folders for relative ones
         env=_environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -220,7 +201,7 @@ def _prefer(session: int) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the runner, its QEMU and its virtiofsd: they are one process group."""
+    """End the kernel and the guest's processes: here they are one process group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

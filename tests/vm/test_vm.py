@@ -1,4 +1,4 @@
-"""ipvlan under a stock kernel, on a real Docker Engine and on namespaces alone."""
+"""ipvlan under another kernel, on a real Docker Engine and on namespaces alone."""
 
 from typing import Any
 
