@@ -170,7 +170,7 @@ def _merged(info: RunInfo, options: RunOptions) -> RunOptions:
             parent=text(now.parent, "parent"),
             init_swarm=now.init_swarm or kept.get("init-swarm") is True,
             peer_context=text(now.peer_context, "peer-context"),
-            peer_address=text(now.peer_address, "peer-address"),
+            peer_address=now.peer_address,
             peer_parent=text(now.peer_parent, "peer-parent"),
         ),
         parent_in_use=options.parent_in_use or kept.get("parent-in-use") is True,

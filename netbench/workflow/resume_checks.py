@@ -13,7 +13,7 @@ from netbench.workflow.preflight import PreparedEngine
 
 _MAY_CHANGE: Final = (
     *("engine", "context", "image", "parent"),
-    *("peer-context", "peer-address", "peer-parent"),
+    *("peer-context", "peer-parent"),
 )  # by --force; others make the plan
 _NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify")  # permissions
 _UNKNOWN: Final = "not given"

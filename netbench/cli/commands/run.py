@@ -21,8 +21,8 @@ from netbench.workflow.reporting import report_run
 from netbench.workflow.resume import resume as resume_run
 from netbench.workflow.run import measure
 
-_HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep")
-"""Options of `run` that change nothing in what is measured."""
+_HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep", "peer_address")
+"""Options of `run` that change nothing in what is measured; a site's address is not kept."""
 EXAMPLES: Final = """\
 netbench run --drivers host,bridge
     What a bridge costs against the host's own network, in about two minutes.

@@ -170,11 +170,13 @@ def leave_joined(maker: Maker, container: str) -> None:
             return
         swarm = api.info().get("Swarm") or {}
         managers = {str(one.get("NodeID")) for one in swarm.get("RemoteManagers") or ()}
+        state = swarm.get("LocalNodeState")
+        failed = not managers and state in ("pending", "error")  # it never got in
         ours = labels.get(MANAGED_BY) in managers and not swarm.get("ControlAvailable")
-        if ours and swarm.get("LocalNodeState") != "inactive":
+        if (ours or failed) and state != "inactive":
             with suppress(APIError):  # it may be gone from it by now
                 api.leave_swarm(force=True)
-    if ours and labels.get(MADE_GATEWAY) == "true":
+    if (ours or failed) and labels.get(MADE_GATEWAY) == "true":
         remove_gateway(clients)
     maker.remove(container)
 
