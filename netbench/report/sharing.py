@@ -53,6 +53,8 @@ def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> Name
     mine, peer, host = of(role), of(other), of(Role.HOST)
     if host == Namespaces():
         host = of(Role.CLIENT_HOST)
+    if other in nodes and nodes[other] is not nodes.get(role):
+        peer = host  # on another machine nothing is the pair's
     return NamespaceCell(mine.inode(kind), mine.shared(kind, host, peer))
 
 

@@ -48,4 +48,7 @@ def test_it_is_proved_on_both_machines(
             for hop in record["path"]["hops"]
             if hop["counted"] != "none"
         )
-    assert dict(difference(before, two.inventory())) == {}
+    # Of an encrypted network the engine leaves its states, and its rules for them, behind.
+    engines = {"iptables", "xfrm"} if "overlay" in last else set()
+    left = difference(before, two.inventory())
+    assert {name for name in left if name.partition(": ")[2] not in engines} == set()
