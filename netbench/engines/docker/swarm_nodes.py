@@ -169,7 +169,8 @@ def leave_joined(maker: Maker, container: str) -> None:
         except NotFound:
             return
         swarm = api.info().get("Swarm") or {}
-        managers = {str(one.get("NodeID")) for one in swarm.get("RemoteManagers") or ()}
+        # Of a manager that it has not heard of yet it has the address alone.
+        managers = {one["NodeID"] for one in swarm.get("RemoteManagers") or () if one["NodeID"]}
         state = swarm.get("LocalNodeState")
         failed = not managers and state in ("pending", "error")  # it never got in
         ours = labels.get(MANAGED_BY) in managers and not swarm.get("ControlAvailable")
