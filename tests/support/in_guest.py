@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pytest
 from support.vm import CHECKOUT, Job, lab, python
@@ -61,7 +61,8 @@ def rerouted(items: Iterable[pytest.Item]) -> list[pytest.Item]:
 
 
 def _rerouted(item: pytest.Item) -> pytest.Item:
-    return cast("pytest.Item", InGuest.from_parent(item.parent, name=item.name))
+    assert item.parent
+    return InGuest.from_parent(item.parent, name=item.name)
 
 
 def leave(report: pytest.TestReport) -> None:

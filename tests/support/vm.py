@@ -32,7 +32,8 @@ CHECKOUT: Final = Path(netbench.__file__).parent.parent
 _GUEST: Final = Path(__file__).parent.parent / "lab" / "guest"
 _PACKAGES: Final = "docker.io iptables kmod user-mode-linux"
 _KERNEL: Final = "linux.uml"
-_TOOLS: Final = (_KERNEL, "dockerd", "iptables-legacy", "insmod", "modprobe")
+_COMMANDS: Final = "dockerd iptables-legacy update-alternatives insmod modprobe taskset"
+_TOOLS: Final = (_KERNEL, *_COMMANDS.split())
 _MODULES: Final = Path("/usr/lib/uml/modules")
 _MEMORY: Final = 3 << 30
 """Bytes that the guest has; this machine gives it what it uses of them."""
