@@ -1,6 +1,7 @@
 """A comparison across two engines: proved on both, undone on both, whatever happens between."""
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -144,8 +145,10 @@ def test_a_run_across_is_resumed_compared_exported_and_held_to_a_budget(
     assert facts["peer.kernel.release"] == facts["kernel.release"]
     assert abs(facts["clock.offset"]) <= facts["clock.uncertainty"] + 0.01
     assert "two engines on one kernel" in Path(folder, "summary.md").read_text()
-    compared = program("compare", folder, folder, "--json")
+    other = shutil.copytree(folder, f"{folder}-2")
+    compared = program("compare", folder, other, "--json")
     assert compared.code == 0, compared.stderr
+    assert not [one for one in compared.json["differences"] if one["confounder"]]
     for form in ("csv", "openmetrics"):
         assert "across" in program("export", folder, "--format", form).stdout
 
