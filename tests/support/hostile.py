@@ -43,7 +43,7 @@ ATTACKS = (
 _KEPT_KEYS = frozenset(
     {
         *("baseline", "created", "drivers", "finished", "id", "kind", "metric", "metrics"),
-        *("path", "placement", "role", "schema", "seed", "started", "status", "stdout_file"),
+        *("node", "path", "placement", "role", "schema", "seed", "started", "status", "stdout_file"),
         *("suite", "unit", "method", "counted", "reader", "why", "version"),
     }
 )
