@@ -27,9 +27,11 @@ class Promise:
 
     def judge(self, facts: PairFacts) -> PromiseCheck:
         """Return the promise with its verdict on these facts, on each machine for itself."""
-        found = [self.check(part) for part in facts.by_machine]
-        evidence = "; ".join(seen for _, seen in found)
-        return PromiseCheck(self.text, all(held for held, _ in found), evidence)
+        found = [(part.host.node, *self.check(part)) for part in facts.by_machine]
+        if len(found) == 1:
+            return PromiseCheck(self.text, *found[0][1:])
+        evidence = "; ".join(f"on the {node} machine {seen}" for node, _, seen in found)
+        return PromiseCheck(self.text, all(held for _, held, _ in found), evidence)
 
 
 @dataclass(frozen=True, slots=True)

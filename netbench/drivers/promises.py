@@ -70,10 +70,20 @@ def _link_appears(facts: PairFacts) -> Evidence:
 
 
 def _host_links(facts: PairFacts) -> Evidence:
-    found = [{(x.index, x.name) for x in end.links} for end in (facts.host, *both_ends(facts))]
-    names = [name for _, name in sorted(found[0])]
-    held = bool(names) and all(own == found[0] for own in found)
-    return held, f"{len(names)} links: {', '.join(names[:12])}"
+    found = {end.role: _numbered(end) for end in (facts.host, *both_ends(facts))}
+    hosts = found[facts.host.role]
+    others = {role: own for role, own in found.items() if own != hosts}
+    seen = [f"{len(hosts)} links: {_named(hosts)}"]
+    seen += [f"{role} has {len(own)}: {_named(own)}" for role, own in others.items()]
+    return bool(hosts) and not others, "; ".join(seen)
+
+
+def _numbered(end: EndpointFacts) -> list[tuple[int, str]]:
+    return sorted((link.index, link.name) for link in end.links)
+
+
+def _named(links: list[tuple[int, str]]) -> str:
+    return ", ".join(name for _, name in links[:12])
 
 
 def _veth_into_bridge(facts: PairFacts) -> Evidence:

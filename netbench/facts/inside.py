@@ -15,17 +15,8 @@ from typing import Any, ClassVar, Final, Literal
 from msgspec import json
 
 from netbench.errors import FactError
-from netbench.facts.base import (
-    SANDBOXES,
-    Heard,
-    LinkEvent,
-    NamespaceSet,
-    NetnsFacts,
-    Pair,
-    Reader,
-    StopListening,
-    Where,
-)
+from netbench.facts.base import SANDBOXES, Heard, LinkEvent, NetnsFacts, Reader, StopListening
+from netbench.facts.pair import NamespaceSet, Pair, Where
 from netbench.facts.procfs import (
     in_order,
     links_and_addresses,

@@ -12,7 +12,8 @@ from typing import Final, Self, TypeVar
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
-from netbench.facts.base import FarClient, Pair, Reader
+from netbench.facts.base import Reader
+from netbench.facts.pair import FarClient, Pair
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe, Role
 from netbench.system.interrupts import Pool, deferred_signals

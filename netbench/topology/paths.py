@@ -8,8 +8,9 @@ from typing import Final
 from netbench.drivers import Driver, Hop, PathClaim
 from netbench.engines.base import Endpoint, Engine, Lan, Published
 from netbench.errors import EngineError, FactError
-from netbench.facts.base import NamespaceSet, Reader
+from netbench.facts.base import Reader
 from netbench.facts.inside import InsideReader
+from netbench.facts.pair import NamespaceSet
 from netbench.record import EndpointFacts, LinkCounters, PairFacts
 from netbench.sentinel import BothSentinels, InsideSentinel, Sentinel
 from netbench.spec import PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.cpu_time import of_both
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.facts.procfs import net_dev
 from netbench.record import Absent, FactValue, LinkCounters
 from netbench.spec import Role

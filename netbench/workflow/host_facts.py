@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from netbench.engines.base import Endpoint, Engine
 from netbench.errors import EngineError, FactError
-from netbench.facts.base import Pair
 from netbench.facts.cpu_time import tick
 from netbench.facts.host import FILES, firewall_facts, host_facts
+from netbench.facts.pair import Pair
 from netbench.facts.procfs import read_local
 from netbench.facts.registry import PEER
 from netbench.record import Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction

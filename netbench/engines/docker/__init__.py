@@ -6,7 +6,7 @@ Whatever asks the engine raises `EngineError` or `EngineLost`, as `Clients.lend`
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
@@ -14,9 +14,11 @@ from netbench.engines.docker import facts, ownership
 from netbench.engines.docker.client import Clients, dialect_of, resolve
 from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
+from netbench.engines.docker.feasibility import EngineSupport
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
 from netbench.engines.docker.networks import OVERLAY, Networks
+from netbench.engines.docker.routes import Between
 from netbench.engines.docker.swarm import Swarm
 from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
@@ -29,22 +31,10 @@ from netbench.errors import (
     EngineUnavailable,
 )
 from netbench.record import Absent, FactValue, LinkCounters
-from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
+from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import Files
 
 _NO_IMAGE: Final = Absent("no image was prepared")
-_PROXY_UNUSED: Final = (
-    "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
-    "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """How an engine's machine is reached from another one."""
-
-    address: str
-    link: str  # that has this address
 
 
 class DockerEngine(Engine):
@@ -86,7 +76,9 @@ class DockerEngine(Engine):
         self._publishing = PortPublishing(
             self._maker, self._lan, rootful=facts.is_rootful(self._info)
         )
-        self._between: Between | None = None  # what joins it to another engine's machine
+        self._feasible = EngineSupport(
+            self._info, self._hosting, self._networks, self._publishing, parent=options.parent
+        )
 
     @property
     def maker(self) -> Maker:
@@ -120,7 +112,7 @@ class DockerEngine(Engine):
 
     def meet(self, between: Between) -> None:
         """Publish ports, and say where endpoints are, towards another engine's machine."""
-        self._between = between
+        self._feasible.between = between
         self._publishing.at = between.address
 
     def prepare(self) -> tuple[str, ...]:
@@ -152,60 +144,7 @@ class DockerEngine(Engine):
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Return why a recipe cannot be made here, or has no such path here."""
-        return (
-            self._no_attachment(recipe)
-            or (self._networks.refusal(recipe.network) if recipe.network else None)
-            or (self._no_path(recipe, path) if path is not Path.EAST_WEST else None)
-        )
-
-    def _no_attachment(self, recipe: Recipe) -> str | None:
-        attaches = (recipe.client, recipe.server)
-        if Attach.HOST in attaches and "name=userns" in facts.security_options(self._info):
-            return "the engine remaps users (userns-remap) and then refuses the host's network"
-        if Attach.DEFAULT not in attaches:
-            return None
-        network = self._networks.default()
-        if network is None:
-            return "the engine has no default bridge network"
-        if recipe.family == Family.V6 and (network.ipam is None or network.ipam.subnet6 is None):
-            return (
-                "the engine's default bridge has no IPv6 (`ipv6` and `fixed-cidr-v6` in its "
-                "daemon.json); a network made for the run has: bridge:user@family=6"
-            )
-        return None
-
-    def _no_path(self, recipe: Recipe, path: Path) -> str | None:
-        on_lan = recipe.network is not None and recipe.network.on_lan
-        parent = self._options.parent
-        if path is Path.ACROSS and self._between is None:
-            return "it takes two machines: name the other one's engine by --peer-context"
-        if path is Path.ACROSS:
-            return self._not_across(recipe)
-        if on_lan and parent:
-            return f"there is no emulated LAN, nor a client on it, behind the parent {parent}"
-        if recipe.family == Family.V6 and not on_lan and not self._hosting.has_ipv6():
-            return (
-                "links that are made on the engine's host have no IPv6 there: "
-                "sysctl net.ipv6.conf.default.disable_ipv6=0"
-            )
-        if not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
-            unpublished = self._publishing.unavailable()
-            if unpublished:
-                return unpublished
-        # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
-        through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
-        return _PROXY_UNUSED if through_proxy and path is not Path.HAIRPIN else None
-
-    def _not_across(self, recipe: Recipe) -> str | None:
-        on_lan = recipe.network is not None and recipe.network.on_lan
-        if recipe.family == Family.V6:
-            return "between machines netbench measures IPv4 alone"
-        if on_lan and not self._options.parent:
-            return "between machines it takes a link of each host's as parent: --parent LINK"
-        if recipe.published == "proxy":
-            return _PROXY_UNUSED
-        published = not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK)
-        return self._publishing.unavailable() if published else None
+        return self._feasible.unsupported(recipe, path)
 
     def esp(self) -> LinkCounters:
         """Return what ESP has carried here, by states of the host's kernel; EngineError if unread.
@@ -214,7 +153,8 @@ class DockerEngine(Engine):
         """
         argv = ("ip", "-s", "xfrm", "state", "list", "nokeys")
         order = self._maker.order("esp", HOSTS_LINKS, argv, NET_ADMIN)
-        own = self._between.address if self._between else ""
+        between = self._feasible.between
+        own = between.address if between else ""
         return facts.esp(self._maker.once(order), own)
 
     def lan(self) -> Lan:
@@ -273,8 +213,8 @@ class DockerEngine(Engine):
         order = self._maker.order(name, Sharing(_mode(attach, network, peer)))
         order = replace(order, role=role, network=joined, cpus=cpus)
         made = self._publishing.create(order, publish)
-        if self._between is not None:
-            made = replace(made, outside=self._between.address, uplink=self._between.link)
+        if between := self._feasible.between:
+            made = replace(made, outside=between.address, uplink=between.link)
         if joined and joined.ipam and joined.ipam.subnet6 and joined.ipam.bridge:
             facts.await_ipv6(self._hosting.run, joined.ipam.bridge)
         return made

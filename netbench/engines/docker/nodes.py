@@ -3,22 +3,19 @@
 Contexts lead to the engines and Swarm joins them; nothing else is distributed here.
 """
 
-import json
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from netbench.engines.base import Endpoint, Engine, EngineOptions, Lan, Network, Owned
-from netbench.engines.docker import Between, DockerEngine, open_docker
+from netbench.engines.docker import DockerEngine, open_docker
 from netbench.engines.docker.exec import DockerProcess
 from netbench.engines.docker.networks import OVERLAY
+from netbench.engines.docker.overlay import OverlaySpan
+from netbench.engines.docker.routes import Between, host_of, way
 from netbench.engines.docker.swarm_nodes import JointSwarm
-from netbench.engines.local_process import attempts
 from netbench.engines.subnets import SubnetPool
 from netbench.errors import ConfigurationError, EngineError, EngineLost
 from netbench.record import FactValue
@@ -26,11 +23,6 @@ from netbench.spec import Attach, CpuTopology, NetworkSpec, Node, Path, Port, Re
 from netbench.system.files import Files
 from netbench.system.interrupts import deferred_signals
 
-_QUICK: Final = 20.0  # seconds that a command which only reads may take
-_CARRIES: Final = 30.0  # seconds until an overlay knows an endpoint on the other node
-_POLL: Final = 0.2
-_DISCARD: Final = 9  # a port that nothing listens at: whoever is reached says so
-_REACHED: Final = "connection refused"
 _NO_ADDRESS: Final = (
     "the address of the peer's machine is not known: its context names no host; give it by "
     "--peer-address ADDRESS, an address of that machine which this engine's machine reaches"
@@ -52,7 +44,7 @@ class TwoNodes(Engine):
                 hint="name the engine of another machine: docker context ls",
             )
         self._engines = {Node.FIRST: first, Node.PEER: peer}
-        self._address = address or _host_of(peer.url)
+        self._address = address or host_of(peer.url)
         if self._address is None:
             raise ConfigurationError(_NO_ADDRESS)
         self.why = f"{first.why}; the peer: {peer.why}"
@@ -67,7 +59,7 @@ class TwoNodes(Engine):
         self._swarm = JointSwarm(makers, wanted=init_swarm, addresses=self.addresses)
         self._leases: dict[str, ExitStack] = {}  # of subnets that both give addresses of
         self._homes: dict[str, Node] = {}  # where the server's end of a network is
-        self._servers: dict[str, Endpoint] = {}  # by the overlay network that they are in
+        self._spans = OverlaySpan(self._engines, self.addresses)
         self._owners: dict[str, Node] = {}
         for engine in self._engines.values():
             engine.join(self._swarm, self._subnets)
@@ -94,8 +86,8 @@ class TwoNodes(Engine):
             if self._between is None:
                 assert self._address is not None  # noqa: S101 -- or it was not made
                 first, peer = self._engines[Node.FIRST], self._engines[Node.PEER]
-                here = _way(first, self._address)
-                there = _way(peer, here.address)
+                here = way(first, first.url, self._address)
+                there = way(peer, peer.url, here.address)
                 self._between = {Node.FIRST: here, Node.PEER: there}
                 for node, one in self._between.items():
                     self._engines[node].meet(one)
@@ -240,52 +232,8 @@ class TwoNodes(Engine):
         )
         made = replace(made, node=node)
         if network is not None and network.there and network.there.id == network.id:
-            return self._await_overlay(made, network)
+            return self._spans.met(made, network)
         return made
-
-    def _await_overlay(self, made: Endpoint, network: Network) -> Endpoint:
-        """Wait until an overlay carries from its client to its server; say between which nodes."""
-        if made.role is Role.SERVER:
-            self._servers[network.id] = made
-            return made
-        server = self._servers.get(network.id)
-        if server is None or server.address is None or made.ipam is None:
-            return made
-        target = f"TCP4:{server.address}:{_DISCARD},connect-timeout=1"
-        said = ""
-        for _ in attempts(_CARRIES, _POLL):
-            done = self.run(made, ("socat", "-u", "/dev/null", target), timeout=_QUICK)
-            said = done.stderr.strip().lower()
-            if done.exit_code == 0 or _REACHED in said:
-                nodes = self._engines[made.node].peers_of(network.id)
-                return replace(made, ipam=replace(made.ipam, nodes=tuple(sorted(nodes))))
-        try:
-            raise EngineError(self._silent(network))
-        finally:
-            self.remove_endpoint(made)
-
-    def _silent(self, network: Network) -> str:
-        """Say what keeps an overlay from carrying, as far as both nodes tell."""
-        ways = self.addresses()
-        hears = [
-            node
-            for node, engine in self._engines.items()
-            if {*ways.values()} <= engine.peers_of(network.id)
-        ]
-        between = f"between {ways[Node.FIRST]} and {ways[Node.PEER]}"
-        if len(hears) < len(Node):
-            deaf = " and ".join(f"{node} node" for node in Node if node not in hears)
-            return (
-                f"the overlay carried nothing within {_CARRIES:.0f} s: the {deaf} does not hear "
-                f"of the other's endpoints: gossip is cut, open 7946/tcp and 7946/udp {between}"
-            )
-        encrypted = network.ipam is not None and network.ipam.encrypted
-        closed = "ESP (IP protocol 50), which both kernels must have, too" if encrypted else ""
-        opened = f"4789/udp{f', or {closed}' if closed else ''}"
-        return (
-            f"the overlay carried nothing within {_CARRIES:.0f} s, though both nodes know each "
-            f"other's endpoints: its frames are lost, open {opened} {between}"
-        )
 
     def remove_endpoint(self, endpoint: Endpoint) -> None:
         """Remove a container with every process in it."""
@@ -293,7 +241,7 @@ class TwoNodes(Engine):
 
     def remove_network(self, network: Network) -> float | None:
         """Remove a network of both machines; return the seconds that the server's took."""
-        self._servers.pop(network.id, None)
+        self._spans.forget(network)
         there = network.there
         if there is None or there.id == network.id:
             return self._engines[self._swarm.manager].remove_network(network)
@@ -341,45 +289,6 @@ class TwoNodes(Engine):
             if not keep:
                 closed.enter_context(suppress(EngineLost))
                 closed.callback(self._swarm.undo)
-
-
-def _host_of(url: str) -> str | None:
-    """Return the host that an engine's URL names; None for a socket of this machine."""
-    return urlsplit(url).hostname if not url.startswith("unix:") else None
-
-
-def _way(engine: DockerEngine, to: str) -> Between:
-    """Return the link and address by which an engine's machine sends to another's address."""
-    argv = ("ip", "-j", "route", "get", _numeric(to))
-    done = engine.run(engine.host(), argv, timeout=_QUICK)
-    try:
-        (route,) = json.loads(done.stdout)
-        found = Between(str(route["prefsrc"]), str(route["dev"]))
-    except (ValueError, KeyError, TypeError) as error:
-        said = (done.stderr or done.stdout).strip()[:200]
-        raise EngineError(
-            f"the machine of {engine.url} has no way to {to}: {said}",
-            hint="--peer-address takes an address of the peer's machine that this one reaches",
-        ) from error
-    if found.link == "lo":
-        raise EngineError(
-            f"{to} is an address of the machine of {engine.url} itself",
-            hint="name an engine on another machine, by an address of that machine",
-        )
-    return found
-
-
-def _numeric(host: str) -> str:
-    """Return the IPv4 address of a host that may be given by its name."""
-    with suppress(ValueError):
-        return str(ip_address(host))
-    try:
-        return str(socket.getaddrinfo(host, None, socket.AF_INET)[0][4][0])
-    except OSError as error:
-        raise EngineError(
-            f"the peer's machine {host!r} has no IPv4 address: {error}",
-            hint="give it: --peer-address ADDRESS",
-        ) from error
 
 
 def open_both(run: str, options: EngineOptions) -> TwoNodes:

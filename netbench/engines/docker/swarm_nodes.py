@@ -62,6 +62,9 @@ class JointSwarm:
                     f"the {active[0]} engine is in a swarm and the {other} engine is not: on a "
                     "manager, docker swarm join-token worker tells the command to join it by"
                 )
+            for node in Node:
+                if states[node].get("LocalNodeState") != "active":
+                    return f"on the {node} machine: {reason(states[node], wanted=False)}"
             managers = [node for node in Node if states[node].get("ControlAvailable")]
             if not managers:
                 return (
