@@ -211,9 +211,11 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[str]:
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
         beside = ", which container's lo does not" if "container" in info.plan.drivers else ""
+        across = any(cell.path is Path.ACROSS for cell in info.plan.cells)
         yield (
-            "host is not a machine without containers: its lo passes the firewall hooks that the "
-            f"engine set in its namespace ({count}){beside}."
+            f"host is not a machine without containers: its {'traffic' if across else 'lo'} passes "
+            f"the firewall hooks that the engine set in its namespace ({count})"
+            f"{'' if across else beside}."
         )
     yield from (condition.long for condition in (*conditions(info), *_unlike(info)))
     if fact(info, "host.hypervisor") is True:

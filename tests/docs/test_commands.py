@@ -33,6 +33,7 @@ CLAIMS = {
     "shell": "tests/docs/test_ci.py",
     "tables": "tests/docs/test_method.py",
     "docker": "tests/docker/test_documented_docker.py",
+    "machines": "tests/docker/test_documented_machines.py",
     "package": "tests/package/test_package.py",
 }
 """Who runs a block of commands: where the comment before it leads."""
