@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.documented import commands
 from support.inventory import difference
-from support.program import Program
+from support.program import Program, assert_cleaned
 from support.two_engines import WIRE, TwoEngines
 
 SHORT = """
@@ -41,7 +41,10 @@ def test_the_page_leads_from_two_machines_to_a_report(
             options = [WIRE if word == "eth1" else word for word in argv]
             more = short if name == "run" else ()
             done = program(name, "--context", "unix-a", *options, *more)
-            assert done.code == 0, (command, done.stderr)
+            if name == "clean":
+                assert_cleaned(done)
+            else:
+                assert done.code == 0, (command, done.stderr)
     finally:
         subprocess.run(
             ("docker", "context", "rm", "--force", create[3]),
