@@ -57,6 +57,9 @@ BESIDE: Final = {
         (name, "--parent-in-use"): (*MINIMUM[name], "--parent", "eth9")
         for name in ("run", "verify", "inspect")
     },
+    ("run", "--peer-address"): ("run", "--peer-context", "remote-2"),
+    ("run", "--peer-parent"): ("run", "--peer-context", "remote-2"),
+    ("doctor", "--peer-address"): ("doctor", "--peer-context", "remote-2"),
     ("compare", "--allow-undecided"): (*MINIMUM["compare"], "--require", "bridge.rtt_p50 <= 2 A"),
     ("inspect", "--drivers"): ("inspect",),
     ("inspect", "--container"): ("inspect",),

@@ -145,6 +145,8 @@ def clean(
     """
     from netbench.workflow.clean import clean_up, used_by_others  # docker is slow to import
 
+    if problems := EngineOptions(context=context, peer_context=peer_context).problems():
+        raise ConfigurationError(*problems)
     # A swarm's worker leaves it before its manager ends it.
     both = (peer_context, context) if peer_context is not None else (context,)
     seen = TerminalObserver()
