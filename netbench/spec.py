@@ -59,6 +59,19 @@ class Path(StrEnum):
         "north-south"  # from a client on the emulated LAN, as the driver exposes a service
     )
     HAIRPIN = "hairpin"  # from a container to a published port of the container beside it
+    ACROSS = "across"  # from a container to one of the same driver on another machine
+
+
+class Node(StrEnum):
+    """On which of a run's machines something is."""
+
+    FIRST = "first"  # that of `--context`, or the only one
+    PEER = "peer"  # that of `--peer-context`
+
+    @property
+    def other(self) -> "Node":
+        """The other one."""
+        return Node.PEER if self is Node.FIRST else Node.FIRST
 
 
 class Via(StrEnum):
@@ -66,7 +79,7 @@ class Via(StrEnum):
 
     ADDRESS = "address"  # the server's own
     LOOPBACK = "loopback"  # of the namespace that both share
-    HOST = "host"  # the host's own address on the emulated LAN
+    HOST = "host"  # the host's own address on the emulated LAN, or between machines
     PUBLISHED = "published"  # a port of that address, published for the server
 
 
@@ -78,6 +91,8 @@ class Role(StrEnum):
     HOST = "host"
     LAN = "lan"  # the client on the emulated LAN
     SANDBOX = "sandbox"  # where an overlay network keeps its bridge and its VXLAN link
+    CLIENT_HOST = "client's host"  # where the client is on another machine than the server
+    CLIENT_SANDBOX = "client's sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +193,19 @@ def engine_problem(kind: str) -> str | None:
     return f"--engine must be one of {', '.join(ENGINES)}, not {kind!r}"
 
 
+_CONTEXT: Final = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}"
+_LINK: Final = r"(?!\.\.?$)[!-.0-9;-~]{1,15}"
 _NAMES: Final = {
     "container": (r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", "the name of a container"),
-    "context": (r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}", "the name of a Docker context"),
+    "context": (_CONTEXT, "the name of a Docker context"),
     "image": (
         r"[A-Za-z0-9\[][A-Za-z0-9._/:\[\]-]{0,254}(@[a-z0-9]+:[0-9a-f]{32,128})?",
         "a reference such as registry/name:tag, or `build`",
     ),
-    "parent": (r"(?!\.\.?$)[!-.0-9;-~]{1,15}", "the name of a link, such as eth1"),
+    "parent": (_LINK, "the name of a link, such as eth1"),
+    "peer-context": (_CONTEXT, "the name of a Docker context"),
+    "peer-address": (r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", "an IPv4 address, or a host's name"),
+    "peer-parent": (_LINK, "the name of a link, such as eth1"),
 }
 """Options whose value goes to an engine or to the kernel as a name: what it may be."""
 

@@ -14,6 +14,7 @@ PATHS: Final[dict[str, str]] = {
     Path.EAST_WEST: "",
     Path.NORTH_SOUTH: "from the LAN",
     Path.HAIRPIN: "by hairpin",
+    Path.ACROSS: "across machines",
 }
 """Added to a measure's name."""
 TRIED: Final = ("connect to", "a second endpoint")  # how evidence of tried paths begins

@@ -237,6 +237,7 @@ class Loopback:
     """bit/s."""
     source: str  # where it comes from, in words
     efficiencies: tuple[Efficiency, ...]
+    wire: bool = False  # whether it is a stream from host to host of two machines instead
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,10 @@ def judged(info: RunInfo, frames: Frames, damage: Damage | None = None) -> Analy
         primary_contrasts=primary,
         alpha=alpha,
         margin=plan.margin,
-        contrasts=tuple(_contrasts(info, frames, compared, used_up)),
+        contrasts=tuple(
+            # What a full wire hides comes after what shows the drivers.
+            sorted(_contrasts(info, frames, compared, used_up), key=lambda c: c.saturated == "wire")
+        ),
         nulls=tuple(comparison.null() for comparison in compared),
         cells=_summaries(frames, plan, used_up),
         points=frames.points,

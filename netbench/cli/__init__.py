@@ -32,6 +32,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         ),
     ),
     "Where it runs": ("engine", "context", "image", "parent", "init_swarm"),
+    "Two machines": ("peer_context", "peer_address", "peer_parent"),
     "Output": ("output", "verbose", "as_json", "quiet", "help"),
     "Expert": ("seed", "pin", "cc", "parent_in_use", "force", "keep", "identify"),
 }

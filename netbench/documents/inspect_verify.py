@@ -168,12 +168,14 @@ class NetworkRow(Struct, frozen=True, rename={"network": "name"}):
     parent: str | None
     bridge: str | None
     vxlan: int | None
+    encrypted: bool
 
     @classmethod
     def of(cls, driver: str, spec: NetworkSpec | None, ipam: Ipam) -> "NetworkRow":
         """Return a network; without a `spec` the engine's default one."""
         kind, mode = (spec.driver, spec.mode) if spec else ("bridge", None)
-        return cls(driver=driver, kind=kind, mode=mode, **asdict(ipam))
+        seen = {name: value for name, value in asdict(ipam).items() if name != "nodes"}
+        return cls(driver=driver, kind=kind, mode=mode, **seen)
 
 
 class PathMtuRow(Struct, frozen=True):

@@ -19,6 +19,7 @@ from netbench.drivers.bridge import BRIDGE, BRIDGE_USER, CONTAINER
 from netbench.drivers.cni import cni as cni
 from netbench.drivers.cni import plugin as plugin
 from netbench.drivers.host import HOST, NONE
+from netbench.drivers.links import ESP as ESP
 from netbench.drivers.macvlan_ipvlan import IPVLANS, MACVLANS
 from netbench.drivers.overlay import OVERLAY
 from netbench.drivers.variants import no_congestion_control as no_congestion_control

@@ -26,9 +26,12 @@ class Promise:
     check: Callable[[PairFacts], tuple[bool, str]]  # whether it holds, and what shows it
 
     def judge(self, facts: PairFacts) -> PromiseCheck:
-        """Return the promise with its verdict on these facts."""
-        held, evidence = self.check(facts)
-        return PromiseCheck(self.text, held, evidence)
+        """Return the promise with its verdict on these facts, on each machine for itself."""
+        found = [(part.host.node, *self.check(part)) for part in facts.by_machine]
+        if len(found) == 1:
+            return PromiseCheck(self.text, *found[0][1:])
+        evidence = "; ".join(f"on the {node} machine {seen}" for node, _, seen in found)
+        return PromiseCheck(self.text, all(held for _, held, _ in found), evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,13 @@
 from dataclasses import replace
 from typing import Final
 
-from netbench.drivers.base import OVER_LOOPBACK, Driver, PathClaim, reach
-from netbench.drivers.links import across_bridge, lan_to_published, over_loopback
+from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, reach
+from netbench.drivers.links import (
+    across_bridge,
+    bridge_to_published,
+    lan_to_published,
+    over_loopback,
+)
 from netbench.drivers.promises import (
     ADDRESS_IN_SUBNET,
     DEFAULT_ROUTE,
@@ -25,6 +30,7 @@ BRIDGE: Final = Driver(
         Path.EAST_WEST: PathClaim(Via.ADDRESS, across_bridge),
         Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_published),
         Path.HAIRPIN: PathClaim(Via.PUBLISHED, across_bridge),
+        Path.ACROSS: PathClaim(Via.PUBLISHED, bridge_to_published),
     },
     # IPv6 between bridges, and beyond the host, is filtered and translated by some engines only.
     reach={
@@ -56,6 +62,12 @@ CONTAINER: Final = replace(
     isolates="as that container's network; nothing between the two, ports included",
     recipe=Recipe(client=Attach.PEER, server=Attach.DEFAULT),
     promises=(PAIR_NETNS, OWN_OTHERS),
-    ways={**BRIDGE.ways, Path.EAST_WEST: PathClaim(Via.LOOPBACK, over_loopback)},
+    ways={
+        **BRIDGE.ways,
+        Path.EAST_WEST: PathClaim(Via.LOOPBACK, over_loopback),
+        Path.ACROSS: Closed(
+            "one machine by design: both ends share one network namespace", Proof.PROMISES
+        ),
+    },
     caveats=(OVER_LOOPBACK,),
 )

@@ -3,7 +3,7 @@
 import hashlib
 
 from netbench.drivers.base import Closed, Driver, PathClaim, Promise, Proof
-from netbench.drivers.links import ends_only, lan_to_end
+from netbench.drivers.links import between_ends, ends_only, lan_to_end
 from netbench.drivers.promises import (
     LINK_APPEARS,
     OWN_NETNS,
@@ -29,6 +29,7 @@ def plugin(name: str) -> Driver:
             Path.EAST_WEST: PathClaim(Via.ADDRESS, ends_only),
             Path.NORTH_SOUTH: PathClaim(Via.PUBLISHED, lan_to_end),
             Path.HAIRPIN: Closed("what a plug-in publishes is its own affair", Proof.PROMISES),
+            Path.ACROSS: PathClaim(Via.ADDRESS, between_ends),
         },
         options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
         other=network,
@@ -52,6 +53,7 @@ def cni(name: str, text: str, *, publishes: bool) -> Driver:
                 if publishes
                 else Closed("none of its plug-ins maps ports", Proof.PROMISES)
             ),
+            Path.ACROSS: Closed("cni: is for the netns engine, one machine's", Proof.PROMISES),
         },
         options=frozenset({"family", "cc"}),
     )

@@ -1,7 +1,7 @@
 """`none` and `host`: a network namespace with nothing but loopback, and that of the host itself."""
 
 from netbench.drivers.base import OVER_LOOPBACK, Closed, Driver, PathClaim, Proof, everywhere, reach
-from netbench.drivers.links import lan_to_host, over_loopback
+from netbench.drivers.links import between_hosts, lan_to_host, over_loopback
 from netbench.drivers.promises import HOST_LINKS, HOST_NETNS, NO_ROUTES, ONLY_LOOPBACK, OWN_NETNS
 from netbench.spec import Attach, Path, Recipe, Via
 
@@ -15,6 +15,7 @@ NONE = Driver(
         Path.EAST_WEST: Closed("isolated by design", Proof.CONNECT),
         Path.NORTH_SOUTH: Closed("isolated by design: it has no address", Proof.PROMISES),
         Path.HAIRPIN: Closed("isolated by design: it publishes no port", Proof.PROMISES),
+        Path.ACROSS: Closed("isolated by design", Proof.CONNECT),
     },
     reach=everywhere(
         reach(no="CONTAINER>PAIR PAIR>PAIR CONTAINER>HOST CONTAINER>LAN PAIR>HOST PAIR>LAN")
@@ -31,6 +32,7 @@ HOST = Driver(
         Path.EAST_WEST: PathClaim(Via.LOOPBACK, over_loopback),
         Path.NORTH_SOUTH: PathClaim(Via.HOST, lan_to_host),
         Path.HAIRPIN: Closed("publishes no port: its ports are the host's", Proof.PROMISES),
+        Path.ACROSS: PathClaim(Via.HOST, between_hosts),
     },
     reach=everywhere(
         reach(

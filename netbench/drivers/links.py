@@ -6,12 +6,14 @@ parent: such a link is a hop that is shown but not counted.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from netbench.drivers.base import Hop, known_as, other_end
-from netbench.record import EndpointFacts, Link, PairFacts
+from netbench.record import EndpointFacts, Link, LinkCounters, PairFacts
 from netbench.spec import Role
 
 Hops = tuple[Hop, ...]
+ESP: Final = "esp"  # what stands for a machine's ESP among links
 
 
 def over_loopback(facts: PairFacts) -> Hops:
@@ -125,6 +127,88 @@ def across_overlay(facts: PairFacts) -> Hops:
     return (*entering, *tunnel, *leaving)
 
 
+def between_hosts(facts: PairFacts) -> Hops:
+    """Return the link by which the client's machine sends to the server's, and that one's."""
+    side = facts.client_side
+    first = side.host.link(side.uplink) if side and side.uplink else None
+    last = facts.host.link(facts.uplink) if facts.uplink else None
+    if first is None or last is None:
+        return ()
+    return (Hop(Role.CLIENT_HOST, first, "tx"), Hop(Role.HOST, last, "rx"))
+
+
+def bridge_to_published(facts: PairFacts) -> Hops:
+    """Return the client's bridge, the links between the machines, the server's bridge and port.
+
+    What a bridge's own host routes on is counted by it (net/bridge/br_input.c,
+    `br_pass_frame_up`).
+    """
+    side, wire = facts.client_side, between_hosts(facts)
+    entering = _into_bridge(side.host, facts) if side else ()
+    veths = (link for link in facts.server.links if link.kind == "veth")
+    leaving = next(filter(None, (_out_of_bridge(facts.host, facts, veth) for veth in veths)), ())
+    if not entering or not wire or not leaving:
+        return ()
+    out, into = replace(entering[-1], counted="rx"), replace(leaving[0], counted="tx")
+    return (*entering[:-1], out, *wire, into, *leaving[1:])
+
+
+def child_to_child(facts: PairFacts) -> Hops:
+    """Return client's eth0, its parent, the server's parent, the server's eth0."""
+    ends, side = ends_only(facts), facts.client_side
+    if not ends or side is None:
+        return ()
+    first = parent_of(facts.client, facts)
+    last = parent_of(facts.server, facts)
+    if first is None or last is None:
+        return ()
+    wire = (Hop(Role.CLIENT_HOST, first, "tx"), Hop(Role.HOST, last, "rx"))
+    return (ends[0], *wire, ends[1])
+
+
+def between_ends(facts: PairFacts) -> Hops:
+    """Return client's eth0, the links between the machines, the server's eth0."""
+    ends, wire = ends_only(facts), between_hosts(facts)
+    return (ends[0], *wire, ends[1]) if ends and wire else ()
+
+
+def between_sandboxes(facts: PairFacts) -> Hops:
+    """Return an overlay's links from node to node; without its tunnel where that is unread.
+
+    Of an encrypted one the machines' ESP counts among them: no option proves what was sent.
+    """
+    ends, side, wire = ends_only(facts), facts.client_side, _sent(facts)
+    if side is None or side.sandbox is None or facts.sandbox is None:
+        return (ends[0], *wire, ends[1]) if ends and wire else ()
+    if not ends or not wire:
+        return ()
+    entering = _into_bridge(side.sandbox, facts)
+    leaving = _out_of_bridge(facts.sandbox, facts, ends[-1].link)
+    first = _vxlan(side.sandbox, entering[-1]) if entering else None
+    last = _vxlan(facts.sandbox, leaving[0]) if leaving else None
+    if first is None or last is None:
+        return ()
+    tunnel = Hop(side.sandbox.role, first, "tx"), Hop(Role.SANDBOX, last, "rx")
+    return (*entering, tunnel[0], *wire, tunnel[1], *leaving)
+
+
+def _sent(facts: PairFacts) -> Hops:
+    """Return the links between the machines, with ESP before and after where it must be."""
+    wire, side = between_hosts(facts), facts.client_side
+    if facts.ipam is None or not facts.ipam.encrypted or side is None:
+        return wire
+    if not wire or side.host.esp is None or facts.host.esp is None:
+        return ()
+    sealed = Hop(Role.CLIENT_HOST, _esp(wire[0].link, side.host.esp), "tx")
+    opened = Hop(Role.HOST, _esp(wire[1].link, facts.host.esp), "rx")
+    return (sealed, *wire, opened)
+
+
+def _esp(uplink: Link, carried: LinkCounters) -> Link:
+    """Return ESP as if it were a link above the one that leads to the other machine."""
+    return replace(uplink, name=ESP, index=0, kind=ESP, counters=carried, offloads=None, mac="")
+
+
 def _vxlan(place: EndpointFacts, bridge: Hop) -> Link | None:
     found = (x for x in place.links if x.kind == "vxlan" and x.master == bridge.link.name)
     return next(found, None)
@@ -133,9 +217,11 @@ def _vxlan(place: EndpointFacts, bridge: Hop) -> Link | None:
 def parent_of(end: EndpointFacts, facts: PairFacts) -> Link | None:
     """Return the host's link whose child an endpoint's eth0 is, by index and namespace id."""
     child = end.link("eth0")
-    if child is None or child.parent is None or not known_as(end, Role.HOST, child.peer_nsid):
+    side = facts.client_side
+    host = side.host if side and side.host.node == end.node else facts.host
+    if child is None or child.parent is None or not known_as(end, host.role, child.peer_nsid):
         return None
-    return facts.host.by_index(child.parent)
+    return host.by_index(child.parent)
 
 
 def _from_lan(facts: PairFacts, ingress: Link | None) -> Hops:

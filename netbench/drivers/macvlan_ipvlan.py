@@ -14,7 +14,7 @@ from netbench.drivers.base import (
     everywhere,
     reach,
 )
-from netbench.drivers.links import between_children, lan_to_child
+from netbench.drivers.links import between_children, child_to_child, lan_to_child
 from netbench.drivers.promises import (
     ADDRESS_IN_SUBNET,
     DEFAULT_ROUTE,
@@ -37,6 +37,14 @@ _GATEWAY: Final = "CONTAINER>GATEWAY PAIR>GATEWAY"
 _OWN_HOST: Final = "CONTAINER>HOST PAIR>HOST HOST>PAIR"  # ruled out in modes that bridge
 _BRIDGED: Final = reach(yes=f"{_PAIR} {_LAN} {_GATEWAY}", no=_OWN_HOST)
 _APART: Final = reach(yes=f"{_LAN} {_GATEWAY}", no=f"{_PAIR} {_OWN_HOST}")
+_NEIGHBOURS: Final = PathClaim(Via.ADDRESS, child_to_child)
+_UNROUTED: Final = Closed(
+    "between machines its subnet needs a route on the other one, which is its administrator's",
+    Proof.PROMISES,
+)
+_WHOLE: Final = Closed(
+    "passthru takes the whole link that joins the machines, addresses included", Proof.PROMISES
+)
 _ROUTED: Final = reach(yes=f"{_PAIR} {_LAN}")
 
 
@@ -48,6 +56,7 @@ def _child(
     *,
     apart: Closed | None = None,
     route: Promise = DEFAULT_ROUTE,
+    across: PathClaim | Closed = _NEIGHBOURS,
 ) -> Driver:
     network = NetworkSpec(kind, mode=mode)
     return Driver(
@@ -62,6 +71,7 @@ def _child(
             Path.HAIRPIN: Closed(
                 "publishes no port: it has addresses of its own on the LAN", Proof.PROMISES
             ),
+            Path.ACROSS: across,
         },
         reach=everywhere(promised),
         options=frozenset({"mtu", "family", "cc", "internal", "-o"}),
@@ -118,6 +128,7 @@ MACVLANS: Final[tuple[Driver, ...]] = (
             "from its own host; it takes the whole parent, so there is no second one beside it",
             reach(yes="PAIR>LAN PAIR>GATEWAY LAN>PAIR", no="PAIR>HOST HOST>PAIR"),
             apart=Closed("one endpoint by design: passthru takes the whole parent", Proof.SECOND),
+            across=_WHOLE,
         )
     ),
 )
@@ -130,6 +141,7 @@ IPVLANS: Final[tuple[Driver, ...]] = (
             f"broadcast and multicast; routed by the parent, {firewall}",
             _ROUTED,
             route=ROUTED_BY_DEVICE,
+            across=_UNROUTED,
         )
         for mode, firewall in (
             ("l3", "incoming packets skip the host's firewall"),

@@ -1,7 +1,7 @@
 """`overlay`: a network that spans hosts, its frames carried in VXLAN."""
 
 from netbench.drivers.base import Caveat, Closed, Driver, PathClaim, Proof, reach
-from netbench.drivers.links import across_overlay, lan_to_published
+from netbench.drivers.links import across_overlay, between_sandboxes, lan_to_published
 from netbench.drivers.promises import (
     ADDRESS_IN_SUBNET,
     OVERLAY_MTU,
@@ -24,6 +24,7 @@ OVERLAY = Driver(
         Path.HAIRPIN: Closed(
             "a published port of an overlay is on another bridge than the overlay", Proof.PROMISES
         ),
+        Path.ACROSS: PathClaim(Via.ADDRESS, between_sandboxes),
     },
     reach={
         Family.V4: reach(

@@ -37,7 +37,9 @@ def _namespaces(text: str, right: Callable[[int | None, int | None, int | None],
     def check(facts: PairFacts) -> Evidence:
         ends = (facts.client, facts.server, facts.host)
         client, server, host = (end.namespaces.net for end in ends)
-        held = None not in (client, server) and right(client, server, host)
+        # Where the two are on two machines, each is judged by itself (`Promise.judge`).
+        other = None if facts.client is facts.server else server
+        held = None not in (client, server) and right(client, other, host)
         return held, ", ".join(f"{end.role} net:[{end.namespaces.net}]" for end in ends)
 
     return Promise(text, check)
@@ -68,10 +70,20 @@ def _link_appears(facts: PairFacts) -> Evidence:
 
 
 def _host_links(facts: PairFacts) -> Evidence:
-    found = [{(x.index, x.name) for x in end.links} for end in (facts.host, *both_ends(facts))]
-    names = [name for _, name in sorted(found[0])]
-    held = bool(names) and all(own == found[0] for own in found)
-    return held, f"{len(names)} links: {', '.join(names[:12])}"
+    found = {end.role: _numbered(end) for end in (facts.host, *both_ends(facts))}
+    hosts = found[facts.host.role]
+    others = {role: own for role, own in found.items() if own != hosts}
+    seen = [f"{len(hosts)} links: {_named(hosts)}"]
+    seen += [f"{role} has {len(own)}: {_named(own)}" for role, own in others.items()]
+    return bool(hosts) and not others, "; ".join(seen)
+
+
+def _numbered(end: EndpointFacts) -> list[tuple[int, str]]:
+    return sorted((link.index, link.name) for link in end.links)
+
+
+def _named(links: list[tuple[int, str]]) -> str:
+    return ", ".join(name for _, name in links[:12])
 
 
 def _veth_into_bridge(facts: PairFacts) -> Evidence:
@@ -156,7 +168,9 @@ def _veth_into_sandbox(facts: PairFacts) -> Evidence:
         tunnel = next((x for x in links if (x.kind, x.master) == ("vxlan", bridge)), None)
         held = held and tunnel is not None
         seen.append(f"{place} {tunnel.name} is a vxlan in {bridge}" if tunnel else "no vxlan there")
-    return held, "; ".join(seen)
+    nodes = facts.ipam.nodes if facts.ipam else ()
+    seen += [f"the network's nodes: {', '.join(nodes)}"] if nodes else []
+    return held and len(nodes) != 1, "; ".join(seen)
 
 
 def _sandbox_end(end: EndpointFacts, facts: PairFacts) -> tuple[Role, Link | None]:
@@ -179,7 +193,9 @@ def _sandbox_from_outside(facts: PairFacts) -> Evidence:
         seen.append(f"{end.role} {_veth(link)}, whose peer is not in the host's namespace")
     number = facts.ipam.vxlan if facts.ipam else None
     seen.append(f"the engine gives the network VXLAN id {number}; its sandbox is for root to read")
-    return held, "; ".join(seen)
+    nodes = facts.ipam.nodes if facts.ipam else ()
+    seen += [f"the network's nodes: {', '.join(nodes)}"] if nodes else []
+    return held and len(nodes) != 1, "; ".join(seen)
 
 
 def _overlay_mtu(facts: PairFacts) -> Evidence:
@@ -274,11 +290,11 @@ def _no_routes(facts: PairFacts) -> Evidence:
 
 OWN_NETNS = _namespaces(
     "client, server and host have three network namespaces",
-    lambda client, server, host: client != server and host not in (client, server, None),
+    lambda client, server, host: client != server and host not in (client, server) and bool(host),
 )
 HOST_NETNS = _namespaces(
     "both ends are in the engine host's network namespace",
-    lambda client, server, host: client == server == host,
+    lambda client, server, host: client == host and server in (host, None),
 )
 PAIR_NETNS = _namespaces(
     "client and server share one network namespace, not the host's",

@@ -111,7 +111,9 @@ def _internal(driver: Driver, value: str) -> Driver:
     changed = _network(driver, lambda network: replace(network, internal=True))
     shut = Closed("isolated by design: an internal network has no way in or out", Proof.PROMISES)
     ways: dict[Path, PathClaim | Closed] = dict.fromkeys(Path, shut)
-    ways[Path.EAST_WEST] = changed.ways[Path.EAST_WEST]
+    inside = [Path.EAST_WEST]
+    inside += [Path.ACROSS] if driver.name == "overlay" else []  # its network spans machines
+    ways |= {path: changed.ways[path] for path in inside}
     promises = tuple(
         NO_DEFAULT_ROUTE if promise.text == DEFAULT_ROUTE.text else promise
         for promise in changed.promises

@@ -6,14 +6,16 @@ run's id (docker) or lives only as long as its processes (netns), and `owned` fi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
-from netbench.record import Completed, FactValue, Ipam
+from netbench.errors import Unsupported
+from netbench.record import Completed, FactValue, Ipam, LinkCounters
 from netbench.spec import (
     Attach,
     CpuTopology,
     NetworkSpec,
+    Node,
     Path,
     Port,
     Recipe,
@@ -36,20 +38,41 @@ class EngineOptions:
     context: str | None = None  # None for DOCKER_HOST or the current context
     image: str | None = None  # a reference, `build`, or None for one of the host's tools
     parent: str | None = None  # the host's link for macvlan and ipvlan, instead of an emulated LAN
-    init_swarm: bool = False  # whether the engine may be made a swarm of one node for the run
+    init_swarm: bool = False  # whether a swarm may be formed for the run
     keep: bool = False  # whether what is made may outlive this process: `Engine.close` decides
+    peer_context: str | None = None  # the engine of a second machine; None for one machine
+    peer_address: str | None = None  # of that machine, as the first one reaches it
+    peer_parent: str | None = None  # as `parent`, there; None for one of the same name
 
     @property
     def given(self) -> tuple[str, ...]:
         """Those for docker alone that are given, as on the command line."""
-        found = {"--context": self.context, "--image": self.image, "--parent": self.parent}
+        found = {
+            "--context": self.context,
+            "--image": self.image,
+            "--parent": self.parent,
+            "--peer-context": self.peer_context,
+        }
         given = [option for option, value in found.items() if value is not None]
         return (*given, *(["--init-swarm"] if self.init_swarm else []))
 
     def problems(self) -> list[str]:
         """Return what is wrong with the names."""
-        named = {"context": self.context, "image": self.image, "parent": self.parent}
+        named = {
+            "context": self.context,
+            "image": self.image,
+            "parent": self.parent,
+            "peer-context": self.peer_context,
+            "peer-address": self.peer_address,
+            "peer-parent": self.peer_parent,
+        }
         return [problem for one in named.items() if (problem := option_problem(*one))]
+
+    @property
+    def peer(self) -> "EngineOptions":
+        """The options of the second machine's engine."""
+        parent = self.peer_parent or self.parent
+        return replace(self, context=self.peer_context, parent=parent, peer_context=None)
 
 
 NO_OPTIONS: Final = EngineOptions()
@@ -77,6 +100,7 @@ class Network:
     took: float | None = field(default=None, compare=False)
     """Seconds that making it took, without what is prepared for it (a subnet, a wire, a swarm);
     None if it existed before or is made with its first endpoint."""
+    there: "Network | None" = None  # its counterpart on the client's machine, if that is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +128,9 @@ class Endpoint:
     published: tuple[Published, ...] = ()
     netns: str | None = None  # path of its network namespace, if that is not the one of `pid`
     sandbox_key: str | None = None  # docker's name of its network namespace, a file
+    node: Node = Node.FIRST  # the machine that it is on
+    outside: str | None = None  # address of that machine towards the other one, if there are two
+    uplink: str | None = None  # the machine's link that has this address
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +189,15 @@ class Engine(Protocol):
     why: str  # it was chosen, in words; for the first line of terminal and report
 
     @property
+    def nodes(self) -> Mapping[Node, "Engine"]:
+        """The engine of each machine; of one machine it is this one."""
+        return {Node.FIRST: self}
+
+    def turn(self, block: int) -> None:
+        """Begin a block: of two machines, clients and servers change places with each."""
+        del block
+
+    @property
     def local(self) -> bool:
         """Whether its processes are visible in our own /proc."""
 
@@ -193,6 +229,10 @@ class Engine(Protocol):
 
     def host(self) -> Endpoint:
         """Return an endpoint in the namespaces of the engine's host; made once, for reading."""
+
+    def esp(self) -> LinkCounters:
+        """Return the bytes and packets that ESP has carried on the machine, by its kernel."""
+        raise Unsupported("ESP is read of engines that can span machines alone")
 
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network, with free subnets, and a wire of the LAN as parent if it needs one."""

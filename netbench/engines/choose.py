@@ -20,6 +20,8 @@ def open_engine(kind: str, run: str, options: EngineOptions = NO_OPTIONS) -> Eng
         return _netns(run, options, "asked for")
     from netbench.engines.docker import open_docker  # noqa: PLC0415 -- the SDK is slow to import
 
+    if options.peer_context is not None:
+        return _of_two(run, options)
     wanted = kind == "docker" or bool(options.given)
     try:
         engine = open_docker(run, options)
@@ -32,6 +34,14 @@ def open_engine(kind: str, run: str, options: EngineOptions = NO_OPTIONS) -> Eng
             both = f"no engine can be used. docker: {exc.message}. netns: {other.message}"
             raise EngineUnavailable(both, hint=_DOCTOR) from other
     engine.why = f"{'asked for' if wanted else 'docker answers'}; {engine.why}"
+    return engine
+
+
+def _of_two(run: str, options: EngineOptions) -> Engine:
+    from netbench.engines.docker.nodes import open_both  # noqa: PLC0415 -- as the engine itself
+
+    engine = open_both(run, options)
+    engine.why = f"asked for; {engine.why}"
     return engine
 
 

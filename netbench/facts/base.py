@@ -7,96 +7,35 @@ from functools import partial
 from typing import ClassVar, Final, Literal, TypeVar
 
 from netbench.errors import FactError
+from netbench.facts.pair import FarClient, NamespaceSet, Pair, Where
 from netbench.facts.procfs import tcp_ports
 from netbench.facts.registry import ENDPOINT_LINKS
-from netbench.record import Address, EndpointFacts, Ipam, Link, Namespaces, PairFacts, Route
-from netbench.spec import Protocol, Role
-from netbench.system.files import NOWHERE, Files
+from netbench.record import (
+    Address,
+    ClientSide,
+    EndpointFacts,
+    Link,
+    Namespaces,
+    PairFacts,
+    Route,
+)
+from netbench.spec import Node, Protocol, Role
 from netbench.system.interrupts import Pool
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
-Where = int | str  # a process in a network namespace, or a file that names the namespace
 _KNOWN: Final[Mapping[Role, tuple[Role, ...]]] = {
-    Role.CLIENT: (Role.HOST,),
+    Role.CLIENT: (Role.HOST, Role.CLIENT_HOST),
     Role.SERVER: (Role.HOST,),
     Role.HOST: (Role.CLIENT, Role.SERVER, Role.LAN, Role.SANDBOX),
     Role.LAN: (Role.CLIENT, Role.SERVER, Role.HOST),
     Role.SANDBOX: (Role.CLIENT, Role.SERVER, Role.HOST),
+    Role.CLIENT_HOST: (Role.CLIENT, Role.CLIENT_SANDBOX),
+    Role.CLIENT_SANDBOX: (Role.CLIENT, Role.CLIENT_HOST),
 }
-"""Whose namespace ids are recorded of each: by such an id a link names its far end or parent."""
-
-
-def _nothing_follows(argv: tuple[str, ...]) -> Callable[[], str]:
-    raise FactError(f"`{' '.join(argv)}` cannot be started there")
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceSet:
-    """A set of namespaces to read."""
-
-    role: Role
-    pid: int  # a process in them, as `files` number it
-    stands_in: tuple[tuple[str, int | None], ...]  # inodes that are not the process's own
-    run: Callable[[tuple[str, ...]], str]  # runs a read-only command; raises FactError, EngineLost
-    netns: str | None = None  # path of the network namespace, if not `pid`'s; only netlink reads it
-    files: Files = NOWHERE  # of the machine that `pid` runs on
-    here: bool = False  # whether that is in our own /proc, so that its namespaces may be entered
-    follow: Callable[[tuple[str, ...]], Callable[[], str]] = _nothing_follows
-    """Start a read-only command; what it returns ends it for its output. Errors as `run`."""
-
-    @property
-    def where(self) -> Where:
-        """What names the network namespace."""
-        return self.netns or self.pid
-
-    @property
-    def seen(self) -> bool:
-        """Whether `pid` itself is to be seen in `files`."""
-        return bool(self.files.read(f"/proc/{self.pid}/stat"))
-
-    def near(self, name: str) -> str:
-        """Return the path in `files` of a file of /proc/net in this network namespace."""
-        return f"/proc/{self.pid}/net/{name}"
-
-    def net_files(self, *names: str, taken: Files | None = None) -> dict[str, str]:
-        """Return texts of /proc/net by name, without absent ones; `taken` have been read before.
-
-        Raises `FactError` if none of them is readable, from inside either.
-        """
-        there = (taken or self.files).read(*map(self.near, names))
-        found = {
-            n: there[self.near(n)].decode(errors="replace") for n in names if self.near(n) in there
-        }
-        problems = []
-        for name in () if found else names:
-            try:
-                found[name] = self.run(("cat", f"/proc/net/{name}"))
-            except FactError as exc:
-                problems.append(exc)
-        if not found:
-            raise problems[0]
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A live pair and the engine's host, for a reader."""
-
-    client: NamespaceSet
-    server: NamespaceSet
-    host: NamespaceSet
-    target: str | None  # address by which the pair's client reaches the server
-    ipam: Ipam | None
-    lan: NamespaceSet | None = None  # the client on the emulated LAN, where the pair uses it
-    sandbox: NamespaceSet | None = None  # the overlay network's own, where it may be entered
-    uplink: str | None = None  # name of the host's link to the emulated LAN
-
-    @property
-    def subjects(self) -> tuple[NamespaceSet, ...]:
-        """Everything that is to be read, in the order of `Role`."""
-        every = (self.client, self.server, self.host, self.lan, self.sandbox)
-        return tuple(subject for subject in every if subject is not None)
+"""Whose namespace ids are recorded of each: by such an id a link names its far end or parent.
+Only those of the same machine have one."""
+SANDBOXES: Final = (Role.SANDBOX, Role.CLIENT_SANDBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +89,21 @@ class Heard:
 StopListening = Callable[[], Heard]  # is called once; raises `EngineLost`
 
 
+_Subject = tuple[Node, Role, Where]
+_Netns = tuple[Node, int | None]  # a network namespace by its inode
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was read of all pairs; network namespaces by inode."""
+    """What was read of all pairs; network namespaces by machine and inode."""
 
-    spaces: Mapping[tuple[Role, Where], Namespaces | FactError]
-    netns: Mapping[int | None, NetnsFacts | FactError]
-    offloads: Mapping[tuple[int | None, str], tuple[str, ...] | FactError | None]
+    spaces: Mapping[_Subject, Namespaces | FactError]
+    netns: Mapping[_Netns, NetnsFacts | FactError]
+    offloads: Mapping[tuple[_Netns, str], tuple[str, ...] | FactError | None]
+
+
+def _key(subject: NamespaceSet) -> _Subject:
+    return subject.node, subject.role, subject.where
 
 
 class Reader(ABC):
@@ -188,14 +135,18 @@ class Reader(ABC):
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
         """Return the facts of each pair; an error where something that a proof needs is unread."""
-        subjects = {(one.role, one.where): one for pair in pairs for one in pair.subjects}
+        subjects = {_key(one): one for pair in pairs for one in pair.subjects}
 
         def namespaces(subject: NamespaceSet) -> Namespaces:
             return replace(self.namespaces(subject), **dict(subject.stands_in))
 
         def netns(subject: NamespaceSet) -> NetnsFacts:
             known = _KNOWN[subject.role]
-            others = [one.where for one in subjects.values() if one.role in known]
+            others = [
+                one.where
+                for one in subjects.values()
+                if one.role in known and one.node is subject.node
+            ]
             return self.netns(subject, others)
 
         with Pool(max_workers=self.workers) as pool:
@@ -203,15 +154,29 @@ class Reader(ABC):
             spaces = dict(zip(subjects, found, strict=True))
             # Of those who share a network namespace the last one is asked, the host above all.
             asked = {
-                space.net: subjects[key]
+                (key[0], space.net): subjects[key]
                 for key, space in spaces.items()
                 if isinstance(space, Namespaces)
             }
             read = dict(zip(asked, pool.map(_tried(netns), asked.values()), strict=True))
-            wanted = [(inode, name) for inode in read for name in _offload_names(inode, read)]
+            wanted = [(space, name) for space in read for name in _offload_names(space, read)]
             features = pool.map(_tried(lambda key: self.offloads(asked[key[0]], key[1])), wanted)
             seen = _Seen(spaces, read, dict(zip(wanted, features, strict=True)))
         return [_tried(partial(self._pair, seen=seen))(pair) for pair in pairs]
+
+    def with_esp(self, pair: Pair, facts: PairFacts) -> PairFacts:
+        """Return facts with what ESP has carried by now, where the network is encrypted.
+
+        Raises `FactError` where that cannot be read: then nothing shows that it was encrypted.
+        """
+        side = facts.client_side
+        if pair.far is None or side is None or pair.ipam is None or not pair.ipam.encrypted:
+            return facts
+        hosts = [(pair.host, facts.host), (pair.far.host, side.host)]
+        here, there = (
+            replace(end, esp=subject.esp() if subject.esp else None) for subject, end in hosts
+        )
+        return replace(facts, host=here, client_side=replace(side, host=there))
 
     def _pair(self, pair: Pair, seen: _Seen) -> PairFacts:
         """Return one pair's share; raises what stands in the way of it."""
@@ -221,10 +186,10 @@ class Reader(ABC):
             try:
                 ends[subject.role] = _end(pair, subject, seen)
             except FactError as exc:
-                if subject.role is not Role.SANDBOX:
+                if subject.role not in SANDBOXES:
                     raise
                 notes.append(f"the overlay's sandbox is not read: {exc}")
-        return PairFacts(
+        facts = PairFacts(
             client=ends[Role.CLIENT],
             server=ends[Role.SERVER],
             host=ends[Role.HOST],
@@ -235,7 +200,14 @@ class Reader(ABC):
             lan=ends.get(Role.LAN),
             sandbox=ends.get(Role.SANDBOX),
             uplink=pair.uplink,
+            client_side=_client_side(pair.far, ends) if pair.far else None,
         )
+        return self.with_esp(pair, facts)
+
+
+def _client_side(far: FarClient, ends: Mapping[Role, EndpointFacts]) -> ClientSide:
+    sandbox = ends.get(Role.CLIENT_SANDBOX)
+    return ClientSide(ends[Role.CLIENT_HOST], sandbox, far.uplink, far.ipam)
 
 
 def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
@@ -252,18 +224,23 @@ def _tried(work: Callable[[_S], _T]) -> Callable[[_S], _T | FactError]:
 
 def _end(pair: Pair, subject: NamespaceSet, seen: _Seen) -> EndpointFacts:
     """Return the facts of one end of a pair."""
-    space = seen.spaces[subject.role, subject.where]
+    space = seen.spaces[_key(subject)]
     if isinstance(space, FactError):
         raise space
-    found = seen.netns[space.net]
+    netns = subject.node, space.net
+    found = seen.netns[netns]
     if isinstance(found, FactError):
         raise found
 
     def with_features(link: Link) -> Link:
-        on = seen.offloads.get((space.net, link.name))
+        on = seen.offloads.get((netns, link.name))
         return replace(link, offloads=None if isinstance(on, FactError) else on)
 
-    known = [one for one in pair.subjects if one.role in _KNOWN[subject.role]]
+    known = [
+        one
+        for one in pair.subjects
+        if one.role in _KNOWN[subject.role] and one.node is subject.node
+    ]
     return EndpointFacts(
         role=subject.role,
         pid=subject.pid,
@@ -273,15 +250,18 @@ def _end(pair: Pair, subject: NamespaceSet, seen: _Seen) -> EndpointFacts:
         routes=found.routes,
         nsids=tuple((o.role.value, found.nsids[o.where]) for o in known if o.where in found.nsids),
         congestion_control=found.congestion,
+        node=subject.node,
     )
 
 
-def _offload_names(
-    inode: int | None, read: Mapping[int | None, NetnsFacts | FactError]
-) -> tuple[str, ...]:
+def _offload_names(space: _Netns, read: Mapping[_Netns, NetnsFacts | FactError]) -> tuple[str, ...]:
     """Return names of an endpoint's own links, and of far ends and parents of links elsewhere."""
-    found = read[inode]
-    others = [one for key, one in read.items() if key != inode and isinstance(one, NetnsFacts)]
+    found = read[space]
+    others = [
+        one
+        for key, one in read.items()
+        if key[0] is space[0] and key != space and isinstance(one, NetnsFacts)
+    ]
     far = [link for one in others for link in one.links if link.peer_nsid is not None]
     peers = {(link.peer, link.index) for link in far if link.peer is not None}
     parents = {link.parent for link in far if link.parent is not None}

@@ -15,16 +15,8 @@ from typing import Any, ClassVar, Final, Literal
 from msgspec import json
 
 from netbench.errors import FactError
-from netbench.facts.base import (
-    Heard,
-    LinkEvent,
-    NamespaceSet,
-    NetnsFacts,
-    Pair,
-    Reader,
-    StopListening,
-    Where,
-)
+from netbench.facts.base import SANDBOXES, Heard, LinkEvent, NetnsFacts, Reader, StopListening
+from netbench.facts.pair import NamespaceSet, Pair, Where
 from netbench.facts.procfs import (
     in_order,
     links_and_addresses,
@@ -42,10 +34,11 @@ from netbench.record import (
     PairFacts,
     Route,
 )
-from netbench.spec import Role
-from netbench.system.files import NOWHERE, Files, FrozenFiles
+from netbench.spec import Node, Role
+from netbench.system.files import Files, FrozenFiles
 from netbench.system.interrupts import Pool
 
+_Process = tuple[Node, int]  # by its number on its machine
 _Held = tuple[tuple[Link, ...], tuple[Address, ...]]  # links and addresses of a network namespace
 MONITOR: Final = ("ip", "-o", "monitor", "link")
 _LINE: Final = re.compile(
@@ -74,54 +67,71 @@ class InsideReader(Reader):
 
     def __init__(self) -> None:
         """Nothing is read yet."""
-        self._started: dict[int, int | None] = {}
-        self._first: dict[int, str] = {}  # when the first reading of a process began, ISO 8601
+        self._started: dict[_Process, int | None] = {}
+        self._first: dict[_Process, str] = {}  # when its first reading began, ISO 8601
 
     def read(self, pairs: Sequence[Pair]) -> list[PairFacts | FactError]:
         """Return everything of each pair, and remember when their processes were started."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         found = super().read(pairs)
-        subjects = {one.pid: one for pair in pairs for one in pair.subjects}
-        files = next((one.files for one in subjects.values()), NOWHERE)
-        taken = FrozenFiles(files, *(f"/proc/{pid}/stat" for pid in subjects))
-        self._started |= {pid: start_ticks(pid, taken) for pid in subjects}
-        self._first |= dict.fromkeys(subjects, now)
+        subjects = [one for pair in pairs for one in pair.subjects]
+        taken = _taken(subjects)
+        started = {_process(one): start_ticks(one.pid, taken[one.node]) for one in subjects}
+        self._started |= started
+        self._first |= dict.fromkeys(started, now)
         return found
 
     def again(self, pair: Pair, seen: PairFacts) -> PairFacts:
         """Return the facts with links, addresses, counters and routes of now; the rest stays."""
-        subjects = [one for one in pair.subjects if one.role is not Role.SANDBOX]
-        names = [one.near(name) for one in subjects for name in _ROUTES]
-        taken = FrozenFiles(pair.host.files, *names, *(f"/proc/{s.pid}/stat" for s in subjects))
+        subjects = [one for one in pair.subjects if one.role not in SANDBOXES]
+        taken = _taken(subjects, *_ROUTES)
         for subject in subjects:
-            if start_ticks(subject.pid, taken) != self._started.get(subject.pid):
+            if start_ticks(subject.pid, taken[subject.node]) != self._started[_process(subject)]:
                 raise FactError(f"the {subject.role} (process {subject.pid}) is gone")
         # Of those who share a network namespace the last one is asked, the host above all.
-        spaces = {one.role: end.namespaces.net for one in subjects if (end := seen.end(one.role))}
+        spaces = {
+            one.role: (one.node, end.namespaces.net)
+            for one in subjects
+            if (end := seen.end(one.role))
+        }
         asked = {spaces[one.role]: one for one in subjects if one.role in spaces}
         with Pool(max_workers=self.workers) as pool:
             held = dict(zip(asked, pool.map(_held, asked.values()), strict=True))
 
         def now(subject: NamespaceSet, end: EndpointFacts) -> EndpointFacts:
-            return _refresh(subject, end, held[spaces[subject.role]], taken)
+            return _refresh(subject, end, held[spaces[subject.role]], taken[subject.node])
 
-        return replace(
+        side = seen.client_side
+        if side and pair.far:
+            side = replace(side, host=now(pair.far.host, side.host), sandbox=None)
+
+        facts = replace(
             seen,
             client=now(pair.client, seen.client),
             server=now(pair.server, seen.server),
             host=now(pair.host, seen.host),
             lan=now(pair.lan, seen.lan) if pair.lan and seen.lan else None,
-            read_once=(f"{_ONCE}, {min(self._first[one.pid] for one in subjects)}",),
+            client_side=side,
+            read_once=(f"{_ONCE}, {min(self._first[_process(one)] for one in subjects)}",),
         )
+        return self.with_esp(pair, facts)
 
     def listen(self, pair: Pair, seen: PairFacts) -> StopListening:
-        """Have the host's link events printed where the helper is."""
+        """Have the link events of each machine's host printed where the helper is."""
         del seen
-        return monitor(pair.host.follow)
+        hosts = [pair.host, *([pair.far.host] if pair.far else [])]
+        stops = [monitor(one.follow, one.role) for one in hosts]
+
+        def stop() -> Heard:
+            heard = [end() for end in stops]
+            events = tuple(event for one in heard for event in one.events)
+            return Heard(events, "; ".join(dict.fromkeys(one.by for one in heard)))
+
+        return stop
 
     def namespaces(self, subject: NamespaceSet) -> Namespaces:
         """Return the inodes of a subject's namespaces."""
-        if subject.role is Role.SANDBOX:
+        if subject.role in SANDBOXES:
             raise FactError(_NO_SANDBOX)
         text = subject.run(("readlink", *(f"/proc/self/ns/{kind}" for kind in NAMESPACE_KINDS)))
         seen = namespaces(text)
@@ -139,6 +149,25 @@ class InsideReader(Reader):
     def offloads(self, subject: NamespaceSet, name: str) -> tuple[str, ...] | None:
         """Return the offloads of a link that are on; there may be no ethtool."""
         return offloads(subject.run(("ethtool", "--json", "-k", name)))
+
+
+def _process(subject: NamespaceSet) -> _Process:
+    return subject.node, subject.pid
+
+
+def _taken(subjects: Sequence[NamespaceSet], *near: str) -> dict[Node, Files]:
+    """Return what /proc says by now of processes, and files of /proc/net of theirs, by machine."""
+    by_node: dict[Node, list[NamespaceSet]] = {}
+    for one in subjects:
+        by_node.setdefault(one.node, []).append(one)
+    return {
+        node: FrozenFiles(
+            there[0].files,
+            *(one.near(name) for one in there for name in near),
+            *(f"/proc/{one.pid}/stat" for one in there),
+        )
+        for node, there in by_node.items()
+    }
 
 
 def ip_rows(text: str) -> list[dict[str, Any]]:
@@ -196,7 +225,9 @@ def offloads(text: str) -> tuple[str, ...] | None:
     return tuple(wanted for wanted in OFFLOADS if wanted in on)
 
 
-def monitor(follow: Callable[[tuple[str, ...]], Callable[[], str]]) -> StopListening:
+def monitor(
+    follow: Callable[[tuple[str, ...]], Callable[[], str]], role: Role = Role.HOST
+) -> StopListening:
     """Listen by `ip monitor` on the engine's host, where the ends of most paths meet.
 
     `follow` is `NamespaceSet.follow` of the host.
@@ -209,14 +240,14 @@ def monitor(follow: Callable[[tuple[str, ...]], Callable[[], str]]) -> StopListe
 
     def stop() -> Heard:
         try:
-            return Heard(tuple(monitored(end())), "ip monitor link on the host")
+            return Heard(tuple(monitored(end(), role)), f"ip monitor link on the {role}")
         except FactError as exc:
             return Heard((), f"nobody: {exc}")
 
     return stop
 
 
-def monitored(text: str) -> Iterator[LinkEvent]:
+def monitored(text: str, role: Role = Role.HOST) -> Iterator[LinkEvent]:
     """Parse what `ip -o monitor link` printed on the engine's host."""
     for line in text.splitlines():
         found = _LINE.match(line.removeprefix("[LINK]"))
@@ -224,7 +255,7 @@ def monitored(text: str) -> Iterator[LinkEvent]:
             gone, index, name, flags, mtu, master = found.groups()
             words = flags.split(",")
             yield LinkEvent(
-                Role.HOST,
+                role,
                 int(index),
                 gone is not None,
                 up="UP" in words,

@@ -15,16 +15,8 @@ from pyroute2.netlink.rtnl import RTMGRP_LINK, RTMGRP_TC
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from netbench.errors import FactError
-from netbench.facts.base import (
-    Heard,
-    LinkEvent,
-    NamespaceSet,
-    NetnsFacts,
-    Pair,
-    Reader,
-    StopListening,
-    Where,
-)
+from netbench.facts.base import Heard, LinkEvent, NetnsFacts, Reader, StopListening
+from netbench.facts.pair import NamespaceSet, Pair, Where
 from netbench.facts.procfs import (
     DEFAULT,
     DEFAULT6,

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from netbench.spec import Placement
 from netbench.units import BITS_PER_SECOND, BYTES, COUNT, CPUS, RATIO, SECONDS
 
+PEER: Final = "peer."  # start of names of facts of the machine of `--peer-context`
 Match = Literal["required", "confounder", "arms", "varies"]
 
 
@@ -118,6 +119,9 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.memory", int, BYTES, "confounder", "memory the engine sees"),
     ("engine.live_restore", bool, "", "varies", "whether containers outlive the engine"),
     ("engine.user_namespace", bool, "", "confounder", "whether it works in a user namespace"),
+    ("clock.offset", float, SECONDS, "varies", "the peer's clock less the first machine's"),
+    ("clock.uncertainty", float, SECONDS, "varies", "half of the time that comparing them took"),
+    ("nodes.kernels", int, COUNT, "confounder", "kernels beneath the two engines"),
     ("ceiling.copy_block", int, BYTES, "varies", "block copied that does not fit into the caches"),
     *(
         (f"ceiling.{placement}.{name}", float, BITS_PER_SECOND, "varies", meaning)
@@ -126,6 +130,7 @@ FACTS: Final[dict[str, FactDef]] = _table(
             ("copy", "memory copied within the caches, 128 KiB at a time, on the slower CPU"),
             ("copy_memory", "memory copied beyond the caches, on the slower CPU"),
             ("loopback", "one TCP stream over loopback, measured once where no host arm shows it"),
+            ("wire", "one TCP stream from host to host, measured once where no host arm shows it"),
         )
     ),
     ("trial.frequency", float, "Hz", "varies", "clock of the slower of the trial's CPUs, in it"),
@@ -144,6 +149,21 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("trial.busy_other_cpus", float, CPUS, "varies", "busy time of all other CPUs"),
     ("trial.idle_busy", float, CPUS, "varies", "busy time in the block's idle window"),
     ("trial.busy_above_idle", float, CPUS, "varies", "busy time less that of the idle window"),
+    (
+        "trial.busy_client_machine",
+        float,
+        CPUS,
+        "varies",
+        "of it the client machine's",
+    ),
+    (
+        "trial.busy_server_machine",
+        float,
+        CPUS,
+        "varies",
+        "of it the server machine's",
+    ),
+    ("trial.client_node", str, "", "varies", "which machine the client was on: first or peer"),
     ("trial.softirq_share", float, RATIO, "varies", "softirq's share of the busy time"),
     ("trial.cgroup_source", str, "", "arms", "cgroup, or the processes of the tools"),
     ("trial.cgroup_client", float, CPUS, "varies", "CPU time of the client's cgroup"),
@@ -211,7 +231,11 @@ that ends in `*` stands for all that begin so and have no line of their own."""
 
 
 def declared(name: str) -> FactDef | None:
-    """Return a fact's declaration, its own or that of its family; None if there is none."""
+    """Return a fact's declaration, its own or that of its family; None if there is none.
+
+    A fact of the peer's machine is declared as that of the only machine is.
+    """
+    name = name.removeprefix(PEER)
     return FACTS.get(name) or FACTS.get(f"{name.partition('.')[0]}.*")
 
 

@@ -62,6 +62,7 @@ class Options:
     pin: str = "auto"
     cc: str | None = None
     parent: str | None = None
+    peer_context: str | None = None
     require: tuple[str, ...] = ()
     allow_undecided: bool = False
 
@@ -98,7 +99,7 @@ class _Parser:
         self._options = options
         self._problems: list[str] = []
         self._suite, suite_problems = load_suite(options.suite)
-        self._paths, path_problems = _paths(options.paths)
+        self._paths, path_problems = _paths(options.paths, two=options.peer_context is not None)
         self._drivers = self._compared()
         self._baseline = self._reference() if self._drivers else ""
         self._sound = not self._problems and not path_problems  # whether cells are known
@@ -106,6 +107,11 @@ class _Parser:
         self._problems += [engine] if engine else []
         self._problems += [*suite_problems, *path_problems]
         self._kinds = self._suite.kinds(self._paths, options.pin) if self._suite else ()
+        if self._suite and not self._kinds and Path.ACROSS in self._paths:
+            self._problems.append(
+                "between two machines nothing runs on one core, and the engine is not measured: "
+                "the suite has no other cell"
+            )
 
     def _compared(self) -> tuple[Driver, ...]:
         if self._options.drivers is not None:
@@ -276,7 +282,7 @@ class _Parser:
         return scope_of_cells(cells, metrics, self._baseline, self._drivers)
 
 
-def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:
+def _paths(text: str, *, two: bool) -> tuple[tuple[Path, ...], list[str]]:
     found: list[Path] = []
     names = [part.strip() for part in text.split(",") if part.strip()]
     problems = [] if names else [f"--paths is empty; known: {', '.join(Path)}"]
@@ -287,6 +293,16 @@ def _paths(text: str) -> tuple[tuple[Path, ...], list[str]]:
             problems.append(f"--paths lists {name!r} twice")
         else:
             found.append(Path(name))
+    if not two and Path.ACROSS in found:
+        problems.append(
+            f"--paths {Path.ACROSS} takes two machines: name the other one's engine by "
+            "--peer-context NAME"
+        )
+    elif two and not problems and found != [Path.ACROSS]:
+        problems.append(
+            f"--paths: between two machines there is one path, {Path.ACROSS}; leave --paths out, "
+            "or --peer-context"
+        )
     return tuple(found), problems
 
 

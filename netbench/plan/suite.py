@@ -58,6 +58,13 @@ class Suite:
             for name, placement in self.cells
             for path in (_BESIDE if isinstance(self.probes[name], ControlPlane) else paths)
         )
+        if TrafficPath.ACROSS in paths:
+            # Two machines have no core in common, and each engine is one machine's own.
+            found = (
+                one
+                for one in found
+                if one[2] is not Placement.SAME and one[1] is TrafficPath.ACROSS
+            )
         return tuple(dict.fromkeys(found))
 
     def is_engines(self, probe: str) -> bool:

@@ -11,6 +11,7 @@ from netbench.record.metrics import Metric as Metric
 from netbench.record.observed import NAMESPACE_KINDS as NAMESPACE_KINDS
 from netbench.record.observed import Absent as Absent
 from netbench.record.observed import Address as Address
+from netbench.record.observed import ClientSide as ClientSide
 from netbench.record.observed import EndpointFacts as EndpointFacts
 from netbench.record.observed import FactValue as FactValue
 from netbench.record.observed import Ipam as Ipam

@@ -1,9 +1,9 @@
 """Facts of namespaces, links and routes as typed values; `netbench.facts.registry` has units."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from netbench.spec import Role
+from netbench.spec import Node, Role
 
 NAMESPACE_KINDS: Final = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time")
 """The eight kinds of Linux namespaces, namespaces(7)."""
@@ -119,6 +119,8 @@ class EndpointFacts:
     routes: tuple[Route, ...]  # by destination, as text
     nsids: tuple[tuple[str, int], ...] = ()  # ids of others of the pair here, by role
     congestion_control: str | None = None  # `net.ipv4.tcp_congestion_control` of this namespace
+    node: Node = Node.FIRST  # whose kernel numbers all these
+    esp: LinkCounters | None = None  # what this machine's ESP has carried, of an encrypted overlay
 
     def link(self, name: str) -> Link | None:
         """Return the link of that name."""
@@ -141,6 +143,18 @@ class Ipam:
     gateway6: str | None = None
     parent: str | None = None  # name of the host's link whose children its links are
     vxlan: int | None = None  # VXLAN network identifier of an overlay, if the engine tells it
+    encrypted: bool = False  # whether the engine was asked to encrypt an overlay
+    nodes: tuple[str, ...] = ()  # addresses of machines on which an overlay has endpoints, if asked
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSide:
+    """What is around a client that is on another machine than the server."""
+
+    host: EndpointFacts
+    sandbox: EndpointFacts | None  # the overlay network's own namespace there
+    uplink: str | None  # the host's link to the server's machine
+    ipam: Ipam | None  # of the client's network
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,22 +163,42 @@ class PairFacts:
 
     client: EndpointFacts
     server: EndpointFacts
-    host: EndpointFacts
+    host: EndpointFacts  # the server's, where there are two machines
     target: str | None  # address by which the pair's client reaches the server
     ipam: Ipam | None
     reader: Literal["netlink", "engine"]  # in process by netlink, or from inside through the engine
     notes: tuple[str, ...] = field(default=())  # what could not be read, and why
     lan: EndpointFacts | None = None  # the client on the emulated LAN, if the pair needs it
     sandbox: EndpointFacts | None = None  # an overlay network's own namespace, where it may be read
-    uplink: str | None = None  # the host's link to the emulated LAN that has its address there
+    uplink: str | None = None  # the host's link to the emulated LAN, or to the other machine
     read_once: tuple[str, ...] = ()  # what was read when the pair came up alone, and when that was
+    client_side: ClientSide | None = None  # of a client on another machine than the server
 
     def end(self, role: Role) -> EndpointFacts | None:
         """Return the facts of one of those that were read."""
         return next((end for end in self.ends if end.role is role), None)
 
     @property
+    def by_machine(self) -> tuple["PairFacts", ...]:
+        """These facts; of a pair on two machines those of each, whose end is there both ends."""
+        side = self.client_side
+        if side is None:
+            return (self,)
+        there = replace(
+            self,
+            server=self.client,
+            host=side.host,
+            sandbox=side.sandbox,
+            uplink=side.uplink,
+            ipam=side.ipam,
+            client_side=None,
+        )
+        return there, replace(self, client=self.server, client_side=None)
+
+    @property
     def ends(self) -> tuple[EndpointFacts, ...]:
         """Everything that was read, in the order of `Role`."""
-        ends = (self.client, self.server, self.host, self.lan, self.sandbox)
+        near = (self.client, self.server, self.host, self.lan, self.sandbox)
+        side = self.client_side
+        ends = (*near, *((side.host, side.sandbox) if side else ()))
         return tuple(end for end in ends if end is not None)

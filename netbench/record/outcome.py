@@ -113,6 +113,7 @@ class SentinelReading:
 
     value: float  # stream: bit/s, ping-pong: round trips per second; higher is closer
     at: float  # middle of the reading, CLOCK_MONOTONIC seconds
+    peer: float | None = None  # the value of the other machine, if there are two
 
 
 @dataclass(frozen=True, slots=True)

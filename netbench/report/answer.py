@@ -13,6 +13,7 @@ from netbench.analysis.model import Analysis, Contrast, Verdict
 from netbench.analysis.multiplicity import is_primary
 from netbench.record import RunInfo
 from netbench.report import labels, sentences
+from netbench.report.conditions import ONE_MACHINE, machines
 from netbench.report.effects import effect, effects
 from netbench.report.stopping import needed
 from netbench.spec import Path
@@ -30,6 +31,7 @@ _WAYS: Final[dict[str, str]] = {
     Path.EAST_WEST: "between containers",
     Path.NORTH_SOUTH: "from the LAN",
     Path.HAIRPIN: "by hairpin",
+    Path.ACROSS: "across machines",
 }
 
 
@@ -120,10 +122,12 @@ def headline(info: RunInfo, analysis: Analysis, digest: Digest) -> str:
 def title(info: RunInfo, analysis: Analysis) -> str:
     """Return what a report is about: `bridge against host`, `10 network drivers`."""
     compared = [plain(d) for d in info.plan.drivers if d != analysis.baseline]
-    baseline = plain(analysis.baseline)
+    baseline, where = plain(analysis.baseline), machines(info)
+    on = "" if where == ONE_MACHINE else f" on {where}"
     if len(compared) > _NAMED:
-        return f"{len(compared)} network drivers against {baseline}"
-    return f"{labels.joined(compared)} against {baseline}" if compared else f"{baseline} alone"
+        return f"{len(compared)} network drivers against {baseline}{on}"
+    said = f"{labels.joined(compared)} against {baseline}" if compared else f"{baseline} alone"
+    return f"{said}{on}"
 
 
 def isolated(driver: str) -> bool:

@@ -11,13 +11,17 @@ from netbench.analysis.digest_model import Digest, DriverView, WayView
 from netbench.analysis.model import Analysis
 from netbench.analysis.quality import MANY_RETRANSMITS
 from netbench.drivers import Caveat
-from netbench.facts.registry import FACTS
+from netbench.facts.registry import PEER, declared
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.report.labels import cell_of, counted, joined
 from netbench.report.sentences import declared_driver, fact
 from netbench.spec import Path
 
 ONE_MACHINE: Final = "one machine"
+_MACHINES: Final = {None: ONE_MACHINE, 1: "two engines on one kernel", 2: "two machines"}
+"""What a run was measured on, by the kernels that were beneath two engines."""
+_TOLD: Final = ("host.cpu_model", "host.cpus", "kernel.release", "engine.name", "engine.version")
+"""Facts in which two machines differ so that a reader must know."""
 _MINUTE: Final = 60
 _COUNTED_BYTES: Final = 100_000  # below it every byte is shown
 _NO_NETWORK: Final = "a user-mode network that the engine does not name"
@@ -101,7 +105,7 @@ def environment(info: RunInfo) -> tuple[tuple[str, str, str], ...]:
     """Return (name, value, meaning) of every fact of the run that was read."""
     return tuple(
         (name, fact_text(value, known.unit if known else ""), known.meaning if known else "")
-        for name, value, known in ((name, value, FACTS.get(name)) for name, value in info.facts)
+        for name, value, known in ((name, value, declared(name)) for name, value in info.facts)
         if not isinstance(value, Absent)
     )
 
@@ -150,9 +154,48 @@ def conditions(info: RunInfo) -> Iterator[Condition]:
         )
 
 
+def machines(info: RunInfo) -> str:
+    """Return on how many machines a run was measured, in words."""
+    found = fact(info, "nodes.kernels")
+    return _MACHINES[found if isinstance(found, int) and found in _MACHINES else None]
+
+
+def _unlike(info: RunInfo) -> Iterator[Condition]:
+    """Yield in what the two machines of a run differ."""
+    facts = dict(info.facts)
+    differ = [
+        f"{name} {fact_text(facts.get(name))} and {fact_text(facts[peer])}"
+        for name in _TOLD
+        if (peer := f"{PEER}{name}") in facts and facts[peer] != facts.get(name)
+    ]
+    if differ:
+        yield Condition(
+            "the machines differ",
+            f"The two machines differ: {'; '.join(differ)}. Clients and servers change places with "
+            "every block, so that neither machine's character is taken for a driver's.",
+        )
+
+
+def _between(info: RunInfo) -> str:
+    """Return what lay between client and server, and what shared their machines."""
+    if machines(info) == _MACHINES[2]:
+        return (
+            "Client and server were on two machines and changed places with every block; the "
+            "tools share those machines with what they measure."
+        )
+    if machines(info) == _MACHINES[1]:
+        return (
+            "Both engines were on one kernel, joined by a link of its own. This run proves paths "
+            "and promises between two engines; its figures are none of two machines or of a wire."
+        )
+    return (
+        "The tools share the machine with what they measure; nothing here crossed a network card."
+    )
+
+
 def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[str]:
     """Yield the limits that apply to this run."""
-    yield "The tools share the machine with what they measure; nothing here crossed a network card."
+    yield _between(info)
     apply = grouped(
         (caveat.text, driver)
         for driver in info.plan.drivers
@@ -168,11 +211,13 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[str]:
     if "host" in info.plan.drivers and rules != 0:
         count = f"{rules} rules here" if isinstance(rules, int) else "their number is not known"
         beside = ", which container's lo does not" if "container" in info.plan.drivers else ""
+        across = any(cell.path is Path.ACROSS for cell in info.plan.cells)
         yield (
-            "host is not a machine without containers: its lo passes the firewall hooks that the "
-            f"engine set in its namespace ({count}){beside}."
+            f"host is not a machine without containers: its {'traffic' if across else 'lo'} passes "
+            f"the firewall hooks that the engine set in its namespace ({count})"
+            f"{'' if across else beside}."
         )
-    yield from (condition.long for condition in conditions(info))
+    yield from (condition.long for condition in (*conditions(info), *_unlike(info)))
     if fact(info, "host.hypervisor") is True:
         yield (
             "This is a virtual machine: the hypervisor's share of the work is invisible, and a "
@@ -201,7 +246,7 @@ class Badges:
     @property
     def of_run(self) -> tuple[str, ...]:
         """What limits all figures of the run: where it was measured, and by which TCP."""
-        found = [ONE_MACHINE]
+        found = [machines(self.info)]
         found += ["virtual machine"] if fact(self.info, "host.hypervisor") is True else []
         used = self._congestion_control()
         found += [f"congestion control {names}" for names in used if len(used) == 1]

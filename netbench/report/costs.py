@@ -195,6 +195,7 @@ class Reached:
     rate: str
     source: str
     shares: tuple[str, ...]  # `51 %`, in the order of the drivers
+    wire: bool  # whether it is between two machines
 
 
 def loopbacks(info: RunInfo, analysis: model.Analysis) -> tuple[tuple[str, ...], list[Reached]]:
@@ -208,7 +209,8 @@ def loopbacks(info: RunInfo, analysis: model.Analysis) -> tuple[tuple[str, ...],
         own = tuple(shares.get(driver, units.MISSING) for driver in drivers)
         rate = units.quantity(each.value, units.BITS_PER_SECOND)
         place = PLACEMENTS[ceiling.placement]
-        rows.append(Reached(plain(each.probe), place, rate, each.source, own))
+        row = Reached(plain(each.probe), place, rate, each.source, own, each.wire)
+        rows.append(row)
     return drivers, rows
 
 
@@ -229,7 +231,8 @@ def _copies(ceiling: model.Ceiling) -> str:
 
 def _loopback(loopback: model.Loopback) -> str:
     rate = units.quantity(loopback.value, units.BITS_PER_SECOND)
-    text = f"loopback carries {rate} in {plain(loopback.probe)} ({loopback.source})"
+    what = "the wire between the machines" if loopback.wire else "loopback"
+    text = f"{what} carries {rate} in {plain(loopback.probe)} ({loopback.source})"
     reached = [
         f"{plain(one.driver)} reaches {units.share(one.efficiency, 0)} of it"
         for one in loopback.efficiencies

@@ -15,7 +15,11 @@ from netbench.report.labels import joined
 from netbench.report.sharing import by_role
 from netbench.spec import Path, Role
 
-WHERE: Final = {Role.LAN.value: "LAN", Role.SANDBOX.value: "overlay"}
+WHERE: Final = {
+    Role.LAN.value: "LAN",
+    Role.SANDBOX.value: "overlay",
+    Role.CLIENT_SANDBOX.value: "overlay on the client's machine",
+}
 """What a namespace is called where its role's name is not for readers."""
 NODE: Final = 62  # height of a link's box, pixels
 GAP: Final = 24  # between two links of one namespace
@@ -122,12 +126,12 @@ def drawing(way: WayView) -> Markup:
 
 def _title(namespace: str, endpoints: tuple[EndpointFacts, ...]) -> tuple[str, str]:
     """Return whose namespace it is, and its inode."""
-    inodes = {end.role.value: end.namespaces.net for end in endpoints}
-    inode = inodes.get(namespace)
-    if inode is None:
+    inodes = {end.role.value: (end.node, end.namespaces.net) for end in endpoints}
+    _, number = inode = inodes.get(namespace, (None, None))
+    if number is None:
         return WHERE.get(namespace, namespace), "inode not read"
     roles = [WHERE.get(role, role) for role, other in inodes.items() if other == inode]
-    return joined(roles), f"net:[{inode}]"
+    return joined(roles), f"net:[{number}]"
 
 
 def _lines(hop: HopProof | Link, *, looped: bool) -> tuple[str, str]:

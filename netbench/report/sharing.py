@@ -43,9 +43,18 @@ def sharing(kind: str, role: Role, endpoints: tuple[EndpointFacts, ...]) -> Name
     """Return one namespace of the endpoint `role` and who else is in it."""
     ends = by_role(endpoints)
     other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
-    mine, peer, host = (
-        ends[r].namespaces if r in ends else Namespaces() for r in (role, other, Role.HOST)
-    )
+    nodes = {r: end.node for r, end in ends.items()}
+
+    def of(wanted: Role) -> Namespaces:
+        """Return those of a place on the same machine: another's numbers mean nothing here."""
+        here = nodes.get(wanted) is nodes.get(role)
+        return ends[wanted].namespaces if here and wanted in ends else Namespaces()
+
+    mine, peer, host = of(role), of(other), of(Role.HOST)
+    if host == Namespaces():
+        host = of(Role.CLIENT_HOST)
+    if other in nodes and nodes[other] is not nodes.get(role):
+        peer = host  # on another machine nothing is the pair's
     return NamespaceCell(mine.inode(kind), mine.shared(kind, host, peer))
 
 

@@ -13,7 +13,7 @@ from netbench.facts.procfs import read_local
 from netbench.plan import Plan, Step
 from netbench.probes import TcpThroughput
 from netbench.record import Absent, FactValue, Sample
-from netbench.runner.machine import MachineMeter
+from netbench.runner.node_meter import meter_of
 from netbench.runner.prepared import TrialFailed
 from netbench.runner.recording import Recorder, Recording, failure_of
 from netbench.runner.rounds import SessionRunner
@@ -29,6 +29,8 @@ _SECONDS: Final = 0.02  # length of one copying
 _TIMES: Final = 3  # copyings of which the fastest counts, as on an idle machine
 _BEYOND: Final = (32 * 1024**2, 128 * 1024**2)  # least and most bytes of the copy beyond caches
 _ROUNDS: Final = 5  # slices of the loopback stream
+_NAMES: Final = {Path.EAST_WEST: "loopback", Path.ACROSS: "wire"}
+"""What the host's own stream shows on paths on which it is a ceiling."""
 _CACHES: Final = "/sys/devices/system/cpu/cpu{}/cache/index3/size"
 
 
@@ -40,8 +42,10 @@ def ceiling(engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel) -> d
     """
     copies = dict(_copies(plan, sentinel))
     return copies | {
-        f"ceiling.{placement}.loopback": _loopback(engine, reader, plan, sentinel, placement)
-        for placement in _wanting(plan)
+        f"ceiling.{placement}.{_NAMES[path]}": _stream(
+            engine, reader, plan, sentinel, Cell(HOST, path, STREAM, placement)
+        )
+        for path, placement in _wanting(plan)
     }
 
 
@@ -82,35 +86,42 @@ def beyond_caches(cpu: int) -> int:
     return min(max(size, least), most)
 
 
-def _wanting(plan: Plan) -> tuple[Placement, ...]:
-    """Return the placements with streams between containers, where no host arm shows loopback."""
+def _wanting(plan: Plan) -> tuple[tuple[Path, Placement], ...]:
+    """Return the cells with streams between containers, where no host arm shows the ceiling."""
     if any(driver.name == HOST for driver in plan.drivers):
         return ()
     streams = (
-        placement
+        (path, placement)
         for name, path, placement in plan.kinds
-        if path is Path.EAST_WEST and plan.probes[name].name == STREAM
+        if path in _NAMES and plan.probes[name].name == STREAM
     )
-    return tuple(one for one in dict.fromkeys(streams) if one not in plan.impossible)
+    return tuple(one for one in dict.fromkeys(streams) if one[1] not in plan.impossible)
 
 
-def _loopback(
-    engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel, placement: Placement
+def _stream(
+    engine: Engine, reader: Reader, plan: Plan, sentinel: Sentinel, cell: Cell
 ) -> FactValue:
-    """Run one session on the engine's host, with all that others have, and return its rate."""
+    """Run one session on the engine's host, or from host to host, and return its rate."""
     driver, arm = DRIVERS[HOST], Arm(HOST)
-    lacking = engine.unsupported(driver.recipe, Path.EAST_WEST)
+    lacking = engine.unsupported(driver.recipe, cell.path)
     if lacking is not None:
         return Absent(lacking)
     probe = TcpThroughput(rounds=_ROUNDS)
-    step = Step(1, arm, Cell(HOST, Path.EAST_WEST, STREAM, placement))
+    step = Step(1, arm, cell)
     alone = replace(plan, probes={**plan.probes, STREAM: probe})
-    meter = MachineMeter(engine)
+    meter = meter_of(engine)
     # Raw output is kept nowhere: the figure is the run's, not a trial's.
     recorder = Recorder(engine, reader, lambda *_: "", meter, sentinel)
     setup = TrialSetup(engine, alone, meter.clock)
     try:
-        block = LiveBlock(engine, reader, [(arm, driver)], prefix="ceiling", cpus=plan.run_cpus)
+        block = LiveBlock(
+            engine,
+            reader,
+            [(arm, driver)],
+            prefix="ceiling",
+            cpus=plan.run_cpus,
+            paths=(cell.path,),
+        )
         with block as live:
             pair = live.pairs[arm]
             if not isinstance(pair, LivePair):

@@ -121,7 +121,7 @@ _UNREAD: Final = Absent("CPU time of the engine's machine is not readable, or in
 _NOT_HERE: Final = Absent("cycles are counted on this process's own machine alone")
 _NO_TOOLS: Final = Absent("no tools ran at two ends")
 _STAT: Final = "/proc/stat"
-_ANY: Final = Cpus(None, None)
+UNPINNED: Final = Cpus(None, None)
 _NO_REST: Final = Absent("no idle window came before")
 _NOT_BEGUN: Final = Absent("the window was not begun")
 _REST: Final = 0.25  # seconds of an idle window
@@ -231,7 +231,7 @@ class Windows:
             passed = self._reading() - self._first
             self.passed = passed if self.passed is None else passed + self.passed
 
-    def end(self, cpus: Cpus = _ANY) -> Facts:
+    def end(self, cpus: Cpus = UNPINNED) -> Facts:
         """Return the trial facts of all windows; `cpus` are the session's or trial's pins."""
         self.release()
         if self.passed is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -172,8 +173,12 @@ class Recording:
 
     def look(self, cpus: Cpus) -> None:
         """Read the clock of the slower of the CPUs, while the tools work on them."""
-        files = self.recorder.engine.files
-        self.frequency = frequency((cpus.client, cpus.server), lambda path: text(files, path))
+        found = [
+            frequency((cpus.client, cpus.server), partial(text, part.files))
+            for part in self.recorder.engine.nodes.values()
+        ]
+        known = [one for one in found if isinstance(one, float)]
+        self.frequency = min(known) if known else found[0]
 
     def note(self, role: Role, done: Completed) -> None:
         """Note what a tool left, its raw output stored."""
@@ -218,6 +223,8 @@ class Recording:
             outcome = Failure("output", f"the tool gave a number that cannot be: {wrong}", "")
         if seconds is None:
             seconds = time.monotonic() - self.monotonic
+        far = [end.node for end in self.endpoints if end.role is Role.CLIENT_HOST]
+        where = (("trial.client_node", far[0].value),) if far else ()
         return Record(
             number=self.number,
             block=self.block,
@@ -233,7 +240,7 @@ class Recording:
             endpoints=self.endpoints,
             promises=self.promises,
             path=self.path,
-            facts=self.facts,
+            facts=(*self.facts, *where),
             slices=self.slices,
         )
 

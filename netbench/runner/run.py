@@ -278,6 +278,7 @@ class Runner:
 
     def _block(self, block: BlockPlan) -> Iterator[Event]:
         started = self._clock.now()
+        self.recorder.engine.turn(block.number)
         yield BlockStarted(block.number, self.plan.blocks, len(block.steps))
         left = self._remove_kept()
         arms = [one for one in block.arms if self._feasibility.has(one)]

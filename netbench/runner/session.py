@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace as changed
 
-from netbench.drivers import Hop
+from netbench.drivers import ESP, Hop
 from netbench.errors import EngineError, FactError
 from netbench.facts.procfs import at_work
 from netbench.probes import Count, Session, Window
@@ -66,7 +66,11 @@ class LiveSession:
         prepared = self.prepared
         self.before = self.recording.read(prepared)
         self.hops = prepared.live.driver.hops(prepared.step.cell.path, self.before)
-        counted = ((hop.role, hop.link.name) for hop in self.hops if hop.counted != "none")
+        counted = (
+            (hop.role, hop.link.name)
+            for hop in self.hops
+            if hop.counted != "none" and hop.link.kind != ESP
+        )
         self.links = LinkBytes(prepared.live.pair, counted)
         self.usage = self.recording.recorder.meter.windows(prepared.ends)
         self.recording.watch(prepared)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -229,3 +229,28 @@ class InsideSentinel(Sentinel):
         """Return why there is no figure."""
         del cpu, block, seconds
         return _NO_COPY
+
+
+class BothSentinels(Sentinel):
+    """The sentinels of two machines: the peer's reading stands beside the first one's."""
+
+    def __init__(self, first: Sentinel, peer: Sentinel) -> None:
+        """Take what measures either machine."""
+        self._first = first
+        self._peer = peer
+
+    def close(self) -> None:
+        """End the processes of both."""
+        self._first.close()
+        self._peer.close()
+
+    def read(self, client_cpu: int | None, server_cpu: int | None) -> SentinelReading | Absent:
+        """Return the first machine's figure with the peer's, or why there is none."""
+        first, peer = (one.read(client_cpu, server_cpu) for one in (self._first, self._peer))
+        if isinstance(first, Absent) or isinstance(peer, Absent):
+            return first
+        return replace(first, peer=peer.value)
+
+    def copy(self, cpu: int, block: int, seconds: float) -> float | Absent:
+        """Return how fast the first machine's CPU copies."""
+        return self._first.copy(cpu, block, seconds)

@@ -12,7 +12,8 @@ from typing import Final, Self, TypeVar
 from netbench.drivers import Driver
 from netbench.engines.base import Endpoint, Engine, Lan, Network
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError, Unsupported
-from netbench.facts.base import Pair, Reader
+from netbench.facts.base import Reader
+from netbench.facts.pair import FarClient, Pair
 from netbench.record import PairFacts, PromiseCheck
 from netbench.spec import Arm, Attach, NetworkSpec, Path, Port, Protocol, Recipe, Role
 from netbench.system.interrupts import Pool, deferred_signals
@@ -28,6 +29,7 @@ from netbench.topology.paths import (
 
 _T = TypeVar("_T", bound=Endpoint | Network)
 _WORKERS: Final = 4  # pairs made at a time: the engine works for each, and there may be two cores
+OUTER: Final = (Path.NORTH_SOUTH, Path.HAIRPIN)  # paths by the emulated LAN
 _LONGEST: Final = 40  # characters of a driver's name in the names of what is made for it
 
 
@@ -42,19 +44,41 @@ class Made:
     network: Network | None
     lan: Lan | None  # the wire of the emulated LAN that this pair uses
 
-    def pair_of(self, engine: Engine, host: Endpoint) -> Pair:
+    def pair_of(self, engine: Engine) -> Pair:
         """Return everything that is to be read."""
+        host = engine.nodes[self.server.node].host()
         sandbox = self.network.sandbox if self.network else None
         outside = replace(self.lan.client, role=Role.LAN) if self.lan else None
         return Pair(
             client=namespaces_of(engine, self.client),
             server=namespaces_of(engine, self.server),
-            host=namespaces_of(engine, host),
+            host=namespaces_of(engine, replace(host, node=self.server.node)),
             target=target_of(self.driver.recipe, self.server),
             ipam=self.server.ipam,
             lan=namespaces_of(engine, outside) if outside else None,
-            sandbox=namespaces_of(engine, sandbox) if sandbox else None,
-            uplink=self.lan.link if self.lan else None,
+            sandbox=(
+                namespaces_of(engine, replace(sandbox, node=self.server.node)) if sandbox else None
+            ),
+            uplink=self.lan.link if self.lan else self.server.uplink,
+            far=self._far(engine),
+        )
+
+    def _far(self, engine: Engine) -> FarClient | None:
+        """Return what is around the client if that is on another machine than the server."""
+        client, network = self.client, self.network.there if self.network else None
+        if client.node is self.server.node:
+            return None
+        host = engine.nodes[client.node].host()
+        sandbox = network.sandbox if network else None
+        return FarClient(
+            host=namespaces_of(engine, replace(host, role=Role.CLIENT_HOST, node=client.node)),
+            sandbox=(
+                namespaces_of(engine, replace(sandbox, role=Role.CLIENT_SANDBOX, node=client.node))
+                if sandbox
+                else None
+            ),
+            uplink=client.uplink,
+            ipam=client.ipam,
         )
 
 
@@ -82,8 +106,7 @@ class LivePair(Made):
 
 def read_pairs(engine: Engine, reader: Reader, made: Sequence[Made]) -> list[LivePair | FactError]:
     """Return the pairs with what is read of each, or why something is unread."""
-    host = engine.host()
-    pairs = [one.pair_of(engine, host) for one in made]
+    pairs = [one.pair_of(engine) for one in made]
     return [
         facts
         if isinstance(facts, FactError)
@@ -261,7 +284,7 @@ class LiveBlock:
 
     def _attempt(self, arm: Arm, driver: Driver, stem: str) -> Made:
         recipe, creations = driver.recipe, self._creations
-        outer = self.engine.lan() if self.paths != (Path.EAST_WEST,) else None
+        outer = self.engine.lan() if {*self.paths} & {*OUTER} else None
         network = creations.network(stem, recipe.network) if recipe.network else None
         here = [path for path in self.paths if self.engine.unsupported(recipe, path) is None]
         ports = ports_for(driver, here, self.ports, self.protocols, self._fixed.take)

@@ -10,17 +10,20 @@ from typing import Final
 from netbench.drivers import Driver, Hop, PathClaim
 from netbench.engines.base import Endpoint, Engine, Lan, Published
 from netbench.errors import EngineError, FactError
-from netbench.facts.base import NamespaceSet, Reader, ports_in_use
+from netbench.facts.base import Reader, ports_in_use
 from netbench.facts.inside import InsideReader
-from netbench.record import EndpointFacts, PairFacts
-from netbench.sentinel import InsideSentinel, Sentinel
+from netbench.facts.pair import NamespaceSet
+from netbench.record import EndpointFacts, LinkCounters, PairFacts
+from netbench.sentinel import BothSentinels, InsideSentinel, Sentinel
 from netbench.spec import FIXED_PORTS, PUBLISHED_PORTS, Family, Path, Port, Protocol, Role, Via
+from netbench.system.files import text
 from netbench.system.setns import may_enter
 
 LOOPBACK: Final[dict[Family, str]] = {Family.V4: "127.0.0.1", Family.V6: "::1"}
 ANY: Final[dict[Family, str]] = {Family.V4: "0.0.0.0", Family.V6: "::"}  # noqa: S104 -- in an endpoint's namespace
 _TIMEOUT = 10.0  # seconds for one read-only command in an endpoint
 _FOLLOWED = 3600.0  # seconds that one may run beside a session, which is shorter
+_BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _FEW = 12  # links or routes of a namespace that are all kept in a record
 
 
@@ -92,7 +95,9 @@ def call_of(
         raise EngineError(f"{driver.name} has no path {path}: {way.reason}")
     caller = client
     outer = None
-    if lan is not None:
+    if path is Path.ACROSS:
+        outer = server.outside
+    elif lan is not None:
         caller = lan.client if path is Path.NORTH_SOUTH else client
         outer = lan.host if family == Family.V4 else lan.host6
     elif path is Path.NORTH_SOUTH or way.via in {Via.HOST, Via.PUBLISHED}:
@@ -111,8 +116,8 @@ def call_of(
 
 
 def choose_reader(engine: Engine) -> Reader:
-    """Return the reader in process where we may enter the engine's namespaces, else from inside."""
-    if engine.local and may_enter(engine.host().pid):
+    """Return the reader in process where we may enter all namespaces, else that from inside."""
+    if all(part.local and may_enter(part.host().pid) for part in engine.nodes.values()):
         from netbench.facts.netlink import NetlinkReader  # noqa: PLC0415 -- pyroute2 is heavy
 
         return NetlinkReader()
@@ -121,12 +126,21 @@ def choose_reader(engine: Engine) -> Reader:
 
 def choose_sentinel(engine: Engine) -> Sentinel:
     """Return the sentinel of this machine, or that of the engine's own where it is another."""
-    ask = engine.ask
-    return Sentinel() if ask is None else InsideSentinel(ask)
+    first, *others = (
+        Sentinel() if part.ask is None else InsideSentinel(part.ask)
+        for part in engine.nodes.values()
+    )
+    return BothSentinels(first, *others) if others and kernels(engine) > 1 else first
+
+
+def kernels(engine: Engine) -> int:
+    """Return how many kernels are beneath an engine: those of two machines, or one of a lab."""
+    return len({text(part.files, _BOOT_ID) or node for node, part in engine.nodes.items()})
 
 
 def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
     """Return an endpoint for a reader."""
+    part = engine.nodes[endpoint.node]
 
     @contextmanager
     def reading(argv: tuple[str, ...]) -> Iterator[None]:
@@ -158,15 +172,23 @@ def namespaces_of(engine: Engine, endpoint: Endpoint) -> NamespaceSet:
 
         return end
 
+    def esp() -> LinkCounters:
+        try:
+            return part.esp()
+        except EngineError as exc:
+            raise FactError(f"ESP on the {endpoint.role}: {exc}") from exc
+
     return NamespaceSet(
         role=endpoint.role,
         pid=endpoint.pid,
         stands_in=endpoint.stands_in,
         run=run,
         netns=endpoint.netns,
-        files=engine.files,
-        here=engine.local,
+        files=part.files,
+        here=part.local,
         follow=follow,
+        node=endpoint.node,
+        esp=esp,
     )
 
 
@@ -176,7 +198,7 @@ def trimmed(facts: PairFacts, hops: tuple[Hop, ...]) -> tuple[EndpointFacts, ...
 
     def short(end: EndpointFacts) -> EndpointFacts:
         links = end.links
-        if len(links) > _FEW or end.role is Role.HOST:
+        if len(links) > _FEW or end.role in (Role.HOST, Role.CLIENT_HOST):
             links = tuple(link for link in links if link.name in used)
         kept = {link.name for link in links}
         return replace(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.cpu_time import of_both
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.facts.procfs import net_dev
 from netbench.record import Absent, FactValue, LinkCounters
 from netbench.spec import Role
@@ -37,13 +37,11 @@ class LinkBytes:
     def read(self) -> Bytes:
         """Return the counters of now by /proc/PID/net/dev; raises `FactError`."""
         subjects = {one.role: one for one, _ in self._links}
-        if not subjects:
-            return {}
-        files = next(iter(subjects.values())).files
-        taken = FrozenFiles(files, *(one.near(_DEV) for one in subjects.values()))
-        tables = {
-            role: net_dev(one.net_files(_DEV, taken=taken)[_DEV]) for role, one in subjects.items()
-        }
+        tables: dict[Role, Mapping[str, LinkCounters]] = {}
+        for node in {one.node for one in subjects.values()}:
+            there = [one for one in subjects.values() if one.node is node]
+            taken = FrozenFiles(there[0].files, *(one.near(_DEV) for one in there))
+            tables |= {one.role: net_dev(one.net_files(_DEV, taken=taken)[_DEV]) for one in there}
         for one, name in self._links:
             if name not in tables[one.role]:
                 raise FactError(f"the {one.role} has no link {name} any more")

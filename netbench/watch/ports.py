@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet
 from netbench.facts.cpu_time import TICK
+from netbench.facts.pair import NamespaceSet
 from netbench.facts.procfs import Connection, SocketAddress, cpu_ticks, tcp_connections
 from netbench.record import Absent, FactValue
 from netbench.spec import Protocol

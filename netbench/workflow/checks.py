@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path as File
 from typing import Final
 
@@ -22,6 +23,7 @@ from netbench.probes import PROBES
 from netbench.spec import CNI_PATH, Path
 from netbench.system.files import LOCAL
 from netbench.system.interrupts import deferred_signals
+from netbench.workflow.node_checks import peer_checks
 from netbench.workflow.options import Observer
 
 _PACKAGES = {
@@ -63,12 +65,14 @@ _OPEN: Final = (
 
 def examine(options: EngineOptions) -> DoctorDocument:
     """Check everything that a run needs; `options` may name the docker engine's context."""
-    docker, _ = _engine("docker", options)
+    docker, _ = _engine("docker", replace(options, peer_context=None))
     netns, kernel = _engine("netns", EngineOptions())
     tools = [_tool(name) for name in _PACKAGES]
     version = ".".join(map(str, sys.version_info[:3]))
     python = CheckRow("python", ok=True, needed=True, found=version, fix="")
-    checks = [python, docker, netns, *tools, _plugins(), *kernel, _cores(), bridge_mtu()]
+    peers = peer_checks(options) if options.peer_context is not None else ()
+    here = [*tools, _plugins(), *kernel, _cores(), bridge_mtu()]
+    checks = [python, docker, netns, *here, *peers]
     probes_here = all(check.ok for check in tools if check.name in _PROBES)
     measurable = (docker.ok or netns.ok) and probes_here
     return DoctorDocument(1, measurable, checks)

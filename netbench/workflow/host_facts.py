@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -14,16 +15,17 @@ from urllib.parse import urlsplit
 
 from netbench.engines.base import Endpoint, Engine
 from netbench.errors import EngineError, FactError
-from netbench.facts.base import Pair
 from netbench.facts.cpu_time import tick
 from netbench.facts.host import FILES, firewall_facts, host_facts
+from netbench.facts.pair import Pair
 from netbench.facts.procfs import read_local
+from netbench.facts.registry import PEER
 from netbench.record import Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction
 from netbench.record.redaction import NO_HOST, NO_USER, telling
-from netbench.spec import Role
+from netbench.spec import Node, Role
 from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter
-from netbench.topology.paths import choose_reader, namespaces_of
+from netbench.topology.paths import choose_reader, kernels, namespaces_of
 
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""
@@ -41,6 +43,8 @@ _MADE: Final = ("veth", "bridge", "dummy", "vxlan", "macvlan", "ipvlan")
 """Kinds of link whose MAC address the kernel draws."""
 _URL: Final = re.compile(r"[a-z]+://[^\s()]+")
 _USERS: Final = ("USER", "LOGNAME", "SUDO_USER")
+_TIMES: Final = 5  # how often clocks are compared
+_SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _NO_MAC: Final = "00:00:00:00:00:00"
 
 
@@ -48,7 +52,7 @@ def facts_of(engine: Engine, endpoint: Endpoint) -> PairFacts:
     """Return the facts of one endpoint, `FactError` if unreadable: it is both ends of a pair."""
     one = namespaces_of(engine, endpoint)
     client, server = replace(one, role=Role.CLIENT), replace(one, role=Role.SERVER)
-    host = namespaces_of(engine, engine.host())
+    host = namespaces_of(engine, replace(engine.nodes[endpoint.node].host(), node=endpoint.node))
     pair = Pair(client, server, host, target=None, ipam=endpoint.ipam)
     (facts,) = choose_reader(engine).read([pair])
     if isinstance(facts, FactError):
@@ -57,7 +61,38 @@ def facts_of(engine: Engine, endpoint: Endpoint) -> PairFacts:
 
 
 def read_host_facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:
-    """Return the host's, kernel's and engine's facts by registry name."""
+    """Return the host's, kernel's and engine's facts by registry name, the peer's by `peer.`."""
+    first, *others = (_facts(part, identify=identify) for part in engine.nodes.values())
+    peers = {f"{PEER}{name}": value for found in others for name, value in found.items()}
+    if not others:
+        return first
+    return {**first, **peers, **clocks(engine), "nodes.kernels": kernels(engine)}
+
+
+def clocks(engine: Engine) -> Mapping[str, FactValue]:
+    """Return how far the peer's clock is ahead of the first machine's, and how sure that is.
+
+    Both are asked in turn, several times; of the quickest answers the middle counts, as in NTP
+    (RFC 5905 section 8). Nothing else in a run takes times of two clocks together.
+    """
+    found = []
+    for _ in range(_TIMES):
+        moments = []
+        for node in (Node.FIRST, Node.PEER):
+            part, began = engine.nodes[node], time.monotonic()
+            said = part.run(part.host(), ("date", "+%s.%N"), timeout=20).stdout.strip()
+            if not _SECONDS.fullmatch(said):
+                unread = Absent(f"date says {said[:80]!r}")
+                return {"clock.offset": unread, "clock.uncertainty": unread}
+            took = time.monotonic() - began
+            moments.append((float(said) - began - took / 2, took))
+        (here, one), (there, two) = moments
+        found.append(((one + two) / 2, there - here))
+    uncertainty, offset = min(found)
+    return {"clock.offset": offset, "clock.uncertainty": uncertainty}
+
+
+def _facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:
     host = engine.host()
     firewall: Mapping[str, FactValue]
     if engine.local and may_enter(host.pid):
@@ -88,7 +123,17 @@ def _from_inside(engine: Engine) -> dict[str, str | None]:
 
 
 def identity(engine: Engine) -> Redaction:
-    """Return what keeps the site of a run out of its records."""
+    """Return what keeps the site of a run out of its records, on every machine."""
+    hosts: list[EndpointFacts] = []
+    names: dict[str, str] = {}
+    for part in engine.nodes.values():
+        host, found = _identity(part)
+        hosts.append(host)
+        names |= found
+    return Redaction(names, addressed(*hosts))
+
+
+def _identity(engine: Engine) -> tuple[EndpointFacts, Mapping[str, str]]:
     host = facts_of(engine, engine.host()).host
     hosts, users = reached(engine.why)
     with suppress(FactError):
@@ -97,7 +142,7 @@ def identity(engine: Engine) -> Redaction:
     with suppress(OSError, KeyError):
         users.append(getuser())
     users += (os.environ.get(name, "") for name in _USERS)
-    return Redaction(named(hosts, users), addressed(host))
+    return host, named(hosts, users)
 
 
 def reached(why: str) -> tuple[list[str], list[str]]:
@@ -113,20 +158,20 @@ def named(hosts: Iterable[str], users: Iterable[str]) -> Mapping[str, str]:
     return found | dict.fromkeys(filter(telling, known), NO_HOST)
 
 
-def addressed(host: EndpointFacts) -> Mapping[str, str]:
-    """Return the stand-ins of the addresses that a host has by links of its own."""
+def addressed(*hosts: EndpointFacts) -> Mapping[str, str]:
+    """Return the stand-ins of the addresses that hosts have by links of their own."""
     v4, v6, macs = _stand_ins(
-        {address.address for address in host.addresses}
-        | {route.gateway for route in host.routes if route.gateway}
-        | {route.destination.partition("/")[0] for route in host.routes}
+        {address.address for host in hosts for address in host.addresses}
+        | {route.gateway for host in hosts for route in host.routes if route.gateway}
+        | {route.destination.partition("/")[0] for host in hosts for route in host.routes}
     )
     found: dict[str, str] = {}
-    for link in host.links:
+    for host, link in ((one, link) for one in hosts for link in one.links):
         if not _identifies(link, host):
             continue
         if link.mac and link.mac != _NO_MAC:
             mac = link.mac.lower()
-            found[mac] = next(macs)
+            found.setdefault(mac, next(macs))
             found[f"enx{mac.replace(':', '')}"] = f"enx{found[mac].replace(':', '')}"
         for address in sorted(set(_addresses(link, host)), key=int):
             if str(address) not in found and not (address.is_loopback or address.is_unspecified):

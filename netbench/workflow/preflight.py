@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from typing import Final
 
 from netbench.drivers import Driver
-from netbench.engines.base import Endpoint, Engine, EngineOptions
+from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions
 from netbench.errors import ENGINE_FAILURES, ConfigurationError, EngineError, EngineUnavailable
 from netbench.plan import Plan
 from netbench.record import EndpointFacts, FactValue, Link, Redaction
-from netbench.spec import CpuTopology, Path
+from netbench.spec import CpuTopology, Node, Path
 from netbench.system.interrupts import deferred_signals
-from netbench.topology.pairs import LiveBlock, LivePair
+from netbench.topology.pairs import OUTER, LiveBlock, LivePair
 from netbench.workflow.host_facts import facts_of, identity, read_host_facts
 from netbench.workflow.options import Observer, RunOptions
 
@@ -45,7 +45,7 @@ class Kept:
     """What is left up when a run ends."""
 
     wanted: bool = False
-    context: str | None = None  # that the user named the engine by
+    options: EngineOptions = NO_OPTIONS  # that name the engines
     block: LiveBlock | None = None  # whose pairs stay up, if any do
 
     def told(self, engine: Engine, run: str) -> Iterator[str]:
@@ -53,7 +53,9 @@ class Kept:
         yield "netbench: --keep: the pairs of the last block stay up; to enter them:"
         for name, endpoint in self._endpoints(engine):
             yield f"  {name}: {shlex.join(engine.way_in(endpoint))}"
-        clean = ("netbench", "clean", *(("--context", self.context) if self.context else ()))
+        named = {"--context": self.options.context, "--peer-context": self.options.peer_context}
+        contexts = (word for name, value in named.items() if value for word in (name, value))
+        clean = ("netbench", "clean", *contexts)
         yield f"  to remove all of them (run {run}): {shlex.join(clean)}"
 
     def _endpoints(self, engine: Engine) -> Iterator[tuple[str, Endpoint]]:
@@ -109,7 +111,7 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
     observer.inform(f"engine: {engine.name} ({engine.why})")
     with needed():
         helpers = engine.prepare()
-        check_parent(engine, options.engine.parent, in_use=options.parent_in_use)
+        _check_parents(engine, options)
         if _needs_lan(engine, plan, options.engine):
             helpers = (*helpers, engine.lan().done)
         return PreparedEngine(
@@ -122,9 +124,9 @@ def prepare(engine: Engine, plan: Plan, options: RunOptions, observer: Observer)
 
 def _needs_lan(engine: Engine, plan: Plan, options: EngineOptions) -> bool:
     """Tell whether an emulated LAN is made: for a client on it, or for links beneath its wire."""
-    outer = [path for path in plan.paths if path is not Path.EAST_WEST]
+    outer = [path for path in plan.paths if path in OUTER]
     wanted: list[tuple[Driver, Path]] = [(one, path) for one in plan.drivers for path in outer]
-    if options.parent is None:
+    if options.parent is None and Path.ACROSS not in plan.paths:
         beneath = (d for d in plan.drivers if d.recipe.network and d.recipe.network.on_lan)
         wanted += [(one, Path.EAST_WEST) for one in beneath]
     return any(engine.unsupported(driver.recipe, path) is None for driver, path in wanted)
@@ -141,6 +143,20 @@ def _close(engine: Engine, run: str, observer: Observer, *, keep: bool) -> None:
     except ENGINE_FAILURES as exc:
         observer.say(f"netbench: leftovers could not be removed: {exc}")
         observer.say("  fix: `netbench clean` once the engine is back")
+
+
+def _check_parents(engine: Engine, options: RunOptions) -> None:
+    """Check the parent on every machine; errors as `check_parent`."""
+    named = {Node.FIRST: options.engine.parent, Node.PEER: options.engine.peer.parent}
+    problems: list[str] = []
+    for node, part in engine.nodes.items():
+        try:
+            check_parent(part, named[node], in_use=options.parent_in_use)
+        except ConfigurationError as exc:
+            on = f" (on the {node} machine)" if len(engine.nodes) > 1 else ""
+            problems += [f"{problem}{on}" for problem in exc.problems]
+    if problems:
+        raise ConfigurationError(*problems)
 
 
 def check_parent(engine: Engine, name: str | None, *, in_use: bool) -> None:

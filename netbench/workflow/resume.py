@@ -58,7 +58,7 @@ def resume(
     kind = str(asked.get("engine", "auto"))
     wishes = replace(options.engine, keep=options.keep)
     engine = open_engine(info.engine if kind == "auto" else kind, info.id, wishes)
-    kept = Kept(options.keep, options.engine.context)
+    kept = Kept(options.keep, options.engine)
     with taken_down(engine, info.id, observer, kept), RunFolder(run.path).held():
         _remove_dead(engine, info.id)
         return _go_on(run, engine, options, observer, kept, force=force)
@@ -189,6 +189,9 @@ def remembered(info: RunInfo, options: RunOptions) -> RunOptions:
             image=text(now.image, "image"),
             parent=text(now.parent, "parent"),
             init_swarm=now.init_swarm or kept.get("init-swarm") is True,
+            peer_context=text(now.peer_context, "peer-context"),
+            peer_address=now.peer_address,
+            peer_parent=text(now.peer_parent, "peer-parent"),
         ),
         parent_in_use=options.parent_in_use or kept.get("parent-in-use") is True,
         identify=options.identify or kept.get("identify") is True,

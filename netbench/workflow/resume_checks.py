@@ -5,13 +5,16 @@ from typing import Final
 
 from netbench.engines.base import PROBE_IMAGE
 from netbench.errors import ConfigurationError
-from netbench.facts.registry import FACTS
+from netbench.facts.registry import declared
 from netbench.plan import Plan, asks_to_extend
 from netbench.record import Absent, FactValue, ResumeDifference, RunInfo
 from netbench.version import version
 from netbench.workflow.preflight import PreparedEngine
 
-_MAY_CHANGE: Final = ("engine", "context", "image", "parent")  # by --force; others make the plan
+_MAY_CHANGE: Final = (
+    *("engine", "context", "image", "parent"),
+    *("peer-context", "peer-parent"),
+)  # by --force; others make the plan
 _NOT_COMPARED: Final = ("init-swarm", "parent-in-use", "identify", "confirm")
 """Permissions, and what follows a run."""
 _UNKNOWN: Final = "not given"
@@ -63,7 +66,7 @@ def differences(
     compared: list[_Compared] = [("engine", info.engine, engine)]
     compared += [
         (f"--{name}", _plain(kept.get(name, _UNKNOWN)), _plain(asked[name]))
-        for name in ("context", "image", "parent")
+        for name in _MAY_CHANGE[1:]
         if name in asked
     ]
     compared += [("netbench", info.version, version())]
@@ -85,8 +88,9 @@ def _confounders(
 ) -> Iterator[_Compared]:
     """Yield the registry's confounders that are known both times."""
     same_image = _same_probe_image(before, now)
-    for name in sorted({*before} & {*now} & {*FACTS}):
-        if not FACTS[name].confounds or (name == "engine.image_id" and same_image):
+    for name in sorted({*before} & {*now}):
+        known = declared(name)
+        if known is None or not known.confounds or (name == "engine.image_id" and same_image):
             continue
         if not isinstance(before[name], Absent) and not isinstance(now[name], Absent):
             yield name, _plain(before[name]), _plain(now[name])

@@ -18,7 +18,7 @@ from netbench.probes import PROBES
 from netbench.record import SCHEMA, Ending, FactValue, OtherRun, RunInfo
 from netbench.record.redaction import NOTE
 from netbench.runner.ceiling import ceiling
-from netbench.runner.machine import MachineMeter
+from netbench.runner.node_meter import meter_of
 from netbench.runner.recording import Recorder
 from netbench.runner.run import Runner
 from netbench.runner.run_state import (
@@ -127,7 +127,7 @@ def measure_plan(
     """
     run = f"{datetime.now(UTC):%H%M%S}{secrets.token_hex(3)}"
     engine = opener(kind, run, replace(options.engine, keep=options.keep))
-    kept = Kept(options.keep, options.engine.context)
+    kept = Kept(options.keep, options.engine)
     with taken_down(engine, run, observer, kept):
         plan = planned(topology_of(engine))
         prepared = prepare(engine, plan, options, observer)
@@ -189,7 +189,7 @@ def carry_on(
     began = time.monotonic()
     journal = Journal(folder, info, observer)
     reader, sentinel = choose_reader(engine), choose_sentinel(engine)
-    recorder = Recorder(engine, reader, folder.save_raw, MachineMeter(engine), sentinel)
+    recorder = Recorder(engine, reader, folder.save_raw, meter_of(engine), sentinel)
     runner = Runner(plan, recorder, state, info.id, kept.wanted)
     try:
         with observer.progress(plan, state.done) as show, closing(iter(runner)) as events:

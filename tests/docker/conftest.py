@@ -5,6 +5,7 @@ from typing import Any
 import docker
 import pytest
 from support.dockerd import Lab
+from support.two_engines import TwoEngines
 
 from netbench.engines.base import EngineOptions
 from netbench.engines.docker import DockerEngine
@@ -19,6 +20,14 @@ def lab() -> Iterator[Lab]:
     started = Lab.start(group=SOCKET_GROUP)
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def two_engines() -> Iterator[TwoEngines]:
+    """Two engines with a wire between them."""
+    two = TwoEngines.start()
+    yield two
+    two.stop()
 
 
 @pytest.fixture

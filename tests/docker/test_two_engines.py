@@ -3,7 +3,6 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +26,6 @@ from support.inventory import difference
 from support.program import Program, wait_for
 from support.two_engines import WIRE, Cut, Side, TwoEngines
 from support.walks import CGROUPS, folders
-
-
-@pytest.fixture(scope="module")
-def two_engines() -> Iterator[TwoEngines]:
-    two = TwoEngines.start()
-    yield two
-    two.stop()
 
 
 def test_every_way_leads_to_its_engine_from_either_machine(two_engines: TwoEngines) -> None:

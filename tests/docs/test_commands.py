@@ -35,6 +35,7 @@ CLAIMS = {
     "tables": "tests/docs/test_method.py",
     "docker": "tests/docker/test_documented_docker.py",
     "history": "tests/unit/test_cli_trend.py",
+    "machines": "tests/docker/test_documented_machines.py",
     "package": "tests/package/test_package.py",
     "installers": "tests/package/test_package.py",
     "release": "tests/package/test_package.py",

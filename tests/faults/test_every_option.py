@@ -65,6 +65,9 @@ BESIDE: Final = {
         ("compare", name): (*MINIMUM["compare"], "--require", "bridge.rtt_p50 <= 2 A")
         for name in ("--allow-undecided", "--confirm")
     },
+    ("run", "--peer-address"): ("run", "--peer-context", "remote-2"),
+    ("run", "--peer-parent"): ("run", "--peer-context", "remote-2"),
+    ("doctor", "--peer-address"): ("doctor", "--peer-context", "remote-2"),
     ("inspect", "--drivers"): ("inspect",),
     ("inspect", "--container"): ("inspect",),
     ("report", "FOLDER"): ("report",),

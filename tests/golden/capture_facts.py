@@ -23,9 +23,9 @@ from netbench.drivers import DRIVERS, Driver, PathClaim
 from netbench.engines.base import Engine, EngineOptions
 from netbench.engines.docker import open_docker
 from netbench.engines.netns.engine import NetnsEngine
-from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.record import PairFacts
 from netbench.spec import Arm
 from netbench.spec import Path as Direction

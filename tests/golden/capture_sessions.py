@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from netbench.facts.base import NamespaceSet
+from netbench.facts.pair import NamespaceSet
 from netbench.probes import (
     Count,
     Sliced,

@@ -16,10 +16,11 @@ from support.program import wait_for
 from support.require import require_or_skip
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair, ports_in_use
+from netbench.facts.base import ports_in_use
 from netbench.facts.cpu_time import TICK
 from netbench.facts.inside import InsideReader
 from netbench.facts.netlink import NetlinkReader
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.facts.procfs import LISTEN, SocketAddress
 from netbench.record import Absent, EndpointFacts, FactValue, LinkCounters, PairFacts, Route
 from netbench.spec import Role

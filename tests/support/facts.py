@@ -25,6 +25,8 @@ GATEWAY, CLIENT, SERVER = "198.18.0.1", "198.18.0.3", "198.18.0.2"
 CLIENT_NSID, SERVER_NSID = 1, 0
 HOST_NSID = 0
 """By which every endpoint knows the host's namespace."""
+_CLIENT_SIDE = {Role.CLIENT_HOST.value: "host", Role.CLIENT_SANDBOX.value: "sandbox"}
+"""Where a pair on two machines keeps what is around its client."""
 _OTHERS = {role: 100 * number for number, role in enumerate(Role, start=1)}
 
 
@@ -162,19 +164,31 @@ def in_network(role: Role, net: int, eth0: Link, address: str) -> EndpointFacts:
 
 
 def with_end(facts: PairFacts, role: str, **changes: Any) -> PairFacts:
-    """The same pair with fields of one namespace set changed."""
-    return replace(facts, **{role: replace(getattr(facts, role), **changes)})
+    """The same pair with fields of one namespace set changed, by its role's name."""
+    changed = replace(found(facts, role), **changes)
+    if role in _CLIENT_SIDE:
+        assert facts.client_side
+        side = replace(facts.client_side, **{_CLIENT_SIDE[role]: changed})
+        return replace(facts, client_side=side)
+    return replace(facts, **{role: changed})
+
+
+def found(facts: PairFacts, role: str) -> EndpointFacts:
+    """One namespace set of a pair, by its role's name."""
+    end = facts.end(Role(role))
+    assert end
+    return end
 
 
 def with_namespaces(facts: PairFacts, role: str, **inodes: int | None) -> PairFacts:
     """The same pair with namespaces of one end changed."""
-    old: EndpointFacts = getattr(facts, role)
+    old = found(facts, role)
     return with_end(facts, role, namespaces=replace(old.namespaces, **inodes))
 
 
 def with_link(facts: PairFacts, role: str, name: str, **changes: Any) -> PairFacts:
     """The same pair with fields of one link changed."""
-    old: EndpointFacts = getattr(facts, role)
+    old = found(facts, role)
     assert old.link(name)
     links = tuple(replace(x, **changes) if x.name == name else x for x in old.links)
     return with_end(facts, role, links=links)
@@ -182,13 +196,13 @@ def with_link(facts: PairFacts, role: str, name: str, **changes: Any) -> PairFac
 
 def with_links(facts: PairFacts, role: str, *more: Link) -> PairFacts:
     """The same pair with links added to one end."""
-    old: EndpointFacts = getattr(facts, role)
+    old = found(facts, role)
     return with_end(facts, role, links=(*old.links, *more))
 
 
 def without_link(facts: PairFacts, role: str, name: str) -> PairFacts:
     """The same pair with one link gone."""
-    old: EndpointFacts = getattr(facts, role)
+    old = found(facts, role)
     assert old.link(name)
     return with_end(facts, role, links=tuple(x for x in old.links if x.name != name))
 
@@ -201,7 +215,8 @@ def moved(facts: PairFacts, count: int, *, but: tuple[str, str] | None = None) -
             x if (role, x.name) == but else replace(x, counters=_more(x.counters, count))
             for x in old.links
         )
-        facts = with_end(facts, role, links=links)
+        esp = old.esp if old.esp is None or but == (role, "esp") else _more(old.esp, count)
+        facts = with_end(facts, role, links=links, esp=esp)
     return facts
 
 

@@ -14,8 +14,9 @@ from support.pairs import (
 from support.plans import driver_of
 
 from netbench.errors import FactError
-from netbench.facts.base import Pair, StopListening
+from netbench.facts.base import StopListening
 from netbench.facts.inside import monitor
+from netbench.facts.pair import Pair
 from netbench.record import Absent, PairFacts, SentinelReading
 from netbench.sentinel import Sentinel
 

@@ -39,6 +39,7 @@ from netbench.spec import (
     Attach,
     CpuTopology,
     NetworkSpec,
+    Node,
     Path,
     Port,
     Recipe,
@@ -119,6 +120,8 @@ class FakeEngine:
         """Networks and endpoints asked for, by driver."""
         self.connects: list[tuple[str, ...]] = []
         """Commands of connections that must fail."""
+        self.blocks: list[int] = []
+        """Blocks that were begun, by their numbers."""
         self.lans = 0
         """How often the emulated LAN was asked for."""
         self._whole: Counter[str] = Counter()
@@ -218,6 +221,13 @@ class FakeEngine:
     @property
     def running(self) -> list[FakeProcess]:
         return [process for process in self.processes if not process.ended]
+
+    @property
+    def nodes(self) -> Mapping[Node, "FakeEngine"]:
+        return {Node.FIRST: self}
+
+    def turn(self, block: int) -> None:
+        self.blocks.append(block)
 
     def prepare(self) -> tuple[str, ...]:
         return ()

@@ -44,7 +44,7 @@ _KEPT_KEYS = frozenset(
     {
         *("baseline", "created", "drivers", "finished", "id", "kind", "metric", "metrics"),
         *("path", "placement", "role", "schema", "seed", "started", "status", "stdout_file"),
-        *("suite", "unit", "method", "counted", "reader", "why", "version"),
+        *("suite", "unit", "method", "counted", "reader", "why", "version", "node"),
     }
 )
 """Fields whose values are the schema's own words, or that tie one record to another."""

@@ -238,16 +238,23 @@ def _place_for_folders(text: str) -> bool:
 
 
 _TRACKERS: Final = ("bencher", "customBiggerIsBetter", "customSmallerIsBetter")
+
+
+def _link(text: str) -> bool:
+    named = bool(re.fullmatch(r"[!-~]{1,15}", text))
+    return named and not (text in {".", ".."} or set(text) & {"/", ":"})
+
+
 _IMAGE: Final = r"(\[|[A-Za-z0-9])[A-Za-z0-9._/:\[\]-]{0,254}(@[a-z0-9]+:[0-9a-f]{32,128})?"
 _NUMERALS: Final = r"[0-9]{1,9}"
 RIGHT: Final[Mapping[str, Callable[[str], bool]]] = {
     "--engine": _one_of("auto", "docker", "netns"),
     "--context": _matches(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}"),
     "--image": _matches(_IMAGE),
-    "--parent": lambda text: (
-        bool(re.fullmatch(r"[!-~]{1,15}", text))
-        and not (text in {".", ".."} or set(text) & {"/", ":"})
-    ),
+    "--parent": _link,
+    "--peer-context": _matches(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}"),
+    "--peer-address": _matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"),
+    "--peer-parent": _link,
     "--container": _matches(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"),
     "--drivers": _one_of("host", "host,bridge"),
     "--baseline": _one_of("host", "bridge"),
@@ -282,6 +289,9 @@ PLACES: Final[Mapping[tuple[str, str], Callable[[str], bool]]] = {
 GOOD: Final[Mapping[str, tuple[str, ...]]] = {
     "--engine": ("auto", "docker", "netns"),
     "--context": ("remote-1",),
+    "--peer-context": ("remote-2",),
+    "--peer-address": ("192.0.2.2", "server.example"),
+    "--peer-parent": ("eth1",),
     "--image": ("build", "localhost:5000/a/b:1.0", f"a@sha256:{'0' * 64}", "[::1]:5000/x"),
     "--container": ("web_1",),
     "--drivers": ("host",),

@@ -47,6 +47,30 @@ def test_who_connects_to_what(driver: str, path: Path, call: Call) -> None:
     assert call_of(driver_named(driver), path, CLIENT, SERVER, LAN) == call
 
 
+THERE = replace(SERVER, outside="192.0.2.2", uplink="eth0")
+
+
+@pytest.mark.parametrize(
+    ("driver", "call"),
+    [
+        ("host", Call(CLIENT, "192.0.2.2", "192.0.2.2", None)),
+        ("bridge", Call(CLIENT, "0.0.0.0", "192.0.2.2", OPENED)),  # noqa: S104
+        ("bridge:user@published=nat", Call(CLIENT, "0.0.0.0", "192.0.2.2", OPENED)),  # noqa: S104
+        ("macvlan:bridge", Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
+        ("ipvlan:l2", Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
+        ("overlay", Call(CLIENT, "198.18.0.2", "198.18.0.2", None)),
+    ],
+)
+def test_who_connects_to_what_on_another_machine(driver: str, call: Call) -> None:
+    assert call_of(driver_named(driver), Path.ACROSS, CLIENT, THERE, None) == call
+
+
+@pytest.mark.parametrize("driver", ["host", "bridge"])
+def test_a_machine_whose_address_is_unknown_is_not_called(driver: str) -> None:
+    with pytest.raises(EngineError, match="no IPv4 address to connect to"):
+        call_of(driver_named(driver), Path.ACROSS, CLIENT, SERVER, None)
+
+
 @pytest.mark.parametrize(
     ("driver", "path"),
     [

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
+from support.apart import ACROSS
 from support.bends import (
     BENDS,
     BY_DEVICE,
@@ -76,38 +77,70 @@ THROUGH_A_TUNNEL: Claim = [
     ("sandbox", "vxlan", "rx"),
     *WITHIN_A_SANDBOX[2:],
 ]
-BRIDGED = {
+BETWEEN: Claim = [("client's host", "eth0", "tx"), ("host", "eth0", "rx")]
+BRIDGE_TO_BRIDGE: Claim = [
+    ("client", "veth", "tx"),
+    ("client's host", "veth", "rx"),
+    ("client's host", "bridge", "rx"),
+    *BETWEEN,
+    *ROUTED_INTO_A_BRIDGE,
+]
+NODE_TO_NODE: Claim = [
+    ("client", "veth", "tx"),
+    ("client's sandbox", "veth", "rx"),
+    ("client's sandbox", "bridge", "none"),
+    ("client's sandbox", "vxlan", "tx"),
+    *BETWEEN,
+    ("sandbox", "vxlan", "rx"),
+    *WITHIN_A_SANDBOX[2:],
+]
+ON_ONE_MACHINE = {
     NetPath.EAST_WEST: [ACROSS_A_BRIDGE],
     NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
     NetPath.HAIRPIN: [ACROSS_A_BRIDGE],
 }
+BRIDGED = {**ON_ONE_MACHINE, NetPath.ACROSS: [BRIDGE_TO_BRIDGE]}
 
 
-def on_the_lan(kind: str, *, closed: bool = False) -> dict[NetPath, list[Claim]]:
+def on_the_lan(
+    kind: str, *, closed: bool = False, across: bool = True
+) -> dict[NetPath, list[Claim]]:
     between = [("client", kind, "tx"), ("host", "veth", "none"), ("server", kind, "rx")]
     outside = {NetPath.NORTH_SOUTH: [[*WIRE, ("server", kind, "rx")]]}
+    if across:
+        outside[NetPath.ACROSS] = [[("client", kind, "tx"), *BETWEEN, ("server", kind, "rx")]]
     return outside if closed else {NetPath.EAST_WEST: [between], **outside}
 
 
 CLAIMS: dict[str, dict[NetPath, list[Claim]]] = {
     "none": {},
-    "host": {NetPath.EAST_WEST: [OVER_LOOPBACK], NetPath.NORTH_SOUTH: [WIRE]},
+    "host": {
+        NetPath.EAST_WEST: [OVER_LOOPBACK],
+        NetPath.NORTH_SOUTH: [WIRE],
+        NetPath.ACROSS: [BETWEEN],
+    },
     "bridge": BRIDGED,
     "bridge:user": BRIDGED,
-    "container": {**BRIDGED, NetPath.EAST_WEST: [OVER_LOOPBACK]},
+    "container": {**ON_ONE_MACHINE, NetPath.EAST_WEST: [OVER_LOOPBACK]},
     "macvlan:bridge": on_the_lan("macvlan"),
     "macvlan:private": on_the_lan("macvlan", closed=True),
     "macvlan:vepa": on_the_lan("macvlan", closed=True),
-    "macvlan:passthru": on_the_lan("macvlan", closed=True),
+    "macvlan:passthru": on_the_lan("macvlan", closed=True, across=False),
     "ipvlan:l2": on_the_lan("ipvlan"),
-    "ipvlan:l3": on_the_lan("ipvlan"),
-    "ipvlan:l3s": on_the_lan("ipvlan"),
+    "ipvlan:l3": on_the_lan("ipvlan", across=False),
+    "ipvlan:l3s": on_the_lan("ipvlan", across=False),
     "overlay": {
         NetPath.EAST_WEST: [WITHIN_A_SANDBOX, THROUGH_A_TUNNEL],
         NetPath.NORTH_SOUTH: [[*WIRE, *ROUTED_INTO_A_BRIDGE]],
+        NetPath.ACROSS: [NODE_TO_NODE],
     },
 }
 """What each driver may claim on each path that is open, by kinds of link: engines name them."""
+
+
+def of_one_machine(driver: str) -> list[tuple[NetPath, list[Claim]]]:
+    """Return what a pair on one machine can show."""
+    return [one for one in CLAIMS[driver].items() if one[0] is not NetPath.ACROSS]
 
 
 def golden(engine: str, stem: str) -> PairFacts:
@@ -132,12 +165,19 @@ def test_every_driver_has_a_pair_here_and_says_what_becomes_of_every_path() -> N
         assert all(driver.ways[path].reason for path in closed)
 
 
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_path_between_machines_is_claimed_link_by_link(name: str) -> None:
+    claims = CLAIMS[name].get(NetPath.ACROSS, [])
+
+    assert [claim(name, ACROSS[name](), NetPath.ACROSS)] == claims if claims else name not in ACROSS
+
+
 @pytest.mark.parametrize(("engine", "stem"), FOUND)
 def test_a_real_pair_keeps_the_promises_and_has_the_path(engine: str, stem: str) -> None:
     facts, driver = golden(engine, stem), STEMS[stem]
 
     assert broken(driver, facts) == []
-    for path, claims in CLAIMS[driver].items():
+    for path, claims in of_one_machine(driver):
         if path is NetPath.EAST_WEST or facts.lan:
             assert claim(driver, facts, path) in claims
 
@@ -153,7 +193,7 @@ def test_the_pair_built_by_hand_is_like_the_real_one(driver: str) -> None:
 
     assert broken(driver, facts) == []
     assert broken(driver, with_lan(facts)) == []
-    for path, claims in CLAIMS[driver].items():
+    for path, claims in of_one_machine(driver):
         assert claim(driver, with_lan(facts), path) in claims
 
 

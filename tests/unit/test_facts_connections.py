@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet
+from netbench.facts.pair import NamespaceSet
 from netbench.facts.registry import FACTS
 from netbench.record import Absent
 from netbench.spec import Role

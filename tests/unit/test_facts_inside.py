@@ -13,8 +13,8 @@ from msgspec import convert
 
 from netbench.drivers import DRIVERS
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair
 from netbench.facts.inside import InsideReader
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.facts.registry import FACTS, OFFLOADS
 from netbench.record import EndpointFacts, Link, PairFacts
 from netbench.spec import Path as Way

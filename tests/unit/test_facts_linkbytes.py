@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from netbench.errors import FactError
-from netbench.facts.base import NamespaceSet, Pair
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.record import LinkCounters
 from netbench.spec import Role
 from netbench.watch import LinkBytes

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from support.apart import ACROSS
 from support.facts import (
     HOST_NET,
     bridge_pair,
@@ -43,6 +44,8 @@ def proof_of(
 
 
 def pair(name: str, path: Path) -> PairFacts:
+    if path is Path.ACROSS:
+        return ACROSS[name]()
     return with_lan(PAIRS[name]()) if path is Path.NORTH_SOUTH else PAIRS[name]()
 
 
@@ -275,8 +278,21 @@ def test_a_record_keeps_the_lan_and_the_sandbox_of_a_path() -> None:
     facts = overlay_across_pair()
     kept = trimmed(facts, DRIVERS["overlay"].hops(EAST_WEST, facts))
 
-    assert [end.role for end in kept] == list(Role)
+    assert [end.role for end in kept] == [
+        *(Role.CLIENT, Role.SERVER, Role.HOST, Role.LAN, Role.SANDBOX)
+    ]
     assert kept[3:] == (facts.lan, facts.sandbox)
+
+
+def test_a_record_keeps_what_is_around_a_client_on_another_machine() -> None:
+    facts = ACROSS["overlay"]()
+    kept = trimmed(facts, DRIVERS["overlay"].hops(Path.ACROSS, facts))
+
+    assert [end.role for end in kept] == [
+        *(Role.CLIENT, Role.SERVER, Role.HOST, Role.SANDBOX),
+        *(Role.CLIENT_HOST, Role.CLIENT_SANDBOX),
+    ]
+    assert {x.name for x in kept[4].links} == {"lo", "eth0"}
 
 
 @pytest.mark.parametrize(("name", "path"), WAYS)

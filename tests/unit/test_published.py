@@ -89,7 +89,12 @@ def test_a_suite_s_comparisons_come_into_the_plan_s_summary(tmp_path: Path) -> N
         ('"two machines"', '" "', 15, "published 1: conditions must be text"),
         ('driver = "bridge"', 'driver = "bridgee"', 9, "published 1: unknown driver 'bridgee'"),
         ('driver = "bridge"', 'driver = "host"', 9, "driver and baseline are both host"),
-        ('"north-south"', '"up"', 10, "path must be one of east-west, north-south, hairpin, not"),
+        (
+            '"north-south"',
+            '"up"',
+            10,
+            "must be one of east-west, north-south, hairpin, across, not",
+        ),
         ('"same"\nmetric', '"cross"\nmetric', 11, "the suite has no cell of probe 'tcp-rr' and"),
         ('"rtt_p50"', '"throughput"', 13, "published 1: tcp-rr gives rtt_p50"),
         ('"rtt_p50"', '"speed"', 13, "published 1: metric must be one of throughput, "),

@@ -7,7 +7,7 @@ from support.facts import GATEWAY, bridge_pair, container_pair, host_pair, none_
 
 from netbench.drivers import DRIVERS, Driver, ReachPlace
 from netbench.engines.base import Endpoint, Lan, Published
-from netbench.facts.base import NamespaceSet, Pair
+from netbench.facts.pair import NamespaceSet, Pair
 from netbench.record import Address, Ipam, PairFacts
 from netbench.spec import Arm, Port, Role
 from netbench.topology.pairs import LivePair

@@ -43,7 +43,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "context NAME": "Docker context that names the engine; default: DOCKER_HOST, else the current "
     "one.",
     "suite NAME": "Suite by name, or a TOML file.",
-    "paths LIST": "Which ways the traffic goes: comma list of east-west, north-south, hairpin.",
+    "paths LIST": "Which ways the traffic goes: comma list of east-west, north-south, hairpin; "
+    "between two machines: across.",
     "blocks N": "Exactly so many blocks; default: as many as it takes, within the suite's bounds. "
     "+N, with --resume: N more.",
     "max-time S": "Start no block that would end after this many seconds; default: the suite's. "
@@ -66,7 +67,13 @@ SETTINGS: Final[Mapping[str, str]] = {
     "tools.",
     "parent IFACE": "Real link that macvlan and ipvlan use, instead of an emulated LAN.",
     "parent-in-use": "Take --parent even where it carries the default route or your own login.",
-    "init-swarm": "Make the engine a swarm of one node for overlay networks, and undo it.",
+    "peer-context NAME": "Docker context of an engine on a second machine: clients run on one, "
+    "servers on the other.",
+    "peer-address HOST": "Address of the second machine as the first one reaches it; default: the "
+    "host that its context names.",
+    "peer-parent IFACE": "As --parent, on the second machine; default: the same name.",
+    "init-swarm": "Make the engine a swarm of one node, or both engines one swarm, for overlay "
+    "networks, and undo it.",
     "verbose": "Show every measure, CPU costs, paths, ceilings and warnings in full.",
     "json": "Print exactly one JSON document.",
     "quiet": "No progress.",
@@ -117,6 +124,12 @@ def place(named: str | Path) -> Path:
     return Path(named)
 
 
+def given(ctx: typer.Context, name: str) -> bool:
+    """Tell whether an option is set by the command line or the environment."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name in {"COMMANDLINE", "ENVIRONMENT"}
+
+
 def refuse_idle(ctx: typer.Context, idle: Mapping[str, str]) -> None:
     """Raise `ConfigurationError` for what the command line gives in vain; `idle` says where so."""
     sources = {name: ctx.get_parameter_source(name) for name, where in idle.items() if where}
@@ -142,6 +155,9 @@ EngineName = Annotated[str, setting("engine NAME")]
 Context = Annotated[str | None, setting("context NAME")]
 Image = Annotated[str | None, setting("image REF")]
 Parent = Annotated[str | None, setting("parent IFACE")]
+PeerContext = Annotated[str | None, setting("peer-context NAME")]
+PeerAddress = Annotated[str | None, setting("peer-address HOST")]
+PeerParent = Annotated[str | None, setting("peer-parent IFACE")]
 ParentInUse = Annotated[bool, setting("parent-in-use")]
 InitSwarm = Annotated[bool, setting("init-swarm")]
 Require = Annotated[list[str] | None, setting("require EXPR", callback=_expressions)]

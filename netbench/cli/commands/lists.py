@@ -48,12 +48,24 @@ def _origin(distribution: str, version: str) -> str:
     return distribution if distribution == "netbench" else f"{distribution} {version}"
 
 
-def doctor(context: shared.Context = None, as_json: shared.Json = False) -> int:
+def doctor(
+    ctx: typer.Context,
+    context: shared.Context = None,
+    peer_context: shared.PeerContext = None,
+    peer_address: shared.PeerAddress = None,
+    as_json: shared.Json = False,
+) -> int:
     """Say what is missing here, and the command that fixes it.
 
+    With --peer-context also what two machines lack: a way, open ports, room in frames, like clocks.
     Exit code 4 if nothing can be measured.
     """
-    document = examine(EngineOptions(context=context))
+    lonely = "without --peer-context" if peer_context is None else ""
+    shared.refuse_idle(ctx, {"peer_address": lonely})
+    options = EngineOptions(context=context, peer_context=peer_context, peer_address=peer_address)
+    if problems := options.problems():
+        raise ConfigurationError(*problems)
+    document = examine(options)
     if as_json:
         print_json(document)
     else:
@@ -147,6 +159,7 @@ def _row(run: ListedRun) -> RunRow:
 
 def clean(
     context: shared.Context = None,
+    peer_context: shared.PeerContext = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False,
     images: Annotated[bool, typer.Option("--images", help="Remove probe images too.")] = False,
     force: Annotated[
@@ -161,7 +174,17 @@ def clean(
     """
     from netbench.workflow.clean import clean_up, used_by_others  # docker is slow to import
 
-    rows = clean_up(context, TerminalObserver(), dry_run=dry_run, images=images, force=force)
+    if problems := EngineOptions(context=context, peer_context=peer_context).problems():
+        raise ConfigurationError(*problems)
+    # A swarm's worker leaves it before its manager ends it.
+    both = (peer_context, context) if peer_context is not None else (context,)
+    seen = TerminalObserver()
+    found = {
+        (row.kind, row.id): row
+        for one in both
+        for row in clean_up(one, seen, dry_run=dry_run, images=images, force=force)
+    }
+    rows = [*found.values()]
     if as_json:
         print_json(CleanDocument(1, rows))
     else:

@@ -15,6 +15,7 @@ from netbench.engines.base import EngineOptions
 from netbench.errors import ConfigurationError
 from netbench.plan import Options
 from netbench.record import Ending, FactValue
+from netbench.spec import Path as Way
 from netbench.store import load
 from netbench.workflow.confirm import asked_before, unconfirmable
 from netbench.workflow.confirm import confirm as confirm_run
@@ -23,8 +24,8 @@ from netbench.workflow.reporting import report_run
 from netbench.workflow.resume import resume as resume_run
 from netbench.workflow.run import measure
 
-_HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep")
-"""Options of `run` that change nothing in what is measured."""
+_HOW_TO_RUN = ("output", "resume", "force", "verbose", "as_json", "quiet", "keep", "peer_address")
+"""Options of `run` that change nothing in what is measured; a site's address is not kept."""
 EXAMPLES: Final = """\
 netbench run --drivers host,bridge
     What a bridge costs against the host's own network, in about two minutes.
@@ -61,6 +62,9 @@ def run(
     image: shared.Image = None,
     parent: shared.Parent = None,
     parent_in_use: shared.ParentInUse = False,
+    peer_context: shared.PeerContext = None,
+    peer_address: shared.PeerAddress = None,
+    peer_parent: shared.PeerParent = None,
     init_swarm: shared.InitSwarm = False,
     verbose: shared.Verbose = False,
     as_json: shared.Json = False,
@@ -80,11 +84,25 @@ def run(
         **dict.fromkeys(
             ("confirm", "allow_undecided"), "without --require" if new and not require else ""
         ),
+        **dict.fromkeys(
+            ("peer_address", "peer_parent"),
+            "without --peer-context" if new and peer_context is None else "",
+        ),
     }
     shared.refuse_idle(ctx, idle)
+    if peer_context is not None and not shared.given(ctx, "paths"):
+        paths = ctx.params["paths"] = Way.ACROSS.value
     how = RunOptions(
         output=output,
-        engine=EngineOptions(context=context, image=image, parent=parent, init_swarm=init_swarm),
+        engine=EngineOptions(
+            context=context,
+            image=image,
+            parent=parent,
+            init_swarm=init_swarm,
+            peer_context=peer_context,
+            peer_address=peer_address,
+            peer_parent=peer_parent,
+        ),
         parent_in_use=parent_in_use,
         keep=keep,
         identify=identify,
@@ -119,6 +137,7 @@ def run(
         pin=pin,
         cc=cc,
         parent=parent,
+        peer_context=peer_context,
         require=tuple(require or ()),
         allow_undecided=allow_undecided,
     )
@@ -160,9 +179,8 @@ def _asked(ctx: typer.Context, *, everything: bool) -> tuple[tuple[str, FactValu
     """Return the options by name: those that are set if `everything`, else the given ones."""
     found: list[tuple[str, FactValue]] = []
     for name, value in ctx.params.items():
-        source = ctx.get_parameter_source(name)
-        given = source is not None and source.name in {"COMMANDLINE", "ENVIRONMENT"}
-        if name in _HOW_TO_RUN or value in (None, False, [], ()) or not (given or everything):
+        asked = everything or shared.given(ctx, name)
+        if name in _HOW_TO_RUN or value in (None, False, [], ()) or not asked:
             continue
         found.append((name.replace("_", "-"), tuple(value) if name == "require" else value))
     return tuple(found)

@@ -12,14 +12,17 @@ from typing import Any, Final, Literal
 from netbench.engines.base import NO_OPTIONS, Endpoint, Engine, EngineOptions, Lan, Network, Owned
 from netbench.engines.docker import facts, ownership
 from netbench.engines.docker.client import Clients, dialect_of, resolve
-from netbench.engines.docker.endpoints import Maker, Sharing
+from netbench.engines.docker.endpoints import HOSTS_LINKS, NET_ADMIN, Maker, Sharing
 from netbench.engines.docker.exec import DockerProcess
+from netbench.engines.docker.feasibility import EngineSupport
 from netbench.engines.docker.host import EngineHost
 from netbench.engines.docker.lan import EmulatedLan, PortPublishing
 from netbench.engines.docker.networks import OVERLAY, Networks
+from netbench.engines.docker.routes import Between
 from netbench.engines.docker.swarm import Swarm
+from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import cpu_topology
-from netbench.engines.subnets import SubnetPool
+from netbench.engines.subnets import Subnet, SubnetPair, SubnetPool
 from netbench.errors import (
     ENGINE_FAILURES,
     ConfigurationError,
@@ -27,15 +30,11 @@ from netbench.errors import (
     EngineLost,
     EngineUnavailable,
 )
-from netbench.record import Absent, FactValue
-from netbench.spec import Attach, CpuTopology, Family, NetworkSpec, Path, Port, Recipe, Role
+from netbench.record import Absent, FactValue, LinkCounters
+from netbench.spec import Attach, CpuTopology, NetworkSpec, Path, Port, Recipe, Role
 from netbench.system.files import Files
 
 _NO_IMAGE: Final = Absent("no image was prepared")
-_PROXY_UNUSED: Final = (
-    "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
-    "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
-)
 
 
 class DockerEngine(Engine):
@@ -63,7 +62,9 @@ class DockerEngine(Engine):
         self._hosting = EngineHost(self._maker)
         subnets = SubnetPool(self._hosting.taken_subnets, reuse=True)
         self._lan = EmulatedLan(self._maker, subnets)
-        self._swarm = Swarm(clients, self._maker.labels, wanted=options.init_swarm)
+        self._swarm: Swarm | JointSwarm = Swarm(
+            clients, self._maker.labels, wanted=options.init_swarm
+        )
         self._networks = Networks(
             self._maker,
             subnets,
@@ -75,6 +76,44 @@ class DockerEngine(Engine):
         self._publishing = PortPublishing(
             self._maker, self._lan, rootful=facts.is_rootful(self._info)
         )
+        self._feasible = EngineSupport(
+            self._info, self._hosting, self._networks, self._publishing, parent=options.parent
+        )
+
+    @property
+    def maker(self) -> Maker:
+        """What makes its containers."""
+        return self._maker
+
+    @property
+    def id(self) -> str:
+        """What no other engine has."""
+        return str(self._info.get("ID") or self._clients.target.url)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._clients.target.url
+
+    def taken_subnets(self) -> list[Subnet]:
+        """Return the subnets of its host's routes and of its networks."""
+        return self._hosting.taken_subnets()
+
+    def peers_of(self, network: str) -> set[str]:
+        """Return the addresses of nodes that an overlay network is known to have endpoints on."""
+        with self._clients.lend("look at the network's nodes") as api:
+            found = api.inspect_network(network).get("Peers") or ()
+        return {str(peer["IP"]) for peer in found}
+
+    def join(self, swarm: JointSwarm, subnets: SubnetPool) -> None:
+        """Use a swarm that another engine is in too, and subnets that are free on both."""
+        self._swarm = swarm
+        self._networks.join(swarm, subnets)
+
+    def meet(self, between: Between) -> None:
+        """Publish ports, and say where endpoints are, towards another engine's machine."""
+        self._feasible.between = between
+        self._publishing.at = between.address
 
     def prepare(self) -> tuple[str, ...]:
         """Make the probe image and the host endpoint, and check the tools in it."""
@@ -105,45 +144,18 @@ class DockerEngine(Engine):
 
     def unsupported(self, recipe: Recipe, path: Path) -> str | None:
         """Return why a recipe cannot be made here, or has no such path here."""
-        return (
-            self._no_attachment(recipe)
-            or (self._networks.refusal(recipe.network) if recipe.network else None)
-            or (self._no_path(recipe, path) if path is not Path.EAST_WEST else None)
-        )
+        return self._feasible.unsupported(recipe, path)
 
-    def _no_attachment(self, recipe: Recipe) -> str | None:
-        attaches = (recipe.client, recipe.server)
-        if Attach.HOST in attaches and "name=userns" in facts.security_options(self._info):
-            return "the engine remaps users (userns-remap) and then refuses the host's network"
-        if Attach.DEFAULT not in attaches:
-            return None
-        network = self._networks.default()
-        if network is None:
-            return "the engine has no default bridge network"
-        if recipe.family == Family.V6 and (network.ipam is None or network.ipam.subnet6 is None):
-            return (
-                "the engine's default bridge has no IPv6 (`ipv6` and `fixed-cidr-v6` in its "
-                "daemon.json); a network made for the run has: bridge:user@family=6"
-            )
-        return None
+    def esp(self) -> LinkCounters:
+        """Return what ESP has carried here, by states of the host's kernel; EngineError if unread.
 
-    def _no_path(self, recipe: Recipe, path: Path) -> str | None:
-        on_lan = recipe.network is not None and recipe.network.on_lan
-        parent = self._options.parent
-        if on_lan and parent:
-            return f"there is no emulated LAN, nor a client on it, behind the parent {parent}"
-        if recipe.family == Family.V6 and not on_lan and not self._hosting.has_ipv6():
-            return (
-                "links that are made on the engine's host have no IPv6 there: "
-                "sysctl net.ipv6.conf.default.disable_ipv6=0"
-            )
-        if not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
-            unpublished = self._publishing.unavailable()
-            if unpublished:
-                return unpublished
-        # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
-        through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
-        return _PROXY_UNUSED if through_proxy and path is Path.NORTH_SOUTH else None
+        A short-lived container with CAP_NET_ADMIN asks for them, without their keys.
+        """
+        argv = ("ip", "-s", "xfrm", "state", "list", "nokeys")
+        order = self._maker.order("esp", HOSTS_LINKS, argv, NET_ADMIN)
+        between = self._feasible.between
+        own = between.address if between else ""
+        return facts.esp(self._maker.once(order), own)
 
     def lan(self) -> Lan:
         """Return the emulated LAN."""
@@ -173,8 +185,15 @@ class DockerEngine(Engine):
     def create_network(self, name: str, spec: NetworkSpec) -> Network:
         """Make a network with free subnets."""
         made = self._networks.create(self._maker.unique(name), spec)
-        sandbox = self._hosting.sandbox(made) if spec.driver == OVERLAY else None
-        return replace(made, sandbox=sandbox)
+        return self.with_sandbox(made) if spec.driver == OVERLAY else made
+
+    def create_halved(self, name: str, spec: NetworkSpec, half: tuple[SubnetPair, int]) -> Network:
+        """Make a network on the parent, with one half of the addresses of a subnet."""
+        return self._networks.create(self._maker.unique(name), spec, half)
+
+    def with_sandbox(self, network: Network) -> Network:
+        """Return an overlay network with its namespace here."""
+        return replace(network, sandbox=self._hosting.sandbox(network))
 
     def create_endpoint(
         self,
@@ -194,6 +213,8 @@ class DockerEngine(Engine):
         order = self._maker.order(name, Sharing(_mode(attach, network, peer)))
         order = replace(order, role=role, network=joined, cpus=cpus)
         made = self._publishing.create(order, publish)
+        if between := self._feasible.between:
+            made = replace(made, outside=between.address, uplink=between.link)
         if joined and joined.ipam and joined.ipam.subnet6 and joined.ipam.bridge:
             facts.await_ipv6(self._hosting.run, joined.ipam.bridge)
         return made

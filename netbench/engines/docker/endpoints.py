@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from docker import APIClient
@@ -211,6 +211,12 @@ class Maker:
                     raise
                 with suppress(NotFound):
                     api.wait(container, condition="removed")
+
+
+def created(maker: Maker, order: Order, labels: Mapping[str, str]) -> str:
+    """Make a container with more labels, which is not started; return its id."""
+    with maker.clients.lend(f"create container {order.name}") as api:
+        return _create(api, replace(order, labels={**order.labels, **labels}))
 
 
 def _create(api: APIClient, order: Order) -> str:

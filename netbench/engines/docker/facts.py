@@ -11,7 +11,7 @@ from netbench.engines.docker.image import OTHER_WAY, REQUIRED
 from netbench.engines.docker.launcher import NOT_RUNNABLE
 from netbench.engines.local_process import attempts
 from netbench.errors import EngineError
-from netbench.record import Absent, Completed, FactValue
+from netbench.record import Absent, Completed, FactValue, LinkCounters
 from netbench.system.interrupts import Pool
 
 Run = Callable[[tuple[str, ...]], Completed]  # runs a command on the host's namespaces to its end
@@ -27,6 +27,8 @@ _MODES: Final = {
 _ALONE: Final = {"vxlan": "id 1 dstport 4789", "dummy": ""}  # kinds without modes or a parent
 _NO_BACKEND: Final = "this engine's API does not tell; engines before 29 use iptables"
 _WORKS: Final = "works"
+_ESP_ENDS: Final = re.compile(r"src (\S+) dst (\S+)\n\s+proto esp ")
+_ESP_CARRIED: Final = re.compile(r"lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)")
 _TRY: Final = f"""
 try() {{
     what=$1
@@ -215,3 +217,24 @@ class LinkKinds:
         printed = self._maker.links("try", Sharing("none"), (pair, "set +e", _TRY, *tries))
         found = re.findall(r"^(\w+)/(\w*)/(.*)$", printed, re.MULTILINE)
         return {(kind, mode): words for kind, mode, words in found}
+
+
+def esp(printed: str, address: str) -> LinkCounters:
+    """Return what ESP states have carried to and from an address, by `ip -s xfrm state`."""
+    came, went = [0, 0], [0, 0]
+    for state in re.split(r"^(?=src )", printed, flags=re.MULTILINE):
+        ends, counted = _ESP_ENDS.match(state), _ESP_CARRIED.search(state)
+        if ends is None or counted is None:
+            continue
+        way = went if ends[1] == address else came if ends[2] == address else None
+        if way is not None:
+            way[0] += int(counted[1])
+            way[1] += int(counted[2])
+    return LinkCounters(
+        rx_bytes=came[0],
+        tx_bytes=went[0],
+        rx_packets=came[1],
+        tx_packets=went[1],
+        rx_dropped=0,
+        tx_dropped=0,
+    )

@@ -14,7 +14,7 @@ from typing import Final
 
 from docker.errors import NotFound
 
-from netbench.engines.base import Endpoint, Lan, Published
+from netbench.engines.base import Endpoint, Lan, Network, Published
 from netbench.engines.docker.endpoints import (
     HOSTS_LINKS,
     NET_ADMIN,
@@ -200,6 +200,7 @@ class PortPublishing:
         self._maker = maker
         self._lan = lan
         self._lock = threading.RLock()  # numbers of ports are chosen one at a time
+        self.at: str | None = None  # the host's address towards another machine, instead of a LAN
         self._tried = rootful  # its host is where its daemon binds ports
         self._refusal: str | None = None
 
@@ -207,9 +208,10 @@ class PortPublishing:
         """Return why no port is published on the emulated LAN, found by trying; None if one is."""
         with self._lock:
             if not self._tried:
-                order, host = self._maker.order("publish", Sharing("bridge")), self._lan.get().host
+                order = self._maker.order("publish", Sharing("bridge"))
                 try:
-                    self._maker.remove(self._published(order, (_ANY,), (host,)).id)
+                    host = self._addresses(None)
+                    self._maker.remove(self._published(order, (_ANY,), host).id)
                 except EngineError as error:
                     elsewhere = _NO_ADDRESS in error.message
                     self._refusal = _ELSEWHERE if elsewhere else error.message
@@ -220,11 +222,15 @@ class PortPublishing:
         """Create a container whose ports are published, each at one number on every address."""
         if not ports:
             return self._maker.create(order)
-        lan, network = self._lan.get(), order.network
-        has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
-        addresses = (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)
         with self._lock:
-            return self._published(order, ports, addresses)
+            return self._published(order, ports, self._addresses(order.network))
+
+    def _addresses(self, network: Network | None) -> tuple[str, ...]:
+        if self.at is not None:
+            return (self.at,)
+        lan = self._lan.get()
+        has_ipv6 = network is not None and network.ipam is not None and network.ipam.subnet6
+        return (lan.host, lan.host6) if has_ipv6 and lan.host6 else (lan.host,)
 
     def _published(
         self, order: Order, ports: tuple[Port, ...], addresses: tuple[str, ...]

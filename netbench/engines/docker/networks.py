@@ -20,6 +20,7 @@ from netbench.engines.docker.facts import LinkKinds
 from netbench.engines.docker.lan import EmulatedLan
 from netbench.engines.docker.ownership import BRIDGE, bridge_names
 from netbench.engines.docker.swarm import NO_IPV6, Swarm, remove_network
+from netbench.engines.docker.swarm_nodes import JointSwarm
 from netbench.engines.local_process import attempts
 from netbench.engines.subnets import LanVeth, SubnetPair, SubnetPool
 from netbench.errors import EngineError, Unsupported
@@ -32,6 +33,8 @@ _ICC: Final = "com.docker.network.bridge.enable_icc"
 _MTU: Final = "com.docker.network.driver.mtu"
 _IGNORED: Final = "is not a recognized option"  # Podman's warning about an option that it ignores
 _ALLOCATE: Final = 10.0  # seconds that a swarm's manager may take to give a network its subnet
+_HEARS: Final = 30.0  # seconds that it may take to hear of what another node does
+_BY_TASK: Final = "is in use by task"
 _POLL: Final = 0.02
 
 
@@ -44,6 +47,7 @@ class _Plan:
     subnet: SubnetPair
     parent: str | None = None
     wire: LanVeth | None = None
+    part: int | None = None  # which half of the addresses this engine gives out, if another has one
 
     @property
     def routed(self) -> bool:
@@ -80,13 +84,18 @@ class _Plan:
             IPAMPool(
                 subnet=str(pool),
                 # Without the first address, the host's; a gateway is kept anyway.
-                iprange=str([*pool.subnets()][1]) if reserved and not dialect.reserves else None,
+                iprange=self._range(pool, reserved=reserved and not dialect.reserves),
                 gateway=gateways.of(family),
                 aux_addresses=taken.get(family),
             )
             for family, pool in zip(Family, pools, strict=True)
             if pool and (family == Family.V4 or self.spec.ipv6)
         ]
+
+    def _range(self, pool: IPv4Network | IPv6Network, *, reserved: bool) -> str | None:
+        if self.part is None and not reserved:
+            return None
+        return str([*pool.subnets()][1 if self.part is None else self.part])
 
 
 class Networks:
@@ -97,7 +106,7 @@ class Networks:
         maker: Maker,
         subnets: SubnetPool,
         lan: EmulatedLan,
-        swarm: Swarm,
+        swarm: Swarm | JointSwarm,
         *,
         drivers: Collection[str],
         parent: str | None,
@@ -109,13 +118,17 @@ class Networks:
         self._kinds = LinkKinds(maker)
         self._subnets = subnets
         self._lan = lan
-        self._swarm = swarm
+        self._swarm: Swarm | JointSwarm = swarm
         self._drivers = drivers
         self._parent = parent
         self._lock = threading.Lock()
         self._shared: dict[NetworkSpec, Network] = {}  # on a real parent, which takes one alone
         self._users: Counter[str] = Counter()
         self._undo: dict[str, ExitStack] = {}  # what releases the subnet and wire of a network
+
+    def join(self, swarm: JointSwarm, subnets: SubnetPool) -> None:
+        """Use what is shared with another engine."""
+        self._swarm, self._subnets = swarm, subnets
 
     def default(self) -> Network | None:
         """Return the engine's default bridge network, None if it has none."""
@@ -139,21 +152,29 @@ class Networks:
             return no_ipv6 or self._swarm.unavailable() or self._kinds.lacks("vxlan")
         return None
 
-    def create(self, name: str, spec: NetworkSpec) -> Network:
-        """Make a network, one at a time: of two at once a rule is left twice (moby#43585)."""
+    def create(
+        self, name: str, spec: NetworkSpec, halved: tuple[SubnetPair, int] | None = None
+    ) -> Network:
+        """Make a network, one at a time: of two at once a rule is left twice (moby#43585).
+
+        One on a real parent may share its subnet with another engine, of which each has a half.
+        """
         with self._lock:
             if why := self.refusal(spec):
                 raise Unsupported(why)
             if spec.driver == OVERLAY:
                 self._swarm.ensure()
             known = self._shared.get(spec)
-            made = replace(known, took=None) if known else self._make(name, spec)
+            made = replace(known, took=None) if known else self._make(name, spec, halved)
             if spec.on_lan and self._parent and not spec.internal:
                 self._shared[spec] = made
                 self._users[made.id] += 1
             return made
 
-    def _make(self, name: str, spec: NetworkSpec) -> Network:
+    def _make(self, name: str, spec: NetworkSpec, halved: tuple[SubnetPair, int] | None) -> Network:
+        if halved is not None:
+            subnet, part = halved
+            return self._ask(_Plan(name, spec, subnet, self._parent, part=part))
         with ExitStack() as refused:  # kept until the end, so that the next choice is another
             while True:
                 with ExitStack() as undo:
@@ -214,10 +235,23 @@ class Networks:
             name = network.ipam.network if network.ipam else network.id
             with self._clients.lend(f"remove network {name}") as api:
                 started = time.monotonic()
-                remove_network(api, network.id)
+                _let_go(api, network.id)
                 took = time.monotonic() - started
             self._undo.pop(network.id, ExitStack()).close()
             return took
+
+
+def _let_go(api: APIClient, network: str) -> None:
+    """Remove a network; a swarm's manager hears a moment later that another node has left it."""
+    for _ in attempts(_HEARS, _POLL):
+        try:
+            remove_network(api, network)
+        except APIError as error:
+            if _BY_TASK not in str(error.explanation):
+                raise
+            continue
+        return
+    remove_network(api, network)
 
 
 def describe(seen: Mapping[str, Any], dialect: Dialect) -> Network:
@@ -243,6 +277,7 @@ def describe(seen: Mapping[str, Any], dialect: Dialect) -> Network:
             gateway6=pool6.get("Gateway"),
             parent=options.get("parent"),
             vxlan=int(vxlan) if vxlan.isdecimal() else None,
+            encrypted="encrypted" in options,
         ),
     )
 

@@ -29,6 +29,7 @@ from netbench.engines.docker.client import Clients
 from netbench.engines.docker.endpoints import OWNER, RUN, Maker
 from netbench.engines.docker.image import IMAGE
 from netbench.engines.docker.lan import cut_wires
+from netbench.engines.docker.swarm_nodes import MANAGED_BY, leave_joined
 from netbench.engines.local_process import attempts, call
 from netbench.engines.owner import maker_lives
 from netbench.engines.subnets import BLOCK, BLOCK6
@@ -36,6 +37,7 @@ from netbench.errors import EngineError, FactError
 from netbench.system.setns import in_netns
 
 _SWARM: Final = "the swarm of this engine"
+_JOINED: Final = "the swarm that this engine joined"
 BRIDGE: Final = "com.docker.network.bridge.name"  # option of a network that names its bridge
 _T = TypeVar("_T")
 _OURS: Final = re.compile(r"br-nb[0-9a-f]{10}")
@@ -52,11 +54,18 @@ def owned(clients: Clients, run: str | None) -> tuple[Owned, ...]:
     """
     label = RUN if run is None else f"{RUN}={run}"
     with clients.lend("list what netbench made") as api:
-        containers = api.containers(all=True, filters={"label": label})
+        every = api.containers(all=True, filters={"label": label})
         networks = api.networks(filters={"label": label})
+        if any(network.get("Scope") == "swarm" for network in networks):
+            # A worker lists them as long as it has an endpoint there; its manager removes them.
+            manages = (api.info().get("Swarm") or {}).get("ControlAvailable")
+            networks = [one for one in networks if manages or one.get("Scope") != "swarm"]
         images = api.images(filters={"label": IMAGE}) if run is None else []
-    joined = swarm.found(clients)
-    swarms = [{"Id": joined[0], "Name": _SWARM, "Labels": joined[1]}] if joined else []
+    marks = [one for one in every if MANAGED_BY in (one["Labels"] or {})]
+    containers = [one for one in every if one not in marks]
+    formed = swarm.found(clients)
+    swarms = [{"Id": formed[0], "Name": _SWARM, "Labels": formed[1]}] if formed else []
+    swarms += [{"Id": one["Id"], "Name": _JOINED, "Labels": one["Labels"]} for one in marks]
     live = [container for container in containers if container["State"] == "running"]
     running = {(container["Labels"] or {}).get(RUN) for container in live}
     labelled = (
@@ -91,7 +100,9 @@ def _labelled(
 def remove(maker: Maker, thing: Owned) -> None:
     """Remove one of `owned`; does nothing if it is gone already."""
     clients = maker.clients
-    if thing.kind == "swarm":
+    if thing.kind == "swarm" and thing.name == _JOINED:
+        leave_joined(maker, thing.id)
+    elif thing.kind == "swarm":
         swarm.leave(clients, {RUN: thing.run})
     elif thing.kind in ("bridge", "rules"):
         _remove_forgotten(clients, thing.id)

@@ -17,8 +17,8 @@ NO_IPV6: Final = (
     "a swarm has no IPv6 networks: the engine makes one, but its manager hands out addresses of "
     "either family for either, so that endpoints fail at random (moby/moby#48116)"
 )
-_GATEWAY: Final = "docker_gwbridge"  # bridge that is made for a swarm, and left there
-_MADE_GATEWAY: Final = "netbench.gwbridge"  # label: whether the bridge was made for it
+GATEWAY: Final = "docker_gwbridge"  # bridge that is made for a swarm, and left there
+MADE_GATEWAY: Final = "netbench.gwbridge"  # label: whether the bridge was made for it
 _BUSY: Final = 10.0  # seconds until the bridge is there, and free of the swarm again
 _POLL: Final = 0.1
 _LEAVE: Final = "docker swarm leave --force"
@@ -80,8 +80,8 @@ class Swarm:
     def _init(self) -> None:
         try:
             with self._clients.lend("make the engine a swarm of one node") as api:
-                new = not any(network["Name"] == _GATEWAY for network in api.networks())
-                labels = {**self._labels, _MADE_GATEWAY: str(new).lower()}
+                new = not any(network["Name"] == GATEWAY for network in api.networks())
+                labels = {**self._labels, MADE_GATEWAY: str(new).lower()}
                 self._made = True
                 api.init_swarm(
                     advertise_addr=_LOCAL,
@@ -90,7 +90,7 @@ class Swarm:
                 )
                 # It must not make its own networks while others are made (`Networks.create`).
                 for _ in attempts(_BUSY, _POLL):
-                    if {_GATEWAY, "ingress"} <= {network["Name"] for network in api.networks()}:
+                    if {GATEWAY, "ingress"} <= {network["Name"] for network in api.networks()}:
                         return
         except EngineError as error:
             raise Unsupported(error.message) from error
@@ -126,17 +126,18 @@ def leave(clients: Clients, labels: Mapping[str, str]) -> None:
                 hint=f"if they may go: {_LEAVE}",
             )
         api.leave_swarm(force=True)
-    if swarm[1].get(_MADE_GATEWAY) == "true":
-        _remove_gateway(clients)
+    if swarm[1].get(MADE_GATEWAY) == "true":
+        remove_gateway(clients)
 
 
-def _remove_gateway(clients: Clients) -> None:
-    with clients.lend(f"remove network {_GATEWAY}") as api:
+def remove_gateway(clients: Clients) -> None:
+    """Remove the bridge that a swarm made and left."""
+    with clients.lend(f"remove network {GATEWAY}") as api:
         for _ in attempts(_BUSY, _POLL):
             with suppress(APIError):
-                remove_network(api, _GATEWAY)
+                remove_network(api, GATEWAY)
                 return
-        remove_network(api, _GATEWAY)
+        remove_network(api, GATEWAY)
 
 
 def remove_network(api: APIClient, network: str) -> None:

@@ -1,0 +1,94 @@
+"""Why an engine cannot make a driver's pairs, or has no such path, before anything is made."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from netbench.engines.docker.facts import security_options
+from netbench.engines.docker.host import EngineHost
+from netbench.engines.docker.lan import PortPublishing
+from netbench.engines.docker.networks import Networks
+from netbench.engines.docker.routes import Between
+from netbench.spec import Attach, Family, Path, Recipe
+
+_PROXY_UNUSED: Final = (
+    "the engine's DNAT rule takes every packet from the LAN before its proxy: only containers "
+    "beside it (--paths hairpin) and the host's own loopback reach docker-proxy"
+)
+
+
+class EngineSupport:
+    """Says what one engine can make, by what it is and by trying."""
+
+    def __init__(
+        self,
+        info: Mapping[str, Any],
+        hosting: EngineHost,
+        networks: Networks,
+        publishing: PortPublishing,
+        *,
+        parent: str | None,
+    ) -> None:
+        """Take the engine's own words of itself, and what makes things on it."""
+        self._info = info
+        self._hosting = hosting
+        self._networks = networks
+        self._publishing = publishing
+        self._parent = parent
+        self.between: Between | None = None  # what joins it to another engine's machine
+
+    def unsupported(self, recipe: Recipe, path: Path) -> str | None:
+        """Return why a recipe cannot be made here, or has no such path here."""
+        return (
+            self._no_attachment(recipe)
+            or (self._networks.refusal(recipe.network) if recipe.network else None)
+            or (self._no_path(recipe, path) if path is not Path.EAST_WEST else None)
+        )
+
+    def _no_attachment(self, recipe: Recipe) -> str | None:
+        attaches = (recipe.client, recipe.server)
+        if Attach.HOST in attaches and "name=userns" in security_options(self._info):
+            return "the engine remaps users (userns-remap) and then refuses the host's network"
+        if Attach.DEFAULT not in attaches:
+            return None
+        network = self._networks.default()
+        if network is None:
+            return "the engine has no default bridge network"
+        if recipe.family == Family.V6 and (network.ipam is None or network.ipam.subnet6 is None):
+            return (
+                "the engine's default bridge has no IPv6 (`ipv6` and `fixed-cidr-v6` in its "
+                "daemon.json); a network made for the run has: bridge:user@family=6"
+            )
+        return None
+
+    def _no_path(self, recipe: Recipe, path: Path) -> str | None:
+        on_lan = recipe.network is not None and recipe.network.on_lan
+        parent = self._parent
+        if path is Path.ACROSS and self.between is None:
+            return "it takes two machines: name the other one's engine by --peer-context"
+        if path is Path.ACROSS:
+            return self._not_across(recipe)
+        if on_lan and parent:
+            return f"there is no emulated LAN, nor a client on it, behind the parent {parent}"
+        if recipe.family == Family.V6 and not on_lan and not self._hosting.has_ipv6():
+            return (
+                "links that are made on the engine's host have no IPv6 there: "
+                "sysctl net.ipv6.conf.default.disable_ipv6=0"
+            )
+        if not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK):
+            unpublished = self._publishing.unavailable()
+            if unpublished:
+                return unpublished
+        # For IPv6 not every engine has DNAT rules: there the trial's evidence tells.
+        through_proxy = recipe.published == "proxy" and recipe.family != Family.V6
+        return _PROXY_UNUSED if through_proxy and path is not Path.HAIRPIN else None
+
+    def _not_across(self, recipe: Recipe) -> str | None:
+        on_lan = recipe.network is not None and recipe.network.on_lan
+        if recipe.family == Family.V6:
+            return "between machines netbench measures IPv4 alone"
+        if on_lan and not self._parent:
+            return "between machines it takes a link of each host's as parent: --parent LINK"
+        if recipe.published == "proxy":
+            return _PROXY_UNUSED
+        published = not on_lan and recipe.server in (Attach.DEFAULT, Attach.NETWORK)
+        return self._publishing.unavailable() if published else None
