@@ -8,10 +8,10 @@ from netbench.plan.budgets import read_budgets as read_budgets
 from netbench.plan.budgets import sound_budgets as sound_budgets
 from netbench.plan.confirmation import confirming as confirming
 from netbench.plan.drivers import parse_drivers as parse_drivers
-from netbench.plan.model import Extension as Extension
+from netbench.plan.extend import Extension as Extension
+from netbench.plan.extend import asks_to_extend as asks_to_extend
+from netbench.plan.extend import read_extension as read_extension
 from netbench.plan.model import Plan as Plan
-from netbench.plan.model import asks_to_extend as asks_to_extend
-from netbench.plan.model import read_extension as read_extension
 from netbench.plan.model import restore as restore
 from netbench.plan.order import BlockPlan as BlockPlan
 from netbench.plan.order import Step as Step

@@ -11,18 +11,16 @@ from netbench.errors import ConfigurationError
 from netbench.plan.budget_scope import BudgetScope, scope_of_cells
 from netbench.plan.budgets import read_budgets
 from netbench.plan.drivers import driver_named, mtu_of, parse_drivers, third_party_problems
+from netbench.plan.extend import MOST_SECONDS, asks_to_extend, positive, whole_number
 from netbench.plan.model import (
     DEFAULT_MARGIN,
     DEFAULT_PRECISION,
-    MOST_SECONDS,
     Plan,
-    asks_to_extend,
     cells_of,
     pinned,
     place,
-    positive,
-    whole_number,
 )
+from netbench.plan.paths import read_paths
 from netbench.plan.suite import LEAST_BLOCKS, MOST_BLOCKS, Suite, load_suite
 from netbench.probes import UdpRate
 from netbench.record import Budget
@@ -99,7 +97,7 @@ class _Parser:
         self._options = options
         self._problems: list[str] = []
         self._suite, suite_problems = load_suite(options.suite)
-        self._paths, path_problems = _paths(options.paths, two=options.peer_context is not None)
+        self._paths, path_problems = read_paths(options.paths, two=options.peer_context is not None)
         self._drivers = self._compared()
         self._baseline = self._reference() if self._drivers else ""
         self._sound = not self._problems and not path_problems  # whether cells are known
@@ -280,30 +278,6 @@ class _Parser:
         cells = cells_of(self._drivers, self._kinds)
         metrics = {name: probe.metrics for name, probe in self._suite.probes.items()}
         return scope_of_cells(cells, metrics, self._baseline, self._drivers)
-
-
-def _paths(text: str, *, two: bool) -> tuple[tuple[Path, ...], list[str]]:
-    found: list[Path] = []
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    problems = [] if names else [f"--paths is empty; known: {', '.join(Path)}"]
-    for name in names:
-        if name not in list(Path):
-            problems.append(f"--paths: unknown path {name!r}; known: {', '.join(Path)}")
-        elif Path(name) in found:
-            problems.append(f"--paths lists {name!r} twice")
-        else:
-            found.append(Path(name))
-    if not two and Path.ACROSS in found:
-        problems.append(
-            f"--paths {Path.ACROSS} takes two machines: name the other one's engine by "
-            "--peer-context NAME"
-        )
-    elif two and not problems and found != [Path.ACROSS]:
-        problems.append(
-            f"--paths: between two machines there is one path, {Path.ACROSS}; leave --paths out, "
-            "or --peer-context"
-        )
-    return tuple(found), problems
 
 
 def _pin(text: str) -> Iterator[str]:
