@@ -121,6 +121,13 @@ FACTS: Final[dict[str, FactDef]] = _table(
     ("engine.user_namespace", bool, "", "confounder", "whether it works in a user namespace"),
     ("clock.offset", float, SECONDS, "varies", "the peer's clock less the first machine's"),
     ("clock.uncertainty", float, SECONDS, "varies", "half of the time that comparing them took"),
+    (
+        "nodes.path_mtu",
+        int,
+        BYTES,
+        "confounder",
+        "largest packet that gets to the peer",
+    ),
     ("nodes.kernels", int, COUNT, "confounder", "kernels beneath the two engines"),
     ("ceiling.copy_block", int, BYTES, "varies", "block copied that does not fit into the caches"),
     *(

@@ -15,7 +15,7 @@ from netbench.facts.registry import PEER, declared
 from netbench.record import Absent, FactValue, RunInfo
 from netbench.report.labels import cell_of, counted, joined
 from netbench.report.sentences import declared_driver, fact
-from netbench.spec import Path
+from netbench.spec import VXLAN_HEADERS, Path
 
 ONE_MACHINE: Final = "one machine"
 _MACHINES: Final = {None: ONE_MACHINE, 1: "two engines on one kernel", 2: "two machines"}
@@ -176,6 +176,24 @@ def _unlike(info: RunInfo) -> Iterator[Condition]:
         )
 
 
+def _narrow(info: RunInfo, digest: Digest) -> Iterator[Condition]:
+    """Yield that what lies between two machines carries less than an overlay's packets need."""
+    carried = fact(info, "nodes.path_mtu")
+    if not isinstance(carried, int):
+        return
+    for view in digest.drivers:
+        ends = view.example.endpoints if view.example else ()
+        sizes = [link.mtu for end in ends for link in end.links if link.name == "eth0"]
+        spans = view.driver.partition("@")[0] == "overlay"
+        if spans and sizes and max(sizes) + VXLAN_HEADERS > carried:
+            yield Condition(
+                f"{plain(view.driver)}: MTU too large for the wire",
+                f"{plain(view.driver)} has an MTU of {max(sizes)} and needs {VXLAN_HEADERS} more "
+                f"for VXLAN, and what lies between the machines carries {carried}: larger packets "
+                "are dropped or cut there (-o com.docker.network.driver.mtu).",
+            )
+
+
 def _between(info: RunInfo) -> str:
     """Return what lay between client and server, and what shared their machines."""
     if machines(info) == _MACHINES[2]:
@@ -217,7 +235,8 @@ def limits(info: RunInfo, analysis: Analysis, digest: Digest) -> Iterator[str]:
             f"the firewall hooks that the engine set in its namespace ({count})"
             f"{'' if across else beside}."
         )
-    yield from (condition.long for condition in (*conditions(info), *_unlike(info)))
+    found = (*conditions(info), *_unlike(info), *_narrow(info, digest))
+    yield from (condition.long for condition in found)
     if fact(info, "host.hypervisor") is True:
         yield (
             "This is a virtual machine: the hypervisor's share of the work is invisible, and a "

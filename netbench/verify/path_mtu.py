@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from netbench.drivers import Driver, PathClaim
 from netbench.drivers.links import parent_of
-from netbench.engines.base import Engine
+from netbench.engines.base import Endpoint, Engine
 from netbench.engines.local_process import attempts
 from netbench.errors import ENGINE_FAILURES, EngineError, FactError
 from netbench.facts.base import ports_in_use
@@ -87,17 +87,17 @@ def path_mtus(engine: Engine, live: LivePair) -> tuple[PathMtu, ...]:
 def _measured(engine: Engine, live: LivePair, path: Path, link: int) -> PathMtu:
     try:
         call = live.call(path)
-        with _answering(engine, live, call) as port:
-            size, evidence = largest(link, lambda size: _passes(engine, call, port, size))
+        with answering(engine, live.server, call) as port:
+            size, evidence = largest(link, lambda size: passes(engine, call, port, size))
     except (EngineError, FactError) as exc:
         return PathMtu(path, link, None, f"not measured: {exc}")
     return PathMtu(path, link, size, evidence)
 
 
 @contextmanager
-def _answering(engine: Engine, live: LivePair, call: Call) -> Iterator[int]:
-    """Have the server answer datagrams; yield the port that the client sends to."""
-    server = namespaces_of(engine, live.server)
+def answering(engine: Engine, endpoint: Endpoint, call: Call) -> Iterator[int]:
+    """Have an endpoint answer datagrams; yield the port that the client sends to."""
+    server = namespaces_of(engine, endpoint)
     used = ports_in_use(server, None, "udp")
     if call.published is None:
         own = outside = next(port for port in REACH_PORTS if port not in used)
@@ -111,7 +111,7 @@ def _answering(engine: Engine, live: LivePair, call: Call) -> Iterator[int]:
             raise EngineError("no UDP port of the server is published and free")
         own, outside = both[0].port.number, both[0].host_port
     argv = ("socat", "-T5", f"UDP4-RECVFROM:{own},fork", "PIPE")
-    process = engine.start(live.server, argv, cpu=None, limit=_LIMIT)
+    process = engine.start(endpoint, argv, cpu=None, limit=_LIMIT)
     try:
         for _ in attempts(_WITHIN, 0.02):
             if own in ports_in_use(server, BOUND, "udp") or not process.alive():
@@ -125,7 +125,7 @@ def _answering(engine: Engine, live: LivePair, call: Call) -> Iterator[int]:
             process.wait(2.0)
 
 
-def _passes(engine: Engine, call: Call, port: int, size: int) -> Passed:
+def passes(engine: Engine, call: Call, port: int, size: int) -> Passed:
     """Send one packet of `size` bytes with DF set (`ip-mtu-discover=2`), and wait for an answer."""
     answer: Passed = "lost"
     for seconds in _PATIENCE:

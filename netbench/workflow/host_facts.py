@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -22,10 +21,11 @@ from netbench.facts.procfs import read_local
 from netbench.facts.registry import PEER
 from netbench.record import Absent, EndpointFacts, FactValue, Link, PairFacts, Redaction
 from netbench.record.redaction import NO_HOST, NO_USER, telling
-from netbench.spec import Node, Role
+from netbench.spec import Role
 from netbench.system.files import text
 from netbench.system.setns import in_netns, may_enter
-from netbench.topology.paths import choose_reader, kernels, namespaces_of
+from netbench.topology.paths import choose_reader, namespaces_of
+from netbench.workflow.node_facts import between
 
 _NET_FILES: Final = tuple(path for path in FILES if path.startswith("/proc/sys/net/"))
 """These show the network namespace of whoever reads them."""
@@ -43,8 +43,6 @@ _MADE: Final = ("veth", "bridge", "dummy", "vxlan", "macvlan", "ipvlan")
 """Kinds of link whose MAC address the kernel draws."""
 _URL: Final = re.compile(r"[a-z]+://[^\s()]+")
 _USERS: Final = ("USER", "LOGNAME", "SUDO_USER")
-_TIMES: Final = 5  # how often clocks are compared
-_SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _NO_MAC: Final = "00:00:00:00:00:00"
 
 
@@ -66,30 +64,7 @@ def read_host_facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue
     peers = {f"{PEER}{name}": value for found in others for name, value in found.items()}
     if not others:
         return first
-    return {**first, **peers, **clocks(engine), "nodes.kernels": kernels(engine)}
-
-
-def clocks(engine: Engine) -> Mapping[str, FactValue]:
-    """Return how far the peer's clock is ahead of the first machine's, and how sure that is.
-
-    Both are asked in turn, several times; of the quickest answers the middle counts, as in NTP
-    (RFC 5905 section 8). Nothing else in a run takes times of two clocks together.
-    """
-    found = []
-    for _ in range(_TIMES):
-        moments = []
-        for node in (Node.FIRST, Node.PEER):
-            part, began = engine.nodes[node], time.monotonic()
-            said = part.run(part.host(), ("date", "+%s.%N"), timeout=20).stdout.strip()
-            if not _SECONDS.fullmatch(said):
-                unread = Absent(f"date says {said[:80]!r}")
-                return {"clock.offset": unread, "clock.uncertainty": unread}
-            took = time.monotonic() - began
-            moments.append((float(said) - began - took / 2, took))
-        (here, one), (there, two) = moments
-        found.append(((one + two) / 2, there - here))
-    uncertainty, offset = min(found)
-    return {"clock.offset": offset, "clock.uncertainty": uncertainty}
+    return {**first, **peers, **between(engine)}
 
 
 def _facts(engine: Engine, *, identify: bool) -> Mapping[str, FactValue]:

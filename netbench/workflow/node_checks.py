@@ -15,7 +15,8 @@ from netbench.record import Absent
 from netbench.spec import VXLAN_HEADERS, Node
 from netbench.system.interrupts import deferred_signals
 from netbench.topology.paths import kernels
-from netbench.workflow.host_facts import clocks, facts_of
+from netbench.workflow.host_facts import facts_of
+from netbench.workflow.node_facts import clocks, wire_mtu
 
 _QUICK: Final = 20.0  # seconds that a command which only reads may take
 _TRY: Final = 2  # seconds that a connection, or a datagram and its answer, may take
@@ -89,10 +90,13 @@ def _frames(both: TwoNodes) -> CheckRow:
         link = facts_of(part, part.host()).host.link(way.link)
         sizes[node] = link.mtu if link else 0
     least = min(sizes.values())
-    alike = len(set(sizes.values())) == 1
-    found = f"{sizes[Node.FIRST]} and {sizes[Node.PEER]}; an overlay has {least - VXLAN_HEADERS}"
-    fix = "" if alike else "ip link set LINK mtu N: the same on both, and what lies between carries"
-    return CheckRow("MTU between them", ok=alike, needed=False, found=found, fix=fix)
+    carried, said = wire_mtu(both)
+    right = len(set(sizes.values())) == 1 and carried == least
+    found = f"the links have {sizes[Node.FIRST]} and {sizes[Node.PEER]}; {said}"
+    room = (carried if isinstance(carried, int) else least) - VXLAN_HEADERS
+    found += f"; an overlay has {room} for its packets"
+    fix = "" if right else "ip link set LINK mtu N: the same on both, and what lies between carries"
+    return CheckRow("MTU between them", ok=right, needed=False, found=found, fix=fix)
 
 
 @dataclass(frozen=True, slots=True)

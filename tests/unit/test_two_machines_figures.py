@@ -17,7 +17,7 @@ from netbench.report.costs import ceiling_sentences, loopbacks
 from netbench.runner.machine import UNPINNED, Facts, MachineMeter, Windows
 from netbench.runner.node_meter import NodesMeter
 from netbench.spec import Node, Path
-from netbench.workflow.host_facts import clocks
+from netbench.workflow.node_facts import clocks
 
 IDLE: tuple[FactValue, FactValue] = (0.4, 0.5)
 
