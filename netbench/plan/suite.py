@@ -61,9 +61,7 @@ class Suite:
         if TrafficPath.ACROSS in paths:
             # Two machines have no core in common, and each engine is one machine's own.
             found = (
-                one
-                for one in found
-                if one[2] is not Placement.SAME and one[1] is TrafficPath.ACROSS
+                one for one in found if one[2] is not Placement.SAME and not self.is_engines(one[0])
             )
         return tuple(dict.fromkeys(found))
 

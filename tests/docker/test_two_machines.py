@@ -301,19 +301,27 @@ def test_what_a_killed_run_left_on_both_machines_is_removed_by_clean(
     assert [side.docker(*states) for side in two.sides] == ["inactive", "inactive"]
 
 
-def test_doctor_says_which_port_is_closed(two_engines: TwoEngines, program: Program) -> None:
+def test_doctor_says_which_port_is_closed_and_what_is_lost(
+    two_engines: TwoEngines, program: Program
+) -> None:
+    """The peer's link takes less than the first one's sends: what is larger vanishes."""
     two = two_engines
+    narrow = ("ip", "link", "set", WIRE, "mtu")
     with nothing_left(two):
         two.b.close_port("udp", 7946)
+        two.b.inside(*narrow, "1400")
         try:
             ended = program("doctor", *across(two), "--json")
         finally:
             two.b.open_ports()
+            two.b.inside(*narrow, "1500")
     rows = {row["name"]: row for row in ended.json["doctor"]}
     assert not rows[f"7946/udp of {two.b.address}"]["ok"]
     assert rows[f"7946/udp of {two.a.address}"]["ok"]
     assert rows[f"4789/udp of {two.b.address}"]["ok"]
     assert rows["way to the peer"]["ok"]
+    assert not rows["MTU between them"]["ok"]
+    assert "1400 bytes arrived whole" in rows["MTU between them"]["found"]
 
 
 def test_what_cannot_be_a_pair_is_told_before_anything_is_made(

@@ -49,6 +49,7 @@ def test_no_cell_between_machines_is_on_one_core_or_of_the_engine() -> None:
     assert {cell.placement for cell in one.cells} == {*Placement}
     assert "control-plane" in {cell.probe for cell in one.cells}
     assert "control-plane" not in {cell.probe for cell in plan.cells}
+    assert "udp-replaced" not in {cell.probe for cell in planned(suite="questions").cells}
 
 
 def test_a_suite_of_which_nothing_is_left_is_an_error() -> None:

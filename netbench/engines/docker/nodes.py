@@ -88,6 +88,8 @@ class TwoNodes(Engine):
                 first, peer = self._engines[Node.FIRST], self._engines[Node.PEER]
                 here = way(first, first.url, self._address)
                 there = way(peer, peer.url, here.address)
+                # A machine may have several addresses: what it answers by is what is used.
+                here = way(first, first.url, there.address)
                 self._between = {Node.FIRST: here, Node.PEER: there}
                 for node, one in self._between.items():
                     self._engines[node].meet(one)
